@@ -1,0 +1,118 @@
+"""Writing files so that a half-written one never appears.
+
+Everything is written under a temporary name in the target's own folder and renamed once it is complete; a group of files
+is renamed only when every one of them is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from deepreg_engine.errors import OutputError
+
+# Longest first: "a.nii.gz" ends in ".nii.gz", not in ".gz".
+_DOUBLE_SUFFIXES = (".nii.gz", ".mrk.json", ".seg.nrrd")
+
+
+def suffix(path: str | os.PathLike) -> str:
+    """The file's ending in lower case, double endings such as ".nii.gz" kept whole."""
+    name = Path(path).name.lower()
+    return next((s for s in _DOUBLE_SUFFIXES if name.endswith(s)), Path(name).suffix)
+
+
+def check_writable(path: str | os.PathLike) -> Path:
+    """Make sure a file could be written, before hours are spent on what goes into it.
+
+    Raises:
+        OutputError: if its folder is missing or read-only, or the path is a folder or a read-only file.
+    """
+    path = Path(path)
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder", "give the name of a file")
+    if not folder.is_dir():
+        raise OutputError(f"the folder {folder} does not exist", "make it first or choose another")
+    probe = folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        probe.touch(exist_ok=False)  # asks the file system itself: mode bits say nothing to root or on a network share
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder} ({error.strerror or error})", "choose a folder you may write to") from error
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(f"{path} is read-only", "choose another name")
+    return path
+
+
+class FileGroup:
+    """Files that appear together or not at all.
+
+    Example::
+
+        with FileGroup() as files:
+            files.add("warped.nii.gz", lambda path: sitk.WriteImage(image, path))
+            files.add("report.json", lambda path: Path(path).write_text(text))
+
+    Leaving the block renames all of them; an exception removes all of them.
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[Path, Path]] = []
+
+    def add(self, path: str | os.PathLike, write: Callable[[str], None]) -> None:
+        """Write one file under a temporary name with the same ending.
+
+        Args:
+            path: the name it shall get.
+            write: writes the content to the path it is given.
+
+        Raises:
+            OutputError: if the disk is full or refuses.
+        """
+        path = check_writable(path)
+        temporary = path.parent / f".{uuid.uuid4().hex}{suffix(path)}"
+        self._pending.append((temporary, path))
+        try:
+            write(str(temporary))
+            # ITK's writers close a file on a full disk without an error; a flush to the disk finds out.
+            with open(temporary, "rb+") as stream:
+                os.fsync(stream.fileno())
+        except (OSError, RuntimeError) as error:
+            raise OutputError(f"cannot write {path} ({_reason(error)})", "free some space or choose another folder") from error
+
+    def __enter__(self) -> FileGroup:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is None:
+            try:
+                for temporary, path in self._pending:
+                    os.replace(temporary, path)
+                return
+            except OSError as error:
+                raise OutputError(f"cannot write {path} ({_reason(error)})", "choose another name") from error
+            finally:
+                self._remove()
+        self._remove()
+
+    def _remove(self) -> None:
+        for temporary, _ in self._pending:
+            temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write one text file, completely or not at all."""
+    with FileGroup() as files:
+        files.add(path, lambda name: Path(name).write_text(text, encoding="utf-8"))

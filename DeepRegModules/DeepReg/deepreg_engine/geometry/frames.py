@@ -1,0 +1,22 @@
+"""LPS and RAS: the two names for the patient's axes.
+
+The engine, ITK and DICOM use LPS (x towards the patient's left, y towards the back, z towards the head); 3D Slicer uses
+RAS. Both have the same origin and millimetres, so the change is the sign of x and y, and it is its own inverse.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+LPS_RAS_SIGNS = np.array([-1.0, -1.0, 1.0])
+
+
+def flip_points(points: np.ndarray) -> np.ndarray:
+    """Points or vectors (..., 3), x, y, z in mm, from LPS to RAS or back."""
+    return np.asarray(points, dtype=np.float64) * LPS_RAS_SIGNS
+
+
+def flip_matrix(matrix: np.ndarray) -> np.ndarray:
+    """A 4x4 homogeneous matrix that maps LPS to LPS, as the matrix that maps RAS to RAS, or back."""
+    change = np.diag([*LPS_RAS_SIGNS, 1.0])
+    return change @ np.asarray(matrix, dtype=np.float64) @ change

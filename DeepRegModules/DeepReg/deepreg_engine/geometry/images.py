@@ -1,0 +1,192 @@
+"""Reading and writing images, with the checks that turn a wrong file into one clear sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.files import FileGroup, suffix
+from deepreg_engine.geometry.image_grid import ImageGrid
+
+# Endings under which ITK writes whole volumes with their geometry.
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img")
+# Two control points and the stencil of a feature need so many voxels along each axis.
+SMALLEST_SIZE = 4
+
+
+def read_volume(path: str | os.PathLike, role: str = "image") -> sitk.Image:
+    """Read a scalar 3D volume as it is: a file that ITK knows, or a folder that holds one DICOM series.
+
+    Args:
+        path: the file or folder.
+        role: what it is for, in words, for messages: "fixed image".
+
+    Raises:
+        InputError: if it is missing, not an image, not 3D, complex, or has several components a voxel.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"the {role} {path} does not exist", "check the path")
+    if path.is_dir():
+        image = _read_dicom_folder(path, role)
+    else:
+        try:
+            image = sitk.ReadImage(str(path))
+        except RuntimeError as error:
+            raise InputError(f"the {role} {path} cannot be read as an image", "give a NIfTI, NRRD, MetaImage or DICOM volume") from error
+    return _as_scalar_volume(image, path, role)
+
+
+def _read_dicom_folder(folder: Path, role: str) -> sitk.Image:
+    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    if not series:
+        raise InputError(f"the {role} {folder} is a folder without DICOM images", "give an image file")
+    if len(series) > 1:
+        raise InputError(f"the {role} {folder} holds {len(series)} DICOM series", "give a folder with one series")
+    try:
+        return sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    except RuntimeError as error:
+        raise InputError(f"the DICOM series in {folder} cannot be read", "convert it to NIfTI or NRRD first") from error
+
+
+def _as_scalar_volume(image: sitk.Image, path: Path, role: str) -> sitk.Image:
+    what = f"the {role} {path}"
+    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:  # a time axis with one time
+        extract = list(image.GetSize())
+        extract[-1] = 0
+        image = sitk.Extract(image, extract, [0] * image.GetDimension())
+    if image.GetDimension() > 3:
+        raise InputError(f"{what} is {image.GetDimension()}D ({image.GetSize()[-1]} times or channels)", "extract one 3D volume")
+    if image.GetDimension() < 3:
+        raise InputError(f"{what} is a {image.GetDimension()}D picture", "give a 3D volume")
+    if "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(f"{what} has complex values", "take the magnitude first")
+    components = image.GetNumberOfComponentsPerPixel()
+    if components > 1:
+        kind = "an RGB image or a vector field" if components == 3 else "a vector image"
+        raise InputError(f"{what} has {components} components a voxel ({kind})", "give a scalar volume")
+    try:
+        ImageGrid.of(image)
+    except InputError as error:
+        raise InputError(f"{what}: {error.message}", error.advice) from error
+    return image
+
+
+def check_intensities(image: sitk.Image, role: str, path: object = "") -> sitk.Image:
+    """A registrable image as float32, or the reason why it is none.
+
+    Raises:
+        InputError: if it is thinner than :data:`SMALLEST_SIZE` voxels, constant, or holds NaN or infinity.
+    """
+    what = " ".join(str(part) for part in (f"the {role}", path) if str(part))
+    size = image.GetSize()
+    if min(size) < SMALLEST_SIZE:
+        axis = "xyz"[int(np.argmin(size))]
+        raise InputError(
+            f"{what} is only {min(size)} voxel{'s' if min(size) > 1 else ''} thick along {axis}",
+            f"3D registration needs at least {SMALLEST_SIZE}",
+        )
+    array = sitk.GetArrayViewFromImage(image)
+    if array.dtype.kind == "f":
+        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        if bad:
+            raise InputError(f"{what} holds {bad} voxels that are NaN or infinite", "replace them by the background's value")
+    if array.min() == array.max():
+        raise InputError(f"{what} is constant (every voxel is {array.flat[0]})", "there is nothing to align")
+    return sitk.Cast(image, sitk.sitkFloat32)
+
+
+def read_image(path: str | os.PathLike, role: str = "image") -> sitk.Image:
+    """Read an intensity image to be registered, as float32, with all checks.
+
+    Raises:
+        InputError: see :func:`read_volume` and :func:`check_intensities`.
+    """
+    return check_intensities(read_volume(path, role), role, path)
+
+
+def read_labels(path: str | os.PathLike, role: str = "label map") -> sitk.Image:
+    """Read a label map: whole numbers, 0 is background; kept in an integer type.
+
+    Raises:
+        InputError: if its values are not whole numbers.
+    """
+    image = read_volume(path, role)
+    array = sitk.GetArrayViewFromImage(image)
+    if array.dtype.kind == "f":
+        if not np.array_equal(array, np.rint(array)):
+            raise InputError(f"the {role} {path} holds values that are not whole numbers", "give a label map, not an image")
+        image = sitk.Cast(image, sitk.sitkInt32)
+    return image
+
+
+def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> tuple[sitk.Image, str]:
+    """Read a mask (not 0 is inside) onto a grid.
+
+    Returns:
+        The mask as 8-bit 0 and 1 on the grid, and a note if it had to be resampled there, else "".
+
+    Raises:
+        InputError: if nothing of it is inside the grid.
+    """
+    image = sitk.Cast(read_volume(path, role) != 0, sitk.sitkUInt8)
+    note = ""
+    if not ImageGrid.of(image).same_as(grid):
+        note = f"the {role} was on another grid ({ImageGrid.of(image).describe()}) and was resampled"
+        image = resample(image, grid, interpolation="nearest")
+    if not sitk.GetArrayViewFromImage(image).any():
+        raise InputError(f"the {role} {path} is empty" + (" on the image's grid" if note else ""), "give a mask with voxels that are not 0")
+    return image, note
+
+
+def resample(
+    image: sitk.Image,
+    grid: ImageGrid,
+    transform: sitk.Transform | None = None,
+    interpolation: str = "linear",
+    default: float = 0.0,
+) -> sitk.Image:
+    """Draw an image into a grid, through a transform that takes the grid's points to the image's."""
+    interpolators = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize(grid.size)
+    resampler.SetOutputSpacing(grid.spacing)
+    resampler.SetOutputOrigin(grid.origin)
+    resampler.SetOutputDirection(grid.direction)
+    resampler.SetInterpolator(interpolators[interpolation])
+    resampler.SetDefaultPixelValue(default)
+    if transform is not None:
+        resampler.SetTransform(transform)
+    return resampler.Execute(image)
+
+
+def background_value(image: sitk.Image) -> float:
+    """What lies around the patient in this image, for voxels that it does not cover: its minimum, on CT at least air.
+
+    CT scanners mark the corners outside their circular field of view with values far below air (-2000, -3024); drawn
+    around the image they would be an edge that the patient does not have.
+    """
+    lowest = float(sitk.GetArrayViewFromImage(image).min())
+    return max(lowest, -1024.0) if lowest < -900.0 else lowest
+
+
+def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image) -> None:
+    """Put an image into a group of files; compressed where the format can.
+
+    Raises:
+        OutputError: if the ending is not an image's, or it cannot be written.
+    """
+    check_image_suffix(path)
+    compress = suffix(path) in (".nii.gz", ".nrrd", ".mha")
+    # Level 1: medical images shrink almost as far as at the default level, in a quarter of the time.
+    files.add(path, lambda name: sitk.WriteImage(image, name, useCompression=compress, compressionLevel=1))
+
+
+def check_image_suffix(path: str | os.PathLike) -> None:
+    """Raise InputError if a file's ending is not one under which whole volumes are written."""
+    if suffix(path) not in IMAGE_SUFFIXES:
+        raise InputError(f"{path} has no ending of an image file", "use .nii.gz, .nrrd or .mha")
