@@ -1,0 +1,106 @@
+"""Features by name: one interface for formulas and networks, so that any feature can be plugged into any solver.
+
+Contract: an extractor takes an image on cubic voxels (z, y, x) with its spacing in mm, and returns features (C, z, y, x) on the
+same voxels.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
+from deepreg_engine.features.mind import mind_ssc
+from deepreg_engine.features.obelisk import Obelisk
+
+
+class Extractor(Protocol):
+    """What every feature offers.
+
+    Attributes:
+        name: for reports.
+        channels: C.
+        reach: voxels around a voxel that its features look at; at the faces they are less true.
+        follows_warp: whether features are computed anew from the warped image; else features of the unwarped moving image
+            are warped, for networks that are slow.
+    """
+
+    name: str
+    channels: int
+    reach: int
+    follows_warp: bool
+
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        """Features (C, z, y, x) of an image (z, y, x) with cubic voxels of ``spacing`` mm."""
+
+
+class Mind:
+    """MIND-SSC, see :mod:`mind`."""
+
+    name = "mind"
+    channels = MIND_CHANNELS
+    follows_warp = True
+
+    def __init__(self, radius: int = 1, dilation: int = 2) -> None:
+        self._radius, self._dilation = radius, dilation
+        self.reach = radius + dilation
+
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        return mind_ssc(volume, self._radius, self._dilation)
+
+
+class Intensity:
+    """The image itself, between its 1st and 99th percentile: for scans of one modality and calibration."""
+
+    name = "intensity"
+    channels = 1
+    reach = 0
+    follows_warp = True
+
+    def __init__(self) -> None:
+        self._window: tuple[float, float] | None = None
+
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        if self._window is None:  # the first image's window serves both: their values are to be compared
+            sample = volume.flatten()[:: max(1, volume.numel() // 100_000)].float()
+            low, high = torch.quantile(sample, torch.tensor([0.01, 0.99], device=volume.device)).tolist()
+            self._window = low, max(high - low, 1e-6)
+        low, width = self._window
+        return ((volume - low) / width).clamp(0.0, 1.0)[None]
+
+
+class ObeliskFeatures:
+    """A trained Obelisk network.
+
+    Args:
+        network: see :class:`Obelisk`.
+        name: of the model.
+        spacing: voxel size (mm) that it was trained on; the image is resampled to it and the features back.
+        scale: the network sees intensities divided by this (the published ones: HU / 500).
+        reversed_axes: whether it was trained on arrays (x, y, z) instead of (z, y, x), as nibabel loads them.
+    """
+
+    follows_warp = False
+    reach = 0  # features at a face are computed like any other; the network pads by itself
+
+    def __init__(self, network: Obelisk, name: str, spacing: float = 2.0, scale: float = 500.0, reversed_axes: bool = False) -> None:
+        self._network = network
+        self._spacing, self._scale, self._reversed = spacing, scale, reversed_axes
+        self.name = name
+        self.channels = network.channels
+
+    @torch.no_grad()
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        shape = volume.shape
+        network = self._network.to(volume.device)
+        own = tuple(max(12, round((n - 1) * spacing / self._spacing) + 1) for n in shape)
+        image = F.interpolate(volume[None, None] / self._scale, size=own, mode="trilinear", align_corners=True)
+        if self._reversed:
+            image = image.permute(0, 1, 4, 3, 2)
+        features = network(image)
+        if self._reversed:
+            features = features.permute(0, 1, 4, 3, 2)
+        # The network's nodes span the image from corner to corner, and so does this.
+        return F.interpolate(features, size=shape, mode="trilinear", align_corners=True)[0]
