@@ -1,0 +1,194 @@
+"""Correlation layer: what it costs to displace each control point by each label.
+
+    cost(k, d) = sum_c (F_c(k) - M_c(k + d))^2                       (Heinrich, MICCAI 2019, section 2)
+
+Written out, the square is a product, ``|F|^2 - 2 F.M + |M|^2``, so the layer is one matrix product per row of control
+points instead of one interpolation per control point and label. :func:`correlate` needs lattices that are commensurate:
+control points a whole number of displacement steps apart. :func:`correlate_anywhere` takes any positions.
+"""
+
+from __future__ import annotations
+
+import torch
+
+# Rows of control points (all of one z and y) that one product takes: on a CPU a row's costs just fit the cache; on a GPU
+# few launches matter more.
+_ROWS = {"cpu": 1}
+_ROWS_ELSEWHERE = 32
+
+
+def lattice_size(controls: tuple[int, int, int], ratio: int, radius: int) -> tuple[int, int, int]:
+    """Size (z, y, x) of the moving lattice that :func:`correlate` reads."""
+    return tuple((n - 1) * ratio + 2 * radius + 1 for n in controls)
+
+
+def correlate(
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    ratio: int,
+    radius: int,
+    ceiling: torch.Tensor | None = None,
+    penalty: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Sum of squared feature differences for every control point and displacement.
+
+    Args:
+        fixed: features at the control points (C, Kz, Ky, Kx).
+        moving: features on a lattice whose spacing is the displacement step (C, Z, Y, X), of :func:`lattice_size`;
+            control point k with label d = -radius .. radius reads the lattice at ``ratio * k + radius + d``.
+        ratio: control point spacing in displacement steps.
+        radius: largest displacement in steps; L = 2 radius + 1 labels an axis.
+        ceiling: the most a control point's cost can be (Kz, Ky, Kx): a robust, truncated cost; none by default.
+        penalty: added to the cost of whatever lands there (Z, Y, X), for places where nothing may be matched.
+
+    Returns:
+        (Kz, Ky, L, L, L, Kx), the labels in the order z, y, x.
+    """
+    channels, *controls = fixed.shape
+    if moving.shape != (channels, *lattice_size(controls, ratio, radius)):
+        raise ValueError(f"a moving lattice of {tuple(moving.shape)} does not fit {tuple(fixed.shape)}, ratio {ratio}, radius {radius}")
+    one_fixed, one_moving = torch.ones_like(fixed[:1]), torch.ones_like(moving[:1])
+    left = torch.cat([-2.0 * fixed, one_fixed, fixed.square().sum(0, keepdim=True)])
+    norm = moving.square().sum(0, keepdim=True)
+    right = torch.cat([moving, norm if penalty is None else norm + penalty[None], one_moving])
+    cost = _BandedProduct.apply(left, right, ratio, radius, None if ceiling is None or ceiling.requires_grad else ceiling)
+    if ceiling is not None and (ceiling.requires_grad or cost.requires_grad):
+        cost = torch.minimum(cost, ceiling[:, :, None, None, None, :])
+    return cost
+
+
+class _BandedProduct(torch.autograd.Function):
+    """``out[kz, ky, d, kx] = sum_j left[j, k] * right[j, ratio * k + d]``, by one matrix product a row.
+
+    The product of a row (J, Kx) with its window (J, L * L * X) has more columns than the band that is wanted; the band is
+    a strided view of it. That is still many times cheaper than gathering windows.
+    """
+
+    @staticmethod
+    def forward(ctx, left, right, ratio, radius, ceiling):  # noqa: ANN001, ANN205 - torch's signature
+        ctx.save_for_backward(left, right)
+        ctx.lattice = ratio, radius
+        planes, rows, columns = left.shape[1:]
+        labels = 2 * radius + 1
+        weights = left.permute(1, 2, 0, 3).contiguous()  # kz, ky, j, kx
+        points = right.permute(1, 2, 3, 0).contiguous()  # z, y, x, j
+        out = left.new_empty(planes, rows, labels, labels, labels, columns)
+        # Where gradients flow the ceiling is put on afterwards, so that autograd sees it.
+        truncate = ceiling is not None and not (left.requires_grad or right.requires_grad)
+        for z in range(planes):
+            for start, stop in _blocks(rows, left.device):
+                product = _row_products(points, weights[z, start:stop], z, start, ratio, labels)
+                band = _band(product, labels, ratio, columns)
+                if truncate:
+                    torch.minimum(band, ceiling[z, start:stop, None, None, None, :], out=out[z, start:stop])
+                else:
+                    out[z, start:stop] = band
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        left, right = ctx.saved_tensors
+        ratio, radius = ctx.lattice
+        planes, rows, columns = left.shape[1:]
+        labels, width = 2 * radius + 1, right.shape[3]
+        weights = left.permute(1, 2, 0, 3)
+        points = right.permute(1, 2, 3, 0).contiguous()
+        left_gradient = torch.zeros_like(weights.contiguous())
+        right_gradient = torch.zeros_like(points)
+        spread = gradient.new_zeros(labels, labels, width, columns)
+        band = _band(spread[None], labels, ratio, columns)[0]
+        for z in range(planes):
+            for y in range(rows):
+                band.copy_(gradient[z, y])  # outside the band the matrix stays 0
+                matrix = spread.view(-1, columns)
+                window = (slice(z * ratio, z * ratio + labels), slice(y * ratio, y * ratio + labels))
+                left_gradient[z, y] = points[window].reshape(matrix.shape[0], -1).T @ matrix
+                right_gradient[window] += (matrix @ weights[z, y].T).view(labels, labels, width, -1)
+        return left_gradient.permute(2, 0, 1, 3), right_gradient.permute(3, 0, 1, 2), None, None, None
+
+
+def _blocks(rows: int, device: torch.device) -> list[tuple[int, int]]:
+    step = _ROWS.get(device.type, _ROWS_ELSEWHERE)
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def _row_products(points: torch.Tensor, weights: torch.Tensor, z: int, start: int, ratio: int, labels: int) -> torch.Tensor:
+    """Products (rows, L, L, X, Kx) of windows of the moving lattice with rows of control points (rows, J, Kx)."""
+    slab = points[z * ratio : z * ratio + labels]
+    width, channels = slab.shape[2:]
+    windows = [slab[:, y * ratio : y * ratio + labels].reshape(-1, channels) for y in range(start, start + len(weights))]
+    if len(windows) == 1:
+        product = torch.mm(windows[0], weights[0])[None]
+    else:
+        product = torch.bmm(torch.stack(windows), weights)
+    return product.view(len(weights), labels, labels, width, -1)
+
+
+def _band(product: torch.Tensor, labels: int, ratio: int, columns: int) -> torch.Tensor:
+    """The view (rows, L, L, L, Kx) of products (rows, L, L, X, Kx) at x = ratio * kx + d."""
+    rows, planes, lines, places, _ = product.stride()
+    shape = (product.shape[0], labels, labels, labels, columns)
+    return product.as_strided(shape, (rows, planes, lines, places, ratio * places + 1), product.storage_offset())
+
+
+def correlate_anywhere(
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    controls: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    displacements: torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> torch.Tensor:
+    """The same costs for control points and displacements at any regular or irregular positions along the axes.
+
+    The moving features are interpolated trilinearly, held at the faces, exactly as one lookup a label would. Along x the
+    interpolation is taken out of the sum over channels: the product F.M is linear in it, and with weights 1 - t and t
+
+        |M(x)|^2 = (1 - t)^2 M_i.M_i + 2 t (1 - t) M_i.M_(i+1) + t^2 M_(i+1).M_(i+1).
+
+    Args:
+        fixed: features at the control points (C, Kz, Ky, Kx).
+        moving: features (C, Z, Y, X).
+        controls: positions of the control points along z, y, x, in voxels of ``moving``.
+        displacements: the labels (L,), or one such tensor for each of z, y, x, in the same voxels.
+
+    Returns:
+        (Kz, Ky, L, L, L, Kx).
+    """
+    steps = displacements if isinstance(displacements, tuple) else (displacements,) * 3
+    planes, rows, columns = fixed.shape[1:]
+    width = moving.shape[3]
+    lower, weight = _linear_weights(controls[2][:, None] + steps[2][None], width)  # (Kx, L)
+    picks = torch.zeros(columns, width, len(steps[2]), dtype=moving.dtype, device=moving.device)
+    picks.scatter_add_(1, lower[:, None], (1 - weight)[:, None]).scatter_add_(1, (lower + 1)[:, None], weight[:, None])
+    squares = torch.zeros(2 * width, columns * len(steps[2]), dtype=moving.dtype, device=moving.device)
+    flat, t = lower.reshape(1, -1), weight.reshape(1, -1)
+    squares.scatter_add_(0, flat, (1 - t) ** 2).scatter_add_(0, flat + 1, t**2).scatter_add_(0, flat + width, 2 * t * (1 - t))
+
+    norms = fixed.square().sum(0)
+    out = []
+    for z in range(planes):
+        slab = _interpolate(moving, 1, controls[0][z] + steps[0])  # (C, L, Y, X)
+        for y in range(rows):
+            lines = _interpolate(slab, 2, controls[1][y] + steps[1])  # (C, L, L, X)
+            products = torch.einsum("ck,czyx->kzyx", fixed[:, z, y], lines).flatten(1, 2) @ picks  # (Kx, LL, L)
+            own = lines.square().sum(0)
+            beside = torch.zeros_like(own)
+            beside[..., :-1] = (lines[..., :-1] * lines[..., 1:]).sum(0)
+            squared = torch.cat([own, beside], dim=-1).flatten(0, 1) @ squares  # (LL, Kx * L)
+            squared = squared.view(-1, columns, len(steps[2])).transpose(1, 2)  # (LL, L, Kx)
+            cost = squared - 2.0 * products.permute(1, 2, 0) + norms[z, y]
+            out.append(cost.view(len(steps[0]), len(steps[1]), len(steps[2]), columns))
+    return torch.stack(out).view(planes, rows, *out[0].shape)
+
+
+def _linear_weights(positions: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lower neighbour and weight of the upper one, for positions held between 0 and size - 1."""
+    positions = positions.clamp(0, size - 1)
+    lower = positions.floor().clamp(max=max(size - 2, 0)).long()
+    return lower, positions - lower
+
+
+def _interpolate(volume: torch.Tensor, axis: int, positions: torch.Tensor) -> torch.Tensor:
+    lower, weight = _linear_weights(positions, volume.shape[axis])
+    shape = [1] * volume.ndim
+    shape[axis] = -1
+    return torch.lerp(volume.index_select(axis, lower), volume.index_select(axis, lower + 1), weight.view(shape))

@@ -1,0 +1,199 @@
+"""Instance optimisation on the features themselves: Gauss-Newton to a fraction of a voxel.
+
+    E(u) = 1/2 sum_x w(x) mean_c (F_c(x) - M_c(x + u(x)))^2 + lambda E_bend(u)
+
+Linearised around the present field, each voxel gives a 3x3 system, ``H = mean_c g_c g_c^T`` and ``b = mean_c g_c r_c`` with
+residual r = F - M and g the mean gradient of both images' features (Thirion's symmetric force, as in Vercauteren et al.,
+"Diffeomorphic demons", NeuroImage 2009). They are gathered at control points by linear weights, and the update is the smooth
+field that solves them together with the bending of the whole deformation. Voxels whose residual is large count less (Geman
+and McClure's weight, squared): what has no partner in the other image does not pull.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from deepreg_engine.geometry.sampling import separable
+from deepreg_engine.solvers.smoothness import bending_gradient, smooth_field
+
+# Voxels of one slab, all channels: so that a slab stays in the cache through the whole of its sums.
+_SLAB_VALUES = {"cpu": 1 << 19}
+_SLAB_VALUES_ELSEWHERE = 1 << 27
+_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+
+
+def normal_equations(fixed: torch.Tensor, moving: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The local systems of two feature volumes on one grid.
+
+    Args:
+        fixed: F (C, z, y, x).
+        moving: M, already warped, (C, z, y, x).
+
+    Returns:
+        H (6, z, y, x), the entries xx, xy, xz, yy, yz, zz, per voxel squared; b (3, z, y, x); and the mean squared residual
+        (z, y, x).
+    """
+    depth = fixed.shape[1]
+    limit = _SLAB_VALUES.get(fixed.device.type, _SLAB_VALUES_ELSEWHERE)
+    step = max(1, limit // max(1, fixed[:, 0].numel()))
+    if torch.is_grad_enabled() and (fixed.requires_grad or moving.requires_grad):
+        step = depth
+    parts = []
+    for start in range(0, depth, step):
+        stop = min(start + step, depth)
+        low, high = max(start - 1, 0), min(stop + 1, depth)
+        parts.append(_slab_equations(fixed[:, low:high], moving[:, low:high], start - low, stop - low))
+    system, residual = (torch.cat(pieces, dim=axis) for pieces, axis in zip(zip(*parts), (1, 0)))
+    return system[:6], system[6:], residual
+
+
+def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """H and b (9, z, y, x), and the residual, of the slices start .. stop of a slab with its neighbours."""
+    mean = fixed + moving
+    residual = (fixed - moving)[:, start:stop]
+    inner = mean[:, start:stop]
+    # Central differences of the mean of both: (b - a) / 2 of a sum of two images is a quarter of it.
+    gradients = [
+        _central(inner, 3),
+        _central(inner, 2),
+        _central(mean, 1)[:, start:stop],
+    ]
+    channels = fixed.shape[0]
+    entries = [(gradients[i] * gradients[j]).sum(0) * (1.0 / (16.0 * channels)) for i, j in _PAIRS]
+    entries += [(gradients[i] * residual).sum(0) * (1.0 / (4.0 * channels)) for i in range(3)]
+    return torch.stack(entries), residual.square().mean(0)
+
+
+def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
+    """Difference of the two neighbours along an axis (twice the derivative); 0 at the faces."""
+    count = volume.shape[axis]
+    if count < 3:
+        return torch.zeros_like(volume)
+    inner = volume.narrow(axis, 2, count - 2) - volume.narrow(axis, 0, count - 2)
+    padding = [0] * (2 * volume.ndim)
+    place = 2 * (volume.ndim - 1 - axis)
+    padding[place] = padding[place + 1] = 1
+    return torch.nn.functional.pad(inner, padding)
+
+
+def robust_weights(residual: torch.Tensor, scale: float) -> torch.Tensor:
+    """``(1 + e / (scale * mean e))^-2`` of squared residuals e (z, y, x)."""
+    return (1.0 + residual / (scale * residual.mean()).clamp(min=1e-12)).pow(-2)
+
+
+def control_shape(shape: tuple[int, int, int], spacing: int) -> tuple[int, int, int]:
+    """Control points (z, y, x), ``spacing`` voxels apart from the first voxel on, that cover a grid."""
+    return tuple(max(2, math.ceil((n - 1) / spacing) + 1) for n in shape)
+
+
+def spread_matrix(
+    controls: int, voxels: int, spacing: int, like: torch.Tensor, cubic: bool = True, first: float = 0.0
+) -> torch.Tensor:
+    """Interpolation (voxels, controls) along an axis, from control points at first, first + spacing, ...
+
+    Args:
+        cubic: Keys' cubic convolution (a = -1/2), which reproduces parabolas; else linear.
+        first: voxel of the first control point; before it and behind the last one their values are held.
+    """
+    place = ((torch.arange(voxels, dtype=torch.float64) - first) / spacing).clamp(0.0, controls - 1)
+    lower = place.floor()
+    t = place - lower
+    if cubic:
+        taps = {
+            -1: ((-0.5 * t + 1.0) * t - 0.5) * t,
+            0: (1.5 * t - 2.5) * t * t + 1.0,
+            1: ((-1.5 * t + 2.0) * t + 0.5) * t,
+            2: (0.5 * t - 0.5) * t * t,
+        }
+    else:
+        taps = {0: 1.0 - t, 1: t}
+    matrix = torch.zeros(voxels, controls, dtype=torch.float64)
+    for offset, weight in taps.items():
+        column = (lower.long() + offset).clamp(0, controls - 1)
+        matrix[torch.arange(voxels), column] += weight
+    return matrix.to(like.device, like.dtype)
+
+
+def gather(volume: torch.Tensor, spacing: int) -> torch.Tensor:
+    """Sums of a volume (n, z, y, x) around control points with linear weights, per ``spacing^3`` voxels."""
+    if spacing == 1:
+        return volume
+    shape = volume.shape[1:]
+    matrices = tuple(
+        spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in zip(control_shape(shape, spacing), shape)
+    )
+    return separable(volume, matrices)
+
+
+def spread(controls: torch.Tensor, shape: tuple[int, int, int], spacing: int, first: float = 0.0) -> torch.Tensor:
+    """A field at control points (n, Kz, Ky, Kx), the first of them at voxel ``first``, on all voxels (n, z, y, x)."""
+    if spacing == 1 and first == 0.0:
+        return controls
+    matrices = tuple(spread_matrix(k, n, spacing, controls, first=first) for k, n in zip(controls.shape[1:], shape))
+    return separable(controls, matrices)
+
+
+def at_controls(field: torch.Tensor, spacing: int) -> torch.Tensor:
+    """Values of a field (n, z, y, x) at its control points; those beyond the grid take the nearest."""
+    for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing)):
+        place = (torch.arange(count, device=field.device) * spacing).clamp(max=field.shape[axis] - 1)
+        field = field.index_select(axis, place)
+    return field
+
+
+def gauss_newton_step(
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    field: torch.Tensor,
+    spacing: int,
+    smoothness: float,
+    weights: torch.Tensor | None = None,
+    unit: float = 1.0,
+    robustness: float = 0.3,
+    guides: tuple[torch.Tensor, torch.Tensor] | None = None,
+    longest: float = 2.0,
+    iterations: int = 15,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One update of a field.
+
+    Args:
+        fixed: features (C, z, y, x).
+        moving: features of the moving image, warped by the field (C, z, y, x).
+        field: the present displacements (3, z, y, x), in voxels.
+        spacing: of the control points, in voxels.
+        smoothness: lambda, in units of ``unit``, with control points one apart and displacements in control point spacings.
+        weights: of each voxel (z, y, x), not negative; 1 by default.
+        unit: squared feature difference that counts as 1.
+        robustness: residual at which a voxel counts a quarter, as a share of the mean; 0 trusts every voxel.
+        guides: weight (Kz, Ky, Kx), in units of ``unit`` per squared control point spacing, and displacement (3, Kz, Ky, Kx),
+            voxels, that the whole field is drawn to.
+        longest: no control point moves further than so many voxels at once.
+        iterations: of conjugate gradients.
+
+    Returns:
+        The update d (3, z, y, x), in voxels, to be composed as x -> field(d(x)); and the mean squared residual of each
+        voxel (z, y, x).
+    """
+    system, force, residual = normal_equations(fixed, moving)
+    trust = robust_weights(residual, robustness) if robustness > 0 else None
+    if weights is not None:
+        trust = weights if trust is None else trust * weights
+    if trust is not None:
+        system, force = system * trust, force * trust
+    # In units of the control point spacing: displacement, and with it gradients, grow by the factor ``spacing``.
+    system = gather(system, spacing) * (spacing * spacing / unit)
+    force = gather(force, spacing) * (spacing / unit)
+    present = at_controls(field, spacing) / spacing
+    evidence = force - smoothness * bending_gradient(present)
+    if guides is not None:
+        weight, target = guides
+        none = torch.zeros_like(weight)
+        system = system + torch.stack([weight, none, none, weight, none, weight])
+        evidence = evidence + weight[None] * (target / spacing - present)
+    update = smooth_field(system, evidence, smoothness, None, iterations) * spacing
+    length = update.detach().norm(dim=0, keepdim=True)
+    update = update / (length / longest).clamp(min=1.0)
+    return spread(update, field.shape[1:], spacing), residual
+

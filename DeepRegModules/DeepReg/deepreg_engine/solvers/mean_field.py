@@ -1,0 +1,217 @@
+"""Regularisation of a cost volume: min-convolution over displacements, mean field over control points.
+
+    s  = MF(MC(c0))
+    c1 = a4 + a2 c0 + a3 s,   s2 = MF(MC(c1)),   and so on            (Heinrich, MICCAI 2019, section 2)
+
+MC lets neighbouring control points differ by a step of displacement: minimum over 3^3 labels (the volume replicated at
+its faces), then twice the average over 3^3. MF averages, for each label, over the control points around: twice the average
+over 3^3, replicated at the faces. Both are separable and are computed so: three passes over an axis instead of one over
+27 or 125 neighbours.
+
+Two things are added to the paper. Control points may have weights (a mask, the share of their labels that lies in the
+moving image): MF is then a weighted average, so that those without evidence do not vote. And any number of passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from deepreg_engine.geometry.sampling import separable
+
+# Published weights a0 .. a5 (multimodallearning/pdd_net, trained with Obelisk features).
+PUBLISHED_WEIGHTS = (1.1337, 0.0761, 1.0533, -0.7469, 0.0728, 1.1337)
+# Twice a moving average of three.
+_SMOOTHING = (1.0, 2.0, 3.0, 2.0, 1.0)
+# Values of a cost volume that one pass over rows takes at a time: on a CPU so few that they stay in the cache.
+_BLOCK_VALUES = {"cpu": 1 << 17}
+_BLOCK_VALUES_ELSEWHERE = 1 << 25
+
+
+def min_convolution(cost: torch.Tensor) -> torch.Tensor:
+    """MC of every control point's costs.
+
+    Args:
+        cost: (..., Lz, Ly, Lx, K).
+
+    Returns:
+        The same shape. Equals, for each control point, two ``avg_pool3d(., 3, stride=1)`` after a minimum pool of 3 on
+        the volume replicated by 3 at each face.
+    """
+    if torch.is_grad_enabled() and cost.requires_grad:
+        return _RecomputedMinConvolution.apply(cost)
+    flat = cost.reshape(-1, *cost.shape[-4:])
+    out = torch.empty_like(flat)
+    for block in _row_blocks(flat):
+        _min_convolve(flat[block], out[block])
+    return out.view(cost.shape)
+
+
+class _RecomputedMinConvolution(torch.autograd.Function):
+    """The gradient flows to the label that was the minimum; it is found again in the backward pass, block by block."""
+
+    @staticmethod
+    def forward(ctx, cost):  # noqa: ANN001, ANN205 - torch's signature
+        ctx.save_for_backward(cost)
+        return min_convolution(cost.detach())
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        (cost,) = ctx.saved_tensors
+        flat = cost.detach().reshape(-1, *cost.shape[-4:])
+        incoming = gradient.reshape(flat.shape)
+        out = torch.empty_like(flat)
+        for block in _row_blocks(flat):
+            with torch.enable_grad():
+                rows = flat[block].clone().requires_grad_()
+                (out[block],) = torch.autograd.grad(_min_convolve(rows), rows, incoming[block])
+        return out.view(cost.shape)
+
+
+def _min_convolve(rows: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    """MC of (R, Lz, Ly, Lx, K)."""
+    for axis in (1, 2, 3):
+        rows = _running_minimum(rows, axis)
+    for axis in (3, 2, 1):
+        rows = _running_sum(_running_sum(rows, axis), axis)
+    # Two sums of three along three axes: 9^3 of the average.
+    return rows * (1.0 / 729.0) if out is None else torch.mul(rows, 1.0 / 729.0, out=out)
+
+
+def _running_minimum(rows: torch.Tensor, axis: int) -> torch.Tensor:
+    """Minimum of 3 along an axis that is replicated by 3 at each end: 4 longer than before.
+
+    The outermost two at each end lie wholly in the replicated part and are the end values themselves.
+    """
+    count = rows.shape[axis]
+    first, last = rows.narrow(axis, 0, 1), rows.narrow(axis, count - 1, 1)
+    pairs = torch.minimum(rows.narrow(axis, 0, count - 1), rows.narrow(axis, 1, count - 1))
+    middle = torch.minimum(pairs.narrow(axis, 0, count - 2), pairs.narrow(axis, 1, count - 2))
+    ends = pairs.narrow(axis, 0, 1), pairs.narrow(axis, count - 2, 1)
+    return torch.cat([first, first, ends[0], middle, ends[1], last, last], dim=axis)
+
+
+def _running_sum(rows: torch.Tensor, axis: int) -> torch.Tensor:
+    """Sum of 3 neighbours along an axis: 2 shorter than before."""
+    count = rows.shape[axis] - 2
+    total = rows.narrow(axis, 0, count) + rows.narrow(axis, 1, count)
+    return total.add_(rows.narrow(axis, 2, count))
+
+
+def _row_blocks(rows: torch.Tensor) -> list[slice]:
+    limit = _BLOCK_VALUES.get(rows.device.type, _BLOCK_VALUES_ELSEWHERE)
+    step = max(1, limit // max(1, rows[0].numel()))
+    return [slice(start, start + step) for start in range(0, rows.shape[0], step)]
+
+
+def smoothing_matrix(count: int, like: torch.Tensor) -> torch.Tensor:
+    """(count, count): twice the moving average of 3 along an axis replicated at its ends."""
+    matrix = torch.zeros(count, count, dtype=like.dtype, device=like.device)
+    reach = len(_SMOOTHING) // 2
+    place = torch.arange(count, device=like.device)
+    for offset, weight in enumerate(_SMOOTHING):
+        column = (place + offset - reach).clamp(0, count - 1)
+        matrix[place, column] += weight / sum(_SMOOTHING)
+    return matrix
+
+
+def mean_field(cost: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """MF of a cost volume.
+
+    Args:
+        cost: (Kz, Ky, Lz, Ly, Lx, Kx).
+        weights: how much each control point counts for its neighbours (Kz, Ky, Kx), not negative; all alike by default.
+
+    Returns:
+        The same shape.
+    """
+    if torch.is_grad_enabled() and (cost.requires_grad or (weights is not None and weights.requires_grad)):
+        return _mean_field(cost, weights)
+    return _mean_field_into(cost.clone(), weights)
+
+
+def _matrices(cost: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return tuple(smoothing_matrix(n, cost) for n in (cost.shape[0], cost.shape[1], cost.shape[5]))
+
+
+def _normaliser(weights: torch.Tensor, matrices: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """1 / MF(weights), (Kz, Ky, Kx)."""
+    total = separable(weights[None], matrices)[0]
+    return 1.0 / total.clamp(min=torch.finfo(weights.dtype).tiny ** 0.5)
+
+
+def _mean_field(cost: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """MF as plain differentiable products."""
+    matrices = _matrices(cost)
+    if weights is not None:
+        cost = cost * weights[:, :, None, None, None, :]
+    cost = torch.einsum("az,zylmnx->aylmnx", matrices[0], cost)
+    cost = torch.einsum("by,zylmnx->zblmnx", matrices[1], cost)
+    cost = cost @ matrices[2].T
+    if weights is not None:
+        cost = cost * _normaliser(weights, matrices)[:, :, None, None, None, :]
+    return cost
+
+
+def _mean_field_into(cost: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """MF in place, a slab at a time: no second volume is needed."""
+    planes, rows, columns = cost.shape[0], cost.shape[1], cost.shape[5]
+    along_z, along_y, along_x = _matrices(cost)
+    for z in range(planes):
+        for y in range(rows):
+            line = cost[z, y].view(-1, columns)
+            matrix = along_x.T if weights is None else weights[z, y][:, None] * along_x.T
+            line.copy_(line @ matrix)
+        plane = cost[z].view(rows, -1)
+        plane.copy_(along_y @ plane)
+    flat = cost.view(planes, -1)
+    step = max(1, (4 << 20) // planes)
+    for start in range(0, flat.shape[1], step):
+        part = flat[:, start : start + step]
+        part.copy_(along_z @ part)
+    if weights is not None:
+        scale = _normaliser(weights, (along_z, along_y, along_x))
+        for z in range(planes):
+            cost[z].mul_(scale[z, :, None, None, None, :])
+    return cost
+
+
+def regularise(
+    cost: torch.Tensor,
+    passes: int = 2,
+    mixing: Sequence[float] | torch.Tensor = PUBLISHED_WEIGHTS[2:5],
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The whole regularisation: ``passes`` times MC and MF.
+
+    Args:
+        cost: c0 (Kz, Ky, Lz, Ly, Lx, Kx).
+        passes: 0 leaves the cost as it is, 1 is MF(MC(c0)), 2 is the paper.
+        mixing: a2, a3, a4 of ``c1 = a4 + a2 c0 + a3 s``.
+        weights: of the control points (Kz, Ky, Kx), see :func:`mean_field`.
+
+    Returns:
+        s of the last pass, the same shape.
+    """
+    if torch.is_grad_enabled() and any(_requires_grad(value) for value in (cost, mixing, weights)):
+        smooth = cost
+        for number in range(passes):
+            mixed = cost if number == 0 else mixing[2] + mixing[0] * cost + mixing[1] * smooth
+            smooth = _mean_field(min_convolution(mixed), weights)
+        return smooth
+    if passes == 0:
+        return cost
+    smooth = torch.empty_like(cost)
+    data, own, offset = (float(value) for value in mixing)
+    for number in range(passes):
+        flat, out = cost.view(-1, *cost.shape[2:]), smooth.view(-1, *cost.shape[2:])
+        for block in _row_blocks(flat):
+            mixed = flat[block] if number == 0 else (flat[block] * data).add_(out[block], alpha=own).add_(offset)
+            _min_convolve(mixed, out[block])
+        _mean_field_into(smooth, weights)
+    return smooth
+
+
+def _requires_grad(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad

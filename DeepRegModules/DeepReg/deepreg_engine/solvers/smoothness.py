@@ -1,0 +1,175 @@
+"""The smoothest displacement field that agrees with local evidence.
+
+    u = argmin  1/2 sum_k (u_k - m_k)^T W_k (u_k - m_k)  +  lambda E(u),
+    E(u) = 1/2 sum  u_xx^2 + u_yy^2 + u_zz^2 + 2 u_xy^2 + 2 u_xz^2 + 2 u_yz^2
+
+E is the bending energy of a thin plate (Wahba, Spline Models for Observational Data, 1990) in finite differences that stay
+inside the grid: an affine field costs nothing, so where there is no evidence the field goes on as it was going. The linear
+system is solved by conjugate gradients, preconditioned by the same problem with uniform W, which cosines diagonalise.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+
+# Entries of the symmetric 3x3 matrix of a control point, by their place among 6 stored values.
+_SYMMETRIC = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
+
+
+def bending_gradient(field: torch.Tensor) -> torch.Tensor:
+    """Gradient of the bending energy E at a field (3, z, y, x); linear in the field. Spacing 1 along each axis."""
+    total = torch.zeros_like(field)
+    for axis in (1, 2, 3):
+        if field.shape[axis] > 2:
+            total = total + _adjoint(field.diff(n=2, dim=axis), axis, 2)
+    for first in (1, 2, 3):
+        for second in range(first + 1, 4):
+            mixed = field.diff(dim=first).diff(dim=second)
+            total = total + 2.0 * _adjoint(_adjoint(mixed, first, 1), second, 1)
+    return total
+
+
+def bending_energy(field: torch.Tensor) -> torch.Tensor:
+    """E of a field (3, z, y, x), a scalar."""
+    return 0.5 * (field * bending_gradient(field)).sum()
+
+
+def _adjoint(difference: torch.Tensor, axis: int, order: int) -> torch.Tensor:
+    """Transpose of ``diff(n=order)`` along an axis."""
+    padding = [0] * (2 * difference.ndim)
+    place = 2 * (difference.ndim - 1 - axis)
+    padding[place] = padding[place + 1] = order
+    return torch.nn.functional.pad(difference, padding).diff(n=order, dim=axis) * (-1.0) ** order
+
+
+def apply_weights(weights: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+    """W u at each voxel.
+
+    Args:
+        weights: (1, ...) a scalar, (3, ...) a diagonal, or (6, ...) the entries xx, xy, xz, yy, yz, zz.
+        field: (3, ...).
+    """
+    if weights.shape[0] in (1, 3):
+        return weights * field
+    return torch.stack([sum(weights[_SYMMETRIC[row][column]] * field[column] for column in range(3)) for row in range(3)])
+
+
+def smooth_field(
+    weights: torch.Tensor,
+    evidence: torch.Tensor,
+    smoothness: float,
+    start: torch.Tensor | None = None,
+    iterations: int = 30,
+    tolerance: float = 1e-3,
+) -> torch.Tensor:
+    """Solve ``(W + lambda B) u = evidence``, B being the matrix of :func:`bending_gradient`.
+
+    Args:
+        weights: W (1, 3 or 6, z, y, x), positive semidefinite; see :func:`apply_weights`.
+        evidence: W m (3, z, y, x).
+        smoothness: lambda, in units of the grid's spacing.
+        start: where the iteration begins; the zero field by default.
+        iterations: at most so many steps of conjugate gradients.
+        tolerance: done when the residual's norm has fallen to this share.
+
+    Returns:
+        u (3, z, y, x). Differentiable in weights and evidence by the implicit function theorem.
+    """
+    return _SmoothField.apply(weights, evidence, float(smoothness), start, iterations, tolerance)
+
+
+class _SmoothField(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weights, evidence, smoothness, start, iterations, tolerance):  # noqa: ANN001, ANN205 - torch's signature
+        solution = _conjugate_gradients(weights, evidence, smoothness, start, iterations, tolerance)
+        ctx.save_for_backward(weights, solution)
+        ctx.settings = smoothness, iterations, tolerance
+        return solution
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        weights, solution = ctx.saved_tensors
+        smoothness, iterations, tolerance = ctx.settings
+        # (W + lambda B) is symmetric: the adjoint is one more solve with the same matrix.
+        adjoint = _conjugate_gradients(weights, gradient.contiguous(), smoothness, None, iterations, tolerance)
+        outer = -adjoint[:, None] * solution[None]
+        if weights.shape[0] == 1:
+            slope = sum(outer[axis, axis] for axis in range(3))[None]
+        elif weights.shape[0] == 3:
+            slope = torch.stack([outer[axis, axis] for axis in range(3)])
+        else:
+            slope = torch.zeros_like(weights)
+            for row in range(3):
+                for column in range(3):
+                    slope[_SYMMETRIC[row][column]] += outer[row, column]
+        return slope, adjoint, None, None, None, None
+
+
+def _conjugate_gradients(
+    weights: torch.Tensor,
+    evidence: torch.Tensor,
+    smoothness: float,
+    start: torch.Tensor | None,
+    iterations: int,
+    tolerance: float,
+) -> torch.Tensor:
+    precondition = _Preconditioner(weights, smoothness, evidence)
+
+    def matrix(field: torch.Tensor) -> torch.Tensor:
+        return apply_weights(weights, field) + smoothness * bending_gradient(field)
+
+    solution = torch.zeros_like(evidence) if start is None else start.clone()
+    residual = evidence.clone() if start is None else evidence - matrix(solution)
+    preconditioned = precondition(residual)
+    direction = preconditioned.clone()
+    squared = float((residual * preconditioned).sum())
+    goal = squared * tolerance**2
+    for _ in range(iterations):
+        if squared <= goal or squared <= 0.0:
+            break
+        product = matrix(direction)
+        curvature = float((direction * product).sum())
+        if curvature <= 0.0:  # rounding at the end of a float32 solve
+            break
+        length = squared / curvature
+        solution.add_(direction, alpha=length)
+        residual.sub_(product, alpha=length)
+        preconditioned = precondition(residual)
+        previous, squared = squared, float((residual * preconditioned).sum())
+        direction = direction.mul_(squared / previous).add_(preconditioned)
+    return solution
+
+
+class _Preconditioner:
+    """The inverse of ``w + lambda (Neumann Laplacian)^2``, w the mean weight: diagonal in the basis of cosines."""
+
+    def __init__(self, weights: torch.Tensor, smoothness: float, like: torch.Tensor) -> None:
+        shape = like.shape[1:]
+        self._bases = [_cosines(n).to(like.device, like.dtype) for n in shape]
+        values = [(2.0 - 2.0 * torch.cos(math.pi * torch.arange(n, dtype=like.dtype, device=like.device) / n)) for n in shape]
+        laplacian = values[0][:, None, None] + values[1][None, :, None] + values[2][None, None, :]
+        diagonal = weights if weights.shape[0] in (1, 3) else weights[[0, 3, 5]]
+        mean = float(diagonal.mean())
+        floor = torch.finfo(like.dtype).tiny ** 0.5
+        self._scale = 1.0 / (max(mean, floor) + smoothness * laplacian.square())
+
+    def __call__(self, field: torch.Tensor) -> torch.Tensor:
+        return self._transform(self._transform(field, False) * self._scale, True)
+
+    def _transform(self, field: torch.Tensor, back: bool) -> torch.Tensor:
+        for axis, basis in zip((1, 2, 3), self._bases):
+            matrix = basis.T if back else basis
+            field = torch.movedim(torch.tensordot(field, matrix, dims=([axis], [1])), -1, axis)
+        return field
+
+
+@lru_cache(maxsize=64)
+def _cosines(count: int) -> torch.Tensor:
+    """The orthonormal discrete cosine transform (count, count), double precision."""
+    frequency = torch.arange(count, dtype=torch.float64)
+    basis = torch.cos(math.pi * frequency[:, None] * (frequency[None] + 0.5) / count) * math.sqrt(2.0 / count)
+    basis[0] /= math.sqrt(2.0)
+    return basis
