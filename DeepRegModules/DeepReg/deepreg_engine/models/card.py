@@ -1,0 +1,120 @@
+"""A model file: weights as ``.safetensors``, and a card in its header that says what they are.
+
+The header's entry ``deepreg`` is a JSON object with the fields of :class:`ModelCard`, and the SHA-256 of the weights. Nothing is
+unpickled; reading a card needs no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.files import FileGroup
+
+_ENTRY = "deepreg"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user should know of a model.
+
+    Args:
+        name: unique, as typed.
+        method: "dense", "points" or "descent".
+        architecture: which network the weights belong to.
+        origin: who trained it, where it comes from.
+        licence: of the weights.
+        training_data: what it learned from.
+        date: of the training, ISO.
+        intended_use: regions and modalities.
+        figures: measured results, name to value.
+        settings: what the network needs to run, such as its spacing and intensity scale.
+        sha256: of the weights, see :func:`weights_digest`.
+    """
+
+    name: str
+    method: str
+    architecture: str
+    origin: str = ""
+    licence: str = ""
+    training_data: str = ""
+    date: str = ""
+    intended_use: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+
+def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, shapes, types and bytes of all weights, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name])
+        digest.update(f"{name}|{array.shape}|{array.dtype.str}|".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def write_model(path: str | os.PathLike, card: ModelCard, weights: Mapping[str, np.ndarray]) -> ModelCard:
+    """Write a model file, completely or not at all; returns the card with its checksum.
+
+    Raises:
+        InputError: if the ending is not ``.safetensors``.
+        OutputError: if it cannot be written.
+    """
+    if Path(path).suffix != ".safetensors":
+        raise InputError(f"{path} has no ending of a model file", "use .safetensors")
+    weights = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    card = dataclasses.replace(card, sha256=weights_digest(weights))
+    header = {_ENTRY: json.dumps(dataclasses.asdict(card), sort_keys=True)}
+    with FileGroup() as files:
+        files.add(path, lambda name: save_file(weights, name, metadata=header))
+    return card
+
+
+def read_card(path: str | os.PathLike) -> ModelCard:
+    """The card of a model file.
+
+    Raises:
+        InputError: if the file is missing, not safetensors, or has no card.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"the model {path} does not exist", "check the path, or see: models list")
+    try:
+        with safe_open(str(path), framework="np") as stream:
+            header = stream.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        advice = "import published .pth files with: models import" if path.suffix in (".pth", ".pt") else "it may be damaged"
+        raise InputError(f"the model {path} is not a safetensors file", advice) from error
+    try:
+        values = json.loads(header[_ENTRY])
+        known = {f.name for f in dataclasses.fields(ModelCard)}
+        return ModelCard(**{key: value for key, value in values.items() if key in known})
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"the model {path} has no card in its header", "it was not made for this engine") from error
+
+
+def read_weights(path: str | os.PathLike, check: bool = True) -> dict[str, np.ndarray]:
+    """The weights of a model file.
+
+    Raises:
+        InputError: if it cannot be read, or, with ``check``, does not match its checksum.
+    """
+    card = read_card(path)
+    with safe_open(str(path), framework="np") as stream:
+        weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dictionary
+    if check and weights_digest(weights) != card.sha256:
+        raise InputError(f"the weights of {path} do not match their checksum", "the file is damaged: get it again")
+    return weights

@@ -1,0 +1,130 @@
+"""The models a user has: those that are shipped, and those of their own; and features by name.
+
+Models of one's own are in the folder that the environment variable ``DEEPREG_MODELS`` names, else where the system keeps an
+application's data.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepreg_engine.errors import EngineError, InputError, ParameterError
+from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.models.card import ModelCard, read_card, read_weights
+
+if TYPE_CHECKING:  # torch is imported only where features are made
+    from deepreg_engine.features.extractors import Extractor
+
+HANDCRAFTED = ("mind", "intensity")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """One model file.
+
+    Args:
+        path: of the file.
+        card: None if the file cannot be read.
+        problem: why not, else "".
+    """
+
+    path: Path
+    card: ModelCard | None
+    problem: str = ""
+
+
+def shipped_folder() -> Path:
+    """Where the models lie that come with the engine."""
+    return Path(__file__).resolve().parent.parent.parent / "Resources" / "Models"
+
+
+def own_folder() -> Path:
+    """Where a user's own models lie; it may not exist yet."""
+    chosen = os.environ.get("DEEPREG_MODELS")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+    return base / "DeepReg" / "models"
+
+
+def list_models() -> list[StoredModel]:
+    """All model files in both folders, the shipped ones first."""
+    found = []
+    for folder in (shipped_folder(), own_folder()):
+        for path in sorted(folder.glob("*.safetensors")):
+            try:
+                found.append(StoredModel(path, read_card(path)))
+            except EngineError as error:
+                found.append(StoredModel(path, None, error.line()))
+    return found
+
+
+def verify(model: StoredModel) -> str:
+    """"" if the weights are whole, else what is wrong with them."""
+    if model.card is None:
+        return model.problem
+    try:
+        read_weights(model.path)
+    except EngineError as error:
+        return error.line()
+    return ""
+
+
+def find_model(name: str) -> StoredModel:
+    """The model of that name, or in that file.
+
+    Raises:
+        ParameterError: if there is none, naming the nearest.
+        InputError: if the file cannot be read.
+    """
+    if name.endswith((".safetensors", ".pth", ".pt")) or os.sep in name:
+        return StoredModel(Path(name), read_card(name))
+    models = [model for model in list_models() if model.card is not None]
+    for model in models:
+        if model.card.name == name:
+            return model
+    names = [*HANDCRAFTED, *(model.card.name for model in models)]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}; or give a .safetensors file"
+    raise ParameterError(f"there are no features {name!r}", hint)
+
+
+def load_extractor(parameters: DenseParameters) -> Extractor:
+    """The features that a registration asks for.
+
+    Raises:
+        ParameterError: if they do not exist.
+        InputError: if the model is damaged, or of a kind that gives no dense features.
+    """
+    from deepreg_engine.features.extractors import Intensity, Mind, ObeliskFeatures
+
+    if parameters.features == "mind":
+        return Mind(parameters.mind_radius, parameters.mind_dilation)
+    if parameters.features == "intensity":
+        return Intensity()
+    model = find_model(parameters.features)
+    if model.card.architecture != "obelisk":
+        raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
+    import torch
+
+    from deepreg_engine.features.obelisk import Obelisk
+
+    weights = {name: torch.from_numpy(array.copy()) for name, array in read_weights(model.path).items() if name != "alpha"}
+    settings = model.card.settings
+    return ObeliskFeatures(
+        Obelisk.from_state(weights),
+        model.card.name,
+        float(settings.get("spacing_mm", 2.0)),
+        float(settings.get("intensity_scale", 500.0)),
+        bool(settings.get("reversed_axes", False)),
+    )
