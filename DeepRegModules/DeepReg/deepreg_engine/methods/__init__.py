@@ -1,0 +1,1 @@
+"""Registration methods: a feature, a solver and their parameters."""

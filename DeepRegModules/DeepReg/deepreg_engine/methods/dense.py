@@ -1,0 +1,444 @@
+"""The Dense method: probabilistic dense displacements, coarse to fine (Heinrich, MICCAI 2019).
+
+1. Align the images (centres, rigid, affine, or a given transform).
+2. Search: costs of all displacements at all control points, min-convolution and mean field, and the smooth field that agrees
+   best; then again with half the step from where that led.
+3. Refine: Gauss-Newton on the features, at finer and finer resolution.
+
+What each step works with is in :mod:`plan`, what it does in the package ``solvers``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field as dataclass_field
+
+import numpy as np
+import psutil
+import SimpleITK as sitk
+import torch
+import torch.nn.functional as F
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.sampling import compose, sample
+from deepreg_engine.geometry.volume import field_from_voxels, to_tensor
+from deepreg_engine.methods.affine import Alignment, align
+from deepreg_engine.methods.device import choose_device
+from deepreg_engine.methods.guides import GuideTerms, LandmarkPairs
+from deepreg_engine.methods.level import LevelData
+from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.plan import PATCH, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.models.store import load_extractor
+from deepreg_engine.solvers.correlation import correlate
+from deepreg_engine.solvers.coupling import Guides, couple
+from deepreg_engine.solvers.gauss_newton import control_shape, gather, gauss_newton_step, spread
+from deepreg_engine.solvers.instance import maximise_probability
+from deepreg_engine.solvers.labels import expected_displacement, probabilities, standard_deviation
+from deepreg_engine.solvers.mean_field import regularise
+from deepreg_engine.solvers.unfolding import unfold
+
+Progress = Callable[[float, str], None]
+
+# How steeply a control point's say falls with the share of its labels that leave the moving image: it should know both sides.
+_KNOWN_POWER = 4
+# Refinement is done when the mean update of a step is below this, in voxels.
+_SETTLED = 0.01
+# Cost of a displacement that lands outside the moving mask; above every ceiling.
+_FORBIDDEN = 1e4
+
+
+@dataclass
+class DenseResult:
+    """What a registration gives.
+
+    Args:
+        field: from fixed to moving, on the fixed image's grid.
+        uncertainty: standard deviation of the displacement (mm) by the last search, on the fixed image's grid; None without search.
+        alignment: what came before the deformation.
+        stages: what was done, one entry a stage.
+        seconds: of the parts, and "total".
+        notes: what the user should know.
+        device: where it was computed.
+        features: what was compared.
+    """
+
+    field: DisplacementField
+    uncertainty: sitk.Image | None
+    alignment: Alignment
+    stages: list[dict]
+    seconds: dict[str, float]
+    notes: list[str]
+    device: str
+    features: str
+
+
+@dataclass
+class DenseInput:
+    """What is registered.
+
+    Args:
+        fixed, moving: 3D float32 images.
+        fixed_mask, moving_mask: 8-bit masks on the images' grids, or None.
+        guides: landmark pairs that draw the field, or None.
+        alignment: an alignment that is known already; else the parameters say how to find it.
+    """
+
+    fixed: sitk.Image
+    moving: sitk.Image
+    fixed_mask: sitk.Image | None = None
+    moving_mask: sitk.Image | None = None
+    guides: LandmarkPairs | None = None
+    alignment: Alignment | None = None
+
+
+@torch.no_grad()
+def register_dense(
+    pair: DenseInput, parameters: DenseParameters, device: str = "auto", progress: Progress | None = None
+) -> DenseResult:
+    """Register two images.
+
+    Args:
+        pair: the images and what is known of them.
+        parameters: see :class:`DenseParameters`.
+        device: see :func:`choose_device`.
+        progress: called with the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
+
+    Raises:
+        InputError: if the images do not overlap after the alignment.
+        NotEnoughMemoryError: if it would not fit, before anything is computed.
+        DeviceError, ParameterError: if the device or the features do not exist.
+    """
+    return _Registration(pair, parameters, device, progress or (lambda share, stage: None)).run()
+
+
+@dataclass
+class _Clock:
+    """Seconds by part."""
+
+    seconds: dict[str, float] = dataclass_field(default_factory=dict)
+
+    def add(self, name: str, start: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class _Registration:
+    """One run."""
+
+    def __init__(self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress) -> None:
+        self._pair, self._parameters, self._progress = pair, parameters, progress
+        self._device, self._device_name = choose_device(device)
+        self._extractor: Extractor = load_extractor(parameters)
+        self._fixed_grid = ImageGrid.of(pair.fixed)
+        self._plan = check_memory(self._fixed_grid, parameters, self._extractor.channels, self._free_memory())
+        self._work = _shares_of_work(self._plan, parameters)
+        self._done = 0.0
+        self._clock = _Clock()
+        self._stages: list[dict] = []
+        self._notes: list[str] = []
+        self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
+
+    def _free_memory(self) -> float:
+        if self._device.type == "cuda":
+            return float(torch.cuda.mem_get_info()[0])
+        return float(psutil.virtual_memory().available)
+
+    # --------------------------------------------------------------------- run
+
+    def run(self) -> DenseResult:
+        start = time.perf_counter()
+        alignment = self._align()
+        residual = None if self._pair.guides is None else self._pair.guides.residual(alignment.transform)
+        field, grid = None, None
+        for level in self._plan:
+            begun = time.perf_counter()
+            data = self._level_data(level, alignment)
+            field = self._onto(field, grid, level.grid)
+            grid = level.grid
+            guides = self._guide_terms(residual, grid)
+            self._clock.add("images", begun)
+            for search in level.searches:
+                field = self._search(data, field, search, level, guides)
+            if level.refinements:
+                field = self._refine(data, field, level, guides)
+        begun = time.perf_counter()
+        self._tell("displacement field", 0.0)
+        field = unfold(field)
+        total = self._total_field(field, grid, alignment)
+        uncertainty = self._uncertainty()
+        self._clock.add("field", begun)
+        self._clock.seconds["total"] = time.perf_counter() - start
+        self._progress(1.0, "done")
+        notes = [*alignment.notes, *self._notes]
+        return DenseResult(
+            total, uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name
+        )
+
+    def _tell(self, stage: str, work: float) -> None:
+        self._progress(min(self._done, 0.999), stage)
+        self._done += work
+
+    def _align(self) -> Alignment:
+        begun = time.perf_counter()
+        alignment = self._pair.alignment
+        if alignment is None:
+            self._tell(f"alignment ({self._parameters.initial})", 0.0)
+            pair = self._pair
+            alignment = align(pair.fixed, pair.moving, self._parameters.initial, pair.fixed_mask, pair.moving_mask)
+        self._clock.add("alignment", begun)
+        return alignment
+
+    def _level_data(self, level: Level, alignment: Alignment) -> LevelData:
+        pair = self._pair
+        data = LevelData(
+            pair.fixed,
+            pair.moving,
+            level.grid,
+            alignment.transform,
+            1.5 * self._parameters.capture_range,
+            pair.fixed_mask,
+            pair.moving_mask,
+            self._extractor,
+            self._device,
+        )
+        if not bool((data.warped_known(torch.zeros(3, *level.grid.shape, device=self._device)) > 0).any()):
+            raise InputError(
+                "after the initial alignment the images have no point in common",
+                "use --initial geometry, mass or affine, or give a transform that brings them together",
+            )
+        return data
+
+    def _onto(self, field: torch.Tensor | None, old: ImageGrid | None, new: ImageGrid) -> torch.Tensor:
+        """A field of one level on the next: positions and lengths in its voxels."""
+        if field is None:
+            return torch.zeros(3, *new.shape, device=self._device)
+        first = old.physical_to_index(np.array([new.origin]))[0]
+        ratio = new.spacing[0] / old.spacing[0]
+        axes = [torch.arange(n, dtype=torch.float32, device=self._device) * ratio + float(f) for n, f in zip(new.size, first)]
+        z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+        return sample(field, torch.stack([x, y, z])) / ratio
+
+    def _guide_terms(self, residual: np.ndarray | None, grid: ImageGrid) -> GuideTerms | None:
+        if residual is None:
+            return None
+        parameters = self._parameters
+        return GuideTerms(self._pair.guides, residual, grid, parameters.guide_weight, parameters.guide_radius, self._device)
+
+    # ------------------------------------------------------------------ search
+
+    def _search(
+        self, data: LevelData, field: torch.Tensor, search: Search, level: Level, guides: GuideTerms | None
+    ) -> torch.Tensor:
+        """One discrete stage: the field, composed with what it finds."""
+        parameters, begun = self._parameters, time.perf_counter()
+        number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
+        self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
+        cost, confidence, shape = self._costs(data, field, search)
+        smooth = regularise(cost, parameters.mean_field_passes, (1.0, parameters.message_weight, 0.0), confidence)
+        terms = self._search_guides(guides, field, shape, search)
+        probability = None
+        if parameters.instance_optimisation != "coupled" or number == parameters.search_stages:
+            probability = probabilities(smooth, parameters.sharpness)
+            self._deviation = (standard_deviation(probability) * search.step * data.spacing, _control_grid(level.grid, search, shape))
+        if parameters.instance_optimisation == "coupled":
+            control, step = search.control * data.spacing, search.step * data.spacing
+            update = couple(smooth, parameters.search_smoothness * step**2 / control**4, confidence, terms)
+        else:
+            update = expected_displacement(probability)
+            if parameters.instance_optimisation == "adam":
+                update = maximise_probability(probability, update)
+        update = spread(update * search.step, field.shape[1:], search.control, _first_control())
+        field = compose(update, field)
+        self._record("search", data, begun, control_points=int(np.prod(shape)), labels=int(cost[0, 0, ..., 0].numel()),
+                     step_mm=search.step * data.spacing, range_mm=search.step * search.radius * data.spacing, field=field)
+        return field
+
+    def _costs(
+        self, data: LevelData, field: torch.Tensor, search: Search
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int]]:
+        """Costs, in units of the mean mismatch, and the confidence of the control points."""
+        parameters = self._parameters
+        padding = padding_voxels(self._plan[0], search, self._extractor.reach)
+        features, known, mask = data.warped(field, padding)
+        counts = control_counts(data.grid, search.control)
+        fixed = _patches(data.fixed_features(), counts, search.control, 0)
+        size = tuple((k - 1) * search.ratio + 2 * search.radius + 1 for k in counts)
+        start = padding - search.step * search.radius
+        moving = _patches(features, size, search.step, start)
+        inside = _patches(known[None], size, search.step, start).mean(0)
+        penalty = None
+        if mask is not None:
+            allowed = _patches(mask[None], size, search.step, start).mean(0)
+            penalty = torch.where(allowed > 0.5, 0.0, _FORBIDDEN)
+            inside = inside * (allowed > 0.5)
+
+        mismatch = _mean_mismatch(fixed, moving, inside)
+        unit = mismatch.mean().clamp(min=1e-12)
+        fixed, moving = fixed * unit.rsqrt(), moving * unit.rsqrt()
+        cost = correlate(fixed, moving, search.ratio, search.radius, parameters.truncation * mismatch / unit, penalty)
+
+        # Share of the labels of each control point that are known, and of its patch that is in the fixed mask.
+        confidence = inside
+        labels = 2 * search.radius + 1
+        for axis in range(3):
+            confidence = confidence.unfold(axis, labels, search.ratio).mean(-1)
+        confidence = confidence.clamp(min=1e-3) ** _KNOWN_POWER
+        if data.fixed_mask is not None:
+            confidence = confidence * _patches(data.fixed_mask[None], counts, search.control, 0).mean(0).clamp(min=1e-3) ** _KNOWN_POWER
+        return cost, confidence, counts
+
+    def _search_guides(
+        self, guides: GuideTerms | None, field: torch.Tensor, counts: tuple[int, int, int], search: Search
+    ) -> Guides | None:
+        if guides is None:
+            return None
+        present = sample(field, guides.positions())[:, :, 0, 0].T
+        weight, target = guides.at(counts, search.control, _first_control(), present)
+        return Guides(weight, target / search.step)
+
+    # -------------------------------------------------------------- refinement
+
+    def _refine(self, data: LevelData, field: torch.Tensor, level: Level, guides: GuideTerms | None) -> torch.Tensor:
+        """Gauss-Newton steps at one resolution."""
+        parameters, begun = self._parameters, time.perf_counter()
+        control = level.refinement_control
+        smoothness = parameters.smoothness / (control * data.spacing) ** 2
+        number = self._plan.index(level)
+        fixed = data.fixed_features()
+        unit, first, mean_residual = None, None, 0.0
+        for iteration in range(level.refinements):
+            self._tell(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
+            features, known, mask = data.warped(field)
+            weights = (known > 0.5).to(field.dtype)
+            if mask is not None:
+                weights = weights * mask
+            if data.fixed_mask is not None:
+                weights = weights * data.fixed_mask
+            if unit is None:
+                unit = float(_mean_mismatch(fixed, features, weights).mean()) / fixed.shape[0] or 1.0
+            terms = None if guides is None else guides.at(control_shape(field.shape[1:], control), control, 0.0)
+            update, residual = gauss_newton_step(
+                fixed, features, field, control, smoothness, weights, unit, parameters.robustness, terms
+            )
+            field = compose(update, field)
+            mean_residual = float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit
+            first = mean_residual if first is None else first
+            if _mean_length(update) < _SETTLED:
+                break
+        self._record("refinement", data, begun, iterations=iteration + 1, mismatch_before=first, mismatch_last=mean_residual, field=field)
+        return field
+
+    def _record(self, stage: str, data: LevelData, begun: float, field: torch.Tensor, **details: float) -> None:
+        length = _mean_length(field) * data.spacing
+        seconds = time.perf_counter() - begun
+        self._clock.seconds[stage] = self._clock.seconds.get(stage, 0.0) + seconds
+        self._stages.append(
+            {"stage": stage, "spacing_mm": data.spacing, "voxels": data.grid.voxels, **details, "mean_displacement_mm": length, "seconds": seconds}
+        )
+
+    # ------------------------------------------------------------------ output
+
+    def _total_field(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> DisplacementField:
+        """Alignment after deformation, on the fixed image's grid."""
+        local = field_from_voxels(field, grid).resampled(self._fixed_grid)
+        return then_transform(local, alignment.transform)
+
+    def _uncertainty(self) -> sitk.Image | None:
+        if self._deviation is None:
+            return None
+        values, grid = self._deviation
+        image = grid.to_image(values.cpu().numpy().astype(np.float32))
+        resampler = sitk.ResampleImageFilter()
+        resampler.SetReferenceImage(self._pair.fixed)
+        resampler.SetUseNearestNeighborExtrapolator(True)
+        return resampler.Execute(image)
+
+
+def then_transform(field: DisplacementField, transform: sitk.Transform) -> DisplacementField:
+    """The field followed by a transform, x -> transform(x + u(x)), on the field's grid."""
+    if transform.GetName() == "IdentityTransform":
+        return field
+    if transform.IsLinear():
+        origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+        linear = np.stack([np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)], axis=1)
+        # transform(x + u) - x = A u + (A - 1) x + t, and the part in x is linear in the index.
+        grid = field.grid
+        step = (linear - np.eye(3)) @ grid.index_to_physical_matrix
+        base = (linear - np.eye(3)) @ np.array(grid.origin) + origin
+        vectors = np.einsum("ab,bzyx->azyx", linear.astype(np.float32), field.vectors)
+        for axis, count in enumerate(grid.size):
+            shape = [1, 1, 1, 1]
+            shape[3 - axis] = count
+            vectors += (step[:, axis, None] * np.arange(count)).astype(np.float32).reshape(3, *shape[1:])
+        return DisplacementField(vectors + base.astype(np.float32)[:, None, None, None], grid)
+    both = sitk.CompositeTransform([transform, field.to_transform()])  # the last one acts first
+    return DisplacementField.from_transform(both, field.grid)
+
+
+def _mean_length(field: torch.Tensor) -> float:
+    return float((field[0].square() + field[1].square() + field[2].square()).sqrt_().mean())
+
+
+def _first_control() -> float:
+    """Voxel of the first control point of a search: the middle of its patch."""
+    return 0.5 * (PATCH - 1)
+
+
+def _control_grid(grid: ImageGrid, search: Search, counts: tuple[int, int, int]) -> ImageGrid:
+    """The control points of a search as a grid."""
+    origin = grid.index_to_physical(np.full((1, 3), _first_control()))[0]
+    return ImageGrid(counts[::-1], tuple(s * search.control for s in grid.spacing), tuple(origin), grid.direction)
+
+
+def _patches(volume: torch.Tensor, counts: tuple[int, int, int], step: int, start: int) -> torch.Tensor:
+    """Patches of PATCH^3 voxels as channels.
+
+    Args:
+        volume: (C, z, y, x); beyond its end it goes on with its last slices.
+        counts: number of patches along z, y, x.
+        step: between patches, voxels.
+        start: first voxel of the first patch.
+
+    Returns:
+        (PATCH^3 C, *counts).
+    """
+    missing = [max(0, start + (k - 1) * step + PATCH - n) for k, n in zip(counts, volume.shape[1:])]
+    if any(missing):
+        volume = F.pad(volume[None], (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")[0]
+    parts = []
+    for z in range(PATCH):
+        for y in range(PATCH):
+            for x in range(PATCH):
+                index = tuple(slice(start + o, start + o + (k - 1) * step + 1, step) for o, k in zip((z, y, x), counts))
+                parts.append(volume[(slice(None), *index)])
+    return torch.cat(parts)
+
+
+def _mean_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Expected squared difference of each fixed feature vector with a random moving one (z, y, x).
+
+    Args:
+        fixed: (C, z, y, x).
+        moving: (C, ...), another grid.
+        weights: of the moving voxels.
+    """
+    flat, share = moving.flatten(1), weights.flatten() / weights.sum().clamp(min=1e-6)
+    mean = flat @ share
+    square = sum(float(channel.square() @ share) for channel in flat)
+    return (fixed.square().sum(0) - 2.0 * torch.tensordot(mean, fixed, dims=1) + square).clamp(min=0.0)
+
+
+def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:
+    """Which share of a run each stage takes, about, for the progress bar."""
+    searches = [
+        2e-9 * np.prod(control_counts(level.grid, search.control)) * (2 * search.radius + 1) ** 3 * (3 + 2 * parameters.mean_field_passes)
+        + 2e-7 * level.grid.voxels
+        for level in plan
+        for search in level.searches
+    ]
+    refinements = [level.refinements * (2.5e-7 * level.grid.voxels + 0.02) for level in plan]
+    total = max(sum(searches) + sum(refinements), 1e-9) / 0.97
+    return {"search": [float(s / total) for s in searches], "refine": [float(r / total) for r in refinements]}

@@ -1,0 +1,204 @@
+"""The parameters of the methods: name, type, default, range, unit and one line of help, in one place.
+
+The command line, the worker, the panels and the documentation read them from here. No torch: a panel can show them before
+PyTorch is installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deepreg_engine.errors import ParameterError
+
+
+def parameter(
+    default: Any,
+    help: str,  # noqa: A002 - the word that argparse and Qt use too
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    group: str = "",
+) -> Any:
+    """A field of a parameter class, with what a user has to know of it."""
+    metadata = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum, "choices": choices, "group": group}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Description:
+    """One parameter, as a panel or a help page shows it."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+    group: str
+
+    def range_text(self) -> str:
+        """The allowed values in words, "" if any."""
+        if self.choices:
+            return " | ".join(self.choices)
+        unit = f" {self.unit}" if self.unit else ""
+        if self.minimum is not None and self.maximum is not None:
+            return f"{self.minimum:g} to {self.maximum:g}{unit}"
+        return f"at least {self.minimum:g}{unit}" if self.minimum is not None else ""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Base of all parameter classes: checks itself, and can be changed by name."""
+
+    def __post_init__(self) -> None:
+        for description in self.describe():
+            object.__setattr__(self, description.name, _checked(description, getattr(self, description.name)))
+
+    @classmethod
+    def describe(cls) -> list[Description]:
+        """All parameters, in the order in which they are to be shown."""
+        kinds = {"int": int, "float": float, "str": str, "bool": bool}
+        return [Description(f.name, kinds[str(f.type)], f.default, **f.metadata) for f in dataclasses.fields(cls)]
+
+    def replaced(self, changes: Mapping[str, Any]) -> Any:
+        """The same parameters with some changed; values may be text.
+
+        Raises:
+            ParameterError: on a name that does not exist (naming the nearest that does), or a value that is not allowed.
+        """
+        names = [description.name for description in self.describe()]
+        for name in changes:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+                raise ParameterError(f"there is no parameter {name!r}", hint)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and value of each."""
+        return dataclasses.asdict(self)
+
+
+def _checked(description: Description, value: Any) -> Any:
+    """The value in its type, or a ParameterError."""
+    what = f"{description.name} = {value}"
+    hint = f"allowed: {description.range_text()}" if description.range_text() else f"it is a {description.type.__name__}"
+    if description.type is bool:
+        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        if str(value).strip().lower() not in words:
+            raise ParameterError(f"{what} is neither yes nor no", "write true or false")
+        return words[str(value).strip().lower()]
+    try:
+        number_or_text = description.type(value.strip() if isinstance(value, str) else value)
+        if description.type is int and not isinstance(value, str) and float(value) != number_or_text:
+            raise ValueError
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{what} is not a {'whole number' if description.type is int else 'number'}", hint) from error
+    if description.choices and number_or_text not in description.choices:
+        near = difflib.get_close_matches(str(number_or_text), description.choices, n=1)
+        raise ParameterError(f"{what} is not a choice", f"did you mean {near[0]}?" if near else hint)
+    if description.type in (int, float):
+        if not math.isfinite(number_or_text):
+            raise ParameterError(f"{what} is not a finite number", hint)
+        low, high = description.minimum, description.maximum
+        if (low is not None and number_or_text < low) or (high is not None and number_or_text > high):
+            raise ParameterError(f"{what} is out of range", hint)
+    return number_or_text
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+    """``name=value`` texts as a dictionary.
+
+    Raises:
+        ParameterError: if one has no "=".
+    """
+    changes = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise ParameterError(f"{setting!r} is not a setting", "write name=value")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+INITIALS = ("none", "geometry", "mass", "rigid", "affine")
+
+
+@dataclass(frozen=True)
+class DenseParameters(Parameters):
+    """Parameters of the Dense method (probabilistic dense displacements, Heinrich, MICCAI 2019)."""
+
+    initial: str = parameter(
+        "affine",
+        "alignment before the deformation: image centres, centres of mass, rigid or affine by mutual information",
+        choices=INITIALS,
+        group="Alignment",
+    )
+    features: str = parameter(
+        "mind", "what is compared: mind (any contrast), intensity (same contrast), or the name or file of a model", group="Features"
+    )
+    mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
+    mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
+    working_spacing: float = parameter(
+        3.0, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
+    )
+    working_voxels: float = parameter(
+        6.0, "cap on the voxels of the computation; above it the working spacing grows", unit="million", minimum=0.01, maximum=200.0, group="Resolution"
+    )
+    control_spacing: float = parameter(
+        12.0, "distance of the control points of the discrete search", unit="mm", minimum=1.0, maximum=80.0, group="Search"
+    )
+    capture_range: float = parameter(
+        60.0, "largest displacement searched along each axis, beyond the alignment", unit="mm", minimum=1.0, maximum=300.0, group="Search"
+    )
+    search_stages: int = parameter(
+        2, "discrete stages; each halves the displacement step of the one before and starts from its result", minimum=0, maximum=3, group="Search"
+    )
+    mean_field_passes: int = parameter(
+        1, "rounds of min-convolution and mean field in each stage", minimum=0, maximum=4, group="Search"
+    )
+    message_weight: float = parameter(
+        1.0, "share of the neighbours' costs in the second and later rounds (a3 of the paper, relative to a2)", minimum=-2.0, maximum=4.0, group="Search"
+    )
+    truncation: float = parameter(
+        0.3, "ceiling of a mismatch, as a share of the mean mismatch; low values ignore what has no partner", minimum=0.05, maximum=100.0, group="Search"
+    )
+    sharpness: float = parameter(
+        30.0, "how strongly a lower cost raises a displacement's probability (a5 of the paper)", minimum=0.1, maximum=10000.0, group="Search"
+    )
+    instance_optimisation: str = parameter(
+        "coupled",
+        "how a field is drawn from the costs: coupled (best labels and smooth field in turn), adam (the paper's), none (expected displacement)",
+        choices=("coupled", "adam", "none"),
+        group="Search",
+    )
+    search_smoothness: float = parameter(
+        300.0, "resistance to bending in the coupled search", unit="mm^2", minimum=0.0, maximum=1e6, group="Search"
+    )
+    refinement_iterations: int = parameter(
+        4, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
+    )
+    refinement_spacing: float = parameter(
+        9.0, "distance of the control points of the refinement", unit="mm", minimum=0.5, maximum=80.0, group="Refinement"
+    )
+    smoothness: float = parameter(
+        20.0, "resistance to bending in the refinement", unit="mm^2", minimum=0.0, maximum=1e5, group="Refinement"
+    )
+    robustness: float = parameter(
+        0.3, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Refinement"
+    )
+    guide_weight: float = parameter(
+        10.0, "pull of a pair of guiding landmarks, relative to a voxel's mismatch over one control point spacing", minimum=0.0, maximum=10000.0, group="Landmarks"
+    )
+    guide_radius: float = parameter(
+        15.0, "distance over which a guiding landmark's pull falls to 61 %", unit="mm", minimum=1.0, maximum=200.0, group="Landmarks"
+    )

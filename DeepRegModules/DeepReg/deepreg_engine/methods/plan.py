@@ -1,0 +1,161 @@
+"""The coarse-to-fine plan of a Dense registration: grids, lattices and how much memory they take. No torch.
+
+It is made before anything is computed, so that a run that does not fit is refused in time, and progress is known.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepreg_engine.errors import NotEnoughMemoryError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.parameters import DenseParameters
+
+# Labels of the later stages reach so many steps: each corrects what the stage before could not resolve.
+LATER_RADIUS = 4
+# Samples of a control point's patch along each axis.
+PATCH = 2
+_BYTES = 4
+# What Python, torch and SimpleITK take before the first voxel, and slack for temporaries that are not counted.
+_BASE_BYTES = 300e6
+_SLACK = 1.15
+
+
+@dataclass(frozen=True)
+class Search:
+    """One discrete stage.
+
+    Args:
+        control: control point spacing, in voxels of its level.
+        step: displacement step, in voxels.
+        radius: largest displacement, in steps.
+    """
+
+    control: int
+    step: int
+    radius: int
+
+    @property
+    def ratio(self) -> int:
+        """Control point spacing in steps."""
+        return self.control // self.step
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution: a grid of cubic voxels with the fixed image's axes, and what is done on it.
+
+    Args:
+        grid: where.
+        searches: discrete stages, in order.
+        refinements: Gauss-Newton steps.
+        refinement_control: their control point spacing, in voxels.
+    """
+
+    grid: ImageGrid
+    searches: tuple[Search, ...]
+    refinements: int
+    refinement_control: int
+
+    @property
+    def spacing(self) -> float:
+        """Voxel size, mm."""
+        return self.grid.spacing[0]
+
+
+def make_plan(fixed: ImageGrid, parameters: DenseParameters) -> list[Level]:
+    """The levels of a registration, coarse to fine.
+
+    The finest spacing is the working spacing, but no finer than the fixed image and no finer than the cap on voxels allows.
+    The search runs at half the control point spacing, and at least at twice the finest; from there the spacing halves.
+    """
+    finest = max(parameters.working_spacing, min(fixed.spacing))
+    finest = max(finest, (float(np.prod(fixed.extent)) / (parameters.working_voxels * 1e6)) ** (1 / 3))
+    searched = max(parameters.control_spacing / PATCH, 2.0 * finest)
+    halvings = max(0, math.ceil(math.log2(searched / finest) - 0.35))
+    spacings = [searched * (finest / searched) ** (level / halvings) for level in range(halvings)] + [finest]
+
+    levels = []
+    for number, spacing in enumerate(spacings):
+        searches = _searches(spacing, parameters) if number == 0 else ()
+        control = max(PATCH, round(parameters.refinement_spacing / spacing))
+        levels.append(Level(fixed.resampled(spacing), searches, parameters.refinement_iterations, control))
+    return levels
+
+
+def _searches(spacing: float, parameters: DenseParameters) -> tuple[Search, ...]:
+    stages = []
+    step = PATCH
+    for stage in range(parameters.search_stages):
+        if stage == 0:
+            radius = max(1, math.ceil(parameters.capture_range / (step * spacing) - 1e-6))
+        else:
+            radius = LATER_RADIUS
+        stages.append(Search(PATCH, step, radius))
+        if step > 1:
+            step //= 2
+    return tuple(stages)
+
+
+def control_counts(grid: ImageGrid, control: int) -> tuple[int, int, int]:
+    """Control points (z, y, x) that cover a grid."""
+    return tuple(max(2, math.ceil((n - 1) / control) + 1) for n in grid.shape)
+
+
+def padding_voxels(level: Level, search: Search, reach: int) -> int:
+    """How far the moving lattice of a stage reaches beyond the fixed grid."""
+    return search.step * search.radius + search.control + reach
+
+
+def estimate_memory(plan: list[Level], channels: int, passes: int) -> float:
+    """Peak memory of a run, bytes.
+
+    Args:
+        plan: its levels.
+        channels: of the features.
+        passes: of the mean field.
+    """
+    peak = 0.0
+    for level in plan:
+        voxels = level.grid.voxels
+        images = 8.0 * voxels  # both images, masks, the field
+        for search in level.searches:
+            counts = control_counts(level.grid, search.control)
+            labels = (2 * search.radius + 1) ** 3
+            volume = float(np.prod(counts)) * labels
+            padded = float(np.prod([n + 2 * padding_voxels(level, search, 4) for n in level.grid.shape]))
+            lattice = np.prod([(k - 1) * search.ratio + 2 * search.radius + 1 for k in counts])
+            patches = PATCH**3 * channels * (float(lattice) * 3 + float(np.prod(counts)) * 3)
+            copies = 2.0 if passes else 1.0
+            peak = max(peak, images + channels * (voxels + 1.5 * padded) + max(patches, 0.0) + copies * volume)
+        if level.refinements:
+            peak = max(peak, images + voxels * (2.5 * channels + 22.0))
+    return _BASE_BYTES + _SLACK * _BYTES * peak
+
+
+def check_memory(fixed: ImageGrid, parameters: DenseParameters, channels: int, available: float) -> list[Level]:
+    """The plan, if it fits.
+
+    Raises:
+        NotEnoughMemoryError: if it does not, naming the setting that would fit.
+    """
+    plan = make_plan(fixed, parameters)
+    needed = estimate_memory(plan, channels, parameters.mean_field_passes)
+    if needed <= available:
+        return plan
+    for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
+        spacing = round(plan[-1].spacing * factor, 1)
+        control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
+        try:
+            smaller = parameters.replaced({"working_spacing": spacing, "control_spacing": control})
+        except ValueError:
+            break
+        if estimate_memory(make_plan(fixed, smaller), channels, parameters.mean_field_passes) <= available:
+            advice = f"--set working_spacing={spacing:g} --set control_spacing={control:g} would fit"
+            break
+    else:
+        advice = "crop the images, or use a computer with more memory"
+    raise NotEnoughMemoryError(f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free", advice)

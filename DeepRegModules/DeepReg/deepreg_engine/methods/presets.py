@@ -1,0 +1,76 @@
+"""Presets: parameters that suit a task, under a name that a clinician knows. No torch."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.methods.parameters import DenseParameters
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of parameters.
+
+    Args:
+        name: as typed on the command line.
+        title: as shown in a panel.
+        help: what it is for, one sentence.
+        parameters: the values.
+    """
+
+    name: str
+    title: str
+    help: str
+    parameters: DenseParameters
+
+
+DENSE_PRESETS = (
+    Preset(
+        "abdomen-ct",
+        "Abdomen CT, between patients",
+        "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm",
+        DenseParameters(),
+    ),
+    Preset(
+        "thorax-ct",
+        "Thorax CT, breathing",
+        "CT of the chest at two breathing states: up to 6 cm at the diaphragm, fine vessels",
+        DenseParameters(working_spacing=3.0, smoothness=10.0),
+    ),
+    Preset(
+        "brain-mr",
+        "Brain MR, same contrast",
+        "MR of the head with one contrast: small differences, found to a fraction of a millimetre",
+        DenseParameters(
+            working_spacing=1.0, control_spacing=8.0, capture_range=32.0, refinement_spacing=4.0, search_smoothness=100.0, smoothness=4.0
+        ),
+    ),
+    Preset(
+        "mr-ct",
+        "MR with CT",
+        "two modalities of the trunk: more smoothness, because fewer edges correspond",
+        DenseParameters(working_spacing=3.0, capture_range=48.0, mean_field_passes=2, search_smoothness=600.0, smoothness=60.0),
+    ),
+    Preset(
+        "quick",
+        "Quick preview",
+        "a first impression in a second or two at coarse resolution, for any region",
+        DenseParameters(working_spacing=5.0, control_spacing=16.0, search_stages=1, refinement_iterations=3, refinement_spacing=15.0),
+    ),
+)
+DEFAULT_DENSE_PRESET = "abdomen-ct"
+
+
+def dense_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ParameterError: if there is none, naming the nearest.
+    """
+    names = [preset.name for preset in DENSE_PRESETS]
+    if name in names:
+        return DENSE_PRESETS[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
