@@ -50,7 +50,7 @@ class DisplacementField:
         if vectors.shape != (3, *grid.shape):
             raise ValueError(f"displacements of shape {vectors.shape} do not fit a grid of shape {grid.shape}")
         if not np.isfinite(vectors).all():
-            raise InputError("the displacement field holds values that are not finite")
+            raise InputError("the displacement field holds values that are not finite", "compute it again")
         self.vectors = vectors
         self.grid = grid
 

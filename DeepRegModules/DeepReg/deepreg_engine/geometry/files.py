@@ -14,6 +14,8 @@ from pathlib import Path
 
 from deepreg_engine.errors import OutputError
 
+# Room that must be left on the disk after a file, bytes.
+_SPARE = 1 << 16
 # Longest first: "a.nii.gz" ends in ".nii.gz", not in ".gz".
 _DOUBLE_SUFFIXES = (".nii.gz", ".mrk.json", ".seg.nrrd")
 
@@ -77,9 +79,7 @@ class FileGroup:
         self._pending.append((temporary, path))
         try:
             write(str(temporary))
-            # ITK's writers close a file on a full disk without an error; a flush to the disk finds out.
-            with open(temporary, "rb+") as stream:
-                os.fsync(stream.fileno())
+            _check_disk(temporary)
         except (OSError, RuntimeError) as error:
             raise OutputError(f"cannot write {path} ({_reason(error)})", "free some space or choose another folder") from error
 
@@ -87,20 +87,47 @@ class FileGroup:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is None:
-            try:
-                for temporary, path in self._pending:
-                    os.replace(temporary, path)
-                return
-            except OSError as error:
-                raise OutputError(f"cannot write {path} ({_reason(error)})", "choose another name") from error
-            finally:
-                self._remove()
-        self._remove()
+        try:
+            if kind is None:
+                self._rename()
+        finally:
+            for temporary, _ in self._pending:
+                temporary.unlink(missing_ok=True)
 
-    def _remove(self) -> None:
-        for temporary, _ in self._pending:
-            temporary.unlink(missing_ok=True)
+    def _rename(self) -> None:
+        """Give every file its name; if one cannot have it, all names mean again what they meant before."""
+        started: list[tuple[Path, Path]] = []
+        try:
+            for temporary, path in self._pending:
+                kept = path.parent / f".{uuid.uuid4().hex}.old"
+                started.append((path, kept))
+                if len(self._pending) > 1 and path.is_file():  # a single file is simply replaced
+                    os.replace(path, kept)
+                os.replace(temporary, path)
+        except OSError as error:
+            for done, _ in started[:-1]:
+                done.unlink(missing_ok=True)
+            for before, kept in reversed(started):
+                if kept.exists():
+                    os.replace(kept, before)
+            raise OutputError(f"cannot write {path} ({_reason(error)})", "choose another name") from error
+        for _, kept in started:
+            kept.unlink(missing_ok=True)
+
+
+def _check_disk(path: Path) -> None:
+    """Find out whether the disk took a whole file.
+
+    ITK's writers of NIfTI and of text transforms fill a full disk and end without an error. Where that happened not one
+    block more fits, so one is tried; the flush to the disk finds what a network share reports late.
+    """
+    with open(path, "rb+") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.write(bytes(_SPARE))
+        stream.flush()
+        os.fsync(stream.fileno())
+        stream.truncate(end)
+        os.fsync(stream.fileno())
 
 
 def _reason(error: Exception) -> str:

@@ -28,7 +28,7 @@ class ImageGrid:
         direction: 3x3, its columns are the grid's axes in LPS; orthonormal, of either handedness.
 
     Raises:
-        InputError: if a size or spacing is not positive, or the direction is not orthonormal.
+        InputError: if a size or spacing is not positive, the origin not finite, or the direction not orthonormal.
     """
 
     size: tuple[int, int, int]
@@ -48,6 +48,8 @@ class ImageGrid:
             raise InputError(f"a grid of {self.size} voxels is empty")
         if not (np.all(np.isfinite(self.spacing)) and min(self.spacing) > 0):
             raise InputError(f"the voxel spacing {self.spacing} mm is not positive")
+        if not np.all(np.isfinite(self.origin)):
+            raise InputError(f"the origin {self.origin} mm is not finite")
         axes = self.axes
         if not np.allclose(axes.T @ axes, np.eye(3), atol=_ORTHONORMAL_TOLERANCE):
             raise InputError("the direction matrix is not orthonormal", "straighten the image's axes (resample it) first")

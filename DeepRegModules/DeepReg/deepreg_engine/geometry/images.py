@@ -12,8 +12,9 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Endings under which ITK writes whole volumes with their geometry.
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img")
+# Endings under which ITK writes whole volumes with their geometry, in one file: of a pair of header and data (.mhd, .img)
+# only one would be renamed to what was asked for.
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 # Two control points and the stencil of a feature need so many voxels along each axis.
 SMALLEST_SIZE = 4
 
@@ -118,7 +119,7 @@ def read_labels(path: str | os.PathLike, role: str = "label map") -> sitk.Image:
     image = read_volume(path, role)
     array = sitk.GetArrayViewFromImage(image)
     if array.dtype.kind == "f":
-        if not np.array_equal(array, np.rint(array)):
+        if not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
             raise InputError(f"the {role} {path} holds values that are not whole numbers", "give a label map, not an image")
         image = sitk.Cast(image, sitk.sitkInt32)
     return image
@@ -174,6 +175,33 @@ def background_value(image: sitk.Image) -> float:
     return max(lowest, -1024.0) if lowest < -900.0 else lowest
 
 
+def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear") -> sitk.Image:
+    """An image drawn into a grid through a transform, in its own pixel type; background where it does not reach.
+
+    Integers are rounded and held to their range: ITK's resampling alone would cut off what follows the decimal point.
+    """
+    interpolators = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
+    background = background_value(moving)
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize(grid.size)
+    resampler.SetOutputSpacing(grid.spacing)
+    resampler.SetOutputOrigin(grid.origin)
+    resampler.SetOutputDirection(grid.direction)
+    resampler.SetInterpolator(interpolators[interpolation])
+    resampler.SetDefaultPixelValue(background)
+    if transform is not None:
+        resampler.SetTransform(transform)
+    kind = moving.GetPixelID()
+    if interpolation == "nearest" or kind in (sitk.sitkFloat32, sitk.sitkFloat64):
+        return resampler.Execute(moving)
+    dtype = sitk.GetArrayViewFromImage(moving).dtype
+    # Above 16 bits not every integer is a float32; and ITK's own rounding wraps around at 2^30.
+    wide = sitk.sitkFloat64 if dtype.itemsize > 2 else sitk.sitkFloat32
+    warped = sitk.GetArrayFromImage(resampler.Execute(sitk.Cast(moving, wide)))
+    bounds = np.iinfo(dtype)
+    return grid.to_image(np.clip(np.rint(warped, out=warped), bounds.min, bounds.max, out=warped).astype(dtype))
+
+
 def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image) -> None:
     """Put an image into a group of files; compressed where the format can.
 
@@ -187,6 +215,6 @@ def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image) -> N
 
 
 def check_image_suffix(path: str | os.PathLike) -> None:
-    """Raise InputError if a file's ending is not one under which whole volumes are written."""
+    """Raise InputError if a file's ending is not one under which an image is written, whole and in one file."""
     if suffix(path) not in IMAGE_SUFFIXES:
-        raise InputError(f"{path} has no ending of an image file", "use .nii.gz, .nrrd or .mha")
+        raise InputError(f"{path} has no ending of an image file that can be written", "use .nii.gz, .nrrd or .mha")

@@ -1,8 +1,8 @@
 """The inverse of a displacement field, and how well it undoes the field.
 
 Contract: ``v`` on a grid of the moving image with ``y + v(y) + u(y + v(y)) = y`` for each of its voxels y. Solved for all
-voxels at once by Newton's method, which also converges where the field compresses by more than half and the usual
-fixed-point iteration v <- -u(y + v) does not.
+voxels at once by Newton's method: where the field stretches to more than double the usual fixed-point iteration
+v <- -u(y + v) diverges, and where it compresses to a third or less it crawls.
 """
 
 from __future__ import annotations

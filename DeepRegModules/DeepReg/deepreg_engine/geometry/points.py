@@ -65,7 +65,7 @@ def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
         points = reader(path.read_text(encoding="utf-8-sig"))
     except InputError as error:
         raise InputError(f"the {role} {path}: {error.message}", error.advice) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"the {role} {path} cannot be read", "give a text file of points") from error
     if len(points) == 0:
         raise InputError(f"the {role} {path} hold no points", "give at least one")
@@ -114,7 +114,12 @@ def write_points(path: str | os.PathLike, points: PointSet) -> None:
 
 
 def _read_csv(text: str) -> PointSet:
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    reader = csv.reader(io.StringIO(text))
+    rows, lines = [], []
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            rows.append(row)
+            lines.append(reader.line_num)
     if not rows:
         return PointSet(np.empty((0, 3)))
     header = [cell.strip().lower() for cell in rows[0]]
@@ -123,11 +128,11 @@ def _read_csv(text: str) -> PointSet:
     columns = [header.index(axis) for axis in "xyz"]
     name = next((header.index(word) for word in ("label", "name", "id") if word in header), None)
     positions, labels = [], []
-    for number, row in enumerate(rows[1:], start=2):
+    for line, row in zip(lines[1:], rows[1:]):
         try:
             positions.append([float(row[column]) for column in columns])
         except (ValueError, IndexError) as error:
-            raise InputError(f"line {number} has no three numbers", "write x,y,z in mm") from error
+            raise InputError(f"line {line} has no three numbers", "write x,y,z in mm") from error
         labels.append(row[name].strip() if name is not None and name < len(row) else "")
     labels = [label or str(number + 1) for number, label in enumerate(labels)]
     return PointSet(np.array(positions).reshape(-1, 3), tuple(labels))
@@ -164,8 +169,8 @@ def _read_markups(text: str) -> PointSet:
         markup = next((m for m in markups if m.get("controlPoints")), markups[0])
         # "undefined" and "preview" points have a place in the list but none in the patient.
         points = [p for p in markup.get("controlPoints", []) if p.get("positionStatus", "defined") == "defined"]
-        positions = np.array([p["position"] for p in points], dtype=np.float64).reshape(-1, 3)
-        units = markup.get("coordinateUnits", "mm")
+        positions = np.array([p["position"] for p in points], dtype=np.float64).reshape(len(points), 3)
+        units = markup.get("coordinateUnits") or "mm"
         frame = str(markup.get("coordinateSystem", "LPS"))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError("this is not a Slicer markups file", "save the points from Slicer as .mrk.json") from error
@@ -215,6 +220,11 @@ def _fcsv_text(points: PointSet) -> str:
     lines = ["# Markups fiducial file version = 5.0", "# CoordinateSystem = LPS", f"# columns = {_FCSV_COLUMNS}"]
     for number, (position, label) in enumerate(zip(points.positions, points.labels)):
         xyz = ",".join(_number(value) for value in position)
-        quoted = f'"{label}"' if "," in label else label
-        lines.append(f"{number + 1},{xyz},0,0,0,1,1,1,0,{quoted},,")
+        lines.append(f"{number + 1},{xyz},0,0,0,1,1,1,0,{_quoted(label)},,")
     return "\n".join(lines) + "\n"
+
+
+def _quoted(label: str) -> str:
+    """A name that may hold commas, quotation marks and line breaks as one cell of a line."""
+    label = " ".join(label.split())
+    return '"' + label.replace('"', '""') + '"' if "," in label or '"' in label else label

@@ -68,7 +68,9 @@ def read_transform(path: str | os.PathLike, role: str = "transform") -> sitk.Tra
         try:
             transform = sitk.ReadTransform(str(path))
         except RuntimeError as error:
-            raise InputError(f"the {role} {path} cannot be read as an ITK transform", "save it as .h5, .tfm or a displacement field") from error
+            raise InputError(
+                f"the {role} {path} cannot be read as an ITK transform", "save it as .h5, .tfm or a displacement field"
+            ) from error
         return _checked(transform, path, role)
     return read_field(path, role).to_transform()
 
@@ -91,7 +93,9 @@ def read_field(path: str | os.PathLike, role: str = "displacement field") -> Dis
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise InputError(f"the {role} {path} cannot be read", "give a displacement field (.nrrd, .nii.gz, .h5) or an ITK transform") from error
+        raise InputError(
+            f"the {role} {path} cannot be read", "give a displacement field (.nrrd, .nii.gz, .h5) or an ITK transform"
+        ) from error
     if image.GetDimension() == 5 and image.GetSize()[3] == 1:  # a NIfTI field of other writers: x, y, z, 1, 3
         array = np.moveaxis(sitk.GetArrayFromImage(image)[:, 0], 0, -1)
         spatial = sitk.Extract(image[..., 0], [*image.GetSize()[:3], 0], [0] * 4)
@@ -119,6 +123,16 @@ def field_grid(transform: sitk.Transform) -> ImageGrid | None:
 def _checked(transform: sitk.Transform, path: Path, role: str) -> sitk.Transform:
     if transform.GetDimension() != 3:
         raise InputError(f"the {role} {path} is {transform.GetDimension()}D", "give a 3D transform")
-    if not np.isfinite(transform.TransformPoint((0.0, 0.0, 0.0))).all() or not np.isfinite(np.array(transform.GetParameters()[:16])).all():
+    if not _finite(transform):
         raise InputError(f"the {role} {path} holds values that are not finite", "compute it again")
     return transform
+
+
+def _finite(transform: sitk.Transform) -> bool:
+    if transform.GetName() == "CompositeTransform":
+        composite = sitk.CompositeTransform(transform)
+        return all(_finite(composite.GetNthTransform(n)) for n in range(composite.GetNumberOfTransforms()))
+    if transform.GetName() == "DisplacementFieldTransform":  # its parameters would be a tuple of millions of numbers
+        field = sitk.DisplacementFieldTransform(transform).GetDisplacementField()
+        return bool(np.isfinite(sitk.GetArrayViewFromImage(field)).all())
+    return bool(np.isfinite(transform.TransformPoint((0.0, 0.0, 0.0))).all() and np.isfinite(transform.GetParameters()).all())

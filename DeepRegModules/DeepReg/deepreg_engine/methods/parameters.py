@@ -185,16 +185,16 @@ class DenseParameters(Parameters):
         300.0, "resistance to bending in the coupled search", unit="mm^2", minimum=0.0, maximum=1e6, group="Search"
     )
     refinement_iterations: int = parameter(
-        4, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
+        6, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
     )
     refinement_spacing: float = parameter(
         9.0, "distance of the control points of the refinement", unit="mm", minimum=0.5, maximum=80.0, group="Refinement"
     )
     smoothness: float = parameter(
-        20.0, "resistance to bending in the refinement", unit="mm^2", minimum=0.0, maximum=1e5, group="Refinement"
+        10.0, "resistance to bending in the refinement", unit="mm^2", minimum=0.0, maximum=1e5, group="Refinement"
     )
     robustness: float = parameter(
-        0.3, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Refinement"
+        1.0, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Refinement"
     )
     guide_weight: float = parameter(
         10.0, "pull of a pair of guiding landmarks, relative to a voxel's mismatch over one control point spacing", minimum=0.0, maximum=10000.0, group="Landmarks"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepreg_engine.errors import NotEnoughMemoryError
+from deepreg_engine.errors import NotEnoughMemoryError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.parameters import DenseParameters
 
@@ -151,7 +151,7 @@ def check_memory(fixed: ImageGrid, parameters: DenseParameters, channels: int, a
         control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
         try:
             smaller = parameters.replaced({"working_spacing": spacing, "control_spacing": control})
-        except ValueError:
+        except ParameterError:  # beyond its range
             break
         if estimate_memory(make_plan(fixed, smaller), channels, parameters.mean_field_passes) <= available:
             advice = f"--set working_spacing={spacing:g} --set control_spacing={control:g} would fit"

@@ -37,7 +37,7 @@ DENSE_PRESETS = (
         "thorax-ct",
         "Thorax CT, breathing",
         "CT of the chest at two breathing states: up to 6 cm at the diaphragm, fine vessels",
-        DenseParameters(working_spacing=3.0, smoothness=10.0),
+        DenseParameters(working_spacing=3.0),
     ),
     Preset(
         "brain-mr",
@@ -51,7 +51,7 @@ DENSE_PRESETS = (
         "mr-ct",
         "MR with CT",
         "two modalities of the trunk: more smoothness, because fewer edges correspond",
-        DenseParameters(working_spacing=3.0, capture_range=48.0, mean_field_passes=2, search_smoothness=600.0, smoothness=60.0),
+        DenseParameters(capture_range=48.0, search_smoothness=600.0, smoothness=20.0),
     ),
     Preset(
         "quick",

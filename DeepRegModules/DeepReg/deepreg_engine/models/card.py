@@ -60,7 +60,7 @@ def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over names, shapes, types and bytes of all weights, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(weights):
-        array = np.ascontiguousarray(weights[name])
+        array = weights[name]
         digest.update(f"{name}|{array.shape}|{array.dtype.str}|".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
@@ -75,7 +75,7 @@ def write_model(path: str | os.PathLike, card: ModelCard, weights: Mapping[str, 
     """
     if Path(path).suffix != ".safetensors":
         raise InputError(f"{path} has no ending of a model file", "use .safetensors")
-    weights = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    weights = {name: np.asarray(array, order="C") for name, array in weights.items()}  # a single number keeps its shape ()
     card = dataclasses.replace(card, sha256=weights_digest(weights))
     header = {_ENTRY: json.dumps(dataclasses.asdict(card), sort_keys=True)}
     with FileGroup() as files:
@@ -102,7 +102,7 @@ def read_card(path: str | os.PathLike) -> ModelCard:
         values = json.loads(header[_ENTRY])
         known = {f.name for f in dataclasses.fields(ModelCard)}
         return ModelCard(**{key: value for key, value in values.items() if key in known})
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"the model {path} has no card in its header", "it was not made for this engine") from error
 
 

@@ -99,6 +99,19 @@ def find_model(name: str) -> StoredModel:
     raise ParameterError(f"there are no features {name!r}", hint)
 
 
+def check_features(parameters: DenseParameters) -> None:
+    """Make sure that the features a registration asks for exist, without torch.
+
+    Raises:
+        ParameterError, InputError: as :func:`load_extractor`.
+    """
+    if parameters.features in HANDCRAFTED:
+        return
+    model = find_model(parameters.features)
+    if model.card.architecture != "obelisk":
+        raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
+
+
 def load_extractor(parameters: DenseParameters) -> Extractor:
     """The features that a registration asks for.
 
@@ -112,9 +125,8 @@ def load_extractor(parameters: DenseParameters) -> Extractor:
         return Mind(parameters.mind_radius, parameters.mind_dilation)
     if parameters.features == "intensity":
         return Intensity()
+    check_features(parameters)
     model = find_model(parameters.features)
-    if model.card.architecture != "obelisk":
-        raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
     import torch
 
     from deepreg_engine.features.obelisk import Obelisk

@@ -128,7 +128,7 @@ def mean_field(cost: torch.Tensor, weights: torch.Tensor | None = None) -> torch
     """
     if torch.is_grad_enabled() and (cost.requires_grad or (weights is not None and weights.requires_grad)):
         return _mean_field(cost, weights)
-    return _mean_field_into(cost.clone(), weights)
+    return _mean_field_into(cost.clone(memory_format=torch.contiguous_format), weights)
 
 
 def _matrices(cost: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -202,6 +202,7 @@ def regularise(
         return smooth
     if passes == 0:
         return cost
+    cost = cost.contiguous()
     smooth = torch.empty_like(cost)
     data, own, offset = (float(value) for value in mixing)
     for number in range(passes):

@@ -31,8 +31,8 @@ def unfold(field: torch.Tensor) -> torch.Tensor:
         if not bool(folded.any()):
             break
         reach = 2 + number // 3
-        near = _average(folded[None].to(field.dtype), reach)
-        share = (near * (2 * reach + 1)).clamp(max=1.0)  # 1 around the fold, falling off to 0
+        near = _average(folded[None].to(field.dtype), reach) > 0
+        share = _average(near.to(field.dtype), reach)  # 1 at the fold, falling off to 0
         field = field + share * (_average(_average(field, reach), reach) - field)
     return field
 

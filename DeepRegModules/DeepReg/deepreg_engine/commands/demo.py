@@ -1,0 +1,125 @@
+"""``demo``: a whole registration to look at, of a phantom or of two images of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.register import chosen_parameters
+from deepreg_engine.commands.tables import number, table
+from deepreg_engine.errors import OutputError, ParameterError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import read_image, resample
+from deepreg_engine.geometry.transform_files import read_field
+from deepreg_engine.jobs.dense import DenseRequest, run_dense
+from deepreg_engine.jobs.overview import check_matplotlib
+from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET
+from deepreg_engine.phantoms import ANATOMIES, make_pair, write_pair
+
+_ABOUT = """
+Make a phantom pair and register it, or register two images of your own with the Dense method; print what was gained, and write
+transform, warped image, report and one picture (before, after, deformation grid, difference) into a folder.
+"""
+_PRESETS = {"abdomen": "abdomen-ct", "thorax": "thorax-ct", "brain": "brain-mr"}
+_RESULTS = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png"}
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("demo", help="register a phantom or two images, with a picture", description=paragraph(_ABOUT))
+    parser.add_argument("images", nargs="*", metavar="FIXED MOVING", help="two images (default: a phantom)")
+    parser.add_argument("--output", default="demo", metavar="DIR", help="folder for the results (default: demo)")
+    parser.add_argument("--anatomy", choices=ANATOMIES, metavar="NAME", help=f"of the phantom: {', '.join(ANATOMIES)} (default: abdomen)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the phantom (default: 0)")
+    parser.add_argument("--preset", metavar="NAME", help=f"default: the anatomy's; {DEFAULT_DENSE_PRESET} for images of your own")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Register and show."""
+    if len(options.images) not in (0, 2):
+        raise ParameterError(f"{len(options.images)} image given", "give two, FIXED and MOVING, or none for a phantom")
+    if options.images and (options.anatomy or options.seed is not None):
+        raise ParameterError("--anatomy and --seed are for the phantom", "leave them out with images of your own")
+    check_matplotlib()
+    folder = Path(options.output)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "choose another with --output") from error
+    results = {name: str(folder / file) for name, file in _RESULTS.items()}
+    with Progress() as progress:
+        if options.images:
+            preset = options.preset or DEFAULT_DENSE_PRESET
+            files = dict(zip(("fixed", "moving"), options.images))
+        else:
+            anatomy = options.anatomy or "abdomen"
+            preset = options.preset or _PRESETS[anatomy]
+            progress(0.0, f"making the phantom ({anatomy})")
+            files = _phantom(anatomy, options.seed or 0, folder)
+        request = DenseRequest(**files, **results, preset=preset, parameters=chosen_parameters(preset, [], None, None))
+        report = run_dense(request, progress)
+    rows = _rows(report) if not options.images else _similarity_rows(request)
+    rows += [
+        ["folded voxels, %", "-", number(report["regularity"]["folding_percent"], 3)],
+        ["mean displacement, mm", "-", number(report["displacement"]["mean"])],
+        ["time, s", "-", number(report["seconds"]["total"], 1)],
+    ]
+    lines = [*table([["", "before", "after"], *rows]), ""]
+    lines += [f"note: {note}" for note in report["notes"]]
+    lines += [f"{name:<10} {path}" for name, path in results.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _phantom(anatomy: str, seed: int, folder: Path) -> dict[str, str]:
+    paths = write_pair(make_pair(anatomy, seed), folder)
+    return {
+        "fixed": str(paths["fixed"]),
+        "moving": str(paths["moving"]),
+        "fixed_labels": str(paths["fixed_labels"]),
+        "moving_labels": str(paths["moving_labels"]),
+        "label_names": str(paths["phantom"]),
+        "test_fixed_landmarks": str(paths["fixed_landmarks"]),
+        "test_moving_landmarks": str(paths["moving_landmarks"]),
+    }
+
+
+def _rows(report: dict) -> list[list[str]]:
+    """Landmarks and labels of the phantom."""
+    landmarks, overlap = report["landmarks"], report["overlap"]
+    rows = [[f"landmark error, mean of {landmarks['after']['count']}, mm", *(number(landmarks[k]["mean"]) for k in ("before", "after"))]]
+    rows.append(["landmark error, largest, mm", *(number(landmarks[k]["max"]) for k in ("before", "after"))])
+    rows.append([f"Dice, mean of {len(overlap['labels'])} labels", *(number(overlap[f"mean_{k}"]["dice"], 3) for k in ("before", "after"))])
+    rows.append(["95 % Hausdorff distance, mm", *(number(overlap[f"mean_{k}"]["hd95"], 1) for k in ("before", "after"))])
+    return rows
+
+
+def _similarity_rows(request: DenseRequest) -> list[list[str]]:
+    """What can be said of images without landmarks or labels."""
+    fixed, moving = read_image(request.fixed), read_image(request.moving)
+    field = read_field(request.transform)
+    values = [_mutual_information(fixed, moving, transform) for transform in (None, field.to_transform())]
+    return [["mutual information (higher is better)", *(number(value, 3) for value in values)]]
+
+
+def _mutual_information(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform | None) -> float | None:
+    """Of the joint histogram with 32 x 32 bins, in nats, where the two overlap; None where they do not."""
+    ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
+    ones.CopyInformation(moving)
+    grid = ImageGrid.of(fixed)
+    inside = sitk.GetArrayFromImage(resample(ones, grid, transform, "nearest")) > 0
+    if np.count_nonzero(inside) < 100:
+        return None
+    values = [sitk.GetArrayViewFromImage(image)[inside] for image in (fixed, resample(moving, grid, transform))]
+    ranges = [np.percentile(value, [0.5, 99.5]) + (0.0, 1e-6) for value in values]
+    joint, _, _ = np.histogram2d(*(np.clip(value, *limit) for value, limit in zip(values, ranges)), bins=32)
+    joint /= joint.sum()
+    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    some = joint > 0
+    return float((joint[some] * np.log(joint[some] / apart[some])).sum())

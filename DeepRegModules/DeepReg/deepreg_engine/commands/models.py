@@ -1,0 +1,83 @@
+"""``models``: list, verify and import trained features."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.commands.tables import table
+from deepreg_engine.errors import InputError
+from deepreg_engine.jobs.outputs import check_outputs
+from deepreg_engine.models.published import import_checkpoint
+from deepreg_engine.models.store import HANDCRAFTED, find_model, list_models, own_folder, shipped_folder, verify
+
+_ABOUT = """
+The features that register's --features can name: formulas (mind, intensity), and trained networks in .safetensors files, each with
+a card that says where it comes from. Models of your own are found in the folder that the environment variable DEEPREG_MODELS names,
+else in your application data folder; or give --features a file.
+"""
+
+_EXAMPLES = """examples:
+  deepreg-engine models list
+  deepreg-engine models verify
+  deepreg-engine models import dense_reg_feat_v01.pth --output obelisk.safetensors
+  deepreg-engine register dense --features obelisk.safetensors ..."""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("models", help="list, verify and import features", description=paragraph(_ABOUT), epilog=_EXAMPLES)
+    parser.set_defaults(parser=parser)
+    actions = parser.add_subparsers(title="actions", metavar="<action>", dest="action", required=True)
+    listing = actions.add_parser("list", help="what there is", description="List all features and models.")
+    listing.set_defaults(run=run_list, parser=listing)
+    verifying = actions.add_parser("verify", help="check that the weights are whole", description="Compare weights with their checksums.")
+    verifying.add_argument("model", nargs="?", metavar="MODEL", help="name or file (default: all)")
+    verifying.set_defaults(run=run_verify, parser=verifying)
+    importing = actions.add_parser(
+        "import", help="turn a published .pth into a model file", description="Import a published PDD-Net checkpoint, without unpickling it."
+    )
+    importing.add_argument("checkpoint", metavar="FILE.pth", help="weights of Obelisk features")
+    importing.add_argument("--regulariser", metavar="FILE.pth", help="weights of the regularisation that go with them")
+    importing.add_argument("--name", help="of the model (default: the output's)")
+    importing.add_argument("--output", required=True, metavar="OUT.safetensors", help="model file to write")
+    importing.set_defaults(run=run_import, parser=importing)
+
+
+def run_list(options: argparse.Namespace) -> None:
+    """Print all models."""
+    rows = [["name", "method", "licence", "origin"]]
+    rows.append(["mind", "any", "-", "MIND-SSC formula (Heinrich et al., MICCAI 2013); any contrast, no training"])
+    rows.append(["intensity", "any", "-", "the image itself; one modality, same calibration"])
+    for model in list_models():
+        card = model.card
+        rows.append([card.name, card.method, card.licence, card.origin] if card else [model.path.name, "?", "?", model.problem])
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
+    lines.append(f"models of your own: {own_folder()}")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def run_verify(options: argparse.Namespace) -> None:
+    """Check one model, or all."""
+    if options.model in HANDCRAFTED:
+        sys.stdout.write(f"{options.model} is a formula: it has no weights\n")
+        return
+    models = [find_model(options.model)] if options.model else list_models()
+    if not models:
+        sys.stdout.write(f"no model files in {shipped_folder()} and {own_folder()}\n")
+        return
+    problems = [verify(model) for model in models]
+    rows = [[model.card.name if model.card else model.path.name, problem or "whole"] for model, problem in zip(models, problems)]
+    sys.stdout.write("\n".join(table(rows, head=False)) + "\n")
+    bad = [row[0] for row, problem in zip(rows, problems) if problem]
+    if bad:
+        raise InputError(f"{len(bad)} of {len(models)} models cannot be used ({', '.join(bad)})", "get them again, or remove them")
+
+
+def run_import(options: argparse.Namespace) -> None:
+    """Import a checkpoint."""
+    check_outputs({"--output": options.output}, [options.checkpoint, options.regulariser])
+    card = import_checkpoint(options.checkpoint, options.output, options.name, options.regulariser)
+    sys.stdout.write(f"written: {options.output} ({card.name}, {card.figures['channels']} channels, sha256 {card.sha256[:12]})\n")

@@ -1,0 +1,83 @@
+"""Progress of a run on stderr: a bar with stage and time left on a terminal, plain lines when piped."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from typing import TextIO
+
+# A terminal's bar is drawn anew so often, in seconds, that the clock in it moves.
+_TICK = 0.2
+# A prediction from less than this share of the work would only mislead.
+_PREDICTABLE = 0.08
+
+
+class Progress:
+    """Called with the share done (0 to 1) and the stage; used as a context so that the bar goes away at the end.
+
+    Args:
+        stream: where to draw; stderr by default, so that stdout holds nothing but results.
+        quiet: draw nothing.
+    """
+
+    def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._bar = not quiet and self._stream.isatty()
+        self._share, self._stage = 0.0, "starting"
+        self._begun = self._since = time.monotonic()
+        self._left: float | None = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._thread = threading.Thread(target=self._draw_on, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread:
+            self._thread.join()
+            self._write("\r" + " " * (self._columns() - 1) + "\r")
+
+    def __call__(self, share: float, stage: str) -> None:
+        now = time.monotonic()
+        changed = stage != self._stage
+        if share >= _PREDICTABLE:
+            self._left, self._since = (now - self._begun) * (1.0 - share) / share, now
+        self._share, self._stage = max(share, self._share), stage
+        if changed and not self._quiet and not self._bar:
+            self._write(f"{100 * self._share:3.0f} %  {now - self._begun:5.1f} s  {stage}\n")
+
+    def line(self) -> str:
+        """The bar as it is now."""
+        left = ""
+        if self._left is not None and self._share < 1.0:
+            seconds = max(0.0, self._left - (time.monotonic() - self._since))
+            left = f"  {_clock(seconds)} left"
+        filled = round(24 * self._share)
+        text = f"[{'#' * filled}{'.' * (24 - filled)}] {100 * self._share:3.0f} %  {self._stage}{left}"
+        return text[: self._columns() - 1].ljust(self._columns() - 1)
+
+    def _draw_on(self) -> None:
+        while not self._over.wait(_TICK):
+            self._write("\r" + self.line())
+
+    def _columns(self) -> int:
+        return max(20, shutil.get_terminal_size((80, 24)).columns)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads it any more: no reason to stop the work
+            self._quiet, self._bar = True, False
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

@@ -1,0 +1,78 @@
+"""Results as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def table(rows: Sequence[Sequence[str]], head: bool = True) -> list[str]:
+    """Rows of cells as aligned lines: the first column to the left, the others to the right, the head underlined."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(c.ljust(w) if n == 0 else c.rjust(w) for n, (c, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]] if head else lines
+
+
+def number(value: float | None, digits: int = 2, unit: str = "") -> str:
+    """A figure, or a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}{unit}"
+
+
+def result_lines(report: dict[str, Any]) -> list[str]:
+    """What a registration's or an evaluation's report says, in a few lines."""
+    lines = []
+    if "seconds" in report:
+        lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}; features: {report['features']})")
+    lines += measured_lines(report)
+    if "inverse" in report:
+        inverse = report["inverse"]
+        lines.append(f"inverse: worst round trip {inverse['worst_round_trip_mm']:.3f} mm, mean {inverse['mean_round_trip_mm']:.4f} mm")
+    if report.get("outputs"):
+        lines.append("written: " + "  ".join(report["outputs"].values()))
+    lines += [f"note: {note}" for note in report.get("notes", [])]
+    return lines
+
+
+def measured_lines(report: dict[str, Any]) -> list[str]:
+    """Displacement, regularity, landmarks and overlap of a report."""
+    lines = []
+    if "displacement" in report:
+        moved = report["displacement"]
+        lines.append(f"displacement: mean {moved['mean']:.2f} mm, 95 % below {moved['percentile95']:.2f} mm, largest {moved['max']:.2f} mm")
+    if "regularity" in report:
+        regular = report["regularity"]
+        lines.append(
+            f"Jacobian: {regular['min_jacobian']:.2f} to {regular['max_jacobian']:.2f}, folding {regular['folding_percent']:.3f} %, "
+            f"SD of log {number(regular['sd_log_jacobian'], 3)}"
+        )
+    if "landmarks" in report:
+        before, after = report["landmarks"]["before"], report["landmarks"]["after"]
+        rows = [["", "before", "after"]]
+        for key, name in (("mean", "mean"), ("median", "median"), ("percentile95", "95 %"), ("max", "largest")):
+            rows.append([f"  {name}", f"{before[key]:.2f}", f"{after[key]:.2f}"])
+        lines += [f"target registration error of {after['count']} landmarks, mm", *table(rows)]
+        if report["landmarks"]["outside_field"]:
+            lines.append(f"note: {report['landmarks']['outside_field']} landmarks lie outside the field and stay where they are")
+    if "overlap" in report:
+        lines += overlap_lines(report["overlap"])
+    return lines
+
+
+def overlap_lines(overlap: dict[str, Any]) -> list[str]:
+    """Overlap of each label, before and after."""
+    rows = [["label", "Dice before", "after", "HD95 before", "after", "surface before", "after"]]
+    for entry in overlap["labels"]:
+        rows.append([str(entry.get("name", entry["label"])), *_pairs(entry["before"], entry["after"])])
+    rows.append(["mean", *_pairs(overlap["mean_before"], overlap["mean_after"])])
+    lines = ["overlap (Dice; distances in mm)", *table(rows)]
+    for key, side in (("only_in_fixed", "fixed"), ("only_in_moving", "moving")):
+        if overlap[key]:
+            lines.append(f"only in the {side} labels: {', '.join(str(label) for label in overlap[key])}")
+    return lines
+
+
+def _pairs(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    cells = []
+    for key, digits in (("dice", 3), ("hd95", 1), ("mean_surface_distance", 2)):
+        cells += [number(before[key], digits), number(after[key], digits)]
+    return cells

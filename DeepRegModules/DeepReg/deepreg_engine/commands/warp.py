@@ -1,0 +1,82 @@
+"""``warp``: apply a transform to an image, a label map or points."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import SimpleITK as sitk
+
+from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.geometry.files import FileGroup
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES, add_image, read_labels, read_volume, resample, warp_intensities
+from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_points
+from deepreg_engine.geometry.transform_files import field_grid, read_transform
+from deepreg_engine.jobs.outputs import check_outputs, check_suffix
+from deepreg_engine.metrics.mapping import map_points, outside_field
+
+_ABOUT = """
+Apply a transform (a displacement field, or any ITK transform) to an image, a label map, or points. Images are drawn into the grid
+of the reference, as in a registration: the moving image comes onto the fixed one. Points go the other way, as in ITK: fixed
+points x go to their moving points x + u(x). To take moving points to the fixed image, use the file from register's --inverse.
+"""
+
+_EXAMPLES = """examples:
+  deepreg-engine warp --transform b_to_a.nrrd --image b.nii.gz --reference a.nii.gz --output b_on_a.nii.gz
+  deepreg-engine warp --transform b_to_a.nrrd --image b_organs.nii.gz --labels --output b_organs_on_a.nii.gz
+  deepreg-engine warp --transform b_to_a.nrrd --points a.mrk.json --output a_in_b.mrk.json"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("warp", help="apply a transform", description=paragraph(_ABOUT), epilog=_EXAMPLES)
+    parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform, from fixed to moving points")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--image", metavar="M", help="image to warp")
+    what.add_argument("--points", metavar="P", help="points to map: .csv, .mrk.json or .fcsv")
+    parser.add_argument("--reference", metavar="F", help="image whose grid the result gets (default: the grid of the field)")
+    parser.add_argument("--labels", action="store_true", help="the image is a label map: nearest neighbour, 0 outside")
+    parser.add_argument(
+        "--interpolation", metavar="HOW", choices=("linear", "nearest", "cubic"), help="linear (default), nearest or cubic"
+    )
+    parser.add_argument("--output", required=True, metavar="W", help="image or points file to write")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Warp."""
+    check_suffix("--output", options.output, POINT_SUFFIXES if options.points else IMAGE_SUFFIXES)
+    check_outputs({"--output": options.output}, [options.transform, options.image, options.points, options.reference])
+    if options.points and (options.reference or options.labels or options.interpolation):
+        raise ParameterError("--reference, --labels and --interpolation are for images", "leave them out with --points")
+    if options.labels and options.interpolation not in (None, "nearest"):
+        raise ParameterError(f"--labels and --interpolation {options.interpolation} contradict each other", "label maps are warped by nearest")
+    transform = read_transform(options.transform)
+    with FileGroup() as files:
+        if options.points:
+            _warp_points(files, transform, options)
+        else:
+            add_image(files, options.output, _warped_image(transform, options))
+    sys.stdout.write(f"written: {options.output}\n")
+
+
+def _warped_image(transform: sitk.Transform, options: argparse.Namespace) -> sitk.Image:
+    if options.reference:
+        grid = ImageGrid.of(read_volume(options.reference, "reference image"))
+    else:
+        grid = field_grid(transform)
+        if grid is None:
+            raise InputError(f"the transform {options.transform} has no grid of its own", "give --reference, an image whose grid to use")
+    if options.labels:
+        return resample(read_labels(options.image), grid, transform, "nearest")
+    return warp_intensities(read_volume(options.image), grid, transform, options.interpolation or "linear")
+
+
+def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.Namespace) -> None:
+    points = read_points(options.points)
+    outside = int(outside_field(transform, points.positions).sum())
+    if outside:
+        sys.stderr.write(f"note: {outside} of {len(points)} points lie outside the displacement field and stay where they are\n")
+    add_points(files, options.output, PointSet(map_points(transform, points.positions), points.labels))

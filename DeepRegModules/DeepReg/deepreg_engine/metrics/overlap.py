@@ -1,0 +1,175 @@
+"""How well the labels of two images cover each other: Dice, and the distances of their surfaces.
+
+For the voxels A and B of one label in two images on the same grid, Dice = 2 |A and B| / (|A| + |B|), from counts of
+voxels (Dice, Ecology 1945). HD95 and mean surface distance: see :mod:`deepreg_engine.metrics.surfaces`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
+from deepreg_engine.metrics.mapping import Mapping, to_transform
+from deepreg_engine.metrics.surfaces import surface_distances
+
+# Up to here a label indexes a table of counts; beyond, np.unique counts, which is slow but bounded.
+_TABLE = 1 << 16
+
+
+@dataclass(frozen=True)
+class LabelOverlap:
+    """Overlap of one label in two images.
+
+    Args:
+        label: its number.
+        dice: 0 to 1; 0 if one image does not have the label.
+        hd95: mm; None if one image does not have the label.
+        mean_surface_distance: mm; None likewise.
+        reference_ml: volume in the first image.
+        other_ml: volume in the second image.
+    """
+
+    label: int
+    dice: float
+    hd95: float | None
+    mean_surface_distance: float | None
+    reference_ml: float
+    other_ml: float
+
+    def to_dict(self) -> dict:
+        """All but the label's number."""
+        return {key: value for key, value in vars(self).items() if key != "label"}
+
+
+def label_overlap(reference: sitk.Image, other: sitk.Image, labels: Iterable[int] | None = None) -> list[LabelOverlap]:
+    """Overlap of the labels of two label maps on the same grid, by ascending label; 0 is background.
+
+    Args:
+        reference: integer label map.
+        other: integer label map on the same grid.
+        labels: those to measure; by default all that either image has. One that neither has is left out.
+
+    Raises:
+        InputError: if the grids differ, or an image is not of an integer type.
+    """
+    first, second = _array(reference), _array(other)
+    grid = ImageGrid.of(reference)
+    if not grid.same_as(ImageGrid.of(other)):
+        raise InputError(
+            f"the label maps are on different grids ({grid.describe()}, {ImageGrid.of(other).describe()})", "resample one to the other"
+        )
+    volume = float(np.prod(grid.spacing)) / 1000.0  # ml
+    both = np.where(first == second, first, 0)
+    counts, other_counts, common = _counts(first), _counts(second), _counts(both)
+    boxes, other_boxes = _boxes(reference), _boxes(other)
+    present = counts.keys() | other_counts.keys()
+    wanted = present if labels is None else present & {int(label) for label in labels}
+    overlaps = []
+    for label in sorted(wanted - {0}):
+        n, m = counts.get(label, 0), other_counts.get(label, 0)
+        hd95, mean = None, None
+        if n and m:
+            box = _union(boxes[label], other_boxes[label])
+            hd95, mean = surface_distances(first[box] == label, second[box] == label, grid.spacing)
+        overlaps.append(LabelOverlap(label, 2.0 * common.get(label, 0) / (n + m), hd95, mean, n * volume, m * volume))
+    return overlaps
+
+
+def overlap_report(
+    transform: Mapping, fixed_labels: sitk.Image, moving_labels: sitk.Image, names: dict[int, str] | None = None
+) -> dict:
+    """Overlap of the labels before and after, the moving ones drawn into the fixed grid by nearest neighbour.
+
+    Args:
+        transform: takes fixed points to moving points; before is the identity.
+        fixed_labels: integer label map.
+        moving_labels: integer label map on any grid.
+        names: of the labels, for the report.
+
+    Returns:
+        "labels": for each label that both have: label, its name if known, and "before" and "after" (dice, hd95,
+        mean_surface_distance, reference_ml of the fixed and other_ml of the moving label). "mean_before" and
+        "mean_after": means over these labels of dice and the distances; a label that lies outside the fixed grid counts
+        with a dice of 0 and is left out of the distances, which are over "distance_labels" labels. "only_in_fixed" and
+        "only_in_moving": labels that cannot be compared.
+
+    Raises:
+        InputError: if the label maps have no label in common, or are not of an integer type.
+    """
+    have, want = (set(_counts(_array(image))) - {0} for image in (fixed_labels, moving_labels))
+    shared = sorted(have & want)
+    if not shared:
+        raise InputError(
+            f"the fixed labels ({_short(have)}) and the moving labels ({_short(want)}) have none in common",
+            "number the same organ alike in both",
+        )
+    grid = ImageGrid.of(fixed_labels)
+    stages = {}
+    for stage, mapping in (("before", None), ("after", transform)):
+        drawn = resample(moving_labels, grid, to_transform(mapping), "nearest")
+        stages[stage] = {overlap.label: overlap for overlap in label_overlap(fixed_labels, drawn, shared)}
+    rows = []
+    for label in shared:
+        name = {"name": names[label]} if names and label in names else {}
+        rows.append({"label": label, **name, **{stage: found[label].to_dict() for stage, found in stages.items()}})
+    return {
+        "labels": rows,
+        **{f"mean_{stage}": _means(list(found.values())) for stage, found in stages.items()},
+        "only_in_fixed": sorted(have - want),
+        "only_in_moving": sorted(want - have),
+    }
+
+
+def _means(overlaps: list[LabelOverlap]) -> dict:
+    apart = [overlap for overlap in overlaps if overlap.hd95 is not None]
+    return {
+        "dice": float(np.mean([overlap.dice for overlap in overlaps])),
+        "hd95": float(np.mean([overlap.hd95 for overlap in apart])) if apart else None,
+        "mean_surface_distance": float(np.mean([overlap.mean_surface_distance for overlap in apart])) if apart else None,
+        "distance_labels": len(apart),
+    }
+
+
+def _short(labels: set[int]) -> str:
+    text = ", ".join(str(label) for label in sorted(labels)[:8])
+    return f"{text}, ..." if len(labels) > 8 else text or "none"
+
+
+def _array(labels: sitk.Image) -> np.ndarray:
+    array = sitk.GetArrayViewFromImage(labels)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"a label map holds {labels.GetPixelIDTypeAsString()}, not whole numbers", "give a label map, not an image")
+    return array
+
+
+def _counts(array: np.ndarray) -> dict[int, int]:
+    """Voxels of each value that occurs."""
+    if array.min() >= 0 and array.max() < _TABLE:
+        counts = np.zeros(int(array.max()) + 1, dtype=np.int64)
+        for part in array:  # slice by slice: bincount makes a 64-bit copy of what it counts
+            counts += np.bincount(part.ravel(), minlength=len(counts))
+        return {int(label): int(counts[label]) for label in np.flatnonzero(counts)}
+    return {int(label): int(count) for label, count in zip(*np.unique(array, return_counts=True))}
+
+
+def _boxes(labels: sitk.Image) -> dict[int, tuple[slice, slice, slice]]:
+    """Bounding box (z, y, x) of each label but 0."""
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.ComputeFeretDiameterOff()
+    shapes.ComputePerimeterOff()
+    shapes.Execute(labels)
+    boxes = {}
+    for label in shapes.GetLabels():
+        start, size = np.split(np.array(shapes.GetBoundingBox(label)), 2)
+        boxes[label] = tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1]))
+    return boxes
+
+
+def _union(one: tuple[slice, ...], two: tuple[slice, ...]) -> tuple[slice, ...]:
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, two))

@@ -1,0 +1,97 @@
+"""The evaluation report: everything that can be said about a registration, as plain data and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.points import PointSet
+from deepreg_engine.metrics.landmarks import landmark_report
+from deepreg_engine.metrics.overlap import overlap_report
+from deepreg_engine.metrics.regularity import regularity
+
+# Seven digits: what a float32 holds, and a tenth of a micrometre at a hundred millimetres.
+_SIGNIFICANT = 7
+
+
+def evaluation_report(
+    transform: sitk.Transform,
+    grid: ImageGrid | None = None,
+    landmarks: tuple[PointSet, PointSet] | None = None,
+    labels: tuple[sitk.Image, sitk.Image] | None = None,
+    label_names: dict[int, str] | None = None,
+    mask: sitk.Image | None = None,
+    field: DisplacementField | None = None,
+) -> dict:
+    """Measure a registration by whatever there is to measure it with.
+
+    Args:
+        transform: takes fixed points to moving points, LPS mm.
+        grid: where displacement and regularity are measured, usually the fixed image's grid; without a grid or a field
+            they are not.
+        landmarks: fixed and moving, in pairs.
+        labels: fixed and moving label maps, each on a grid of its own.
+        label_names: names of the labels.
+        mask: on the grid; regularity is measured inside.
+        field: the transform sampled on the grid, if it is at hand, so that it is not sampled again.
+
+    Returns:
+        Those of the sections "displacement" (length over the grid, mm: mean, median, percentile95, max), "regularity",
+        "landmarks" and "overlap" that could be made; see :mod:`regularity`, :mod:`landmarks` and :mod:`overlap`.
+
+    Raises:
+        InputError: see there.
+    """
+    report: dict = {}
+    if field is None and grid is not None:
+        field = DisplacementField.from_transform(transform, grid)
+    if field is not None:
+        lengths = field.statistics()
+        report["displacement"] = {
+            "mean": lengths.mean,
+            "median": lengths.median,
+            "percentile95": lengths.percentile95,
+            "max": lengths.maximum,
+        }
+        report["regularity"] = regularity(field, mask)
+    if landmarks is not None:
+        report["landmarks"] = landmark_report(transform, *landmarks)
+    if labels is not None:
+        report["overlap"] = overlap_report(transform, *labels, label_names)
+    return report
+
+
+def to_json(report: object) -> str:
+    """A report as JSON text that every reader takes: numpy's types as plain ones, NaN and infinity as null.
+
+    Raises:
+        TypeError: on a value that has no form in JSON.
+    """
+    return json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.{_SIGNIFICANT}g}") if math.isfinite(value) else None
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
