@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import pytest
-import torch
+# Threads that wait shall sleep. Spinning, they make everything many times slower on a machine that is busy with other things.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 # Beside the project on the machines that develop it; users do not have it.
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

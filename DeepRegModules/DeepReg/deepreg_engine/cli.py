@@ -21,6 +21,9 @@ _DEBUG = "DEEPREG_DEBUG"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    # Read when torch loads its thread pool. Threads that spin while they wait for each other are a little faster on an idle
+    # computer, and many times slower where another program wants one of the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _end_cleanly_on_terminate()
     program = "deepreg-engine"
     try:

@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
     rows += [
         ["folded voxels, %", "-", number(report["regularity"]["folding_percent"], 3)],
         ["mean displacement, mm", "-", number(report["displacement"]["mean"])],
+        ["  beyond the alignment, mm", "-", number(report["deformation"]["mean"])],
         ["time, s", "-", number(report["seconds"]["total"], 1)],
     ]
     lines = [*table([["", "before", "after"], *rows]), ""]

@@ -23,6 +23,9 @@ def result_lines(report: dict[str, Any]) -> list[str]:
     lines = []
     if "seconds" in report:
         lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}; features: {report['features']})")
+    if "deformation" in report:
+        beyond = report["deformation"]
+        lines.append(f"deformation beyond the alignment: mean {beyond['mean']:.2f} mm, largest {beyond['maximum']:.2f} mm")
     lines += measured_lines(report)
     if "inverse" in report:
         inverse = report["inverse"]

@@ -15,6 +15,10 @@ from deepreg_engine.geometry.displacement_field import DisplacementField, index_
 from deepreg_engine.geometry.image_grid import ImageGrid
 
 
+# Jacobians serve so many steps: sampling them costs three times as much as the step.
+_REFRESH = 3
+
+
 @dataclass(frozen=True)
 class Inverse:
     """An inverse with its proof.
@@ -45,38 +49,71 @@ def invert(field: DisplacementField, grid: ImageGrid | None = None, tolerance: f
     Beyond the forward grid the field goes on with its nearest value, so that the inverse does not tear at its edge.
     """
     grid = grid or field.grid
-    to_index = np.linalg.inv(field.grid.index_to_physical_matrix)
-    # All twelve numbers a Newton step reads at a point, in one volume: u, then du_c / dindex_b.
-    samples = np.concatenate([field.vectors, index_gradient(field.vectors).reshape(9, *field.grid.shape).astype(np.float32)])
-
+    solver = _Solver(field)
     vectors = np.empty((3, *grid.shape), dtype=np.float32)
     for part, target in DisplacementField.zeros(grid)._slabs():
-        source = target - field.at(target, extend=True)  # the fixed-point guess
-        active = np.arange(len(target))
-        for _ in range(iterations):
-            values = sample_linear(samples, field.grid.physical_to_index(source[active]))
-            residual = source[active] + values[:, :3] - target[active]
-            open_ = np.linalg.norm(residual, axis=1) > tolerance
-            if not open_.any():
-                break
-            active, residual, values = active[open_], residual[open_], values[open_]
-            jacobian = values[:, 3:].reshape(-1, 3, 3) @ to_index + np.eye(3)
-            source[active] -= _newton_step(jacobian, residual)
+        source = solver.solve(target, tolerance, iterations)
         vectors[:, part] = np.moveaxis((source - target).reshape(-1, *grid.shape[1:], 3), -1, 0)
     inverse = DisplacementField(vectors, grid)
     worst, mean, covered = round_trip(field, inverse)
     return Inverse(inverse, worst, mean, covered)
 
 
-def _newton_step(jacobian: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """J^-1 r, held to the length of 2 |r|; where J is folded or nearly so, the plain damped residual."""
-    determinant = np.linalg.det(jacobian)
-    sound = determinant > 0.1
-    step = 0.5 * residual
-    step[sound] = np.linalg.solve(jacobian[sound], residual[sound][..., None])[..., 0]
-    length = np.linalg.norm(step, axis=1)
-    limit = 2.0 * np.linalg.norm(residual, axis=1)
-    return step * np.minimum(1.0, limit / np.maximum(length, 1e-12))[:, None]
+class _Solver:
+    """Finds x with x + u(x) = y for many y."""
+
+    def __init__(self, field: DisplacementField) -> None:
+        self._field = field
+        self._to_index = np.linalg.inv(field.grid.index_to_physical_matrix)
+        self._gradient = index_gradient(field.vectors).reshape(9, *field.grid.shape).astype(np.float32)
+        # The affine map nearest to the field: its inverse is the first guess. An alignment across the room is common.
+        step = max(1, round((field.grid.voxels / 20_000) ** (1 / 3)))
+        points = field.grid.points()[::step, ::step, ::step].reshape(-1, 3)
+        moved = points + np.moveaxis(field.vectors[:, ::step, ::step, ::step], 0, -1).reshape(-1, 3)
+        self._centre, self._moved_centre = points.mean(0), moved.mean(0)
+        linear = np.linalg.lstsq(points - self._centre, moved - self._moved_centre, rcond=None)[0]
+        sound = len(points) >= 12 and 0.05 < np.linalg.det(linear) < 20.0
+        self._back = np.linalg.inv(linear) if sound else np.eye(3)
+
+    def solve(self, target: np.ndarray, tolerance: float, iterations: int) -> np.ndarray:
+        """Fixed points (N, 3), mm, of moving points (N, 3)."""
+        source = (target - self._moved_centre) @ self._back + self._centre
+        active = np.arange(len(target))
+        inverses = np.empty((0, 3, 3))
+        for iteration in range(iterations):
+            index = self._index(source[active])
+            residual = source[active] + sample_linear(self._field.vectors, index) - target[active]
+            open_ = np.einsum("na,na->n", residual, residual) > tolerance**2
+            if not open_.any():
+                break
+            active, residual, index = active[open_], residual[open_], index[open_]
+            if iteration % _REFRESH == 0:
+                inverses = self._inverse_jacobians(index)
+            else:
+                inverses = inverses[open_]
+            step = np.einsum("nab,nb->na", inverses, residual)
+            length, limit = (np.sqrt(np.einsum("na,na->n", v, v)) for v in (step, residual))
+            source[active] -= step * np.minimum(1.0, 2.0 * limit / np.maximum(length, 1e-12))[:, None]
+        return source
+
+    def _index(self, points: np.ndarray) -> np.ndarray:
+        return (points - np.array(self._field.grid.origin)) @ self._to_index.T
+
+    def _inverse_jacobians(self, index: np.ndarray) -> np.ndarray:
+        """(d(x + u)/dx)^-1 (N, 3, 3) at indices; half the identity, a damped plain step, where the field is folded or nearly so."""
+        size = np.array(self._field.grid.size)
+        gradient = sample_linear(self._gradient, index).reshape(-1, 3, 3)
+        # Beyond the grid the field goes on with its nearest value: along that axis it does not change.
+        gradient[np.broadcast_to(((index < 0) | (index > size - 1))[:, None, :], gradient.shape)] = 0.0
+        jacobian = gradient @ self._to_index + np.eye(3)
+        (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(jacobian, 0, -1)
+        adjugate = np.stack([e * i - f * h, c * h - b * i, b * f - c * e, f * g - d * i, a * i - c * g, c * d - a * f,
+                             d * h - e * g, b * g - a * h, a * e - b * d], axis=-1)
+        determinant = a * adjugate[:, 0] + b * adjugate[:, 3] + c * adjugate[:, 6]
+        sound = determinant > 0.05
+        inverse = np.broadcast_to(0.5 * np.eye(3), jacobian.shape).copy()
+        inverse[sound] = (adjugate[sound] / determinant[sound, None]).reshape(-1, 3, 3)
+        return inverse
 
 
 def round_trip(forward: DisplacementField, backward: DisplacementField) -> tuple[float, float, float]:

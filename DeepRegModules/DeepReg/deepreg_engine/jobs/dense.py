@@ -289,7 +289,7 @@ def _write(request: DenseRequest, inputs: _Inputs, result: DenseResult, begun: f
             add_image(files, request.uncertainty, result.uncertainty)
         if request.overview:
             title = f"{Path(request.moving).name} registered to {Path(request.fixed).name}"
-            add_overview(files, request.overview, inputs.fixed, inputs.moving, result.field, title)
+            add_overview(files, request.overview, inputs.fixed, inputs.moving, result.field, result.alignment.transform, title)
         report["seconds"]["total"] = time.perf_counter() - begun
         if request.report:
             from deepreg_engine.metrics.report import to_json
@@ -317,6 +317,7 @@ def _report(request: DenseRequest, inputs: _Inputs, result: DenseResult) -> dict
         "features": result.features,
         "alignment": {"kind": result.alignment.kind, "matrix": _matrix(result.alignment.transform), "file": request.initial
                       if result.alignment.kind == "file" else None},
+        "deformation": vars(result.deformation),
         "stages": result.stages,
         "seconds": dict(result.seconds),
         "notes": [*inputs.notes, *result.notes],

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _LINES = 24
 # Below this correlation after the registration the two images are of different contrast, and a difference says nothing.
 _SAME_CONTRAST = 0.5
+# Images that share less than this part of the fixed field of view lie in different frames.
+_LEAST_COMMON = 0.05
+# Lung per soft tissue from which a CT is one of the chest.
+_LUNGS = 0.25
 _BACKGROUND, _INK = "#101418", "#e6e6e6"
 
 
@@ -55,7 +59,9 @@ def check_matplotlib() -> None:
         raise EngineError("the overview picture needs matplotlib", "pip install matplotlib, or leave the picture out") from error
 
 
-def add_overview(files: FileGroup, path: str, fixed: sitk.Image, moving: sitk.Image, field: DisplacementField, title: str) -> None:
+def add_overview(
+    files: FileGroup, path: str, fixed: sitk.Image, moving: sitk.Image, field: DisplacementField, alignment: sitk.Transform, title: str
+) -> None:
     """Put the picture into a group of files.
 
     Args:
@@ -63,6 +69,8 @@ def add_overview(files: FileGroup, path: str, fixed: sitk.Image, moving: sitk.Im
         path: a ``.png``.
         fixed, moving: scalar 3D images.
         field: from fixed to moving, on the fixed grid.
+        alignment: the part of it that came before the deformation; what it adds is shown in colour, and where the images have
+            next to nothing in common as they lie in space, this is shown as "before".
         title: a line above.
 
     Raises:
@@ -75,13 +83,15 @@ def add_overview(files: FileGroup, path: str, fixed: sitk.Image, moving: sitk.Im
 
     grid = _display_grid(ImageGrid.of(fixed))
     total = field.resampled(grid)
-    before = _on(moving, grid, None)
+    first = None if _covered(moving, grid, None).mean() > _LEAST_COMMON else alignment
+    before = _on(moving, grid, first)
     after = _on(moving, grid, total.to_transform())
     reference = _on(fixed, grid, None)
-    windows = _window(reference), _window(after)
+    windows = _windows(fixed, moving)
     shown = [_scaled(reference, windows[0]), _scaled(before, windows[1]), _scaled(after, windows[1])]
-    body = shown[0] > 0.05
-    covered = [_covered(moving, grid, None), _covered(moving, grid, total.to_transform())]
+    covered = [_covered(moving, grid, first), _covered(moving, grid, total.to_transform())]
+    body = (shown[0] > 0.05) & covered[1]
+    middle = _middle(body)
     alike = _correlation(shown[0][body], shown[2][body]) > _SAME_CONTRAST
 
     extents = [grid.extent[[view.right, view.up]] for view in _VIEWS]
@@ -90,26 +100,26 @@ def add_overview(files: FileGroup, path: str, fixed: sitk.Image, moving: sitk.Im
     figure = Figure(figsize=(3.6 * columns, 3.6 * sum(heights) + 1.0), facecolor=_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(_VIEWS), columns, height_ratios=heights, squeeze=False)
-    lengths, picture = total.lengths(), None
+    lengths, picture = _beyond(total, alignment), None
     top = max(float(np.percentile(lengths, 99.5)), 1e-3)
     for row, view in zip(axes, _VIEWS):
-        _blend(row[0], _cut(shown[0], view), _cut(shown[1], view), grid, view)
-        _blend(row[1], _cut(shown[0], view), _cut(shown[2], view), grid, view)
-        picture = _deformation(row[2], _cut(shown[0], view), total, lengths, grid, view, top)
+        _blend(row[0], _cut(shown[0], view, middle), _cut(shown[1], view, middle), grid, view)
+        _blend(row[1], _cut(shown[0], view, middle), _cut(shown[2], view, middle), grid, view)
+        picture = _deformation(row[2], _cut(shown[0], view, middle), total, lengths, grid, view, middle, top)
         if alike:
             for place, image, there in ((row[3], shown[1], covered[0]), (row[4], shown[2], covered[1])):
-                _show(place, _cut(np.where(there, image - shown[0], 0.0), view), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
+                _show(place, _cut(np.where(there, image - shown[0], 0.0), view, middle), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
         else:
-            _outlines(row[3], _cut(shown[0], view), _cut(shown[2], view), grid, view)
+            _outlines(row[3], _cut(shown[0], view, middle), _cut(shown[2], view, middle), grid, view)
         for side, (x, y) in zip(view.sides, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.04), (0.5, 0.96))):
             row[0].text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=row[0].transAxes)
         row[0].set_ylabel(view.name, color=_INK, fontsize=12)
-    heads = ["before", "after", "deformation grid"]
-    heads += ["difference before", "difference after"] if alike else ["moving's edges on fixed, after"]
+    heads = ["before" if first is None else "after the alignment", "after", "deformation grid"]
+    heads += ["difference " + heads[0].replace("the ", ""), "difference after"] if alike else ["moving's edges on fixed, after"]
     for place, head in zip(axes[0], heads):
         place.set_title(head, color=_INK, fontsize=13)
     bar = figure.colorbar(picture, ax=axes[:, 2].tolist(), location="bottom", shrink=0.8, pad=0.01, aspect=30)
-    bar.set_label("displacement, mm", color=_INK)
+    bar.set_label("deformation beyond the alignment, mm", color=_INK)
     bar.ax.tick_params(colors=_INK)
     figure.suptitle(title + "\nfixed in magenta, moving in green: grey where they agree", color=_INK, fontsize=13)
     files.add(path, lambda name: figure.savefig(name, dpi=90, facecolor=_BACKGROUND))
@@ -139,13 +149,27 @@ def _covered(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | No
     return sitk.GetArrayFromImage(resample(ones, grid, transform, "nearest")) > 0
 
 
-def _window(volume: np.ndarray) -> tuple[float, float]:
-    """Grey values from black to white: the abdomen's on CT, else between percentiles."""
-    low, high = np.percentile(volume, [1.0, 99.5])
-    if low < -800.0 and np.percentile(volume, 50) > -1100.0:  # air: CT in Hounsfield units
-        lungs = np.mean((volume > -950) & (volume < -600)) / max(np.mean(volume > -300), 1e-6)
-        return (-1000.0, 400.0) if lungs > 0.15 else (-200.0, 300.0)
-    return float(low), float(max(high, low + 1e-6))
+def _middle(body: np.ndarray) -> np.ndarray:
+    """Index (x, y, z) of the middle of what both images show."""
+    if not body.any():
+        return np.array(body.shape[::-1]) // 2
+    return np.round([np.median(np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))) for axis in (2, 1, 0)]).astype(int)
+
+
+def _beyond(total: DisplacementField, alignment: sitk.Transform) -> np.ndarray:
+    """Length of what a field adds to an alignment (z, y, x), mm."""
+    return DisplacementField(total.vectors - DisplacementField.from_transform(alignment, total.grid).vectors, total.grid).lengths()
+
+
+def _windows(fixed: sitk.Image, moving: sitk.Image) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Grey values from black to white. Two CTs share one: of soft tissue, or of the lungs where both show much of them."""
+    volumes = [sitk.GetArrayViewFromImage(image) for image in (fixed, moving)]
+    ends = [np.percentile(volume, [1.0, 99.5]) for volume in volumes]
+    ct = [-3100.0 < low < -800.0 for low, _ in ends]  # air in Hounsfield units
+    if all(ct):
+        lungs = min(np.mean((volume > -950) & (volume < -600)) / max(np.mean(volume > -300), 1e-6) for volume in volumes)
+        return ((-1000.0, 400.0),) * 2 if lungs > _LUNGS else ((-200.0, 300.0),) * 2
+    return tuple((-200.0, 300.0) if is_ct else (float(low), float(max(high, low + 1e-6))) for is_ct, (low, high) in zip(ct, ends))
 
 
 def _scaled(volume: np.ndarray, window: tuple[float, float]) -> np.ndarray:
@@ -158,9 +182,9 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _cut(volume: np.ndarray, view: _View) -> np.ndarray:
-    """The middle slice, rows along the view's second direction."""
-    return np.take(volume, volume.shape[2 - view.axis] // 2, axis=2 - view.axis)
+def _cut(volume: np.ndarray, view: _View, middle: np.ndarray) -> np.ndarray:
+    """The slice through a voxel (x, y, z), rows along the view's second direction."""
+    return np.take(volume, middle[view.axis], axis=2 - view.axis)
 
 
 def _frame(grid: ImageGrid, view: _View) -> list[float]:
@@ -190,16 +214,23 @@ def _coordinates(image: np.ndarray, grid: ImageGrid) -> tuple[np.ndarray, np.nda
 
 
 def _deformation(
-    place: Axes, image: np.ndarray, field: DisplacementField, lengths: np.ndarray, grid: ImageGrid, view: _View, top: float
+    place: Axes,
+    image: np.ndarray,
+    field: DisplacementField,
+    lengths: np.ndarray,
+    grid: ImageGrid,
+    view: _View,
+    middle: np.ndarray,
+    top: float,
 ):  # noqa: ANN202
     """A regular grid of the moving image as it comes to lie on the fixed one, over the displacement's length."""
     _show(place, image, grid, view, cmap="gray", vmin=0, vmax=1)
-    picture = _show(place, _cut(lengths, view), grid, view, cmap="viridis", vmin=0, vmax=top, alpha=0.55)
+    picture = _show(place, _cut(lengths, view, middle), grid, view, cmap="viridis", vmin=0, vmax=top, alpha=0.55)
     local = np.einsum("ab,azyx->bzyx", grid.axes, field.vectors)  # along the picture's axes
     x, y = _coordinates(image, grid)
     spacing = float(max(grid.extent)) / _LINES
     for base, component in ((x, view.right), (y, view.up)):
-        target = base + _cut(local[component], view)
+        target = base + _cut(local[component], view, middle)
         levels = np.arange(np.floor(target.min() / spacing), np.ceil(target.max() / spacing) + 1) * spacing
         place.contour(x, y, target, levels=levels, colors="white", linewidths=0.7)
     return picture

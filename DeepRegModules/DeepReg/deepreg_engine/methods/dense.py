@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.extractors import Extractor
-from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels, to_tensor
@@ -57,6 +57,7 @@ class DenseResult:
 
     Args:
         field: from fixed to moving, on the fixed image's grid.
+        deformation: length of what the deformation adds to the alignment, over the fixed image.
         uncertainty: standard deviation of the displacement (mm) by the last search, on the fixed image's grid; None without search.
         alignment: what came before the deformation.
         stages: what was done, one entry a stage.
@@ -67,6 +68,7 @@ class DenseResult:
     """
 
     field: DisplacementField
+    deformation: Statistics
     uncertainty: sitk.Image | None
     alignment: Alignment
     stages: list[dict]
@@ -167,14 +169,15 @@ class _Registration:
         begun = time.perf_counter()
         self._tell("displacement field", 0.0)
         field = unfold(field)
-        total = self._total_field(field, grid, alignment)
+        local = field_from_voxels(field, grid).resampled(self._fixed_grid)
+        total = then_transform(local, alignment.transform)
         uncertainty = self._uncertainty()
         self._clock.add("field", begun)
         self._clock.seconds["total"] = time.perf_counter() - start
         self._progress(1.0, "done")
         notes = [*alignment.notes, *self._notes]
         return DenseResult(
-            total, uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name
+            total, local.statistics(), uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name
         )
 
     def _tell(self, stage: str, work: float) -> None:
@@ -340,11 +343,6 @@ class _Registration:
         )
 
     # ------------------------------------------------------------------ output
-
-    def _total_field(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> DisplacementField:
-        """Alignment after deformation, on the fixed image's grid."""
-        local = field_from_voxels(field, grid).resampled(self._fixed_grid)
-        return then_transform(local, alignment.transform)
 
     def _uncertainty(self) -> sitk.Image | None:
         if self._deviation is None:
