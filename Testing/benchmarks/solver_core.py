@@ -74,7 +74,9 @@ def run_plain(fixed: torch.Tensor, moving: torch.Tensor, planes: int, reach: flo
     controls = places[:planes], places, places
     steps = reach * torch.linspace(-1.0, 1.0, 2 * RADIUS + 1, device=fixed.device)
     cost = plain.correlation(plain.lookup(fixed, plain.lattice(controls)), moving, controls, (steps,) * 3)
-    smooth = plain.regularised(a1 + a0 * cost, 2, *mixing)
+    cost = a1 + a0 * cost
+    smooth = plain.regularised(cost, 2, *mixing)
+    del cost
     return smooth, plain.probabilities(smooth, a5)
 
 
@@ -98,6 +100,7 @@ def run_anywhere(fixed: torch.Tensor, moving: torch.Tensor, planes: int) -> tupl
     steps = tuple(0.5 * PAPER_REACH * (n - 1) * labels for n in SIZE)
     cost = correlate_anywhere(a0**0.5 * at(fixed, positions), a0**0.5 * moving, tuple(positions), steps).add_(a1)
     smooth = regularise(cost, 2, mixing)
+    del cost
     return smooth, probabilities(smooth, a5)
 
 
@@ -113,6 +116,7 @@ def run_lattice(fixed: torch.Tensor, moving: torch.Tensor, planes: int) -> tuple
     constant = torch.full(lattice.shape[1:], a1, device=fixed.device)
     cost = correlate(a0**0.5 * at(fixed, control_positions(planes, fixed)), lattice, 1, RADIUS, penalty=constant)
     smooth = regularise(cost, 2, mixing)
+    del cost
     return smooth, probabilities(smooth, a5)
 
 
@@ -123,8 +127,12 @@ def peak_bytes(device: torch.device) -> int:
     """The most memory this process has had, on a GPU that of its tensors."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    try:  # unlike ru_maxrss this does not begin with what the parent process had
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 @torch.no_grad()
