@@ -1,8 +1,6 @@
 """``python -m deepreg_engine``: the command line."""
 
-import sys
-
-from deepreg_engine.cli import main
+from deepreg_engine.cli import console
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

@@ -5,18 +5,42 @@ Exit code 0, or 2 with one line on stderr that says what is wrong and what to do
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
+import warnings
+from collections.abc import Iterator
+from typing import NoReturn, TextIO
 
 from deepreg_engine import __version__
-from deepreg_engine.commands import demo, evaluate, models, phantom, register, warp
-from deepreg_engine.commands.parsing import Parser, paragraph
+from deepreg_engine.commands.parsing import Parser, UsageError, paragraph
 from deepreg_engine.errors import Cancelled, EngineError, NotEnoughMemoryError
 
+_NAME = "deepreg-engine"
 _DEBUG = "DEEPREG_DEBUG"
+# A second Ctrl-C within so many seconds is the same wish; it must not stop what the first one set going, the cleaning up.
+_SAME_WISH = 1.0
+
+
+def console() -> NoReturn:
+    """The command line as a process of its own, which ends with its exit code."""
+    _own_streams()
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _abandon(stream)
+    if code:
+        # At once: what was stopped halfway, an alignment on its thread or a file that the disk refused, would go on while
+        # Python takes itself apart, and crash in the middle of it.
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,14 +48,20 @@ def main(arguments: list[str] | None = None) -> int:
     # Read when torch loads its thread pool. Threads that spin while they wait for each other are a little faster on an idle
     # computer, and many times slower where another program wants one of the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _end_cleanly_on_terminate()
-    program = "deepreg-engine"
+    program = _NAME
     try:
-        options = make_parser().parse_args(arguments)
-        program = options.parser.prog
-        options.run(options)
-        sys.stdout.flush()
+        with _signals():
+            try:
+                options = make_parser().parse_args(arguments)
+            except SystemExit:  # argparse has printed a help page or the version
+                options = None
+            if options is not None:
+                program = options.parser.prog
+                options.run(options)
+            sys.stdout.flush()
         return 0
+    except UsageError as error:
+        return _fail(error.program, error)
     except EngineError as error:
         return _fail(program, error)
     except KeyboardInterrupt:
@@ -39,8 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
     except MemoryError:
         return _fail(program, _out_of_memory())
     except BrokenPipeError:  # "| head": the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        return _fail(program, EngineError(f"{what}{error.strerror or error}", "check the disk, and where the output goes"))
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a page
         if _is_out_of_memory(error):
             return _fail(program, _out_of_memory())
@@ -50,15 +82,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     """The parser of all commands."""
+    # Here, where main looks after errors: they bring SimpleITK, and Ctrl-C may come while it loads.
+    from deepreg_engine.commands import demo, evaluate, models, phantom, register, warp
+
     parser = Parser(
-        prog="deepreg-engine",
+        prog=_NAME,
         description=paragraph(
             "Deformable registration of 3D medical images. Features say what looks alike; discrete optimisation finds the deformation; "
             "every step can be looked at."
         ),
-        epilog="Each command has its own page: deepreg-engine COMMAND --help",
+        epilog="To see it work:              deepreg-engine demo\nEach command has its page:   deepreg-engine COMMAND --help",
     )
-    parser.add_argument("--version", action="version", version=f"deepreg-engine {__version__}")
+    parser.add_argument("--version", action="version", version=f"{_NAME} {__version__}", help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="<command>", dest="command", required=True)
     for module in (register, warp, evaluate, phantom, models, demo):
         module.add(commands)
@@ -66,20 +101,80 @@ def make_parser() -> Parser:
 
 
 def _fail(program: str, error: EngineError) -> int:
-    if os.environ.get(_DEBUG):
-        traceback.print_exc()
-    print(f"{program}: {error.line()}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody may be there to read it
+        if os.environ.get(_DEBUG):
+            traceback.print_exc()
+        print(f"{program}: {error.line()}", file=sys.stderr, flush=True)
     return 2
 
 
-def _end_cleanly_on_terminate() -> None:
-    """Let a polite request to end (SIGTERM) take the way of Ctrl-C, which removes half-written files."""
+# ---------------------------------------------------------------------------------------------------------------- streams
+
+
+def _own_streams() -> None:
+    """Make stdout and stderr take every text, and hold nothing but what a command says.
+
+    ITK, HDF5 and others print warnings and pages of error stacks straight to stderr, in the midst of the progress bar and of
+    the one line that a user needs. With DEEPREG_DEBUG they may.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the rest of the process
+        elif hasattr(stream, "reconfigure"):  # a name may hold letters that the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+    if os.environ.get(_DEBUG):
+        return
+    with contextlib.suppress(OSError):
+        kept = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = kept
+        faulthandler.enable(kept)  # a crash is not silent
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let what is still to be written to a broken stream vanish, so that Python does not fail over it when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+# ---------------------------------------------------------------------------------------------------------------- signals
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Let polite requests to end (SIGTERM, a closed terminal) take the way of Ctrl-C, which removes half-written files."""
+    before = {}
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+        handler = _interrupter()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all
+            number = getattr(signal, name, None)
+            # What is ignored stays ignored: nohup asks for that.
+            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _interrupter():  # noqa: ANN202 - a signal handler
+    last = -_SAME_WISH
+
+    def interrupt(*_: object) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SAME_WISH:
+            last = now
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+# ----------------------------------------------------------------------------------------------------------------- memory
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable
 from typing import NoReturn
@@ -13,6 +14,19 @@ from typing import NoReturn
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.methods.parameters import Parameters
 from deepreg_engine.methods.presets import Preset
+
+
+class UsageError(ParameterError):
+    """A command line that cannot be understood.
+
+    Args:
+        program: the command, as far as it was understood.
+        message, advice: see :class:`EngineError`.
+    """
+
+    def __init__(self, program: str, message: str, advice: str) -> None:
+        super().__init__(message, advice)
+        self.program = program
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
@@ -28,37 +42,92 @@ def page_width() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are :class:`ParameterError`, to be shown like every other."""
+    """A parser whose mistakes are :class:`UsageError`, to be shown like every other."""
+
+    _given: tuple[str, ...] = ()
 
     def __init__(self, **settings: object) -> None:
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
 
     def parse_args(self, arguments: list[str] | None = None, namespace: argparse.Namespace | None = None) -> argparse.Namespace:
         options, unknown = self.parse_known_args(arguments, namespace)
+        deepest = getattr(options, "parser", self)
         if unknown:
-            deepest = getattr(options, "parser", self)
-            deepest.error(f"unknown {unknown[0]!r}" + deepest.hint(unknown[0]))
+            deepest._refuse(unknown[0])
+        for name, value in vars(options).items():
+            # "--report $REPORT" with a variable that is not set: taken for no report, it would come out only after the run.
+            if value == "" or (isinstance(value, list) and "" in value):
+                raise UsageError(deepest.prog, f"the value of {deepest._shown(name)} is empty", "give one, or leave the option out")
         return options
 
-    def hint(self, option: str) -> str:
-        """The nearest option, as the end of a sentence."""
-        known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
-        near = difflib.get_close_matches(option.split("=")[0], known, n=1, cutoff=0.5)
-        return f": did you mean {near[0]}?" if near else ""
+    def parse_known_args(
+        self, args: list[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        self._given = tuple(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        choice = re.match(r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        choice = re.match(r"argument (\S+): invalid choice: (.*?) \(choose from (.*)\)", message)
         if choice:
-            name, given, known = choice[1], choice[2], [word.strip(" '") for word in choice[3].split(",")]
-            near = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
-            what = f"there is no {name.strip('<>')} {given!r}"
-            raise ParameterError(what, f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
-        raise ParameterError(message.replace("the following arguments are required:", "still needed:"), f"see {self.prog} --help")
+            given, known = choice[2].split(", maybe")[0].strip("'"), [word.strip(" '") for word in choice[3].split(",")]
+            raise UsageError(self.prog, f"there is no {choice[1].strip('<>')} {given!r}", _nearest(given, known))
+        if "required" in message:  # what is missing may be there, misspelt
+            misspelt = self._misspelt()
+            if misspelt:
+                self._refuse(misspelt)
+        message = message.replace("the following arguments are required:", "still needed:")
+        message = re.sub(r"one of the arguments (.*) is required", r"still needed: one of \1", message)
+        raise UsageError(self.prog, message.removeprefix("argument "), f"see {self.prog} --help")
+
+    def _misspelt(self) -> str:
+        """The first argument that looks like an option of this command and is none; "" if there is none."""
+        commands = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        for argument in self._given:
+            option = argument.split("=")[0]
+            if argument == "--" or (commands and not argument.startswith("-")):
+                break
+            if argument.startswith("--") and " " not in option and option not in self._option_string_actions:
+                return argument
+        return ""
+
+    def _refuse(self, argument: str) -> NoReturn:
+        known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        near = difflib.get_close_matches(argument.split("=")[0], known, n=1, cutoff=0.5) if argument.startswith("-") else []
+        raise UsageError(self.prog, f"unknown {argument!r}", f"did you mean {near[0]}?" if near else f"see {self.prog} --help")
+
+    def _shown(self, name: str) -> str:
+        """An argument as the user types it."""
+        action = next((action for action in self._actions if action.dest == name), None)
+        return name if action is None else (action.option_strings or [action.metavar or name])[-1]
+
+
+def _nearest(given: str, known: list[str]) -> str:
+    """Advice for a name that is none of those known: the nearest, and all where they are few."""
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
+    if not near:
+        return f"there are {', '.join(known)}"
+    return f"did you mean {near[0]}?" + (f" (there are {', '.join(known)})" if len(known) < 5 else "")
 
 
 def paragraph(text: str, indent: str = "") -> str:
     """Text of a help page, filled to its width."""
     return textwrap.fill(" ".join(text.split()), page_width() - 2, initial_indent=indent, subsequent_indent=indent)
+
+
+def examples(*commands: str) -> str:
+    """Command lines for a help page, broken between options as a shell takes them."""
+    lines = ["examples:"]
+    for command in commands:
+        words = re.split(r" (?=--)", f"  deepreg-engine {command}")
+        line = words[0]
+        for word in words[1:]:
+            if len(line) + len(word) + 3 > page_width() - 2:
+                lines.append(line + " \\")
+                line = " " * 6 + word
+            else:
+                line += " " + word
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def parameter_table(kind: type[Parameters]) -> str:
@@ -77,4 +146,5 @@ def parameter_table(kind: type[Parameters]) -> str:
 
 def preset_table(presets: Iterable[Preset]) -> str:
     """The presets, for a help page."""
-    return "\n".join(f"  {preset.name:<12} {preset.help}" for preset in presets)
+    lines = [f"  {preset.name:<12} {preset.help}" for preset in presets]
+    return "\n".join(textwrap.fill(line, page_width() - 2, subsequent_indent=" " * 15) for line in lines)

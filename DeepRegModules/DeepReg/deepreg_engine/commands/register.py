@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from deepreg_engine.commands.parsing import Parser, parameter_table, paragraph, preset_table
+from deepreg_engine.commands.parsing import Parser, examples, parameter_table, paragraph, preset_table
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
@@ -29,18 +29,19 @@ ITK's resampling does. SimpleITK, ANTs and 3D Slicer read it. Points files are C
 .mrk.json and .fcsv, whose own frame is honoured. Files appear only when all of them are complete.
 """
 
-_DENSE_EXAMPLES = """examples:
-  deepreg-engine register dense --fixed a.nii.gz --moving b.nii.gz --transform b_to_a.nrrd --warped b_on_a.nii.gz
-  deepreg-engine register dense --fixed mr.nrrd --moving ct.nrrd --preset mr-ct --transform t.h5 --report t.json
-  deepreg-engine register dense --fixed a.nii.gz --moving b.nii.gz --fixed-landmarks a.mrk.json --moving-landmarks b.mrk.json \\
-      --set smoothness=20 --set capture_range=40 --transform t.nrrd --inverse t_inverse.nrrd"""
+_DENSE_EXAMPLES = (
+    "register dense --fixed a.nii.gz --moving b.nii.gz --transform b_to_a.nrrd --warped b_on_a.nii.gz",
+    "register dense --fixed mr.nrrd --moving ct.nrrd --preset mr-ct --transform t.h5 --report t.json",
+    "register dense --fixed a.nii.gz --moving b.nii.gz --fixed-landmarks a.mrk.json --moving-landmarks b.mrk.json "
+    "--set smoothness=20 --set capture_range=40 --transform t.nrrd --inverse t_inverse.nrrd",
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser(
-        "register", help="find the deformation between two images", description="Find the deformation between two images."
-    )
+    about = "Find the deformation between two images."
+    epilog = f"{examples(_DENSE_EXAMPLES[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
+    parser = commands.add_parser("register", help="find the deformation between two images", description=about, epilog=epilog)
     parser.set_defaults(parser=parser)
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
     _add_dense(methods)
@@ -50,7 +51,7 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
     epilog = "\n\n".join(
         (
             paragraph(_DENSE_NOTES),
-            _DENSE_EXAMPLES,
+            examples(*_DENSE_EXAMPLES),
             "presets:\n" + preset_table(DENSE_PRESETS),
             f"parameters for --set, with the values of {DEFAULT_DENSE_PRESET}:\n" + parameter_table(DenseParameters),
         )

@@ -47,6 +47,8 @@ Progress = Callable[[float, str], None]
 _KNOWN_POWER = 4
 # Refinement is done when the mean update of a step is below this, in voxels.
 _SETTLED = 0.01
+# Residual at which a linear system is solved: the next iteration changes it by more than what is left.
+_SOLVED = 0.03
 # Cost of a displacement that lands outside the moving mask; above every ceiling.
 _FORBIDDEN = 1e4
 
@@ -248,7 +250,7 @@ class _Registration:
             self._deviation = (standard_deviation(probability) * search.step * data.spacing, _control_grid(level.grid, search, shape))
         if parameters.instance_optimisation == "coupled":
             control, step = search.control * data.spacing, search.step * data.spacing
-            update = couple(smooth, parameters.search_smoothness * step**2 / control**4, confidence, terms)
+            update = couple(smooth, parameters.search_smoothness * step**2 / control**4, confidence, terms, tolerance=_SOLVED)
         else:
             update = expected_displacement(probability)
             if parameters.instance_optimisation == "adam":
@@ -324,7 +326,7 @@ class _Registration:
                 unit = float(_mean_mismatch(fixed, features, weights).mean()) / fixed.shape[0] or 1.0
             terms = None if guides is None else guides.at(control_shape(field.shape[1:], control), control, 0.0)
             update, residual = gauss_newton_step(
-                fixed, features, field, control, smoothness, weights, unit, parameters.robustness, terms
+                fixed, features, field, control, smoothness, weights, unit, parameters.robustness, terms, tolerance=_SOLVED
             )
             field = compose(update, field)
             mean_residual = float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit

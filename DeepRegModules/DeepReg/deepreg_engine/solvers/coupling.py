@@ -60,6 +60,7 @@ def couple(
     guides: Guides | None = None,
     thetas: Sequence[float] = THETAS,
     iterations: int = 20,
+    tolerance: float = 1e-3,
 ) -> torch.Tensor:
     """The field u that minimises the cost of its labels and its bending.
 
@@ -70,6 +71,7 @@ def couple(
         guides: known displacements, if any.
         thetas: the coupling of each round.
         iterations: of conjugate gradients, each round.
+        tolerance: residual, as a share of the first, at which they are done.
 
     Returns:
         (3, Kz, Ky, Kx), in steps; differentiable in the cost, given the labels that were chosen.
@@ -93,7 +95,7 @@ def couple(
             weight, evidence = weight + guides.weight[None], weight * centre + guides.weight[None] * guides.target
         else:
             evidence = weight * centre
-        field = smooth_field(weight, evidence, smoothness, field.detach(), iterations)
+        field = smooth_field(weight, evidence, smoothness, field.detach(), iterations, tolerance)
     return field
 
 

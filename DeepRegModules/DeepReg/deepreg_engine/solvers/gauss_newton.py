@@ -155,6 +155,7 @@ def gauss_newton_step(
     guides: tuple[torch.Tensor, torch.Tensor] | None = None,
     longest: float = 2.0,
     iterations: int = 15,
+    tolerance: float = 1e-3,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One update of a field.
 
@@ -171,6 +172,7 @@ def gauss_newton_step(
             voxels, that the whole field is drawn to.
         longest: no control point moves further than so many voxels at once.
         iterations: of conjugate gradients.
+        tolerance: residual, as a share of the first, at which they are done.
 
     Returns:
         The update d (3, z, y, x), in voxels, to be composed as x -> field(d(x)); and the mean squared residual of each
@@ -192,7 +194,7 @@ def gauss_newton_step(
         none = torch.zeros_like(weight)
         system = system + torch.stack([weight, none, none, weight, none, weight])
         evidence = evidence + weight[None] * (target / spacing - present)
-    update = smooth_field(system, evidence, smoothness, None, iterations) * spacing
+    update = smooth_field(system, evidence, smoothness, None, iterations, tolerance) * spacing
     length = update.detach().norm(dim=0, keepdim=True)
     update = update / (length / longest).clamp(min=1.0)
     return spread(update, field.shape[1:], spacing), residual

@@ -23,26 +23,33 @@ def bending_gradient(field: torch.Tensor) -> torch.Tensor:
     """Gradient of the bending energy E at a field (3, z, y, x); linear in the field. Spacing 1 along each axis."""
     total = torch.zeros_like(field)
     for axis in (1, 2, 3):
-        if field.shape[axis] > 2:
-            total = total + _adjoint(field.diff(n=2, dim=axis), axis, 2)
-    for first in (1, 2, 3):
+        count = field.shape[axis] - 2
+        if count < 1:
+            continue
+        below, at, above = (field.narrow(axis, first, count) for first in range(3))
+        second = torch.sub(below + above, at, alpha=2.0)
+        for first, factor in ((0, 1.0), (1, -2.0), (2, 1.0)):
+            total.narrow(axis, first, count).add_(second, alpha=factor)
+    for first in (1, 2):
+        slope = field.diff(dim=first)
+        mixed = torch.zeros_like(slope)
         for second in range(first + 1, 4):
-            mixed = field.diff(dim=first).diff(dim=second)
-            total = total + 2.0 * _adjoint(_adjoint(mixed, first, 1), second, 1)
+            _add_adjoint(mixed, slope.diff(dim=second), second, 2.0)
+        _add_adjoint(total, mixed, first, 1.0)
     return total
+
+
+def _add_adjoint(total: torch.Tensor, difference: torch.Tensor, axis: int, factor: float) -> None:
+    """Add the transpose of ``diff`` along an axis, of a difference, times a factor."""
+    count = difference.shape[axis]
+    if count:
+        total.narrow(axis, 0, count).sub_(difference, alpha=factor)
+        total.narrow(axis, 1, count).add_(difference, alpha=factor)
 
 
 def bending_energy(field: torch.Tensor) -> torch.Tensor:
     """E of a field (3, z, y, x), a scalar."""
     return 0.5 * (field * bending_gradient(field)).sum()
-
-
-def _adjoint(difference: torch.Tensor, axis: int, order: int) -> torch.Tensor:
-    """Transpose of ``diff(n=order)`` along an axis."""
-    padding = [0] * (2 * difference.ndim)
-    place = 2 * (difference.ndim - 1 - axis)
-    padding[place] = padding[place + 1] = order
-    return torch.nn.functional.pad(difference, padding).diff(n=order, dim=axis) * (-1.0) ** order
 
 
 def apply_weights(weights: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
@@ -160,10 +167,12 @@ class _Preconditioner:
         return self._transform(self._transform(field, False) * self._scale, True)
 
     def _transform(self, field: torch.Tensor, back: bool) -> torch.Tensor:
-        for axis, basis in zip((1, 2, 3), self._bases):
-            matrix = basis.T if back else basis
-            field = torch.movedim(torch.tensordot(field, matrix, dims=([axis], [1])), -1, axis)
-        return field
+        """Cosines along z, y and x; each product takes the field as it lies in memory."""
+        z, y, x = (basis.T if back else basis for basis in self._bases)
+        shape = field.shape
+        field = torch.matmul(z, field.reshape(shape[0], shape[1], -1))
+        field = torch.matmul(y, field.reshape(-1, shape[2], shape[3]))
+        return torch.matmul(field.reshape(-1, shape[3]), x.T).reshape(shape)
 
 
 @lru_cache(maxsize=64)
