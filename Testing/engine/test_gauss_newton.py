@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from deepreg_engine.geometry.sampling import compose, identity, warp
+from deepreg_engine.solvers import gauss_newton
 from deepreg_engine.solvers.gauss_newton import (
     at_controls,
     control_shape,
