@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Threads that wait shall sleep. Spinning, they make everything many times slower on a machine that is busy with other things.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Torch's threads shall spin only briefly where they wait: on a machine that is busy with other things too, spinning for long
+# makes everything ten times slower, and on a quiet one this costs nothing. Read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -27,3 +28,21 @@ def shared_data() -> Path:
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Every device that is here: the solvers do things differently on a CPU and on a GPU."""
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def phantom_pair():
+    """A small abdomen, to be registered in a second."""
+    from deepreg_engine.phantoms import make_pair
+
+    return make_pair("abdomen", detail=0.35)
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(phantom_pair, tmp_path_factory) -> Path:
+    """Its files."""
+    from deepreg_engine.phantoms import write_pair
+
+    folder = tmp_path_factory.mktemp("phantom")
+    write_pair(phantom_pair, folder)
+    return folder

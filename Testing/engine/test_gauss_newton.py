@@ -77,10 +77,22 @@ def test_slabs_change_nothing(values, monkeypatch):
 
 
 def test_thin_images_have_no_gradient_across():
-    system, force, _ = normal_equations(linear((2, 5, 6)), linear((2, 5, 6), (0.1, 0.0, 0.0)))
-    assert torch.equal(system[[2, 4, 5]], torch.zeros(3, 2, 5, 6))
-    assert torch.equal(force[2], torch.zeros(2, 5, 6))
+    system, force, _ = normal_equations(linear((1, 5, 6)), linear((1, 5, 6), (0.1, 0.0, 0.0)))
+    assert torch.equal(system[[2, 4, 5]], torch.zeros(3, 1, 5, 6))
+    assert torch.equal(force[2], torch.zeros(1, 5, 6))
     assert system[0].abs().max() > 0
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (2, 5, 6)])
+def test_linear_images_are_exact_up_to_the_faces(shape):
+    """One-sided differences there: a motion across a face must not be taken for one along it."""
+    shift = (0.1, -0.2, 0.3)
+    system, force, _ = normal_equations(linear(shape), linear(shape, shift))
+    expected = SLOPES.T @ SLOPES / len(SLOPES)
+    entries = torch.stack([expected[i, j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))])
+    torch.testing.assert_close(system, entries.view(6, 1, 1, 1).expand(6, *shape), atol=1e-4, rtol=1e-4)
+    pull = expected @ torch.tensor(shift)
+    torch.testing.assert_close(force, pull.view(3, 1, 1, 1).expand(3, *shape), atol=1e-4, rtol=1e-4)
 
 
 def test_robust_weights():

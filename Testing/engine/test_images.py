@@ -160,11 +160,28 @@ def test_images_that_cannot_be_registered(tmp_path, name, image, message):
     assert "\n" not in line and str(path) in line and "moving image" in line and caught.value.advice
 
 
-def test_itk_reads_what_is_not_finite_in_nifti_as_0(tmp_path):
-    """So such an image is not refused; should ITK ever change, check_intensities is next in line."""
-    again = array(read_image(saved(tmp_path, with_value(np.nan))))
-    expected = array(with_value(0.0))
-    np.testing.assert_array_equal(again, expected)
+@pytest.mark.parametrize("name", ["image.nii.gz", "image.nii"])
+def test_what_is_not_finite_in_nifti_is_found_in_the_file(tmp_path, name):
+    """ITK reads it as 0, in the midst of the air around a patient."""
+    path = saved(tmp_path, with_value(np.nan), name)
+    assert np.isfinite(array(read_volume(path))).all()
+    with pytest.raises(InputError, match="1 voxels that are NaN or infinite"):
+        read_image(path)
+
+
+def test_numbers_that_only_a_double_can_hold(tmp_path):
+    values = np.zeros(FIXED.shape)
+    values[3, 4, 5] = -1e39
+    path = saved(tmp_path, image_on(FIXED, values), "huge.nrrd")
+    with pytest.raises(InputError, match=r"values up to 1e\+39"):
+        read_image(path)
+
+
+def test_a_mask_with_holes_of_nan_is_refused(tmp_path):
+    values = np.full(FIXED.shape, np.nan, np.float32)
+    values[2:5] = 1.0
+    with pytest.raises(InputError, match="the mask .* holds values that are NaN"):
+        read_mask(saved(tmp_path, image_on(FIXED, values), "mask.nrrd"), FIXED)
 
 
 def test_missing_and_unreadable_files(tmp_path):

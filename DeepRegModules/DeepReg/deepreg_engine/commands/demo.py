@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.commands.parsing import examples, paragraph, seed
+from deepreg_engine.commands.phantom import check_folder
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.register import chosen_parameters
 from deepreg_engine.commands.tables import number, table
@@ -18,52 +21,54 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_image, resample
 from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
+from deepreg_engine.jobs.outputs import check_outputs
 from deepreg_engine.jobs.overview import check_matplotlib
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET
 from deepreg_engine.phantoms import ANATOMIES, make_pair, write_pair
 
+_HELP = "register a phantom or two images, with a picture"
 _ABOUT = """
 Make a phantom pair and register it, or register two images of your own with the Dense method; print what was gained, and write
 transform, warped image, report and one picture (before, after, deformation grid, difference) into a folder.
 """
+_EXAMPLES = ("demo", "demo --anatomy thorax --seed 2 --output breathing", "demo fixed.nii.gz moving.nii.gz --preset mr-ct --output result")
 _PRESETS = {"abdomen": "abdomen-ct", "thorax": "thorax-ct", "brain": "brain-mr"}
 _RESULTS = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser("demo", help="register a phantom or two images, with a picture", description=paragraph(_ABOUT))
-    parser.add_argument("images", nargs="*", metavar="FIXED MOVING", help="two images (default: a phantom)")
-    parser.add_argument("--output", default="demo", metavar="DIR", help="folder for the results (default: demo)")
-    parser.add_argument("--anatomy", choices=ANATOMIES, metavar="NAME", help=f"of the phantom: {', '.join(ANATOMIES)} (default: abdomen)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the phantom (default: 0)")
-    parser.add_argument("--preset", metavar="NAME", help=f"default: the anatomy's; {DEFAULT_DENSE_PRESET} for images of your own")
+    parser = commands.add_parser("demo", help=_HELP, description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    parser.add_argument("images", nargs="*", metavar="FIXED MOVING", help="two images of your own (default: a phantom)")
+    parser.add_argument("--output", default="demo", metavar="DIR", help="folder for the results, made if it is missing (default: demo)")
+    parser.add_argument("--anatomy", choices=ANATOMIES, metavar="NAME", help=f"which phantom: {', '.join(ANATOMIES)} (default: abdomen)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="of the phantom: patient, deformation and noise (default: 0)")
+    parser.add_argument("--preset", metavar="NAME", help=f"parameters for a task (default: the phantom's; {DEFAULT_DENSE_PRESET} for two images)")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Register and show."""
     if len(options.images) not in (0, 2):
-        raise ParameterError(f"{len(options.images)} image given", "give two, FIXED and MOVING, or none for a phantom")
+        count = len(options.images)
+        raise ParameterError(f"{count} image{'s' if count > 1 else ''} given", "give two, FIXED and MOVING, or none for a phantom")
     if options.images and (options.anatomy or options.seed is not None):
         raise ParameterError("--anatomy and --seed are for the phantom", "leave them out with images of your own")
+    anatomy = options.anatomy or "abdomen"
+    preset = options.preset or (DEFAULT_DENSE_PRESET if options.images else _PRESETS[anatomy])
+    parameters = chosen_parameters(preset, [], None, None)
     check_matplotlib()
     folder = Path(options.output)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "choose another with --output") from error
     results = {name: str(folder / file) for name, file in _RESULTS.items()}
-    with Progress() as progress:
+    with _made(folder) as written, Progress() as progress:
+        check_outputs(results, options.images)
         if options.images:
-            preset = options.preset or DEFAULT_DENSE_PRESET
             files = dict(zip(("fixed", "moving"), options.images))
         else:
-            anatomy = options.anatomy or "abdomen"
-            preset = options.preset or _PRESETS[anatomy]
+            check_folder(folder)
             progress(0.0, f"making the phantom ({anatomy})")
-            files = _phantom(anatomy, options.seed or 0, folder)
-        request = DenseRequest(**files, **results, preset=preset, parameters=chosen_parameters(preset, [], None, None))
+            files = _phantom(anatomy, options.seed or 0, folder, written)
+        request = DenseRequest(**files, **results, preset=preset, parameters=parameters)
         report = run_dense(request, progress)
     rows = _rows(report) if not options.images else _similarity_rows(request)
     rows += [
@@ -78,8 +83,31 @@ def run(options: argparse.Namespace) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _phantom(anatomy: str, seed: int, folder: Path) -> dict[str, str]:
-    paths = write_pair(make_pair(anatomy, seed), folder)
+@contextmanager
+def _made(folder: Path) -> Iterator[list[Path]]:
+    """A folder, made if it is missing. If what is done in it fails, the files that were put on the list go, and it too if it was made."""
+    written: list[Path] = []
+    made = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "choose another with --output") from error
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+
+
+def _phantom(anatomy: str, number: int, folder: Path, written: list[Path]) -> dict[str, str]:
+    """Make and write a phantom: the files for a request. Those that were not there before go on the list."""
+    pair = make_pair(anatomy, number)
+    before = set(folder.iterdir())
+    paths = write_pair(pair, folder)
+    written += [path for path in paths.values() if path not in before]
     return {
         "fixed": str(paths["fixed"]),
         "moving": str(paths["moving"]),

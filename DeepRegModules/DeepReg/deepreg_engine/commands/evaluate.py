@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from deepreg_engine import __version__
-from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.tables import measured_lines
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.displacement_field import DisplacementField
@@ -18,6 +20,8 @@ from deepreg_engine.geometry.points import read_pairs
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
+from deepreg_engine.methods.affine import overlap
+from deepreg_engine.metrics.mapping import outside_field
 from deepreg_engine.metrics.report import evaluation_report, to_json
 
 _ABOUT = """
@@ -30,16 +34,22 @@ The transform takes fixed points to moving points (ITK's direction). Its Jacobia
 that of --reference for a transform without one (an affine, a B-spline).
 """
 
-_EXAMPLES = """examples:
-  deepreg-engine evaluate --transform t.nrrd --fixed-landmarks a.csv --moving-landmarks b.csv
-  deepreg-engine evaluate --transform t.h5 --fixed-labels a_organs.nii.gz --moving-labels b_organs.nii.gz --report t.json"""
+_EXAMPLES = (
+    "evaluate --transform t.nrrd --fixed-landmarks a.csv --moving-landmarks b.csv",
+    "evaluate --transform t.h5 --fixed-labels a_organs.nii.gz --moving-labels b_organs.nii.gz --report t.json",
+    "evaluate --transform affine.tfm --reference a.nii.gz",
+)
+
+_INPUTS = (
+    "transform", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels", "label_names", "mask", "reference"
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    epilog = f"{paragraph(_NOTES)}\n\n{_EXAMPLES}"
+    epilog = f"{paragraph(_NOTES)}\n\n{examples(*_EXAMPLES)}"
     parser = commands.add_parser("evaluate", help="measure how good a transform is", description=paragraph(_ABOUT), epilog=epilog)
-    parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform, from fixed to moving points")
+    parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform (required)")
     parser.add_argument("--fixed-landmarks", metavar="P", help="points: .csv, .mrk.json or .fcsv")
     parser.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
     parser.add_argument("--fixed-labels", metavar="A", help="label map of the fixed image")
@@ -53,7 +63,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate."""
-    inputs = [getattr(options, name) for name in ("transform", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels", "mask")]
+    inputs = [getattr(options, name) for name in _INPUTS]
     check_suffix("--report", options.report, (".json",))
     check_outputs({"--report": options.report}, inputs)
     for kind in ("landmarks", "labels"):
@@ -67,11 +77,17 @@ def run(options: argparse.Namespace) -> None:
     if options.fixed_labels:
         labels = read_labels(options.fixed_labels, "fixed labels"), read_labels(options.moving_labels, "moving labels")
     names = read_label_names(options.label_names) if options.label_names else None
-    grid = field_grid(transform)
+    grid = own = field_grid(transform)
     if options.reference:
         grid = ImageGrid.of(read_volume(options.reference, "reference image"))
+        if own and overlap(own, grid, np.zeros(3)) == 0.0:
+            raise InputError(f"the field {options.transform} and the reference image have no point in common", "check that they belong together")
     elif grid is None and labels:
         grid = ImageGrid.of(labels[0])
+    if landmarks and outside_field(transform, landmarks[0].positions).all():
+        raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its frame")
+    if not (grid or landmarks):
+        raise InputError(f"the transform {options.transform} has no grid of its own", "give --reference, landmarks or labels to measure it")
     if options.mask and grid is None:
         raise InputError(f"the transform {options.transform} has no grid of its own", "give --reference, an image on whose grid to measure")
     field = DisplacementField.from_transform(transform, grid) if grid else None
@@ -82,6 +98,4 @@ def run(options: argparse.Namespace) -> None:
         with FileGroup() as files:
             files.add(options.report, lambda name: Path(name).write_text(to_json(report), encoding="utf-8"))
     lines = [*measured_lines(report), *(f"note: {text}" for text in report["notes"])]
-    if not field and not landmarks and not labels:
-        lines.append(f"{options.transform} has no grid: give --reference, landmarks or labels to measure it")
     sys.stdout.write("\n".join(lines) + "\n")

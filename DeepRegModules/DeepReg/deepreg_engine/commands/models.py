@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.tables import table
-from deepreg_engine.errors import InputError
-from deepreg_engine.jobs.outputs import check_outputs
+from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.models.published import import_checkpoint
 from deepreg_engine.models.store import HANDCRAFTED, find_model, list_models, own_folder, shipped_folder, verify
 
@@ -18,30 +19,35 @@ a card that says where it comes from. Models of your own are found in the folder
 else in your application data folder; or give --features a file.
 """
 
-_EXAMPLES = """examples:
-  deepreg-engine models list
-  deepreg-engine models verify
-  deepreg-engine models import dense_reg_feat_v01.pth --output obelisk.safetensors
-  deepreg-engine register dense --features obelisk.safetensors ..."""
+_EXAMPLES = (
+    "models list",
+    "models verify",
+    "models import dense_reg_feat_v01.pth --output obelisk.safetensors",
+    "register dense --features obelisk.safetensors --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd",
+)
+_IMPORT_ABOUT = """
+Turn a published checkpoint of PDD-Net's features into a model file. Nothing in it is unpickled or executed: a file that holds
+anything but tensors is refused.
+"""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser("models", help="list, verify and import features", description=paragraph(_ABOUT), epilog=_EXAMPLES)
+    parser = commands.add_parser("models", help="list, verify and import features", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
     parser.set_defaults(parser=parser)
     actions = parser.add_subparsers(title="actions", metavar="<action>", dest="action", required=True)
-    listing = actions.add_parser("list", help="what there is", description="List all features and models.")
+    listing = actions.add_parser("list", help="what there is", description="List all features that --features can name.")
     listing.set_defaults(run=run_list, parser=listing)
-    verifying = actions.add_parser("verify", help="check that the weights are whole", description="Compare weights with their checksums.")
+    verifying = actions.add_parser("verify", help="check that the weights are whole", description="Compare the weights of models with their checksums.")
     verifying.add_argument("model", nargs="?", metavar="MODEL", help="name or file (default: all)")
     verifying.set_defaults(run=run_verify, parser=verifying)
     importing = actions.add_parser(
-        "import", help="turn a published .pth into a model file", description="Import a published PDD-Net checkpoint, without unpickling it."
+        "import", help="turn a published .pth into a model file", description=paragraph(_IMPORT_ABOUT), epilog=examples(_EXAMPLES[2])
     )
     importing.add_argument("checkpoint", metavar="FILE.pth", help="weights of Obelisk features")
     importing.add_argument("--regulariser", metavar="FILE.pth", help="weights of the regularisation that go with them")
-    importing.add_argument("--name", help="of the model (default: the output's)")
-    importing.add_argument("--output", required=True, metavar="OUT.safetensors", help="model file to write")
+    importing.add_argument("--name", help="name for --features (default: the output file's)")
+    importing.add_argument("--output", required=True, metavar="OUT.safetensors", help="model file to write (required)")
     importing.set_defaults(run=run_import, parser=importing)
 
 
@@ -78,6 +84,10 @@ def run_verify(options: argparse.Namespace) -> None:
 
 def run_import(options: argparse.Namespace) -> None:
     """Import a checkpoint."""
+    check_suffix("--output", options.output, (".safetensors",))
     check_outputs({"--output": options.output}, [options.checkpoint, options.regulariser])
-    card = import_checkpoint(options.checkpoint, options.output, options.name, options.regulariser)
+    name = options.name or Path(options.output).stem
+    if name in HANDCRAFTED:
+        raise ParameterError(f"the name {name} belongs to a formula", "give the model another with --name")
+    card = import_checkpoint(options.checkpoint, options.output, name, options.regulariser)
     sys.stdout.write(f"written: {options.output} ({card.name}, {card.figures['channels']} channels, sha256 {card.sha256[:12]})\n")

@@ -109,6 +109,17 @@ def _nearest(given: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" + (f" (there are {', '.join(known)})" if len(known) < 5 else "")
 
 
+def seed(text: str) -> int:
+    """The value of --seed.
+
+    Raises:
+        ArgumentTypeError: if it is not a whole number of 0 or more.
+    """
+    if not (text.isascii() and text.strip().isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
 def paragraph(text: str, indent: str = "") -> str:
     """Text of a help page, filled to its width."""
     return textwrap.fill(" ".join(text.split()), page_width() - 2, initial_indent=indent, subsequent_indent=indent)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from deepreg_engine.commands.parsing import paragraph
-from deepreg_engine.errors import ParameterError
+from deepreg_engine.commands.parsing import examples, paragraph, seed
+from deepreg_engine.errors import OutputError
+from deepreg_engine.geometry.files import check_writable
 from deepreg_engine.phantoms import ANATOMIES, MODALITY_PAIRS, make_pair, write_pair
 
 _ABOUT = """
@@ -16,21 +18,24 @@ result). The same arguments give the same files. The fixed image lies oblique, i
 in size: as in life.
 """
 
-_EXAMPLES = """examples:
-  deepreg-engine phantom abdomen --output phantom
-  deepreg-engine phantom thorax --seed 3 --output breathing
-  deepreg-engine phantom abdomen --modality-pair mr-ct --output mr_ct
-  deepreg-engine register dense --fixed phantom/fixed.nii.gz --moving phantom/moving.nii.gz --transform phantom/t.nrrd
-  deepreg-engine evaluate --transform phantom/t.nrrd --fixed-landmarks phantom/fixed_landmarks.csv \\
-      --moving-landmarks phantom/moving_landmarks.csv"""
+_EXAMPLES = (
+    "phantom abdomen --output phantom",
+    "phantom thorax --seed 3 --output breathing",
+    "phantom abdomen --modality-pair mr-ct --output mr_ct",
+    "register dense --fixed phantom/fixed.nii.gz --moving phantom/moving.nii.gz --transform phantom/t.nrrd",
+    "evaluate --transform phantom/t.nrrd --fixed-landmarks phantom/fixed_landmarks.csv "
+    "--moving-landmarks phantom/moving_landmarks.csv",
+)
+# What a phantom's folder holds, besides its own description. Under these names a patient's files may lie there as well.
+_DESCRIPTION, _FILES = "phantom.json", ("fixed*.nii.gz", "moving*.nii.gz", "*_landmarks.csv", "truth.nrrd")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser("phantom", help="make a pair of synthetic scans", description=paragraph(_ABOUT), epilog=_EXAMPLES)
-    parser.add_argument("anatomy", metavar="<anatomy>", choices=ANATOMIES, help=", ".join(ANATOMIES))
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the files; made if it is missing")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="patient, deformation and noise (default: 0)")
+    parser = commands.add_parser("phantom", help="make a pair of synthetic scans", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    parser.add_argument("anatomy", metavar="<anatomy>", choices=ANATOMIES, help=f"what to scan: {', '.join(ANATOMIES)}")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the files, made if it is missing (required)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="patient, deformation and noise (default: 0)")
     parser.add_argument(
         "--modality-pair",
         metavar="F-M",
@@ -44,16 +49,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run, parser=parser)
 
 
-def _seed(text: str) -> int:
-    if not text.strip().isdigit():
-        raise argparse.ArgumentTypeError(f"the seed {text!r} is not a whole number of 0 or more")
-    return int(text)
-
-
 def run(options: argparse.Namespace) -> None:
     """Make and write a pair."""
-    if options.modality_pair and "-" not in options.modality_pair:
-        raise ParameterError(f"{options.modality_pair!r} is not a modality pair", f"there are {', '.join(MODALITY_PAIRS)}")
+    check_folder(Path(options.output))
     pair = make_pair(options.anatomy, options.seed, options.modality_pair, options.detail, options.patients)
     paths = write_pair(pair, options.output)
     lines = [f"{options.anatomy}, {pair.modality_pair}, seed {pair.seed}: {len(pair.label_names)} labels, {len(pair.fixed_landmarks)} landmarks"]
@@ -65,3 +63,20 @@ def run(options: argparse.Namespace) -> None:
         )
     lines.append("written: " + "  ".join(str(path) for path in paths.values()))
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that a phantom can be written to a folder, and over nothing but another phantom, before it is made.
+
+    Raises:
+        OutputError: if not.
+    """
+    if not folder.exists():
+        check_writable(folder)  # into its parent
+    elif not folder.is_dir():
+        raise OutputError(f"{folder} is a file", "give the name of a folder")
+    else:
+        check_writable(folder / _DESCRIPTION)
+        there = sorted(path.name for pattern in _FILES for path in folder.glob(pattern))
+        if there and not (folder / _DESCRIPTION).exists():
+            raise OutputError(f"{folder} holds {there[0]}, which is no phantom's", "choose another folder")

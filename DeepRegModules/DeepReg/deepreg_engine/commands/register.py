@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from deepreg_engine.commands.parsing import Parser, examples, parameter_table, p
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES
+from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
 from deepreg_engine.methods.parameters import INITIALS, DenseParameters, parse_settings
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
@@ -57,28 +60,32 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
         )
     )
     parser: Parser = methods.add_parser(
-        "dense", help="discrete search over large displacements, then refinement", description=paragraph(_DENSE_ABOUT), epilog=epilog
+        "dense",
+        help="discrete search over large displacements, then refinement",
+        usage="%(prog)s --fixed F --moving M\n" + " " * 37 + "--transform OUT [options]",
+        description=paragraph(_DENSE_ABOUT),
+        epilog=epilog,
     )
     images = parser.add_argument_group("images")
-    images.add_argument("--fixed", required=True, metavar="F", help="image that stays: NIfTI, NRRD, MetaImage, or a DICOM folder")
-    images.add_argument("--moving", required=True, metavar="M", help="image that is deformed onto it")
+    images.add_argument("--fixed", required=True, metavar="F", help="image that stays: NIfTI, NRRD, MetaImage, or a DICOM folder (required)")
+    images.add_argument("--moving", required=True, metavar="M", help="image that is deformed onto it (required)")
     images.add_argument("--fixed-mask", metavar="A", help="look only where this is not 0")
     images.add_argument("--moving-mask", metavar="B", help="match only with what is not 0 here")
     images.add_argument("--fixed-landmarks", metavar="P", help="points that guide the registration")
     images.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
 
     how = parser.add_argument_group("how")
-    how.add_argument("--preset", default=DEFAULT_DENSE_PRESET, metavar="NAME", help=f"parameters for a task (default: {DEFAULT_DENSE_PRESET})")
-    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter of the preset; may be repeated")
+    how.add_argument("--preset", default=DEFAULT_DENSE_PRESET, metavar="NAME", help=f"parameters for a task, see below (default: {DEFAULT_DENSE_PRESET})")
+    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter of the preset, see below; may be repeated")
     how.add_argument("--initial", metavar="HOW", help=f"alignment before: {', '.join(INITIALS)}, or a transform file (default: the preset's)")
     how.add_argument("--features", metavar="NAME", help="mind, intensity, or a model's name or file (default: the preset's)")
-    how.add_argument("--device", default="auto", metavar="WHERE", choices=_DEVICES, help=f"{', '.join(_DEVICES)} (default: auto)")
-    how.add_argument("--threads", type=_count, default=0, metavar="N", help="of the CPU (default: all)")
-    how.add_argument("--quiet", action="store_true", help="no progress")
+    how.add_argument("--device", default="auto", metavar="WHERE", choices=_DEVICES, help=f"where to compute: {', '.join(_DEVICES)} (default: auto)")
+    how.add_argument("--threads", type=_count, default=0, metavar="N", help="threads of the CPU (default: all)")
+    how.add_argument("--quiet", action="store_true", help="show no progress")
 
-    results = parser.add_argument_group("results")
-    results.add_argument("--transform", required=True, metavar="OUT", help="displacement field: .nrrd, .nii.gz, .mha, .h5 or .tfm")
-    results.add_argument("--inverse", metavar="OUT", help="the inverse, on the moving image's grid, with its error in the report")
+    results = parser.add_argument_group("results", f"Images can be {', '.join(IMAGE_SUFFIXES)}.")
+    results.add_argument("--transform", required=True, metavar="OUT", help=f"displacement field: {', '.join(WRITABLE_SUFFIXES)} (required)")
+    results.add_argument("--inverse", metavar="OUT", help="the inverse field, on the moving image's grid, with its error in the report")
     results.add_argument("--warped", metavar="OUT", help="moving image on the fixed grid")
     results.add_argument("--jacobian", metavar="OUT", help="local volume change: 1 is none, 0 or less a fold")
     results.add_argument("--uncertainty", metavar="OUT", help="standard deviation of the displacement in the last search, mm")
@@ -101,7 +108,7 @@ def _count(text: str) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads, 1 to 1024")
     return number
 
 
@@ -111,12 +118,11 @@ def chosen_parameters(preset: str, settings: list[str], initial: str | None, fea
     Raises:
         ParameterError: if a name or value is wrong.
     """
-    changes = parse_settings(settings)
-    if initial and initial in INITIALS:
-        changes["initial"] = initial
+    parameters = dense_preset(preset).parameters.replaced(parse_settings(settings))
+    changes = {"initial": initial} if initial in INITIALS else {}
     if features:
         changes["features"] = features
-    return dense_preset(preset).parameters.replaced(changes)
+    return parameters.replaced(changes)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -124,7 +130,9 @@ def run(options: argparse.Namespace) -> None:
     parameters = chosen_parameters(options.preset, options.set, options.initial, options.features)
     initial = options.initial or ""
     if initial and initial not in INITIALS and not Path(initial).exists() and not Path(initial).suffix:
-        raise ParameterError(f"--initial {initial} is neither an alignment nor a file", f"use {', '.join(INITIALS)}, or a transform's file")
+        near = difflib.get_close_matches(initial, INITIALS, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"use {', '.join(INITIALS)}, or a transform's file"
+        raise ParameterError(f"--initial {initial} is neither an alignment nor a file", advice)
     own = {f.name for f in dataclasses.fields(DenseRequest)}
     values = {name: value for name, value in vars(options).items() if name in own}
     request = DenseRequest(**{**values, "parameters": parameters, "initial": initial})

@@ -7,7 +7,7 @@ import sys
 
 import SimpleITK as sitk
 
-from deepreg_engine.commands.parsing import paragraph
+from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -23,25 +23,27 @@ of the reference, as in a registration: the moving image comes onto the fixed on
 points x go to their moving points x + u(x). To take moving points to the fixed image, use the file from register's --inverse.
 """
 
-_EXAMPLES = """examples:
-  deepreg-engine warp --transform b_to_a.nrrd --image b.nii.gz --reference a.nii.gz --output b_on_a.nii.gz
-  deepreg-engine warp --transform b_to_a.nrrd --image b_organs.nii.gz --labels --output b_organs_on_a.nii.gz
-  deepreg-engine warp --transform b_to_a.nrrd --points a.mrk.json --output a_in_b.mrk.json"""
+_EXAMPLES = (
+    "warp --transform b_to_a.nrrd --image b.nii.gz --output b_on_a.nii.gz",
+    "warp --transform b_to_a.nrrd --image b_organs.nii.gz --labels --output b_organs_on_a.nii.gz",
+    "warp --transform b_to_a.tfm --image b.nii.gz --reference a.nii.gz --output b_on_a.nii.gz",
+    "warp --transform b_to_a.nrrd --points a.mrk.json --output a_in_b.mrk.json",
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser("warp", help="apply a transform", description=paragraph(_ABOUT), epilog=_EXAMPLES)
-    parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform, from fixed to moving points")
+    parser = commands.add_parser("warp", help="apply a transform", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform (required)")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--image", metavar="M", help="image to warp")
+    what.add_argument("--image", metavar="M", help="image or label map to warp")
     what.add_argument("--points", metavar="P", help="points to map: .csv, .mrk.json or .fcsv")
-    parser.add_argument("--reference", metavar="F", help="image whose grid the result gets (default: the grid of the field)")
+    parser.add_argument("--reference", metavar="F", help="image whose grid the result gets (default: the field's; an affine has none)")
     parser.add_argument("--labels", action="store_true", help="the image is a label map: nearest neighbour, 0 outside")
     parser.add_argument(
         "--interpolation", metavar="HOW", choices=("linear", "nearest", "cubic"), help="linear (default), nearest or cubic"
     )
-    parser.add_argument("--output", required=True, metavar="W", help="image or points file to write")
+    parser.add_argument("--output", required=True, metavar="W", help="file to write: an image or points, as the input is (required)")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -70,13 +72,31 @@ def _warped_image(transform: sitk.Transform, options: argparse.Namespace) -> sit
         if grid is None:
             raise InputError(f"the transform {options.transform} has no grid of its own", "give --reference, an image whose grid to use")
     if options.labels:
-        return resample(read_labels(options.image), grid, transform, "nearest")
-    return warp_intensities(read_volume(options.image), grid, transform, options.interpolation or "linear")
+        image = read_labels(options.image)
+        warped = resample(image, grid, transform, "nearest")
+    else:
+        image = read_volume(options.image)
+        warped = warp_intensities(image, grid, transform, options.interpolation or "linear")
+    _check_reached(image, warped, transform, options.image)
+    return warped
+
+
+def _check_reached(image: sitk.Image, warped: sitk.Image, transform: sitk.Transform, path: str) -> None:
+    """Raise InputError if nothing of an image came into the result, as when it belongs to another scan."""
+    values = sitk.GetArrayViewFromImage(warped)
+    if values.min() != values.max():
+        return
+    everywhere = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
+    everywhere.CopyInformation(image)
+    if not sitk.GetArrayFromImage(resample(everywhere, ImageGrid.of(warped), transform, "nearest")).any():
+        raise InputError(f"the transform takes no point of the result into the image {path}", "check that they belong together")
 
 
 def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.Namespace) -> None:
     points = read_points(options.points)
     outside = int(outside_field(transform, points.positions).sum())
+    if outside == len(points):
+        raise InputError(f"no point of {options.points} lies in the displacement field", "check that they belong to it and to its frame")
     if outside:
         sys.stderr.write(f"note: {outside} of {len(points)} points lie outside the displacement field and stay where they are\n")
     add_points(files, options.output, PointSet(map_points(transform, points.positions), points.labels))

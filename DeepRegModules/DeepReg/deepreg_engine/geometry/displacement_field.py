@@ -17,8 +17,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
-
-INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
+from deepreg_engine.geometry.images import resample
 
 # Slabs of about this many voxels bound the temporary memory of point-wise work on large grids.
 _SLAB_VOXELS = 2_000_000
@@ -128,12 +127,7 @@ class DisplacementField:
             interpolation: "linear", "cubic", or "nearest" for labels.
             default: value where the moving image does not reach.
         """
-        resampler = sitk.ResampleImageFilter()
-        resampler.SetReferenceImage(self.to_image())
-        resampler.SetTransform(self.to_transform())
-        resampler.SetInterpolator(INTERPOLATORS[interpolation])
-        resampler.SetDefaultPixelValue(default)
-        return resampler.Execute(moving)
+        return resample(moving, self.grid, self.to_transform(), interpolation, default)
 
     def then(self, second: DisplacementField) -> DisplacementField:
         """The composition x -> second(self(x)), on this field's grid: u1(x) + u2(x + u1(x))."""

@@ -40,8 +40,10 @@ def check_writable(path: str | os.PathLike) -> Path:
         raise OutputError(f"the folder {folder} does not exist", "make it first or choose another")
     probe = folder / f".{uuid.uuid4().hex}.tmp"
     try:
-        probe.touch(exist_ok=False)  # asks the file system itself: mode bits say nothing to root or on a network share
-        probe.unlink()
+        try:
+            probe.touch(exist_ok=False)  # asks the file system itself: mode bits say nothing to root or on a network share
+        finally:  # should Ctrl-C come in between
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write into {folder} ({error.strerror or error})", "choose a folder you may write to") from error
     if path.exists() and not os.access(path, os.W_OK):
@@ -96,22 +98,25 @@ class FileGroup:
 
     def _rename(self) -> None:
         """Give every file its name; if one cannot have it, all names mean again what they meant before."""
-        started: list[tuple[Path, Path]] = []
+        started: list[tuple[Path, Path, Path]] = []
+        group = len(self._pending) > 1  # a single file is simply replaced
         try:
             for temporary, path in self._pending:
                 kept = path.parent / f".{uuid.uuid4().hex}.old"
-                started.append((path, kept))
-                if len(self._pending) > 1 and path.is_file():  # a single file is simply replaced
+                started.append((temporary, path, kept))
+                if group and path.is_file():
                     os.replace(path, kept)
                 os.replace(temporary, path)
-        except OSError as error:
-            for done, _ in started[:-1]:
-                done.unlink(missing_ok=True)
-            for before, kept in reversed(started):
+        except BaseException as error:  # Ctrl-C as well
+            for temporary, before, kept in reversed(started):
                 if kept.exists():
                     os.replace(kept, before)
+                elif group and not temporary.exists():  # it has its name already, which was free
+                    before.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             raise OutputError(f"cannot write {path} ({_reason(error)})", "choose another name") from error
-        for _, kept in started:
+        for _, _, kept in started:
             kept.unlink(missing_ok=True)
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry import nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 
 # Endings under which ITK writes whole volumes with their geometry, in one file: of a pair of header and data (.mhd, .img)
 # only one would be renamed to what was asked for.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
 # Two control points and the stencil of a feature need so many voxels along each axis.
 SMALLEST_SIZE = 4
 
@@ -27,7 +29,7 @@ def read_volume(path: str | os.PathLike, role: str = "image") -> sitk.Image:
         role: what it is for, in words, for messages: "fixed image".
 
     Raises:
-        InputError: if it is missing, not an image, not 3D, complex, or has several components a voxel.
+        InputError: if it is missing, not an image, damaged, not 3D, complex, or has several components a voxel.
     """
     path = Path(path)
     if not path.exists():
@@ -39,6 +41,8 @@ def read_volume(path: str | os.PathLike, role: str = "image") -> sitk.Image:
             image = sitk.ReadImage(str(path))
         except RuntimeError as error:
             raise InputError(f"the {role} {path} cannot be read as an image", "give a NIfTI, NRRD, MetaImage or DICOM volume") from error
+        if nifti.ends_too_early(path):
+            raise InputError(f"the {role} {path} ends before its last voxel", "the file is damaged: get it again")
     return _as_scalar_volume(image, path, role)
 
 
@@ -81,7 +85,7 @@ def check_intensities(image: sitk.Image, role: str, path: object = "") -> sitk.I
     """A registrable image as float32, or the reason why it is none.
 
     Raises:
-        InputError: if it is thinner than :data:`SMALLEST_SIZE` voxels, constant, or holds NaN or infinity.
+        InputError: if it is thinner than :data:`SMALLEST_SIZE` voxels, constant, or holds NaN, infinity or more than a float32 can.
     """
     what = " ".join(str(part) for part in (f"the {role}", path) if str(part))
     size = image.GetSize()
@@ -94,10 +98,13 @@ def check_intensities(image: sitk.Image, role: str, path: object = "") -> sitk.I
     array = sitk.GetArrayViewFromImage(image)
     if array.dtype.kind == "f":
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        bad = bad or (nifti.count_not_finite(path) if str(path) else 0)
         if bad:
             raise InputError(f"{what} holds {bad} voxels that are NaN or infinite", "replace them by the background's value")
     if array.min() == array.max():
         raise InputError(f"{what} is constant (every voxel is {array.flat[0]})", "there is nothing to align")
+    if array.dtype == np.float64 and max(array.max(), -array.min()) > np.finfo(np.float32).max:
+        raise InputError(f"{what} holds values up to {max(array.max(), -array.min()):.0e}", "correct them: no scanner measures that")
     return sitk.Cast(image, sitk.sitkFloat32)
 
 
@@ -132,9 +139,13 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
         The mask as 8-bit 0 and 1 on the grid, and a note if it had to be resampled there, else "".
 
     Raises:
-        InputError: if nothing of it is inside the grid.
+        InputError: if nothing of it is inside the grid, or it holds NaN.
     """
-    image = sitk.Cast(read_volume(path, role) != 0, sitk.sitkUInt8)
+    image = read_volume(path, role)
+    array = sitk.GetArrayViewFromImage(image)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():  # NaN is not 0, and would count as inside
+        raise InputError(f"the {role} {path} holds values that are NaN or infinite", "write 0 where it is not")
+    image = sitk.Cast(image != 0, sitk.sitkUInt8)
     note = ""
     if not ImageGrid.of(image).same_as(grid):
         note = f"the {role} was on another grid ({ImageGrid.of(image).describe()}) and was resampled"
@@ -151,14 +162,21 @@ def resample(
     interpolation: str = "linear",
     default: float = 0.0,
 ) -> sitk.Image:
-    """Draw an image into a grid, through a transform that takes the grid's points to the image's."""
-    interpolators = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
+    """Draw an image into a grid, through a transform that takes the grid's points to the image's.
+
+    Args:
+        image: scalar, 3D.
+        grid: where.
+        transform: none is the identity.
+        interpolation: a key of :data:`INTERPOLATORS`.
+        default: value where the image does not reach.
+    """
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize(grid.size)
     resampler.SetOutputSpacing(grid.spacing)
     resampler.SetOutputOrigin(grid.origin)
     resampler.SetOutputDirection(grid.direction)
-    resampler.SetInterpolator(interpolators[interpolation])
+    resampler.SetInterpolator(INTERPOLATORS[interpolation])
     resampler.SetDefaultPixelValue(default)
     if transform is not None:
         resampler.SetTransform(transform)
@@ -180,24 +198,14 @@ def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transf
 
     Integers are rounded and held to their range: ITK's resampling alone would cut off what follows the decimal point.
     """
-    interpolators = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
     background = background_value(moving)
-    resampler = sitk.ResampleImageFilter()
-    resampler.SetSize(grid.size)
-    resampler.SetOutputSpacing(grid.spacing)
-    resampler.SetOutputOrigin(grid.origin)
-    resampler.SetOutputDirection(grid.direction)
-    resampler.SetInterpolator(interpolators[interpolation])
-    resampler.SetDefaultPixelValue(background)
-    if transform is not None:
-        resampler.SetTransform(transform)
     kind = moving.GetPixelID()
     if interpolation == "nearest" or kind in (sitk.sitkFloat32, sitk.sitkFloat64):
-        return resampler.Execute(moving)
+        return resample(moving, grid, transform, interpolation, background)
     dtype = sitk.GetArrayViewFromImage(moving).dtype
     # Above 16 bits not every integer is a float32; and ITK's own rounding wraps around at 2^30.
     wide = sitk.sitkFloat64 if dtype.itemsize > 2 else sitk.sitkFloat32
-    warped = sitk.GetArrayFromImage(resampler.Execute(sitk.Cast(moving, wide)))
+    warped = sitk.GetArrayFromImage(resample(sitk.Cast(moving, wide), grid, transform, interpolation, background))
     bounds = np.iinfo(dtype)
     return grid.to_image(np.clip(np.rint(warped, out=warped), bounds.min, bounds.max, out=warped).astype(dtype))
 

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry import nifti
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -65,6 +66,8 @@ def read_transform(path: str | os.PathLike, role: str = "transform") -> sitk.Tra
     if not path.exists():
         raise InputError(f"the {role} {path} does not exist", "check the path")
     if suffix(path) in TRANSFORM_SUFFIXES:
+        if _ends_too_early(path):
+            raise InputError(f"the {role} {path} ends before its last number", "the file is damaged: get it again")
         try:
             transform = sitk.ReadTransform(str(path))
         except RuntimeError as error:
@@ -96,12 +99,18 @@ def read_field(path: str | os.PathLike, role: str = "displacement field") -> Dis
         raise InputError(
             f"the {role} {path} cannot be read", "give a displacement field (.nrrd, .nii.gz, .h5) or an ITK transform"
         ) from error
+    if nifti.ends_too_early(path):
+        raise InputError(f"the {role} {path} ends before its last voxel", "the file is damaged: get it again")
     if image.GetDimension() == 5 and image.GetSize()[3] == 1:  # a NIfTI field of other writers: x, y, z, 1, 3
         array = np.moveaxis(sitk.GetArrayFromImage(image)[:, 0], 0, -1)
         spatial = sitk.Extract(image[..., 0], [*image.GetSize()[:3], 0], [0] * 4)
         image = ImageGrid.of(spatial).to_image(np.ascontiguousarray(array), vector=True)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
         raise InputError(f"the {role} {path} is an image, not a displacement field", "a field has three components a voxel")
+    if image.GetPixelID() not in (sitk.sitkVectorFloat32, sitk.sitkVectorFloat64):
+        raise InputError(f"the {role} {path} is a colour image, not a displacement field", "a field holds millimetres as floats")
+    if nifti.count_not_finite(path):
+        raise InputError(f"the {role} {path} holds values that are not finite", "compute it again")
     try:
         return DisplacementField.from_image(sitk.Cast(image, sitk.sitkVectorFloat32))
     except InputError as error:
@@ -126,6 +135,15 @@ def _checked(transform: sitk.Transform, path: Path, role: str) -> sitk.Transform
     if not _finite(transform):
         raise InputError(f"the {role} {path} holds values that are not finite", "compute it again")
     return transform
+
+
+def _ends_too_early(path: Path) -> bool:
+    """Whether a text file lacks the last line of a transform. ITK reads the others then, and makes of it the identity."""
+    if suffix(path) not in (".tfm", ".txt"):
+        return False
+    content = path.read_bytes()
+    begun = content.count(b"\nTransform:") - content.count(b"\nTransform: CompositeTransform")
+    return content.startswith(b"#Insight Transform File") and content.count(b"\nFixedParameters:") < begun
 
 
 def _finite(transform: sitk.Transform) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import SimpleITK as sitk
 
 from deepreg_engine import __version__
@@ -35,12 +36,21 @@ from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.affine import Alignment, align
 from deepreg_engine.methods.parameters import INITIALS, DenseParameters
-from deepreg_engine.models.store import check_features
+from deepreg_engine.metrics.overlap import shared_labels
+from deepreg_engine.models.store import HANDCRAFTED, check_features, find_model, load_extractor, verify
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.dense import DenseResult
 
 Progress = Callable[[float, str], None]
+
+# Below this change of volume a linear transform is no alignment but a damaged file.
+_FLAT = 1e-6
+# Files that a request may name besides the two images.
+_OTHER_INPUTS = (
+    "fixed_mask", "moving_mask", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels", "label_names",
+    "test_fixed_landmarks", "test_moving_landmarks",
+)
 
 
 @dataclass(frozen=True)
@@ -95,9 +105,7 @@ class DenseRequest:
     def inputs(self) -> list[str | None]:
         """Paths of all files that are read."""
         initial = None if self.initial in (*INITIALS, "") else self.initial
-        masks_and_labels = [self.fixed_mask, self.moving_mask, self.fixed_labels, self.moving_labels]
-        guides = [self.fixed_landmarks, self.moving_landmarks]
-        return [self.fixed, self.moving, initial, *masks_and_labels, *guides, self.test_fixed_landmarks, self.test_moving_landmarks, self.label_names]
+        return [self.fixed, self.moving, initial, *(getattr(self, name) for name in _OTHER_INPUTS)]
 
     def outputs(self) -> dict[str, str | None]:
         """Paths of all files that are written, by option."""
@@ -163,7 +171,11 @@ def _check(request: DenseRequest) -> None:
         raise InputError("--warped-labels needs labels to warp", "give --moving-labels")
     if request.uncertainty and request.parameters.search_stages == 0:
         raise InputError("--uncertainty comes from the search, and search_stages is 0", "set it to 1 or more")
-    check_features(request.parameters)
+    if request.parameters.features not in HANDCRAFTED:
+        check_features(request.parameters)
+        problem = verify(find_model(request.parameters.features))
+        if problem:
+            raise InputError(problem)
 
 
 def _read(request: DenseRequest) -> _Inputs:
@@ -180,10 +192,14 @@ def _read(request: DenseRequest) -> _Inputs:
     landmarks = _read_pairs(request.test_fixed_landmarks, request.test_moving_landmarks, fixed, moving, "test", notes)
     moving_labels = read_labels(request.moving_labels, "moving labels") if request.moving_labels else None
     labels = (read_labels(request.fixed_labels, "fixed labels"), moving_labels) if request.fixed_labels else None
+    if labels:
+        shared_labels(*labels)  # now, not after a run that they were to judge
     names = read_label_names(request.label_names) if request.label_names else None
     given = None
     if request.initial and request.initial not in INITIALS:
         given = read_transform(request.initial, "initial transform")
+        if given.IsLinear() and abs(np.linalg.det(np.array(_matrix(given)))) < _FLAT:
+            raise InputError(f"the initial transform {request.initial} squeezes all space flat", "compute it again")
     return _Inputs(fixed, moving, moving_as_is, masks[0], masks[1], guides, landmarks, labels, moving_labels, names, given, notes)
 
 
@@ -207,15 +223,22 @@ def _read_pairs(
 
 
 class _Background(threading.Thread):
-    """A function on another thread; SimpleITK releases the interpreter, so torch can be imported meanwhile."""
+    """A function on another thread; SimpleITK releases the interpreter, so torch can be imported meanwhile.
+
+    If the run ends before it, by Ctrl-C or for want of memory, nobody waits for it. Only the next one does: alignments set
+    SimpleITK's number of threads, and two at once would take that from each other.
+    """
 
     def __init__(self, function: Callable[[], Alignment]) -> None:
         super().__init__(daemon=True)
         self._function = function
+        self._earlier = [thread for thread in threading.enumerate() if isinstance(thread, _Background)]
         self._result: Alignment | None = None
         self._error: BaseException | None = None
 
     def run(self) -> None:
+        for thread in self._earlier:
+            thread.join()
         try:
             self._result = self._function()
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
@@ -243,25 +266,39 @@ def _compute(request: DenseRequest, inputs: _Inputs, progress: Progress) -> Dens
     if inputs.given is None:
         background = _Background(lambda: align(inputs.fixed, inputs.moving, kind, inputs.fixed_mask, inputs.moving_mask))
         background.start()
-    try:
-        import torch
+    import torch
 
-        from deepreg_engine.methods.dense import DenseInput, register_dense
-        from deepreg_engine.methods.device import choose_device
-        from deepreg_engine.methods.guides import LandmarkPairs
+    from deepreg_engine.methods.dense import DenseInput, register_dense
+    from deepreg_engine.methods.guides import LandmarkPairs
 
-        if request.threads:
-            torch.set_num_threads(request.threads)
-        choose_device(request.device)
-    finally:
-        if background is not None:
-            alignment = background.result()
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    _check_room(request, inputs)
+    if background is not None:
+        alignment = background.result()
     seconds = time.perf_counter() - begun
     guides = inputs.guides and LandmarkPairs(*(points.positions for points in inputs.guides))
     pair = DenseInput(inputs.fixed, inputs.moving, inputs.fixed_mask, inputs.moving_mask, guides or None, alignment)
-    result = register_dense(pair, request.parameters, request.device, lambda share, stage: progress(0.1 + 0.88 * share, stage))
+
+    def tell(share: float, stage: str) -> None:
+        if share < 1.0:  # its end is not yet that of the run
+            progress(0.1 + 0.88 * share, stage)
+
+    result = register_dense(pair, request.parameters, request.device, tell)
     result.seconds["alignment"] = seconds
     return result
+
+
+def _check_room(request: DenseRequest, inputs: _Inputs) -> None:
+    """What the method would find missing, device, features or memory, before the alignment has taken its time."""
+    import torch
+
+    from deepreg_engine.methods.device import choose_device
+    from deepreg_engine.methods.plan import check_memory
+
+    device, _ = choose_device(request.device)
+    free = float(torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available)
+    check_memory(ImageGrid.of(inputs.fixed), request.parameters, load_extractor(request.parameters).channels, free)
 
 
 def _write(request: DenseRequest, inputs: _Inputs, result: DenseResult, begun: float) -> dict:
@@ -310,8 +347,11 @@ def _report(request: DenseRequest, inputs: _Inputs, result: DenseResult) -> dict
         "preset": request.preset,
         "parameters": request.parameters.to_dict(),
         "inputs": {
-            name: {"file": str(path), "pixel_type": image.GetPixelIDTypeAsString(), **ImageGrid.of(image).to_dict()}
-            for name, (path, image) in described.items()
+            **{
+                name: {"file": str(path), "pixel_type": image.GetPixelIDTypeAsString(), **ImageGrid.of(image).to_dict()}
+                for name, (path, image) in described.items()
+            },
+            **{name: {"file": str(getattr(request, name))} for name in _OTHER_INPUTS if getattr(request, name)},
         },
         "device": result.device,
         "features": result.features,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import check_writable, suffix
@@ -20,26 +19,32 @@ def check_outputs(outputs: dict[str, str | None], inputs: Iterable[str | None]) 
     Raises:
         OutputError: if one cannot be used.
     """
-    read = {os.path.realpath(path): path for path in inputs if path}
-    written: dict[str, str] = {}
+    read = {_identity(path) for path in inputs if path}
+    written: dict[object, str] = {}
     for option, path in outputs.items():
         if not path:
             continue
         check_writable(path)
-        real = os.path.realpath(path)
-        if real in read:
+        identity = _identity(path)
+        if identity in read:
             raise OutputError(f"{option} {path} would overwrite an input", "choose another name")
-        if real in written:
-            raise OutputError(f"{written[real]} and {option} both write {path}", "give each its own name")
-        written[real] = option
+        if identity in written:
+            raise OutputError(f"{written[identity]} and {option} both write {path}", "give each its own name")
+        written[identity] = option
+
+
+def _identity(path: str) -> object:
+    """What two paths of one file have in common, be it a link or, on some systems, written in other letters."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        status = None
+    if status is None or status.st_ino == 0:  # not there yet, or on a file system that does not number its files
+        return os.path.normcase(os.path.realpath(path))
+    return status.st_dev, status.st_ino
 
 
 def check_suffix(option: str, path: str | None, endings: tuple[str, ...]) -> None:
     """Raise OutputError if a wanted output does not have one of the endings."""
     if path and suffix(path) not in endings:
         raise OutputError(f"{option} {path} needs another ending", f"use {' or '.join(endings)}")
-
-
-def names(paths: Iterable[str | Path | None]) -> str:
-    """The files that were written, for a summary."""
-    return "  ".join(str(path) for path in paths if path)

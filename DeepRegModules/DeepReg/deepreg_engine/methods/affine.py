@@ -29,10 +29,14 @@ _SCAN_VOXELS = 14_000
 _LEAST_OVERLAP = 0.3
 # Starts that are refined, no two nearer than this many scan voxels.
 _STARTS, _STARTS_APART = 3, 3.0
+# Points along each axis at which the overlap is counted.
+_OVERLAP_POINTS = 12
 # Two scans that share this much of the larger field of view where they lie need no scan for a start.
 _SAME_REGION = 0.6
 # Share of the voxels that the scan looks at.
 _SCAN_SHARE = 0.3
+# A mask of fewer voxels of the scan says too little for six or twelve numbers.
+_LEAST_MASK = 200
 # Price of a stretch, in nats of mutual information per squared logarithm of each axis' stretch.
 _STRETCH_PRICE = 0.05
 # An affine that stretches an axis more than this between two people has gone astray.
@@ -45,7 +49,7 @@ class Alignment:
 
     Args:
         transform: takes fixed points to moving points.
-        kind: what was done, one of :data:`INITIALS`.
+        kind: what was done, one of :data:`INITIALS`; or "translation" or "file".
         notes: what the user should know.
     """
 
@@ -86,9 +90,9 @@ def align(
     if kind == "mass":
         shift = _centre_of_mass(moving, moving_mask) - _centre_of_mass(fixed, fixed_mask)
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
-    search = _Search(fixed, moving, fixed_mask, moving_mask)
+    search = _Search(fixed, moving, kind, fixed_mask, moving_mask)
     with _one_thread():
-        return search.run(kind)
+        return search.run()
 
 
 @contextmanager
@@ -104,11 +108,18 @@ def _one_thread() -> Iterator[None]:
 
 def overlap(fixed: ImageGrid, moving: ImageGrid, shift: np.ndarray) -> float:
     """Share of the smaller field of view that both have in common when fixed points move by ``shift`` (mm)."""
-    counts = [np.linspace(-0.5, n - 0.5, 12) for n in fixed.size]
-    x, y, z = np.meshgrid(*counts, indexing="ij")
-    points = fixed.index_to_physical(np.stack([x, y, z], axis=-1).reshape(-1, 3)) + shift
-    common = moving.contains(points).mean() * np.prod(fixed.extent)
-    return float(min(common / min(np.prod(fixed.extent), np.prod(moving.extent)), 1.0))
+    # Points of the smaller one, faces included: points of the larger might all miss a small organ between them.
+    if np.prod(fixed.extent) <= np.prod(moving.extent):
+        smaller, larger, way = fixed, moving, np.asarray(shift)
+    else:
+        smaller, larger, way = moving, fixed, -np.asarray(shift)
+    ends = 0.5 - 1e-6  # on a face itself rounding would decide
+    counts = [np.linspace(-ends, n - 1 + ends, _OVERLAP_POINTS) for n in smaller.size]
+    points = smaller.index_to_physical(np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, 3))
+    common = larger.contains(points + way).reshape((_OVERLAP_POINTS,) * 3).astype(np.float64)
+    weights = np.ones(_OVERLAP_POINTS)
+    weights[[0, -1]] = 0.5
+    return float(np.einsum("xyz,x,y,z->", common, weights, weights, weights) / weights.sum() ** 3)
 
 
 def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
@@ -122,7 +133,10 @@ def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
     weight = np.clip(array - low, 0.0, max(high - low, 1e-6))
     if mask is not None:
         inside = sitk.GetArrayFromImage(resample(mask, ImageGrid.of(small), interpolation="nearest")) > 0
-        weight = weight * inside if (weight * inside).any() else inside.astype(np.float64)
+        weight = weight * inside
+        if not weight.any():  # all dark, or smaller than the voxels here
+            places = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
+            return ImageGrid.of(mask).index_to_physical(places.mean(axis=0, keepdims=True))[0]
     if not weight.any():
         return ImageGrid.of(image).centre
     index = [float((weight.sum(axis=tuple(a for a in range(3) if a != axis)) * np.arange(n)).sum() / weight.sum())
@@ -160,31 +174,42 @@ class _Search:
     """Rigid or affine alignment of one pair."""
 
     def __init__(
-        self, fixed: sitk.Image, moving: sitk.Image, fixed_mask: sitk.Image | None, moving_mask: sitk.Image | None
+        self, fixed: sitk.Image, moving: sitk.Image, kind: str, fixed_mask: sitk.Image | None, moving_mask: sitk.Image | None
     ) -> None:
-        self._masks = fixed_mask, moving_mask
+        self._kind = kind
         self._grids = ImageGrid.of(fixed), ImageGrid.of(moving)
         self._scan_spacing = _scan_spacing(*self._grids)
         self._fine_pair = tuple(_drawn(image, 0.5 * self._scan_spacing) for image in (fixed, moving))
         self._scan_pair = tuple(_drawn(image, self._scan_spacing) for image in self._fine_pair)
+        self._masks: list[sitk.Image | None] = []
+        self._notes: list[str] = []
+        for mask, image, side in zip((fixed_mask, moving_mask), self._scan_pair, ("fixed", "moving")):
+            if mask is not None:
+                seen = sitk.GetArrayViewFromImage(resample(mask, ImageGrid.of(image), interpolation="nearest"))
+                if np.count_nonzero(seen) < _LEAST_MASK:
+                    self._notes.append(f"the {side} mask is too small to align by; the {kind} alignment looked at the whole image")
+                    mask = None
+            self._masks.append(mask)
 
-    def run(self, kind: str) -> Alignment:
+    def run(self) -> Alignment:
         """The whole search."""
         starts = self._best_starts()
         if not starts:
             shift = self._grids[1].centre - self._grids[0].centre
             note = "mutual information found no alignment; the image centres were aligned instead"
-            return Alignment(sitk.TranslationTransform(3, shift.tolist()), "geometry", (note,))
-        coarse = [self._optimise(self._scan_pair, self._at(shift, kind)) for shift in starts]
+            return Alignment(sitk.TranslationTransform(3, shift.tolist()), "geometry", (*self._notes, note))
+        coarse = [self._optimise(self._scan_pair, self._at(shift, self._kind)) for shift in starts]
         coarse = [transform for transform in coarse if transform is not None and _plausible(transform)]
         if not coarse:
-            note = f"the {kind} alignment was implausible; centres of mass were aligned instead"
-            return Alignment(sitk.TranslationTransform(3, starts[0].tolist()), "mass", (note,))
+            note = f"the {self._kind} alignment was implausible; the image was only shifted, to where mutual information is largest"
+            return Alignment(sitk.TranslationTransform(3, starts[0].tolist()), "translation", (*self._notes, note))
         best = min(coarse, key=lambda transform: self._badness(self._scan_pair, transform))
         fine = self._optimise(self._fine_pair, best)
-        if fine is not None and _plausible(fine) and self._badness(self._fine_pair, fine) < self._badness(self._fine_pair, best):
+        if fine is not None and self._badness(self._fine_pair, fine) < self._badness(self._fine_pair, best):
+            if not _plausible(fine):
+                return Alignment(best, self._kind, (*self._notes, _warning(fine)))
             best = fine
-        return Alignment(best, kind)
+        return Alignment(best, self._kind, tuple(self._notes))
 
     # ------------------------------------------------------------------ starts
 
@@ -291,3 +316,9 @@ def _plausible(transform: sitk.Transform) -> bool:
             return False
     stretch = _stretch(transform)
     return bool(stretch.min() >= _PLAUSIBLE_STRETCH[0] and stretch.max() <= _PLAUSIBLE_STRETCH[1])
+
+
+def _warning(refused: sitk.Transform) -> str:
+    """What a user should know who may have images with a wrong header."""
+    stretch = max(_stretch(refused), key=lambda factor: abs(np.log(factor)))
+    return f"a stretch by {stretch:.2f} fits best but is implausible and was not followed; check the voxel spacing of both images"

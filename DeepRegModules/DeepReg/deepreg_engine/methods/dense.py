@@ -31,7 +31,7 @@ from deepreg_engine.methods.device import choose_device
 from deepreg_engine.methods.guides import GuideTerms, LandmarkPairs
 from deepreg_engine.methods.level import LevelData
 from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.plan import PATCH, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.methods.plan import PATCH, REACH, Level, Search, check_memory, control_counts, padding_voxels
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.correlation import correlate
 from deepreg_engine.solvers.coupling import Guides, couple
@@ -137,7 +137,8 @@ class _Registration:
         self._device, self._device_name = choose_device(device)
         self._extractor: Extractor = load_extractor(parameters)
         self._fixed_grid = ImageGrid.of(pair.fixed)
-        self._plan = check_memory(self._fixed_grid, parameters, self._extractor.channels, self._free_memory())
+        moving_grid = ImageGrid.of(pair.moving)
+        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, self._extractor.channels, self._free_memory())
         self._work = _shares_of_work(self._plan, parameters)
         self._done = 0.0
         self._clock = _Clock()
@@ -203,7 +204,7 @@ class _Registration:
             pair.moving,
             level.grid,
             alignment.transform,
-            1.5 * self._parameters.capture_range,
+            REACH * self._parameters.capture_range,
             pair.fixed_mask,
             pair.moving_mask,
             self._extractor,

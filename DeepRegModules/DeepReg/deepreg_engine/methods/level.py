@@ -51,12 +51,13 @@ class LevelData:
         self.fixed = image.to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid, None).to(device)
 
-        frame, known = _moving_frame(moving, grid, alignment, reach)
+        moving_grid = ImageGrid.of(moving)
+        frame = _moving_frame(moving_grid, grid, alignment, reach)
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
         image = draw(sitk.Clamp(moving, lowerBound=self._air) if self._air > _lowest(moving) else moving, frame, alignment, self._air)
         # Sampling falls to 0 outside, so air has to be 0.
-        parts = [image - self._air, known(frame)]
+        parts = [image - self._air, _draw_known(moving_grid, frame, alignment)]
         if moving_mask is not None:
             parts.append(_drawn_mask(moving_mask, frame, alignment))
         self._moving = torch.stack(parts).to(device)
@@ -111,21 +112,36 @@ def _drawn_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | N
     return draw(sitk.Cast(mask, sitk.sitkFloat32), grid, transform)
 
 
-def _moving_frame(moving: sitk.Image, grid: ImageGrid, alignment: sitk.Transform, reach: float):  # noqa: ANN202
-    """The part of the fixed frame into which the moving image is drawn, and a function that draws where it is known."""
-    ones = sitk.Image(moving.GetSize(), sitk.sitkFloat32) + 1.0
-    ones.CopyInformation(moving)
+def _draw_known(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) -> torch.Tensor:
+    """1 where the moving image reaches, 0 elsewhere (z, y, x)."""
+    ones = moving.to_image(np.ones(moving.shape, dtype=np.float32))
+    return draw(ones, frame, alignment, smooth=False)
 
-    def known(frame: ImageGrid) -> torch.Tensor:
-        return draw(ones, frame, alignment, smooth=False)
 
+def _moving_frame(moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, reach: float) -> ImageGrid:
+    """The part of the fixed frame into which the moving image is drawn: what the search may reach of it."""
     frame = grid.padded(int(np.ceil(reach / grid.spacing[0])) + 1)
-    covered = known(frame).numpy() > 0
-    if not covered.any():
-        return grid, known
-    low, high = [], []
-    for axis in (2, 1, 0):  # x, y, z
-        used = np.flatnonzero(covered.any(axis=tuple(a for a in range(3) if a != axis)))
-        low.append(max(int(used[0]) - 1, 0))
-        high.append(min(int(used[-1]) + 2, covered.shape[axis]))
-    return frame.cropped(np.array(low), np.array(high)), known
+    box = _box(moving, frame, alignment)
+    if box is None:
+        return grid
+    low = np.clip(np.floor(box[0]).astype(int) - 1, 0, np.array(frame.size))
+    high = np.clip(np.ceil(box[1]).astype(int) + 2, 0, np.array(frame.size))
+    return grid if np.any(high <= low) else frame.cropped(low, high)
+
+
+def _box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) -> tuple[np.ndarray, np.ndarray] | None:
+    """Lowest and highest index (x, y, z) of the frame that an alignment takes into the moving image; None if it takes none."""
+    if alignment.IsLinear():
+        inverse = alignment.GetInverse()
+        ends = np.stack(np.meshgrid(*((-0.5, n - 0.5) for n in moving.size), indexing="ij"), axis=-1).reshape(-1, 3)
+        corners = [inverse.TransformPoint(point) for point in moving.index_to_physical(ends).tolist()]
+        index = frame.physical_to_index(np.array(corners))
+        return index.min(axis=0), index.max(axis=0)
+    # A coarse look, fine enough not to step over the image.
+    coarse = frame.resampled(max(frame.spacing[0], float(min(moving.extent)) / 8))
+    covered = np.argwhere(_draw_known(moving, coarse, alignment).numpy() > 0)[:, ::-1]
+    if not len(covered):
+        return None
+    ends = coarse.index_to_physical(np.stack([covered.min(axis=0) - 1.0, covered.max(axis=0) + 1.0]))
+    index = frame.physical_to_index(ends)
+    return index[0], index[1]

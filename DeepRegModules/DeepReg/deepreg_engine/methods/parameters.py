@@ -101,7 +101,7 @@ def _checked(description: Description, value: Any) -> Any:
         number_or_text = description.type(value.strip() if isinstance(value, str) else value)
         if description.type is int and not isinstance(value, str) and float(value) != number_or_text:
             raise ValueError
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # int(infinity) overflows
         raise ParameterError(f"{what} is not a {'whole number' if description.type is int else 'number'}", hint) from error
     if description.choices and number_or_text not in description.choices:
         near = difflib.get_close_matches(str(number_or_text), description.choices, n=1)
@@ -197,7 +197,7 @@ class DenseParameters(Parameters):
         1.0, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Refinement"
     )
     guide_weight: float = parameter(
-        10.0, "pull of a pair of guiding landmarks, relative to a voxel's mismatch over one control point spacing", minimum=0.0, maximum=10000.0, group="Landmarks"
+        20.0, "pull of a pair of guiding landmarks, relative to a voxel's mismatch over one control point spacing", minimum=0.0, maximum=10000.0, group="Landmarks"
     )
     guide_radius: float = parameter(
         15.0, "distance over which a guiding landmark's pull falls to 61 %", unit="mm", minimum=1.0, maximum=200.0, group="Landmarks"

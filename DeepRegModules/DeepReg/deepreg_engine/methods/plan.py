@@ -16,11 +16,13 @@ from deepreg_engine.methods.parameters import DenseParameters
 
 # Labels of the later stages reach so many steps: each corrects what the stage before could not resolve.
 LATER_RADIUS = 4
+# The moving image is drawn so far around the fixed one, in capture ranges: the stages after the first go a little further.
+REACH = 1.5
 # Samples of a control point's patch along each axis.
 PATCH = 2
 _BYTES = 4
 # What Python, torch and SimpleITK take before the first voxel, and slack for temporaries that are not counted.
-_BASE_BYTES = 300e6
+_BASE_BYTES = 400e6
 _SLACK = 1.15
 
 
@@ -73,7 +75,10 @@ def make_plan(fixed: ImageGrid, parameters: DenseParameters) -> list[Level]:
     The search runs at half the control point spacing, and at least at twice the finest; from there the spacing halves.
     """
     finest = max(parameters.working_spacing, min(fixed.spacing))
-    finest = max(finest, (float(np.prod(fixed.extent)) / (parameters.working_voxels * 1e6)) ** (1 / 3))
+    cap = parameters.working_voxels * 1e6
+    finest = max(finest, (float(np.prod(fixed.extent)) / cap) ** (1 / 3))
+    while fixed.resampled(finest).voxels > cap:  # a grid has whole voxels, so it may reach further than the image
+        finest *= 1.01
     searched = max(parameters.control_spacing / PATCH, 2.0 * finest)
     halvings = max(0, math.ceil(math.log2(searched / finest) - 0.35))
     spacings = [searched * (finest / searched) ** (level / halvings) for level in range(halvings)] + [finest]
@@ -110,18 +115,26 @@ def padding_voxels(level: Level, search: Search, reach: int) -> int:
     return search.step * search.radius + search.control + reach
 
 
-def estimate_memory(plan: list[Level], channels: int, passes: int) -> float:
+def estimate_memory(
+    fixed: ImageGrid, moving: ImageGrid, plan: list[Level], parameters: DenseParameters, channels: int
+) -> float:
     """Peak memory of a run, bytes.
 
     Args:
+        fixed, moving: grids of the images.
         plan: its levels.
+        parameters: of the method.
         channels: of the features.
-        passes: of the mean field.
     """
-    peak = 0.0
+    copies = 2.0 if parameters.mean_field_passes else 1.0
+    # In floats. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
+    smoothed = max(3.0 * fixed.voxels, 5.0 * moving.voxels)
+    peak = 15.0 * fixed.voxels
     for level in plan:
         voxels = level.grid.voxels
-        images = 8.0 * voxels  # both images, masks, the field
+        frame = _frame_voxels(level, moving, REACH * parameters.capture_range)
+        images = 8.0 * voxels + 2.0 * frame  # both images, masks, the field
+        peak = max(peak, images + smoothed + 4.0 * frame)
         for search in level.searches:
             counts = control_counts(level.grid, search.control)
             labels = (2 * search.radius + 1) ** 3
@@ -129,23 +142,32 @@ def estimate_memory(plan: list[Level], channels: int, passes: int) -> float:
             padded = float(np.prod([n + 2 * padding_voxels(level, search, 4) for n in level.grid.shape]))
             lattice = np.prod([(k - 1) * search.ratio + 2 * search.radius + 1 for k in counts])
             patches = PATCH**3 * channels * (float(lattice) * 3 + float(np.prod(counts)) * 3)
-            copies = 2.0 if passes else 1.0
-            peak = max(peak, images + channels * (voxels + 1.5 * padded) + max(patches, 0.0) + copies * volume)
+            peak = max(peak, images + channels * (voxels + 1.5 * padded) + patches + copies * volume)
         if level.refinements:
-            peak = max(peak, images + voxels * (2.5 * channels + 22.0))
+            peak = max(peak, images + voxels * (2.5 * channels + 45.0))
     return _BASE_BYTES + _SLACK * _BYTES * peak
 
 
-def check_memory(fixed: ImageGrid, parameters: DenseParameters, channels: int, available: float) -> list[Level]:
+def _frame_voxels(level: Level, moving: ImageGrid, reach: float) -> float:
+    """About how many voxels the moving image takes in the fixed frame: what the search may reach of it."""
+    across = np.abs(level.grid.axes.T @ moving.axes) @ moving.extent
+    within = level.grid.extent + 2.0 * reach
+    return float(np.prod(np.minimum(1.2 * across, within) / level.spacing + 3.0))
+
+
+def check_memory(
+    fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float
+) -> list[Level]:
     """The plan, if it fits.
 
     Raises:
         NotEnoughMemoryError: if it does not, naming the setting that would fit.
     """
     plan = make_plan(fixed, parameters)
-    needed = estimate_memory(plan, channels, parameters.mean_field_passes)
+    needed = estimate_memory(fixed, moving, plan, parameters, channels)
     if needed <= available:
         return plan
+    advice = "crop the images, or use a computer with more memory"
     for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
         spacing = round(plan[-1].spacing * factor, 1)
         control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
@@ -153,9 +175,7 @@ def check_memory(fixed: ImageGrid, parameters: DenseParameters, channels: int, a
             smaller = parameters.replaced({"working_spacing": spacing, "control_spacing": control})
         except ParameterError:  # beyond its range
             break
-        if estimate_memory(make_plan(fixed, smaller), channels, parameters.mean_field_passes) <= available:
+        if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels) <= available:
             advice = f"--set working_spacing={spacing:g} --set control_spacing={control:g} would fit"
             break
-    else:
-        advice = "crop the images, or use a computer with more memory"
     raise NotEnoughMemoryError(f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free", advice)

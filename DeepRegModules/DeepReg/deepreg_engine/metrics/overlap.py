@@ -102,13 +102,7 @@ def overlap_report(
     Raises:
         InputError: if the label maps have no label in common, or are not of an integer type.
     """
-    have, want = (set(_counts(_array(image))) - {0} for image in (fixed_labels, moving_labels))
-    shared = sorted(have & want)
-    if not shared:
-        raise InputError(
-            f"the fixed labels ({_short(have)}) and the moving labels ({_short(want)}) have none in common",
-            "number the same organ alike in both",
-        )
+    shared, only_in_fixed, only_in_moving = shared_labels(fixed_labels, moving_labels)
     grid = ImageGrid.of(fixed_labels)
     stages = {}
     for stage, mapping in (("before", None), ("after", transform)):
@@ -121,9 +115,24 @@ def overlap_report(
     return {
         "labels": rows,
         **{f"mean_{stage}": _means(list(found.values())) for stage, found in stages.items()},
-        "only_in_fixed": sorted(have - want),
-        "only_in_moving": sorted(want - have),
+        "only_in_fixed": only_in_fixed,
+        "only_in_moving": only_in_moving,
     }
+
+
+def shared_labels(fixed_labels: sitk.Image, moving_labels: sitk.Image) -> tuple[list[int], list[int], list[int]]:
+    """Labels but 0 that both integer label maps have, and those that only the fixed and only the moving one has.
+
+    Raises:
+        InputError: if they have none in common, or are not of an integer type.
+    """
+    have, want = (set(_counts(_array(image))) - {0} for image in (fixed_labels, moving_labels))
+    if not have & want:
+        raise InputError(
+            f"the fixed labels ({_short(have)}) and the moving labels ({_short(want)}) have none in common",
+            "number the same organ alike in both",
+        )
+    return sorted(have & want), sorted(have - want), sorted(want - have)
 
 
 def _means(overlaps: list[LabelOverlap]) -> dict:

@@ -82,7 +82,9 @@ def couple(
     shape = cost.shape
     field = torch.zeros(3, shape[0], shape[1], shape[5], dtype=cost.dtype, device=cost.device)
     if guides is not None:
-        rows = rows + guides.cost(labels)
+        # Half of a guide is a cost of labels, so that labels near it are chosen; half acts on the field, so that it holds beyond
+        # the labels and however little confidence its surroundings deserve.
+        rows = rows + 0.5 * guides.cost(labels)
     for theta in thetas:
         best = _best_labels(rows, labels, grid_to_rows(field), theta)
         centre, curvature, lowest = _parabolas(rows, best, radius)
@@ -91,8 +93,8 @@ def couple(
         if confidence is not None:
             weight = weight * confidence[None]
         if guides is not None:
-            # Known displacements hold however little confidence their surroundings deserve.
-            weight, evidence = weight + guides.weight[None], weight * centre + guides.weight[None] * guides.target
+            pull = 0.5 * guides.weight[None]
+            weight, evidence = weight + pull, weight * centre + pull * guides.target
         else:
             evidence = weight * centre
         field = smooth_field(weight, evidence, smoothness, field.detach(), iterations, tolerance)

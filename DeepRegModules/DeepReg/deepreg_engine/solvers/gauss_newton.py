@@ -67,15 +67,14 @@ def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop:
 
 
 def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
-    """Difference of the two neighbours along an axis (twice the derivative); 0 at the faces."""
+    """Difference of the two neighbours along an axis (twice the derivative); at the faces twice the one-sided difference."""
     count = volume.shape[axis]
-    if count < 3:
+    if count < 2:
         return torch.zeros_like(volume)
-    inner = volume.narrow(axis, 2, count - 2) - volume.narrow(axis, 0, count - 2)
-    padding = [0] * (2 * volume.ndim)
-    place = 2 * (volume.ndim - 1 - axis)
-    padding[place] = padding[place + 1] = 1
-    return torch.nn.functional.pad(inner, padding)
+    first = volume.narrow(axis, 1, 1) - volume.narrow(axis, 0, 1)
+    last = volume.narrow(axis, count - 1, 1) - volume.narrow(axis, count - 2, 1)
+    inner = volume.narrow(axis, 2, count - 2) - volume.narrow(axis, 0, count - 2) if count > 2 else volume.narrow(axis, 0, 0)
+    return torch.cat([2.0 * first, inner, 2.0 * last], dim=axis)
 
 
 def robust_weights(residual: torch.Tensor, scale: float) -> torch.Tensor:

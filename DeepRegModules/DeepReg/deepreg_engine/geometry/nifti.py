@@ -1,0 +1,132 @@
+"""What ITK passes over in silence when it reads a NIfTI file, found in the file itself.
+
+A file that ends too early, a download that broke off, is filled up with zeros, and a voxel that is NaN or infinite is read
+as 0: no error, no warning.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from deepreg_engine.geometry.files import suffix
+
+_SUFFIXES = (".nii", ".nii.gz")
+_FLOATS = {16: "f4", 64: "f8"}
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the voxels are in a file.
+
+    Args:
+        order: of the bytes, "<" or ">".
+        voxels: their number.
+        datatype: NIfTI's code.
+        bits: of a voxel.
+        start: of the first voxel, bytes.
+    """
+
+    order: str
+    voxels: int
+    datatype: int
+    bits: int
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Bytes that the file must have, unpacked."""
+        return self.start + (self.voxels * self.bits + 7) // 8
+
+
+def ends_too_early(path: str | os.PathLike) -> bool:
+    """Whether a NIfTI file has fewer voxels than its header says; False for files of other formats."""
+    layout = _layout(path)
+    if layout is None:
+        return False
+    if not _is_packed(path):
+        return os.path.getsize(path) < layout.end
+    with open(path, "rb") as stream:  # the unpacked size, modulo 2^32, ends the file: nothing need be unpacked if it is right
+        stream.seek(-4, os.SEEK_END)
+        if struct.unpack("<I", stream.read(4))[0] == layout.end & 0xFFFFFFFF:
+            return False
+    length = 0
+    try:
+        with gzip.open(path) as stream:
+            while chunk := stream.read(_CHUNK):
+                length += len(chunk)
+    except (EOFError, OSError, zlib.error):
+        pass  # what came before counts
+    return length < layout.end
+
+
+def count_not_finite(path: str | os.PathLike) -> int:
+    """How many values of a NIfTI file of floats are NaN or infinite; 0 for files of other formats."""
+    layout = _layout(path)
+    if layout is None or layout.datatype not in _FLOATS:
+        return 0
+    dtype = np.dtype(layout.order + _FLOATS[layout.datatype])
+    count, left = 0, layout.voxels * dtype.itemsize
+    with _open(path) as stream:
+        stream.seek(layout.start)
+        while left > 0:
+            chunk = _read(stream, min(left, _CHUNK))
+            if not chunk:
+                break
+            left -= len(chunk)
+            values = np.frombuffer(chunk, dtype, len(chunk) // dtype.itemsize)
+            count += values.size - np.count_nonzero(np.isfinite(values))
+    return count
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """So many bytes, or all that are left."""
+    parts = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _is_packed(path: str | os.PathLike) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _open(path: str | os.PathLike) -> BinaryIO:
+    return gzip.open(path) if _is_packed(path) else open(path, "rb")
+
+
+def _layout(path: str | os.PathLike) -> _Layout | None:
+    """The layout of a NIfTI-1 or NIfTI-2 file; None if it is neither."""
+    if suffix(path) not in _SUFFIXES:
+        return None
+    try:
+        with _open(path) as stream:
+            header = _read(stream, 544)
+    except (EOFError, OSError, zlib.error):
+        return None
+    for order in "<>":
+        if len(header) >= 348 and struct.unpack_from(order + "i", header)[0] == 348:
+            sizes = struct.unpack_from(order + "8h", header, 40)
+            datatype, bits = struct.unpack_from(order + "2h", header, 70)
+            start = struct.unpack_from(order + "f", header, 108)[0]
+        elif len(header) >= 540 and struct.unpack_from(order + "i", header)[0] == 540:
+            datatype, bits = struct.unpack_from(order + "2h", header, 12)
+            sizes = struct.unpack_from(order + "8q", header, 16)
+            start = struct.unpack_from(order + "q", header, 168)[0]
+        else:
+            continue
+        if not (1 <= sizes[0] <= 7 and math.isfinite(start)):
+            return None
+        voxels = math.prod(max(1, size) for size in sizes[1 : sizes[0] + 1])
+        return _Layout(order, voxels, datatype, bits, int(start))
+    return None

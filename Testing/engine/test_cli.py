@@ -1,0 +1,500 @@
+"""What the commands do and write, measured against SimpleITK and numpy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from command_line import call, succeed
+
+from deepreg_engine.cli import make_parser
+from deepreg_engine.commands import demo
+from deepreg_engine.features.obelisk import Obelisk
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.points import read_points, write_points
+from deepreg_engine.geometry.transform_files import read_transform, write_field
+from deepreg_engine.methods.presets import DENSE_PRESETS, dense_preset
+
+COMMANDS = ("", "register", "register dense", "warp", "evaluate", "phantom", "models", "models list", "models verify", "models import", "demo")
+
+
+@pytest.fixture(autouse=True)
+def no_models(tmp_path, monkeypatch):
+    """None of this machine's."""
+    monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))
+
+
+def dense(folder, *arguments):
+    """A quick registration of the pair in a folder."""
+    images = ("--fixed", folder / "fixed.nii.gz", "--moving", folder / "moving.nii.gz", "--preset", "quick", "--device", "cpu")
+    return succeed("register", "dense", *images, *arguments)
+
+
+@pytest.fixture(scope="module")
+def result(phantom_folder, tmp_path_factory):
+    """A registration with all outputs: its folder, with what it printed in printed.txt."""
+    folder = tmp_path_factory.mktemp("result")
+    files = {"transform": "t.nrrd", "inverse": "i.nrrd", "warped": "w.nii.gz", "warped-labels": "l.nii.gz", "jacobian": "j.nrrd",
+             "uncertainty": "u.mha", "overview": "o.png", "report": "r.json"}
+    outputs = [part for option, name in files.items() for part in (f"--{option}", folder / name)]
+    judges = ["--test-fixed-landmarks", phantom_folder / "fixed_landmarks.csv", "--test-moving-landmarks", phantom_folder / "moving_landmarks.csv",
+              "--fixed-labels", phantom_folder / "fixed_labels.nii.gz", "--moving-labels", phantom_folder / "moving_labels.nii.gz",
+              "--label-names", phantom_folder / "phantom.json"]
+    (folder / "printed.txt").write_text(dense(phantom_folder, *outputs, *judges))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(result):
+    return json.loads((result / "r.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def itk_transform(result):
+    """The written field as any other program would read it."""
+    return sitk.DisplacementFieldTransform(sitk.ReadImage(str(result / "t.nrrd"), sitk.sitkVectorFloat64))
+
+
+def array(path):
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
+def mapped(transform, points):
+    return np.array([transform.TransformPoint(point) for point in np.asarray(points, dtype=float).tolist()])
+
+
+# ------------------------------------------------------------------------------------------------------- register dense
+
+
+def test_registration_brings_the_images_together(report, result):
+    landmarks, overlap = report["landmarks"], report["overlap"]
+    assert landmarks["before"]["count"] == landmarks["after"]["count"] == 49
+    assert landmarks["after"]["mean"] < 0.35 * landmarks["before"]["mean"]
+    assert overlap["mean_after"]["dice"] > overlap["mean_before"]["dice"] + 0.25
+    assert overlap["mean_after"]["mean_surface_distance"] < 0.5 * overlap["mean_before"]["mean_surface_distance"]
+    printed = (result / "printed.txt").read_text()
+    assert re.search(rf"^  mean +{landmarks['before']['mean']:.2f} +{landmarks['after']['mean']:.2f}$", printed, re.MULTILINE)
+    assert printed.startswith("registered in ") and "\nliver " in printed
+
+
+def test_the_landmarks_of_the_report_are_those_of_the_written_transform(report, itk_transform, phantom_folder):
+    fixed, moving = (read_points(phantom_folder / f"{side}_landmarks.csv") for side in ("fixed", "moving"))
+    after = np.linalg.norm(mapped(itk_transform, fixed.positions) - moving.positions, axis=1)
+    before = np.linalg.norm(fixed.positions - moving.positions, axis=1)
+    each = report["landmarks"]["each"]
+    assert [entry["label"] for entry in each] == list(fixed.labels)
+    np.testing.assert_allclose([entry["after_mm"] for entry in each], after, atol=1e-3)
+    np.testing.assert_allclose([entry["before_mm"] for entry in each], before, atol=1e-3)
+    np.testing.assert_allclose([report["landmarks"]["after"][key] for key in ("mean", "max")], [after.mean(), after.max()], atol=1e-3)
+
+
+def test_the_warped_image_is_what_the_written_transform_makes(result, itk_transform, phantom_pair):
+    fixed, moving = phantom_pair.fixed, phantom_pair.moving
+    warped = sitk.ReadImage(str(result / "w.nii.gz"))
+    assert warped.GetPixelID() == moving.GetPixelID() == sitk.sitkInt16
+    assert ImageGrid.of(warped).same_as(ImageGrid.of(fixed), 1e-5)
+    lowest = float(sitk.GetArrayFromImage(moving).min())
+    expected = sitk.Resample(sitk.Cast(moving, sitk.sitkFloat64), fixed, itk_transform, sitk.sitkLinear, lowest)
+    difference = np.abs(sitk.GetArrayFromImage(warped) - sitk.GetArrayFromImage(expected))
+    assert difference.max() <= 0.5 + 1e-2  # rounded
+    labels = sitk.ReadImage(str(result / "l.nii.gz"))
+    assert labels.GetPixelID() == phantom_pair.moving_labels.GetPixelID()
+    expected = sitk.Resample(phantom_pair.moving_labels, fixed, itk_transform, sitk.sitkNearestNeighbor, 0)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), sitk.GetArrayFromImage(expected))
+
+
+def test_the_inverse_is_as_good_as_the_report_says(report, result, itk_transform, phantom_pair):
+    image = sitk.ReadImage(str(result / "i.nrrd"), sitk.sitkVectorFloat64)
+    grid, fixed = ImageGrid.of(image), ImageGrid.of(phantom_pair.fixed)
+    assert grid.same_as(ImageGrid.of(phantom_pair.moving), 1e-5)
+    inverse = sitk.DisplacementFieldTransform(image)
+    points = fixed.points().reshape(-1, 3)
+    there = mapped(itk_transform, points)
+    index = (there - np.array(grid.origin)) @ grid.axes / np.array(grid.spacing)
+    inside = ((index >= -0.5) & (index < np.array(grid.size) - 0.5)).all(axis=1)
+    errors = np.linalg.norm(mapped(inverse, there[inside]) - points[inside], axis=1)
+    said = report["inverse"]
+    np.testing.assert_allclose([said["worst_round_trip_mm"], said["mean_round_trip_mm"]], [errors.max(), errors.mean()], rtol=1e-3, atol=1e-3)
+    assert said["fixed_voxels_tried_percent"] == pytest.approx(100 * inside.mean(), abs=0.1)
+    assert 50 < said["fixed_voxels_tried_percent"] <= 100 and errors.mean() < 0.5
+
+
+def test_the_maps_lie_on_the_fixed_grid(report, result, phantom_pair):
+    jacobian, uncertainty = array(result / "j.nrrd"), array(result / "u.mha")
+    for name in ("j.nrrd", "u.mha"):
+        assert ImageGrid.of(sitk.ReadImage(str(result / name))).same_as(ImageGrid.of(phantom_pair.fixed), 1e-5)
+    assert [report["regularity"][key] for key in ("min_jacobian", "max_jacobian")] == pytest.approx([jacobian.min(), jacobian.max()], rel=1e-3)
+    assert report["regularity"]["folding_percent"] == pytest.approx(100 * (jacobian <= 0).mean(), abs=1e-3)
+    searched = next(stage for stage in report["stages"] if stage["stage"] == "search")
+    assert np.isfinite(uncertainty).all() and 0 <= uncertainty.min() < uncertainty.max() < np.sqrt(3) * searched["range_mm"]
+    lengths = np.linalg.norm(array(result / "t.nrrd"), axis=-1)
+    assert [report["displacement"][key] for key in ("mean", "max")] == pytest.approx([lengths.mean(), lengths.max()], rel=1e-3)
+    picture = (result / "o.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 50_000
+
+
+def test_the_report(report, result, phantom_folder, phantom_pair):
+    assert report["method"] == "dense" and report["preset"] == "quick" and report["engine"].startswith("deepreg-engine ")
+    assert report["parameters"] == dense_preset("quick").parameters.to_dict()
+    inputs = report["inputs"]
+    assert inputs["fixed"]["file"] == str(phantom_folder / "fixed.nii.gz") and inputs["moving"]["pixel_type"] == "16-bit signed integer"
+    assert inputs["moving"]["size"] == list(phantom_pair.moving.GetSize())
+    np.testing.assert_allclose(inputs["fixed"]["direction"], phantom_pair.fixed.GetDirection(), atol=1e-5)
+    assert inputs["label_names"] == {"file": str(phantom_folder / "phantom.json")} and "fixed_mask" not in inputs
+    assert [stage["stage"] for stage in report["stages"]] == ["search", "refinement", "refinement"]
+    for stage in report["stages"]:
+        assert stage["seconds"] > 0 and stage["spacing_mm"] > 0 and stage["voxels"] > 0
+    seconds = report["seconds"]
+    assert sum(stage["seconds"] for stage in report["stages"]) < seconds["total"] and seconds["alignment"] < seconds["total"] < 120
+    assert report["alignment"]["kind"] == "affine" and np.shape(report["alignment"]["matrix"]) == (4, 4)
+    assert report["features"] == "mind" and report["device"].startswith("CPU") and report["notes"] == []
+    assert set(report["outputs"]) == {"transform", "inverse", "warped", "warped-labels", "jacobian", "uncertainty", "overview", "report"}
+    assert {str(path) for path in result.iterdir()} == {*report["outputs"].values(), str(result / "printed.txt")}
+
+
+def test_a_mask_on_another_grid_is_resampled_with_a_note(phantom_folder, phantom_pair, tmp_path):
+    mask = phantom_pair.fixed_mask
+    other = sitk.Resample(mask, (20, 18, 15), sitk.Transform(), sitk.sitkNearestNeighbor, mask.GetOrigin(), (20.0, 19.0, 18.0), mask.GetDirection())
+    sitk.WriteImage(other, str(tmp_path / "mask.nrrd"))
+    outputs = ("--fixed-mask", tmp_path / "mask.nrrd", "--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
+    printed = dense(phantom_folder, "--initial", "geometry", *outputs)
+    note = "the fixed mask was on another grid (20 x 18 x 15 voxels of 20 x 19 x 18 mm) and was resampled"
+    assert f"note: {note}\n" in printed
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["notes"] == [note] and report["inputs"]["fixed_mask"] == {"file": str(tmp_path / "mask.nrrd")}
+
+
+def test_the_format_of_the_transform_does_not_matter(phantom_folder, tmp_path):
+    arrays = []
+    for ending in (".nrrd", ".nii.gz", ".mha", ".h5", ".tfm"):
+        path = tmp_path / f"t{ending}"
+        dense(phantom_folder, "--initial", "geometry", "--transform", path)
+        if ending in (".h5", ".tfm"):
+            image = sitk.DisplacementFieldTransform(sitk.ReadTransform(str(path))).GetDisplacementField()
+        else:
+            image = sitk.ReadImage(str(path))
+        arrays.append(sitk.GetArrayFromImage(image).astype(np.float32))
+    for other in arrays[1:]:
+        np.testing.assert_array_equal(other, arrays[0])
+
+
+def test_an_initial_transform_from_a_file(phantom_folder, phantom_pair, tmp_path):
+    fixed, moving = ImageGrid.of(phantom_pair.fixed), ImageGrid.of(phantom_pair.moving)
+    shift = moving.centre - fixed.centre  # what --initial geometry does
+    affine = sitk.AffineTransform(3)
+    affine.SetTranslation(shift.tolist())
+    sitk.WriteTransform(affine, str(tmp_path / "shift.tfm"))
+    around = fixed.padded(16)  # beyond its grid a field ends
+    vectors = np.broadcast_to(shift.astype(np.float32)[:, None, None, None], (3, *around.shape))
+    write_field(tmp_path / "shift.nrrd", DisplacementField(vectors, around))
+    fields = {}
+    for initial in ("geometry", tmp_path / "shift.tfm", tmp_path / "shift.nrrd"):
+        dense(phantom_folder, "--initial", initial, "--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
+        fields[initial] = array(tmp_path / "t.nrrd")
+        report = json.loads((tmp_path / "r.json").read_text())
+        assert report["alignment"]["kind"] == ("geometry" if initial == "geometry" else "file")
+        assert report["alignment"]["file"] == (None if initial == "geometry" else str(initial))
+    np.testing.assert_allclose(fields[tmp_path / "shift.tfm"], fields["geometry"], atol=1e-3)
+    np.testing.assert_allclose(fields[tmp_path / "shift.nrrd"], fields["geometry"], atol=0.05)
+
+
+def test_settings_arrive(phantom_folder, tmp_path):
+    settings = ("--set", "capture_range=40", "--set", "search_stages=0", "--set", "refinement_iterations = 2", "--set", "initial=rigid")
+    options = ("--initial", "mass", "--features", "intensity", "--threads", "1")
+    before = torch.get_num_threads()
+    try:
+        dense(phantom_folder, *settings, *options, "--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
+    finally:
+        torch.set_num_threads(before)
+    report = json.loads((tmp_path / "r.json").read_text())
+    changed = {"capture_range": 40.0, "search_stages": 0, "refinement_iterations": 2, "initial": "mass", "features": "intensity"}
+    assert report["parameters"] == {**dense_preset("quick").parameters.to_dict(), **changed}
+    assert [stage["stage"] for stage in report["stages"]] == ["refinement"] * len(report["stages"])
+    assert report["alignment"]["kind"] == "mass" and report["features"] == "intensity" and "1 thread" in report["device"]
+
+
+def test_guides_draw_and_two_frames_are_honoured(phantom_folder, tmp_path):
+    """Guides that contradict the images, written by Slicer in RAS."""
+    fixed = read_points(phantom_folder / "fixed_landmarks.csv")
+    centre = fixed.positions.mean(0)
+    points = tmp_path / "fixed.csv", tmp_path / "moving.mrk.json"
+    points[0].write_text("x,y,z\n" + ",".join(str(value) for value in centre) + "\n")
+    there = (centre + (25.0, 0.0, 0.0)) * (-1.0, -1.0, 1.0)
+    markup = {"type": "Fiducial", "coordinateSystem": "RAS", "coordinateUnits": "mm", "controlPoints": [{"id": "1", "position": there.tolist()}]}
+    points[1].write_text(json.dumps({"markups": [markup]}))
+    ends = []
+    for guides in ((), ("--fixed-landmarks", points[0], "--moving-landmarks", points[1], "--set", "guide_weight=1000", "--set", "guide_radius=30")):
+        dense(phantom_folder, "--initial", "geometry", "--transform", tmp_path / "t.nrrd", *guides)
+        ends.append(mapped(read_transform(tmp_path / "t.nrrd"), [centre])[0] - centre)
+    target = np.array([25.0, 0.0, 0.0])
+    assert np.linalg.norm(ends[1] - target) < 0.5 * np.linalg.norm(ends[0] - target)
+
+
+# ----------------------------------------------------------------------------------------------------------------- warp
+
+
+def test_warp_makes_what_register_made(result, phantom_folder, tmp_path):
+    images = ("--reference", phantom_folder / "fixed.nii.gz"), ()
+    for number, reference in enumerate(images):
+        succeed("warp", "--transform", result / "t.nrrd", "--image", phantom_folder / "moving.nii.gz", *reference, "--output", tmp_path / f"{number}.nrrd")
+        np.testing.assert_array_equal(array(tmp_path / f"{number}.nrrd"), array(result / "w.nii.gz"))
+    labels = ("--image", phantom_folder / "moving_labels.nii.gz", "--labels")
+    assert succeed("warp", "--transform", result / "t.nrrd", *labels, "--output", tmp_path / "l.nii.gz") == f"written: {tmp_path / 'l.nii.gz'}\n"
+    np.testing.assert_array_equal(array(tmp_path / "l.nii.gz"), array(result / "l.nii.gz"))
+
+
+def test_warp_takes_points_to_the_moving_image_and_the_inverse_takes_them_back(result, phantom_folder, itk_transform, tmp_path):
+    fixed = read_points(phantom_folder / "fixed_landmarks.csv")
+    expected = mapped(itk_transform, fixed.positions)
+    for ending in (".csv", ".mrk.json", ".fcsv", ".json"):
+        write_points(tmp_path / f"in{ending}", fixed)
+        succeed("warp", "--transform", result / "t.nrrd", "--points", tmp_path / f"in{ending}", "--output", tmp_path / f"out{ending}")
+        there = read_points(tmp_path / f"out{ending}")
+        np.testing.assert_allclose(there.positions, expected, atol=1e-3)
+        assert there.labels == fixed.labels
+    succeed("warp", "--transform", result / "i.nrrd", "--points", tmp_path / "out.csv", "--output", tmp_path / "back.csv")
+    assert np.median(np.linalg.norm(read_points(tmp_path / "back.csv").positions - fixed.positions, axis=1)) < 0.5
+
+
+def test_warp_by_an_affine_needs_and_takes_a_reference(phantom_folder, phantom_pair, tmp_path):
+    affine = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, -0.05, 0.2, (4.0, -3.0, 7.0))
+    sitk.WriteTransform(affine, str(tmp_path / "a.tfm"))
+    arguments = ("--transform", tmp_path / "a.tfm", "--image", phantom_folder / "moving.nii.gz", "--reference", phantom_folder / "fixed.nii.gz")
+    for how, interpolator in (("nearest", sitk.sitkNearestNeighbor), ("linear", sitk.sitkLinear), ("cubic", sitk.sitkBSpline)):
+        succeed("warp", *arguments, "--interpolation", how, "--output", tmp_path / "w.nrrd")
+        moving = sitk.Cast(phantom_pair.moving, sitk.sitkFloat32)
+        lowest = float(sitk.GetArrayFromImage(moving).min())
+        expected = sitk.GetArrayFromImage(sitk.Resample(moving, phantom_pair.fixed, affine, interpolator, lowest))
+        assert np.abs(array(tmp_path / "w.nrrd") - expected).max() <= 0.51
+
+
+def test_warp_tells_of_points_outside(result, phantom_folder, tmp_path):
+    points = read_points(phantom_folder / "fixed_landmarks.csv").positions[:3]
+    points[0] += 5000.0
+    (tmp_path / "p.csv").write_text("x,y,z\n" + "\n".join(",".join(str(value) for value in point) for point in points) + "\n")
+    outcome = call("warp", "--transform", result / "t.nrrd", "--points", tmp_path / "p.csv", "--output", tmp_path / "q.csv")
+    assert outcome.code == 0 and outcome.said == ["note: 1 of 3 points lie outside the displacement field and stay where they are"]
+    np.testing.assert_allclose(read_points(tmp_path / "q.csv").positions[0], points[0], atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------------------- evaluate
+
+
+def test_evaluate_finds_the_figures_of_the_registration(result, report, phantom_folder, tmp_path):
+    arguments = [part for option, name in {
+        "--fixed-landmarks": "fixed_landmarks.csv", "--moving-landmarks": "moving_landmarks.csv", "--fixed-labels": "fixed_labels.nii.gz",
+        "--moving-labels": "moving_labels.nii.gz", "--label-names": "phantom.json"}.items() for part in (option, phantom_folder / name)]
+    printed = succeed("evaluate", "--transform", result / "t.nrrd", *arguments, "--report", tmp_path / "e.json")
+    found = json.loads((tmp_path / "e.json").read_text())
+    same_figures({key: found[key] for key in ("landmarks", "overlap", "displacement", "regularity")}, report)
+    made = (result / "printed.txt").read_text()
+    lines = [line for line in printed.splitlines() if not line.startswith("note")]
+    assert len(lines) > 20 and [line for line in lines if line not in made.splitlines()] == []
+
+
+def same_figures(found, expected):
+    if isinstance(found, dict):
+        for key, value in found.items():
+            same_figures(value, expected[key])
+    elif isinstance(found, list):
+        assert len(found) == len(expected)
+        for value, other in zip(found, expected):
+            same_figures(value, other)
+    else:
+        assert found == (pytest.approx(expected, rel=1e-4, abs=1e-3) if isinstance(found, float) else expected)
+
+
+def test_the_truth_is_exact(phantom_folder, tmp_path):
+    landmarks = ("--fixed-landmarks", phantom_folder / "fixed_landmarks.csv", "--moving-landmarks", phantom_folder / "moving_landmarks.csv")
+    succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *landmarks, "--mask", phantom_folder / "fixed_mask.nii.gz", "--report", tmp_path / "e.json")
+    report = json.loads((tmp_path / "e.json").read_text())
+    assert report["landmarks"]["after"]["mean"] < 0.5 < 10 < report["landmarks"]["before"]["mean"]  # linear between voxels of 10 mm
+    assert report["regularity"]["folding_percent"] == 0.0 and report["notes"] == []
+
+
+def test_evaluate_an_affine_on_a_reference(phantom_folder, tmp_path):
+    sitk.WriteTransform(sitk.TranslationTransform(3, (3.0, 0.0, 4.0)), str(tmp_path / "s.tfm"))
+    printed = succeed("evaluate", "--transform", tmp_path / "s.tfm", "--reference", phantom_folder / "fixed.nii.gz")
+    assert printed.startswith("displacement: mean 5.00 mm, 95 % below 5.00 mm, largest 5.00 mm\nJacobian: 1.00 to 1.00, folding 0.000 %")
+
+
+# -------------------------------------------------------------------------------------------------------------- phantom
+
+
+def test_a_phantom_is_the_same_twice_and_another_with_another_seed(tmp_path):
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        printed = succeed("phantom", "thorax", "--detail", "0.2", "--seed", seed, "--output", tmp_path / name)
+        assert printed.startswith(f"thorax, ct-ct, seed {seed}: ") and "written: " in printed
+    succeed("phantom", "thorax", "--detail", "0.2", "--seed", 5, "--output", tmp_path / "c")  # over another phantom, when told so
+    files = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc"}
+    assert len(files["a"]) == 9 and files["a"] == files["b"] == files["c"]
+
+
+def test_another_seed_makes_another_phantom(tmp_path):
+    succeed("phantom", "brain", "--detail", "0.2", "--seed", 1, "--output", tmp_path / "1")
+    succeed("phantom", "brain", "--detail", "0.2", "--seed", 2, "--modality-pair", "mr-ct", "--output", tmp_path / "2")
+    assert (tmp_path / "1" / "truth.nrrd").read_bytes() != (tmp_path / "2" / "truth.nrrd").read_bytes()
+    described = [json.loads((tmp_path / name / "phantom.json").read_text()) for name in "12"]
+    assert [entry["modality_pair"] for entry in described] == ["mr-mr", "mr-ct"] and [entry["seed"] for entry in described] == [1, 2]
+
+
+# --------------------------------------------------------------------------------------------------------------- models
+
+
+@pytest.fixture(scope="module")
+def small_folder(phantom_pair, tmp_path_factory):
+    """The middle of the pair: a network works at 2 mm."""
+    folder = tmp_path_factory.mktemp("small")
+    for name, image in (("fixed", phantom_pair.fixed), ("moving", phantom_pair.moving)):
+        start = [size // 2 - 5 for size in image.GetSize()]
+        sitk.WriteImage(sitk.RegionOfInterest(image, (10, 10, 10), start), str(folder / f"{name}.nii.gz"))
+    return folder
+
+
+def test_a_model_from_its_checkpoint_to_a_registration(small_folder, tmp_path):
+    torch.manual_seed(1)
+    torch.save(Obelisk(16).state_dict(), tmp_path / "random.pth")  # the sizes of the published ones
+    torch.save({"alpha": torch.arange(6.0)}, tmp_path / "alpha.pth")
+    model = tmp_path / "models" / "mine.safetensors"
+    model.parent.mkdir()
+    printed = succeed("models", "import", tmp_path / "random.pth", "--regulariser", tmp_path / "alpha.pth", "--output", model)
+    assert re.fullmatch(rf"written: {re.escape(str(model))} \(mine, 16 channels, sha256 [0-9a-f]{{12}}\)\n", printed)
+    assert re.search(r"^mine +dense +Apache-2.0 +multimodallearning/pdd_net", succeed("models", "list"), re.MULTILINE)
+    for arguments in (("mine",), (model,), ()):
+        assert "mine  whole\n" in succeed("models", "verify", *arguments)
+    fields = []
+    for name in ("mine", model):
+        dense(small_folder, "--initial", "none", "--features", name, "--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
+        report = json.loads((tmp_path / "r.json").read_text())
+        assert report["features"] == "mine" and report["parameters"]["features"] == str(name)
+        fields.append(array(tmp_path / "t.nrrd"))
+    np.testing.assert_array_equal(*fields)
+    dense(small_folder, "--initial", "none", "--transform", tmp_path / "t.nrrd")
+    assert np.abs(array(tmp_path / "t.nrrd") - fields[0]).max() > 0.1  # they are used
+
+
+def test_a_damaged_model_is_refused_before_the_run(small_folder, tmp_path):
+    torch.save(Obelisk(16).state_dict(), tmp_path / "random.pth")
+    model = tmp_path / "mine.safetensors"
+    succeed("models", "import", tmp_path / "random.pth", "--output", model)
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1
+    model.write_bytes(content)
+    for arguments in (("models", "verify", model), ("register", "dense", "--fixed", small_folder / "fixed.nii.gz", "--moving",
+                      small_folder / "moving.nii.gz", "--features", model, "--transform", tmp_path / "t.nrrd")):
+        outcome = call(*arguments)
+        assert outcome.code == 2 and len(outcome.said) == 1 and outcome.progress == []
+    assert "do not match their checksum: the file is damaged: get it again" in outcome.said[0]
+    assert not (tmp_path / "t.nrrd").exists()
+
+
+@pytest.mark.parametrize("name", ["dense_reg_deeds_v01", "dense_reg_feat_v01", "dense_reg_mind2_feat_epoch2999"])
+def test_published_checkpoints(shared_data, small_folder, tmp_path, name):
+    checkpoint = shared_data / "weights" / f"{name}.pth"
+    if not checkpoint.exists():
+        pytest.skip(f"there is no {checkpoint}")
+    outcome = call("models", "import", checkpoint, "--output", tmp_path / "m.safetensors")
+    if "deeds" in name:  # the weights of a regularisation
+        assert outcome.code == 2 and "give it as --regulariser" in outcome.said[0]
+        return
+    assert outcome.code == 0 and outcome.said == []
+    assert succeed("models", "verify", tmp_path / "m.safetensors") == "m  whole\n"
+    dense(small_folder, "--initial", "none", "--features", tmp_path / "m.safetensors", "--transform", tmp_path / "t.nrrd")
+    field = array(tmp_path / "t.nrrd")
+    assert np.isfinite(field).all() and np.linalg.norm(field, axis=-1).mean() > 0.1
+
+
+# ----------------------------------------------------------------------------------------------------------------- demo
+
+
+def test_the_demo_makes_and_registers_a_phantom(phantom_pair, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(demo, "make_pair", lambda *arguments: asked.append(arguments) or phantom_pair)
+    printed = succeed("demo", "--anatomy", "thorax", "--seed", 4, "--preset", "quick", "--output", tmp_path / "new")
+    assert asked == [("thorax", 4)]
+    results = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png"}
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names > set(results.values()) and len(names) == 13 and "fixed.nii.gz" in names
+    for name, file in results.items():
+        assert f"{name:<10} {tmp_path / 'new' / file}\n" in printed
+    report = json.loads((tmp_path / "new" / "report.json").read_text())
+    before, after = (report["landmarks"][key]["mean"] for key in ("before", "after"))
+    assert re.search(rf"landmark error, mean of 49, mm +{before:.2f} +{after:.2f}\n", printed) and after < 0.35 * before
+    again = succeed("demo", "--preset", "quick", "--output", tmp_path / "new")  # over its own results
+    assert asked[1] == ("abdomen", 0) and again.splitlines()[:3] == printed.splitlines()[:3]
+
+
+def test_the_demo_registers_two_images(phantom_folder, tmp_path):
+    images = phantom_folder / "fixed.nii.gz", phantom_folder / "moving.nii.gz"
+    printed = succeed("demo", *images, "--preset", "quick", "--output", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"transform.nrrd", "warped.nii.gz", "report.json", "overview.png"}
+    before, after = re.search(r"mutual information \(higher is better\) +([\d.]+) +([\d.]+)\n", printed).groups()
+    assert float(after) > 1.2 * float(before)
+
+
+# ----------------------------------------------------------------------------------------------------------- help pages
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("columns", [80, 110, 200])
+def test_help_pages(command, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    page = succeed(*command.split(), "--help")
+    assert page.startswith(f"usage: deepreg-engine {command}".rstrip())
+    assert max(len(line) for line in page.splitlines()) <= min(columns, 110)
+    if command == "register dense":
+        for preset in DENSE_PRESETS:
+            assert re.search(rf"^  {preset.name} +\w", page, re.MULTILINE)
+        for name in dense_preset("quick").parameters.to_dict():
+            assert re.search(rf"^    {name} = ", page, re.MULTILINE)
+
+
+def parsers(parser):
+    """A parser and all below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from parsers(below)
+
+
+def test_every_argument_is_explained():
+    found = list(parsers(make_parser()))
+    assert {parser.prog.removeprefix("deepreg-engine").strip() for parser in found} == set(COMMANDS)
+    for parser in found:
+        assert parser.description, parser.prog
+        for action in parser._actions:
+            assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("columns", [80, 110])
+def test_the_examples_are_command_lines(command, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    page = succeed(*command.split(), "--help")
+    examples = [line for line in page.replace("\\\n", "").splitlines() if line.startswith("  deepreg-engine ")]
+    assert examples or command in ("", "models list", "models verify")
+    for example in examples:
+        make_parser().parse_args(shlex.split(example)[1:])
+
+
+def test_version():
+    assert re.fullmatch(r"deepreg-engine \d+\.\d+\.\d+\n", succeed("--version"))
+
+
+def test_the_folder_of_a_phantom_can_hold_other_files(phantom_folder, phantom_pair, monkeypatch, tmp_path):
+    """As in the examples, which put the result beside the phantom."""
+    for path in phantom_folder.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "t.nrrd").write_text("a result")
+    monkeypatch.setattr("deepreg_engine.commands.phantom.make_pair", lambda *_: phantom_pair)
+    succeed("phantom", "abdomen", "--output", tmp_path)
+    assert (tmp_path / "t.nrrd").read_text() == "a result"
