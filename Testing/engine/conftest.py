@@ -46,3 +46,25 @@ def phantom_folder(phantom_pair, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("phantom")
     write_pair(phantom_pair, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def wrong_files(phantom_pair, tmp_path_factory) -> Path:
+    """A folder with everything that can be wrong with a file."""
+    from wrong_files import write_all
+
+    folder = tmp_path_factory.mktemp("wrong")
+    write_all(folder, phantom_pair)
+    return folder
+
+
+@pytest.fixture
+def among_wrong_files(wrong_files, monkeypatch):
+    """In that folder, so that lines are short; and every file in it must be the same afterwards."""
+    from command_line import listing
+
+    monkeypatch.chdir(wrong_files)
+    monkeypatch.setenv("DEEPREG_MODELS", str(wrong_files))
+    before = listing(wrong_files)
+    yield
+    assert listing(wrong_files) == before

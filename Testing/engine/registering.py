@@ -120,3 +120,23 @@ def noisy(image: sitk.Image, sigma: float, seed: int = 0) -> sitk.Image:
     array = sitk.GetArrayFromImage(image)
     array = array + np.random.default_rng(seed).normal(0.0, sigma, array.shape)
     return image_on(ImageGrid.of(image), array.astype(np.float32))
+
+
+@functools.cache
+def still_pair(anatomy: str = "abdomen") -> tuple[sitk.Image, sitk.Image, np.ndarray]:
+    """Two examinations of one patient who did not move, on the two steep grids, and the fixed voxels inside the skin."""
+    model = build(anatomy, 0)
+    centre, extent = np.array(_CENTRES[anatomy]), np.array(_EXTENTS[anatomy])
+    modality = "mr" if anatomy == "brain" else "ct"
+    fixed_grid = grid_over(centre, extent, _FIXED_SPACING[anatomy], FIXED_TURNS)
+    moving_grid = grid_over(centre, 1.08 * extent, _MOVING_SPACING[anatomy], MOVING_TURNS)
+    seen, fixed = examine(model, fixed_grid, modality, "fixed")
+    _, moving = examine(model, moving_grid, modality, "moving")
+    return float_image(fixed), float_image(moving), np.asarray(seen.body)
+
+
+def shifted(image: sitk.Image, shift) -> sitk.Image:
+    """The image somewhere else in space."""
+    result = sitk.Image(image)
+    result.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+    return result

@@ -128,6 +128,53 @@ def test_if_one_name_is_refused_at_the_end_all_is_as_before(tmp_path, monkeypatc
     assert content(tmp_path) == {"a.txt": "old a", "c.txt": "old c"}
 
 
+@pytest.mark.parametrize("moment", range(5))
+def test_ctrl_c_while_names_are_given_leaves_all_as_before(tmp_path, monkeypatch, moment):
+    """Five renames: two of old files out of the way, three of new ones to their names. The interrupt comes after one of them."""
+    (tmp_path / "a.txt").write_text("old a")
+    (tmp_path / "c.txt").write_text("old c")
+    replace, done = os.replace, []
+
+    def interrupted(source, target):
+        replace(source, target)
+        done.append(target)
+        if len(done) == moment + 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files_module.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), FileGroup() as files:
+        for name in ("a.txt", "b.txt", "c.txt"):
+            files.add(tmp_path / name, text(f"new {name}"))
+    assert content(tmp_path) == {"a.txt": "old a", "c.txt": "old c"}
+
+
+def test_ctrl_c_after_a_single_file_has_its_name_leaves_it_whole(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("old")
+    replace = os.replace
+
+    def interrupted(source, target):
+        replace(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files_module.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "a.txt", "new")
+    assert content(tmp_path) == {"a.txt": "new"}
+
+
+def test_ctrl_c_while_a_folder_is_tried(tmp_path, monkeypatch):
+    touch = Path.touch
+
+    def interrupted(path, **settings):
+        touch(path, **settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files_module.Path, "touch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        check_writable(tmp_path / "a.txt")
+    assert content(tmp_path) == {}
+
+
 def test_a_name_that_becomes_a_folder_meanwhile(tmp_path):
     with pytest.raises(OutputError, match=r"b\.txt"), FileGroup() as files:
         files.add(tmp_path / "a.txt", text("one"))

@@ -25,10 +25,11 @@ def written(folder, array, name="a.nii.gz", vector=False):
     return path
 
 
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ"])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 @pytest.mark.parametrize("dtype", TYPES)
 def test_whole_files_are_whole(tmp_path, name, dtype):
     path = written(tmp_path, noise(dtype), name)
+    path = path.rename(tmp_path / name.upper())
     assert not ends_too_early(path) and count_not_finite(path) == 0
 
 
@@ -82,9 +83,9 @@ def test_vectors_too(tmp_path):
 def test_a_chunk_may_end_anywhere(tmp_path, monkeypatch):
     monkeypatch.setattr("deepreg_engine.geometry.nifti._CHUNK", 24)
     array = noise(np.float64)
-    array[1] = np.nan
+    array[1], array[-1, -1, -1] = np.nan, np.inf
     for name in ("a.nii", "a.nii.gz"):
-        assert count_not_finite(written(tmp_path, array, name)) == array[1].size
+        assert count_not_finite(written(tmp_path, array, name)) == array[1].size + 1
 
 
 def swapped(content: bytes) -> bytes:

@@ -15,7 +15,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from deepreg_engine import __version__
 from deepreg_engine.commands.parsing import Parser, UsageError, paragraph
@@ -32,15 +32,11 @@ def console() -> NoReturn:
     _own_streams()
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError):  # main has said so already
             stream.flush()
-        except OSError:
-            _abandon(stream)
-    if code:
-        # At once: what was stopped halfway, an alignment on its thread or a file that the disk refused, would go on while
-        # Python takes itself apart, and crash in the middle of it.
-        os._exit(code)
-    sys.exit(code)
+    # At once: all is written, or nothing is. While Python takes itself apart, what was stopped halfway would go on and crash in
+    # the middle of it: an alignment on its thread, a file that the disk refused.
+    os._exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,17 +44,21 @@ def main(arguments: list[str] | None = None) -> int:
     # Read when torch loads its thread pool. Threads that spin for long while they wait for each other make a run many times slower
     # where another program wants one of the cores; those that never spin, three times slower where none does.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    with _signals():
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     program = _NAME
     try:
-        with _signals():
-            try:
-                options = make_parser().parse_args(arguments)
-            except SystemExit:  # argparse has printed a help page or the version
-                options = None
-            if options is not None:
-                program = options.parser.prog
-                options.run(options)
-            sys.stdout.flush()
+        try:
+            options = make_parser().parse_args(arguments)
+        except SystemExit:  # argparse has printed a help page or the version
+            options = None
+        if options is not None:
+            program = options.parser.prog
+            options.run(options)
+        sys.stdout.flush()
         return 0
     except UsageError as error:
         return _fail(error.program, error)
@@ -138,12 +138,6 @@ def _own_streams() -> None:
         faulthandler.enable(kept)  # a crash is not silent
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-
-
-def _abandon(stream: TextIO) -> None:
-    """Let what is still to be written to a broken stream vanish, so that Python does not fail over it when it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 # ---------------------------------------------------------------------------------------------------------------- signals

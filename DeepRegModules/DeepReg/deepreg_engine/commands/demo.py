@@ -43,7 +43,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", default="demo", metavar="DIR", help="folder for the results, made if it is missing (default: demo)")
     parser.add_argument("--anatomy", choices=ANATOMIES, metavar="NAME", help=f"which phantom: {', '.join(ANATOMIES)} (default: abdomen)")
     parser.add_argument("--seed", type=seed, metavar="N", help="of the phantom: patient, deformation and noise (default: 0)")
-    parser.add_argument("--preset", metavar="NAME", help=f"parameters for a task (default: the phantom's; {DEFAULT_DENSE_PRESET} for two images)")
+    presets = f"default: the phantom's; {DEFAULT_DENSE_PRESET} for two images"
+    parser.add_argument("--preset", metavar="NAME", help=f"parameters for a task ({presets})")
     parser.set_defaults(run=run, parser=parser)
 
 

@@ -81,7 +81,8 @@ def run(options: argparse.Namespace) -> None:
     if options.reference:
         grid = ImageGrid.of(read_volume(options.reference, "reference image"))
         if own and overlap(own, grid, np.zeros(3)) == 0.0:
-            raise InputError(f"the field {options.transform} and the reference image have no point in common", "check that they belong together")
+            message = f"the field {options.transform} and the reference image have no point in common"
+            raise InputError(message, "check that they belong together")
     elif grid is None and labels:
         grid = ImageGrid.of(labels[0])
     if landmarks and outside_field(transform, landmarks[0].positions).all():

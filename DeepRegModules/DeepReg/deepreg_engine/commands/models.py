@@ -33,12 +33,14 @@ anything but tensors is refused.
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser("models", help="list, verify and import features", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    page = {"description": paragraph(_ABOUT), "epilog": examples(*_EXAMPLES)}
+    parser = commands.add_parser("models", help="list, verify and import features", **page)
     parser.set_defaults(parser=parser)
     actions = parser.add_subparsers(title="actions", metavar="<action>", dest="action", required=True)
     listing = actions.add_parser("list", help="what there is", description="List all features that --features can name.")
     listing.set_defaults(run=run_list, parser=listing)
-    verifying = actions.add_parser("verify", help="check that the weights are whole", description="Compare the weights of models with their checksums.")
+    about = "Compare the weights of models with their checksums."
+    verifying = actions.add_parser("verify", help="check that the weights are whole", description=about)
     verifying.add_argument("model", nargs="?", metavar="MODEL", help="name or file (default: all)")
     verifying.set_defaults(run=run_verify, parser=verifying)
     importing = actions.add_parser(

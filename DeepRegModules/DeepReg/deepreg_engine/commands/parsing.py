@@ -106,7 +106,7 @@ def _nearest(given: str, known: list[str]) -> str:
     near = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
     if not near:
         return f"there are {', '.join(known)}"
-    return f"did you mean {near[0]}?" + (f" (there are {', '.join(known)})" if len(known) < 5 else "")
+    return f"did you mean {near[0]}?" + (f" (there are {', '.join(known)})" if 1 < len(known) < 5 else "")
 
 
 def seed(text: str) -> int:

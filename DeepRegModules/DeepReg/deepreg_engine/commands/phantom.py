@@ -32,7 +32,8 @@ _DESCRIPTION, _FILES = "phantom.json", ("fixed*.nii.gz", "moving*.nii.gz", "*_la
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = commands.add_parser("phantom", help="make a pair of synthetic scans", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    page = {"description": paragraph(_ABOUT), "epilog": examples(*_EXAMPLES)}
+    parser = commands.add_parser("phantom", help="make a pair of synthetic scans", **page)
     parser.add_argument("anatomy", metavar="<anatomy>", choices=ANATOMIES, help=f"what to scan: {', '.join(ANATOMIES)}")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the files, made if it is missing (required)")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="patient, deformation and noise (default: 0)")
@@ -54,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
     check_folder(Path(options.output))
     pair = make_pair(options.anatomy, options.seed, options.modality_pair, options.detail, options.patients)
     paths = write_pair(pair, options.output)
-    lines = [f"{options.anatomy}, {pair.modality_pair}, seed {pair.seed}: {len(pair.label_names)} labels, {len(pair.fixed_landmarks)} landmarks"]
+    counts = f"{len(pair.label_names)} labels, {len(pair.fixed_landmarks)} landmarks"
+    lines = [f"{options.anatomy}, {pair.modality_pair}, seed {pair.seed}: {counts}"]
     truth = pair.truth_statistics()
     if truth:
         lines.append(

@@ -67,7 +67,7 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
         epilog=epilog,
     )
     images = parser.add_argument_group("images")
-    images.add_argument("--fixed", required=True, metavar="F", help="image that stays: NIfTI, NRRD, MetaImage, or a DICOM folder (required)")
+    images.add_argument("--fixed", required=True, metavar="F", help="image that stays: NIfTI, NRRD, MetaImage, DICOM folder (required)")
     images.add_argument("--moving", required=True, metavar="M", help="image that is deformed onto it (required)")
     images.add_argument("--fixed-mask", metavar="A", help="look only where this is not 0")
     images.add_argument("--moving-mask", metavar="B", help="match only with what is not 0 here")
@@ -75,11 +75,15 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
     images.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
 
     how = parser.add_argument_group("how")
-    how.add_argument("--preset", default=DEFAULT_DENSE_PRESET, metavar="NAME", help=f"parameters for a task, see below (default: {DEFAULT_DENSE_PRESET})")
-    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter of the preset, see below; may be repeated")
-    how.add_argument("--initial", metavar="HOW", help=f"alignment before: {', '.join(INITIALS)}, or a transform file (default: the preset's)")
+    about = f"parameters for a task, see below (default: {DEFAULT_DENSE_PRESET})"
+    how.add_argument("--preset", default=DEFAULT_DENSE_PRESET, metavar="NAME", help=about)
+    about = "change one parameter of the preset, see below; may be repeated"
+    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=about)
+    about = f"alignment before: {', '.join(INITIALS)}, or a transform file (default: the preset's)"
+    how.add_argument("--initial", metavar="HOW", help=about)
     how.add_argument("--features", metavar="NAME", help="mind, intensity, or a model's name or file (default: the preset's)")
-    how.add_argument("--device", default="auto", metavar="WHERE", choices=_DEVICES, help=f"where to compute: {', '.join(_DEVICES)} (default: auto)")
+    about = f"where to compute: {', '.join(_DEVICES)} (default: auto)"
+    how.add_argument("--device", default="auto", metavar="WHERE", choices=_DEVICES, help=about)
     how.add_argument("--threads", type=_count, default=0, metavar="N", help="threads of the CPU (default: all)")
     how.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -89,7 +93,7 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
     results.add_argument("--warped", metavar="OUT", help="moving image on the fixed grid")
     results.add_argument("--jacobian", metavar="OUT", help="local volume change: 1 is none, 0 or less a fold")
     results.add_argument("--uncertainty", metavar="OUT", help="standard deviation of the displacement in the last search, mm")
-    results.add_argument("--overview", metavar="OUT.png", help="picture of before, after, deformation grid and difference (needs matplotlib)")
+    results.add_argument("--overview", metavar="OUT.png", help="picture of before, after, grid and difference (needs matplotlib)")
     results.add_argument("--report", metavar="OUT.json", help="parameters, inputs, times and all figures")
 
     judge = parser.add_argument_group("to judge the result (never used to find it)")

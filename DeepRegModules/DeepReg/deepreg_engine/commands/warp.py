@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
     if options.points and (options.reference or options.labels or options.interpolation):
         raise ParameterError("--reference, --labels and --interpolation are for images", "leave them out with --points")
     if options.labels and options.interpolation not in (None, "nearest"):
-        raise ParameterError(f"--labels and --interpolation {options.interpolation} contradict each other", "label maps are warped by nearest")
+        message = f"--labels and --interpolation {options.interpolation} contradict each other"
+        raise ParameterError(message, "label maps are warped by nearest")
     transform = read_transform(options.transform)
     with FileGroup() as files:
         if options.points:

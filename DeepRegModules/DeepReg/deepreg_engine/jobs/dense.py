@@ -298,7 +298,8 @@ def _check_room(request: DenseRequest, inputs: _Inputs) -> None:
 
     device, _ = choose_device(request.device)
     free = float(torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available)
-    check_memory(ImageGrid.of(inputs.fixed), request.parameters, load_extractor(request.parameters).channels, free)
+    channels = load_extractor(request.parameters).channels
+    check_memory(ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving), request.parameters, channels, free)
 
 
 def _write(request: DenseRequest, inputs: _Inputs, result: DenseResult, begun: float) -> dict:
@@ -355,17 +356,27 @@ def _report(request: DenseRequest, inputs: _Inputs, result: DenseResult) -> dict
         },
         "device": result.device,
         "features": result.features,
-        "alignment": {"kind": result.alignment.kind, "matrix": _matrix(result.alignment.transform), "file": request.initial
-                      if result.alignment.kind == "file" else None},
+        "alignment": {
+            "kind": result.alignment.kind,
+            "matrix": _matrix(result.alignment.transform),
+            "file": request.initial if result.alignment.kind == "file" else None,
+        },
         "deformation": vars(result.deformation),
         "stages": result.stages,
         "seconds": dict(result.seconds),
         "notes": [*inputs.notes, *result.notes],
         "outputs": {option.lstrip("-"): path for option, path in request.outputs().items() if path},
     }
-    report.update(evaluation_report(
-        result.field.to_transform(), landmarks=inputs.landmarks, labels=inputs.labels, label_names=inputs.label_names, mask=inputs.fixed_mask, field=result.field
-    ))
+    report.update(
+        evaluation_report(
+            result.field.to_transform(),
+            landmarks=inputs.landmarks,
+            labels=inputs.labels,
+            label_names=inputs.label_names,
+            mask=inputs.fixed_mask,
+            field=result.field,
+        )
+    )
     return report
 
 

@@ -25,17 +25,17 @@ from deepreg_engine.features.extractors import Extractor
 from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
-from deepreg_engine.geometry.volume import field_from_voxels, to_tensor
+from deepreg_engine.geometry.volume import field_from_voxels
 from deepreg_engine.methods.affine import Alignment, align
 from deepreg_engine.methods.device import choose_device
 from deepreg_engine.methods.guides import GuideTerms, LandmarkPairs
-from deepreg_engine.methods.level import LevelData
+from deepreg_engine.methods.level import LevelData, along, followed_by
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.plan import PATCH, REACH, Level, Search, check_memory, control_counts, padding_voxels
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.correlation import correlate
 from deepreg_engine.solvers.coupling import Guides, couple
-from deepreg_engine.solvers.gauss_newton import control_shape, gather, gauss_newton_step, spread
+from deepreg_engine.solvers.gauss_newton import control_shape, gauss_newton_step, spread
 from deepreg_engine.solvers.instance import maximise_probability
 from deepreg_engine.solvers.labels import expected_displacement, probabilities, standard_deviation
 from deepreg_engine.solvers.mean_field import regularise
@@ -282,7 +282,8 @@ class _Registration:
             inside = inside * (allowed > 0.5)
 
         mismatch = _mean_mismatch(fixed, moving, inside)
-        unit = mismatch.mean().clamp(min=1e-12)
+        wanted = None if data.fixed_mask is None else _patches(data.fixed_mask[None], counts, search.control, 0).mean(0)
+        unit = _mean_over(mismatch, wanted).clamp(min=1e-12)
         fixed, moving = fixed * unit.rsqrt(), moving * unit.rsqrt()
         cost = correlate(fixed, moving, search.ratio, search.radius, parameters.truncation * mismatch / unit, penalty)
 
@@ -292,8 +293,8 @@ class _Registration:
         for axis in range(3):
             confidence = confidence.unfold(axis, labels, search.ratio).mean(-1)
         confidence = confidence.clamp(min=1e-3) ** _KNOWN_POWER
-        if data.fixed_mask is not None:
-            confidence = confidence * _patches(data.fixed_mask[None], counts, search.control, 0).mean(0).clamp(min=1e-3) ** _KNOWN_POWER
+        if wanted is not None:
+            confidence = confidence * wanted.clamp(min=1e-3) ** _KNOWN_POWER
         return cost, confidence, counts
 
     def _search_guides(
@@ -324,7 +325,7 @@ class _Registration:
             if data.fixed_mask is not None:
                 weights = weights * data.fixed_mask
             if unit is None:
-                unit = float(_mean_mismatch(fixed, features, weights).mean()) / fixed.shape[0] or 1.0
+                unit = float(_mean_over(_mean_mismatch(fixed, features, weights), data.fixed_mask)) / fixed.shape[0] or 1.0
             terms = None if guides is None else guides.at(control_shape(field.shape[1:], control), control, 0.0)
             update, residual = gauss_newton_step(
                 fixed, features, field, control, smoothness, weights, unit, parameters.robustness, terms, tolerance=_SOLVED
@@ -359,24 +360,25 @@ class _Registration:
 
 
 def then_transform(field: DisplacementField, transform: sitk.Transform) -> DisplacementField:
-    """The field followed by a transform, x -> transform(x + u(x)), on the field's grid."""
+    """The field followed by a transform, x -> transform(x + u(x)), on the field's grid.
+
+    Where x + u(x) leaves the grid, a transform that is not linear goes on as at the nearest point inside.
+    """
     if transform.GetName() == "IdentityTransform":
         return field
-    if transform.IsLinear():
-        origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-        linear = np.stack([np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)], axis=1)
-        # transform(x + u) - x = A u + (A - 1) x + t, and the part in x is linear in the index.
-        grid = field.grid
-        step = (linear - np.eye(3)) @ grid.index_to_physical_matrix
-        base = (linear - np.eye(3)) @ np.array(grid.origin) + origin
-        vectors = np.einsum("ab,bzyx->azyx", linear.astype(np.float32), field.vectors)
-        for axis, count in enumerate(grid.size):
-            shape = [1, 1, 1, 1]
-            shape[3 - axis] = count
-            vectors += (step[:, axis, None] * np.arange(count)).astype(np.float32).reshape(3, *shape[1:])
-        return DisplacementField(vectors + base.astype(np.float32)[:, None, None, None], grid)
-    both = sitk.CompositeTransform([transform, field.to_transform()])  # the last one acts first
-    return DisplacementField.from_transform(both, field.grid)
+    if not transform.IsLinear():
+        return followed_by(field, transform, field.grid)
+    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    linear = np.stack([np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)], axis=1)
+    # transform(x + u) - x = A u + (A - 1) x + t, and the part in x is linear in the index.
+    grid = field.grid
+    step = (linear - np.eye(3)) @ grid.index_to_physical_matrix
+    base = (linear - np.eye(3)) @ np.array(grid.origin) + origin
+    vectors = np.einsum("ab,bzyx->azyx", linear.astype(np.float32), field.vectors)
+    for axis, count in enumerate(grid.size):
+        vectors += (step[:, axis, None, None, None] * np.arange(count).reshape(along(axis)[1:])).astype(np.float32)
+    vectors += base.astype(np.float32)[:, None, None, None]
+    return DisplacementField(vectors, grid)
 
 
 def _mean_length(field: torch.Tensor) -> float:
@@ -430,6 +432,13 @@ def _mean_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Ten
     mean = flat @ share
     square = sum(float(channel.square() @ share) for channel in flat)
     return (fixed.square().sum(0) - 2.0 * torch.tensordot(mean, fixed, dims=1) + square).clamp(min=0.0)
+
+
+def _mean_over(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Mean of values (z, y, x) over a mask of shares, or over all if there is none."""
+    if mask is None or not bool(mask.any()):
+        return values.mean()
+    return (values * mask).sum() / mask.sum()
 
 
 def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value
 from deepreg_engine.geometry.sampling import identity, sample
@@ -52,7 +53,8 @@ class LevelData:
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid, None).to(device)
 
         moving_grid = ImageGrid.of(moving)
-        frame = _moving_frame(moving_grid, grid, alignment, reach)
+        frame = _moving_frame(moving_grid, grid, alignment, reach, ImageGrid.of(fixed))
+        alignment = _on_frame(alignment, frame, ImageGrid.of(fixed))
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
         image = draw(sitk.Clamp(moving, lowerBound=self._air) if self._air > _lowest(moving) else moving, frame, alignment, self._air)
@@ -118,10 +120,49 @@ def _draw_known(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) 
     return draw(ones, frame, alignment, smooth=False)
 
 
-def _moving_frame(moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, reach: float) -> ImageGrid:
+def followed_by(field: DisplacementField, transform: sitk.Transform, domain: ImageGrid) -> DisplacementField:
+    """x -> transform(x + u(x)) on the field's grid; outside a domain the transform goes on as at the nearest point inside.
+
+    A transform that is not linear may know nothing there: ITK takes a displacement field for the identity outside its grid.
+    """
+    grid = field.grid
+    to_index = np.linalg.inv(domain.index_to_physical_matrix)
+    step = to_index @ grid.index_to_physical_matrix
+    first = domain.physical_to_index(np.array([grid.origin]))[0]
+    beyond = np.einsum("ab,bzyx->azyx", to_index.astype(np.float32), field.vectors)
+    for axis, count in enumerate(grid.size):
+        beyond += (step[:, axis, None, None, None] * np.arange(count).reshape(along(axis)[1:])).astype(np.float32)
+    for axis, count in enumerate(domain.size):
+        beyond[axis] += first[axis]
+        beyond[axis] -= np.clip(beyond[axis], 0.0, count - 1.0)
+    beyond = np.einsum("ab,bzyx->azyx", domain.index_to_physical_matrix.astype(np.float32), beyond)
+    inside = DisplacementField(field.vectors - beyond, grid)
+    both = sitk.CompositeTransform([transform, inside.to_transform()])  # the last one acts first
+    vectors = DisplacementField.from_transform(both, grid).vectors
+    vectors += beyond
+    return DisplacementField(vectors, grid)
+
+
+def along(axis: int) -> tuple[int, ...]:
+    """Shape of values along an axis x, y, z among vectors (3, z, y, x)."""
+    shape = [1, 1, 1, 1]
+    shape[3 - axis] = -1
+    return tuple(shape)
+
+
+def _on_frame(alignment: sitk.Transform, frame: ImageGrid, fixed: ImageGrid) -> sitk.Transform:
+    """The alignment for the voxels of a frame around the fixed image."""
+    if alignment.IsLinear():
+        return alignment
+    return followed_by(DisplacementField.zeros(frame), alignment, fixed).to_transform()
+
+
+def _moving_frame(
+    moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, reach: float, fixed: ImageGrid
+) -> ImageGrid:
     """The part of the fixed frame into which the moving image is drawn: what the search may reach of it."""
     frame = grid.padded(int(np.ceil(reach / grid.spacing[0])) + 1)
-    box = _box(moving, frame, alignment)
+    box = _box(moving, frame, alignment, fixed)
     if box is None:
         return grid
     low = np.clip(np.floor(box[0]).astype(int) - 1, 0, np.array(frame.size))
@@ -129,7 +170,9 @@ def _moving_frame(moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform,
     return grid if np.any(high <= low) else frame.cropped(low, high)
 
 
-def _box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) -> tuple[np.ndarray, np.ndarray] | None:
+def _box(
+    moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform, fixed: ImageGrid
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Lowest and highest index (x, y, z) of the frame that an alignment takes into the moving image; None if it takes none."""
     if alignment.IsLinear():
         inverse = alignment.GetInverse()
@@ -139,7 +182,7 @@ def _box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) -> tupl
         return index.min(axis=0), index.max(axis=0)
     # A coarse look, fine enough not to step over the image.
     coarse = frame.resampled(max(frame.spacing[0], float(min(moving.extent)) / 8))
-    covered = np.argwhere(_draw_known(moving, coarse, alignment).numpy() > 0)[:, ::-1]
+    covered = np.argwhere(_draw_known(moving, coarse, _on_frame(alignment, coarse, fixed)).numpy() > 0)[:, ::-1]
     if not len(covered):
         return None
     ends = coarse.index_to_physical(np.stack([covered.min(axis=0) - 1.0, covered.max(axis=0) + 1.0]))
