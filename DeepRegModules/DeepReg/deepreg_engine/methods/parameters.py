@@ -173,7 +173,7 @@ class DenseParameters(Parameters):
         0.3, "ceiling of a mismatch, as a share of the mean mismatch; low values ignore what has no partner", minimum=0.05, maximum=100.0, group="Search"
     )
     sharpness: float = parameter(
-        30.0, "how strongly a lower cost raises a displacement's probability (a5 of the paper)", minimum=0.1, maximum=10000.0, group="Search"
+        150.0, "how strongly a lower cost raises a displacement's probability (a5 of the paper)", minimum=0.1, maximum=10000.0, group="Search"
     )
     instance_optimisation: str = parameter(
         "coupled",
@@ -182,7 +182,7 @@ class DenseParameters(Parameters):
         group="Search",
     )
     search_smoothness: float = parameter(
-        300.0, "resistance to bending in the coupled search", unit="mm^2", minimum=0.0, maximum=1e6, group="Search"
+        300.0, "resistance to bending in the coupled search", unit="mm^2", minimum=0.0, maximum=99999.0, group="Search"
     )
     refinement_iterations: int = parameter(
         6, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
@@ -191,7 +191,7 @@ class DenseParameters(Parameters):
         9.0, "distance of the control points of the refinement", unit="mm", minimum=0.5, maximum=80.0, group="Refinement"
     )
     smoothness: float = parameter(
-        10.0, "resistance to bending in the refinement", unit="mm^2", minimum=0.0, maximum=1e5, group="Refinement"
+        10.0, "resistance to bending in the refinement", unit="mm^2", minimum=0.0, maximum=99999.0, group="Refinement"
     )
     robustness: float = parameter(
         1.0, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Refinement"
