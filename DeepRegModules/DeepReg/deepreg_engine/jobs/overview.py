@@ -6,6 +6,7 @@ Drawn with matplotlib, which is not needed for anything else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,17 @@ _SAME_CONTRAST = 0.5
 _LEAST_COMMON = 0.05
 # Lung per soft tissue from which a CT is one of the chest.
 _LUNGS = 0.25
+_COLUMNS = 5
+# Heights of the rows, in widths: a thin slab stays visible, a tall one on the page.
+_HEIGHTS = (0.25, 1.6)
+# A cut this thin, in its longer side, has room for the letters of its long sides only.
+_THIN = 0.2
+# Above this grey value a voxel is of the patient.
+_VISIBLE = 0.05
+# Cosine of the angle to the patient's axes up to which a scan is cut along its own.
+_STRAIGHT = 0.93
+# Brightness of the fixed image where the moving one does not reach.
+_DIM = 0.35
 _BACKGROUND, _INK = "#101418", "#e6e6e6"
 
 
@@ -80,62 +92,85 @@ def add_overview(
     check_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     grid = _display_grid(ImageGrid.of(fixed))
     total = field.resampled(grid)
     first = None if _covered(moving, grid, None).mean() > _LEAST_COMMON else alignment
-    before = _on(moving, grid, first)
-    after = _on(moving, grid, total.to_transform())
-    reference = _on(fixed, grid, None)
+    known = _covered(fixed, grid, None)
+    covered = [_covered(moving, grid, transform) & known for transform in (first, total.to_transform())]
     windows = _windows(fixed, moving)
-    shown = [_scaled(reference, windows[0]), _scaled(before, windows[1]), _scaled(after, windows[1])]
-    covered = [_covered(moving, grid, first), _covered(moving, grid, total.to_transform())]
-    body = (shown[0] > 0.05) & covered[1]
-    middle = _middle(body)
-    alike = _correlation(shown[0][body], shown[2][body]) > _SAME_CONTRAST
+    shown = [_scaled(_on(fixed, grid, None), windows[0])]
+    shown += [_scaled(_on(moving, grid, transform), windows[1]) for transform in (first, total.to_transform())]
+    patient = _patient(shown[0])
+    both = (shown[0] > _VISIBLE) & covered[1]
+    middle = _middle(both)
+    alike = _correlation(shown[0][both], shown[2][both]) > _SAME_CONTRAST
 
     extents = [grid.extent[[view.right, view.up]] for view in _VIEWS]
-    heights = [extent[1] / extent[0] for extent in extents]
-    columns = 5 if alike else 4
-    figure = Figure(figsize=(3.6 * columns, 3.6 * sum(heights) + 1.0), facecolor=_BACKGROUND, layout="constrained")
+    heights = [float(np.clip(extent[1] / extent[0], *_HEIGHTS)) for extent in extents]
+    figure = Figure(figsize=(3.6 * _COLUMNS, 3.6 * sum(heights) + 1.0), facecolor=_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(_VIEWS), columns, height_ratios=heights, squeeze=False)
+    axes = figure.subplots(len(_VIEWS), _COLUMNS, height_ratios=heights, squeeze=False)
     lengths, picture = _beyond(total, alignment), None
-    top = max(float(np.percentile(lengths, 99.5)), 1e-3)
+    top = max(float(np.percentile(lengths[patient], 99.5)), 0.1)
     for row, view in zip(axes, _VIEWS):
-        _blend(row[0], _cut(shown[0], view, middle), _cut(shown[1], view, middle), grid, view)
-        _blend(row[1], _cut(shown[0], view, middle), _cut(shown[2], view, middle), grid, view)
-        picture = _deformation(row[2], _cut(shown[0], view, middle), total, lengths, grid, view, middle, top)
-        if alike:
-            for place, image, there in ((row[3], shown[1], covered[0]), (row[4], shown[2], covered[1])):
-                _show(place, _cut(np.where(there, image - shown[0], 0.0), view, middle), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
-        else:
-            _outlines(row[3], _cut(shown[0], view, middle), _cut(shown[2], view, middle), grid, view)
+        fixed_cut, *moving_cuts = (_cut(image, view, middle) for image in shown)
+        covered_cuts = [_cut(there, view, middle) for there in covered]
+        for place, image, there in zip(row, moving_cuts, covered_cuts):
+            _blend(place, fixed_cut, image, there, grid, view)
+        picture = _deformation(row[2], fixed_cut, total, lengths, patient & known, grid, view, middle, top)
+        for place, image, there in zip(row[3:], moving_cuts, covered_cuts):
+            if alike:
+                _show(place, np.where(there, image - fixed_cut, 0.0), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
+            else:
+                _outlines(place, fixed_cut, np.where(there, image, 0.0), grid, view)
+        width, height = grid.extent[view.right], grid.extent[view.up]
         for side, (x, y) in zip(view.sides, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.04), (0.5, 0.96))):
-            row[0].text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=row[0].transAxes)
+            if (width if y == 0.5 else height) < _THIN * max(width, height):
+                continue  # the letters of the two ends would lie on each other
+            text = row[0].text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=row[0].transAxes)
+            text.set_path_effects([withStroke(linewidth=2.5, foreground=_BACKGROUND)])  # readable on bright tissue too
         row[0].set_ylabel(view.name, color=_INK, fontsize=12)
     heads = ["before" if first is None else "after the alignment", "after", "deformation grid"]
-    heads += ["difference " + heads[0].replace("the ", ""), "difference after"] if alike else ["moving's edges on fixed, after"]
+    what = "difference" if alike else "moving's outlines on fixed,"
+    heads += [f"{what} {head.replace('the ', '')}" for head in heads[:2]]
     for place, head in zip(axes[0], heads):
         place.set_title(head, color=_INK, fontsize=13)
-    bar = figure.colorbar(picture, ax=axes[:, 2].tolist(), location="bottom", shrink=0.8, pad=0.01, aspect=30)
+    bar = figure.colorbar(picture, ax=axes.ravel().tolist(), location="bottom", shrink=0.8 / _COLUMNS, pad=0.02, aspect=30)
     bar.set_label("deformation beyond the alignment, mm", color=_INK)
     bar.ax.tick_params(colors=_INK)
-    figure.suptitle(title + "\nfixed in magenta, moving in green: grey where they agree", color=_INK, fontsize=13)
+    legend = "grey where they agree" if alike else "of different contrast: their outlines should meet"
+    figure.suptitle(f"{title}\nfixed in magenta, moving in green, {legend}", color=_INK, fontsize=13, parse_math=False)
     files.add(path, lambda name: figure.savefig(name, dpi=90, facecolor=_BACKGROUND))
 
 
 def _display_grid(fixed: ImageGrid) -> ImageGrid:
-    """A grid along the patient's axes with cubic voxels around the fixed image, for cuts that look as a reader expects."""
-    nearest = np.abs(fixed.axes).argmax(axis=1)
-    extent = fixed.extent[nearest]
+    """Cubic voxels over the fixed image, with axes in the patient's order, for cuts that look as a reader expects.
+
+    A scan that is nearly straight is cut along its own planes, however it was stored; a steeply oblique one along the patient's.
+    """
+    order = list(max(permutations(range(3)), key=lambda axes: sum(abs(fixed.axes[row, axis]) for row, axis in enumerate(axes))))
+    axes, extent = fixed.axes[:, order], fixed.extent[order]
+    axes = axes * np.where(np.diag(axes) < 0, -1.0, 1.0)
+    if np.diag(axes).min() < _STRAIGHT:
+        extent, axes = np.abs(fixed.axes) @ fixed.extent, np.eye(3)
     spacing = max(min(fixed.spacing), float(extent.max()) / 320)
     size = np.maximum(np.round(extent / spacing).astype(int), 2)
-    # The patient's axes where the grid is nearly straight; an oblique scan keeps its own, in the patient's order.
-    axes = fixed.axes[:, [int(np.abs(fixed.axes[axis]).argmax()) for axis in range(3)]]
-    axes = axes * np.sign(np.diag(axes))
     origin = fixed.centre - axes @ (spacing * (size - 1) / 2)
     return ImageGrid(tuple(size), (spacing,) * 3, tuple(origin), tuple(axes.ravel()))
+
+
+def _patient(fixed: np.ndarray) -> np.ndarray:
+    """Where the patient is in a volume of grey values 0 .. 1, lungs and bowel gas included; everywhere if that is hard to say."""
+    from scipy import ndimage
+
+    in_plane = np.zeros((3, 3, 3), dtype=bool)
+    in_plane[1, 1], in_plane[1, :, 1] = True, True
+    body = np.pad(fixed > _VISIBLE, 3, mode="edge")
+    body = ndimage.binary_closing(body, in_plane, iterations=2)  # a thin chest wall may have gaps
+    body = ndimage.binary_opening(ndimage.binary_fill_holes(body, in_plane), in_plane)[3:-3, 3:-3, 3:-3]
+    return body if body.mean() > 0.02 else np.ones_like(body)
 
 
 def _on(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
@@ -204,9 +239,11 @@ def _show(place: Axes, image: np.ndarray, grid: ImageGrid, view: _View, **style:
     return place.imshow(image, extent=_frame(grid, view), origin="lower" if view.flip else "upper", interpolation="bilinear", **style)
 
 
-def _blend(place: Axes, fixed: np.ndarray, moving: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """Fixed in magenta over moving in green."""
-    _show(place, np.stack([fixed, moving, fixed], axis=-1), grid, view)
+def _blend(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
+    """Fixed in magenta over moving in green; dim where there is no moving image to agree with."""
+    picture = np.stack([fixed, moving, fixed], axis=-1)
+    picture[~covered] = _DIM * fixed[~covered, None]
+    _show(place, picture, grid, view)
 
 
 def _coordinates(image: np.ndarray, grid: ImageGrid) -> tuple[np.ndarray, np.ndarray]:
@@ -218,26 +255,33 @@ def _deformation(
     image: np.ndarray,
     field: DisplacementField,
     lengths: np.ndarray,
+    patient: np.ndarray,
     grid: ImageGrid,
     view: _View,
     middle: np.ndarray,
     top: float,
 ):  # noqa: ANN202
-    """A regular grid of the moving image as it comes to lie on the fixed one, over the displacement's length."""
+    """A regular grid of the moving image as it comes to lie on the fixed one, over the displacement's length.
+
+    Only where the patient is: a field in the air around says nothing, and looks as if it did.
+    """
     _show(place, image, grid, view, cmap="gray", vmin=0, vmax=1)
-    picture = _show(place, _cut(lengths, view, middle), grid, view, cmap="viridis", vmin=0, vmax=top, alpha=0.55)
+    air = ~_cut(patient, view, middle)
+    coloured = np.ma.masked_array(_cut(lengths, view, middle), air)
+    picture = _show(place, coloured, grid, view, cmap="viridis", vmin=0, vmax=top, alpha=0.55)
     local = np.einsum("ab,azyx->bzyx", grid.axes, field.vectors)  # along the picture's axes
     x, y = _coordinates(image, grid)
     spacing = float(max(grid.extent)) / _LINES
     for base, component in ((x, view.right), (y, view.up)):
-        target = base + _cut(local[component], view, middle)
-        levels = np.arange(np.floor(target.min() / spacing), np.ceil(target.max() / spacing) + 1) * spacing
-        place.contour(x, y, target, levels=levels, colors="white", linewidths=0.7)
+        target = np.ma.masked_array(base + _cut(local[component], view, middle), air)
+        if target.count():
+            levels = np.arange(np.floor(target.min() / spacing), np.ceil(target.max() / spacing) + 1) * spacing
+            place.contour(x, y, target, levels=levels, colors="white", linewidths=0.7, linestyles="solid")
     return picture
 
 
 def _outlines(place: Axes, fixed: np.ndarray, moving: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """The fixed image with the moving one's steepest edges."""
+    """The fixed image with lines of equal grey of the moving one: around it, and around its brighter parts."""
     _show(place, fixed, grid, view, cmap="gray", vmin=0, vmax=1)
     x, y = _coordinates(moving, grid)
     place.contour(x, y, moving, levels=[0.25, 0.6], colors=["#ffb000", "#40e0ff"], linewidths=0.8)

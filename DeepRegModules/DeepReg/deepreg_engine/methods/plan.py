@@ -15,7 +15,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.parameters import DenseParameters
 
 # Labels of the later stages reach so many steps: each corrects what the stage before could not resolve.
-LATER_RADIUS = 4
+LATER_RADIUS = 3
 # The moving image is drawn so far around the fixed one, in capture ranges: the stages after the first go a little further.
 REACH = 1.5
 # Samples of a control point's patch along each axis.
