@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from registering import FIXED_TURNS, MOVING_TURNS, float_image, grid_over, noisy, scene
+from registering import FIXED_TURNS, MOVING_TURNS, aligned, float_image, grid_over, noisy, scene
 from scenes import image_on, itk_map, make_grid, rotation, voxel_points
 
 from deepreg_engine.errors import InputError, ParameterError
@@ -97,10 +97,9 @@ def test_a_third_of_the_body_somewhere_else_is_found():
     assert overlap(ImageGrid.of(fixed), ImageGrid.of(upper), np.zeros(3)) == 0.0
     shown = ImageGrid.of(upper).contains(targets + offset)
     assert 0.15 < shown.mean() < 0.5
-    for kind in ("rigid", "affine"):
-        result = align(fixed, upper, kind)
-        assert result.kind == kind and result.notes == ()
-        assert mean_distance(result.transform, points[shown], (targets + offset)[shown]) < 0.5 * min(fixed.GetSpacing())
+    result = align(fixed, upper, "affine")
+    assert result.kind == "affine" and result.notes == ()
+    assert mean_distance(result.transform, points[shown], (targets + offset)[shown]) < 0.5 * min(fixed.GetSpacing())
 
 
 # ------------------------------------------------------------------------------------------------------------ closed forms
@@ -237,16 +236,15 @@ def test_centres_of_mass_take_a_mask_of_one_voxel_at_its_word():
 def test_the_same_images_give_the_same_transform_with_any_number_of_threads():
     pair = scene("thorax")
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    found = []
+    found = [aligned(pair).transform]
     try:
-        for threads in (1, 1, 5):
+        for threads in (1, 5):
             sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-            transform = align(pair.fixed, pair.moving, "affine").transform
-            found.append((transform.GetName(), transform.GetParameters(), transform.GetFixedParameters()))
+            found.append(align(pair.fixed, pair.moving, "affine").transform)
             assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads  # left as it was
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
-    assert found[0] == found[1] == found[2]
+    assert len({(one.GetName(), one.GetParameters(), one.GetFixedParameters()) for one in found}) == 1
     assert pair.affine_error() < 0.6 * pair.error()
 
 

@@ -243,13 +243,16 @@ class _Registration:
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
         self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
         cost, confidence, shape = self._costs(data, field, search)
+        labels = int(cost[0, 0, ..., 0].numel())
         smooth = regularise(cost, parameters.mean_field_passes, (1.0, parameters.message_weight, 0.0), confidence)
+        del cost  # volumes of costs are the largest part of a run's memory
         terms = self._search_guides(guides, field, shape, search)
         probability = None
         if parameters.instance_optimisation != "coupled" or number == parameters.search_stages:
             probability = probabilities(smooth, parameters.sharpness)
             self._deviation = (standard_deviation(probability) * search.step * data.spacing, _control_grid(level.grid, search, shape))
         if parameters.instance_optimisation == "coupled":
+            del probability
             control, step = search.control * data.spacing, search.step * data.spacing
             update = couple(smooth, parameters.search_smoothness * step**2 / control**4, confidence, terms, tolerance=_SOLVED)
         else:
@@ -258,7 +261,7 @@ class _Registration:
                 update = maximise_probability(probability, update)
         update = spread(update * search.step, field.shape[1:], search.control, _first_control())
         field = compose(update, field)
-        self._record("search", data, begun, control_points=int(np.prod(shape)), labels=int(cost[0, 0, ..., 0].numel()),
+        self._record("search", data, begun, control_points=int(np.prod(shape)), labels=labels,
                      step_mm=search.step * data.spacing, range_mm=search.step * search.radius * data.spacing, field=field)
         return field
 

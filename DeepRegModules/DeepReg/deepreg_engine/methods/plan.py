@@ -21,8 +21,8 @@ REACH = 1.5
 # Samples of a control point's patch along each axis.
 PATCH = 2
 _BYTES = 4
-# What Python, torch and SimpleITK take before the first voxel, and slack for temporaries that are not counted.
-_BASE_BYTES = 400e6
+# What Python, torch and SimpleITK take for themselves, and slack for temporaries that are not counted.
+_BASE_BYTES = 450e6
 _SLACK = 1.15
 
 
@@ -126,7 +126,6 @@ def estimate_memory(
         parameters: of the method.
         channels: of the features.
     """
-    copies = 2.0 if parameters.mean_field_passes else 1.0
     # In floats. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
     smoothed = max(3.0 * fixed.voxels, 5.0 * moving.voxels)
     peak = 15.0 * fixed.voxels
@@ -135,8 +134,11 @@ def estimate_memory(
         frame = _frame_voxels(level, moving, REACH * parameters.capture_range)
         images = 8.0 * voxels + 2.0 * frame  # both images, masks, the field
         peak = max(peak, images + smoothed + 4.0 * frame)
-        for search in level.searches:
+        for number, search in enumerate(level.searches, start=1):
             counts = control_counts(level.grid, search.control)
+            # Costs and what regularisation makes of them; where probabilities are wanted, these and their exponents.
+            coupled = parameters.instance_optimisation == "coupled" and number < len(level.searches)
+            copies = 3.0 if not coupled else 2.0 if parameters.mean_field_passes else 1.0
             labels = (2 * search.radius + 1) ** 3
             volume = float(np.prod(counts)) * labels
             padded = float(np.prod([n + 2 * padding_voxels(level, search, 4) for n in level.grid.shape]))
