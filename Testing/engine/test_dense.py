@@ -36,6 +36,15 @@ QUICK = dense_preset("quick").parameters.replaced({"capture_range": 40.0})
 SHIFT = np.array([25.0, 10.0, -20.0])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Volumes this small are computed by one thread faster than two find together on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def run(fixed, moving, alignment=IDENTITY, parameters=QUICK, device="cpu", progress=None, **more):
     return register_dense(DenseInput(fixed, moving, alignment=alignment, **more), parameters, device, progress)
 
@@ -493,7 +502,7 @@ def test_the_same_input_gives_the_same_bits_in_this_process_and_in_another(tmp_p
     first = fingerprint(run_files(tmp_path))
     assert fingerprint(run_files(tmp_path)) == first
     folders = [str(Path(deepreg_engine.__file__).parents[1]), str(Path(__file__).parent)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     call = [sys.executable, "-c", "import sys, test_dense as t; print(t.fingerprint(t.run_files(sys.argv[1])))", str(tmp_path)]
     output = subprocess.run(call, capture_output=True, text=True, env=environment, check=True, timeout=300).stdout
     assert output.split()[-1] == first
