@@ -19,7 +19,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.images import background_value, resample
 from deepreg_engine.methods.parameters import INITIALS
 
 _SEED = 20190813
@@ -87,12 +87,20 @@ def align(
     if kind == "geometry":
         shift = ImageGrid.of(moving).centre - ImageGrid.of(fixed).centre
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
+    fixed, moving = without_padding(fixed), without_padding(moving)
     if kind == "mass":
         shift = _centre_of_mass(moving, moving_mask) - _centre_of_mass(fixed, fixed_mask)
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
     search = _Search(fixed, moving, kind, fixed_mask, moving_mask)
     with _one_thread():
         return search.run()
+
+
+def without_padding(image: sitk.Image) -> sitk.Image:
+    """The image with nothing below its background: the marks of a CT scanner outside its round field of view become air."""
+    air = background_value(image)
+    lowest = float(sitk.GetArrayViewFromImage(image).min())
+    return sitk.Clamp(image, lowerBound=air) if lowest < air else image
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value
 from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.geometry.volume import draw
+from deepreg_engine.methods.affine import without_padding
 
 
 class LevelData:
@@ -47,9 +48,7 @@ class LevelData:
     ) -> None:
         self.grid = grid
         self._extractor = extractor
-        air = background_value(fixed)
-        image = draw(sitk.Clamp(fixed, lowerBound=air) if air > _lowest(fixed) else fixed, grid, default=air)
-        self.fixed = image.to(device)
+        self.fixed = draw(without_padding(fixed), grid, default=background_value(fixed)).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid, None).to(device)
 
         moving_grid = ImageGrid.of(moving)
@@ -57,7 +56,7 @@ class LevelData:
         alignment = _on_frame(alignment, frame, ImageGrid.of(fixed))
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
-        image = draw(sitk.Clamp(moving, lowerBound=self._air) if self._air > _lowest(moving) else moving, frame, alignment, self._air)
+        image = draw(without_padding(moving), frame, alignment, self._air)
         # Sampling falls to 0 outside, so air has to be 0.
         parts = [image - self._air, _draw_known(moving_grid, frame, alignment)]
         if moving_mask is not None:
@@ -103,10 +102,6 @@ class LevelData:
                 self._moving_features = self._extractor(self._moving[0] + self._air, self.spacing)
             features = sample(self._moving_features, index, "border")
         return features, values[1], values[2] if self.has_moving_mask else None
-
-
-def _lowest(image: sitk.Image) -> float:
-    return float(sitk.GetArrayViewFromImage(image).min())
 
 
 def _drawn_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> torch.Tensor:
