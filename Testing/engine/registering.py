@@ -7,7 +7,7 @@ neither, through the same deformation in closed form. Distances are measured wit
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,8 +16,6 @@ from scenes import image_on, make_grid, voxel_points
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.affine import Alignment, align
-from deepreg_engine.methods.dense import DenseInput, DenseResult, register_dense
-from deepreg_engine.methods.presets import dense_preset
 from deepreg_engine.phantoms import make_pair
 from deepreg_engine.phantoms.deformation import Deformation
 from deepreg_engine.phantoms.scan import build, examine
@@ -29,11 +27,8 @@ _FIXED_SPACING = {"abdomen": (6.5, 8.0, 5.0), "thorax": (8.0, 6.5, 5.5), "brain"
 _MOVING_SPACING = {"abdomen": (8.0, 5.5, 7.0), "thorax": (6.0, 7.0, 8.5), "brain": (4.4, 3.6, 3.8)}
 FIXED_TURNS, MOVING_TURNS = (11.0, -9.0, 16.0), (-7.0, 12.0, -13.0)
 
-# Cheap, and enough where quality is not the point.
-FAST = dense_preset("quick").parameters.replaced({"working_spacing": 8.0, "control_spacing": 20.0, "capture_range": 48.0})
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Two float32 images, the truth between them on the fixed grid, and the fixed voxels of the body that the moving scan shows."""
 
@@ -42,7 +37,6 @@ class Scene:
     truth: np.ndarray
     body: np.ndarray
     deformation: Deformation
-    fixed_labels: np.ndarray
 
     @property
     def grid(self) -> ImageGrid:
@@ -78,41 +72,29 @@ def grid_over(centre, extent, spacing, turns) -> ImageGrid:
 
 
 @functools.cache
-def scene(anatomy: str, modality_pair: str | None = None, swapped: bool = False) -> Scene:
-    """A phantom pair on steep grids; its images are never changed. Swapped: the deformed scan is the moving one."""
+def scene(anatomy: str, modality_pair: str | None = None) -> Scene:
+    """A phantom pair on steep grids; its images are never changed."""
     pair = make_pair(anatomy, 0, modality_pair, detail=0.25)
     model, deformation = build(anatomy, 0), pair.deformation
-    centre = np.array(_CENTRES[anatomy])
-    deformed_centre = deformation.inverse(centre[None])[0]
-    extent = np.array(_EXTENTS[anatomy])
-    grids = [
-        grid_over(deformed_centre, extent, _FIXED_SPACING[anatomy], FIXED_TURNS),
-        grid_over(centre, 1.08 * extent, _MOVING_SPACING[anatomy], MOVING_TURNS),
-    ]
+    centre, extent = np.array(_CENTRES[anatomy]), np.array(_EXTENTS[anatomy])
+    fixed_grid = grid_over(deformation.inverse(centre[None])[0], extent, _FIXED_SPACING[anatomy], FIXED_TURNS)
+    moving_grid = grid_over(centre, 1.08 * extent, _MOVING_SPACING[anatomy], MOVING_TURNS)
     modalities = pair.modality_pair.split("-")
-    seen, fixed = examine(model, grids[0], modalities[0], "fixed", deformation)
-    drawn, moving = examine(model, grids[1], modalities[1], "moving")
-    points = [voxel_points(grid).reshape(-1, 3) for grid in grids]
-    if swapped:
-        truth = deformation.inverse(points[1]) - points[1]
-        fixed, moving, seen, grids = moving, fixed, drawn, grids[::-1]
-        points = points[::-1]
-    else:
-        truth = deformation.displacement(points[0])
-    shape = grids[0].size[::-1]
-    partner = grids[1].physical_to_index(points[0] + truth)
-    shown = np.all((partner >= 0) & (partner <= np.array(grids[1].size) - 1), axis=1).reshape(shape)
+    seen, fixed = examine(model, fixed_grid, modalities[0], "fixed", deformation)
+    _, moving = examine(model, moving_grid, modalities[1], "moving")
+    points = voxel_points(fixed_grid).reshape(-1, 3)
+    truth = deformation.displacement(points)
+    shape = fixed_grid.size[::-1]
+    partner = moving_grid.physical_to_index(points + truth)
+    shown = np.all((partner >= 0) & (partner <= np.array(moving_grid.size) - 1), axis=1).reshape(shape)
     truth = np.moveaxis(truth.reshape(*shape, 3), -1, 0)
-    return Scene(float_image(fixed), float_image(moving), truth, np.asarray(seen.body) & shown, deformation, np.asarray(seen.labels))
+    return Scene(float_image(fixed), float_image(moving), truth, np.asarray(seen.body) & shown, deformation)
 
 
 @functools.cache
 def aligned(pair: Scene) -> Alignment:
     """Its affine alignment, found once."""
     return align(pair.fixed, pair.moving, "affine")
-
-
-Scene.__hash__ = object.__hash__  # identity: scenes are cached, and arrays have no hash
 
 
 def noisy(image: sitk.Image, sigma: float, seed: int = 0) -> sitk.Image:

@@ -128,7 +128,10 @@ def bar(grid, low, high, brighter=0.0):
 
 
 def test_mass_takes_a_bright_block_to_its_partner_and_masks_choose_the_block():
-    grids = make_grid((44, 30, 22), (2.0, 3.1, 4.3), FIXED_TURNS, (31, -52, 17)), make_grid((36, 41, 20), (2.9, 2.0, 4.0), MOVING_TURNS, (90, 5, -40))
+    grids = [
+        make_grid((44, 30, 22), (2.0, 3.1, 4.3), FIXED_TURNS, (31, -52, 17)),
+        make_grid((36, 41, 20), (2.9, 2.0, 4.0), MOVING_TURNS, (90, 5, -40)),
+    ]
     first, second = bar(grids[0], (0.1, 0.2, 0.2), (0.4, 0.6, 0.5)), bar(grids[0], (0.6, 0.3, 0.5), (0.9, 0.9, 0.9))
     other = bar(grids[1], (0.4, 0.1, 0.3), (0.8, 0.5, 0.8), brighter=400.0)
     fixed, moving = image_on(grids[0], first[0]), image_on(grids[1], other[0])

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from registering import aligned, grid_over, scene, shifted
+from registering import aligned, scene, shifted
 from scenes import image_on, itk_transform, make_grid, rotation, voxel_points
 
 from deepreg_engine.errors import EngineError, OutputError

@@ -133,7 +133,8 @@ def test_the_estimate_grows_with_everything_that_takes_memory():
     assert needed(fixed, finer, base) > least + 4 * (finer.voxels - moving.voxels)  # at least a copy of it
     assert needed(fixed, moving, base, 24) > least
     assert needed(fixed, moving, base.replaced({"working_spacing": 2.0})) > least
-    search = base.replaced({"refinement_iterations": 0, "working_spacing": 2.0, "control_spacing": 10.0})  # the peak is that of the largest part
+    # The peak is that of the largest part; without refinement it is the search.
+    search = base.replaced({"refinement_iterations": 0, "working_spacing": 2.0, "control_spacing": 10.0})
     alone = needed(fixed, moving, search)
     for changes in ({"capture_range": 90.0}, {"control_spacing": 8.0}):
         assert needed(fixed, moving, search.replaced(changes)) > alone, changes
