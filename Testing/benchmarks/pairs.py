@@ -149,6 +149,7 @@ def _overlap(options: argparse.Namespace) -> list[dict]:
     folder = options.data / "abdomen"
     labels = {"example_ct": ("example_seg_fast_force_split.nii.gz", 5), "chaos_ct3_3mm": ("chaos_ct3_liver_3mm.nii.gz", None)}
     rows = []
+    chosen = [part for setting in options.set for part in ("--set", setting)]
     with tempfile.TemporaryDirectory() as temporary:
         for fixed, moving in (("example_ct", "chaos_ct3_3mm"), ("chaos_ct3_3mm", "example_ct")):
             livers = []
@@ -157,7 +158,7 @@ def _overlap(options: argparse.Namespace) -> list[dict]:
                 livers.append(image == labels[name][1] if labels[name][1] else image > 0)
             row = {"fixed": fixed, "moving": moving}
             # Without search and refinement what remains is the alignment.
-            for stage, settings in (("affine", ["--set", "search_stages=0", "--set", "refinement_iterations=0"]), ("dense", [])):
+            for stage, settings in (("affine", ["--set", "search_stages=0", "--set", "refinement_iterations=0"]), ("dense", chosen)):
                 out = str(Path(temporary) / "t.nrrd")
                 command = [sys.executable, "-m", "deepreg_engine", "register", "dense", "--fixed", str(folder / f"{fixed}.nii.gz"),
                            "--moving", str(folder / f"{moving}.nii.gz"), "--transform", out, "--quiet", *settings]

@@ -149,7 +149,7 @@ class DenseParameters(Parameters):
     mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
     mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
     working_spacing: float = parameter(
-        3.0, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
+        3.5, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
     )
     working_voxels: float = parameter(
         6.0, "cap on the voxels of the computation; above it the working spacing grows", unit="million", minimum=0.01, maximum=200.0, group="Resolution"

@@ -51,7 +51,7 @@ DENSE_PRESETS = (
         "mr-ct",
         "MR with CT",
         "two modalities of the trunk: more smoothness, because fewer edges correspond",
-        DenseParameters(capture_range=48.0, search_smoothness=600.0, smoothness=20.0),
+        DenseParameters(working_spacing=3.0, capture_range=48.0, search_smoothness=600.0, smoothness=20.0),
     ),
     Preset(
         "quick",
