@@ -1,0 +1,16 @@
+"""A Slicer host without the Slicer application: scene, logics, views, and the Qt classes that scripted modules use.
+
+    import slicer_testing
+    host = slicer_testing.start()
+    panel = host.load_module("path/to/MyModule.py").widgetRepresentation()
+"""
+
+from slicer_testing.pythonqt.enumerations import patch_all
+
+# Before any table with enumerations as keys is made: they hash as the integers they compare with.
+patch_all()
+
+from slicer_testing.host import Host, start  # noqa: E402
+
+__all__ = ["Host", "start"]
+__version__ = "0.1.0"

@@ -1,0 +1,131 @@
+"""A MRML scene with the logics of Slicer's core modules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import slicer
+import vtk
+
+# Module name and class of its logic, in the order in which later ones need earlier ones.
+LOGICS = (
+    ("Units", "vtkSlicerUnitsLogic"),
+    ("Colors", "vtkSlicerColorLogic"),
+    ("Data", "vtkSlicerDataModuleLogic"),
+    ("Cameras", "vtkSlicerCamerasModuleLogic"),
+    ("ViewControllers", "vtkSlicerViewControllersLogic"),
+    ("SubjectHierarchy", "vtkSlicerSubjectHierarchyModuleLogic"),
+    ("Volumes", "vtkSlicerVolumesLogic"),
+    ("Models", "vtkSlicerModelsLogic"),
+    ("Transforms", "vtkSlicerTransformLogic"),
+    ("Markups", "vtkSlicerMarkupsLogic"),
+    ("Annotations", "vtkSlicerAnnotationModuleLogic"),
+    ("Segmentations", "vtkSlicerSegmentationsModuleLogic"),
+    ("SegmentEditor", "vtkSlicerSegmentEditorLogic"),
+    ("Terminologies", "vtkSlicerTerminologiesModuleLogic"),
+    ("Tables", "vtkSlicerTablesLogic"),
+    ("Plots", "vtkSlicerPlotsLogic"),
+    ("Texts", "vtkSlicerTextsLogic"),
+    ("Sequences", "vtkSlicerSequencesLogic"),
+    ("VolumeRendering", "vtkSlicerVolumeRenderingLogic"),
+    ("CropVolume", "vtkSlicerCropVolumeLogic"),
+    ("Reformat", "vtkSlicerReformatLogic"),
+    ("SceneViews", "vtkSlicerSceneViewsModuleLogic"),
+)
+
+
+class _Scene(slicer.vtkMRMLScene):
+    """The scene; it knows which observers code outside this package has left on it."""
+
+    def AddObserver(self, event: int | str, call: Callable, priority: float = 0.0) -> int:  # noqa: N802
+        tag = super().AddObserver(event, call, priority)
+        if not sys._getframe(1).f_globals.get("__name__", "").startswith("slicer_testing."):
+            self.__dict__.setdefault("_foreign", {})[tag] = getattr(call, "__qualname__", type(call).__name__)
+        return tag
+
+    def RemoveObserver(self, tag: int) -> None:  # noqa: N802
+        self.__dict__.get("_foreign", {}).pop(tag, None)
+        super().RemoveObserver(tag)
+
+
+_Scene.__name__ = _Scene.__qualname__ = "vtkMRMLScene"
+
+
+@dataclass
+class Core:
+    """What the application is made of, below its windows.
+
+    Args:
+        scene: the one scene of the application.
+        logic: the application's logic.
+        logics: of the modules, by module name.
+    """
+
+    scene: slicer.vtkMRMLScene
+    logic: slicer.vtkSlicerApplicationLogic
+    logics: dict[str, object] = field(default_factory=dict)
+    cache: object = None
+    io: object = None
+
+    def clear(self) -> None:
+        """As File > Close scene, with singletons too as they are at start."""
+        self.scene.Clear(1)
+        self.scene.RemoveAllDefaultNodes()
+        self.add_defaults()
+
+    def drop_foreign_observers(self) -> list[str]:
+        """Remove the observers that modules have left on the scene; returns what they called."""
+        left = dict(self.scene.__dict__.get("_foreign", {}))
+        for tag in left:
+            self.scene.RemoveObserver(tag)
+        return sorted(left.values())
+
+    def add_defaults(self) -> None:
+        """Nodes that a new scene of the application has."""
+        self.logic.GetColorLogic().AddDefaultColorNodes()
+        if self.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode") is None:
+            crosshair = slicer.vtkMRMLCrosshairNode()
+            crosshair.SetCrosshairName("default")
+            self.scene.AddNode(crosshair)
+
+    def modules(self) -> Iterator[str]:
+        return iter(self.logics)
+
+
+def make_core(temporary: str) -> Core:
+    """A scene with all logics.
+
+    Args:
+        temporary: folder for the cache and for scenes that are unpacked.
+    """
+    scene = _Scene()
+    logic = slicer.vtkSlicerApplicationLogic()
+    logic.SetTemporaryPath(temporary)
+    cache = slicer.vtkCacheManager()
+    # The cache deletes only in a folder that says it is one.
+    folder = Path(temporary) / "cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".slicer-cache").touch()
+    cache.SetRemoteCacheDirectory(str(folder))
+    io = slicer.vtkDataIOManager()
+    io.SetCacheManager(cache)
+    scene.SetCacheManager(cache)
+    scene.SetDataIOManager(io)
+    logic.SetMRMLScene(scene)
+    core = Core(scene, logic, cache=cache, io=io)
+    for name, class_name in LOGICS:
+        # Each logic registers its node classes when it gets the scene; it must know the application's logic by then.
+        made = logic.GetColorLogic() if name == "Colors" and logic.GetColorLogic() else getattr(slicer, class_name)()
+        made.SetMRMLApplicationLogic(logic)
+        if name == "Terminologies":
+            # It looks for the application's own files, which are not part of the wheel, and complains of each; modules load theirs.
+            vtk.vtkObject.GlobalWarningDisplayOff()
+        made.SetMRMLScene(scene)
+        vtk.vtkObject.GlobalWarningDisplayOn()
+        logic.SetModuleLogic(name, made)
+        core.logics[name] = made
+    core.add_defaults()
+    return core

@@ -1,0 +1,21 @@
+"""Typed access to a vtkMRMLScriptedModuleNode: ``parameterNodeWrapper``, ``parameterPack`` and their GUI connectors.
+
+The names of this package are those of 3D Slicer, so that a scripted module imports the same things here and in the
+application; files that start with an underscore are the host's own and not to be imported by modules.
+"""
+
+from .default import *
+from .guiConnectors import *
+from .guiCreation import *
+from .parameterPack import *
+from .serializers import *
+from .types import *
+from .validators import *
+from .util import (
+    findFirstAnnotation,
+    getNodeTypes,
+    isNodeOrUnionOfNodes,
+    splitAnnotations,
+    unannotatedType,
+)
+from .wrapper import *

@@ -1,0 +1,123 @@
+"""A user's hands: clicks and keys that go through Qt's events, so that disabled and hidden widgets cannot be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
+
+
+class Hands:
+    """Uses widgets of one application.
+
+    Args:
+        host: the application.
+    """
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+
+    def click(self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False) -> None:
+        """Click a widget, in its middle unless a place is given.
+
+        Raises:
+            AssertionError: if a user could not click it, with the reason.
+        """
+        _must_be_usable(target)
+        press = QTest.mouseDClick if twice else QTest.mouseClick
+        place = QPoint(*at) if at else _place(target)
+        press(target, getattr(Qt.MouseButton, f"{button.capitalize()}Button"), Qt.KeyboardModifier.NoModifier, place)
+        self._host.process_events()
+
+    def drag(self, target: QWidget, start: tuple[int, int], end: tuple[int, int], button: str = "left", steps: int = 8) -> None:
+        """Press, move in steps, release."""
+        _must_be_usable(target)
+        which, none = getattr(Qt.MouseButton, f"{button.capitalize()}Button"), Qt.KeyboardModifier.NoModifier
+        QTest.mouseMove(target, QPoint(*start))
+        QTest.mousePress(target, which, none, QPoint(*start))
+        for step in range(1, steps + 1):
+            x, y = (round(a + (b - a) * step / steps) for a, b in zip(start, end))
+            _move(target, QPoint(x, y), which)
+        QTest.mouseRelease(target, which, none, QPoint(*end))
+        self._host.process_events()
+
+    def type(self, target: QWidget, text: str, replace: bool = True) -> None:
+        """Type into a widget; what stood there is replaced unless told otherwise. Ends with Enter."""
+        _must_be_usable(target)
+        target.setFocus()
+        if replace and hasattr(type(target), "selectAll"):
+            target.selectAll()
+        QTest.keyClicks(target, text)
+        QTest.keyClick(target, Qt.Key.Key_Return)
+        self._host.process_events()
+
+    def key(self, target: QWidget, name: str) -> None:
+        """Press one key by Qt's name: "Escape", "Tab", "Delete"."""
+        _must_be_usable(target)
+        QTest.keyClick(target, getattr(Qt.Key, f"Key_{name}"))
+        self._host.process_events()
+
+    def choose(self, target: QWidget, choice: Any) -> None:
+        """Choose in a combo box by text, in a node selector by node (or None) or by its name.
+
+        Raises:
+            AssertionError: if it does not offer that.
+        """
+        _must_be_usable(target)
+        if hasattr(type(target), "setCurrentNode"):
+            self._choose_node(target, choice)
+        else:
+            box = target if isinstance(target, QComboBox) else target.findChild(QComboBox)
+            index = box.findText(str(choice))
+            offered = ", ".join(box.itemText(i) for i in range(box.count()))
+            assert index >= 0, f"{target.objectName()} does not offer {choice!r}, but: {offered}"
+            box.setCurrentIndex(index)
+            box.activated.emit(index)
+        self._host.process_events()
+
+    def _choose_node(self, selector: QWidget, choice: Any) -> None:
+        nodes = [selector.nodeFromIndex(i) for i in range(selector.nodeCount())]
+        if isinstance(choice, str):
+            named = [node for node in nodes if node.GetName() == choice]
+            offered = ", ".join(node.GetName() for node in nodes)
+            assert named, f"{selector.objectName()} does not offer {choice!r}, but: {offered or 'nothing'}"
+            choice = named[0]
+        elif choice is not None:
+            assert choice in nodes, f"{selector.objectName()} does not offer {choice.GetName()} ({choice.GetClassName()})"
+        else:
+            assert selector.noneEnabled(), f"{selector.objectName()} does not offer None"
+        selector.setCurrentNode(choice)
+
+
+def _place(target: QWidget) -> QPoint:
+    # The text of a check box or radio button may end before the middle of its widget.
+    if isinstance(target, QAbstractButton) and target.isCheckable():
+        for x in (target.width() // 2, 8):
+            if target.hitButton(QPoint(x, target.height() // 2)):
+                return QPoint(x, target.height() // 2)
+    return target.rect().center()
+
+
+def _must_be_usable(target: QWidget) -> None:
+    name = target.objectName() or type(target).__name__
+    if not target.isEnabled():
+        off = target
+        while off.parentWidget() is not None and not off.parentWidget().isEnabled():
+            off = off.parentWidget()
+        raise AssertionError(f"{name} cannot be used: {off.objectName() or type(off).__name__} is disabled ({target.toolTip() or 'no tool tip'})")
+    if not target.isVisible():
+        raise AssertionError(f"{name} cannot be used: it is not visible")
+
+
+def _move(target: QWidget, place: QPoint, held: Qt.MouseButton) -> None:
+    # QTest.mouseMove does not tell which button is held, and a drag without a button is none.
+    from PySide6.QtCore import QEvent, QPointF
+    from PySide6.QtGui import QMouseEvent
+
+    where = QPointF(place)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove, where, QPointF(target.mapToGlobal(place)), Qt.MouseButton.NoButton, held, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(target, event)

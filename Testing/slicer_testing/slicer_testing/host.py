@@ -1,0 +1,185 @@
+"""The one application of a process."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+_BUNDLED = Path(__file__).parent / "bundled"
+_host: "Host | None" = None
+
+
+class Host:
+    """The application that runs in this process; made by :func:`start`.
+
+    Args:
+        app: ``slicer.app``.
+        core: scene and logics.
+        loader: of modules.
+    """
+
+    def __init__(self, app: Any, core: Any, loader: Any) -> None:
+        self.app, self.core, self.loader = app, core, loader
+
+    @property
+    def scene(self) -> Any:
+        return self.core.scene
+
+    @property
+    def dialogs(self) -> Any:
+        """The dialogs that were shown, and their answers."""
+        from slicer_testing.pythonqt.dialogs import desk
+
+        return desk
+
+    def add_module_path(self, path: str | Path) -> None:
+        """A folder in which modules are looked for."""
+        self.loader.add_path(path)
+
+    def load_module(self, name_or_path: str | Path) -> Any:
+        """Load a scripted module by name or by the path of its script."""
+        return self.loader.load(name_or_path)
+
+    def process_events(self, seconds: float = 0.0) -> None:
+        """Let the event loop run; for a while if asked."""
+        import time
+
+        end = time.perf_counter() + seconds
+        while True:
+            self.app.processEvents()
+            if time.perf_counter() >= end:
+                return
+            time.sleep(0.002)
+
+    def wait_for(self, condition: Any, seconds: float = 10.0, what: str = "") -> Any:
+        """Run the event loop until a condition holds.
+
+        Raises:
+            TimeoutError: if it does not in time.
+        """
+        import time
+
+        end = time.perf_counter() + seconds
+        while True:
+            self.app.processEvents()
+            value = condition()
+            if value:
+                return value
+            if time.perf_counter() >= end:
+                raise TimeoutError(f"waited {seconds:g} s for {what or 'a condition'}")
+            time.sleep(0.002)
+
+    def fresh(self) -> None:
+        """The state of a new application: empty scene, no module loaded, default settings, no dialog on record."""
+        from PySide6.QtCore import QCoreApplication, QEvent, QSettings
+
+        self.loader.unload_scripted()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        left = self.core.drop_foreign_observers()
+        if left:
+            logging.getLogger("slicer_testing").info("observers that were left on the scene are removed: %s", ", ".join(left))
+        self.core.clear()
+        self.scene.SetUndoOff()
+        self.scene.ClearUndoStack()
+        QSettings().clear()
+        self.dialogs.clear()
+        self.dialogs.interactive = False
+        self.app.commandOptions().testingEnabled = True
+        self.app.extensionsManagerModel().installed.clear()
+        while self.app.overrideCursor() is not None:
+            self.app.restoreOverrideCursor()
+        gc.collect()
+
+
+def start(module_paths: tuple[str | Path, ...] = ()) -> Host:
+    """Start the application, once in a process; later calls return the same.
+
+    Without a display, and unless QT_QPA_PLATFORM says otherwise, windows are drawn off screen.
+
+    Args:
+        module_paths: folders in which modules are looked for.
+    """
+    global _host
+    if _host is None:
+        _host = _start()
+    for path in module_paths:
+        _host.add_module_path(path)
+    return _host
+
+
+def _start() -> Host:
+    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from slicer_testing.application.app import isolate_settings, qSlicerApplication
+
+    temporary = isolate_settings()
+    import slicer
+
+    from slicer_testing.application import kits, modules
+    from slicer_testing.application.scene import make_core
+    from slicer_testing.pythonqt import dialogs, manners, namespaces
+
+    _python_slicer(Path(temporary) / "bin")
+    core = make_core(temporary)
+    slicer.mrmlScene = core.scene
+    slicer.modules = modules.Modules()
+    loader = modules.ModuleLoader(slicer.modules)
+    app = qSlicerApplication([sys.argv[0] if sys.argv else "slicer_testing"], core, loader, temporary)
+    slicer.app = app
+    for name, logic in core.logics.items():
+        loader.add_core(name, logic)
+    namespaces.install(slicer)
+    kits.install()
+    dialogs.install()
+    slicer.__path__.append(str(_BUNDLED / "slicer"))
+    sys.path.insert(0, str(_BUNDLED))
+    slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
+    modules.define_module_widget()
+    manners.install()
+    _copy_public("ScriptedLoadableModule", slicer)
+    app._started = True
+    # What is there now stays until the end; later collections need not look at it, which makes them fast enough for each test.
+    gc.collect()
+    gc.freeze()
+    atexit.register(_stop, temporary)
+    return Host(app, core, loader)
+
+
+def _python_slicer(folder: Path) -> None:
+    """The application's Python by the name under which ``slicer.util`` starts it."""
+    folder.mkdir()
+    script = folder / "PythonSlicer"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
+
+
+def _copy_public(name: str, slicer: Any) -> None:
+    """As the application does for its own submodules: ``slicer.ScriptedLoadableModule`` is there without an import."""
+    import importlib
+
+    for module in (name, "i18n", "testing", "packaging", "logic"):
+        if (_BUNDLED / "slicer" / f"{module}.py").is_file():
+            importlib.import_module(f"slicer.{module}")
+
+
+def _stop(temporary: str) -> None:
+    """Leave in an order that neither VTK nor Qt minds."""
+    global _host
+    if _host is None:
+        return
+    host, _host = _host, None
+    try:
+        host.loader.unload_scripted()
+        # Views first: they complain of each node that goes before them.
+        if host.app._layout_manager is not None:
+            host.app._layout_manager.setMRMLScene(None)
+        host.scene.Clear(0)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,134 @@
+"""Fixtures for pytest: a fresh application for each test, and hands for its panels.
+
+Load with ``pytest_plugins = ["slicer_testing.plugin"]`` or ``-p slicer_testing.plugin``. Folders with modules are given in the
+ini option ``slicer_module_paths`` or by ``slicer.add_module_path``.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slicer_testing.hands import Hands
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini("slicer_module_paths", "folders in which scripted modules are looked for", type="paths", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A crash in C++ ends the process; the last line on stderr then names the test, and the traceback stands above it.
+    if not faulthandler.is_enabled():
+        faulthandler.enable()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    reporter = _crash_log(item.config)
+    if reporter is not None:
+        reporter.write_text(item.nodeid, encoding="utf-8")
+    yield
+    if reporter is not None:
+        reporter.write_text("", encoding="utf-8")
+
+
+def _crash_log(config: pytest.Config) -> Path | None:
+    """A file that holds the name of the running test, so that a crash can be named by the next run."""
+    cache = getattr(config, "cache", None)
+    return None if cache is None else Path(cache.mkdir("slicer_testing")) / "running"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    log = _crash_log(session.config)
+    if log is not None and log.is_file():
+        crashed = log.read_text(encoding="utf-8")
+        if crashed:
+            session.config.issue_config_time_warning(pytest.PytestWarning(f"the run before this one ended while in {crashed}"), 2)
+            log.write_text("", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def slicer_host(request: pytest.FixtureRequest) -> Any:
+    """The application of this process, with whatever earlier tests left in it."""
+    import slicer_testing
+
+    return slicer_testing.start(tuple(request.config.getini("slicer_module_paths")))
+
+
+@pytest.fixture
+def slicer_app(slicer_host: Any) -> Iterator[Any]:
+    """The application as after its start: empty scene, no panel, own settings. Nothing may be left running."""
+    slicer_host.fresh()
+    threads = set(threading.enumerate())
+    children = _children()
+    yield slicer_host
+    unused = slicer_host.dialogs.unused
+    slicer_host.fresh()
+    slicer_host.process_events()
+    left = [thread.name for thread in threading.enumerate() if thread not in threads and thread.is_alive() and not thread.daemon]
+    processes = _children() - children
+    assert not left, f"threads were left running: {', '.join(left)}"
+    assert not processes, f"processes were left running: {sorted(processes)}"
+    assert not unused, f"{unused} answers to dialogs were not asked for"
+
+
+def _children() -> set[int]:
+    """Processes of this one that run; zombies do not count."""
+    folder = Path("/proc")
+    if not folder.is_dir():
+        return set()
+    import os
+
+    found = set()
+    for entry in folder.iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            if int(parent) == os.getpid() and state != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def load_module(slicer_app: Any) -> Any:
+    """Load a module and set up its panel: ``panel = load_module("Name")``; the panel's Python widget is ``panel.self()``."""
+
+    def load(name_or_path: str | Path, enter: bool = True) -> Any:
+        panel = slicer_app.load_module(name_or_path).widgetRepresentation()
+        panel.show()
+        if enter:
+            panel.enter()
+        slicer_app.process_events()
+        return panel
+
+    return load
+
+
+@pytest.fixture
+def loadModule(load_module: Any) -> Any:  # noqa: N802
+    """:func:`load_module` as Slicer would spell it."""
+    return load_module
+
+
+@pytest.fixture
+def hands(slicer_app: Any) -> Hands:
+    """Click, type, choose."""
+    return Hands(slicer_app)
+
+
+@pytest.fixture
+def compare_picture(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Compare a widget or a picture with one kept in a file: see :func:`slicer_testing.pictures.compare`."""
+    from slicer_testing.pictures import compare
+
+    def check(shown: Any, reference: str | Path, tolerance: float = 8.0, share: float = 0.01) -> None:
+        compare(shown, Path(request.path).parent / reference, tmp_path, tolerance, share)
+
+    return check

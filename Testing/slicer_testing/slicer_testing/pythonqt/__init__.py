@@ -1,0 +1,1 @@
+"""Qt and CTK as Slicer's Python sees them."""

@@ -1,0 +1,242 @@
+"""Message boxes, file dialogs and other dialogs, which in a test must neither block nor pass unseen.
+
+Each dialog is recorded in ``desk.shown``. Its answer is the next of those that ``desk.answer(...)`` was given; without one it is
+what a user does who closes the dialog: the escape button, no file, no text. With ``desk.interactive`` the real dialogs open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication, QColorDialog, QDialog, QFileDialog, QInputDialog, QMessageBox, QWidget
+
+Button = QMessageBox.StandardButton
+
+
+@dataclass
+class Shown:
+    """One dialog that was shown.
+
+    Args:
+        kind: "question", "information", "warning", "critical", "about", "text", "item", "number", "file", "color" or "dialog".
+        title, text: what it said.
+        detail: its informative and detailed text, or the filters of a file dialog.
+        dialog: the dialog itself, where the code made one.
+        answer: what it returned.
+    """
+
+    kind: str
+    title: str = ""
+    text: str = ""
+    detail: str = ""
+    dialog: QWidget | None = None
+    answer: Any = None
+
+
+_NOTHING = object()
+
+
+@dataclass
+class Desk:
+    """Where dialogs arrive.
+
+    Args:
+        interactive: open the real dialogs, for a person.
+        shown: what was shown, oldest first.
+    """
+
+    interactive: bool = False
+    shown: list[Shown] = field(default_factory=list)
+    _answers: deque = field(default_factory=deque)
+
+    def answer(self, *answers: Any) -> None:
+        """Queue answers: a value, or a function that gets the :class:`Shown` (and may use its dialog) and returns the value."""
+        self._answers.extend(answers)
+
+    def clear(self) -> None:
+        self.shown.clear()
+        self._answers.clear()
+
+    @property
+    def unused(self) -> int:
+        """Answers that no dialog has asked for."""
+        return len(self._answers)
+
+    def take(self, shown: Shown, otherwise: Any) -> Any:
+        """Record a dialog and give its answer."""
+        self.shown.append(shown)
+        answer = self._answers.popleft() if self._answers else otherwise
+        shown.answer = answer(shown) if callable(answer) else answer
+        return shown.answer
+
+
+desk = Desk()
+
+
+def message(
+    kind: str, title: str, text: str, buttons: int = Button.Ok, default: int = Button.NoButton, parent: QWidget | None = None, detail: str = ""
+) -> Any:
+    """A message box with standard buttons; returns the button."""
+    if desk.interactive:
+        box = QMessageBox(parent)
+        icons = {"question": "Question", "warning": "Warning", "critical": "Critical"}
+        box.setIcon(getattr(QMessageBox.Icon, icons.get(kind, "Information")))
+        box.setWindowTitle(title)
+        box.setText(text)
+        box.setInformativeText(detail)
+        box.setStandardButtons(Button(buttons))
+        box.setDefaultButton(Button(default))
+        return _exec_original(box)
+    return desk.take(Shown(kind, title, text, detail), _escape(buttons))
+
+
+def _escape(buttons: Any) -> Any:
+    """The button that closing a message box stands for."""
+    flags = int(getattr(buttons, "value", buttons))
+    for button in (Button.Cancel, Button.No, Button.Abort, Button.Close, Button.Ok):
+        if flags & button.value:
+            return button
+    return Button.NoButton
+
+
+def ask_text(title: str, label: str, default: str = "", parent: QWidget | None = None) -> str | None:
+    """A line of text; None if the user gave up."""
+    if desk.interactive:
+        text, accepted = _originals["getText"](parent, title, label, text=default)
+        return text if accepted else None
+    return desk.take(Shown("text", title, label, default), None)
+
+
+def ask_file(kind: str, title: str = "", start: str = "", filters: str = "", parent: QWidget | None = None) -> Any:
+    """A path, "" if the user gave up; a list of paths for kind "open files".
+
+    Args:
+        kind: "open", "open files", "save" or "folder".
+    """
+    if desk.interactive:
+        if kind == "folder":
+            return _originals["getExistingDirectory"](parent, title, start)
+        name = {"open": "getOpenFileName", "open files": "getOpenFileNames", "save": "getSaveFileName"}[kind]
+        return _originals[name](parent, title, start, filters)[0]
+    return desk.take(Shown("file", title, kind, filters), [] if kind == "open files" else "")
+
+
+def run_dialog(dialog: QDialog) -> Any:
+    """``exec`` of any dialog."""
+    if desk.interactive:
+        return _exec_original(dialog)
+    title = dialog.windowTitle()
+    if isinstance(dialog, QMessageBox):
+        kinds = {"Question": "question", "Warning": "warning", "Critical": "critical", "Information": "information"}
+        kind = kinds.get(dialog.icon().name, "information")
+        detail = "\n".join(part for part in (dialog.informativeText(), dialog.detailedText()) if part)
+        shown = Shown(kind, title, dialog.text(), detail, dialog)
+        otherwise: Any = _escape(dialog.standardButtons())
+    else:
+        shown, otherwise = Shown("dialog", title, "", "", dialog), 0
+    dialog.show()
+    QApplication.processEvents()
+    answer = desk.take(shown, otherwise)
+    if isinstance(dialog, QMessageBox) and isinstance(answer, str):
+        # An answer by the button's words.
+        button = next((b for b in dialog.buttons() if b.text().replace("&", "") == answer), None)
+        if button is None:
+            raise ValueError(f"the message box has no button {answer!r}")
+        button.click()
+        answer = dialog.standardButton(button)
+    elif isinstance(dialog, QMessageBox):
+        button = dialog.button(Button(getattr(answer, "value", answer)))
+        if button is not None:
+            button.click()
+    dialog.hide()
+    if not isinstance(dialog, QMessageBox):
+        number = int(getattr(answer, "value", answer) or 0)
+        dialog.done(number)
+        return number
+    return answer
+
+
+_originals: dict[str, Callable] = {}
+_exec_original: Callable = QDialog.exec
+
+
+def install() -> None:
+    """Lead Qt's own blocking calls here; once for the process."""
+    if _originals:
+        return
+    for owner, names in (
+        (QFileDialog, ("getOpenFileName", "getOpenFileNames", "getSaveFileName", "getExistingDirectory")),
+        (QInputDialog, ("getText", "getItem", "getInt", "getDouble", "getMultiLineText")),
+        (QMessageBox, ("question", "information", "warning", "critical", "about")),
+        (QColorDialog, ("getColor",)),
+    ):
+        for name in names:
+            _originals[name] = getattr(owner, name)
+            setattr(owner, name, staticmethod(_STATIC[name]))
+    QDialog.exec = run_dialog
+    QDialog.exec_ = run_dialog
+    QDialog.open = lambda dialog, *arguments: QTimer.singleShot(0, lambda: run_dialog(dialog))
+
+
+def _file(kind: str) -> Callable:
+    # PythonQt returns the path alone, without the filter that was chosen.
+    def ask(parent: Any = None, caption: str = "", dir: str = "", filter: str = "", *_: Any, **__: Any) -> Any:  # noqa: A002
+        return ask_file(kind, caption, str(dir), filter if isinstance(filter, str) else "", parent)
+
+    return ask
+
+
+def _message(kind: str) -> Callable:
+    def ask(parent: Any, title: str, text: str, buttons: Any = None, default: Any = Button.NoButton) -> Any:
+        if buttons is None:
+            buttons = Button.Yes | Button.No if kind == "question" else Button.Ok
+        return message(kind, title, text, buttons, default, parent)
+
+    return ask
+
+
+def _get_text(parent: Any, title: str, label: str, echo: Any = None, text: str = "", *_: Any) -> str:
+    # PythonQt has no out-parameter here: a cancelled dialog gives an empty text.
+    return ask_text(title, label, text, parent) or ""
+
+
+def _get_item(parent: Any, title: str, label: str, items: Any, current: int = 0, *_: Any) -> str:
+    if desk.interactive:
+        text, accepted = _originals["getItem"](parent, title, label, list(items), current)
+        return text if accepted else ""
+    return desk.take(Shown("item", title, label, "\n".join(items)), "")
+
+
+def _get_number(name: str) -> Callable:
+    def ask(parent: Any, title: str, label: str, value: Any = 0, *rest: Any) -> Any:
+        if desk.interactive:
+            return _originals[name](parent, title, label, value, *rest)[0]
+        return desk.take(Shown("number", title, label), value)
+
+    return ask
+
+
+def _get_color(initial: Any = None, parent: Any = None, title: str = "", *rest: Any) -> QColor:
+    if desk.interactive:
+        return _originals["getColor"](initial or QColor(), parent, title, *rest)
+    return desk.take(Shown("color", title), QColor())
+
+
+_STATIC: dict[str, Callable] = {
+    "getOpenFileName": _file("open"),
+    "getOpenFileNames": _file("open files"),
+    "getSaveFileName": _file("save"),
+    "getExistingDirectory": _file("folder"),
+    "getText": _get_text,
+    "getMultiLineText": _get_text,
+    "getItem": _get_item,
+    "getInt": _get_number("getInt"),
+    "getDouble": _get_number("getDouble"),
+    "getColor": _get_color,
+    **{kind: _message(kind) for kind in ("question", "information", "warning", "critical", "about")},
+}

@@ -1,0 +1,189 @@
+"""Which Qt classes and members Slicer and CTK have, and which of them this host implements.
+
+The table ``resources/slicer_qt_api.json`` lists, for each class that the application offers to Python, its base, properties, slots,
+invokables and signals. Host widgets are checked against it, so that a module cannot come to rely on a name that the application
+lacks; names of the application that a host widget leaves out raise NotImplementedError with the class and the name.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+
+_TABLE = Path(__file__).parent / "resources" / "slicer_qt_api.json"
+_CLASSES: dict[str, type] = {}
+# Members that reach Python by another way than the class's own header (decorators, base classes that the table leaves out).
+_ADDED = {
+    "qSlicerCoreApplication": ("testingEnabled", "aboutToQuit"),
+}
+
+
+@dataclass(frozen=True)
+class ClassApi:
+    """Members of one class, with those of its bases in the table.
+
+    Args:
+        name: of the class.
+        properties: whether each can be written.
+        methods: slots and invokables.
+        signals: names, without arguments.
+        qt_base: the Qt class below the last class of the table, "" if there is none.
+    """
+
+    name: str
+    properties: dict[str, bool]
+    methods: frozenset[str]
+    signals: frozenset[str]
+    qt_base: str
+
+    def __contains__(self, member: str) -> bool:
+        return member in self.properties or member in self.methods or member in self.signals
+
+
+@functools.cache
+def table() -> dict[str, dict]:
+    """The raw table, by class name."""
+    return json.loads(_TABLE.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def class_api(name: str) -> ClassApi | None:
+    """Members of a class of the application; None if it has no such class."""
+    if name not in table():
+        return None
+    properties: dict[str, bool] = {}
+    methods: set[str] = set()
+    signals: set[str] = set()
+    at = name
+    seen = set()
+    while at in table() and at not in seen:
+        seen.add(at)
+        entry = table()[at]
+        for member, access in entry.get("properties", {}).items():
+            properties.setdefault(member, "write" in access)
+        methods.update(entry.get("slots", ()), entry.get("invokables", ()), _ADDED.get(at, ()))
+        signals.update(entry.get("signals", ()))
+        at = entry.get("base", "")
+    return ClassApi(name, properties, frozenset(methods), frozenset(signals), at if at not in seen else "")
+
+
+def setter(member: str) -> str:
+    """Qt's name of the function that sets a property."""
+    return f"set{member[0].upper()}{member[1:]}"
+
+
+def getter(cls: type, member: str) -> str | None:
+    """The method of a host class that reads a property: ``name``, ``isName`` or ``getName``."""
+    capital = f"{member[0].upper()}{member[1:]}"
+    for candidate in (member, f"is{capital}", f"get{capital}"):
+        if callable(getattr(cls, candidate, None)) and not is_missing(cls, candidate):
+            return candidate
+    return None
+
+
+class _Missing:
+    """A member of the application that a host class does not implement."""
+
+    def __init__(self, owner: str, member: str, call: bool) -> None:
+        self.owner, self.member, self.call = owner, member, call
+
+    def error(self) -> NotImplementedError:
+        return NotImplementedError(f"{self.owner}.{self.member} is not implemented by slicer_testing")
+
+    def __get__(self, instance: object, owner: type) -> object:
+        if instance is None:
+            return self
+        if not self.call:
+            raise self.error()
+
+        def missing(*args: object, **kwargs: object) -> None:
+            raise self.error()
+
+        return missing
+
+    def __call__(self, *args: object, **kwargs: object) -> None:
+        raise self.error()
+
+    def __set__(self, instance: object, value: object) -> None:
+        raise self.error()
+
+
+def is_missing(cls: type, member: str) -> bool:
+    """Whether a class has a name only to say that the host does not implement it."""
+    for base in cls.__mro__:
+        if member in vars(base):
+            return isinstance(vars(base)[member], _Missing)
+    return False
+
+
+def slicer_widget(cls: type) -> type:
+    """Register a host class under its name, after checking it against the application's.
+
+    Raises:
+        TypeError: if the application has no such class, or the class has a public member that the application's has not.
+    """
+    api = class_api(cls.__name__)
+    if api is None:
+        raise TypeError(f"the application has no class {cls.__name__}")
+    for member, value in vars(cls).items():
+        if member.startswith("_") or member == "staticMetaObject" or isinstance(value, type):
+            continue
+        if not _is_known(api, cls, member, value):
+            raise TypeError(f"the application's {cls.__name__} has no {member}")
+    for member in api.properties:
+        if getter(cls, member) is None:
+            setattr(cls, member, _Missing(cls.__name__, member, call=False))
+        if api.properties[member] and not hasattr(cls, setter(member)):
+            setattr(cls, setter(member), _Missing(cls.__name__, setter(member), call=True))
+    for member in api.methods | api.signals:
+        if not hasattr(cls, member):
+            setattr(cls, member, _Missing(cls.__name__, member, call=member in api.methods))
+    _CLASSES[cls.__name__] = cls
+    return cls
+
+
+def _is_known(api: ClassApi, cls: type, member: str, value: object) -> bool:
+    if member in api or any(member in vars(base) for base in cls.__mro__[1:]):
+        return True
+    for known in api.properties:
+        capital = f"{known[0].upper()}{known[1:]}"
+        if member in (f"set{capital}", f"is{capital}", f"get{capital}"):
+            return True
+    # Enumerations are not in the table; they are plain integers, in capitals.
+    return not callable(value) and not isinstance(value, Signal) and member[0].isupper()
+
+
+def widget(name: str) -> type:
+    """A registered host class.
+
+    Raises:
+        NotImplementedError: if the application has the class and the host has not.
+        AttributeError: if the application has no such class.
+    """
+    load_widgets()
+    if name in _CLASSES:
+        return _CLASSES[name]
+    if name in table():
+        raise NotImplementedError(f"{name} is not implemented by slicer_testing")
+    raise AttributeError(f"the application has no class {name}")
+
+
+def registered() -> dict[str, type]:
+    """All host classes by name."""
+    load_widgets()
+    return dict(_CLASSES)
+
+
+@functools.cache
+def load_widgets() -> None:
+    """Import every module that defines host classes."""
+    for package_name in ("slicer_testing.widgets", "slicer_testing.views"):
+        package = importlib.import_module(package_name)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package_name}.{module.name}")

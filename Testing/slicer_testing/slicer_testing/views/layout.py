@@ -1,0 +1,461 @@
+"""The layout manager: which views are shown, and how they lie beside each other, as the scene's layout node says."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import slicer
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+from vtkmodules.vtkCommonCore import vtkCollection
+from vtkmodules.vtkRenderingCore import vtkRenderer
+
+from slicer_testing.registry import slicer_widget
+from slicer_testing.views.displayable_managers import use_application_logic
+from slicer_testing.views.layout_builder import LayoutBuilder, parse
+from slicer_testing.views.plot_widget import qMRMLPlotWidget
+from slicer_testing.views.slice_widget import qMRMLSliceWidget
+from slicer_testing.views.table_view import qMRMLTableWidget
+from slicer_testing.views.threed_widget import qMRMLThreeDWidget
+from slicer_testing.views.view_factory import WIDGETS, ctkLayoutViewFactory, qMRMLLayoutViewFactory
+from slicer_testing.views.view_widget import nodes_of
+from slicer_testing.widgets.mrml_observation import Observations
+
+Layouts = slicer.vtkMRMLLayoutNode
+FIRST_LAYOUT = Layouts.SlicerLayoutFourUpView
+"""The layout of a scene that names none."""
+
+MAIN_VIEWPORT = ""
+"""Name of the viewport in the application's window; others have windows of their own."""
+
+
+@slicer_widget
+class ctkLayoutManager(QObject):
+    """Viewports, and what is common to all layouts.
+
+    Args:
+        parent: owner.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewports: dict[str, QWidget] = {}
+        self._spacing = 1
+
+    def viewport(self, name: str = MAIN_VIEWPORT) -> QWidget | None:
+        """The widget that views lie in."""
+        return self._viewports.get(name)
+
+    def viewportNames(self) -> list[str]:
+        """Names of all viewports; the main one's is empty."""
+        return list(self._viewports)
+
+    def spacing(self) -> int:
+        """Pixels between views."""
+        return self._spacing
+
+
+@slicer_widget
+class ctkLayoutFactory(ctkLayoutManager):
+    """A layout manager that asks factories for views.
+
+    Args:
+        parent: owner.
+    """
+
+
+@slicer_widget
+class qMRMLLayoutManager(ctkLayoutFactory):
+    """Follows the layout node of a scene.
+
+    Args:
+        viewport: widget that the views lie in; one is made if there is none.
+        parent: owner.
+    """
+
+    layoutChanged = Signal(int)
+    activeMRMLThreeDViewNodeChanged = Signal(object)
+    activeMRMLTableViewNodeChanged = Signal(object)
+    activeMRMLPlotViewNodeChanged = Signal(object)
+    nodeAboutToBeEdited = Signal(object)
+
+    def __init__(self, viewport: QWidget | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._scene: slicer.vtkMRMLScene | None = None
+        self._node: slicer.vtkMRMLLayoutNode | None = None
+        self._removed_node: slicer.vtkMRMLLayoutNode | None = None
+        self._enabled = True
+        self._arrangement = FIRST_LAYOUT
+        self._shown: object = None
+        self._logic = slicer.vtkMRMLLayoutLogic()
+        self._color_logic: slicer.vtkMRMLColorLogic | None = None
+        self._observations = Observations(self)
+        self._containers: dict[str, QWidget] = {}
+        self._former_viewports: list[QWidget] = []
+        self._factories: list[ctkLayoutViewFactory] = []
+        self.setViewport(viewport if viewport is not None else QWidget())
+        for view_class in WIDGETS:
+            self.registerViewFactory(qMRMLLayoutViewFactory(view_class, self))
+
+    # Viewport and scene
+
+    def setViewport(self, widget: QWidget, name: str = MAIN_VIEWPORT) -> None:
+        """Let views lie in a widget; those that there are move into it."""
+        # Views that the present layout does not show are the former viewport's children, and would go with it.
+        former = self._viewports.get(name)
+        self._viewports[name] = widget
+        if former is not None and former is not widget:
+            for factory in self.mrmlViewFactories():
+                for _, view in factory._shown:
+                    view.setParent(widget)
+            self._former_viewports.append(former)
+        if widget.layout() is None:
+            outer = QVBoxLayout(widget)
+            outer.setContentsMargins(0, 0, 0, 0)
+        self._shown = None
+        if self._scene is not None:
+            self._update_layout()
+
+    def isViewportUsedInLayout(self, name: str) -> bool:
+        """Whether the present layout shows something in a viewport."""
+        return name in self._containers
+
+    def setSpacing(self, spacing: int) -> None:
+        """Set the pixels between views."""
+        self._spacing = int(spacing)
+        self._shown = None
+        self._update_layout()
+
+    def mrmlScene(self) -> slicer.vtkMRMLScene | None:
+        """The scene."""
+        return self._scene
+
+    def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
+        """Show the views of a scene."""
+        if scene is self._scene:
+            return
+        self._observations.drop(self._scene)
+        self._set_layout_node(None)
+        self._scene = scene
+        if scene is not None and scene.GetDefaultNodeByClass("vtkMRMLSliceNode") is None:
+            # Without presets a slice cannot be turned; the application adds them at its start.
+            slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
+        # The logic before anything else here, so that it has done its part when an event comes.
+        self._logic.SetMRMLScene(scene)
+        if scene is not None:
+            self._observations.add(scene, scene.NodeAddedEvent, self._on_node_added, give="data")
+            self._observations.add(scene, scene.NodeRemovedEvent, self._on_node_removed, give="data")
+            self._observations.add(scene, scene.EndBatchProcessEvent, self._follow_scene)
+            self._observations.add(scene, scene.EndRestoreEvent, self._update_layout)
+            self._observations.add(scene, scene.EndCloseEvent, self._follow_scene)
+        for factory in self.mrmlViewFactories():
+            factory.setMRMLScene(scene)
+        self._follow_scene()
+
+    def layoutLogic(self) -> slicer.vtkMRMLLayoutLogic:
+        """The logic that makes the view nodes of each layout."""
+        return self._logic
+
+    def mrmlColorLogic(self) -> slicer.vtkMRMLColorLogic | None:
+        """The colour logic of plots."""
+        return self._color_logic
+
+    def setMRMLColorLogic(self, logic: slicer.vtkMRMLColorLogic | None) -> None:
+        """Set the colour logic of plots."""
+        self._color_logic = logic
+
+    # Layout
+
+    def layout(self) -> int:
+        """Number of the layout."""
+        return self._node.GetViewArrangement() if self._node is not None else Layouts.SlicerLayoutNone
+
+    def setLayout(self, layout: int) -> None:
+        """Choose a layout; one that there is not gives the conventional layout."""
+        if self._node is None or self.layout() == layout:
+            return
+        if not self._node.IsLayoutDescription(layout):
+            layout = Layouts.SlicerLayoutConventionalView
+        self._node.RemoveAllMaximizedViewNodes()
+        self._node.SetViewArrangement(layout)
+
+    def setLayoutNumberOfCompareViewRows(self, number: int) -> None:
+        """Set the rows of the comparing layouts."""
+        if self._node is not None:
+            self._node.SetNumberOfCompareViewRows(number)
+
+    def setLayoutNumberOfCompareViewColumns(self, number: int) -> None:
+        """Set the columns of the comparing layouts."""
+        if self._node is not None:
+            self._node.SetNumberOfCompareViewColumns(number)
+
+    def addMaximizedViewNode(self, node: slicer.vtkMRMLAbstractViewNode) -> None:
+        """Show a view alone."""
+        if self._node is not None:
+            self._node.AddMaximizedViewNode(node)
+
+    def removeMaximizedViewNode(self, node: slicer.vtkMRMLAbstractViewNode) -> None:
+        """No longer show a view alone."""
+        if self._node is not None:
+            self._node.RemoveMaximizedViewNode(node)
+
+    def removeAllMaximizedViewNodes(self) -> None:
+        """Show all views of the layout again."""
+        if self._node is not None:
+            self._node.RemoveAllMaximizedViewNodes()
+
+    def isEnabled(self) -> bool:
+        """Whether the layout node is followed."""
+        return self._enabled
+
+    def setEnabled(self, enabled: bool) -> None:
+        """Follow the layout node, or leave all as it is."""
+        self._enabled = bool(enabled)
+        self._update_layout()
+
+    # Views
+
+    def registerViewFactory(self, factory: ctkLayoutViewFactory) -> None:
+        """Ask one more factory for views."""
+        self._factories.append(factory)
+        if isinstance(factory, qMRMLLayoutViewFactory):
+            factory.setMRMLScene(self._scene)
+
+    def mrmlViewFactories(self) -> list[qMRMLLayoutViewFactory]:
+        """The factories of view nodes."""
+        return [factory for factory in self._factories if isinstance(factory, qMRMLLayoutViewFactory)]
+
+    def mrmlViewFactory(self, viewClassName: str) -> qMRMLLayoutViewFactory | None:
+        """The factory of one class of view nodes."""
+        return next((factory for factory in self.mrmlViewFactories() if factory.viewClassName() == viewClassName), None)
+
+    def sliceViewNames(self) -> list[str]:
+        """The layout's names of all slice views, such as Red."""
+        return self.mrmlViewFactory("vtkMRMLSliceNode")._names()
+
+    def sliceWidget(self, name: str) -> qMRMLSliceWidget | None:
+        """A slice view by name."""
+        return self.mrmlViewFactory("vtkMRMLSliceNode").viewWidget(name)
+
+    def threeDViewCount(self) -> int:
+        """Number of 3D views."""
+        return self.mrmlViewFactory("vtkMRMLViewNode").viewCount()
+
+    def threeDWidget(self, which: int | str) -> qMRMLThreeDWidget | None:
+        """A 3D view by place or name."""
+        return self.mrmlViewFactory("vtkMRMLViewNode").viewWidget(which)
+
+    def tableViewCount(self) -> int:
+        """Number of table views."""
+        return self.mrmlViewFactory("vtkMRMLTableViewNode").viewCount()
+
+    def tableWidget(self, which: int) -> qMRMLTableWidget | None:
+        """A table view by place."""
+        return self.mrmlViewFactory("vtkMRMLTableViewNode").viewWidget(which)
+
+    def plotViewCount(self) -> int:
+        """Number of plot views."""
+        return self.mrmlViewFactory("vtkMRMLPlotViewNode").viewCount()
+
+    def plotWidget(self, which: int) -> qMRMLPlotWidget | None:
+        """A plot view by place."""
+        return self.mrmlViewFactory("vtkMRMLPlotViewNode").viewWidget(which)
+
+    def viewWidget(self, node: slicer.vtkMRMLAbstractViewNode) -> QWidget | None:
+        """The widget of a view node."""
+        factory = self.mrmlViewFactory(node.GetClassName()) if node is not None else None
+        return factory.viewWidget(node) if factory is not None else None
+
+    def viewWidgets(self) -> list[QWidget]:
+        """All views that the present layout shows."""
+        return [widget for container in self._containers.values() for widget in self._views_in(container)]
+
+    def mrmlSliceLogics(self) -> vtkCollection:
+        """Logics of all slice views; the collection stays the same, its members change."""
+        return self.mrmlViewFactory("vtkMRMLSliceNode")._logics
+
+    def mrmlViewLogics(self) -> vtkCollection:
+        """Logics of all 3D views; the collection stays the same, its members change."""
+        return self.mrmlViewFactory("vtkMRMLViewNode")._logics
+
+    def activeMRMLThreeDViewNode(self) -> slicer.vtkMRMLViewNode | None:
+        """The 3D view that was used last, else the first."""
+        return self._active("vtkMRMLViewNode")
+
+    def activeMRMLTableViewNode(self) -> slicer.vtkMRMLTableViewNode | None:
+        """The table view that was used last, else the first."""
+        return self._active("vtkMRMLTableViewNode")
+
+    def activeMRMLPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode | None:
+        """The plot view that was used last, else the first."""
+        return self._active("vtkMRMLPlotViewNode")
+
+    def activeThreeDRenderer(self) -> vtkRenderer | None:
+        """The renderer of the active 3D view."""
+        widget = self.viewWidget(self.activeMRMLThreeDViewNode())
+        return widget.threeDView().renderWindow().GetRenderers().GetFirstRenderer() if widget is not None else None
+
+    def resetThreeDViews(self) -> None:
+        """Let all 3D views show everything."""
+        for index in range(self.threeDViewCount()):
+            view = self.threeDWidget(index).threeDView()
+            view.resetFocalPoint()
+            view.resetCamera()
+
+    def resetSliceViews(self) -> None:
+        """Let all slice views show the whole of their lowest volume."""
+        for name in self.sliceViewNames():
+            self.sliceWidget(name).sliceController().fitSliceToBackground()
+
+    def setRenderPaused(self, paused: bool) -> None:
+        """Pause or resume all slice and 3D views once."""
+        for view_class in ("vtkMRMLSliceNode", "vtkMRMLViewNode"):
+            factory = self.mrmlViewFactory(view_class)
+            for index in range(factory.viewCount()):
+                factory.viewWidget(index).setRenderPaused(paused)
+
+    def pauseRender(self) -> None:
+        """Hold the rendering of all views back."""
+        self.setRenderPaused(True)
+
+    def resumeRender(self) -> None:
+        """Undo one `pauseRender`."""
+        self.setRenderPaused(False)
+
+    # Inside
+
+    def _active(self, view_class: str) -> slicer.vtkMRMLAbstractViewNode | None:
+        nodes = [node for node, _ in self.mrmlViewFactory(view_class)._shown]
+        return next((node for node in nodes if node.GetActive()), nodes[0] if nodes else None)
+
+    def _on_node_added(self, node: slicer.vtkMRMLNode) -> None:
+        if self._scene.IsBatchProcessing():
+            return
+        if isinstance(node, slicer.vtkMRMLLayoutNode):
+            self._follow_scene()
+        elif isinstance(node, slicer.vtkMRMLAbstractViewNode):
+            factory = self.mrmlViewFactory(node.GetClassName())
+            if factory is not None:
+                factory.onViewNodeAdded(node)
+
+    def _on_node_removed(self, node: slicer.vtkMRMLNode) -> None:
+        if node is self._node:
+            # The logic points to the node until the scene is closed, without keeping it.
+            self._removed_node = node
+            self._set_layout_node(None)
+        elif isinstance(node, slicer.vtkMRMLAbstractViewNode):
+            factory = self.mrmlViewFactory(node.GetClassName())
+            if factory is not None:
+                factory.onViewNodeRemoved(node)
+                self._shown = None
+
+    def _follow_scene(self) -> None:
+        """Bring views and layout in line with the scene, after it has changed as a whole."""
+        if self._scene is not None and self._scene.IsBatchProcessing():
+            return
+        for factory in self.mrmlViewFactories():
+            factory.onSceneModified()
+        # Asked of the scene: for a moment after the scene has removed its singletons the logic still points to the old node.
+        layouts = nodes_of(self._scene, "vtkMRMLLayoutNode")
+        self._set_layout_node(layouts[0] if layouts else None)
+
+    def _set_layout_node(self, node: slicer.vtkMRMLLayoutNode | None) -> None:
+        if node is not self._node:
+            self._observations.drop(self._node)
+            self._node = node
+            self._observations.add(node, "ModifiedEvent", self._update_layout)
+        if node is not None and node.GetViewArrangement() in (Layouts.SlicerLayoutNone, Layouts.SlicerLayoutInitialView):
+            # A new layout node names none; the user keeps the layout that was there.
+            node.SetViewArrangement(self._arrangement)
+        self._update_layout()
+
+    def _update_layout(self) -> None:
+        """Build the containers of the layout, if it is another one than before."""
+        if not self._enabled or (self._scene is not None and self._scene.IsBatchProcessing()):
+            return
+        arrangement = self.layout()
+        if arrangement not in (Layouts.SlicerLayoutNone, Layouts.SlicerLayoutInitialView, Layouts.SlicerLayoutCustomView):
+            self._arrangement = arrangement
+        description = self._description()
+        wanted = (description, tuple(id(node) for factory in self.mrmlViewFactories() for node, _ in factory._shown))
+        if wanted == self._shown:
+            return
+        self._shown = wanted
+        self._rebuild(parse(description))
+        self.layoutChanged.emit(arrangement)
+
+    def _description(self) -> str:
+        if self._node is None:
+            return ""
+        current = self._node.GetCurrentLayoutDescription() or ""
+        if self._node.GetNumberOfMaximizedViewNodes():
+            return self._logic.GetMaximizedViewLayoutDescription(self._node.GetMaximizedViewNode(0), current) or current
+        return current
+
+    def _rebuild(self, layouts: list[ElementTree.Element]) -> None:
+        old = dict(self._containers)
+        self._containers.clear()
+        for container in old.values():
+            for widget in self._views_in(container):
+                widget.hide()
+                widget.setParent(self.viewport())
+        builder = LayoutBuilder(self._find_views, self._spacing)
+        for layout in layouts:
+            name = layout.get("name", MAIN_VIEWPORT)
+            if name not in self._viewports:
+                window = QWidget()
+                window.setWindowTitle(layout.get("label", name))
+                self.setViewport(window, name)
+            viewport = self._viewports[name]
+            self._containers[name] = builder.build(layout, viewport)
+            viewport.layout().addWidget(self._containers[name])
+            self._containers[name].show()
+            if name != MAIN_VIEWPORT:
+                viewport.show()
+        for name, container in old.items():
+            container.hide()
+            container.setParent(None)
+            container.deleteLater()
+            if name not in self._containers and name != MAIN_VIEWPORT:
+                self._viewports[name].hide()
+
+    def _find_views(self, element: ElementTree.Element) -> list[QWidget]:
+        for factory in self._factories:
+            found = factory._views(element)
+            if found:
+                return found
+        return []
+
+    def _views_in(self, container: QWidget) -> list[QWidget]:
+        known = [widget for factory in self.mrmlViewFactories() for _, widget in factory._shown]
+        known += [factory.widget() for factory in self._factories if hasattr(factory, "tagName") and factory.widget() is not None]
+        return [widget for widget in known if container.isAncestorOf(widget)]
+
+
+@slicer_widget
+class qSlicerLayoutManager(qMRMLLayoutManager):
+    """The application's layout manager: its views' logics are known to the application's logic.
+
+    Args:
+        application_logic: of the application.
+        viewport: widget that the views lie in; one is made if there is none.
+        parent: owner.
+    """
+
+    selectModule = Signal(str)
+
+    def __init__(
+        self,
+        application_logic: slicer.vtkMRMLApplicationLogic,
+        viewport: QWidget | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        use_application_logic(application_logic)
+        super().__init__(viewport, parent)
+        self._application_logic = application_logic
+        application_logic.SetSliceLogics(self.mrmlSliceLogics())
+        application_logic.SetViewLogics(self.mrmlViewLogics())
+        self.setMRMLColorLogic(application_logic.GetColorLogic())
+        # Interactions pause all views, so that linked ones are never a step apart.
+        self._observations.add(application_logic, application_logic.PauseRenderEvent, self.pauseRender)
+        self._observations.add(application_logic, application_logic.ResumeRenderEvent, self.resumeRender)

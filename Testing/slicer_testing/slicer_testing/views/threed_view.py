@@ -1,0 +1,161 @@
+"""The picture of a 3D view node, with Slicer's displayable managers."""
+
+from __future__ import annotations
+
+import slicer
+from PySide6.QtGui import QColor, QCursor
+from PySide6.QtWidgets import QWidget
+from vtkmodules.vtkCommonCore import vtkCollection
+
+from slicer_testing.registry import slicer_widget
+from slicer_testing.views.displayable_managers import make_group, threed_factory
+from slicer_testing.views.render_view import ctkVTKRenderView
+
+
+@slicer_widget
+class qMRMLThreeDView(ctkVTKRenderView):
+    """Shows a 3D view node; the camera is a node of the scene, kept by the camera's displayable manager.
+
+    Args:
+        parent: widget that this one lies in.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene: slicer.vtkMRMLScene | None = None
+        self._node: slicer.vtkMRMLViewNode | None = None
+        # The node's colours take over as soon as there is one.
+        default = slicer.vtkMRMLViewNode()
+        self.setBackgroundColor(QColor.fromRgbF(*default.GetBackgroundColor()))
+        self.setBackgroundColor2(QColor.fromRgbF(*default.GetBackgroundColor2()))
+        self.setGradientBackground(True)
+        self._group = make_group(threed_factory(), self._renderer)
+        self._style = slicer.vtkMRMLThreeDViewInteractorStyle()
+        self._style.SetInteractor(self._interactor)
+        self._style.SetDisplayableManagers(self._group)
+        self._observations.add(self._group, "UpdateEvent", self.scheduleRender)
+        self.setRenderEnabled(False)
+
+    def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
+        """Follow a scene: while it changes as a whole the view waits."""
+        if scene is self._scene:
+            return
+        self._observations.drop(self._scene)
+        self._scene = scene
+        if scene is not None:
+            self._observations.add(scene, scene.StartBatchProcessEvent, self._on_batch_started)
+            self._observations.add(scene, scene.EndBatchProcessEvent, self._on_batch_ended)
+        self.setRenderEnabled(scene is not None and not scene.IsBatchProcessing())
+        if self._node is not None and self._node.GetScene() is not scene:
+            self.setMRMLViewNode(None)
+
+    def setMRMLViewNode(self, node: slicer.vtkMRMLViewNode | None) -> None:
+        """Show a 3D view node."""
+        if node is self._node:
+            return
+        self._observations.drop(self._node)
+        self._node = node
+        self._observations.add(node, "ModifiedEvent", self._update_from_node)
+        self._group.SetMRMLDisplayableNode(node)
+        self._update_from_node()
+        self.setEnabled(node is not None)
+        self.scheduleRender()
+
+    def mrmlViewNode(self) -> slicer.vtkMRMLViewNode | None:
+        """The node that is shown."""
+        return self._node
+
+    def cameraNode(self) -> slicer.vtkMRMLCameraNode | None:
+        """The camera of this view."""
+        manager = self._group.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager")
+        return manager.GetCameraNode() if manager is not None else None
+
+    def interactorObserver(self) -> slicer.vtkMRMLThreeDViewInteractorStyle:
+        """What hands the interactor's events to the displayable managers."""
+        return self._style
+
+    def getDisplayableManagers(self, managers: vtkCollection) -> None:
+        """Add the managers of this view to a collection."""
+        for index in range(self._group.GetDisplayableManagerCount()):
+            managers.AddItem(self._group.GetNthDisplayableManager(index))
+
+    def displayableManagerByClassName(self, name: str) -> slicer.vtkMRMLAbstractDisplayableManager | None:
+        """One manager of this view."""
+        return self._group.GetDisplayableManagerByClassName(name)
+
+    def rotateToViewAxis(self, axis: int | str) -> None:
+        """Turn the camera to one of six sides: L, R, P, A, I, S by name or 0 to 5.
+
+        Args:
+            axis: number, or one of the view node's axis labels.
+        """
+        camera = self.cameraNode()
+        if camera is None or self._node is None:
+            raise RuntimeError("the view has no camera yet")
+        if isinstance(axis, str):
+            labels = [self._node.GetAxisLabel(index) for index in range(6)]
+            if axis not in labels:
+                raise ValueError(f"{axis} is none of the axis labels {labels}")
+            axis = labels.index(axis)
+        kinds = slicer.vtkMRMLCameraNode
+        camera.RotateTo((kinds.Left, kinds.Right, kinds.Posterior, kinds.Anterior, kinds.Inferior, kinds.Superior)[axis])
+
+    def resetCamera(self, resetRotation: bool = True, resetTranslation: bool = True, resetDistance: bool = True) -> None:
+        """Move the camera so that everything is seen."""
+        camera = self.cameraNode()
+        if camera is not None:
+            camera.Reset(resetRotation, resetTranslation, resetDistance, self._renderer)
+
+    def resetFocalPoint(self) -> None:
+        """Look at the middle of what there is, apart from the box and its labels, and fit the box to it."""
+        node = self._node
+        if node is None:
+            super().resetFocalPoint()
+            return
+        shown = node.GetBoxVisible(), node.GetAxisLabelsVisible()
+        was_modifying = node.StartModify()
+        node.SetBoxVisible(False)
+        node.SetAxisLabelsVisible(False)
+        node.EndModify(was_modifying)
+        super().resetFocalPoint()
+        was_modifying = node.StartModify()
+        node.SetBoxVisible(shown[0])
+        node.SetAxisLabelsVisible(shown[1])
+        node.EndModify(was_modifying)
+        node.InvokeEvent(slicer.vtkMRMLViewNode.ResetFocalPointRequestedEvent)
+
+    def lookFromViewAxis(self, axis: int) -> None:
+        """Look from a side, as numbered by ctkAxesWidget, at the view node's field of view."""
+        if self._node is not None:
+            self.lookFromAxis(axis, self._node.GetFieldOfView())
+
+    def setViewCursor(self, cursor: QCursor) -> None:
+        """Keep one shape of the mouse pointer."""
+        self._own_cursor = True
+        self.setCursor(cursor)
+
+    def setDefaultViewCursor(self, cursor: QCursor) -> None:
+        """Keep one shape of the mouse pointer from now on."""
+        self.setViewCursor(cursor)
+
+    def unsetViewCursor(self) -> None:
+        """Leave the pointer's shape to what is below it again."""
+        self._own_cursor = False
+        self.unsetCursor()
+
+    def _update_from_node(self) -> None:
+        node = self._node
+        if node is None:
+            return
+        self.setAnimationIntervalMs(node.GetAnimationMs())
+        self.setPitchRollYawIncrement(node.GetRotateDegrees())
+        self.setSpinIncrement(node.GetSpinDegrees())
+        self.setSpinEnabled(node.GetAnimationMode() == node.Spin)
+        self.setUseDepthPeeling(bool(node.GetUseDepthPeeling()))
+
+    def _on_batch_started(self) -> None:
+        self.setRenderEnabled(False)
+
+    def _on_batch_ended(self) -> None:
+        self._stale = True
+        self.setRenderEnabled(True)

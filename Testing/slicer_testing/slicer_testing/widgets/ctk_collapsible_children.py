@@ -1,0 +1,75 @@
+"""Hiding and showing the children of a box that collapses, without forgetting which of them were hidden on purpose."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QChildEvent, QEvent, QObject, Qt
+from PySide6.QtWidgets import QWidget
+
+# Dynamic property of a child, by the application's name: whether it is to be seen when the box is open.
+_WANTED = "visibilityToParent"
+_EXPLICIT = Qt.WidgetAttribute.WA_WState_ExplicitShowHide
+_HIDDEN = Qt.WidgetAttribute.WA_WState_Hidden
+_CREATED = Qt.WidgetAttribute.WA_WState_Created
+
+
+class CollapsibleChildren:
+    """Mixin of a widget that calls ``_update_children`` when it collapses or opens and has ``_is_collapsed``.
+
+    Children are taken up when they are first shown or when the box changes, not when they are added: at that time Qt is still
+    making them.
+    """
+
+    # Events may still come while Qt takes the object apart, when its own attributes are gone.
+    _forcing = False
+    _children_created = False
+    _collapsed = False
+
+    def _is_collapsed(self) -> bool:
+        raise NotImplementedError
+
+    def _update_children(self) -> None:
+        for child in self.children():
+            if isinstance(child, QWidget) and not child.isWindow():
+                self._adopt(child)
+                self._show_or_hide(child)
+
+    def _adopt(self, child: QWidget) -> None:
+        if child.testAttribute(_EXPLICIT) and child.testAttribute(_HIDDEN):
+            child.setProperty(_WANTED, False)
+        child.installEventFilter(self)  # Qt keeps one filter, however often it is installed
+
+    def _show_or_hide(self, child: QWidget) -> None:
+        # Before the box itself is made, Qt would show the children again.
+        if not self.testAttribute(_CREATED):
+            return
+        forcing, self._forcing = self._forcing, True
+        wanted = child.property(_WANTED)
+        visible = not self._is_collapsed() and wanted is not False
+        if child.testAttribute(_CREATED) or not visible or self._children_created:
+            child.setVisible(visible)
+        if wanted is not False:
+            child.setAttribute(_EXPLICIT, False)  # it was not the user who did this
+        self._forcing = forcing
+
+    def _box_set_visible(self, show: bool) -> None:
+        """To be called after Qt's own ``setVisible``."""
+        if not self._children_created and self.testAttribute(_CREATED):
+            self._update_children()
+            self._children_created = True
+
+    def _box_child_event(self, event: QChildEvent) -> None:
+        if event.type() == QEvent.Type.ChildPolished and isinstance(event.child(), QWidget):
+            self._adopt(event.child())
+
+    def _box_filter(self, child: QObject, event: QEvent) -> None:
+        """Note what code outside does to a child's visibility."""
+        kind = event.type()
+        if kind not in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent) or self._forcing:
+            return
+        if not isinstance(child, QWidget) or child.parent() is not self:
+            return
+        if kind == QEvent.Type.ShowToParent:
+            child.setProperty(_WANTED, True)
+            self._show_or_hide(child)
+        else:
+            child.setProperty(_WANTED, False)

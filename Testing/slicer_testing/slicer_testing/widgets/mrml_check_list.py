@@ -1,0 +1,43 @@
+"""A combo box with check boxes that stays open while they are clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
+
+
+class CheckListBox(QComboBox):
+    """Shows a text of one's own, usually the names of what is checked.
+
+    Args:
+        toggle: gets the index of an entry that is clicked, and says whether it has a check box.
+        parent: owner.
+    """
+
+    def __init__(self, toggle: Callable[[QModelIndex], bool], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._toggle = toggle
+        self._text = ""
+        self.view().viewport().installEventFilter(self)
+
+    def show_text(self, text: str) -> None:
+        """Set what the closed box says."""
+        self._text = text
+        self.update()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Check and uncheck by click."""
+        if event.type() == QEvent.Type.MouseButtonRelease and self._toggle(self.view().indexAt(event.position().toPoint())):
+            return True
+        return super().eventFilter(watched, event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the text."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self._text
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

@@ -1,0 +1,42 @@
+"""Coordinates with the unit of their quantity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+
+from slicer_testing.registry import slicer_widget
+from slicer_testing.widgets.ctk_coordinates_widget import ctkCoordinatesWidget
+from slicer_testing.widgets.mrml_unit_aware import UnitAware
+
+
+@slicer_widget
+class qMRMLCoordinatesWidget(UnitAware, ctkCoordinatesWidget):
+    """Spin boxes that take prefix, suffix, decimals and range from the unit of their quantity."""
+
+    mrmlSceneChanged = Signal(object)
+    quantityChanged = Signal(str)
+
+    _default_flags = UnitAware.Prefix | UnitAware.Suffix | UnitAware.Precision | UnitAware.Range
+    _disabled_without_scene = False
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Take units from a scene."""
+        if scene is not self._scene:
+            super().setMRMLScene(scene)
+            self.mrmlSceneChanged.emit(scene)
+
+    def setQuantity(self, quantity: str) -> None:
+        """Set what the numbers are."""
+        if quantity != self._quantity:
+            super().setQuantity(quantity)
+            self.quantityChanged.emit(quantity)
+
+    def _set_unit_prefix(self, prefix: str) -> None:
+        for box in self._boxes:
+            box.setPrefix(prefix)
+
+    def _set_unit_suffix(self, suffix: str) -> None:
+        for box in self._boxes:
+            box.setSuffix(suffix)

@@ -1,0 +1,421 @@
+"""Buttons that place and delete control points of a markups node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QAction, QColor
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+
+from slicer_testing.registry import slicer_widget, widget
+from slicer_testing.widgets.mrml_icons import icon
+from slicer_testing.widgets.mrml_widget import qSlicerWidget
+
+
+def markups_logic() -> Any:
+    """The logic of the Markups module, None if it is not there."""
+    module = getattr(getattr(slicer, "modules", None), "markups", None)
+    return module.logic() if module is not None else None
+
+
+@slicer_widget
+class qSlicerMarkupsPlaceWidget(qSlicerWidget):
+    """Colour, place, delete and more, for the current markups node.
+
+    Place mode is a state of the scene: the node is the active one of the selection node, and the interaction node is in place mode.
+    """
+
+    ShowPlaceMultipleMarkupsOption, HidePlaceMultipleMarkupsOption, ForcePlaceSingleMarkup, ForcePlaceMultipleMarkups = range(4)
+
+    activeMarkupsPlaceModeChanged = Signal(bool)
+    activeMarkupsFiducialPlaceModeChanged = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._node = None
+        self._interaction = None
+        self._selection = None
+        self._place_multiple = self.ShowPlaceMultipleMarkupsOption
+        self._default_color = QColor(0, 255, 0)
+        self._told_place_mode = False
+        self._updating = False
+        self._delete_all_visible = True
+        self._unset_last_visible = False
+        self._unset_all_visible = False
+        self._make_buttons()
+        self._make_menus()
+        self._update()
+
+    def _make_buttons(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._color = widget("ctkColorPickerButton")(self)
+        self._color.setObjectName("ColorButton")
+        self._color.setToolTip("Color of the control points")
+        self._color.setDisplayColorName(False)
+        self._place, self._delete, self._more = QToolButton(self), QToolButton(self), QToolButton(self)
+        for button, name, picture, tip in (
+                (self._place, "PlaceButton", "place", "Place a control point"),
+                (self._delete, "DeleteButton", "delete", "Delete the last control point"),
+                (self._more, "MoreButton", "more", "More options")):
+            button.setObjectName(name)
+            button.setIcon(icon(picture))
+            button.setToolTip(tip)
+        self._place.setCheckable(True)
+        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        for button in self._buttons():
+            button.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+            layout.addWidget(button)
+        self._color.colorChanged.connect(self._on_color)
+        self._place.toggled.connect(self.setPlaceModeEnabled)
+        self._delete.clicked.connect(lambda: self.modifyLastPoint())
+
+    def _make_menus(self) -> None:
+        def action(text: str, name: str, do: Any, menu: QMenu) -> QAction:
+            made = QAction(text, self)
+            made.setObjectName(name)
+            made.triggered.connect(lambda *_: do())
+            menu.addAction(made)
+            return made
+
+        self._place_menu, self._delete_menu, self._more_menu = QMenu(self), QMenu(self), QMenu(self)
+        self._persistent = QAction("Place multiple control points", self)
+        self._persistent.setObjectName("ActionPlacePersistentPoint")
+        self._persistent.setCheckable(True)
+        self._persistent.toggled.connect(self.setPlaceModePersistency)
+        self._place_menu.addAction(self._persistent)
+        self._unset_last = action("Clear last control point position", "ActionUnsetLast", self.unsetLastDefinedPoint, self._delete_menu)
+        self._unset_all = action("Clear all control point positions", "ActionUnsetAll", self.unsetAllPoints, self._delete_menu)
+        self._delete_all = action("Delete all control points", "ActionDeleteAll", self.deleteAllPoints, self._delete_menu)
+        self._visibility = action("Visibility", "ActionVisibility", self._toggle_visibility, self._more_menu)
+        self._lock = action("Locked", "ActionLocked", self._toggle_lock, self._more_menu)
+        self._fix = action("Control point number locked", "ActionFixedNumberOfControlPoints", self._toggle_fixed, self._more_menu)
+        self._more.setMenu(self._more_menu)
+        self.setPlaceMultipleMarkups(self._place_multiple)
+
+    def _buttons(self) -> tuple[QWidget, ...]:
+        return self._color, self._place, self._delete, self._more
+
+    # -- nodes
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Set the scene; its selection and interaction nodes are those of place mode."""
+        super().setMRMLScene(scene)
+        self.setInteractionNode(scene.GetNodeByID("vtkMRMLInteractionNodeSingleton") if scene is not None else None)
+        self.setSelectionNode(scene.GetNodeByID("vtkMRMLSelectionNodeSingleton") if scene is not None else None)
+        if scene is not None:
+            self._observations.add(scene, slicer.vtkMRMLScene.NodeRemovedEvent, self._on_node_removed, give="data")
+            self._observations.add(scene, slicer.vtkMRMLScene.EndCloseEvent, self._on_scene_closed)
+        self._update()
+
+    def _on_node_removed(self, node: Any) -> None:
+        if node is not None and node is self._node:
+            self.setCurrentNode(None)
+
+    def _on_scene_closed(self) -> None:
+        if self._node is not None and self._node.GetScene() is None:
+            self.setCurrentNode(None)
+
+    def currentNode(self) -> Any:
+        """The markups node that points are placed in, or None."""
+        return self._node
+
+    def currentMarkupsNode(self) -> Any:
+        """Same as ``currentNode``."""
+        return self._node
+
+    def currentMarkupsFiducialNode(self) -> Any:
+        """The current node if it is a point list."""
+        return self._node if self._node is not None and self._node.IsA("vtkMRMLMarkupsFiducialNode") else None
+
+    def setCurrentNode(self, node: Any) -> None:
+        """Place points in another node; one that is no markups node counts as None."""
+        if node is not None and not node.IsA("vtkMRMLMarkupsNode"):
+            node = None
+        if node is self._node:
+            return
+        if self._node is not None:
+            self._observations.drop(self._node)
+        self._node = node
+        if node is not None:
+            at = slicer.vtkMRMLMarkupsNode
+            for event in ("ModifiedEvent", at.PointAddedEvent, at.PointRemovedEvent, at.FixedNumberOfControlPointsModifiedEvent,
+                          at.DisplayModifiedEvent, at.PointPositionDefinedEvent, at.PointPositionUndefinedEvent):
+                self._observations.add(node, event, self._update)
+        self._update()
+
+    def interactionNode(self) -> Any:
+        """The node that says whether views place points."""
+        return self._interaction
+
+    def setInteractionNode(self, node: Any) -> None:
+        """Set the node that says whether views place points."""
+        if self._interaction is not None:
+            self._observations.drop(self._interaction)
+        self._interaction = node
+        self._observations.add(node, "ModifiedEvent", self._update)
+
+    def selectionNode(self) -> Any:
+        """The node that says which node is active."""
+        return self._selection
+
+    def setSelectionNode(self, node: Any) -> None:
+        """Set the node that says which node is active."""
+        if self._selection is not None:
+            self._observations.drop(self._selection)
+        self._selection = node
+        self._observations.add(node, "ModifiedEvent", self._update)
+        self._observations.add(node, slicer.vtkMRMLSelectionNode.ActivePlaceNodePlacementValidEvent, self._update)
+
+    # -- place mode
+
+    def _is_ready(self) -> bool:
+        return None not in (markups_logic(), self._scene, self._node, self._interaction, self._selection)
+
+    def currentNodeActive(self) -> bool:
+        """Whether points that views place go to the current node."""
+        return (self._is_ready() and markups_logic().GetActiveListID() == self._node.GetID()
+                and self._selection.GetActivePlaceNodeClassName() == self._node.GetClassName())
+
+    def setCurrentNodeActive(self, active: bool) -> None:
+        """Make the current node the one that views place points in, or end placing."""
+        if not self._is_ready() or bool(active) == self.currentNodeActive():
+            return
+        if active:
+            markups_logic().SetActiveList(self._node)
+        else:
+            markups_logic().SetActiveList(None)
+            self._interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.ViewTransform)
+
+    def placeModeEnabled(self) -> bool:
+        """Whether a click in a view places a point of the current node."""
+        return self.currentNodeActive() and self._interaction.GetCurrentInteractionMode() == slicer.vtkMRMLInteractionNode.Place
+
+    def setPlaceModeEnabled(self, enabled: bool) -> None:
+        """Start or end placing points of the current node."""
+        if not self._is_ready():
+            return
+        if not enabled:
+            self._interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.ViewTransform)
+            return
+        if not self.currentNodeActive():
+            markups_logic().SetActiveList(self._node)
+        self._force_persistency()
+        self._interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.Place)
+
+    def _force_persistency(self) -> None:
+        if self._place_multiple in (self.ForcePlaceSingleMarkup, self.ForcePlaceMultipleMarkups):
+            self.setPlaceModePersistency(self._place_multiple == self.ForcePlaceMultipleMarkups)
+
+    def placeModePersistency(self) -> bool:
+        """Whether place mode stays after a point."""
+        return bool(self._interaction is not None and self._interaction.GetPlaceModePersistence())
+
+    def setPlaceModePersistency(self, persistent: bool) -> None:
+        """Stay in place mode after a point."""
+        if self._interaction is not None:
+            self._interaction.SetPlaceModePersistence(int(persistent))
+
+    def placeMultipleMarkups(self) -> int:
+        """Whether the user chooses between one point and several."""
+        return self._place_multiple
+
+    def setPlaceMultipleMarkups(self, option: int) -> None:
+        """Let the user choose between one point and several, hide the choice, or force one."""
+        self._place_multiple = int(option)
+        shown = self._place_multiple == self.ShowPlaceMultipleMarkupsOption
+        self._place.setMenu(self._place_menu if shown else None)
+        modes = QToolButton.ToolButtonPopupMode
+        self._place.setPopupMode(modes.MenuButtonPopup if shown else modes.DelayedPopup)
+        if self.placeModeEnabled():
+            self._force_persistency()
+
+    # -- points
+
+    def modifyLastPoint(self) -> None:
+        """Delete the last point; clear its position if the number of points is fixed."""
+        if self._node is not None and self._node.GetFixedNumberOfControlPoints():
+            self.unsetLastDefinedPoint()
+        else:
+            self.deleteLastPoint()
+
+    def deleteLastPoint(self) -> None:
+        """Delete the last point."""
+        if self._node is not None and self._node.GetNumberOfControlPoints():
+            self._node.RemoveNthControlPoint(self._node.GetNumberOfControlPoints() - 1)
+
+    def deleteLastMarkup(self) -> None:
+        """Old name of ``deleteLastPoint``."""
+        self.deleteLastPoint()
+
+    def deleteAllPoints(self) -> None:
+        """Delete all points."""
+        if self._node is not None:
+            self._node.RemoveAllControlPoints()
+
+    def deleteAllMarkups(self) -> None:
+        """Old name of ``deleteAllPoints``."""
+        self.deleteAllPoints()
+
+    def unsetLastDefinedPoint(self) -> None:
+        """Clear the position of the last point that has one."""
+        if self._node is None:
+            return
+        undefined = slicer.vtkMRMLMarkupsNode.PositionUndefined
+        for index in reversed(range(self._node.GetNumberOfControlPoints())):
+            if self._node.GetNthControlPointPositionStatus(index) != undefined:
+                self._node.UnsetNthControlPointPosition(index)
+                return
+
+    def unsetAllPoints(self) -> None:
+        """Clear the positions of all points."""
+        if self._node is not None:
+            self._node.UnsetAllControlPoints()
+
+    # -- the buttons follow the scene
+
+    def _update(self) -> None:
+        if self._updating:
+            return
+        self._updating = True
+        ready = self._is_ready()
+        for button in self._buttons():
+            button.setEnabled(ready)
+        if ready:
+            self._update_buttons()
+        else:
+            self._show_color(self._default_color)
+        self._updating = False
+        if self._told_place_mode != self.placeModeEnabled():
+            self._told_place_mode = self.placeModeEnabled()
+            self.activeMarkupsFiducialPlaceModeChanged.emit(self._told_place_mode)
+            self.activeMarkupsPlaceModeChanged.emit(self._told_place_mode)
+
+    def _update_buttons(self) -> None:
+        self._place.setEnabled(bool(self._selection.GetActivePlaceNodePlacementValid()))
+        self._delete.setEnabled(self._node.GetNumberOfControlPoints() > 0)
+        display = self._node.GetDisplayNode()
+        if display is not None:
+            self._show_color(QColor.fromRgbF(*display.GetSelectedColor()))
+        fixed = bool(self._node.GetFixedNumberOfControlPoints())
+        self._delete.setIcon(icon("clear" if fixed else "delete"))
+        self._delete.setToolTip("Clear the position of the last control point" if fixed else "Delete the last control point")
+        self._update_delete_menu()
+        self._lock.setIcon(icon("lock" if self._node.GetLocked() else "unlock"))
+        self._fix.setIcon(icon("lock" if fixed else "unlock"))
+        self._visibility.setEnabled(display is not None)
+        self._visibility.setIcon(icon("visible" if display is not None and display.GetVisibility() else "invisible"))
+        for button, checked in ((self._place, self.placeModeEnabled()), (self._persistent, self.placeModePersistency())):
+            blocked = button.blockSignals(True)
+            button.setChecked(checked)
+            button.blockSignals(blocked)
+
+    def _update_delete_menu(self) -> None:
+        fixed = self._node is not None and bool(self._node.GetFixedNumberOfControlPoints())
+        shown = [(self._delete_all, self._delete_all_visible and not fixed), (self._unset_last, self._unset_last_visible and not fixed),
+                 (self._unset_all, self._unset_all_visible)]
+        for action, visible in shown:
+            action.setVisible(visible)
+        any_visible = any(visible for _, visible in shown)
+        modes = QToolButton.ToolButtonPopupMode
+        self._delete.setMenu(self._delete_menu if any_visible else None)
+        self._delete.setPopupMode(modes.MenuButtonPopup if any_visible else modes.DelayedPopup)
+
+    def _show_color(self, color: QColor) -> None:
+        blocked = self._color.blockSignals(True)
+        self._color.setColor(color)
+        self._color.blockSignals(blocked)
+
+    def _on_color(self, color: QColor) -> None:
+        if self._node is not None and self._node.GetDisplayNode() is not None:
+            self._node.GetDisplayNode().SetSelectedColor(color.redF(), color.greenF(), color.blueF())
+
+    def _toggle_visibility(self) -> None:
+        if self._node is not None and self._node.GetDisplayNode() is not None:
+            self._node.GetDisplayNode().SetVisibility(not self._node.GetDisplayNode().GetVisibility())
+
+    def _toggle_lock(self) -> None:
+        if self._node is not None:
+            self._node.SetLocked(not self._node.GetLocked())
+
+    def _toggle_fixed(self) -> None:
+        if self._node is not None:
+            self._node.SetFixedNumberOfControlPoints(not self._node.GetFixedNumberOfControlPoints())
+            self.setPlaceModeEnabled(False)
+
+    # -- parts and looks
+
+    def placeButton(self) -> QToolButton:
+        """The button that starts and ends placing."""
+        return self._place
+
+    def deleteButton(self) -> QToolButton:
+        """The button that deletes the last point."""
+        return self._delete
+
+    def buttonsVisible(self) -> bool:
+        """Whether all buttons are shown."""
+        return all(button.isVisibleTo(self) for button in self._buttons())
+
+    def setButtonsVisible(self, visible: bool) -> None:
+        """Show or hide all buttons."""
+        for button in self._buttons():
+            button.setVisible(bool(visible))
+
+    def defaultNodeColor(self) -> QColor:
+        """Colour that is shown without a node."""
+        return self._default_color
+
+    def setDefaultNodeColor(self, color: QColor) -> None:
+        """Set the colour that is shown without a node, and given to new nodes by widgets that make them."""
+        self._default_color = QColor(color)
+
+    def nodeColor(self) -> QColor:
+        """Colour of the current node's points."""
+        display = self._node.GetDisplayNode() if self._node is not None else None
+        return QColor.fromRgbF(*display.GetSelectedColor()) if display is not None else self._default_color
+
+    def setNodeColor(self, color: QColor) -> None:
+        """Colour the current node's points."""
+        display = self._node.GetDisplayNode() if self._node is not None else None
+        if display is not None:
+            color = QColor(color)
+            display.SetColor(color.redF(), color.greenF(), color.blueF())
+            display.SetSelectedColor(color.redF(), color.greenF(), color.blueF())
+
+    def deleteAllControlPointsOptionVisible(self) -> bool:
+        """Whether the menu offers to delete all points."""
+        return self._delete_all_visible
+
+    def setDeleteAllControlPointsOptionVisible(self, visible: bool) -> None:
+        """Offer to delete all points."""
+        self._delete_all_visible = bool(visible)
+        self._update_delete_menu()
+
+    def deleteAllMarkupsOptionVisible(self) -> bool:
+        """Old name of ``deleteAllControlPointsOptionVisible``."""
+        return self._delete_all_visible
+
+    def setDeleteAllMarkupsOptionVisible(self, visible: bool) -> None:
+        """Old name of ``setDeleteAllControlPointsOptionVisible``."""
+        self.setDeleteAllControlPointsOptionVisible(visible)
+
+    def unsetLastControlPointOptionVisible(self) -> bool:
+        """Whether the menu offers to clear the last position."""
+        return self._unset_last_visible
+
+    def setUnsetLastControlPointOptionVisible(self, visible: bool) -> None:
+        """Offer to clear the last position."""
+        self._unset_last_visible = bool(visible)
+        self._update_delete_menu()
+
+    def unsetAllControlPointsOptionVisible(self) -> bool:
+        """Whether the menu offers to clear all positions."""
+        return self._unset_all_visible
+
+    def setUnsetAllControlPointsOptionVisible(self, visible: bool) -> None:
+        """Offer to clear all positions."""
+        self._unset_all_visible = bool(visible)
+        self._update_delete_menu()

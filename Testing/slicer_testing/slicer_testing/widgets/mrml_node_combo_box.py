@@ -1,0 +1,483 @@
+"""The node selector of panels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
+
+from slicer_testing.registry import slicer_widget, widget
+from slicer_testing.widgets.mrml_node_actions import NodeActions
+from slicer_testing.widgets.mrml_node_factory import qMRMLNodeFactory
+from slicer_testing.widgets.mrml_node_filter import ACTION_ROLE, NODE_ID_ROLE, qMRMLSortFilterProxyModel
+from slicer_testing.widgets.mrml_node_list_model import NodeListModel
+
+
+@slicer_widget
+class qMRMLNodeComboBox(QWidget):
+    """Chooses a node of the scene, or creates, renames, edits and deletes one.
+
+    The entries are None (if enabled), the nodes in the order of the scene, a line and the enabled actions. As in the application, a
+    selector without None takes the first node when it gets its scene; when its current node goes away the one before it follows.
+    """
+
+    currentNodeChanged = Signal((object,), (bool,))
+    currentNodeIDChanged = Signal(str)
+    currentNodeRenamed = Signal(str)
+    nodeActivated = Signal(object)
+    nodeAdded = Signal(object)
+    nodeAddedByUser = Signal(object)
+    nodeAddedByUserAction = Signal(object)
+    nodeAboutToBeEdited = Signal(object)
+    nodeAboutToBeRemoved = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene = None
+        self._requested = ""
+        self._requested_node = None
+        self._switching = False
+        self._none_enabled = False
+        self._none_display = "None"
+        self._actions = NodeActions()
+        self._select_new = True
+        self._interaction_tag = "Singleton"
+        self._type_labels: dict[str, str] = {}
+        self._factory = qMRMLNodeFactory(self)
+        self._filter = qMRMLSortFilterProxyModel(self)
+        self._list = NodeListModel(self._filter, self)
+        self._filter.setSourceModel(self._list)
+        self._combo = self._make_combo_box()
+        self._set_up_combo_box()
+        self.setEnabled(False)
+
+    def _make_combo_box(self) -> QComboBox:
+        return widget("ctkComboBox")(self)
+
+    def _set_up_combo_box(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._combo)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed, QSizePolicy.ControlType.ComboBox)
+        self.setSizePolicy(policy)
+        self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._combo.setFocusProxy(self)
+        # The combo box must hear of changes before this widget, which asks it for the current entry.
+        self._combo.setModel(self._filter)
+        self._combo.currentIndexChanged.connect(self._on_index_changed)
+        self._combo.activated.connect(self._on_activated)
+        self._combo.view().clicked.connect(self._on_entry_clicked)
+        self._filter.rowsInserted.connect(self._on_rows_inserted)
+        self._filter.rowsAboutToBeRemoved.connect(self._on_rows_about_to_be_removed)
+        for signal in (self._filter.rowsRemoved, self._filter.modelReset, self._filter.layoutChanged):
+            signal.connect(self._on_entries_changed)
+        self._list.nodeRenamed.connect(self._on_node_renamed)
+        self._update_default_text()
+
+    # -- entries
+
+    def _update_default_text(self) -> None:
+        types = self.nodeTypes()
+        text = f"Select a {self.nodeTypeLabel(types[0] if types else '')}"
+        if hasattr(self._combo, "setDefaultText"):
+            self._combo.setDefaultText(text)
+
+    def _update_extra_entries(self) -> None:
+        """Make the entries that are no nodes again; the choice stays and nothing is told."""
+        if self._scene is None:
+            return
+        was_switching, self._switching = self._switching, True
+        current = self.currentNodeID()
+        self._list._set_before([self._none_display] if self._none_enabled else [])
+        self._list._set_after(self._actions.entries(self.nodeTypes(), self.nodeTypeLabel))
+        self._select_id(current)
+        self._switching = was_switching
+
+    def _set_action_enabled(self, name: str, enabled: bool) -> None:
+        if self._actions.enabled[name] != bool(enabled):
+            self._actions.enabled[name] = bool(enabled)
+            self._update_extra_entries()
+
+    # -- what the combo box tells
+
+    def _node_at(self, row: int) -> Any:
+        return self._list._node(self._combo.itemData(row, NODE_ID_ROLE)) if row >= 0 else None
+
+    def _on_index_changed(self, row: int) -> None:
+        if self._switching:
+            return
+        node = self._node_at(row)
+        if node is None and row != (0 if self._none_enabled else -1):
+            # An action became current, by the keyboard or because a node went away; only nodes and None may be.
+            last = self.nodeFromIndex(self.nodeCount() - 1)
+            if last is not None:
+                self.setCurrentNode(last)
+            return
+        self._tell_current(node)
+
+    def _tell_current(self, node: Any) -> None:
+        self.currentNodeChanged[object].emit(node)
+        self.currentNodeChanged[bool].emit(node is not None)
+        self.currentNodeIDChanged.emit(node.GetID() if node is not None else "")
+
+    def _on_node_renamed(self, node_id: str) -> None:
+        if node_id == self.currentNodeID() and not self._switching:
+            self._tell_current(self.currentNode())
+
+    def _on_activated(self, row: int) -> None:
+        node = self._node_at(row)
+        if node is not None or (self._none_enabled and row == 0):
+            self.nodeActivated.emit(node)
+
+    def _on_rows_inserted(self, parent: QModelIndex, first: int, last: int) -> None:
+        for row in range(first, last + 1):
+            node = self._node_at(row)
+            if node is not None:
+                self.nodeAdded.emit(node)
+
+    def _on_rows_about_to_be_removed(self, parent: QModelIndex, first: int, last: int) -> None:
+        for row in range(first, last + 1):
+            node = self._node_at(row)
+            if node is not None:
+                self.nodeAboutToBeRemoved.emit(node)
+
+    def _on_entries_changed(self, *_: object) -> None:
+        if not self._switching and self.currentNode() is None:
+            self.setCurrentNode(None)
+
+    def _on_entry_clicked(self, index: QModelIndex) -> None:
+        """Do what an entry after the nodes says."""
+        action, _, argument = (index.data(ACTION_ROLE) or "").partition("/")
+        if not action or action == "SEPARATOR":
+            return
+        self._combo.hidePopup()
+        own = self._actions.own_for(index.data(ACTION_ROLE))
+        if own is not None:
+            own.trigger()
+        elif action == "CREATE":
+            self._create(argument)
+        elif action == "CREATE_AS":
+            self._create_as(argument)
+        elif action == "DELETE":
+            self.removeCurrentNode()
+        elif action == "EDIT":
+            self.editCurrentNode()
+        elif action == "RENAME":
+            self.renameCurrentNode()
+
+    def _create(self, node_type: str, name: str = "") -> None:
+        node = self.addNode(node_type)
+        if node is not None:
+            if name:
+                node.SetName(name)
+            self.setCurrentNode(node)
+            self.nodeAddedByUserAction.emit(node)
+
+    def _create_as(self, node_type: str) -> None:
+        name = self._ask_name(f"Create new {self.nodeTypeLabel(node_type)}", "")
+        if name:
+            self._create(node_type, name)
+
+    def _ask_name(self, title: str, default: str) -> str | None:
+        from slicer_testing.pythonqt.dialogs import ask_text
+
+        return ask_text(title, "New name:", default)
+
+    # -- scene and filter
+
+    def mrmlScene(self) -> Any:
+        """The scene, None at first."""
+        return self._scene
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Show the nodes of a scene; the current node is kept by its ID, or the one asked for before there was a scene is taken."""
+        if scene is self._scene:
+            return
+        previous_id = self._combo.itemData(self._combo.currentIndex(), NODE_ID_ROLE) or ""
+        had_nodes = self.nodeCount() > 0
+        self._switching = True
+        self._scene = scene
+        self._factory.setMRMLScene(scene)
+        self._list._set_scene(scene)
+        if scene is None:
+            self._list._set_before([])
+            self._list._set_after([])
+        self._update_extra_entries()
+        if had_nodes:
+            wanted = previous_id
+        else:
+            wanted = self._requested or (self._requested_node.GetID() if self._requested_node is not None else "") or ""
+            if not wanted and not self._none_enabled and self.nodeCount():
+                wanted = self.nodeFromIndex(0).GetID()
+        self._select_id(wanted)
+        self._requested, self._requested_node = "", None
+        self._update_default_text()
+        self.setEnabled(scene is not None)
+        self._switching = False
+        self._on_index_changed(self._combo.currentIndex())
+
+    def nodeTypes(self) -> list[str]:
+        """Classes of the nodes to choose from."""
+        return self._filter.nodeTypes()
+
+    def setNodeTypes(self, nodeTypes: list[str]) -> None:
+        """Choose from nodes of these classes and, unless ``showChildNodeTypes`` is off, those below them."""
+        self._filter.setNodeTypes([node_type for node_type in nodeTypes if node_type])
+        self._update_default_text()
+        self._update_extra_entries()
+
+    def showHidden(self) -> bool:
+        """Whether nodes hidden from editors are shown."""
+        return self._filter.showHidden()
+
+    def setShowHidden(self, show: bool) -> None:
+        """Show nodes that are hidden from editors."""
+        self._filter.setShowHidden(show)
+
+    def showChildNodeTypes(self) -> bool:
+        """Whether nodes of classes below ``nodeTypes`` are shown."""
+        return self._filter.showChildNodeTypes()
+
+    def setShowChildNodeTypes(self, show: bool) -> None:
+        """Show nodes of classes below ``nodeTypes``."""
+        self._filter.setShowChildNodeTypes(show)
+
+    def hideChildNodeTypes(self) -> list[str]:
+        """Classes below ``nodeTypes`` that are not shown."""
+        return self._filter.hideChildNodeTypes()
+
+    def setHideChildNodeTypes(self, nodeTypes: list[str]) -> None:
+        """Hide nodes of these classes below ``nodeTypes``."""
+        self._filter.setHideChildNodeTypes(nodeTypes)
+
+    def addAttribute(self, nodeType: str, attributeName: str, attributeValue: Any = None) -> None:
+        """Show nodes of a class only with an attribute (with this value unless None), and give it to nodes that are created here."""
+        self._factory.addAttribute(attributeName, "" if attributeValue is None else str(attributeValue))
+        self._filter.addAttribute(nodeType, attributeName, attributeValue)
+
+    def removeAttribute(self, nodeType: str, attributeName: str) -> None:
+        """Take back ``addAttribute``."""
+        self._factory.removeAttribute(attributeName)
+        self._filter.removeAttribute(nodeType, attributeName)
+
+    def sortFilterProxyModel(self) -> qMRMLSortFilterProxyModel:
+        """The filter."""
+        return self._filter
+
+    # -- names
+
+    def baseName(self, nodeType: str = "") -> str:
+        """What names of nodes created here begin with, for a class or the first one."""
+        types = self.nodeTypes()
+        return self._factory.baseName(nodeType or (types[0] if types else ""))
+
+    def setBaseName(self, baseName: str, nodeType: str = "") -> None:
+        """Set what names of nodes created here begin with, for a class or all of ``nodeTypes``."""
+        for each in [nodeType] if nodeType else self.nodeTypes():
+            self._factory.setBaseName(each, baseName)
+
+    def nodeTypeLabel(self, nodeType: str) -> str:
+        """What a class is called in the entries: as set, as the scene says, or "node"."""
+        if nodeType in self._type_labels:
+            return self._type_labels[nodeType]
+        label = self._scene.GetTypeDisplayNameByClassName(nodeType) if self._scene is not None and nodeType else ""
+        return label or "node"
+
+    def setNodeTypeLabel(self, label: str, nodeType: str) -> None:
+        """Set what a class is called; "" for the usual label."""
+        if label:
+            self._type_labels[nodeType] = label
+        else:
+            self._type_labels.pop(nodeType, None)
+        self._update_default_text()
+        self._update_extra_entries()
+
+    # -- choice
+
+    def currentNode(self) -> Any:
+        """The chosen node, or None."""
+        return self._node_at(self._combo.currentIndex())
+
+    def currentNodeID(self) -> str:
+        """ID of the chosen node, or ""."""
+        node = self.currentNode()
+        return node.GetID() if node is not None else ""
+
+    def currentNodeId(self) -> str:
+        """Old spelling of ``currentNodeID``."""
+        return self.currentNodeID()
+
+    def setCurrentNode(self, node: Any) -> None:
+        """Choose a node; None, one of a wrong class or of another scene give None (or nothing chosen if None is not enabled).
+
+        Args:
+            node: a node, or its ID.
+        """
+        if isinstance(node, str):
+            self.setCurrentNodeID(node)
+            return
+        if self._scene is None:
+            self._requested, self._requested_node = "", node
+        self._select_id((node.GetID() or "") if node is not None else "")
+
+    def setCurrentNodeID(self, nodeID: str | None) -> None:
+        """Choose a node by its ID."""
+        if self._scene is None:
+            self._requested, self._requested_node = nodeID or "", None
+        self._select_id(nodeID or "")
+
+    def setCurrentNodeId(self, nodeID: str) -> None:
+        """Old spelling of ``setCurrentNodeID``."""
+        self.setCurrentNodeID(nodeID)
+
+    def _select_id(self, node_id: str) -> None:
+        row = self._combo.findData(node_id, NODE_ID_ROLE) if node_id else -1
+        if row < 0:
+            self._combo.setCurrentIndex(0 if self._none_enabled and self._combo.count() else -1)
+        elif row != self._combo.currentIndex():
+            self._combo.setCurrentIndex(row)
+            if not self._switching:
+                # The application selects by a key press, which also counts as the user's choice.
+                self._on_activated(row)
+
+    def setCurrentNodeIndex(self, index: int) -> None:
+        """Choose a node by its place among the nodes; -1 or too large for none."""
+        index = index if 0 <= index < self.nodeCount() else -1
+        self._combo.setCurrentIndex(index + self._none_enabled)
+
+    def nodeCount(self) -> int:
+        """How many nodes there are to choose from."""
+        if self._scene is None:
+            return 0
+        return sum(bool(self._combo.itemData(row, NODE_ID_ROLE)) for row in range(self._combo.count()))
+
+    def nodeFromIndex(self, index: int) -> Any:
+        """The node at a place among the nodes, or None."""
+        return self._node_at(index + self._none_enabled)
+
+    # -- actions
+
+    def addNode(self, nodeType: str = "") -> Any:
+        """Create a node of a class, by default the first of ``nodeTypes``.
+
+        Returns:
+            The node; None for a class that is not among ``nodeTypes``.
+        """
+        types = self.nodeTypes()
+        nodeType = nodeType or (types[0] if types else "")
+        node = self._factory.createNode(nodeType) if nodeType in types else None
+        if node is None:
+            return None
+        if self._select_new:
+            self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
+        return node
+
+    def removeCurrentNode(self) -> None:
+        """Remove the chosen node from the scene."""
+        if self._scene is not None and self.currentNode() is not None:
+            self._scene.RemoveNode(self.currentNode())
+
+    def editCurrentNode(self) -> None:
+        """Ask the application to open the module of the chosen node."""
+        node = self.currentNode()
+        self.nodeAboutToBeEdited.emit(node)
+        if self._interaction_tag and node is not None:
+            interaction = self._scene.GetSingletonNode(self._interaction_tag, "vtkMRMLInteractionNode")
+            if interaction is not None:
+                interaction.EditNode(node)
+
+    def renameCurrentNode(self) -> None:
+        """Ask for a new name of the chosen node."""
+        node = self.currentNode()
+        if node is None:
+            return
+        name = self._ask_name(f"Rename {self.nodeTypeLabel(node.GetClassName())}", node.GetName())
+        if name:
+            node.SetName(name)
+            self.currentNodeRenamed.emit(name)
+
+    def addMenuAction(self, action: QAction) -> None:
+        """Append an entry of one's own; one with a text that is there already, or that an enabled action would catch, is ignored."""
+        if self._actions.add(action):
+            self._update_extra_entries()
+
+    # -- properties
+
+    def noneEnabled(self) -> bool:
+        """Whether None is among the entries."""
+        return self._none_enabled
+
+    def setNoneEnabled(self, enabled: bool) -> None:
+        """Put None among the entries."""
+        if self._none_enabled != bool(enabled):
+            self._none_enabled = bool(enabled)
+            self._update_extra_entries()
+
+    def noneDisplay(self) -> str:
+        """Text of the entry None."""
+        return self._none_display
+
+    def setNoneDisplay(self, text: str) -> None:
+        """Set the text of the entry None."""
+        if text != self._none_display:
+            self._none_display = text
+            self._update_extra_entries()
+
+    def addEnabled(self) -> bool:
+        """Whether nodes can be created here."""
+        return self._actions.enabled["CREATE"]
+
+    def setAddEnabled(self, enabled: bool) -> None:
+        """Offer to create nodes."""
+        self._set_action_enabled("CREATE", enabled)
+
+    def removeEnabled(self) -> bool:
+        """Whether the chosen node can be deleted here."""
+        return self._actions.enabled["DELETE"]
+
+    def setRemoveEnabled(self, enabled: bool) -> None:
+        """Offer to delete the chosen node."""
+        self._set_action_enabled("DELETE", enabled)
+
+    def editEnabled(self) -> bool:
+        """Whether the chosen node can be edited from here."""
+        return self._actions.enabled["EDIT"]
+
+    def setEditEnabled(self, enabled: bool) -> None:
+        """Offer to edit the chosen node."""
+        self._set_action_enabled("EDIT", enabled)
+
+    def renameEnabled(self) -> bool:
+        """Whether the chosen node can be renamed here."""
+        return self._actions.enabled["RENAME"]
+
+    def setRenameEnabled(self, enabled: bool) -> None:
+        """Offer to rename the chosen node, and to name nodes at creation."""
+        self._set_action_enabled("RENAME", enabled)
+
+    def selectNodeUponCreation(self) -> bool:
+        """Whether a node created here becomes the chosen one."""
+        return self._select_new
+
+    def setSelectNodeUponCreation(self, select: bool) -> None:
+        """Choose nodes that are created by ``addNode``."""
+        self._select_new = bool(select)
+
+    def interactionNodeSingletonTag(self) -> str:
+        """Tag of the interaction node that is asked to edit nodes; "" for none."""
+        return self._interaction_tag
+
+    def setInteractionNodeSingletonTag(self, tag: str) -> None:
+        """Set which interaction node is asked to edit nodes."""
+        self._interaction_tag = tag
+
+    def sizeAdjustPolicy(self) -> QComboBox.SizeAdjustPolicy:
+        """Qt's rule for the size of the combo box."""
+        return self._combo.sizeAdjustPolicy()
+
+    def setSizeAdjustPolicy(self, policy: QComboBox.SizeAdjustPolicy) -> None:
+        """Set Qt's rule for the size of the combo box."""
+        self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy(policy))

@@ -1,0 +1,53 @@
+"""Base classes of the widgets that know a scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from slicer_testing.registry import slicer_widget
+from slicer_testing.widgets.mrml_observation import Observations
+
+
+@slicer_widget
+class qMRMLWidget(QWidget):
+    """A widget with a scene; children that need the scene connect to ``mrmlSceneChanged``."""
+
+    mrmlSceneChanged = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene = None
+        self._observations = Observations(self)
+
+    def mrmlScene(self) -> Any:
+        """The scene, None at first."""
+        return self._scene
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Set the scene and tell the children; nothing happens for the same scene."""
+        if scene is self._scene:
+            return
+        self._scene = scene
+        self.mrmlSceneChanged.emit(scene)
+
+
+@slicer_widget
+class qSlicerWidget(QWidget):
+    """A widget of a module, with a scene."""
+
+    mrmlSceneChanged = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene = None
+        self._observations = Observations(self)
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Set the scene and tell the children; nothing happens for the same scene."""
+        if scene is self._scene:
+            return
+        self._scene = scene
+        self.mrmlSceneChanged.emit(scene)

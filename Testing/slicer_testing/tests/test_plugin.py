@@ -1,0 +1,204 @@
+"""The pytest plugin: what it gives to tests, and what it does not let pass."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtGui import QColor, QImage
+
+from slicer_testing import pictures
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def panel(slicer_app):
+    """A box with a button, a check box, a text and a combo box."""
+    import qt
+
+    box = qt.QWidget()
+    layout = qt.QVBoxLayout(box)
+    parts = {"button": qt.QPushButton("Go"), "check": qt.QCheckBox("Yes"), "edit": qt.QLineEdit("old"), "combo": qt.QComboBox()}
+    for name, part in parts.items():
+        part.setObjectName(name)
+        layout.addWidget(part)
+    parts["combo"].addItems(["one", "two"])
+    box.show()
+    yield box
+    box.close()
+
+
+def test_a_click_reaches_the_button_and_the_check_box(panel, hands):
+    clicks = []
+    panel.button.connect("clicked(bool)", clicks.append)
+    hands.click(panel.button)
+    hands.click(panel.check)
+    assert clicks == [False]
+    assert panel.check.checked is True
+
+
+@pytest.mark.parametrize("how", ["disabled", "parent", "hidden"])
+def test_what_a_user_cannot_use_the_hands_cannot_use(panel, hands, how):
+    clicks = []
+    panel.button.connect("clicked()", lambda: clicks.append(1))
+    panel.button.toolTip = "choose a volume first"
+    if how == "hidden":
+        panel.button.hide()
+    else:
+        (panel if how == "parent" else panel.button).enabled = False
+    expected = "not visible" if how == "hidden" else "disabled .choose a volume first"
+    with pytest.raises(AssertionError, match=expected):
+        hands.click(panel.button)
+    assert clicks == []
+
+
+def test_typing_replaces_or_continues(panel, hands):
+    finished = []
+    panel.edit.connect("editingFinished()", lambda: finished.append(panel.edit.text))
+    hands.type(panel.edit, "new")
+    hands.type(panel.edit, "er", replace=False)
+    assert finished == ["new", "newer"]
+
+
+def test_choosing_by_text_and_what_is_not_offered(panel, hands):
+    hands.choose(panel.combo, "two")
+    assert panel.combo.currentIndex == 1
+    with pytest.raises(AssertionError, match="does not offer 'three', but: one, two"):
+        hands.choose(panel.combo, "three")
+
+
+def test_the_scene_is_empty_in_each_test(slicer_app):
+    import slicer
+
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    slicer_app.fresh()
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") > 0
+
+
+def test_settings_do_not_outlive_a_test(slicer_app):
+    import qt
+    import slicer
+
+    slicer.app.userSettings().setValue("Mine/number", 3)
+    assert int(qt.QSettings().value("Mine/number")) == 3
+    slicer_app.fresh()
+    assert qt.QSettings().value("Mine/number") is None
+
+
+def test_waiting_runs_the_event_loop_and_ends(slicer_app):
+    import qt
+
+    done = []
+    qt.QTimer.singleShot(20, lambda: done.append(1))
+    assert slicer_app.wait_for(lambda: done, 5.0) == [1]
+    with pytest.raises(TimeoutError, match="waited 0.05 s for the moon"):
+        slicer_app.wait_for(lambda: False, 0.05, "the moon")
+
+
+def picture(width, height, changed=0):
+    image = QImage(width, height, QImage.Format.Format_RGB888)
+    image.fill(QColor(40, 80, 120))
+    for index in range(changed):
+        image.setPixelColor(index % width, index // width, QColor(240, 80, 120))
+    return image
+
+
+def test_pixels_are_those_of_the_picture():
+    image = picture(5, 3, changed=1)  # rows of 5 pixels are padded in memory
+    found = pictures.pixels(image)
+    assert found.shape == (3, 5, 3)
+    assert found[0, 0].tolist() == [240, 80, 120]
+    assert np.all(found.reshape(-1, 3)[1:] == [40, 80, 120])
+
+
+def test_pictures_are_compared_with_tolerance(tmp_path):
+    reference = tmp_path / "kept.png"
+    picture(20, 10).save(str(reference))
+    pictures.compare(picture(20, 10, changed=2), reference, tmp_path, share=0.01)
+    with pytest.raises(AssertionError, match="1.5% of the pixels differ"):
+        pictures.compare(picture(20, 10, changed=3), reference, tmp_path, share=0.01)
+    assert (tmp_path / "kept-now.png").is_file()
+    pictures.compare(picture(20, 10, changed=200), reference, tmp_path, tolerance=200, share=0.0)
+    with pytest.raises(AssertionError, match="100.0%"):
+        pictures.compare(picture(20, 11), reference, tmp_path)
+    with pytest.raises(AssertionError, match="there is no picture"):
+        pictures.compare(picture(20, 10), tmp_path / "none.png", tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def package_is_found(monkeypatch):
+    """Also by processes that tests start."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(pictures.__file__).parents[1]))
+
+
+def run_elsewhere(pytester, text):
+    """A test file in a process of its own."""
+    pytester.makeconftest('pytest_plugins = ["slicer_testing.plugin"]')
+    pytester.makepyfile(textwrap.dedent(text))
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
+
+
+def test_a_thread_left_running_fails_the_test(pytester):
+    result = run_elsewhere(
+        pytester,
+        """
+        import threading
+        stop = threading.Event()
+
+        def test_leaves_one(slicer_app):
+            threading.Thread(target=stop.wait, args=(8,), name="forgotten").start()
+
+        def test_after_it(slicer_app):
+            stop.set()
+        """,
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*threads were left running: forgotten*"])
+
+
+def test_a_process_left_running_and_an_unused_answer_fail_the_test(pytester):
+    result = run_elsewhere(
+        pytester,
+        """
+        import subprocess
+        import pytest
+        kept = []
+
+        def test_leaves_a_process(slicer_app):
+            kept.append(subprocess.Popen(["sleep", "20"]))
+
+        def test_ends_it(slicer_app):
+            kept[0].kill()
+            kept[0].wait()
+
+        def test_answers_too_much(slicer_app):
+            slicer_app.dialogs.answer("yes")
+        """,
+    )
+    assert "processes were left running" in result.stdout.str()
+    result.assert_outcomes(passed=3, errors=2)
+    result.stdout.fnmatch_lines(["*1 answers to dialogs were not asked for*"])
+
+
+def test_a_crash_is_named(pytester):
+    pytester.makeconftest('pytest_plugins = ["slicer_testing.plugin"]')
+    pytester.makepyfile(
+        """
+        import ctypes
+
+        def test_falls(slicer_app):
+            ctypes.string_at(0)
+        """
+    )
+    first = pytester.runpytest_subprocess("-q")
+    assert first.ret != 0
+    first.stderr.fnmatch_lines(["Fatal Python error*"])
+    assert "test_falls" in first.stderr.str()
+    pytester.makepyfile("def test_stands(): assert True")
+    second = pytester.runpytest_subprocess("-q")
+    second.stdout.fnmatch_lines(["*ended while in *test_falls*"])
