@@ -352,7 +352,7 @@ def test_the_folder_of_a_phantom_can_hold_other_files(phantom_folder, phantom_pa
     for path in phantom_folder.iterdir():
         shutil.copy(path, tmp_path)
     (tmp_path / "t.nrrd").write_text("a result")
-    monkeypatch.setattr("deepreg_engine.commands.phantom.make_pair", lambda *_: phantom_pair)
+    monkeypatch.setattr("deepreg_engine.phantoms.make_pair", lambda *_: phantom_pair)
     succeed("phantom", "abdomen", "--output", tmp_path)
     assert (tmp_path / "t.nrrd").read_text() == "a result"
 

@@ -24,7 +24,7 @@ from deepreg_engine.jobs.dense import DenseRequest, run_dense
 from deepreg_engine.jobs.outputs import check_outputs
 from deepreg_engine.jobs.overview import check_matplotlib
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET
-from deepreg_engine.phantoms import ANATOMIES, make_pair, write_pair
+from deepreg_engine.phantoms import ANATOMIES
 
 _HELP = "register a phantom or two images, with a picture"
 _ABOUT = """
@@ -105,6 +105,8 @@ def _made(folder: Path) -> Iterator[list[Path]]:
 
 def _phantom(anatomy: str, number: int, folder: Path, written: list[Path]) -> dict[str, str]:
     """Make and write a phantom: the files for a request. Those that were not there before go on the list."""
+    from deepreg_engine.phantoms import make_pair, write_pair
+
     pair = make_pair(anatomy, number)
     before = set(folder.iterdir())
     paths = write_pair(pair, folder)

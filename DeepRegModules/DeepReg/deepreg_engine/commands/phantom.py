@@ -9,7 +9,7 @@ from pathlib import Path
 from deepreg_engine.commands.parsing import examples, paragraph, seed
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import check_writable
-from deepreg_engine.phantoms import ANATOMIES, MODALITY_PAIRS, make_pair, write_pair
+from deepreg_engine.phantoms import ANATOMIES, MODALITY_PAIRS
 
 _ABOUT = """
 Make a pair of scans of a synthetic patient: fixed and moving image with organs, vessels, texture, noise and bias of their own, the
@@ -53,6 +53,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Make and write a pair."""
     check_folder(Path(options.output))
+    from deepreg_engine.phantoms import make_pair, write_pair
+
     pair = make_pair(options.anatomy, options.seed, options.modality_pair, options.detail, options.patients)
     paths = write_pair(pair, options.output)
     counts = f"{len(pair.label_names)} labels, {len(pair.fixed_landmarks)} landmarks"

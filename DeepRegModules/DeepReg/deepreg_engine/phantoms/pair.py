@@ -12,6 +12,7 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.phantoms.anatomy import Anatomy
+from deepreg_engine.phantoms.choices import MODALITY_PAIRS
 from deepreg_engine.phantoms.deformation import RECIPES, Deformation, draw_deformation
 from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.render import Rendering
@@ -27,7 +28,6 @@ from deepreg_engine.phantoms.scan import (
 )
 from deepreg_engine.phantoms.shapes import rotation
 
-MODALITY_PAIRS = ("ct-ct", "mr-ct", "mr-mr")
 _DEFAULT_MODALITIES = {"abdomen": "ct-ct", "thorax": "ct-ct", "brain": "mr-mr"}
 _MOST_FORKS = 24
 _SAMPLES = 4000

@@ -17,13 +17,13 @@ from deepreg_engine.phantoms.abdomen import abdomen
 from deepreg_engine.phantoms.anatomy import Anatomy
 from deepreg_engine.phantoms.appearance import MODALITIES, Look, acquire
 from deepreg_engine.phantoms.brain import brain
+from deepreg_engine.phantoms.choices import ANATOMIES
 from deepreg_engine.phantoms.deformation import Deformation
 from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.render import Rendering, compress_lungs, render
 from deepreg_engine.phantoms.thorax import thorax
 
 _BUILDERS = {"abdomen": abdomen, "thorax": thorax, "brain": brain}
-ANATOMIES = tuple(_BUILDERS)
 _DETAIL_RANGE = (0.2, 3.0)
 
 
