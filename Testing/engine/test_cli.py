@@ -428,7 +428,7 @@ def test_published_checkpoints(shared_data, small_folder, tmp_path, name):
 
 def test_the_demo_makes_and_registers_a_phantom(phantom_pair, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(demo, "make_pair", lambda *arguments: asked.append(arguments) or phantom_pair)
+    monkeypatch.setattr("deepreg_engine.phantoms.make_pair", lambda *arguments: asked.append(arguments) or phantom_pair)
     printed = succeed("demo", "--anatomy", "thorax", "--seed", 4, "--preset", "quick", "--output", tmp_path / "new")
     assert asked == [("thorax", 4)]
     results = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png"}

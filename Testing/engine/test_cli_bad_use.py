@@ -335,7 +335,7 @@ def test_an_interrupted_demo_leaves_no_phantom(monkeypatch, phantom_pair, error,
         assert (tmp_path / "new" / "fixed.nii.gz").exists()
         raise error
 
-    monkeypatch.setattr(demo, "make_pair", lambda *_: phantom_pair)
+    monkeypatch.setattr("deepreg_engine.phantoms.make_pair", lambda *_: phantom_pair)
     monkeypatch.setattr(demo, "run_dense", interrupt)
     refused(f"demo --output {tmp_path}/new", "deepreg-engine demo: ")
     assert list(tmp_path.iterdir()) == []
