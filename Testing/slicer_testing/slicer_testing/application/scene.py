@@ -10,6 +10,8 @@ from pathlib import Path
 import slicer
 import vtk
 
+from slicer_testing.application import subject_hierarchy
+
 # Module name and class of its logic, in the order in which later ones need earlier ones.
 LOGICS = (
     ("Units", "vtkSlicerUnitsLogic"),
@@ -69,12 +71,32 @@ class Core:
     logics: dict[str, object] = field(default_factory=dict)
     cache: object = None
     io: object = None
+    # Nodes that logics and views hold on to, each with a copy of how it is at start.
+    lasting: list[tuple[slicer.vtkMRMLNode, slicer.vtkMRMLNode]] = field(default_factory=list)
 
     def clear(self) -> None:
         """As File > Close scene, with singletons too as they are at start."""
-        self.scene.Clear(1)
+        for node, at_start in self.lasting:
+            node.Copy(at_start)
+        # Defaults first: the views that come back with the scene are made of them.
         self.scene.RemoveAllDefaultNodes()
-        self.add_defaults()
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
+        self.scene.Clear(1)
+
+    def keep_defaults(self) -> None:
+        """Whatever clears the scene, what an application always has stays in it: which unit, which mode of the mouse.
+
+        Logics and views keep pointers to these nodes, so that new ones in their place would be followed by nobody.
+        """
+        units = self.scene.GetNodesByClass("vtkMRMLUnitNode")
+        units.UnRegister(None)  # the caller owns a reference
+        for node in (self.logic.GetSelectionNode(), self.logic.GetInteractionNode(), *units):
+            at_start = node.CreateNodeInstance()
+            at_start.UnRegister(None)
+            at_start.Copy(node)
+            self.lasting.append((node, at_start))
+        # Before the views are told, which look for them.
+        self.scene.AddObserver(self.scene.EndCloseEvent, lambda *_: self.add_defaults(), 1000.0)
 
     def drop_foreign_observers(self) -> list[str]:
         """Remove the observers that modules have left on the scene; returns what they called."""
@@ -85,6 +107,9 @@ class Core:
 
     def add_defaults(self) -> None:
         """Nodes that a new scene of the application has."""
+        for node, _ in self.lasting:
+            if node.GetScene() is None:
+                self.scene.AddNode(node)
         self.logic.GetColorLogic().AddDefaultColorNodes()
         if self.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode") is None:
             crosshair = slicer.vtkMRMLCrosshairNode()
@@ -127,5 +152,9 @@ def make_core(temporary: str) -> Core:
         vtk.vtkObject.GlobalWarningDisplayOn()
         logic.SetModuleLogic(name, made)
         core.logics[name] = made
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     core.add_defaults()
+    core.keep_defaults()
+    # Last, and for as long as the scene lives: the scene holds what follows it.
+    subject_hierarchy.install(scene)
     return core

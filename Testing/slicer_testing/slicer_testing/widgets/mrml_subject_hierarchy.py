@@ -1,0 +1,450 @@
+"""The tree of the subject hierarchy, as in the Data module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTreeView, QWidget
+
+from slicer_testing.application.subject_hierarchy import children, segment_of
+from slicer_testing.pythonqt import dialogs
+from slicer_testing.registry import slicer_widget
+from slicer_testing.widgets import mrml_subject_hierarchy_items as looks
+from slicer_testing.widgets.mrml_subject_hierarchy_filter import qMRMLSortFilterSubjectHierarchyProxyModel
+from slicer_testing.widgets.mrml_subject_hierarchy_filtering import Filtering
+from slicer_testing.widgets.mrml_subject_hierarchy_model import qMRMLSubjectHierarchyModel
+
+_ROWS = QItemSelectionModel.SelectionFlag.Rows
+_SELECT = QItemSelectionModel.SelectionFlag.Select
+_ONLY = QItemSelectionModel.SelectionFlag.ClearAndSelect
+
+
+@slicer_widget
+class qMRMLSubjectHierarchyTreeView(Filtering, QTreeView):
+    """Shows the items of a scene; they can be chosen, renamed, deleted, shown and hidden.
+
+    The current item is the first chosen one. When the choice is taken back, the current item is the scene (0 if there is a row "None");
+    before anything was chosen it is 0.
+    """
+
+    currentItemChanged = Signal(object)
+    currentItemsChanged = Signal(object)
+    currentItemModified = Signal(object)
+    currentNodeChanged = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._selected: list[int] = []
+        self._updating = 0
+        self._root = 0
+        self._show_root = False
+        self._menu_enabled = True
+        self._edit_visible = True
+        self._menu: QMenu | None = None
+        self._model = qMRMLSubjectHierarchyModel(self)
+        self._filter = qMRMLSortFilterSubjectHierarchyProxyModel(self)
+        self._filter.setSourceModel(self._model)
+        self.setModel(self._filter)
+        self.resetColumnSizesToDefault()
+        self.setDescriptionColumnVisible(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
+        self._model.subjectHierarchyAboutToBeUpdated.connect(self._on_about_to_be_updated)
+        self._model.subjectHierarchyUpdated.connect(self._on_updated)
+        self._model._aboutToClose.connect(self._on_about_to_close)
+        self._model._itemModified.connect(self._on_item_modified)
+        self._filter.rowsInserted.connect(self._on_rows_inserted)
+        self.expanded.connect(lambda index: self._remember_expanded(index, True))
+        self.collapsed.connect(lambda index: self._remember_expanded(index, False))
+
+    # -- scene
+
+    def mrmlScene(self) -> Any:
+        """The scene, None at first."""
+        return self._model.mrmlScene()
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Show the items of a scene."""
+        if scene is self.mrmlScene():
+            return
+        self._root = 0
+        self._model.setMRMLScene(scene)
+
+    def subjectHierarchyNode(self) -> Any:
+        """The node that holds the items; None without a scene, and while it closes."""
+        return self._model._hierarchy()
+
+    def model(self) -> qMRMLSubjectHierarchyModel:
+        """The model of all items; what the view shows of it is ``sortFilterProxyModel()``."""
+        return self._model
+
+    def sortFilterProxyModel(self) -> qMRMLSortFilterSubjectHierarchyProxyModel:
+        """The filter."""
+        return self._filter
+
+    # -- changes of the tree
+
+    def _on_about_to_be_updated(self) -> None:
+        self._updating += 1
+
+    def _on_updated(self) -> None:
+        """Restore what the view loses with its rows: root, open branches and choice."""
+        self._apply_root()
+        self._expand_below(self._filter.subjectHierarchySceneIndex())
+        before = list(self._selected)
+        if before:
+            self._select(before)
+        self._updating -= 1
+        if before and self._read_selection() != before:
+            self._on_selection_changed()
+
+    def _on_about_to_close(self) -> None:
+        if self._selected:
+            self.clearSelection()
+        self._selected = []
+        self._root = 0
+
+    def _on_rows_inserted(self, parent: QModelIndex, first: int, last: int) -> None:
+        if self._updating:
+            return
+        if not self.rootIndex().isValid() and not self._show_root:
+            self._apply_root()
+        self._expand(parent)
+        for row in range(first, last + 1):
+            self._expand_below(self._filter.index(row, 0, parent))
+
+    def _expand_below(self, index: QModelIndex) -> None:
+        self._expand(index)
+        for row in range(self._filter.rowCount(index)):
+            self._expand_below(self._filter.index(row, 0, index))
+
+    def _expand(self, index: QModelIndex) -> None:
+        item = self._filter.subjectHierarchyItemFromIndex(index)
+        hierarchy = self.subjectHierarchyNode()
+        if item and hierarchy is not None and not self.isExpanded(index) and hierarchy.GetItemExpanded(item):
+            self.expand(index)
+
+    def _remember_expanded(self, index: QModelIndex, expanded: bool) -> None:
+        item = self._filter.subjectHierarchyItemFromIndex(index)
+        hierarchy = self.subjectHierarchyNode()
+        if item and not self._updating and hierarchy is not None and bool(hierarchy.GetItemExpanded(item)) != expanded:
+            hierarchy.SetItemExpanded(item, expanded)
+
+    def expandItem(self, itemID: int) -> None:
+        """Open the branch of an item."""
+        self.expand(self._filter.indexFromSubjectHierarchyItem(itemID))
+
+    def collapseItem(self, itemID: int) -> None:
+        """Close the branch of an item."""
+        self.collapse(self._filter.indexFromSubjectHierarchyItem(itemID))
+
+    # -- choice
+
+    def currentItem(self) -> int:
+        """The first chosen item."""
+        return self._selected[0] if self._selected else 0
+
+    def setCurrentItem(self, itemID: int) -> None:
+        """Choose one item; one that is not shown, or 0, takes the choice back."""
+        self.selectionModel().select(self._filter.indexFromSubjectHierarchyItem(itemID), _ONLY | _ROWS)
+
+    def currentItems(self, selectedItems: Any = None) -> list[int] | None:
+        """All chosen items: returned, or put into a ``vtkIdList``."""
+        if selectedItems is None:
+            return list(self._selected)
+        for item in self._selected:
+            selectedItems.InsertNextId(item)
+        return None
+
+    def setCurrentItems(self, items: Any) -> None:
+        """Choose items, given as a list or a ``vtkIdList``."""
+        if hasattr(items, "GetNumberOfIds"):
+            items = [items.GetId(place) for place in range(items.GetNumberOfIds())]
+        self._select(items)
+
+    def _select(self, items: list[int]) -> None:
+        self.clearSelection()
+        for item in items:
+            index = self._filter.indexFromSubjectHierarchyItem(item)
+            if index.isValid():
+                self.selectionModel().select(index, _SELECT | _ROWS)
+
+    def currentNode(self) -> Any:
+        """The node of the current item, or None."""
+        hierarchy = self.subjectHierarchyNode()
+        item = self.currentItem()
+        return hierarchy.GetItemDataNode(item) if item and hierarchy is not None else None
+
+    def setCurrentNode(self, node: Any) -> None:
+        """Choose the item of a node; nothing happens for None, or for a node that has no item."""
+        hierarchy = self.subjectHierarchyNode()
+        item = hierarchy.GetItemByDataNode(node) if node is not None and hierarchy is not None else 0
+        if item:
+            self.setCurrentItem(item)
+
+    def _read_selection(self) -> list[int]:
+        items = [self._filter.subjectHierarchyItemFromIndex(index) for index in self.selectionModel().selectedRows()]
+        chosen = [item for item in items if item] or items
+        if chosen:
+            return chosen
+        hierarchy = self.subjectHierarchyNode()
+        return [0 if self.noneEnabled() or hierarchy is None else hierarchy.GetSceneItemID()]
+
+    def _on_selection_changed(self, *_: object) -> None:
+        scene = self.mrmlScene()
+        if self._updating or scene is None or scene.IsBatchProcessing() and not scene.IsClosing():
+            return
+        self._selected = self._read_selection()
+        self.currentItemChanged.emit(self._selected[0])
+        self.currentItemsChanged.emit(list(self._selected))
+        self.currentNodeChanged.emit(self.currentNode())
+
+    def _on_item_modified(self, item: int) -> None:
+        hierarchy = self.subjectHierarchyNode()
+        if hierarchy is None or not self._selected:
+            return
+        for each in (item, *children(hierarchy, item, recursive=True)):
+            if each in self._selected:
+                self.currentItemModified.emit(each)
+                return
+
+    def multiSelection(self) -> bool:
+        """Whether several items can be chosen."""
+        return self.selectionMode() == QAbstractItemView.SelectionMode.ExtendedSelection
+
+    def setMultiSelection(self, multiSelectionOn: bool) -> None:
+        """Let several items be chosen."""
+        mode = QAbstractItemView.SelectionMode
+        self.setSelectionMode(mode.ExtendedSelection if multiSelectionOn else mode.SingleSelection)
+
+    def noneEnabled(self) -> bool:
+        """Whether there is a row for no item."""
+        return self._model.noneEnabled()
+
+    def setNoneEnabled(self, enable: bool) -> None:
+        """Put a row for no item before the others."""
+        self._model.setNoneEnabled(enable)
+
+    def noneDisplay(self) -> str:
+        """Text of the row for no item."""
+        return self._model.noneDisplay()
+
+    def setNoneDisplay(self, displayName: str) -> None:
+        """Set the text of the row for no item."""
+        self._model.setNoneDisplay(displayName)
+
+    # -- root
+
+    def rootItem(self) -> int:
+        """The item whose branch is shown, by default the scene."""
+        hierarchy = self.subjectHierarchyNode()
+        return 0 if hierarchy is None else self._root or hierarchy.GetSceneItemID()
+
+    def setRootItem(self, itemID: int) -> None:
+        """Show the branch of an item."""
+        self._root = itemID
+        self._apply_root()
+
+    def showRootItem(self) -> bool:
+        """Whether the root is shown itself, above its branch."""
+        return self._show_root
+
+    def setShowRootItem(self, show: bool) -> None:
+        """Show the root itself."""
+        self._show_root = bool(show)
+        self._apply_root()
+
+    def _apply_root(self) -> None:
+        hierarchy = self.subjectHierarchyNode()
+        scene_item = 0 if hierarchy is None else hierarchy.GetSceneItemID()
+        if self._root and not self._model._index(self._root).isValid():
+            self._root = 0
+        root = self._root or scene_item
+        # The view shows what is below its root: to show an item itself its siblings have to be filtered out.
+        self._filter.setHideItemsUnaffiliatedWithItemID(root if self._show_root and root != scene_item else 0)
+        index = self._filter.indexFromSubjectHierarchyItem(root)
+        self.setRootIndex(index.parent() if self._show_root else index)
+
+    def displayedItemCount(self) -> int:
+        """How many items are shown, in open and closed branches."""
+        return self._filter.acceptedItemCount(self.rootItem()) + self._show_root
+
+    # -- actions
+
+    def renameCurrentItem(self) -> None:
+        """Ask for a new name of the current item."""
+        hierarchy = self.subjectHierarchyNode()
+        if not self._chosen():
+            return
+        before = hierarchy.GetItemName(self.currentItem())
+        name = dialogs.ask_text(f"Rename {before}", "New name:", before, parent=self)
+        if name is not None:
+            hierarchy.SetItemName(self.currentItem(), name)
+
+    def deleteSelectedItems(self) -> None:
+        """Remove the chosen items with their nodes and all below; of several, it asks about each that has others below it."""
+        hierarchy = self.subjectHierarchyNode()
+        chosen = self._chosen()
+        for item in chosen:
+            if not hierarchy.GetItemParent(item):
+                continue  # went with one above it
+            below = [child for child in children(hierarchy, item) if not segment_of(hierarchy, child)[1]]
+            with_branch = True
+            if len(chosen) > 1 and below:
+                button = dialogs.Button
+                text = "The deleted subject hierarchy item has children. Do you want to remove those too?"
+                answer = dialogs.message("question", "Delete subject hierarchy branch?", text, button.Yes | button.No, button.No, self)
+                with_branch = answer == button.Yes
+            hierarchy.RemoveItem(item, True, with_branch)
+
+    def toggleVisibilityOfSelectedItems(self) -> None:
+        """Show what is hidden and hide what is shown, of the chosen items that are not below another chosen one."""
+        hierarchy = self.subjectHierarchyNode()
+        chosen = self._chosen()
+        for item in chosen:
+            if not any(self._model.isAncestorItem(item, other) for other in chosen):
+                self._toggle(hierarchy, item)
+
+    def showSelectedItems(self) -> None:
+        """Show the chosen items."""
+        for item in self._chosen():
+            looks.set_visibility(self.subjectHierarchyNode(), item, True)
+
+    def hideSelectedItems(self) -> None:
+        """Hide the chosen items."""
+        for item in self._chosen():
+            looks.set_visibility(self.subjectHierarchyNode(), item, False)
+
+    def _chosen(self) -> list[int]:
+        hierarchy = self.subjectHierarchyNode()
+        return [] if hierarchy is None else [item for item in self._selected if item and item != hierarchy.GetSceneItemID()]
+
+    def _toggle(self, hierarchy: Any, item: int) -> None:
+        looks.set_visibility(hierarchy, item, looks.visibility(hierarchy, item) not in (looks.SHOWN, looks.PARTLY))
+
+    # -- mouse and keys
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click on an eye shows or hides."""
+        super().mousePressEvent(event)
+        index = self.indexAt(event.position().toPoint())
+        item = self._filter.subjectHierarchyItemFromIndex(index) if index.isValid() else 0
+        if event.button() == Qt.MouseButton.LeftButton and item and index.column() == self._model.visibilityColumn():
+            if looks.visibility(self.subjectHierarchyNode(), item) != looks.UNKNOWN:
+                self._toggle(self.subjectHierarchyNode(), item)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space shows or hides the chosen items."""
+        if event.key() == Qt.Key.Key_Space:
+            for item in self._chosen():
+                self._toggle(self.subjectHierarchyNode(), item)
+        super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer what can be done with the chosen items, or with the scene."""
+        hierarchy = self.subjectHierarchyNode()
+        if not self._menu_enabled or hierarchy is None:
+            return
+        index = self.indexAt(event.pos())
+        self._menu = QMenu(self)
+        if index.isValid() and self._chosen():
+            if len(self._chosen()) == 1:
+                self._menu.addAction("Rename", self.renameCurrentItem)
+            self._menu.addAction("Delete", self.deleteSelectedItems)
+            self._menu.addAction("Toggle visibility", self.toggleVisibilityOfSelectedItems)
+        parent = self.currentItem() if index.isValid() and self._chosen() else hierarchy.GetSceneItemID()
+        self._menu.addAction("Create new folder", lambda: self._create_folder(parent))
+        self._menu.popup(event.globalPos())
+
+    def _create_folder(self, parent: int) -> None:
+        hierarchy = self.subjectHierarchyNode()
+        hierarchy.CreateFolderItem(parent, hierarchy.GenerateUniqueItemName("NewFolder"))
+
+    def contextMenuEnabled(self) -> bool:
+        """Whether the right mouse button opens a menu."""
+        return self._menu_enabled
+
+    def setContextMenuEnabled(self, enabled: bool) -> None:
+        """Let the right mouse button open a menu."""
+        self._menu_enabled = bool(enabled)
+
+    # -- columns
+
+    def resetColumnSizesToDefault(self) -> None:
+        """The name takes what room the others leave."""
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(22)
+        for column in range(self._model.columnCount()):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(self._model.nameColumn(), QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(self._model.descriptionColumn(), QHeaderView.ResizeMode.Interactive)
+
+    def visibilityColumnVisible(self) -> bool:
+        """Whether the eyes are shown."""
+        return not self.isColumnHidden(self._model.visibilityColumn())
+
+    def setVisibilityColumnVisible(self, visible: bool) -> None:
+        """Show the eyes."""
+        self.setColumnHidden(self._model.visibilityColumn(), not visible)
+
+    def colorColumnVisible(self) -> bool:
+        """Whether the colours are shown."""
+        return not self.isColumnHidden(self._model.colorColumn())
+
+    def setColorColumnVisible(self, visible: bool) -> None:
+        """Show the colours."""
+        self.setColumnHidden(self._model.colorColumn(), not visible)
+
+    def transformColumnVisible(self) -> bool:
+        """Whether it is shown what is transformed."""
+        return not self.isColumnHidden(self._model.transformColumn())
+
+    def setTransformColumnVisible(self, visible: bool) -> None:
+        """Show what is transformed."""
+        self.setColumnHidden(self._model.transformColumn(), not visible)
+
+    def descriptionColumnVisible(self) -> bool:
+        """Whether the descriptions are shown."""
+        return not self.isColumnHidden(self._model.descriptionColumn())
+
+    def setDescriptionColumnVisible(self, visible: bool) -> None:
+        """Show the descriptions."""
+        self.setColumnHidden(self._model.descriptionColumn(), not visible)
+
+    def idColumnVisible(self) -> bool:
+        """Whether the IDs of the nodes are shown."""
+        return not self.isColumnHidden(self._model.idColumn())
+
+    def setIdColumnVisible(self, visible: bool) -> None:
+        """Show the IDs of the nodes."""
+        self.setColumnHidden(self._model.idColumn(), not visible)
+
+    # -- filters that only the tree has
+
+    def nameFilter(self) -> str:
+        """What the names of items must contain."""
+        return self._filter.nameFilter()
+
+    def setNameFilter(self, filter: str) -> None:
+        """Show items whose names contain this, in whatever case."""
+        self._filter.setNameFilter(filter)
+
+    def levelFilter(self) -> list[str]:
+        """Levels of the items that are shown; none means all."""
+        return self._filter.levelFilter()
+
+    def hideChildNodeTypes(self) -> list[str]:
+        """Classes of nodes that are not shown."""
+        return self._filter.hideChildNodeTypes()
+
+    def setAttributeFilter(self, attributeName: str, attributeValue: Any = None) -> None:
+        """Show only items with an attribute, and with this value unless it is None."""
+        self._filter.setAttributeNameFilter(attributeName)
+        self._filter.setAttributeValueFilter(attributeValue)
+
+    def removeAttributeFilter(self) -> None:
+        """Take back ``setAttributeFilter``."""
+        self._filter.setAttributeNameFilter("")

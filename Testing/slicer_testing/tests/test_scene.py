@@ -1,0 +1,73 @@
+"""What the application's scene always has, and what closing it brings back."""
+
+from __future__ import annotations
+
+import pytest
+import slicer
+
+
+@pytest.fixture(params=["without views", "with views"])
+def app(request, slicer_app):
+    """The application before and after somebody asked for its views."""
+    if request.param == "with views":
+        slicer_app.app.layoutManager()
+    return slicer_app
+
+
+def node_ids():
+    """IDs of all nodes but colours, of which there are hundreds."""
+    nodes = slicer.mrmlScene.GetNodes()
+    return sorted(node.GetID() for node in nodes if not node.IsA("vtkMRMLColorNode"))
+
+
+@pytest.mark.parametrize("close", [lambda host: slicer.mrmlScene.Clear(), lambda host: slicer.mrmlScene.Clear(1), lambda host: host.fresh()],
+                         ids=["close", "clear all", "fresh"])
+def test_a_closed_scene_is_that_of_the_start(app, close, capfd):
+    at_start, colors = node_ids(), slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorNode")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "F")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "M")
+    capfd.readouterr()
+    close(app)
+    app.process_events()
+    assert node_ids() == at_start
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorNode") == colors
+    # Logics and displayable managers complain on stderr when one of their nodes is missing.
+    assert "ERR|" not in (said := capfd.readouterr().err) and "WARN|" not in said
+
+
+def test_modes_and_units_are_those_of_the_start(app):
+    logic = slicer.app.applicationLogic()
+    selection, interaction = logic.GetSelectionNode(), logic.GetInteractionNode()
+    interaction.SetPlaceModePersistence(1)
+    selection.GetUnitNode("length").SetSuffix("inch")
+    selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    app.fresh()
+    assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode") is logic.GetInteractionNode()
+    assert logic.GetInteractionNode().GetCurrentInteractionMode() == interaction.ViewTransform
+    assert not logic.GetInteractionNode().GetPlaceModePersistence()
+    assert not logic.GetSelectionNode().GetActivePlaceNodeClassName()
+    assert logic.GetSelectionNode().GetUnitNode("length").GetSuffix() == "mm"
+
+
+def test_views_are_turned_as_at_the_start(slicer_app):
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    assert red.GetOrientation() == "Axial"
+    red.SetOrientation("Sagittal")
+    slicer_app.fresh()
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    assert red.GetOrientation() == "Axial" and red.HasSliceOrientationPreset("Coronal")
+
+
+def test_a_scene_is_undone(slicer_app):
+    scene = slicer.mrmlScene
+    scene.SetUndoOn()
+    node = slicer.vtkMRMLModelNode()
+    node.SetUndoEnabled(True)
+    node.SetName("M")
+    scene.SaveStateForUndo()
+    scene.AddNode(node)
+    scene.Undo()
+    assert scene.GetFirstNodeByName("M") is None
+    scene.Redo()
+    assert scene.GetFirstNodeByName("M") is not None
