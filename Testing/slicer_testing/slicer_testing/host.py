@@ -76,10 +76,12 @@ class Host:
             time.sleep(0.002)
 
     def fresh(self) -> None:
-        """The state of a new application: empty scene, no module loaded, default settings, no dialog on record."""
+        """The state of a new application: empty scene, no module loaded, no views, default settings, no dialog on record."""
         from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 
         self.loader.unload_scripted()
+        # Most tests need no views, and those that do have none of another test's.
+        self.app._drop_views()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         left = self.core.drop_foreign_observers()
         if left:
@@ -178,8 +180,7 @@ def _stop(temporary: str) -> None:
     try:
         host.loader.unload_scripted()
         # Views first: they complain of each node that goes before them.
-        if host.app._layout_manager is not None:
-            host.app._layout_manager.setMRMLScene(None)
+        host.app._drop_views()
         host.scene.Clear(0)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

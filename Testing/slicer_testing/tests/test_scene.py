@@ -20,19 +20,29 @@ def node_ids():
     return sorted(node.GetID() for node in nodes if not node.IsA("vtkMRMLColorNode"))
 
 
-@pytest.mark.parametrize("close", [lambda host: slicer.mrmlScene.Clear(), lambda host: slicer.mrmlScene.Clear(1), lambda host: host.fresh()],
-                         ids=["close", "clear all", "fresh"])
+@pytest.mark.parametrize("close", [lambda: slicer.mrmlScene.Clear(), lambda: slicer.mrmlScene.Clear(1)], ids=["close", "clear all"])
 def test_a_closed_scene_is_that_of_the_start(app, close, capfd):
     at_start, colors = node_ids(), slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorNode")
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "F")
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "M")
     capfd.readouterr()
-    close(app)
+    close()
     app.process_events()
     assert node_ids() == at_start
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorNode") == colors
     # Logics and displayable managers complain on stderr when one of their nodes is missing.
     assert "ERR|" not in (said := capfd.readouterr().err) and "WARN|" not in said
+
+
+def test_a_fresh_application_has_no_views(slicer_app):
+    at_start = node_ids()
+    viewport = slicer.app.layoutManager().viewport()
+    viewport.show()
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "M")
+    slicer_app.fresh()
+    assert node_ids() == at_start
+    assert slicer.app.layoutManager().viewport() is not viewport
+    assert slicer.app.layoutManager().sliceWidget("Red") is not None
 
 
 def test_modes_and_units_are_those_of_the_start(app):

@@ -107,6 +107,19 @@ class qSlicerApplication(QApplication):  # noqa: N801
     def setLayoutManager(self, manager: Any) -> None:  # noqa: N802
         self._layout_manager = manager
 
+    def _drop_views(self) -> None:
+        """Back to the state before the first call of ``layoutManager``."""
+        manager, self._layout_manager = self._layout_manager, None
+        if manager is None:
+            return
+        manager.setMRMLScene(None)
+        self._core.logic.SetSliceLogics(None)
+        self._core.logic.SetViewLogics(None)
+        viewport = manager.viewport()
+        manager.deleteLater()
+        if viewport is not None and viewport.parentWidget() is None:
+            viewport.deleteLater()
+
     def commandOptions(self) -> CommandOptions:  # noqa: N802
         return self._options
 
