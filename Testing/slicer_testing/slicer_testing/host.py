@@ -38,6 +38,13 @@ class Host:
 
         return desk
 
+    @property
+    def errors(self) -> list[BaseException]:
+        """Exceptions raised in slots and observers, which Qt and VTK print and drop; a test that expects one removes it."""
+        from slicer_testing.callback_errors import errors
+
+        return errors
+
     def add_module_path(self, path: str | Path) -> None:
         """A folder in which modules are looked for."""
         self.loader.add_path(path)
@@ -91,6 +98,7 @@ class Host:
         self.scene.ClearUndoStack()
         QSettings().clear()
         self.dialogs.clear()
+        self.errors.clear()
         self.dialogs.interactive = False
         self.app.commandOptions().testingEnabled = True
         self.app.extensionsManagerModel().installed.clear()
@@ -123,6 +131,7 @@ def _start() -> Host:
     temporary = isolate_settings()
     import slicer
 
+    from slicer_testing import callback_errors
     from slicer_testing.application import kits, modules
     from slicer_testing.application.scene import make_core
     from slicer_testing.pythonqt import dialogs, manners, namespaces
@@ -144,6 +153,7 @@ def _start() -> Host:
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
     modules.define_module_widget()
     manners.install()
+    callback_errors.install()
     _copy_public("ScriptedLoadableModule", slicer)
     app._started = True
     # What is there now stays until the end; later collections need not look at it, which makes them fast enough for each test.

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from slicer_testing import callback_errors
 from slicer_testing.hands import Hands
 
 
@@ -62,16 +63,22 @@ def slicer_host(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def slicer_app(slicer_host: Any) -> Iterator[Any]:
-    """The application as after its start: empty scene, no panel, own settings. Nothing may be left running."""
+    """The application as after its start: empty scene, no panel, own settings.
+
+    The test fails if it leaves something running, or if a slot or an observer raised, unless it has taken that from ``errors``.
+    """
     slicer_host.fresh()
     threads = set(threading.enumerate())
     children = _children()
     yield slicer_host
     unused = slicer_host.dialogs.unused
+    slicer_host.process_events()
+    errors = callback_errors.text()
     slicer_host.fresh()
     slicer_host.process_events()
     left = [thread.name for thread in threading.enumerate() if thread not in threads and thread.is_alive() and not thread.daemon]
     processes = _children() - children
+    assert not errors, f"exceptions were raised in slots or observers:\n{errors}"
     assert not left, f"threads were left running: {', '.join(left)}"
     assert not processes, f"processes were left running: {sorted(processes)}"
     assert not unused, f"{unused} answers to dialogs were not asked for"

@@ -143,46 +143,61 @@ def run_elsewhere(pytester, text):
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
 
 
-def test_a_thread_left_running_fails_the_test(pytester):
-    result = run_elsewhere(
-        pytester,
-        """
-        import threading
-        stop = threading.Event()
-
-        def test_leaves_one(slicer_app):
-            threading.Thread(target=stop.wait, args=(8,), name="forgotten").start()
-
-        def test_after_it(slicer_app):
-            stop.set()
-        """,
-    )
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*threads were left running: forgotten*"])
-
-
-def test_a_process_left_running_and_an_unused_answer_fail_the_test(pytester):
+def test_what_a_test_leaves_behind_fails_it(pytester):
     result = run_elsewhere(
         pytester,
         """
         import subprocess
-        import pytest
+        import threading
         kept = []
+        stop = threading.Event()
+
+        def test_leaves_a_thread(slicer_app):
+            threading.Thread(target=stop.wait, args=(8,), name="forgotten").start()
+
+        def test_ends_it(slicer_app):
+            stop.set()
 
         def test_leaves_a_process(slicer_app):
             kept.append(subprocess.Popen(["sleep", "20"]))
 
-        def test_ends_it(slicer_app):
+        def test_kills_it(slicer_app):
             kept[0].kill()
             kept[0].wait()
 
         def test_answers_too_much(slicer_app):
             slicer_app.dialogs.answer("yes")
+
+        def test_slot_raises(slicer_app):
+            import qt
+            button = qt.QPushButton()
+            button.connect("clicked()", lambda: 1 / 0)
+            button.click()
+
+        def test_observer_raises(slicer_app):
+            def call(scene, event):
+                raise KeyError("of the observer")
+            slicer_app.scene.AddObserver("ModifiedEvent", call)
+            slicer_app.scene.Modified()
+
+        def test_expects_an_exception(slicer_app):
+            import qt
+            button = qt.QPushButton()
+            button.connect("clicked()", lambda: 1 / 0)
+            button.click()
+            assert isinstance(slicer_app.errors.pop(), ZeroDivisionError)
         """,
     )
-    assert "processes were left running" in result.stdout.str()
-    result.assert_outcomes(passed=3, errors=2)
-    result.stdout.fnmatch_lines(["*1 answers to dialogs were not asked for*"])
+    result.assert_outcomes(passed=8, errors=5)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*threads were left running: forgotten*",
+            "*processes were left running*",
+            "*1 answers to dialogs were not asked for*",
+            "*ZeroDivisionError*",
+            "*of the observer*",
+        ]
+    )
 
 
 def test_a_crash_is_named(pytester):

@@ -176,6 +176,11 @@ def test_choice_in_the_tree(tree):
     assert tree.currentNode() is second and set(items) == {item(second)}
     slicer.mrmlScene.RemoveNode(second)
     assert tree.currentNode() is None
+    # A function of Qt itself, called by a module, reaches the view's own slots too.
+    third = add("Model", "D")
+    tree.setCurrentNode(third)
+    tree.clearSelection()
+    assert tree.currentNode() is None and nodes[-2:] == [third, None]
 
 
 def test_several_are_chosen_and_deleted(tree):

@@ -103,6 +103,9 @@ def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
             break
         if name in vars(base):
             return _Kind.PLAIN, None
+    if name.startswith("_") and name in _host_names(cls):
+        # PySide6 looks up a slot by its name at each call, in the frame of whoever made Qt emit the signal.
+        return _Kind.PLAIN, None
     if name in _SPECIAL:
         return _Kind.SPECIAL, _SPECIAL[name]
     api, qt = api_of(cls), qt_class(cls)
