@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable
 from typing import Any
 
 import slicer
 import vtk
 from PySide6.QtCore import QObject, Signal
 
+from slicer_testing.application import file_readers
+from slicer_testing.application.file_types import EXTENSIONS, file_types, longest_extension
 from slicer_testing.pythonqt import dialogs
-
-# By file type: the extensions that mean it, longest first where they overlap.
-READABLE = {
-    "SceneFile": (".mrml", ".mrb"),
-    "MarkupsFile": (".mrk.json", ".fcsv"),
-    "SegmentationFile": (".seg.nrrd", ".seg.nhdr", ".seg.vtm"),
-    "SequenceFile": (".seq.nrrd", ".seq.nhdr", ".seq.mrb"),
-    "ModelFile": (".vtk", ".vtp", ".stl", ".ply", ".obj", ".vtu", ".g", ".byu"),
-    "TransformFile": (".h5", ".tfm", ".mat", ".hdf5", ".he5"),
-    "TableFile": (".csv", ".tsv", ".schema.csv", ".db"),
-    "ColorTableFile": (".ctbl", ".cjson"),
-    "VolumeFile": (".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd", ".hdr", ".img", ".dcm", ".tif", ".tiff", ".png", ".jpg", ".bmp"),
-    "TextFile": (".txt", ".xml", ".json"),
-}
 
 
 class qSlicerIOManager(QObject):
@@ -46,15 +32,11 @@ class qSlicerIOManager(QObject):
         return kinds[0] if kinds else "NoFile"
 
     def fileTypes(self, path: Any) -> list[str]:  # noqa: N802
-        """All file types that would, the likeliest first."""
-        name = str(path).lower()
-        kinds = [kind for kind, extensions in READABLE.items() if name.endswith(extensions)]
-        if "VolumeFile" in kinds and name.endswith((".nrrd", ".nhdr")) and "SegmentationFile" not in kinds and _holds_segments(path):
-            kinds.insert(0, "SegmentationFile")
-        return kinds
+        """All file types that would, the surest first."""
+        return file_types(str(path))
 
     def registeredFileReaderCount(self, kind: str) -> int:  # noqa: N802
-        return int(kind in READABLE)
+        return int(kind in file_readers.readable())
 
     def fileWriterFileType(self, node: Any) -> str:  # noqa: N802
         if node is None or node.IsA("vtkMRMLScene"):
@@ -81,12 +63,10 @@ class qSlicerIOManager(QObject):
     def extractKnownExtension(self, name: str, node: Any = None) -> str:  # noqa: N802
         """The extension with its dot, in full (.nii.gz, .mrk.json)."""
         base = os.path.basename(name).lower()
-        known = {extension for extensions in READABLE.values() for extension in extensions}
+        known = {extension for extensions in EXTENSIONS.values() for extension in extensions}
         if node is not None:
-            helper = vtk_format_extension
-            known |= {helper(text).lower() for text in self.fileWriterExtensions(node)}
-        found = max((extension for extension in known if extension and base.endswith(extension)), key=len, default="")
-        return found or os.path.splitext(base)[1]
+            known |= {_format_extension(text).lower() for text in self.fileWriterExtensions(node)}
+        return longest_extension(base, known) or os.path.splitext(base)[1]
 
     def stripKnownExtension(self, name: str, node: Any = None) -> str:  # noqa: N802
         extension = self.extractKnownExtension(name, node)
@@ -107,27 +87,21 @@ class qSlicerIOManager(QObject):
         if isinstance(names, (list, tuple)):
             return all([self.loadNodes(kind, {**properties, "fileName": name}, loaded, messages) for name in names])
         path = str(names)
-        reader = _READERS.get(kind)
-        if reader is None:
-            raise NotImplementedError(f"reading a {kind} is not implemented by slicer_testing")
         if not os.path.exists(path):
-            _complain(messages, f"The file {path} does not exist.")
+            file_readers.complain(messages, f"The file {path} does not exist.")
             return False
         scene = self._app.mrmlScene()
-        before = {scene.GetNthNode(i).GetID() for i in range(scene.GetNumberOfNodes())}
-        if kind == "SceneFile" and properties.get("clear", False):
-            before = set()
-        node = reader(self._app, path, properties, messages)
-        if node is None or node is False:
+        clears = kind == "SceneFile" and properties.get("clear", False)
+        before = set() if clears else {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
+        found = file_readers.read(self._app, kind, path, properties, messages)
+        if not found:
             return False
-        if not isinstance(node, bool) and properties.get("name"):
-            node.SetName(scene.GetUniqueNameByString(properties["name"]) if node.GetName() != properties["name"] else node.GetName())
+        if found is True:
+            found = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes()) if scene.GetNthNode(index).GetID() not in before]
+        elif properties.get("name") and found[0].GetName() != properties["name"]:
+            found[0].SetName(scene.GetUniqueNameByString(properties["name"]))
         if loaded is not None:
-            if isinstance(node, bool):
-                for index in range(scene.GetNumberOfNodes()):
-                    if scene.GetNthNode(index).GetID() not in before:
-                        loaded.AddItem(scene.GetNthNode(index))
-            else:
+            for node in found:
                 loaded.AddItem(node)
         self.newFileLoaded.emit(dict(properties))
         return True
@@ -188,7 +162,7 @@ class qSlicerIOManager(QObject):
 
     def openDialog(self, kind: str, action: int = 0, properties: Any = None, loaded: Any = None) -> bool:  # noqa: N802
         """Ask for files of a type and read them."""
-        wanted = " ".join(f"*{extension}" for extension in READABLE.get(kind, ()))
+        wanted = " ".join(f"*{extension}" for extension in EXTENSIONS.get(kind, ()))
         paths = dialogs.ask_file("open files", f"Add {kind}", "", f"{kind} ({wanted})")
         return bool(paths) and all([self.loadNodes(kind, {**(properties or {}), "fileName": path}, loaded) for path in paths])
 
@@ -213,24 +187,9 @@ class qSlicerIOManager(QObject):
         return bool(path) and self.saveNodes("SceneFile", {"fileName": path})
 
 
-def _holds_segments(path: Any) -> bool:
-    """Whether the header of an NRRD file speaks of segments."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(800)
-    except OSError:
-        return False
-    return b"Segment0_ID:=" in start or b"Segmentation_" in start
-
-
-def vtk_format_extension(text: str) -> str:
+def _format_extension(text: str) -> str:
     """".nrrd" of "NRRD (.nrrd)"."""
     return text.rpartition("(")[2].rstrip(")").strip().lstrip("*")
-
-
-def _complain(messages: Any, text: str) -> None:
-    if messages is not None:
-        messages.AddMessage(vtk.vtkCommand.ErrorEvent, text)
 
 
 def _write(node: Any, storage: Any, path: str, properties: dict, messages: Any) -> bool:
@@ -238,12 +197,12 @@ def _write(node: Any, storage: Any, path: str, properties: dict, messages: Any) 
     if "useCompression" in properties:
         storage.SetUseCompression(bool(properties["useCompression"]))
     if properties.get("fileFormat"):
-        extension = vtk_format_extension(properties["fileFormat"])
+        extension = _format_extension(properties["fileFormat"])
         if extension and not path.lower().endswith(extension):
             storage.SetFileName(path + extension)
     if storage.WriteData(node):
         return True
-    _complain(messages, f"{node.GetName()} could not be written to {path}.")
+    file_readers.complain(messages, f"{node.GetName()} could not be written to {path}.")
     return False
 
 
@@ -252,119 +211,12 @@ def _write_scene(app: Any, scene: Any, path: str) -> bool:
     if lower.endswith(".mrb"):
         return bool(scene.WriteToMRB(path))
     if lower.endswith(".mrml"):
+        # The description alone, as in the application: data go into files of their own before, or not at all.
         scene.SetURL(path)
-        for node in _nodes(scene, "vtkMRMLStorableNode"):
-            storage = node.GetStorageNode()
-            if node.GetModifiedSinceRead() and node.GetSaveWithScene() and not node.GetHideFromEditors():
-                if storage is None and node.AddDefaultStorageNode():
-                    storage = node.GetStorageNode()
-                if storage is None:
-                    continue
-                if not storage.GetFileName():
-                    extension = storage.GetDefaultWriteFileExtension()
-                    storage.SetFileName(os.path.join(os.path.dirname(path), f"{node.GetName()}.{extension}"))
-                storage.WriteData(node)
-        return bool(scene.Commit(path))
+        scene.SetRootDirectory(os.path.dirname(os.path.abspath(path)))
+        return bool(scene.Commit())
+    if os.path.isdir(path) and os.listdir(path):
+        dialogs.message("warning", "Save scene", f'Selected directory\n"{path}"\nis not empty.\nPlease choose an empty directory.')
+        return False
     os.makedirs(path, exist_ok=True)
     return bool(app.applicationLogic().SaveSceneToSlicerDataBundleDirectory(path, None))
-
-
-def _nodes(scene: Any, class_name: str) -> list:
-    return [scene.GetNthNodeByClass(i, class_name) for i in range(scene.GetNumberOfNodesByClass(class_name))]
-
-
-# ------------------------------------------------------------------------------------------------------------ readers
-
-
-def _read_scene(app: Any, path: str, properties: dict, messages: Any) -> bool:
-    scene, clear = app.mrmlScene(), bool(properties.get("clear", False))
-    if path.lower().endswith(".mrb"):
-        return bool(scene.ReadFromMRB(path, clear))
-    scene.SetURL(path)
-    return bool(scene.Connect() if clear else scene.Import())
-
-
-def _read_volume(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    options = 0
-    for bit, name in ((0, "labelmap"), (1, "center"), (2, "singleFile")):
-        options |= int(bool(properties.get(name, False))) << bit
-    options |= int(bool(properties.get("autoWindowLevel", True))) << 3
-    options |= int(bool(properties.get("discardOrientation", False))) << 4
-    name = properties.get("name") or app.ioManager().stripKnownExtension(os.path.basename(path))
-    node = app.logics["Volumes"].AddArchetypeVolume(path, name, options)
-    if node is None:
-        _complain(messages, f"No reader could read {path} as a volume.")
-        return None
-    if properties.get("show", True):
-        selection = app.applicationLogic().GetSelectionNode()
-        if node.IsA("vtkMRMLLabelMapVolumeNode"):
-            selection.SetActiveLabelVolumeID(node.GetID())
-        else:
-            selection.SetActiveVolumeID(node.GetID())
-        app.applicationLogic().PropagateVolumeSelection()
-    return node
-
-
-def _read_model(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    return app.logics["Models"].AddModel(path)
-
-
-def _read_transform(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    return app.logics["Transforms"].AddTransform(path, app.mrmlScene())
-
-
-def _read_markups(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    identifiers = app.logics["Markups"].LoadMarkups(path, properties.get("name") or None)
-    return app.mrmlScene().GetNodeByID(identifiers.split(",")[0]) if identifiers else None
-
-
-def _read_segmentation(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    logic = app.logics["Segmentations"]
-    if path.lower().endswith((".seg.nrrd", ".seg.nhdr", ".seg.vtm", ".vtm", ".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")):
-        return logic.LoadSegmentationFromFile(path, True, properties.get("name", ""))
-    _complain(messages, f"{path} is no segmentation.")
-    return None
-
-
-def _read_table(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    return app.logics["Tables"].AddTable(path, properties.get("name", "") or "")
-
-
-def _read_text(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    node = app.mrmlScene().AddNewNodeByClass("vtkMRMLTextNode", properties.get("name") or os.path.basename(path))
-    storage = slicer.vtkMRMLTextStorageNode()
-    app.mrmlScene().AddNode(storage)
-    storage.SetFileName(path)
-    node.SetAndObserveStorageNodeID(storage.GetID())
-    if storage.ReadData(node):
-        return node
-    app.mrmlScene().RemoveNode(node)
-    app.mrmlScene().RemoveNode(storage)
-    return None
-
-
-def _read_colors(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    return app.logics["Colors"].LoadColorFile(path)
-
-
-def _read_sequence(app: Any, path: str, properties: dict, messages: Any) -> Any:
-    return app.logics["Sequences"].AddSequence(path)
-
-
-_READERS: dict[str, Callable] = {
-    "SceneFile": _read_scene,
-    "VolumeFile": _read_volume,
-    "ModelFile": _read_model,
-    "TransformFile": _read_transform,
-    "MarkupsFile": _read_markups,
-    "SegmentationFile": _read_segmentation,
-    "TableFile": _read_table,
-    "TextFile": _read_text,
-    "ColorTableFile": _read_colors,
-    "SequenceFile": _read_sequence,
-}
-
-
-def temporary_folder() -> str:
-    """A fresh folder for one application."""
-    return tempfile.mkdtemp(prefix="slicer_testing_")
