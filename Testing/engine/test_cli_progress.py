@@ -174,7 +174,7 @@ class Screen:
 
 def test_time_left(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("deepreg_engine.jobs.time_left.time.monotonic", lambda: clock[0])
     monkeypatch.setenv("COLUMNS", "80")
     progress = Progress(Screen())
     progress(0.0, "reading")

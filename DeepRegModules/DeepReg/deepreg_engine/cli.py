@@ -14,12 +14,12 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from deepreg_engine import __version__
 from deepreg_engine.commands.parsing import Parser, UsageError, paragraph
-from deepreg_engine.errors import Cancelled, EngineError, NotEnoughMemoryError
+from deepreg_engine.errors import EngineError, explain
 
 _NAME = "deepreg-engine"
 _DEBUG = "DEEPREG_DEBUG"
@@ -27,10 +27,14 @@ _DEBUG = "DEEPREG_DEBUG"
 _SAME_WISH = 1.0
 
 
-def console() -> NoReturn:
-    """The command line as a process of its own, which ends with its exit code."""
+def console(run: Callable[[list[str] | None], int] | None = None) -> NoReturn:
+    """The command line as a process of its own, which ends with its exit code.
+
+    Args:
+        run: what to run instead of :func:`main`.
+    """
     _own_streams()
-    code = main()
+    code = (run or main)(None)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # main has said so already
             stream.flush()
@@ -62,28 +66,16 @@ def _run(arguments: list[str] | None) -> int:
         return 0
     except UsageError as error:
         return _fail(error.program, error)
-    except EngineError as error:
-        return _fail(program, error)
-    except KeyboardInterrupt:
-        return _fail(program, Cancelled())
-    except MemoryError:
-        return _fail(program, _out_of_memory())
     except BrokenPipeError:  # "| head": the reader has seen enough
         return 0
-    except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        return _fail(program, EngineError(f"{what}{error.strerror or error}", "check the disk, and where the output goes"))
-    except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a page
-        if _is_out_of_memory(error):
-            return _fail(program, _out_of_memory())
-        message = f"internal error ({type(error).__name__}: {error})"
-        return _fail(program, EngineError(message, f"please report it with the output that {_DEBUG}=1 adds"))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one line instead of a page
+        return _fail(program, explain(error, f"please report it with the output that {_DEBUG}=1 adds"))
 
 
 def make_parser() -> Parser:
     """The parser of all commands."""
     # Here, where main looks after errors: they bring SimpleITK, and Ctrl-C may come while it loads.
-    from deepreg_engine.commands import demo, evaluate, models, phantom, register, warp
+    from deepreg_engine.commands import demo, evaluate, models, phantom, register, warp, worker
 
     parser = Parser(
         prog=_NAME,
@@ -101,7 +93,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"{_NAME} {__version__}", help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="<command>", dest="command", required=True)
-    for module in (register, warp, evaluate, phantom, models, demo):
+    for module in (register, warp, evaluate, phantom, models, demo, worker):
         module.add(commands)
     return parser
 
@@ -172,15 +164,3 @@ def _interrupter():  # noqa: ANN202 - a signal handler
             raise KeyboardInterrupt
 
     return interrupt
-
-
-# ----------------------------------------------------------------------------------------------------------------- memory
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    text = str(error).lower()
-    return "can't allocate memory" in text or "out of memory" in text or "bad_alloc" in text or "failed to allocate" in text
-
-
-def _out_of_memory() -> NotEnoughMemoryError:
-    return NotEnoughMemoryError("the computer ran out of memory", "close other programs, or use a coarser --set working_spacing")

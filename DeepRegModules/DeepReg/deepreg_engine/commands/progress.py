@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
-import time
 from typing import TextIO
+
+from deepreg_engine.jobs.time_left import TimeLeft
 
 # A terminal's bar is drawn anew so often, in seconds, that the clock in it moves.
 _TICK = 0.2
-# A prediction from less than this share of the work would only mislead.
-_PREDICTABLE = 0.08
 
 
 class Progress:
@@ -27,8 +26,7 @@ class Progress:
         self._quiet = quiet
         self._bar = not quiet and self._stream.isatty()
         self._share, self._stage = 0.0, "starting"
-        self._begun = self._since = time.monotonic()
-        self._left: float | None = None
+        self._time = TimeLeft()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,20 +43,16 @@ class Progress:
             self._write("\r" + " " * (self._columns() - 1) + "\r")
 
     def __call__(self, share: float, stage: str) -> None:
-        now = time.monotonic()
         changed = stage != self._stage
-        if share >= _PREDICTABLE:
-            self._left, self._since = (now - self._begun) * (1.0 - share) / share, now
+        self._time.update(share)
         self._share, self._stage = max(share, self._share), stage
         if changed and not self._quiet and not self._bar:
-            self._write(f"{100 * self._share:3.0f} %  {now - self._begun:5.1f} s  {stage}\n")
+            self._write(f"{100 * self._share:3.0f} %  {self._time.elapsed():5.1f} s  {stage}\n")
 
     def line(self) -> str:
         """The bar as it is now."""
-        left = ""
-        if self._left is not None and self._share < 1.0:
-            seconds = max(0.0, self._left - (time.monotonic() - self._since))
-            left = f"  {_clock(seconds)} left"
+        seconds = self._time.seconds()
+        left = f"  {_clock(seconds)} left" if seconds is not None and self._share < 1.0 else ""
         filled = round(24 * self._share)
         text = f"[{'#' * filled}{'.' * (24 - filled)}] {100 * self._share:3.0f} %  {self._stage}{left}"
         return text[: self._columns() - 1].ljust(self._columns() - 1)

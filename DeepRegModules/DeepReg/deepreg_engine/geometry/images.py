@@ -210,14 +210,14 @@ def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transf
     return grid.to_image(np.clip(np.rint(warped, out=warped), bounds.min, bounds.max, out=warped).astype(dtype))
 
 
-def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image) -> None:
-    """Put an image into a group of files; compressed where the format can.
+def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image, compress: bool = True) -> None:
+    """Put an image into a group of files; compressed where the format can, unless told otherwise.
 
     Raises:
         OutputError: if the ending is not an image's, or it cannot be written.
     """
     check_image_suffix(path)
-    compress = suffix(path) in (".nii.gz", ".nrrd", ".mha")
+    compress = compress and suffix(path) in (".nii.gz", ".nrrd", ".mha")
     # Level 1: medical images shrink almost as far as at the default level, in a quarter of the time.
     files.add(path, lambda name: sitk.WriteImage(image, name, useCompression=compress, compressionLevel=1))
 

@@ -71,10 +71,12 @@ class DenseRequest:
         inverse: field from moving to fixed, to write.
         warped, warped_labels: moving image and labels on the fixed grid, to write.
         jacobian, uncertainty: maps on the fixed grid, to write.
+        warp_labels: further label maps of the moving side, each with the file on the fixed grid to write.
         overview: a picture (.png) of before, after, grid and difference, to write.
         report: JSON, to write.
         device: see ``choose_device``.
         threads: of the CPU; 0 leaves it to torch.
+        compress: images that are written; a program that reads them at once waits less without.
     """
 
     fixed: str
@@ -95,22 +97,26 @@ class DenseRequest:
     inverse: str | None = None
     warped: str | None = None
     warped_labels: str | None = None
+    warp_labels: tuple[tuple[str, str], ...] = ()
     jacobian: str | None = None
     uncertainty: str | None = None
     overview: str | None = None
     report: str | None = None
     device: str = "auto"
     threads: int = 0
+    compress: bool = True
 
     def inputs(self) -> list[str | None]:
         """Paths of all files that are read."""
         initial = None if self.initial in (*INITIALS, "") else self.initial
-        return [self.fixed, self.moving, initial, *(getattr(self, name) for name in _OTHER_INPUTS)]
+        others = (getattr(self, name) for name in _OTHER_INPUTS)
+        return [self.fixed, self.moving, initial, *others, *(path for path, _ in self.warp_labels)]
 
     def outputs(self) -> dict[str, str | None]:
         """Paths of all files that are written, by option."""
         named = ("transform", "inverse", "warped", "warped_labels", "jacobian", "uncertainty", "overview", "report")
-        return {f"--{name.replace('_', '-')}": getattr(self, name) for name in named}
+        options = {f"--{name.replace('_', '-')}": getattr(self, name) for name in named}
+        return {**options, **{f"warped labels {number}": path for number, (_, path) in enumerate(self.warp_labels, start=1)}}
 
 
 @dataclass
@@ -126,6 +132,7 @@ class _Inputs:
     landmarks: tuple[PointSet, PointSet] | None
     labels: tuple[sitk.Image, sitk.Image] | None
     moving_labels: sitk.Image | None
+    more_labels: list[sitk.Image]
     label_names: dict[int, str] | None
     given: sitk.Transform | None
     notes: list[str]
@@ -150,8 +157,9 @@ def _check(request: DenseRequest) -> None:
     """Everything that can be wrong without reading an image."""
     check_suffix("--transform", request.transform, WRITABLE_SUFFIXES)
     check_suffix("--inverse", request.inverse, WRITABLE_SUFFIXES)
-    for option in ("--warped", "--warped-labels", "--jacobian", "--uncertainty"):
-        check_suffix(option, request.outputs()[option], IMAGE_SUFFIXES)
+    for option, path in request.outputs().items():
+        if option not in ("--transform", "--inverse", "--overview", "--report"):
+            check_suffix(option, path, IMAGE_SUFFIXES)
     check_suffix("--overview", request.overview, (".png",))
     check_suffix("--report", request.report, (".json",))
     check_outputs(request.outputs(), request.inputs())
@@ -194,13 +202,14 @@ def _read(request: DenseRequest) -> _Inputs:
     labels = (read_labels(request.fixed_labels, "fixed labels"), moving_labels) if request.fixed_labels else None
     if labels:
         shared_labels(*labels)  # now, not after a run that they were to judge
+    more = [read_labels(path, "moving labels") for path, _ in request.warp_labels]
     names = read_label_names(request.label_names) if request.label_names else None
     given = None
     if request.initial and request.initial not in INITIALS:
         given = read_transform(request.initial, "initial transform")
         if given.IsLinear() and abs(np.linalg.det(np.array(_matrix(given)))) < _FLAT:
             raise InputError(f"the initial transform {request.initial} squeezes all space flat", "compute it again")
-    return _Inputs(fixed, moving, moving_as_is, masks[0], masks[1], guides, landmarks, labels, moving_labels, names, given, notes)
+    return _Inputs(fixed, moving, moving_as_is, masks[0], masks[1], guides, landmarks, labels, moving_labels, more, names, given, notes)
 
 
 def _read_pairs(
@@ -307,6 +316,10 @@ def _write(request: DenseRequest, inputs: _Inputs, result: DenseResult, begun: f
     grid, transform = ImageGrid.of(inputs.fixed), result.field.to_transform()
     report = _report(request, inputs, result)
     with FileGroup() as files:
+
+        def add(path: str, image: sitk.Image) -> None:
+            add_image(files, path, image, request.compress)
+
         if request.transform:
             add_field(files, request.transform, result.field)
         if request.inverse:
@@ -318,13 +331,14 @@ def _write(request: DenseRequest, inputs: _Inputs, result: DenseResult, begun: f
             }
             add_field(files, request.inverse, inverse.field)
         if request.warped:
-            add_image(files, request.warped, warp_intensities(inputs.moving_as_is, grid, transform))
-        if request.warped_labels:
-            add_image(files, request.warped_labels, resample(inputs.moving_labels, grid, transform, "nearest"))
+            add(request.warped, warp_intensities(inputs.moving_as_is, grid, transform))
+        labels = [(inputs.moving_labels, request.warped_labels)] if request.warped_labels else []
+        for image, path in (*labels, *zip(inputs.more_labels, (path for _, path in request.warp_labels))):
+            add(path, resample(image, grid, transform, "nearest"))
         if request.jacobian:
-            add_image(files, request.jacobian, grid.to_image(result.field.jacobian_determinant()))
+            add(request.jacobian, grid.to_image(result.field.jacobian_determinant()))
         if request.uncertainty:
-            add_image(files, request.uncertainty, result.uncertainty)
+            add(request.uncertainty, result.uncertainty)
         if request.overview:
             title = f"{Path(request.moving).name} registered to {Path(request.fixed).name}"
             add_overview(files, request.overview, inputs.fixed, inputs.moving, result.field, result.alignment.transform, title)

@@ -169,7 +169,7 @@ def check_memory(
     needed = estimate_memory(fixed, moving, plan, parameters, channels)
     if needed <= available:
         return plan
-    advice = "crop the images, or use a computer with more memory"
+    advice, changes = "crop the images, or use a computer with more memory", None
     for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
         spacing = round(plan[-1].spacing * factor, 1)
         control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
@@ -179,5 +179,7 @@ def check_memory(
             break
         if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels) <= available:
             advice = f"--set working_spacing={spacing:g} --set control_spacing={control:g} would fit"
+            changes = {"working_spacing": spacing, "control_spacing": control}
             break
-    raise NotEnoughMemoryError(f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free", advice)
+    message = f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
+    raise NotEnoughMemoryError(message, advice, changes)

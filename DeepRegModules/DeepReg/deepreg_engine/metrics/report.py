@@ -74,24 +74,29 @@ def to_json(report: object) -> str:
     Raises:
         TypeError: on a value that has no form in JSON.
     """
-    return json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as JSON can hold it: numpy's types as Python's, NaN and infinity as None, floats with seven digits.
+
+    Raises:
+        TypeError: on a value that has no form in JSON.
+    """
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, dict):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, int):
         return value
     if isinstance(value, float):
         return float(f"{value:.{_SIGNIFICANT}g}") if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     raise TypeError(f"a {type(value).__name__} has no form in JSON")

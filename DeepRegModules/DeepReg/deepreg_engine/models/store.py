@@ -6,6 +6,7 @@ application's data.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import sys
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepreg_engine.errors import EngineError, InputError, ParameterError
+from deepreg_engine.errors import EngineError, InputError, OutputError, ParameterError
 from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.models.card import ModelCard, read_card, read_weights
+from deepreg_engine.models.card import ModelCard, read_card, read_weights, write_model
 
 if TYPE_CHECKING:  # torch is imported only where features are made
     from deepreg_engine.features.extractors import Extractor
@@ -97,6 +98,38 @@ def find_model(name: str) -> StoredModel:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}; or give a .safetensors file"
     raise ParameterError(f"there are no features {name!r}", hint)
+
+
+def adopt(path: str, name: str | None = None) -> StoredModel:
+    """Put a model file, or a published checkpoint (``.pth``), into the folder of a user's own models.
+
+    Raises:
+        InputError: if it is neither, or damaged.
+        ParameterError: if its name belongs to another model.
+        OutputError: if the folder cannot be written to.
+    """
+    from deepreg_engine.models.published import import_checkpoint
+
+    source = Path(path)
+    published = source.suffix in (".pth", ".pt")
+    card = None if published else read_card(source)
+    weights = None if published else read_weights(source)
+    name = name or (source.stem if published else card.name)
+    taken = [*HANDCRAFTED, *(model.card.name for model in list_models() if model.card is not None)]
+    if name in taken:
+        raise ParameterError(f"there is a model {name!r} already", "give it another name, or remove the other")
+    folder = own_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "name another in DEEPREG_MODELS") from error
+    target = folder / f"{_file_name(name)}.safetensors"
+    card = import_checkpoint(source, target, name) if published else write_model(target, dataclasses.replace(card, name=name), weights)
+    return StoredModel(target, card)
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name) or "model"
 
 
 def check_features(parameters: DenseParameters) -> None:

@@ -1,0 +1,102 @@
+"""Module DeepReg: what all DeepReg modules need. Computing, models, sample data, self-test; home of the libraries."""
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+
+
+class DeepReg(ScriptedLoadableModule):
+    """What the application has to know of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("DeepReg Setup")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The DeepRegModules team"]
+        self.parent.helpText = _(
+            "Shows what the DeepReg registration modules compute with, installs PyTorch when asked, lists the models, makes sample data,"
+            " and tests whether all works."
+        )
+        self.parent.acknowledgementText = _("DeepRegModules brings published methods of deformable registration into 3D Slicer.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer pairs in the module Sample Data."""
+    from DeepRegLib.samples import register
+
+    register()
+
+
+class DeepRegWidget(ScriptedLoadableModuleWidget):
+    """The module's panel, as the application sees it."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        self.panel = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        from DeepRegLib.panel import SetupPanel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepReg.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.panel = SetupPanel(self.ui)
+
+    def enter(self):
+        self.panel.enter()
+
+    def cleanup(self):
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+
+class DeepRegLogic(ScriptedLoadableModuleLogic):
+    """What the panel does, for scripts."""
+
+    def makePhantom(self, anatomy="abdomen", seed=0, modalityPair=None):
+        """Make a synthetic pair and load it; the event loop runs meanwhile.
+
+        :return: dictionary of nodes: fixed, moving, fixedLabels, movingLabels, fixedLandmarks, movingLandmarks.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegLib.samples import makePhantom
+
+        return makePhantom(anatomy, seed, modalityPair)
+
+    def selfTest(self, device="auto"):
+        """Register a small synthetic pair and check the result.
+
+        :return: (passed, one line that says what came out).
+        """
+        from deepreg_slicer.waiting import waitForJob
+        from deepreg_slicer.worker_client import workerClient
+
+        result = waitForJob(workerClient().submit("self-test", {"device": device}))
+        return result["passed"], "; ".join(result["problems"]) or result["summary"]
+
+
+class DeepRegTest(ScriptedLoadableModuleTest):
+    """A short test for the application's Reload and Test."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_selfTest()
+
+    def test_selfTest(self):
+        """Registration works on this computer."""
+        passed, line = DeepRegLogic().selfTest()
+        self.assertTrue(passed, line)

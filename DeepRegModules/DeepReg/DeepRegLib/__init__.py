@@ -1,0 +1,1 @@
+"""The module DeepReg, apart from what the application has to see."""

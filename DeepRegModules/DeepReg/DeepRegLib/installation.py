@@ -1,0 +1,90 @@
+"""Installing what computing needs: PyTorch through the extension PyTorch, small packages by pip. Only when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.torch_state import TORCH_REQUIREMENT, missingPackages
+
+
+class TorchInstaller(Protocol):
+    """What is used of ``PyTorchUtils.PyTorchUtilsLogic``."""
+
+    def installTorch(self, askConfirmation: bool = False, forceComputationBackend: str | None = None, torchVersionRequirement: str | None = None) -> Any:
+        """Install it; None if the user declines."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an installation ended.
+
+    Args:
+        installed: whether everything is there now.
+        text: what to tell the user.
+    """
+
+    installed: bool
+    text: str
+
+
+def torchInstaller() -> TorchInstaller | None:
+    """The extension's logic; None if the extension is not installed."""
+    try:
+        import PyTorchUtils
+    except ImportError:
+        return None
+    return PyTorchUtils.PyTorchUtilsLogic()
+
+
+def explanation(missing: list[str]) -> str:
+    """What an installation will do, for a user who has to decide."""
+    lines = []
+    if "torch" in missing:
+        lines.append(
+            _(
+                "PyTorch will be downloaded from pytorch.org: about 200 MB (1 GB on the disk), with a graphics card from NVIDIA about"
+                " 3 GB (6 GB on the disk). That takes some minutes, in which the window does not answer."
+            )
+        )
+    small = [name for name in missing if name != "torch"]
+    if small:
+        lines.append(_("The small packages {names} (under 2 MB) will be downloaded from pypi.org.").format(names=", ".join(small)))
+    lines.append(_("All goes into the Python of this application. Nothing is uploaded."))
+    return "\n\n".join(lines)
+
+
+def install(installer: TorchInstaller | None = None) -> Outcome:
+    """Ask, then install what is missing."""
+    missing = missingPackages()
+    if not missing:
+        return Outcome(True, _("Everything is installed."))
+    installer = installer or torchInstaller()
+    if "torch" in missing and installer is None:
+        return Outcome(
+            False, _("The extension PyTorch is not installed. Install it in the Extensions Manager, restart the application, and come back here.")
+        )
+    if not slicer.util.confirmOkCancelDisplay(explanation(missing), windowTitle=_("Install PyTorch")):
+        return Outcome(False, _("Nothing was installed. The modules can be looked at, but not compute. You can install it at any time."))
+    try:
+        # The question has been asked above, with what PyTorchUtils' own does not say.
+        if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
+            return Outcome(False, _("PyTorch was not installed. You can try again at any time."))
+        small = [name for name in missing if name != "torch"]
+        if small:
+            slicer.util.pip_install(" ".join(small))
+    except Exception as error:  # noqa: BLE001 - pip and PyTorchUtils raise many kinds
+        return Outcome(
+            False,
+            _(
+                "The installation failed ({reason}). Check the connection and the free space. If files were in use, restart the"
+                " application and try again."
+            ).format(reason=str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__),
+        )
+    still = missingPackages()
+    if still:
+        return Outcome(False, _("Installed, but {names} cannot be found yet: restart the application.").format(names=", ".join(still)))
+    return Outcome(True, _("Installed. Run the self-test to see whether all works."))

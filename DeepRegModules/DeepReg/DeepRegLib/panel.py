@@ -1,0 +1,259 @@
+"""The set-up panel."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from DeepRegLib import installation, samples
+from deepreg_slicer.torch_state import missingPackages, torchVersion
+from deepreg_slicer.worker_client import Job, JobError, workerClient
+
+_COLUMNS = ("Name", "Method", "Licence", "State")
+
+
+class SetupPanel:
+    """Computing, self-test, sample data, models.
+
+    Args:
+        ui: the widgets of the ``.ui`` file.
+    """
+
+    def __init__(self, ui: Any) -> None:
+        self.ui = ui
+        self.client = workerClient()
+        self.client.acquire(self)
+        self.client.busyChanged.connect(self._onBusy)
+        self.models: list[dict[str, Any]] = []
+        self._info: dict[str, Any] | None = None
+        self._waiting: list[tuple[str, dict[str, Any], Any]] = []
+        for title, *_rest in samples.PHANTOMS:
+            ui.phantomComboBox.addItem(title)
+        ui.selfTestProgressBar.setRange(0, 100)
+        ui.selfTestProgressBar.setVisible(False)
+        ui.modelsTable.setColumnCount(len(_COLUMNS))
+        ui.modelsTable.setHorizontalHeaderLabels([_(column) for column in _COLUMNS])
+        ui.modelsTable.verticalHeader().setVisible(False)
+        ui.modelsTable.horizontalHeader().setStretchLastSection(True)
+        ui.installButton.connect("clicked(bool)", self.install)
+        ui.refreshButton.connect("clicked(bool)", self.refresh)
+        ui.selfTestButton.connect("clicked(bool)", self.selfTest)
+        ui.makePhantomButton.connect("clicked(bool)", self.makePhantom)
+        ui.importModelButton.connect("clicked(bool)", self.importModel)
+        ui.verifyModelsButton.connect("clicked(bool)", self.listModels)
+        ui.modelsTable.connect("itemSelectionChanged()", self._showModel)
+        self._showState()
+        self._fillModels()
+
+    def enter(self) -> None:
+        """The user comes to the panel: ask the worker once what there is. That starts it, but nothing waits for it."""
+        self._showState()
+        if self._info is None and not self.client.busy and not missingPackages():
+            self.refresh()
+
+    def cleanup(self) -> None:
+        """Follow nothing any more."""
+        self._waiting.clear()
+        self.client.busyChanged.disconnect(self._onBusy)
+        self.client.release(self)
+
+    # ------------------------------------------------------------------ worker
+
+    def _ask(self, operation: str, arguments: dict[str, Any], then: Any) -> None:
+        """Give the worker a job, after those that it has from here."""
+        self._waiting.append((operation, arguments, then))
+        self._next()
+
+    def _next(self) -> None:
+        if not self._waiting or self.client.busy:
+            return
+        operation, arguments, then = self._waiting.pop(0)
+        job = self.client.submit(operation, arguments)
+        then(job)
+
+    def _onBusy(self, busy: bool) -> None:
+        for name in ("selfTestButton", "makePhantomButton", "importModelButton", "verifyModelsButton", "refreshButton"):
+            getattr(self.ui, name).setEnabled(not busy)
+        if not busy and self._waiting:
+            qt.QTimer.singleShot(0, self._next)
+
+    # --------------------------------------------------------------- computing
+
+    def refresh(self, *_arguments: Any) -> None:
+        """Ask the worker what this computer has, and which models there are."""
+        self._showState()
+
+        def asked(job: Job) -> None:
+            self.ui.deviceLabel.text = _("asking...")
+            job.finished.connect(self._onInfo)
+            job.failed.connect(self._onInfoFailed)
+
+        self._ask("info", {}, asked)
+        self.listModels()
+
+    def _onInfo(self, info: dict[str, Any]) -> None:
+        self._info = info
+        self._showState()
+
+    def _onInfoFailed(self, error: JobError) -> None:
+        self.ui.deviceLabel.text = "-"
+        self.ui.explanationLabel.text = error.text
+
+    def _showState(self) -> None:
+        ui, info, missing = self.ui, self._info, missingPackages()
+        version = torchVersion()
+        ui.torchLabel.text = _("not installed") if "torch" in missing or version is None else version
+        ui.installButton.setEnabled(bool(missing))
+        ui.installButton.text = _("Install PyTorch...") if "torch" in missing or not missing else _("Install {names}...").format(names=", ".join(missing))
+        if missing:
+            ui.explanationLabel.text = _("Missing: {names}. The modules can be looked at, but not compute.").format(names=", ".join(missing))
+        elif info is not None:
+            ui.explanationLabel.text = ""
+        if info is None:
+            from deepreg_engine import __version__
+
+            ui.engineLabel.text = __version__
+            return
+        ui.engineLabel.text = _("{engine}, Python {python}").format(**info)
+        best = info["devices"][-1]
+        ui.deviceLabel.text = _("{title}").format(**best) if best["name"] != "cpu" else _("CPU, {n} cores; no graphics card was found that PyTorch can use").format(n=info["processors"])
+        texts = []
+        if info["memory"]:
+            texts.append(_("{available:.1f} of {total:.1f} GB free").format(**{k: v / 1e9 for k, v in info["memory"].items()}))
+        if best["memory"]:
+            texts.append(_("on the graphics card {available:.1f} of {total:.1f} GB").format(**{k: v / 1e9 for k, v in best["memory"].items()}))
+        ui.memoryLabel.text = "; ".join(texts) or "-"
+
+    def install(self, *_arguments: Any) -> None:
+        """Install what is missing, after asking."""
+        with slicer.util.tryWithErrorDisplay(_("The installation failed."), waitCursor=False):
+            outcome = installation.install()
+            self.client.stop()  # the next one sees the new packages
+            self._info = None
+            self._showState()
+            self.ui.explanationLabel.text = outcome.text
+            if outcome.installed:
+                self.refresh()
+                self.ui.explanationLabel.text = outcome.text
+
+    # --------------------------------------------------------------- self-test
+
+    def selfTest(self, *_arguments: Any) -> None:
+        """Register a small pair, and say whether all works."""
+        ui = self.ui
+
+        def asked(job: Job) -> None:
+            ui.selfTestLabel.text = _("starting...")
+            ui.selfTestLabel.setStyleSheet("")
+            ui.selfTestProgressBar.setValue(0)
+            ui.selfTestProgressBar.setVisible(True)
+            job.progressed.connect(self._onSelfTestProgress)
+            job.finished.connect(self._onSelfTested)
+            job.failed.connect(self._onSelfTestFailed)
+
+        self._ask("self-test", {}, asked)
+
+    def _onSelfTestProgress(self, fraction: float, stage: str, _left: float | None) -> None:
+        self.ui.selfTestProgressBar.setValue(round(100 * fraction))
+        self.ui.selfTestLabel.text = stage
+
+    def _onSelfTested(self, result: dict[str, Any]) -> None:
+        if result["passed"]:
+            self._sayTested(_("All works. {summary}.").format(summary=result["summary"]), "#207030")
+        else:
+            self._sayTested(_("Something is wrong: {problems}.").format(problems="; ".join(result["problems"])), "#c03020")
+
+    def _onSelfTestFailed(self, error: JobError) -> None:
+        self._sayTested(error.text, "#c03020")
+
+    def _sayTested(self, text: str, color: str) -> None:
+        self.ui.selfTestProgressBar.setVisible(False)
+        self.ui.selfTestLabel.text = text
+        self.ui.selfTestLabel.setStyleSheet(f"color: {color};")
+
+    # ------------------------------------------------------------- sample data
+
+    def makePhantom(self, *_arguments: Any) -> None:
+        """Make a synthetic pair."""
+        title, anatomy, modalities = samples.PHANTOMS[self.ui.phantomComboBox.currentIndex]
+        self.ui.sampleLabel.text = _("Making {title}...").format(title=title)
+        try:
+            nodes = samples.makePhantom(anatomy, self.ui.seedSpinBox.value, modalities)
+        except RuntimeError as error:
+            self.ui.sampleLabel.text = str(error)
+            return
+        self.ui.sampleLabel.text = _("Loaded: {names}.").format(names=", ".join(node.GetName() for node in nodes.values()))
+
+    # ------------------------------------------------------------------ models
+
+    def listModels(self, *_arguments: Any) -> None:
+        """Ask the worker for all models and their state."""
+
+        def asked(job: Job) -> None:
+            job.finished.connect(self._onModels)
+            job.failed.connect(lambda error: setattr(self.ui.modelLabel, "text", error.text))
+
+        self._ask("models", {}, asked)
+
+    def _onModels(self, result: dict[str, Any]) -> None:
+        self.models = result["models"]
+        self._fillModels()
+        self.ui.modelLabel.text = _("Models of your own are kept in {folder}.").format(folder=result["own_folder"])
+
+    def _rows(self) -> list[tuple[tuple[str, ...], str]]:
+        """Cells and detail of each row."""
+        rows = [
+            (("mind", _("any"), "-", _("formula")), _("MIND-SSC, a formula: any contrast, no training (Heinrich et al., MICCAI 2013).")),
+            (("intensity", _("any"), "-", _("formula")), _("The image itself: for one modality with one calibration.")),
+        ]
+        for model in self.models:
+            card = model["card"]
+            if card is None:
+                rows.append(((model["path"], "?", "?", _("damaged")), model["problem"]))
+                continue
+            state = model["problem"] and _("damaged") or (_("whole, shipped") if model["shipped"] else _("whole"))
+            rows.append(((card["name"], card["method"], card["licence"] or "?", state), _details(card, model)))
+        return rows
+
+    def _fillModels(self) -> None:
+        table = self.ui.modelsTable
+        rows = self._rows()
+        table.setRowCount(len(rows))
+        for number, (cells, _detail) in enumerate(rows):
+            for column, text in enumerate(cells):
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip(text)
+                table.setItem(number, column, item)
+        table.resizeColumnsToContents()
+
+    def _showModel(self) -> None:
+        row = self.ui.modelsTable.currentRow()
+        rows = self._rows()
+        if 0 <= row < len(rows):
+            self.ui.modelLabel.text = rows[row][1]
+
+    def importModel(self, *_arguments: Any) -> None:
+        """Add a model file to the user's own."""
+        path = qt.QFileDialog.getOpenFileName(None, _("Import model"), "", _("Models (*.safetensors *.pth)"))
+        if not path:
+            return
+
+        def asked(job: Job) -> None:
+            job.finished.connect(lambda _result: self.listModels())
+            job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))
+
+        self._ask("import-model", {"file": path}, asked)
+
+
+def _details(card: dict[str, Any], model: dict[str, Any]) -> str:
+    """A model's card as text."""
+    lines = [
+        (_("Origin"), card["origin"]), (_("Licence"), card["licence"]), (_("Trained on"), card["training_data"]), (_("Date"), card["date"]),
+        (_("For"), card["intended_use"]), (_("Figures"), ", ".join(f"{name}: {value}" for name, value in card["figures"].items())),
+        (_("Checksum"), model["problem"] or _("whole ({digest})").format(digest=card["sha256"][:12])),
+    ]
+    return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(str(text))}" for name, text in lines if text)

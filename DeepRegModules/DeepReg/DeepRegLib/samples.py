@@ -1,0 +1,109 @@
+"""Sample data: synthetic pairs that are made here, and pairs of real scans that Slicer offers already."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.waiting import waitForJob
+from deepreg_slicer.worker_client import workerClient
+
+CATEGORY = "DeepReg"
+#: Title, anatomy, modality pair.
+PHANTOMS = (
+    ("Abdomen CT phantom", "abdomen", "ct-ct"),
+    ("Abdomen MR-CT phantom", "abdomen", "mr-ct"),
+    ("Thorax CT phantom", "thorax", "ct-ct"),
+    ("Brain MR phantom", "brain", "mr-mr"),
+)
+#: Title, names of Slicer's own samples.
+PAIRS = (
+    ("Brain tumor MR pair", ("MRBrainTumor1", "MRBrainTumor2")),
+    ("Dental CBCT pair", ("CBCTDentalSurgery",)),
+    ("Brain CT and MR", ("CTMRBrain",)),
+    ("Prostate MR and US", ("MRUSProstate",)),
+    ("Head CBCT and MR", ("CBCTMRHead",)),
+)
+
+
+def register() -> None:
+    """Offer all of them in the module Sample Data."""
+    import SampleData
+
+    for title, anatomy, modalities in PHANTOMS:
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category=CATEGORY, sampleName=title, uris=[], fileNames=[], customDownloader=lambda _source, a=anatomy, m=modalities: list(makePhantom(a, 0, m).values())
+        )
+    for title, names in PAIRS:
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category=CATEGORY, sampleName=title, uris=[], fileNames=[], customDownloader=lambda _source, names=names: _download(names)
+        )
+
+
+def _download(names: tuple[str, ...]) -> list[Any]:
+    import SampleData
+
+    logic = SampleData.SampleDataLogic()
+    return [node for name in names for node in logic.downloadSamples(name)]
+
+
+def makePhantom(anatomy: str, seed: int = 0, modalityPair: str | None = None) -> dict[str, Any]:
+    """Make a synthetic pair in the worker and load it.
+
+    Returns:
+        fixed, moving, fixedLabels, movingLabels (segmentations), fixedLandmarks, movingLandmarks.
+
+    Raises:
+        RuntimeError: with a text that says what to do.
+    """
+    client = workerClient()
+    if client.busy:
+        raise RuntimeError(_("Another computation is running: wait for its end."))
+    with tempfile.TemporaryDirectory(prefix="phantom-", dir=client.scratch()) as folder:
+        arguments = {"anatomy": anatomy, "folder": folder, "seed": int(seed), **({"modality_pair": modalityPair} if modalityPair else {})}
+        return load(waitForJob(client.submit("phantom", arguments)), anatomy)
+
+
+def load(made: dict[str, Any], name: str) -> dict[str, Any]:
+    """Load the files of a phantom."""
+    files, labels = made["files"], {int(value): title for value, title in made["labels"].items()}
+    nodes = {}
+    for side in ("fixed", "moving"):
+        nodes[side] = slicer.util.loadVolume(files[side], {"name": f"{name} {side}", "show": False})
+        nodes[f"{side}Labels"] = _loadSegmentation(files[f"{side}_labels"], f"{name} {side} organs", labels)
+        nodes[f"{side}Landmarks"] = _loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
+    slicer.util.setSliceViewerLayers(background=nodes["fixed"], foreground=nodes["moving"], foregroundOpacity=0.5, fit=True)
+    for node in nodes.values():
+        # The files are temporary: saving the scene has to write anew.
+        if node.GetStorageNode() is not None:
+            slicer.mrmlScene.RemoveNode(node.GetStorageNode())
+    return {key: nodes[key] for key in ("fixed", "moving", "fixedLabels", "movingLabels", "fixedLandmarks", "movingLandmarks")}
+
+
+def _loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
+    labelMap = slicer.util.loadLabelVolume(path, {"show": False})
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labelMap, node)
+    slicer.mrmlScene.RemoveNode(labelMap)
+    segmentation = node.GetSegmentation()
+    for number in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(number)
+        segment.SetName(labels.get(segment.GetLabelValue(), segment.GetName()))
+    node.GetDisplayNode().SetVisibility(False)
+    return node
+
+
+def _loadPoints(path: str, name: str) -> Any:
+    import csv
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node.CreateDefaultDisplayNodes()
+    with open(path, newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            node.AddControlPoint([-float(row["x"]), -float(row["y"]), float(row["z"])], row.get("label") or "")
+    node.GetDisplayNode().SetVisibility(False)
+    return node

@@ -1,0 +1,50 @@
+"""``worker``: compute for another program, such as 3D Slicer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from deepreg_engine.commands.parsing import Parser, paragraph
+from deepreg_engine.errors import EngineError
+
+_ABOUT = """
+Compute for another program, such as 3D Slicer: requests come as lines of JSON on stdin, events go out as lines of JSON on stdout, large
+data travels in files. The worker stays, with its libraries loaded, until stdin ends. The module deepreg_engine.worker describes the
+protocol.
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    _fill(commands.add_parser("worker", help="compute for another program", description=paragraph(_ABOUT)))
+
+
+def _fill(parser: Parser) -> None:
+    parser.add_argument("--scratch", metavar="DIR", help="folder of the other program, removed if that ends without a word")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve."""
+    from deepreg_engine.worker import serve
+
+    serve(options.scratch)
+
+
+def console() -> NoReturn:
+    """The worker alone, without what the other commands import."""
+    from deepreg_engine import cli
+
+    def main(_: list[str] | None) -> int:
+        parser = Parser(prog="deepreg-engine worker")
+        _fill(parser)
+        try:
+            run(parser.parse_args(sys.argv[2:]))
+        except EngineError as error:
+            print(f"{parser.prog}: {error.line()}", file=sys.stderr)
+            return 2
+        return 0
+
+    cli.console(main)

@@ -1,0 +1,208 @@
+"""What the worker can be asked for: name to function of arguments and job.
+
+A job tells how far it is (``progress``), may be told to stop by that call, and keeps a log. Arguments and results are what JSON holds.
+Everything is imported where it is used: the worker starts, and says what is missing, where packages are not installed yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from deepreg_engine import __version__
+from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.methods.parameters import DenseParameters
+
+
+class Job(Protocol):
+    """How an operation talks to whoever asked for it."""
+
+    def progress(self, share: float, stage: str) -> None:
+        """Tell the share done, 0 to 1; raises Cancelled if the job shall stop."""
+
+    def log(self, text: str) -> None:
+        """Tell something worth reading."""
+
+
+def info(arguments: dict, job: Job) -> dict:
+    """What this Python computes with: versions, devices, memory."""
+    found: dict[str, Any] = {
+        "engine": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "processors": os.cpu_count(),
+        "executable": sys.executable,
+        "memory": None,
+        "torch": None,
+        "devices": [{"name": "cpu", "title": platform.processor() or platform.machine(), "memory": None}],
+        "missing": missing_packages(),
+    }
+    if "psutil" not in found["missing"]:
+        import psutil
+
+        memory = psutil.virtual_memory()
+        found["memory"] = {"total": memory.total, "available": memory.available}
+    if "torch" in found["missing"]:
+        return found
+    job.progress(0.1, "loading PyTorch")
+    import torch
+
+    found["torch"] = {"version": torch.__version__, "cuda": torch.version.cuda, "threads": torch.get_num_threads()}
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        found["devices"].append({"name": "cuda", "title": torch.cuda.get_device_name(), "memory": {"total": total, "available": free}})
+    if getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available():
+        found["devices"].append({"name": "mps", "title": "Apple Metal", "memory": None})
+    return found
+
+
+def missing_packages() -> list[str]:
+    """Packages that the engine needs and this Python lacks, without importing any."""
+    import importlib.util
+
+    return [name for name in ("torch", "numpy", "scipy", "SimpleITK", "safetensors", "psutil") if importlib.util.find_spec(name) is None]
+
+
+def warm(arguments: dict, job: Job) -> dict:
+    """Load what a registration needs, so that the next one starts at once."""
+    import deepreg_engine.jobs.dense  # noqa: F401
+    import deepreg_engine.methods.dense  # noqa: F401
+
+    return {}
+
+
+def dense(arguments: dict, job: Job) -> dict:
+    """Register two images with the Dense method: arguments are those of DenseRequest, ``parameters`` a dictionary. Returns the report."""
+    from deepreg_engine.jobs.dense import DenseRequest, run_dense
+
+    values = _known(arguments, DenseRequest)
+    if "parameters" in values:
+        values["parameters"] = DenseParameters().replaced(values["parameters"])
+    if "warp_labels" in values:
+        values["warp_labels"] = tuple(tuple(pair) for pair in values["warp_labels"])
+    report = run_dense(DenseRequest(**values), job.progress)
+    for note in report["notes"]:
+        job.log(note)
+    return report
+
+
+def models(arguments: dict, job: Job) -> dict:
+    """All models with their cards and whether their weights are whole."""
+    from deepreg_engine.models.store import list_models, own_folder, shipped_folder, verify
+
+    listed = []
+    for model in list_models():
+        card = dataclasses.asdict(model.card) if model.card else None
+        shipped = model.path.parent == shipped_folder()
+        listed.append({"path": str(model.path), "shipped": shipped, "card": card, "problem": verify(model)})
+    return {"models": listed, "own_folder": str(own_folder())}
+
+
+def import_model(arguments: dict, job: Job) -> dict:
+    """Put a model file, or a published checkpoint, into the folder of a user's own models."""
+    from deepreg_engine.models.store import adopt
+
+    if not isinstance(arguments.get("file"), str):
+        raise InputError("no file is given", "choose a .safetensors or .pth file")
+    model = adopt(arguments["file"], arguments.get("name"))
+    return {"path": str(model.path), "card": dataclasses.asdict(model.card)}
+
+
+def phantom(arguments: dict, job: Job) -> dict:
+    """Make a phantom pair in a folder: anatomy, folder, and optionally seed, modality_pair, detail. Returns the files."""
+    from deepreg_engine.phantoms import make_pair, write_pair
+
+    job.progress(0.02, "making the phantom")
+    known = ("anatomy", "folder", "seed", "modality_pair", "detail", "patients")
+    for name in arguments:
+        if name not in known:
+            raise ParameterError(f"there is no argument {name!r}", f"there are {', '.join(known)}")
+    folder = Path(arguments["folder"])
+    pair = make_pair(
+        arguments["anatomy"],
+        int(arguments.get("seed", 0)),
+        arguments.get("modality_pair"),
+        float(arguments.get("detail", 1.0)),
+        int(arguments.get("patients", 1)),
+    )
+    job.progress(0.8, "writing the phantom")
+    paths = write_pair(pair, folder)
+    return {"files": {name: str(path) for name, path in paths.items()}, "labels": {str(k): v for k, v in pair.label_names.items()}}
+
+
+def self_test(arguments: dict, job: Job) -> dict:
+    """Register a small phantom and check the result: the error at its landmarks, folding, and the written field against SimpleITK."""
+    import numpy as np
+
+    from deepreg_engine.geometry.transform_files import read_field, read_transform
+    from deepreg_engine.jobs.dense import DenseRequest, run_dense
+    from deepreg_engine.methods.presets import dense_preset
+    from deepreg_engine.phantoms import make_pair, write_pair
+
+    job.progress(0.0, "making a phantom")
+    pair = make_pair("abdomen", seed=1, detail=0.35)
+    with tempfile.TemporaryDirectory(prefix="deepreg-selftest-") as folder:
+        paths = write_pair(pair, folder)
+        transform = str(Path(folder) / "transform.nrrd")
+        request = DenseRequest(
+            fixed=str(paths["fixed"]),
+            moving=str(paths["moving"]),
+            transform=transform,
+            parameters=dense_preset("quick").parameters,
+            test_fixed_landmarks=str(paths["fixed_landmarks"]),
+            test_moving_landmarks=str(paths["moving_landmarks"]),
+            device=str(arguments.get("device", "auto")),
+        )
+        report = run_dense(request, lambda share, stage: job.progress(0.2 + 0.75 * share, stage))
+        points = pair.fixed_landmarks.positions
+        ours, itk = read_field(transform).map_points(points), read_transform(transform)
+        apart = float(np.abs(ours - [itk.TransformPoint(point) for point in points.tolist()]).max())
+    before, after = (report["landmarks"][key]["mean"] for key in ("before", "after"))
+    folding = report["regularity"]["folding_percent"]
+    problems = []
+    if not after < before / 3:
+        problems.append(f"the landmark error fell only from {before:.1f} to {after:.1f} mm")
+    if folding > 0.5:
+        problems.append(f"{folding:.2f} % of the voxels are folded")
+    if not apart < 1e-3:
+        problems.append(f"the written transform differs from SimpleITK's by {apart:.2g} mm")
+    summary = f"{report['device']}: landmark error {before:.1f} to {after:.1f} mm, folding {folding:.2f} %, {report['seconds']['total']:.1f} s"
+    return {"passed": not problems, "problems": problems, "summary": summary, "report": report}
+
+
+def _known(arguments: dict, request: type) -> dict:
+    """The arguments, if a request has them all.
+
+    Raises:
+        ParameterError: naming the first that it has not.
+    """
+    names = [f.name for f in dataclasses.fields(request)]
+    for name in arguments:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise ParameterError(f"there is no argument {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
+    missing = [
+        f.name for f in dataclasses.fields(request)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in arguments
+    ]
+    if missing:
+        raise ParameterError(f"the argument {missing[0]} is missing", f"needed are {', '.join(missing)}")
+    return dict(arguments)
+
+
+OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
+    "info": info,
+    "warm": warm,
+    "dense": dense,
+    "models": models,
+    "import-model": import_model,
+    "phantom": phantom,
+    "self-test": self_test,
+}

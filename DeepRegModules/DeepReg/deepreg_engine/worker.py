@@ -1,0 +1,305 @@
+"""The worker: a process that computes for another program, which it talks to in lines of JSON.
+
+One object a line. Requests on stdin::
+
+    {"id": "7", "op": "dense", "arguments": {...}}
+    {"id": "8", "op": "cancel", "arguments": {"job": "7"}}
+
+Events on stdout, each with the id of its request (null where a request had none)::
+
+    {"id": null, "kind": "ready", "protocol": 1, "engine": "0.1.0", "pid": 4711}
+    {"id": "7", "kind": "started"}
+    {"id": "7", "kind": "progress", "fraction": 0.4, "stage": "search 1", "eta": 3.2}
+    {"id": "7", "kind": "log", "text": "..."}
+    {"id": "7", "kind": "result", "result": {...}}
+    {"id": "7", "kind": "error", "code": "input", "message": "...", "advice": "..."}
+
+Every request ends with one result or one error. There is one job at a time; ``cancel`` and ``ping`` are answered meanwhile. While a job
+runs, progress comes at least twice a second, so that a silent worker is one that hangs. Arrays travel as files, in folders
+of the other program's. stderr is a log. When stdin ends, the other program is gone: the worker removes its scratch folder and goes too,
+whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO, NoReturn
+
+from deepreg_engine import __version__
+from deepreg_engine.errors import Cancelled, EngineError, NotEnoughMemoryError, ParameterError, explain
+from deepreg_engine.jobs.operations import OPERATIONS
+from deepreg_engine.jobs.time_left import TimeLeft
+
+PROTOCOL = 1
+# The other program may take a job of which it hears nothing for long to be dead.
+_HEARTBEAT = 0.4
+# More events than this a second would only keep the other program busy.
+_LEAST_INTERVAL = 0.05
+# No request is longer; a line without end is not held in memory.
+_LONGEST_LINE = 4_000_000
+_REPORT = "the log says more; please report it"
+
+
+class RequestError(EngineError):
+    """A line that is no request."""
+
+    code = "request"
+
+
+class Job:
+    """What an operation has to do with the outside: tell how far it is, and stop when asked to.
+
+    Args:
+        number: id of the request.
+        send: sends an event.
+    """
+
+    def __init__(self, number: Any, send: Callable[[dict], None]) -> None:
+        self.id = number
+        self._send = send
+        self._cancelled = threading.Event()
+        self._over = threading.Event()
+        self._time = TimeLeft()
+        self._share, self._stage, self._sent = 0.0, "starting", 0.0
+        self._lock = threading.Lock()
+
+    def progress(self, share: float, stage: str) -> None:
+        """Tell the share done (0 to 1) and the stage.
+
+        Raises:
+            Cancelled: if the job shall stop.
+        """
+        if self._cancelled.is_set():
+            raise Cancelled
+        with self._lock:
+            changed = stage != self._stage
+            self._share, self._stage = max(self._share, float(share)), stage
+            self._time.update(self._share)
+            due = changed or time.monotonic() - self._sent >= _LEAST_INTERVAL
+        if due:
+            self._tell()
+
+    def log(self, text: str) -> None:
+        """Tell something that a user may want to read."""
+        self._send({"id": self.id, "kind": "log", "text": str(text)})
+
+    def cancel(self) -> None:
+        """Stop at the next report of progress."""
+        self._cancelled.set()
+
+    def run(self, operation: Callable[[dict, Job], dict], arguments: dict) -> dict:
+        """Carry the operation out, with a heartbeat."""
+        beat = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        beat.start()
+        try:
+            result = operation(arguments, self)
+            if self._cancelled.is_set():  # while the last files were written: nobody wants them any more
+                raise Cancelled
+            return result
+        finally:
+            self._over.set()
+            beat.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(_HEARTBEAT):
+            if time.monotonic() - self._sent >= _HEARTBEAT:
+                self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            self._sent = time.monotonic()
+            event = {"id": self.id, "kind": "progress", "fraction": round(self._share, 4), "stage": self._stage}
+            left = self._time.seconds()
+        self._send({**event, "eta": None if left is None else round(left, 1)})
+
+
+class Worker:
+    """Reads requests, carries them out one after the other, sends events.
+
+    Args:
+        requests: where requests come from.
+        events: where events go.
+        scratch: folder of the other program's, removed if that goes away without a word; None for none.
+        operations: name to function of arguments and :class:`Job`.
+    """
+
+    def __init__(
+        self,
+        requests: BinaryIO,
+        events: BinaryIO,
+        scratch: str | None = None,
+        operations: dict[str, Callable[[dict, Job], dict]] | None = None,
+    ) -> None:
+        self._requests, self._events, self._scratch = requests, events, scratch
+        self._operations = OPERATIONS if operations is None else operations
+        self._waiting: queue.SimpleQueue[tuple[Job, str, dict] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._job: Job | None = None
+
+    def run(self) -> None:
+        """Serve until the requests end or ``shutdown`` comes."""
+        self.send({"id": None, "kind": "ready", "protocol": PROTOCOL, "engine": __version__, "pid": os.getpid()})
+        threading.Thread(target=self._read, daemon=True, name="requests").start()
+        while True:
+            waiting = self._waiting.get()
+            if waiting is None:
+                return
+            self._carry_out(*waiting)
+
+    def send(self, event: dict) -> None:
+        """Send one event."""
+        line = json.dumps(event, allow_nan=False).encode() + b"\n"
+        with self._lock:
+            try:
+                self._events.write(line)
+                self._events.flush()
+            except (OSError, ValueError):  # nobody listens; the end of the requests says so too
+                pass
+
+    # ---------------------------------------------------------------- requests
+
+    def _read(self) -> None:
+        while True:
+            line = self._requests.readline(_LONGEST_LINE)
+            if not line:
+                self._abandoned()
+                return
+            if len(line) == _LONGEST_LINE:
+                while line and not line.endswith(b"\n"):
+                    line = self._requests.readline(_LONGEST_LINE)
+                self._refuse(None, RequestError("a request is too long", "pass large data as files"))
+                continue
+            if not line.strip():
+                continue
+            if not self._take(line):
+                return
+
+    def _take(self, line: bytes) -> bool:
+        """Take one request in; False when it was the last."""
+        number = None
+        try:
+            request = _parsed(line)
+            number, name, arguments = request["id"], request["op"], request["arguments"]
+            if name == "ping":
+                self.send({"id": number, "kind": "result", "result": {"busy": self._job is not None}})
+            elif name == "cancel":
+                self.send({"id": number, "kind": "result", "result": {"cancelled": self._cancel(arguments.get("job"))}})
+            elif name == "shutdown":
+                self.send({"id": number, "kind": "result", "result": {}})
+                if self._job is not None:
+                    self._leave()
+                self._waiting.put(None)
+                return False
+            elif name not in self._operations:
+                raise RequestError(f"there is no operation {name!r}", _nearest(name, (*self._operations, "cancel", "ping", "shutdown")))
+            elif self._job is not None:
+                raise RequestError("another job is running", "wait for its end, or cancel it")
+            else:
+                self._job = Job(number, self.send)
+                self._waiting.put((self._job, name, arguments))
+        except RequestError as error:
+            self._refuse(number, error)
+        return True
+
+    def _cancel(self, number: Any) -> bool:
+        job = self._job
+        if job is None or (number is not None and job.id != number):
+            return False
+        job.cancel()
+        return True
+
+    def _refuse(self, number: Any, error: EngineError) -> None:
+        self.send({"id": number, **_ending(error)})
+
+    def _carry_out(self, job: Job, name: str, arguments: dict) -> None:
+        self.send({"id": job.id, "kind": "started"})
+        try:
+            result = job.run(self._operations[name], arguments)
+            from deepreg_engine.metrics.report import plain
+
+            ending = {"id": job.id, "kind": "result", "result": plain(result)}
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the next request is served
+            explained = explain(error, _REPORT)
+            if not isinstance(error, Cancelled):
+                traceback.print_exc()
+            ending = {"id": job.id, **_ending(explained)}
+        self._job = None  # before the end is told: the next request may come at once
+        self.send(ending)
+
+    # --------------------------------------------------------------------- end
+
+    def _abandoned(self) -> None:
+        """The other program is gone."""
+        if self._job is not None:
+            self._leave()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._waiting.put(None)
+
+    def _leave(self) -> NoReturn:
+        """End in the middle of a job, with all that it may have started."""
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+
+
+def _ending(error: EngineError) -> dict:
+    """What is told of an error."""
+    told = {"kind": "error", "code": error.code, "message": error.message, "advice": error.advice}
+    if isinstance(error, NotEnoughMemoryError) and error.changes:
+        told["changes"] = error.changes
+    return told
+
+
+def _parsed(line: bytes) -> dict:
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        raise RequestError("a line is not JSON", 'send one object a line: {"id": ..., "op": ..., "arguments": {...}}') from error
+    if not isinstance(request, dict) or "id" not in request or not isinstance(request.get("op"), str):
+        raise RequestError("a request needs an id and an op", 'send {"id": ..., "op": ..., "arguments": {...}}')
+    arguments = request.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise RequestError("the arguments of a request are not an object", 'send {"id": ..., "op": ..., "arguments": {...}}')
+    return {"id": request["id"], "op": request["op"], "arguments": arguments}
+
+
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+
+
+def serve(scratch: str | None = None) -> int:
+    """Be the worker of the program that started this process; returns the exit code."""
+    # Read when torch loads its thread pool, see the command line.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if scratch is not None and not os.path.isdir(scratch):
+        raise ParameterError(f"the scratch folder {scratch} does not exist", "make it first")
+    if hasattr(os, "setpgid"):  # so that the whole tree can be ended at once
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)
+    # Nobody but the protocol writes to stdout: what libraries print goes to the log. And nobody else reads the requests.
+    events = os.fdopen(os.dup(1), "wb")
+    requests = os.fdopen(os.dup(0), "rb")
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    sys.stdout = sys.stderr
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN if name == "SIGINT" else signal.SIG_DFL)
+    Worker(requests, events, scratch).run()
+    return 0

@@ -1,0 +1,252 @@
+"""Segmentations and label maps between the scene and files for the engine.
+
+A segmentation keeps its segments in layers: label maps in each of which no two overlap. A layer travels as it is, on its own grid;
+nothing is drawn anew for the way to the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from deepreg_slicer.nrrd import Geometry
+from deepreg_slicer.volumes import NodeError, Snapshot, fromVtkMatrix, parentTransform, setVolume, snapshot, toVtkMatrix, writeVolume
+
+BINARY = "Binary labelmap"
+
+
+@dataclass
+class Segment:
+    """One structure of a layer.
+
+    Args:
+        id: of the segment; "" for a label map's.
+        name: as the user reads it.
+        value: of its voxels in the layer.
+        original: the segment, from which colour and terminology are taken; None for a label map's.
+    """
+
+    id: str
+    name: str
+    value: int
+    original: Any = None
+
+
+@dataclass
+class Layer:
+    """A label map and what its values mean."""
+
+    shot: Snapshot
+    segments: list[Segment] = field(default_factory=list)
+
+
+def isSegmentation(node: Any) -> bool:
+    return node is not None and node.IsA("vtkMRMLSegmentationNode")
+
+
+def layers(node: Any) -> list[Layer]:
+    """What a segmentation or a label map holds.
+
+    Raises:
+        NodeError: if it is empty.
+    """
+    return _segmentationLayers(node) if isSegmentation(node) else [_labelMapLayer(node)]
+
+
+def _labelMapLayer(node: Any) -> Layer:
+    shot = snapshot(node)
+    colors = node.GetDisplayNode().GetColorNode() if node.GetDisplayNode() is not None else None
+    values = np.unique(shot.values())
+    if values.size > 1000 or not np.array_equal(values, np.rint(values)):
+        raise NodeError(f"{node.GetName()} is an image, not a label map: choose a segmentation or a label map")
+    segments = []
+    for value in (int(value) for value in values if value != 0):
+        name = colors.GetColorName(value) if colors is not None and value < colors.GetNumberOfColors() else ""
+        segments.append(Segment("", name if name and name != "(none)" else f"label {value}", value))
+    if not segments:
+        raise NodeError(f"the label map {node.GetName()} is empty: choose another")
+    return Layer(shot, segments)
+
+
+def _segmentationLayers(node: Any) -> list[Layer]:
+    segmentation = node.GetSegmentation()
+    if segmentation.GetNumberOfSegments() == 0:
+        raise NodeError(f"the segmentation {node.GetName()} has no segments: choose another")
+    if not segmentation.ContainsRepresentation(BINARY):
+        # The user's own segmentation is not changed: closed surfaces become label maps in a copy.
+        copy = slicer.vtkSegmentation()
+        copy.DeepCopy(segmentation)
+        if not copy.CreateRepresentation(BINARY):
+            raise NodeError(f"the segmentation {node.GetName()} has no label map: create its binary labelmap representation")
+        segmentation = copy
+    toWorld = parentTransform(node)
+    found = []
+    for number in range(segmentation.GetNumberOfLayers(BINARY)):
+        data = segmentation.GetLayerDataObject(number, BINARY)
+        ids = segmentation.GetSegmentIDsForLayer(number, BINARY)
+        if data is None or min(data.GetDimensions()) < 1:
+            continue  # nothing is painted yet
+        layer = Layer(_oriented(node.GetName(), data, toWorld))
+        for segmentId in ids:
+            segment = segmentation.GetSegment(segmentId)
+            layer.segments.append(Segment(segmentId, segment.GetName() or segmentId, int(segment.GetLabelValue()), segment))
+        found.append(layer)
+    if not found:
+        raise NodeError(f"the segmentation {node.GetName()} is empty: choose another")
+    return found
+
+
+def segmentNames(node: Any) -> list[tuple[str, str]]:
+    """ID and name of each segment of a segmentation, in order; nothing for other nodes."""
+    if not isSegmentation(node):
+        return []
+    segmentation = node.GetSegmentation()
+    ids = [segmentation.GetNthSegmentID(number) for number in range(segmentation.GetNumberOfSegments())]
+    return [(segmentId, segmentation.GetSegment(segmentId).GetName() or segmentId) for segmentId in ids]
+
+
+# ------------------------------------------------------------------------------------------------------------------ writing
+
+
+def writeMask(node: Any, segmentId: str, path: str) -> Generator[float, None, None]:
+    """Write a mask: one segment, all segments, or what is not 0 of a label map.
+
+    Raises:
+        NodeError: if there is nothing in it.
+    """
+    found = layers(node)
+    if segmentId and isSegmentation(node):
+        layer = next((layer for layer in found if any(segment.id == segmentId for segment in layer.segments)), None)
+        if layer is None:
+            raise NodeError(f"the segmentation {node.GetName()} has no such segment any more, or it is empty: choose another")
+        value = next(segment.value for segment in layer.segments if segment.id == segmentId)
+        yield from writeVolume(layer.shot, path, labels=True, change=lambda piece: (piece == value).astype(np.uint8))
+        return
+    shot = found[0].shot if len(found) == 1 else _merged(node)
+    yield from writeVolume(shot, path, labels=True, change=lambda piece: (piece != 0).astype(np.uint8))
+
+
+def _merged(node: Any) -> Snapshot:
+    """All segments in one label map, values from 1 on in their order; where they overlap the later one stands."""
+    merged = slicer.vtkOrientedImageData()
+    ids, values = vtk.vtkStringArray(), vtk.vtkIntArray()
+    for value, (segmentId, _) in enumerate(segmentNames(node), start=1):
+        ids.InsertNextValue(segmentId)
+        values.InsertNextValue(value)
+    extent = slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
+    if not node.GenerateMergedLabelmapForAllSegments(merged, extent, None, ids, values):
+        raise NodeError(f"the segments of {node.GetName()} cannot be put together: choose one of them")
+    return _oriented(node.GetName(), merged, parentTransform(node))
+
+
+def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
+    """A snapshot of an image that has its own place, and whose first index need not be 0."""
+    matrix = vtk.vtkMatrix4x4()
+    data.GetImageToWorldMatrix(matrix)
+    ijkToRas = fromVtkMatrix(matrix)
+    ijkToRas[:3, 3] += ijkToRas[:3, :3] @ np.array(data.GetExtent()[::2], dtype=np.float64)
+    image = vtk.vtkImageData()
+    image.ShallowCopy(data)
+    image.SetExtent(*(bound for n in data.GetDimensions() for bound in (0, n - 1)))
+    return Snapshot(name, image, ijkToRas, toWorld)
+
+
+def writeLayers(found: Iterable[Layer], prefix: str) -> Generator[float, None, list[str]]:
+    """Write label maps as they are; returns their files."""
+    paths = []
+    for number, layer in enumerate(found):
+        path = f"{prefix}{number}.nrrd"
+        yield from writeVolume(layer.shot, path, labels=True)
+        paths.append(path)
+    return paths
+
+
+@dataclass
+class Comparison:
+    """Two label maps in which the same structure has the same value.
+
+    Args:
+        names: value to name, of the structures that both have.
+        merged: sides whose segments overlap and were put into one label map.
+    """
+
+    fixed: str
+    moving: str
+    names: dict[int, str]
+    merged: list[str]
+
+
+def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, None, Comparison]:
+    """Write two segmentations or label maps so that structures of one name, or of one value in two label maps, can be compared.
+
+    Raises:
+        NodeError: if they have no structure in common.
+    """
+    sides = []
+    merged = []
+    for node, side in ((fixed, "fixed"), (moving, "moving")):
+        found = layers(node)
+        if len(found) > 1:
+            names = segmentNames(node)
+            found = [Layer(_merged(node), [Segment(i, name, value) for value, (i, name) in enumerate(names, start=1)])]
+            merged.append(side)
+        sides.append(found[0])
+    byValue = not any(isSegmentation(node) for node in (fixed, moving))
+    keys = [
+        {(segment.value if byValue else segment.name.strip().lower()): segment for segment in layer.segments} for layer in sides
+    ]
+    common = [key for key in keys[0] if key in keys[1]]
+    if not common:
+        raise NodeError(f"{fixed.GetName()} and {moving.GetName()} have no structure of the same name: rename their segments")
+    names = {}
+    paths = []
+    for layer, known, side in zip(sides, keys, ("fixed", "moving")):
+        highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
+        table = np.zeros(highest + 1, dtype=np.uint16)
+        for number, key in enumerate(common, start=1):
+            value = known[key].value if byValue else number
+            table[known[key].value] = value
+            names[value] = keys[0][key].name
+        path = f"{prefix}-{side}.nrrd"
+        yield from writeVolume(layer.shot, path, labels=True, change=lambda piece, table=table: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)])
+        paths.append(path)
+    return Comparison(paths[0], paths[1], names, merged)
+
+
+# ------------------------------------------------------------------------------------------------------------------ reading
+
+
+def setSegmentation(node: Any, drawn: list[tuple[Layer, vtk.vtkImageData, Geometry]], reference: Any) -> None:
+    """Fill a segmentation node with label maps of the worker's; what was in it goes."""
+    segmentation = node.GetSegmentation()
+    node.SetAndObserveTransformNodeID(None)
+    segmentation.RemoveAllSegments()
+    segmentation.SetSourceRepresentationName(BINARY)
+    for layer, image, geometry in drawn:
+        data = slicer.vtkOrientedImageData()
+        data.ShallowCopy(image)
+        data.SetImageToWorldMatrix(toVtkMatrix(geometry.ijkToRas()))
+        for segment in layer.segments:
+            copy = slicer.vtkSegment()
+            copy.DeepCopyMetadata(segment.original)  # colour, terminology
+            copy.SetName(segment.name)
+            copy.SetLabelValue(segment.value)
+            copy.AddRepresentation(BINARY, data)
+            segmentation.AddSegment(copy, segment.id)
+    node.CreateDefaultDisplayNodes()
+    if reference is not None and reference.GetScene() is not None:
+        node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+
+
+def setLabelMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, like: Any) -> None:
+    """Give a label map node voxels and a place, and the colours of another."""
+    setVolume(node, image, geometry)
+    node.CreateDefaultDisplayNodes()
+    display = like.GetDisplayNode() if like is not None else None
+    if display is not None and display.GetColorNodeID():
+        node.GetDisplayNode().SetAndObserveColorNodeID(display.GetColorNodeID())

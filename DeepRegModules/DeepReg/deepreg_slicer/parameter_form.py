@@ -1,0 +1,106 @@
+"""All parameters of a method as widgets: grouped, with unit, range and help, made from the engine's one description of them."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+# Abbreviations that a plain capital letter would spoil.
+_WORDS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
+
+
+def title(name: str) -> str:
+    """A parameter's name as a label."""
+    words = [_WORDS.get(word, word) for word in name.split("_")]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def toolTip(description: Any) -> str:
+    """What a user has to know of a parameter."""
+    allowed = description.range_text()
+    default = f"{description.default:g}" if isinstance(description.default, float) else str(description.default)
+    lines = [description.help[:1].upper() + description.help[1:] + "."]
+    if allowed:
+        lines.append(_("Allowed: {range}.").format(range=allowed))
+    lines.append(_("Default: {default}. Name: {name}.").format(default=default, name=description.name))
+    return "<p>" + "<br>".join(html.escape(line) for line in lines) + "</p>"
+
+
+class ParameterForm:
+    """Fills a layout with one row for each parameter.
+
+    Args:
+        parameters: the engine's class of parameters.
+        layout: a form layout.
+        leaveOut: names that have their place elsewhere.
+
+    Attributes:
+        widgets: name to widget.
+    """
+
+    def __init__(self, parameters: type, layout: Any, leaveOut: tuple[str, ...] = ()) -> None:
+        self.widgets: dict[str, Any] = {}
+        group = None
+        for description in parameters.describe():
+            if description.name in leaveOut:
+                continue
+            if description.group and description.group != group:
+                group = description.group
+                heading = qt.QLabel(f"<b>{html.escape(group)}</b>")
+                heading.objectName = f"{group}Heading"
+                layout.addRow(heading)
+            widget = _widget(description)
+            widget.objectName = f"{description.name}Parameter"
+            widget.setToolTip(toolTip(description))
+            label = qt.QLabel(f"{title(description.name)}:")
+            label.setToolTip(widget.toolTip)
+            label.setBuddy(widget)
+            layout.addRow(label, widget)
+            self.widgets[description.name] = widget
+
+    def connectTo(self, parameterNode: Any, field: str) -> Any:
+        """Let widgets and the pack in a parameter node follow each other; returns the tag for ``disconnectGui``."""
+        return parameterNode.connectParametersToGui({f"{field}.{name}": widget for name, widget in self.widgets.items()})
+
+
+def _widget(description: Any) -> Any:
+    if description.choices:
+        box = qt.QComboBox()
+        box.addItems(list(description.choices))
+        return box
+    if description.type is bool:
+        return qt.QCheckBox()
+    if description.type is str:
+        return qt.QLineEdit()
+    whole = description.type is int
+    spin = qt.QSpinBox() if whole else qt.QDoubleSpinBox()
+    low = description.minimum if description.minimum is not None else -1e9
+    high = description.maximum if description.maximum is not None else 1e9
+    if not whole:
+        spin.decimals = _decimals(low, high)
+    spin.minimum, spin.maximum = (int(low), int(high)) if whole else (low, high)
+    spin.setSingleStep(1 if whole else _step(description.default))
+    if description.unit:
+        spin.suffix = f" {_unit(description.unit)}"
+    # A wheel that scrolls the panel shall not change what it comes past.
+    spin.setFocusPolicy(qt.Qt.StrongFocus)
+    spin.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
+    return spin
+
+
+def _decimals(low: float, high: float) -> int:
+    smallest = abs(low) if low else 0.01
+    return int(min(4, max(2, math.ceil(-math.log10(smallest))))) if high <= 1e6 else 2
+
+
+def _step(default: float) -> float:
+    return 10.0 ** math.floor(math.log10(abs(default))) / 2.0 if default else 0.1
+
+
+def _unit(unit: str) -> str:
+    return unit.replace("^2", "\u00b2").replace("^3", "\u00b3")

@@ -1,0 +1,151 @@
+"""Processes: which Python to run, with what around it, and how to end it with all that it has started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import qt
+
+from deepreg_slicer.signals import Signal
+
+_FOLDER = "deepreg-"
+
+
+def pythonExecutable() -> str | None:
+    """The application's own Python as a program of its own; None if there is none."""
+    return shutil.which("PythonSlicer")
+
+
+def engineFolder() -> str:
+    """Where the package ``deepreg_engine`` lies: beside this one."""
+    return str(Path(__file__).resolve().parent.parent)
+
+
+def endTree(*pids: int) -> None:
+    """End processes and all that they have started. Those that are gone already do not matter."""
+    for pid in pids:
+        if not pid or pid <= 0:
+            continue
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False, creationflags=0x08000000)
+            continue
+        with contextlib.suppress(OSError):
+            # The worker leads a group of its own; any other process is ended alone: its group is the application's.
+            if os.getpgid(pid) == pid and pid != os.getpgid(0):
+                os.killpg(pid, signal.SIGKILL)
+            else:
+                os.kill(pid, signal.SIGKILL)
+
+
+def makeScratch(parent: str) -> str:
+    """A folder of this process's own for what travels to and from the worker; what dead processes left behind is removed."""
+    for folder in Path(parent).glob(f"{_FOLDER}*-*"):
+        number = folder.name[len(_FOLDER) :].partition("-")[0]
+        if number.isdigit() and not _runs(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent)
+
+
+def _runs(pid: int) -> bool:
+    if sys.platform == "win32":
+        listed = subprocess.run(["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False, creationflags=0x08000000)
+        return str(pid) in listed.stdout
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+class WorkerProcess:
+    """The worker as a process: ``PythonSlicer -m deepreg_engine worker``.
+
+    Tests put something else in its place that has the same methods and signals.
+
+    Signals: ``output(bytes)``, ``errorOutput(bytes)``, ``finished(exitCode, crashed)``, ``failedToStart(text)``.
+    """
+
+    def __init__(self) -> None:
+        self.output = Signal()
+        self.errorOutput = Signal()
+        self.finished = Signal()
+        self.failedToStart = Signal()
+        self._process: qt.QProcess | None = None
+
+    def start(self, scratch: str) -> None:
+        """Start it; ``failedToStart`` tells if that was not possible."""
+        program = pythonExecutable()
+        if program is None:
+            self.failedToStart.emit("the program PythonSlicer was not found")
+            return
+        process = qt.QProcess()
+        environment = qt.QProcessEnvironment.systemEnvironment()
+        before = environment.value("PYTHONPATH", "")
+        environment.insert("PYTHONPATH", os.pathsep.join(path for path in (engineFolder(), before) if path))
+        environment.insert("PYTHONIOENCODING", "utf-8")
+        process.setProcessEnvironment(environment)
+        process.setWorkingDirectory(scratch)
+        process.connect("readyReadStandardOutput()", self._onOutput)
+        process.connect("readyReadStandardError()", self._onErrorOutput)
+        process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
+        process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
+        self._process = process
+        process.start(program, ["-m", "deepreg_engine", "worker", "--scratch", scratch])
+
+    def write(self, data: bytes) -> None:
+        """Send it something."""
+        if self.isRunning():
+            self._process.write(data)
+
+    def isRunning(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.state() != qt.QProcess.NotRunning
+
+    def pid(self) -> int:
+        """Its number, 0 if it does not run. It may be that of a launcher, which has the worker as its child."""
+        return int(self._process.processId()) if self.isRunning() else 0
+
+    def closeInput(self) -> None:
+        """Send no more: a sign for the worker to leave."""
+        if self.isRunning():
+            self._process.closeWriteChannel()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, without the event loop; for the application's own end."""
+        return not self.isRunning() or bool(self._process.waitForFinished(int(1000 * seconds)))
+
+    def forget(self) -> None:
+        """Tell nothing any more."""
+        for signal_ in (self.output, self.errorOutput, self.finished, self.failedToStart):
+            signal_.clear()
+
+    def _onOutput(self) -> None:
+        self.output.emit(_bytes(self._process.readAllStandardOutput()))
+
+    def _onErrorOutput(self) -> None:
+        self.errorOutput.emit(_bytes(self._process.readAllStandardError()))
+
+    def _onFinished(self, exitCode: int, exitStatus: int) -> None:
+        # What it said last comes before its end.
+        self._onOutput()
+        self._onErrorOutput()
+        self.finished.emit(int(exitCode), exitStatus == qt.QProcess.CrashExit)
+
+    def _onError(self, error: int) -> None:
+        if error == qt.QProcess.FailedToStart:
+            self.failedToStart.emit(self._process.errorString())
+
+
+def _bytes(data: object) -> bytes:
+    """PythonQt's QByteArray as bytes."""
+    data = data.data() if hasattr(data, "data") else data
+    return data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data)

@@ -1,0 +1,70 @@
+"""What a result says of itself: between which volumes, how, when and how well. Kept as attributes of its node, saved with the scene."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+PREFIX = "DeepReg."
+
+
+def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: Any, moving: Any, names: dict[str, str]) -> None:
+    """Write into a result's node what it is and where it comes from."""
+    values = {
+        "Method": request.operation,
+        "Output": output,
+        "Preset": request.preset,
+        "Parameters": json.dumps(request.parameters, sort_keys=True),
+        "Engine": str(report.get("engine", "")),
+        "Created": str(report.get("created", "")),
+        "Device": str(report.get("device", "")),
+        "Fixed": names.get("fixed", ""),
+        "Moving": names.get("moving", ""),
+    }
+    if output == "transform":
+        values["Report"] = json.dumps(_kept(report), separators=(",", ":"))
+    for name, value in values.items():
+        node.SetAttribute(PREFIX + name, value)
+    if output == "inverse" and "inverse" in report:
+        node.SetAttribute(PREFIX + "WorstRoundTripMm", f"{report['inverse']['worst_round_trip_mm']:.4g}")
+    for role, other in (("deepRegFixed", fixed), ("deepRegMoving", moving)):
+        node.SetNodeReferenceID(role, other.GetID() if other is not None else None)
+
+
+def _kept(report: dict[str, Any]) -> dict[str, Any]:
+    """The report without the paths of temporary files."""
+    kept = {name: value for name, value in report.items() if name != "outputs"}
+    kept["inputs"] = {
+        name: {key: value for key, value in entry.items() if key != "file"} for name, entry in report.get("inputs", {}).items() if isinstance(entry, dict)
+    }
+    return kept
+
+
+def readReport(node: Any) -> dict[str, Any] | None:
+    """The report that a transform node carries; None for other nodes."""
+    text = node.GetAttribute(PREFIX + "Report") if node is not None else None
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
+
+
+def describe(report: dict[str, Any], seconds: float) -> str:
+    """One short line: time, displacement, folding, and what it was judged by."""
+    parts = [f"{seconds:.1f} s"]
+    displacement, regularity = report.get("displacement"), report.get("regularity")
+    if displacement:
+        parts.append(f"mean displacement {displacement['mean']:.1f} mm")
+    if regularity:
+        parts.append(f"folding {regularity['folding_percent']:.2f} %")
+    landmarks = report.get("landmarks")
+    if landmarks:
+        parts.append(f"landmarks {landmarks['before']['mean']:.1f} \u2192 {landmarks['after']['mean']:.1f} mm")
+    overlap = report.get("overlap")
+    if overlap and overlap.get("mean_before") and overlap.get("mean_after"):
+        before, after = (overlap[name]["dice"] for name in ("mean_before", "mean_after"))
+        if before is not None and after is not None:
+            parts.append(f"Dice {before:.2f} \u2192 {after:.2f}")
+    if report.get("inverse"):
+        parts.append(f"inverse within {report['inverse']['worst_round_trip_mm']:.2f} mm")
+    return " \u00b7 ".join(parts)

@@ -1,0 +1,471 @@
+"""One registration from the scene through the worker and back into the scene.
+
+1. *Export*: volumes, masks, labels, landmarks and the initial transform are written into a folder of the run's own.
+2. *Compute*: the worker does.
+3. *Import*: results are read, beside the scene.
+4. *Commit*: nodes are made or filled, all at once, in one step of undo.
+
+Nothing in the scene changes before 4; cancelling, an error or a closed scene leave it as it was. The folder goes in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import slicer
+
+from deepreg_slicer import labels as labelmaps
+from deepreg_slicer.cooperative import Cooperative
+from deepreg_slicer.landmarks import checkPairs, writePoints
+from deepreg_slicer.nrrd import NrrdError
+from deepreg_slicer.provenance import describe, record
+from deepreg_slicer.signals import Signal
+from deepreg_slicer.transforms import readField, setFromParent, writeFromParent
+from deepreg_slicer.volumes import NodeError, newNode, readImage, setVolume, snapshot, worldGeometry, writeVolume
+from deepreg_slicer.worker_client import JobError, WorkerClient, workerClient
+
+# Shares of the progress bar.
+_EXPORTED, _COMPUTED = 0.04, 0.95
+
+
+@dataclass
+class Inputs:
+    """What is registered, as nodes; None where there is none.
+
+    Args:
+        fixed, moving: scalar volumes.
+        fixedMask, movingMask: segmentations or label maps that say where to look; a segment's ID, or "" for all.
+        guideFixed, guideMoving: point lists that guide the registration, in pairs.
+        testFixed, testMoving: point lists that only judge it.
+        fixedLabels, movingLabels: segmentations or label maps that judge it, or are warped.
+        initialTransform: takes moving to fixed as Slicer applies it; the run starts from there.
+    """
+
+    fixed: Any = None
+    moving: Any = None
+    fixedMask: Any = None
+    fixedMaskSegment: str = ""
+    movingMask: Any = None
+    movingMaskSegment: str = ""
+    guideFixed: Any = None
+    guideMoving: Any = None
+    testFixed: Any = None
+    testMoving: Any = None
+    fixedLabels: Any = None
+    movingLabels: Any = None
+    initialTransform: Any = None
+
+    def problem(self) -> str:
+        """Why this cannot be registered, "" if it can."""
+        if self.fixed is None:
+            return "choose a fixed volume"
+        if self.moving is None:
+            return "choose a moving volume"
+        if self.fixed is self.moving:
+            return "fixed and moving volume are the same: choose two"
+        for node in (self.fixed, self.moving):
+            try:
+                snapshot(node)
+            except NodeError as error:
+                return str(error)
+        for first, second, what in (
+            (self.guideFixed, self.guideMoving, "guiding landmarks"), (self.testFixed, self.testMoving, "test landmarks")
+        ):
+            problem = checkPairs(first, second, what)
+            if problem:
+                return problem
+        return ""
+
+
+@dataclass
+class Output:
+    """One result that can be asked for.
+
+    Args:
+        wanted: whether it is.
+        node: an existing node to fill; None makes a new one.
+    """
+
+    wanted: bool = False
+    node: Any = None
+
+
+@dataclass
+class Outputs:
+    """Where the results go."""
+
+    transform: Output = field(default_factory=lambda: Output(True))
+    volume: Output = field(default_factory=lambda: Output(True))
+    inverse: Output = field(default_factory=Output)
+    labels: Output = field(default_factory=Output)
+    jacobian: Output = field(default_factory=Output)
+    uncertainty: Output = field(default_factory=Output)
+
+    def problem(self, inputs: Inputs) -> str:
+        """Why this cannot be filled, "" if it can."""
+        if self.labels.wanted and inputs.movingLabels is None:
+            return "choose a moving segmentation to warp, or do not ask for the warped segmentation"
+        taken: dict[int, str] = {}
+        sources = [node for node in vars(inputs).values() if node is not None and not isinstance(node, str)]
+        for name, output in vars(self).items():
+            if not output.wanted or output.node is None:
+                continue
+            if any(output.node is node for node in sources):
+                return f"the {name} output {output.node.GetName()} is an input: choose another, or create a new one"
+            if id(output.node) in taken:
+                return f"{taken[id(output.node)]} and {name} have the same output {output.node.GetName()}: choose another"
+            taken[id(output.node)] = name
+        if self.labels.wanted and self.labels.node is not None:
+            if labelmaps.isSegmentation(self.labels.node) != labelmaps.isSegmentation(inputs.movingLabels):
+                return "the warped segmentation is of the same kind as the moving one: choose another output, or create a new one"
+        return ""
+
+
+@dataclass
+class Request:
+    """A registration to be made.
+
+    Args:
+        operation: of the worker.
+        title: of the method, for names and messages.
+        inputs, outputs: see there.
+        parameters: of the method, name to value.
+        preset: its name.
+        device: where to compute.
+        threads: of the CPU; 0 leaves it to the engine.
+    """
+
+    operation: str
+    title: str
+    inputs: Inputs
+    outputs: Outputs
+    parameters: dict[str, Any]
+    preset: str = ""
+    device: str = "auto"
+    threads: int = 0
+
+    def problem(self) -> str:
+        """Why it cannot be made, "" if it can."""
+        return self.inputs.problem() or self.outputs.problem(self.inputs)
+
+
+@dataclass
+class Result:
+    """What a registration gave.
+
+    Args:
+        nodes: output name to node.
+        report: of the engine.
+        seconds: from Apply to the nodes.
+        fixed, moving: the volumes, as far as they still exist.
+    """
+
+    nodes: dict[str, Any]
+    report: dict[str, Any]
+    seconds: float
+    fixed: Any
+    moving: Any
+
+    @property
+    def summary(self) -> str:
+        """One short line."""
+        return describe(self.report, self.seconds)
+
+
+class Registration:
+    """One run.
+
+    Args:
+        request: what to do.
+        client: the worker.
+
+    Signals: ``progressed(fraction, stage, secondsLeft)``, ``logged(text)``, and at the end one of ``finished(Result)`` and
+    ``failed(JobError)``.
+    """
+
+    def __init__(self, request: Request, client: WorkerClient | None = None) -> None:
+        self.request = request
+        self.progressed = Signal()
+        self.logged = Signal()
+        self.finished = Signal()
+        self.failed = Signal()
+        self.over = False
+        self.result: Result | None = None
+        self.error: JobError | None = None
+        self._client = client or workerClient()
+        self._folder = ""
+        self._work: Cooperative | None = None
+        self._job: Any = None
+        self._begun = 0.0
+        self._observer = 0
+        self._layers: list[labelmaps.Layer] = []
+        self._names = {side: node.GetName() for side, node in (("fixed", request.inputs.fixed), ("moving", request.inputs.moving)) if node}
+
+    # --------------------------------------------------------------------- run
+
+    def start(self) -> None:
+        """Begin; everything else comes by signals.
+
+        Raises:
+            NodeError: if it cannot be made, before anything is done.
+        """
+        problem = self.request.problem()
+        if problem:
+            raise NodeError(problem)
+        if self._client.busy:
+            raise NodeError("another computation is running: wait for its end, or cancel it")
+        self._begun = time.monotonic()
+        self._observer = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self.cancel())
+        try:
+            self._folder = tempfile.mkdtemp(prefix="run-", dir=self._client.scratch())
+        except OSError as error:
+            self._fail(_diskError(error))
+            return
+        self.progressed.emit(0.0, "reading the volumes", None)
+        self._proceed(self._export(), self._onExported)
+
+    def cancel(self) -> None:
+        """Stop; within a second it is over, and nothing has changed."""
+        if self.over:
+            return
+        if self._job is not None:
+            self._client.cancel()
+        else:
+            self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+
+    def wait(self, seconds: float = float("inf")) -> Result:
+        """Let the event loop run until the end; for scripts.
+
+        Raises:
+            RuntimeError: if it fails, or takes longer.
+        """
+        end = time.monotonic() + seconds
+        while not self.over:
+            slicer.app.processEvents()
+            time.sleep(0.002)
+            if time.monotonic() > end:
+                self.cancel()
+                raise RuntimeError(f"the registration took longer than {seconds:g} s")
+        if self.error is not None:
+            raise RuntimeError(self.error.text)
+        return self.result
+
+    def _proceed(self, work: Generator, then: Any) -> None:
+        self._work = Cooperative(work)
+        self._work.finished.connect(then)
+        self._work.failed.connect(self._onTrouble)
+        self._work.start()
+
+    def _onExported(self, arguments: dict[str, Any]) -> None:
+        if self._client.busy:  # another panel was faster
+            self._fail(JobError("busy", "another computation is running", "wait for its end, or cancel it"))
+            return
+        self._job = self._client.submit(self.request.operation, arguments)
+        self._job.progressed.connect(self._onProgress)
+        self._job.logged.connect(self.logged.emit)
+        self._job.finished.connect(self._onComputed)
+        self._job.failed.connect(self._onFailed)
+
+    def _onProgress(self, fraction: float, stage: str, left: float | None) -> None:
+        self.progressed.emit(_EXPORTED + (_COMPUTED - _EXPORTED) * fraction, stage, left)
+
+    def _onComputed(self, report: dict[str, Any]) -> None:
+        self._job = None
+        self.progressed.emit(_COMPUTED, "reading the results", None)
+        self._proceed(self._import(report), self._onImported)
+
+    def _onFailed(self, error: JobError) -> None:
+        self._job = None
+        self._fail(error)
+
+    def _onImported(self, results: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        found, report = results
+        try:
+            nodes = self._commit(found, report)
+        except Exception as error:  # noqa: BLE001 - the panel has to be usable again
+            self._onTrouble(error)
+            return
+        inputs = self.request.inputs
+        fixed, moving = (node if _inScene(node) else None for node in (inputs.fixed, inputs.moving))
+        self.result = Result(nodes, report, time.monotonic() - self._begun, fixed, moving)
+        self._end()
+        self.progressed.emit(1.0, "done", 0.0)
+        self.finished.emit(self.result)
+
+    def _onTrouble(self, error: Exception) -> None:
+        if isinstance(error, NodeError):
+            message, _, advice = str(error).partition(": ")
+            self._fail(JobError("input", message, advice))
+        elif isinstance(error, OSError):
+            self._fail(_diskError(error))
+        elif isinstance(error, MemoryError):
+            self._fail(JobError("memory", "the computer ran out of memory", "close other programs, or crop the volumes"))
+        elif isinstance(error, NrrdError):
+            self._fail(JobError("protocol", f"a result cannot be read ({error})", "apply again"))
+        else:
+            logging.error("DeepReg: %s", error, exc_info=error)
+            self._fail(JobError("error", f"internal error ({type(error).__name__}: {error})", "please report it with the log"))
+
+    def _fail(self, error: JobError) -> None:
+        if self.over:
+            return
+        self.error = error
+        self._end()
+        self.failed.emit(error)
+
+    def _end(self) -> None:
+        self.over = True
+        if self._work is not None:
+            self._work.stop()
+        if self._observer:
+            slicer.mrmlScene.RemoveObserver(self._observer)
+            self._observer = 0
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    # ------------------------------------------------------------------ export
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    def _export(self) -> Generator[float, None, dict[str, Any]]:
+        request, inputs, outputs = self.request, self.request.inputs, self.request.outputs
+        fixed, moving = snapshot(inputs.fixed), snapshot(inputs.moving)
+        arguments: dict[str, Any] = {
+            "fixed": self._path("fixed.nrrd"), "moving": self._path("moving.nrrd"), "parameters": request.parameters, "preset": request.preset,
+            "device": request.device, "threads": request.threads, "compress": False,
+        }
+        region, drawn = worldGeometry(fixed)
+        for shot, side in ((fixed, "fixed"), (moving, "moving")):
+            yield from writeVolume(shot, arguments[side])
+            if worldGeometry(shot)[1]:
+                self.logged.emit(f"{shot.name} lies under a transform that is not rigid: it was drawn anew as it is seen")
+        for side, node, segment in (
+            ("fixed", inputs.fixedMask, inputs.fixedMaskSegment), ("moving", inputs.movingMask, inputs.movingMaskSegment)
+        ):
+            if node is not None:
+                arguments[f"{side}_mask"] = self._path(f"{side}_mask.nrrd")
+                yield from labelmaps.writeMask(node, segment, arguments[f"{side}_mask"])
+        for name, node in (
+            ("fixed_landmarks", inputs.guideFixed), ("moving_landmarks", inputs.guideMoving),
+            ("test_fixed_landmarks", inputs.testFixed), ("test_moving_landmarks", inputs.testMoving),
+        ):
+            if node is not None:
+                arguments[name] = self._path(f"{name}.csv")
+                writePoints(node, arguments[name])
+        if inputs.fixedLabels is not None and inputs.movingLabels is not None:
+            yield from self._exportComparison(arguments)
+        if outputs.labels.wanted:
+            self._layers = labelmaps.layers(inputs.movingLabels)
+            files = yield from labelmaps.writeLayers(self._layers, self._path("labels"))
+            arguments["warp_labels"] = [[path, self._path(f"warped_labels{number}.nrrd")] for number, path in enumerate(files)]
+        if inputs.initialTransform is not None:
+            arguments["initial"] = yield from writeFromParent(inputs.initialTransform, region, self._path("initial"))
+        arguments["transform"] = self._path("transform.nrrd")
+        for name, file in (("volume", "warped"), ("inverse", "inverse"), ("jacobian", "jacobian"), ("uncertainty", "uncertainty")):
+            if getattr(outputs, name).wanted:
+                arguments[file] = self._path(f"{file}_out.nrrd")
+        return arguments
+
+    def _exportComparison(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
+        inputs = self.request.inputs
+        try:
+            comparison = yield from labelmaps.writeComparison(inputs.fixedLabels, inputs.movingLabels, self._path("compare"))
+        except NodeError as error:
+            if not self.request.outputs.labels.wanted:
+                raise
+            self.logged.emit(f"{error}; overlap is not measured")  # they may be there to be warped only
+            return
+        arguments["fixed_labels"], arguments["moving_labels"] = comparison.fixed, comparison.moving
+        arguments["label_names"] = self._path("label_names.json")
+        with open(arguments["label_names"], "w", encoding="utf-8") as stream:
+            json.dump({str(value): name for value, name in comparison.names.items()}, stream)
+        for side in comparison.merged:
+            self.logged.emit(f"segments of the {side} segmentation overlap: where they do, the later one was compared")
+
+    # ------------------------------------------------------------------ import
+
+    def _import(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
+        outputs = self.request.outputs
+        found: dict[str, Any] = {}
+        for name, file in (("transform", "transform.nrrd"), ("inverse", "inverse_out.nrrd")):
+            if getattr(outputs, name).wanted:
+                found[name] = yield from readField(self._path(file))
+        for name, file in (("volume", "warped_out.nrrd"), ("jacobian", "jacobian_out.nrrd"), ("uncertainty", "uncertainty_out.nrrd")):
+            if getattr(outputs, name).wanted:
+                found[name] = yield from readImage(self._path(file))
+        if outputs.labels.wanted:
+            found["labels"] = []
+            for number, layer in enumerate(self._layers):
+                image, geometry = yield from readImage(self._path(f"warped_labels{number}.nrrd"))
+                found["labels"].append((layer, image, geometry))
+        return found, report
+
+    # ------------------------------------------------------------------ commit
+
+    def _commit(self, found: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+        """Make and fill the nodes; if that fails, none that was made stays."""
+        inputs = self.request.inputs
+        fixed, moving = (node if _inScene(node) else None for node in (inputs.fixed, inputs.moving))
+        slicer.mrmlScene.SaveStateForUndo()
+        made: list[Any] = []
+        nodes: dict[str, Any] = {}
+        try:
+            for name, value in found.items():
+                node = getattr(self.request.outputs, name).node
+                if not _inScene(node):
+                    node = newNode(*self._newNode(name))
+                    made.append(node)
+                nodes[name] = node
+                self._fill(name, node, value, fixed, moving)
+                record(node, name, self.request, report, fixed, moving, self._names)
+        except BaseException:
+            for node in made:
+                slicer.mrmlScene.RemoveNode(node)
+            raise
+        return nodes
+
+    def _newNode(self, name: str) -> tuple[str, str]:
+        """Class and name of a node for an output."""
+        fixed, moving = self._names["fixed"], self._names["moving"]
+        segmentation = labelmaps.isSegmentation(self.request.inputs.movingLabels)
+        labels = self.request.inputs.movingLabels.GetName() if self.request.inputs.movingLabels is not None else moving
+        return {
+            "transform": ("vtkMRMLGridTransformNode", f"{moving} to {fixed}"),
+            "inverse": ("vtkMRMLGridTransformNode", f"{fixed} to {moving}"),
+            "volume": ("vtkMRMLScalarVolumeNode", f"{moving} warped"),
+            "labels": ("vtkMRMLSegmentationNode" if segmentation else "vtkMRMLLabelMapVolumeNode", f"{labels} warped"),
+            "jacobian": ("vtkMRMLScalarVolumeNode", f"Jacobian of {moving} to {fixed}"),
+            "uncertainty": ("vtkMRMLScalarVolumeNode", f"Uncertainty of {moving} to {fixed}"),
+        }[name]
+
+    def _fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
+        if name == "transform":
+            setFromParent(node, value, fixed, moving)
+        elif name == "inverse":
+            setFromParent(node, value, moving, fixed)
+        elif name == "labels" and labelmaps.isSegmentation(node):
+            labelmaps.setSegmentation(node, value, fixed)
+        elif name == "labels":
+            _, image, geometry = value[0]
+            labelmaps.setLabelMap(node, image, geometry, self.request.inputs.movingLabels)
+        else:
+            setVolume(node, *value)
+            node.CreateDefaultDisplayNodes()
+
+
+def _inScene(node: Any) -> bool:
+    return node is not None and node.GetScene() is slicer.mrmlScene
+
+
+def _diskError(error: OSError) -> JobError:
+    reason = error.strerror or str(error)
+    return JobError("disk", f"a temporary file cannot be written ({reason})", f"free some space in {slicer.app.temporaryPath}, then apply again")

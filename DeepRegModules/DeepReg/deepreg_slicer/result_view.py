@@ -1,0 +1,114 @@
+"""How a result is shown: the warped volume over the fixed one, the deformation grid, the moving volume through the transform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from deepreg_slicer.volumes import newNode, parentTransform
+
+_FORMER_PARENT = "deepRegFormerParent"
+_STAND_IN = "DeepReg.StandIn"
+
+
+def showOver(fixed: Any, warped: Any, opacity: float) -> None:
+    """Show one volume over the other in all slice views; views that showed the fixed volume already keep their place and zoom."""
+    there = any(_composite(name).GetBackgroundVolumeID() == fixed.GetID() for name in slicer.app.layoutManager().sliceViewNames())
+    slicer.util.setSliceViewerLayers(background=fixed, foreground=warped, foregroundOpacity=opacity, fit=not there)
+
+
+def fade(opacity: float) -> None:
+    """Set how much of the volume above is seen in all slice views."""
+    for name in slicer.app.layoutManager().sliceViewNames():
+        _composite(name).SetForegroundOpacity(opacity)
+
+
+def _composite(name: str) -> Any:
+    return slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
+
+
+def showJacobian(node: Any) -> None:
+    """Colours that make growth, shrinking and folds plain: blue below 1, white at 1, red above."""
+    display = node.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(0.0, 2.0)
+    colors = slicer.util.getFirstNodeByClassByName("vtkMRMLColorNode", "DivergingBlueRed")
+    if colors is not None:
+        display.SetAndObserveColorNodeID(colors.GetID())
+
+
+def showGrid(transform: Any, region: Any, visible: bool) -> None:
+    """Show or hide a transform as a grid in slice views, its lines spaced by the size of the field.
+
+    Args:
+        transform: the node.
+        region: a volume within which it is shown; None takes the field's own.
+        visible: whether to show it.
+    """
+    if transform.GetDisplayNode() is None:
+        if not visible:
+            return
+        transform.CreateDefaultDisplayNodes()
+    display = transform.GetDisplayNode()
+    if visible:
+        bounds = np.zeros(6)
+        if region is not None:
+            region.GetRASBounds(bounds)
+            display.SetAndObserveRegionNode(region)
+        extent = float(np.max(bounds[1::2] - bounds[::2])) or 200.0
+        spacing = _round(extent / 24.0)
+        display.SetVisualizationMode(display.VIS_MODE_GRID)
+        display.SetGridSpacingMm(spacing)
+        display.SetGridResolutionMm(spacing / 4.0)
+        display.SetGridScalePercent(100.0)
+        display.SetGridShowNonWarped(False)
+    display.SetVisibility2D(visible)
+    display.SetVisibility3D(False)  # it takes a second to draw, and hides everything
+    display.SetVisibility(visible)
+
+
+def _round(length: float) -> float:
+    """A length of 1, 2 or 5 times a power of ten near another."""
+    power = 10.0 ** np.floor(np.log10(length))
+    return float(power * min((1.0, 2.0, 5.0, 10.0), key=lambda factor: abs(factor * power - length)))
+
+
+def isMoved(moving: Any, transform: Any) -> bool:
+    """Whether a volume is seen through a transform that :func:`moveThrough` has put above it."""
+    parent = moving.GetParentTransformNode()
+    return parent is transform or (parent is not None and parent.GetAttribute(_STAND_IN) == "1" and parent.GetParentTransformNode() is transform)
+
+
+def moveThrough(moving: Any, transform: Any, on: bool) -> None:
+    """Put a result's transform above the moving volume, or take it away again.
+
+    The transform is one of the world, so it has to come after whatever moves the volume now. A stand-in that does the same takes that
+    one's place below the transform: others that it moves, the fixed volume perhaps, stay where they are.
+    """
+    if on == isMoved(moving, transform):
+        return
+    if on:
+        parent = moving.GetParentTransformNode()
+        if parent is None:
+            moving.SetAndObserveTransformNodeID(transform.GetID())
+            return
+        standIn = newNode("vtkMRMLTransformNode", f"{parent.GetName()} below {transform.GetName()}")
+        standIn.SetAndObserveTransformToParent(parentTransform(moving))
+        standIn.SetAttribute(_STAND_IN, "1")
+        standIn.SetNodeReferenceID(_FORMER_PARENT, parent.GetID())
+        standIn.SetAndObserveTransformNodeID(transform.GetID())
+        moving.SetAndObserveTransformNodeID(standIn.GetID())
+        return
+    parent = moving.GetParentTransformNode()
+    if parent is transform:
+        moving.SetAndObserveTransformNodeID(None)
+        return
+    former = parent.GetNodeReference(_FORMER_PARENT)
+    moving.SetAndObserveTransformNodeID(former.GetID() if former is not None else None)
+    users = vtk.vtkCollection()
+    slicer.mrmlScene.GetReferencingNodes(parent, users)
+    if not any(users.GetItemAsObject(number).IsA("vtkMRMLTransformableNode") for number in range(users.GetNumberOfItems())):
+        slicer.mrmlScene.RemoveNode(parent)

@@ -1,0 +1,26 @@
+"""Whether PyTorch is there, without importing it: the application's process never does."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+
+#: What the engine needs beside what Slicer bundles.
+NEEDED = ("torch", "safetensors", "psutil")
+#: The oldest PyTorch that the engine works with.
+TORCH_REQUIREMENT = ">=2.2"
+
+
+def missingPackages() -> list[str]:
+    """Packages that have to be installed before anything can be computed."""
+    importlib.invalidate_caches()  # one may have been installed since
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+def torchVersion() -> str | None:
+    """The installed version, by what its installation says; None if there is none."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,250 @@
+"""Volumes and label maps between the scene and files for the engine.
+
+Files are in the world as the user sees it: parent transforms are taken in. A rigid parent only changes the geometry in the header;
+under any other one (a shear, unequal scales, a warp) the volume is drawn anew in the world.
+
+Everything is a generator that yields often, see :mod:`cooperative`. It works on the image data that the node had at the beginning: a
+node that is removed meanwhile does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from deepreg_slicer import nrrd
+from deepreg_slicer.nrrd import Geometry
+
+# A slab that is drawn anew has about so many voxels: a few milliseconds of work.
+_SLAB_VOXELS = 200_000
+
+
+class NodeError(RuntimeError):
+    """A node that cannot be used as it is; the text says what to do."""
+
+
+@dataclass
+class Snapshot:
+    """A volume as it is at one moment.
+
+    Args:
+        name: of its node.
+        image: voxels; shared with the node.
+        ijkToRas: 4x4, indices to the node's own coordinates.
+        toWorld: from the node's own coordinates to the world, both RAS; None for the identity.
+    """
+
+    name: str
+    image: vtk.vtkImageData
+    ijkToRas: np.ndarray
+    toWorld: vtk.vtkAbstractTransform | None
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        return tuple(self.image.GetDimensions())
+
+    def values(self) -> np.ndarray:
+        """All voxels, flat, i fastest; a view, not a copy."""
+        return vtk_to_numpy(self.image.GetPointData().GetScalars())
+
+
+def snapshot(node: Any) -> Snapshot:
+    """A volume node as it is now.
+
+    Raises:
+        NodeError: if it has no voxels, is no scalar volume, or has no volume's geometry.
+    """
+    name = node.GetName()
+    image = node.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None or min(image.GetDimensions()) < 1:
+        raise NodeError(f"the volume {name} is empty: load or choose another")
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        raise NodeError(f"the volume {name} has {components} components a voxel: choose a scalar volume")
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    copy = vtk.vtkImageData()
+    copy.ShallowCopy(image)  # what the node gets later is not ours
+    return Snapshot(name, copy, fromVtkMatrix(matrix), parentTransform(node))
+
+
+def parentTransform(node: Any) -> vtk.vtkAbstractTransform | None:
+    """From a node's own coordinates to the world, both RAS, as it is now; None without a parent transform."""
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return None
+    if parent.IsTransformToWorldLinear():
+        matrix = vtk.vtkMatrix4x4()
+        parent.GetMatrixTransformToWorld(matrix)
+        transform = vtk.vtkTransform()
+        transform.SetMatrix(matrix)
+        return transform
+    general = vtk.vtkGeneralTransform()
+    parent.GetTransformToWorld(general)
+    frozen = vtk.vtkGeneralTransform()
+    frozen.DeepCopy(general)
+    return frozen
+
+
+def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
+    """Where a volume lies in the world, and whether it has to be drawn anew there.
+
+    Raises:
+        NodeError: if its axes are degenerate.
+    """
+    linear = shot.toWorld is None or isinstance(shot.toWorld, vtk.vtkTransform)
+    if linear:
+        toWorld = np.eye(4) if shot.toWorld is None else fromVtkMatrix(shot.toWorld.GetMatrix())
+        matrix = toWorld @ shot.ijkToRas
+        try:
+            return Geometry.fromIjkToRas(shot.size, matrix), False
+        except ValueError as error:
+            if np.linalg.matrix_rank(matrix[:3, :3]) < 3 or not np.isfinite(matrix).all():
+                raise NodeError(f"the volume {shot.name}: {error}; correct its geometry in the module Volumes") from error
+    return _boundingGeometry(shot), True
+
+
+def _boundingGeometry(shot: Snapshot) -> Geometry:
+    """A grid in the world around a volume, turned as the volume is and as fine."""
+    last = np.array(shot.size, dtype=np.float64) - 1.0
+    steps = [np.linspace(0.0, n, 9) for n in last]
+    lattice = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = mapPoints(shot.toWorld, lattice @ shot.ijkToRas[:3, :3].T + shot.ijkToRas[:3, 3])
+    middle = last / 2.0
+    ends = np.concatenate([middle + 0.5 * np.eye(3), middle - 0.5 * np.eye(3)])
+    world = mapPoints(shot.toWorld, ends @ shot.ijkToRas[:3, :3].T + shot.ijkToRas[:3, 3])
+    columns = (world[:3] - world[3:]).T
+    spacing = np.linalg.norm(columns, axis=0)
+    if not np.isfinite(points).all() or spacing.min() < 1e-9:
+        raise NodeError(f"the transform above the volume {shot.name} is degenerate: correct it, or remove it")
+    left, _, right = np.linalg.svd(columns / spacing)
+    axes = left @ right  # the rotation (or reflection) nearest to the volume's axes
+    inside = points @ axes
+    lower, upper = inside.min(axis=0), inside.max(axis=0)
+    size = np.maximum(1, np.ceil((upper - lower) / spacing - 1e-6).astype(int) + 1)
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes * spacing
+    matrix[:3, 3] = axes @ ((lower + upper) / 2.0 - spacing * (size - 1) / 2.0)
+    return Geometry.fromIjkToRas(tuple(size.tolist()), matrix)
+
+
+def writeVolume(
+    shot: Snapshot, path: str, labels: bool = False, change: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Generator[float, None, Geometry]:
+    """Write a volume as the world sees it; returns its geometry there.
+
+    Args:
+        shot: the volume.
+        path: of the file.
+        labels: draw it anew, should that be needed, without mixing neighbours.
+        change: applied to pieces of the voxels, such as to choose one label.
+
+    Raises:
+        NodeError: if it has no geometry.
+    """
+    geometry, drawn = worldGeometry(shot)
+    values = shot.values()
+    if drawn:
+        values = yield from _drawnAnew(shot, geometry, labels)
+    if change is not None:
+        sample = change(values[:1])
+        changed = np.empty(values.size, dtype=sample.dtype)
+        step = nrrd.PIECE_BYTES // values.itemsize
+        for start in range(0, values.size, step):
+            changed[start : start + step] = change(values[start : start + step])
+            yield 0.0
+        values = changed
+    yield from nrrd.write(path, values, geometry)
+    return geometry
+
+
+def _drawnAnew(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[float, None, np.ndarray]:
+    """The voxels of a volume on a grid of the world, flat, slab by slab."""
+    source = vtk.vtkImageData()
+    source.ShallowCopy(shot.image)
+    source.SetOrigin(0.0, 0.0, 0.0)
+    source.SetSpacing(1.0, 1.0, 1.0)
+    chain = vtk.vtkGeneralTransform()
+    chain.PostMultiply()
+    chain.Concatenate(toVtkMatrix(geometry.ijkToRas()))
+    chain.Concatenate(shot.toWorld.GetInverse())
+    chain.Concatenate(toVtkMatrix(np.linalg.inv(shot.ijkToRas)))
+    reslice = vtk.vtkImageReslice()
+    reslice.SetInputData(source)
+    reslice.SetResliceTransform(chain)
+    reslice.SetOutputOrigin(0.0, 0.0, 0.0)
+    reslice.SetOutputSpacing(1.0, 1.0, 1.0)
+    reslice.SetInterpolationModeToNearestNeighbor() if labels else reslice.SetInterpolationModeToLinear()
+    reslice.SetBackgroundLevel(0.0 if labels else float(shot.image.GetScalarRange()[0]))
+    pieces = []
+    across, depth = geometry.size[0] * geometry.size[1], geometry.size[2]
+    step = max(1, _SLAB_VOXELS // across)
+    for start in range(0, depth, step):
+        stop = min(depth, start + step)
+        reslice.SetOutputExtent(0, geometry.size[0] - 1, 0, geometry.size[1] - 1, start, stop - 1)
+        reslice.Update()
+        pieces.append(vtk_to_numpy(reslice.GetOutput().GetPointData().GetScalars()).copy())
+        yield stop / depth
+    return np.concatenate(pieces)
+
+
+def readImage(path: str) -> Generator[float, None, tuple[vtk.vtkImageData, Geometry]]:
+    """Read a file of the worker's; returns image data without geometry, and the geometry.
+
+    Raises:
+        nrrd.NrrdError: if it is damaged.
+    """
+    header = nrrd.readHeader(path)
+    image = vtk.vtkImageData()
+    image.SetDimensions(*header.geometry.size)
+    image.AllocateScalars(vtk.util.numpy_support.get_vtk_array_type(header.dtype.newbyteorder("=")), header.components)
+    target = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(-1)
+    yield from nrrd.read(path, header, target)
+    return image, header.geometry
+
+
+def setVolume(node: Any, image: vtk.vtkImageData, geometry: Geometry) -> None:
+    """Give a volume node voxels and a place in the world; parent transforms of old do not move it any more."""
+    node.SetAndObserveTransformNodeID(None)
+    node.SetIJKToRASMatrix(toVtkMatrix(geometry.ijkToRas()))
+    node.SetAndObserveImageData(image)
+
+
+def mapPoints(transform: vtk.vtkAbstractTransform | None, points: np.ndarray) -> np.ndarray:
+    """Points (N, 3) through a VTK transform."""
+    points = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, 3)
+    if transform is None:
+        return points
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    source.SetDataTypeToDouble()
+    target.SetDataTypeToDouble()
+    source.SetData(vtk.util.numpy_support.numpy_to_vtk(points, deep=True))
+    transform.TransformPoints(source, target)
+    return vtk_to_numpy(target.GetData()).astype(np.float64).reshape(-1, 3)
+
+
+def toVtkMatrix(matrix: np.ndarray) -> vtk.vtkMatrix4x4:
+    """A 4x4 array as VTK has it."""
+    result = vtk.vtkMatrix4x4()
+    result.DeepCopy(np.asarray(matrix, dtype=np.float64).ravel().tolist())
+    return result
+
+
+def fromVtkMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+    """A VTK matrix as a 4x4 array."""
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def newNode(className: str, name: str) -> Any:
+    """A node in the scene, under a name that no other has, that undo can take away again."""
+    node = slicer.mrmlScene.CreateNodeByClass(className)
+    node.UnRegister(None)
+    node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+    node.SetUndoEnabled(True)
+    return slicer.mrmlScene.AddNode(node)

@@ -1,0 +1,373 @@
+"""The worker's other side: one process for all DeepReg modules, started when it is first needed, warm afterwards.
+
+The window never waits for it. Whatever happens to the worker (it crashes, is killed, hangs, runs out of memory, sends nonsense), the
+job that it had ends with a message that says what to do, and the next job starts a new one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import qt
+import slicer
+
+from deepreg_slicer.processes import WorkerProcess, endTree, makeScratch
+from deepreg_slicer.signals import Signal
+
+#: A worker that says nothing for so long while it has a job is taken for dead, in seconds; so is one that does not come up.
+SILENCE, STARTUP = 30.0, 120.0
+#: So long a job has to stop by itself before its process is ended, in seconds.
+GRACE = 0.6
+# One line of the protocol is never longer: a stream without line ends is none of the worker's.
+_LONGEST_LINE = 50_000_000
+_TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job has not come to its result.
+
+    Args:
+        code: "cancelled", "input", "parameter", "memory", "device", "package", ... from the engine; "crash", "killed", "hang", "start",
+            "protocol" from here.
+        message: what is wrong.
+        advice: what to do.
+        changes: parameters with which it would work, name to value.
+    """
+
+    code: str
+    message: str
+    advice: str = ""
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """Message and advice as sentences."""
+        message = self.message[:1].upper() + self.message[1:]
+        advice = self.advice[:1].upper() + self.advice[1:]
+        return f"{message}. {advice}." if advice else f"{message}."
+
+
+class Job:
+    """One request on its way.
+
+    Signals: ``progressed(fraction, stage, secondsLeft)``, ``logged(text)``, and at the end one of ``finished(result)`` and
+    ``failed(JobError)``.
+    """
+
+    def __init__(self, number: str, operation: str) -> None:
+        self.id = number
+        self.operation = operation
+        self.cancelling = False
+        self.over = False
+        self.progressed = Signal()
+        self.logged = Signal()
+        self.finished = Signal()
+        self.failed = Signal()
+
+
+class WorkerClient:
+    """Starts the worker, gives it one job at a time, and looks after it.
+
+    Args:
+        makeProcess: makes what :class:`WorkerProcess` is.
+        silence, startup, grace: see :data:`SILENCE`, :data:`STARTUP`, :data:`GRACE`.
+    """
+
+    def __init__(
+        self,
+        makeProcess: Callable[[], Any] = WorkerProcess,
+        silence: float = SILENCE,
+        startup: float = STARTUP,
+        grace: float = GRACE,
+    ) -> None:
+        self.logged = Signal()
+        self.busyChanged = Signal()
+        self.silence, self.startup, self.grace = silence, startup, grace
+        self._makeProcess = makeProcess
+        self._process: Any = None
+        self._workerPid = 0
+        self._ready = False
+        self._buffer = bytearray()
+        self._errorTail: list[str] = []
+        self._numbers = itertools.count(1)
+        self._job: Job | None = None
+        self._request: bytes | None = None
+        self._heard = self._cancelledAt = 0.0
+        self._scratch: str | None = None
+        self._users: set[int] = set()
+        self._watch = qt.QTimer()
+        self._watch.setInterval(100)
+        self._watch.connect("timeout()", self._onWatch)
+
+    # ------------------------------------------------------------------- users
+
+    def acquire(self, user: object) -> None:
+        """Somebody may need the worker."""
+        self._users.add(id(user))
+
+    def release(self, user: object) -> None:
+        """Somebody does not need it any more; without users it is stopped."""
+        self._users.discard(id(user))
+        if not self._users:
+            self.stop()
+
+    # ------------------------------------------------------------------- state
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has a job."""
+        return self._job is not None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Numbers of its processes: launcher and worker, which may be the same."""
+        pids = (self._process.pid() if self._process is not None else 0, self._workerPid)
+        return tuple(sorted({pid for pid in pids if pid}))
+
+    def scratch(self) -> str:
+        """Folder for files that travel; it is removed with the worker."""
+        if self._scratch is None or not os.path.isdir(self._scratch):
+            self._scratch = makeScratch(slicer.app.temporaryPath)
+        return self._scratch
+
+    # -------------------------------------------------------------------- jobs
+
+    def submit(self, operation: str, arguments: dict[str, Any]) -> Job:
+        """Give the worker a job. Its signals come later, never from within this call.
+
+        Raises:
+            RuntimeError: if it has one.
+        """
+        if self._job is not None:
+            raise RuntimeError("the worker has a job")
+        job = Job(str(next(self._numbers)), operation)
+        request = {"id": job.id, "op": operation, "arguments": arguments}
+        self._request = json.dumps(request, allow_nan=False).encode("utf-8") + b"\n"
+        self._job = job
+        self._heard = time.monotonic()
+        self._watch.start()
+        if self._process is None:
+            # At the next turn of the event loop: should it fail at once, whoever asked has connected to the job by then.
+            qt.QTimer.singleShot(0, self._startProcess)
+        elif self._ready:
+            self._send()
+        self.busyChanged.emit(True)
+        return job
+
+    def cancel(self) -> None:
+        """Stop the job: by asking, and if that does not help at once, by ending the process."""
+        job = self._job
+        if job is None or job.cancelling:
+            return
+        job.cancelling = True
+        self._cancelledAt = time.monotonic()
+        if self._request is not None or not self._ready:  # it has not begun
+            self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+            return
+        request = {"id": f"cancel-{job.id}", "op": "cancel", "arguments": {"job": job.id}}
+        self._process.write(json.dumps(request).encode("utf-8") + b"\n")
+
+    def stop(self) -> None:
+        """End the worker and its files, now; a job it has is cancelled."""
+        if self._job is not None:
+            self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+        process, pids = self._process, self.pids
+        self._drop()
+        if process is not None:
+            process.forget()
+            process.closeInput()  # a worker that does nothing leaves by itself
+            if not process.wait(0.5):
+                endTree(*pids)
+                process.wait(2.0)
+        self._removeScratch()
+
+    # ----------------------------------------------------------------- process
+
+    def _startProcess(self) -> None:
+        if self._process is not None or self._job is None:
+            return
+        self._process = process = self._makeProcess()
+        self._ready, self._workerPid = False, 0
+        self._buffer.clear()
+        self._errorTail.clear()
+        process.output.connect(self._onOutput)
+        process.errorOutput.connect(self._onErrorOutput)
+        process.finished.connect(self._onFinished)
+        process.failedToStart.connect(self._onFailedToStart)
+        try:
+            process.start(self.scratch())
+        except OSError as error:
+            self._onFailedToStart(str(error))
+
+    def _send(self) -> None:
+        request, self._request = self._request, None
+        if request is not None:
+            self._heard = time.monotonic()
+            self._process.write(request)
+
+    def _drop(self) -> None:
+        self._process, self._ready, self._workerPid = None, False, 0
+        self._buffer.clear()
+
+    def _end(self) -> None:
+        """End the process in the middle of whatever it does."""
+        process, pids = self._process, self.pids
+        self._drop()
+        if process is not None:
+            process.forget()
+            process.closeInput()
+            endTree(*pids)
+            _dying.append(process)  # kept until the system has taken its death in
+            _dying[:] = [other for other in _dying if other.isRunning()]
+
+    def _removeScratch(self) -> None:
+        scratch, self._scratch = self._scratch, None
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    # ------------------------------------------------------------------ events
+
+    def _onOutput(self, data: bytes) -> None:
+        self._buffer += data
+        while True:
+            end = self._buffer.find(b"\n")
+            if end < 0:
+                break
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            if line.strip():
+                self._onLine(line)
+        if len(self._buffer) > _LONGEST_LINE:
+            self._onNonsense(bytes(self._buffer[:80]))
+
+    def _onLine(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+            kind = event["kind"]
+        except (ValueError, TypeError, KeyError):
+            self._onNonsense(line)
+            return
+        self._heard = time.monotonic()
+        if kind == "ready":
+            self._workerPid, self._ready = int(event.get("pid") or 0), True
+            self._send()
+            return
+        job = self._job
+        if job is None or event.get("id") != job.id:
+            return  # the answer to a cancel, or of a job that is over here
+        if kind == "progress":
+            job.progressed.emit(float(event.get("fraction") or 0.0), str(event.get("stage") or ""), event.get("eta"))
+        elif kind == "log":
+            job.logged.emit(str(event.get("text") or ""))
+        elif kind == "result" and not job.cancelling:
+            self._over(job)
+            job.finished.emit(event.get("result") or {})
+        elif kind in ("result", "error"):
+            if job.cancelling:
+                self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+            else:
+                told = {name: _plain(str(event.get(name) or "")) for name in ("message", "advice")}
+                self._fail(JobError(str(event.get("code") or "error"), **told, changes=event.get("changes") or {}))
+
+    def _onNonsense(self, line: bytes) -> None:
+        text = line[:80].decode("utf-8", "replace")
+        self._log(f"unexpected output: {text}")
+        if not self._ready:  # what a launcher prints before the worker is there
+            return
+        self._end()
+        self._fail(JobError("protocol", f'the worker sent something that is not its protocol ("{text}")', "apply again; if it stays so, run the self-test of the module DeepReg"))
+
+    def _onErrorOutput(self, data: bytes) -> None:
+        for line in data.decode("utf-8", "replace").splitlines():
+            if line.strip():
+                self._errorTail.append(line)
+                self._log(line)
+        del self._errorTail[:-_TAIL_LINES]
+
+    def _onFailedToStart(self, text: str) -> None:
+        self._drop()
+        self._fail(JobError("start", f"the worker could not be started: {text}", "reinstall the application, or see the log"))
+
+    def _onFinished(self, exitCode: int, crashed: bool) -> None:
+        was_ready = self._ready
+        self._drop()
+        if self._job is None:
+            self._log(f"the worker has ended ({exitCode})")
+            return
+        if crashed and exitCode == 9:
+            error = JobError(
+                "killed", "the worker was ended from outside, most likely because the computer ran out of memory",
+                "close other programs or choose a coarser working spacing, then apply again",
+            )
+        elif crashed or was_ready:
+            error = JobError("crash", f"the worker crashed ({exitCode})", "apply again; the log says more")
+        else:
+            last = self._errorTail[-1] if self._errorTail else f"exit code {exitCode}"
+            error = JobError("start", f"the worker could not be started: {last}", "see the log; the module DeepReg shows what is missing")
+        self._fail(error)
+
+    def _onWatch(self) -> None:
+        job, now = self._job, time.monotonic()
+        if job is None:
+            self._watch.stop()
+            return
+        if job.cancelling:
+            if now - self._cancelledAt > self.grace:
+                self._end()
+                self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+        elif now - self._heard > (self.silence if self._ready else self.startup):
+            self._end()
+            what = f"has not answered for {now - self._heard:.0f} s and was ended"
+            self._fail(JobError("hang", f"the worker {what}", "apply again; if it stays so, run the self-test of the module DeepReg"))
+
+    def _fail(self, error: JobError) -> None:
+        job = self._job
+        if job is not None:
+            self._over(job)
+            job.failed.emit(error)
+
+    def _over(self, job: Job) -> None:
+        self._job = self._request = None
+        job.over = True
+        self._watch.stop()
+        self.busyChanged.emit(False)
+
+    def _log(self, text: str) -> None:
+        logging.info("DeepReg worker: %s", text)
+        self.logged.emit(text)
+        if self._job is not None:
+            self._job.logged.emit(text)
+
+
+# Processes that were told to end and have not yet.
+_dying: list[Any] = []
+_client: WorkerClient | None = None
+
+
+def workerClient() -> WorkerClient:
+    """The one client of this application."""
+    global _client
+    if _client is None:
+        _client = WorkerClient()
+        slicer.app.connect("aboutToQuit()", _client.stop)
+    return _client
+
+
+def _plain(text: str) -> str:
+    """A message of the engine without the command line's dashes."""
+    return re.sub(r"(?<!\w)--(?:set )?(?=[a-z])", "", text)

@@ -1,0 +1,155 @@
+"""Module DeepRegDense: deformable registration with large displacements, by discrete search and refinement."""
+
+import importlib.util
+import os
+import sys
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+def findLibraries():
+    """Make the packages of the module DeepReg importable.
+
+    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
+    depends on the order in which they are loaded.
+    """
+    if importlib.util.find_spec("deepreg_slicer") is None:
+        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+
+
+class DeepRegDense(ScriptedLoadableModule):
+    """What the application has to know of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Dense Registration")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+        self.parent.dependencies = ["DeepReg"]
+        self.parent.contributors = ["The DeepRegModules team"]
+        self.parent.helpText = _(
+            "Registers two volumes that may differ by several centimetres: features (MIND, or a network's) are compared at control points"
+            " for all displacements within reach, the smooth field that fits best is found by discrete optimisation and then refined."
+        )
+        self.parent.acknowledgementText = _(
+            "After M. P. Heinrich, Closing the Gap between Deep and Conventional Image Registration using Probabilistic Dense Displacement"
+            " Networks, MICCAI 2019."
+        )
+
+
+class DeepRegDenseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel, as the application sees it."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        findLibraries()
+        from DeepRegDenseLib.panel import DensePanel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegDense.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DeepRegDenseLogic()
+        self.panel = DensePanel(self.ui, self.logic, self.moduleName)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        self.panel.initialize()
+
+    def cleanup(self):
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+    def enter(self):
+        self.panel.initialize()
+
+    def exit(self):
+        pass
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.initialize()
+
+
+class DeepRegDenseLogic(ScriptedLoadableModuleLogic):
+    """Registration without a panel, for scripts::
+
+        result = DeepRegDenseLogic().register(fixedVolume, movingVolume, preset="abdomen-ct")
+        result.nodes["transform"], result.nodes["volume"], result.summary
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        # Several parameter sets can be in a scene.
+        self.isSingletonParameterNode = False
+        findLibraries()
+
+    def getParameterNode(self):
+        """The scene's first parameter set; one is made if there is none."""
+        return self.wrap(super().getParameterNode())
+
+    def wrap(self, node):
+        """A parameter set of a scripted module node."""
+        from DeepRegDenseLib.parameters import DenseParameterNode
+
+        return DenseParameterNode(node)
+
+    def register(self, fixedVolume, movingVolume, preset="abdomen-ct", parameters=None, outputs=("transform", "volume"), **more):
+        """Register two volumes and wait for the result; the event loop runs meanwhile.
+
+        :param preset: name of a preset.
+        :param parameters: dictionary of parameters that differ from the preset.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, uncertainty.
+        :param more: further inputs, see ``deepreg_slicer.registration.Inputs``; ``device``.
+        :return: ``deepreg_slicer.registration.Result``.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegDenseLib.scripting import register
+
+        return register(fixedVolume, movingVolume, preset, parameters or {}, outputs, **more)
+
+
+class DeepRegDenseTest(ScriptedLoadableModuleTest):
+    """A short test for the application's Reload and Test."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_registersShiftedBlobs()
+
+    def test_registersShiftedBlobs(self):
+        """A volume that was shifted by 6 mm is brought back."""
+        import numpy as np
+
+        z, y, x = np.meshgrid(*(np.arange(40.0),) * 3, indexing="ij")
+        centres = np.random.default_rng(0).uniform(8, 32, size=(12, 3))
+        volumes = []
+        for shift in (0.0, 3.0):
+            array = sum(np.exp(-((x - a - shift) ** 2 + (y - b) ** 2 + (z - c) ** 2) / 18.0) for a, b, c in centres)
+            node = slicer.util.addVolumeFromArray((1000.0 * array).astype(np.int16), name=f"shift {shift}")
+            node.SetSpacing(2.0, 2.0, 2.0)
+            volumes.append(node)
+        result = DeepRegDenseLogic().register(*volumes, preset="quick", parameters={"initial": "none", "working_spacing": 2.0})
+        mean = result.report["displacement"]["mean"]
+        self.assertTrue(4.5 < mean < 7.5, f"mean displacement {mean}")

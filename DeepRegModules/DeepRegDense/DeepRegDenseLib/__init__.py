@@ -1,0 +1,1 @@
+"""The module DeepRegDense, apart from what the application has to see."""

@@ -1,0 +1,9 @@
+"""The Dense method's parameter node."""
+
+from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET
+from deepreg_slicer.parameter_node import registrationNode
+from deepreg_slicer.parameter_pack import packFor
+
+DensePack = packFor(DenseParameters, "DensePack")
+DenseParameterNode = registrationNode("DenseParameterNode", DensePack, DEFAULT_DENSE_PRESET)
