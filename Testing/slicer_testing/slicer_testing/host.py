@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import logging
 import os
@@ -87,6 +88,7 @@ class Host:
         from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 
         self.loader.unload_scripted()
+        self.app._drop_window()
         # Most tests need no views, and those that do have none of another test's.
         self.app._drop_views()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
@@ -146,6 +148,7 @@ def _start() -> Host:
     for name, logic in core.logics.items():
         loader.add_core(name, logic)
     namespaces.install(slicer)
+    _fill_main(slicer)
     kits.install()
     dialogs.install()
     slicer.__path__.append(str(_BUNDLED / "slicer"))
@@ -160,7 +163,16 @@ def _start() -> Host:
     gc.collect()
     gc.freeze()
     atexit.register(_stop, temporary)
-    return Host(app, core, loader)
+    host = Host(app, core, loader)
+    app._make_window = functools.partial(_make_window, host)
+    return host
+
+
+def _make_window(host: Host) -> Any:
+    # Its base class is among the host's widgets, which need the application to be importable first.
+    from slicer_testing.window.main_window import qSlicerMainWindow
+
+    return qSlicerMainWindow(host)
 
 
 def _python_slicer(folder: Path) -> None:
@@ -172,11 +184,21 @@ def _python_slicer(folder: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
 
 
+def _fill_main(slicer: Any) -> None:
+    """The names that the application's console has; older modules import them from there."""
+    import ctk
+    import qt
+    import vtk
+
+    for name, module in (("slicer", slicer), ("qt", qt), ("ctk", ctk), ("vtk", vtk)):
+        vars(sys.modules["__main__"]).setdefault(name, module)
+
+
 def _copy_public(name: str, slicer: Any) -> None:
     """As the application does for its own submodules: ``slicer.ScriptedLoadableModule`` is there without an import."""
     import importlib
 
-    for module in (name, "i18n", "testing", "packaging", "logic"):
+    for module in (name, "i18n", "testing", "packaging", "logic", "cli"):
         if (_BUNDLED / "slicer" / f"{module}.py").is_file():
             importlib.import_module(f"slicer.{module}")
 
@@ -190,6 +212,7 @@ def _stop(temporary: str) -> None:
     try:
         host.loader.unload_scripted()
         # Views first: they complain of each node that goes before them.
+        host.app._drop_window()
         host.app._drop_views()
         host.scene.Clear(0)
     finally:

@@ -180,6 +180,18 @@ def test_what_a_test_leaves_behind_fails_it(pytester):
             slicer_app.scene.AddObserver("ModifiedEvent", call)
             slicer_app.scene.Modified()
 
+        def test_shows_the_exception_to_the_user(slicer_app):
+            import qt
+            import slicer
+
+            def compute():
+                with slicer.util.tryWithErrorDisplay("Could not compute."):
+                    raise ValueError("no input")
+
+            button = qt.QPushButton()
+            button.connect("clicked()", compute)
+            button.click()
+
         def test_expects_an_exception(slicer_app):
             import qt
             button = qt.QPushButton()
@@ -188,7 +200,7 @@ def test_what_a_test_leaves_behind_fails_it(pytester):
             assert isinstance(slicer_app.errors.pop(), ZeroDivisionError)
         """,
     )
-    result.assert_outcomes(passed=8, errors=5)
+    result.assert_outcomes(passed=9, errors=5)
     result.stdout.fnmatch_lines_random(
         [
             "*threads were left running: forgotten*",
@@ -217,3 +229,41 @@ def test_a_crash_is_named(pytester):
     pytester.makepyfile("def test_stands(): assert True")
     second = pytester.runpytest_subprocess("-q")
     second.stdout.fnmatch_lines(["*ended while in *test_falls*"])
+
+
+MODULE = '''
+from slicer.ScriptedLoadableModule import *
+
+class {name}(ScriptedLoadableModule):
+    pass
+
+class {name}Widget(ScriptedLoadableModuleWidget):
+    def enter(self):
+        self.inside = True
+
+    def exit(self):
+        self.inside = False
+'''
+
+
+def test_main_window_changes_modules_and_shows_messages(slicer_app, tmp_path):
+    import slicer
+
+    for name in ("First", "Second"):
+        (tmp_path / f"{name}.py").write_text(MODULE.format(name=name))
+        slicer_app.load_module(tmp_path / f"{name}.py")
+    window = slicer.util.mainWindow()
+    slicer.util.selectModule("First")
+    assert slicer.util.selectedModule() == "First" and slicer.modules.FirstWidget.inside
+    slicer.util.selectModule("Second")
+    assert slicer.modules.SecondWidget.inside and not slicer.modules.FirstWidget.inside
+    slicer.util.selectModule("First")
+    assert slicer.modules.FirstWidget.inside and slicer.modules.FirstWidget.parent.parent is not None
+    slicer_app.loader.unload("First")
+    slicer.util.selectModule("Second")
+    assert slicer.modules.SecondWidget.inside
+    slicer_app.app.commandOptions().testingEnabled = False
+    slicer.util.errorDisplay("There is no volume.")
+    assert slicer_app.dialogs.shown[-1].text == "There is no volume."
+    slicer_app.fresh()
+    assert slicer.util.mainWindow() is not window and slicer.util.selectedModule() == ""

@@ -66,6 +66,9 @@ class qSlicerApplication(QApplication):  # noqa: N801
         self._options = CommandOptions()
         self._extensions = ExtensionsModel()
         self._layout_manager: Any = None
+        self._window: Any = None
+        # Makes the main window; set by the host, which the window needs.
+        self._make_window: Any = None
         self._environment = QProcessEnvironment.systemEnvironment()
         self._paused = 0
         self._started = False
@@ -147,6 +150,23 @@ class qSlicerApplication(QApplication):  # noqa: N801
     def pythonConsole(self) -> None:  # noqa: N802
         """There is none."""
         return None
+
+    def topLevelWidgets(self) -> list[Any]:  # noqa: N802
+        """All windows, with the main window among them: it is by this list that ``slicer.util`` finds it."""
+        self._main_window()
+        return QApplication.topLevelWidgets()
+
+    def _main_window(self) -> Any:
+        if self._window is None and self._make_window is not None:
+            self._window = self._make_window()
+        return self._window
+
+    def _drop_window(self) -> None:
+        window, self._window = self._window, None
+        if window is not None:
+            window.hide()
+            window.setObjectName("")  # it may live on until the event loop runs, and must not be found
+            window.deleteLater()
 
     # ------------------------------------------------------------------- words
 

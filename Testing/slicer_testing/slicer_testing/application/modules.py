@@ -12,11 +12,15 @@ import slicer
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout
 
+from slicer_testing.application import core_modules
 from slicer_testing.registry import slicer_widget, widget
 
 
 class Modules:
     """``slicer.modules``: one attribute for each module, in lower case; scripts may add their own."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise core_modules.missing(name) or AttributeError(f"'Modules' object has no attribute '{name}'")
 
 
 class CoreModule:

@@ -17,6 +17,7 @@ import shiboken6
 from PySide6.QtCore import QObject
 
 from slicer_testing.pythonqt.connections import connect, disconnect
+from slicer_testing.pythonqt.conversions import Refused, converting, parameter_types, to_qt
 from slicer_testing.registry import ClassApi, class_api, getter, is_missing, setter
 
 # Modules that are written for PySide6 itself.
@@ -37,7 +38,8 @@ class _Kind(enum.Enum):
     QT_PROPERTY = 3  # of Qt's meta-object
     SPECIAL = 4  # what PythonQt adds to every object
     CLASS = 5  # only the class has it: an enumerator
-    UNKNOWN = 6
+    FUNCTION = 6  # of Qt, that converts its arguments
+    UNKNOWN = 7
 
 
 def exempt(module_name: str) -> None:
@@ -127,7 +129,10 @@ def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
         return _Kind.QT_PROPERTY, (found.isWritable(), str(found.typeName()))
     if hasattr(qt, name):
         # PySide6 finds the enumerators of a class at the class alone.
-        return (_Kind.CLASS if isinstance(getattr(qt, name), enum.Enum) else _Kind.PLAIN), None
+        if isinstance(getattr(qt, name), enum.Enum):
+            return _Kind.CLASS, None
+        types = parameter_types(meta, name) if name not in _host_names(cls) else []
+        return (_Kind.FUNCTION, types) if types else (_Kind.PLAIN, None)
     if api is not None and name[0].isupper() and hasattr(cls, name):  # an enumeration
         return _Kind.PLAIN, None
     if api is None and is_host_class(wrapped_class(cls)) and hasattr(cls, name):
@@ -163,6 +168,8 @@ def _get(self: QObject, name: str, original: Any) -> Any:
         return original(self, name)
     if kind is _Kind.CLASS:
         return getattr(cls, name)
+    if kind is _Kind.FUNCTION:
+        return converting(original(self, name), detail)
     if not shiboken6.isValid(self):
         raise ValueError(f"Trying to read property '{name}' from a destroyed {cls.__name__} object")
     if kind is _Kind.HOST_PROPERTY:
@@ -226,7 +233,12 @@ def _set(self: QObject, name: str, value: Any) -> None:
         own = getattr(cls, setter(name), None)
         if own is not None and setter(name) in _host_names(cls):
             own(self, value)
-        elif not QObject.setProperty(self, name, list(value) if isinstance(value, tuple) else value):
+            return
+        try:
+            taken = QObject.setProperty(self, name, to_qt(value, type_name))
+        except Refused:
+            taken = False
+        if not taken:
             raise AttributeError(
                 f"Property '{name}' of type '{type_name}' does not accept an object of type {type(value).__name__} ({value!r})"
             )

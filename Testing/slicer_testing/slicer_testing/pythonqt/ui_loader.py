@@ -23,7 +23,8 @@ class QUiLoader(_QUiLoader):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._parent_widget: QWidget | None = None
+        # Until the form is whole only Qt holds what is made for it, and a collection of garbage in between would take it away.
+        self._made: list[QWidget] = []
 
     def createWidget(self, className: str, parent: QWidget | None = None, name: str = "") -> QWidget:  # noqa: N802, N803
         if className in table():
@@ -31,6 +32,7 @@ class QUiLoader(_QUiLoader):
             made.setObjectName(name)
         else:
             made = super().createWidget(className, parent, name)
+        self._made.append(made)
         return made
 
     def load(self, device: Any, parentWidget: QWidget | None = None) -> QWidget:  # noqa: N802, N803
@@ -50,10 +52,13 @@ class QUiLoader(_QUiLoader):
         buffer = QBuffer()
         buffer.setData(QByteArray(ElementTree.tostring(root)))
         buffer.open(QIODevice.OpenModeFlag.ReadOnly)
-        form = super().load(buffer, parentWidget)
-        if form is None:
-            raise RuntimeError(f"the form cannot be loaded: {self.errorString()}")
-        everything = [form, *form.findChildren(QObject)]
+        try:
+            form = super().load(buffer, parentWidget)
+            if form is None:
+                raise RuntimeError(f"the form cannot be loaded: {self.errorString()}")
+            everything = [form, *form.findChildren(QObject)]
+        finally:
+            self._made.clear()
         for item in everything:
             if api_of(type(item)) is not None:
                 _set_properties(item, enumerations.get(item.objectName(), {}))

@@ -72,7 +72,7 @@ class qSlicerModuleSelectorToolBar(QToolBar):  # noqa: N801
 
 @slicer_widget
 class qSlicerMainWindow(QMainWindow):  # noqa: N801
-    """The window of the application."""
+    """The window of the application. Its views are made when it is first shown: most tests only want to know that it is there."""
 
     initialWindowShown = Signal()  # noqa: N815
 
@@ -92,6 +92,11 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._scroll.setMinimumWidth(430)
+        holder = QWidget()
+        self._column = QVBoxLayout(holder)
+        self._column.setContentsMargins(4, 4, 4, 4)
+        self._column.addStretch(1)
+        self._scroll.setWidget(holder)
         self._panel.setWidget(self._scroll)
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, self._panel)
         views = QWidget()
@@ -99,11 +104,13 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
         views.setMinimumSize(320, 240)
         self._views = views
         self.setCentralWidget(views)
-        host.app.layoutManager().setViewport(views)
+        self._has_views = False
         self._menus()
         self._selector.moduleSelected.connect(self._show_module)
         self.statusBar().showMessage("")
         self.resize(1320, 860)
+        host.app.moduleManager().moduleLoaded.connect(self._offer_modules)
+        host.app.moduleManager().moduleAboutToBeUnloaded.connect(self._forget_module)
         self._offer_modules()
 
     # ------------------------------------------------------------------- menus
@@ -167,7 +174,8 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
         """There is none."""
         return None
 
-    def _offer_modules(self) -> None:
+    def _load_modules(self) -> None:
+        """Load every module of the search paths, as the application does at its start."""
         loader = self._host.loader
         for name in loader.available():
             if name not in loader.loaded:
@@ -175,8 +183,15 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
                     loader.load(name)
                 except Exception as error:  # noqa: BLE001  a broken module must not take the window with it
                     dialogs.message("critical", f"{name} cannot be loaded", f"{type(error).__name__}: {error}", parent=self)
-        scripted = [m for m in loader.loaded.values() if isinstance(m, qSlicerScriptedLoadableModule) and not m.hidden]
-        self._selector._offer([(module.name, module.title) for module in sorted(scripted, key=lambda m: m.title.lower())])
+
+    def _offer_modules(self, *_: object) -> None:
+        loaded = self._host.loader.loaded.values()
+        scripted = [module for module in loaded if isinstance(module, qSlicerScriptedLoadableModule) and not module.hidden]
+        self._selector._offer([(module.name, module.title) for module in sorted(scripted, key=lambda module: module.title.lower())])
+
+    def _forget_module(self, name: str) -> None:
+        if self._entered is not None and self._entered.moduleName() == name:
+            self._entered = None  # the module destroys its panel
 
     def _show_module(self, name: str) -> None:
         module = self._host.loader.loaded.get(name)
@@ -189,15 +204,10 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
             raise
         if self._entered is not None and self._entered is not panel:
             self._entered.exit()
-        shown = self._scroll.takeWidget()
-        if shown is not None:
-            shown.setParent(None)
-        holder = QWidget()
-        column = QVBoxLayout(holder)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.addWidget(panel)
-        column.addStretch(1)
-        self._scroll.setWidget(holder)
+            self._column.removeWidget(self._entered)
+            self._entered.setParent(None)  # the module keeps it
+        if self._entered is not panel:
+            self._column.insertWidget(0, panel)
         panel.show()
         self._panel.setWindowTitle(module.title)
         if self._entered is not panel:
@@ -205,6 +215,9 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
         self._entered = panel
 
     def showEvent(self, event: Any) -> None:  # noqa: N802
+        if not self._has_views:
+            self._has_views = True
+            self._host.app.layoutManager().setViewport(self._views)
         super().showEvent(event)
         self.initialWindowShown.emit()
 
@@ -218,6 +231,7 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
 
 def make_window(host: Any) -> qSlicerMainWindow:
     """The window, with every module of the search paths; not shown yet."""
-    window = qSlicerMainWindow(host)
+    window = slicer.app._main_window()
+    window._load_modules()
     slicer.app._complete_startup()
     return window
