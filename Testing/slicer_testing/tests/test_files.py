@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +112,27 @@ def test_a_saved_node_is_recognised_and_comes_back(make, name, kind, tmp_path):
     assert loaded is not node and loaded.GetClassName() == ("vtkMRMLMarkupsFiducialNode" if name == "a.fcsv" else node.GetClassName())
 
 
+@pytest.mark.parametrize("make, name", [(volume, "a.mha"), (volume, "a.nii.gz"), (segmentation, "a.seg.nrrd"), (line, "a.mrk.json"),
+                                        (text, "a.txt"), (model, "a.stl"), (transform, "a.tfm"), (table, "a.csv")])
+def test_an_exported_node_keeps_its_own_file(make, name, tmp_path):
+    node = make()
+    storages = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLStorageNode")
+    assert slicer.util.exportNode(node, str(tmp_path / name), {})
+    assert (tmp_path / name).is_file() and node.GetStorageNode() is None
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLStorageNode") == storages
+
+
+def test_export_in_world_coordinates(tmp_path):
+    node, moved = line(), transform()
+    node.SetAndObserveTransformNodeID(moved.GetID())
+    positions = {}
+    for world in (False, True):
+        path = str(tmp_path / f"{world}.mrk.json")
+        assert slicer.util.exportNode(node, path, {}, world=world)
+        positions[world] = slicer.util.loadMarkups(path).GetNthControlPointPosition(0)
+    assert positions == {False: (1, 2, 3), True: (8, 2, 3)}
+
+
 def test_a_loaded_sequence_is_played(tmp_path):
     path = str(tmp_path / "beats.seq.nrrd")
     assert slicer.util.saveNode(sequence(), path)
@@ -184,3 +206,15 @@ def test_what_cannot_be_read_says_so(tmp_path):
     with pytest.raises(RuntimeError, match="FiberBundleFile reader not registered"):
         slicer.util.loadFiberBundle(str(tmp_path / "none.vtk"))
     assert slicer.app.coreIOManager().fileType("a.unknown") == "NoFile"
+
+
+@pytest.mark.parametrize("extension", [".nrrd", ".nii.gz", ".mha"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_volume_that_was_never_saved_is_exported(extension, kind, tmp_path, capfd):
+    node = volume()
+    path = tmp_path / f"image{extension}"
+    slicer.util.exportNode(node, kind(path), {})
+    assert node.GetStorageNode() is None
+    assert "already been registered" not in capfd.readouterr().err
+    again = slicer.util.loadVolume(str(path))
+    assert np.array_equal(slicer.util.arrayFromVolume(again), slicer.util.arrayFromVolume(node))

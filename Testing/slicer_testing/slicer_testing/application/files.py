@@ -62,15 +62,16 @@ class qSlicerIOManager(QObject):
 
     def extractKnownExtension(self, name: str, node: Any = None) -> str:  # noqa: N802
         """The extension with its dot, in full (.nii.gz, .mrk.json)."""
-        base = os.path.basename(name).lower()
+        base = os.path.basename(str(name)).lower()
         known = {extension for extensions in EXTENSIONS.values() for extension in extensions}
         if node is not None:
             known |= {_format_extension(text).lower() for text in self.fileWriterExtensions(node)}
         return longest_extension(base, known) or os.path.splitext(base)[1]
 
     def stripKnownExtension(self, name: str, node: Any = None) -> str:  # noqa: N802
-        extension = self.extractKnownExtension(name, node)
-        return name[: len(name) - len(extension)] if extension else name
+        text = str(name)
+        extension = self.extractKnownExtension(text, node)
+        return text[: len(text) - len(extension)] if extension else text
 
     # ----------------------------------------------------------------- reading
 
@@ -138,15 +139,13 @@ class qSlicerIOManager(QObject):
         aside = slicer.vtkMRMLScene()
         aside.SetDataIOManager(self._app.mrmlScene().GetDataIOManager())
         aside.SetCacheManager(self._app.mrmlScene().GetCacheManager())
-        aside.RegisterNodeClass(node.CreateNodeInstance())
-        copy = aside.AddNewNodeByClass(node.GetClassName(), node.GetName())
+        copy = aside.AddNode(getattr(slicer, node.GetClassName())())
         copy.CopyContent(node)
         if harden and node.IsA("vtkMRMLTransformableNode") and node.GetParentTransformNode() is not None:
             world = vtk.vtkGeneralTransform()
             node.GetParentTransformNode().GetTransformToWorld(world)
             copy.ApplyTransform(world)
-        storage = node.CreateDefaultStorageNode()
-        aside.AddNode(storage)
+        storage = _default_storage(node, aside)
         return _write(copy, storage, path, properties, messages)
 
     def _storage(self, node: Any, keep: bool = False) -> Any:
@@ -156,7 +155,7 @@ class qSlicerIOManager(QObject):
             if node.GetStorageNode() is None:
                 node.AddDefaultStorageNode()
             return node.GetStorageNode()
-        return node.GetStorageNode() or node.CreateDefaultStorageNode()
+        return node.GetStorageNode() or _default_storage(node, self._app.mrmlScene())
 
     # ----------------------------------------------------------------- dialogs
 
@@ -185,6 +184,19 @@ class qSlicerIOManager(QObject):
     def openSaveDataDialog(self) -> bool:  # noqa: N802
         path = dialogs.ask_file("save", "Save scene", "", "Scene (*.mrb *.mrml)")
         return bool(path) and self.saveNodes("SceneFile", {"fileName": path})
+
+
+def _default_storage(node: Any, scene: Any) -> Any:
+    """A storage node of the class that suits a node; it belongs to a scene without being in it, and so knows its formats.
+
+    Volumes ask the scene for the file types that they can be written to.
+    """
+    # Short texts and empty sequences need no file in a scene and refuse to make one, but can be exported.
+    class_name = node.GetDefaultStorageNodeClassName("")
+    storage = node.CreateDefaultStorageNode() or (getattr(slicer, class_name)() if class_name else None)
+    if storage is not None:
+        storage.SetScene(scene)
+    return storage
 
 
 def _format_extension(text: str) -> str:
