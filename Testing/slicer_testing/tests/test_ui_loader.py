@@ -49,3 +49,14 @@ def test_a_collection_of_garbage_takes_nothing_from_a_form(slicer_app, form, mon
     del loaded
     gc.collect()
     assert names(window) == wanted
+
+
+def test_a_property_that_replaces_the_inside_of_a_widget(slicer_app, tmp_path):
+    """A new text of a browser replaces the frame that its document had."""
+    path = tmp_path / "Form.ui"
+    browser = """<item><widget class="ctkFittedTextBrowser" name="browser"><property name="collapsed"><bool>false</bool></property>
+<property name="hideDetailsText"><string/></property></widget></item>"""
+    path.write_text(FORM.format(groups=browser), encoding="utf-8")
+    loaded = slicer.util.loadUI(str(path))
+    browser = slicer.util.childWidgetVariables(loaded).browser
+    assert not browser.collapsed and browser.hideDetailsText == ""

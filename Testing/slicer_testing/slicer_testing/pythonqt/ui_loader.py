@@ -59,10 +59,11 @@ class QUiLoader(_QUiLoader):
             everything = [form, *form.findChildren(QObject)]
         finally:
             self._made.clear()
+        # Before the properties: setting one may replace an object inside a widget, such as the frame of a text.
+        by_name = {item.objectName(): item for item in everything if item.objectName()}
         for item in everything:
             if api_of(type(item)) is not None:
                 _set_properties(item, enumerations.get(item.objectName(), {}))
-        by_name = {item.objectName(): item for item in everything if item.objectName()}
         for sender, signal, receiver, slot in connections:
             _connect(by_name.get(sender), signal, by_name.get(receiver), slot)
         return form
