@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,13 +60,14 @@ def _run(options: argparse.Namespace, width: int, height: int) -> int:
     if options.module and options.module not in names:
         print(f"slicer_testing: there is no module {options.module}; there are: {', '.join(names) or 'none'}", file=sys.stderr)
         return 2
-    manager = host.app.ioManager()
-    for path in options.files:
-        if not manager.loadNodes(manager.fileType(path), {"fileName": str(Path(path).resolve())}):
-            print(f"slicer_testing: {path} cannot be read as a {manager.fileType(path)}", file=sys.stderr)
-            return 2
     window.resize(width, height)
     window.show()
+    # Views are there now, and show the last volume that is read, as in the application.
+    for path in options.files:
+        if not _read(host.app.ioManager(), Path(path).resolve()):
+            print(f"slicer_testing: {path} cannot be read", file=sys.stderr)
+            window.close()
+            return 2
     if options.module or names:
         window.moduleSelector().selectModule(options.module or names[0])
     host.process_events(0.3)
@@ -78,6 +80,14 @@ def _run(options: argparse.Namespace, width: int, height: int) -> int:
         return 0
     host.app.setQuitOnLastWindowClosed(True)
     return host.app.exec()
+
+
+def _read(manager: Any, path: Path) -> bool:
+    kind = manager.fileType(str(path))
+    try:
+        return kind != "NoFile" and manager.loadNodes(kind, {"fileName": str(path)})
+    except NotImplementedError:
+        return False
 
 
 if __name__ == "__main__":
