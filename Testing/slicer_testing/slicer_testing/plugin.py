@@ -7,6 +7,7 @@ ini option ``slicer_module_paths`` or by ``slicer.add_module_path``.
 from __future__ import annotations
 
 import faulthandler
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,27 +31,39 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    reporter = _crash_log(item.config)
-    if reporter is not None:
-        reporter.write_text(item.nodeid, encoding="utf-8")
+    folder = _crash_logs(item.config)
+    log = None if folder is None else folder / str(os.getpid())
+    if log is not None:
+        log.write_text(item.nodeid, encoding="utf-8")
     yield
-    if reporter is not None:
-        reporter.write_text("", encoding="utf-8")
+    if log is not None:
+        log.unlink(missing_ok=True)
 
 
-def _crash_log(config: pytest.Config) -> Path | None:
-    """A file that holds the name of the running test, so that a crash can be named by the next run."""
+def _crash_logs(config: pytest.Config) -> Path | None:
+    """A folder with the name of the running test of each process, so that a crash can be named by a later run."""
     cache = getattr(config, "cache", None)
-    return None if cache is None else Path(cache.mkdir("slicer_testing")) / "running"
+    return None if cache is None else Path(cache.mkdir("slicer_testing"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    log = _crash_log(session.config)
-    if log is not None and log.is_file():
+    folder = _crash_logs(session.config)
+    for log in sorted(folder.iterdir()) if folder is not None else []:
+        if not log.name.isdigit() or _runs(int(log.name)):
+            continue  # another run, which is still at it
         crashed = log.read_text(encoding="utf-8")
-        if crashed:
-            session.config.issue_config_time_warning(pytest.PytestWarning(f"the run before this one ended while in {crashed}"), 2)
-            log.write_text("", encoding="utf-8")
+        log.unlink(missing_ok=True)
+        session.config.issue_config_time_warning(pytest.PytestWarning(f"the run before this one ended while in {crashed}"), 2)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +102,6 @@ def _children() -> set[int]:
     folder = Path("/proc")
     if not folder.is_dir():
         return set()
-    import os
-
     found = set()
     for entry in folder.iterdir():
         if entry.name.isdigit():

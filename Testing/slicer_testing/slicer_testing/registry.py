@@ -11,6 +11,7 @@ import functools
 import importlib
 import json
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +147,23 @@ def slicer_widget(cls: type) -> type:
             setattr(cls, member, _Missing(cls.__name__, member, call=member in api.methods))
     _CLASSES[cls.__name__] = cls
     return cls
+
+
+def stands_for(name: str) -> Callable[[type], type]:
+    """Let a class that is no widget say which members of the application's class it does not implement.
+
+    Args:
+        name: of the application's class.
+    """
+
+    def complete(cls: type) -> type:
+        api = class_api(name)
+        for member in api.methods | api.signals | set(api.properties):
+            if not hasattr(cls, member):
+                setattr(cls, member, _Missing(name, member, call=member in api.methods))
+        return cls
+
+    return complete
 
 
 def _is_known(api: ClassApi, cls: type, member: str, value: object) -> bool:

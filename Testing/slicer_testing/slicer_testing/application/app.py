@@ -17,22 +17,24 @@ from slicer_testing.application.files import qSlicerIOManager
 from slicer_testing.application.modules import ModuleLoader, qSlicerModuleManager
 from slicer_testing.application.scene import Core
 from slicer_testing.pythonqt.connections import forget
+from slicer_testing.registry import stands_for
 
 VERSION = (5, 13, 0)
 
 
+@stands_for("qSlicerCommandOptions")
 class CommandOptions:
     """Options that the application was started with."""
 
-    def __init__(self) -> None:
-        self.testingEnabled = True
-        self.runPythonAndExit = False
-        self.noMainWindow = False
-        self.disableSettings = True
-        self.pythonScript = self.pythonCode = ""
-        self.additionalModulePaths: list[str] = []
+    testingEnabled = True  # noqa: N815
+    runPythonAndExit = noMainWindow = noSplash = pythonDisabled = False  # noqa: N815
+    disableSettings = True  # noqa: N815
+    settingsEnabled = False  # noqa: N815
+    pythonScript = pythonCode = ""  # noqa: N815
+    additionalModulePaths = modulesToIgnore = ()  # noqa: N815
 
 
+@stands_for("qSlicerExtensionsManagerModel")
 class ExtensionsModel:
     """No extension is installed from a catalogue here; tests may say that one is."""
 
@@ -46,6 +48,7 @@ class ExtensionsModel:
         return sorted(self.installed)
 
 
+@stands_for("qSlicerApplication")
 class qSlicerApplication(QApplication):  # noqa: N801
     """The application."""
 

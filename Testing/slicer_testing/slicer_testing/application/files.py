@@ -12,8 +12,10 @@ from PySide6.QtCore import QObject, Signal
 from slicer_testing.application import file_readers
 from slicer_testing.application.file_types import EXTENSIONS, file_types, longest_extension
 from slicer_testing.pythonqt import dialogs
+from slicer_testing.registry import stands_for
 
 
+@stands_for("qSlicerIOManager")
 class qSlicerIOManager(QObject):
     """Files in and out of the scene."""
 

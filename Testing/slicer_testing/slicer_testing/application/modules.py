@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout
 
 from slicer_testing.application import core_modules
-from slicer_testing.registry import slicer_widget, widget
+from slicer_testing.registry import slicer_widget, stands_for, widget
 
 
 class Modules:
@@ -171,6 +171,7 @@ def define_module_widget() -> None:
             self.deleteLater()
 
 
+@stands_for("qSlicerModuleFactoryManager")
 class qSlicerModuleFactoryManager(QObject):  # noqa: N801
     """Which modules are there."""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from PySide6.QtCore import QMetaMethod, QMetaObject, QObject, SignalInstance
 
+from slicer_testing.pythonqt.conversions import Function
+
 _log = logging.getLogger("slicer_testing.connections")
 _HELD = "_slicer_testing_connections"
 # How a C++ type travels through a host class's signal.
@@ -74,7 +76,7 @@ def disconnect(sender: QObject, *arguments: Any) -> bool:
     kept, done = [], False
     for entry in held:
         signature, target, signal, connected = entry
-        if (wanted is None or signature == wanted) and (function is None or _same(target, function)):
+        if (wanted is None or _names(wanted, signature)) and (function is None or _same(target, function)):
             signal.disconnect(connected)
             done = True
         else:
@@ -87,6 +89,11 @@ def forget(sender: QObject, name: str) -> None:
     """Keep no record of the connections of a signal, after all of them were cut."""
     held = getattr(sender, "__dict__", {}).get(_HELD, [])
     held[:] = [entry for entry in held if entry[0][0] != name]
+
+
+def _names(wanted: tuple[str, list[str] | None], connected: tuple[str, list[str] | None]) -> bool:
+    """Whether one signature stands for another; a name alone stands for all signals of that name."""
+    return wanted[0] == connected[0] and (wanted[1] == connected[1] or wanted[1] is None or connected[1] is None)
 
 
 def _same(first: Any, second: Any) -> bool:
@@ -165,6 +172,8 @@ def _with_arity(function: Callable, count: int) -> Callable:
 
 def _positional(function: Callable) -> int | None:
     """How many positional arguments a function can take; None if any number or unknown."""
+    if isinstance(function, Function):
+        return function.most_arguments()
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

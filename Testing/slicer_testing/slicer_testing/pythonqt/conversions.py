@@ -8,12 +8,14 @@ Rules are those of commontk/PythonQt, src/PythonQtConversion.cpp.
 
 from __future__ import annotations
 
+import collections.abc
 import math
 import numbers
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from PySide6.QtCore import QMetaMethod, QMetaObject
+from shibokensupport.signature import get_signature
 
 
 class Refused(TypeError):
@@ -34,16 +36,14 @@ def _floating(value: Any) -> float:
     raise Refused
 
 
-_CONVERSIONS: dict[str, Callable[[Any], Any]] = {"bool": bool, "int": _whole, "uint": _whole, "double": _floating, "float": _floating, "QString": str}
+_BY_CPP_TYPE: dict[str, Callable[[Any], Any]] = {
+    "bool": bool, "int": _whole, "uint": _whole, "double": _floating, "float": _floating, "QString": str,
+}
+_BY_PYTHON_TYPE: dict[Any, Callable[[Any], Any]] = {bool: bool, int: _whole, float: _floating, str: str}
 
 
-def is_converted(type_name: str) -> bool:
-    """Whether values of a C++ type are converted here."""
-    return type_name in _CONVERSIONS
-
-
-def to_qt(value: Any, type_name: str) -> Any:
-    """A value as one of a C++ type; values of types that are left to PySide6 are not changed.
+def to_property(value: Any, type_name: str) -> Any:
+    """A value for a property of a C++ type; values for types that are left to PySide6 are not changed.
 
     Raises:
         Refused: if PythonQt would not take the value.
@@ -51,39 +51,76 @@ def to_qt(value: Any, type_name: str) -> Any:
     if isinstance(value, tuple):
         return list(value)
     # Enumerators of PySide6 stand for integers, which it converts itself.
-    if type_name not in _CONVERSIONS or hasattr(value, "_value_") and not isinstance(value, numbers.Number):
+    if type_name not in _BY_CPP_TYPE or hasattr(value, "_value_") and not isinstance(value, numbers.Number):
         return value
-    return _CONVERSIONS[type_name](value)
+    return _BY_CPP_TYPE[type_name](value)
 
 
-def parameter_types(meta: QMetaObject, method: str) -> list[list[str]]:
-    """C++ types of the parameters of each slot of a name, and of a property's setter of that name."""
-    found = []
-    for index in range(meta.methodCount()):
-        candidate = meta.method(index)
-        if candidate.methodType() != QMetaMethod.MethodType.Signal and bytes(candidate.name().data()).decode() == method:
-            found.append([bytes(kind.data()).decode() for kind in candidate.parameterTypes()])
-    if method.startswith("set") and len(method) > 3:
-        index = meta.indexOfProperty(method[3].lower() + method[4:])
-        if index >= 0:
-            found.append([str(meta.property(index).typeName())])
-    return [types for types in found if any(is_converted(kind) for kind in types)]
+class Function:
+    """A function of a Qt object that takes what PythonQt would take for it.
 
+    Args:
+        original: PySide6's own, bound to the object.
+        unbound: the same of the class, which knows its signatures.
+    """
 
-def converting(method: Callable, types: list[list[str]]) -> Callable:
-    """A function of Qt that takes what PythonQt would take for it."""
+    __slots__ = ("_unbound", "original")
 
-    def call(*arguments: Any, **named: Any) -> Any:
+    def __init__(self, original: Callable, unbound: Callable) -> None:
+        self.original, self._unbound = original, unbound
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         try:
-            return method(*arguments, **named)
-        except TypeError as error:
-            for candidate in types:
-                if len(candidate) != len(arguments):
-                    continue
+            return self.original(*arguments, **named)
+        except TypeError:
+            for converted in self._conversions(arguments):
                 try:
-                    return method(*(to_qt(value, kind) for value, kind in zip(arguments, candidate)), **named)
+                    return self.original(*converted, **named)
                 except TypeError:
                     continue
-            raise error
+            raise
 
-    return call
+    def most_arguments(self) -> int | None:
+        """How many arguments it takes; None if that is not known."""
+        return max(map(len, self._parameters()), default=None)
+
+    def _parameters(self) -> list[list[Any]]:
+        """Types of the parameters, by signature."""
+        found = get_signature(self._unbound) or []
+        signatures = found if isinstance(found, list) else [found]
+        return [[parameter.annotation for parameter in signature.parameters.values() if parameter.name != "self"]
+                for signature in signatures]
+
+    def _conversions(self, arguments: tuple) -> Iterator[tuple]:
+        """The arguments as each signature wants them, where that differs from what they are."""
+        for wanted in self._parameters():
+            if len(wanted) < len(arguments):
+                continue
+            try:
+                converted = tuple(_argument(value, kind) for value, kind in zip(arguments, wanted))
+            except Refused:
+                continue
+            if any(one is not other for one, other in zip(converted, arguments)):
+                yield converted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+    # Two readings of a function are equal, so that what was connected can be disconnected.
+    def __eq__(self, other: object) -> bool:
+        return self.original == (other.original if isinstance(other, Function) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.original)
+
+    def __repr__(self) -> str:
+        return repr(self.original)
+
+
+def _argument(value: Any, wanted: Any) -> Any:
+    if wanted in _BY_PYTHON_TYPE:
+        return value if type(value) is wanted else _BY_PYTHON_TYPE[wanted](value)
+    if typing.get_origin(wanted) is collections.abc.Sequence and isinstance(value, (list, tuple)):
+        (kind,) = typing.get_args(wanted)
+        return [_argument(item, kind) for item in value]
+    return value

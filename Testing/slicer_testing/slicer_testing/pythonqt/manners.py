@@ -14,10 +14,11 @@ import sys
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, SignalInstance
 
 from slicer_testing.pythonqt.connections import connect, disconnect
-from slicer_testing.pythonqt.conversions import Refused, converting, parameter_types, to_qt
+from slicer_testing.pythonqt.conversions import Function, Refused, to_property
+from slicer_testing.pythonqt.signals import Signal
 from slicer_testing.registry import ClassApi, class_api, getter, is_missing, setter
 
 # Modules that are written for PySide6 itself.
@@ -26,6 +27,8 @@ _HOST = "slicer_testing."
 _QT = ("PySide6.", "shiboken6", "Shiboken")
 _exempt: set[str] = {"slicer_testing"}
 
+# The type of PySide6's functions.
+_BuiltinFunction = type(QObject.objectName)
 _get_original = QObject.__getattribute__
 _installed = False
 # What a name is on a class: see _Kind.
@@ -38,7 +41,7 @@ class _Kind(enum.Enum):
     QT_PROPERTY = 3  # of Qt's meta-object
     SPECIAL = 4  # what PythonQt adds to every object
     CLASS = 5  # only the class has it: an enumerator
-    FUNCTION = 6  # of Qt, that converts its arguments
+    FUNCTION = 6  # of Qt itself
     UNKNOWN = 7
 
 
@@ -131,8 +134,9 @@ def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
         # PySide6 finds the enumerators of a class at the class alone.
         if isinstance(getattr(qt, name), enum.Enum):
             return _Kind.CLASS, None
-        types = parameter_types(meta, name) if name not in _host_names(cls) else []
-        return (_Kind.FUNCTION, types) if types else (_Kind.PLAIN, None)
+        if isinstance(getattr(qt, name), _BuiltinFunction) and name not in _host_names(cls):
+            return _Kind.FUNCTION, getattr(qt, name)
+        return _Kind.PLAIN, None
     if api is not None and name[0].isupper() and hasattr(cls, name):  # an enumeration
         return _Kind.PLAIN, None
     if api is None and is_host_class(wrapped_class(cls)) and hasattr(cls, name):
@@ -165,11 +169,12 @@ def _get(self: QObject, name: str, original: Any) -> Any:
         return _get_original(self, "__dict__")[name]
     kind, detail = _kind(self, name)
     if kind is _Kind.PLAIN:
-        return original(self, name)
+        value = original(self, name)
+        return Signal(self, name, value) if type(value) is SignalInstance else value
     if kind is _Kind.CLASS:
         return getattr(cls, name)
     if kind is _Kind.FUNCTION:
-        return converting(original(self, name), detail)
+        return Function(original(self, name), detail)
     if not shiboken6.isValid(self):
         raise ValueError(f"Trying to read property '{name}' from a destroyed {cls.__name__} object")
     if kind is _Kind.HOST_PROPERTY:
@@ -235,7 +240,7 @@ def _set(self: QObject, name: str, value: Any) -> None:
             own(self, value)
             return
         try:
-            taken = QObject.setProperty(self, name, to_qt(value, type_name))
+            taken = QObject.setProperty(self, name, to_property(value, type_name))
         except Refused:
             taken = False
         if not taken:

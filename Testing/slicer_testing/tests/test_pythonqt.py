@@ -1,0 +1,249 @@
+"""Qt as PythonQt gives it: properties, conversions, signals, names that there are and names that there are not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+import slicer_testing
+
+slicer_testing.start()
+
+import ctk  # noqa: E402
+import qt  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def app(slicer_app):
+    """A fresh application."""
+    return slicer_app
+
+
+# -- properties
+
+
+def test_properties_are_attributes_and_have_setters():
+    button = qt.QPushButton("Apply")
+    button.enabled = False
+    button.toolTip = "Run it"
+    assert not button.enabled and not button.isEnabled() and button.toolTip == "Run it"
+    button.setEnabled(True)
+    button.setText("Cancel")
+    assert button.enabled and button.text == "Cancel"
+    assert button.objectName == button.name == ""
+    button.name = "applyButton"
+    assert button.objectName == "applyButton"
+
+
+def test_dynamic_properties_and_children_are_found_by_name():
+    parent = qt.QWidget()
+    child = qt.QLabel("text", parent)
+    child.objectName = "status"
+    parent.setProperty("SlicerParameterName", "volume")
+    assert parent.status is child and parent.SlicerParameterName == "volume"
+    parent.SlicerParameterName = "mask"
+    assert parent.property("SlicerParameterName") == "mask"
+
+
+@pytest.mark.parametrize("value, shown", [(None, False), (0, False), (1, True), ("", False), ("x", True), ([], False), ([1], True)])
+def test_anything_is_a_truth_value(value, shown):
+    box = qt.QCheckBox()
+    box.checked = value
+    assert box.checked is shown
+    box.setEnabled(value)
+    assert box.enabled is shown
+    button = ctk.ctkCollapsibleButton()
+    button.collapsed = value
+    assert button.collapsed is shown
+
+
+def test_anything_is_a_text():
+    label = qt.QLabel()
+    for value, shown in ((5, "5"), (1.5, "1.5"), (True, "True"), (Path("a/b"), "a/b")):
+        label.text = value
+        assert label.text == shown
+        label.clear()
+        label.setText(value)
+        assert label.text == shown
+
+
+@pytest.mark.parametrize("value, whole, floating", [(7, 7, 7.0), (2.9, 2, 2.9), (True, 1, 1.0), (np.int64(3), 3, 3.0), (np.float32(2.5), 2, 2.5)])
+def test_numbers_become_those_that_are_wanted(value, whole, floating):
+    spin, double = qt.QSpinBox(), qt.QDoubleSpinBox()
+    double.decimals = 3
+    for number in (spin, double):
+        number.value = value
+    assert spin.value == whole and double.value == pytest.approx(floating, abs=1e-6)
+
+
+def test_what_is_no_number_is_refused():
+    for box in (qt.QSpinBox(), qt.QDoubleSpinBox()):
+        for value in ("7", None):
+            with pytest.raises(AttributeError, match="does not accept"):
+                box.value = value
+            with pytest.raises(TypeError):
+                box.setValue(value)
+        assert box.value == 0
+
+
+def test_functions_of_qt_convert_what_they_get(tmp_path):
+    script = tmp_path / "echo.py"
+    script.write_text("import sys; print(sys.argv[1:])")
+    process = qt.QProcess()
+    process.start(Path(sys.executable), [script, 3, 0.5], qt.QProcess.Unbuffered | qt.QProcess.ReadOnly)
+    assert process.waitForFinished(-1) and process.state() == process.NotRunning
+    assert process.readAll().data() == b"['3', '0.5']\n"
+    table = qt.QTableWidget()
+    table.setColumnCount(2.0)
+    assert table.columnCount == 2
+
+
+def test_lists_come_back_as_tuples():
+    selector = slicer.qMRMLNodeComboBox()
+    selector.nodeTypes = ["vtkMRMLModelNode", ""]
+    assert selector.nodeTypes == ("vtkMRMLModelNode",)
+
+
+# -- signals
+
+
+def record(calls):
+    return lambda *arguments: calls.append(arguments)
+
+
+@pytest.mark.parametrize("connect", [
+    lambda slider, function: slider.connect("valueChanged(int)", function),
+    lambda slider, function: slider.valueChanged.connect(function),
+])
+@pytest.mark.parametrize("disconnect", [
+    lambda slider, function: slider.disconnect("valueChanged(int)", function),
+    lambda slider, function: slider.valueChanged.disconnect(function),
+    lambda slider, function: slider.disconnect("valueChanged(int)"),
+    lambda slider, function: slider.valueChanged.disconnect(),
+    lambda slider, function: slider.disconnect(),
+])
+def test_a_function_is_connected_and_disconnected(connect, disconnect):
+    slider, calls = qt.QSlider(), []
+    function = record(calls)
+    connect(slider, function)
+    slider.value = 7
+    disconnect(slider, function)
+    slider.value = 8
+    assert calls == [(7,)]
+
+
+def test_a_function_gets_as_many_arguments_as_it_takes():
+    button, calls = qt.QPushButton(), []
+    button.checkable = True
+    button.connect("clicked(bool)", lambda: calls.append("none"))
+    button.clicked.connect(lambda checked: calls.append(checked))
+    button.clicked.connect(lambda checked, more=5: calls.append((checked, more)))
+    button.clicked.connect(lambda *all_of_them: calls.append(all_of_them))
+    button.click()
+    assert calls == ["none", True, (True, 5), (True,)]
+
+
+def test_slots_of_qt_are_connected_and_disconnected():
+    box, label, other = qt.QCheckBox(), qt.QLabel(), qt.QCheckBox()
+    box.connect("toggled(bool)", label.setVisible)
+    box.toggled.connect(other.setChecked)
+    box.clicked.connect(other.toggle)  # takes no argument
+    box.checked = True
+    assert label.visible and other.checked
+    box.disconnect("toggled(bool)", label.setVisible)
+    box.toggled.disconnect(other.setChecked)
+    box.checked = False
+    assert label.visible and other.checked
+    box.click()
+    assert not other.checked
+    box.connect("toggled(bool)", label, "setEnabled(bool)")
+    box.checked = False
+    assert not label.enabled
+
+
+def test_signals_are_sent_by_modules():
+    button, calls = qt.QPushButton(), []
+    button.clicked.connect(record(calls))
+    button.clicked.emit(True)
+    button.clicked(False)
+    assert calls == [(True,), (False,)]
+    first, second = qt.QSlider(), qt.QSpinBox()
+    first.valueChanged.connect(second.valueChanged)
+    second.valueChanged.connect(record(calls))
+    first.value = 3
+    assert calls[-1] == (3,)
+
+
+def test_a_signal_that_is_not_there_is_a_warning(caplog):
+    assert qt.QPushButton().connect("pushed(bool)", print) is False
+    assert "pushed(bool)" in caplog.text
+
+
+# -- names
+
+
+def test_enumerators_are_found_at_classes_and_objects():
+    edit = ctk.ctkPathLineEdit()
+    edit.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Readable
+    assert edit.filters == edit.Dirs | edit.Readable
+    assert qt.Qt.AlignRight | qt.Qt.AlignVCenter == 130
+    assert qt.QMessageBox().Yes == qt.QMessageBox.Yes
+    policy = qt.QSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
+    assert policy.horizontalPolicy() == qt.QSizePolicy.Expanding
+
+
+@pytest.mark.parametrize("make, name", [
+    (lambda: qt.QPushButton(), "setLabel"), (lambda: ctk.ctkSliderWidget(), "ticks"), (lambda: slicer.qMRMLNodeComboBox(), "currentNodeName"),
+    (lambda: slicer, "qMRMLNodeChooser"), (lambda: ctk, "ctkSlider"), (lambda: qt, "QPyNullVariant"), (lambda: slicer.modules, "nothingofthekind"),
+    (lambda: slicer, "nothing"),
+])
+def test_a_name_that_the_application_lacks_is_an_error(make, name):
+    thing = make()
+    with pytest.raises(AttributeError):
+        getattr(thing, name)
+    assert not hasattr(thing, name)
+
+
+def test_objects_of_qt_take_no_attributes():
+    with pytest.raises(AttributeError, match="not allowed"):
+        qt.QPushButton().mine = 5
+    with pytest.raises(AttributeError, match="not allowed"):
+        slicer.qMRMLNodeComboBox().mine = 5
+
+    class Own(qt.QPushButton):
+        pass
+
+    own = Own()
+    own.mine = 5
+    assert own.mine == 5
+
+
+@pytest.mark.parametrize("use, name", [
+    (lambda: slicer.modules.dicom, "DICOM"), (lambda: slicer.modules.brainsfit, "BRAINSFit"),
+    (lambda: slicer.qMRMLSegmentEditorWidget, "qMRMLSegmentEditorWidget"),
+    (lambda: slicer.qMRMLSubjectHierarchyTreeView().editCurrentItem(), "qMRMLSubjectHierarchyTreeView.editCurrentItem"),
+    (lambda: slicer.app.openExtensionsManagerDialog(), "qSlicerApplication.openExtensionsManagerDialog"),
+    (lambda: slicer.app.extensionsManagerModel().installExtensionFromServer("PyTorch"), "installExtensionFromServer"),
+    (lambda: slicer.app.coreIOManager().openScreenshotDialog(), "openScreenshotDialog"),
+    (lambda: slicer.app.dicomDatabase(), "dicomDatabase"),
+    (lambda: slicer.modules.volumes.widgetRepresentation(), "Volumes"),
+])
+def test_what_the_host_lacks_says_so(use, name):
+    with pytest.raises(NotImplementedError, match=name):
+        use()
+
+
+def test_older_imports_are_found():
+    exec("from __main__ import vtk, qt, ctk, slicer\nimport vtkSegmentationCorePython\nfrom MRMLCorePython import vtkMRMLModelNode", {})
+
+
+def test_a_destroyed_object_says_so():
+    label = qt.QLabel()
+    label.deleteLater()
+    qt.QApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
+    with pytest.raises((ValueError, RuntimeError)):
+        label.text
