@@ -67,7 +67,7 @@ class DeepRegDenseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = DensePanel(self.ui, self.logic, self.moduleName)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.panel.initialize()
 
     def cleanup(self):
@@ -88,6 +88,10 @@ class DeepRegDenseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndClose(self, caller, event):
         if self.parent.isEntered:
             self.panel.initialize()
+
+    def onSceneEndImport(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.onImported()
 
 
 class DeepRegDenseLogic(ScriptedLoadableModuleLogic):

@@ -18,6 +18,8 @@ from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import NodeError, Snapshot, fromVtkMatrix, parentTransform, setVolume, snapshot, toVtkMatrix, writeVolume
 
 BINARY = "Binary labelmap"
+# Many tools give each segment a layer of its own. With more layers than this, those that do not overlap are put together first.
+_MOST_LAYERS = 4
 
 
 @dataclass
@@ -84,6 +86,11 @@ def _segmentationLayers(node: Any) -> list[Layer]:
         if not copy.CreateRepresentation(BINARY):
             raise NodeError(f"the segmentation {node.GetName()} has no label map: create its binary labelmap representation")
         segmentation = copy
+    if segmentation.GetNumberOfLayers(BINARY) > _MOST_LAYERS:
+        if segmentation is node.GetSegmentation():
+            segmentation = slicer.vtkSegmentation()
+            segmentation.DeepCopy(node.GetSegmentation())
+        segmentation.CollapseBinaryLabelmaps()
     toWorld = parentTransform(node)
     found = []
     for number in range(segmentation.GetNumberOfLayers(BINARY)):
@@ -172,7 +179,7 @@ class Comparison:
 
     Args:
         names: value to name, of the structures that both have.
-        merged: sides whose segments overlap and were put into one label map.
+        merged: sides whose segments overlap: where they do, the later one stands.
     """
 
     fixed: str
@@ -192,9 +199,10 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
     for node, side in ((fixed, "fixed"), (moving, "moving")):
         found = layers(node)
         if len(found) > 1:
-            names = segmentNames(node)
-            found = [Layer(_merged(node), [Segment(i, name, value) for value, (i, name) in enumerate(names, start=1)])]
-            merged.append(side)
+            together = _merged(node)
+            if np.count_nonzero(together.values()) != sum(np.count_nonzero(layer.shot.values()) for layer in found):
+                merged.append(side)
+            found = [Layer(together, [Segment(i, name, value) for value, (i, name) in enumerate(segmentNames(node), start=1)])]
         sides.append(found[0])
     byValue = not any(isSegmentation(node) for node in (fixed, moving))
     keys = [

@@ -19,9 +19,11 @@ from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_node import inputsOf, outputsOf
 from deepreg_slicer.parameter_pack import setValues, valuesOf
 from deepreg_slicer.presets import PresetLibrary
+from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.registration import Registration, Request, Result
 from deepreg_slicer.segment_selector import SegmentChooser
 from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.transforms import interpolateLinearly
 from deepreg_slicer.volumes import NodeError
 from deepreg_slicer.worker_client import JobError, workerClient
 
@@ -49,6 +51,8 @@ class MethodPanel:
         self.library = PresetLibrary(self.operation, self.presets, self.parametersClass)
         self.node: Any = None
         self.run: Registration | None = None
+        #: Whether a result is still being brought into the views.
+        self.showing = False
         self._tags: list[Any] = []
         self._observer: tuple[Any, int] | None = None
         self._updating = False
@@ -117,6 +121,21 @@ class MethodPanel:
             volumes = [volume for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isPlainVolume(volume)]
             if len(volumes) == 2:  # with more, the user knows better
                 node.fixedVolume, node.movingVolume = volumes
+
+    def onImported(self) -> None:
+        """A scene was loaded into this one: go on with what it brings, unless something was chosen here already."""
+        for transform in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
+            if transform.GetAttribute(f"{PREFIX}Method"):
+                interpolateLinearly(transform)
+        before = self.node
+        if before is not None and before.fixedVolume is None and before.movingVolume is None:
+            for mrml in reversed(self.logic.getAllParameterNodes()):
+                loaded = self.logic.wrap(mrml)
+                if mrml is not before.parameterNode and (loaded.fixedVolume is not None or loaded.movingVolume is not None):
+                    self.setParameterNode(loaded)
+                    slicer.mrmlScene.RemoveNode(before.parameterNode)
+                    return
+        self.initialize()
 
     def setParameterNode(self, node: Any) -> None:
         """Show another parameter set; None shows none."""
@@ -339,7 +358,8 @@ class MethodPanel:
         for note in result.report.get("notes", []):
             self._onLog(note)
         self._onLog(result.summary)
-        self._say(result.summary, bad=False)
+        self._showResult()
+        self.showing = True
         self.showResult(result)
 
     def _onFailed(self, error: JobError) -> None:
@@ -389,6 +409,7 @@ class MethodPanel:
         transform = result.nodes.get("transform")
         if _there(transform):
             result_view.showGrid(transform, result.fixed if _there(result.fixed) else None, True)
+        self.showing = False
         self._showResult()
 
     def _showResult(self) -> None:

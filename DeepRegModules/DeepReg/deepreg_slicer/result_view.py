@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 
 from deepreg_slicer.volumes import newNode, parentTransform
 
@@ -108,7 +107,5 @@ def moveThrough(moving: Any, transform: Any, on: bool) -> None:
         return
     former = parent.GetNodeReference(_FORMER_PARENT)
     moving.SetAndObserveTransformNodeID(former.GetID() if former is not None else None)
-    users = vtk.vtkCollection()
-    slicer.mrmlScene.GetReferencingNodes(parent, users)
-    if not any(users.GetItemAsObject(number).IsA("vtkMRMLTransformableNode") for number in range(users.GetNumberOfItems())):
+    if not any(node.GetTransformNodeID() == parent.GetID() for node in slicer.util.getNodesByClass("vtkMRMLTransformableNode")):
         slicer.mrmlScene.RemoveNode(parent)

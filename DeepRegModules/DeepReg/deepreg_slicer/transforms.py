@@ -136,6 +136,14 @@ def gridTransform(image: vtk.vtkImageData, geometry: Geometry) -> vtk.vtkAbstrac
     return transform
 
 
+def interpolateLinearly(node: Any) -> None:
+    """Let a grid transform that comes from a file be what it was when it was saved: files do not say how to interpolate, and the
+    application takes cubic splines."""
+    transform = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
+    if transform is not None and transform.GetInterpolationModeAsString() != "Linear":
+        transform.SetInterpolationModeToLinear()
+
+
 def setFromParent(node: Any, transform: vtk.vtkAbstractTransform, fixed: Any, moving: Any) -> None:
     """Give a transform node what a registration found, and say between which nodes."""
     node.SetAndObserveTransformNodeID(None)

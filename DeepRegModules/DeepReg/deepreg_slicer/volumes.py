@@ -105,8 +105,10 @@ def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
         try:
             return Geometry.fromIjkToRas(shot.size, matrix), False
         except ValueError as error:
-            if np.linalg.matrix_rank(matrix[:3, :3]) < 3 or not np.isfinite(matrix).all():
-                raise NodeError(f"the volume {shot.name}: {error}; correct its geometry in the module Volumes") from error
+            lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+            if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-6 * np.prod(lengths):
+                what = "its transform" if shot.toWorld is not None else "its geometry in the module Volumes"
+                raise NodeError(f"the axes of the volume {shot.name} are degenerate: correct {what}") from error
     return _boundingGeometry(shot), True
 
 

@@ -37,14 +37,20 @@ DENSE_PRESETS = (
         "thorax-ct",
         "Thorax CT, breathing",
         "CT of the chest at two breathing states: up to 6 cm at the diaphragm, fine vessels",
-        DenseParameters(working_spacing=3.0),
+        DenseParameters(working_spacing=3.0, search_stages=1),
     ),
     Preset(
         "brain-mr",
         "Brain MR, same contrast",
         "MR of the head with one contrast: small differences, found to a fraction of a millimetre",
         DenseParameters(
-            working_spacing=1.0, control_spacing=8.0, capture_range=32.0, refinement_spacing=4.0, search_smoothness=100.0, smoothness=4.0
+            working_spacing=1.0,
+            control_spacing=8.0,
+            capture_range=32.0,
+            refinement_spacing=4.0,
+            search_smoothness=100.0,
+            smoothness=4.0,
+            refinement_iterations=4,
         ),
     ),
     Preset(

@@ -1,0 +1,92 @@
+"""What the tests of the modules share: the application, a small pair to register, and a worker that ends with each test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# Read by the worker when it loads torch, see the command line.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import pytest
+
+pytest_plugins = ["slicer_testing.plugin"]
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = ROOT / "DeepRegModules"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; a test that asks for it is skipped where there is none."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real data is not in {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory) -> Path:
+    """A small abdomen in two states: oblique, anisotropic, of unequal sizes."""
+    from deepreg_engine.phantoms import make_pair, write_pair
+
+    folder = tmp_path_factory.mktemp("phantom")
+    write_pair(make_pair("abdomen", detail=0.35), folder)
+    return folder
+
+
+@pytest.fixture
+def app(slicer_app):
+    """The application with the modules' folder; the worker ends with the test, and nothing is left of it."""
+    slicer_app.add_module_path(MODULES)
+    yield slicer_app
+    stop_worker()
+
+
+def stop_worker() -> None:
+    """End the worker, and check that it leaves nothing."""
+    from deepreg_slicer import worker_client
+
+    client = worker_client._client
+    if client is None:
+        return
+    scratch = client._scratch
+    client.stop()
+    client.silence, client.startup, client.grace = worker_client.SILENCE, worker_client.STARTUP, worker_client.GRACE
+    assert not client.running and not client.busy
+    assert scratch is None or not os.path.exists(scratch)
+
+
+@pytest.fixture(scope="module")
+def warm_worker(slicer_host):
+    """A worker with its libraries loaded, shared by the tests of one file: starting it takes two seconds each time."""
+    from deepreg_slicer.waiting import waitForJob
+    from deepreg_slicer.worker_client import workerClient
+
+    slicer_host.add_module_path(MODULES)
+    client, keeper = workerClient(), object()
+    client.acquire(keeper)
+    waitForJob(client.submit("warm", {}))
+    yield client
+    client._users.discard(id(keeper))
+    stop_worker()
+
+
+@pytest.fixture
+def warm_app(warm_worker, slicer_app):
+    """The application with the modules' folder and the shared worker."""
+    slicer_app.add_module_path(MODULES)
+    yield slicer_app
+    assert not warm_worker.busy
+    left = [name for name in os.listdir(warm_worker.scratch())]
+    assert left == [], f"temporary files were left: {left}"
+
+
+@pytest.fixture
+def pair(slicer_app, phantom_folder):
+    """The pair in the scene: fixed and moving volume."""
+    import slicer
+
+    return [slicer.util.loadVolume(str(phantom_folder / f"{side}.nii.gz")) for side in ("fixed", "moving")]

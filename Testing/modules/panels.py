@@ -1,0 +1,92 @@
+"""What the tests of the panels share."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from world import FLIP, through
+
+from deepreg_slicer.volumes import fromVtkMatrix
+
+QUICK = {"working_spacing": 6.0, "control_spacing": 18.0, "search_stages": 1, "refinement_iterations": 2}
+
+
+def opened(app, name: str = "DeepRegDense", width: int = 420):
+    """A module's panel, shown; its Python widget."""
+    panel = app.load_module(name).widgetRepresentation()
+    panel.resize(width, 900)
+    panel.show()
+    panel.enter()
+    app.process_events()
+    return panel.self()
+
+
+def quick(widget, **changes) -> None:
+    """Parameters with which a small phantom takes less than a second."""
+    for name, value in {**QUICK, **changes}.items():
+        setattr(widget.panel.node.parameters, name, value)
+
+
+def finish(app, widget, seconds: float = 60.0) -> None:
+    """Wait for the end of a run and for what is shown after it."""
+    app.wait_for(lambda: widget.panel.run is None, seconds, "the end of the run")
+    app.wait_for(lambda: not widget.panel.showing, 10, "the views")
+    app.process_events()
+
+
+def applied(app, hands, widget, seconds: float = 60.0) -> str:
+    """Press Apply, wait for the end; the result line."""
+    hands.click(widget.ui.applyButton)
+    finish(app, widget, seconds)
+    return widget.ui.resultLabel.text
+
+
+def world_image(node) -> sitk.Image:
+    """A volume node as SimpleITK's image where the world sees it (its parents, if any, are rigid)."""
+    import slicer
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    to_world = np.eye(4)
+    if node.GetParentTransformNode() is not None:
+        above = vtk.vtkMatrix4x4()
+        node.GetParentTransformNode().GetMatrixTransformToWorld(above)
+        to_world = fromVtkMatrix(above)
+    lps = FLIP @ to_world @ fromVtkMatrix(matrix)
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image = sitk.GetImageFromArray(slicer.util.arrayFromVolume(node))
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def load_points(path: Path, name: str):
+    """A points file of a phantom as markups."""
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    with open(path, newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            node.AddControlPoint([-float(row["x"]), -float(row["y"]), float(row["z"])], row["label"])
+    return node
+
+
+def landmark_error(transform, fixed, moving) -> float:
+    """Mean distance of fixed landmarks, carried by a transform node's inverse, from the moving ones, mm: the field as it was found."""
+    from deepreg_slicer.landmarks import definedPoints
+
+    pairs = [np.array([position for _, position in definedPoints(node)]) for node in (fixed, moving)]
+    return float(np.linalg.norm(through(transform, pairs[0], inverse=True) - pairs[1], axis=1).mean())
+
+
+def nodes() -> dict[str, str]:
+    """Names and classes of the data in the scene that a user sees."""
+    import slicer
+
+    kinds = ("vtkMRMLVolumeNode", "vtkMRMLTransformNode", "vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode")
+    return {node.GetName(): node.GetClassName() for kind in kinds for node in slicer.util.getNodesByClass(kind) if not node.GetHideFromEditors()}

@@ -1,0 +1,557 @@
+"""The Dense panel under a user's hands: choose, apply, watch, cancel, apply again, look, save, load, go on."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from panels import applied, finish, landmark_error, load_points, nodes, opened, quick, world_image
+from world import FLIP, TURN, add_linear, matrix4, through
+
+
+@pytest.fixture
+def widget(warm_app, pair):
+    widget = opened(warm_app)
+    quick(widget)
+    return widget
+
+
+def made(widget, name: str = "transform"):
+    """A result of the last run."""
+    return getattr(widget.panel.node, f"result{name.capitalize()}")
+
+
+# ----------------------------------------------------------------------------------------------------------------- choose
+
+
+def test_two_volumes_are_chosen_by_themselves(warm_app, pair):
+    widget = opened(warm_app)
+    assert (widget.ui.fixedSelector.currentNode(), widget.ui.movingSelector.currentNode()) == tuple(pair)
+    assert widget.ui.applyButton.enabled and widget.ui.applyButton.text == "Apply"
+    assert "about" in widget.ui.memoryLabel.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("no fixed", "choose a fixed volume"), ("no moving", "choose a moving volume"), ("the same", "are the same"),
+        ("empty", "is empty"), ("one landmark list", "choose moving guiding landmarks"), ("unequal landmarks", "each needs its partner"),
+        ("warp nothing", "choose a moving segmentation"), ("output is input", "is an input"), ("outputs are the same", "the same output"),
+    ],
+)
+def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
+    import slicer
+
+    node, ui = widget.panel.node, widget.ui
+    assert ui.applyButton.enabled
+    if wrong == "no fixed":
+        ui.fixedSelector.setCurrentNode(None)
+    elif wrong == "no moving":
+        ui.movingSelector.setCurrentNode(None)
+    elif wrong == "the same":
+        ui.movingSelector.setCurrentNode(pair[0])
+    elif wrong == "empty":
+        ui.movingSelector.setCurrentNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"))
+    elif wrong in ("one landmark list", "unequal landmarks"):
+        first, second = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name) for name in "ab")
+        first.AddControlPoint([0, 0, 0])
+        node.guideFixed = first
+        node.guideMoving = second if wrong == "unequal landmarks" else None
+    elif wrong == "warp nothing":
+        node.labelsWanted = True
+    elif wrong == "output is input":
+        node.volumeOutput = pair[1]
+    else:
+        output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "output")
+        node.volumeOutput = node.jacobianOutput = output
+        node.jacobianWanted = True
+    warm_app.process_events()
+    assert not ui.applyButton.enabled
+    assert words.lower() in ui.applyButton.toolTip.lower(), ui.applyButton.toolTip
+
+
+def test_without_pytorch_the_panel_opens_and_says_what_to_do(slicer_app, warm_worker, pair):
+    import PyTorchUtils
+
+    PyTorchUtils.pretend("missing")
+    try:
+        begun = time.perf_counter()
+        widget = opened(slicer_app)
+        assert time.perf_counter() - begun < 1.0
+        assert not widget.ui.applyButton.enabled and "Not installed: torch" in widget.ui.applyButton.toolTip
+        assert widget.ui.setUpButton.visible
+    finally:
+        PyTorchUtils.pretend("actual")
+    widget.panel.checkCanApply()
+    assert widget.ui.applyButton.enabled and not widget.ui.setUpButton.visible
+
+
+def test_every_parameter_has_its_widget_with_unit_range_and_help(warm_app, widget):
+    from deepreg_engine.methods.parameters import DenseParameters
+
+    for description in DenseParameters.describe():
+        control = widget.panel.form.widgets[description.name]
+        assert description.help[:20].lower() in control.toolTip.lower().replace("&#x27;", "'")
+        if description.minimum is not None:
+            assert (control.minimum, control.maximum) == (description.minimum, description.maximum)
+        if description.unit:
+            assert control.suffix.strip().replace("\u00b2", "^2") == description.unit
+    values = widget.panel.values()
+    assert DenseParameters(**values).to_dict() == values
+
+
+def test_widgets_and_scene_follow_each_other(warm_app, hands, widget):
+    node, form = widget.panel.node, widget.panel.form.widgets
+    widget.ui.advancedCollapsibleButton.collapsed = False
+    warm_app.process_events()
+    hands.type(form["smoothness"], "25")
+    assert node.parameters.smoothness == 25.0
+    node.parameters.capture_range = 44.0
+    assert form["capture_range"].value == 44.0
+    hands.choose(form["instance_optimisation"], "adam")
+    assert node.parameters.instance_optimisation == "adam"
+
+
+# ---------------------------------------------------------------------------------------------------------------- presets
+
+
+def test_presets_set_all_parameters_and_changes_are_shown(warm_app, hands, widget):
+    from deepreg_engine.methods.presets import DENSE_PRESETS
+
+    for preset in DENSE_PRESETS:
+        hands.choose(widget.ui.presetComboBox, preset.title)
+        assert widget.panel.values() == preset.parameters.to_dict() and widget.panel.node.preset == preset.name
+        assert "Changed" not in widget.ui.presetHelpLabel.text
+    widget.panel.node.parameters.smoothness = 77.0
+    assert "Changed under Advanced: smoothness" in widget.ui.presetHelpLabel.text
+
+
+def test_own_presets_are_saved_found_again_and_removed(warm_app, hands, widget):
+    widget.panel.node.parameters.smoothness = 33.0
+    warm_app.dialogs.answer("My liver")
+    widget.panel._saveAction.trigger()
+    assert widget.ui.presetComboBox.currentText == "My liver"
+    hands.choose(widget.ui.presetComboBox, "Quick preview")
+    assert widget.panel.node.parameters.smoothness != 33.0
+    hands.choose(widget.ui.presetComboBox, "My liver")
+    assert widget.panel.node.parameters.smoothness == 33.0
+    widget.panel.savePreset("Quick preview")  # belongs to a shipped one
+    assert widget.panel.library.find("quick").own is False
+    assert [preset.title for preset in widget.panel.library.all() if preset.own] == ["My liver"]
+    widget.panel.removePreset()
+    assert [preset for preset in widget.panel.library.all() if preset.own] == []
+    assert widget.panel.node.parameters.smoothness == 33.0
+
+
+# ------------------------------------------------------------------------------------------------------------------ apply
+
+
+def test_apply_registers_and_shows(warm_app, hands, widget, pair, phantom_folder):
+    import slicer
+
+    before = nodes()
+    line = applied(warm_app, hands, widget)
+    assert "mean displacement" in line and "folding 0.00 %" in line
+    transform, volume = made(widget), made(widget, "volume")
+    assert set(nodes()) - set(before) == {transform.GetName(), volume.GetName()}
+    assert transform.GetClassName() == "vtkMRMLGridTransformNode"
+    landmarks = [load_points(phantom_folder / f"{side}_landmarks.csv", side) for side in ("fixed", "moving")]
+    identity = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
+    assert landmark_error(transform, *landmarks) < 0.35 * landmark_error(identity, *landmarks)
+    # The views show it.
+    for name in ("Red", "Green", "Yellow"):
+        composite = slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
+        assert composite.GetBackgroundVolumeID() == pair[0].GetID() and composite.GetForegroundVolumeID() == volume.GetID()
+    display = transform.GetDisplayNode()
+    assert display.GetVisibility() and display.GetVisibility2D() and widget.ui.gridCheckBox.checked
+    hands.click(widget.ui.gridCheckBox)
+    assert not display.GetVisibility2D()
+    widget.ui.fadeSlider.value = 20
+    assert composite.GetForegroundOpacity() == pytest.approx(0.2)
+
+
+def check_volume_and_transform(volume, transform, moving) -> None:
+    """The warped volume shows what the moving one shows where the transform, saved and read by SimpleITK, sends each voxel."""
+    import slicer
+
+    path = f"{slicer.app.temporaryPath}/checked.h5"
+    assert slicer.util.saveNode(transform, path)
+    saved = sitk.ReadTransform(path)
+    shown, source = world_image(volume), world_image(moving)
+    lowest = float(sitk.GetArrayViewFromImage(source).min())
+    expected = sitk.GetArrayFromImage(sitk.Resample(sitk.Cast(source, sitk.sitkFloat32), shown, saved, sitk.sitkLinear, max(lowest, -1024.0)))
+    found = sitk.GetArrayFromImage(shown).astype(np.float32)
+    # Rounding to integers is half a unit; a twentieth of a voxel at an edge between air and fat would be 45.
+    assert np.percentile(np.abs(found - expected), 99.9) < 3.0 and np.abs(found - expected).mean() < 0.6
+
+
+@pytest.mark.parametrize("parents", ["none", "moving rotated", "both rotated", "both, differently"])
+def test_volume_transform_and_landmarks_agree_under_parent_transforms(warm_app, hands, widget, pair, phantom_folder, parents):
+    fixed, moving = pair
+    landmarks = [load_points(phantom_folder / f"{side}_landmarks.csv", side) for side in ("fixed", "moving")]
+    first = add_linear("first", matrix4(TURN, (20.0, -30.0, 40.0)))
+    turn = np.deg2rad(12.0)
+    small = np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]])
+    second = add_linear("second", matrix4(TURN @ small, (25.0, -20.0, 30.0)))
+    above = {"none": (None, None), "moving rotated": (None, add_linear("small", matrix4(small, (12.0, 5.0, -8.0)))),
+             "both rotated": (first, first), "both, differently": (first, second)}[parents]
+    for node, points, parent in zip(pair, landmarks, above):
+        for moved in (node, points):
+            moved.SetAndObserveTransformNodeID(parent.GetID() if parent else None)
+    widget.panel.node.testFixed, widget.panel.node.testMoving = landmarks
+    widget.panel.node.inverseWanted = True
+    line = applied(warm_app, hands, widget)
+    assert "landmarks" in line, line
+    transform = made(widget)
+    report = json.loads(transform.GetAttribute("DeepReg.Report"))
+    assert report["landmarks"]["after"]["mean"] < 0.4 * report["landmarks"]["before"]["mean"]
+    assert landmark_error(transform, *landmarks) == pytest.approx(report["landmarks"]["after"]["mean"], abs=0.15)
+    check_volume_and_transform(made(widget, "volume"), transform, moving)
+    assert made(widget, "volume").GetParentTransformNode() is None and fixed.GetParentTransformNode() is above[0]
+    # It lies on the fixed volume.
+    volume, reference = world_image(made(widget, "volume")), world_image(fixed)
+    assert volume.GetSize() == reference.GetSize()
+    corner = [n - 1 for n in volume.GetSize()]
+    for index in ([0, 0, 0], corner):
+        assert np.allclose(volume.TransformIndexToPhysicalPoint(index), reference.TransformIndexToPhysicalPoint(index), atol=1e-4)
+    # The inverse undoes it.
+    import slicer
+
+    inverse = next(node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode") if node.GetAttribute("DeepReg.Output") == "inverse")
+    body = np.array([position for _, position in __import__("deepreg_slicer.landmarks", fromlist=["x"]).definedPoints(landmarks[1])])
+    there = through(transform, body)
+    assert np.linalg.norm(through(inverse, there) - body, axis=1).max() < 0.5
+    assert float(inverse.GetAttribute("DeepReg.WorstRoundTripMm")) < 4.0
+
+
+def test_under_a_shear_the_volume_is_drawn_anew(warm_app, hands, widget, pair):
+    shear = matrix4(np.array([[1.0, 0.08, 0.0], [0.0, 1.0, 0.05], [0.0, 0.0, 1.05]]), (5.0, 3.0, -4.0))
+    pair[1].SetAndObserveTransformNodeID(add_linear("shear", shear).GetID())
+    applied(warm_app, hands, widget)
+    assert "drawn anew" in widget.ui.logTextEdit.toPlainText()
+    transform, volume = made(widget), made(widget, "volume")
+    # A voxel of the result shows the moving volume's own voxel where transform and shear lead.
+    import slicer
+
+    array = slicer.util.arrayFromVolume(volume).astype(float)
+    index = np.array([[k, j, i] for k in range(8, 20, 3) for j in range(8, 30, 4) for i in range(8, 40, 5)])
+    index = index[(index < np.array(array.shape) - 2).all(axis=1)]
+    lps = np.array([world_image(volume).TransformIndexToPhysicalPoint([int(i), int(j), int(k)]) for k, j, i in index])
+    own = through(pair[1].GetParentTransformNode(), through(transform, lps @ FLIP[:3, :3], inverse=True), inverse=True)
+    pair[1].SetAndObserveTransformNodeID(None)
+    source = sitk.Cast(world_image(pair[1]), sitk.sitkFloat32)
+    expected = []
+    for point in own @ FLIP[:3, :3]:
+        at = source.TransformPhysicalPointToContinuousIndex(point.tolist())
+        expected.append(source.EvaluateAtContinuousIndex(at) if all(0 <= a <= n - 1 for a, n in zip(at, source.GetSize())) else np.nan)
+    expected = np.array(expected)
+    seen = np.isfinite(expected)
+    found = array[tuple(index.T)]
+    assert seen.sum() > 50 and np.corrcoef(found[seen], expected[seen])[0, 1] > 0.95
+
+
+def test_the_moving_volume_can_be_shown_through_the_transform(warm_app, hands, widget, pair):
+    import slicer
+
+    fixed, moving = pair
+    parent = add_linear("shared", matrix4(TURN, (20.0, -30.0, 40.0)))
+    for node in pair:
+        node.SetAndObserveTransformNodeID(parent.GetID())
+    applied(warm_app, hands, widget)
+    count = len(slicer.util.getNodesByClass("vtkMRMLTransformNode"))
+    hands.click(widget.ui.moveCheckBox)
+    # Hardened, it is the warped volume; the fixed volume has not moved.
+    assert fixed.GetParentTransformNode() is parent and parent.GetParentTransformNode() is None
+    points = np.array([[0.0, 0.0, 0.0], [20.0, 30.0, 10.0]])
+    world = points @ TURN.T + (20.0, -30.0, 40.0)
+    assert np.allclose(through(moving.GetParentTransformNode(), points), through(made(widget), world), atol=1e-3)
+    hands.click(widget.ui.moveCheckBox)
+    assert moving.GetParentTransformNode() is parent
+    assert len(slicer.util.getNodesByClass("vtkMRMLTransformNode")) == count
+
+
+def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, widget, pair, phantom_folder):
+    import slicer
+
+    from DeepRegLib.samples import _loadSegmentation
+
+    names = json.loads((phantom_folder / "phantom.json").read_text())["label_names"]
+    labels = {int(value): name for value, name in names.items()}
+    segmentations = [_loadSegmentation(str(phantom_folder / f"{side}_labels.nii.gz"), f"{side} organs", labels) for side in ("fixed", "moving")]
+    landmarks = [load_points(phantom_folder / f"{side}_landmarks.csv", side) for side in ("fixed", "moving")]
+    mask = slicer.util.loadLabelVolume(str(phantom_folder / "fixed_mask.nii.gz"))
+    node = widget.panel.node
+    node.fixedLabels, node.movingLabels = segmentations
+    node.guideFixed, node.guideMoving = landmarks
+    node.testFixed, node.testMoving = landmarks
+    node.fixedMask = mask
+    node.initialTransform = add_linear("start", matrix4(np.eye(3), (6.0, -4.0, 3.0)))
+    for name in ("inverse", "labels", "jacobian", "uncertainty"):
+        setattr(node, f"{name}Wanted", True)
+    line = applied(warm_app, hands, widget)
+    assert "Dice" in line and "landmarks" in line and "inverse within" in line, line
+    found = {n.GetAttribute("DeepReg.Output"): n for n in slicer.util.getNodesByClass("vtkMRMLNode") if n.GetAttribute("DeepReg.Output")}
+    assert set(found) == {"transform", "volume", "inverse", "labels", "jacobian", "uncertainty"}
+    report = json.loads(found["transform"].GetAttribute("DeepReg.Report"))
+    assert report["alignment"]["kind"] == "file" and report["overlap"]["mean_after"]["dice"] > report["overlap"]["mean_before"]["dice"]
+    assert {entry["name"] for entry in report["overlap"]["labels"]} <= set(labels.values())
+    jacobian = slicer.util.arrayFromVolume(found["jacobian"])
+    assert jacobian.min() == pytest.approx(report["regularity"]["min_jacobian"], abs=0.2) and 0.8 < jacobian.mean() < 1.2
+    assert slicer.util.arrayFromVolume(found["uncertainty"]).min() >= 0.0
+    warped = found["labels"]
+    assert warped.IsA("vtkMRMLSegmentationNode")
+    names = [warped.GetSegmentation().GetNthSegment(n).GetName() for n in range(warped.GetSegmentation().GetNumberOfSegments())]
+    assert set(names) == set(labels.values()) & set(names) and len(names) >= 5
+    # The warped segmentation's overlap with the fixed one is what the report says.
+    for entry in report["overlap"]["labels"]:
+        arrays = []
+        for segmentation in (segmentations[0], warped):
+            segment_id = segmentation.GetSegmentation().GetSegmentIdBySegmentName(entry["name"])
+            arrays.append(slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, pair[0]) > 0)
+        both = 2 * np.count_nonzero(arrays[0] & arrays[1]) / (np.count_nonzero(arrays[0]) + np.count_nonzero(arrays[1]))
+        assert both == pytest.approx(entry["after"]["dice"], abs=0.03), entry["name"]
+    for other in found.values():
+        assert other.GetAttribute("DeepReg.Preset") == "abdomen-ct" and json.loads(other.GetAttribute("DeepReg.Parameters")) == widget.panel.values()
+        assert other.GetNodeReference("deepRegFixed") is pair[0] and other.GetNodeReference("deepRegMoving") is pair[1]
+
+
+def test_a_segment_is_a_mask(warm_app, hands, widget, pair, phantom_folder):
+    from DeepRegLib.samples import _loadSegmentation
+
+    segmentation = _loadSegmentation(str(phantom_folder / "fixed_labels.nii.gz"), "organs", {})
+    ids = [segmentation.GetSegmentation().GetNthSegmentID(n) for n in range(segmentation.GetSegmentation().GetNumberOfSegments())]
+    sizes = [segmentation.GetSegmentation().GetSegment(i).GetName() for i in ids]
+    widget.ui.moreInputsCollapsibleButton.collapsed = False
+    hands.choose(widget.ui.fixedMaskSelector, "organs")
+    assert widget.ui.fixedMaskSegmentComboBox.visible and widget.ui.fixedMaskSegmentComboBox.count == len(ids) + 1
+    hands.choose(widget.ui.fixedMaskSegmentComboBox, sizes[0])
+    assert widget.panel.node.fixedMaskSegment == ids[0]
+    line = applied(warm_app, hands, widget)
+    assert "folding" in line, line
+    report = json.loads(made(widget).GetAttribute("DeepReg.Report"))
+    assert report["regularity"]["voxels"] < pair[0].GetImageData().GetNumberOfPoints() / 5
+    # The segment goes; the box says so, and so does the node.
+    segmentation.GetSegmentation().RemoveSegment(ids[0])
+    warm_app.process_events()
+    assert widget.panel.node.fixedMaskSegment == "" and widget.ui.fixedMaskSegmentComboBox.currentText == "all segments"
+
+
+def test_each_run_makes_new_nodes_unless_told_otherwise(warm_app, hands, widget):
+    applied(warm_app, hands, widget)
+    first = made(widget)
+    kept = first.GetTransformFromParent().GetDisplacementGrid()
+    applied(warm_app, hands, widget)
+    assert made(widget) is not first and first.GetName() != made(widget).GetName()
+    assert first.GetTransformFromParent().GetDisplacementGrid() is kept
+    widget.panel.node.transformOutput = first
+    count = len(nodes())
+    applied(warm_app, hands, widget)
+    assert made(widget) is first and first.GetTransformFromParent().GetDisplacementGrid() is not kept
+    assert len(nodes()) == count + 1  # the volume
+
+
+def test_the_same_input_gives_the_same_result(warm_app, hands, widget):
+    import slicer
+
+    grids = []
+    for _ in range(2):
+        applied(warm_app, hands, widget)
+        grid = made(widget).GetTransformFromParent().GetDisplacementGrid()
+        grids.append(vtk_to_numpy(grid.GetPointData().GetScalars()).copy())
+    assert np.array_equal(*grids)
+
+
+def test_one_step_of_undo_takes_all_results_away(warm_app, hands, widget, pair):
+    import slicer
+
+    slicer.mrmlScene.SetUndoOn()
+    before = nodes()
+    applied(warm_app, hands, widget)
+    assert len(nodes()) == len(before) + 2
+    slicer.mrmlScene.Undo()
+    assert nodes() == before
+    warm_app.process_events()
+    assert widget.ui.applyButton.enabled
+
+
+# ----------------------------------------------------------------------------------------------------------------- cancel
+
+
+def test_cancel_changes_nothing_and_apply_works_again(warm_app, hands, widget):
+    quick(widget, search_stages=3, mean_field_passes=4, refinement_iterations=50)
+    before = nodes()
+    hands.click(widget.ui.applyButton)
+    assert widget.ui.applyButton.text == "Cancel" and widget.ui.progressBar.visible
+    warm_app.wait_for(lambda: widget.ui.progressBar.value > 100, 20)
+    assert widget.ui.stageLabel.text
+    begun = time.monotonic()
+    hands.click(widget.ui.applyButton)
+    finish(warm_app, widget, 5)
+    assert time.monotonic() - begun < 1.0
+    assert nodes() == before and widget.ui.applyButton.text == "Apply" and not widget.ui.progressBar.visible
+    assert "Stopped by the user" in widget.ui.resultLabel.text
+    quick(widget, mean_field_passes=1)
+    assert "folding" in applied(warm_app, hands, widget)
+
+
+def test_the_window_never_waits(warm_app, hands, widget):
+    import qt
+    import slicer
+
+    slicer.app.layoutManager().viewport().show()
+    warm_app.process_events(0.2)
+    last, gaps = [time.perf_counter()], []
+
+    def tick() -> None:
+        now = time.perf_counter()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    timer = qt.QTimer()
+    timer.setInterval(5)
+    timer.connect("timeout()", tick)
+    timer.start()
+    widget.panel.apply()
+    started = time.perf_counter()
+    begun = []
+    widget.panel.run.progressed.connect(lambda fraction, stage, left: begun.append(time.perf_counter()) if "alignment" in stage else None)
+    warm_app.wait_for(lambda: widget.panel.run is None, 60)
+    timer.stop()
+    slicer.app.layoutManager().viewport().hide()
+    assert begun[0] - started < 0.5
+    assert len(gaps) > 20 and np.median(gaps) < 0.02
+    assert np.percentile(gaps, 99) < 0.1, sorted(gaps)[-5:]
+
+
+# ------------------------------------------------------------------------------------------------------------------ scene
+
+
+def test_scene_saved_loaded_and_gone_on_with(warm_app, hands, widget, pair, tmp_path):
+    import slicer
+
+    widget.panel.node.parameters.smoothness = 12.5
+    summary = applied(warm_app, hands, widget)
+    name = made(widget).GetName()
+    points = np.array([[0.0, 0.0, 0.0], [25.0, -15.0, 30.0], [-40.0, 10.0, -20.0]])
+    expected = through(made(widget), points)
+    path = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(path))
+    slicer.mrmlScene.Clear()
+    warm_app.process_events()
+    assert not widget.ui.applyButton.enabled
+    slicer.util.loadScene(str(path))
+    warm_app.process_events()
+    node = widget.panel.node
+    assert node.fixedVolume.GetName() == "fixed" and node.movingVolume.GetName() == "moving"
+    assert node.parameters.smoothness == 12.5 and widget.ui.resultLabel.text == summary
+    assert node.resultTransform.GetName() == name
+    assert np.allclose(through(node.resultTransform, points), expected, atol=1e-3)
+    assert json.loads(node.resultTransform.GetAttribute("DeepReg.Report"))["method"] == "dense"
+    assert "folding" in applied(warm_app, hands, widget)
+
+
+def test_parameter_sets_keep_their_own(warm_app, hands, widget, pair):
+    import slicer
+
+    first = widget.panel.node
+    first.parameters.smoothness = 11.0
+    second = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "second")
+    second.SetAttribute("ModuleName", "DeepRegDense")
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "of another module")
+    other.SetAttribute("ModuleName", "Another")
+    offered = [widget.ui.parameterNodeSelector.nodeFromIndex(n).GetName() for n in range(widget.ui.parameterNodeSelector.nodeCount())]
+    assert "second" in offered and "of another module" not in offered
+    widget.ui.parameterNodeSelector.setCurrentNode(second)
+    node = widget.panel.node
+    assert node.parameterNode is second and node.parameters.smoothness != 11.0
+    node.parameters.smoothness = 22.0
+    node.fixedVolume, node.movingVolume = pair[1], pair[0]
+    widget.ui.parameterNodeSelector.setCurrentNode(first.parameterNode)
+    assert widget.panel.form.widgets["smoothness"].value == 11.0 and widget.ui.fixedSelector.currentNode() is pair[0]
+    widget.ui.parameterNodeSelector.setCurrentNode(second)
+    assert widget.panel.form.widgets["smoothness"].value == 22.0 and widget.ui.fixedSelector.currentNode() is pair[1]
+    # The chosen set is removed: another takes its place.
+    slicer.mrmlScene.RemoveNode(second)
+    warm_app.process_events()
+    assert widget.panel.node.parameterNode is first.parameterNode
+
+
+def test_a_closed_scene_gives_a_fresh_panel(warm_app, hands, widget):
+    import slicer
+
+    applied(warm_app, hands, widget)
+    slicer.mrmlScene.Clear()
+    warm_app.process_events()
+    assert widget.panel.node is not None and widget.panel.node.fixedVolume is None
+    assert not widget.ui.applyButton.enabled and not widget.ui.gridCheckBox.enabled
+
+
+# ---------------------------------------------------------------------------------------------------------------- scripts
+
+
+def test_a_script_registers_without_a_panel(warm_app, pair):
+    from DeepRegDense import DeepRegDenseLogic
+
+    logic = DeepRegDenseLogic()
+    result = logic.register(*pair, preset="quick", parameters={"working_spacing": 6.0}, outputs=("transform", "jacobian"))
+    assert set(result.nodes) == {"transform", "jacobian"} and result.report["preset"] == "quick" and "folding" in result.summary
+    for arguments, words in (
+        ({"preset": "quik"}, "did you mean quick"), ({"parameters": {"smothness": 1}}, "did you mean smoothness"),
+        ({"outputs": ("transfrom",)}, "there is no output"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            logic.register(*pair, **arguments)
+
+
+def test_the_modules_own_test(warm_app):
+    warm_app.load_module("DeepRegDense")
+    from DeepRegDense import DeepRegDenseTest
+
+    DeepRegDenseTest().runTest()
+
+
+# ------------------------------------------------------------------------------------------------------------------ looks
+
+
+@pytest.mark.parametrize("width", [350, 420, 600])
+def test_no_text_is_cut_off(warm_app, widget, width):
+    import qt
+
+    ui = widget.ui
+    for name in ("moreInputs", "outputs", "advanced", "result"):
+        getattr(ui, f"{name}CollapsibleButton").collapsed = False
+    panel = widget.parent
+    panel.resize(width, 1800)
+    warm_app.process_events()
+    for label in panel.findChildren(qt.QLabel):
+        if label.visible and label.text and not label.wordWrap:
+            assert label.width >= label.sizeHint.width(), label.text
+    for button in [*panel.findChildren(qt.QPushButton), *panel.findChildren(qt.QCheckBox)]:
+        if button.visible and button.text:
+            assert button.width >= button.sizeHint.width() - 2, button.text
+    assert panel.width <= width or panel.minimumSizeHint.width() <= width
+
+
+def test_the_panel_can_be_used_with_the_keyboard_alone(warm_app, hands, widget):
+    import qt
+
+    ui = widget.ui
+    chain, at = [], ui.parameterNodeSelector
+    for _ in range(400):
+        at = at.nextInFocusChain()
+        if at.focusPolicy != qt.Qt.NoFocus and at.visible:
+            names = []
+            parent = at
+            while parent is not None and not names:
+                names = [parent.objectName] if parent.objectName and not parent.objectName.startswith("qt_") else []
+                parent = parent.parentWidget()
+            if names and (not chain or chain[-1] != names[0]):
+                chain.append(names[0])
+    wanted = ["fixedSelector", "movingSelector", "presetComboBox", "applyButton"]
+    positions = [min(n for n, name in enumerate(chain) if name == want or want in name) for want in wanted]
+    assert positions == sorted(positions), chain

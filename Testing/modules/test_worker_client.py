@@ -1,0 +1,349 @@
+"""The worker's other side: one warm process, and a clear end to each job whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import psutil
+import pytest
+from conftest import POSIX
+
+
+class FakeProcess:
+    """What WorkerProcess is, under the hands of a test."""
+
+    made: list["FakeProcess"] = []
+    refuse = ""
+
+    def __init__(self) -> None:
+        from deepreg_slicer.signals import Signal
+
+        self.output, self.errorOutput, self.finished, self.failedToStart = Signal(), Signal(), Signal(), Signal()
+        self.written: list[dict] = []
+        self.running = False
+        self.made.append(self)
+
+    def start(self, scratch: str) -> None:
+        self.scratch = scratch
+        if self.refuse:
+            self.failedToStart.emit(self.refuse)
+            return
+        self.running = True
+
+    def write(self, data: bytes) -> None:
+        assert data.endswith(b"\n") and data.count(b"\n") == 1
+        self.written.append(json.loads(data))
+
+    def isRunning(self) -> bool:
+        return self.running
+
+    def pid(self) -> int:
+        return 0
+
+    def closeInput(self) -> None:
+        self.running = False
+
+    def wait(self, seconds: float) -> bool:
+        return True
+
+    def forget(self) -> None:
+        for signal_ in (self.output, self.errorOutput, self.finished, self.failedToStart):
+            signal_.clear()
+
+    def says(self, *events: dict | bytes) -> None:
+        for event in events:
+            self.output.emit(event if isinstance(event, bytes) else json.dumps(event).encode() + b"\n")
+
+    def ready(self) -> None:
+        self.says({"id": None, "kind": "ready", "protocol": 1, "engine": "0", "pid": 0})
+
+    def dies(self, code: int, crashed: bool) -> None:
+        self.running = False
+        self.finished.emit(code, crashed)
+
+
+class Ending:
+    """How a job ended, and what it said before."""
+
+    def __init__(self, job) -> None:
+        self.results, self.errors, self.progress, self.log = [], [], [], []
+        job.finished.connect(self.results.append)
+        job.failed.connect(self.errors.append)
+        job.progressed.connect(lambda *what: self.progress.append(what))
+        job.logged.connect(self.log.append)
+
+    @property
+    def over(self) -> bool:
+        return bool(self.results or self.errors)
+
+
+@pytest.fixture
+def fake(app):
+    """A client with a process under the test's hands."""
+    from deepreg_slicer.worker_client import WorkerClient
+
+    FakeProcess.made, FakeProcess.refuse = [], ""
+    client = WorkerClient(FakeProcess, silence=0.5, startup=0.8, grace=0.2)
+    yield client
+    client.stop()
+
+
+def begun(app, client):
+    """A job that the worker has begun."""
+    job = client.submit("dense", {"a": 1})
+    ending = Ending(job)
+    app.wait_for(lambda: FakeProcess.made)
+    process = FakeProcess.made[-1]
+    process.ready()
+    process.says({"id": job.id, "kind": "started"})
+    return job, ending, process
+
+
+def test_a_job_from_submit_to_result(app, fake):
+    busy = []
+    fake.busyChanged.connect(busy.append)
+    job, ending, process = begun(app, fake)
+    assert process.written == [{"id": job.id, "op": "dense", "arguments": {"a": 1}}]
+    assert os.path.isdir(process.scratch) and fake.busy
+    with pytest.raises(RuntimeError, match="has a job"):
+        fake.submit("dense", {})
+    process.says({"id": job.id, "kind": "progress", "fraction": 0.5, "stage": "search", "eta": 2.5}, {"id": job.id, "kind": "log", "text": "hm"})
+    # Lines arrive in any pieces.
+    line = json.dumps({"id": job.id, "kind": "result", "result": {"x": "\u00e9"}}).encode() + b"\n"
+    process.says(line[:7], line[7:30], line[30:])
+    assert ending.results == [{"x": "\u00e9"}] and ending.errors == []
+    assert ending.progress == [(0.5, "search", 2.5)] and ending.log == ["hm"]
+    assert not fake.busy and busy == [True, False]
+    # The next job goes to the same process at once.
+    again = fake.submit("info", {})
+    assert process.written[-1]["op"] == "info" and len(FakeProcess.made) == 1
+    process.says({"id": job.id, "kind": "result", "result": {}})  # late news of the first one
+    assert fake.busy
+    process.says({"id": again.id, "kind": "result", "result": {}})
+    assert not fake.busy
+
+
+def test_an_error_of_the_engine_arrives_without_the_dashes_of_the_command_line(app, fake):
+    job, ending, process = begun(app, fake)
+    told = {"code": "memory", "message": "this needs 30 GB", "advice": "--set working_spacing=5 --set a=1 would fit", "changes": {"a": 1}}
+    process.says({"id": job.id, "kind": "error", **told})
+    error = ending.errors[0]
+    assert (error.code, error.changes) == ("memory", {"a": 1})
+    assert error.text == "This needs 30 GB. Working_spacing=5 a=1 would fit."
+    assert fake.running  # the worker is not to blame
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "words"),
+    [
+        ("crash", "crash", "crashed (11)"), ("kill", "killed", "ran out of memory"), ("exit", "crash", "crashed (1)"),
+        ("nonsense", "protocol", "not its protocol"), ("endless", "protocol", "not its protocol"), ("silence", "hang", "has not answered"),
+    ],
+)
+def test_whatever_becomes_of_the_process_the_job_ends_and_the_next_one_runs(app, fake, what, code, words, monkeypatch):
+    from deepreg_slicer import worker_client
+
+    monkeypatch.setattr(worker_client, "_LONGEST_LINE", 1000)
+    job, ending, process = begun(app, fake)
+    if what in ("crash", "kill", "exit"):
+        process.errorOutput.emit(b"Segmentation fault\n")
+        process.dies({"crash": 11, "kill": 9, "exit": 1}[what], what != "exit")
+    elif what == "nonsense":
+        process.says(b"Welcome to Python\n")
+    elif what == "endless":
+        process.says(b"x" * 2000)
+    app.wait_for(lambda: ending.over, 3)
+    error = ending.errors[0]
+    assert error.code == code and words in error.text and error.advice
+    assert not fake.busy and not process.running
+    if what == "crash":
+        assert "Segmentation fault" in ending.log
+    _, ending, second = begun(app, fake)
+    assert second is not process
+    second.says({"id": fake._job.id, "kind": "result", "result": {"ok": 1}})
+    assert ending.results == [{"ok": 1}]
+
+
+def test_a_slow_job_that_gives_signs_of_life_is_not_taken_for_dead(app, fake):
+    job, ending, process = begun(app, fake)
+    end = time.monotonic() + 1.2
+    while time.monotonic() < end:
+        process.says({"id": job.id, "kind": "progress", "fraction": 0.1, "stage": "long"})
+        app.process_events(0.1)
+    assert not ending.over
+
+
+def test_a_worker_that_does_not_come_up(app, fake):
+    job = fake.submit("info", {})
+    ending = Ending(job)
+    app.wait_for(lambda: ending.over, 3)
+    assert ending.errors[0].code == "hang" and not fake.running
+
+
+def test_a_worker_that_cannot_be_started(app, fake):
+    FakeProcess.refuse = "no such program"
+    ending = Ending(fake.submit("info", {}))
+    app.wait_for(lambda: ending.over)
+    assert ending.errors[0].code == "start" and "no such program" in ending.errors[0].text
+    # One that ends before it is ready says why.
+    FakeProcess.refuse = ""
+    ending = Ending(fake.submit("info", {}))
+    app.wait_for(lambda: len(FakeProcess.made) == 2)
+    FakeProcess.made[-1].errorOutput.emit(b"ImportError: no deepreg_engine\n")
+    FakeProcess.made[-1].dies(1, False)
+    assert ending.errors[0].code == "start" and "no deepreg_engine" in ending.errors[0].text
+
+
+def test_a_launcher_may_print_before_the_worker_is_there(app, fake):
+    job = fake.submit("info", {})
+    ending = Ending(job)
+    app.wait_for(lambda: FakeProcess.made)
+    FakeProcess.made[-1].says(b"Welcome\n")
+    FakeProcess.made[-1].ready()
+    FakeProcess.made[-1].says({"id": job.id, "kind": "result", "result": {}})
+    assert ending.results == [{}]
+
+
+@pytest.mark.parametrize("when", ["before the start", "before it is ready", "answered", "result comes first", "ignored"])
+def test_cancel(app, fake, when):
+    if when.startswith("before"):
+        job = fake.submit("dense", {})
+        ending = Ending(job)
+        if when == "before it is ready":
+            app.wait_for(lambda: FakeProcess.made)
+        fake.cancel()
+        assert ending.errors[0].code == "cancelled"
+        app.process_events(0.05)
+        assert all(not process.written for process in FakeProcess.made)  # what nobody wants is not begun
+        return
+    job, ending, process = begun(app, fake)
+    fake.cancel()
+    fake.cancel()
+    assert [request["op"] for request in process.written] == ["dense", "cancel"] and process.written[1]["arguments"] == {"job": job.id}
+    if when == "answered":
+        process.says({"id": job.id, "kind": "error", "code": "cancelled", "message": "stopped by the user"})
+    elif when == "result comes first":
+        process.says({"id": job.id, "kind": "result", "result": {}})
+    begin = time.monotonic()
+    app.wait_for(lambda: ending.over, 2)
+    assert time.monotonic() - begin < 1.0
+    assert ending.errors[0].code == "cancelled" and ending.results == []
+    assert process.running == (when != "ignored")
+
+
+def test_without_users_it_stops(app, fake):
+    first, second = object(), object()
+    fake.acquire(first)
+    fake.acquire(second)
+    begun(app, fake)
+    fake.release(first)
+    assert fake.running
+    scratch = fake.scratch()
+    fake.release(second)
+    assert not fake.running and not os.path.exists(scratch)
+
+
+def test_folders_of_dead_processes_are_swept(app, fake):
+    import slicer
+
+    parent = slicer.app.temporaryPath
+    dead = os.path.join(parent, "deepreg-999999999-abc")
+    alive = os.path.join(parent, f"deepreg-{os.getppid()}-abc")
+    for folder in (dead, alive):
+        os.makedirs(folder, exist_ok=True)
+    fake.scratch()
+    assert not os.path.exists(dead) and os.path.exists(alive)
+    os.rmdir(alive)
+
+
+# ------------------------------------------------------------------------------------------------------- the real process
+
+
+@pytest.fixture
+def client(app):
+    from deepreg_slicer.worker_client import workerClient
+
+    return workerClient()
+
+
+def run(app, client, operation: str = "info", seconds: float = 60, **arguments) -> Ending:
+    ending = Ending(client.submit(operation, arguments))
+    app.wait_for(lambda: ending.over, seconds)
+    return ending
+
+
+def test_it_stays_and_is_warm(app, client):
+    assert run(app, client).results[0]["engine"]
+    pids = client.pids
+    begin = time.monotonic()
+    assert run(app, client).results
+    assert time.monotonic() - begin < 0.5 and client.pids == pids and len(pids) == 1
+
+
+def test_the_application_imports_no_torch(app, client):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    from conftest import MODULES, ROOT
+
+    # In a process of its own: tests of the engine load torch into this one.
+    program = (
+        "import sys, slicer_testing\n"
+        f"host = slicer_testing.start(({str(MODULES)!r},))\n"
+        "panels = [host.load_module(name).widgetRepresentation() for name in ('DeepReg', 'DeepRegDense')]\n"
+        "from deepreg_slicer.worker_client import workerClient\n"
+        "ended = []\n"
+        "job = workerClient().submit('info', {}); job.finished.connect(ended.append); job.failed.connect(ended.append)\n"
+        "host.wait_for(lambda: ended, 60)\n"
+        "assert ended[0]['torch'], ended\n"
+        "loaded = [name for name in ('torch', 'safetensors', 'psutil') if name in sys.modules]\n"
+        "print('loaded', loaded)\n"
+    )
+    path = os.pathsep.join(str(folder) for folder in (ROOT / "Testing" / "slicer_testing", MODULES / "DeepReg", Path(os.getcwd())))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120)
+    assert "loaded []" in done.stdout, done.stdout + done.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("how", ["kill", "crash", "stop"])
+def test_a_real_worker_that_is_killed_crashes_or_hangs(app, client, how):
+    assert run(app, client).results
+    client.silence = 1.0
+    pid = client.pids[0]
+    ending = Ending(client.submit("self-test", {}))
+    app.wait_for(lambda: ending.progress, 30)
+    os.kill(pid, {"kill": signal.SIGKILL, "crash": signal.SIGSEGV, "stop": signal.SIGSTOP}[how])
+    app.wait_for(lambda: ending.over, 10)
+    assert ending.errors[0].code == {"kill": "killed", "crash": "crash", "stop": "hang"}[how]
+    app.wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 5)
+    client.silence = 30.0
+    assert run(app, client).results
+
+
+@POSIX
+def test_stopping_in_the_midst_of_a_job_leaves_nothing(app, client):
+    ending = Ending(client.submit("self-test", {}))
+    app.wait_for(lambda: ending.progress, 30)
+    pids, scratch = client.pids, client.scratch()
+    begin = time.monotonic()
+    client.stop()
+    assert time.monotonic() - begin < 1.5 and ending.errors[0].code == "cancelled"
+    assert not os.path.exists(scratch)
+    for pid in pids:
+        app.wait_for(lambda pid=pid: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 5)
+
+
+@POSIX
+def test_cancelling_a_real_job_takes_less_than_a_second(app, client):
+    assert run(app, client, "warm").results == [{}]
+    ending = Ending(client.submit("self-test", {}))
+    app.wait_for(lambda: ending.progress, 30)
+    begin = time.monotonic()
+    client.cancel()
+    app.wait_for(lambda: ending.over, 5)
+    assert time.monotonic() - begin < 1.0 and ending.errors[0].code == "cancelled"
+    assert run(app, client).results
