@@ -229,6 +229,7 @@ class SetupPanel:
                 item.setToolTip(text)
                 table.setItem(number, column, item)
         table.resizeColumnsToContents()
+        table.horizontalHeader().setStretchLastSection(True)
 
     def _showModel(self) -> None:
         row = self.ui.modelsTable.currentRow()

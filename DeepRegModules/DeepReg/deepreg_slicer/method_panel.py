@@ -15,6 +15,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
+from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_node import inputsOf, outputsOf
 from deepreg_slicer.parameter_pack import setValues, valuesOf
@@ -70,7 +71,8 @@ class MethodPanel:
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(["auto", "cpu", "cuda", "mps"])
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
-        self.form = ParameterForm(self.parametersClass, layout)
+        self.features = FeatureChooser(self.operation)
+        self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget})
         self.fixedSegment = SegmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
         self.movingSegment = SegmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
         self._fillPresets()
@@ -101,6 +103,7 @@ class MethodPanel:
         ui.inspectButton.connect("clicked(bool)", self._onInspect)
         self.fixedSegment.changed.connect(self._onSegment)
         self.movingSegment.changed.connect(self._onSegment)
+        self.features.changed.connect(self._onFeatures)
 
     def _fillPresets(self) -> None:
         box = self.ui.presetComboBox
@@ -241,6 +244,7 @@ class MethodPanel:
             node = self.node
             self.fixedSegment.segmentId = node.fixedMaskSegment
             self.movingSegment.segmentId = node.movingMaskSegment
+            self.features.show(node.parameters.features)
             self._showPreset()
             self._showMemory()
         finally:
@@ -251,6 +255,10 @@ class MethodPanel:
         if self.node is not None and not self._updating:
             self.node.fixedMaskSegment = self.fixedSegment.segmentId
             self.node.movingMaskSegment = self.movingSegment.segmentId
+
+    def _onFeatures(self, name: str) -> None:
+        if self.node is not None and not self._updating:
+            self.node.parameters.features = name
 
     def request(self) -> Request:
         """What Apply would do."""

@@ -37,24 +37,23 @@ class ParameterForm:
     Args:
         parameters: the engine's class of parameters.
         layout: a form layout.
-        leaveOut: names that have their place elsewhere.
+        own: name to a widget that is made elsewhere, and followed there.
 
     Attributes:
         widgets: name to widget.
     """
 
-    def __init__(self, parameters: type, layout: Any, leaveOut: tuple[str, ...] = ()) -> None:
+    def __init__(self, parameters: type, layout: Any, own: dict[str, Any] | None = None) -> None:
         self.widgets: dict[str, Any] = {}
+        self._own = dict(own or {})
         group = None
         for description in parameters.describe():
-            if description.name in leaveOut:
-                continue
             if description.group and description.group != group:
                 group = description.group
                 heading = qt.QLabel(f"<b>{html.escape(group)}</b>")
                 heading.objectName = f"{group}Heading"
                 layout.addRow(heading)
-            widget = _widget(description)
+            widget = self._own.get(description.name) or _widget(description)
             widget.objectName = f"{description.name}Parameter"
             widget.setToolTip(toolTip(description))
             label = qt.QLabel(f"{title(description.name)}:")
@@ -65,7 +64,7 @@ class ParameterForm:
 
     def connectTo(self, parameterNode: Any, field: str) -> Any:
         """Let widgets and the pack in a parameter node follow each other; returns the tag for ``disconnectGui``."""
-        return parameterNode.connectParametersToGui({f"{field}.{name}": widget for name, widget in self.widgets.items()})
+        return parameterNode.connectParametersToGui({f"{field}.{name}": widget for name, widget in self.widgets.items() if name not in self._own})
 
 
 def _widget(description: Any) -> Any:

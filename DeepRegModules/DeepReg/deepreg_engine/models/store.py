@@ -1,15 +1,10 @@
-"""The models a user has: those that are shipped, and those of their own; and features by name.
-
-Models of one's own are in the folder that the environment variable ``DEEPREG_MODELS`` names, else where the system keeps an
-application's data.
-"""
+"""The models a user has: those that are shipped, and those of their own; and features by name."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +12,7 @@ from typing import TYPE_CHECKING
 from deepreg_engine.errors import EngineError, InputError, OutputError, ParameterError
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, read_card, read_weights, write_model
+from deepreg_engine.models.folders import own_folder, shipped_folder
 
 if TYPE_CHECKING:  # torch is imported only where features are made
     from deepreg_engine.features.extractors import Extractor
@@ -37,25 +33,6 @@ class StoredModel:
     path: Path
     card: ModelCard | None
     problem: str = ""
-
-
-def shipped_folder() -> Path:
-    """Where the models lie that come with the engine."""
-    return Path(__file__).resolve().parent.parent.parent / "Resources" / "Models"
-
-
-def own_folder() -> Path:
-    """Where a user's own models lie; it may not exist yet."""
-    chosen = os.environ.get("DEEPREG_MODELS")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
-    return base / "DeepReg" / "models"
 
 
 def list_models() -> list[StoredModel]:
