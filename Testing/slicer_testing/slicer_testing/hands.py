@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
 
@@ -19,29 +22,62 @@ class Hands:
     def __init__(self, host: Any) -> None:
         self._host = host
 
-    def click(self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False) -> None:
+    def click(
+        self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False, keys: str = ""
+    ) -> None:
         """Click a widget, in its middle unless a place is given.
+
+        Args:
+            target: what is clicked.
+            button: "left", "right" or "middle".
+            at: pixels from the left upper corner.
+            twice: a double click.
+            keys: held meanwhile: "shift", "control", "alt", or several as "control+shift".
 
         Raises:
             AssertionError: if a user could not click it, with the reason.
         """
         _must_be_usable(target)
         press = QTest.mouseDClick if twice else QTest.mouseClick
-        place = QPoint(*at) if at else _place(target)
-        press(target, getattr(Qt.MouseButton, f"{button.capitalize()}Button"), Qt.KeyboardModifier.NoModifier, place)
+        with _held(target, keys) as modifiers:
+            press(target, _button(button), modifiers, QPoint(*at) if at else _place(target))
         self._host.process_events()
 
-    def drag(self, target: QWidget, start: tuple[int, int], end: tuple[int, int], button: str = "left", steps: int = 8) -> None:
+    def move(self, target: QWidget, to: tuple[int, int], keys: str = "") -> None:
+        """Move the mouse over a widget, with no button held."""
+        _must_be_usable(target)
+        with _held(target, keys) as modifiers:
+            _move(target, QPoint(*to), Qt.MouseButton.NoButton, modifiers)
+            self._host.process_events()
+
+    def drag(
+        self, target: QWidget, start: tuple[int, int], end: tuple[int, int], button: str = "left", steps: int = 8, keys: str = ""
+    ) -> None:
         """Press, move in steps, release."""
         _must_be_usable(target)
-        which, none = getattr(Qt.MouseButton, f"{button.capitalize()}Button"), Qt.KeyboardModifier.NoModifier
-        QTest.mouseMove(target, QPoint(*start))
-        QTest.mousePress(target, which, none, QPoint(*start))
-        for step in range(1, steps + 1):
-            x, y = (round(a + (b - a) * step / steps) for a, b in zip(start, end))
-            _move(target, QPoint(x, y), which)
-        QTest.mouseRelease(target, which, none, QPoint(*end))
-        self._host.process_events()
+        which = _button(button)
+        with _held(target, keys) as modifiers:
+            # What lies under the mouse is looked for as it moves, before the press.
+            _move(target, QPoint(*start), Qt.MouseButton.NoButton, modifiers)
+            self._host.process_events()
+            QTest.mousePress(target, which, modifiers, QPoint(*start))
+            for step in range(1, steps + 1):
+                x, y = (round(a + (b - a) * step / steps) for a, b in zip(start, end))
+                _move(target, QPoint(x, y), which, modifiers)
+            QTest.mouseRelease(target, which, modifiers, QPoint(*end))
+            self._host.process_events()
+
+    def wheel(self, target: QWidget, steps: int = 1, at: tuple[int, int] | None = None, keys: str = "") -> None:
+        """Turn the wheel, away from the user for positive steps."""
+        _must_be_usable(target)
+        where = QPointF(QPoint(*at) if at else target.rect().center())
+        with _held(target, keys) as modifiers:
+            event = QWheelEvent(
+                where, QPointF(target.mapToGlobal(where.toPoint())), QPoint(), QPoint(0, 120 * steps), Qt.MouseButton.NoButton,
+                modifiers, Qt.ScrollPhase.NoScrollPhase, False,
+            )
+            QApplication.sendEvent(target, event)
+            self._host.process_events()
 
     def type(self, target: QWidget, text: str, replace: bool = True) -> None:
         """Type into a widget; what stood there is replaced unless told otherwise. Ends with Enter."""
@@ -111,13 +147,27 @@ def _must_be_usable(target: QWidget) -> None:
         raise AssertionError(f"{name} cannot be used: it is not visible")
 
 
-def _move(target: QWidget, place: QPoint, held: Qt.MouseButton) -> None:
-    # QTest.mouseMove does not tell which button is held, and a drag without a button is none.
-    from PySide6.QtCore import QEvent, QPointF
-    from PySide6.QtGui import QMouseEvent
+def _button(name: str) -> Qt.MouseButton:
+    return getattr(Qt.MouseButton, f"{name.capitalize()}Button")
 
+
+@contextlib.contextmanager
+def _held(target: QWidget, keys: str) -> Iterator[Qt.KeyboardModifier]:
+    """Press keys such as "control+shift" and let go of them afterwards; views look at the keys themselves too."""
+    names = [key.strip().capitalize() for key in keys.split("+") if key.strip()]
+    held = Qt.KeyboardModifier.NoModifier
+    for name in names:
+        held |= getattr(Qt.KeyboardModifier, f"{name}Modifier")
+        QTest.keyPress(target, getattr(Qt.Key, f"Key_{name}"), held)
+    try:
+        yield held
+    finally:
+        for name in reversed(names):
+            QTest.keyRelease(target, getattr(Qt.Key, f"Key_{name}"), held)
+
+
+def _move(target: QWidget, place: QPoint, held: Qt.MouseButton, modifiers: Qt.KeyboardModifier) -> None:
+    # QTest.mouseMove does not tell which button is held, and a drag without a button is none.
     where = QPointF(place)
-    event = QMouseEvent(
-        QEvent.Type.MouseMove, where, QPointF(target.mapToGlobal(place)), Qt.MouseButton.NoButton, held, Qt.KeyboardModifier.NoModifier
-    )
+    event = QMouseEvent(QEvent.Type.MouseMove, where, QPointF(target.mapToGlobal(place)), Qt.MouseButton.NoButton, held, modifiers)
     QApplication.sendEvent(target, event)

@@ -104,6 +104,7 @@ class Host:
         self.dialogs.interactive = False
         self.app.commandOptions().testingEnabled = True
         self.app.extensionsManagerModel().installed.clear()
+        self.app._paused = 0
         while self.app.overrideCursor() is not None:
             self.app.restoreOverrideCursor()
         gc.collect()

@@ -108,6 +108,8 @@ class qSlicerApplication(QApplication):  # noqa: N801
 
             self._layout_manager = widget("qSlicerLayoutManager")(self._core.logic)
             self._layout_manager.setMRMLScene(self._core.scene)
+            if self._paused:
+                self._layout_manager.pauseRender()
         return self._layout_manager
 
     def setLayoutManager(self, manager: Any) -> None:  # noqa: N802
@@ -267,6 +269,8 @@ class qSlicerApplication(QApplication):  # noqa: N801
         before = self._paused > 0
         self._paused = max(0, self._paused + (1 if pause else -1))
         if (self._paused > 0) != before:
+            if self._layout_manager is not None:
+                self._layout_manager.setRenderPaused(self._paused > 0)
             self.renderPaused.emit(self._paused > 0)
 
     def confirmRestart(self, reason: str = "") -> None:  # noqa: N802
