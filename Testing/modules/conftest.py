@@ -75,11 +75,25 @@ def warm_worker(slicer_host):
 
 
 @pytest.fixture
-def warm_app(warm_worker, slicer_app):
+def running_worker(warm_worker):
+    """The shared worker, started again if the test before has ended it."""
+    from deepreg_slicer.waiting import waitForJob
+
+    if not warm_worker.running:
+        waitForJob(warm_worker.submit("warm", {}))
+    return warm_worker
+
+
+@pytest.fixture
+def warm_app(running_worker, slicer_app):
     """The application with the modules' folder and the shared worker."""
+    warm_worker, pids = running_worker, running_worker.pids
     slicer_app.add_module_path(MODULES)
     yield slicer_app
     assert not warm_worker.busy
+    if warm_worker.pids != pids:
+        warm_worker.stop()  # it took the place of one that the test has ended
+        return
     left = [name for name in os.listdir(warm_worker.scratch())]
     assert left == [], f"temporary files were left: {left}"
 
