@@ -137,6 +137,7 @@ def _start() -> Host:
     from slicer_testing import callback_errors
     from slicer_testing.application import kits, modules
     from slicer_testing.application.scene import make_core
+    from slicer_testing.application.sequences import SequencePlayer
     from slicer_testing.pythonqt import dialogs, manners, namespaces
 
     _python_slicer(Path(temporary) / "bin")
@@ -146,6 +147,7 @@ def _start() -> Host:
     loader = modules.ModuleLoader(slicer.modules)
     app = qSlicerApplication([sys.argv[0] if sys.argv else "slicer_testing"], core, loader, temporary)
     slicer.app = app
+    app._player = SequencePlayer(core.scene, core.logics["Sequences"])
     for name, logic in core.logics.items():
         loader.add_core(name, logic)
     namespaces.install(slicer)

@@ -247,3 +247,16 @@ def test_a_destroyed_object_says_so():
     qt.QApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
     with pytest.raises((ValueError, RuntimeError)):
         label.text
+
+
+def test_pictures_go_to_vtk_and_back():
+    import vtk
+
+    image = qt.QImage(3, 2, qt.QImage.Format_RGB32)
+    image.fill(qt.QColor(10, 20, 30))
+    image.setPixelColor(1, 0, qt.QColor(200, 100, 50))  # in the top row
+    data, again = vtk.vtkImageData(), qt.QImage()
+    assert slicer.qMRMLUtils().qImageToVtkImageData(image, data)
+    assert data.GetDimensions() == (3, 2, 1) and data.GetScalarComponentAsDouble(1, 1, 0, 0) == 200
+    assert slicer.qMRMLUtils().vtkImageDataToQImage(data, again)
+    assert again.pixelColor(1, 0) == qt.QColor(200, 100, 50) and again.pixelColor(0, 1) == qt.QColor(10, 20, 30)
