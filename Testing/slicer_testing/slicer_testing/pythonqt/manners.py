@@ -26,6 +26,9 @@ _PYSIDE_STYLE = ("slicer_testing.", "PySide6", "shiboken6", "shibokensupport", "
 _HOST = "slicer_testing."
 _QT = ("PySide6.", "shiboken6", "Shiboken")
 _exempt: set[str] = {"slicer_testing"}
+# By module name, whether it is written for PySide6: asked at each access to an attribute, so it has to be quick.
+_styles: dict[str, bool] = {}
+_getframe = sys._getframe
 
 # The type of PySide6's functions.
 _BuiltinFunction = type(QObject.objectName)
@@ -48,15 +51,13 @@ class _Kind(enum.Enum):
 def exempt(module_name: str) -> None:
     """Treat a module as written for PySide6."""
     _exempt.add(module_name)
+    _styles.clear()
 
 
-def _speaks_pyside(depth: int) -> bool:
-    """Whether the caller so many frames above this function is written for PySide6; Qt itself, without any frame, is."""
-    try:
-        name = sys._getframe(depth + 1).f_globals.get("__name__", "")
-    except ValueError:
-        return True
-    return name in _exempt or name.startswith(_PYSIDE_STYLE)
+def _speaks_pyside(module_name: str) -> bool:
+    """Whether a module is written for PySide6."""
+    found = _styles[module_name] = module_name in _exempt or module_name.startswith(_PYSIDE_STYLE)
+    return found
 
 
 def is_host_class(cls: type) -> bool:
@@ -156,7 +157,13 @@ def _getter_for(original: Any) -> Any:
     """Some classes of PySide6 (QProcess, QMenu, ...) have a slot of their own."""
 
     def _getattribute(self: QObject, name: str) -> Any:
-        if name.startswith("__") or _speaks_pyside(1):
+        if name[:2] == "__":
+            return original(self, name)
+        try:
+            caller = _getframe(1).f_globals["__name__"]
+        except (KeyError, ValueError):
+            return original(self, name)  # Qt itself, without any frame of Python's
+        if _styles[caller] if caller in _styles else _speaks_pyside(caller):
             return original(self, name)
         return _get(self, name, original)
 
@@ -195,7 +202,11 @@ def _get(self: QObject, name: str, original: Any) -> Any:
 
 
 def _setattr(self: QObject, name: str, value: Any) -> None:
-    if name.startswith("__") or _speaks_pyside(1):
+    try:
+        caller = _getframe(1).f_globals["__name__"]
+    except (KeyError, ValueError):
+        caller = ""
+    if name[:2] == "__" or not caller or (_styles[caller] if caller in _styles else _speaks_pyside(caller)):
         _store(self, name, value)
     else:
         _set(self, name, value)
