@@ -79,9 +79,10 @@ class DeepRegLogic(ScriptedLoadableModuleLogic):
 
         :return: (passed, one line that says what came out).
         """
-        from deepreg_slicer.waiting import waitForJob
+        from deepreg_slicer.waiting import waitForJob, waitUntilFree
         from deepreg_slicer.worker_client import workerClient
 
+        waitUntilFree()
         result = waitForJob(workerClient().submit("self-test", {"device": device}))
         return result["passed"], "; ".join(result["problems"]) or result["summary"]
 

@@ -18,7 +18,7 @@ def widget(warm_app):
 
 def settled(app, widget) -> None:
     """All that was asked of the worker is answered."""
-    app.wait_for(lambda: not widget.panel.client.busy and not widget.panel._waiting, 60)
+    app.wait_for(lambda: not widget.panel.client.busy and not widget.panel.client._waiting, 60)
     app.process_events()
 
 

@@ -108,15 +108,23 @@ def test_a_job_from_submit_to_result(app, fake):
     job, ending, process = begun(app, fake)
     assert process.written == [{"id": job.id, "op": "dense", "arguments": {"a": 1}}]
     assert os.path.isdir(process.scratch) and fake.busy
-    with pytest.raises(RuntimeError, match="has a job"):
-        fake.submit("dense", {})
     process.says({"id": job.id, "kind": "progress", "fraction": 0.5, "stage": "search", "eta": 2.5}, {"id": job.id, "kind": "log", "text": "hm"})
     # Lines arrive in any pieces.
     line = json.dumps({"id": job.id, "kind": "result", "result": {"x": "\u00e9"}}).encode() + b"\n"
     process.says(line[:7], line[7:30], line[30:])
     assert ending.results == [{"x": "\u00e9"}] and ending.errors == []
     assert ending.progress == [(0.5, "search", 2.5)] and ending.log == ["hm"]
-    assert not fake.busy and busy == [True, False]
+    assert not fake.busy and busy == [True, False] and process.written[-1]["op"] == "dense"
+    # Jobs wait for each other; one that waits can be taken back.
+    first, second, third = (fake.submit(name, {}) for name in ("info", "phantom", "info"))
+    endings = [Ending(each) for each in (first, second, third)]
+    assert process.written[-1]["op"] == "info" and fake.computing
+    fake.cancel(second)
+    assert endings[1].errors[0].code == "cancelled" and not fake.computing
+    process.says({"id": first.id, "kind": "result", "result": {"n": 1}})
+    app.wait_for(lambda: process.written[-1]["id"] == third.id)
+    process.says({"id": third.id, "kind": "result", "result": {"n": 3}})
+    assert [ending.results for ending in endings] == [[{"n": 1}], [], [{"n": 3}]]
     # The next job goes to the same process at once.
     again = fake.submit("info", {})
     assert process.written[-1]["op"] == "info" and len(FakeProcess.made) == 1

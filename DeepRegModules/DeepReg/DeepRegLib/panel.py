@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from DeepRegLib import installation, samples
 from deepreg_slicer.torch_state import missingPackages, torchVersion
-from deepreg_slicer.worker_client import Job, JobError, workerClient
+from deepreg_slicer.worker_client import JobError, workerClient
 
 _COLUMNS = ("Name", "Method", "Licence", "State")
 
@@ -30,7 +30,6 @@ class SetupPanel:
         self.client.busyChanged.connect(self._onBusy)
         self.models: list[dict[str, Any]] = []
         self._info: dict[str, Any] | None = None
-        self._waiting: list[tuple[str, dict[str, Any], Any]] = []
         for title, *_rest in samples.PHANTOMS:
             ui.phantomComboBox.addItem(title)
         ui.selfTestProgressBar.setRange(0, 100)
@@ -57,42 +56,24 @@ class SetupPanel:
 
     def cleanup(self) -> None:
         """Follow nothing any more."""
-        self._waiting.clear()
         self.client.busyChanged.disconnect(self._onBusy)
         self.client.release(self)
 
     # ------------------------------------------------------------------ worker
 
-    def _ask(self, operation: str, arguments: dict[str, Any], then: Any) -> None:
-        """Give the worker a job, after those that it has from here."""
-        self._waiting.append((operation, arguments, then))
-        self._next()
-
-    def _next(self) -> None:
-        if not self._waiting or self.client.busy:
-            return
-        operation, arguments, then = self._waiting.pop(0)
-        job = self.client.submit(operation, arguments)
-        then(job)
-
     def _onBusy(self, busy: bool) -> None:
         for name in ("selfTestButton", "makePhantomButton", "importModelButton", "verifyModelsButton", "refreshButton"):
             getattr(self.ui, name).setEnabled(not busy)
-        if not busy and self._waiting:
-            qt.QTimer.singleShot(0, self._next)
 
     # --------------------------------------------------------------- computing
 
     def refresh(self, *_arguments: Any) -> None:
         """Ask the worker what this computer has, and which models there are."""
         self._showState()
-
-        def asked(job: Job) -> None:
-            self.ui.deviceLabel.text = _("asking...")
-            job.finished.connect(self._onInfo)
-            job.failed.connect(self._onInfoFailed)
-
-        self._ask("info", {}, asked)
+        self.ui.deviceLabel.text = _("asking...")
+        job = self.client.submit("info", {})
+        job.finished.connect(self._onInfo)
+        job.failed.connect(self._onInfoFailed)
         self.listModels()
 
     def _onInfo(self, info: dict[str, Any]) -> None:
@@ -145,17 +126,14 @@ class SetupPanel:
     def selfTest(self, *_arguments: Any) -> None:
         """Register a small pair, and say whether all works."""
         ui = self.ui
-
-        def asked(job: Job) -> None:
-            ui.selfTestLabel.text = _("starting...")
-            ui.selfTestLabel.setStyleSheet("")
-            ui.selfTestProgressBar.setValue(0)
-            ui.selfTestProgressBar.setVisible(True)
-            job.progressed.connect(self._onSelfTestProgress)
-            job.finished.connect(self._onSelfTested)
-            job.failed.connect(self._onSelfTestFailed)
-
-        self._ask("self-test", {}, asked)
+        ui.selfTestLabel.text = _("starting...")
+        ui.selfTestLabel.setStyleSheet("")
+        ui.selfTestProgressBar.setValue(0)
+        ui.selfTestProgressBar.setVisible(True)
+        job = self.client.submit("self-test", {})
+        job.progressed.connect(self._onSelfTestProgress)
+        job.finished.connect(self._onSelfTested)
+        job.failed.connect(self._onSelfTestFailed)
 
     def _onSelfTestProgress(self, fraction: float, stage: str, _left: float | None) -> None:
         self.ui.selfTestProgressBar.setValue(round(100 * fraction))
@@ -192,12 +170,9 @@ class SetupPanel:
 
     def listModels(self, *_arguments: Any) -> None:
         """Ask the worker for all models and their state."""
-
-        def asked(job: Job) -> None:
-            job.finished.connect(self._onModels)
-            job.failed.connect(lambda error: setattr(self.ui.modelLabel, "text", error.text))
-
-        self._ask("models", {}, asked)
+        job = self.client.submit("models", {})
+        job.finished.connect(self._onModels)
+        job.failed.connect(lambda error: setattr(self.ui.modelLabel, "text", error.text))
 
     def _onModels(self, result: dict[str, Any]) -> None:
         self.models = result["models"]
@@ -242,12 +217,9 @@ class SetupPanel:
         path = qt.QFileDialog.getOpenFileName(None, _("Import model"), "", _("Models (*.safetensors *.pth)"))
         if not path:
             return
-
-        def asked(job: Job) -> None:
-            job.finished.connect(lambda _result: self.listModels())
-            job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))
-
-        self._ask("import-model", {"file": path}, asked)
+        job = self.client.submit("import-model", {"file": path})
+        job.finished.connect(lambda _result: self.listModels())
+        job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))
 
 
 def _details(card: dict[str, Any], model: dict[str, Any]) -> str:

@@ -6,9 +6,8 @@ import tempfile
 from typing import Any
 
 import slicer
-from slicer.i18n import tr as _
 
-from deepreg_slicer.waiting import waitForJob
+from deepreg_slicer.waiting import waitForJob, waitUntilFree
 from deepreg_slicer.worker_client import workerClient
 
 CATEGORY = "DeepReg"
@@ -59,9 +58,8 @@ def makePhantom(anatomy: str, seed: int = 0, modalityPair: str | None = None) ->
     Raises:
         RuntimeError: with a text that says what to do.
     """
+    waitUntilFree()
     client = workerClient()
-    if client.busy:
-        raise RuntimeError(_("Another computation is running: wait for its end."))
     with tempfile.TemporaryDirectory(prefix="phantom-", dir=client.scratch()) as folder:
         arguments = {"anatomy": anatomy, "folder": folder, "seed": int(seed), **({"modality_pair": modalityPair} if modalityPair else {})}
         return load(waitForJob(client.submit("phantom", arguments)), anatomy)

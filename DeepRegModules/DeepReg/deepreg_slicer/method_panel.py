@@ -273,7 +273,7 @@ class MethodPanel:
         if missing:
             return _("not installed: {names}; press the button below").format(names=", ".join(missing))
         problem = self.request().problem()
-        if not problem and self.client.busy:
+        if not problem and self.client.computing:
             problem = _("another computation is running: wait for its end")
         return problem
 

@@ -220,7 +220,7 @@ class Registration:
         problem = self.request.problem()
         if problem:
             raise NodeError(problem)
-        if self._client.busy:
+        if self._client.computing:
             raise NodeError("another computation is running: wait for its end, or cancel it")
         self._begun = time.monotonic()
         self._observer = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self.cancel())
@@ -237,7 +237,7 @@ class Registration:
         if self.over:
             return
         if self._job is not None:
-            self._client.cancel()
+            self._client.cancel(self._job)
         else:
             self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
 
@@ -265,7 +265,7 @@ class Registration:
         self._work.start()
 
     def _onExported(self, arguments: dict[str, Any]) -> None:
-        if self._client.busy:  # another panel was faster
+        if self._client.computing:  # another panel was faster
             self._fail(JobError("busy", "another computation is running", "wait for its end, or cancel it"))
             return
         self._job = self._client.submit(self.request.operation, arguments)

@@ -7,7 +7,7 @@ from typing import Any
 
 import slicer
 
-from deepreg_slicer.worker_client import Job, JobError
+from deepreg_slicer.worker_client import Job, JobError, workerClient
 
 
 def waitForJob(job: Job) -> dict[str, Any]:
@@ -25,3 +25,17 @@ def waitForJob(job: Job) -> dict[str, Any]:
     if isinstance(ended[0], JobError):
         raise RuntimeError(ended[0].text)
     return ended[0]
+
+
+def waitUntilFree(seconds: float = 600.0) -> None:
+    """Wait until the worker computes nothing for anybody else.
+
+    Raises:
+        RuntimeError: if that takes longer.
+    """
+    end = time.monotonic() + seconds
+    while workerClient().computing:
+        slicer.app.processEvents()
+        time.sleep(0.002)
+        if time.monotonic() > end:
+            raise RuntimeError("another computation is running: wait for its end, or cancel it")

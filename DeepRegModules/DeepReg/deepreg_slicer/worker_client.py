@@ -6,6 +6,7 @@ job that it had ends with a message that says what to do, and the next job start
 
 from __future__ import annotations
 
+import collections
 import itertools
 import json
 import logging
@@ -30,6 +31,8 @@ GRACE = 0.6
 # One line of the protocol is never longer: a stream without line ends is none of the worker's.
 _LONGEST_LINE = 50_000_000
 _TAIL_LINES = 40
+# What takes a second or two: whoever wants to compute waits for the end of these, without being told.
+_SHORT = ("info", "models", "warm", "import-model")
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Job:
 
 
 class WorkerClient:
-    """Starts the worker, gives it one job at a time, and looks after it.
+    """Starts the worker, gives it one job after the other, and looks after it.
 
     Args:
         makeProcess: makes what :class:`WorkerProcess` is.
@@ -102,6 +105,7 @@ class WorkerClient:
         self._numbers = itertools.count(1)
         self._job: Job | None = None
         self._request: bytes | None = None
+        self._waiting: collections.deque[tuple[Job, bytes]] = collections.deque()
         self._heard = self._cancelledAt = 0.0
         self._scratch: str | None = None
         self._users: set[int] = set()
@@ -125,8 +129,14 @@ class WorkerClient:
 
     @property
     def busy(self) -> bool:
-        """Whether it has a job."""
+        """Whether it has a job, however short."""
         return self._job is not None
+
+    @property
+    def computing(self) -> bool:
+        """Whether it has a job for which nobody should have to wait."""
+        jobs = [self._job, *(job for job, _ in self._waiting)]
+        return any(job is not None and job.operation not in _SHORT for job in jobs)
 
     @property
     def running(self) -> bool:
@@ -148,17 +158,19 @@ class WorkerClient:
     # -------------------------------------------------------------------- jobs
 
     def submit(self, operation: str, arguments: dict[str, Any]) -> Job:
-        """Give the worker a job. Its signals come later, never from within this call.
-
-        Raises:
-            RuntimeError: if it has one.
-        """
-        if self._job is not None:
-            raise RuntimeError("the worker has a job")
+        """Give the worker a job, to be done after those that it has. Its signals come later, never from within this call."""
         job = Job(str(next(self._numbers)), operation)
         request = {"id": job.id, "op": operation, "arguments": arguments}
-        self._request = json.dumps(request, allow_nan=False).encode("utf-8") + b"\n"
-        self._job = job
+        self._waiting.append((job, json.dumps(request, allow_nan=False).encode("utf-8") + b"\n"))
+        if self._job is None:
+            self._next()
+        return job
+
+    def _next(self) -> None:
+        """Begin the job that has waited longest."""
+        if not self._waiting or self._job is not None:
+            return
+        self._job, self._request = self._waiting.popleft()
         self._heard = time.monotonic()
         self._watch.start()
         if self._process is None:
@@ -167,10 +179,17 @@ class WorkerClient:
         elif self._ready:
             self._send()
         self.busyChanged.emit(True)
-        return job
 
-    def cancel(self) -> None:
-        """Stop the job: by asking, and if that does not help at once, by ending the process."""
+    def cancel(self, job: Job | None = None) -> None:
+        """Stop a job, by default the present one: by asking, and if that does not help at once, by ending the process."""
+        waiting = next((pair for pair in self._waiting if pair[0] is job), None) if job is not None else None
+        if waiting is not None:
+            self._waiting.remove(waiting)
+            job.over = True
+            job.failed.emit(JobError("cancelled", "stopped by the user", "nothing was changed"))
+            return
+        if job is not None and job is not self._job:
+            return
         job = self._job
         if job is None or job.cancelling:
             return
@@ -183,7 +202,9 @@ class WorkerClient:
         self._process.write(json.dumps(request).encode("utf-8") + b"\n")
 
     def stop(self) -> None:
-        """End the worker and its files, now; a job it has is cancelled."""
+        """End the worker and its files, now; jobs it has are cancelled."""
+        for job, _ in list(self._waiting):
+            self.cancel(job)
         if self._job is not None:
             self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
         process, pids = self._process, self.pids
@@ -345,6 +366,9 @@ class WorkerClient:
         self._job = self._request = None
         job.over = True
         self._watch.stop()
+        if self._waiting:
+            # At the next turn of the event loop: whoever had this job hears of its end first.
+            qt.QTimer.singleShot(0, self._next)
         self.busyChanged.emit(False)
 
     def _log(self, text: str) -> None:

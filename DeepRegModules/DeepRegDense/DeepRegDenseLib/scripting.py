@@ -9,6 +9,7 @@ from typing import Any
 from deepreg_engine.errors import EngineError
 from deepreg_engine.methods.presets import dense_preset
 from deepreg_slicer.registration import Inputs, Output, Outputs, Registration, Request, Result
+from deepreg_slicer.waiting import waitUntilFree
 
 
 def register(
@@ -25,5 +26,6 @@ def register(
         raise RuntimeError(f"there is no output {sorted(unknown)[0]!r}; there are {', '.join(sorted(known))}")
     wanted = Outputs(**{name: Output(name in set(outputs)) for name in known})
     run = Registration(Request("dense", "Dense registration", Inputs(fixed, moving, **more), wanted, values, preset, device))
+    waitUntilFree()
     run.start()
     return run.wait()
