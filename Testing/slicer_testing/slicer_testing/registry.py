@@ -111,6 +111,10 @@ class _Missing:
     def __call__(self, *args: object, **kwargs: object) -> None:
         raise self.error()
 
+
+class _MissingProperty(_Missing):
+    """A property that a host widget does not implement: it cannot be set either."""
+
     def __set__(self, instance: object, value: object) -> None:
         raise self.error()
 
@@ -139,7 +143,7 @@ def slicer_widget(cls: type) -> type:
             raise TypeError(f"the application's {cls.__name__} has no {member}")
     for member in api.properties:
         if getter(cls, member) is None:
-            setattr(cls, member, _Missing(cls.__name__, member, call=False))
+            setattr(cls, member, _MissingProperty(cls.__name__, member, call=False))
         if api.properties[member] and not hasattr(cls, setter(member)):
             setattr(cls, setter(member), _Missing(cls.__name__, setter(member), call=True))
     for member in api.methods | api.signals:
@@ -150,7 +154,7 @@ def slicer_widget(cls: type) -> type:
 
 
 def stands_for(name: str) -> Callable[[type], type]:
-    """Let a class that is no widget say which members of the application's class it does not implement.
+    """Let a class that is no widget say which members of the application's class it does not implement; its objects may have them.
 
     Args:
         name: of the application's class.

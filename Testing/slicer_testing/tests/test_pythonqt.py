@@ -260,3 +260,8 @@ def test_pictures_go_to_vtk_and_back():
     assert data.GetDimensions() == (3, 2, 1) and data.GetScalarComponentAsDouble(1, 1, 0, 0) == 200
     assert slicer.qMRMLUtils().vtkImageDataToQImage(data, again)
     assert again.pixelColor(1, 0) == qt.QColor(200, 100, 50) and again.pixelColor(0, 1) == qt.QColor(10, 20, 30)
+
+
+def test_flags_add_up():
+    assert qt.Qt.AlignRight + qt.Qt.AlignVCenter == qt.Qt.AlignRight | qt.Qt.AlignVCenter == 1 + 129
+    assert qt.QDialog.Accepted - 1 == qt.QDialog.Rejected

@@ -12,15 +12,23 @@ import slicer
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout
 
-from slicer_testing.application import core_modules
+from slicer_testing.application import command_line_modules, core_modules
 from slicer_testing.registry import slicer_widget, stands_for, widget
 
 
 class Modules:
     """``slicer.modules``: one attribute for each module, in lower case; scripts may add their own."""
 
+    def __init__(self) -> None:
+        self._folders: list[Path] = []
+
     def __getattr__(self, name: str) -> Any:
-        raise core_modules.missing(name) or AttributeError(f"'Modules' object has no attribute '{name}'")
+        # The application has found the command-line modules of its search paths when it started.
+        found = None if name.startswith("_") else command_line_modules.find(name, self._folders)
+        if found is None:
+            raise core_modules.missing(name) or AttributeError(f"'Modules' object has no attribute '{name}'")
+        setattr(self, name, found)
+        return found
 
 
 class CoreModule:
@@ -241,7 +249,8 @@ class ModuleLoader:
 
     def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self.paths: list[Path] = []
+        # One list, so that command-line modules are found in the same folders.
+        self.paths = modules._folders
         self.loaded: dict[str, Any] = {}
         self.manager: qSlicerModuleManager | None = None
         # Called after each load; the application then tells those who wait for the end of its start.

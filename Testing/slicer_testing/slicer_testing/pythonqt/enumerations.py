@@ -57,6 +57,10 @@ def _as_integer(cls: type[enum.Enum]) -> None:
         if not flag:
             setattr(cls, name, combine(name))
             setattr(cls, name.replace("__", "__r", 1), combine(name))
+    # Flags that are added up instead of or'ed are common in modules.
+    for name in ("__add__", "__sub__"):
+        setattr(cls, name, combine(name))
+    cls.__radd__ = combine("__radd__")
     cls.__hash__ = lambda self: hash(self.value)
     cls.__int__ = lambda self: self.value
     cls.__index__ = lambda self: self.value
