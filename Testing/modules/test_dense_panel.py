@@ -278,11 +278,11 @@ def test_the_moving_volume_can_be_shown_through_the_transform(warm_app, hands, w
 def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, widget, pair, phantom_folder):
     import slicer
 
-    from DeepRegLib.samples import _loadSegmentation
+    from DeepRegLib.samples import loadSegmentation
 
     names = json.loads((phantom_folder / "phantom.json").read_text())["label_names"]
     labels = {int(value): name for value, name in names.items()}
-    segmentations = [_loadSegmentation(str(phantom_folder / f"{side}_labels.nii.gz"), f"{side} organs", labels) for side in ("fixed", "moving")]
+    segmentations = [loadSegmentation(str(phantom_folder / f"{side}_labels.nii.gz"), f"{side} organs", labels) for side in ("fixed", "moving")]
     landmarks = [load_points(phantom_folder / f"{side}_landmarks.csv", side) for side in ("fixed", "moving")]
     mask = slicer.util.loadLabelVolume(str(phantom_folder / "fixed_mask.nii.gz"))
     node = widget.panel.node
@@ -321,9 +321,9 @@ def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, 
 
 
 def test_a_segment_is_a_mask(warm_app, hands, widget, pair, phantom_folder):
-    from DeepRegLib.samples import _loadSegmentation
+    from DeepRegLib.samples import loadSegmentation
 
-    segmentation = _loadSegmentation(str(phantom_folder / "fixed_labels.nii.gz"), "organs", {})
+    segmentation = loadSegmentation(str(phantom_folder / "fixed_labels.nii.gz"), "organs", {})
     ids = [segmentation.GetSegmentation().GetNthSegmentID(n) for n in range(segmentation.GetSegmentation().GetNumberOfSegments())]
     sizes = [segmentation.GetSegmentation().GetSegment(i).GetName() for i in ids]
     widget.ui.moreInputsCollapsibleButton.collapsed = False

@@ -61,9 +61,9 @@ class SetupPanel:
 
     # ------------------------------------------------------------------ worker
 
-    def _onBusy(self, busy: bool) -> None:
+    def _onBusy(self, _busy: bool) -> None:
         for name in ("selfTestButton", "makePhantomButton", "importModelButton", "verifyModelsButton", "refreshButton"):
-            getattr(self.ui, name).setEnabled(not busy)
+            getattr(self.ui, name).setEnabled(not self.client.computing)
 
     # --------------------------------------------------------------- computing
 

@@ -71,8 +71,8 @@ def load(made: dict[str, Any], name: str) -> dict[str, Any]:
     nodes = {}
     for side in ("fixed", "moving"):
         nodes[side] = slicer.util.loadVolume(files[side], {"name": f"{name} {side}", "show": False})
-        nodes[f"{side}Labels"] = _loadSegmentation(files[f"{side}_labels"], f"{name} {side} organs", labels)
-        nodes[f"{side}Landmarks"] = _loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
+        nodes[f"{side}Labels"] = loadSegmentation(files[f"{side}_labels"], f"{name} {side} organs", labels)
+        nodes[f"{side}Landmarks"] = loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
     slicer.util.setSliceViewerLayers(background=nodes["fixed"], foreground=nodes["moving"], foregroundOpacity=0.5, fit=True)
     for node in nodes.values():
         # The files are temporary: saving the scene has to write anew.
@@ -81,7 +81,8 @@ def load(made: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: nodes[key] for key in ("fixed", "moving", "fixedLabels", "movingLabels", "fixedLandmarks", "movingLandmarks")}
 
 
-def _loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
+def loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
+    """Load a label map as a segmentation with names."""
     labelMap = slicer.util.loadLabelVolume(path, {"show": False})
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
@@ -95,7 +96,8 @@ def _loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
     return node
 
 
-def _loadPoints(path: str, name: str) -> Any:
+def loadPoints(path: str, name: str) -> Any:
+    """Load a points file of the engine's as markups."""
     import csv
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)

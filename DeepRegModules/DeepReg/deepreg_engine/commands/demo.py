@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from deepreg_engine.commands.parsing import examples, paragraph, seed
+from deepreg_engine.commands.parsing import Parser, examples, paragraph, seed
 from deepreg_engine.commands.phantom import check_folder
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.register import chosen_parameters
@@ -32,47 +32,73 @@ Make a phantom pair and register it, or register two images of your own with the
 transform, warped image, report and one picture (before, after, deformation grid, difference) into a folder.
 """
 _EXAMPLES = ("demo", "demo --anatomy thorax --seed 2 --output breathing", "demo fixed.nii.gz moving.nii.gz --preset mr-ct --output result")
-_PRESETS = {"abdomen": "abdomen-ct", "thorax": "thorax-ct", "brain": "brain-mr"}
+PHANTOM_PRESETS = {"abdomen": "abdomen-ct", "thorax": "thorax-ct", "brain": "brain-mr"}
 _RESULTS = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     parser = commands.add_parser("demo", help=_HELP, description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    add_choices(parser)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def add_choices(parser: Parser) -> None:
+    """Describe what can be chosen."""
     parser.add_argument("images", nargs="*", metavar="FIXED MOVING", help="two images of your own (default: a phantom)")
     parser.add_argument("--output", default="demo", metavar="DIR", help="folder for the results, made if it is missing (default: demo)")
     parser.add_argument("--anatomy", choices=ANATOMIES, metavar="NAME", help=f"which phantom: {', '.join(ANATOMIES)} (default: abdomen)")
     parser.add_argument("--seed", type=seed, metavar="N", help="of the phantom: patient, deformation and noise (default: 0)")
     presets = f"default: the phantom's; {DEFAULT_DENSE_PRESET} for two images"
     parser.add_argument("--preset", metavar="NAME", help=f"parameters for a task ({presets})")
-    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Register and show."""
-    if len(options.images) not in (0, 2):
-        count = len(options.images)
-        raise ParameterError(f"{count} image{'s' if count > 1 else ''} given", "give two, FIXED and MOVING, or none for a phantom")
-    if options.images and (options.anatomy or options.seed is not None):
-        raise ParameterError("--anatomy and --seed are for the phantom", "leave them out with images of your own")
+    check_choice(options)
     anatomy = options.anatomy or "abdomen"
-    preset = options.preset or (DEFAULT_DENSE_PRESET if options.images else _PRESETS[anatomy])
+    preset = options.preset or (DEFAULT_DENSE_PRESET if options.images else PHANTOM_PRESETS[anatomy])
     parameters = chosen_parameters(preset, [], None, None)
     check_matplotlib()
     folder = Path(options.output)
     results = {name: str(folder / file) for name, file in _RESULTS.items()}
-    with _made(folder) as written, Progress() as progress:
+    with made_folder(folder) as written, Progress() as progress:
         check_outputs(results, options.images)
         if options.images:
             files = dict(zip(("fixed", "moving"), options.images))
         else:
             check_folder(folder)
             progress(0.0, f"making the phantom ({anatomy})")
-            files = _phantom(anatomy, options.seed or 0, folder, written)
+            files = written_phantom(anatomy, options.seed or 0, folder, written)
         request = DenseRequest(**files, **results, preset=preset, parameters=parameters)
         report = run_dense(request, progress)
-    rows = _rows(report) if not options.images else _similarity_rows(request)
-    rows += [
+    gained = phantom_rows(report) if not options.images else similarity_rows(request.fixed, request.moving, request.transform)
+    sys.stdout.write("\n".join(summary_lines(report, gained, results)) + "\n")
+
+
+def check_choice(options: argparse.Namespace) -> None:
+    """Make sure that either a phantom or two images are asked for.
+
+    Raises:
+        ParameterError: if not.
+    """
+    if len(options.images) not in (0, 2):
+        count = len(options.images)
+        raise ParameterError(f"{count} image{'s' if count > 1 else ''} given", "give two, FIXED and MOVING, or none for a phantom")
+    if options.images and (options.anatomy or options.seed is not None):
+        raise ParameterError("--anatomy and --seed are for the phantom", "leave them out with images of your own")
+
+
+def summary_lines(report: dict, gained: list[list[str]], results: dict[str, str]) -> list[str]:
+    """What a registration gained, as a table, and where its files are.
+
+    Args:
+        report: of the registration.
+        gained: rows of the table, each a name and what it was before and after.
+        results: name to file.
+    """
+    rows = [
+        *gained,
         ["folded voxels, %", "-", number(report["regularity"]["folding_percent"], 3)],
         ["mean displacement, mm", "-", number(report["displacement"]["mean"])],
         ["  beyond the alignment, mm", "-", number(report["deformation"]["mean"])],
@@ -80,12 +106,11 @@ def run(options: argparse.Namespace) -> None:
     ]
     lines = [*table([["", "before", "after"], *rows]), ""]
     lines += [f"note: {note}" for note in report["notes"]]
-    lines += [f"{name:<10} {path}" for name, path in results.items()]
-    sys.stdout.write("\n".join(lines) + "\n")
+    return lines + [f"{name:<10} {path}" for name, path in results.items()]
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[list[Path]]:
+def made_folder(folder: Path) -> Iterator[list[Path]]:
     """A folder, made if it is missing. If what is done in it fails, the files that were put on the list go, and it too if it was made."""
     written: list[Path] = []
     made = not folder.exists()
@@ -103,7 +128,7 @@ def _made(folder: Path) -> Iterator[list[Path]]:
         raise
 
 
-def _phantom(anatomy: str, number: int, folder: Path, written: list[Path]) -> dict[str, str]:
+def written_phantom(anatomy: str, number: int, folder: Path, written: list[Path]) -> dict[str, str]:
     """Make and write a phantom: the files for a request. Those that were not there before go on the list."""
     from deepreg_engine.phantoms import make_pair, write_pair
 
@@ -122,8 +147,8 @@ def _phantom(anatomy: str, number: int, folder: Path, written: list[Path]) -> di
     }
 
 
-def _rows(report: dict) -> list[list[str]]:
-    """Landmarks and labels of the phantom."""
+def phantom_rows(report: dict) -> list[list[str]]:
+    """What a registration gained at a phantom's landmarks and labels."""
     landmarks, overlap = report["landmarks"], report["overlap"]
     rows = [[f"landmark error, mean of {landmarks['after']['count']}, mm", *(number(landmarks[k]["mean"]) for k in ("before", "after"))]]
     rows.append(["landmark error, largest, mm", *(number(landmarks[k]["max"]) for k in ("before", "after"))])
@@ -132,10 +157,10 @@ def _rows(report: dict) -> list[list[str]]:
     return rows
 
 
-def _similarity_rows(request: DenseRequest) -> list[list[str]]:
+def similarity_rows(fixed_file: str, moving_file: str, transform_file: str) -> list[list[str]]:
     """What can be said of images without landmarks or labels."""
-    fixed, moving = read_image(request.fixed), read_image(request.moving)
-    field = read_field(request.transform)
+    fixed, moving = read_image(fixed_file), read_image(moving_file)
+    field = read_field(transform_file)
     values = [_mutual_information(fixed, moving, transform) for transform in (None, field.to_transform())]
     return [["mutual information (higher is better)", *(number(value, 3) for value in values)]]
 
