@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 # Read by the worker when it loads torch, see the command line.
@@ -11,12 +10,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest
 
-pytest_plugins = ["slicer_testing.plugin"]
+from bench import MODULES, SHARED_DATA, stop_worker
 
-ROOT = Path(__file__).resolve().parents[2]
-MODULES = ROOT / "DeepRegModules"
-SHARED_DATA = ROOT.parent / "shared" / "data"
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+pytest_plugins = ["slicer_testing.plugin"]
 
 
 @pytest.fixture(scope="session")
@@ -43,20 +39,6 @@ def app(slicer_app):
     slicer_app.add_module_path(MODULES)
     yield slicer_app
     stop_worker()
-
-
-def stop_worker() -> None:
-    """End the worker, and check that it leaves nothing."""
-    from deepreg_slicer import worker_client
-
-    client = worker_client._client
-    if client is None:
-        return
-    scratch = client._scratch
-    client.stop()
-    client.silence, client.startup, client.grace = worker_client.SILENCE, worker_client.STARTUP, worker_client.GRACE
-    assert not client.running and not client.busy
-    assert scratch is None or not os.path.exists(scratch)
 
 
 @pytest.fixture(scope="module")

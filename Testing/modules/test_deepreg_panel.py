@@ -209,7 +209,7 @@ def own_models(tmp_path, monkeypatch):
 
 
 def test_models_are_listed_with_card_and_checksum(slicer_app, own_models):
-    from conftest import MODULES, stop_worker
+    from bench import MODULES, stop_worker
 
     slicer_app.add_module_path(MODULES)
     stop_worker()  # one that runs already does not know of the folder

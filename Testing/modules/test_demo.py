@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import SimpleITK as sitk
-from conftest import ROOT
+from bench import ROOT
 from PySide6.QtGui import QImage
 
 from slicer_testing.pictures import pixels

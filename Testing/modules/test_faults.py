@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import stop_worker
+from bench import stop_worker
 from panels import applied, finish, nodes, opened, quick
 from world import add_linear, add_volume
 

@@ -9,7 +9,7 @@ import time
 
 import psutil
 import pytest
-from conftest import POSIX
+from bench import POSIX
 
 
 class FakeProcess:
@@ -296,7 +296,7 @@ def test_the_application_imports_no_torch(app, client):
     import sys
     from pathlib import Path
 
-    from conftest import MODULES, ROOT
+    from bench import MODULES, ROOT
 
     # In a process of its own: tests of the engine load torch into this one.
     program = (
