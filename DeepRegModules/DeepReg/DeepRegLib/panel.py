@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from DeepRegLib import installation, samples
 from deepreg_slicer.torch_state import missingPackages, torchVersion
+from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
 
 _COLUMNS = ("Name", "Method", "Licence", "State")
@@ -37,7 +38,12 @@ class SetupPanel:
         ui.modelsTable.setColumnCount(len(_COLUMNS))
         ui.modelsTable.setHorizontalHeaderLabels([_(column) for column in _COLUMNS])
         ui.modelsTable.verticalHeader().setVisible(False)
-        ui.modelsTable.horizontalHeader().setStretchLastSection(True)
+        header = ui.modelsTable.horizontalHeader()
+        for column in range(len(_COLUMNS)):
+            last = column == len(_COLUMNS) - 1
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch if last else qt.QHeaderView.ResizeToContents)
+        ui.modelsTable.setWordWrap(False)
+        self._wheelGuard = WheelGuard(ui.computingCollapsibleButton.parentWidget())
         ui.installButton.connect("clicked(bool)", self.install)
         ui.refreshButton.connect("clicked(bool)", self.refresh)
         ui.selfTestButton.connect("clicked(bool)", self.selfTest)
@@ -45,6 +51,8 @@ class SetupPanel:
         ui.importModelButton.connect("clicked(bool)", self.importModel)
         ui.verifyModelsButton.connect("clicked(bool)", self.listModels)
         ui.modelsTable.connect("itemSelectionChanged()", self._showModel)
+        for label in (ui.explanationLabel, ui.selfTestLabel, ui.modelLabel):
+            _show(label, "")
         self._showState()
         self._fillModels()
 
@@ -82,7 +90,7 @@ class SetupPanel:
 
     def _onInfoFailed(self, error: JobError) -> None:
         self.ui.deviceLabel.text = "-"
-        self.ui.explanationLabel.text = error.text
+        self._explain(error.text)
 
     def _showState(self) -> None:
         ui, info, missing = self.ui, self._info, missingPackages()
@@ -91,9 +99,9 @@ class SetupPanel:
         ui.installButton.setEnabled(bool(missing))
         ui.installButton.text = _("Install PyTorch...") if "torch" in missing or not missing else _("Install {names}...").format(names=", ".join(missing))
         if missing:
-            ui.explanationLabel.text = _("Missing: {names}. The modules can be looked at, but not compute.").format(names=", ".join(missing))
+            self._explain(_("Missing: {names}. The modules can be looked at, but not compute.").format(names=", ".join(missing)))
         elif info is not None:
-            ui.explanationLabel.text = ""
+            self._explain("")
         if info is None:
             from deepreg_engine import __version__
 
@@ -109,6 +117,9 @@ class SetupPanel:
             texts.append(_("on the graphics card {available:.1f} of {total:.1f} GB").format(**{k: v / 1e9 for k, v in best["memory"].items()}))
         ui.memoryLabel.text = "; ".join(texts) or "-"
 
+    def _explain(self, text: str) -> None:
+        _show(self.ui.explanationLabel, text)
+
     def install(self, *_arguments: Any) -> None:
         """Install what is missing, after asking."""
         with slicer.util.tryWithErrorDisplay(_("The installation failed."), waitCursor=False):
@@ -116,17 +127,17 @@ class SetupPanel:
             self.client.stop()  # the next one sees the new packages
             self._info = None
             self._showState()
-            self.ui.explanationLabel.text = outcome.text
+            self._explain(outcome.text)
             if outcome.installed:
                 self.refresh()
-                self.ui.explanationLabel.text = outcome.text
+                self._explain(outcome.text)
 
     # --------------------------------------------------------------- self-test
 
     def selfTest(self, *_arguments: Any) -> None:
         """Register a small pair, and say whether all works."""
         ui = self.ui
-        ui.selfTestLabel.text = _("starting...")
+        _show(ui.selfTestLabel, _("starting..."))
         ui.selfTestLabel.setStyleSheet("")
         ui.selfTestProgressBar.setValue(0)
         ui.selfTestProgressBar.setVisible(True)
@@ -150,7 +161,7 @@ class SetupPanel:
 
     def _sayTested(self, text: str, color: str) -> None:
         self.ui.selfTestProgressBar.setVisible(False)
-        self.ui.selfTestLabel.text = text
+        _show(self.ui.selfTestLabel, text)
         self.ui.selfTestLabel.setStyleSheet(f"color: {color};")
 
     # ------------------------------------------------------------- sample data
@@ -172,12 +183,12 @@ class SetupPanel:
         """Ask the worker for all models and their state."""
         job = self.client.submit("models", {})
         job.finished.connect(self._onModels)
-        job.failed.connect(lambda error: setattr(self.ui.modelLabel, "text", error.text))
+        job.failed.connect(lambda error: _show(self.ui.modelLabel, error.text))
 
     def _onModels(self, result: dict[str, Any]) -> None:
         self.models = result["models"]
         self._fillModels()
-        self.ui.modelLabel.text = _("Models of your own are kept in {folder}.").format(folder=result["own_folder"])
+        _show(self.ui.modelLabel, _("Models of your own are kept in {folder}.").format(folder=result["own_folder"]))
 
     def _rows(self) -> list[tuple[tuple[str, ...], str]]:
         """Cells and detail of each row."""
@@ -203,14 +214,13 @@ class SetupPanel:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 table.setItem(number, column, item)
-        table.resizeColumnsToContents()
-        table.horizontalHeader().setStretchLastSection(True)
+        table.resizeRowsToContents()
 
     def _showModel(self) -> None:
         row = self.ui.modelsTable.currentRow()
         rows = self._rows()
         if 0 <= row < len(rows):
-            self.ui.modelLabel.text = rows[row][1]
+            _show(self.ui.modelLabel, rows[row][1])
 
     def importModel(self, *_arguments: Any) -> None:
         """Add a model file to the user's own."""
@@ -220,6 +230,12 @@ class SetupPanel:
         job = self.client.submit("import-model", {"file": path})
         job.finished.connect(lambda _result: self.listModels())
         job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))
+
+
+def _show(label: Any, text: str) -> None:
+    """Give a label a text; without one it takes no room."""
+    label.text = text
+    label.setVisible(bool(text))
 
 
 def _details(card: dict[str, Any], model: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
 from deepreg_slicer.feature_chooser import FeatureChooser
-from deepreg_slicer.parameter_form import ParameterForm
+from deepreg_slicer.parameter_form import ParameterForm, words
 from deepreg_slicer.parameter_node import inputsOf, outputsOf
 from deepreg_slicer.parameter_pack import setValues, valuesOf
 from deepreg_slicer.presets import PresetLibrary
@@ -26,6 +26,7 @@ from deepreg_slicer.segment_selector import SegmentChooser
 from deepreg_slicer.torch_state import missingPackages
 from deepreg_slicer.transforms import interpolateLinearly
 from deepreg_slicer.volumes import NodeError
+from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
 
 
@@ -73,6 +74,11 @@ class MethodPanel:
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
         self.features = FeatureChooser(self.operation)
         self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget})
+        # The form is younger than the widgets below it; for the keyboard it stands where it is seen.
+        before = ui.deviceComboBox
+        for widget in self.form.widgets.values():
+            qt.QWidget.setTabOrder(before, widget)
+            before = widget
         self.fixedSegment = SegmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
         self.movingSegment = SegmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
         self._fillPresets()
@@ -83,11 +89,13 @@ class MethodPanel:
         ui.progressBar.setRange(0, 1000)
         self._showRunning(False)
         ui.logTextEdit.setReadOnly(True)
+        self._say("", bad=False)
         # The tick boxes of outputs are the labels of their rows: without a tick there is nothing to choose.
         for name in ("volume", "inverse", "labels", "jacobian", "uncertainty"):
             box, selector = getattr(ui, f"{name}WantedCheckBox"), getattr(ui, f"{name}OutputSelector")
             box.connect("toggled(bool)", selector.setEnabled)
             selector.setEnabled(box.checked)
+        self._wheelGuard = WheelGuard(ui.inputsCollapsibleButton.parentWidget())
 
     def _connect(self) -> None:
         ui = self.ui
@@ -232,7 +240,7 @@ class MethodPanel:
         values = self.values()
         changed = [name for name, value in values.items() if preset.values.get(name) != value]
         text = preset.help[:1].upper() + preset.help[1:]
-        label.text = f"{text}." + (_(" Changed under Advanced: {names}.").format(names=", ".join(changed)) if changed else "")
+        label.text = f"{text}." + (_(" Changed under Advanced: {names}.").format(names=", ".join(words(name) for name in changed)) if changed else "")
 
     # --------------------------------------------------------------- can apply
 
@@ -321,7 +329,7 @@ class MethodPanel:
         run.finished.connect(self._onFinished)
         run.failed.connect(self._onFailed)
         self.ui.logTextEdit.clear()
-        self.ui.resultLabel.text = ""
+        self._say("", bad=False)
         self.run = run
         self._showRunning(True)
         try:
@@ -363,8 +371,6 @@ class MethodPanel:
             node.resultTransform = result.nodes.get("transform")
             node.resultVolume = result.nodes.get("volume")
             node.resultSummary = result.summary
-        for note in result.report.get("notes", []):
-            self._onLog(note)
         self._onLog(result.summary)
         self._showResult()
         self.showing = True
@@ -397,6 +403,7 @@ class MethodPanel:
     def _say(self, text: str, bad: bool) -> None:
         self.ui.resultLabel.text = text[:1].upper() + text[1:]
         self.ui.resultLabel.setStyleSheet("color: #c03020;" if bad else "")
+        self.ui.resultLabel.setVisible(bool(text))
 
     # ------------------------------------------------------------------ result
 

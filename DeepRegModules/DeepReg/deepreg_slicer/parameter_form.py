@@ -11,12 +11,18 @@ from slicer.i18n import tr as _
 
 # Abbreviations that a plain capital letter would spoil.
 _WORDS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
+# Pixels between a group and the heading of the next; of the narrowest combo box.
+_ABOVE_HEADING, _LEAST_WIDTH = 6, 80
+
+
+def words(name: str) -> str:
+    """A parameter's name as it stands within a sentence."""
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def title(name: str) -> str:
     """A parameter's name as a label."""
-    words = [_WORDS.get(word, word) for word in name.split("_")]
-    text = " ".join(words)
+    text = words(name)
     return text[:1].upper() + text[1:]
 
 
@@ -52,8 +58,11 @@ class ParameterForm:
                 group = description.group
                 heading = qt.QLabel(f"<b>{html.escape(group)}</b>")
                 heading.objectName = f"{group}Heading"
+                heading.setContentsMargins(0, _ABOVE_HEADING, 0, 0)
                 layout.addRow(heading)
             widget = self._own.get(description.name) or _widget(description)
+            if isinstance(widget, qt.QComboBox):
+                _narrow(widget)
             widget.objectName = f"{description.name}Parameter"
             widget.setToolTip(toolTip(description))
             label = qt.QLabel(f"{title(description.name)}:")
@@ -86,10 +95,14 @@ def _widget(description: Any) -> Any:
     spin.setSingleStep(1 if whole else _step(description.default))
     if description.unit:
         spin.suffix = f" {_unit(description.unit)}"
-    # A wheel that scrolls the panel shall not change what it comes past.
-    spin.setFocusPolicy(qt.Qt.StrongFocus)
     spin.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
     return spin
+
+
+def _narrow(box: Any) -> None:
+    """Let a combo box get as narrow as the panel wants it, whatever the length of its texts."""
+    box.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
+    box.setMinimumWidth(_LEAST_WIDTH)
 
 
 def _decimals(low: float, high: float) -> int:

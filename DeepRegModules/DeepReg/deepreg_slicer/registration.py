@@ -29,7 +29,7 @@ from deepreg_slicer.nrrd import NrrdError
 from deepreg_slicer.provenance import describe, record
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.transforms import readField, setFromParent, writeFromParent
-from deepreg_slicer.volumes import NodeError, newNode, readImage, setVolume, snapshot, worldGeometry, writeVolume
+from deepreg_slicer.volumes import NodeError, newNode, readImage, setVolume, showLike, snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_client import JobError, WorkerClient, workerClient
 
 # Shares of the progress bar.
@@ -458,8 +458,11 @@ class Registration:
             _, image, geometry = value[0]
             labelmaps.setLabelMap(node, image, geometry, self.request.inputs.movingLabels)
         else:
+            new = node.GetDisplayNode() is None
             setVolume(node, *value)
             node.CreateDefaultDisplayNodes()
+            if name == "volume" and new and _inScene(self.request.inputs.moving):
+                showLike(node, self.request.inputs.moving)
 
 
 def _inScene(node: Any) -> bool:

@@ -218,6 +218,17 @@ def setVolume(node: Any, image: vtk.vtkImageData, geometry: Geometry) -> None:
     node.SetAndObserveImageData(image)
 
 
+def showLike(node: Any, other: Any) -> None:
+    """Show a volume in the window, level and colours of another: the two can be compared by eye."""
+    display, like = node.GetDisplayNode(), other.GetDisplayNode()
+    if like is None or not like.IsA("vtkMRMLScalarVolumeDisplayNode"):
+        return
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(like.GetWindow(), like.GetLevel())
+    if like.GetColorNodeID():
+        display.SetAndObserveColorNodeID(like.GetColorNodeID())
+
+
 def mapPoints(transform: vtk.vtkAbstractTransform | None, points: np.ndarray) -> np.ndarray:
     """Points (N, 3) through a VTK transform."""
     points = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, 3)

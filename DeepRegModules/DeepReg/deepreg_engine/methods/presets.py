@@ -29,19 +29,19 @@ class Preset:
 DENSE_PRESETS = (
     Preset(
         "abdomen-ct",
-        "Abdomen CT, between patients",
+        "Abdomen CT",
         "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm",
         DenseParameters(),
     ),
     Preset(
         "thorax-ct",
-        "Thorax CT, breathing",
+        "Thorax CT",
         "CT of the chest at two breathing states: up to 6 cm at the diaphragm, fine vessels",
         DenseParameters(working_spacing=3.0, search_stages=1),
     ),
     Preset(
         "brain-mr",
-        "Brain MR, same contrast",
+        "Brain MR",
         "MR of the head with one contrast: small differences, found to a fraction of a millimetre",
         DenseParameters(
             working_spacing=1.0,

@@ -1,0 +1,28 @@
+"""Turning the wheel over a panel scrolls the panel; what the mouse comes past keeps its value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+
+class WheelGuard(qt.QObject):
+    """Takes the wheel from combo boxes and spin boxes that do not have the focus.
+
+    Args:
+        panel: what they are in.
+    """
+
+    def __init__(self, panel: Any) -> None:
+        qt.QObject.__init__(self, panel)
+        for kind in (qt.QComboBox, qt.QAbstractSpinBox):
+            for widget in panel.findChildren(kind):
+                widget.setFocusPolicy(qt.Qt.StrongFocus)  # a turn of the wheel does not give it the focus
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        if event.type() == qt.QEvent.Wheel and not watched.hasFocus():
+            event.ignore()  # so that the scroll area around gets it
+            return True
+        return False
