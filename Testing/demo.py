@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
             progress(0.0, f"making the phantom ({anatomy})")
             files = engine_demo.written_phantom(anatomy, options.seed or 0, folder, written)
         progress(0.02, "opening the window")
-        demo = _Demo(files, preset, results)
+        demo = _Demo(files, preset, results, "" if options.images else anatomy)
         try:
             report = demo.run(progress)
             gained = engine_demo.similarity_rows(files["fixed"], files["moving"], results["transform"]) if options.images else engine_demo.phantom_rows(report)
@@ -96,10 +96,11 @@ class _Demo:
         files: "fixed", "moving", and for a phantom its labels, landmarks and label names.
         preset: the one to choose.
         results: what to write where.
+        anatomy: of a phantom; "" for images of the user's.
     """
 
-    def __init__(self, files: dict[str, str], preset: Any, results: dict[str, str]) -> None:
-        self.files, self.preset, self.results = files, preset, results
+    def __init__(self, files: dict[str, str], preset: Any, results: dict[str, str], anatomy: str = "") -> None:
+        self.files, self.preset, self.results, self.anatomy = files, preset, results, anatomy
         self.before = {path for path in results.values() if Path(path).exists()}
         import slicer_testing
         from slicer_testing.hands import Hands
@@ -135,9 +136,13 @@ class _Demo:
     def _load(self) -> None:
         import slicer
 
+        from DeepRegLib.samples import showInWindow
+
         names = {}
         for side in ("fixed", "moving"):
             node = slicer.util.loadVolume(self.files[side], {"name": Path(self.files[side]).name.split(".")[0], "show": False})
+            if self.anatomy:
+                showInWindow(node, self.anatomy)
             names[side] = node
         self.volumes = names
         slicer.util.setSliceViewerLayers(background=names["fixed"], foreground=names["moving"], foregroundOpacity=0.5, fit=True)

@@ -26,6 +26,10 @@ PAIRS = (
     ("Prostate MR and US", ("MRUSProstate",)),
     ("Head CBCT and MR", ("CBCTMRHead",)),
 )
+# From black to white, HU: soft tissue, lung.
+_CT_WINDOWS = {"abdomen": (-160.0, 240.0), "thorax": (-1350.0, 150.0)}
+# No MR has values below this.
+_NO_MR = -500.0
 
 
 def register() -> None:
@@ -71,6 +75,7 @@ def load(made: dict[str, Any], name: str) -> dict[str, Any]:
     nodes = {}
     for side in ("fixed", "moving"):
         nodes[side] = slicer.util.loadVolume(files[side], {"name": f"{name} {side}", "show": False})
+        showInWindow(nodes[side], name)
         nodes[f"{side}Labels"] = loadSegmentation(files[f"{side}_labels"], f"{name} {side} organs", labels)
         nodes[f"{side}Landmarks"] = loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
     slicer.util.setSliceViewerLayers(background=nodes["fixed"], foreground=nodes["moving"], foregroundOpacity=0.5, fit=True)
@@ -79,6 +84,13 @@ def load(made: dict[str, Any], name: str) -> dict[str, Any]:
         if node.GetStorageNode() is not None:
             slicer.mrmlScene.RemoveNode(node.GetStorageNode())
     return {key: nodes[key] for key in ("fixed", "moving", "fixedLabels", "movingLabels", "fixedLandmarks", "movingLandmarks")}
+
+
+def showInWindow(node: Any, anatomy: str) -> None:
+    """Show a phantom's CT as it is read; an MR keeps the window that the application has chosen."""
+    if anatomy in _CT_WINDOWS and node.GetImageData().GetScalarRange()[0] < _NO_MR:
+        node.GetDisplayNode().SetAutoWindowLevel(False)
+        node.GetDisplayNode().SetWindowLevelMinMax(*_CT_WINDOWS[anatomy])
 
 
 def loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
