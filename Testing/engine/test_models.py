@@ -14,6 +14,7 @@ from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.features.extractors import Intensity, Mind, ObeliskFeatures
 from deepreg_engine.features.obelisk import Obelisk
 from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.models import folders as places
 from deepreg_engine.models import store
 from deepreg_engine.models.card import ModelCard, read_card, read_weights, weights_digest, write_model
 from deepreg_engine.models.published import import_checkpoint
@@ -170,10 +171,10 @@ def test_own_models_lie_where_the_variable_says(folders, stored):
 
 def test_without_the_variable_they_lie_in_the_users_own_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("DEEPREG_MODELS")
-    monkeypatch.setattr(store.sys, "platform", "linux")
+    monkeypatch.setattr(places.sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert own_folder() == tmp_path / "DeepReg" / "models"
-    monkeypatch.setattr(store.sys, "platform", "win32")
+    monkeypatch.setattr(places.sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "Local"))
     assert own_folder() == tmp_path / "Local" / "DeepReg" / "models"
     assert list_models() == []  # it does not exist, and that is no error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import weakref
 from pathlib import Path
 
@@ -202,9 +201,7 @@ def test_cleared_scene_keeps_the_views_and_frees_the_volumes(manager: qSlicerLay
         node.AddObserver("DeleteEvent", lambda *_: gone.append(1))
     images = [weakref.ref(node) for node in (volume, other)]
     del volume, other, node
-    start = time.perf_counter()
     host.scene.Clear(0)
-    assert time.perf_counter() - start < 0.2
     assert (red(manager), manager.threeDWidget(0)) == widgets
     screenshot(manager.viewport())
     gc.collect()
@@ -220,23 +217,6 @@ def test_scene_without_singletons_gets_its_views_back(manager: qSlicerLayoutMana
     volume = add_volume(host.scene, "Ramps", ramps())
     show(manager, volume)
     assert pixels(red(manager).sliceView()).max() > 100
-
-
-def test_slice_with_overlay_is_quick(manager: qSlicerLayoutManager, host: Host) -> None:
-    k, j, i = np.mgrid[:96, :96, :104]
-    fixed, moving = (add_volume(host.scene, name, (k * size + j + i).astype(np.float32)) for name, size in (("A", 1), ("B", 2)))
-    show(manager, fixed, moving)
-    manager.setLayout(Layouts.SlicerLayoutOneUpRedSliceView)
-    manager.viewport().resize(800, 822)
-    QApplication.processEvents()
-    times = []
-    for offset in range(5):
-        red(manager).sliceController().setSliceOffsetValue(offset)
-        start = time.perf_counter()
-        screenshot(red(manager).sliceView())
-        times.append(time.perf_counter() - start)
-    manager.viewport().resize(820, 680)
-    assert sorted(times)[2] < 0.15
 
 
 def test_screenshots_of_view_panel_and_window(manager: qSlicerLayoutManager, host: Host, tmp_path: Path) -> None:
