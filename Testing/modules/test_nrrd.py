@@ -69,6 +69,14 @@ def test_what_is_damaged_is_named(tmp_path):
             nrrd.readHeader(path)
 
 
+def test_the_last_digits_of_a_double_do_not_matter(tmp_path):
+    """Saving a scene and loading it again changes them; the files for the worker, and so the result, stay the same."""
+    array = np.zeros(140, dtype=np.uint8)
+    for name, matrix in (("first", GEOMETRY), ("second", np.nextafter(GEOMETRY, np.inf))):
+        list(nrrd.write(tmp_path / name, array, nrrd.Geometry.fromIjkToRas((7, 4, 5), matrix)))
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
 def test_a_geometry_must_be_at_right_angles():
     geometry = nrrd.Geometry.fromIjkToRas((7, 4, 5), GEOMETRY)
     assert np.allclose(geometry.ijkToRas(), GEOMETRY) and np.allclose(geometry.ijkToLps(), FLIP @ GEOMETRY)

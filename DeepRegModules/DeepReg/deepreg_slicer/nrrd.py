@@ -15,6 +15,9 @@ import numpy as np
 
 #: A piece takes a few milliseconds to write or read.
 PIECE_BYTES = 4_000_000
+# Of a position in mm. A scene that is saved and loaded again has the last digits of a double changed, and where a voxel lies just on a
+# border, those would decide: the same scene has to give the same result.
+_DIGITS = 9
 _TYPES = {
     "int8": "signed char", "uint8": "unsigned char", "int16": "short", "uint16": "unsigned short", "int32": "int",
     "uint32": "unsigned int", "int64": "int64", "uint64": "uint64", "float32": "float", "float64": "double",
@@ -69,7 +72,7 @@ class Geometry:
         Raises:
             ValueError: if they are not.
         """
-        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(matrix, dtype=np.float64)
+        lps = np.round(np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(matrix, dtype=np.float64), _DIGITS)
         spacing = np.linalg.norm(lps[:3, :3], axis=0)
         if not np.isfinite(lps).all() or spacing.min() <= 0.0:
             raise ValueError("the axes of the volume are degenerate")
