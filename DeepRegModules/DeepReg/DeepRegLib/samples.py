@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import tempfile
 from typing import Any
 
@@ -30,6 +31,7 @@ PAIRS = (
 _CT_WINDOWS = {"abdomen": (-160.0, 240.0), "thorax": (-1350.0, 150.0)}
 # No MR has values below this.
 _NO_MR = -500.0
+_GOLDEN = 0.618034
 
 
 def register() -> None:
@@ -104,6 +106,8 @@ def loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
     for number in range(segmentation.GetNumberOfSegments()):
         segment = segmentation.GetNthSegment(number)
         segment.SetName(labels.get(segment.GetLabelValue(), segment.GetName()))
+        # Neighbours in colours far apart, and the same structure in the same colour in both volumes of a pair.
+        segment.SetColor(*colorsys.hsv_to_rgb(segment.GetLabelValue() * _GOLDEN % 1.0, 0.55, 0.95))
     node.GetDisplayNode().SetVisibility(False)
     return node
 

@@ -448,17 +448,19 @@ class Registration:
         }[name]
 
     def _fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
+        new = node.IsA("vtkMRMLDisplayableNode") and node.GetDisplayNode() is None
         if name == "transform":
             setFromParent(node, value, fixed, moving)
         elif name == "inverse":
             setFromParent(node, value, moving, fixed)
         elif name == "labels" and labelmaps.isSegmentation(node):
             labelmaps.setSegmentation(node, value, fixed)
+            if new:  # outlines: the volumes, which they are to be compared with, stay in sight
+                node.GetDisplayNode().SetVisibility2DFill(False)
         elif name == "labels":
             _, image, geometry = value[0]
             labelmaps.setLabelMap(node, image, geometry, self.request.inputs.movingLabels)
         else:
-            new = node.GetDisplayNode() is None
             setVolume(node, *value)
             node.CreateDefaultDisplayNodes()
             if name == "volume" and new and _inScene(self.request.inputs.moving):
