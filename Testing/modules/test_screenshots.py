@@ -1,8 +1,10 @@
 """The pictures of the documentation, taken of the real panels.
 
-    DEEPREG_SCREENSHOTS=Resources/Screenshots ./run test Testing/modules/test_screenshots.py
+    DEEPREG_MODELS=/home/user/.local/share/DeepReg/models DEEPREG_SCREENSHOTS=Resources/Screenshots \\
+        ./run test Testing/modules/test_screenshots.py
 
-writes them there; otherwise they go to a temporary folder and are only looked at for what a test can see.
+writes them there (the first setting keeps your own folder out of the picture); otherwise they go to a temporary folder and are only
+looked at for what a test can see.
 """
 
 from __future__ import annotations
@@ -76,6 +78,9 @@ def test_dense_registration_in_the_window(warm_app, hands, folder):
         if full:
             widget.panel.node.testFixed, widget.panel.node.testMoving = nodes["fixedLandmarks"], nodes["movingLandmarks"]
             widget.panel.node.fixedLabels, widget.panel.node.movingLabels = nodes["fixedLabels"], nodes["movingLabels"]
+            nodes["fixedLabels"].CreateClosedSurfaceRepresentation()
+            nodes["fixedLabels"].GetDisplayNode().SetVisibility2D(False)
+            nodes["fixedLabels"].GetDisplayNode().SetVisibility(True)
         hands.choose(widget.ui.fixedSelector, nodes["fixed"])
         hands.choose(widget.ui.movingSelector, nodes["moving"])
         if not full:
