@@ -140,7 +140,8 @@ class _Demo:
 
         names = {}
         for side in ("fixed", "moving"):
-            node = slicer.util.loadVolume(self.files[side], {"name": Path(self.files[side]).name.split(".")[0], "show": False})
+            name = Path(self.files[side]).name.split(".")[0]
+            node = slicer.util.loadVolume(_as_file(self.files[side], Path(slicer.app.temporaryPath) / f"{side}.nrrd"), {"name": name, "show": False})
             if self.anatomy:
                 showInWindow(node, self.anatomy)
             names[side] = node
@@ -203,6 +204,16 @@ class _Demo:
         """Let everything go."""
         self.window.close()
         self.host.fresh()
+
+
+def _as_file(path: str, copy: Path) -> str:
+    """A folder with a DICOM series as one file: the host has no DICOM database, through which the application reads series."""
+    if not Path(path).is_dir():
+        return path
+    import SimpleITK as sitk
+
+    sitk.WriteImage(read_image(path), str(copy))
+    return str(copy)
 
 
 def _alignment(report: dict) -> Any:

@@ -54,3 +54,25 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(phantom_folder, tmp_path):
         said = [line for line in done.stderr.splitlines() if " % " not in line]
         assert done.returncode == 2 and len(said) == 1 and words in said[0], (arguments, done.stderr)
         assert {path.name for path in tmp_path.iterdir()} == {"text.nii"}
+
+
+def test_a_folder_with_a_dicom_series(phantom_folder, tmp_path):
+    image = sitk.Cast(sitk.ReadImage(str(phantom_folder / "fixed.nii.gz")), sitk.sitkInt16)
+    series, writer = tmp_path / "series", sitk.ImageFileWriter()
+    series.mkdir()
+    writer.KeepOriginalImageUIDOn()
+    direction = image.GetDirection()
+    for number in range(image.GetDepth()):
+        cut = image[:, :, number]
+        place = image.TransformIndexToPhysicalPoint((0, 0, number))
+        for tag, value in (
+            ("0008|0060", "CT"), ("0020|000d", "1.2.3.1"), ("0020|000e", "1.2.3.2"), ("0008|0018", f"1.2.3.3.{number + 1}"),
+            ("0020|0013", str(number)), ("0020|0032", "\\".join(str(x) for x in place)),
+            ("0020|0037", "\\".join(str(x) for x in (*direction[0::3], *direction[1::3]))),
+        ):
+            cut.SetMetaData(tag, value)
+        writer.SetFileName(str(series / f"{number:03d}.dcm"))
+        writer.Execute(cut)
+    done = demo(series, phantom_folder / "moving.nii.gz", "--preset", "quick", "--output", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sitk.ReadImage(str(tmp_path / "out" / "warped.nii.gz")).GetSize() == image.GetSize()
