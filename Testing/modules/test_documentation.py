@@ -1,0 +1,84 @@
+"""The documentation is true: parameters, links, pictures, and scripts that run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+from bench import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE = ROOT / "docs" / "user_guide.md"
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link into a page may name."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if target.startswith("http"):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+def test_pictures_are_small_and_all_are_shown():
+    pictures = list((ROOT / "docs" / "images").iterdir())
+    text = "".join(page.read_text() for page in PAGES)
+    assert all(picture.stat().st_size < 250_000 for picture in pictures) and sum(picture.stat().st_size for picture in pictures) < 2_000_000
+    assert [picture.name for picture in pictures if f"images/{picture.name}" not in text] == []
+
+
+def test_the_guide_has_every_parameter_as_the_engine_has_it(slicer_app):
+    from deepreg_engine.methods.parameters import DenseParameters
+    from deepreg_slicer.parameter_form import title
+
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in GUIDE.read_text().splitlines() if re.match(r"\| .* \| `\w+` \|", line)]
+    wanted = []
+    for description in DenseParameters.describe():
+        default = f"{description.default:g}" if isinstance(description.default, float) else str(description.default)
+        allowed = description.range_text().replace(" | ", ", ").replace("^2", "\u00b2")
+        about = f"{description.help[:1].upper()}{description.help[1:]}."
+        wanted.append([title(description.name), f"`{description.name}`", default, allowed, about])
+    assert [row[:5] for row in rows] == wanted
+    assert all(row[5] for row in rows)
+
+
+def test_the_guide_has_every_preset():
+    from deepreg_engine.methods.presets import DENSE_PRESETS
+
+    text = GUIDE.read_text()
+    for preset in DENSE_PRESETS:
+        assert f"| {preset.title} |" in text and f"`{preset.name}`" in text
+
+
+def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
+    """In the order in which a reader needs them: register and save, ask for the report, then without Slicer."""
+    for name in ("DeepReg", "DeepRegDense"):
+        warm_app.load_module(name)
+    monkeypatch.chdir(tmp_path)
+    scripts = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    (register,) = [script for script in scripts if "makePhantom" in script]
+    (report,) = [script for script in scripts if "readReport" in script]
+    (alone,) = [script for script in scripts if "import SimpleITK" in script]
+    assert len(scripts) == 3
+    names: dict = {}
+    exec(register, names)
+    assert "Dice" in capsys.readouterr().out and set(names["result"].nodes) == {"transform", "volume", "labels"}
+    exec(report, {})
+    assert "quick" in capsys.readouterr().out
+    by_itself: dict = {}
+    exec(alone, by_itself)
+    from panels import world_image
+
+    shown = world_image(names["result"].nodes["volume"])
+    difference = sitk.GetArrayFromImage(sitk.Cast(shown, sitk.sitkFloat32)) - sitk.GetArrayFromImage(sitk.Cast(by_itself["warped"], sitk.sitkFloat32))
+    assert abs(difference).mean() < 1.0
