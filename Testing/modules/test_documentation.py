@@ -15,13 +15,13 @@ GUIDE = ROOT / "docs" / "user_guide.md"
 
 def anchors(page: Path) -> set[str]:
     """What a link into a page may name."""
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         if target.startswith("http"):
             continue
         file, _, anchor = target.partition("#")
@@ -32,7 +32,7 @@ def test_links_and_pictures_lead_somewhere(page):
 
 def test_pictures_are_small_and_all_are_shown():
     pictures = list((ROOT / "docs" / "images").iterdir())
-    text = "".join(page.read_text() for page in PAGES)
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert all(picture.stat().st_size < 250_000 for picture in pictures) and sum(picture.stat().st_size for picture in pictures) < 2_000_000
     assert [picture.name for picture in pictures if f"images/{picture.name}" not in text] == []
 
@@ -41,7 +41,7 @@ def test_the_guide_has_every_parameter_as_the_engine_has_it(slicer_app):
     from deepreg_engine.methods.parameters import DenseParameters
     from deepreg_slicer.parameter_form import title
 
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in GUIDE.read_text().splitlines() if re.match(r"\| .* \| `\w+` \|", line)]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in GUIDE.read_text(encoding="utf-8").splitlines() if re.match(r"\| .* \| `\w+` \|", line)]
     wanted = []
     for description in DenseParameters.describe():
         default = f"{description.default:g}" if isinstance(description.default, float) else str(description.default)
@@ -55,7 +55,7 @@ def test_the_guide_has_every_parameter_as_the_engine_has_it(slicer_app):
 def test_the_guide_has_every_preset():
     from deepreg_engine.methods.presets import DENSE_PRESETS
 
-    text = GUIDE.read_text()
+    text = GUIDE.read_text(encoding="utf-8")
     for preset in DENSE_PRESETS:
         assert f"| {preset.title} |" in text and f"`{preset.name}`" in text
 
@@ -65,7 +65,7 @@ def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
     for name in ("DeepReg", "DeepRegDense"):
         warm_app.load_module(name)
     monkeypatch.chdir(tmp_path)
-    scripts = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    scripts = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
     (register,) = [script for script in scripts if "makePhantom" in script]
     (report,) = [script for script in scripts if "readReport" in script]
     (alone,) = [script for script in scripts if "import SimpleITK" in script]
