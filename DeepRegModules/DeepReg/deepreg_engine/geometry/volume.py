@@ -36,7 +36,7 @@ def draw(
     image: sitk.Image,
     grid: ImageGrid,
     transform: sitk.Transform | None = None,
-    default: float = 0.0,
+    default: float | None = 0.0,
     smooth: bool = True,
 ) -> torch.Tensor:
     """An image as float32 (z, y, x) on a grid of cubic voxels, through a transform from the grid to the image.
@@ -45,11 +45,25 @@ def draw(
         image: float32.
         grid: where.
         transform: takes the grid's points to the image's; none is the identity.
-        default: value where the image does not reach.
+        default: value where the image does not reach; None goes on with what is at its faces.
         smooth: low-pass the image first where the grid is coarser.
     """
     source = antialiased(image, min(grid.spacing)) if smooth else image
+    if default is None:
+        source, default = _extended(source, grid, transform), 0.0
     return to_tensor(resample(source, grid, transform, "linear", default))
+
+
+def _extended(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> sitk.Image:
+    """The image with its faces repeated until it reaches all voxels of a grid, which a linear transform takes to it."""
+    ends = np.stack(np.meshgrid(*((0.0, n - 1.0) for n in grid.size), indexing="ij"), axis=-1).reshape(-1, 3)
+    corners = grid.index_to_physical(ends)
+    if transform is not None:
+        corners = np.array([transform.TransformPoint(point) for point in corners.tolist()])
+    index = ImageGrid.of(image).physical_to_index(corners)
+    below, above = -index.min(axis=0), index.max(axis=0) - (np.array(image.GetSize()) - 1)
+    lower, upper = (np.maximum(0, np.ceil(beyond)).astype(int).tolist() for beyond in (below, above))
+    return sitk.ZeroFluxNeumannPad(image, lower, upper) if any(lower + upper) else image
 
 
 def field_from_voxels(displacement: torch.Tensor, grid: ImageGrid) -> DisplacementField:

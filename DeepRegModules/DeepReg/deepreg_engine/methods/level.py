@@ -48,7 +48,9 @@ class LevelData:
     ) -> None:
         self.grid = grid
         self._extractor = extractor
-        self.fixed = draw(without_padding(fixed), grid, default=background_value(fixed)).to(device)
+        # The grid's outermost voxels lie up to half a voxel of its own beyond the image: air there would be an edge that is none, and
+        # where the overhang is half a voxel of the image, rounding would decide on it.
+        self.fixed = draw(without_padding(fixed), grid, default=None).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid, None).to(device)
 
         moving_grid = ImageGrid.of(moving)
@@ -106,7 +108,7 @@ class LevelData:
 
 def _drawn_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> torch.Tensor:
     """A mask as shares 0 .. 1 (z, y, x)."""
-    return draw(sitk.Cast(mask, sitk.sitkFloat32), grid, transform)
+    return draw(sitk.Cast(mask, sitk.sitkFloat32), grid, transform, default=None if transform is None else 0.0)
 
 
 def _draw_known(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) -> torch.Tensor:

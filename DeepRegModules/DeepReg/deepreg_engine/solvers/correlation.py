@@ -116,11 +116,12 @@ def _row_products(points: torch.Tensor, weights: torch.Tensor, z: int, start: in
     """Products (rows, L, L, X, Kx) of windows of the moving lattice with rows of control points (rows, J, Kx)."""
     slab = points[z * ratio : z * ratio + labels]
     width, channels = slab.shape[2:]
-    windows = [slab[:, y * ratio : y * ratio + labels].reshape(-1, channels) for y in range(start, start + len(weights))]
-    if len(windows) == 1:
-        product = torch.mm(windows[0], weights[0])[None]
+    if len(weights) == 1:
+        product = torch.mm(slab[:, start * ratio : start * ratio + labels].reshape(-1, channels), weights[0])[None]
     else:
-        product = torch.bmm(torch.stack(windows), weights)
+        stop = start + len(weights)
+        windows = slab[:, start * ratio : (stop - 1) * ratio + labels].unfold(1, labels, ratio)  # (L, rows, X, J, L)
+        product = torch.bmm(windows.permute(1, 0, 4, 2, 3).reshape(len(weights), -1, channels), weights)
     return product.view(len(weights), labels, labels, width, -1)
 
 

@@ -158,11 +158,12 @@ def _mean_field_into(cost: torch.Tensor, weights: torch.Tensor | None) -> torch.
     """MF in place, a slab at a time: no second volume is needed."""
     planes, rows, columns = cost.shape[0], cost.shape[1], cost.shape[5]
     along_z, along_y, along_x = _matrices(cost)
+    step = rows if cost.device.type not in _BLOCK_VALUES else 1  # a row of costs fits a CPU's cache; elsewhere few launches matter
     for z in range(planes):
-        for y in range(rows):
-            line = cost[z, y].view(-1, columns)
-            matrix = along_x.T if weights is None else weights[z, y][:, None] * along_x.T
-            line.copy_(line @ matrix)
+        for y in range(0, rows, step):
+            lines = cost[z, y : y + step].view(min(step, rows - y), -1, columns)
+            matrix = along_x.T if weights is None else weights[z, y : y + step, :, None] * along_x.T
+            lines.copy_(lines @ matrix)
         plane = cost[z].view(rows, -1)
         plane.copy_(along_y @ plane)
     flat = cost.view(planes, -1)

@@ -1,0 +1,124 @@
+"""Features of points from the shape of their neighbourhood: edge convolutions on a graph of nearest neighbours.
+
+At each edge a small network sees a point's value and the difference to its neighbour's; the greatest answer over the neighbours is
+the point's new value. After three such layers each point has seen some centimetres around it, and a 1x1 layer gives its features.
+Only positions go in: no intensities, so exhaled and inhaled lungs, and scans of any contrast, are the same to it.
+
+Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on lungs: Hansen and Heinrich, IPMI 2021.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.solvers.neighbours import nearest
+
+# Positions come in mm, and go through the network in this unit.
+_UNIT = 20.0
+
+
+class EdgeConv(nn.Module):
+    """One edge convolution: greatest answer over the edges of a two-layer network, with instance normalisation over points.
+
+    Args:
+        inputs, outputs: channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        # The first layer is linear in value and difference: it is applied to points, not to edges, which is k times less work.
+        self.centre = nn.Linear(inputs, outputs)
+        self.edge = nn.Linear(inputs, outputs, bias=False)
+        self.norm = nn.InstanceNorm1d(outputs, affine=True)
+        self.inner = nn.Linear(outputs, outputs)
+        self.norm2 = nn.InstanceNorm1d(outputs, affine=True)
+
+    def forward(self, values: Tensor, neighbours: Tensor) -> Tensor:
+        """Values (N, inputs) and indices of neighbours (N, k) to (N, outputs)."""
+        projected = self.edge(values)
+        edges = (self.centre(values) - projected)[:, None] + projected[neighbours]
+        edges = nn.functional.leaky_relu(_normalised(edges, self.norm), 0.1)
+        edges = nn.functional.leaky_relu(_normalised(self.inner(edges), self.norm2), 0.1)
+        return edges.amax(dim=1)
+
+
+class Neighbourhood(nn.Module):
+    """The first edge convolution: it sees where the neighbours lie, seen from a point.
+
+    Args:
+        outputs: channels.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.edge = nn.Linear(4, outputs)
+        self.norm = nn.InstanceNorm1d(outputs, affine=True)
+        self.inner = nn.Linear(outputs, outputs)
+        self.norm2 = nn.InstanceNorm1d(outputs, affine=True)
+
+    def forward(self, points: Tensor, neighbours: Tensor) -> Tensor:
+        """Points (N, 3), mm, and indices of neighbours (N, k) to (N, outputs)."""
+        edges = (points[neighbours] - points[:, None]) / _UNIT
+        edges = torch.cat([edges, edges.norm(dim=2, keepdim=True)], dim=2)
+        edges = nn.functional.leaky_relu(_normalised(self.edge(edges), self.norm), 0.1)
+        edges = nn.functional.leaky_relu(_normalised(self.inner(edges), self.norm2), 0.1)
+        return edges.amax(dim=1)
+
+
+def _normalised(values: Tensor, norm: nn.InstanceNorm1d) -> Tensor:
+    """Each channel (last) with mean 0 and variance 1 over all points and edges."""
+    flat = values.reshape(-1, values.shape[-1])
+    flat = norm(flat.T[None])[0].T
+    return flat.reshape(values.shape)
+
+
+class PointFeatures(nn.Module):
+    """Features of a point set.
+
+    Args:
+        neighbours: k, how many nearest neighbours make the graph.
+        widths: channels of the three edge convolutions.
+        channels: of the features.
+    """
+
+    def __init__(self, neighbours: int = 16, widths: tuple[int, int, int] = (32, 32, 64), channels: int = 64) -> None:
+        super().__init__()
+        self.neighbours = neighbours
+        self.first = Neighbourhood(widths[0])
+        self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:]))
+        self.head = nn.Sequential(nn.Linear(sum(widths), channels), nn.LeakyReLU(0.1), nn.Linear(channels, channels))
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], neighbours: int = 16) -> PointFeatures:
+        """The network whose weights these are, in evaluation mode.
+
+        Raises:
+            InputError: if weights are missing, unknown or do not fit together.
+        """
+        try:
+            widths = (state["first.inner.weight"].shape[0], *(state[f"layers.{n}.centre.weight"].shape[0] for n in range(2)))
+            network = cls(neighbours, widths, state["head.2.weight"].shape[0])
+            network.load_state_dict(state)
+        except (KeyError, RuntimeError, IndexError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"these are not the weights of point features ({reason})", "give another model") from error
+        return network.eval()
+
+    @property
+    def channels(self) -> int:
+        """Number of features."""
+        return self.head[-1].out_features
+
+    def forward(self, points: Tensor, graph: Tensor | None = None) -> Tensor:
+        """Features (N, channels) of points (N, 3), mm, in the patient's axes (LPS)."""
+        if graph is None:
+            graph = nearest(points, points, min(self.neighbours + 1, len(points)))
+        # Only differences of positions go in: features say what a place looks like, and not where it is.
+        values = self.first(points, graph)
+        collected = [values]
+        for layer in self.layers:
+            values = layer(values, graph)
+            collected.append(values)
+        return self.head(torch.cat(collected, dim=1))

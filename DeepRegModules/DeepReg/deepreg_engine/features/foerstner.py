@@ -1,0 +1,145 @@
+"""Förstner keypoints: places that can be told from their surroundings in every direction, such as where vessels branch.
+
+The structure tensor, products of the image's derivatives averaged over a Gaussian window, says how exactly a place can be found again;
+the inverse of the trace of its inverse is large where no direction is uncertain. Keypoints are its local maxima.
+
+Förstner and Gülch, "A fast operator for detection and precise location of distinct points", 1987; in 3D: Heinrich, Handels, Simpson,
+"Estimating large lung motion in COPD patients by symmetric regularised correspondence fields", MICCAI 2015.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Voxels whose tensors are held at once.
+_BLOCK = 6_000_000
+# A place where the tensor has no more than this share of the strongest is flat.
+_FLAT = 1e-7
+
+
+def distinctiveness(volume: Tensor, sigma: float = 1.4) -> Tensor:
+    """1 / trace(A^-1) of the structure tensor A at every voxel (z, y, x), slab by slab.
+
+    Args:
+        volume: (z, y, x), cubic voxels.
+        sigma: of the window, voxels.
+    """
+    kernel = _gaussian(sigma, volume.device)
+    reach = len(kernel) // 2 + 2
+    depth = volume.shape[0]
+    rows = max(1, _BLOCK // (volume.shape[1] * volume.shape[2]))
+    parts = []
+    for start in range(0, depth, rows):
+        first, last = max(0, start - reach), min(depth, start + rows + reach)
+        whole = _slab(volume[first:last], kernel)
+        parts.append(whole[start - first : start - first + min(rows, depth - start)])
+    return torch.cat(parts)
+
+
+def _gaussian(sigma: float, device: torch.device) -> Tensor:
+    half = max(1, math.ceil(2.5 * sigma))
+    x = torch.arange(-half, half + 1, dtype=torch.float32, device=device)
+    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+    return kernel / kernel.sum()
+
+
+def _slab(volume: Tensor, kernel: Tensor) -> Tensor:
+    gradient = [_derivative(volume, axis) for axis in range(3)]
+    tensor = torch.stack([gradient[a] * gradient[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))])
+    xx, yy, zz, xy, xz, yz = _smoothed(tensor, kernel)
+    minors = xx * yy - xy * xy + xx * zz - xz * xz + yy * zz - yz * yz
+    determinant = xx * (yy * zz - yz * yz) - xy * (xy * zz - yz * xz) + xz * (xy * yz - yy * xz)
+    scale = (xx + yy + zz).amax().clamp(min=1e-30)
+    # trace(A^-1) is the sum of the principal minors over the determinant.
+    return determinant.clamp(min=0.0) / minors.clamp(min=_FLAT * scale**2)
+
+
+def _derivative(volume: Tensor, axis: int) -> Tensor:
+    """Derivative by five points (Förstner and Gülch use such), per voxel; the faces go on."""
+    weights = torch.tensor([1.0, -8.0, 0.0, 8.0, -1.0], device=volume.device) / 12.0
+    return _along(volume[None], weights, axis)[0]
+
+
+def _smoothed(volumes: Tensor, kernel: Tensor) -> Tensor:
+    for axis in range(3):
+        volumes = _along(volumes, kernel, axis)
+    return volumes
+
+
+def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
+    """Correlation of volumes (C, z, y, x) with a kernel along one axis; the faces go on."""
+    half = len(kernel) // 2
+    padding = [0] * 6
+    padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = half
+    shape = [1, 1, 1, 1, 1]
+    shape[2 + axis] = len(kernel)
+    padded = F.pad(volumes[:, None], padding, mode="replicate")
+    return F.conv3d(padded, kernel.reshape(shape))[:, 0]
+
+
+def keypoints(volume: Tensor, mask: Tensor | None, sigma: float, distance: int, count: int) -> tuple[Tensor, Tensor]:
+    """The most distinct places.
+
+    Args:
+        volume: (z, y, x), cubic voxels.
+        mask: (z, y, x); only where it is above 0.5. None is everywhere.
+        sigma: of the window, voxels.
+        distance: no two are nearer than this along all three axes, voxels.
+        count: at most so many, the most distinct ones.
+
+    Returns:
+        Continuous indices (N, 3) in the order x, y, z, to a fraction of a voxel, most distinct first; and their distinctiveness (N,).
+    """
+    response = distinctiveness(volume, sigma)
+    if mask is not None:
+        response = response * (mask > 0.5)
+    # At the faces derivatives are made up.
+    border = 2
+    inner = torch.zeros_like(response)
+    part = tuple(slice(border, max(border, n - border)) for n in response.shape)
+    inner[part] = response[part]
+    size = 2 * distance + 1
+    highest = inner
+    for axis in range(3):
+        window, padding = [1, 1, 1], [0, 0, 0]
+        window[axis], padding[axis] = size, distance
+        highest = F.max_pool3d(highest[None, None], window, stride=1, padding=padding)[0, 0]
+    threshold = _FLAT * float(inner.max())
+    where = ((inner == highest) & (inner > max(threshold, 0.0))).nonzero()
+    values = inner[where[:, 0], where[:, 1], where[:, 2]]
+    order = values.argsort(descending=True, stable=True)
+    where, values = _thinned(where[order], values[order], distance)
+    where, values = where[:count], values[:count]
+    return _peaks(response, where).flip(1), values
+
+
+def _thinned(where: Tensor, values: Tensor, distance: int) -> tuple[Tensor, Tensor]:
+    """Without places that are equal to an earlier one and near it: plateaus make several maxima."""
+    if len(where) == 0 or not bool((values[1:] == values[:-1]).any()):
+        return where, values
+    seen: set[tuple[int, ...]] = set()
+    keep = []
+    for number, place in enumerate(where.tolist()):
+        cell = tuple(v // (distance + 1) for v in place)
+        if cell not in seen:
+            seen.add(cell)
+            keep.append(number)
+    kept = torch.tensor(keep, device=where.device)
+    return where[kept], values[kept]
+
+
+def _peaks(response: Tensor, where: Tensor) -> Tensor:
+    """Tops of the parabolas through each maximum and its neighbours, axis by axis (N, 3), z, y, x."""
+    places = where.double()
+    here = response[where[:, 0], where[:, 1], where[:, 2]].double()
+    for axis in range(3):
+        step = torch.zeros(3, dtype=where.dtype, device=where.device)
+        step[axis] = 1
+        below, above = (response[tuple((where + sign * step).T)].double() for sign in (-1, 1))
+        bend = 2.0 * here - below - above
+        places[:, axis] += torch.where(bend > 0, 0.5 * (above - below) / bend.clamp(min=1e-30), 0.0).clamp(-0.5, 0.5)
+    return places

@@ -1,0 +1,1 @@
+"""Training of the features: data, losses and loops."""

@@ -1,0 +1,139 @@
+"""Parameters and presets of the Points method. No torch."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.methods.parameters import Parameters, parameter
+
+POINT_INITIALS = ("none", "centres", "rigid", "similarity", "affine")
+SOLVERS = ("belief+drift", "belief", "drift")
+NO_FEATURES = "none"
+DEFAULT_FEATURES = "lung-points"
+
+
+@dataclass(frozen=True)
+class PointsParameters(Parameters):
+    """Parameters of the Points method (graph features, belief propagation and coherent point drift; Hansen and Heinrich 2021)."""
+
+    initial: str = parameter(
+        "affine",
+        "alignment of the clouds before the deformation: centres, or rigid, similarity (with scale) or affine coherent point drift",
+        choices=POINT_INITIALS,
+        group="Alignment",
+    )
+    outliers: float = parameter(
+        0.3, "share of the moving points that have no partner, as coherent point drift assumes it", minimum=0.0, maximum=0.95, group="Alignment"
+    )
+    keypoint_count: int = parameter(
+        1500, "keypoints of each image, the most distinct ones", minimum=20, maximum=50000, group="Keypoints"
+    )
+    keypoint_distance: float = parameter(
+        6.0, "least distance of two keypoints along an axis", unit="mm", minimum=1.0, maximum=100.0, group="Keypoints"
+    )
+    keypoint_spacing: float = parameter(
+        1.5, "voxel size at which images are searched for keypoints", unit="mm", minimum=0.25, maximum=10.0, group="Keypoints"
+    )
+    keypoint_sigma: float = parameter(
+        1.4, "width of the window that judges how distinct a place is", unit="voxels", minimum=0.5, maximum=5.0, group="Keypoints"
+    )
+    features: str = parameter(
+        DEFAULT_FEATURES, "what points look like: the name or file of a model, or none for their positions alone", group="Features"
+    )
+    feature_weight: float = parameter(
+        1.0, "weight of unlike features against positions", minimum=0.0, maximum=100.0, group="Features"
+    )
+    solver: str = parameter(
+        "belief+drift",
+        "belief: belief propagation on a graph; drift: coherent point drift; belief+drift: the second refines the first",
+        choices=SOLVERS,
+        group="Solver",
+    )
+    candidates: int = parameter(
+        256, "nearest moving points that are compared with each fixed point", minimum=8, maximum=4096, group="Belief propagation"
+    )
+    kept: int = parameter(
+        32, "of these, the likeliest that take part in the belief propagation", minimum=4, maximum=512, group="Belief propagation"
+    )
+    graph_neighbours: int = parameter(
+        12, "nearest neighbours that a point agrees with", minimum=3, maximum=64, group="Belief propagation"
+    )
+    messages: int = parameter(5, "rounds of messages between neighbours", minimum=1, maximum=50, group="Belief propagation")
+    bond: float = parameter(
+        0.5, "how strongly neighbours want equal displacements, relative to what was learned", minimum=0.0, maximum=100.0, group="Belief propagation"
+    )
+    space_weight: float = parameter(
+        1.0, "price of long displacements, relative to what was learned", minimum=0.0, maximum=100.0, group="Belief propagation"
+    )
+    smoothing: float = parameter(
+        1.0, "resistance of the displacement between the points; more ignores more of what single points say", minimum=0.01, maximum=1000.0, group="Deformation"
+    )
+    coarse_width: float = parameter(
+        80.0, "width of the Gaussians that the deformation begins with", unit="mm", minimum=1.0, maximum=1000.0, group="Deformation"
+    )
+    fine_width: float = parameter(
+        20.0, "width of the finest Gaussians of the deformation", unit="mm", minimum=1.0, maximum=500.0, group="Deformation"
+    )
+    robustness: float = parameter(
+        3.0, "distance from the smooth deformation at which a correspondence counts half; 0 trusts all alike", unit="mm", minimum=0.0, maximum=100.0, group="Deformation"
+    )
+    drift_width: float = parameter(
+        30.0, "beta: width of the Gaussian that couples the points in coherent point drift", unit="mm", minimum=0.1, maximum=1000.0, group="Coherent point drift"
+    )
+    drift_stiffness: float = parameter(
+        3.0, "lambda: resistance to bending in coherent point drift", minimum=0.001, maximum=100000.0, group="Coherent point drift"
+    )
+    drift_iterations: int = parameter(
+        10, "steps of coherent point drift at most", minimum=1, maximum=1000, group="Coherent point drift"
+    )
+    interpolation: str = parameter(
+        "gaussian",
+        "between the points: gaussian (the deformation itself) or thin-plate (spline through the moved points)",
+        choices=("gaussian", "thin-plate"),
+        group="Deformation",
+    )
+
+
+@dataclass(frozen=True)
+class PointsPreset:
+    """A named set of parameters; the fields are those of :class:`deepreg_engine.methods.presets.Preset`."""
+
+    name: str
+    title: str
+    help: str
+    parameters: PointsParameters
+
+
+POINTS_PRESETS = (
+    PointsPreset("lung", "Lung, breathing", "keypoints or vessels of a lung at two breathing states: up to some centimetres", PointsParameters()),
+    PointsPreset(
+        "shape",
+        "Any shape",
+        "surfaces, centrelines or landmarks of anything, by their positions alone",
+        PointsParameters(features=NO_FEATURES, solver="drift", drift_iterations=60, drift_width=30.0, drift_stiffness=2.0, outliers=0.1),
+    ),
+    PointsPreset(
+        "landmarks",
+        "Few landmarks",
+        "tens of points of different order, all of which have a partner",
+        PointsParameters(
+            features=NO_FEATURES, solver="drift", drift_iterations=150, drift_width=60.0, drift_stiffness=0.5, outliers=0.0
+        ),
+    ),
+)
+DEFAULT_POINTS_PRESET = "lung"
+
+
+def points_preset(name: str) -> PointsPreset:
+    """The preset of that name.
+
+    Raises:
+        ParameterError: if there is none, naming the nearest.
+    """
+    names = [preset.name for preset in POINTS_PRESETS]
+    if name in names:
+        return POINTS_PRESETS[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")

@@ -1,0 +1,89 @@
+"""Loopy belief propagation on a graph of points: which moving point each fixed point belongs to.
+
+Each fixed point chooses among candidates. What a choice costs is how unlike the features are (data), and how much the displacements
+of two neighbours differ (squared, pairwise). Min-sum messages along the edges of the graph find choices that agree; the expected
+displacement under the marginals makes the result finer than the points, and differentiable.
+
+Felzenszwalb and Huttenlocher, IJCV 2006 (min-sum messages); Heinrich, "Keypoint matching with loopy belief propagation", as in
+Hansen and Heinrich, "Deep learning based geometric registration for medical images: how accurate can we get without visual
+features?", IPMI 2021.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Pairs of candidates that are compared at once: these stay in the processor's cache.
+_BLOCK = 400_000
+_BLOCK_GPU = 64_000_000
+
+
+def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: Tensor | float) -> Tensor:
+    """Lower envelope of what the sources believe, seen from the targets.
+
+    ``m(b) = min_a beliefs(a) + weight |source(a) - target(b)|^2``.
+
+    Args:
+        beliefs: (E, K).
+        source, target: displacements (E, K, 3) and (E, L, 3), in the same unit.
+        weight: a number.
+
+    Returns:
+        (E, L), each row with the least value 0.
+    """
+    pairs = source.shape[1] * target.shape[1]
+    rows = max(1, (_BLOCK_GPU if beliefs.is_cuda else _BLOCK) // pairs)
+    parts = []
+    for start in range(0, len(beliefs), rows):
+        part = slice(start, start + rows)
+        one, two = source[part], target[part]
+        own = beliefs[part] + weight * (one * one).sum(2)
+        cross = torch.baddbmm(own[:, None, :], two, (-2.0 * weight * one).transpose(1, 2))
+        parts.append(cross.min(dim=2).values + weight * (two * two).sum(2))
+    messages = torch.cat(parts)
+    return messages - messages.min(dim=1, keepdim=True).values
+
+
+def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weight: float, iterations: int = 5) -> Tensor:
+    """Min-sum loopy belief propagation.
+
+    Args:
+        cost: data cost (N, K) of each candidate.
+        displacements: (N, K, 3) of each candidate, in the unit of the weight.
+        edges: (2, E), see :func:`neighbour_graph`.
+        weight: of a squared difference of two neighbours' displacements, in units of the cost.
+        iterations: rounds of messages.
+
+    Returns:
+        Beliefs (N, K): costs whose least is the choice.
+    """
+    senders = torch.cat([edges[0], edges[1]])
+    receivers = torch.cat([edges[1], edges[0]])
+    back = torch.arange(len(senders), device=cost.device).roll(edges.shape[1])
+    messages = cost.new_zeros(len(senders), cost.shape[1])
+    for _ in range(iterations):
+        outgoing = _beliefs(cost, messages, receivers)[senders] - messages[back]
+        messages = pairwise_messages(outgoing, displacements[senders], displacements[receivers], weight)
+    return _beliefs(cost, messages, receivers)
+
+
+def likeliest(cost: Tensor, count: int) -> Tensor:
+    """Indices (N, count) of each point's cheapest candidates; all of them if there are no more."""
+    return cost.topk(min(count, cost.shape[1]), dim=1, largest=False).indices
+
+
+def _beliefs(data: Tensor, messages: Tensor, receivers: Tensor) -> Tensor:
+    return data.index_add(0, receivers, messages)
+
+
+def marginals(beliefs: Tensor, sharpness: float = 1.0) -> Tensor:
+    """Probabilities (N, K) of the candidates."""
+    return torch.softmax(-sharpness * beliefs, dim=1)
+
+
+def expected_move(probability: Tensor, displacements: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (N, 3) and variance (N,), summed over the axes, of displacements (N, K, 3) under probabilities (N, K)."""
+    mean = torch.einsum("nk,nkc->nc", probability, displacements)
+    spread = ((displacements - mean[:, None]) ** 2).sum(2)
+    return mean, (probability * spread).sum(1)

@@ -1,0 +1,194 @@
+"""Smooth displacement functions as sums of Gaussians, and their fit to displacements at points.
+
+The function of least norm that fits displacements d_n with weights c_n is ``u(x) = sum_n G(x, y_n) w_n`` with
+``(G + lambda C^-1) W = D`` (regularisation theory; Myronenko and Song, TPAMI 2010, eq. 18). G is factored as ``L L'`` by a Cholesky
+factorisation with pivots, which stops when what is left of G is negligible: for kernels that are wide against the distance of the
+points a few hundred columns do, whatever the number of points. Only the pivots then carry Gaussians.
+
+A Gaussian is the product of its factors along three axes, so that a sum of them on a grid is one product of matrices: exact on every
+voxel, at the cost of a small convolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.solvers.neighbours import squared_distances
+
+# The factorisation stops when no point has more than this share of its variance left.
+_TOLERANCE = 1e-6
+# Entries of a product of matrices that are made at once on a grid.
+_BLOCK = 24_000_000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A mixture of Gaussians with weights that sum to 1.
+
+    Args:
+        widths: standard deviations (beta), mm.
+        shares: one for each width; equal by default.
+    """
+
+    widths: tuple[float, ...]
+    shares: tuple[float, ...] = ()
+
+    def parts(self) -> list[tuple[float, float]]:
+        """Pairs of share and width."""
+        shares = self.shares or (1.0 / len(self.widths),) * len(self.widths)
+        return list(zip(shares, self.widths))
+
+    def of(self, squares: Tensor) -> Tensor:
+        """Values at squared distances."""
+        return sum(share * torch.exp(squares * (-0.5 / width**2)) for share, width in self.parts())
+
+    def matrix(self, first: Tensor, second: Tensor) -> Tensor:
+        """G (N, M) between points (N, 3) and (M, 3)."""
+        centre = first.mean(0)
+        return self.of(squared_distances(first - centre, second - centre))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """G approximately as L L'.
+
+    Args:
+        columns: L (N, R).
+        pivots: indices (R,) of the points that carry the Gaussians.
+    """
+
+    columns: Tensor
+    pivots: Tensor
+
+    def coefficients(self, inner: Tensor) -> Tensor:
+        """Coefficients (R, 3) of the Gaussians at the pivots that make the function L a, for a (R, 3)."""
+        return torch.linalg.solve_triangular(self.columns[self.pivots].T, inner, upper=True)
+
+
+@torch.no_grad()
+def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: float = _TOLERANCE) -> Factor:
+    """Pivoted Cholesky factorisation of G at points (N, 3), in float64.
+
+    Args:
+        kernel: the kernel.
+        points: where.
+        limit: of the rank.
+        tolerance: share of a point's variance at which the factorisation ends.
+    """
+    points = points.double()
+    count = len(points)
+    limit = min(limit, count)
+    left = torch.ones(count, dtype=torch.float64, device=points.device)
+    rows = torch.zeros(min(limit, 64), count, dtype=torch.float64, device=points.device)
+    pivots: list[int] = []
+    while len(pivots) < limit:
+        pivot = int(left.argmax())
+        most = float(left[pivot])
+        if most < tolerance:
+            break
+        rank = len(pivots)
+        if rank == len(rows):
+            rows = torch.cat([rows, torch.zeros(min(len(rows), limit - rank), count, dtype=torch.float64, device=points.device)])
+        column = kernel.of(((points - points[pivot]) ** 2).sum(1))
+        column = (column - rows[:rank, pivot] @ rows[:rank]) / most**0.5
+        column[pivots] = 0.0
+        rows[rank] = column
+        left = (left - column**2).clamp(min=0.0)
+        left[pivot] = 0.0
+        pivots.append(pivot)
+    return Factor(rows[: len(pivots)].T.contiguous(), torch.tensor(pivots, device=points.device))
+
+
+def weighted_fit(factor: Factor, weights: Tensor, weighted_values: Tensor, ridge: Tensor | float) -> Tensor:
+    """The a (R, 3) that minimises ``sum_n c_n |(L a)_n - d_n|^2 + ridge |a|^2``.
+
+    Args:
+        factor: L.
+        weights: c (N,), not negative.
+        weighted_values: c d (N, 3), so that a point with weight 0 needs no value.
+        ridge: lambda.
+    """
+    columns = factor.columns
+    normal = columns.T @ (columns * weights[:, None])
+    # The ridge may be so small against the data that the matrix is singular to rounding.
+    floor = 1e-12 * normal.diagonal().max().clamp(min=1e-30)
+    normal = normal + (ridge + floor) * torch.eye(columns.shape[1], dtype=columns.dtype, device=columns.device)
+    return torch.cholesky_solve(columns.T @ weighted_values, torch.linalg.cholesky(normal))
+
+
+@dataclass(frozen=True)
+class Term:
+    """A sum of Gaussians: ``u(x) = sum_r G(x, y_r) w_r``.
+
+    Args:
+        kernel: G.
+        centres: y (R, 3), mm.
+        coefficients: w (R, 3), mm.
+    """
+
+    kernel: Kernel
+    centres: Tensor
+    coefficients: Tensor
+
+
+@dataclass(frozen=True)
+class SmoothMap:
+    """A map x -> A x + b + sums of Gaussians, of LPS points, mm, float64.
+
+    Args:
+        matrix: A (3, 3).
+        offset: b (3,).
+        terms: the sums.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+    terms: tuple[Term, ...] = ()
+
+    @classmethod
+    def identity(cls) -> SmoothMap:
+        """x -> x."""
+        return cls(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Points (N, 3) to (N, 3)."""
+        points = points.to(self.matrix)
+        moved = points @ self.matrix.T + self.offset
+        for term in self.terms:
+            rows = max(1, _BLOCK // max(1, len(term.centres)))
+            moved = moved + torch.cat([term.kernel.matrix(part, term.centres) @ term.coefficients for part in points.split(rows)])
+        return moved
+
+    @torch.no_grad()
+    def displacements(self, grid: ImageGrid) -> np.ndarray:
+        """Displacements (3, z, y, x), LPS mm, at the voxels of a grid, float32."""
+        device = self.matrix.device
+        # In the grid's own axes, where a voxel's place is index times spacing, the Gaussians are still round.
+        rotation = torch.tensor(np.array(grid.direction).reshape(3, 3), dtype=torch.float64, device=device)
+        origin = torch.tensor(grid.origin, dtype=torch.float64, device=device)
+        axes = [torch.arange(n, dtype=torch.float64, device=device) * s for n, s in zip(grid.size, grid.spacing)]
+        excess = self.matrix.double() - torch.eye(3, dtype=torch.float64, device=device)
+        along = [(excess @ rotation)[:, n, None] * axes[n] for n in range(3)]
+        constant = (excess @ origin + self.offset.double())[:, None] + along[0]
+        field = (constant[:, None, None, :] + along[1][:, None, :, None] + along[2][:, :, None, None]).float()
+        for term in self.terms:
+            _add_gaussians(field, term, (term.centres.double() - origin) @ rotation, axes)
+        return field.cpu().numpy()
+
+
+def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor]) -> None:
+    """Add a term, whose centres are given in the grid's axes, to a field (3, z, y, x)."""
+    z, y, x = field.shape[1:]
+    for share, width in term.kernel.parts():
+        along = [torch.exp(-0.5 * ((axis[:, None] - centres[None, :, n]) / width) ** 2).float() for n, axis in enumerate(axes)]
+        weighted = (share * term.coefficients).float()
+        right = torch.einsum("xr,rc->rcx", along[0], weighted).reshape(len(centres), -1)
+        rows = max(1, _BLOCK // max(1, y * max(len(centres), 3 * x)))
+        for start in range(0, z, rows):
+            left = torch.einsum("zr,yr->zyr", along[2][start : start + rows], along[1]).reshape(-1, len(centres))
+            field[:, start : start + rows] += (left @ right).reshape(-1, y, 3, x).permute(2, 0, 1, 3)

@@ -1,0 +1,42 @@
+"""Nearest neighbours of points, and the graph that they make."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Distances of this many pairs are held at once.
+_PAIRS = 16_000_000
+
+
+def squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """Squared distances (N, M) of points or features (N, C) and (M, C); differentiable, also where two are equal."""
+    cross = first @ second.T
+    squares = (first * first).sum(1)[:, None] + (second * second).sum(1)[None]
+    return (squares - 2.0 * cross).clamp(min=0.0)
+
+
+@torch.no_grad()
+def nearest(points: Tensor, others: Tensor, count: int) -> Tensor:
+    """Indices (N, count) of the nearest of others (M, 3) to each point (N, 3), nearest first; count is at most M."""
+    count = min(count, len(others))
+    rows = max(1, _PAIRS // max(1, len(others)))
+    centre = others.mean(0)  # far from the origin the squares would cost digits
+    others = others - centre
+    parts = [
+        squared_distances(points[start : start + rows] - centre, others).topk(count, dim=1, largest=False).indices
+        for start in range(0, len(points), rows)
+    ]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def neighbour_graph(points: Tensor, count: int) -> Tensor:
+    """Undirected edges (2, E) that join each point (N, 3) with its nearest others, each pair once, smaller index first."""
+    near = nearest(points, points, count + 1)
+    own = torch.arange(len(points), device=points.device)[:, None].expand_as(near)
+    # A point is its own nearest, but among duplicates it need not come first.
+    ends = torch.stack([own, near]).reshape(2, -1)
+    ends = ends[:, ends[0] != ends[1]]
+    pairs = torch.stack([ends.amin(0), ends.amax(0)])
+    return torch.unique(pairs, dim=1)

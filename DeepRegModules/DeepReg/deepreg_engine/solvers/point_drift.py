@@ -1,0 +1,246 @@
+"""Coherent point drift: a cloud of points moves as a whole onto another, under a Gaussian mixture, in closed-form steps.
+
+The template's points are the centres of a mixture that is to explain the target's points. In turn, the E-step says with which
+probability each target point belongs to each centre, and the M-step moves the centres, all together, rigidly, by an affine map or by
+a smooth displacement. Myronenko and Song, "Point set registration: coherent point drift", TPAMI 2010; equation numbers are theirs.
+
+A prior (n, m) on which points belong together, from the likeness of their features, takes the place of their uniform 1/N: the same
+steps then know what the points look like. Every step is differentiable, in the prior too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
+from deepreg_engine.solvers.neighbours import squared_distances
+
+# Pairs of points whose probability is held at once.
+_PAIRS = 4_000_000
+_PAIRS_GPU = 200_000_000
+# Above this sigma, mm, float32 is enough for distances.
+_SINGLE = 1.0
+# The mixture never gets narrower than this, mm: float64 would still do, but no scan is as exact.
+_NARROWEST = 1e-3
+
+Step = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the M-steps need of the probabilities P (N, M).
+
+    Args:
+        rows: P 1 (N,).
+        columns: P' 1 (M,).
+        targets: P X (N, 3).
+    """
+
+    rows: Tensor
+    columns: Tensor
+    targets: Tensor
+
+
+def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float, prior: Tensor | None = None) -> Sums:
+    """E-step (eq. 6), a block of target points at a time.
+
+    Args:
+        moved: centres (N, 3).
+        target: points (M, 3).
+        variance: sigma^2.
+        outliers: w, the share of target points that belong to no centre, 0 to below 1.
+        prior: (N, M), not negative, with mean 1 over the centres of each target point; None is the uniform one.
+    """
+    # Outliers are spread evenly over the target's box. (The paper's 1/M is the same for data scaled to unit volume; in millimetres
+    # it would take all points for outliers while sigma is large.)
+    volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
+    constant = (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
+    centre = target.mean(0)
+    first, second = moved - centre, target - centre
+    if not torch.is_grad_enabled() and float(variance) > _SINGLE**2:
+        # Exponents are exact enough in float32, and twice as fast.
+        first, second, variance, constant = first.float(), second.float(), variance.float(), constant.float()
+    rows, columns, targets = _sums(first, second, variance, constant, outliers > 0.0, prior)
+    rows, columns, targets = rows.to(moved), columns.to(moved), targets.to(moved)
+    return Sums(rows, columns, targets + rows[:, None] * centre)
+
+
+def _sums(
+    moved: Tensor, target: Tensor, variance: Tensor, constant: Tensor, with_outliers: bool, prior: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    size = max(1, (_PAIRS_GPU if moved.is_cuda else _PAIRS) // len(moved))
+    rows, columns, targets = 0.0, [], 0.0
+    for start in range(0, len(target), size):
+        part = target[start : start + size]
+        exponent = squared_distances(moved, part) * (-0.5 / variance)
+        if not with_outliers:
+            # A target point far from all centres belongs to the nearest, instead of dividing nothing by nothing.
+            exponent = exponent - exponent.amax(0, keepdim=True).detach()
+        weight = torch.exp(exponent)
+        if prior is not None:
+            weight = weight * prior[:, start : start + size].to(weight)
+        total = weight.sum(0) + (constant if with_outliers else 0.0)
+        probability = weight / total.clamp(min=torch.finfo(weight.dtype).tiny)
+        rows = rows + probability.sum(1)
+        columns.append(probability.sum(0))
+        targets = targets + probability @ part
+    return rows, torch.cat(columns), targets
+
+
+def feature_prior(template: Tensor, target: Tensor, strength: float) -> Tensor:
+    """Prior (N, M) of pairs of points by their features (N, C), (M, C): softmax over the centres of minus the squared distances.
+
+    Args:
+        template, target: features.
+        strength: factor of the squared distance; 0 gives the uniform prior.
+    """
+    likeness = torch.softmax(-strength * squared_distances(template, target), dim=0)
+    return likeness * len(template)
+
+
+def first_variance(template: Tensor, target: Tensor) -> Tensor:
+    """Mean squared distance of all pairs, by axis: where sigma^2 starts (fig. 2 and 4)."""
+    offset = template.mean(0) - target.mean(0)
+    spread = ((template - template.mean(0)) ** 2).sum(1).mean() + ((target - target.mean(0)) ** 2).sum(1).mean()
+    return (spread + (offset**2).sum()) / 3.0
+
+
+def _variance(sums: Sums, moved: Tensor, target: Tensor) -> Tensor:
+    """sigma^2 after an M-step (fig. 2 and 4)."""
+    error = (sums.columns * (target**2).sum(1)).sum() - 2.0 * (sums.targets * moved).sum() + (sums.rows * (moved**2).sum(1)).sum()
+    return (error / (3.0 * sums.rows.sum().clamp(min=1e-12))).clamp(min=_NARROWEST**2)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Where the template has gone.
+
+    Args:
+        map: of points of the template's frame.
+        moved: the template's points (N, 3).
+        variance: sigma^2, mm^2.
+        rows: P 1 (N,): about how many target points each point found.
+        iterations: done.
+    """
+
+    map: SmoothMap
+    moved: Tensor
+    variance: float
+    rows: Tensor
+    iterations: int
+
+
+def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    """Matrix (3, 3) and offset (3,) of the rigid (with scale: "similarity") or affine M-step (fig. 2).
+
+    Raises:
+        ValueError: if the kind is unknown.
+    """
+    total = sums.rows.sum()
+    to = sums.targets.sum(0) / total
+    source = (sums.rows[:, None] * template).sum(0) / total
+    centred = template - source
+    cross = (sums.targets - sums.rows[:, None] * to).T @ centred
+    spread = centred.T @ (sums.rows[:, None] * centred)
+    if kind == "affine":
+        scale = spread.diagonal().mean().clamp(min=1e-12)
+        matrix = torch.linalg.solve(spread + 1e-9 * scale * torch.eye(3).to(spread), cross.T).T
+    elif kind in ("rigid", "similarity"):
+        left, values, right = torch.linalg.svd(cross)
+        sign = torch.ones(3).to(cross)
+        sign[2] = torch.sign(torch.linalg.det(left @ right)).detach()
+        matrix = left @ torch.diag(sign) @ right
+        if kind == "similarity":
+            matrix = matrix * ((values * sign).sum() / spread.diagonal().sum())
+    else:
+        raise ValueError(f"no such map: {kind}")
+    return matrix, to - matrix @ source
+
+
+def drift_linear(
+    template: Tensor,
+    target: Tensor,
+    kind: str = "affine",
+    outliers: float = 0.1,
+    iterations: int = 60,
+    tolerance: float = 1e-4,
+    prior: Tensor | None = None,
+    variance: float | None = None,
+    step: Step | None = None,
+) -> Drift:
+    """Rigid, similarity or affine coherent point drift (sec. 4).
+
+    Args:
+        template: (N, 3), mm, float64.
+        target: (M, 3), mm.
+        kind: "rigid", "similarity" or "affine".
+        outliers: w.
+        iterations: at most.
+        tolerance: it ends when sigma changes by less than this share.
+        prior: see :func:`expectation`.
+        variance: to start from; by default that of all pairs.
+        step: called after each iteration with its number and sigma (mm); it may raise to stop.
+    """
+    moved = template
+    spread = first_variance(template, target) if variance is None else torch.tensor(variance).to(template)
+    matrix, offset, sums, number = torch.eye(3).to(template), torch.zeros(3).to(template), None, 0
+    for number in range(1, iterations + 1):
+        sums = expectation(moved, target, spread, outliers, prior)
+        matrix, offset = affine_map(sums, template, kind)
+        moved = template @ matrix.T + offset
+        before, spread = spread, _variance(sums, moved, target)
+        if step is not None:
+            step(number, float(spread.detach()) ** 0.5)
+        if abs(float((spread / before).detach()) - 1.0) < 2.0 * tolerance:
+            break
+    return Drift(SmoothMap(matrix, offset), moved, float(spread.detach()), sums.rows, number)
+
+
+def drift_smooth(
+    template: Tensor,
+    target: Tensor,
+    kernel: Kernel,
+    stiffness: float,
+    outliers: float = 0.1,
+    iterations: int = 60,
+    tolerance: float = 1e-4,
+    prior: Tensor | None = None,
+    variance: float | None = None,
+    factor: Factor | None = None,
+    base: SmoothMap | None = None,
+    step: Step | None = None,
+) -> Drift:
+    """Coherent point drift with a smooth displacement (sec. 5; eq. 22 solved with a factor of G).
+
+    Args:
+        template: (N, 3), mm, float64.
+        target: (M, 3), mm.
+        kernel: G.
+        stiffness: lambda (pycpd calls it alpha).
+        outliers, iterations, tolerance, prior, variance, step: see :func:`drift_linear`.
+        factor: of the kernel at the template's points, if it is known.
+        base: map that the displacement is added to; the identity by default.
+    """
+    factor = factor or factorise(kernel, template)
+    base = base or SmoothMap(torch.eye(3).to(template), torch.zeros(3).to(template))
+    start = base(template)
+    moved = start
+    spread = first_variance(start, target) if variance is None else torch.tensor(variance).to(template)
+    inner, sums, number = template.new_zeros(factor.columns.shape[1], 3), None, 0
+    for number in range(1, iterations + 1):
+        sums = expectation(moved, target, spread, outliers, prior)
+        inner = weighted_fit(factor, sums.rows, sums.targets - sums.rows[:, None] * start, stiffness * spread)
+        moved = start + factor.columns @ inner
+        before, spread = spread, _variance(sums, moved, target)
+        if step is not None:
+            step(number, float(spread.detach()) ** 0.5)
+        if abs(float((spread / before).detach()) - 1.0) < 2.0 * tolerance:
+            break
+    term = Term(kernel, template[factor.pivots], factor.coefficients(inner))
+    result = SmoothMap(base.matrix, base.offset, (*base.terms, term))
+    return Drift(result, moved, float(spread.detach()), sums.rows, number)

@@ -1,0 +1,75 @@
+"""Thin-plate splines in three dimensions: the interpolation of least bending energy.
+
+``u(x) = A x + b - sum_n w_n |x - y_n|`` with ``sum w = 0`` and ``sum w y' = 0`` (Bookstein, TPAMI 1989; Wahba, 1990). Beyond the points
+it goes on linearly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+
+# Distances held at once.
+_PAIRS = 16_000_000
+# The field is computed at about so many nodes at most, and is linear between them: it bends over the distance of the points.
+_NODES = 150_000
+
+
+@dataclass(frozen=True)
+class ThinPlate:
+    """A spline of displacements.
+
+    Args:
+        centres: y (N, 3), mm.
+        weights: w (N, 3).
+        linear: (4, 3): displacement at the centre of the points, and its change along x, y, z.
+        origin: centre of the points (3,).
+    """
+
+    centres: Tensor
+    weights: Tensor
+    linear: Tensor
+    origin: Tensor
+
+    @classmethod
+    def fit(cls, points: Tensor, displacements: Tensor, smoothing: float = 0.0) -> ThinPlate:
+        """The spline at points (N, 3), mm, N at least 4 and not in a plane, float64.
+
+        Args:
+            points: where.
+            displacements: (N, 3), mm.
+            smoothing: 0 interpolates; else how far (mm) a single point may be from a bend of its own.
+        """
+        origin = points.mean(0)
+        centred = points - origin
+        count = len(points)
+        system = points.new_zeros(count + 4, count + 4)
+        system[:count, :count] = -torch.cdist(centred, centred) + smoothing * torch.eye(count).to(points)
+        system[:count, count] = system[count, :count] = 1.0
+        system[:count, count + 1 :] = centred
+        system[count + 1 :, :count] = centred.T
+        right = torch.cat([displacements, points.new_zeros(4, 3)])
+        solution = torch.linalg.solve(system, right)
+        return cls(centred, solution[:count], solution[count:], origin)
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Displacements (M, 3), mm, at points (M, 3)."""
+        centred = points.to(self.centres) - self.origin
+        rows = max(1, _PAIRS // len(self.centres))
+        bent = torch.cat([-torch.cdist(part, self.centres) @ self.weights for part in centred.split(rows)])
+        return bent + self.linear[0] + centred @ self.linear[1:]
+
+    @torch.no_grad()
+    def field(self, grid: ImageGrid) -> DisplacementField:
+        """The displacements on a grid."""
+        spacing = max(*grid.spacing, (np.prod(np.array(grid.size) * grid.spacing) / _NODES) ** (1 / 3))
+        nodes = grid if np.prod(grid.size) <= _NODES else grid.resampled(spacing)
+        values = self(torch.from_numpy(nodes.points().reshape(-1, 3)))
+        vectors = np.moveaxis(values.cpu().numpy().reshape(*nodes.shape, 3), -1, 0)
+        return DisplacementField(vectors, nodes).resampled(grid)
