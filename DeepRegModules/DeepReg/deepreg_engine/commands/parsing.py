@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from deepreg_engine.errors import ParameterError
@@ -118,6 +118,17 @@ def seed(text: str) -> int:
     if not (text.isascii() and text.strip().isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def count(what: str, most: int = 100_000) -> Callable[[str], int]:
+    """The type of an option that takes a number of something, 1 or more."""
+
+    def convert(text: str) -> int:
+        if not (text.isascii() and text.strip().isdigit() and 1 <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {what}, 1 to {most}")
+        return int(text)
+
+    return convert
 
 
 def paragraph(text: str, indent: str = "") -> str:

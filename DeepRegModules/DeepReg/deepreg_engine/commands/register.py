@@ -8,17 +8,17 @@ import difflib
 import sys
 from pathlib import Path
 
-from deepreg_engine.commands.parsing import Parser, examples, parameter_table, paragraph, preset_table
+from deepreg_engine.commands import register_points
+from deepreg_engine.commands.parsing import Parser, count, examples, parameter_table, paragraph, preset_table
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
-from deepreg_engine.methods.parameters import INITIALS, DenseParameters, parse_settings
+from deepreg_engine.methods.parameters import DEVICES, INITIALS, DenseParameters, parse_settings
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
 
-_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _DENSE_ABOUT = """
 Register MOVING to FIXED with the Dense method: features (MIND by default, or a network's) are compared at control points for all
@@ -42,12 +42,13 @@ _DENSE_EXAMPLES = (
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    about = "Find the deformation between two images."
+    about = "Find the deformation between two images, or two clouds of points."
     epilog = f"{examples(_DENSE_EXAMPLES[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
-    parser = commands.add_parser("register", help="find the deformation between two images", description=about, epilog=epilog)
+    parser = commands.add_parser("register", help="find the deformation between two images or clouds of points", description=about, epilog=epilog)
     parser.set_defaults(parser=parser)
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
     _add_dense(methods)
+    register_points.add(methods)
 
 
 def _add_dense(methods: argparse._SubParsersAction) -> None:
@@ -82,9 +83,9 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
     about = f"alignment before: {', '.join(INITIALS)}, or a transform file (default: the preset's)"
     how.add_argument("--initial", metavar="HOW", help=about)
     how.add_argument("--features", metavar="NAME", help="mind, intensity, or a model's name or file (default: the preset's)")
-    about = f"where to compute: {', '.join(_DEVICES)} (default: auto)"
-    how.add_argument("--device", default="auto", metavar="WHERE", choices=_DEVICES, help=about)
-    how.add_argument("--threads", type=_count, default=0, metavar="N", help="threads of the CPU (default: all)")
+    about = f"where to compute: {', '.join(DEVICES)} (default: auto)"
+    how.add_argument("--device", default="auto", metavar="WHERE", choices=DEVICES, help=about)
+    how.add_argument("--threads", type=count("threads", 1024), default=0, metavar="N", help="threads of the CPU (default: all)")
     how.add_argument("--quiet", action="store_true", help="show no progress")
 
     results = parser.add_argument_group("results", f"Images can be {', '.join(IMAGE_SUFFIXES)}.")
@@ -104,16 +105,6 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
     judge.add_argument("--test-fixed-landmarks", metavar="P", help="points: target registration error before and after")
     judge.add_argument("--test-moving-landmarks", metavar="Q", help="their partners, in the same order")
     parser.set_defaults(run=run, parser=parser)
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads, 1 to 1024")
-    return number
 
 
 def chosen_parameters(preset: str, settings: list[str], initial: str | None, features: str | None) -> DenseParameters:

@@ -23,6 +23,12 @@ def result_lines(report: dict[str, Any]) -> list[str]:
     lines = []
     if "seconds" in report:
         lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}; features: {report['features']})")
+    if "points" in report:
+        points = report["points"]
+        lines.append(
+            f"{points['fixed']} fixed and {points['moving']} moving points; {100 * points['confident_share']:.0f} % of the fixed ones found "
+            f"a partner (median distance {points['median_distance_to_partner_mm']:.2f} mm)"
+        )
     if "deformation" in report:
         beyond = report["deformation"]
         lines.append(f"deformation beyond the alignment: mean {beyond['mean']:.2f} mm, largest {beyond['maximum']:.2f} mm")

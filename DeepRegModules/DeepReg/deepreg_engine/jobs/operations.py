@@ -93,6 +93,22 @@ def dense(arguments: dict, job: Job) -> dict:
     return report
 
 
+def points(arguments: dict, job: Job) -> dict:
+    """Register two clouds of points, or two images by keypoints: arguments are those of PointsRequest. Returns the report."""
+    from deepreg_engine.jobs.points import PointsRequest, run_points
+    from deepreg_engine.methods.points_parameters import PointsParameters
+
+    values = _known(arguments, PointsRequest)
+    if "parameters" in values:
+        values["parameters"] = PointsParameters().replaced(values["parameters"])
+    if "warp_labels" in values:
+        values["warp_labels"] = tuple(tuple(pair) for pair in values["warp_labels"])
+    report = run_points(PointsRequest(**values), job.progress)
+    for note in report["notes"]:
+        job.log(note)
+    return report
+
+
 def models(arguments: dict, job: Job) -> dict:
     """All models with their cards and whether their weights are whole."""
     from deepreg_engine.models.store import list_models, own_folder, shipped_folder, verify
@@ -201,6 +217,7 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "info": info,
     "warm": warm,
     "dense": dense,
+    "points": points,
     "models": models,
     "import-model": import_model,
     "phantom": phantom,

@@ -10,16 +10,15 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from deepreg_engine.features.point_matcher import Matcher
+from deepreg_engine.learning.options import PointTraining
 from deepreg_engine.learning.point_augmentation import Example, Examples
 from deepreg_engine.learning.point_pairs import PointPair
-from deepreg_engine.methods.parameters import Parameters, parameter
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph
 
@@ -27,19 +26,6 @@ from deepreg_engine.solvers.neighbours import nearest, neighbour_graph
 _EXACT = 2.5
 # Candidates of the unrolled solver, and the distance at which an error's gradient stops growing, mm.
 _SOLVED, _HUBER = 32, 3.0
-
-
-@dataclass(frozen=True)
-class PointTraining(Parameters):
-    """How point features are trained."""
-
-    steps: int = parameter(2250, "steps", minimum=1, maximum=1_000_000)
-    solver_share: float = parameter(0.3, "share of the steps, the last ones, in which the solver is part of the loss", minimum=0.0, maximum=1.0)
-    rate: float = parameter(2e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
-    neighbours: int = parameter(20, "nearest neighbours that make the graph of the features", minimum=4, maximum=64)
-    candidates: int = parameter(128, "nearest target points that are compared", minimum=16, maximum=1024)
-    batch: int = parameter(4, "examples whose gradients are averaged before a step", minimum=1, maximum=64)
-    seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)
 
 
 def loss(matcher: Matcher, example: Example, options: PointTraining, solve: bool) -> tuple[Tensor, dict[str, float]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from deepreg_engine.errors import DeviceError
+from deepreg_engine.methods.parameters import DEVICES
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+__all__ = ["DEVICES", "choose_device"]
 
 
 def choose_device(name: str) -> tuple[torch.device, str]:

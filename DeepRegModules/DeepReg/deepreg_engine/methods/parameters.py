@@ -130,6 +130,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
     return changes
 
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
 INITIALS = ("none", "geometry", "mass", "rigid", "affine")
 
 

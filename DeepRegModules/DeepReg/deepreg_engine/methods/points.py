@@ -167,7 +167,7 @@ class _Registration:
         plate = self._plate(moved) if parameters.interpolation == "thin-plate" else None
         self._seconds["field"] = time.perf_counter() - begun
         self._seconds["total"] = time.perf_counter() - start
-        self._progress(1.0, "done")
+        self._progress(1.0, "coherent point drift" if self._parameters.solver != "belief" else "belief propagation")
         alignment = np.eye(4)
         alignment[:3, :3], alignment[:3, 3] = affine.matrix.cpu().numpy(), affine.offset.cpu().numpy()
         terms = tuple(Term(term.kernel, term.centres.cpu(), term.coefficients.cpu()) for term in found.terms)
@@ -190,7 +190,7 @@ class _Registration:
             most = 40
 
             def tell(number: int, sigma: float) -> None:
-                self._progress(0.2 * number / most, f"alignment ({kind}, sigma {sigma:.1f} mm)")
+                self._progress(0.2 * number / most, f"alignment ({kind})")
 
             drift = drift_linear(self._fixed, self._moving, kind, self._parameters.outliers, most, step=tell)
             found = drift.map
@@ -274,7 +274,7 @@ class _Registration:
 
         def tell(number: int, sigma: float) -> None:
             share = first + (0.98 - first) * number / parameters.drift_iterations
-            self._progress(share, f"coherent point drift {number} (sigma {sigma:.2f} mm)")
+            self._progress(share, "coherent point drift")
 
         factor = factorise(kernel, self._fixed, 2000)
         drift = drift_smooth(

@@ -1,0 +1,156 @@
+"""Clouds of points to register: from files, from label maps, and what cannot be registered said in one line."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES, read_labels, resample
+from deepreg_engine.geometry.files import suffix
+from deepreg_engine.geometry.points import read_points
+
+SOURCES = ("surface", "skeleton")
+FEWEST = 4
+# More are no better, and take minutes and many GB.
+MOST = 30_000
+# A body part is larger than this, mm; a cloud that is not was written in metres.
+_SMALLEST = 2.0
+# Clouds of one structure do not differ more than this in size.
+_LARGEST_RATIO = 20.0
+# Singular values below this share of the first: the cloud is flat, or a line.
+_FLAT = 1e-3
+# Divergence of the unit gradient of the distance map, in 1 / mm times the voxel size, below which a voxel is on the medial axis.
+_MEDIAL = -0.6
+
+
+def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spacing: float = 2.0) -> np.ndarray:
+    """Points (N, 3), LPS mm, from a points file, or from the structures of a label map.
+
+    Args:
+        path: .csv, .mrk.json or .fcsv; or an image whose voxels above 0 are taken together.
+        role: what they are, in words.
+        source: of a label map: "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
+        spacing: distance of the points that a label map gives, mm.
+
+    Raises:
+        InputError: if it cannot be read, or is empty.
+    """
+    if suffix(path) in IMAGE_SUFFIXES:
+        return label_points(read_labels(path, role), source, spacing, role)
+    return read_points(path, role).positions
+
+
+def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "label map") -> np.ndarray:
+    """Points (N, 3), LPS mm, on the surface or the medial axis of what is above 0.
+
+    The label map is drawn on cubic voxels of the given spacing, finer if the structure is thin.
+
+    Raises:
+        InputError: if the label map is empty.
+    """
+    inside = sitk.Cast(labels > 0, sitk.sitkFloat32)
+    values = sitk.GetArrayViewFromImage(inside)
+    if not values.any():
+        raise InputError(f"the {role} is empty", "give one with the structure to register")
+    grid = ImageGrid.of(inside)
+    where = np.argwhere(values)[:, ::-1]
+    part = grid.cropped(np.maximum(where.min(0) - 2, 0), np.minimum(where.max(0) + 3, grid.size))
+    fine = part.resampled(min(spacing, max(grid.spacing))).padded(2)
+    soft = resample(inside, fine, None, "linear", 0.0)
+    # Signed distance, mm, negative inside: its zero is the surface to a fraction of a voxel.
+    distance = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(soft > 0.5, False, False, True))
+    step = fine.spacing[0]
+    gradient = np.stack(np.gradient(distance, step), axis=0)
+    if source == "surface":
+        near = np.argwhere(np.abs(distance) <= 0.87 * step)
+        index = near.astype(np.float64) - (distance[tuple(near.T)] * gradient[(slice(None), *near.T)]).T / step
+    else:
+        length = np.maximum(np.sqrt((gradient**2).sum(0)), 1e-6)
+        divergence = -sum(np.gradient(gradient[axis] / length, step, axis=axis) for axis in range(3))
+        medial = (distance < 0) & (divergence * step < _MEDIAL)
+        if not medial.any():
+            medial = distance <= distance.min() + 0.5 * step
+        index = np.argwhere(medial).astype(np.float64)
+    return thinned(fine.index_to_physical(index[:, ::-1]), spacing)
+
+
+def thinned(points: np.ndarray, spacing: float) -> np.ndarray:
+    """One point for each cube of the given edge (mm): the one nearest to the mean of those in it."""
+    cells = np.floor((points - points.min(0)) / spacing).astype(np.int64)
+    _, cell, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    cell = cell.ravel()
+    means = np.stack([np.bincount(cell, points[:, axis]) for axis in range(3)], axis=1) / counts[:, None]
+    apart = ((points - means[cell]) ** 2).sum(1)
+    order = np.lexsort((apart, cell))
+    first = np.r_[True, np.diff(cell[order]) > 0]
+    return points[order[first]]
+
+
+def thinned_to(points: np.ndarray, count: int) -> np.ndarray:
+    """At most so many points, spread evenly."""
+    if len(points) <= count:
+        return points
+    low, high = 0.0, float(np.ptp(points, axis=0).max()) + 1.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if len(np.unique(np.floor((points - points.min(0)) / middle), axis=0)) > count else (low, middle)
+    return thinned(points, high)
+
+
+def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: int = 0) -> tuple[np.ndarray, np.ndarray, str, list[str]]:
+    """Two clouds that can be registered.
+
+    Args:
+        fixed, moving: (N, 3) and (M, 3), LPS mm.
+        initial: how they are to be aligned, see ``PointsParameters.initial``.
+        thin: the most points of each; 0 for no thinning.
+
+    Returns:
+        Both without duplicates, the alignment that they allow, and notes for the user.
+
+    Raises:
+        InputError: if they cannot be registered, saying why.
+    """
+    notes: list[str] = []
+    clouds = []
+    for points, role in ((fixed, "fixed"), (moving, "moving")):
+        if not np.isfinite(points).all():
+            raise InputError(f"the {role} points hold values that are not finite", "remove or correct them")
+        single = _without_duplicates(points)
+        if len(single) < len(points):
+            notes.append(f"{len(points) - len(single)} duplicates among the {role} points were left out")
+        if thin and len(single) > thin:
+            notes.append(f"{len(single)} {role} points were thinned")
+            single = thinned_to(single, thin)
+        if len(single) < FEWEST:
+            raise InputError(f"there are {len(single)} different {role} points", f"at least {FEWEST} are needed")
+        if len(single) > MOST:
+            raise InputError(f"there are {len(single)} {role} points, more than {MOST}", "thin them, for instance with --thin 10000")
+        if np.ptp(single, axis=0).max() < _SMALLEST:
+            raise InputError(f"the {role} points span {np.ptp(single, axis=0).max():.3g} mm", "are they in metres? give millimetres")
+        clouds.append(single)
+    sizes = [float(np.sqrt(((cloud - cloud.mean(0)) ** 2).sum(1).mean())) for cloud in clouds]
+    ratio = max(sizes) / min(sizes)
+    if ratio > _LARGEST_RATIO:
+        larger = "fixed" if sizes[0] > sizes[1] else "moving"
+        hint = "are the others in metres? give millimetres" if ratio > 300 else "check that both show the same structure, in millimetres"
+        raise InputError(f"the {larger} points span {ratio:.0f} times as much as the others", hint)
+    if initial == "none" and (np.minimum(*(c.max(0) for c in clouds)) < np.maximum(*(c.min(0) for c in clouds))).any():
+        raise InputError("the clouds do not overlap", "let them be aligned: initial centres, rigid or affine")
+    for cloud, role in zip(clouds, ("fixed", "moving")):
+        spread = np.linalg.svd(cloud - cloud.mean(0), compute_uv=False)
+        if spread[1] < _FLAT * spread[0]:
+            raise InputError(f"the {role} points lie on one line", "give points that span the structure")
+        if spread[2] < _FLAT * spread[0] and initial in ("affine", "similarity"):
+            notes.append(f"the {role} points lie in one plane: they are aligned rigidly")
+            initial = "rigid"
+    return clouds[0], clouds[1], initial, notes
+
+
+def _without_duplicates(points: np.ndarray) -> np.ndarray:
+    _, first = np.unique(points.round(6), axis=0, return_index=True)
+    return points[np.sort(first)]

@@ -1,0 +1,48 @@
+"""Keypoints of an image in the patient's frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.features.foerstner import keypoints
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.volume import draw
+from deepreg_engine.methods.points_parameters import PointsParameters
+
+# Voxels of the working image at most; above it the voxels grow.
+_VOXELS = 60_000_000
+
+
+@torch.no_grad()
+def image_keypoints(
+    image: sitk.Image, mask: sitk.Image | None, parameters: PointsParameters, role: str = "image", device: torch.device | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Förstner keypoints of an image.
+
+    Args:
+        image: 3D, float32.
+        mask: on the image's grid, or None for everywhere.
+        parameters: those of the group "Keypoints".
+        role: which image, in words.
+        device: where to compute.
+
+    Returns:
+        Points (N, 3), LPS mm, most distinct first, and their distinctiveness (N,).
+
+    Raises:
+        InputError: if there are fewer than 4.
+    """
+    grid = ImageGrid.of(image)
+    spacing = max(parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
+    work = grid.resampled(spacing)
+    volume = draw(image, work).to(device or "cpu")
+    inside = None if mask is None else draw(sitk.Cast(mask > 0, sitk.sitkFloat32), work, smooth=False).to(volume.device)
+    distance = max(1, round(parameters.keypoint_distance / spacing))
+    index, values = keypoints(volume, inside, parameters.keypoint_sigma, distance, parameters.keypoint_count)
+    if len(index) < 4:
+        where = " in its mask" if mask is not None else ""
+        raise InputError(f"the {role} has {len(index)} keypoints{where}", "give another mask, or lower keypoint_distance")
+    return work.index_to_physical(index.cpu().numpy()), values.cpu().numpy()
