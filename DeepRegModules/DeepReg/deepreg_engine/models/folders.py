@@ -13,7 +13,9 @@ from pathlib import Path
 
 def shipped_folder() -> Path:
     """Where the models lie that come with the engine."""
-    return Path(__file__).resolve().parent.parent.parent / "Resources" / "Models"
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "weights"  # as pip installs it
+    return inside if inside.is_dir() else package.parent / "Resources" / "Models"
 
 
 def own_folder() -> Path:
