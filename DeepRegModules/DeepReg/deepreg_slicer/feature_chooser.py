@@ -52,6 +52,7 @@ class FeatureChooser:
 
     Args:
         method: whose models are offered.
+        formulas: name and title of what is offered without a model; the first is shown at first.
 
     Attributes:
         widget: the combo box.
@@ -59,12 +60,13 @@ class FeatureChooser:
     Signals: ``changed(name)``, when the user has chosen.
     """
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, formulas: tuple[tuple[str, str], ...] = _FORMULAS) -> None:
         self.changed = Signal()
         self.widget = qt.QComboBox()
         self.widget.objectName = "featuresParameter"
         self._method = method
-        self._name = "mind"
+        self._formulas = formulas
+        self._name = formulas[0][0]
         self.fill()
         self.widget.connect("activated(int)", self._onActivated)
 
@@ -72,7 +74,7 @@ class FeatureChooser:
         """Offer what there is now."""
         box = self.widget
         box.clear()
-        for name, title in _FORMULAS:
+        for name, title in self._formulas:
             box.addItem(title, name)
         for name, about in modelNames(self._method):
             box.addItem(name, name)

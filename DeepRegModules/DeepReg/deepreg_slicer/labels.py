@@ -120,13 +120,16 @@ def segmentNames(node: Any) -> list[tuple[str, str]]:
 # ------------------------------------------------------------------------------------------------------------------ writing
 
 
-def writeMask(node: Any, segmentId: str, path: str) -> Generator[float, None, None]:
-    """Write a mask: one segment, all segments, or what is not 0 of a label map.
+def writeMask(node: Any, segmentId: str | list[str], path: str) -> Generator[float, None, None]:
+    """Write a mask: one segment, several, all segments (""), or what is not 0 of a label map.
 
     Raises:
         NodeError: if there is nothing in it.
     """
     found = layers(node)
+    if isinstance(segmentId, list):
+        yield from writeVolume(_merged(node, segmentId), path, labels=True, change=lambda piece: (piece != 0).astype(np.uint8))
+        return
     if segmentId and isSegmentation(node):
         layer = next((layer for layer in found if any(segment.id == segmentId for segment in layer.segments)), None)
         if layer is None:
@@ -138,11 +141,13 @@ def writeMask(node: Any, segmentId: str, path: str) -> Generator[float, None, No
     yield from writeVolume(shot, path, labels=True, change=lambda piece: (piece != 0).astype(np.uint8))
 
 
-def _merged(node: Any) -> Snapshot:
-    """All segments in one label map, values from 1 on in their order; where they overlap the later one stands."""
+def _merged(node: Any, chosen: list[str] | None = None) -> Snapshot:
+    """All segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap the later one stands."""
     merged = slicer.vtkOrientedImageData()
     ids, values = vtk.vtkStringArray(), vtk.vtkIntArray()
     for value, (segmentId, _) in enumerate(segmentNames(node), start=1):
+        if chosen is not None and segmentId not in chosen:
+            continue
         ids.InsertNextValue(segmentId)
         values.InsertNextValue(value)
     extent = slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS

@@ -47,6 +47,10 @@ class MethodPanel:
     parametersClass: type
     presets: tuple[Any, ...] = ()
     defaultPreset = ""
+    #: Outputs that a tick box asks for.
+    optionalOutputs: tuple[str, ...] = ("volume", "inverse", "labels", "jacobian", "uncertainty")
+    #: What Apply does, for its tool tip.
+    applyHelp = _("Register the moving volume to the fixed volume.")
 
     def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
         self.ui, self.logic, self.moduleName = ui, logic, moduleName
@@ -72,15 +76,15 @@ class MethodPanel:
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(["auto", "cpu", "cuda", "mps"])
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
-        self.features = FeatureChooser(self.operation)
+        self.features = self._featureChooser()
         self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget})
         # The form is younger than the widgets below it; for the keyboard it stands where it is seen.
         before = ui.deviceComboBox
         for widget in self.form.widgets.values():
             qt.QWidget.setTabOrder(before, widget)
             before = widget
-        self.fixedSegment = SegmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
-        self.movingSegment = SegmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
+        self.fixedSegment = self.segmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
+        self.movingSegment = self.segmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
         self._fillPresets()
         menu = qt.QMenu(ui.presetMenuButton)
         self._saveAction = menu.addAction(_("Save as preset..."))
@@ -91,11 +95,18 @@ class MethodPanel:
         ui.logTextEdit.setReadOnly(True)
         self._say("", bad=False)
         # The tick boxes of outputs are the labels of their rows: without a tick there is nothing to choose.
-        for name in ("volume", "inverse", "labels", "jacobian", "uncertainty"):
+        for name in self.optionalOutputs:
             box, selector = getattr(ui, f"{name}WantedCheckBox"), getattr(ui, f"{name}OutputSelector")
             box.connect("toggled(bool)", selector.setEnabled)
             selector.setEnabled(box.checked)
         self._wheelGuard = WheelGuard(ui.inputsCollapsibleButton.parentWidget())
+
+    #: Chooses a mask's segment.
+    segmentChooser = SegmentChooser
+
+    def _featureChooser(self) -> FeatureChooser:
+        """The widget for the parameter that names features."""
+        return FeatureChooser(self.operation)
 
     def _connect(self) -> None:
         ui = self.ui
@@ -127,11 +138,18 @@ class MethodPanel:
     def initialize(self) -> None:
         """Show the parameter set of the scene; make one if there is none, and choose what is there to register."""
         self.setParameterNode(self.logic.getParameterNode())
-        node = self.node
-        if node.fixedVolume is None and node.movingVolume is None:
-            volumes = [volume for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isPlainVolume(volume)]
-            if len(volumes) == 2:  # with more, the user knows better
-                node.fixedVolume, node.movingVolume = volumes
+        if not self.hasInputs(self.node):
+            self.chooseInputs(self.node)
+
+    def hasInputs(self, node: Any) -> bool:
+        """Whether something to register is chosen in a parameter set."""
+        return node.fixedVolume is not None or node.movingVolume is not None
+
+    def chooseInputs(self, node: Any) -> None:
+        """Choose what there is to register if that is plain; with more than two volumes the user knows better."""
+        volumes = [volume for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isPlainVolume(volume)]
+        if len(volumes) == 2:
+            node.fixedVolume, node.movingVolume = volumes
 
     def onImported(self) -> None:
         """A scene was loaded into this one: go on with what it brings, unless something was chosen here already."""
@@ -139,10 +157,10 @@ class MethodPanel:
             if transform.GetAttribute(f"{PREFIX}Method"):
                 interpolateLinearly(transform)
         before = self.node
-        if before is not None and before.fixedVolume is None and before.movingVolume is None:
+        if before is not None and not self.hasInputs(before):
             for mrml in reversed(self.logic.getAllParameterNodes()):
                 loaded = self.logic.wrap(mrml)
-                if mrml is not before.parameterNode and (loaded.fixedVolume is not None or loaded.movingVolume is not None):
+                if mrml is not before.parameterNode and self.hasInputs(loaded):
                     self.setParameterNode(loaded)
                     slicer.mrmlScene.RemoveNode(before.parameterNode)
                     return
@@ -293,7 +311,7 @@ class MethodPanel:
         self.ui.setUpButton.setVisible(bool(missingPackages()))
         button = self.ui.applyButton
         button.setEnabled(not problem)
-        button.toolTip = problem[:1].upper() + problem[1:] + "." if problem else _("Register the moving volume to the fixed volume.")
+        button.toolTip = problem[:1].upper() + problem[1:] + "." if problem else self.applyHelp
 
     def _onBusy(self, _busy: bool) -> None:
         self.checkCanApply()
@@ -321,9 +339,13 @@ class MethodPanel:
         else:
             self.apply()
 
+    def makeRun(self, request: Request) -> Registration:
+        """A run, not yet started."""
+        return Registration(request, self.client)
+
     def apply(self) -> None:
         """Start a run."""
-        run = Registration(self.request(), self.client)
+        run = self.makeRun(self.request())
         run.progressed.connect(self._onProgress)
         run.logged.connect(self._onLog)
         run.finished.connect(self._onFinished)
@@ -368,13 +390,17 @@ class MethodPanel:
         self._over()
         node = self.node
         if node is not None:
-            node.resultTransform = result.nodes.get("transform")
-            node.resultVolume = result.nodes.get("volume")
-            node.resultSummary = result.summary
+            self.keepResult(node, result)
         self._onLog(result.summary)
         self._showResult()
         self.showing = True
         self.showResult(result)
+
+    def keepResult(self, node: Any, result: Result) -> None:
+        """Let the parameter set know what came out."""
+        node.resultTransform = result.nodes.get("transform")
+        node.resultVolume = result.nodes.get("volume")
+        node.resultSummary = result.summary
 
     def _onFailed(self, error: JobError) -> None:
         self._over()

@@ -25,7 +25,7 @@ import slicer
 from deepreg_slicer import labels as labelmaps
 from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.landmarks import checkPairs, writePoints
-from deepreg_slicer.nrrd import NrrdError
+from deepreg_slicer.nrrd import Geometry, NrrdError
 from deepreg_slicer.provenance import describe, record
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.transforms import readField, setFromParent, writeFromParent
@@ -62,6 +62,11 @@ class Inputs:
     fixedLabels: Any = None
     movingLabels: Any = None
     initialTransform: Any = None
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The nodes after which results are named: fixed and moving."""
+        return self.fixed, self.moving
 
     def problem(self) -> str:
         """Why this cannot be registered, "" if it can."""
@@ -191,6 +196,9 @@ class Registration:
     ``failed(JobError)``.
     """
 
+    #: What a run gives.
+    resultClass: type[Result] = Result
+
     def __init__(self, request: Request, client: WorkerClient | None = None) -> None:
         self.request = request
         self.progressed = Signal()
@@ -207,7 +215,7 @@ class Registration:
         self._begun = 0.0
         self._observer = 0
         self._layers: list[labelmaps.Layer] = []
-        self._names = {side: node.GetName() for side, node in (("fixed", request.inputs.fixed), ("moving", request.inputs.moving)) if node}
+        self._names = {side: node.GetName() for side, node in zip(("fixed", "moving"), request.inputs.ends) if node}
 
     # --------------------------------------------------------------------- run
 
@@ -295,7 +303,7 @@ class Registration:
             return
         inputs = self.request.inputs
         fixed, moving = (node if _inScene(node) else None for node in (inputs.fixed, inputs.moving))
-        self.result = Result(nodes, report, time.monotonic() - self._begun, fixed, moving)
+        self.result = self.resultClass(nodes, report, time.monotonic() - self._begun, fixed, moving)
         self._end()
         self.progressed.emit(1.0, "done", 0.0)
         self.finished.emit(self.result)
@@ -337,14 +345,26 @@ class Registration:
         return os.path.join(self._folder, name)
 
     def _export(self) -> Generator[float, None, dict[str, Any]]:
-        request, inputs, outputs = self.request, self.request.inputs, self.request.outputs
-        fixed, moving = snapshot(inputs.fixed), snapshot(inputs.moving)
+        request, inputs = self.request, self.request.inputs
         arguments: dict[str, Any] = {
-            "fixed": self._path("fixed.nrrd"), "moving": self._path("moving.nrrd"), "parameters": request.parameters, "preset": request.preset,
-            "device": request.device, "threads": request.threads, "compress": False,
+            "parameters": request.parameters, "preset": request.preset, "device": request.device, "threads": request.threads, "compress": False,
         }
-        region, drawn = worldGeometry(fixed)
+        region = yield from self._exportVolumes(arguments)
+        self._exportLandmarks(arguments)
+        if inputs.fixedLabels is not None and inputs.movingLabels is not None:
+            yield from self._exportComparison(arguments)
+        yield from self._exportLayers(arguments)
+        if inputs.initialTransform is not None:
+            arguments["initial"] = yield from writeFromParent(inputs.initialTransform, region, self._path("initial"))
+        self._askFor(arguments)
+        return arguments
+
+    def _exportVolumes(self, arguments: dict[str, Any]) -> Generator[float, None, Geometry]:
+        """Both volumes, and their masks; returns where the fixed volume is."""
+        inputs = self.request.inputs
+        fixed, moving = snapshot(inputs.fixed), snapshot(inputs.moving)
         for shot, side in ((fixed, "fixed"), (moving, "moving")):
+            arguments[side] = self._path(f"{side}.nrrd")
             yield from writeVolume(shot, arguments[side])
             if worldGeometry(shot)[1]:
                 self.logged.emit(f"{shot.name} lies under a transform that is not rigid: it was drawn anew as it is seen")
@@ -353,7 +373,15 @@ class Registration:
         ):
             if node is not None:
                 arguments[f"{side}_mask"] = self._path(f"{side}_mask.nrrd")
-                yield from labelmaps.writeMask(node, segment, arguments[f"{side}_mask"])
+                yield from labelmaps.writeMask(node, self._segments(node, segment), arguments[f"{side}_mask"])
+        return worldGeometry(fixed)[0]
+
+    def _segments(self, _node: Any, segment: str) -> str | list[str]:
+        """The segments of a mask that a choice stands for."""
+        return segment
+
+    def _exportLandmarks(self, arguments: dict[str, Any]) -> None:
+        inputs = self.request.inputs
         for name, node in (
             ("fixed_landmarks", inputs.guideFixed), ("moving_landmarks", inputs.guideMoving),
             ("test_fixed_landmarks", inputs.testFixed), ("test_moving_landmarks", inputs.testMoving),
@@ -361,19 +389,20 @@ class Registration:
             if node is not None:
                 arguments[name] = self._path(f"{name}.csv")
                 writePoints(node, arguments[name])
-        if inputs.fixedLabels is not None and inputs.movingLabels is not None:
-            yield from self._exportComparison(arguments)
-        if outputs.labels.wanted:
-            self._layers = labelmaps.layers(inputs.movingLabels)
+
+    def _exportLayers(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
+        """What is to be warped of a segmentation."""
+        if self.request.outputs.labels.wanted:
+            self._layers = labelmaps.layers(self.request.inputs.movingLabels)
             files = yield from labelmaps.writeLayers(self._layers, self._path("labels"))
             arguments["warp_labels"] = [[path, self._path(f"warped_labels{number}.nrrd")] for number, path in enumerate(files)]
-        if inputs.initialTransform is not None:
-            arguments["initial"] = yield from writeFromParent(inputs.initialTransform, region, self._path("initial"))
+
+    def _askFor(self, arguments: dict[str, Any]) -> None:
+        """Where the worker shall write what is wanted."""
         arguments["transform"] = self._path("transform.nrrd")
         for name, file in (("volume", "warped"), ("inverse", "inverse"), ("jacobian", "jacobian"), ("uncertainty", "uncertainty")):
-            if getattr(outputs, name).wanted:
+            if getattr(self.request.outputs, name).wanted:
                 arguments[file] = self._path(f"{file}_out.nrrd")
-        return arguments
 
     def _exportComparison(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
         inputs = self.request.inputs
@@ -413,8 +442,7 @@ class Registration:
 
     def _commit(self, found: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
         """Make and fill the nodes; if that fails, none that was made stays."""
-        inputs = self.request.inputs
-        fixed, moving = (node if _inScene(node) else None for node in (inputs.fixed, inputs.moving))
+        fixed, moving = (node if _inScene(node) else None for node in self.request.inputs.ends)
         slicer.mrmlScene.SaveStateForUndo()
         made: list[Any] = []
         nodes: dict[str, Any] = {}

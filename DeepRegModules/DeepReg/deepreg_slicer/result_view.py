@@ -57,6 +57,8 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
         if region is not None:
             region.GetRASBounds(bounds)
             display.SetAndObserveRegionNode(region)
+        elif transform.GetTransformFromParentAs("vtkOrientedGridTransform", False) is not None:
+            bounds[:] = transform.GetTransformFromParentAs("vtkOrientedGridTransform", False).GetDisplacementGrid().GetBounds()
         extent = float(np.max(bounds[1::2] - bounds[::2])) or 200.0
         spacing = _round(extent / 24.0)
         display.SetVisualizationMode(display.VIS_MODE_GRID)

@@ -43,6 +43,10 @@ class SegmentChooser:
         index = self._box.findData(segmentId)
         self._box.setCurrentIndex(index if index >= 0 else 0)
 
+    def offered(self, node: Any) -> list[tuple[str, str]]:
+        """What can be chosen, and how it is called."""
+        return [("", _("all segments")), *segmentNames(node)]
+
     def cleanup(self) -> None:
         """Follow no node any more."""
         if self._observed is not None:
@@ -62,7 +66,7 @@ class SegmentChooser:
         self._fill(self._observed)
 
     def _fill(self, node: Any) -> None:
-        offered = [("", _("all segments")), *segmentNames(node)]
+        offered = self.offered(node)
         present = [(str(self._box.itemData(number) or ""), self._box.itemText(number)) for number in range(self._box.count)]
         self._box.setVisible(node is not None and node.IsA("vtkMRMLSegmentationNode"))
         if present == offered:
