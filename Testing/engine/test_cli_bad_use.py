@@ -245,7 +245,7 @@ def test_a_listing_of_models_shows_the_damaged_one_and_verify_refuses_it():
     listed = call("models", "list")
     assert listed.code == 0 and "broken.safetensors" in listed.out and "is not a safetensors file" in listed.out
     verified = call("models", "verify")
-    check_refusal(Outcome(verified.code, "", verified.err), "1 of 1 models cannot be used (broken.safetensors)", "get them again")
+    check_refusal(Outcome(verified.code, "", verified.err), "1 of 2 models cannot be used (broken.safetensors)", "get them again")
     assert "broken.safetensors  " in verified.out
 
 

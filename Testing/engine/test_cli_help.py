@@ -13,7 +13,8 @@ from deepreg_engine.cli import make_parser
 from deepreg_engine.methods.presets import DENSE_PRESETS, dense_preset
 
 COMMANDS = (
-    "", "register", "register dense", "warp", "evaluate", "phantom", "models", "models list", "models verify", "models import", "demo", "worker"
+    "", "register", "register dense", "register points", "warp", "evaluate", "keypoints", "phantom", "models", "models list",
+    "models verify", "models import", "train", "train points", "demo", "worker",
 )
 
 

@@ -57,8 +57,8 @@ def add(methods: argparse._SubParsersAction) -> None:
     parser: Parser = methods.add_parser(
         "points",
         help="keypoints, vessels, surfaces or landmarks find each other",
-        usage="%(prog)s --fixed-points P --moving-points Q [options]\n"
-        "       deepreg-engine register points --fixed F --moving M [options]",
+        usage="%(prog)s --fixed-points P --moving-points Q ...\n"
+        "       deepreg-engine register points --fixed F --moving M ...",
         description=paragraph(_ABOUT),
         epilog=epilog,
     )
@@ -68,7 +68,7 @@ def add(methods: argparse._SubParsersAction) -> None:
     points.add_argument("--source", choices=SOURCES, default="surface", metavar="WHAT", help="of a label map: surface (default) or skeleton")
     points.add_argument("--source-spacing", type=_distance, default=3.0, metavar="MM", help="distance of its points (default: 3)")
     points.add_argument("--thin", type=count("points"), default=0, metavar="N", help="take at most N points of each cloud, spread evenly")
-    images = parser.add_argument_group("images (for keypoints where no points are given, for the field's grid, and to be warped)")
+    images = parser.add_argument_group("images", "For keypoints, for the grid of the field, and to be warped.")
     images.add_argument("--fixed", metavar="F", help="image that stays: NIfTI, NRRD, MetaImage, DICOM folder")
     images.add_argument("--moving", metavar="M", help="image that is deformed to fit it")
     images.add_argument("--fixed-mask", metavar="A", help="where keypoints are looked for: the organ")

@@ -27,19 +27,20 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     from deepreg_engine.learning.options import PointTraining
 
-    parser = commands.add_parser("train", help="learn features from data", description="Learn features from data.")
+    epilog = f"{examples(_EXAMPLES[0])}\n\nEach method has its page: deepreg-engine train METHOD --help"
+    parser = commands.add_parser("train", help="learn features from data", description="Learn features from data.", epilog=epilog)
     parser.set_defaults(parser=parser)
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
     epilog = examples(*_EXAMPLES) + "\n\nparameters for --set:\n" + parameter_table(PointTraining)
     points = methods.add_parser("points", help="features of the Points method", description=paragraph(_ABOUT), epilog=epilog)
     points.add_argument("data", nargs="+", metavar="DATA", help="folders or zip files with keypoints")
     points.add_argument("--spacing", type=_spacing, default=(1.0, 1.0, 1.0), metavar="X,Y,Z", help="mm of a voxel (default: 1,1,1)")
-    points.add_argument("--leave-out", default="", metavar="NAMES", help="pairs not to learn from, by the names of their files")
+    points.add_argument("--leave-out", metavar="NAMES", help="pairs not to learn from, by the names of their files")
     points.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
     points.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), metavar="WHERE", help="auto, cpu or cuda")
     points.add_argument("--name", metavar="NAME", help="of the model (default: the file's)")
-    points.add_argument("--licence", default="", metavar="TEXT", help="of the model, for its card")
-    points.add_argument("--about", default="", metavar="TEXT", help="what the data are, for the card")
+    points.add_argument("--licence", metavar="TEXT", help="of the model, for its card")
+    points.add_argument("--about", metavar="TEXT", help="what the data are, for the card")
     points.add_argument("--log", metavar="OUT.jsonl", help="training log")
     points.add_argument("--output", required=True, metavar="OUT", help="model file, .safetensors (required)")
     points.set_defaults(run=run_points_training, parser=points)
@@ -66,7 +67,7 @@ def run_points_training(options: argparse.Namespace) -> None:
     from deepreg_engine.learning.point_pairs import read_point_pairs
 
     pairs = read_point_pairs(options.data, options.spacing)
-    left_out = [name.strip() for name in options.leave_out.split(",") if name.strip()]
+    left_out = [name.strip() for name in (options.leave_out or "").split(",") if name.strip()]
     unknown = [name for name in left_out if name not in {pair.name for pair in pairs}]
     if unknown:
         raise InputError(f"there is no pair {unknown[0]!r} to leave out", f"there are {', '.join(pair.name for pair in pairs)}")
@@ -87,7 +88,7 @@ def run_points_training(options: argparse.Namespace) -> None:
         "points",
         "edge-conv",
         origin="deepreg-engine train points",
-        licence=options.licence,
+        licence=options.licence or "",
         training_data=options.about or f"{len(pairs)} pairs: {', '.join(pair.name for pair in pairs)}",
         date=datetime.date.today().isoformat(),
         intended_use="points like those it was trained on",

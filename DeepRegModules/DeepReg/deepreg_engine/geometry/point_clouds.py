@@ -23,8 +23,10 @@ _SMALLEST = 2.0
 _LARGEST_RATIO = 20.0
 # Singular values below this share of the first: the cloud is flat, or a line.
 _FLAT = 1e-3
-# Divergence of the unit gradient of the distance map, in 1 / mm times the voxel size, below which a voxel is on the medial axis.
-_MEDIAL = -0.6
+# A voxel is on the medial axis if no neighbour is deeper by more than this share of a voxel.
+_RIDGE = 0.35
+# Voxels at most of the grid on which a structure is drawn.
+_VOXELS = 20_000_000
 
 
 def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spacing: float = 2.0) -> np.ndarray:
@@ -47,7 +49,7 @@ def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spac
 def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "label map") -> np.ndarray:
     """Points (N, 3), LPS mm, on the surface or the medial axis of what is above 0.
 
-    The label map is drawn on cubic voxels of the given spacing, finer if the structure is thin.
+    The label map is drawn on cubic voxels as fine as its own, and smoothed by less than one of them.
 
     Raises:
         InputError: if the label map is empty.
@@ -59,23 +61,42 @@ def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "l
     grid = ImageGrid.of(inside)
     where = np.argwhere(values)[:, ::-1]
     part = grid.cropped(np.maximum(where.min(0) - 2, 0), np.minimum(where.max(0) + 3, grid.size))
-    fine = part.resampled(min(spacing, max(grid.spacing))).padded(2)
-    soft = resample(inside, fine, None, "linear", 0.0)
-    # Signed distance, mm, negative inside: its zero is the surface to a fraction of a voxel.
-    distance = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(soft > 0.5, False, False, True))
-    step = fine.spacing[0]
-    gradient = np.stack(np.gradient(distance, step), axis=0)
+    step = min(spacing, min(grid.spacing))
+    step = max(step, float((np.prod(np.array(part.size) * part.spacing) / _VOXELS) ** (1 / 3)))
+    fine = part.resampled(step).padded(2)
+    soft = sitk.SmoothingRecursiveGaussian(resample(inside, fine, None, "linear", 0.0), 0.7 * step)
     if source == "surface":
-        near = np.argwhere(np.abs(distance) <= 0.87 * step)
-        index = near.astype(np.float64) - (distance[tuple(near.T)] * gradient[(slice(None), *near.T)]).T / step
+        index = _level_set(sitk.GetArrayFromImage(soft))
     else:
-        length = np.maximum(np.sqrt((gradient**2).sum(0)), 1e-6)
-        divergence = -sum(np.gradient(gradient[axis] / length, step, axis=axis) for axis in range(3))
-        medial = (distance < 0) & (divergence * step < _MEDIAL)
-        if not medial.any():
-            medial = distance <= distance.min() + 0.5 * step
-        index = np.argwhere(medial).astype(np.float64)
+        index = _ridge(sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(soft > 0.5, True, False, True)), step)
+    if len(index) == 0:
+        raise InputError(f"the {role} is too small to have a {source}", "give a larger structure")
     return thinned(fine.index_to_physical(index[:, ::-1]), spacing)
+
+
+def _level_set(soft: np.ndarray) -> np.ndarray:
+    """Indices (N, 3), z, y, x, to a fraction of a voxel, where a smooth mask is 0.5."""
+    above = soft > 0.5
+    crossed = np.zeros_like(above)
+    for axis in range(3):
+        change = np.diff(above, axis=axis)
+        lower, upper = [slice(None)] * 3, [slice(None)] * 3
+        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
+        crossed[tuple(lower)] |= change
+        crossed[tuple(upper)] |= change
+    where = np.argwhere(crossed)
+    gradient = np.stack([part[crossed] for part in np.gradient(soft)], axis=1)
+    # One Newton step along the gradient, as long as a voxel at most.
+    step = (0.5 - soft[crossed])[:, None] * gradient / np.maximum((gradient**2).sum(1), 1e-4)[:, None]
+    return where + step / np.maximum(1.0, np.linalg.norm(step, axis=1))[:, None]
+
+
+def _ridge(depth: np.ndarray, step: float) -> np.ndarray:
+    """Indices (N, 3), z, y, x, of voxels inside whose depth (mm, positive) no neighbour clearly exceeds: the medial axis."""
+    from scipy import ndimage
+
+    highest = ndimage.maximum_filter(depth, size=3)
+    return np.argwhere((depth > 0) & (depth > highest - _RIDGE * step)).astype(np.float64)
 
 
 def thinned(points: np.ndarray, spacing: float) -> np.ndarray:

@@ -9,7 +9,8 @@ import torch
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.foerstner import keypoints
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.volume import draw
+from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.volume import draw, to_tensor
 from deepreg_engine.methods.points_parameters import PointsParameters
 
 # Voxels of the working image at most; above it the voxels grow.
@@ -39,7 +40,7 @@ def image_keypoints(
     spacing = max(parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
     work = grid.resampled(spacing)
     volume = draw(image, work).to(device or "cpu")
-    inside = None if mask is None else draw(sitk.Cast(mask > 0, sitk.sitkFloat32), work, smooth=False).to(volume.device)
+    inside = None if mask is None else to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)
     distance = max(1, round(parameters.keypoint_distance / spacing))
     index, values = keypoints(volume, inside, parameters.keypoint_sigma, distance, parameters.keypoint_count)
     if len(index) < 4:
