@@ -29,7 +29,7 @@ from deepreg_engine.models.card import read_weights
 from deepreg_engine.models.store import find_model
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
-from deepreg_engine.solvers.neighbours import nearest, neighbour_graph
+from deepreg_engine.solvers.neighbours import nearest, neighbour_graph, squared_distances
 from deepreg_engine.solvers.point_drift import drift_linear, drift_smooth, feature_prior
 from deepreg_engine.solvers.thin_plate import ThinPlate
 
@@ -41,6 +41,8 @@ _RANK, _RANK_OF_MANY, _MANY = 900, 500, 4000
 _SPACE, _RIDGE = (0.06, 0.2, 0.6, 0.6), (0.6, 0.6, 0.6, 0.2)
 # How much of the learned certainty is believed: neighbours' beliefs are not independent, and count twice in a graph with loops.
 _SHARPNESS = 0.5
+# Sigma with which an alignment begins, as a share of the moving cloud's extent (standard deviation along an axis).
+_FIRST_SIGMA = 0.35
 # Without a model: the weights of position and of bonds, per mm^2.
 _PLAIN_SPACE, _PLAIN_BOND = 0.015, 0.05
 # Variance (mm^2) at which a choice counts half, and the iterations of distrust.
@@ -49,6 +51,8 @@ _VARIANCE, _REWEIGHTINGS = 9.0, 3
 _NEAR, _NEAR_OUTLIERS = 3.0, 0.4
 # A partner within this distance (mm) of where the map leads confirms it.
 _CONFIRMED = 5.0
+# Pairs of features that are compared at once.
+_PAIRS = 4_000_000
 # Points a thin-plate spline is made of at most.
 _PLATE_POINTS = 2000
 
@@ -192,8 +196,11 @@ class _Registration:
             def tell(number: int, sigma: float) -> None:
                 self._progress(0.2 * number / most, f"alignment ({kind})")
 
-            drift = drift_linear(self._fixed, self._moving, kind, self._parameters.outliers, most, step=tell)
-            found = drift.map
+            # From equal centres, and not from so far that the cloud would first shrink to a point: an affine map may stay there.
+            shift = self._moving.mean(0) - self._fixed.mean(0)
+            first = _FIRST_SIGMA**2 * float(((self._moving - self._moving.mean(0)) ** 2).sum(1).mean()) / 3.0
+            drift = drift_linear(self._fixed + shift, self._moving, kind, self._parameters.outliers, most, variance=first, step=tell)
+            found = SmoothMap(drift.map.matrix, drift.map.offset + drift.map.matrix @ shift)
             self._stages.append({"stage": "alignment", "kind": kind, "iterations": drift.iterations, "sigma_mm": drift.variance**0.5})
         self._seconds["alignment"] = time.perf_counter() - begun
         return found
@@ -238,7 +245,7 @@ class _Registration:
         cost = parameters.space_weight * _SPACE[number] * space * (moves * moves).sum(2)
         if matcher is not None:
             own = matcher.features(present.float())
-            unlike = torch.cat([((own[rows, None] - other[candidates[rows]]) ** 2).sum(2) for rows in _rows(len(own), candidates.shape[1])])
+            unlike = _apart(own, other, candidates)
             cost = cost + parameters.feature_weight * matcher.log_scale.exp() * unlike
         likely = likeliest(cost, parameters.kept)
         cost, candidates = cost.gather(1, likely), candidates.gather(1, likely)
@@ -308,7 +315,8 @@ class _Registration:
         return ThinPlate.fit(fixed, moved - fixed)
 
 
-def _rows(count: int, columns: int) -> list[slice]:
-    """Slices over points that keep features of (rows, columns) candidates small."""
-    step = max(1, 400_000 // columns)
-    return [slice(start, start + step) for start in range(0, count, step)]
+def _apart(own: Tensor, other: Tensor, candidates: Tensor) -> Tensor:
+    """Squared distances (N, K) of features (N, C) and (M, C) of candidates (N, K)."""
+    # All pairs by a product of matrices take less time than the candidates' features one by one.
+    rows = max(1, _PAIRS // len(other))
+    return torch.cat([squared_distances(one, other).gather(1, chosen) for one, chosen in zip(own.split(rows), candidates.split(rows))])
