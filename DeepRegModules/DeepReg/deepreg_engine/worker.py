@@ -124,6 +124,13 @@ class Job:
         self._send({**event, "eta": None if left is None else round(left, 1)})
 
 
+def _release_gpu() -> None:
+    """Give back the memory of a GPU that torch keeps for the next job: between jobs it belongs to the views' volume rendering."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 class Worker:
     """Reads requests, carries them out one after the other, sends events.
 
@@ -236,6 +243,7 @@ class Worker:
             ending = {"id": job.id, **_ending(explained)}
         self._job = None  # before the end is told: the next request may come at once
         self.send(ending)
+        _release_gpu()
 
     # --------------------------------------------------------------------- end
 
