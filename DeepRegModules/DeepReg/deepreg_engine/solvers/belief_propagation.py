@@ -34,15 +34,13 @@ def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: T
     """
     pairs = source.shape[1] * target.shape[1]
     rows = max(1, (_BLOCK_GPU if beliefs.is_cuda else _BLOCK) // pairs)
-    parts = []
-    for start in range(0, len(beliefs), rows):
-        part = slice(start, start + rows)
-        one, two = source[part], target[part]
-        own = beliefs[part] + weight * (one * one).sum(2)
-        cross = torch.baddbmm(own[:, None, :], two, (-2.0 * weight * one).transpose(1, 2))
-        parts.append(cross.min(dim=2).values + weight * (two * two).sum(2))
-    messages = torch.cat(parts)
-    return messages - messages.min(dim=1, keepdim=True).values
+    # What depends on source and target together is one product of matrices.
+    own = beliefs + weight * (source * source).sum(2)
+    left = torch.cat([target, torch.ones_like(target[..., :1])], dim=2)
+    right = torch.cat([-2.0 * weight * source, own[..., None]], dim=2).transpose(1, 2)
+    least = [torch.bmm(one, two).amin(dim=2) for one, two in zip(left.split(rows), right.split(rows))]
+    messages = torch.cat(least) + weight * (target * target).sum(2)
+    return messages - messages.amin(dim=1, keepdim=True)
 
 
 def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weight: float, iterations: int = 5) -> Tensor:
@@ -62,9 +60,10 @@ def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weigh
     receivers = torch.cat([edges[1], edges[0]])
     back = torch.arange(len(senders), device=cost.device).roll(edges.shape[1])
     messages = cost.new_zeros(len(senders), cost.shape[1])
+    source, target = displacements[senders], displacements[receivers]
     for _ in range(iterations):
         outgoing = _beliefs(cost, messages, receivers)[senders] - messages[back]
-        messages = pairwise_messages(outgoing, displacements[senders], displacements[receivers], weight)
+        messages = pairwise_messages(outgoing, source, target, weight)
     return _beliefs(cost, messages, receivers)
 
 

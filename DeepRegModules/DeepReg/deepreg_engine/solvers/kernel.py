@@ -5,8 +5,8 @@ The function of least norm that fits displacements d_n with weights c_n is ``u(x
 factorisation with pivots, which stops when what is left of G is negligible: for kernels that are wide against the distance of the
 points a few hundred columns do, whatever the number of points. Only the pivots then carry Gaussians.
 
-A Gaussian is the product of its factors along three axes, so that a sum of them on a grid is one product of matrices: exact on every
-voxel, at the cost of a small convolution.
+A Gaussian is the product of its factors along three axes, so that a sum of them on a grid is a few small products of matrices: exact on
+every voxel, at the cost of a small convolution.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from torch import Tensor
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.solvers.neighbours import squared_distances
 
-# The factorisation stops when no point has more than this share of its variance left.
-_TOLERANCE = 1e-6
-# Entries of a product of matrices that are made at once on a grid.
+# The factorisation stops when no point has more than this share of its variance left; more than so many points need not be exact to
+# the last micrometre, and then take half the Gaussians.
+_TOLERANCE, _TOLERANCE_OF_MANY, _MANY = 1e-6, 1e-4, 1000
+# A ridge above this share of all weights hides what float32 rounds in the normal matrix.
+_SINGLE = 1e-4
+# Entries of a product of matrices that are made at once.
 _BLOCK = 24_000_000
 
 
@@ -45,7 +48,8 @@ class Kernel:
 
     def of(self, squares: Tensor) -> Tensor:
         """Values at squared distances."""
-        return sum(share * torch.exp(squares * (-0.5 / width**2)) for share, width in self.parts())
+        # Processors need much longer for results below the least normal number.
+        return sum(share * torch.exp((squares * (-0.5 / width**2)).clamp(min=-80.0)) for share, width in self.parts())
 
     def matrix(self, first: Tensor, second: Tensor) -> Tensor:
         """G (N, M) between points (N, 3) and (M, 3)."""
@@ -71,17 +75,19 @@ class Factor:
 
 
 @torch.no_grad()
-def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: float = _TOLERANCE) -> Factor:
+def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: float | None = None) -> Factor:
     """Pivoted Cholesky factorisation of G at points (N, 3), in float64.
 
     Args:
         kernel: the kernel.
         points: where.
         limit: of the rank.
-        tolerance: share of a point's variance at which the factorisation ends.
+        tolerance: share of a point's variance at which the factorisation ends; by default 1e-6, or 1e-4 for more than 1000 points.
     """
     points = points.double()
     count = len(points)
+    if tolerance is None:
+        tolerance = _TOLERANCE if count <= _MANY else _TOLERANCE_OF_MANY
     limit = min(limit, count)
     left = torch.ones(count, dtype=torch.float64, device=points.device)
     rows = torch.zeros(min(limit, 64), count, dtype=torch.float64, device=points.device)
@@ -114,7 +120,11 @@ def weighted_fit(factor: Factor, weights: Tensor, weighted_values: Tensor, ridge
         ridge: lambda.
     """
     columns = factor.columns
-    normal = columns.T @ (columns * weights[:, None])
+    if not torch.is_grad_enabled() and float(ridge) > _SINGLE * float(weights.sum()):
+        single = columns.float()
+        normal = (single.T @ (single * weights.float()[:, None])).double()
+    else:
+        normal = columns.T @ (columns * weights[:, None])
     # The ridge may be so small against the data that the matrix is singular to rounding.
     floor = 1e-12 * normal.diagonal().max().clamp(min=1e-30)
     normal = normal + (ridge + floor) * torch.eye(columns.shape[1], dtype=columns.dtype, device=columns.device)
@@ -183,12 +193,27 @@ class SmoothMap:
 
 def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor]) -> None:
     """Add a term, whose centres are given in the grid's axes, to a field (3, z, y, x)."""
-    z, y, x = field.shape[1:]
     for share, width in term.kernel.parts():
-        along = [torch.exp(-0.5 * ((axis[:, None] - centres[None, :, n]) / width) ** 2).float() for n, axis in enumerate(axes)]
-        weighted = (share * term.coefficients).float()
-        right = torch.einsum("xr,rc->rcx", along[0], weighted).reshape(len(centres), -1)
-        rows = max(1, _BLOCK // max(1, y * max(len(centres), 3 * x)))
-        for start in range(0, z, rows):
-            left = torch.einsum("zr,yr->zyr", along[2][start : start + rows], along[1]).reshape(-1, len(centres))
-            field[:, start : start + rows] += (left @ right).reshape(-1, y, 3, x).permute(2, 0, 1, 3)
+        # Along an axis some tens of profiles make all Gaussians: the sum over the centres is taken of those, and not of voxels.
+        (x, of_x), (y, of_y), (z, of_z) = (_profiles(axis, centres[:, n], width) for n, axis in enumerate(axes))
+        right = torch.einsum("pr,rc->rcp", of_x, share * term.coefficients.double()).reshape(len(centres), -1)
+        rows = max(1, _BLOCK // max(1, len(of_y) * len(centres)))
+        parts = [torch.einsum("sr,qr->sqr", some, of_y).reshape(-1, len(centres)) @ right for some in of_z.split(rows)]
+        core = torch.cat(parts).reshape(len(of_z), len(of_y), 3, len(of_x)).float()
+        planes = torch.einsum("zs,sqcp->zqcp", z, core)
+        lines = torch.einsum("yq,zqcp->czyp", y, planes)
+        field.view(-1, len(x)).addmm_(lines.reshape(-1, lines.shape[-1]), x.T)
+
+
+def _profiles(axis: Tensor, centres: Tensor, width: float) -> tuple[Tensor, Tensor]:
+    """Gaussians at centres (R,) on an axis (n,) as profiles (n, p), float32, times their amounts (p, R), exact to float32."""
+    gaussians = _along(axis, centres, width)
+    # Gaussians at this distance make all between them too, to 1e-9.
+    reach, step = 4.0 * width, 0.5 * width
+    spaced = torch.arange(float(axis[0]) - reach, float(axis[-1]) + reach + step, step, dtype=axis.dtype, device=axis.device)
+    profiles = torch.linalg.qr(_along(axis, spaced, width) if len(spaced) < len(centres) else gaussians).Q
+    return profiles.float(), profiles.T @ gaussians
+
+
+def _along(axis: Tensor, centres: Tensor, width: float) -> Tensor:
+    return torch.exp((-0.5 * ((axis[:, None] - centres[None]) / width) ** 2).clamp(min=-80.0))

@@ -11,9 +11,8 @@ _PAIRS = 16_000_000
 
 def squared_distances(first: Tensor, second: Tensor) -> Tensor:
     """Squared distances (N, M) of points or features (N, C) and (M, C); differentiable, also where two are equal."""
-    cross = first @ second.T
-    squares = (first * first).sum(1)[:, None] + (second * second).sum(1)[None]
-    return (squares - 2.0 * cross).clamp(min=0.0)
+    squares = torch.addmm((second * second).sum(1)[None], first, second.T, alpha=-2.0)
+    return (squares + (first * first).sum(1)[:, None]).clamp_(min=0.0)
 
 
 @torch.no_grad()

@@ -20,11 +20,14 @@ from torch import Tensor
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
 from deepreg_engine.solvers.neighbours import squared_distances
 
-# Pairs of points whose probability is held at once.
-_PAIRS = 4_000_000
+# Pairs of points whose probability is held at once: these stay in the processor's cache.
+_PAIRS = 250_000
 _PAIRS_GPU = 200_000_000
-# Above this sigma, mm, float32 is enough for distances.
-_SINGLE = 1.0
+# Above this sigma, mm, and this share of the cloud's squared radius for sigma^2, float32 is enough for distances.
+_SINGLE, _SINGLE_SHARE = 1.0, 1e-5
+# Exponents end here: processors need thirty times as long for results below the least normal number. A target point is lost, far from
+# all centres, if no weight is above this.
+_LEAST, _LOST = -80.0, 1e-25
 # The mixture never gets narrower than this, mm: float64 would still do, but no scan is as exact.
 _NARROWEST = 1e-3
 
@@ -62,9 +65,11 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
     constant = (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
     centre = target.mean(0)
     first, second = moved - centre, target - centre
-    if not torch.is_grad_enabled() and float(variance) > _SINGLE**2:
-        # Exponents are exact enough in float32, and twice as fast.
-        first, second, variance, constant = first.float(), second.float(), variance.float(), constant.float()
+    if not torch.is_grad_enabled():
+        radius = float((second * second).sum(1).max())
+        if float(variance) > max(_SINGLE**2, _SINGLE_SHARE * radius):
+            # Exponents are exact enough in float32, and twice as fast.
+            first, second, variance, constant = first.float(), second.float(), variance.float(), constant.float()
     rows, columns, targets = _sums(first, second, variance, constant, outliers > 0.0, prior)
     rows, columns, targets = rows.to(moved), columns.to(moved), targets.to(moved)
     return Sums(rows, columns, targets + rows[:, None] * centre)
@@ -74,22 +79,34 @@ def _sums(
     moved: Tensor, target: Tensor, variance: Tensor, constant: Tensor, with_outliers: bool, prior: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     size = max(1, (_PAIRS_GPU if moved.is_cuda else _PAIRS) // len(moved))
-    rows, columns, targets = 0.0, [], 0.0
+    # The exponents -|x - y|^2 / (2 sigma^2) are one product of matrices, and so are all sums over the target.
+    half = 0.5 / variance
+    one, other = torch.ones_like(moved[:, :1]), torch.ones_like(target[:, :1])
+    left = torch.cat([2.0 * half * moved, -half * (moved * moved).sum(1, keepdim=True), one], dim=1)
+    right = torch.cat([target, other, -half * (target * target).sum(1, keepdim=True)], dim=1)
+    values = torch.cat([other, target], dim=1).T
+    columns, sums = [], 0.0
     for start in range(0, len(target), size):
-        part = target[start : start + size]
-        exponent = squared_distances(moved, part) * (-0.5 / variance)
-        if not with_outliers:
-            # A target point far from all centres belongs to the nearest, instead of dividing nothing by nothing.
-            exponent = exponent - exponent.amax(0, keepdim=True).detach()
-        weight = torch.exp(exponent)
-        if prior is not None:
-            weight = weight * prior[:, start : start + size].to(weight)
-        total = weight.sum(0) + (constant if with_outliers else 0.0)
-        probability = weight / total.clamp(min=torch.finfo(weight.dtype).tiny)
-        rows = rows + probability.sum(1)
-        columns.append(probability.sum(0))
-        targets = targets + probability @ part
-    return rows, torch.cat(columns), targets
+        part = slice(start, start + size)
+        weight = _weights(left, right[part], None if prior is None else prior[:, part], shifted=not with_outliers)
+        total = weight.sum(0)
+        share = 1.0 / (total + constant if with_outliers else total).clamp(min=torch.finfo(weight.dtype).tiny)
+        columns.append(total * share)
+        sums = sums + (share * values[:, part]) @ weight.T
+    return sums[0], torch.cat(columns), sums[1:].T
+
+
+def _weights(left: Tensor, right: Tensor, prior: Tensor | None, shifted: bool) -> Tensor:
+    """exp(left right') times the prior; shifted: where a column would vanish, with its greatest exponent as 0."""
+    weight = (left @ right.T).clamp_(_LEAST, 0.0).exp_()
+    if shifted:
+        # A target point far from all centres belongs to the nearest, instead of dividing nothing by nothing.
+        lost = (weight.detach().amax(0) < _LOST).nonzero()[:, 0]
+        if len(lost):
+            exponent = left @ right[lost].T
+            exponent = (exponent - exponent.detach().amax(0, keepdim=True)).clamp_(min=_LEAST)
+            weight = weight.index_copy(1, lost, torch.exp(exponent))
+    return weight if prior is None else weight * prior.to(weight)
 
 
 def feature_prior(template: Tensor, target: Tensor, strength: float) -> Tensor:
