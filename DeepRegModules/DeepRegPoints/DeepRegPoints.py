@@ -1,0 +1,175 @@
+"""Module DeepRegPoints: registration of clouds of points, or of two volumes by their keypoints."""
+
+import importlib.util
+import os
+import sys
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+def findLibraries():
+    """Make the packages of the module DeepReg importable.
+
+    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
+    depends on the order in which they are loaded.
+    """
+    if importlib.util.find_spec("deepreg_slicer") is None:
+        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+
+
+class DeepRegPoints(ScriptedLoadableModule):
+    """What the application has to know of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Points Registration")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+        self.parent.dependencies = ["DeepReg"]
+        self.parent.contributors = ["The DeepRegModules team"]
+        self.parent.helpText = _(
+            "Registers two sets of points, from markups, curves, models or segments, or two volumes by their keypoints. Which point belongs"
+            " to which is found by graph features, belief propagation and coherent point drift; a smooth transform goes through all of them."
+        )
+        self.parent.acknowledgementText = _(
+            "After L. Hansen and M. P. Heinrich, Deep learning based geometric registration for medical images: how accurate can we get without"
+            " visual features?, IPMI 2021; and A. Myronenko and X. Song, Point set registration: coherent point drift, TPAMI 2010."
+        )
+
+
+class DeepRegPointsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel, as the application sees it."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        findLibraries()
+        from DeepRegPointsLib.panel import PointsPanel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegPoints.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DeepRegPointsLogic()
+        self.panel = PointsPanel(self.ui, self.logic, self.moduleName)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.panel.initialize()
+
+    def cleanup(self):
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+    def enter(self):
+        self.panel.initialize()
+
+    def exit(self):
+        pass
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.initialize()
+
+    def onSceneEndImport(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.onImported()
+
+
+class DeepRegPointsLogic(ScriptedLoadableModuleLogic):
+    """Registration without a panel, for scripts::
+
+        result = DeepRegPointsLogic().register(fixedPoints, movingPoints, preset="shape")
+        result.nodes["transform"], result.nodes["correspondences"], result.summary
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        # Several parameter sets can be in a scene.
+        self.isSingletonParameterNode = False
+        findLibraries()
+
+    def getParameterNode(self):
+        """The scene's first parameter set; one is made if there is none."""
+        return self.wrap(super().getParameterNode())
+
+    def wrap(self, node):
+        """A parameter set of a scripted module node."""
+        from DeepRegPointsLib.parameters import PointsParameterNode
+
+        return PointsParameterNode(node)
+
+    def register(
+        self,
+        fixedPoints=None,
+        movingPoints=None,
+        fixed=None,
+        moving=None,
+        preset="lung",
+        parameters=None,
+        outputs=("transform", "volume", "correspondences"),
+        **more,
+    ):
+        """Register two sets of points, or two volumes by their keypoints, and wait for the result; the event loop runs meanwhile.
+
+        :param fixedPoints, movingPoints: markups, curves, models or segmentations; None takes keypoints of the volumes.
+        :param fixed, moving: volumes: for keypoints, for the grid of the transform, and to be warped. Both or none.
+        :param preset: name of a preset.
+        :param parameters: dictionary of parameters that differ from the preset.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, correspondences, fixedCloud, movingCloud,
+            movedCloud.
+        :param more: further inputs, see ``DeepRegPointsLib.registration.PointsInputs``; ``device``; ``most`` points of each set (3000);
+            ``refine`` with the Dense method and ``refinePreset``.
+        :return: ``deepreg_slicer.registration.Result``.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegPointsLib.scripting import register
+
+        inputs = {"fixedPoints": fixedPoints, "movingPoints": movingPoints, "fixed": fixed, "moving": moving}
+        return register(preset, parameters or {}, outputs, **inputs, **more)
+
+
+class DeepRegPointsTest(ScriptedLoadableModuleTest):
+    """A short test for the application's Reload and Test."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_registersMovedPoints()
+
+    def test_registersMovedPoints(self):
+        """Points that were turned, moved and put into another order find their partners."""
+        import numpy as np
+
+        points = np.random.default_rng(0).uniform(-60, 60, size=(40, 3))
+        turn = np.deg2rad(8.0)
+        moved = points @ np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]]).T + (9.0, -4.0, 6.0)
+        nodes = []
+        for name, positions in (("fixed", points), ("moving", moved[::-1])):
+            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+            slicer.util.updateMarkupsControlPointsFromArray(node, np.ascontiguousarray(positions))
+            nodes.append(node)
+        result = DeepRegPointsLogic().register(*nodes, preset="landmarks")
+        lines = slicer.util.arrayFromModelPoints(result.nodes["correspondences"])
+        error = np.linalg.norm(lines[1::2] - moved, axis=1).mean()
+        self.assertTrue(error < 1.0, f"mean error {error:.2f} mm")

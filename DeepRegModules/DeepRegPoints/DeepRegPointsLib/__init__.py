@@ -1,0 +1,1 @@
+"""The module DeepRegPoints, apart from what the application has to see."""

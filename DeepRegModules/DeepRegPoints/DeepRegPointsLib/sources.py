@@ -1,0 +1,109 @@
+"""Sets of points: what markups, curves and models give, in the world as it is seen.
+
+Points of segments are found by the worker, in a label map: that takes seconds, and gives the same points whether the segments are shown
+in 3D or not.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import numpy as np
+from vtk.util.numpy_support import vtk_to_numpy
+
+from deepreg_slicer.labels import isSegmentation, segmentNames
+from deepreg_slicer.landmarks import definedPoints
+from deepreg_slicer.volumes import NodeError, mapPoints, parentTransform
+from DeepRegPointsLib.segments import chosen
+
+#: Nodes that have points.
+CLASSES = ("vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsCurveNode", "vtkMRMLModelNode", "vtkMRMLSegmentationNode")
+#: Fewer say nothing of a deformation.
+FEWEST = 4
+#: Two points nearer than this are one, mm.
+SAME = 1e-3
+# Up to so many points a set is looked through whenever something changes.
+_QUICK = 2000
+
+
+def pointsOf(node: Any) -> np.ndarray:
+    """The points of a node (N, 3), RAS mm in the world: placed points, points along a curve, or vertices of a model.
+
+    Raises:
+        NodeError: if it has none.
+    """
+    if node.IsA("vtkMRMLModelNode"):
+        own = _vertices(node.GetPolyData())
+        return _checked(node, mapPoints(parentTransform(node), own) if len(own) else own)
+    if node.IsA("vtkMRMLMarkupsCurveNode") and node.GetNumberOfControlPoints() > 1:
+        curve = node.GetCurvePointsWorld()
+        found = vtk_to_numpy(curve.GetData()).astype(np.float64) if curve is not None else np.zeros((0, 3))
+        return _checked(node, found)
+    return _checked(node, np.array([position for _, position in definedPoints(node)], dtype=np.float64).reshape(-1, 3))
+
+
+def _checked(node: Any, points: np.ndarray) -> np.ndarray:
+    if not len(points):
+        raise NodeError(f"{node.GetName()} has no points: choose another")
+    if not np.isfinite(points).all():
+        raise NodeError(f"{node.GetName()} has points that are nowhere: check it and the transforms above it")
+    return points
+
+
+def _vertices(surface: Any) -> np.ndarray:
+    if surface is None or surface.GetNumberOfPoints() == 0:
+        return np.zeros((0, 3))
+    return vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
+
+
+def distinct(points: np.ndarray) -> np.ndarray:
+    """The points, each place once, in their order."""
+    _, first = np.unique(np.round(points / SAME), axis=0, return_index=True)
+    return points[np.sort(first)]
+
+
+def problem(node: Any, segmentId: str, side: str) -> str:
+    """Why a node cannot give points, as far as that is seen at once; "" if it can."""
+    name = node.GetName()
+    if isSegmentation(node):
+        names = dict(segmentNames(node))
+        if not names:
+            return f"the segmentation {name} has no segments: choose another"
+        there = not segmentId or segmentId in names or isinstance(chosen(node, segmentId), list)
+        return "" if there else f"the segmentation {name} has no such segment any more: choose another"
+    if node.IsA("vtkMRMLModelNode"):
+        count = node.GetPolyData().GetNumberOfPoints() if node.GetPolyData() is not None else 0
+    else:
+        count = node.GetNumberOfControlPoints()
+    if count <= _QUICK:
+        try:
+            count = len(distinct(pointsOf(node)))
+        except NodeError:
+            count = 0
+    return "" if count >= FEWEST else few(name, count, side)
+
+
+def few(name: str, count: int, side: str) -> str:
+    """What is said of a set with too few points."""
+    there = f"{count} place{'s' if count != 1 else ''}" if count else "no points"
+    return f"the {side} points {name} have {there}: at least {FEWEST} different ones are needed"
+
+
+def writeCloud(path: str, points: np.ndarray) -> None:
+    """Write points (RAS mm) as CSV, LPS mm, rounded to 1e-9 mm: a scene that was saved and loaded gives the same file."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("x", "y", "z"))
+        writer.writerows([repr(float(number)) for number in row] for row in np.round(points * (-1.0, -1.0, 1.0), 9) + 0.0)
+
+
+def readCloud(path: str) -> np.ndarray:
+    """Points of the worker's (N, 3), RAS mm."""
+    return readColumns(path, ("x", "y", "z")) * (-1.0, -1.0, 1.0)
+
+
+def readColumns(path: str, names: tuple[str, ...]) -> np.ndarray:
+    """Columns of numbers of a CSV file, by their names (N, C)."""
+    with open(path, newline="", encoding="utf-8") as stream:
+        return np.array([[float(row[name]) for name in names] for row in csv.DictReader(stream)], dtype=np.float64).reshape(-1, len(names))
