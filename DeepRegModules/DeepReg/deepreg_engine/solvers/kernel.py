@@ -74,9 +74,8 @@ class Factor:
         return torch.linalg.solve_triangular(self.columns[self.pivots].T, inner, upper=True)
 
 
-@torch.no_grad()
 def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: float | None = None) -> Factor:
-    """Pivoted Cholesky factorisation of G at points (N, 3), in float64.
+    """Pivoted Cholesky factorisation of G at points (N, 3), in float64; differentiable for a fixed choice of pivots.
 
     Args:
         kernel: the kernel.
@@ -85,9 +84,18 @@ def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: floa
         tolerance: share of a point's variance at which the factorisation ends; by default 1e-6, or 1e-4 for more than 1000 points.
     """
     points = points.double()
-    count = len(points)
     if tolerance is None:
-        tolerance = _TOLERANCE if count <= _MANY else _TOLERANCE_OF_MANY
+        tolerance = _TOLERANCE if len(points) <= _MANY else _TOLERANCE_OF_MANY
+    factor = _pivoted(kernel, points.detach(), limit, tolerance)
+    if not (torch.is_grad_enabled() and points.requires_grad):
+        return factor
+    chosen = points[factor.pivots]
+    lower = torch.linalg.cholesky(kernel.matrix(chosen, chosen))
+    return Factor(torch.linalg.solve_triangular(lower, kernel.matrix(chosen, points), upper=False).T, factor.pivots)
+
+
+def _pivoted(kernel: Kernel, points: Tensor, limit: int, tolerance: float) -> Factor:
+    count = len(points)
     limit = min(limit, count)
     left = torch.ones(count, dtype=torch.float64, device=points.device)
     rows = torch.zeros(min(limit, 64), count, dtype=torch.float64, device=points.device)
