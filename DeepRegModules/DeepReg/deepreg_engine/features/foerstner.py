@@ -16,7 +16,8 @@ from torch import Tensor
 
 # Voxels whose tensors are held at once.
 _BLOCK = 1_500_000
-# A place where the tensor has no more than this share of the strongest is flat.
+# A place is flat where the tensor's minors are below this share of the volume's mean squared steepness, squared, or the result below this
+# share of the greatest.
 _FLAT = 1e-7
 
 
@@ -28,13 +29,14 @@ def distinctiveness(volume: Tensor, sigma: float = 1.4) -> Tensor:
         sigma: of the window, voxels.
     """
     kernel = _gaussian(sigma, volume.device)
+    least = _FLAT * _steepness(volume) ** 2
     reach = len(kernel) // 2 + 2
     depth = volume.shape[0]
     rows = max(1, _BLOCK // (volume.shape[1] * volume.shape[2]))
     parts = []
     for start in range(0, depth, rows):
         first, last = max(0, start - reach), min(depth, start + rows + reach)
-        whole = _slab(volume[first:last], kernel)
+        whole = _slab(volume[first:last], kernel, least)
         parts.append(whole[start - first : start - first + min(rows, depth - start)])
     return torch.cat(parts)
 
@@ -46,15 +48,25 @@ def _gaussian(sigma: float, device: torch.device) -> Tensor:
     return kernel / kernel.sum()
 
 
-def _slab(volume: Tensor, kernel: Tensor) -> Tensor:
+def _steepness(volume: Tensor) -> float:
+    """Mean squared difference of neighbouring voxels, summed over the axes: of the whole volume, so that slabs are judged alike."""
+    rows = max(1, _BLOCK // (volume.shape[1] * volume.shape[2]))
+    squares = [
+        float(part.diff(dim=axis).square().sum(dtype=torch.float64))
+        for start in range(0, volume.shape[0], rows)
+        for axis, part in enumerate((volume[start : start + rows + 1], volume[start : start + rows], volume[start : start + rows]))
+    ]
+    return sum(squares) / volume.numel()
+
+
+def _slab(volume: Tensor, kernel: Tensor, least: float) -> Tensor:
     gradient = [_derivative(volume, axis) for axis in range(3)]
     tensor = torch.stack([gradient[a] * gradient[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))])
     xx, yy, zz, xy, xz, yz = _smoothed(tensor, kernel)
     minors = xx * yy - xy * xy + xx * zz - xz * xz + yy * zz - yz * yz
     determinant = xx * (yy * zz - yz * yz) - xy * (xy * zz - yz * xz) + xz * (xy * yz - yy * xz)
-    scale = (xx + yy + zz).amax().clamp(min=1e-30)
     # trace(A^-1) is the sum of the principal minors over the determinant.
-    return determinant.clamp(min=0.0) / minors.clamp(min=_FLAT * scale**2)
+    return determinant.clamp(min=0.0) / minors.clamp(min=max(least, 1e-30))
 
 
 def _derivative(volume: Tensor, axis: int) -> Tensor:

@@ -39,6 +39,8 @@ class Matcher(nn.Module):
                 getattr(matcher, name).data = state[name].reshape(())
         except KeyError as error:
             raise InputError(f"these are not the weights of a point matcher ({error} is missing)", "give another model") from error
+        except RuntimeError as error:
+            raise InputError(f"these are not the weights of a point matcher ({name} is not one number)", "give another model") from error
         return matcher.eval()
 
     def costs(self, moved: Tensor, target: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:

@@ -121,9 +121,9 @@ class Examples:
 
     def _aligned(self, template: Tensor, truth: Tensor) -> Tensor:
         """Something between what the best affine map does and the truth, and off by a smooth error."""
-        ones = torch.ones(len(template), 1)
-        best = torch.cat([template, ones], 1)
-        affine = best @ torch.linalg.lstsq(best, truth).solution
+        # By normal equations in double precision: a least-squares solver may round differently at each call, and a training has to be repeatable.
+        best = torch.cat([template, torch.ones(len(template), 1)], 1).double()
+        affine = (best @ torch.linalg.solve(best.T @ best, best.T @ truth.double())).float()
         moved = truth + self._uniform(0.0, 1.5) * (affine - truth)
         if self._uniform(0.0, 1.0) < 0.7:
             moved = moved + self.wave(moved, self._uniform(0.0, self._error), self._uniform(30.0, 100.0))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +88,13 @@ def _files(path: Path) -> Iterable[tuple[str, bytes]]:
             if file.suffix in _SUFFIXES:
                 yield str(file.relative_to(path)), file.read_bytes()
     elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                if name.endswith(_SUFFIXES) and not Path(name).name.startswith("."):
-                    yield name, archive.read(name)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for name in sorted(archive.namelist()):
+                    if name.endswith(_SUFFIXES) and not Path(name).name.startswith("."):
+                        yield name, archive.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # the last two: encrypted
+            raise InputError(f"{path} is damaged or encrypted ({error})", "get the file again") from error
     else:
         raise InputError(f"{path} is neither a folder nor a zip file", "check the path")
 
@@ -101,6 +105,8 @@ def _numbers(name: str, content: bytes) -> np.ndarray:
         if name.endswith(".dat"):
             values = np.frombuffer(content, dtype="<f4").astype(np.float64).reshape(-1, 6)
         else:
+            if not content.strip():
+                raise ValueError("empty")
             values = np.loadtxt(io.BytesIO(content), delimiter=",", ndmin=2)
     except ValueError as error:
         raise InputError(f"the keypoints {name} are damaged", "get the file again") from error

@@ -213,7 +213,7 @@ class _Registration:
         coarse, fine = parameters.coarse_width, min(parameters.fine_width, parameters.coarse_width)
         middle = max(fine, 0.75 * coarse)
         kernels = [Kernel((coarse,)), Kernel((middle,)), Kernel((middle, max(fine, 1.5 * fine))), Kernel((middle, fine))]
-        other = None if self._matcher is None else self._matcher.features(self._moving.float())
+        other = None if self._matcher is None else self._look(self._moving)
         found = affine
         for number, kernel in enumerate(kernels):
             self._progress(0.2 + 0.15 * number, f"belief propagation {number + 1} of {len(kernels)}")
@@ -234,6 +234,10 @@ class _Registration:
         self._seconds["belief propagation"] = time.perf_counter() - begun
         return found, partners, confidence
 
+    def _look(self, points: Tensor) -> Tensor:
+        """Features of points; in float32 digits would be lost far from the origin."""
+        return self._matcher.features((points - points.mean(0)).float())
+
     def _match(self, present: Tensor, other: Tensor | None, edges: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Candidates (N, K), their displacements (N, K, 3) and probabilities (N, K)."""
         parameters, matcher = self._parameters, self._matcher
@@ -244,7 +248,7 @@ class _Registration:
             space, bond = float(matcher.log_space.exp()), float(matcher.log_bond.exp())
         cost = parameters.space_weight * _SPACE[number] * space * (moves * moves).sum(2)
         if matcher is not None:
-            own = matcher.features(present.float())
+            own = self._look(present)
             unlike = _apart(own, other, candidates)
             cost = cost + parameters.feature_weight * matcher.log_scale.exp() * unlike
         likely = likeliest(cost, parameters.kept)
@@ -275,7 +279,7 @@ class _Registration:
         kernel = Kernel((parameters.drift_width,))
         prior = None
         if not after and self._matcher is not None and parameters.feature_weight > 0:
-            own, other = (self._matcher.features(points.float()) for points in (affine(self._fixed), self._moving))
+            own, other = self._look(affine(self._fixed)), self._look(self._moving)
             prior = feature_prior(own, other, parameters.feature_weight * float(self._matcher.log_scale.exp()))
         first = 0.8 if after else 0.2
 

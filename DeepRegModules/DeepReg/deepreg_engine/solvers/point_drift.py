@@ -129,7 +129,9 @@ def first_variance(template: Tensor, target: Tensor) -> Tensor:
 
 def _variance(sums: Sums, moved: Tensor, target: Tensor) -> Tensor:
     """sigma^2 after an M-step (fig. 2 and 4)."""
-    error = (sums.columns * (target**2).sum(1)).sum() - 2.0 * (sums.targets * moved).sum() + (sums.rows * (moved**2).sum(1)).sum()
+    centre = target.mean(0)  # far from the origin the squares would cost digits
+    first, second, targets = moved - centre, target - centre, sums.targets - sums.rows[:, None] * centre
+    error = (sums.columns * (second**2).sum(1)).sum() - 2.0 * (targets * first).sum() + (sums.rows * (first**2).sum(1)).sum()
     return (error / (3.0 * sums.rows.sum().clamp(min=1e-12))).clamp(min=_NARROWEST**2)
 
 
