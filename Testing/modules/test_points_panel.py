@@ -12,7 +12,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from panels import finish, landmark_error, load_points, nodes, opened, world_image
 from slicer_testing.pictures import pixels, screenshot
-from world import FLIP, TURN, add_linear, add_warp, matrix4, through
+from world import FLIP, TURN, add_linear, add_warp, matrix4, through, to_vtk
 
 RAS = FLIP[:3, :3]
 MODELS = ("correspondences", "fixedCloud", "movingCloud", "movedCloud")
@@ -276,6 +276,36 @@ def test_a_model_and_a_segment_by_their_surfaces(warm_app, hands):
     assert np.mean(apart) < 2.5, np.mean(apart)
 
 
+def test_the_centreline_of_a_segment(warm_app):
+    """Two bent tubes: points lie in their middle."""
+    import slicer
+
+    warm_app.load_module("DeepRegPoints")
+    from DeepRegPoints import DeepRegPointsLogic
+
+    matrix = matrix4(TURN * (2.0, 1.5, 2.5), (30.0, -20.0, 10.0))
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in (40, 44, 36)), indexing="ij"), axis=-1).reshape(-1, 3) * (2.0, 1.5, 2.5)
+    # A letter L in a box: along y, then along x and z.
+    middle = np.concatenate([[(20.0, y, 20.0) for y in np.arange(12.0, 50.0)], [(20.0 + s, 50.0, 20.0 + s) for s in np.arange(0.0, 42.0, 0.7)]])
+    inside = np.min([((index - point) ** 2).sum(axis=1) for point in middle], axis=0) < 6.0**2
+    array = inside.reshape(40, 44, 36).transpose(2, 1, 0).astype(np.uint8)
+    segmentations = []
+    for name, shift in (("fixed", (0.0, 0.0, 0.0)), ("moving", (9.0, -6.0, 4.0))):
+        label = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", name)
+        slicer.util.updateVolumeFromArray(label, array)
+        moved = matrix.copy()
+        moved[:3, 3] += shift
+        label.SetIJKToRASMatrix(to_vtk(moved))
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} vessels")
+        slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(label, node)
+        segmentations.append(node)
+    result = DeepRegPointsLogic().register(*segmentations, preset="shape", outputs=("correspondences",), source="skeleton")
+    lines = slicer.util.arrayFromModelPoints(result.nodes["correspondences"])
+    line = middle @ TURN.T + (30.0, -20.0, 10.0)
+    apart = [np.linalg.norm(line - point, axis=1).min() for point in lines[0::2]]
+    assert len(lines) > 20 and np.mean(apart) < 2.0 and np.median(np.linalg.norm(lines[1::2] - lines[0::2] - (9.0, -6.0, 4.0), axis=1)) < 1.5
+
+
 def test_what_gives_points(warm_app):
     import slicer
 
@@ -429,10 +459,14 @@ def test_each_run_makes_new_nodes_unless_told_otherwise_and_undo_takes_all_away(
     widget.panel.node.correspondencesOutput = first
     for name in ("fixedCloud", "movingCloud", "movedCloud"):
         setattr(widget.panel.node, f"{name}Wanted", False)
+    for name in ("fixedCloud", "movedCloud"):
+        assert made(widget, name).GetDisplayNode().GetVisibility()
+    second = made(widget, "movedCloud")
     count, data = len(models()), first.GetPolyData()
     apply(warm_app, hands, widget)
     assert made(widget, "correspondences") is first and first.GetPolyData() is not data and len(models()) == count
     assert np.array_equal(vtk_to_numpy(first.GetPolyData().GetPoints().GetData()), vtk_to_numpy(data.GetPoints().GetData()))  # bit for bit
+    assert first.GetDisplayNode().GetVisibility() and not second.GetDisplayNode().GetVisibility()  # of the run before
     assert made(widget, "fixedCloud") is None and not widget.ui.fixedCloudShowCheckBox.enabled
 
 
@@ -542,4 +576,10 @@ def test_no_text_is_cut_off(warm_app, hands, widget, width, tmp_path):
         if button.visible and button.text:
             assert button.width >= button.sizeHint.width() - 2, button.text
     assert panel.width == width
+    for height in (500, 1200):
+        panel.resize(width, height)
+        warm_app.process_events()
+        for label in (ui.kindLabel, ui.presetHelpLabel):
+            lines = label.heightForWidth(label.width) / label.fontMetrics().lineSpacing()
+            assert label.height >= label.heightForWidth(label.width) and lines < 4.0, (height, label.text)
     assert pixels(screenshot(panel, tmp_path / "panel.png")).std() > 10

@@ -17,6 +17,7 @@ from DeepRegPointsLib import clouds, view
 from DeepRegPointsLib.parameters import SOURCES, pointsInputs, pointsOutputs
 from DeepRegPointsLib.registration import MODELS, SIZES, PointsRegistration, PointsRequest
 from DeepRegPointsLib.segments import SegmentsChooser
+from DeepRegPointsLib.wrapped_text import WrappedText
 
 _EVENTS = (
     vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
@@ -48,6 +49,7 @@ class PointsPanel(MethodPanel):
         super()._build()
         self.fixedPointsSegment = SegmentsChooser(ui.fixedPointsSelector, ui.fixedPointsSegmentComboBox)
         self.movingPointsSegment = SegmentsChooser(ui.movingPointsSelector, ui.movingPointsSegmentComboBox)
+        self._texts = WrappedText(ui.kindLabel, ui.presetHelpLabel, ui.resultLabel)
         self._shows = {name: getattr(ui, f"{name}ShowCheckBox") for name in MODELS}
 
     def _featureChooser(self) -> FeatureChooser:
@@ -93,6 +95,7 @@ class PointsPanel(MethodPanel):
             self._updating = False
         self._showKind()
         super()._onNodeModified(*arguments)
+        self._texts.refit()
 
     def _watch(self, nodes: list[Any]) -> None:
         """Follow what happens to the points: Apply has to know."""
@@ -111,6 +114,8 @@ class PointsPanel(MethodPanel):
             text = _("The points are matched; the moving volume is warped onto the fixed one.")
         elif inputs.hasPoints:
             text = _("The points are matched; the transform covers them and 20 mm around.")
+        elif inputs.fixedPoints is not None or inputs.movingPoints is not None:
+            text = _("Choose the other set of points too, or none: points come in two sets.")
         elif volumes and (inputs.fixedMask is None or inputs.movingMask is None):
             text = _("Keypoints are found in both volumes. Give masks below (the lungs): without them the table is matched too.")
         elif volumes:
@@ -150,7 +155,10 @@ class PointsPanel(MethodPanel):
     def keepResult(self, node: Any, result: Result) -> None:
         super().keepResult(node, result)
         for name in MODELS:
-            setattr(node, f"{name}Result", result.nodes.get(name))
+            former, present = getattr(node, f"{name}Result"), result.nodes.get(name)
+            if former is not None and former is not present and view.isShown(former):
+                view.show(former, False)  # two results at a time cannot be told apart
+            setattr(node, f"{name}Result", present)
 
     def _showVolume(self, result: Result) -> None:
         made = [result.nodes[name] for name in MODELS if name in result.nodes and result.nodes[name].GetScene() is slicer.mrmlScene]
@@ -198,6 +206,11 @@ class PointsPanel(MethodPanel):
     def _onLeastConfidence(self, percent: float) -> None:
         if self._made("correspondences") is not None:
             view.hideBelow(self._made("correspondences"), percent / 100.0)
+
+    def _say(self, text: str, bad: bool) -> None:
+        super()._say(text, bad)
+        if hasattr(self, "_texts"):
+            self._texts.refit()
 
     # --------------------------------------------------------------------- end
 

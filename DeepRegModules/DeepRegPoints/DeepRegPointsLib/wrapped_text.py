@@ -1,0 +1,37 @@
+"""Labels of several lines that are shown whole: a layout that is short of space takes it from them first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+
+class WrappedText(qt.QObject):
+    """Keeps labels as high as their text needs at their width.
+
+    Args:
+        labels: with word wrap.
+    """
+
+    def __init__(self, *labels: Any) -> None:
+        qt.QObject.__init__(self, labels[0].parentWidget())
+        self._labels = labels
+        for label in labels:
+            label.installEventFilter(self)
+            self.fit(label)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        if event.type() == qt.QEvent.Resize:
+            self.fit(watched)
+        return False
+
+    def refit(self) -> None:
+        """After texts have changed."""
+        for label in self._labels:
+            self.fit(label)
+
+    def fit(self, label: Any) -> None:
+        label.setMinimumHeight(0)  # what is needed is never said to be less
+        if label.text:
+            label.setMinimumHeight(max(0, label.heightForWidth(label.width)))
