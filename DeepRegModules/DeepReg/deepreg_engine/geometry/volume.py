@@ -12,10 +12,12 @@ import torch
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.sampling import sample
 
 # Gaussian before sampling at a coarser spacing, in voxels of that spacing: enough against aliasing, little blur.
 _ANTIALIAS_SIGMA = 0.5
+# An image ends half a voxel beyond its outermost voxel centres; a little more, so that rounding does not decide where a grid ends there too.
+_HALF = 0.5 + 1e-3
 
 
 def to_tensor(image: sitk.Image) -> torch.Tensor:
@@ -32,38 +34,44 @@ def antialiased(image: sitk.Image, spacing: float) -> sitk.Image:
     return image
 
 
-def draw(
-    image: sitk.Image,
-    grid: ImageGrid,
-    transform: sitk.Transform | None = None,
-    default: float | None = 0.0,
-    smooth: bool = True,
-) -> torch.Tensor:
-    """An image as float32 (z, y, x) on a grid of cubic voxels, through a transform from the grid to the image.
+def draw(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
+    """An image as float32 (z, y, x) on a grid of cubic voxels, smoothed before where the grid is coarser.
+
+    Beyond its faces the image goes on as it is at them: a constant there would be an edge that the patient does not have.
 
     Args:
         image: float32.
         grid: where.
         transform: takes the grid's points to the image's; none is the identity.
-        default: value where the image does not reach; None goes on with what is at its faces.
-        smooth: low-pass the image first where the grid is coarser.
     """
-    source = antialiased(image, min(grid.spacing)) if smooth else image
-    if default is None:
-        source, default = _extended(source, grid, transform), 0.0
-    return to_tensor(resample(source, grid, transform, "linear", default))
+    source = to_tensor(antialiased(image, min(grid.spacing)))
+    return sample(source[None], _places(ImageGrid.of(image), grid, transform))[0]
 
 
-def _extended(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> sitk.Image:
-    """The image with its faces repeated until it reaches all voxels of a grid, which a linear transform takes to it."""
-    ends = np.stack(np.meshgrid(*((0.0, n - 1.0) for n in grid.size), indexing="ij"), axis=-1).reshape(-1, 3)
-    corners = grid.index_to_physical(ends)
-    if transform is not None:
-        corners = np.array([transform.TransformPoint(point) for point in corners.tolist()])
-    index = ImageGrid.of(image).physical_to_index(corners)
-    below, above = -index.min(axis=0), index.max(axis=0) - (np.array(image.GetSize()) - 1)
-    lower, upper = (np.maximum(0, np.ceil(beyond)).astype(int).tolist() for beyond in (below, above))
-    return sitk.ZeroFluxNeumannPad(image, lower, upper) if any(lower + upper) else image
+def covered(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
+    """1 where a transform takes a grid's voxels into an image on another grid, else 0; float32 (z, y, x)."""
+    index = _places(source, grid, transform)
+    size = torch.tensor(source.size).view(3, 1, 1, 1)
+    return ((index >= -_HALF) & (index <= size - 1 + _HALF)).all(0).float()
+
+
+def _places(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None) -> torch.Tensor:
+    """Where a transform takes the voxels of a grid, as indices of another (3, z, y, x), components x, y, z."""
+    transform = transform or sitk.Transform(3, sitk.sitkIdentity)
+    to_index = np.linalg.inv(source.index_to_physical_matrix)
+    corner, linear, index = grid.origin, np.eye(3), np.zeros((3, *grid.shape), dtype=np.float32)
+    if transform.IsLinear():
+        corner, zero = transform.TransformPoint(grid.origin), np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+        linear = np.stack([np.array(transform.TransformPoint(tuple(axis))) - zero for axis in np.eye(3)], axis=1)
+    else:
+        vectors = DisplacementField.from_transform(transform, grid).vectors
+        np.einsum("ab,bzyx->azyx", to_index.astype(np.float32), vectors, out=index)
+    first = source.physical_to_index(np.array([corner]))[0]
+    step = to_index @ linear @ grid.index_to_physical_matrix
+    for component in range(3):
+        x, y, z = (step[component, axis] * np.arange(count) for axis, count in enumerate(grid.size))
+        index[component] += (first[component] + x[None, None] + y[None, :, None] + z[:, None, None]).astype(np.float32)
+    return torch.from_numpy(index)
 
 
 def field_from_voxels(displacement: torch.Tensor, grid: ImageGrid) -> DisplacementField:

@@ -49,6 +49,9 @@ _KNOWN_POWER = 4
 _SETTLED = 0.01
 # Residual at which a linear system is solved: the next iteration changes it by more than what is left.
 _SOLVED = 0.03
+# Cost, in mean mismatches, of a displacement out of the moving image, on top of that to its faces: without it what is not seen
+# would look better than a true partner in another person or modality, with the ceiling it would be worse than any partner.
+_UNSEEN = 0.1
 # Cost of a displacement that lands outside the moving mask; above every ceiling.
 _FORBIDDEN = 1e4
 
@@ -278,10 +281,10 @@ class _Registration:
         start = padding - search.step * search.radius
         moving = _patches(features, size, search.step, start)
         inside = _patches(known[None], size, search.step, start).mean(0)
-        penalty = None
+        penalty = _UNSEEN * (1.0 - inside)
         if mask is not None:
             allowed = _patches(mask[None], size, search.step, start).mean(0)
-            penalty = torch.where(allowed > 0.5, 0.0, _FORBIDDEN)
+            penalty = torch.where(allowed > 0.5, penalty, _FORBIDDEN)
             inside = inside * (allowed > 0.5)
 
         mismatch = _mean_mismatch(fixed, moving, inside)
@@ -321,7 +324,7 @@ class _Registration:
         unit, first, mean_residual = None, None, 0.0
         for iteration in range(level.refinements):
             self._tell(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
-            features, known, mask = data.warped(field)
+            features, known, mask = data.fitted(field)
             weights = (known > 0.5).to(field.dtype)
             if mask is not None:
                 weights = weights * mask

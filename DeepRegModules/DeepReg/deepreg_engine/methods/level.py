@@ -17,8 +17,11 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.geometry.volume import draw
+from deepreg_engine.geometry.volume import covered, draw
 from deepreg_engine.methods.affine import without_padding
+
+# A share of what is known that is all of it.
+_WHOLE = 0.999
 
 
 class LevelData:
@@ -48,22 +51,23 @@ class LevelData:
     ) -> None:
         self.grid = grid
         self._extractor = extractor
-        # The grid's outermost voxels lie up to half a voxel of its own beyond the image: air there would be an edge that is none, and
-        # where the overhang is half a voxel of the image, rounding would decide on it.
-        self.fixed = draw(without_padding(fixed), grid, default=None).to(device)
-        self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid, None).to(device)
+        self.fixed = draw(without_padding(fixed), grid).to(device)
+        self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid).to(device)
 
         moving_grid = ImageGrid.of(moving)
         frame = _moving_frame(moving_grid, grid, alignment, reach, ImageGrid.of(fixed))
         alignment = _on_frame(alignment, frame, ImageGrid.of(fixed))
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
-        image = draw(without_padding(moving), frame, alignment, self._air)
-        # Sampling falls to 0 outside, so air has to be 0.
-        parts = [image - self._air, _draw_known(moving_grid, frame, alignment)]
+        known = covered(moving_grid, frame, alignment)
+        parts = [draw(without_padding(moving), frame, alignment), known]
         if moving_mask is not None:
-            parts.append(_drawn_mask(moving_mask, frame, alignment))
+            parts.append(_drawn_mask(moving_mask, frame, alignment) * known)
         self._moving = torch.stack(parts).to(device)
+        # Beyond the frame sampling goes on with its faces: with those of the image, but with nothing that is known.
+        inner = torch.zeros_like(self._moving[0])
+        inner[1:-1, 1:-1, 1:-1] = 1.0
+        self._moving[1:] *= inner
         self.has_moving_mask = moving_mask is not None
         self._fixed_features: torch.Tensor | None = None
         self._moving_features: torch.Tensor | None = None
@@ -81,11 +85,10 @@ class LevelData:
 
     def warped_known(self, field: torch.Tensor) -> torch.Tensor:
         """The share in which the moving image is known, seen through a field (z, y, x)."""
-        index = identity(field.shape[1:], field) + field - self._shift.view(3, 1, 1, 1)
-        return sample(self._moving[1:2], index, "zeros")[0]
+        return sample(self._moving[1:2], self._places(field))[0]
 
     def warped(self, field: torch.Tensor, padding: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The moving side seen through a field.
+        """The moving side seen through a field; beyond its faces the moving image goes on as it is at them.
 
         Args:
             field: (3, z, y, x), voxels; it goes on beyond the grid with its values at the faces.
@@ -94,27 +97,45 @@ class LevelData:
         Returns:
             Features (C, z, y, x); the share in which the moving image is known (z, y, x); and its mask, if there is one.
         """
+        index = self._places(field, padding)
+        values = sample(self._moving, index)
+        return self._warped_features(values[0], index), values[1], values[2] if self.has_moving_mask else None
+
+    def fitted(self, field: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """The moving side seen through a field, as :meth:`warped`, with the better guess at what lies beyond the moving image.
+
+        Nobody knows, but features look there. Most often the patient goes on, but where the moving image was cut out of a wider
+        one, or the fixed one ends in air too, it is air. At each voxel that of the two counts whose features are nearer to the
+        fixed ones: what is not known is no reason to move.
+        """
+        index = self._places(field)
+        values = sample(self._moving, index)
+        features, known = self._warped_features(values[0], index), values[1]
+        if self._extractor.follows_warp and bool((known < _WHOLE).any()):
+            aired = self._extractor(torch.lerp(torch.full_like(known, self._air), values[0], known), self.spacing)
+            fixed = self.fixed_features()
+            excess = torch.zeros_like(known)
+            for f, m, a in zip(fixed, features, aired):  # |f - a|^2 - |f - m|^2
+                excess += (a - m) * (a + m - 2.0 * f)
+            features = torch.where(excess < 0, aired, features)
+        return features, known, values[2] if self.has_moving_mask else None
+
+    def _places(self, field: torch.Tensor, padding: int = 0) -> torch.Tensor:
+        """Indices of the moving frame (3, z, y, x) that a field takes the grid's voxels to."""
         extended = F.pad(field[None], (padding,) * 6, mode="replicate")[0] if padding else field
-        index = identity(extended.shape[1:], extended) + extended - (self._shift + padding).view(3, 1, 1, 1)
-        values = sample(self._moving, index, "zeros")
+        return identity(extended.shape[1:], extended) + extended - (self._shift + padding).view(3, 1, 1, 1)
+
+    def _warped_features(self, image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         if self._extractor.follows_warp:
-            features = self._extractor(values[0] + self._air, self.spacing)
-        else:
-            if self._moving_features is None:
-                self._moving_features = self._extractor(self._moving[0] + self._air, self.spacing)
-            features = sample(self._moving_features, index, "border")
-        return features, values[1], values[2] if self.has_moving_mask else None
+            return self._extractor(image, self.spacing)
+        if self._moving_features is None:
+            self._moving_features = self._extractor(self._moving[0], self.spacing)
+        return sample(self._moving_features, index)
 
 
-def _drawn_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> torch.Tensor:
+def _drawn_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
     """A mask as shares 0 .. 1 (z, y, x)."""
-    return draw(sitk.Cast(mask, sitk.sitkFloat32), grid, transform, default=None if transform is None else 0.0)
-
-
-def _draw_known(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform) -> torch.Tensor:
-    """1 where the moving image reaches, 0 elsewhere (z, y, x)."""
-    ones = moving.to_image(np.ones(moving.shape, dtype=np.float32))
-    return draw(ones, frame, alignment, smooth=False)
+    return draw(sitk.Cast(mask, sitk.sitkFloat32), grid, transform)
 
 
 def followed_by(field: DisplacementField, transform: sitk.Transform, domain: ImageGrid) -> DisplacementField:
@@ -179,9 +200,9 @@ def _box(
         return index.min(axis=0), index.max(axis=0)
     # A coarse look, fine enough not to step over the image.
     coarse = frame.resampled(max(frame.spacing[0], float(min(moving.extent)) / 8))
-    covered = np.argwhere(_draw_known(moving, coarse, _on_frame(alignment, coarse, fixed)).numpy() > 0)[:, ::-1]
-    if not len(covered):
+    found = np.argwhere(covered(moving, coarse, _on_frame(alignment, coarse, fixed)).numpy() > 0)[:, ::-1]
+    if not len(found):
         return None
-    ends = coarse.index_to_physical(np.stack([covered.min(axis=0) - 1.0, covered.max(axis=0) + 1.0]))
+    ends = coarse.index_to_physical(np.stack([found.min(axis=0) - 1.0, found.max(axis=0) + 1.0]))
     index = frame.physical_to_index(ends)
     return index[0], index[1]
