@@ -31,7 +31,7 @@ class DeepRegPoints(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Points Registration")
+        self.parent.title = _("Point Registration")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
         self.parent.dependencies = ["DeepReg"]
         self.parent.contributors = ["The DeepRegModules team"]

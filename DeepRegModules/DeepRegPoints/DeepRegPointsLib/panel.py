@@ -30,7 +30,7 @@ class PointsPanel(MethodPanel):
     """Says what is special to the Points method."""
 
     operation = "points"
-    title = "Points registration"
+    title = "Point registration"
     parametersClass = PointsParameters
     presets = POINTS_PRESETS
     defaultPreset = DEFAULT_POINTS_PRESET
@@ -44,6 +44,7 @@ class PointsPanel(MethodPanel):
     def _build(self) -> None:
         ui = self.ui
         self._watched: list[tuple[Any, int]] = []
+        self._isFirst = True
         ui.refinePresetComboBox.addItems([preset.name for preset in DENSE_PRESETS])
         ui.sourceComboBox.addItems(list(SOURCES))
         super()._build()
@@ -154,6 +155,7 @@ class PointsPanel(MethodPanel):
 
     def keepResult(self, node: Any, result: Result) -> None:
         super().keepResult(node, result)
+        self._isFirst = all(getattr(node, f"{name}Result") is None for name in MODELS)
         for name in MODELS:
             former, present = getattr(node, f"{name}Result"), result.nodes.get(name)
             if former is not None and former is not present and view.isShown(former):
@@ -166,7 +168,7 @@ class PointsPanel(MethodPanel):
             if self.node.pointSize != 100.0:
                 self._onPointSize(self.node.pointSize)
             self._onLeastConfidence(self.node.leastConfidence)
-        if result.fixed is None:
+        if result.fixed is None and self._isFirst:  # later the user has chosen what to look at
             view.goTo(made)
         super()._showVolume(result)
 

@@ -38,7 +38,7 @@ def register(
         wanted.discard("volume")
     places = PointsOutputs(**{name: Output(name in wanted) for name in OUTPUTS}, uncertainty=Output(False))
     request = PointsRequest(
-        "points", "Points registration", given, places, values, preset, device, most=most, refine=refine, refinePreset=refinePreset
+        "points", "Point registration", given, places, values, preset, device, most=most, refine=refine, refinePreset=refinePreset
     )
     run = PointsRegistration(request)
     waitUntilFree()

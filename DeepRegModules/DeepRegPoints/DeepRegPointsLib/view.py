@@ -31,13 +31,14 @@ def hideBelow(node: Any, confidence: float) -> None:
 
 
 def goTo(nodes: list[Any]) -> None:
-    """Let slice views show the middle of models, and as much as they need; for scenes in which no volume says what to show."""
+    """Let all views show the middle of models, and as much as they need; for scenes in which no volume says what to show."""
     bounds = np.array([node.GetPolyData().GetBounds() for node in nodes if node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints()])
     if not len(bounds):
         return
     low, high = bounds[:, ::2].min(axis=0), bounds[:, 1::2].max(axis=0)
     extent = 1.15 * float(np.linalg.norm(high - low)) / np.sqrt(2.0)
     manager = slicer.app.layoutManager()
+    manager.resetThreeDViews()
     for name in manager.sliceViewNames():
         logic = manager.sliceWidget(name).sliceLogic()
         if logic.GetSliceCompositeNode().GetBackgroundVolumeID():
