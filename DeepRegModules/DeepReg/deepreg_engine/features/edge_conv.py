@@ -69,9 +69,11 @@ class Neighbourhood(nn.Module):
 
 def _normalised(values: Tensor, norm: nn.InstanceNorm1d) -> Tensor:
     """Each channel (last) with mean 0 and variance 1 over all points and edges."""
-    flat = values.reshape(-1, values.shape[-1])
-    flat = norm(flat.T[None])[0].T
-    return flat.reshape(values.shape)
+    # The module norms channels that come first; on channels that come last that takes three times as long.
+    axes = tuple(range(values.dim() - 1))
+    centred = values - values.mean(axes)
+    variance = centred.square().mean(axes)
+    return torch.addcmul(norm.bias, centred, norm.weight * torch.rsqrt(variance + norm.eps))
 
 
 class PointFeatures(nn.Module):

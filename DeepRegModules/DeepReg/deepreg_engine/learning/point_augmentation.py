@@ -121,7 +121,8 @@ class Examples:
 
     def _aligned(self, template: Tensor, truth: Tensor) -> Tensor:
         """Something between what the best affine map does and the truth, and off by a smooth error."""
-        # By normal equations in double precision: a least-squares solver may round differently at each call, and a training has to be repeatable.
+        # By normal equations in double precision: a least-squares solver may round differently at each call, and a training has to
+        # be repeatable.
         best = torch.cat([template, torch.ones(len(template), 1)], 1).double()
         affine = (best @ torch.linalg.solve(best.T @ best, best.T @ truth.double())).float()
         moved = truth + self._uniform(0.0, 1.5) * (affine - truth)

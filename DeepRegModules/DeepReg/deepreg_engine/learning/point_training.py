@@ -6,10 +6,11 @@ propagation runs, unrolled, and the distance of its expected displacements from 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -73,29 +74,41 @@ def train_points(
     Returns:
         The trained matcher, on the CPU, in evaluation mode.
     """
-    torch.manual_seed(options.seed)
-    examples = Examples(pairs, torch.Generator().manual_seed(options.seed))
-    matcher = Matcher(options.neighbours).to(device)
-    optimiser = torch.optim.AdamW(matcher.parameters(), lr=options.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.05)
-    begun, sums, counted = time.perf_counter(), {}, 0
-    for step in range(options.steps):
-        solve = step >= (1.0 - options.solver_share) * options.steps
-        for _ in range(options.batch):
-            value, figures = loss(matcher, examples.draw().to(device), options, solve)
-            (value / options.batch).backward()
-            sums = {name: sums.get(name, 0.0) + figure for name, figure in figures.items()}
-            counted += 1
-        nn.utils.clip_grad_norm_(matcher.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        schedule.step()
-        if (step + 1) % 50 == 0 or step + 1 == options.steps:
-            line = {"step": step + 1, **{name: round(total / counted, 4) for name, total in sums.items()}}
-            line |= {"seconds": round(time.perf_counter() - begun, 1)}
-            if log is not None:
-                with open(Path(log), "a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(line) + "\n")
-            tell((step + 1) / options.steps, ", ".join(f"{name} {number:g}" for name, number in line.items() if name != "seconds"))
-            sums, counted = {}, 0
+    with _repeatable(device):
+        torch.manual_seed(options.seed)
+        examples = Examples(pairs, torch.Generator().manual_seed(options.seed))
+        matcher = Matcher(options.neighbours).to(device)
+        optimiser = torch.optim.AdamW(matcher.parameters(), lr=options.rate, weight_decay=1e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.05)
+        begun, sums, counted = time.perf_counter(), {}, 0
+        for step in range(options.steps):
+            solve = step >= (1.0 - options.solver_share) * options.steps
+            for _ in range(options.batch):
+                value, figures = loss(matcher, examples.draw().to(device), options, solve)
+                (value / options.batch).backward()
+                sums = {name: sums.get(name, 0.0) + figure for name, figure in figures.items()}
+                counted += 1
+            nn.utils.clip_grad_norm_(matcher.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            schedule.step()
+            if (step + 1) % 50 == 0 or step + 1 == options.steps:
+                line = {"step": step + 1, **{name: round(total / counted, 4) for name, total in sums.items()}}
+                line |= {"seconds": round(time.perf_counter() - begun, 1)}
+                if log is not None:
+                    with open(Path(log), "a", encoding="utf-8") as stream:
+                        stream.write(json.dumps(line) + "\n")
+                tell((step + 1) / options.steps, ", ".join(f"{name} {number:g}" for name, number in line.items() if name != "seconds"))
+                sums, counted = {}, 0
     return matcher.cpu().eval()
+
+
+@contextlib.contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Sums of gradients in a fixed order: on a CPU, threads would add them as they come. (CUDA has no such mode for all that is needed.)"""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or device.type == "cpu")
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 # Distances of this many pairs are held at once.
-_PAIRS = 16_000_000
+_PAIRS, _PAIRS_GPU = 1_000_000, 64_000_000
 
 
 def squared_distances(first: Tensor, second: Tensor) -> Tensor:
@@ -19,14 +19,13 @@ def squared_distances(first: Tensor, second: Tensor) -> Tensor:
 def nearest(points: Tensor, others: Tensor, count: int) -> Tensor:
     """Indices (N, count) of the nearest of others (M, 3) to each point (N, 3), nearest first; count is at most M."""
     count = min(count, len(others))
-    rows = max(1, _PAIRS // max(1, len(others)))
+    rows = max(1, (_PAIRS_GPU if points.is_cuda else _PAIRS) // max(1, len(others)))
     centre = others.mean(0)  # far from the origin the squares would cost digits
     others = others - centre
-    parts = [
-        squared_distances(points[start : start + rows] - centre, others).topk(count, dim=1, largest=False).indices
-        for start in range(0, len(points), rows)
-    ]
-    return torch.cat(parts)
+    # The point's own square does not change the order.
+    squares = (others * others).sum(1)[None]
+    parts = (torch.addmm(squares, part - centre, others.T, alpha=-2.0) for part in points.split(rows))
+    return torch.cat([part.topk(count, dim=1, largest=False).indices for part in parts])
 
 
 @torch.no_grad()
