@@ -22,7 +22,7 @@ from deepreg_engine.solvers.neighbours import squared_distances
 
 # The factorisation stops when no point has more than this share of its variance left; more than so many points need not be exact to
 # the last micrometre, and then take half the Gaussians.
-_TOLERANCE, _TOLERANCE_OF_MANY, _MANY = 1e-6, 1e-4, 1000
+_TOLERANCE, _TOLERANCE_OF_MANY, _MANY = 1e-6, 1e-4, 200
 # A ridge above this share of all weights hides what float32 rounds in the normal matrix.
 _SINGLE = 1e-4
 # Entries of a product of matrices that are made at once.
@@ -81,7 +81,7 @@ def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: floa
         kernel: the kernel.
         points: where.
         limit: of the rank.
-        tolerance: share of a point's variance at which the factorisation ends; by default 1e-6, or 1e-4 for more than 1000 points.
+        tolerance: share of a point's variance at which the factorisation ends; by default 1e-6, or 1e-4 for more than 200 points.
     """
     points = points.double()
     if tolerance is None:
