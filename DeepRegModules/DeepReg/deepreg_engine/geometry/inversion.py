@@ -2,11 +2,14 @@
 
 Contract: ``v`` on a grid of the moving image with ``y + v(y) + u(y + v(y)) = y`` for each of its voxels y. Solved for all
 voxels at once by Newton's method: where the field stretches to more than double the usual fixed-point iteration
-v <- -u(y + v) diverges, and where it compresses to a third or less it crawls.
+v <- -u(y + v) diverges, and where it compresses to a third or less it crawls. First by quick steps with smoothed, reused Jacobians.
+Where the field is strongly compressed these circle around some voxels; those few go on by careful steps, with the exact
+Jacobian of the interpolated field and a line search, and if need be once more from the fixed voxels that come to lie nearest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +18,19 @@ from deepreg_engine.geometry.displacement_field import DisplacementField, index_
 from deepreg_engine.geometry.image_grid import ImageGrid
 
 
-# Jacobians serve so many steps: sampling them costs three times as much as the step.
+# Quick steps; what is open then is a percent or two. Jacobians serve so many of them: sampling them costs three times as much as the step.
+_QUICK_STEPS = 9
 _REFRESH = 3
+# A careful step moves no point further than so many voxels, and is shortened up to so many times, by this factor.
+_LONGEST = 3.0
+_SHORTENINGS = 6
+_SHORTENED = 0.4
+# Share of the squared Jacobian's trace that is added to its diagonal, so that a careful step exists where it is singular.
+_DAMPING = 1e-9
+# Fixed voxels tried as starts for a voxel that is still open.
+_STARTS = 4
+# They lie no further (mm) from the box of all such voxels.
+_MARGIN = 50.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ def invert(field: DisplacementField, grid: ImageGrid | None = None, tolerance: f
         field: the forward field.
         grid: where the inverse is wanted, usually the moving image's grid; the field's own by default.
         tolerance: residual in mm at which a voxel is done.
-        iterations: at most so many Newton steps.
+        iterations: at most so many Newton steps of each kind.
 
     Beyond the forward grid the field goes on with its nearest value, so that the inverse does not tear at its edge.
     """
@@ -80,13 +94,13 @@ class _Solver:
         source = (target - self._moved_centre) @ self._back + self._centre
         active = np.arange(len(target))
         inverses = np.empty((0, 3, 3))
-        for iteration in range(iterations):
+        for iteration in range(min(iterations, _QUICK_STEPS)):
             index = self._index(source[active])
             residual = source[active] + sample_linear(self._field.vectors, index) - target[active]
             open_ = np.einsum("na,na->n", residual, residual) > tolerance**2
-            if not open_.any():
-                break
             active, residual, index = active[open_], residual[open_], index[open_]
+            if not len(active):
+                return source
             if iteration % _REFRESH == 0:
                 inverses = self._inverse_jacobians(index)
             else:
@@ -94,7 +108,83 @@ class _Solver:
             step = np.einsum("nab,nb->na", inverses, residual)
             length, limit = (np.sqrt(np.einsum("na,na->n", v, v)) for v in (step, residual))
             source[active] -= step * np.minimum(1.0, 2.0 * limit / np.maximum(length, 1e-12))[:, None]
+        source[active], error = self._carefully(source[active], target[active], tolerance, iterations)
+        active, error = active[error > tolerance], error[error > tolerance]
+        for starts in self._nearest(target[active]):
+            left = np.flatnonzero(error > tolerance)
+            found, found_error = self._carefully(starts[left], target[active[left]], tolerance, iterations)
+            better = found_error < error[left]
+            source[active[left[better]]], error[left[better]] = found[better], found_error[better]
         return source
+
+    def _carefully(self, source: np.ndarray, target: np.ndarray, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+        """Better fixed points (N, 3) and what they miss their targets by (N,), mm; every step comes nearer."""
+        index = self._index(source)
+        residual, jacobian = self._exactly(index, target)
+        error = np.linalg.norm(residual, axis=1)
+        active = np.flatnonzero(error > tolerance)
+        for _ in range(iterations):
+            if not len(active):
+                break
+            square = np.einsum("nca,ncb->nab", jacobian[active], jacobian[active])
+            square += _DAMPING * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+            step = np.linalg.solve(square, np.einsum("nca,nc->na", jacobian[active], residual[active])[..., None])[..., 0]
+            step *= np.minimum(1.0, _LONGEST / np.maximum(np.abs(step).max(axis=1), 1e-12))[:, None]
+            pending = np.arange(len(active))
+            for _ in range(_SHORTENINGS):
+                places = active[pending]
+                trial = index[places] - step[pending]
+                trial_residual, trial_jacobian = self._exactly(trial, target[places])
+                trial_error = np.linalg.norm(trial_residual, axis=1)
+                better = trial_error < error[places]
+                places = places[better]
+                index[places], residual[places], jacobian[places] = trial[better], trial_residual[better], trial_jacobian[better]
+                error[places] = trial_error[better]
+                pending = pending[~better]
+                if not len(pending):
+                    break
+                step[pending] *= _SHORTENED
+            active = np.delete(active, pending)  # these cannot come nearer
+            active = active[error[active] > tolerance]
+        grid = self._field.grid
+        return grid.index_to_physical(index), error
+
+    def _exactly(self, index: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x + u(x) - y (N, 3), mm, at indices of x, and its derivative by the index (N, 3, 3): of the interpolated field itself."""
+        grid = self._field.grid
+        last = np.array(grid.size) - 1
+        held = np.clip(index, 0, last)
+        lower = np.minimum(held.astype(int), np.maximum(last - 1, 0))
+        share = held - lower
+        residual = grid.index_to_physical(index) - target
+        jacobian = np.broadcast_to(grid.index_to_physical_matrix, (len(index), 3, 3)).copy()
+        beyond = (index < 0) | (index > last)
+        for corner in np.ndindex(2, 2, 2):
+            upper = np.array(corner, dtype=bool)
+            x, y, z = np.minimum(lower + upper, last).T
+            vectors = self._field.vectors[:, z, y, x].T.astype(np.float64)
+            weights = np.where(upper, share, 1.0 - share)
+            residual += vectors * weights.prod(axis=1)[:, None]
+            for axis in range(3):
+                slope = weights.copy()
+                slope[:, axis] = np.where(beyond[:, axis], 0.0, 1.0 if upper[axis] else -1.0)
+                jacobian[:, :, axis] += vectors * slope.prod(axis=1)[:, None]
+        return residual, jacobian
+
+    def _nearest(self, target: np.ndarray) -> Iterator[np.ndarray]:
+        """Fixed voxels (N, 3) that the field takes nearest to targets (N, 3), then next nearest, and so on."""
+        if not len(target):
+            return
+        from scipy.spatial import cKDTree  # here: most inverses do without
+
+        points = self._field.grid.points().reshape(-1, 3)
+        moved = points + np.moveaxis(self._field.vectors, 0, -1).reshape(-1, 3)
+        near = np.all((moved > target.min(axis=0) - _MARGIN) & (moved < target.max(axis=0) + _MARGIN), axis=1)
+        near = np.flatnonzero(near) if np.count_nonzero(near) >= _STARTS else np.arange(len(points))
+        count = min(_STARTS, len(near))
+        _, nearest = cKDTree(moved[near]).query(target, count)
+        for column in nearest.reshape(len(target), count).T:
+            yield points[near[column]]
 
     def _index(self, points: np.ndarray) -> np.ndarray:
         return (points - np.array(self._field.grid.origin)) @ self._to_index.T
