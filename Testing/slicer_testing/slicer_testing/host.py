@@ -96,6 +96,9 @@ class Host:
         if left:
             logging.getLogger("slicer_testing").info("observers that were left on the scene are removed: %s", ", ".join(left))
         self.core.clear()
+        # A scene that was saved or loaded leaves its folder, to which relative names of files then belong.
+        self.scene.SetURL("")
+        self.scene.SetRootDirectory("")
         self.scene.SetUndoOff()
         self.scene.ClearUndoStack()
         QSettings().clear()

@@ -79,6 +79,12 @@ class PointsParameters(Parameters):
     robustness: float = parameter(
         3.0, "distance from the smooth deformation at which a correspondence counts half; 0 trusts all alike", unit="mm", minimum=0.0, maximum=100.0, group="Deformation"
     )
+    interpolation: str = parameter(
+        "gaussian",
+        "between the points: gaussian (the deformation itself) or thin-plate (spline through the moved points)",
+        choices=("gaussian", "thin-plate"),
+        group="Deformation",
+    )
     drift_width: float = parameter(
         30.0, "beta: width of the Gaussian that couples the points in coherent point drift", unit="mm", minimum=0.1, maximum=1000.0, group="Coherent point drift"
     )
@@ -87,12 +93,6 @@ class PointsParameters(Parameters):
     )
     drift_iterations: int = parameter(
         10, "steps of coherent point drift at most", minimum=1, maximum=1000, group="Coherent point drift"
-    )
-    interpolation: str = parameter(
-        "gaussian",
-        "between the points: gaussian (the deformation itself) or thin-plate (spline through the moved points)",
-        choices=("gaussian", "thin-plate"),
-        group="Deformation",
     )
 
 
