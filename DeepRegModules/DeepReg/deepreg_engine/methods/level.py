@@ -22,6 +22,8 @@ from deepreg_engine.methods.affine import without_padding
 
 # A share of what is known that is all of it.
 _WHOLE = 0.999
+# Voxels along an edge of the cells in which places are looked up.
+_CELL = 4
 
 
 class LevelData:
@@ -111,13 +113,15 @@ class LevelData:
         index = self._places(field)
         values = sample(self._moving, index)
         features, known = self._warped_features(values[0], index), values[1]
-        if self._extractor.follows_warp and bool((known < _WHOLE).any()):
-            aired = self._extractor(torch.lerp(torch.full_like(known, self._air), values[0], known), self.spacing)
-            fixed = self.fixed_features()
-            excess = torch.zeros_like(known)
-            for f, m, a in zip(fixed, features, aired):  # |f - a|^2 - |f - m|^2
-                excess += (a - m) * (a + m - 2.0 * f)
-            features = torch.where(excess < 0, aired, features)
+        if self._extractor.follows_warp:
+            aired = torch.lerp(torch.full_like(known, self._air), values[0], known)
+            for box in _boxes_around(known < _WHOLE, self._extractor.reach):
+                repeated, fixed = features[(slice(None), *box)], self.fixed_features()[(slice(None), *box)]
+                other = self._features_within(aired, box)
+                excess = torch.zeros_like(other[0])
+                for f, m, a in zip(fixed, repeated, other):  # |f - a|^2 - |f - m|^2
+                    excess += (a - m) * (a + m - 2.0 * f)
+                repeated.copy_(torch.where(excess < 0, other, repeated))
         return features, known, values[2] if self.has_moving_mask else None
 
     def _places(self, field: torch.Tensor, padding: int = 0) -> torch.Tensor:
@@ -131,6 +135,43 @@ class LevelData:
         if self._moving_features is None:
             self._moving_features = self._extractor(self._moving[0], self.spacing)
         return sample(self._moving_features, index)
+
+    def _features_within(self, image: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
+        """Features of a part of an image."""
+        low = [max(0, part.start - self._extractor.reach) for part in box]
+        wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box))
+        inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box))
+        return self._extractor(image[wide], self.spacing)[(slice(None), *inner)]
+
+
+def _boxes_around(marked: torch.Tensor, reach: int) -> list[tuple[slice, ...]]:
+    """Boxes, none of which overlap, with all voxels that lie within ``reach`` of marked ones (z, y, x), and not too many others.
+
+    Marked are the borders of a volume, so the boxes are what lies around the largest box without marks, about.
+    """
+    size = marked.shape
+    if min(size) <= 2 * (_CELL + 2 * reach):
+        return [tuple(slice(0, n) for n in size)] if bool(marked.any()) else []
+    wide = F.max_pool3d(marked[None].float(), _CELL + 2 * reach, _CELL, reach, ceil_mode=True)
+    cells = wide[0].cpu().numpy() > 0
+    low, high = [0, 0, 0], list(cells.shape)
+    while (clear := cells[tuple(map(slice, low, high))]).any():
+        shares = [(clear.take(end, axis).mean(), axis, end) for axis in range(3) for end in (0, -1)]
+        _, axis, end = max(shares)
+        if end:
+            high[axis] -= 1
+        else:
+            low[axis] += 1
+    boxes, rest = [], [slice(0, n) for n in size]
+    for axis, count in enumerate(size):
+        start, stop = min(low[axis] * _CELL, count), min(high[axis] * _CELL, count)
+        for part in (slice(0, start), slice(stop, count)):
+            if part.stop > part.start:
+                boxes.append((*rest[:axis], part, *rest[axis + 1 :]))
+        rest[axis] = slice(start, stop)
+        if start == stop:
+            break
+    return boxes
 
 
 def _drawn_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
