@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--overlap", action="store_true", help="also two people: liver Dice of example_ct and chaos_ct3_3mm")
     parser.add_argument("--json", type=Path, help="write all figures there")
     options = parser.parse_args()
+    options.peer_python = os.path.abspath(shutil.which(options.peer_python) or parser.error(f"{options.peer_python} is no program"))
     methods = ["dense", *(_installed(options.peer_python) if options.peers else [])]
     rows = []
     for scan in options.scans:
@@ -107,7 +109,8 @@ def _run(method: str, pair: KnownPair, fixed: str, moving: str, out: str, option
                    "--preset", pair.recipe.preset, "--transform", out, *settings]
     else:
         command = [options.peer_python, str(HERE / "peers.py"), method, fixed, moving, out]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # In the folder of the pair: elastix writes a file where it runs.
+    done = subprocess.run(command, env=environment, cwd=Path(out).parent, capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{method}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
