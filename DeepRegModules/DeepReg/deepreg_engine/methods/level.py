@@ -22,6 +22,8 @@ from deepreg_engine.methods.affine import without_padding
 
 # A share of what is known that is all of it.
 _WHOLE = 0.999
+# Two guesses at what lies beyond the moving image are alike if they differ by less than this share of the image's standard deviation.
+_ALIKE = 0.05
 # Voxels along an edge of the cells in which places are looked up.
 _CELL = 4
 
@@ -37,6 +39,7 @@ class LevelData:
         fixed_mask, moving_mask: 8-bit, on the images' grids.
         extractor: of the features.
         device: where to compute.
+        moving_extractor: of the moving image's features, where they have one of their own.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class LevelData:
         moving_mask: sitk.Image | None,
         extractor: Extractor,
         device: torch.device,
+        moving_extractor: Extractor | None = None,
     ) -> None:
         self.grid = grid
         self._extractor = extractor
+        self._moving_extractor = moving_extractor or extractor
         self.fixed = draw(without_padding(fixed), grid).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid).to(device)
 
@@ -66,6 +71,7 @@ class LevelData:
         if moving_mask is not None:
             parts.append(_drawn_mask(moving_mask, frame, alignment) * known)
         self._moving = torch.stack(parts).to(device)
+        self._contrast = float(self._moving[0].std())
         # Beyond the frame sampling goes on with its faces: with those of the image, but with nothing that is known.
         inner = torch.zeros_like(self._moving[0])
         inner[1:-1, 1:-1, 1:-1] = 1.0
@@ -84,6 +90,12 @@ class LevelData:
         if self._fixed_features is None:
             self._fixed_features = self._extractor(self.fixed, self.spacing)
         return self._fixed_features
+
+    def prepare(self) -> None:
+        """Compute what is computed once: features that do not follow the warp."""
+        self.fixed_features()
+        if not self._moving_extractor.follows_warp:
+            self._unwarped_features()
 
     def warped_known(self, field: torch.Tensor) -> torch.Tensor:
         """The share in which the moving image is known, seen through a field (z, y, x)."""
@@ -113,14 +125,16 @@ class LevelData:
         index = self._places(field)
         values = sample(self._moving, index)
         features, known = self._warped_features(values[0], index), values[1]
-        if self._extractor.follows_warp:
+        if self._moving_extractor.follows_warp:
             aired = torch.lerp(torch.full_like(known, self._air), values[0], known)
-            for box in _boxes_around(known < _WHOLE, self._extractor.reach):
+            # Where the image ends in air, as around a head or beside a trunk, both guesses are the same.
+            differ = (aired - values[0]).abs_() > _ALIKE * self._contrast
+            for box in _boxes_around(differ.logical_and_(known < _WHOLE), self._extractor.reach):
                 repeated, fixed = features[(slice(None), *box)], self.fixed_features()[(slice(None), *box)]
                 other = self._features_within(aired, box)
                 excess = torch.zeros_like(other[0])
                 for f, m, a in zip(fixed, repeated, other):  # |f - a|^2 - |f - m|^2
-                    excess += (a - m) * (a + m - 2.0 * f)
+                    excess.addcmul_(a - m, (a + m).sub_(f, alpha=2.0))
                 repeated.copy_(torch.where(excess < 0, other, repeated))
         return features, known, values[2] if self.has_moving_mask else None
 
@@ -130,18 +144,22 @@ class LevelData:
         return identity(extended.shape[1:], extended) + extended - (self._shift + padding).view(3, 1, 1, 1)
 
     def _warped_features(self, image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        if self._extractor.follows_warp:
-            return self._extractor(image, self.spacing)
+        if self._moving_extractor.follows_warp:
+            return self._moving_extractor(image, self.spacing)
+        return sample(self._unwarped_features(), index)
+
+    def _unwarped_features(self) -> torch.Tensor:
+        """Features of the moving image in its frame (C, z, y, x)."""
         if self._moving_features is None:
-            self._moving_features = self._extractor(self._moving[0], self.spacing)
-        return sample(self._moving_features, index)
+            self._moving_features = self._moving_extractor(self._moving[0], self.spacing)
+        return self._moving_features
 
     def _features_within(self, image: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
         """Features of a part of an image."""
         low = [max(0, part.start - self._extractor.reach) for part in box]
         wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box))
         inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box))
-        return self._extractor(image[wide], self.spacing)[(slice(None), *inner)]
+        return self._moving_extractor(image[wide], self.spacing)[(slice(None), *inner)]
 
 
 def _boxes_around(marked: torch.Tensor, reach: int) -> list[tuple[slice, ...]]:
