@@ -21,6 +21,8 @@ from deepreg_engine.geometry.images import resample
 
 # Slabs of about this many voxels bound the temporary memory of point-wise work on large grids.
 _SLAB_VOXELS = 2_000_000
+# Of derivatives there are many at each voxel: slabs this small stay in the cache.
+_DERIVATIVE_SLAB_VOXELS = 100_000
 
 
 @dataclass(frozen=True)
@@ -146,17 +148,16 @@ class DisplacementField:
         Derivatives are central differences (one-sided at the faces) taken along the grid's axes and turned into
         LPS by the direction matrix, which ITK's own filter leaves out: it is right on oblique grids too.
         """
-        to_index = np.linalg.inv(self.grid.index_to_physical_matrix)
+        to_physical = self.grid.index_to_physical_matrix
+        scale = float(1.0 / np.linalg.det(to_physical))
         determinant = np.empty(self.grid.shape, dtype=np.float32)
         depth = self.grid.shape[0]
-        for part in self._slab_slices():
+        for part in self._slab_slices(_DERIVATIVE_SLAB_VOXELS):
             start, stop = max(part.start - 1, 0), min(part.stop + 1, depth)
-            gradient = index_gradient(self.vectors[:, start:stop])[:, :, part.start - start : part.stop - start]
-            # jacobian[c, a] = d u_c / d x_a = sum_b (d u_c / d index_b) (d index_b / d x_a)
-            jacobian = np.einsum("cbzyx,ba->cazyx", gradient, to_index)
-            for axis in range(3):
-                jacobian[axis, axis] += 1.0
-            determinant[part] = _determinant(jacobian)
+            gradient = index_gradient(self.vectors[:, start:stop], np.float32)[:, :, part.start - start : part.stop - start]
+            # d (x + u)_c / d x_a = sum_b (P_cb + d u_c / d index_b) (P^-1)_ba, and the determinant of P^-1 is a factor.
+            gradient += to_physical.astype(np.float32)[:, :, None, None, None]
+            np.multiply(_determinant(gradient), scale, out=determinant[part])
         return determinant
 
     def lengths(self) -> np.ndarray:
@@ -171,8 +172,8 @@ class DisplacementField:
 
     # ------------------------------------------------------------------- slabs
 
-    def _slab_slices(self) -> Iterator[slice]:
-        step = max(1, _SLAB_VOXELS // max(1, self.grid.shape[1] * self.grid.shape[2]))
+    def _slab_slices(self, voxels: int = _SLAB_VOXELS) -> Iterator[slice]:
+        step = max(1, voxels // max(1, self.grid.shape[1] * self.grid.shape[2]))
         for start in range(0, self.grid.shape[0], step):
             yield slice(start, min(start + step, self.grid.shape[0]))
 
@@ -194,12 +195,13 @@ def sample_linear(volume: np.ndarray, index: np.ndarray) -> np.ndarray:
     return values
 
 
-def index_gradient(vectors: np.ndarray) -> np.ndarray:
-    """Derivatives (3, 3, z, y, x) of vectors (3, z, y, x): [component, index axis x, y, z], per voxel."""
-    gradient = np.zeros((3, 3, *vectors.shape[1:]), dtype=np.float64)
+def index_gradient(vectors: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """Derivatives (3, 3, z, y, x) of vectors (3, z, y, x): [component, index axis x, y, z], per voxel, in a precision."""
+    gradient = np.zeros((3, 3, *vectors.shape[1:]), dtype=dtype)
+    vectors = vectors.astype(dtype, copy=False)
     for axis in range(3):
         if vectors.shape[3 - axis] > 1:
-            gradient[:, axis] = np.gradient(vectors.astype(np.float64), axis=3 - axis)
+            gradient[:, axis] = np.gradient(vectors, axis=3 - axis)
     return gradient
 
 

@@ -22,7 +22,7 @@ _SIGNIFICANT = 7
 
 
 def evaluation_report(
-    transform: sitk.Transform,
+    transform: sitk.Transform | None,
     grid: ImageGrid | None = None,
     landmarks: tuple[PointSet, PointSet] | None = None,
     labels: tuple[sitk.Image, sitk.Image] | None = None,
@@ -33,7 +33,7 @@ def evaluation_report(
     """Measure a registration by whatever there is to measure it with.
 
     Args:
-        transform: takes fixed points to moving points, LPS mm.
+        transform: takes fixed points to moving points, LPS mm; None if nothing but a field is to be measured.
         grid: where displacement and regularity are measured, usually the fixed image's grid; without a grid or a field
             they are not.
         landmarks: fixed and moving, in pairs.
