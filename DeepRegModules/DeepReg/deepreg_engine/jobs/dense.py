@@ -32,6 +32,7 @@ from deepreg_engine.geometry.inversion import invert
 from deepreg_engine.geometry.points import PointSet, read_pairs
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES, add_field, read_transform
 from deepreg_engine.jobs.label_names import read_label_names
+from deepreg_engine.jobs.memory import kept_memory
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.affine import Alignment, align
@@ -146,11 +147,12 @@ def run_dense(request: DenseRequest, progress: Progress) -> dict:
     """
     begun = time.perf_counter()
     _check(request)
-    progress(0.0, "reading the images")
-    inputs = _read(request)
-    result = _compute(request, inputs, progress)
-    progress(0.99, "writing the results")
-    return _write(request, inputs, result, begun)
+    with kept_memory():
+        progress(0.0, "reading the images")
+        inputs = _read(request)
+        result = _compute(request, inputs, progress)
+        progress(0.99, "writing the results")
+        return _write(request, inputs, result, begun)
 
 
 def _check(request: DenseRequest) -> None:
@@ -313,7 +315,9 @@ def _check_room(request: DenseRequest, inputs: _Inputs) -> None:
 
 def _write(request: DenseRequest, inputs: _Inputs, result: DenseResult, begun: float) -> dict:
     """All outputs, or none."""
-    grid, transform = ImageGrid.of(inputs.fixed), result.field.to_transform()
+    grid = ImageGrid.of(inputs.fixed)
+    warps = request.warped or request.warped_labels or request.warp_labels
+    transform = result.field.to_transform() if warps else None
     report = _report(request, inputs, result)
     with FileGroup() as files:
 
@@ -383,7 +387,7 @@ def _report(request: DenseRequest, inputs: _Inputs, result: DenseResult) -> dict
     }
     report.update(
         evaluation_report(
-            result.field.to_transform(),
+            result.field.to_transform() if inputs.landmarks or inputs.labels else None,  # a copy that nothing else needs
             landmarks=inputs.landmarks,
             labels=inputs.labels,
             label_names=inputs.label_names,

@@ -1,0 +1,36 @@
+"""Memory that a run gives back only at its end.
+
+A registration makes and drops volumes of the same few sizes hundreds of times. The C library gives large blocks back to the
+system at once and asks for them anew, and the system clears every page of them each time: up to a fifth of a run's time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Options of glibc's mallopt: how much may lie free at the end of the heap, and from what size on a block is not of the heap.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+# Bytes; an int in C.
+_LARGEST_BLOCK, _LARGEST_REST = 1 << 30, (1 << 31) - 1
+# Bytes: where glibc's own adaptation ends in a process that uses large blocks; once set, it adapts no more.
+_USUAL_BLOCK, _USUAL_REST = 32 << 20, 64 << 20
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Within, freed memory is kept for what comes next; afterwards all of it goes back. Does nothing without glibc."""
+    library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+    library.mallopt(_TRIM_THRESHOLD, _LARGEST_REST)
+    try:
+        yield
+    finally:
+        library.mallopt(_TRIM_THRESHOLD, _USUAL_REST)
+        library.mallopt(_MMAP_THRESHOLD, _USUAL_BLOCK)
+        library.malloc_trim(0)
