@@ -20,7 +20,7 @@ from scenes import blank, make_grid, smooth_image
 import deepreg_engine
 from deepreg_engine.errors import NotEnoughMemoryError
 from deepreg_engine.features.mind import CHANNELS
-from deepreg_engine.methods import dense
+from deepreg_engine.methods import registration
 from deepreg_engine.methods.dense import DenseInput, register_dense
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.plan import LATER_RADIUS, PATCH, check_memory, control_counts, estimate_memory, make_plan
@@ -144,9 +144,9 @@ def test_the_estimate_grows_with_everything_that_takes_memory():
 
 def test_a_run_that_does_not_fit_is_refused_before_anything_is_computed(monkeypatch):
     pair = DenseInput(smooth_image(ABDOMEN, 1), smooth_image(THORAX, 2))
-    monkeypatch.setattr(dense._Registration, "_free_memory", lambda self: 1e6)
-    monkeypatch.setattr(dense, "align", lambda *arguments: pytest.fail("it has begun"))
-    monkeypatch.setattr(dense, "LevelData", lambda *arguments: pytest.fail("it has begun"))
+    monkeypatch.setattr(registration.Registration, "_free_memory", lambda self: 1e6)
+    monkeypatch.setattr(registration, "align", lambda *arguments: pytest.fail("it has begun"))
+    monkeypatch.setattr(registration, "LevelData", lambda *arguments: pytest.fail("it has begun"))
     told = []
     with pytest.raises(NotEnoughMemoryError, match=r"needs about \d+\.\d GB.* 0\.0 GB are free"):
         register_dense(pair, DenseParameters(), "cpu", lambda *report: told.append(report))

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
+from deepreg_engine.features.contrast_net import ContrastNet, guess_modality, standard_intensities, stem_for
 from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.obelisk import Obelisk
@@ -104,3 +105,28 @@ class ObeliskFeatures:
             features = features.permute(0, 1, 4, 3, 2)
         # The network's nodes span the image from corner to corner, and so does this.
         return F.interpolate(features, size=shape, mode="trilinear", align_corners=True)[0]
+
+
+class ContrastFeatures:
+    """A trained feature network of the Descent method.
+
+    Args:
+        network: see :class:`ContrastNet`.
+        name: of the model.
+        modality: of the images: one of the network's, or "auto" to look at the intensities.
+    """
+
+    follows_warp = False
+
+    def __init__(self, network: ContrastNet, name: str, modality: str = "auto") -> None:
+        self._network, self._modality = network, modality
+        self.name = name
+        self.channels = network.channels
+        self.reach = network.reach
+
+    @torch.no_grad()
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        modality = guess_modality(volume) if self._modality == "auto" else self._modality
+        stem = stem_for(modality, self._network.modalities)
+        image = standard_intensities(volume, modality if modality == stem else "other")
+        return self._network.to(volume.device)(image[None, None], stem)[0]

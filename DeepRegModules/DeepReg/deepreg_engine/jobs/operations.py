@@ -109,6 +109,22 @@ def points(arguments: dict, job: Job) -> dict:
     return report
 
 
+def descent(arguments: dict, job: Job) -> dict:
+    """Register two images with the Descent method: arguments are those of DescentRequest. Returns the report."""
+    from deepreg_engine.jobs.descent import DescentRequest, run_descent
+    from deepreg_engine.methods.descent_parameters import DescentParameters
+
+    values = _known(arguments, DescentRequest)
+    if "parameters" in values:
+        values["parameters"] = DescentParameters().replaced(values["parameters"])
+    if "warp_labels" in values:
+        values["warp_labels"] = tuple(tuple(pair) for pair in values["warp_labels"])
+    report = run_descent(DescentRequest(**values), job.progress)
+    for note in report["notes"]:
+        job.log(note)
+    return report
+
+
 def models(arguments: dict, job: Job) -> dict:
     """All models with their cards and whether their weights are whole."""
     from deepreg_engine.models.store import list_models, own_folder, shipped_folder, verify
@@ -218,6 +234,7 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "warm": warm,
     "dense": dense,
     "points": points,
+    "descent": descent,
     "models": models,
     "import-model": import_model,
     "phantom": phantom,

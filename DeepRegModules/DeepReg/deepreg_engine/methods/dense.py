@@ -11,27 +11,21 @@ What each step works with is in :mod:`plan`, what it does in the package ``solve
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field as dataclass_field
 
 import numpy as np
-import psutil
 import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from deepreg_engine.errors import InputError
 from deepreg_engine.features.extractors import Extractor
-from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
-from deepreg_engine.methods.affine import Alignment, align
-from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.guides import GuideTerms, LandmarkPairs
-from deepreg_engine.methods.level import LevelData, along, followed_by
+from deepreg_engine.methods.guides import GuideTerms
+from deepreg_engine.methods.level import LevelData
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.plan import PATCH, REACH, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.methods.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.correlation import correlate
 from deepreg_engine.solvers.coupling import Guides, couple
@@ -40,8 +34,6 @@ from deepreg_engine.solvers.instance import maximise_probability
 from deepreg_engine.solvers.labels import expected_displacement, probabilities, standard_deviation
 from deepreg_engine.solvers.mean_field import regularise
 from deepreg_engine.solvers.unfolding import unfold
-
-Progress = Callable[[float, str], None]
 
 # How steeply a control point's say falls with the share of its labels that leave the moving image: it should know both sides.
 _KNOWN_POWER = 4
@@ -56,50 +48,8 @@ _UNSEEN = 0.1
 _FORBIDDEN = 1e4
 
 
-@dataclass
-class DenseResult:
-    """What a registration gives.
-
-    Args:
-        field: from fixed to moving, on the fixed image's grid.
-        deformation: length of what the deformation adds to the alignment, over the fixed image.
-        uncertainty: standard deviation of the displacement (mm) by the last search, on the fixed image's grid; None without search.
-        alignment: what came before the deformation.
-        stages: what was done, one entry a stage.
-        seconds: of the parts, and "total".
-        notes: what the user should know.
-        device: where it was computed.
-        features: what was compared.
-    """
-
-    field: DisplacementField
-    deformation: Statistics
-    uncertainty: sitk.Image | None
-    alignment: Alignment
-    stages: list[dict]
-    seconds: dict[str, float]
-    notes: list[str]
-    device: str
-    features: str
-
-
-@dataclass
-class DenseInput:
-    """What is registered.
-
-    Args:
-        fixed, moving: 3D float32 images.
-        fixed_mask, moving_mask: 8-bit masks on the images' grids, or None.
-        guides: landmark pairs that draw the field, or None.
-        alignment: an alignment that is known already; else the parameters say how to find it.
-    """
-
-    fixed: sitk.Image
-    moving: sitk.Image
-    fixed_mask: sitk.Image | None = None
-    moving_mask: sitk.Image | None = None
-    guides: LandmarkPairs | None = None
-    alignment: Alignment | None = None
+# The names under which scripts know them.
+DenseInput, DenseResult = ImagePair, Result
 
 
 @torch.no_grad()
@@ -119,40 +69,19 @@ def register_dense(
         NotEnoughMemoryError: if it would not fit, before anything is computed.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
-    return _Registration(pair, parameters, device, progress or (lambda share, stage: None)).run()
+    return _Dense(pair, parameters, device, progress).run()
 
 
-@dataclass
-class _Clock:
-    """Seconds by part."""
-
-    seconds: dict[str, float] = dataclass_field(default_factory=dict)
-
-    def add(self, name: str, start: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-
-class _Registration:
+class _Dense(Registration):
     """One run."""
 
-    def __init__(self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress) -> None:
-        self._pair, self._parameters, self._progress = pair, parameters, progress
-        self._device, self._device_name = choose_device(device)
+    def __init__(self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress | None) -> None:
+        super().__init__(pair, parameters, device, progress)
         self._extractor: Extractor = load_extractor(parameters)
-        self._fixed_grid = ImageGrid.of(pair.fixed)
         moving_grid = ImageGrid.of(pair.moving)
         self._plan = check_memory(self._fixed_grid, moving_grid, parameters, self._extractor.channels, self._free_memory())
         self._work = _shares_of_work(self._plan, parameters)
-        self._done = 0.0
-        self._clock = _Clock()
-        self._stages: list[dict] = []
-        self._notes: list[str] = []
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
-
-    def _free_memory(self) -> float:
-        if self._device.type == "cuda":
-            return float(torch.cuda.mem_get_info()[0])
-        return float(psutil.virtual_memory().available)
 
     # --------------------------------------------------------------------- run
 
@@ -163,8 +92,8 @@ class _Registration:
         field, grid = None, None
         for level in self._plan:
             begun = time.perf_counter()
-            data = self._level_data(level, alignment)
-            field = self._onto(field, grid, level.grid)
+            data = self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, self._extractor)
+            field = onto(field, grid, level.grid, self._device)
             grid = level.grid
             guides = self._guide_terms(residual, grid)
             self._clock.add("images", begun)
@@ -182,53 +111,9 @@ class _Registration:
         self._clock.seconds["total"] = time.perf_counter() - start
         self._progress(1.0, "done")
         notes = [*alignment.notes, *self._notes]
-        return DenseResult(
+        return Result(
             total, local.statistics(), uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name
         )
-
-    def _tell(self, stage: str, work: float) -> None:
-        self._progress(min(self._done, 0.999), stage)
-        self._done += work
-
-    def _align(self) -> Alignment:
-        begun = time.perf_counter()
-        alignment = self._pair.alignment
-        if alignment is None:
-            self._tell(f"alignment ({self._parameters.initial})", 0.0)
-            pair = self._pair
-            alignment = align(pair.fixed, pair.moving, self._parameters.initial, pair.fixed_mask, pair.moving_mask)
-        self._clock.add("alignment", begun)
-        return alignment
-
-    def _level_data(self, level: Level, alignment: Alignment) -> LevelData:
-        pair = self._pair
-        data = LevelData(
-            pair.fixed,
-            pair.moving,
-            level.grid,
-            alignment.transform,
-            REACH * self._parameters.capture_range,
-            pair.fixed_mask,
-            pair.moving_mask,
-            self._extractor,
-            self._device,
-        )
-        if not bool((data.warped_known(torch.zeros(3, *level.grid.shape, device=self._device)) > 0).any()):
-            raise InputError(
-                "after the initial alignment the images have no point in common",
-                "use --initial geometry, mass or affine, or give a transform that brings them together",
-            )
-        return data
-
-    def _onto(self, field: torch.Tensor | None, old: ImageGrid | None, new: ImageGrid) -> torch.Tensor:
-        """A field of one level on the next: positions and lengths in its voxels."""
-        if field is None:
-            return torch.zeros(3, *new.shape, device=self._device)
-        first = old.physical_to_index(np.array([new.origin]))[0]
-        ratio = new.spacing[0] / old.spacing[0]
-        axes = [torch.arange(n, dtype=torch.float32, device=self._device) * ratio + float(f) for n, f in zip(new.size, first)]
-        z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
-        return sample(field, torch.stack([x, y, z])) / ratio
 
     def _guide_terms(self, residual: np.ndarray | None, grid: ImageGrid) -> GuideTerms | None:
         if residual is None:
@@ -339,18 +224,10 @@ class _Registration:
             field = compose(update, field)
             mean_residual = float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit
             first = mean_residual if first is None else first
-            if _mean_length(update) < _SETTLED:
+            if mean_length(update) < _SETTLED:
                 break
         self._record("refinement", data, begun, iterations=iteration + 1, mismatch_before=first, mismatch_last=mean_residual, field=field)
         return field
-
-    def _record(self, stage: str, data: LevelData, begun: float, field: torch.Tensor, **details: float) -> None:
-        length = _mean_length(field) * data.spacing
-        seconds = time.perf_counter() - begun
-        self._clock.seconds[stage] = self._clock.seconds.get(stage, 0.0) + seconds
-        self._stages.append(
-            {"stage": stage, "spacing_mm": data.spacing, "voxels": data.grid.voxels, **details, "mean_displacement_mm": length, "seconds": seconds}
-        )
 
     # ------------------------------------------------------------------ output
 
@@ -363,32 +240,6 @@ class _Registration:
         resampler.SetReferenceImage(self._pair.fixed)
         resampler.SetUseNearestNeighborExtrapolator(True)
         return resampler.Execute(image)
-
-
-def then_transform(field: DisplacementField, transform: sitk.Transform) -> DisplacementField:
-    """The field followed by a transform, x -> transform(x + u(x)), on the field's grid.
-
-    Where x + u(x) leaves the grid, a transform that is not linear goes on as at the nearest point inside.
-    """
-    if transform.GetName() == "IdentityTransform":
-        return field
-    if not transform.IsLinear():
-        return followed_by(field, transform, field.grid)
-    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-    linear = np.stack([np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)], axis=1)
-    # transform(x + u) - x = A u + (A - 1) x + t, and the part in x is linear in the index.
-    grid = field.grid
-    step = (linear - np.eye(3)) @ grid.index_to_physical_matrix
-    base = (linear - np.eye(3)) @ np.array(grid.origin) + origin
-    vectors = np.einsum("ab,bzyx->azyx", linear.astype(np.float32), field.vectors)
-    for axis, count in enumerate(grid.size):
-        vectors += (step[:, axis, None, None, None] * np.arange(count).reshape(along(axis)[1:])).astype(np.float32)
-    vectors += base.astype(np.float32)[:, None, None, None]
-    return DisplacementField(vectors, grid)
-
-
-def _mean_length(field: torch.Tensor) -> float:
-    return float((field[0].square() + field[1].square() + field[2].square()).sqrt_().mean())
 
 
 def _first_control() -> float:

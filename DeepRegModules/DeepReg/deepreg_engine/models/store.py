@@ -7,10 +7,9 @@ import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deepreg_engine.errors import EngineError, InputError, OutputError, ParameterError
-from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, read_card, read_weights, write_model
 from deepreg_engine.models.folders import own_folder, shipped_folder
 
@@ -18,6 +17,16 @@ if TYPE_CHECKING:  # torch is imported only where features are made
     from deepreg_engine.features.extractors import Extractor
 
 HANDCRAFTED = ("mind", "intensity")
+# Architectures whose features are volumes.
+_OF_IMAGES = ("obelisk", "contrast-net")
+
+
+class FeatureParameters(Protocol):
+    """What parameters say about features; ``fixed_modality`` and ``moving_modality`` too, where a method has them."""
+
+    features: str
+    mind_radius: int
+    mind_dilation: int
 
 
 @dataclass(frozen=True)
@@ -109,44 +118,59 @@ def _file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name) or "model"
 
 
-def check_features(parameters: DenseParameters) -> None:
+def check_features(features: str) -> None:
     """Make sure that the features a registration asks for exist, without torch.
 
+    Args:
+        features: a formula's or model's name, or a model's file.
+
     Raises:
-        ParameterError, InputError: as :func:`load_extractor`.
+        ParameterError, InputError: as :func:`load_extractors`.
     """
-    if parameters.features in HANDCRAFTED:
+    if features in HANDCRAFTED:
         return
-    model = find_model(parameters.features)
-    if model.card.architecture != "obelisk":
+    model = find_model(features)
+    if model.card.architecture not in _OF_IMAGES:
         raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
 
 
-def load_extractor(parameters: DenseParameters) -> Extractor:
-    """The features that a registration asks for.
+def load_extractor(parameters: FeatureParameters) -> Extractor:
+    """The features of a registration's fixed image, see :func:`load_extractors`."""
+    return load_extractors(parameters)[0]
+
+
+def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor]:
+    """The features that a registration asks for, of its fixed and of its moving image.
 
     Raises:
         ParameterError: if they do not exist.
         InputError: if the model is damaged, or of a kind that gives no dense features.
     """
-    from deepreg_engine.features.extractors import Intensity, Mind, ObeliskFeatures
+    from deepreg_engine.features.extractors import ContrastFeatures, Intensity, Mind, ObeliskFeatures
 
     if parameters.features == "mind":
-        return Mind(parameters.mind_radius, parameters.mind_dilation)
+        return (Mind(parameters.mind_radius, parameters.mind_dilation),) * 2
     if parameters.features == "intensity":
-        return Intensity()
-    check_features(parameters)
+        return (Intensity(),) * 2
+    check_features(parameters.features)
     model = find_model(parameters.features)
     import torch
 
+    weights = {name: torch.from_numpy(array.copy()) for name, array in read_weights(model.path).items() if name != "alpha"}
+    if model.card.architecture == "contrast-net":
+        from deepreg_engine.features.contrast_net import ContrastNet
+
+        network = ContrastNet.from_state(weights)
+        sides = (getattr(parameters, f"{side}_modality", "auto") for side in ("fixed", "moving"))
+        return tuple(ContrastFeatures(network, model.card.name, modality) for modality in sides)
     from deepreg_engine.features.obelisk import Obelisk
 
-    weights = {name: torch.from_numpy(array.copy()) for name, array in read_weights(model.path).items() if name != "alpha"}
     settings = model.card.settings
-    return ObeliskFeatures(
+    extractor = ObeliskFeatures(
         Obelisk.from_state(weights),
         model.card.name,
         float(settings.get("spacing_mm", 2.0)),
         float(settings.get("intensity_scale", 500.0)),
         bool(settings.get("reversed_axes", False)),
     )
+    return extractor, extractor

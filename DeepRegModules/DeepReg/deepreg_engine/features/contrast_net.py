@@ -1,0 +1,127 @@
+"""The feature network of the Descent method: two modalities into one feature space.
+
+Each modality has first layers of its own (the "stem"), all share the rest (the "trunk"), as in Blendowski, Hansen and Heinrich,
+"Weakly-supervised learning of multi-modal features for regularised iterative descent", Medical Image Analysis 2021. Layers are
+3x3x3 convolutions with instance norm and leaky ReLU; the last one has only the norm, so that channels are standardised.
+
+Unlike there, the network sees the MIND descriptor of the image beside the image, and what the trunk finds is added to a mixture of MIND's
+channels. Before training its features are MIND's, so that it learns what MIND lacks: a few thousand examples are enough, on a CPU too.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
+from deepreg_engine.features.mind import mind_ssc
+
+ARCHITECTURE = "contrast-net"
+# Soft tissue of a CT fills the linear part of a hyperbolic tangent, HU.
+_CT_CENTRE, _CT_WIDTH = 50.0, 200.0
+_PERCENTILES = (0.01, 0.99)
+_SLOPE = 0.1
+# The last layer begins so small, that the first features are MIND's, but not 0, so that the others learn from the start.
+_FIRST_SHARE = 0.1
+_MIND_REACH = 3
+
+
+class ContrastNet(nn.Module):
+    """The network.
+
+    Args:
+        modalities: those with a stem.
+        width: channels of the hidden layers.
+        channels: C, the features.
+    """
+
+    def __init__(self, modalities: tuple[str, ...], width: int = 16, channels: int = 12) -> None:
+        super().__init__()
+        self.modalities, self.width, self.channels = tuple(modalities), width, channels
+        inputs = 1 + MIND_CHANNELS
+        self.stems = nn.ModuleDict({name: nn.ModuleList([_conv(inputs, width), _conv(width, width)]) for name in modalities})
+        # The middle layer looks further: it sees the other side of thin structures.
+        self.trunk = nn.ModuleList([_conv(width, width, 2), _conv(width, width), _conv(width, channels)])
+        self.skip = nn.Conv3d(MIND_CHANNELS, channels, 1, bias=False)
+        with torch.no_grad():
+            self.trunk[-1].weight.mul_(_FIRST_SHARE)
+            mixture = torch.eye(channels, MIND_CHANNELS) if channels <= MIND_CHANNELS else torch.eye(channels)[:, :MIND_CHANNELS]
+            self.skip.weight.copy_(mixture[:, :, None, None, None])
+
+    def forward(self, image: Tensor, modality: str) -> Tensor:
+        """Features of images.
+
+        Args:
+            image: (B, 1, z, y, x), see :func:`standard_intensities`.
+            modality: one of ``modalities``.
+
+        Returns:
+            (B, C, z, y, x), mean 0 and variance 1 over each volume.
+        """
+        layers = [*self.stems[modality], *self.trunk]
+        mind = F.instance_norm(torch.stack([mind_ssc(one[0]) for one in image]))
+        hidden = torch.cat([image, mind], dim=1)
+        for layer in layers[:-1]:
+            hidden = F.leaky_relu(F.instance_norm(layer(hidden)), _SLOPE, inplace=True)
+        return F.instance_norm(layers[-1](hidden) + self.skip(mind))
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> ContrastNet:
+        """The network that weights belong to.
+
+        Raises:
+            InputError: if they belong to none.
+        """
+        try:
+            names = list(dict.fromkeys(key.split(".")[1] for key in state if key.startswith("stems.")))
+            first = state[f"stems.{names[0]}.0.weight"]
+            network = cls(tuple(names), first.shape[0], state["trunk.2.weight"].shape[0])
+            network.load_state_dict(state)
+        except (KeyError, IndexError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"these are not the weights of a contrast network ({reason})", "give another model") from error
+        return network.eval()
+
+    @property
+    def reach(self) -> int:
+        """Voxels around a voxel that its features look at, but for the statistics of the norm."""
+        layers = [*self.stems[self.modalities[0]], *self.trunk]
+        return _MIND_REACH + sum(layer.dilation[0] * (layer.kernel_size[0] // 2) for layer in layers)
+
+
+def _conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv3d:
+    # A bias would be taken away by the norm.
+    return nn.Conv3d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False, padding_mode="replicate")
+
+
+def standard_intensities(volume: Tensor, modality: str) -> Tensor:
+    """Intensities as the network wants them, about -1 to 1.
+
+    Args:
+        volume: (z, y, x); HU for "ct".
+        modality: "ct" keeps the calibration of its unit, all others are taken between their 1st and 99th percentile.
+    """
+    if modality == "ct":
+        return torch.tanh((volume - _CT_CENTRE) / _CT_WIDTH)
+    some = volume.flatten()[:: max(1, volume.numel() // 100_000)].float()
+    low, high = torch.quantile(some, torch.tensor(_PERCENTILES, device=volume.device)).tolist()
+    if high - low < 1e-12:  # nearly all of the image is one value
+        low, high = float(volume.min()), float(volume.max())
+    return ((volume - low) * (2.0 / max(high - low, 1e-12)) - 1.0).clamp(-1.2, 1.2)
+
+
+def guess_modality(volume: Tensor) -> str:
+    """"ct" if the values (z, y, x) look like HU: air far below 0, and tissue around it; else "mr"."""
+    low, high = float(volume.min()), float(volume.max())
+    tissue = float(((volume > -200) & (volume < 300)).float().mean())
+    return "ct" if low <= -500 and high < 32000 and tissue > 0.02 else "mr"
+
+
+def stem_for(modality: str, known: tuple[str, ...]) -> str:
+    """The stem that serves a modality: its own, else that of other contrasts, else the last one."""
+    for name in (modality, "other", "mr"):
+        if name in known:
+            return name
+    return known[-1]

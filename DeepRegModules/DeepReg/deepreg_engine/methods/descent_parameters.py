@@ -1,0 +1,120 @@
+"""Parameters and presets of the Descent method. No torch."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.methods.parameters import INITIALS, Parameters, parameter
+
+# What an image can be said to be; each has its first layers in a network. "auto" looks at the intensities.
+MODALITIES = ("auto", "ct", "mr", "other")
+DEFAULT_DESCENT_FEATURES = "any-contrast"
+
+
+@dataclass(frozen=True)
+class DescentParameters(Parameters):
+    """Parameters of the Descent method (regularised iterative descent on learned features; Blendowski, Hansen and Heinrich 2021)."""
+
+    initial: str = parameter(
+        "affine",
+        "alignment before the deformation: image centres, centres of mass, rigid or affine by mutual information",
+        choices=INITIALS,
+        group="Alignment",
+    )
+    features: str = parameter(
+        DEFAULT_DESCENT_FEATURES,
+        "what is compared: the name or file of a model, mind (any contrast), or intensity (same contrast)",
+        group="Features",
+    )
+    fixed_modality: str = parameter(
+        "auto", "what the fixed image is, for networks that treat modalities apart", choices=MODALITIES, group="Features"
+    )
+    moving_modality: str = parameter("auto", "what the moving image is", choices=MODALITIES, group="Features")
+    mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
+    mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
+    working_spacing: float = parameter(
+        2.0, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
+    )
+    working_voxels: float = parameter(
+        5.0, "cap on the voxels of the computation; above it the working spacing grows", unit="million", minimum=0.01, maximum=200.0, group="Resolution"
+    )
+    levels: int = parameter(3, "resolutions, each with half the voxel size of the one before", minimum=1, maximum=5, group="Resolution")
+    reach: float = parameter(
+        40.0, "how far beyond the fixed image the moving one is looked at", unit="mm", minimum=1.0, maximum=300.0, group="Resolution"
+    )
+    iterations: int = parameter(
+        40, "steps at the coarsest resolution; each finer one has two thirds of those before", minimum=1, maximum=1000, group="Descent"
+    )
+    window: int = parameter(
+        2, "distance of the points at which a step is computed, each from the voxels up to the next", unit="voxels", minimum=1, maximum=8, group="Descent"
+    )
+    window_spread: float = parameter(
+        2.0, "width of the Gaussian that widens these windows", unit="voxels", minimum=0.0, maximum=20.0, group="Descent"
+    )
+    damping: float = parameter(
+        0.05, "alpha: shortens steps where the image has little structure, as a share of its mean structure", minimum=0.0, maximum=100.0, group="Descent"
+    )
+    fluid: float = parameter(2.0, "width of the Gaussian that smooths each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent")
+    elastic: float = parameter(
+        0.7, "width of the Gaussian that smooths the whole deformation after each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent"
+    )
+    robustness: float = parameter(
+        0.0, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Descent"
+    )
+    symmetric: bool = parameter(
+        False, "whether both images are moved half of the way, so that neither is preferred; takes about twice the time", group="Descent"
+    )
+
+
+@dataclass(frozen=True)
+class DescentPreset:
+    """A named set of parameters; the fields are those of :class:`deepreg_engine.methods.presets.Preset`."""
+
+    name: str
+    title: str
+    help: str
+    parameters: DescentParameters
+
+
+DESCENT_PRESETS = (
+    DescentPreset(
+        "mr-ct",
+        "MR with CT, abdomen",
+        "MR and CT of the trunk, of two people or of one: large structures that both show",
+        DescentParameters(),
+    ),
+    DescentPreset(
+        "brain-mr",
+        "Brain MR, other contrast",
+        "two MR contrasts of a head, such as T1 with T2 or FLAIR: found to a fraction of a millimetre",
+        DescentParameters(working_spacing=1.0),
+    ),
+    DescentPreset(
+        "ct-cbct",
+        "CT with cone-beam CT",
+        "CT and cone-beam CT of one person, whose grey values do not agree",
+        DescentParameters(fixed_modality="other", moving_modality="other"),
+    ),
+    DescentPreset(
+        "quick",
+        "Quick preview",
+        "a first impression in seconds at coarse resolution, for any region",
+        DescentParameters(working_spacing=4.0, levels=2, iterations=20),
+    ),
+)
+DEFAULT_DESCENT_PRESET = "mr-ct"
+
+
+def descent_preset(name: str) -> DescentPreset:
+    """The preset of that name.
+
+    Raises:
+        ParameterError: if there is none, naming the nearest.
+    """
+    names = [preset.name for preset in DESCENT_PRESETS]
+    if name in names:
+        return DESCENT_PRESETS[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")

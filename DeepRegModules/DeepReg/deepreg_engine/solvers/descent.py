@@ -1,0 +1,176 @@
+"""Regularised iterative descent: what one step of the Descent method is.
+
+With residual r = F - M o (id + u) and J the mean gradient of both sides' features, a small window around each control point gives
+
+    s = (sum w J J^T + alpha I)^-1 sum w J r,      u <- K_e * (s' o (id + u)),   s' = K_f * s, no longer than one voxel
+
+K_f ("fluid") smooths what a step adds, K_e ("elastic") what has been gathered. The local system is that of Lucas and Kanade; steps
+that are smoothed twice are those of demons (Vercauteren, Pennec, Perchant, Ayache, NeuroImage 2009; Cachier et al., CVIU 2003).
+Everything is differentiable, so that features can be learned through it (Blendowski, Hansen, Heinrich, Medical Image Analysis 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from deepreg_engine.geometry.sampling import compose, separable
+from deepreg_engine.solvers.gauss_newton import control_shape, gather, normal_equations, robust_weights, spread
+
+# Gaussians reach so many standard deviations.
+_REACH = 3.0
+# Share of the mean curvature added everywhere, so that a system without any image is zero, not undefined.
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True)
+class Regularity:
+    """How steps are tamed.
+
+    Args:
+        window: distance of the control points, voxels; the window's weights fall to 0 within it.
+        spread: standard deviation of a Gaussian that widens the window, voxels.
+        damping: alpha, as a share of the mean curvature of the image (a third of the mean trace of sum w J J^T).
+        fluid: standard deviation of the Gaussian on each step, voxels.
+        elastic: standard deviation of the Gaussian on the field, voxels.
+        longest: length at which a step is cut, voxels.
+        robustness: residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike.
+    """
+
+    window: int = 2
+    spread: float = 2.0
+    damping: float = 0.05
+    fluid: float = 2.0
+    elastic: float = 1.0
+    longest: float = 1.0
+    robustness: float = 0.0
+
+
+def descent_step(fixed: Tensor, moving: Tensor, regularity: Regularity, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """The step of one iteration, before it is smoothed.
+
+    Args:
+        fixed: features F (C, z, y, x).
+        moving: features of the moving image as the present field shows them (C, z, y, x).
+        regularity: see :class:`Regularity`.
+        weights: w of each voxel (z, y, x), not negative; 1 by default.
+
+    Returns:
+        s (3, Kz, Ky, Kx) in voxels, components x, y, z, at control points ``window`` voxels apart; the curvature sum w J J^T of
+        each (6, Kz, Ky, Kx); and the mean squared residual of each voxel (z, y, x).
+    """
+    system, force, residual = normal_equations(fixed, moving)
+    trust = weights
+    if regularity.robustness > 0:
+        robust = robust_weights(residual, regularity.robustness)
+        trust = robust if trust is None else robust * trust
+    if trust is not None:
+        system, force = system * trust, force * trust
+    gathered = gather(torch.cat([system, force]), regularity.window)
+    gathered = smooth(gathered, regularity.spread / regularity.window)
+    system, force = gathered[:6], gathered[6:]
+    curvature = (system[0] + system[3] + system[5]).mean().detach() / 3.0
+    return solve(system, force, regularity.damping * curvature + _LEAST), system, residual
+
+
+def solve(system: Tensor, force: Tensor, alpha: Tensor | float) -> Tensor:
+    """(A + alpha I)^-1 b of each point.
+
+    Args:
+        system: A (6, ...), the entries xx, xy, xz, yy, yz, zz of positive semi-definite matrices.
+        force: b (3, ...).
+        alpha: positive.
+
+    Returns:
+        (3, ...).
+    """
+    xx, xy, xz, yy, yz, zz = system[0] + alpha, system[1], system[2], system[3] + alpha, system[4], system[5] + alpha
+    # Cofactors of the symmetric matrix.
+    cxx, cxy, cxz = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    cyy, cyz, czz = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    determinant = xx * cxx + xy * cxy + xz * cxz
+    x, y, z = force
+    return torch.stack([cxx * x + cxy * y + cxz * z, cxy * x + cyy * y + cyz * z, cxz * x + cyz * y + czz * z]) / determinant
+
+
+def limited(step: Tensor, longest: float) -> Tensor:
+    """Steps (3, ...) cut to a length; their directions stay."""
+    length = step.square().sum(0, keepdim=True).clamp(min=1e-20).sqrt()
+    return step * (longest / length).clamp(max=1.0)
+
+
+def smooth(volume: Tensor, sigma: float, straight: bool = False) -> Tensor:
+    """A Gaussian over a volume (C, z, y, x).
+
+    Args:
+        volume: what.
+        sigma: standard deviation, in samples; 0 changes nothing.
+        straight: how it goes on beyond its faces: with their values (mirrored), or straight on (mirrored in a point, so that a
+            field that is linear in space, a rotation or a stretch, stays what it is).
+    """
+    if sigma <= 0:
+        return volume
+    return separable(volume, tuple(_gaussian(n, sigma, straight, volume) for n in volume.shape[1:]))
+
+
+def _gaussian(count: int, sigma: float, straight: bool, like: Tensor) -> Tensor:
+    """The matrix (count, count) of a Gaussian along an axis."""
+    reach = max(1, int(_REACH * sigma + 0.5))
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel /= kernel.sum()
+    matrix = torch.zeros(count, count, dtype=torch.float64)
+    rows = torch.arange(count)
+    for offset, weight in zip(range(-reach, reach + 1), kernel.tolist()):
+        place = rows + offset
+        inside = (place >= 0) & (place < count)
+        matrix[rows[inside], place[inside]] += weight
+        for beyond, face in ((place < 0, 0), (place >= count, count - 1)):
+            if straight:  # 2 v(face) - v(mirrored); what lies further than the other face ends there
+                mirrored = (2 * face - place).clamp(0, count - 1)
+                ratio = ((place - face).abs() / (mirrored - face).abs().clamp(min=1)).to(torch.float64)
+                matrix[rows[beyond], face] += weight * (1.0 + ratio[beyond])
+                matrix[rows[beyond], mirrored[beyond]] -= weight * ratio[beyond]
+            else:
+                mirrored = (-1 - place if face == 0 else 2 * count - 1 - place).clamp(0, count - 1)
+                matrix[rows[beyond], mirrored[beyond]] += weight
+    return matrix.to(like.device, like.dtype)
+
+
+def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
+    """The field after a step.
+
+    Args:
+        field: u (3, z, y, x), voxels.
+        step: s (3, Kz, Ky, Kx), of :func:`descent_step`.
+        regularity: see :class:`Regularity`.
+
+    Returns:
+        K_e * ((K_f * s) o (id + u)) (3, z, y, x).
+    """
+    window, shape = regularity.window, field.shape[1:]
+    step = smooth(limited(step, regularity.longest), regularity.fluid / window)
+    moved = compose(spread(step, shape, window), field)
+    if regularity.elastic <= 0:
+        return moved
+    if window == 1:
+        return smooth(moved, regularity.elastic, straight=True)
+    # Smoothing at the control points changes a smooth field as much; what it takes away is small, and interpolated.
+    controls = _straight_controls(moved, window)
+    return moved + spread(smooth(controls, regularity.elastic / window, straight=True) - controls, shape, window)
+
+
+def _straight_controls(field: Tensor, spacing: int) -> Tensor:
+    """Values of a field (n, z, y, x) at its control points; to those beyond the grid it goes straight on."""
+    for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing)):
+        place = torch.arange(count, device=field.device) * spacing
+        last = field.shape[axis] - 1
+        values = field.index_select(axis, place.clamp(max=last))
+        beyond = int(place[-1]) - last
+        if beyond > 0 and last > 0:
+            slope = field.narrow(axis, last, 1) - field.narrow(axis, last - 1, 1)
+            values = torch.cat([values.narrow(axis, 0, count - 1), values.narrow(axis, count - 1, 1) + beyond * slope], dim=axis)
+        field = values
+    return field
