@@ -10,6 +10,7 @@ from deepreg_slicer.volumes import snapshot, worldGeometry
 _CHANNELS = {"mind": 12, "intensity": 1}
 # Of networks: the widest of the published ones.
 _NETWORK_CHANNELS = 24
+_DESCENT_CHANNELS = 12
 
 
 def denseMemory(fixed: Any, moving: Any, parameters: Any) -> float:
@@ -18,11 +19,27 @@ def denseMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     Raises:
         NodeError: if one of them is no volume.
     """
-    from deepreg_engine.methods.plan import estimate_memory, make_plan
+    from deepreg_engine.methods import plan
 
+    return _memory(plan, fixed, moving, parameters, _NETWORK_CHANNELS)
+
+
+def descentMemory(fixed: Any, moving: Any, parameters: Any) -> float:
+    """Bytes that the Descent method needs for two volume nodes.
+
+    Raises:
+        NodeError: if one of them is no volume.
+    """
+    from deepreg_engine.methods import descent_plan
+
+    return _memory(descent_plan, fixed, moving, parameters, _DESCENT_CHANNELS)
+
+
+def _memory(plan: Any, fixed: Any, moving: Any, parameters: Any, networkChannels: int) -> float:
+    """What a method's module of plans says."""
     grids = [_grid(worldGeometry(snapshot(node))[0]) for node in (fixed, moving)]
-    channels = _CHANNELS.get(parameters.features, _NETWORK_CHANNELS)
-    return float(estimate_memory(*grids, make_plan(grids[0], parameters), parameters, channels))
+    channels = _CHANNELS.get(parameters.features, networkChannels)
+    return float(plan.estimate_memory(*grids, plan.make_plan(grids[0], parameters), parameters, channels))
 
 
 def _grid(geometry: Geometry) -> Any:

@@ -49,6 +49,8 @@ class MethodPanel:
     defaultPreset = ""
     #: Outputs that a tick box asks for.
     optionalOutputs: tuple[str, ...] = ("volume", "inverse", "labels", "jacobian", "uncertainty")
+    #: Parameters that say what the inputs are: they stand beside these, and a preset leaves what the user has said of them.
+    inputParameters: tuple[str, ...] = ()
     #: What Apply does, for its tool tip.
     applyHelp = _("Register the moving volume to the fixed volume.")
 
@@ -77,7 +79,7 @@ class MethodPanel:
         ui.deviceComboBox.addItems(["auto", "cpu", "cuda", "mps"])
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
         self.features = self._featureChooser()
-        self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget})
+        self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget}, self.inputParameters)
         # The form is younger than the widgets below it; for the keyboard it stands where it is seen.
         before = ui.deviceComboBox
         for widget in self.form.widgets.values():
@@ -96,10 +98,15 @@ class MethodPanel:
         self._say("", bad=False)
         # The tick boxes of outputs are the labels of their rows: without a tick there is nothing to choose.
         for name in self.optionalOutputs:
-            box, selector = getattr(ui, f"{name}WantedCheckBox"), getattr(ui, f"{name}OutputSelector")
-            box.connect("toggled(bool)", selector.setEnabled)
-            selector.setEnabled(box.checked)
+            box = getattr(ui, f"{name}WantedCheckBox")
+            for widget in self.outputWidgets(name):
+                box.connect("toggled(bool)", widget.setEnabled)
+                widget.setEnabled(box.checked)
         self._wheelGuard = WheelGuard(ui.inputsCollapsibleButton.parentWidget())
+
+    def outputWidgets(self, name: str) -> list[Any]:
+        """What is to be chosen of an optional output."""
+        return [getattr(self.ui, f"{name}OutputSelector")]
 
     #: Chooses a mask's segment.
     segmentChooser = SegmentChooser
@@ -208,10 +215,11 @@ class MethodPanel:
     def _apply(self, preset: Any) -> None:
         if preset is None:
             return
-        mrml = self.node.parameterNode
+        mrml, present, former = self.node.parameterNode, self.values(), self.library.find(self.node.preset)
+        said = {name: present[name] for name in self.inputParameters if former is not None and present[name] != former.values.get(name)}
         state = mrml.StartModify()
         try:
-            setValues(self.node.parameters, self.parametersClass, preset.values)
+            setValues(self.node.parameters, self.parametersClass, {**preset.values, **(said if former is not None and former.name != preset.name else {})})
             self.node.preset = preset.name
         finally:
             mrml.EndModify(state)
@@ -256,7 +264,7 @@ class MethodPanel:
             label.text = _("The preset {name} is not on this computer; its parameters are kept.").format(name=self.node.preset)
             return
         values = self.values()
-        changed = [name for name, value in values.items() if preset.values.get(name) != value]
+        changed = [name for name, value in values.items() if preset.values.get(name) != value and name not in self.inputParameters]
         text = preset.help[:1].upper() + preset.help[1:]
         label.text = f"{text}." + (_(" Changed under Advanced: {names}.").format(names=", ".join(words(name) for name in changed)) if changed else "")
 
@@ -453,18 +461,23 @@ class MethodPanel:
         self.showing = False
         self._showResult()
 
+    def shownTransform(self) -> Any:
+        """The transform of which the deformation grid is shown, None if there is none."""
+        return self.node.resultTransform if self.node is not None else None
+
     def _showResult(self) -> None:
         """Bring the widgets below Result in line with what there is."""
         node, ui = self.node, self.ui
         transform = node.resultTransform if node is not None else None
+        shown = self.shownTransform()
         moving = node.movingVolume if node is not None else None
         if self.run is None and node is not None:
             self._say(node.resultSummary, bad=False)
         self._updating = True
         try:
             ui.fadeSlider.setEnabled(node is not None and node.resultVolume is not None)
-            display = transform.GetDisplayNode() if transform is not None else None
-            ui.gridCheckBox.setEnabled(transform is not None)
+            display = shown.GetDisplayNode() if shown is not None else None
+            ui.gridCheckBox.setEnabled(shown is not None)
             ui.gridCheckBox.checked = bool(display is not None and display.GetVisibility() and display.GetVisibility2D())
             ui.moveCheckBox.setEnabled(transform is not None and moving is not None)
             ui.moveCheckBox.checked = bool(transform is not None and moving is not None and result_view.isMoved(moving, transform))
@@ -477,8 +490,8 @@ class MethodPanel:
         )
 
     def _onGrid(self, on: bool) -> None:
-        if not self._updating and self.node is not None and self.node.resultTransform is not None:
-            result_view.showGrid(self.node.resultTransform, self.node.fixedVolume, bool(on))
+        if not self._updating and self.shownTransform() is not None:
+            result_view.showGrid(self.shownTransform(), self.node.fixedVolume, bool(on))
 
     def _onMove(self, on: bool) -> None:
         node = self.node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import qt
@@ -44,16 +45,19 @@ class ParameterForm:
         parameters: the engine's class of parameters.
         layout: a form layout.
         own: name to a widget that is made elsewhere, and followed there.
+        without: names that have their place elsewhere in the panel.
 
     Attributes:
         widgets: name to widget.
     """
 
-    def __init__(self, parameters: type, layout: Any, own: dict[str, Any] | None = None) -> None:
+    def __init__(self, parameters: type, layout: Any, own: dict[str, Any] | None = None, without: Iterable[str] = ()) -> None:
         self.widgets: dict[str, Any] = {}
         self._own = dict(own or {})
         group = None
         for description in parameters.describe():
+            if description.name in without:
+                continue
             if description.group and description.group != group:
                 group = description.group
                 heading = qt.QLabel(f"<b>{html.escape(group)}</b>")

@@ -33,7 +33,7 @@ def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: 
 
 def _kept(report: dict[str, Any]) -> dict[str, Any]:
     """The report without the paths of temporary files."""
-    kept = {name: value for name, value in report.items() if name != "outputs"}
+    kept = {name: value for name, value in report.items() if name not in ("outputs", "iterations")}
     kept["inputs"] = {
         name: {key: value for key, value in entry.items() if key != "file"} for name, entry in report.get("inputs", {}).items() if isinstance(entry, dict)
     }

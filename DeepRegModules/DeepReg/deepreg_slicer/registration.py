@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -124,14 +125,19 @@ class Outputs:
             if not output.wanted or output.node is None:
                 continue
             if any(output.node is node for node in sources):
-                return f"the {name} output {output.node.GetName()} is an input: choose another, or create a new one"
+                return f"the {_said(name)} output {output.node.GetName()} is an input: choose another, or create a new one"
             if id(output.node) in taken:
-                return f"{taken[id(output.node)]} and {name} have the same output {output.node.GetName()}: choose another"
+                return f"{_said(taken[id(output.node)])} and {_said(name)} have the same output {output.node.GetName()}: choose another"
             taken[id(output.node)] = name
         if self.labels.wanted and self.labels.node is not None:
             if labelmaps.isSegmentation(self.labels.node) != labelmaps.isSegmentation(inputs.movingLabels):
                 return "the warped segmentation is of the same kind as the moving one: choose another output, or create a new one"
         return ""
+
+
+def _said(name: str) -> str:
+    """An output's name as it stands within a sentence."""
+    return re.sub(r"([A-Z])", lambda match: f" {match.group().lower()}", name)
 
 
 @dataclass
@@ -215,6 +221,7 @@ class Registration:
         self._begun = 0.0
         self._observer = 0
         self._layers: list[labelmaps.Layer] = []
+        self._made: list[Any] = []
         self._names = {side: node.GetName() for side, node in zip(("fixed", "moving"), request.inputs.ends) if node}
 
     # --------------------------------------------------------------------- run
@@ -302,7 +309,7 @@ class Registration:
             self._onTrouble(error)
             return
         inputs = self.request.inputs
-        fixed, moving = (node if _inScene(node) else None for node in (inputs.fixed, inputs.moving))
+        fixed, moving = (node if inScene(node) else None for node in (inputs.fixed, inputs.moving))
         self.result = self.resultClass(nodes, report, time.monotonic() - self._begun, fixed, moving)
         self._end()
         self.progressed.emit(1.0, "done", 0.0)
@@ -442,24 +449,34 @@ class Registration:
 
     def _commit(self, found: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
         """Make and fill the nodes; if that fails, none that was made stays."""
-        fixed, moving = (node if _inScene(node) else None for node in self.request.inputs.ends)
+        fixed, moving = (node if inScene(node) else None for node in self.request.inputs.ends)
         slicer.mrmlScene.SaveStateForUndo()
-        made: list[Any] = []
+        self._made = []
         nodes: dict[str, Any] = {}
         try:
             for name, value in found.items():
                 node = getattr(self.request.outputs, name).node
-                if not _inScene(node):
-                    node = newNode(*self._newNode(name))
-                    made.append(node)
+                if not inScene(node):
+                    node = self._make(*self._newNode(name))
                 nodes[name] = node
                 self._fill(name, node, value, fixed, moving)
                 record(node, name, self.request, report, fixed, moving, self._names)
+            nodes.update(self._helpers(nodes, fixed, moving))
         except BaseException:
-            for node in made:
+            for node in reversed(self._made):
                 slicer.mrmlScene.RemoveNode(node)
             raise
         return nodes
+
+    def _make(self, className: str, name: str) -> Any:
+        """A new node, which goes again if the commit fails."""
+        node = newNode(className, name)
+        self._made.append(node)
+        return node
+
+    def _helpers(self, _nodes: dict[str, Any], _fixed: Any, _moving: Any) -> dict[str, Any]:
+        """Make or fill what shows results: name to node."""
+        return {}
 
     def _newNode(self, name: str) -> tuple[str, str]:
         """Class and name of a node for an output."""
@@ -491,11 +508,12 @@ class Registration:
         else:
             setVolume(node, *value)
             node.CreateDefaultDisplayNodes()
-            if name == "volume" and new and _inScene(self.request.inputs.moving):
+            if name == "volume" and new and inScene(self.request.inputs.moving):
                 showLike(node, self.request.inputs.moving)
 
 
-def _inScene(node: Any) -> bool:
+def inScene(node: Any) -> bool:
+    """Whether a node still is one of the scene's."""
     return node is not None and node.GetScene() is slicer.mrmlScene
 
 

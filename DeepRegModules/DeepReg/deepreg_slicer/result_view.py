@@ -13,10 +13,26 @@ _FORMER_PARENT = "deepRegFormerParent"
 _STAND_IN = "DeepReg.StandIn"
 
 
-def showOver(fixed: Any, warped: Any, opacity: float) -> None:
-    """Show one volume over the other in all slice views; views that showed the fixed volume already keep their place and zoom."""
-    there = any(_composite(name).GetBackgroundVolumeID() == fixed.GetID() for name in slicer.app.layoutManager().sliceViewNames())
+def showOver(fixed: Any, warped: Any, opacity: float, alike: tuple[Any, ...] = ()) -> None:
+    """Show one volume over the other in all slice views.
+
+    Args:
+        fixed, warped: the volume below and the one above.
+        opacity: of the one above.
+        alike: volumes on the grid of the one below. Views that showed it or one of these keep their place and zoom.
+    """
+    known = {volume.GetID() for volume in (fixed, *alike) if volume is not None}
+    there = any(_composite(name).GetBackgroundVolumeID() in known for name in slicer.app.layoutManager().sliceViewNames())
     slicer.util.setSliceViewerLayers(background=fixed, foreground=warped, foregroundOpacity=opacity, fit=not there)
+
+
+def isOver(fixed: Any, warped: Any) -> bool:
+    """Whether slice views show one volume over the other."""
+    if fixed is None or warped is None:
+        return False
+    wanted = fixed.GetID(), warped.GetID()
+    composites = [_composite(name) for name in slicer.app.layoutManager().sliceViewNames()]
+    return any((composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == wanted for composite in composites)
 
 
 def fade(opacity: float) -> None:
