@@ -1,0 +1,1 @@
+"""The module DeepRegDescent, apart from what the application has to see."""

@@ -1,0 +1,97 @@
+"""How the energy fell, as a table and a chart: one line a resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+_ITERATION = "Iteration"
+_FONT = 14
+# Room above the lines for an entry of the legend, as a share of the highest value.
+_HEADROOM = 0.09
+# Coarse to fine; told apart by those who see no red and green too.
+_COLORS = ((0.00, 0.45, 0.70), (0.90, 0.55, 0.00), (0.00, 0.55, 0.42), (0.75, 0.35, 0.60), (0.30, 0.30, 0.30))
+
+
+def columnName(spacing: float) -> str:
+    """A resolution's column, and its name in the legend."""
+    return f"{spacing:.3g} mm voxels"
+
+
+def fillTable(table: Any, energies: list[dict[str, float]]) -> None:
+    """Give a table one row an iteration: its number, and the energy (%) in the column of its resolution.
+
+    Args:
+        table: the node.
+        energies: ``iteration``, ``spacing_mm`` and ``energy`` (a share) of each iteration.
+    """
+    iterations = np.array([entry["iteration"] for entry in energies], dtype=float)
+    spacings = np.array([entry["spacing_mm"] for entry in energies], dtype=float)
+    values = np.array([100.0 * entry["energy"] for entry in energies], dtype=float)
+    columns = [(_ITERATION, iterations)]
+    for spacing in sorted(set(spacings.tolist()), reverse=True):
+        columns.append((columnName(spacing), np.where(spacings == spacing, values, np.nan)))
+    state = table.StartModify()
+    try:
+        table.RemoveAllColumns()
+        for name, column in columns:
+            array = numpy_to_vtk(column, deep=True)
+            array.SetName(name)
+            table.AddColumn(array)
+            table.SetColumnUnitLabel(name, "" if name == _ITERATION else "%")
+    finally:
+        table.EndModify(state)
+
+
+def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any]) -> None:
+    """Let a chart show a table's columns; lines that it has already are used again.
+
+    Args:
+        chart, table: the nodes.
+        title: of the chart.
+        make: gives a new node of a class and name.
+    """
+    names = [table.GetColumnName(number) for number in range(1, table.GetNumberOfColumns())]
+    former = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
+    former = [series for series in former if series is not None]
+    chart.RemoveAllPlotSeriesNodeIDs()
+    for number, name in enumerate(names):
+        series = former[number] if number < len(former) else make("vtkMRMLPlotSeriesNode", name)
+        series.SetName(name)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetPlotType(series.PlotTypeScatter)
+        series.SetXColumnName(_ITERATION)
+        series.SetYColumnName(name)
+        series.SetLineStyle(series.LineStyleSolid)
+        series.SetLineWidth(2)
+        series.SetMarkerStyle(series.MarkerStyleCircle)
+        series.SetMarkerSize(6)
+        series.SetColor(*_COLORS[number % len(_COLORS)])
+        chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    for series in former[len(names):]:
+        slicer.mrmlScene.RemoveNode(series)
+    chart.SetTitle(title)
+    chart.SetXAxisTitle(_("Iteration"))
+    chart.SetYAxisTitle(_("Difference of features (%)"))
+    chart.SetAxisTitleFontSize(_FONT)
+    chart.SetTitleFontSize(_FONT)
+    chart.SetLegendVisibility(True)
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(0.0, _highest(table) * (1.0 + _HEADROOM * (len(names) + 1)))
+    chart.SetGridVisibility(True)
+
+
+def _highest(table: Any) -> float:
+    """The largest energy in a table, %."""
+    columns = [vtk_to_numpy(table.GetTable().GetColumn(number)) for number in range(1, table.GetNumberOfColumns())]
+    return max((float(np.nanmax(column)) for column in columns if np.isfinite(column).any()), default=1.0) or 1.0
+
+
+def show(chart: Any) -> None:
+    """Show a chart, in a layout that has a view of charts."""
+    slicer.modules.plots.logic().ShowChartInLayout(chart)
