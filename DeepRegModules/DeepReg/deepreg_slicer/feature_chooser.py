@@ -77,8 +77,9 @@ class FeatureChooser:
         for name, title in self._formulas:
             box.addItem(title, name)
         for name, about in modelNames(self._method):
-            box.addItem(name, name)
-            box.setItemData(box.count - 1, about, qt.Qt.ToolTipRole)
+            if box.findData(name) < 0:  # one that a method names itself has its title
+                box.addItem(name, name)
+            box.setItemData(box.findData(name), about, qt.Qt.ToolTipRole)
         box.addItem(_("model file..."), "")
         self.show(self._name)
 

@@ -406,6 +406,9 @@ class MethodPanel:
 
     def keepResult(self, node: Any, result: Result) -> None:
         """Let the parameter set know what came out."""
+        former = self.shownTransform()
+        if former is not None and former is not result.nodes.get("transform"):
+            result_view.showGrid(former, None, False)  # two grids at a time cannot be told apart
         node.resultTransform = result.nodes.get("transform")
         node.resultVolume = result.nodes.get("volume")
         node.resultSummary = result.summary
