@@ -283,6 +283,19 @@ def test_chosen_outputs_are_filled_again(warm_app, hands, all_outputs):
     assert film.GetSelectedItemNumber() == sequence.GetNumberOfDataNodes() - 1
 
 
+def test_only_the_last_result_shows_its_grid(warm_app, hands, all_outputs):
+    node = all_outputs.panel.node
+    applied(warm_app, hands, all_outputs)
+    hands.click(all_outputs.ui.showIterationsCheckBox)
+    first = node.resultTransform, proxy(all_outputs)
+    browser(all_outputs).SetPlaybackActive(True)
+    film = browser(all_outputs)
+    applied(warm_app, hands, all_outputs)
+    assert node.resultTransform is not first[0] and proxy(all_outputs) is not first[1] and not film.GetPlaybackActive()
+    assert not any(other.GetDisplayNode().GetVisibility2D() for other in first)
+    assert node.resultTransform.GetDisplayNode().GetVisibility2D() and all_outputs.ui.gridCheckBox.checked
+
+
 # -------------------------------------------------------------------------------------------------------- nothing is left
 
 

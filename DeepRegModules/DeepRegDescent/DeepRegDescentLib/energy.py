@@ -11,9 +11,9 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 _ITERATION = "Iteration"
-_FONT = 14
+_FONT = 12
 # Room above the lines for an entry of the legend, as a share of the highest value.
-_HEADROOM = 0.09
+_HEADROOM = 0.13
 # Coarse to fine; told apart by those who see no red and green too.
 _COLORS = ((0.00, 0.45, 0.70), (0.90, 0.55, 0.00), (0.00, 0.55, 0.42), (0.75, 0.35, 0.60), (0.30, 0.30, 0.30))
 
@@ -70,7 +70,7 @@ def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any
         series.SetLineStyle(series.LineStyleSolid)
         series.SetLineWidth(2)
         series.SetMarkerStyle(series.MarkerStyleCircle)
-        series.SetMarkerSize(6)
+        series.SetMarkerSize(4)
         series.SetColor(*_COLORS[number % len(_COLORS)])
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
     for series in former[len(names):]:
@@ -81,6 +81,9 @@ def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any
     chart.SetAxisTitleFontSize(_FONT)
     chart.SetTitleFontSize(_FONT)
     chart.SetLegendVisibility(True)
+    chart.SetLegendFontSize(_FONT)
+    chart.SetXAxisRangeAuto(False)
+    chart.SetXAxisRange(0.0, max(1.0, table.GetNumberOfRows() - 1.0))
     chart.SetYAxisRangeAuto(False)
     chart.SetYAxisRange(0.0, _highest(table) * (1.0 + _HEADROOM * (len(names) + 1)))
     chart.SetGridVisibility(True)

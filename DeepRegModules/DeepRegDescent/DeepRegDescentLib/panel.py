@@ -121,6 +121,10 @@ class DescentPanel(MethodPanel):
     def memory(self, fixed: Any, moving: Any) -> float:
         return descentMemory(fixed, moving, DescentParameters(**self.values()))
 
+    def initialize(self) -> None:
+        iterations.restore()  # a scene may have been loaded while another module was open
+        super().initialize()
+
     def onImported(self) -> None:
         iterations.restore()
         super().onImported()
@@ -128,6 +132,7 @@ class DescentPanel(MethodPanel):
     # ------------------------------------------------------------------ result
 
     def keepResult(self, node: Any, result: Result) -> None:
+        self._stop()
         super().keepResult(node, result)
         for name in FEATURES:
             setattr(node, f"{name}Result", result.nodes.get(name))
