@@ -283,6 +283,25 @@ def test_chosen_outputs_are_filled_again(warm_app, hands, all_outputs):
     assert film.GetSelectedItemNumber() == sequence.GetNumberOfDataNodes() - 1
 
 
+def test_features_without_a_warped_volume(warm_app, hands, widget):
+    ui, node = widget.ui, widget.panel.node
+    assert "tick Feature maps under Outputs" in ui.showFeaturesCheckBox.toolTip
+    node.featuresWanted, node.volumeWanted = True, False
+    applied(warm_app, hands, widget)
+    assert not ui.fadeSlider.enabled and ui.showFeaturesCheckBox.enabled and "fading changes no colour" in ui.showFeaturesCheckBox.toolTip
+    hands.click(ui.showFeaturesCheckBox)
+    assert layers() == ("Features of fixed", "Features of moving warped") and ui.fadeSlider.enabled
+    hands.click(ui.showFeaturesCheckBox)
+    assert layers() == ("fixed", "") and not ui.fadeSlider.enabled
+
+
+def test_a_model_that_is_not_there_is_told_in_one_line(warm_app, hands, widget):
+    widget.panel.node.parameters.features = "no-such-model"
+    before = everything()
+    line = applied(warm_app, hands, widget)
+    assert "no-such-model" in line and "\n" not in line and everything() == before
+
+
 def test_only_the_last_result_shows_its_grid(warm_app, hands, all_outputs):
     node = all_outputs.panel.node
     applied(warm_app, hands, all_outputs)

@@ -50,6 +50,8 @@ class DescentPanel(MethodPanel):
         super()._build()
         self.modalities = {name: ChoiceBox(getattr(ui, f"{name.split('_')[0]}ModalityComboBox"), _MODALITIES) for name in self.inputParameters}
         self._players = self._makePlayers()
+        self._shows = {"features": ui.showFeaturesCheckBox, "iterations": ui.showIterationsCheckBox}
+        self._showHelp = {what: box.toolTip for what, box in self._shows.items()}
         if not iterations.available():
             ui.iterationsWantedCheckBox.setEnabled(False)
             ui.iterationsWantedCheckBox.toolTip = _("This application has no sequences.")
@@ -89,8 +91,8 @@ class DescentPanel(MethodPanel):
         ui = self.ui
         for name, box in self.modalities.items():
             box.changed.connect(lambda value, name=name: self._onModality(name, value))
-        ui.showFeaturesCheckBox.connect("toggled(bool)", lambda on: self._onShow("features", on))
-        ui.showIterationsCheckBox.connect("toggled(bool)", lambda on: self._onShow("iterations", on))
+        for what, box in self._shows.items():
+            box.connect("toggled(bool)", lambda on, what=what: self._onShow(what, on))
         ui.energyButton.connect("clicked(bool)", self._onEnergy)
 
     # ------------------------------------------------------------------ inputs
@@ -193,8 +195,12 @@ class DescentPanel(MethodPanel):
         self._updating = True
         try:
             shown = {}
-            for what, box in (("features", ui.showFeaturesCheckBox), ("iterations", ui.showIterationsCheckBox)):
-                box.setEnabled(None not in self._layers(what))
+            for what, box in self._shows.items():
+                there = None not in self._layers(what)
+                box.setEnabled(there)
+                box.toolTip = self._showHelp[what] if there else _("There is none: tick {output} under Outputs, and apply.").format(
+                    output=getattr(ui, f"{what}WantedCheckBox").text.rstrip(":")
+                )
                 box.checked = shown[what] = self._isShown(what)
             ui.fadeSlider.setEnabled(ui.fadeSlider.enabled or any(shown.values()))
             ui.energyButton.setEnabled(self.node is not None and self.node.energyChart is not None and self.node.energyTable is not None)
