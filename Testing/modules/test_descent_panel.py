@@ -457,3 +457,19 @@ def test_no_text_is_cut_off(warm_app, hands, all_outputs, width):
         if button.visible and button.text:
             assert button.width >= button.sizeHint.width() - 2, button.text
     assert panel.width == width
+
+
+def test_the_player_is_reached_with_the_keyboard_where_it_is_seen(warm_app, hands, all_outputs):
+    import qt
+
+    applied(warm_app, hands, all_outputs)
+    hands.click(all_outputs.ui.showIterationsCheckBox)
+    chain, at = [], all_outputs.ui.parameterNodeSelector
+    for _ in range(500):
+        at = at.nextInFocusChain()
+        if at.focusPolicy != qt.Qt.NoFocus and at.visible:
+            chain.append(at.objectName)
+    wanted = ["fixedModalityComboBox", "movingModalityComboBox", "presetComboBox", "applyButton", "showIterationsCheckBox", "slider_IndexValue",
+              "pushButton_VcrFirst", "pushButton_VcrPlayPause", "energyButton"]
+    positions = [chain.index(name) for name in wanted]
+    assert positions == sorted(positions), chain
