@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import difflib
 import sys
-from pathlib import Path
 
-from deepreg_engine.commands import register_points
-from deepreg_engine.commands.parsing import Parser, count, examples, parameter_table, paragraph, preset_table
+from deepreg_engine.commands import register_descent, register_points
+from deepreg_engine.commands.parsing import Parser, examples, parameter_table, paragraph, preset_table
 from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
-from deepreg_engine.errors import ParameterError
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES
-from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
-from deepreg_engine.methods.parameters import DEVICES, INITIALS, DenseParameters, parse_settings
+from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
 
 
@@ -49,6 +44,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
     _add_dense(methods)
     register_points.add(methods)
+    register_descent.add(methods)
 
 
 def _add_dense(methods: argparse._SubParsersAction) -> None:
@@ -67,43 +63,13 @@ def _add_dense(methods: argparse._SubParsersAction) -> None:
         description=paragraph(_DENSE_ABOUT),
         epilog=epilog,
     )
-    images = parser.add_argument_group("images")
-    images.add_argument("--fixed", required=True, metavar="F", help="image that stays: NIfTI, NRRD, MetaImage, DICOM folder (required)")
-    images.add_argument("--moving", required=True, metavar="M", help="image that is deformed onto it (required)")
-    images.add_argument("--fixed-mask", metavar="A", help="look only where this is not 0")
-    images.add_argument("--moving-mask", metavar="B", help="match only with what is not 0 here")
+    images = add_images(parser)
     images.add_argument("--fixed-landmarks", metavar="P", help="points that guide the registration")
     images.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
-
-    how = parser.add_argument_group("how")
-    about = f"parameters for a task, see below (default: {DEFAULT_DENSE_PRESET})"
-    how.add_argument("--preset", default=DEFAULT_DENSE_PRESET, metavar="NAME", help=about)
-    about = "change one parameter of the preset, see below; may be repeated"
-    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=about)
-    about = f"alignment before: {', '.join(INITIALS)}, or a transform file (default: the preset's)"
-    how.add_argument("--initial", metavar="HOW", help=about)
-    how.add_argument("--features", metavar="NAME", help="mind, intensity, or a model's name or file (default: the preset's)")
-    about = f"where to compute: {', '.join(DEVICES)} (default: auto)"
-    how.add_argument("--device", default="auto", metavar="WHERE", choices=DEVICES, help=about)
-    how.add_argument("--threads", type=count("threads", 1024), default=0, metavar="N", help="threads of the CPU (default: all)")
-    how.add_argument("--quiet", action="store_true", help="show no progress")
-
-    results = parser.add_argument_group("results", f"Images can be {', '.join(IMAGE_SUFFIXES)}.")
-    results.add_argument("--transform", required=True, metavar="OUT", help=f"displacement field: {', '.join(WRITABLE_SUFFIXES)} (required)")
-    results.add_argument("--inverse", metavar="OUT", help="the inverse field, on the moving image's grid, with its error in the report")
-    results.add_argument("--warped", metavar="OUT", help="moving image on the fixed grid")
-    results.add_argument("--jacobian", metavar="OUT", help="local volume change: 1 is none, 0 or less a fold")
+    add_how(parser, DEFAULT_DENSE_PRESET)
+    results = add_results(parser)
     results.add_argument("--uncertainty", metavar="OUT", help="standard deviation of the displacement in the last search, mm")
-    results.add_argument("--overview", metavar="OUT.png", help="picture of before, after, grid and difference (needs matplotlib)")
-    results.add_argument("--report", metavar="OUT.json", help="parameters, inputs, times and all figures")
-
-    judge = parser.add_argument_group("to judge the result (never used to find it)")
-    judge.add_argument("--fixed-labels", metavar="A", help="label map: Dice, HD95 and mean surface distance before and after")
-    judge.add_argument("--moving-labels", metavar="B", help="with the same label numbers")
-    judge.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}')
-    judge.add_argument("--warped-labels", metavar="OUT", help="moving labels on the fixed grid")
-    judge.add_argument("--test-fixed-landmarks", metavar="P", help="points: target registration error before and after")
-    judge.add_argument("--test-moving-landmarks", metavar="Q", help="their partners, in the same order")
+    add_judges(parser)
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -113,24 +79,13 @@ def chosen_parameters(preset: str, settings: list[str], initial: str | None, fea
     Raises:
         ParameterError: if a name or value is wrong.
     """
-    parameters = dense_preset(preset).parameters.replaced(parse_settings(settings))
-    changes = {"initial": initial} if initial in INITIALS else {}
-    if features:
-        changes["features"] = features
-    return parameters.replaced(changes)
+    return chosen(dense_preset(preset).parameters, settings, initial, features)
 
 
 def run(options: argparse.Namespace) -> None:
     """Register, and print what came out."""
     parameters = chosen_parameters(options.preset, options.set, options.initial, options.features)
-    initial = options.initial or ""
-    if initial and initial not in INITIALS and not Path(initial).exists() and not Path(initial).suffix:
-        near = difflib.get_close_matches(initial, INITIALS, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"use {', '.join(INITIALS)}, or a transform's file"
-        raise ParameterError(f"--initial {initial} is neither an alignment nor a file", advice)
-    own = {f.name for f in dataclasses.fields(DenseRequest)}
-    values = {name: value for name, value in vars(options).items() if name in own}
-    request = DenseRequest(**{**values, "parameters": parameters, "initial": initial})
+    request = make_request(DenseRequest, options, parameters)
     with Progress(quiet=options.quiet) as progress:
         report = run_dense(request, progress)
     sys.stdout.write("\n".join(result_lines(report)) + "\n")

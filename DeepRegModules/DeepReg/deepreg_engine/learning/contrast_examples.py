@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from deepreg_engine.features.contrast_net import standard_intensities
-from deepreg_engine.geometry.sampling import identity, sample, warp
+from deepreg_engine.features.contrast_net import standard_intensities, stem_for
+from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.learning.contrast_scenes import Scene
 from deepreg_engine.solvers.descent import smooth
 
@@ -69,20 +69,44 @@ class Looks:
 
     def draw(self, scene: Scene) -> Example:
         """An example with exact truth, from one scene."""
-        size = self._size
         truth = self._deformation()
         place = self._pose(scene)  # of the moving side's voxels in the scene
-        seen = (place, sample(place, identity(truth.shape[1:], truth) + truth))
-        moving_place, fixed_place = seen
+        fixed_place = sample(place, identity(truth.shape[1:], truth) + truth)
         codes = torch.randn(int(scene.labels.max()) + 1, _CODES, generator=self._generator)
         texture = self._texture(scene)
         looks = []
-        for where in (fixed_place, moving_place):
+        for where in (fixed_place, place):
             image, modality = self._look(scene, where, texture)
             looks.append((image, modality, self._labels(scene, where, codes)))
         (fixed, fixed_modality, fixed_labels), (moving, moving_modality, moving_labels) = looks
-        assert fixed.shape == (size,) * 3
         return Example(fixed, moving, fixed_modality, moving_modality, fixed_labels, moving_labels, truth)
+
+    def draw_pair(self, fixed: Scene, moving: Scene) -> Example:
+        """An example of two scans whose labels correspond, but not their voxels: no truth.
+
+        Both lie in one frame, about aligned, with voxels of the same size.
+        """
+        place = self._pose(fixed)
+        shift = torch.tensor([0.5 * (m - f) for f, m in zip(fixed.labels.shape[::-1], moving.labels.shape[::-1])])
+        moving_place = place + shift.view(3, 1, 1, 1) + self.smooth_vectors(2, 0.4 * self._motion * self.uniform(0.0, 1.0))
+        count = int(max(fixed.labels.max(), moving.labels.max())) + 1
+        codes = torch.randn(count, _CODES, generator=self._generator)
+        looks = []
+        for scene, where in ((fixed, place), (moving, moving_place)):
+            modality = next(name for name in scene.images)
+            values = sample(scene.images[modality][None], where)[0]
+            stem = stem_for(modality, self._modalities)
+            values = standard_intensities(values, stem)
+            if stem != "ct":
+                values = standard_intensities(values + self.uniform(0.0, 0.05) * self.normal(*values.shape), stem)
+            looks.append((values, stem, self._labels(scene, where, codes)))
+        (one, one_modality, one_labels), (other, other_modality, other_labels) = looks
+        return Example(one, other, one_modality, other_modality, one_labels, other_labels, None)
+
+    def error(self) -> Tensor:
+        """What a registration on its way may be off by (3, z, y, x), voxels: much or little, smooth."""
+        amplitude = float(np.exp(self.uniform(-2.5, 1.0)))
+        return self.smooth_vectors(3, amplitude) + self.smooth_vectors(6, 0.3 * amplitude)
 
     # ------------------------------------------------------------------ chance
 
@@ -93,6 +117,10 @@ class Looks:
     def normal(self, *shape: int) -> Tensor:
         """Random numbers."""
         return torch.randn(*shape, generator=self._generator)
+
+    def _noise_level(self) -> float:
+        """Standard deviation of noise, as a share of that of the image: most often little, at times much."""
+        return 0.4 * self.uniform(0.0, 1.0) ** 2
 
     def _pick(self, count: int) -> int:
         return int(torch.randint(count, (1,), generator=self._generator))
@@ -156,7 +184,7 @@ class Looks:
                 values = self._curve(values)
             values = self._scanner(values)
         else:
-            values = values + self.uniform(0.0, 0.06) * self.normal(*values.shape)
+            values = values + 0.5 * self._noise_level() * self.normal(*values.shape)
         if modality != "ct":
             values = standard_intensities(values, modality)
         return values, modality
@@ -200,15 +228,10 @@ class Looks:
             values = F.interpolate(thick, size=(size,) * 3, mode="trilinear", align_corners=False)[0, 0]
         bias = F.interpolate(self.normal(1, 1, 3, 3, 3), size=(size,) * 3, mode="trilinear", align_corners=True)[0, 0]
         values = values * torch.exp(self.uniform(0.0, 0.25) * bias)
-        return values + values.std() * self.uniform(0.0, 0.12) * self.normal(*values.shape)
+        return values + values.std() * self._noise_level() * self.normal(*values.shape)
 
 
 def _nearest(labels: Tensor, where: Tensor) -> Tensor:
     """Labels (z, y, x) at continuous places (3, ...), those beyond the scene as at its faces."""
     index = [where[axis].round().long().clamp(0, labels.shape[2 - axis] - 1) for axis in range(3)]
     return labels[index[2], index[1], index[0]]
-
-
-def moved(labels: Tensor, field: Tensor) -> Tensor:
-    """Label volumes (K, z, y, x) seen through a field (3, z, y, x), voxels."""
-    return warp(labels, field)

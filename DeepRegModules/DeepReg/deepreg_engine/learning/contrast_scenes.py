@@ -6,7 +6,7 @@ al., "SynthMorph", IEEE TMI 2022) have no images: every label gets a random inte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,13 +106,3 @@ def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: fl
     identity = sitk.Transform(3, sitk.sitkIdentity)
     drawn = resample(labels, grid, identity, "nearest")
     return Scene(torch.from_numpy(sitk.GetArrayFromImage(drawn).astype(np.int64)), {modality: draw(image, grid)}, name)
-
-
-def endless(scenes: list[Scene], share_of_shapes: float, size: int, generator: torch.Generator) -> Iterator[Scene]:
-    """Scenes in random order, random shapes among them."""
-    while True:
-        shapes = not scenes or float(torch.rand(1, generator=generator)) < share_of_shapes
-        if shapes:
-            yield random_shapes(size, generator)
-        else:
-            yield scenes[int(torch.randint(len(scenes), (1,), generator=generator))]

@@ -11,18 +11,25 @@ Blendowski, Hansen, Heinrich, Medical Image Analysis 2021.
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from deepreg_engine.features.contrast_net import ContrastNet
-from deepreg_engine.geometry.sampling import identity, warp
+from deepreg_engine.geometry.sampling import identity, sample, warp
 from deepreg_engine.learning.contrast_examples import Example
 from deepreg_engine.solvers.descent import Regularity, descent_step, limited
 
 # Windows as a registration uses them: what they average out is no error of the features.
 STEP = Regularity(window=2, spread=3.0, damping=0.05, fluid=0.0, elastic=0.0, longest=1.5)
+SPREADS = (3.0, 6.0, 10.0)
 # Voxels at the faces of an example of which nothing is asked: features are less true there.
 _MARGIN = 4
+# Places whose features are compared: groups of neighbours so far apart (voxels), but for those that are nearly the same place.
+_CENTRES, _GROUP, _NEAR, _SAME = 48, 12, 3.0, 1.0
+_TEMPERATURE = 0.2
 # Squared length (voxels) that is added to that of a teacher's step: how much is right matters more where little is left to do.
 _SOFT = 0.25
 
@@ -34,38 +41,68 @@ def features(network: ContrastNet, example: Example) -> tuple[Tensor, Tensor]:
     return fixed, moving
 
 
-def step_loss(fixed: Tensor, moving: Tensor, example: Example, field: Tensor) -> tuple[Tensor, dict[str, float], Tensor]:
+def step_loss(
+    fixed: Tensor, moving: Tensor, example: Example, field: Tensor, regularity: Regularity = STEP
+) -> tuple[Tensor, dict[str, float], Tensor]:
     """The loss of one step.
 
     Args:
         fixed, moving: features (C, z, y, x).
         example: labels, and truth if it is known.
         field: where the descent is (3, z, y, x), voxels.
+        regularity: of the steps.
 
     Returns:
         The loss; figures to log; and the teacher's step (3, Kz, Ky, Kx), voxels.
     """
     inside = _inside(field)
-    step, _, residual = descent_step(fixed, warp(moving, field), STEP, inside)
-    step = limited(step, STEP.longest)
-    goal, curvature, _ = descent_step(example.fixed_labels, warp(example.moving_labels, field), STEP, inside)
-    goal = limited(goal, STEP.longest)
+    step, _, residual = descent_step(fixed, warp(moving, field), regularity, inside)
+    step = limited(step, regularity.longest)
+    goal, curvature, _ = descent_step(example.fixed_labels, warp(example.moving_labels, field), regularity, inside)
+    goal = limited(goal, regularity.longest)
     size = _quadratic(curvature, goal).sum() + _SOFT * curvature[[0, 3, 5]].sum() / 3.0 + 1e-9
     loss = by_labels = _quadratic(curvature, step - goal).sum() / size
     figures = {"labels": float(by_labels.detach())}
     if example.truth is not None:
-        controls = tuple(slice(None, None, STEP.window) for _ in range(3))
-        missing = limited((example.truth - field)[(slice(None), *controls)], STEP.longest)
+        controls = tuple(slice(None, None, regularity.window) for _ in range(3))
+        missing = limited((example.truth - field)[(slice(None), *controls)], regularity.longest)
         asked = inside[controls]
         step = step[(slice(None), *(slice(0, n) for n in missing.shape[1:]))]
         apart = (step - missing).square().sum(0) / (missing.square().sum(0) + _SOFT)
         by_truth = (apart * asked).sum() / asked.sum()
-        # Features of the same place are to be the same: all that differs at the truth is noise of the steps.
-        unlike = ((fixed - warp(moving, example.truth)).square().mean(0) * inside).sum() / (2.0 * inside.sum())
-        loss = 0.5 * by_labels + by_truth + 0.2 * unlike
-        figures |= {"truth": float(by_truth.detach()), "unlike": float(unlike.detach())}
+        loss = 0.5 * by_labels + by_truth
+        figures |= {"truth": float(by_truth.detach())}
         goal = missing
     return loss, figures, goal
+
+
+def likeness_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
+    """How badly a place is told from others, near and far, by the features of the other look (InfoNCE).
+
+    -log of the share of the true partner's likeness among that of all places (van den Oord, Li, Vinyals, 2018), divided by what pure
+    chance gives. The likeness is the cosine between features.
+
+    Args:
+        fixed, moving: features (C, z, y, x).
+        truth: displacement from fixed to moving (3, z, y, x), voxels.
+        generator: chooses the places.
+    """
+    shape = torch.tensor(fixed.shape[:0:-1], dtype=torch.float32)
+    low, high = torch.tensor(float(_MARGIN)), shape - 1 - _MARGIN
+    centres = low + torch.rand(_CENTRES, 1, 3, generator=generator) * (high - low)
+    # Groups of neighbours: the hardest to tell apart are those that lie next to each other.
+    places = (centres + _NEAR * torch.randn(_CENTRES, _GROUP, 3, generator=generator)).reshape(-1, 3)
+    places = places.clamp(min=low).minimum(high).to(fixed.device)
+    index = places.T[:, :, None, None]
+    partners = index + sample(truth, index)
+    ours, theirs = (F.normalize(sample(side, where)[:, :, 0, 0], dim=0) for side, where in ((fixed, index), (moving, partners)))
+    apart = torch.cdist(places, places)
+    likeness = (ours.T @ theirs) / _TEMPERATURE
+    same = torch.eye(len(places), dtype=torch.bool, device=fixed.device)
+    likeness = likeness.masked_fill((apart < _SAME) & ~same, float("-inf"))
+    known = ((partners[:, :, 0, 0].T >= 0) & (partners[:, :, 0, 0].T <= shape.to(fixed.device) - 1)).all(1)
+    lost = -torch.log_softmax(likeness, 1).diagonal()
+    return (lost * known).sum() / (known.sum().clamp(min=1) * math.log(len(places)))
 
 
 def _quadratic(system: Tensor, vector: Tensor) -> Tensor:

@@ -28,8 +28,11 @@ from deepreg_engine.models.store import load_extractors
 from deepreg_engine.solvers.descent import Regularity, descend, descent_step
 from deepreg_engine.solvers.unfolding import unfold
 
-# A level is done when an iteration changes the field by less than this on average, in voxels.
+# A level is done when an iteration changes the field by less than this on average, in voxels;
 _SETTLED = 0.01
+# or when so many iterations have not lowered the energy by this share of it. Then the best field so far is taken: what is not in
+# both images would else pull the rest along, step by step.
+_PATIENCE, _GAIN = 5, 1e-3
 # Fields that are kept for looking at are on voxels so many times as wide as the working ones: they are smooth.
 _KEPT_SPACING = 4.0
 # Steps of the fixed-point iteration that turns the fixed image's half of a symmetric deformation around, and when it is done (voxels).
@@ -138,30 +141,41 @@ class _Descent(Registration):
         regularity = regularity_of(parameters)
         if parameters.symmetric and field.shape[0] == 3:
             field = torch.cat([torch.zeros_like(field), field])
-        unit, first, energy = None, None, 0.0
+        unit, first, energy, best, waited = None, None, math.inf, (math.inf, field), 0
         count = self._steps[number]
-        for iteration in range(count):
-            self._tell(f"descent at {data.spacing:.3g} mm", self._work[number] / count)
-            if len(self._energies) == 0 and self._keep_every:
+        last_level = number == len(self._plan) - 1
+        for iteration in range(count + 1):  # the last one only measures what the one before has reached
+            if not self._energies and self._keep_every:
                 self._keep(field, data.grid, alignment)
             seen, features, weights = self._sides(data, fixed, field)
             if unit is None:
                 unit = _unrelated(seen, features, weights)
+                wanted = float(self._wanted(data).sum())
             step, _, residual = descent_step(seen, features, regularity, weights)
+            # Voxels whose partner is not in the moving image count as unrelated: to leave it is no way to agree.
+            energy = (float((residual * weights).sum()) / unit + wanted - float(weights.sum())) / max(wanted, 1.0)
+            first = energy if first is None else first
+            waited = 0 if energy < best[0] * (1.0 - _GAIN) else waited + 1
+            best = min(best, (energy, field), key=lambda entry: entry[0])
+            if iteration == count or waited >= _PATIENCE:
+                break
+            self._tell(f"descent at {data.spacing:.3g} mm", self._work[number] / count)
+            self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
             before = field
             if parameters.symmetric:
                 field = torch.cat([descend(field[:3], -0.5 * step, regularity), descend(field[3:], 0.5 * step, regularity)])
             else:
                 field = descend(field, step, regularity)
-            energy = float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit
-            first = energy if first is None else first
-            self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
-            done = mean_length(field[-3:] - before[-3:]) * len(field) / 3 < _SETTLED
-            if self._keep_every and (len(self._energies) % self._keep_every == 0 or ((done or iteration == count - 1) and number == len(self._plan) - 1)):
+            if self._keep_every and len(self._energies) % self._keep_every == 0:
                 self._keep(field, data.grid, alignment)
-            if done:
+            if mean_length(field[-3:] - before[-3:]) * len(field) / 3 < _SETTLED:
                 break
-        self._record("descent", data, begun, iterations=iteration + 1, mismatch_before=first, mismatch_last=energy, field=field[-3:])
+        energy, field = best
+        if last_level:
+            self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
+            if self._keep_every:
+                self._keep(field, data.grid, alignment)
+        self._record("descent", data, begun, iterations=iteration, mismatch_before=first, mismatch_last=energy, field=field[-3:])
         return field
 
     def _sides(
@@ -181,8 +195,14 @@ class _Descent(Registration):
             weights = weights * sample(data.fixed_mask[None], place)[0]
         return sample(fixed, place), features, weights
 
+    def _wanted(self, data: LevelData) -> torch.Tensor:
+        """What each voxel of the fixed image would count if all of the moving one were known (z, y, x)."""
+        return torch.ones(data.grid.shape, device=self._device) if data.fixed_mask is None else data.fixed_mask
+
     def _keep(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:
         """Remember where the descent is."""
+        if self._kept and self._kept[-1][0] == len(self._energies):
+            self._kept.pop()
         field = _whole(field) if field.shape[0] == 6 else field
         finest = self._plan[-1].spacing[0]
         coarse = self._fixed_grid.resampled(max(_KEPT_SPACING * finest, grid.spacing[0]))

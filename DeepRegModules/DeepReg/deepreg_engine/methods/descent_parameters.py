@@ -35,7 +35,7 @@ class DescentParameters(Parameters):
     mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
     mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
     working_spacing: float = parameter(
-        2.0, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
+        3.0, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
     )
     working_voxels: float = parameter(
         5.0, "cap on the voxels of the computation; above it the working spacing grows", unit="million", minimum=0.01, maximum=200.0, group="Resolution"
@@ -58,7 +58,7 @@ class DescentParameters(Parameters):
     )
     fluid: float = parameter(2.0, "width of the Gaussian that smooths each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent")
     elastic: float = parameter(
-        0.7, "width of the Gaussian that smooths the whole deformation after each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent"
+        2.0, "width of the Gaussian that smooths the whole deformation after each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent"
     )
     robustness: float = parameter(
         0.0, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Descent"
@@ -89,19 +89,19 @@ DESCENT_PRESETS = (
         "brain-mr",
         "Brain MR, other contrast",
         "two MR contrasts of a head, such as T1 with T2 or FLAIR: found to a fraction of a millimetre",
-        DescentParameters(working_spacing=1.0),
+        DescentParameters(working_spacing=1.0, iterations=27, window_spread=8.0, fluid=3.0, elastic=0.5),
     ),
     DescentPreset(
         "ct-cbct",
         "CT with cone-beam CT",
         "CT and cone-beam CT of one person, whose grey values do not agree",
-        DescentParameters(fixed_modality="other", moving_modality="other"),
+        DescentParameters(fixed_modality="other", moving_modality="other", working_spacing=2.0, window_spread=4.0),
     ),
     DescentPreset(
         "quick",
         "Quick preview",
         "a first impression in seconds at coarse resolution, for any region",
-        DescentParameters(working_spacing=4.0, levels=2, iterations=20),
+        DescentParameters(working_spacing=5.0, levels=2, iterations=20),
     ),
 )
 DEFAULT_DESCENT_PRESET = "mr-ct"

@@ -15,8 +15,8 @@ _SLACK = 1.15
 _HIDDEN, _COPIES = 16, 3
 # Each finer level has so many of the iterations of the one before.
 _FEWER = 2 / 3
-# A level of fewer voxels along an axis has nothing to show.
-_LEAST = 12
+# A level with fewer voxels along its shortest axis has too little to show.
+_LEAST = 10
 
 
 def finest_spacing(fixed: ImageGrid, working_spacing: float, working_voxels: float) -> float:
@@ -33,7 +33,7 @@ def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid
     """Grids of the levels, coarse to fine; spacing halves from one to the next."""
     finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     grids = [fixed.resampled(finest * 2**level) for level in reversed(range(parameters.levels))]
-    while len(grids) > 1 and max(grids[0].size) < _LEAST:
+    while len(grids) > 1 and min(grids[0].size) < _LEAST:
         grids.pop(0)
     return grids
 

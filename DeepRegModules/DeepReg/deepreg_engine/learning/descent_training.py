@@ -1,0 +1,235 @@
+"""Training of the Descent method's features: supervised descent on made-up contrasts, phantoms and labelled scans.
+
+Example number n follows from the seed and n alone, so a training that was interrupted goes on as if it had not been. What an example
+asks is in :mod:`descent_loss`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.features.contrast_net import ContrastNet
+from deepreg_engine.geometry.files import FileGroup
+from deepreg_engine.learning.contrast_examples import Example, Looks
+from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
+from deepreg_engine.learning.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss
+from deepreg_engine.learning.options import DescentTraining
+from deepreg_engine.solvers.descent import descend
+
+# Patients of the phantoms that are learned from; those of demonstrations and tests are numbered lower.
+_FIRST_PATIENT = 1000
+# Random shapes are made in a cube so many times as wide as an example.
+_SHAPES_ROOM = 1.5
+# Gradients of one example are cut at this norm: some examples show nothing but noise.
+_LONGEST_GRADIENT = 1.0
+_LOG_EVERY = 50
+# Weight of the likeness of features against that of steps.
+_LIKENESS = 1.0
+# Examples of a validation: they come from another seed, and are always the same.
+_VALIDATION, _VALIDATION_SEED = 24, 977_000_000
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from, beside random shapes.
+
+    Args:
+        scenes: phantoms and labelled scans of which each example is made alone.
+        pairs: two labelled scans each, whose labels correspond: fixed and moving.
+    """
+
+    scenes: list[Scene] = field(default_factory=list)
+    pairs: list[tuple[Scene, Scene]] = field(default_factory=list)
+
+
+class _Supply(Dataset):
+    """Examples by number, each with the places from which it is looked at."""
+
+    def __init__(self, material: Material, phantoms: list[Scene], modalities: tuple[str, ...], options: DescentTraining, first: int) -> None:
+        self._material, self._phantoms, self._modalities = material, phantoms, modalities
+        self._options, self._first = options, first
+
+    def __len__(self) -> int:
+        return self._options.steps
+
+    def __getitem__(self, number: int) -> tuple[Example, list[Tensor], float]:
+        options = self._options
+        generator = torch.Generator().manual_seed((self._first + number) * 2_147_483_629 + options.seed)
+        looks = Looks(self._modalities, options.size, generator, options.motion)
+        example = self._draw(looks, generator)
+        spread = SPREADS[int(torch.randint(len(SPREADS), (1,), generator=generator))]
+        if example.truth is None:
+            return example, [looks.error() * 0.5], spread
+        return example, [example.truth + looks.error() for _ in range(options.states)], spread
+
+    def _draw(self, looks: Looks, generator: torch.Generator) -> Example:
+        given = [*self._material.scenes, *self._material.pairs]
+        if given and looks.uniform(0.0, 1.0) < self._options.scans:
+            chosen = given[int(torch.randint(len(given), (1,), generator=generator))]
+            return looks.draw_pair(*chosen) if isinstance(chosen, tuple) else looks.draw(chosen)
+        if not self._phantoms or looks.uniform(0.0, 1.0) < self._options.shapes:
+            return looks.draw(random_shapes(int(_SHAPES_ROOM * self._options.size), generator))
+        return looks.draw(self._phantoms[int(torch.randint(len(self._phantoms), (1,), generator=generator))])
+
+
+def train_descent(
+    material: Material,
+    options: DescentTraining,
+    modalities: tuple[str, ...] = ("ct", "mr", "other"),
+    device: torch.device | None = None,
+    log: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    tell: Callable[[float, str], None] = lambda share, stage: None,
+    start: ContrastNet | None = None,
+    workers: int = 1,
+) -> ContrastNet:
+    """Train a feature network.
+
+    Args:
+        material: labelled scans; may be empty.
+        options: see :class:`DescentTraining`.
+        modalities: stems of the network; the last one serves contrasts that are made up.
+        device: where to compute; the CPU by default.
+        log: file that gets one JSON line every 50 steps.
+        checkpoint: file that is written now and then, whole or not at all; if it is there, the training goes on from it.
+        tell: called with the share done and a line; it may raise to stop.
+        start: a network to begin with, instead of a new one.
+        workers: processes that make examples; 0 makes them in this one.
+
+    Returns:
+        The network, on the CPU, in evaluation mode.
+
+    Raises:
+        InputError: if the checkpoint belongs to another training.
+    """
+    device = device or torch.device("cpu")
+    tell(0.0, "making phantoms" if options.phantoms else "beginning")
+    phantoms = phantom_scenes(options.phantoms, _FIRST_PATIENT, lambda share: tell(0.02 * share, "making phantoms")) if options.phantoms else []
+    torch.manual_seed(options.seed)
+    network = (start or ContrastNet(modalities, options.width, options.channels)).to(device).train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.1)
+    done = _resume(checkpoint, options, network, optimiser, schedule)
+    supply = _Supply(material, phantoms, network.modalities, options, 0)
+    held_out = _Supply(material, phantoms, network.modalities, dataclasses.replace(options, steps=_VALIDATION), _VALIDATION_SEED)
+    begun, sums, counted = time.perf_counter(), {}, 0
+    for step, (example, fields, spread) in enumerate(_in_order(supply, done, workers), start=done):
+        figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread)
+        schedule.step()
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + value
+        counted += 1
+        last = step + 1 == options.steps
+        if (step + 1) % _LOG_EVERY == 0 or last:
+            line = {"step": step + 1, **{name: round(total / counted, 4) for name, total in sums.items()}}
+            if (step + 1) % (10 * _LOG_EVERY) == 0 or last:
+                line |= {f"validation_{name}": round(value, 4) for name, value in validate(network, held_out, device).items()}
+                _keep(checkpoint, options, network, optimiser, schedule, step + 1)
+            line["seconds"] = round(time.perf_counter() - begun, 1)
+            _write(log, line)
+            tell(0.02 + 0.98 * (step + 1) / options.steps, ", ".join(f"{name} {value:g}" for name, value in line.items() if name != "seconds"))
+            sums, counted = {}, 0
+    return network.cpu().eval()
+
+
+def _in_order(supply: _Supply, first: int, workers: int) -> Iterator[tuple[Example, list[Tensor], float]]:
+    """Examples first, first + 1, ..., made ahead by other processes."""
+    if workers == 0:
+        return iter(supply[number] for number in range(first, len(supply)))
+    ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"}
+    return iter(DataLoader(supply, batch_size=None, sampler=range(first, len(supply)), num_workers=workers, worker_init_fn=_alone, **ahead))
+
+
+def _alone(_worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _learn(network: ContrastNet, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float) -> dict[str, float]:
+    """One step; returns figures to log."""
+    fixed, moving = features(network, example)
+    loss, sums = _losses(fixed, moving, example, fields, spread)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return sums
+
+
+def _losses(fixed: Tensor, moving: Tensor, example: Example, fields: list[Tensor], spread: float) -> tuple[Tensor, dict[str, float]]:
+    regularity = dataclasses.replace(STEP, spread=spread)
+    total, sums = fixed.new_zeros(()), {}
+    if example.truth is not None:
+        chance = torch.Generator().manual_seed(int(1e6 * float(example.truth.abs().sum())) % 2**31)
+        unlike = likeness_loss(fixed, moving, example.truth, chance)
+        total = total + _LIKENESS * unlike
+        sums["unlike"] = float(unlike.detach())
+    places = list(fields)
+    # Without truth the teacher moves the field on, and the student is asked again from there.
+    count = len(places) if example.truth is not None else 3
+    for number in range(count):
+        loss, figures, goal = step_loss(fixed, moving, example, places[number], regularity)
+        total = total + loss / count
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + value / count
+        if example.truth is None and number + 1 < count:
+            with torch.no_grad():
+                places.append(descend(places[number], goal, dataclasses.replace(regularity, fluid=2.0, elastic=0.5)))
+    return total, sums
+
+
+@torch.no_grad()
+def validate(network: ContrastNet, supply: _Supply, device: torch.device) -> dict[str, float]:
+    """Mean figures over a supply's examples."""
+    sums: dict[str, list[float]] = {}
+    for number in range(len(supply)):
+        example, fields, spread = supply[number]
+        example = example.to(device)
+        _, figures = _losses(*features(network, example), example, [place.to(device) for place in fields], spread)
+        for name, value in figures.items():
+            sums.setdefault(name, []).append(value)
+    return {name: sum(values) / len(values) for name, values in sums.items()}
+
+
+def _write(log: str | os.PathLike | None, line: dict) -> None:
+    if log is not None:
+        with open(Path(log), "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def _keep(path: str | os.PathLike | None, options: DescentTraining, network: ContrastNet, optimiser, schedule, step: int) -> None:
+    if path is None:
+        return
+    state = {
+        "options": options.to_dict(), "step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+    }
+    with FileGroup() as files:
+        files.add(path, lambda name: torch.save(state, name))
+
+
+def _resume(path: str | os.PathLike | None, options: DescentTraining, network: ContrastNet, optimiser, schedule) -> int:
+    """Steps that are done already."""
+    if path is None or not Path(path).exists():
+        return 0
+    try:
+        state = torch.load(path, weights_only=True)
+        known = state["options"] == options.to_dict()
+    except Exception as error:  # noqa: BLE001 - torch raises many kinds
+        raise InputError(f"{path} is no checkpoint of a training", "name another file, or remove it") from error
+    if not known:
+        raise InputError(f"the checkpoint {path} belongs to a training with other options", "give the same, or name another file")
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    return int(state["step"])

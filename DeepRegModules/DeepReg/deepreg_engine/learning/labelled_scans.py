@@ -1,0 +1,168 @@
+"""Labelled scans in folders, as scenes to learn from.
+
+Three layouts are read:
+
+- ``dataset.json`` of Learn2Reg: ``"training": [{"image": ..., "label": ...}, ...]``, and optionally ``"modality": {"0": "CT", ...}``
+  with files that end in ``_0000``, ``_0001`` for each;
+- folders ``images`` and ``labels`` with files of the same names;
+- folders ``fixed_images``, ``fixed_labels``, ``moving_images``, ``moving_labels`` with files of the same names: pairs of one frame.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.errors import EngineError, InputError
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_labels, read_volume
+from deepreg_engine.learning.contrast_scenes import Scene, scan_scene
+
+_IMAGES, _LABELS = "images", "labels"
+# What a dataset's modality is to the network.
+_MODALITIES = {"ct": "ct", "cbct": "other", "mr": "mr", "mri": "mr", "t1": "mr", "t2": "mr", "flair": "mr", "us": "other"}
+
+
+@dataclass(frozen=True)
+class LabelledScan:
+    """Files of one scan.
+
+    Args:
+        name: for messages and for leaving it out.
+        image, labels: files.
+        modality: "ct", "mr" or "other".
+    """
+
+    name: str
+    image: Path
+    labels: Path
+    modality: str
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """What a folder holds: scans that are learned from alone, and pairs (fixed, moving)."""
+
+    scans: list[LabelledScan]
+    pairs: list[tuple[LabelledScan, LabelledScan]]
+
+    def names(self) -> list[str]:
+        """Of all scans and pairs."""
+        return [scan.name for scan in self.scans] + [fixed.name for fixed, _ in self.pairs]
+
+    def without(self, names: set[str]) -> LabelledData:
+        """The rest."""
+        return LabelledData([s for s in self.scans if s.name not in names], [p for p in self.pairs if p[0].name not in names])
+
+
+def find_labelled(folder: str | os.PathLike, modality: str = "other", moving_modality: str = "other") -> LabelledData:
+    """What a folder, or a ``dataset.json``, holds.
+
+    Args:
+        folder: see the module.
+        modality: of scans whose files do not say it, and of fixed images.
+        moving_modality: of moving images.
+
+    Raises:
+        InputError: if it has no layout that is known, or an image without labels.
+    """
+    root = Path(folder)
+    if root.name == "dataset.json" or (root / "dataset.json").is_file():
+        return _dataset(root if root.is_file() else root / "dataset.json", modality)
+    if (root / "fixed_images").is_dir():
+        fixed = _matched(root / "fixed_images", root / "fixed_labels", modality)
+        moving = _matched(root / "moving_images", root / "moving_labels", moving_modality)
+        known = {scan.name: scan for scan in moving}
+        alone = [scan.name for scan in fixed if scan.name not in known]
+        if alone:
+            raise InputError(f"{root} has no moving image {alone[0]}", "fixed and moving images need the same names")
+        return LabelledData([], [(scan, known[scan.name]) for scan in fixed])
+    if (root / _IMAGES).is_dir():
+        return LabelledData(_matched(root / _IMAGES, root / _LABELS, modality), [])
+    raise InputError(
+        f"{root} holds no labelled scans", "it needs folders images and labels, or fixed_images, fixed_labels, moving_images, moving_labels, or a dataset.json"
+    )
+
+
+def _stem(path: Path) -> str:
+    return next((path.name[: -len(ending)] for ending in IMAGE_SUFFIXES if path.name.endswith(ending)), "")
+
+
+def _matched(images: Path, labels: Path, modality: str) -> list[LabelledScan]:
+    found = []
+    files = {_stem(path): path for path in sorted(labels.iterdir()) if _stem(path)} if labels.is_dir() else {}
+    for path in sorted(images.iterdir()):
+        name = _stem(path)
+        if not name:
+            continue
+        if name not in files:
+            raise InputError(f"the image {path} has no labels in {labels}", "labels have the name of their image")
+        found.append(LabelledScan(name, path, files[name], modality))
+    if not found:
+        raise InputError(f"there are no images in {images}", f"they end in {', '.join(IMAGE_SUFFIXES)}")
+    return found
+
+
+def _dataset(path: Path, modality: str) -> LabelledData:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = content["training"]
+        kinds = {int(number): name for number, name in dict(content.get("modality", {})).items()}
+        scans = []
+        for entry in entries:
+            image = path.parent / entry["image"]
+            if not entry.get("label"):
+                continue
+            name = _stem(image)
+            number = int(name.rsplit("_", 1)[1]) if name.rsplit("_", 1)[-1].isdigit() and len(name.rsplit("_", 1)[-1]) == 4 else 0
+            kind = _MODALITIES.get(str(kinds.get(number, "")).lower(), modality)
+            scans.append(LabelledScan(name, image, path.parent / entry["label"], kind))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a Learn2Reg dataset ({type(error).__name__}: {error})", 'it needs "training": [{"image": ..., "label": ...}]') from error
+    if not scans:
+        raise InputError(f"{path} names no image with labels", 'it needs "training": [{"image": ..., "label": ...}]')
+    return LabelledData(scans, [])
+
+
+def load_scene(scan: LabelledScan, spacing: float) -> Scene:
+    """A scan on cubic voxels.
+
+    Args:
+        scan: its files. Labels in a fourth dimension, one volume each, become one map: later ones lie on top.
+        spacing: edge of a voxel, mm.
+
+    Raises:
+        InputError: naming the scan, if it cannot be read or its labels are empty.
+    """
+    try:
+        image = check_intensities(read_volume(scan.image, "image"), "image", scan.image)
+        labels = _labels(scan.labels)
+    except EngineError as error:
+        raise InputError(f"scan {scan.name}: {error.message}", error.advice) from error
+    scene = scan_scene(image, labels, scan.modality, spacing, scan.name)
+    if int(scene.labels.max()) == 0:
+        raise InputError(f"scan {scan.name} has no label inside its image", "leave it out, or check that both have one frame")
+    return scene
+
+
+def _labels(path: Path) -> sitk.Image:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return read_labels(path)  # says what is wrong
+    if reader.GetDimension() != 4:
+        return read_labels(path)
+    image = reader.Execute()
+    parts = [image[:, :, :, number] for number in range(image.GetSize()[3])]
+    merged = np.zeros(parts[0].GetSize()[::-1], dtype=np.uint8)
+    for number, part in enumerate(parts, start=1):
+        merged[sitk.GetArrayViewFromImage(part) > 0.5] = number
+    result = sitk.GetImageFromArray(merged)
+    result.CopyInformation(parts[0])
+    return result
