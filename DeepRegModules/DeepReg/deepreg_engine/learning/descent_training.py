@@ -93,6 +93,7 @@ def train_descent(
     tell: Callable[[float, str], None] = lambda share, stage: None,
     start: ContrastNet | None = None,
     workers: int = 1,
+    keep_every: int = 500,
 ) -> ContrastNet:
     """Train a feature network.
 
@@ -106,6 +107,7 @@ def train_descent(
         tell: called with the share done and a line; it may raise to stop.
         start: a network to begin with, instead of a new one.
         workers: processes that make examples; 0 makes them in this one.
+        keep_every: steps from one checkpoint, and validation, to the next.
 
     Returns:
         The network, on the CPU, in evaluation mode.
@@ -123,7 +125,7 @@ def train_descent(
     done = _resume(checkpoint, options, network, optimiser, schedule)
     supply = _Supply(material, phantoms, network.modalities, options, 0)
     held_out = _Supply(material, phantoms, network.modalities, dataclasses.replace(options, steps=_VALIDATION), _VALIDATION_SEED)
-    begun, sums, counted = time.perf_counter(), {}, 0
+    begun, sums, counted, said = time.perf_counter(), {}, 0, "learning"
     for step, (example, fields, spread) in enumerate(_in_order(supply, done, workers), start=done):
         figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread)
         schedule.step()
@@ -133,13 +135,14 @@ def train_descent(
         last = step + 1 == options.steps
         if (step + 1) % _LOG_EVERY == 0 or last:
             line = {"step": step + 1, **{name: round(total / counted, 4) for name, total in sums.items()}}
-            if (step + 1) % (10 * _LOG_EVERY) == 0 or last:
+            if (step + 1) % keep_every == 0 or last:
                 line |= {f"validation_{name}": round(value, 4) for name, value in validate(network, held_out, device).items()}
-                _keep(checkpoint, options, network, optimiser, schedule, step + 1)
-            line["seconds"] = round(time.perf_counter() - begun, 1)
-            _write(log, line)
-            tell(0.02 + 0.98 * (step + 1) / options.steps, ", ".join(f"{name} {value:g}" for name, value in line.items() if name != "seconds"))
+            said = ", ".join(f"{name} {value:g}" for name, value in line.items())
+            _write(log, line | {"seconds": round(time.perf_counter() - begun, 1)})
             sums, counted = {}, 0
+        if (step + 1) % keep_every == 0 or last:
+            _keep(checkpoint, options, network, optimiser, schedule, step + 1)
+        tell(0.02 + 0.98 * (step + 1) / options.steps, said)
     return network.cpu().eval()
 
 

@@ -86,7 +86,7 @@ class _Descent(Registration):
         steps = [steps_at(level, parameters) for level in range(len(self._plan))]
         work = [count * grid.voxels for count, grid in zip(steps, self._plan)]
         self._steps, self._work = steps, [share / sum(work) for share in work]
-        self._keep_every = math.ceil(sum(steps) / keep) if keep else 0
+        self._wanted_count = keep
         self._energies: list[dict] = []
         self._kept: list[tuple[int, DisplacementField]] = []
 
@@ -126,7 +126,7 @@ class _Descent(Registration):
             device=self._device_name,
             features=" and ".join(names),
             energies=self._energies,
-            iterations=self._kept,
+            iterations=_some(self._kept, self._wanted_count),
         )
 
     def _data(self, grid: ImageGrid, alignment: Alignment) -> LevelData:
@@ -145,7 +145,7 @@ class _Descent(Registration):
         count = self._steps[number]
         last_level = number == len(self._plan) - 1
         for iteration in range(count + 1):  # the last one only measures what the one before has reached
-            if not self._energies and self._keep_every:
+            if not self._energies:
                 self._keep(field, data.grid, alignment)
             seen, features, weights = self._sides(data, fixed, field)
             if unit is None:
@@ -166,15 +166,13 @@ class _Descent(Registration):
                 field = torch.cat([descend(field[:3], -0.5 * step, regularity), descend(field[3:], 0.5 * step, regularity)])
             else:
                 field = descend(field, step, regularity)
-            if self._keep_every and len(self._energies) % self._keep_every == 0:
-                self._keep(field, data.grid, alignment)
+            self._keep(field, data.grid, alignment)
             if mean_length(field[-3:] - before[-3:]) * len(field) / 3 < _SETTLED:
                 break
         energy, field = best
         if last_level:
             self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
-            if self._keep_every:
-                self._keep(field, data.grid, alignment)
+            self._keep(field, data.grid, alignment)
         self._record("descent", data, begun, iterations=iteration, mismatch_before=first, mismatch_last=energy, field=field[-3:])
         return field
 
@@ -182,7 +180,8 @@ class _Descent(Registration):
         self, data: LevelData, fixed: torch.Tensor, field: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Features of the fixed and of the moving side as the field shows them, and what each voxel counts (z, y, x)."""
-        features, known, mask = data.warped(field[-3:])
+        # Both sides alike in the symmetric variant: features of either image, warped.
+        features, known, mask = data.warped(field[-3:], anew=not self._parameters.symmetric)
         weights = (known > 0.5).to(field.dtype)
         if mask is not None:
             weights = weights * mask
@@ -201,6 +200,8 @@ class _Descent(Registration):
 
     def _keep(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:
         """Remember where the descent is."""
+        if not self._wanted_count:
+            return
         if self._kept and self._kept[-1][0] == len(self._energies):
             self._kept.pop()
         field = _whole(field) if field.shape[0] == 6 else field
@@ -208,6 +209,13 @@ class _Descent(Registration):
         coarse = self._fixed_grid.resampled(max(_KEPT_SPACING * finest, grid.spacing[0]))
         local = field_from_voxels(field, grid).resampled(coarse)
         self._kept.append((len(self._energies), then_transform(local, alignment.transform)))
+
+
+def _some(kept: list, count: int) -> list:
+    """About so many of the entries, evenly, with the first and the last."""
+    if len(kept) <= max(count, 2):
+        return kept
+    return [kept[round(place)] for place in np.linspace(0, len(kept) - 1, max(count, 2))]
 
 
 def regularity_of(parameters: DescentParameters) -> Regularity:

@@ -101,19 +101,21 @@ class LevelData:
         """The share in which the moving image is known, seen through a field (z, y, x)."""
         return sample(self._moving[1:2], self._places(field))[0]
 
-    def warped(self, field: torch.Tensor, padding: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def warped(self, field: torch.Tensor, padding: int = 0, anew: bool = True) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """The moving side seen through a field; beyond its faces the moving image goes on as it is at them.
 
         Args:
             field: (3, z, y, x), voxels; it goes on beyond the grid with its values at the faces.
             padding: voxels beyond the grid on each side that are wanted too.
+            anew: whether features that follow the warp are computed anew; else those of the unwarped image are warped.
 
         Returns:
             Features (C, z, y, x); the share in which the moving image is known (z, y, x); and its mask, if there is one.
         """
         index = self._places(field, padding)
         values = sample(self._moving, index)
-        return self._warped_features(values[0], index), values[1], values[2] if self.has_moving_mask else None
+        features = self._warped_features(values[0], index) if anew else sample(self._unwarped_features(), index)
+        return features, values[1], values[2] if self.has_moving_mask else None
 
     def fitted(self, field: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """The moving side seen through a field, as :meth:`warped`, with the better guess at what lies beyond the moving image.

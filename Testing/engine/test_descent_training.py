@@ -1,0 +1,236 @@
+"""Training of the Descent method's features: examples, losses, and a training that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from command_line import call, check_refusal, succeed
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.features.contrast_net import ContrastNet
+from deepreg_engine.geometry.sampling import warp
+from deepreg_engine.learning.contrast_examples import Looks
+from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
+from deepreg_engine.learning.descent_loss import STEP, likeness_loss, step_loss
+from deepreg_engine.learning.descent_training import Material, train_descent
+from deepreg_engine.learning.labelled_scans import find_labelled, load_scene
+from deepreg_engine.learning.options import DescentTraining
+from deepreg_engine.models.card import read_card
+from deepreg_engine.solvers.descent import smooth
+
+SMALL = DescentTraining(steps=4, size=24, width=4, channels=4, phantoms=0, states=1)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def blobs(seed: int, modality: str = "mr") -> Scene:
+    scene = random_shapes(32, generator(seed))
+    image = smooth(scene.labels[None].float(), 0.7)[0]
+    return Scene(scene.labels, {modality: image}, f"blobs {seed}")
+
+
+def test_shapes_have_many_labels_and_are_repeatable():
+    one, same, other = (random_shapes(30, generator(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one.labels, same.labels) and not torch.equal(one.labels, other.labels)
+    assert one.labels.shape == (30, 30, 30) and len(one.labels.unique()) >= 3
+
+
+def test_phantoms_show_one_patient_in_two_modalities():
+    scene = phantom_scenes(1, 5)[0]
+    assert set(scene.images) == {"ct", "mr"} and scene.images["ct"].shape == scene.images["mr"].shape == scene.labels.shape
+    assert scene.images["ct"].min() < -500 < 0 <= scene.images["mr"].min() and int(scene.labels.max()) > 5
+
+
+def test_examples_are_repeatable_and_their_truth_brings_them_together():
+    gained = []
+    for seed in range(8):
+        scene = blobs(seed)
+        one, same = (Looks(("mr", "other"), 28, generator(seed), motion=4.0).draw(scene) for _ in range(2))
+        assert torch.equal(one.fixed, same.fixed) and torch.equal(one.truth, same.truth)
+        assert one.fixed.shape == (28, 28, 28) and torch.isfinite(one.fixed).all() and torch.isfinite(one.moving).all()
+        inner = (slice(None), *(slice(6, -6),) * 3)
+        before = (one.fixed_labels - one.moving_labels)[inner].square().mean()
+        after = (one.fixed_labels - warp(one.moving_labels, one.truth))[inner].square().mean()
+        gained.append(float(after / before.clamp(min=1e-9)))
+    assert np.median(gained) < 0.35
+
+
+def test_label_steps_are_their_own_teacher():
+    """A network whose features are the label volumes makes the teacher's steps: its loss by labels is 0, and its steps lead to the truth."""
+    example = Looks(("mr", "other"), 32, generator(3), motion=2.0).draw(blobs(3))
+    loss, figures, goal = step_loss(example.fixed_labels, example.moving_labels, example, example.truth + 0.4)
+    assert figures["labels"] < 1e-9 and 0.0 < figures["truth"] < 1.0
+    assert torch.isfinite(loss)
+    assert float(goal.norm(dim=0).max()) <= STEP.longest + 1e-5
+    noise = torch.randn(6, 32, 32, 32, generator=generator(1))
+    wrong, _, _ = step_loss(noise, noise.roll(5, 1), example, example.truth + 0.4)
+    assert wrong > loss
+
+
+def test_losses_fall_along_their_gradients():
+    example = Looks(("mr", "other"), 28, generator(4)).draw(blobs(4))
+    fixed, moving = (smooth(torch.randn(4, 28, 28, 28, generator=generator(seed)), 1.0).requires_grad_() for seed in (1, 2))
+    field = example.truth + 0.5
+
+    def losses(fixed, moving):
+        return step_loss(fixed, moving, example, field)[0] + likeness_loss(fixed, moving, example.truth, generator(0))
+
+    loss = losses(fixed, moving)
+    gradients = torch.autograd.grad(loss, (fixed, moving))
+    size = sum(float(part.square().sum()) for part in gradients)
+    with torch.no_grad():
+        step = 1e-3 * float(loss) / size
+        later = losses(fixed - step * gradients[0], moving - step * gradients[1])
+    assert size > 0 and float(loss - later) == pytest.approx(step * size, rel=0.2)
+
+
+def test_likeness_knows_the_true_partner():
+    truth = torch.zeros(3, 28, 28, 28)
+    truth[0] = 2.0
+    moving = torch.randn(8, 28, 28, 28, generator=generator(0))
+    fixed = warp(moving, truth)
+    right, wrong = likeness_loss(fixed, moving, truth, generator(1)), likeness_loss(fixed, moving, truth + 3.0, generator(1))
+    assert right < 0.5 * wrong and 0.9 < float(wrong) < 1.6
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
+    options, material, path = SMALL.replaced({"steps": 7}), Material([blobs(1), blobs(2)]), tmp_path / "c.ckpt"
+    settings = {"modalities": ("mr", "other"), "workers": 0, "keep_every": 2}
+    whole = train_descent(material, options, **settings)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(share: float, stage: str) -> None:
+        if share > 0.75:  # after step 6, with a checkpoint at 4 or 6
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_descent(material, options, checkpoint=path, tell=stop, **settings)
+    resumed = train_descent(material, options, checkpoint=path, **settings)
+    for name, value in whole.state_dict().items():
+        assert torch.allclose(value, resumed.state_dict()[name], atol=1e-5), name
+    assert any(not torch.equal(value, ContrastNet(("mr", "other"), 4, 4).state_dict()[name]) for name, value in whole.state_dict().items())
+    with pytest.raises(InputError, match="other options"):
+        train_descent(material, options.replaced({"seed": 5}), checkpoint=path, **settings)
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(InputError, match="no checkpoint"):
+        train_descent(material, options, checkpoint=path, **settings)
+
+
+def test_training_learns_an_example_by_heart_and_logs_it(tmp_path):
+    from deepreg_engine.learning.descent_training import _learn
+
+    example = Looks(("mr", "other"), 28, generator(7), motion=2.0).draw(blobs(7))
+    torch.manual_seed(0)
+    network = ContrastNet(("mr", "other"), 8, 6)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=5e-3)
+    history = [_learn(network, optimiser, example, [example.truth + 0.6], 3.0) for _ in range(25)]
+    assert history[-1]["truth"] < 0.7 * history[0]["truth"]
+    log = tmp_path / "log.jsonl"
+    train_descent(Material([blobs(1)]), SMALL, ("mr", "other"), log=log, workers=0)
+    (line,) = [json.loads(line) for line in log.read_text().splitlines()]
+    assert line["step"] == 4 and np.isfinite(list(line.values())).all() and "validation_truth" in line
+
+
+def write(path, array, spacing=(1.0, 1.2, 1.5), dtype=np.float32):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = sitk.GetImageFromArray(array.astype(dtype), isVector=False)
+    image.SetSpacing((*spacing, 1.0)[: array.ndim])
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A folder of four labelled scans."""
+    random = np.random.default_rng(0)
+    for number in range(4):
+        labels = np.zeros((22, 24, 26))
+        labels[6:15, 5:16, 7 : 18 + number] = 1
+        labels[12:18, 12:20, 4:12] = 2
+        write(tmp_path / "set" / "images" / f"case{number}.nii.gz", labels * 100 + random.normal(0, 5, labels.shape))
+        write(tmp_path / "set" / "labels" / f"case{number}.nii.gz", labels, dtype=np.uint8)
+    return tmp_path / "set"
+
+
+def test_folders_of_scans_pairs_and_datasets(scans, tmp_path):
+    found = find_labelled(scans, "mr")
+    assert found.names() == [f"case{number}" for number in range(4)] and found.scans[0].modality == "mr"
+    scene = load_scene(found.scans[0], 1.5)
+    assert scene.images["mr"].shape == scene.labels.shape and set(scene.labels.unique().tolist()) == {0, 1, 2}
+    assert [scan.name for scan in found.without({"case1"}).scans] == ["case0", "case2", "case3"]
+    for side in ("fixed", "moving"):
+        (tmp_path / "pairs").mkdir(exist_ok=True)
+        (tmp_path / "pairs" / f"{side}_images").symlink_to(scans / "images")
+        (tmp_path / "pairs" / f"{side}_labels").symlink_to(scans / "labels")
+    pairs = find_labelled(tmp_path / "pairs", "other", "mr").pairs
+    assert len(pairs) == 4 and pairs[0][0].modality == "other" and pairs[0][1].modality == "mr"
+    entries = [{"image": f"./images/case{n}.nii.gz", "label": f"./labels/case{n}.nii.gz"} for n in range(3)]
+    (scans / "dataset.json").write_text(json.dumps({"modality": {"0": "CT"}, "training": entries}))
+    dataset = find_labelled(scans)
+    assert dataset.names() == ["case0", "case1", "case2"] and dataset.scans[0].modality == "ct"
+    # Labels in a fourth dimension, one volume each.
+    volumes = np.zeros((2, 22, 24, 26))
+    volumes[0, 6:15, 5:16, 7:18], volumes[1, 12:18, 12:20, 4:12] = 1, 1
+    write(scans / "labels" / "case0.nii.gz", volumes, dtype=np.float64)
+    assert set(load_scene(find_labelled(scans).scans[0], 1.5).labels.unique().tolist()) == {0, 1, 2}
+
+
+def test_pairs_of_scans_are_learned_from(scans):
+    fixed, moving = (load_scene(scan, 1.2) for scan in find_labelled(scans, "mr").scans[:2])
+    example = Looks(("mr", "other"), 24, generator(1)).draw_pair(fixed, moving)
+    assert example.truth is None and example.fixed_modality == "mr" and example.fixed_labels.shape == example.moving_labels.shape
+    network = train_descent(Material([], [(fixed, moving)]), SMALL.replaced({"scans": 1.0}), ("mr", "other"), workers=0)
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+
+
+def test_train_descent_on_the_command_line(scans, tmp_path):
+    settings = [word for name, value in (("steps", 3), ("size", 24), ("width", 4), ("phantoms", 0)) for word in ("--set", f"{name}={value}")]
+    model = tmp_path / "own.safetensors"
+    text = succeed(
+        "train", "descent", scans, "--modality", "mr", "--spacing", 1.5, *settings, "--workers", 0, "--output", model,
+        "--log", tmp_path / "log.jsonl", "--checkpoint", tmp_path / "c.ckpt", "--licence", "CC0-1.0",
+    )
+    assert "trained on 4 scans" in text
+    card = read_card(model)
+    assert card.architecture == "contrast-net" and "case3" in card.training_data and card.licence == "CC0-1.0" and card.settings["steps"] == 3
+    again = tmp_path / "again.safetensors"
+    for kind in ("images", "labels"):
+        (scans / kind / "case4.nii.gz").write_bytes((scans / kind / "case1.nii.gz").read_bytes())
+    succeed("train", "descent", scans, "--start", model, "--leave-out", "case3", *settings, "--workers", 0, "--output", again)
+    assert "case3" not in read_card(again).training_data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], ["nowhere", "no labelled scans"]),
+        (["SCANS", "--leave-out", "case9"], ["case9", "there are case0"]),
+        (["SCANS", "--leave-out", "case0,case1"], ["too few", "at least 4"]),
+        (["--set", "phantoms=0", "--set", "shapes=0"], ["nothing to learn from"]),
+        (["SCANS", "--set", "widht=4"], ["did you mean width?"]),
+        (["SCANS", "--spacing", "99"], ["voxel size"]),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(scans, tmp_path, arguments, words):
+    arguments = [str(scans) if word == "SCANS" else word for word in arguments]
+    outcome = call("train", "descent", *arguments, "--output", tmp_path / "out.safetensors")
+    check_refusal(outcome, *words)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_bad_scan_is_named_and_skipped_only_by_choice(scans, tmp_path):
+    (scans / "images" / "case2.nii.gz").write_text("no image")
+    for extra in range(4, 6):
+        for kind in ("images", "labels"):
+            (scans / kind / f"case{extra}.nii.gz").write_bytes((scans / kind / "case1.nii.gz").read_bytes())
+    settings = ["--set", "steps=2", "--set", "size=24", "--set", "width=4", "--set", "phantoms=0", "--workers", "0", "--output", tmp_path / "o.safetensors"]
+    check_refusal(call("train", "descent", scans, *settings), "case2")
+    text = succeed("train", "descent", scans, "--skip-bad", *settings)
+    assert "not used" in text and "case2" in text
