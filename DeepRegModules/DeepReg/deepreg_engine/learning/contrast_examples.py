@@ -21,6 +21,8 @@ from deepreg_engine.solvers.descent import smooth
 
 # Label maps become so many smooth volumes: each label has a random place in that many dimensions.
 _CODES = 8
+# Logarithms of the least and the largest step in the scene, in its voxels, from voxel to voxel of an example: coarse resolutions too.
+_ZOOM = (-0.35, 1.0)
 # Blur of the label volumes, voxels.
 _LABEL_BLUR = 1.0
 
@@ -146,7 +148,7 @@ class Looks:
         shape = torch.tensor(scene.labels.shape[::-1], dtype=torch.float64)
         turn = Rotation.from_rotvec(self.normal(3).double().numpy() * 0.5).as_matrix()
         flips = np.diag([1.0 - 2.0 * self._pick(2) for _ in range(3)])
-        zoom = np.exp(self.uniform(-0.35, 0.3))
+        zoom = np.exp(self.uniform(*_ZOOM))
         matrix = torch.from_numpy(turn @ flips * zoom)
         matrix = matrix @ torch.diag(1.0 + 0.1 * self.normal(3).double().clamp(-2, 2))
         half = 0.5 * (self._size - 1)

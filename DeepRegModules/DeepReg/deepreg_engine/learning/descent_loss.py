@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from deepreg_engine.features.contrast_net import ContrastNet
@@ -29,7 +28,7 @@ SPREADS = (3.0, 6.0, 10.0)
 _MARGIN = 4
 # Places whose features are compared: groups of neighbours so far apart (voxels), but for those that are nearly the same place.
 _CENTRES, _GROUP, _NEAR, _SAME = 48, 12, 3.0, 1.0
-_TEMPERATURE = 0.2
+_TEMPERATURE = 0.25
 # Squared length (voxels) that is added to that of a teacher's step: how much is right matters more where little is left to do.
 _SOFT = 0.25
 
@@ -80,7 +79,7 @@ def likeness_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch
     """How badly a place is told from others, near and far, by the features of the other look (InfoNCE).
 
     -log of the share of the true partner's likeness among that of all places (van den Oord, Li, Vinyals, 2018), divided by what pure
-    chance gives. The likeness is the cosine between features.
+    chance gives. The likeness is the exponential of what a descent lowers, the mean squared difference of features, with its sign changed.
 
     Args:
         fixed, moving: features (C, z, y, x).
@@ -95,9 +94,9 @@ def likeness_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch
     places = places.clamp(min=low).minimum(high).to(fixed.device)
     index = places.T[:, :, None, None]
     partners = index + sample(truth, index)
-    ours, theirs = (F.normalize(sample(side, where)[:, :, 0, 0], dim=0) for side, where in ((fixed, index), (moving, partners)))
+    ours, theirs = (sample(side, where)[:, :, 0, 0] for side, where in ((fixed, index), (moving, partners)))
     apart = torch.cdist(places, places)
-    likeness = (ours.T @ theirs) / _TEMPERATURE
+    likeness = -(ours.square().sum(0)[:, None] + theirs.square().sum(0)[None] - 2.0 * (ours.T @ theirs)) / (len(ours) * _TEMPERATURE)
     same = torch.eye(len(places), dtype=torch.bool, device=fixed.device)
     likeness = likeness.masked_fill((apart < _SAME) & ~same, float("-inf"))
     known = ((partners[:, :, 0, 0].T >= 0) & (partners[:, :, 0, 0].T <= shape.to(fixed.device) - 1)).all(1)

@@ -24,8 +24,8 @@ class PointTraining(Parameters):
 class DescentTraining(Parameters):
     """How features of images for iterative descent are trained."""
 
-    steps: int = parameter(4000, "steps, one example each", minimum=1, maximum=1_000_000)
-    rate: float = parameter(3e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
+    steps: int = parameter(3600, "steps, one example each", minimum=1, maximum=1_000_000)
+    rate: float = parameter(2e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
     width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
     channels: int = parameter(12, "features", minimum=3, maximum=64)
     size: int = parameter(40, "edge of the cubes that are learned from", unit="voxels", minimum=24, maximum=160)
