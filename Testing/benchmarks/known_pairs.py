@@ -33,6 +33,7 @@ class Recipe:
         least_jacobian: bound of the Jacobian determinant from below.
         body: intensity above which a voxel belongs to the patient.
         noise: standard deviation, in units of intensity.
+        moving: another contrast of the same patient on the same grid, which is the moving image; none is the scan itself.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Recipe:
     least_jacobian: float
     body: float
     noise: float
+    moving: str = ""
 
 
 RECIPES = {
@@ -51,6 +53,11 @@ RECIPES = {
     "chaos_ct": Recipe("abdomen/chaos_ct3_3mm.nii.gz", "abdomen-ct", 15.4, 70.0, 6.0, 0.08, 0.5, -300.0, 15.0),
     "ct-64": Recipe("thorax/ct-64.nrrd", "thorax-ct", 21.4, 80.0, 6.0, 0.08, 0.5, -950.0, 15.0),
     "T1": Recipe("brain/T1.nii.gz", "brain-mr", 6.9, 36.0, 4.0, 0.04, 0.5, 0.12, 0.01),
+}
+# Two contrasts: the fixed image is the first one, deformed, the moving one the other.
+CONTRASTS = {
+    "T2 to T1": Recipe("brain/T1.nii.gz", "brain-mr", 9.1, 36.0, 4.0, 0.04, 0.5, 0.12, 0.01, "brain/T2.nii.gz"),
+    "FLAIR to T2": Recipe("brain/T2.nii.gz", "brain-mr", 9.4, 36.0, 4.0, 0.04, 0.5, 0.12, 0.01, "brain/FLAIR.nii.gz"),
 }
 
 
@@ -75,9 +82,9 @@ class KnownPair:
         return float(np.sqrt(np.square(vectors.astype(np.float64)).sum(0))[self.body].mean())
 
 
-def find_scan(data: Path, recipe: Recipe) -> Path:
-    """The scan's file, whatever its ending."""
-    path = data / recipe.file
+def find_scan(data: Path, file: str) -> Path:
+    """A scan's file, whatever its ending."""
+    path = data / file
     if path.exists():
         return path
     stem = path.name.split(".")[0]
@@ -91,13 +98,14 @@ def make_pair(name: str, data: Path, seed: int = 0, oblique: bool = False) -> Kn
     """A pair from a scan in the data folder.
 
     Args:
-        name: a key of :data:`RECIPES`.
+        name: a key of :data:`RECIPES` or :data:`CONTRASTS`.
         data: the data folder.
         seed: of deformation and noise.
         oblique: fixed image on a turned, anisotropic grid of another size, instead of the scan's.
     """
-    recipe = RECIPES[name]
-    scan = read_image(find_scan(data, recipe))
+    recipe = {**RECIPES, **CONTRASTS}[name]
+    scan = read_image(find_scan(data, recipe.file))
+    moving = read_image(find_scan(data, recipe.moving)) if recipe.moving else scan
     scale = float(np.percentile(sitk.GetArrayViewFromImage(scan), 99.5)) if recipe.body < 1 and recipe.body > 0 else 1.0
     rng = np.random.default_rng([seed, *name.encode()])
     own = ImageGrid.of(scan)
@@ -110,7 +118,7 @@ def make_pair(name: str, data: Path, seed: int = 0, oblique: bool = False) -> Kn
     fixed = resample(clamped, grid, transform, "linear", air)
     noisy = sitk.GetArrayFromImage(fixed) + rng.normal(0.0, recipe.noise * scale, grid.shape).astype(np.float32)
     body = (sitk.GetArrayFromImage(fixed) > recipe.body * scale) & _covered(own, grid, truth)
-    return KnownPair(name, recipe, grid.to_image(noisy.astype(np.float32)), scan, truth, body)
+    return KnownPair(name, recipe, grid.to_image(noisy.astype(np.float32)), moving, truth, body)
 
 
 def _body_points(scan: sitk.Image, threshold: float) -> np.ndarray:

@@ -131,7 +131,12 @@ class LevelData:
             aired = torch.lerp(torch.full_like(known, self._air), values[0], known)
             # Where the image ends in air, as around a head or beside a trunk, both guesses are the same.
             differ = (aired - values[0]).abs_() > _ALIKE * self._contrast
-            for box in _boxes_around(differ.logical_and_(known < _WHOLE), self._extractor.reach):
+            # A refinement asks nothing of voxels that are mostly unknown; gradients look at their next neighbours.
+            asked = _box_of(known > 0.5, 1)
+            for whole in _boxes_around(differ.logical_and_(known < _WHOLE), self._extractor.reach):
+                box = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(whole, asked))
+                if any(part.stop <= part.start for part in box):
+                    continue
                 repeated, fixed = features[(slice(None), *box)], self.fixed_features()[(slice(None), *box)]
                 other = self._features_within(aired, box)
                 excess = torch.zeros_like(other[0])
@@ -162,6 +167,18 @@ class LevelData:
         wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box))
         inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box))
         return self._moving_extractor(image[wide], self.spacing)[(slice(None), *inner)]
+
+
+def _box_of(marked: torch.Tensor, margin: int) -> tuple[slice, ...]:
+    """The smallest box with all marked voxels (z, y, x) and a margin; an empty one if there is none."""
+    box = []
+    for axis in range(3):
+        others = [other for other in range(3) if other != axis]
+        found = marked.any(dim=others[1]).any(dim=others[0]).nonzero()
+        if not len(found):
+            return (slice(0, 0),) * 3
+        box.append(slice(max(0, int(found[0]) - margin), min(marked.shape[axis], int(found[-1]) + 1 + margin)))
+    return tuple(box)
 
 
 def _boxes_around(marked: torch.Tensor, reach: int) -> list[tuple[slice, ...]]:
