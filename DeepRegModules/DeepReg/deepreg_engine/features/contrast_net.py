@@ -61,11 +61,13 @@ class ContrastNet(nn.Module):
             (B, C, z, y, x), mean 0 and variance 1 over each volume.
         """
         layers = [*self.stems[modality], *self.trunk]
-        mind = F.instance_norm(torch.stack([mind_ssc(one[0]) for one in image]))
+        mind = _standardised(torch.stack([mind_ssc(one[0]) for one in image]))
         hidden = torch.cat([image, mind], dim=1)
+        if image.device.type == "cpu" and not torch.is_grad_enabled():
+            hidden = hidden.contiguous(memory_format=torch.channels_last_3d)  # a third faster
         for layer in layers[:-1]:
-            hidden = F.leaky_relu(F.instance_norm(layer(hidden)), _SLOPE, inplace=True)
-        return F.instance_norm(layers[-1](hidden) + self.skip(mind))
+            hidden = F.leaky_relu(_standardised(layer(hidden)), _SLOPE, inplace=True)
+        return _standardised(layers[-1](hidden) + self.skip(mind)).contiguous()
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> ContrastNet:
@@ -89,6 +91,13 @@ class ContrastNet(nn.Module):
         """Voxels around a voxel that its features look at, but for the statistics of the norm."""
         layers = [*self.stems[self.modalities[0]], *self.trunk]
         return _MIND_REACH + sum(layer.dilation[0] * (layer.kernel_size[0] // 2) for layer in layers)
+
+
+def _standardised(volume: Tensor) -> Tensor:
+    """Each channel of each volume (B, C, z, y, x) with mean 0 and variance 1: instance norm."""
+    if len(volume) > 1:
+        return F.instance_norm(volume)
+    return F.batch_norm(volume, None, None, training=True)  # the same for one volume, and it keeps the layout of the memory
 
 
 def _conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv3d:

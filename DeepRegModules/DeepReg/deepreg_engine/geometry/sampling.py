@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+# Fewer voxels are sampled before threads have begun.
+_SHARED_VOXELS = 20_000
 
 def sample(volume: torch.Tensor, index: torch.Tensor, outside: str = "border") -> torch.Tensor:
     """Trilinear values of a volume at continuous indices.
@@ -26,7 +28,30 @@ def sample(volume: torch.Tensor, index: torch.Tensor, outside: str = "border") -
     if volume.device.type == "mps":  # Metal has no 3D grid_sample; the interpolation runs on the CPU instead
         values = F.grid_sample(volume.cpu()[None], normalised.cpu()[None], padding_mode=outside, align_corners=True)
         return values[0].to(volume.device)
+    if volume.device.type == "cpu" and not (torch.is_grad_enabled() and (volume.requires_grad or index.requires_grad)):
+        return _by_threads(volume, normalised, outside)
     return F.grid_sample(volume[None], normalised[None], padding_mode=outside, align_corners=True)[0]
+
+
+def _by_threads(volume: torch.Tensor, normalised: torch.Tensor, outside: str) -> torch.Tensor:
+    """The same on all threads: on a CPU grid_sample shares out batches, not voxels, so slabs of slices are made a batch.
+
+    Args:
+        volume: (C, Z, Y, X).
+        normalised: (z, y, x, 3), as grid_sample wants it.
+        outside: "border" or "zeros".
+    """
+    depth, height, width = normalised.shape[:3]
+    parts = min(torch.get_num_threads(), depth)
+    if parts == 1 or depth * height * width < _SHARED_VOXELS:
+        return F.grid_sample(volume[None], normalised[None], padding_mode=outside, align_corners=True)[0]
+    thick = -(-depth // parts)
+    missing = parts * thick - depth
+    if missing:
+        normalised = torch.cat([normalised, normalised[-1:].expand(missing, -1, -1, -1)])
+    slabs = normalised.reshape(parts, thick, height, width, 3)
+    values = F.grid_sample(volume.expand(parts, -1, -1, -1, -1), slabs, padding_mode=outside, align_corners=True)
+    return values.transpose(0, 1).reshape(volume.shape[0], parts * thick, height, width)[:, :depth]
 
 
 def identity(shape: tuple[int, int, int], like: torch.Tensor) -> torch.Tensor:

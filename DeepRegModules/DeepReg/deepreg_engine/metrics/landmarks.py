@@ -16,6 +16,19 @@ from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 
 # Tenths of a micrometre: below any measurement, and short in a file.
 _DIGITS = 4
+# The median absolute deviation of a normal distribution, times this, is its standard deviation.
+_MAD_TO_SD = 1.4826
+# Errors closer together than this are the same, mm: without it rounding makes outliers of equal errors.
+_SAME = 1e-6
+
+
+def outlier_limit(distances: np.ndarray) -> float:
+    """Errors (mm) above this are outliers: median + 3 x 1.4826 x median absolute deviation. Infinite for fewer than three."""
+    distances = np.asarray(distances, dtype=np.float64)
+    if len(distances) < 3:
+        return float("inf")
+    median = np.median(distances)
+    return float(median + 3.0 * _MAD_TO_SD * np.median(np.abs(distances - median)) + _SAME)
 
 
 @dataclass(frozen=True)
