@@ -32,7 +32,7 @@ from deepreg_engine.solvers.unfolding import unfold
 _SETTLED = 0.01
 # or when so many iterations have not lowered the energy by this share of it. Then the best field so far is taken: what is not in
 # both images would else pull the rest along, step by step.
-_PATIENCE, _GAIN = 5, 1e-3
+_PATIENCE, _GAIN = 5, 1e-4
 # Fields that are kept for looking at are on voxels so many times as wide as the working ones: they are smooth.
 _KEPT_SPACING = 4.0
 # Steps of the fixed-point iteration that turns the fixed image's half of a symmetric deformation around, and when it is done (voxels).
