@@ -75,6 +75,13 @@ def step_loss(
     return loss, figures, goal
 
 
+def teacher_step(example: Example, field: Tensor, regularity: Regularity = STEP) -> tuple[Tensor, Tensor]:
+    """The step (3, Kz, Ky, Kx), voxels, that the label volumes make from a field, and their curvature (6, Kz, Ky, Kx)."""
+    inside = _inside(field)
+    goal, curvature, _ = descent_step(example.fixed_labels, warp(example.moving_labels, field), regularity, inside)
+    return limited(goal, regularity.longest), curvature
+
+
 def likeness_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
     """How badly a place is told from others, near and far, by the features of the other look (InfoNCE).
 

@@ -23,7 +23,7 @@ from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.learning.contrast_examples import Example, Looks
 from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
-from deepreg_engine.learning.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss
+from deepreg_engine.learning.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss, teacher_step
 from deepreg_engine.learning.options import DescentTraining
 from deepreg_engine.solvers.descent import descend
 
@@ -36,6 +36,8 @@ _LONGEST_GRADIENT = 1.0
 _LOG_EVERY = 50
 # Weight of the likeness of features against that of steps.
 _LIKENESS = 1.0
+# Without truth: so many steps the teacher may have gone already, and so many places on its way from where the student is asked.
+_AHEAD, _ASKED = 10, 3
 # Examples of a validation: they come from another seed, and are always the same.
 _VALIDATION, _VALIDATION_SEED = 24, 977_000_000
 
@@ -63,15 +65,15 @@ class _Supply(Dataset):
     def __len__(self) -> int:
         return self._options.steps
 
-    def __getitem__(self, number: int) -> tuple[Example, list[Tensor], float]:
+    def __getitem__(self, number: int) -> tuple[Example, list[Tensor], float, int]:
         options = self._options
         generator = torch.Generator().manual_seed((self._first + number) * 2_147_483_629 + options.seed)
         looks = Looks(self._modalities, options.size, generator, options.motion)
         example = self._draw(looks, generator)
         spread = SPREADS[int(torch.randint(len(SPREADS), (1,), generator=generator))]
         if example.truth is None:
-            return example, [looks.error() * 0.5], spread
-        return example, [example.truth + looks.error() for _ in range(options.states)], spread
+            return example, [looks.error() * 0.5], spread, int(torch.randint(_AHEAD + 1, (1,), generator=generator))
+        return example, [example.truth + looks.error() for _ in range(options.states)], spread, 0
 
     def _draw(self, looks: Looks, generator: torch.Generator) -> Example:
         given = [*self._material.scenes, *self._material.pairs]
@@ -126,8 +128,8 @@ def train_descent(
     supply = _Supply(material, phantoms, network.modalities, options, 0)
     held_out = _Supply(material, phantoms, network.modalities, dataclasses.replace(options, steps=_VALIDATION), _VALIDATION_SEED)
     begun, sums, counted, said = time.perf_counter(), {}, 0, "learning"
-    for step, (example, fields, spread) in enumerate(_in_order(supply, done, workers), start=done):
-        figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread)
+    for step, (example, fields, spread, ahead) in enumerate(_in_order(supply, done, workers), start=done):
+        figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread, ahead)
         schedule.step()
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + value
@@ -146,7 +148,7 @@ def train_descent(
     return network.cpu().eval()
 
 
-def _in_order(supply: _Supply, first: int, workers: int) -> Iterator[tuple[Example, list[Tensor], float]]:
+def _in_order(supply: _Supply, first: int, workers: int) -> Iterator[tuple[Example, list[Tensor], float, int]]:
     """Examples first, first + 1, ..., made ahead by other processes."""
     if workers == 0:
         return iter(supply[number] for number in range(first, len(supply)))
@@ -158,10 +160,12 @@ def _alone(_worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def _learn(network: ContrastNet, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float) -> dict[str, float]:
+def _learn(
+    network: ContrastNet, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float, ahead: int = 0
+) -> dict[str, float]:
     """One step; returns figures to log."""
     fixed, moving = features(network, example)
-    loss, sums = _losses(fixed, moving, example, fields, spread)
+    loss, sums = _losses(fixed, moving, example, fields, spread, ahead)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
     optimiser.step()
@@ -169,7 +173,9 @@ def _learn(network: ContrastNet, optimiser: torch.optim.Optimizer, example: Exam
     return sums
 
 
-def _losses(fixed: Tensor, moving: Tensor, example: Example, fields: list[Tensor], spread: float) -> tuple[Tensor, dict[str, float]]:
+def _losses(
+    fixed: Tensor, moving: Tensor, example: Example, fields: list[Tensor], spread: float, ahead: int = 0
+) -> tuple[Tensor, dict[str, float]]:
     regularity = dataclasses.replace(STEP, spread=spread)
     total, sums = fixed.new_zeros(()), {}
     if example.truth is not None:
@@ -179,7 +185,11 @@ def _losses(fixed: Tensor, moving: Tensor, example: Example, fields: list[Tensor
         sums["unlike"] = float(unlike.detach())
     places = list(fields)
     # Without truth the teacher moves the field on, and the student is asked again from there.
-    count = len(places) if example.truth is not None else 3
+    count = len(places) if example.truth is not None else _ASKED
+    smooth = dataclasses.replace(regularity, fluid=2.0, elastic=0.5)
+    with torch.no_grad():
+        for _ in range(ahead):
+            places[0] = descend(places[0], teacher_step(example, places[0], regularity)[0], smooth)
     for number in range(count):
         loss, figures, goal = step_loss(fixed, moving, example, places[number], regularity)
         total = total + loss / count
@@ -187,7 +197,7 @@ def _losses(fixed: Tensor, moving: Tensor, example: Example, fields: list[Tensor
             sums[name] = sums.get(name, 0.0) + value / count
         if example.truth is None and number + 1 < count:
             with torch.no_grad():
-                places.append(descend(places[number], goal, dataclasses.replace(regularity, fluid=2.0, elastic=0.5)))
+                places.append(descend(places[number], goal, smooth))
     return total, sums
 
 
@@ -196,9 +206,9 @@ def validate(network: ContrastNet, supply: _Supply, device: torch.device) -> dic
     """Mean figures over a supply's examples."""
     sums: dict[str, list[float]] = {}
     for number in range(len(supply)):
-        example, fields, spread = supply[number]
+        example, fields, spread, ahead = supply[number]
         example = example.to(device)
-        _, figures = _losses(*features(network, example), example, [place.to(device) for place in fields], spread)
+        _, figures = _losses(*features(network, example), example, [place.to(device) for place in fields], spread, ahead)
         for name, value in figures.items():
             sums.setdefault(name, []).append(value)
     return {name: sum(values) / len(values) for name, values in sums.items()}
