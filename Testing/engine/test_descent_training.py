@@ -96,7 +96,7 @@ def test_likeness_knows_the_true_partner():
     moving = torch.randn(8, 28, 28, 28, generator=generator(0))
     fixed = warp(moving, truth)
     right, wrong = likeness_loss(fixed, moving, truth, generator(1)), likeness_loss(fixed, moving, truth + 3.0, generator(1))
-    assert right < 0.5 * wrong and wrong > 0.9  # 1 is chance
+    assert right < 0.7 * wrong and wrong > 0.9  # 1 is chance
 
 
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):

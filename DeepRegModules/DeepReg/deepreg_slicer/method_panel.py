@@ -489,7 +489,7 @@ class MethodPanel:
         there = hasattr(slicer.modules, "deepreginspector")
         ui.inspectButton.setEnabled(transform is not None and there)
         ui.inspectButton.toolTip = (
-            _("Open the result in the Inspector.") if there else _("The module DeepReg Inspector is not installed.")
+            _("Open the result in the module Registration Inspector.") if there else _("The module Registration Inspector is not installed.")
         )
 
     def _onGrid(self, on: bool) -> None:
@@ -502,7 +502,20 @@ class MethodPanel:
             result_view.moveThrough(node.movingVolume, node.resultTransform, bool(on))
 
     def _onInspect(self, *_arguments: Any) -> None:
+        node = self.node
         slicer.util.selectModule("DeepRegInspector")
+        slicer.modules.deepreginspector.widgetRepresentation().self().inspect(
+            node.resultTransform, fixedVolume=node.fixedVolume, movingVolume=node.movingVolume, fixedPoints=node.testFixed, movingPoints=node.testMoving,
+            fixedLabels=node.fixedLabels, movingLabels=node.movingLabels, inverseTransform=self._inverseOf(node.resultTransform),
+        )
+
+    def _inverseOf(self, transform: Any) -> Any:
+        """The inverse that was computed with a result; None without one."""
+        created = transform.GetAttribute(f"{PREFIX}Created")
+        for other in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
+            if created and other.GetAttribute(f"{PREFIX}Output") == "inverse" and other.GetAttribute(f"{PREFIX}Created") == created:
+                return other
+        return None
 
     # --------------------------------------------------------------------- end
 

@@ -55,6 +55,10 @@ def showJacobian(node: Any) -> None:
         display.SetAndObserveColorNodeID(colors.GetID())
 
 
+#: How a transform can be drawn: name, the display node's mode.
+MODES = {"grid": "VIS_MODE_GRID", "glyphs": "VIS_MODE_GLYPH", "contours": "VIS_MODE_CONTOUR"}
+
+
 def showGrid(transform: Any, region: Any, visible: bool) -> None:
     """Show or hide a transform as a grid in slice views, its lines spaced by the size of the field.
 
@@ -63,28 +67,71 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
         region: a volume within which it is shown; None takes the field's own.
         visible: whether to show it.
     """
+    if visible:
+        # In 3D it takes a second to draw, and hides everything.
+        showDeformation(transform, region, "grid", gridSpacing(transform, region), False)
+    elif transform.GetDisplayNode() is not None:
+        display = transform.GetDisplayNode()
+        display.SetVisibility2D(False)
+        display.SetVisibility3D(False)
+        display.SetVisibility(False)
+
+
+def showDeformation(transform: Any, region: Any, mode: str, spacing: float, in3D: bool, longest: float = 0.0) -> None:
+    """Draw a transform in slice views, and in 3D views if wanted.
+
+    Args:
+        transform: the node.
+        region: a volume within which it is shown; None takes the field's own.
+        mode: a name of :data:`MODES`.
+        spacing: of lines or arrows, or between contour levels, mm.
+        in3D: whether to draw it in 3D views too.
+        longest: displacement, mm; the last contour level and the end of the range of colours. 0 leaves them.
+    """
     if transform.GetDisplayNode() is None:
-        if not visible:
-            return
         transform.CreateDefaultDisplayNodes()
     display = transform.GetDisplayNode()
-    if visible:
-        bounds = np.zeros(6)
+    state = display.StartModify()
+    try:
         if region is not None:
-            region.GetRASBounds(bounds)
             display.SetAndObserveRegionNode(region)
-        elif transform.GetTransformFromParentAs("vtkOrientedGridTransform", False) is not None:
-            bounds[:] = transform.GetTransformFromParentAs("vtkOrientedGridTransform", False).GetDisplacementGrid().GetBounds()
-        extent = float(np.max(bounds[1::2] - bounds[::2])) or 200.0
-        spacing = _round(extent / 24.0)
-        display.SetVisualizationMode(display.VIS_MODE_GRID)
-        display.SetGridSpacingMm(spacing)
-        display.SetGridResolutionMm(spacing / 4.0)
-        display.SetGridScalePercent(100.0)
-        display.SetGridShowNonWarped(False)
-    display.SetVisibility2D(visible)
-    display.SetVisibility3D(False)  # it takes a second to draw, and hides everything
-    display.SetVisibility(visible)
+        display.SetVisualizationMode(getattr(display, MODES[mode]))
+        if mode == "grid":
+            display.SetGridSpacingMm(spacing)
+            display.SetGridResolutionMm(spacing / 4.0)
+            display.SetGridScalePercent(100.0)
+            display.SetGridShowNonWarped(False)
+        elif mode == "glyphs":
+            display.SetGlyphSpacingMm(spacing)
+            display.SetGlyphScalePercent(100.0)
+            display.SetGlyphDisplayRangeMinMm(0.0)
+            display.SetGlyphDisplayRangeMaxMm(max(1000.0, 2.0 * longest))
+            display.SetGlyphDiameterMm(spacing / 3.0)
+        else:
+            levels = np.arange(spacing, max(longest, spacing) + 0.5 * spacing, spacing)[:30]
+            display.SetContourLevelsMmFromString(" ".join(f"{level:g}" for level in levels))
+            display.SetContourResolutionMm(max(1.0, _extent(transform, region) / 100.0))
+            display.SetContourOpacity(0.8)
+        display.SetVisibility2D(True)
+        display.SetVisibility3D(in3D)
+        display.SetVisibility(True)
+    finally:
+        display.EndModify(state)
+
+
+def gridSpacing(transform: Any, region: Any) -> float:
+    """A distance of lines, mm, with which a field of this size is seen as a whole."""
+    return _round(_extent(transform, region) / 24.0)
+
+
+def _extent(transform: Any, region: Any) -> float:
+    """Longest side of where a transform is shown, mm."""
+    bounds = np.zeros(6)
+    if region is not None:
+        region.GetRASBounds(bounds)
+    elif transform.GetTransformFromParentAs("vtkOrientedGridTransform", False) is not None:
+        bounds[:] = transform.GetTransformFromParentAs("vtkOrientedGridTransform", False).GetDisplacementGrid().GetBounds()
+    return float(np.max(bounds[1::2] - bounds[::2])) or 200.0
 
 
 def _round(length: float) -> float:

@@ -153,7 +153,7 @@ def writeVolume(
     geometry, drawn = worldGeometry(shot)
     values = shot.values()
     if drawn:
-        values = yield from _drawnAnew(shot, geometry, labels)
+        values = yield from drawnAnew(shot, geometry, labels)
     if change is not None:
         sample = change(values[:1])
         changed = np.empty(values.size, dtype=sample.dtype)
@@ -166,7 +166,7 @@ def writeVolume(
     return geometry
 
 
-def _drawnAnew(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[float, None, np.ndarray]:
+def drawnAnew(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[float, None, np.ndarray]:
     """The voxels of a volume on a grid of the world, flat, slab by slab."""
     source = vtk.vtkImageData()
     source.ShallowCopy(shot.image)
@@ -175,7 +175,8 @@ def _drawnAnew(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[fl
     chain = vtk.vtkGeneralTransform()
     chain.PostMultiply()
     chain.Concatenate(toVtkMatrix(geometry.ijkToRas()))
-    chain.Concatenate(shot.toWorld.GetInverse())
+    if shot.toWorld is not None:
+        chain.Concatenate(shot.toWorld.GetInverse())
     chain.Concatenate(toVtkMatrix(np.linalg.inv(shot.ijkToRas)))
     reslice = vtk.vtkImageReslice()
     reslice.SetInputData(source)

@@ -125,6 +125,13 @@ def descent(arguments: dict, job: Job) -> dict:
     return report
 
 
+def overlap(arguments: dict, job: Job) -> dict:
+    """Compare labels before and after one or several transforms: arguments are those of OverlapRequest. Returns the reports."""
+    from deepreg_engine.jobs.overlap import OverlapRequest, run_overlap
+
+    return run_overlap(OverlapRequest(**_known(arguments, OverlapRequest)), job.progress)
+
+
 def models(arguments: dict, job: Job) -> dict:
     """All models with their cards and whether their weights are whole."""
     from deepreg_engine.models.store import list_models, own_folder, shipped_folder, verify
@@ -235,6 +242,7 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "dense": dense,
     "points": points,
     "descent": descent,
+    "overlap": overlap,
     "models": models,
     "import-model": import_model,
     "phantom": phantom,

@@ -152,6 +152,7 @@ def make_core(temporary: str) -> Core:
         vtk.vtkObject.GlobalWarningDisplayOn()
         logic.SetModuleLogic(name, made)
         core.logics[name] = made
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # which the logic of the module Colors does
     scene.RegisterNodeClass(slicer.vtkMRMLCommandLineModuleNode())  # which the logic of each command-line module does
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     core.add_defaults()
