@@ -1,0 +1,239 @@
+"""Module DeepRegInspector: looks into the result of a registration: landmarks, deformation, overlap, consistency."""
+
+import importlib.util
+import os
+import sys
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+def findLibraries():
+    """Make the packages of the module DeepReg importable.
+
+    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
+    depends on the order in which they are loaded.
+    """
+    if importlib.util.find_spec("deepreg_slicer") is None:
+        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+
+
+class DeepRegInspector(ScriptedLoadableModule):
+    """What the application has to know of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Registration Inspector")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+        self.parent.dependencies = ["DeepReg"]
+        self.parent.contributors = ["The DeepRegModules team"]
+        self.parent.helpText = _(
+            "Looks into the result of a registration, whatever it was made with: errors of landmark pairs that are picked in the views, the"
+            " deformation as grid, arrows, contours and Jacobian, the warped volume over the fixed one, overlap of structures, and inverse"
+            " consistency; two transforms side by side."
+        )
+        self.parent.acknowledgementText = _(
+            "Partners of landmarks are found with the descriptor of M. P. Heinrich et al., Towards realtime multimodal fusion for image-guided"
+            " interventions using self-similarities, MICCAI 2013."
+        )
+
+
+class DeepRegInspectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel, as the application sees it."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        findLibraries()
+        from DeepRegInspectorLib.panel import InspectorPanel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegInspector.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DeepRegInspectorLogic()
+        self.panel = InspectorPanel(self.ui, self.logic, self.moduleName)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        self.panel.initialize()
+
+    def cleanup(self):
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+    def enter(self):
+        self.panel.initialize()
+
+    def exit(self):
+        self.panel.rest()
+
+    def inspect(self, transform, **inputs):
+        """Show a result; ``inputs`` as in ``DeepRegInspectorLib.parameters``. The methods' panels call it."""
+        self.panel.inspect(transform, **inputs)
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.initialize()
+
+    def onNodeRemoved(self, caller, event):
+        self.panel.onNodeRemoved()
+
+    def onSceneEndImport(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.onImported()
+
+
+class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
+    """Measurements without a window, for scripts::
+
+        logic = DeepRegInspectorLogic()
+        logic.landmarkErrors(transform, fixedPoints, movingPoints)["after"]["mean"]
+        logic.jacobian(transform, fixedVolume)["folded"]
+        logic.compare({"dense": a, "points": b}, fixedVolume, fixedPoints=p, movingPoints=q)
+
+    A transform is a node that takes the moving volume onto the fixed one when it is applied to it. Positions are RAS mm in the world;
+    parent transforms of all nodes are honoured.
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        # Several parameter sets can be in a scene.
+        self.isSingletonParameterNode = False
+        findLibraries()
+
+    def getParameterNode(self):
+        """The scene's first parameter set; one is made if there is none."""
+        return self.wrap(super().getParameterNode())
+
+    def wrap(self, node):
+        """A parameter set of a scripted module node."""
+        from DeepRegInspectorLib.parameters import InspectorParameterNode
+
+        return InspectorParameterNode(node)
+
+    def landmarkErrors(self, transform, fixedPoints, movingPoints):
+        """Errors of landmark pairs; the n-th fixed point belongs to the n-th moving point.
+
+        :param transform: a transform node; None measures as it is.
+        :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list do not count.
+        :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``, and ``each``:
+            name, fixed, moving, before_mm, after_mm, error_mm along R, A, S, used, outlier.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegInspectorLib.landmarks import landmarkErrors
+
+        return landmarkErrors(transform, fixedPoints, movingPoints)
+
+    def proposeMatch(self, transform, fixedVolume, movingVolume, position, window=10.0):
+        """Where the partner of a point is in the moving volume: from the transform, then by the image.
+
+        :param position: of the point, RAS mm.
+        :param window: how far from where the transform takes it to look, mm.
+        :return: dictionary: ``position``, ``predicted`` by the transform alone (RAS mm), ``confidence`` from 0 to 1.
+        """
+        from DeepRegInspectorLib.matching import Matcher
+
+        found = Matcher(fixedVolume, movingVolume, transform).propose(position, window)
+        return {"position": found.position.tolist(), "predicted": found.predicted.tolist(), "confidence": found.confidence}
+
+    def jacobian(self, transform, fixedVolume=None):
+        """Jacobian determinant and length of the displacement, on the transform's own grid or on that of the fixed volume.
+
+        :param fixedVolume: needed for a transform without a grid of its own.
+        :return: dictionary: ``voxels``, ``folded``, ``folding_percent``, ``min_jacobian``, ``mean_jacobian``, ``max_jacobian``,
+            ``displacement_mm`` (mean, percentile95, max), ``size``, ``spacing``, ``own_grid``.
+        """
+        from DeepRegInspectorLib.fields import mapsOf
+        from DeepRegInspectorLib.running import exhaust
+
+        return exhaust(mapsOf(transform, fixedVolume)).figures()
+
+    def overlap(self, transform, fixedLabels, movingLabels, fixedVolume=None):
+        """Dice, 95 % Hausdorff distance and mean surface distance of structures, before and after.
+
+        :param fixedLabels, movingLabels: segmentations, or label maps; segments of one name belong together.
+        :param fixedVolume: where a transform without a grid is sampled; without it the fixed label map is taken.
+        :return: dictionary as in a registration's report: ``labels``, ``mean_before``, ``mean_after``.
+        """
+        from DeepRegInspectorLib.running import overlapOf
+
+        return overlapOf([transform], fixedLabels, movingLabels, fixedVolume)[0]
+
+    def inverseConsistency(self, transform, inverse, fixedVolume):
+        """How far points of the fixed volume are from where they began after the way there and back, in mm: mean, median, percentile95, max."""
+        from DeepRegInspectorLib.fields import inverseConsistency
+
+        return inverseConsistency(transform, inverse, fixedVolume)
+
+    def compare(self, transforms, fixedVolume=None, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None):
+        """The same figures for several transforms of one pair.
+
+        :param transforms: dictionary of name and transform node.
+        :return: dictionary of name and a dictionary with ``jacobian`` and, if there are inputs for them, ``landmarks`` and ``overlap``.
+        """
+        from DeepRegInspectorLib.running import overlapOf
+
+        found = {name: {"jacobian": self.jacobian(transform, fixedVolume)} for name, transform in transforms.items()}
+        if fixedPoints is not None and movingPoints is not None:
+            for name, transform in transforms.items():
+                found[name]["landmarks"] = self.landmarkErrors(transform, fixedPoints, movingPoints)
+        if fixedLabels is not None and movingLabels is not None:
+            reports = overlapOf(list(transforms.values()), fixedLabels, movingLabels, fixedVolume)
+            for name, report in zip(transforms, reports):
+                found[name]["overlap"] = report
+        return found
+
+
+class DeepRegInspectorTest(ScriptedLoadableModuleTest):
+    """A short test for the application's Reload and Test."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_measuresATranslation()
+
+    def test_measuresATranslation(self):
+        """A translation has Jacobian 1 and takes landmarks onto their partners."""
+        import numpy as np
+        import vtk
+
+        shift = np.array([5.0, -3.0, 2.0])
+        volume = slicer.util.addVolumeFromArray(np.zeros((8, 9, 10), dtype=np.int16))
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "shift")
+        matrix = vtk.vtkMatrix4x4()
+        for axis in range(3):
+            matrix.SetElement(axis, 3, -shift[axis])
+        transform.SetMatrixTransformToParent(matrix)
+        nodes = []
+        points = np.random.default_rng(0).uniform(0, 8, size=(5, 3))
+        for name, positions in (("fixed", points), ("moving", points + shift)):
+            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+            slicer.util.updateMarkupsControlPointsFromArray(node, positions)
+            nodes.append(node)
+        logic = DeepRegInspectorLogic()
+        errors = logic.landmarkErrors(transform, *nodes)
+        self.assertTrue(errors["after"]["max"] < 1e-6 and errors["before"]["mean"] > 6.0)
+        figures = logic.jacobian(transform, volume)
+        self.assertTrue(figures["folded"] == 0 and abs(figures["min_jacobian"] - 1.0) < 1e-5)

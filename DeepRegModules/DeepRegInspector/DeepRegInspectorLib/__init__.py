@@ -1,0 +1,1 @@
+"""What the module DeepRegInspector is made of."""

@@ -1,0 +1,182 @@
+"""Errors as arrows and as a histogram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
+
+from deepreg_slicer.volumes import newNode
+from DeepRegInspectorLib.landmarks import Pairs
+
+SCALARS = "error (mm)"
+# Blue over yellow to red, all bright: they are seen on black and on grey.
+_STOPS = np.array([[80, 120, 255], [60, 190, 235], [130, 220, 120], [245, 225, 70], [250, 150, 50], [235, 70, 50]]) / 255.0
+_COLORS = "deepRegLengthColors"
+# With more arrows than this, slices show only those that they cut.
+_MOST_PROJECTED = 60
+_FONT = 12
+
+
+def colorRange(pairs: Pairs) -> float:
+    """End of the range of colours, mm: the 95th percentile of the errors that count, rounded up."""
+    distances = pairs.distances[pairs.used]
+    return max(1.0, float(np.ceil(np.percentile(distances, 95)))) if len(distances) else 1.0
+
+
+def lengthColors() -> Any:
+    """The colours of lengths; made once a scene."""
+    for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
+        if node.GetAttribute(_COLORS) == "1":
+            return node
+    colors = newNode("vtkMRMLColorTableNode", _("Length"))
+    colors.SetAttribute(_COLORS, "1")
+    colors.SetTypeToUser()
+    colors.SetNumberOfColors(256)
+    for number, place in enumerate(np.linspace(0, len(_STOPS) - 1, 256)):
+        colors.SetColor(number, str(number), *(float(np.interp(place, range(len(_STOPS)), _STOPS[:, channel])) for channel in range(3)))
+    colors.SetHideFromEditors(True)
+    return colors
+
+
+def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
+    """The same colours from 0 to ``longest`` mm."""
+    ramp = vtk.vtkColorTransferFunction()
+    for share, color in zip(np.linspace(0.0, 1.0, len(_STOPS)), _STOPS):
+        ramp.AddRGBPoint(share * longest, *color.tolist())
+    return ramp
+
+
+def suitableScale(pairs: Pairs) -> float:
+    """How many times longer than they are arrows are seen well: the longest has some 15 mm."""
+    distances = pairs.distances[pairs.used]
+    longest = float(np.percentile(distances, 95)) if len(distances) else 15.0
+    return float(min((1.0, 2.0, 5.0, 10.0, 20.0), key=lambda scale: abs(np.log(scale * max(longest, 0.1) / 15.0))))
+
+
+def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
+    """Give a model arrows at the fixed landmarks that count, as long as the errors times ``scale``, with the errors as scalars."""
+    chosen = pairs.used & (pairs.distances > 1e-6)
+    points = vtk.vtkPoints()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(pairs.fixed[chosen], dtype=np.float64).reshape(-1, 3), deep=True))
+    data = vtk.vtkPolyData()
+    data.SetPoints(points)
+    for name, values in (("error", pairs.after[chosen]), (SCALARS, pairs.distances[chosen])):
+        array = numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float32), deep=True)
+        array.SetName(name)
+        data.GetPointData().AddArray(array)
+    arrow = vtk.vtkArrowSource()
+    arrow.SetShaftRadius(0.10)
+    arrow.SetTipRadius(0.26)
+    arrow.SetTipLength(0.35)
+    arrow.SetTipResolution(12)
+    arrow.SetShaftResolution(8)
+    glyphs = vtk.vtkGlyph3D()
+    glyphs.SetInputData(data)
+    glyphs.SetSourceConnection(arrow.GetOutputPort())
+    glyphs.SetInputArrayToProcess(0, 0, 0, vtk.vtkDataObject.FIELD_ASSOCIATION_POINTS, SCALARS)
+    glyphs.SetInputArrayToProcess(1, 0, 0, vtk.vtkDataObject.FIELD_ASSOCIATION_POINTS, "error")
+    glyphs.SetVectorModeToUseVector()
+    glyphs.SetScaleModeToScaleByVector()
+    glyphs.SetColorModeToColorByScalar()
+    glyphs.SetScaleFactor(scale)
+    glyphs.OrientOn()
+    glyphs.Update()
+    result = vtk.vtkPolyData()
+    result.ShallowCopy(glyphs.GetOutput())
+    node.SetAndObservePolyData(result)
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    state = display.StartModify()
+    display.SetVisibility2D(True)
+    display.SetSliceIntersectionThickness(3)
+    display.SetSliceDisplayModeToProjection() if chosen.sum() <= _MOST_PROJECTED else display.SetSliceDisplayModeToIntersection()
+    display.SetActiveScalarName(SCALARS)
+    display.SetScalarVisibility(True)
+    display.SetAndObserveColorNodeID(lengthColors().GetID())
+    display.SetScalarRangeFlag(display.UseManualScalarRange)
+    display.SetScalarRange(0.0, colorRange(pairs))
+    display.EndModify(state)
+
+
+def showLegend(node: Any, on: bool) -> None:
+    """Show what the colours of arrows mean."""
+    display = node.GetDisplayNode()
+    logic = slicer.vtkSlicerColorLogic
+    if not slicer.mrmlScene.IsNodeClassRegistered("vtkMRMLColorLegendDisplayNode"):
+        return
+    legend = logic.GetColorLegendDisplayNode(display) if display is not None else None
+    if legend is None:
+        if not on or display is None:
+            return
+        legend = logic.AddDefaultColorLegendDisplayNode(display)
+    if legend is None:
+        return
+    legend.SetTitleText(_("error (mm)"))
+    legend.SetLabelFormat("%.1f")
+    legend.SetNumberOfLabels(3)
+    legend.SetMaxNumberOfColors(64)
+    legend.SetSize(0.12, 0.4)
+    legend.SetPosition(0.98, 0.1)
+    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        text.SetFontSize(_FONT)
+    legend.SetVisibility2D(False)  # in slices it would cover the image
+    legend.SetVisibility3D(on)
+    legend.SetVisibility(on)
+
+
+def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None:
+    """Give a chart one line of counts a stage: pairs by their error.
+
+    Args:
+        table, chart: the nodes.
+        stages: name and errors (mm) of those that count.
+    """
+    highest = max((float(distances.max()) for distances in stages.values() if len(distances)), default=1.0)
+    width = next(step for step in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 1e9) if highest / step <= 24)
+    edges = np.arange(0.0, highest + 2.0 * width, width)
+    columns = {_("error (mm)"): (edges[:-1] + edges[1:]) / 2.0}
+    for name, distances in stages.items():
+        columns[name] = np.histogram(distances, edges)[0].astype(float)
+    table.RemoveAllColumns()
+    for name, values in columns.items():
+        array = numpy_to_vtk(values, deep=True)
+        array.SetName(name)
+        table.AddColumn(array)
+    former = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
+    former = [series for series in former if series is not None]
+    chart.RemoveAllPlotSeriesNodeIDs()
+    colors = ((0.45, 0.45, 0.45), (0.00, 0.45, 0.70), (0.90, 0.55, 0.00))
+    for number, name in enumerate(stages):
+        series = former[number] if number < len(former) else newNode("vtkMRMLPlotSeriesNode", name)
+        series.SetName(name)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetPlotType(series.PlotTypeScatter)
+        series.SetXColumnName(next(iter(columns)))
+        series.SetYColumnName(name)
+        series.SetLineStyle(series.LineStyleSolid)
+        series.SetLineWidth(3)
+        series.SetMarkerStyle(series.MarkerStyleCircle)
+        series.SetMarkerSize(6)
+        series.SetColor(*colors[number % len(colors)])
+        chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    for series in former[len(stages):]:
+        slicer.mrmlScene.RemoveNode(series)
+    most = max(float(values.max()) for name, values in list(columns.items())[1:])
+    chart.SetTitle(_("Landmark errors"))
+    chart.SetXAxisTitle(_("Error (mm), in steps of {width:g} mm").format(width=width))
+    chart.SetYAxisTitle(_("Pairs"))
+    chart.SetTitleFontSize(_FONT)
+    chart.SetAxisTitleFontSize(_FONT)
+    chart.SetLegendVisibility(True)
+    chart.SetLegendFontSize(_FONT)
+    chart.SetGridVisibility(True)
+    chart.SetXAxisRangeAuto(False)
+    chart.SetXAxisRange(0.0, float(edges[-1]))
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(0.0, most * (1.1 + 0.1 * len(stages)))

@@ -1,0 +1,157 @@
+"""The deformation as maps: displacement and Jacobian determinant, and the voxels that are folded."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
+
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_slicer.nrrd import Geometry
+from deepreg_slicer.volumes import NodeError
+from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, gridOf, ownGrid
+
+#: A transform without a grid of its own is sampled at so many points at most.
+MOST_SAMPLES = 2_000_000
+_PIECE = 20_000
+_SLAB = 200_000
+
+
+@dataclass
+class Maps:
+    """A deformation on a grid.
+
+    Args:
+        geometry: where.
+        lengths: of the displacement (z, y, x), mm.
+        jacobian: determinant (z, y, x): 1 is no change of volume, 0 or less a fold.
+        own: whether the grid is the transform's own.
+    """
+
+    geometry: Geometry
+    lengths: np.ndarray
+    jacobian: np.ndarray
+    own: bool
+
+    @property
+    def folded(self) -> int:
+        """Voxels with a determinant of 0 or less."""
+        return int(np.count_nonzero(self.jacobian <= 0.0))
+
+    def figures(self) -> dict[str, Any]:
+        """In plain numbers."""
+        jacobian, lengths = self.jacobian, self.lengths
+        return {
+            "voxels": int(jacobian.size), "folded": self.folded, "folding_percent": 100.0 * self.folded / jacobian.size,
+            "min_jacobian": float(jacobian.min()), "mean_jacobian": float(jacobian.mean(dtype=np.float64)), "max_jacobian": float(jacobian.max()),
+            "displacement_mm": {
+                "mean": float(lengths.mean(dtype=np.float64)), "percentile95": float(np.percentile(lengths, 95)), "max": float(lengths.max())
+            },
+            "size": list(self.geometry.size), "spacing": [float(s) for s in self.geometry.spacing], "own_grid": self.own,
+        }
+
+
+def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
+    """Displacement and Jacobian of a transform: on its own grid if it has one, else on that of the fixed volume, coarser if that is large.
+
+    Raises:
+        NodeError: if it has neither, or cannot be followed everywhere.
+    """
+    own = ownGrid(transform)
+    if own is not None:
+        vectors, geometry = own
+    else:
+        if fixed is None:
+            raise NodeError(f"the transform {transform.GetName()} has no grid of its own: choose the fixed volume")
+        geometry = coarser(gridOf(fixed), MOST_SAMPLES)
+        vectors = yield from _sampled(transform, geometry)
+    if not np.isfinite(vectors).all():
+        raise NodeError(f"the transform {transform.GetName()} cannot be followed everywhere: choose another")
+    grid = ImageGrid(geometry.size, geometry.spacing, geometry.origin, tuple(np.asarray(geometry.direction).ravel().tolist()))
+    depth = grid.shape[0]
+    lengths, jacobian = np.empty(grid.shape, dtype=np.float32), np.empty(grid.shape, dtype=np.float32)
+    step = max(1, _SLAB // (grid.shape[1] * grid.shape[2]))
+    for start in range(0, depth, step):
+        stop = min(start + step, depth)
+        low, high = max(start - 1, 0), min(stop + 1, depth)
+        part = np.moveaxis(vectors[low:high] * FLIP, -1, 0)
+        field = DisplacementField(part, grid.cropped((0, 0, low), (*grid.size[:2], high)))
+        jacobian[start:stop] = field.jacobian_determinant()[start - low : stop - low]
+        lengths[start:stop] = field.lengths()[start - low : stop - low]
+        yield stop / depth
+    return Maps(geometry, lengths, jacobian, own is not None)
+
+
+def _sampled(transform: Any, geometry: Geometry) -> Generator[float, None, np.ndarray]:
+    mapping, matrix = FixedToMoving(transform), geometry.ijkToRas()
+    vectors = np.empty((geometry.voxels, 3), dtype=np.float32)
+    for start in range(0, geometry.voxels, _PIECE):
+        number = np.arange(start, min(start + _PIECE, geometry.voxels))
+        points = np.stack(np.unravel_index(number, geometry.size, order="F"), axis=1) @ matrix[:3, :3].T + matrix[:3, 3]
+        vectors[number] = mapping(points) - points
+        yield start / geometry.voxels
+    return vectors.reshape(*geometry.size[::-1], 3)
+
+
+def coarser(geometry: Geometry, most: int) -> Geometry:
+    """A grid over the same region with so many voxels at most."""
+    if geometry.voxels <= most:
+        return geometry
+    extent = np.array(geometry.spacing) * (np.array(geometry.size) - 1)
+    step = np.maximum(np.array(geometry.spacing), 1e-6)
+    while True:
+        size = np.maximum(2, np.ceil(extent / step - 1e-6).astype(int) + 1)
+        if np.prod(size, dtype=np.int64) <= most:
+            break
+        step = np.where(step <= step.min() * 1.0001, step * 1.1, step)  # the finest axis first: voxels become even
+    middle = np.array(geometry.origin) + geometry.direction @ (extent / 2.0)
+    spacing = extent / (size - 1)
+    return Geometry(tuple(size.tolist()), tuple(spacing.tolist()), tuple((middle - geometry.direction @ (extent / 2.0)).tolist()), geometry.direction)
+
+
+def asImage(array: np.ndarray) -> vtk.vtkImageData:
+    """An array (z, y, x) as image data without a place."""
+    image = vtk.vtkImageData()
+    image.SetDimensions(*array.shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
+    return image
+
+
+def probe(mapping: FixedToMoving, point: np.ndarray, step: float = 1.0) -> tuple[np.ndarray, float]:
+    """Displacement (3,), RAS mm, and Jacobian determinant at a fixed point."""
+    point = np.asarray(point, dtype=np.float64)
+    return mapping(point[None])[0] - point, float(np.linalg.det(mapping.linear(point, step)))
+
+
+def inverseConsistency(forward: Any, backward: Any, fixed: Any, most: int = 200_000) -> dict[str, Any]:
+    """How far fixed points are from where they began after the way there and back, mm.
+
+    Args:
+        forward: takes moving to fixed, as applied to a volume.
+        backward: the other direction.
+        fixed: volume within which points are tried.
+    """
+    geometry = coarser(gridOf(fixed), most)
+    index = np.stack(np.unravel_index(np.arange(geometry.voxels), geometry.size, order="F"), axis=1)
+    matrix = geometry.ijkToRas()
+    points = index @ matrix[:3, :3].T + matrix[:3, 3]
+    there = FixedToMoving(forward)(points)
+    # What leaves the field of the inverse cannot come back: it is counted, not measured.
+    own = ownGrid(backward)
+    inside = np.ones(len(points), dtype=bool)
+    if own is not None:
+        back = np.linalg.inv(own[1].ijkToRas())
+        place = there @ back[:3, :3].T + back[:3, 3]
+        inside = np.all((place >= -0.5) & (place <= np.array(own[1].size) - 0.5), axis=1)
+    if not inside.any():
+        raise NodeError("the two transforms have no region in common: choose the inverse that belongs to the transform")
+    error = np.linalg.norm(FixedToMoving(backward)(there[inside]) - points[inside], axis=1)
+    return {
+        "points": int(inside.sum()), "outside": int((~inside).sum()), "mean": float(error.mean()), "median": float(np.median(error)),
+        "percentile95": float(np.percentile(error, 95)), "max": float(error.max()),
+    }

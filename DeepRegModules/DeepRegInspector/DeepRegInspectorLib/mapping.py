@@ -1,0 +1,94 @@
+"""What a transform node does to fixed points, in the world, and where moving data are without it.
+
+A transform that takes the moving image onto the fixed one takes fixed points to moving points the other way round: by its inverse. The
+moving image, and the landmarks in it, may already be seen through the transform; they are then taken as they are below it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from deepreg_slicer.nrrd import Geometry
+from deepreg_slicer.volumes import mapPoints, parentTransform, snapshot, worldGeometry
+
+FLIP = np.array([-1.0, -1.0, 1.0])
+
+
+class FixedToMoving:
+    """Takes fixed points to moving points, RAS mm, as the transform node is now.
+
+    Args:
+        node: a transform node; None leaves points where they are.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.transform = _frozen(lambda general: node.GetTransformFromWorld(general)) if node is not None else None
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3)."""
+        return mapPoints(self.transform, points)
+
+    def linear(self, point: np.ndarray, step: float = 1.0) -> np.ndarray:
+        """Derivative (3, 3) at a point, by central differences."""
+        ends = np.concatenate([point + step * np.eye(3), point - step * np.eye(3)])
+        moved = self(ends)
+        return (moved[:3] - moved[3:]).T / (2.0 * step)
+
+
+def belowTransform(node: Any, transform: Any) -> vtk.vtkAbstractTransform | None:
+    """From the coordinates of a moving volume or list to the world, both RAS, as if ``transform`` were not above it; None for the identity."""
+    parent = node.GetParentTransformNode()
+    if not isBelow(node, transform):
+        return parentTransform(node)
+    if parent is transform:
+        return None
+    return _frozen(lambda general: slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(parent, transform, general))
+
+
+def isBelow(node: Any, transform: Any) -> bool:
+    """Whether a node is seen through a transform."""
+    parent = node.GetParentTransformNode() if node is not None else None
+    while parent is not None and transform is not None:
+        if parent is transform:
+            return True
+        parent = parent.GetParentTransformNode()
+    return False
+
+
+def _frozen(get: Any) -> vtk.vtkGeneralTransform:
+    general, frozen = vtk.vtkGeneralTransform(), vtk.vtkGeneralTransform()
+    get(general)
+    frozen.DeepCopy(general)
+    return frozen
+
+
+def ownGrid(node: Any) -> tuple[np.ndarray, Geometry] | None:
+    """Vectors (z, y, x, 3), RAS mm, and grid of a transform that is a displacement field from fixed points and nothing else; else None."""
+    if node is None or node.GetParentTransformNode() is not None:
+        return None
+    grid = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
+    if grid is None or grid.GetInverseFlag() or grid.GetDisplacementGrid() is None:
+        return None
+    image = grid.GetDisplacementGrid()
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None or scalars.GetNumberOfComponents() != 3:
+        return None
+    matrix = np.eye(4)
+    direction = grid.GetGridDirectionMatrix()
+    axes = np.array([[direction.GetElement(i, j) for j in range(3)] for i in range(3)]) if direction is not None else np.eye(3)
+    matrix[:3, :3] = axes * np.array(image.GetSpacing())
+    matrix[:3, 3] = image.GetOrigin()
+    vectors = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(*image.GetDimensions()[::-1], 3)
+    if grid.GetDisplacementScale() != 1.0 or grid.GetDisplacementShift() != 0.0:
+        vectors = vectors * grid.GetDisplacementScale() + grid.GetDisplacementShift()
+    return vectors, Geometry.fromIjkToRas(image.GetDimensions(), matrix)
+
+
+def gridOf(volume: Any) -> Geometry:
+    """Where a volume lies in the world."""
+    return worldGeometry(snapshot(volume))[0]

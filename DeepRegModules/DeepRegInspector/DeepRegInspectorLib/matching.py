@@ -1,0 +1,76 @@
+"""A landmark's partner: where the transform predicts it, and where the image agrees within a small window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+
+from deepreg_engine.features.local_match import match_point, trilinear
+from deepreg_slicer.volumes import mapPoints, snapshot
+from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform
+
+_FINEST = 0.5  # mm; finer than any image's content
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Where a landmark's partner is proposed.
+
+    Args:
+        position: RAS mm, in the moving image.
+        predicted: by the transform alone.
+        confidence: 0 to 1; 0 if the window shows nothing by which the place could be told.
+    """
+
+    position: np.ndarray
+    predicted: np.ndarray
+    confidence: float
+
+
+class Matcher:
+    """Proposes partners of points between two volumes, as they are now.
+
+    Args:
+        fixed, moving: volume nodes.
+        transform: a transform node, or None.
+    """
+
+    def __init__(self, fixed: Any, moving: Any, transform: Any) -> None:
+        self.mapping = FixedToMoving(transform)
+        self._fixed, self._moving = _sampler(fixed, None), _sampler(moving, transform)
+        finest = min(float(min(volume.GetSpacing())) for volume in (fixed, moving))
+        coarsest = max(float(min(volume.GetSpacing())) for volume in (fixed, moving))
+        self._step = max(_FINEST, (finest * coarsest) ** 0.5)
+
+    def propose(self, point: np.ndarray, window: float = 10.0) -> Proposal:
+        """The partner of a fixed point (RAS mm) within ``window`` mm of where the transform takes it."""
+        point = np.asarray(point, dtype=np.float64)
+        predicted = self.mapping(point[None])[0]
+        linear = self.mapping.linear(point, max(1.0, self._step))
+        # A fold has no neighbourhood to compare: there the patch is taken as it is.
+        if not np.isfinite(linear).all() or not 0.2 < np.linalg.det(linear) < 5.0:
+            linear = np.eye(3)
+        if window <= 0.0:
+            return Proposal(predicted, predicted, 0.0)
+        found = match_point(self._fixed, self._moving, point, predicted, linear, self._step, window)
+        # Without any confidence what was found is worth less than the transform.
+        position = found.position if found.confidence > 0.0 and found.shift <= 1.8 * window else predicted
+        return Proposal(position, predicted, found.confidence if position is found.position else 0.0)
+
+
+def _sampler(volume: Any, transform: Any) -> Any:
+    """Samples a volume at points of the world (N, 3) RAS."""
+    shot = snapshot(volume)
+    array = slicer.util.arrayFromVolume(volume)
+    above = belowTransform(volume, transform)
+    toLocal = above.GetInverse() if above is not None else None
+    toIndex = np.linalg.inv(shot.ijkToRas)
+
+    def sample(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        local = mapPoints(toLocal, points)
+        return trilinear(array, local @ toIndex[:3, :3].T + toIndex[:3, 3])
+
+    return sample

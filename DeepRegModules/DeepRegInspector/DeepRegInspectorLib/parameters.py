@@ -1,0 +1,43 @@
+"""The Inspector's parameter node: what is inspected and how, saved with the scene."""
+
+from __future__ import annotations
+
+from typing import Annotated, Union
+
+import slicer
+from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
+
+_LABELS = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 - as the wrapper knows it
+DISPLAYS = ("none", "grid", "glyphs", "contours")
+OVERLAYS = ("none", "fade", "checkerboard", "flicker", "difference")
+MAPS = ("none", "jacobian", "displacement")
+
+
+@parameterNodeWrapper
+class InspectorParameterNode:
+    """What is inspected."""
+
+    transform: slicer.vtkMRMLTransformNode
+    otherTransform: slicer.vtkMRMLTransformNode
+    inverseTransform: slicer.vtkMRMLTransformNode
+    fixedVolume: slicer.vtkMRMLScalarVolumeNode
+    movingVolume: slicer.vtkMRMLScalarVolumeNode
+    fixedPoints: slicer.vtkMRMLMarkupsFiducialNode
+    movingPoints: slicer.vtkMRMLMarkupsFiducialNode
+    fixedLabels: _LABELS
+    movingLabels: _LABELS
+    window: Annotated[float, WithinRange(0.0, 30.0), Default(10.0)]
+    vectorScale: Annotated[float, WithinRange(1.0, 20.0), Default(1.0)]
+    display: Annotated[str, Choice(list(DISPLAYS)), Default("none")]
+    display3D: bool
+    overlay: Annotated[str, Choice(list(OVERLAYS)), Default("none")]
+    map: Annotated[str, Choice(list(MAPS)), Default("none")]
+    probe: bool
+    # What was made, to be used again.
+    vectors: slicer.vtkMRMLModelNode
+    chart: slicer.vtkMRMLPlotChartNode
+    table: slicer.vtkMRMLTableNode
+    warped: slicer.vtkMRMLScalarVolumeNode
+    combined: slicer.vtkMRMLScalarVolumeNode
+    mapVolume: slicer.vtkMRMLScalarVolumeNode
+    folds: slicer.vtkMRMLLabelMapVolumeNode

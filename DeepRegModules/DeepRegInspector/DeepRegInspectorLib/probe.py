@@ -1,0 +1,97 @@
+"""What is under the mouse: displacement, Jacobian, structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.labels import layers
+from deepreg_slicer.volumes import NodeError, mapPoints
+from DeepRegInspectorLib import views
+from DeepRegInspectorLib.fields import probe
+from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform
+
+
+class Probe:
+    """Follows the mouse over the fixed views.
+
+    Args:
+        say: shows a text.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._node: Any = None
+        self._tag = 0
+        self._inputs: tuple[Any, Any, Any] = (None, None, None)
+        self._mapping: FixedToMoving | None = None
+        self._structures: dict[str, tuple[Any, list[Any]]] = {}
+
+    def setInputs(self, transform: Any, fixedLabels: Any, movingLabels: Any) -> None:
+        """What is read from now on; to be called again when it changes."""
+        self._inputs = transform, fixedLabels, movingLabels
+        self._mapping = FixedToMoving(transform)
+        self._structures.clear()
+
+    def start(self) -> None:
+        """Follow the mouse."""
+        if self._node is None:
+            self._node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+            if self._node is not None:
+                self._tag = self._node.AddObserver(slicer.vtkMRMLCrosshairNode.CursorPositionModifiedEvent, self._onMouse)
+
+    def stop(self) -> None:
+        """Follow it no more."""
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = None
+        self._say("")
+
+    def _onMouse(self, *_arguments: Any) -> None:
+        place = [0.0, 0.0, 0.0]
+        if self._mapping is None or not self._node.GetCursorPositionRAS(place):
+            self._say("")
+            return
+        pixel = [0.0, 0.0, 0.0]
+        seen = self._node.GetCursorPositionXYZ(pixel)
+        if seen is not None and seen in views.movingNodes():
+            self._say(_("Move the mouse over a view of the fixed volume."))
+            return
+        self._say(self.text(np.array(place)))
+
+    def text(self, point: np.ndarray) -> str:
+        """What there is to say of a fixed point (RAS mm)."""
+        displacement, determinant = probe(self._mapping, point)
+        right, anterior, superior = displacement
+        lines = [
+            _("Displacement {length:.2f} mm (R {r:+.2f}, A {a:+.2f}, S {s:+.2f})").format(length=np.linalg.norm(displacement), r=right, a=anterior, s=superior),
+            _("Jacobian {value:.3f}").format(value=determinant) + (_(" (folded)") if determinant <= 0 else ""),
+        ]
+        transform, fixed, moving = self._inputs
+        names = [name for name in (self._structure("fixed", fixed, None, point), self._structure("moving", moving, transform, point + displacement)) if name]
+        return "\n".join([" \u00b7 ".join(lines), *names])
+
+    def _structure(self, side: str, node: Any, transform: Any, point: np.ndarray) -> str:
+        if node is None:
+            return ""
+        if side not in self._structures:
+            try:
+                found = layers(node)
+            except NodeError:
+                found = []
+            above = belowTransform(node, transform)
+            self._structures[side] = (above.GetInverse() if above is not None else None, found)
+        toLocal, found = self._structures[side]
+        names = []
+        for layer in found:
+            local = mapPoints(toLocal, point[None])[0]
+            index = np.rint(np.linalg.inv(layer.shot.ijkToRas) @ np.append(local, 1.0))[:3].astype(int)
+            if (index >= 0).all() and (index < layer.shot.size).all():
+                value = int(layer.shot.values()[index[0] + layer.shot.size[0] * (index[1] + layer.shot.size[1] * index[2])])
+                names += [segment.name for segment in layer.segments if segment.value == value]
+        title = _("Fixed") if side == "fixed" else _("Moving")
+        return f"{title}: {', '.join(names) or _('no structure')}"

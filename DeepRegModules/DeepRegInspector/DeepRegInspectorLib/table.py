@@ -1,0 +1,202 @@
+"""The table of landmark pairs: a row a pair, sorted by any column, coloured by the error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import qt
+from slicer.i18n import tr as _
+
+from deepreg_slicer.signals import Signal
+from DeepRegInspectorLib.landmarks import PROPOSED, Pairs
+
+_NAME, _BEFORE, _AFTER, _OTHER, _NOTE = 0, 1, 2, 3, 4
+_COLUMNS = 14
+_OUTLIER = _("outlier")
+# Pale enough for black letters: no error, half, and the end of the range of colours. Told apart by those who see no red and green too.
+_COLORS = np.array([[222.0, 238.0, 250.0], [255.0, 245.0, 200.0], [247.0, 178.0, 140.0]])
+
+
+class PairsTable:
+    """Fills a QTableWidget.
+
+    Args:
+        widget: the table.
+
+    Signals: ``selected(number)`` of a pair, ``ticked(number, on)``.
+    """
+
+    def __init__(self, widget: Any) -> None:
+        self.selected, self.ticked = Signal(), Signal()
+        self.widget = widget
+        self._order: list[int] = []
+        self._texts: list[list[str]] = []
+        self._looks: list[tuple[Any, ...]] = []
+        self._sort: tuple[int, bool] | None = None
+        self._pairs: Pairs | None = None
+        self._other: np.ndarray | None = None
+        self._longest = 1.0
+        self._filling = False
+        widget.setColumnCount(_COLUMNS)
+        widget.setHorizontalHeaderLabels([
+            _("Name"), _("Before\n(mm)"), _("After\n(mm)"), _("Second\n(mm)"), _("Note"), _("Error R\n(mm)"), _("Error A\n(mm)"), _("Error S\n(mm)"),
+            _("Fixed R\n(mm)"), _("Fixed A\n(mm)"), _("Fixed S\n(mm)"), _("Moving R\n(mm)"), _("Moving A\n(mm)"), _("Moving S\n(mm)"),
+        ])
+        widget.verticalHeader().setVisible(False)
+        widget.verticalHeader().setDefaultSectionSize(22)
+        header = widget.horizontalHeader()
+        header.setSectionsClickable(True)
+        header.setSortIndicatorShown(False)
+        for column in range(_COLUMNS):
+            widget.setColumnWidth(column, 64 if column == _NAME else 104 if column == _NOTE else 60)
+        widget.setColumnHidden(_OTHER, True)
+        header.connect("sectionClicked(int)", self._onHeader)
+        widget.connect("currentCellChanged(int,int,int,int)", self._onCell)
+        widget.connect("cellClicked(int,int)", self._onClicked)
+        widget.connect("cellChanged(int,int)", self._onChanged)
+
+    @property
+    def current(self) -> int:
+        """Number of the selected pair, -1 without one."""
+        row = self.widget.currentRow()
+        return self._order[row] if 0 <= row < len(self._order) else -1
+
+    def select(self, number: int) -> None:
+        """Select a pair, as a click does."""
+        if number in self._order:
+            self.widget.setCurrentCell(self._order.index(number), _NAME)
+
+    def show(self, pairs: Pairs, other: np.ndarray | None, longest: float) -> None:
+        """Show pairs.
+
+        Args:
+            pairs: what to show.
+            other: errors under a second transform (N,), mm, or None.
+            longest: error with the last colour, mm.
+        """
+        kept = self.current
+        self._pairs, self._other, self._longest = pairs, other, longest
+        self._filling = True
+        try:
+            if self.widget.isColumnHidden(_OTHER) != (other is None):
+                self.widget.setColumnHidden(_OTHER, other is None)
+            self._order = self._sorted()
+            self._setRows(len(pairs))
+            self._fill(longest)
+            if kept >= 0:
+                row = self._order.index(kept) if kept in self._order else -1
+                if row != self.widget.currentRow():
+                    self.widget.setCurrentCell(row, _NAME) if row >= 0 else self.widget.clearSelection()
+        finally:
+            self._filling = False
+
+    def _setRows(self, count: int) -> None:
+        widget, present = self.widget, len(self._texts)
+        if count == present:
+            return
+        widget.setRowCount(count)
+        del self._texts[count:], self._looks[count:]
+        for row in range(present, count):
+            for column in range(_COLUMNS):
+                item = qt.QTableWidgetItem("")
+                if column not in (_NAME, _NOTE):
+                    item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter))
+                if column == _NAME:
+                    item.setCheckState(qt.Qt.Checked)
+                widget.setItem(row, column, item)
+            self._texts.append([""] * _COLUMNS)
+            self._looks.append((None,) * _COLUMNS)
+
+    def _fill(self, longest: float) -> None:
+        pairs, other = self._pairs, self._other
+        before, after, outliers = pairs.distancesBefore, pairs.distances, pairs.outliers
+        numbers = np.column_stack([before, after, other if other is not None else after, pairs.after, pairs.fixed, pairs.moving])
+        widget = self.widget
+        colors = {_BEFORE: before, _AFTER: after, _OTHER: other if other is not None else after}
+        shades = {column: _shades(values, longest) for column, values in colors.items()}
+        for row, n in enumerate(self._order):
+            texts = [
+                pairs.names[n], *(f"{number:.2f}" for number in numbers[n, :3]), self._note(n, outliers[n]),
+                *(f"{number:.2f}" for number in numbers[n, 3:6]), *(f"{number:.1f}" for number in numbers[n, 6:]),
+            ]
+            present = self._texts[row]
+            if texts != present:
+                for column in range(_COLUMNS):
+                    if texts[column] != present[column]:
+                        widget.item(row, column).setText(texts[column])
+                self._texts[row] = texts
+            looks = tuple(shades[column][n] for column in colors) + (bool(pairs.used[n]), bool(outliers[n]))
+            if looks != self._looks[row]:
+                for column, shade in zip(colors, looks):
+                    item = widget.item(row, column)
+                    item.setBackground(qt.QBrush(qt.QColor(*shade)))
+                    item.setForeground(qt.QBrush(qt.QColor(0, 0, 0)))
+                widget.item(row, _NAME).setCheckState(qt.Qt.Checked if pairs.used[n] else qt.Qt.Unchecked)
+                note = widget.item(row, _NOTE)
+                if outliers[n]:
+                    note.setForeground(qt.QBrush(qt.QColor(190, 60, 0)))
+                else:
+                    note.setData(qt.Qt.ForegroundRole, None)
+                self._looks[row] = looks
+
+    def _note(self, number: int, outlier: bool) -> str:
+        said = self._pairs.notes[number]
+        # "proposed, confidence 0.71" is said shortly.
+        short = said.replace(", confidence", "") if said.startswith(PROPOSED) else ""
+        return ", ".join(text for text in (_OUTLIER if outlier else "", short) if text)
+
+    # ------------------------------------------------------------------ sorting
+
+    def _sorted(self) -> list[int]:
+        pairs = self._pairs
+        order = list(range(len(pairs)))
+        if self._sort is None or not order:
+            return order
+        column, descending = self._sort
+        if column in (_NAME, _NOTE):
+            keys: Any = [natural(name) for name in pairs.names] if column == _NAME else [self._note(n, pairs.outliers[n]) for n in order]
+        else:
+            other = self._other if self._other is not None else pairs.distances
+            columns = [pairs.distancesBefore, pairs.distances, other, np.zeros(len(pairs)), np.abs(pairs.after), pairs.fixed, pairs.moving]
+            keys = np.column_stack(columns)[:, column - 1]
+        return sorted(order, key=lambda n: keys[n], reverse=descending)
+
+    def _onHeader(self, column: int) -> None:
+        descending = column not in (_NAME,) if self._sort is None or self._sort[0] != column else not self._sort[1]
+        self._sort = (column, descending)
+        header = self.widget.horizontalHeader()
+        header.setSortIndicatorShown(True)
+        header.setSortIndicator(column, qt.Qt.DescendingOrder if descending else qt.Qt.AscendingOrder)
+        if self._pairs is not None:
+            self.show(self._pairs, self._other, self._longest)
+
+    # ------------------------------------------------------------------- user
+
+    def _onCell(self, row: int, _column: int, former: int, _formerColumn: int) -> None:
+        if not self._filling and row != former and 0 <= row < len(self._order):
+            self.selected.emit(self._order[row])
+
+    def _onClicked(self, row: int, _column: int) -> None:
+        if 0 <= row < len(self._order):
+            self.selected.emit(self._order[row])  # again, if the views have moved on
+
+    def _onChanged(self, row: int, column: int) -> None:
+        if self._filling or column != _NAME or not 0 <= row < len(self._order):
+            return
+        on = self.widget.item(row, _NAME).checkState() == qt.Qt.Checked
+        if on != bool(self._pairs.used[self._order[row]]):
+            self.ticked.emit(self._order[row], on)
+
+
+def natural(name: str) -> list[Any]:
+    """A key by which point 10 comes after point 2."""
+    import re
+
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]
+
+
+def _shades(values: np.ndarray, longest: float) -> list[tuple[int, int, int]]:
+    place = np.clip(values / max(longest, 1e-9), 0.0, 1.0) * (len(_COLORS) - 1)
+    channels = [np.interp(place, range(len(_COLORS)), _COLORS[:, channel]) for channel in range(3)]
+    return [tuple(int(value) for value in color) for color in np.stack(channels, axis=1)]

@@ -1,0 +1,122 @@
+"""The pictures of docs/inspector.md, taken of the real panel while a registration of a phantom pair is inspected.
+
+    ./run setup && .venv/bin/python Testing/inspector_pictures.py [--output docs/images]
+
+They need no display.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import tutorial_pictures
+from tutorial_pictures import ROOT, Camera, Tutorial, beside, diverging
+
+tutorial_pictures._LARGEST = 130_000
+tutorial_pictures._WINDOW = (1240, 820)
+
+
+class InspectorTutorial(Tutorial):
+    """A user who goes through the page."""
+
+    def go(self) -> None:
+        self.sample()
+        self.register()
+        self.landmarks()
+        self.deformation()
+        self.overlap()
+        self.window.close()
+        self.host.fresh()
+
+    def sample(self) -> None:
+        """The pair, as the module DeepReg Setup makes it."""
+        self.setup = self.panel("DeepReg")
+        from DeepRegLib.samples import makePhantom
+
+        self.nodes = makePhantom("abdomen", 0)
+        for side in ("fixed", "moving"):
+            self.nodes[f"{side}Labels"].GetDisplayNode().SetVisibility(False)
+            self.nodes[f"{side}Landmarks"].GetDisplayNode().SetVisibility(False)
+
+    def register(self) -> None:
+        """A quick registration, with its inverse."""
+        from DeepRegDense import DeepRegDenseLogic
+
+        result = DeepRegDenseLogic().register(
+            self.nodes["fixed"], self.nodes["moving"], preset="quick", outputs=("transform", "inverse"),
+        )
+        self.transform, self.inverse = result.nodes["transform"], result.nodes["inverse"]
+        print(result.summary)
+
+    def settle(self) -> None:
+        self.host.wait_for(lambda: not self.inspector.panel.busy, 120, "the panel")
+        self.host.process_events(0.4)
+
+    def landmarks(self) -> None:
+        """Pairs that were picked, side by side, with arrows and histogram."""
+        import numpy as np
+        import slicer
+
+        widget = self.inspector = self.panel("DeepRegInspector")
+        ui, panel = widget.ui, widget.panel
+        panel.inspect(self.transform, fixedVolume=self.nodes["fixed"], movingVolume=self.nodes["moving"])
+        self.settle()
+        fixed, _moving = panel.lists()
+        truth = slicer.util.arrayFromMarkupsControlPoints(self.nodes["fixedLandmarks"], world=True)
+        for number, point in enumerate(truth[:: max(1, len(truth) // 14)][:14]):
+            fixed.AddControlPoint(np.array(point).tolist(), str(number + 1))
+        self.hands.click(ui.sideBySideButton)
+        panel._actions["propose"].trigger()
+        self.settle()
+        for _ in range(9):
+            self.hands.click(ui.acceptButton)
+        self.hands.click(ui.vectorsButton)
+        self.hands.click(ui.histogramButton)
+        self.host.app.layoutManager().resetThreeDViews()
+        panel.table.select(4)
+        self.settle()
+        self.camera.take(self.window, "inspector_landmarks")
+
+    def deformation(self) -> None:
+        """Grid, checkerboard and Jacobian."""
+        diverging()
+        ui, panel = self.inspector.ui, self.inspector.panel
+        self.hands.click(ui.vectorsButton)
+        self.hands.click(ui.sideBySideButton)
+        for node in panel.lists():
+            node.GetDisplayNode().SetVisibility(False)
+        ui.inputsCollapsibleButton.collapsed = True
+        ui.landmarksCollapsibleButton.collapsed = True
+        ui.deformationCollapsibleButton.collapsed = False
+        self.host.process_events(0.2)
+        images = []
+        for box, choice in ((ui.displayComboBox, "grid"), (ui.displayComboBox, "arrows"), (ui.overlayComboBox, "checkerboard"), (ui.mapComboBox, "Jacobian")):
+            if box is not ui.displayComboBox:
+                self.hands.choose(ui.displayComboBox, "not shown")
+            self.hands.choose(box, choice)
+            self.settle()
+            images.append(self.camera.image(self.view("Green")))
+        height = min(image.height for image in images)
+        self.camera.keep(beside([image.crop((0, 0, image.width, height)) for image in images]), "inspector_deformation")
+
+    def overlap(self) -> None:
+        """Structures before and after."""
+        ui, panel = self.inspector.ui, self.inspector.panel
+        panel.inspect(self.transform, fixedLabels=self.nodes["fixedLabels"], movingLabels=self.nodes["movingLabels"], inverseTransform=self.inverse)
+        ui.deformationCollapsibleButton.collapsed = True
+        ui.overlapCollapsibleButton.collapsed = False
+        self.settle()
+        self.hands.click(ui.compareButton)
+        self.settle()
+        self.take_panel(self.inspector, "inspector_overlap", ui.consistencyLabel)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
+    InspectorTutorial(Camera(parser.parse_args().output)).go()
+
+
+if __name__ == "__main__":
+    main()
