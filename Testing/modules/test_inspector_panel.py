@@ -602,3 +602,21 @@ def test_the_scene_can_be_closed_and_the_modules_own_test_runs(warm_app, widget)
     from DeepRegInspector import DeepRegInspectorTest
 
     DeepRegInspectorTest().runTest()
+
+
+def test_the_scripts_of_the_page_run(warm_app, scene, capsys):
+    import re
+
+    from bench import ROOT
+
+    warm_app.load_module("DeepRegInspector")
+    markups("fixed points", inner(6))
+    markups("moving points", inner(6) + displacement(inner(6)))
+    add_linear("other", matrix4(np.eye(3), (-5.0, -5.0, -5.0)))
+    names: dict = {}
+    scripts = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "inspector.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(scripts) == 2
+    for script in scripts:
+        exec(script, names)
+    said = capsys.readouterr().out
+    assert "0 of 52800 voxels are folded" in said and "second" in said and set(names["match"]) == {"position", "predicted", "confidence"}

@@ -13,6 +13,8 @@ from deepreg_slicer.volumes import mapPoints, snapshot
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform
 
 _FINEST = 0.5  # mm; finer than any image's content
+# Below this the image cannot tell: what was found is, on the average, further off than what the transform says.
+_LEAST_CONFIDENCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,8 @@ class Matcher:
         if window <= 0.0:
             return Proposal(predicted, predicted, 0.0)
         found = match_point(self._fixed, self._moving, point, predicted, linear, self._step, window)
-        # Without any confidence what was found is worth less than the transform.
-        position = found.position if found.confidence > 0.0 and found.shift <= 1.8 * window else predicted
-        return Proposal(position, predicted, found.confidence if position is found.position else 0.0)
+        trusted = found.confidence >= _LEAST_CONFIDENCE and found.shift <= 1.8 * window
+        return Proposal(found.position if trusted else predicted, predicted, found.confidence if trusted else min(found.confidence, _LEAST_CONFIDENCE))
 
 
 def _sampler(volume: Any, transform: Any) -> Any:

@@ -40,8 +40,8 @@ _FLICKER = 500  # ms
 _FILES = "Points (*.csv *.fcsv *.mrk.json *.json)"
 _DISPLAYS = (
     ("none", _("not shown"), _("The transform is not drawn.")),
-    ("grid", _("grid"), _("A regular grid of the fixed frame, as the transform bends it.")),
-    ("glyphs", _("arrows"), _("Arrows along the displacement, coloured by its length.")),
+    ("grid", _("grid"), _("A regular grid, as the transform bends it when it is applied to the moving volume.")),
+    ("glyphs", _("arrows"), _("Where the transform moves points of the moving volume; coloured by length.")),
     ("contours", _("contours"), _("Lines of equal displacement.")),
 )
 _OVERLAYS = (
