@@ -176,6 +176,31 @@ def test_any_transform_is_measured(widget, kind):
     assert np.abs(np.array([entry["error_mm"] for entry in errors["each"]]) - truth).max() < 1e-3
 
 
+@pytest.mark.parametrize("parent", [False, True])
+def test_a_b_spline_from_a_file_is_simpleitks(widget, scene, tmp_path, parent):
+    import slicer
+
+    image = world_image(scene["fixed"])
+    itk = sitk.BSplineTransformInitializer(image, [6, 5, 4])
+    itk.SetParameters(np.random.default_rng(2).normal(scale=4.0, size=itk.GetNumberOfParameters()).tolist())
+    sitk.WriteTransform(itk, str(tmp_path / "spline.tfm"))
+    node = slicer.util.loadTransform(str(tmp_path / "spline.tfm"))
+    fixed, moving = inner(15), inner(15, 1)
+    lists = [markups("a", fixed), markups("b", moving)]
+    if parent:
+        above = add_linear("above", ABOVE)
+        lists[0] = markups("c", (np.column_stack([fixed, np.ones(15)]) @ np.linalg.inv(ABOVE).T)[:, :3])
+        lists[0].SetAndObserveTransformNodeID(above.GetID())
+    flip = np.array([-1, -1, 1])
+    truth = np.array([itk.TransformPoint((point * flip).tolist()) for point in fixed]) * flip - moving
+    errors = widget.logic.landmarkErrors(node, *lists)
+    assert np.abs(np.array([entry["error_mm"] for entry in errors["each"]]) - truth).max() < 1e-3
+    figures = widget.logic.jacobian(node, scene["fixed"])
+    field = sitk.TransformToDisplacementField(itk, sitk.sitkVectorFloat64, image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+    lengths = np.linalg.norm(sitk.GetArrayFromImage(field), axis=-1)
+    assert not figures["own_grid"] and figures["displacement_mm"]["mean"] == pytest.approx(lengths.mean(), abs=1e-3)
+
+
 def test_pick_propose_drag_tick_and_sort(warm_app, hands, widget, scene):
     """Ten pairs with the mouse; one dragged, one excluded."""
     import slicer
@@ -270,6 +295,22 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(warm_app, hand
     assert list(panel.node.movingPoints.GetDisplayNode().GetViewNodeIDs()) == [node.GetID() for node in views.movingNodes()]
     composite = slicer.app.layoutManager().sliceWidget(views.MOVING[0]).sliceLogic().GetSliceCompositeNode()
     assert composite.GetBackgroundVolumeID() == scene["moving"].GetID()
+    # Fixed points are not picked in the moving views.
+    manager = slicer.app.layoutManager()
+    manager.viewport().resize(900, 800)
+    manager.viewport().show()
+    warm_app.process_events()
+    hands.click(widget.ui.pickButton)
+    for name, count in ((views.MOVING[0], 5), ("Red", 6)):
+        view = manager.sliceWidget(name).sliceView()
+        at = (view.width // 2 + 20, view.height // 2 + 10)
+        hands.move(view, at)
+        hands.click(view, at=at)
+        settle(warm_app, widget)
+        assert len(panel.pairs) == count, name
+    assert panel.table.current == 5 and np.allclose(middle(views.movingNodes()[0]), panel.pairs.moving[5], atol=1e-3)
+    hands.click(widget.ui.pickButton)
+    hands.click(widget.ui.removeButton)
     # Vectors: as many arrows as pairs, coloured by mm.
     hands.click(widget.ui.vectorsButton)
     display = panel.node.vectors.GetDisplayNode()
@@ -500,6 +541,14 @@ def test_overlap_before_and_after_and_inverse_consistency(warm_app, hands, widge
         assert float(table.item(row, 2).text()) == pytest.approx(arrays[1][row - 1], abs=1e-3) and arrays[1][row - 1] > 0.9
         assert float(table.item(row, 3).text()) < float(table.item(row, 1).text())  # the wrong way round
     assert "maximum 0.000 mm" in ui.consistencyLabel.text
+    report = widget.logic.overlap(transform, fixed, moving)
+    assert report["mean_after"]["dice"] == pytest.approx(arrays[1].mean(), abs=1e-3)
+    # Measured again, and left: nothing of it comes.
+    hands.click(ui.compareButton)
+    panel.node.otherTransform = None
+    settle(warm_app, widget)
+    warm_app.process_events(0.3)
+    assert not table.isVisible() and not panel._reports and ui.compareButton.enabled
     figures = widget.logic.inverseConsistency(transform, inverse, scene["fixed"])
     assert figures["max"] < 1e-6
     wrong = widget.logic.inverseConsistency(transform, transform, scene["fixed"])
@@ -541,6 +590,26 @@ def test_what_changes_is_not_shown_any_more(warm_app, hands, widget, scene):
     panel.node.transform = None
     settle(warm_app, widget)
     assert not ui.mapComboBox.enabled
+
+
+def test_a_saved_scene_goes_on_as_it_was(warm_app, widget, scene, tmp_path):
+    import slicer
+
+    panel = widget.panel
+    panel.node.fixedPoints, panel.node.movingPoints = markups("f", inner(4)), markups("m", inner(4) + displacement(inner(4)))
+    panel.node.fixedPoints.SetNthControlPointSelected(1, False)
+    panel.node.movingPoints.SetNthControlPointDescription(2, "proposed, confidence 0.40")
+    scene["transform"].SetAttribute("DeepReg.Method", "dense")
+    settle(warm_app, widget)
+    before = panel.pairs
+    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    warm_app.process_events()
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    settle(warm_app, widget)
+    after = panel.pairs
+    assert panel.node.transform.GetName() == "result" and np.allclose(after.after, before.after, atol=1e-4)
+    assert after.used.tolist() == [True, False, True, True] and after.notes[2].startswith("proposed")
 
 
 def test_measuring_says_why_it_cannot(widget):

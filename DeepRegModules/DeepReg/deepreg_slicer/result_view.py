@@ -121,7 +121,7 @@ def showDeformation(transform: Any, region: Any, mode: str, spacing: float, in3D
 
 def gridSpacing(transform: Any, region: Any) -> float:
     """A distance of lines, mm, with which a field of this size is seen as a whole."""
-    return _round(_extent(transform, region) / 24.0)
+    return plainLength(_extent(transform, region) / 24.0)
 
 
 def _extent(transform: Any, region: Any) -> float:
@@ -134,7 +134,7 @@ def _extent(transform: Any, region: Any) -> float:
     return float(np.max(bounds[1::2] - bounds[::2])) or 200.0
 
 
-def _round(length: float) -> float:
+def plainLength(length: float) -> float:
     """A length of 1, 2 or 5 times a power of ten near another."""
     power = 10.0 ** np.floor(np.log10(length))
     return float(power * min((1.0, 2.0, 5.0, 10.0), key=lambda factor: abs(factor * power - length)))

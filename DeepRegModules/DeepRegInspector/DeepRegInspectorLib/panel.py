@@ -17,13 +17,15 @@ from deepreg_engine.geometry.points import PointSet, read_points, write_points
 from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.cooperative import Cooperative
+from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.torch_state import missingPackages
-from deepreg_slicer.volumes import NodeError, newNode
+from deepreg_slicer.transforms import interpolateLinearly
+from deepreg_slicer.volumes import NodeError, mapPoints, newNode, setVolume
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import workerClient
 from DeepRegInspectorLib import charts, fields, overlay, views
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, asCsv, definedIndices, pairsOf, positions
-from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, gridOf, isBelow, ownGrid
+from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, belowTransform, gridOf, isBelow, ownGrid
 from DeepRegInspectorLib.matching import Matcher
 from DeepRegInspectorLib.overlap import OverlapRun
 from DeepRegInspectorLib.probe import Probe
@@ -78,6 +80,10 @@ class InspectorPanel:
         self._proposals: dict[str, np.ndarray] = {}
         self._matcher: tuple[Any, Matcher] | None = None
         self._updating = False
+        self._isNew = False  # whether the last pair was just proposed
+        self._shownAs: tuple[Any, ...] = ()
+        self._tips: dict[Any, str] = {}
+        self._interaction: tuple[Any, int] | None = None
         self._work: Cooperative | None = None
         self._run: OverlapRun | None = None
         self._warped: tuple[np.ndarray, np.ndarray, Any] | None = None
@@ -183,7 +189,15 @@ class InspectorPanel:
             mrml.EndModify(state)
 
     def onImported(self) -> None:
-        """A scene was loaded into this one."""
+        """A scene was loaded into this one: go on with what it brings, unless something is inspected here already."""
+        before = self.node
+        if before is not None and before.transform is None and before.fixedPoints is None:
+            for mrml in reversed(self.logic.getAllParameterNodes()):
+                loaded = self.logic.wrap(mrml)
+                if mrml is not before.parameterNode and loaded.transform is not None:
+                    self.setParameterNode(loaded)
+                    slicer.mrmlScene.RemoveNode(before.parameterNode)
+                    return
         self.initialize()
 
     def setParameterNode(self, node: Any) -> None:
@@ -272,6 +286,9 @@ class InspectorPanel:
             if "transform" in changed and node.transform is not None:
                 self._takeVolumes(node.transform)
                 self._known.update(fixedVolume=node.fixedVolume, movingVolume=node.movingVolume)
+            for name in ("transform", "otherTransform", "inverseTransform"):
+                if name in changed and present[name] is not None and present[name].GetAttribute(f"{PREFIX}Method"):
+                    interpolateLinearly(present[name])  # a file does not say so
             for name in ("fixedPoints", "movingPoints"):
                 self._observe(name, getattr(node, name), _POINT_EVENTS)
                 if getattr(node, name) is not None:
@@ -283,7 +300,7 @@ class InspectorPanel:
             if changed & {"transform", "fixedVolume", "movingVolume"}:
                 self._forget(former if "transform" in changed else None)
             if changed & {"transform", "otherTransform", "inverseTransform", "fixedLabels", "movingLabels"}:
-                self._reports, self._consistency = [], ""
+                self._forgetMeasured()
             self.display.show(node.display)
             self.overlay.show(node.overlay)
             self.map.show(node.map)
@@ -294,8 +311,6 @@ class InspectorPanel:
             self._showDeformation(fresh=True)
         self._showMeasured()
         self._timer.start()
-
-    _shownAs: tuple[Any, ...] = ()
 
     def _takeVolumes(self, transform: Any) -> None:
         """Choose the volumes that a transform says it is between."""
@@ -316,11 +331,19 @@ class InspectorPanel:
         if shown:
             self._plain()
 
+    def _forgetMeasured(self) -> None:
+        """What was measured of other inputs, or still is."""
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
+            self.ui.progressBar.setVisible(False)
+        self._reports, self._consistency = [], ""
+
     def _onTransform(self, *_arguments: Any) -> None:
         if self.node is None or slicer.mrmlScene.IsClosing():
             return
         self._forget(None)
-        self._reports, self._consistency = [], ""
+        self._forgetMeasured()
         self._showMeasured()
         self._showProbe()
         self._timer.start()
@@ -344,6 +367,10 @@ class InspectorPanel:
         other = self._otherDistances()
         longest = charts.colorRange(self.pairs)
         self.table.show(self.pairs, other, longest)
+        if self._isNew and len(self.pairs):
+            self._isNew = False
+            self.table.mark(len(self.pairs) - 1)
+            views.jumpMoving(self._seenMoving(self.pairs.moving[-1]))
         self.ui.summaryLabel.text = self._summary(other)
         if self.ui.vectorsButton.checked:
             self._fillVectors()
@@ -435,12 +462,6 @@ class InspectorPanel:
         self._updating = updating
         self._checkMeasure()
 
-    @property
-    def _tips(self) -> dict[Any, str]:
-        if not hasattr(self, "_tipTexts"):
-            self._tipTexts: dict[Any, str] = {}
-        return self._tipTexts
-
     def lists(self) -> tuple[Any, Any]:
         """The two lists; those that are missing are made."""
         node = self.node
@@ -470,13 +491,10 @@ class InspectorPanel:
             selection.SetActivePlaceNodeID(fixed.GetID())
             interaction.SetPlaceModePersistence(1)
             interaction.SetCurrentInteractionMode(interaction.Place)
-            self._observe("interaction", None, ())
             self._interaction = (interaction, interaction.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onInteraction))
         else:
             self._dropInteraction()
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-
-    _interaction: tuple[Any, int] | None = None
 
     def _dropInteraction(self) -> None:
         if self._interaction is not None:
@@ -516,15 +534,10 @@ class InspectorPanel:
                 self._proposals[moving.GetNthControlPointID(index)] = np.array(place)
         finally:
             moving.EndModify(state)
-        self._selectLast = True
-
-    _selectLast = False
+        self._isNew = True
 
     def _movingToLocal(self) -> Callable[[np.ndarray], list[float]]:
         """From where moving points are below the transform to the list's own coordinates."""
-        from deepreg_slicer.volumes import mapPoints
-        from DeepRegInspectorLib.mapping import belowTransform
-
         above = belowTransform(self.node.movingPoints, self.node.transform)
         back = above.GetInverse() if above is not None else None
         return lambda point: mapPoints(back, np.asarray(point)[None])[0].tolist()
@@ -746,7 +759,7 @@ class InspectorPanel:
             return
         longest = self._longest()
         if fresh:
-            spacing = result_view.gridSpacing(node.transform, node.fixedVolume) if node.display != "contours" else result_view._round(max(longest, 0.5) / 6.0)
+            spacing = result_view.gridSpacing(node.transform, node.fixedVolume) if node.display != "contours" else result_view.plainLength(max(longest, 0.5) / 6.0)
             self._updating = True
             try:
                 ui.spacingSlider.value = max(ui.spacingSlider.minimum, min(ui.spacingSlider.maximum, spacing))
@@ -901,8 +914,6 @@ class InspectorPanel:
             node.mapVolume = newNode("vtkMRMLScalarVolumeNode", _("Map of the deformation"))
             node.mapVolume.CreateDefaultDisplayNodes()
         jacobian = node.map == "jacobian"
-        from deepreg_slicer.volumes import setVolume
-
         setVolume(node.mapVolume, fields.asImage(maps.jacobian if jacobian else maps.lengths), maps.geometry)
         node.mapVolume.SetName(slicer.mrmlScene.GenerateUniqueName(_("Jacobian") if jacobian else _("Displacement (mm)")))
         display = node.mapVolume.GetDisplayNode()
@@ -930,8 +941,6 @@ class InspectorPanel:
 
     def _folds(self, maps: fields.Maps) -> Any:
         """A label map of the folded voxels, in magenta."""
-        from deepreg_slicer.volumes import setVolume
-
         node = self.node
         if node.folds is None:
             node.folds = newNode("vtkMRMLLabelMapVolumeNode", _("Folded voxels"))
@@ -1065,9 +1074,7 @@ class InspectorPanel:
     def cleanup(self) -> None:
         """Stop what runs and follow nothing any more."""
         self._stopWork()
-        if self._run is not None:
-            self._run.cancel()
-            self._run = None
+        self._forgetMeasured()
         self.setParameterNode(None)
         self._dropInteraction()
         self.client.release(self)

@@ -67,6 +67,14 @@ class PairsTable:
         if number in self._order:
             self.widget.setCurrentCell(self._order.index(number), _NAME)
 
+    def mark(self, number: int) -> None:
+        """Select a pair without saying so."""
+        self._filling, filling = True, self._filling
+        try:
+            self.select(number)
+        finally:
+            self._filling = filling
+
     def show(self, pairs: Pairs, other: np.ndarray | None, longest: float) -> None:
         """Show pairs.
 

@@ -115,6 +115,11 @@ def jump(fixed: Any, moving: Any) -> None:
     """
     for node in fixedNodes():
         node.JumpSliceByCentering(*fixed)
+    jumpMoving(moving)
+
+
+def jumpMoving(moving: Any) -> None:
+    """Bring the moving views to a place; the fixed ones stay under the user's hand."""
     for node in movingNodes():
         node.JumpSliceByCentering(*moving)
 
