@@ -420,14 +420,20 @@ def test_maps_and_folds_in_the_views(warm_app, hands, widget, scene):
     warm_app.process_events()
     hands.choose(ui.mapComboBox, "Jacobian")
     settle(warm_app, widget)
-    assert "Folded: 1 of 52,800 voxels" in ui.mapInfoLabel.text and "own grid" in ui.mapInfoLabel.text
+    assert "Folded 1 of 52,800 voxels" in ui.mapInfoLabel.text and "own grid" in ui.mapInfoLabel.text
     mask = slicer.util.arrayFromVolume(panel.node.folds)
     assert np.argwhere(mask).tolist() == [[10, 10, 9]]
     composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
     assert composite.GetForegroundVolumeID() == panel.node.mapVolume.GetID() and composite.GetLabelVolumeID() == panel.node.folds.GetID()
+    panel.node.otherTransform = scene["transform"]
+    settle(warm_app, widget)
+    assert panel.node.map == "none"
+    hands.choose(ui.mapComboBox, "Jacobian")
+    settle(warm_app, widget)
+    assert "Second transform: folded 0 of 52,800" in ui.mapInfoLabel.text
     hands.choose(ui.mapComboBox, "displacement")
     settle(warm_app, widget)
-    assert "Displacement: mean" in ui.mapInfoLabel.text
+    assert "Displacement mean" in ui.mapInfoLabel.text
     assert slicer.util.arrayFromVolume(panel.node.mapVolume).ravel() == pytest.approx(np.linalg.norm(vectors.reshape(-1, 3), axis=1), abs=1e-3)
     hands.choose(ui.mapComboBox, "not shown")
     assert composite.GetForegroundVolumeID() is None and ui.mapInfoLabel.text == ""

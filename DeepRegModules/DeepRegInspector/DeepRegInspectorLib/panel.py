@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -88,6 +87,7 @@ class InspectorPanel:
         self._run: OverlapRun | None = None
         self._warped: tuple[np.ndarray, np.ndarray, Any] | None = None
         self._maps: fields.Maps | None = None
+        self._otherFigures: dict[str, Any] | None = None
         self._reports: list[dict[str, Any]] = []
         self._consistency = ""
         self._linked: list[tuple[Any, int]] = []
@@ -297,7 +297,7 @@ class InspectorPanel:
                 self._observe(name, getattr(node, name), _TRANSFORM_EVENTS)
             for name in ("fixedVolume", "movingVolume"):
                 self._observe(name, getattr(node, name), _VOLUME_EVENTS)
-            if changed & {"transform", "fixedVolume", "movingVolume"}:
+            if changed & {"transform", "otherTransform", "fixedVolume", "movingVolume"}:
                 self._forget(former if "transform" in changed else None)
             if changed & {"transform", "otherTransform", "inverseTransform", "fixedLabels", "movingLabels"}:
                 self._forgetMeasured()
@@ -759,7 +759,10 @@ class InspectorPanel:
             return
         longest = self._longest()
         if fresh:
-            spacing = result_view.gridSpacing(node.transform, node.fixedVolume) if node.display != "contours" else result_view.plainLength(max(longest, 0.5) / 6.0)
+            if node.display == "contours":
+                spacing = result_view.plainLength(max(longest, 0.5) / 6.0)
+            else:
+                spacing = result_view.gridSpacing(node.transform, node.fixedVolume)
             self._updating = True
             try:
                 ui.spacingSlider.value = max(ui.spacingSlider.minimum, min(ui.spacingSlider.maximum, spacing))
@@ -898,14 +901,34 @@ class InspectorPanel:
             self._plain()
         elif self._maps is None:
             self.ui.mapInfoLabel.text = _("Measuring the deformation...")
-            self._start(fields.mapsOf(self.node.transform, self.node.fixedVolume), self._onMaps, self._onFailed)
+            self._start(self._measureMaps(), self._onMaps, self._onFailed)
         else:
             self._showMap()
         self._enable()
 
-    def _onMaps(self, maps: fields.Maps) -> None:
-        self._maps = maps
+    def _measureMaps(self) -> Generator[Any, None, tuple[fields.Maps, dict[str, Any] | None]]:
+        """Maps of the transform, and figures of the second one."""
+        node = self.node
+        maps = yield from fields.mapsOf(node.transform, node.fixedVolume)
+        if node.otherTransform is None:
+            return maps, None
+        other = yield from fields.mapsOf(node.otherTransform, node.fixedVolume)
+        return maps, other.figures()
+
+    def _onMaps(self, measured: tuple[fields.Maps, dict[str, Any] | None]) -> None:
+        self._maps, self._otherFigures = measured
         self._showMap()
+
+    def _mapText(self, figures: dict[str, Any]) -> str:
+        if self.node.map == "jacobian":
+            text = _("folded {folded:,} of {voxels:,} voxels ({share:.3g} %), Jacobian {low:.2f} to {high:.2f}, mean {mean:.2f}")
+        else:
+            text = _("displacement mean {length:.1f}, 95 % {p95:.1f}, maximum {most:.1f} mm")
+        lengths = figures["displacement_mm"]
+        return text.format(
+            folded=figures["folded"], voxels=figures["voxels"], share=figures["folding_percent"], low=figures["min_jacobian"], high=figures["max_jacobian"],
+            mean=figures["mean_jacobian"], length=lengths["mean"], p95=lengths["percentile95"], most=lengths["max"],
+        )
 
     def _showMap(self) -> None:
         node, maps = self.node, self._maps
@@ -927,17 +950,12 @@ class InspectorPanel:
         views.setLayers(node.fixedVolume, node.mapVolume, self.ui.overlaySlider.value / 100.0, label)
         grid = _("the transform's own grid") if maps.own else _("the grid of the fixed volume")
         spacing = " \u00d7 ".join(f"{s:.3g}" for s in maps.geometry.spacing)
-        if jacobian:
-            text = _("Folded: {folded:,} of {voxels:,} voxels ({share:.3g} %). Jacobian {low:.2f} to {high:.2f}, mean {mean:.2f}; blue below 1, red above.").format(
-                folded=figures["folded"], voxels=figures["voxels"], share=figures["folding_percent"], low=figures["min_jacobian"],
-                high=figures["max_jacobian"], mean=figures["mean_jacobian"],
-            )
-        else:
-            lengths = figures["displacement_mm"]
-            text = _("Displacement: mean {mean:.1f}, 95 % {p95:.1f}, maximum {most:.1f} mm; colours from 0 to {p95:.1f} mm.").format(
-                mean=lengths["mean"], p95=lengths["percentile95"], most=lengths["max"]
-            )
-        self.ui.mapInfoLabel.text = text + " " + _("Measured on {grid}, {spacing} mm.").format(grid=grid, spacing=spacing)
+        colors = _("Blue below 1, red above") if jacobian else _("Colours from 0 to {p95:.1f} mm").format(p95=figures["displacement_mm"]["percentile95"])
+        text = self._mapText(figures)
+        lines = [f"{text[:1].upper()}{text[1:]}. {colors}. " + _("Measured on {grid}, {spacing} mm.").format(grid=grid, spacing=spacing)]
+        if self._otherFigures is not None:
+            lines.append(_("Second transform: {text}.").format(text=self._mapText(self._otherFigures)))
+        self.ui.mapInfoLabel.text = "\n".join(lines)
 
     def _folds(self, maps: fields.Maps) -> Any:
         """A label map of the folded voxels, in magenta."""
