@@ -81,9 +81,10 @@ def test_modalities_stand_beside_their_volumes(warm_app, hands, widget):
     assert "fixed_modality" not in widget.panel.form.widgets and "moving_modality" not in widget.panel.form.widgets
     assert not ui.fixedModalityComboBox.enabled  # a formula is the same for all
     hands.choose(ui.presetComboBox, "CT with cone-beam CT")
+    node.parameters.features = "any-contrast"
     assert ui.fixedModalityComboBox.enabled and ui.fixedModalityComboBox.currentText == "Other"
     hands.choose(ui.fixedModalityComboBox, "CT")
-    assert node.parameters.fixed_modality == "ct" and "Changed" not in ui.presetHelpLabel.text
+    assert node.parameters.fixed_modality == "ct" and "modality" not in ui.presetHelpLabel.text
     node.parameters.moving_modality = "mr"
     assert ui.movingModalityComboBox.currentText == "MR"
     # What the user has said of a volume stays; what a preset said goes with it.

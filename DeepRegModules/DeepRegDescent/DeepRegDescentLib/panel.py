@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_FEATURES, DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, DescentParameters
+from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, SHIPPED_FEATURES, DescentParameters
 from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.estimate import descentMemory
@@ -64,7 +64,7 @@ class DescentPanel(MethodPanel):
         return super().outputWidgets(name)
 
     def _featureChooser(self) -> FeatureChooser:
-        formulas = ((DEFAULT_DESCENT_FEATURES, _("any-contrast (network)")), ("mind", _("MIND (any contrast)")), ("intensity", _("intensity (same contrast)")))
+        formulas = (("mind", _("MIND (any contrast)")), (SHIPPED_FEATURES, _("any-contrast (network)")), ("intensity", _("intensity (same contrast)")))
         return FeatureChooser(self.operation, formulas)
 
     def _makePlayers(self) -> list[Any]:

@@ -10,7 +10,9 @@ from deepreg_engine.methods.parameters import INITIALS, Parameters, parameter
 
 # What an image can be said to be; each has its first layers in a network. "auto" looks at the intensities.
 MODALITIES = ("auto", "ct", "mr", "other")
-DEFAULT_DESCENT_FEATURES = "any-contrast"
+DEFAULT_DESCENT_FEATURES = "mind"
+# The network that comes with the engine.
+SHIPPED_FEATURES = "any-contrast"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class DescentParameters(Parameters):
     )
     features: str = parameter(
         DEFAULT_DESCENT_FEATURES,
-        "what is compared: the name or file of a model, mind (any contrast), or intensity (same contrast)",
+        "what is compared: mind (any contrast), the name or file of a model such as any-contrast, or intensity (same contrast)",
         group="Features",
     )
     fixed_modality: str = parameter(
