@@ -37,6 +37,7 @@ from pairs import _installed  # noqa: E402
 from deepreg_engine.geometry.image_grid import ImageGrid  # noqa: E402
 from deepreg_engine.geometry.images import resample  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
+from deepreg_engine.jobs.memory import kept_memory  # noqa: E402
 from deepreg_engine.jobs.descent import DescentRequest, run_descent  # noqa: E402
 from deepreg_engine.methods.descent_parameters import DescentParameters, descent_preset  # noqa: E402
 
@@ -194,7 +195,7 @@ def _speed(options: argparse.Namespace) -> None:
     from deepreg_engine.geometry.sampling import warp
     from deepreg_engine.solvers.descent import Regularity, descend, descent_step, smooth
 
-    with torch.no_grad():
+    with kept_memory(), torch.no_grad():
         fixed, moving = (smooth(torch.randn(12, 128, 128, 128, generator=torch.Generator().manual_seed(n)), 2.0) for n in (0, 1))
         field, regularity = torch.zeros(3, 128, 128, 128), Regularity()
         begun = time.perf_counter()
