@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wrong_files import DENSE, EVALUATE, GUIDES, POINTS, WARP, refused
 
-from deepreg_engine.jobs import dense as dense_job
+from deepreg_engine.jobs import image_registration as image_job
 
 pytestmark = pytest.mark.usefixtures("among_wrong_files")
 
@@ -173,7 +173,7 @@ def test_one_of_two(line, words):
     ],
 )
 def test_labels(begin, name, words, monkeypatch):
-    monkeypatch.setattr(dense_job, "_compute", None)  # that they cannot judge a run is known before it
+    monkeypatch.setattr(image_job, "_compute", None)  # that they cannot judge a run is known before it
     refused(f"{begin} --fixed-labels fixed_labels.nii.gz --moving-labels {name}", *words)
 
 

@@ -19,7 +19,7 @@ from wrong_files import DENSE, EVALUATE, POINTS, WARP, refused
 
 from deepreg_engine.geometry import files as files_module
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.jobs import dense as dense_job
+from deepreg_engine.jobs import image_registration as image_job
 from deepreg_engine.methods.plan import estimate_memory, make_plan
 from deepreg_engine.methods.presets import dense_preset
 
@@ -245,7 +245,7 @@ def test_a_listing_of_models_shows_the_damaged_one_and_verify_refuses_it():
     listed = call("models", "list")
     assert listed.code == 0 and "broken.safetensors" in listed.out and "is not a safetensors file" in listed.out
     verified = call("models", "verify")
-    check_refusal(Outcome(verified.code, "", verified.err), "1 of 2 models cannot be used (broken.safetensors)", "get them again")
+    check_refusal(Outcome(verified.code, "", verified.err), "1 of 3 models cannot be used (broken.safetensors)", "get them again")
     assert "broken.safetensors  " in verified.out
 
 
@@ -268,7 +268,7 @@ def slow_alignment(monkeypatch):
         assert over.wait(60)
         raise AssertionError("nobody waits for this")
 
-    monkeypatch.setattr(dense_job, "align", align)
+    monkeypatch.setattr(image_job, "align", align)
     yield
     over.set()
 
@@ -304,12 +304,12 @@ def test_memory_that_runs_out_all_the_same(monkeypatch, error):
     def allocate(*_arguments):
         raise error
 
-    monkeypatch.setattr(dense_job, "warp_intensities", allocate)
+    monkeypatch.setattr(image_job, "warp_intensities", allocate)
     refused(f"{DENSE} --warped new.nrrd", "the computer ran out of memory", "working_spacing")
 
 
 def test_a_mistake_of_ours_is_one_line_too(monkeypatch):
-    monkeypatch.setattr(dense_job, "warp_intensities", lambda *_: 1 / 0)
+    monkeypatch.setattr(image_job, "warp_intensities", lambda *_: 1 / 0)
     outcome = call(*shlex.split(f"{DENSE} --warped new.nrrd"))
     assert outcome.code == 2 and outcome.out == "" and len(outcome.said) == 1
     assert "internal error (ZeroDivisionError: division by zero): please report it" in outcome.said[0]
@@ -323,7 +323,7 @@ def test_an_interrupt_is_one_line(monkeypatch):
 
     for name in ("read_volume", "align", "warp_intensities"):
         with monkeypatch.context() as patch:
-            patch.setattr(dense_job, name, interrupt)
+            patch.setattr(image_job, name, interrupt)
             refused(f"{DENSE} --warped new.nrrd", "stopped by the user", "nothing was written")
 
 
@@ -348,9 +348,9 @@ def test_an_interrupted_demo_leaves_no_phantom(monkeypatch, phantom_pair, error,
 def test_an_alignment_that_nobody_waits_for_does_not_disturb_the_next():
     """Both set SimpleITK's number of threads."""
     over, order = threading.Event(), []
-    first = dense_job._Background(lambda: (over.wait(60), order.append("first")))
+    first = image_job._Background(lambda: (over.wait(60), order.append("first")))
     first.start()
-    second = dense_job._Background(lambda: order.append("second"))
+    second = image_job._Background(lambda: order.append("second"))
     second.start()
     time.sleep(0.05)
     assert order == []
