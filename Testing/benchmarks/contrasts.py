@@ -37,8 +37,8 @@ from pairs import _installed  # noqa: E402
 from deepreg_engine.geometry.image_grid import ImageGrid  # noqa: E402
 from deepreg_engine.geometry.images import resample  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
-from deepreg_engine.jobs.memory import kept_memory  # noqa: E402
 from deepreg_engine.jobs.descent import DescentRequest, run_descent  # noqa: E402
+from deepreg_engine.jobs.memory import kept_memory  # noqa: E402
 from deepreg_engine.methods.descent_parameters import DescentParameters, descent_preset  # noqa: E402
 
 # Labels of both people that name the same organ: CT and MR.

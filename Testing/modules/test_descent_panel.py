@@ -84,7 +84,7 @@ def test_modalities_stand_beside_their_volumes(warm_app, hands, widget):
     node.parameters.features = "any-contrast"
     assert ui.fixedModalityComboBox.enabled and ui.fixedModalityComboBox.currentText == "Other"
     hands.choose(ui.fixedModalityComboBox, "CT")
-    assert node.parameters.fixed_modality == "ct" and "modality" not in ui.presetHelpLabel.text
+    assert node.parameters.fixed_modality == "ct" and ui.presetHelpLabel.text.endswith("Changed under Advanced: features.")
     node.parameters.moving_modality = "mr"
     assert ui.movingModalityComboBox.currentText == "MR"
     # What the user has said of a volume stays; what a preset said goes with it.

@@ -179,7 +179,14 @@ def run_descent_training(options: argparse.Namespace) -> None:
         Path(options.log).write_text("", encoding="utf-8")
     with Progress() as progress:
         network = train_descent(
-            material, parameters, device=device, log=options.log, checkpoint=options.checkpoint, tell=progress, start=start, workers=max(0, options.workers)
+            material,
+            parameters,
+            device=device,
+            log=options.log,
+            checkpoint=options.checkpoint,
+            tell=progress,
+            start=start,
+            workers=max(0, options.workers),
         )
     sources = f"{len(learned)} labelled scans or pairs: {', '.join(learned)}; " if learned else ""
     card = ModelCard(

@@ -84,7 +84,8 @@ def find_labelled(folder: str | os.PathLike, modality: str = "other", moving_mod
     if (root / _IMAGES).is_dir():
         return LabelledData(_matched(root / _IMAGES, root / _LABELS, modality), [])
     raise InputError(
-        f"{root} holds no labelled scans", "it needs folders images and labels, or fixed_images, fixed_labels, moving_images, moving_labels, or a dataset.json"
+        f"{root} holds no labelled scans",
+        "it needs folders images and labels, or fixed_images, fixed_labels, moving_images, moving_labels, or a dataset.json",
     )
 
 
@@ -122,7 +123,8 @@ def _dataset(path: Path, modality: str) -> LabelledData:
             kind = _MODALITIES.get(str(kinds.get(number, "")).lower(), modality)
             scans.append(LabelledScan(name, image, path.parent / entry["label"], kind))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a Learn2Reg dataset ({type(error).__name__}: {error})", 'it needs "training": [{"image": ..., "label": ...}]') from error
+        message = f"{path} is not a Learn2Reg dataset ({type(error).__name__}: {error})"
+        raise InputError(message, 'it needs "training": [{"image": ..., "label": ...}]') from error
     if not scans:
         raise InputError(f"{path} names no image with labels", 'it needs "training": [{"image": ..., "label": ...}]')
     return LabelledData(scans, [])
