@@ -15,7 +15,6 @@ import time
 import numpy as np
 import SimpleITK as sitk
 import torch
-import torch.nn.functional as F
 
 from deepreg_engine.features.extractors import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -24,10 +23,10 @@ from deepreg_engine.geometry.volume import field_from_voxels
 from deepreg_engine.methods.guides import GuideTerms
 from deepreg_engine.methods.level import LevelData
 from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.plan import PATCH, REACH, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.methods.plan import REACH, Level, Search, check_memory, control_counts, padding_voxels
 from deepreg_engine.methods.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
+from deepreg_engine.methods.search_costs import SearchCosts, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
-from deepreg_engine.solvers.correlation import correlate
 from deepreg_engine.solvers.coupling import Guides, couple
 from deepreg_engine.solvers.gauss_newton import control_shape, gauss_newton_step, spread
 from deepreg_engine.solvers.instance import maximise_probability
@@ -35,17 +34,10 @@ from deepreg_engine.solvers.labels import expected_displacement, probabilities, 
 from deepreg_engine.solvers.mean_field import regularise
 from deepreg_engine.solvers.unfolding import unfold
 
-# How steeply a control point's say falls with the share of its labels that leave the moving image: it should know both sides.
-_KNOWN_POWER = 4
 # Refinement is done when the mean update of a step is below this, in voxels.
 _SETTLED = 0.01
 # Residual at which a linear system is solved: the next iteration changes it by more than what is left.
 _SOLVED = 0.03
-# Cost, in mean mismatches, of a displacement out of the moving image, on top of that to its faces: without it what is not seen
-# would look better than a true partner in another person or modality, with the ceiling it would be worse than any partner.
-_UNSEEN = 0.1
-# Cost of a displacement that lands outside the moving mask; above every ceiling.
-_FORBIDDEN = 1e4
 
 
 # The names under which scripts know them.
@@ -130,7 +122,10 @@ class _Dense(Registration):
         parameters, begun = self._parameters, time.perf_counter()
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
         self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
-        cost, confidence, shape = self._costs(data, field, search)
+        padding = padding_voxels(self._plan[0], search, self._extractor.reach)
+        costs = SearchCosts(data, field, search, padding, parameters.truncation)
+        (cost, confidence), shape = costs.costs(), costs.counts
+        del costs  # features and patches are not needed any more, and costs take much memory
         labels = int(cost[0, 0, ..., 0].numel())
         smooth = regularise(cost, parameters.mean_field_passes, (1.0, parameters.message_weight, 0.0), confidence)
         del cost  # volumes of costs are the largest part of a run's memory
@@ -138,7 +133,7 @@ class _Dense(Registration):
         probability = None
         if parameters.instance_optimisation != "coupled" or number == parameters.search_stages:
             probability = probabilities(smooth, parameters.sharpness)
-            self._deviation = (standard_deviation(probability) * search.step * data.spacing, _control_grid(level.grid, search, shape))
+            self._deviation = (standard_deviation(probability) * search.step * data.spacing, control_grid(level.grid, search, shape))
         if parameters.instance_optimisation == "coupled":
             del probability
             control, step = search.control * data.spacing, search.step * data.spacing
@@ -147,46 +142,11 @@ class _Dense(Registration):
             update = expected_displacement(probability)
             if parameters.instance_optimisation == "adam":
                 update = maximise_probability(probability, update)
-        update = spread(update * search.step, field.shape[1:], search.control, _first_control())
+        update = spread(update * search.step, field.shape[1:], search.control, first_control())
         field = compose(update, field)
         self._record("search", data, begun, control_points=int(np.prod(shape)), labels=labels,
                      step_mm=search.step * data.spacing, range_mm=search.step * search.radius * data.spacing, field=field)
         return field
-
-    def _costs(
-        self, data: LevelData, field: torch.Tensor, search: Search
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int]]:
-        """Costs, in units of the mean mismatch, and the confidence of the control points."""
-        parameters = self._parameters
-        padding = padding_voxels(self._plan[0], search, self._extractor.reach)
-        features, known, mask = data.warped(field, padding)
-        counts = control_counts(data.grid, search.control)
-        fixed = _patches(data.fixed_features(), counts, search.control, 0)
-        size = tuple((k - 1) * search.ratio + 2 * search.radius + 1 for k in counts)
-        start = padding - search.step * search.radius
-        moving = _patches(features, size, search.step, start)
-        inside = _patches(known[None], size, search.step, start).mean(0)
-        penalty = _UNSEEN * (1.0 - inside)
-        if mask is not None:
-            allowed = _patches(mask[None], size, search.step, start).mean(0)
-            penalty = torch.where(allowed > 0.5, penalty, _FORBIDDEN)
-            inside = inside * (allowed > 0.5)
-
-        mismatch = _mean_mismatch(fixed, moving, inside)
-        wanted = None if data.fixed_mask is None else _patches(data.fixed_mask[None], counts, search.control, 0).mean(0)
-        unit = _mean_over(mismatch, wanted).clamp(min=1e-12)
-        fixed, moving = fixed * unit.rsqrt(), moving * unit.rsqrt()
-        cost = correlate(fixed, moving, search.ratio, search.radius, parameters.truncation * mismatch / unit, penalty)
-
-        # Share of the labels of each control point that are known, and of its patch that is in the fixed mask.
-        confidence = inside
-        labels = 2 * search.radius + 1
-        for axis in range(3):
-            confidence = confidence.unfold(axis, labels, search.ratio).mean(-1)
-        confidence = confidence.clamp(min=1e-3) ** _KNOWN_POWER
-        if wanted is not None:
-            confidence = confidence * wanted.clamp(min=1e-3) ** _KNOWN_POWER
-        return cost, confidence, counts
 
     def _search_guides(
         self, guides: GuideTerms | None, field: torch.Tensor, counts: tuple[int, int, int], search: Search
@@ -194,7 +154,7 @@ class _Dense(Registration):
         if guides is None:
             return None
         present = sample(field, guides.positions())[:, :, 0, 0].T
-        weight, target = guides.at(counts, search.control, _first_control(), present)
+        weight, target = guides.at(counts, search.control, first_control(), present)
         return Guides(weight, target / search.step)
 
     # -------------------------------------------------------------- refinement
@@ -216,7 +176,7 @@ class _Dense(Registration):
             if data.fixed_mask is not None:
                 weights = weights * data.fixed_mask
             if unit is None:
-                unit = float(_mean_over(_mean_mismatch(fixed, features, weights), data.fixed_mask)) / fixed.shape[0] or 1.0
+                unit = float(mean_over(mean_mismatch(fixed, features, weights), data.fixed_mask)) / fixed.shape[0] or 1.0
             terms = None if guides is None else guides.at(control_shape(field.shape[1:], control), control, 0.0)
             update, residual = gauss_newton_step(
                 fixed, features, field, control, smoothness, weights, unit, parameters.robustness, terms, tolerance=_SOLVED
@@ -240,62 +200,6 @@ class _Dense(Registration):
         resampler.SetReferenceImage(self._pair.fixed)
         resampler.SetUseNearestNeighborExtrapolator(True)
         return resampler.Execute(image)
-
-
-def _first_control() -> float:
-    """Voxel of the first control point of a search: the middle of its patch."""
-    return 0.5 * (PATCH - 1)
-
-
-def _control_grid(grid: ImageGrid, search: Search, counts: tuple[int, int, int]) -> ImageGrid:
-    """The control points of a search as a grid."""
-    origin = grid.index_to_physical(np.full((1, 3), _first_control()))[0]
-    return ImageGrid(counts[::-1], tuple(s * search.control for s in grid.spacing), tuple(origin), grid.direction)
-
-
-def _patches(volume: torch.Tensor, counts: tuple[int, int, int], step: int, start: int) -> torch.Tensor:
-    """Patches of PATCH^3 voxels as channels.
-
-    Args:
-        volume: (C, z, y, x); beyond its end it goes on with its last slices.
-        counts: number of patches along z, y, x.
-        step: between patches, voxels.
-        start: first voxel of the first patch.
-
-    Returns:
-        (PATCH^3 C, *counts).
-    """
-    missing = [max(0, start + (k - 1) * step + PATCH - n) for k, n in zip(counts, volume.shape[1:])]
-    if any(missing):
-        volume = F.pad(volume[None], (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")[0]
-    parts = []
-    for z in range(PATCH):
-        for y in range(PATCH):
-            for x in range(PATCH):
-                index = tuple(slice(start + o, start + o + (k - 1) * step + 1, step) for o, k in zip((z, y, x), counts))
-                parts.append(volume[(slice(None), *index)])
-    return torch.cat(parts)
-
-
-def _mean_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Expected squared difference of each fixed feature vector with a random moving one (z, y, x).
-
-    Args:
-        fixed: (C, z, y, x).
-        moving: (C, ...), another grid.
-        weights: of the moving voxels.
-    """
-    flat, share = moving.flatten(1), weights.flatten() / weights.sum().clamp(min=1e-6)
-    mean = flat @ share
-    square = sum(float(channel.square() @ share) for channel in flat)
-    return (fixed.square().sum(0) - 2.0 * torch.tensordot(mean, fixed, dims=1) + square).clamp(min=0.0)
-
-
-def _mean_over(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Mean of values (z, y, x) over a mask of shares, or over all if there is none."""
-    if mask is None or not bool(mask.any()):
-        return values.mean()
-    return (values * mask).sum() / mask.sum()
 
 
 def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:
