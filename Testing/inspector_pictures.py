@@ -62,19 +62,19 @@ class InspectorTutorial(Tutorial):
         ui, panel = widget.ui, widget.panel
         panel.inspect(self.transform, fixedVolume=self.nodes["fixed"], movingVolume=self.nodes["moving"])
         self.settle()
-        fixed, _moving = panel.lists()
+        fixed, _moving = panel.sections["landmarks"].lists()
         truth = slicer.util.arrayFromMarkupsControlPoints(self.nodes["fixedLandmarks"], world=True)
         for number, point in enumerate(truth[:: max(1, len(truth) // 14)][:14]):
             fixed.AddControlPoint(np.array(point).tolist(), str(number + 1))
         self.hands.click(ui.sideBySideButton)
-        panel._actions["propose"].trigger()
+        panel.sections["landmarkFiles"].actions["propose"].trigger()
         self.settle()
         for _ in range(9):
             self.hands.click(ui.acceptButton)
         self.hands.click(ui.vectorsButton)
         self.hands.click(ui.histogramButton)
         self.host.app.layoutManager().resetThreeDViews()
-        panel.table.select(4)
+        panel.sections["landmarks"].table.select(4)
         self.settle()
         self.camera.take(self.window, "inspector_landmarks")
 
@@ -84,7 +84,7 @@ class InspectorTutorial(Tutorial):
         ui, panel = self.inspector.ui, self.inspector.panel
         self.hands.click(ui.vectorsButton)
         self.hands.click(ui.sideBySideButton)
-        for node in panel.lists():
+        for node in panel.sections["landmarks"].lists():
             node.GetDisplayNode().SetVisibility(False)
         ui.inputsCollapsibleButton.collapsed = True
         ui.landmarksCollapsibleButton.collapsed = True

@@ -1,0 +1,105 @@
+"""What the sections of the Inspector's panel share: the parameter node, the worker, one status line, and each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+
+from deepreg_slicer.worker_client import workerClient
+
+if TYPE_CHECKING:
+    from DeepRegInspectorLib.sections.base import Section
+
+#: Inputs by their names in the parameter node; the panel tells its sections when one of them is another node.
+INPUTS = (
+    "transform", "otherTransform", "inverseTransform", "fixedVolume", "movingVolume", "fixedPoints", "movingPoints", "fixedLabels", "movingLabels",
+)
+
+
+class InspectorContext:
+    """Shared by the sections of one panel.
+
+    Args:
+        ui: the widgets of the module's ``.ui`` file.
+        logic: of the module.
+        moduleName: of the module.
+
+    Attributes:
+        node: the parameter node that is shown (``DeepRegInspectorLib.parameters``), None without one: ``node.transform``,
+            ``node.fixedVolume`` and so on are what is inspected.
+        client: the worker.
+        sections: all sections by their names.
+        updating: whether widgets and parameters are being set by the panel itself: slots do nothing meanwhile.
+    """
+
+    def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
+        self.ui, self.logic, self.moduleName = ui, logic, moduleName
+        self.node: Any = None
+        self.client = workerClient()
+        self.sections: dict[str, Section] = {}
+        self.updating = False
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self.refresh)
+
+    def transforms(self) -> list[Any]:
+        """The transforms that are chosen: the first, and the one it is compared with."""
+        return [transform for transform in (self.node.transform, self.node.otherTransform) if transform is not None] if self.node is not None else []
+
+    def volumes(self) -> bool:
+        """Whether fixed and moving volume are chosen."""
+        return self.node is not None and self.node.fixedVolume is not None and self.node.movingVolume is not None
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a parameter as the user has chosen it."""
+        if self.node is not None and not self.updating:
+            setattr(self.node, name, value)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """While the panel itself sets widgets or parameters."""
+        self.updating, before = True, self.updating
+        try:
+            yield
+        finally:
+            self.updating = before
+
+    def say(self, text: str) -> None:
+        """Show a line below the parameter set: what was just done. "" takes it away."""
+        self.ui.statusLabel.text = text[:1].upper() + text[1:]
+        self.ui.statusLabel.setVisible(bool(text))
+
+    # ----------------------------------------------------------------- refresh
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a refresh is due."""
+        return self._timer.isActive()
+
+    def refreshSoon(self) -> None:
+        """Let all sections measure anew when the events of now are done."""
+        self._timer.start()
+
+    def refresh(self) -> None:
+        """Let all sections measure anew now."""
+        self._timer.stop()
+        if self.node is None or slicer.mrmlScene.IsClosing():
+            return
+        for section in self.sections.values():
+            section.refresh()
+        self.enable()
+
+    def enable(self) -> None:
+        """Let all sections say what can be used now."""
+        if self.node is not None:
+            for section in self.sections.values():
+                section.enable()
+
+    def stop(self) -> None:
+        """Refresh no more."""
+        self._timer.stop()

@@ -1,0 +1,1 @@
+"""The sections of the Inspector's panel, one file each."""

@@ -1,0 +1,128 @@
+"""The transform drawn as grid, arrows or contours, and what it does under the mouse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from deepreg_slicer import result_view
+from deepreg_slicer.choice_box import ChoiceBox
+from DeepRegInspectorLib import charts, fields
+from DeepRegInspectorLib.mapping import FixedToMoving, gridOf, ownGrid
+from DeepRegInspectorLib.probe import Probe
+from DeepRegInspectorLib.sections.base import Section
+
+_DISPLAYS = (
+    ("none", _("not shown"), _("The transform is not drawn.")),
+    ("grid", _("grid"), _("A regular grid, as the transform bends it when it is applied to the moving volume.")),
+    ("glyphs", _("arrows"), _("Where the transform moves points of the moving volume; coloured by length.")),
+    ("contours", _("contours"), _("Lines of equal displacement.")),
+)
+
+
+class DeformationSection(Section):
+    """Draws the transform.
+
+    Attributes:
+        display: offers how.
+        probe: follows the mouse.
+    """
+
+    name = "deformation"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._shownAs: tuple[Any, ...] = ()
+        self.display = ChoiceBox(self.ui.displayComboBox, _DISPLAYS)
+        self.display.changed.connect(lambda value: self.context.set("display", value))
+        self.ui.spacingSlider.connect("valueChanged(double)", lambda _value: self._show())
+        self.probe = Probe(self._sayProbe)
+
+    def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
+        before = former.get("transform")
+        if "transform" in changed and before is not None and before.GetScene() is not None and self._shownAs:
+            result_view.showGrid(before, None, False)
+
+    def showParameters(self) -> None:
+        self.display.show(self.node.display)
+
+    def onParameters(self, changed: set[str]) -> None:
+        self._showProbe()
+        if changed & {"transform", "fixedVolume"} or self._shownAs != (self.node.display, self.node.display3D):
+            self._show(fresh=True)
+
+    def onModified(self, name: str) -> None:
+        self._showProbe()
+
+    def enable(self) -> None:
+        ui, node = self.ui, self.node
+        self.allow(ui.displayComboBox, node.transform is not None, _("Choose a transform first."))
+        self.allow(ui.probeCheckBox, node.transform is not None, _("Choose a transform first."))
+        ui.display3DCheckBox.setEnabled(node.transform is not None and node.display != "none")
+        ui.spacingSlider.setEnabled(node.transform is not None and node.display != "none")
+
+    def resume(self) -> None:
+        self._showProbe()
+
+    def rest(self) -> None:
+        self.probe.stop()
+
+    # ----------------------------------------------------------------- display
+
+    def _show(self, fresh: bool = False) -> None:
+        """Draw the transform as it is chosen; ``fresh`` takes the spacing that suits its size."""
+        node, ui = self.node, self.ui
+        if node is None or self.context.updating:
+            return
+        self._shownAs = (node.display, node.display3D)
+        if node.transform is None:
+            ui.displayInfoLabel.text = ""
+            return
+        if node.display == "none":
+            result_view.showGrid(node.transform, None, False)
+            ui.displayInfoLabel.text = ""
+            return
+        longest = self._longest()
+        if fresh:
+            if node.display == "contours":
+                spacing = result_view.plainLength(max(longest, 0.5) / 6.0)
+            else:
+                spacing = result_view.gridSpacing(node.transform, node.fixedVolume)
+            with self.context.quiet():
+                ui.spacingSlider.value = max(ui.spacingSlider.minimum, min(ui.spacingSlider.maximum, spacing))
+        spacing = ui.spacingSlider.value
+        result_view.showDeformation(node.transform, node.fixedVolume, node.display, spacing, node.display3D, longest)
+        node.transform.GetDisplayNode().SetColorMap(charts.lengthRamp(max(longest, 0.1)))
+        what = {"grid": _("Lines every {spacing:g} mm"), "glyphs": _("Arrows every {spacing:g} mm"), "contours": _("A line every {spacing:g} mm of displacement")}
+        ui.displayInfoLabel.text = what[node.display].format(spacing=spacing) + _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
+
+    def _longest(self) -> float:
+        """Longest displacement over the fixed volume, mm, from some thousand points."""
+        node = self.node
+        if node.fixedVolume is not None:
+            geometry = gridOf(node.fixedVolume)
+        else:
+            own = ownGrid(node.transform)
+            if own is None:
+                return 10.0
+            geometry = own[1]
+        geometry = fields.coarser(geometry, 8000)
+        index = np.stack(np.unravel_index(np.arange(geometry.voxels), geometry.size, order="F"), axis=1)
+        matrix = geometry.ijkToRas()
+        points = index @ matrix[:3, :3].T + matrix[:3, 3]
+        return float(np.linalg.norm(FixedToMoving(node.transform)(points) - points, axis=1).max())
+
+    # ------------------------------------------------------------------- probe
+
+    def _showProbe(self) -> None:
+        node = self.node
+        if node is not None and node.probe and node.transform is not None:
+            self.probe.setInputs(node.transform, node.fixedLabels, node.movingLabels)
+            self.probe.start()
+        else:
+            self.probe.stop()
+
+    def _sayProbe(self, text: str) -> None:
+        self.ui.probeLabel.text = text

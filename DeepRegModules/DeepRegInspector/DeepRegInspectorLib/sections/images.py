@@ -1,0 +1,292 @@
+"""Over the fixed volume: the warped moving volume, or a map of the deformation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer import result_view
+from deepreg_slicer.choice_box import ChoiceBox
+from deepreg_slicer.cooperative import Cooperative
+from deepreg_slicer.volumes import newNode, setVolume
+from DeepRegInspectorLib import charts, fields, overlay, views
+from DeepRegInspectorLib.sections.base import Section
+
+_FLICKER = 500  # ms
+_OVERLAYS = (
+    ("none", _("not shown"), _("Only the fixed volume.")),
+    ("fade", _("fade"), _("The warped moving volume over the fixed one.")),
+    ("checkerboard", _("checkerboard"), _("Fields of one and of the other in turn: edges must go on from field to field.")),
+    ("flicker", _("flicker"), _("One and the other in turn: what moves is not aligned.")),
+    ("difference", _("difference"), _("Warped minus fixed. It says something only where both have the same contrast.")),
+)
+_MAPS = (
+    ("none", _("not shown"), _("No map.")),
+    ("jacobian", _("Jacobian"), _("Local change of volume: 1 is none, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta.")),
+    ("displacement", _("displacement"), _("Length of the displacement, mm.")),
+)
+
+
+class ImagesSection(Section):
+    """Makes the warped volume and the maps when they are first asked for, and shows one of them.
+
+    Attributes:
+        maps: of the transform, as they were last measured; None before.
+        otherFigures: of the second transform; None without one.
+    """
+
+    name = "images"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._work: Cooperative | None = None
+        self._warped: tuple[np.ndarray, np.ndarray, Any] | None = None
+        self.maps: fields.Maps | None = None
+        self.otherFigures: dict[str, Any] | None = None
+        self.overlay = ChoiceBox(self.ui.overlayComboBox, _OVERLAYS)
+        self.map = ChoiceBox(self.ui.mapComboBox, _MAPS)
+        self.flicker = qt.QTimer()
+        self.flicker.setInterval(_FLICKER)
+        self.flicker.connect("timeout()", self.onFlicker)
+        self._flickerOn = False
+        self.ui.overlaySlider.connect("valueChanged(double)", lambda _value: self._onMix())
+        self.overlay.changed.connect(self._onOverlay)
+        self.map.changed.connect(self._onMap)
+
+    @property
+    def busy(self) -> bool:
+        return self._work is not None
+
+    def forget(self) -> None:
+        self._stopWork()
+        self._warped = self.maps = self.otherFigures = None
+
+    def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
+        if changed & {"transform", "otherTransform", "fixedVolume", "movingVolume"}:
+            self._drop()
+
+    def onModified(self, name: str) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        """What was made of other inputs is not shown any more."""
+        self.forget()
+        shown = self.node.overlay != "none" or self.node.map != "none"
+        self.node.overlay = self.node.map = "none"
+        self.ui.mapInfoLabel.text = ""
+        if shown:
+            self._plain()
+
+    def showParameters(self) -> None:
+        self.overlay.show(self.node.overlay)
+        self.map.show(self.node.map)
+
+    def enable(self) -> None:
+        ui, node = self.ui, self.node
+        there = node.transform is not None
+        self.allow(ui.overlayComboBox, self.context.volumes() and there, _("Choose a transform and both volumes first."))
+        self.allow(ui.mapComboBox, there, _("Choose a transform first."))
+        ui.overlaySlider.setEnabled(node.overlay in ("fade", "checkerboard") or node.map != "none")
+
+    def resume(self) -> None:
+        if self.node.overlay == "flicker" and self._warped is not None:
+            self.flicker.start()
+
+    def rest(self) -> None:
+        self.flicker.stop()
+
+    def cleanup(self) -> None:
+        self._stopWork()
+
+    # -------------------------------------------------------------------- work
+
+    def _start(self, work: Generator[Any, None, Any], done: Callable[[Any], None]) -> None:
+        """Do work between the events of the window."""
+        self._stopWork()
+        self._work = Cooperative(work)
+
+        def finished(value: Any) -> None:
+            self._work = None
+            done(value)
+
+        def broken(error: Exception) -> None:
+            self._work = None
+            text = str(error)
+            self.ui.mapInfoLabel.text = text[:1].upper() + text[1:]
+            self.node.overlay = self.node.map = "none"
+
+        self._work.finished.connect(finished)
+        self._work.failed.connect(broken)
+        self._work.start()
+
+    def _stopWork(self) -> None:
+        if self._work is not None:
+            self._work.stop()
+            self._work = None
+
+    # ---------------------------------------------------------- warped volume
+
+    def _onOverlay(self, value: str) -> None:
+        if self.node is None or self.context.updating:
+            return
+        self.node.map = "none"
+        self.node.overlay = value
+        self.ui.mapInfoLabel.text = ""
+        self.flicker.stop()
+        if value == "none":
+            self._stopWork()
+            self._plain()
+        elif self._warped is None:
+            self.ui.mapInfoLabel.text = _("Warping the moving volume...")
+            self._start(self._warp(), self._onWarped)
+        else:
+            self._showOverlay()
+        self.context.enable()
+
+    def _warp(self) -> Generator[Any, None, tuple[np.ndarray, np.ndarray, Any]]:
+        node = self.node
+        values, geometry = yield from overlay.warped(node.transform, node.fixedVolume, node.movingVolume)
+        fixed = yield from overlay.onOwnGrid(node.fixedVolume)
+        return values, fixed, geometry
+
+    def _onWarped(self, made: tuple[np.ndarray, np.ndarray, Any]) -> None:
+        self._warped = made
+        node = self.node
+        if node.warped is None:
+            node.warped = newNode("vtkMRMLScalarVolumeNode", f"{node.movingVolume.GetName()} through {node.transform.GetName()}")
+        overlay.put(node.warped, made[0], made[2], node.movingVolume)
+        self.ui.mapInfoLabel.text = ""
+        self._showOverlay()
+
+    def _showOverlay(self) -> None:
+        node = self.node
+        share = self.ui.overlaySlider.value / 100.0
+        if node.overlay == "fade":
+            views.setLayers(node.fixedVolume, node.warped, share)
+        elif node.overlay == "flicker":
+            self._flickerOn = True
+            views.setLayers(node.fixedVolume, node.warped, 1.0)
+            self.flicker.start()
+        elif node.overlay in ("checkerboard", "difference"):
+            values, fixed, geometry = self._warped
+            if node.combined is None:
+                node.combined = newNode("vtkMRMLScalarVolumeNode", _("Fixed and warped"))
+            if node.overlay == "checkerboard":
+                extent = float((np.array(geometry.spacing) * np.array(geometry.size)).max())
+                mixed = overlay.checkerboard(fixed, values, geometry.spacing, extent * (0.03 + 0.17 * share))
+                overlay.put(node.combined, mixed, geometry, node.fixedVolume)
+            else:
+                difference = values.astype(np.float32) - fixed.astype(np.float32)
+                overlay.put(node.combined, difference, geometry, node.fixedVolume)
+                overlay.showDifference(node.combined, difference)
+            views.setLayers(node.combined, None, 0.0)
+
+    def _plain(self) -> None:
+        """Only the fixed volume."""
+        self.flicker.stop()
+        views.setLayers(self.node.fixedVolume, None, 0.0)
+
+    def _onMix(self) -> None:
+        node = self.node
+        if node is None or self._work is not None:
+            return
+        if node.overlay == "fade" or node.map != "none":
+            views.setOpacity(self.ui.overlaySlider.value / 100.0)
+        elif node.overlay == "checkerboard" and self._warped is not None:
+            self._showOverlay()
+
+    def onFlicker(self) -> None:
+        """Show the other of the two volumes."""
+        self._flickerOn = not self._flickerOn
+        views.setOpacity(1.0 if self._flickerOn else 0.0)
+
+    # -------------------------------------------------------------------- maps
+
+    def _onMap(self, value: str) -> None:
+        if self.node is None or self.context.updating:
+            return
+        self.flicker.stop()
+        self.node.overlay = "none"
+        self.node.map = value
+        if value == "none":
+            self._stopWork()
+            self.ui.mapInfoLabel.text = ""
+            self._plain()
+        elif self.maps is None:
+            self.ui.mapInfoLabel.text = _("Measuring the deformation...")
+            self._start(self._measureMaps(), self._onMaps)
+        else:
+            self._showMap()
+        self.context.enable()
+
+    def _measureMaps(self) -> Generator[Any, None, tuple[fields.Maps, dict[str, Any] | None]]:
+        """Maps of the transform, and figures of the second one."""
+        node = self.node
+        maps = yield from fields.mapsOf(node.transform, node.fixedVolume)
+        if node.otherTransform is None:
+            return maps, None
+        other = yield from fields.mapsOf(node.otherTransform, node.fixedVolume)
+        return maps, other.figures()
+
+    def _onMaps(self, measured: tuple[fields.Maps, dict[str, Any] | None]) -> None:
+        self.maps, self.otherFigures = measured
+        self._showMap()
+
+    def _mapText(self, figures: dict[str, Any]) -> str:
+        if self.node.map == "jacobian":
+            text = _("folded {folded:,} of {voxels:,} voxels ({share:.3g} %), Jacobian {low:.2f} to {high:.2f}, mean {mean:.2f}")
+        else:
+            text = _("displacement mean {length:.1f}, 95 % {p95:.1f}, maximum {most:.1f} mm")
+        lengths = figures["displacement_mm"]
+        return text.format(
+            folded=figures["folded"], voxels=figures["voxels"], share=figures["folding_percent"], low=figures["min_jacobian"], high=figures["max_jacobian"],
+            mean=figures["mean_jacobian"], length=lengths["mean"], p95=lengths["percentile95"], most=lengths["max"],
+        )
+
+    def _showMap(self) -> None:
+        node, maps = self.node, self.maps
+        figures = maps.figures()
+        if node.mapVolume is None:
+            node.mapVolume = newNode("vtkMRMLScalarVolumeNode", _("Map of the deformation"))
+            node.mapVolume.CreateDefaultDisplayNodes()
+        jacobian = node.map == "jacobian"
+        setVolume(node.mapVolume, fields.asImage(maps.jacobian if jacobian else maps.lengths), maps.geometry)
+        node.mapVolume.SetName(slicer.mrmlScene.GenerateUniqueName(_("Jacobian") if jacobian else _("Displacement (mm)")))
+        display = node.mapVolume.GetDisplayNode()
+        if jacobian:
+            result_view.showJacobian(node.mapVolume)
+        else:
+            display.SetAutoWindowLevel(False)
+            display.SetWindowLevelMinMax(0.0, max(1.0, figures["displacement_mm"]["percentile95"]))
+            display.SetAndObserveColorNodeID(charts.lengthColors().GetID())
+        label = self._folds(maps) if jacobian and maps.folded else None
+        views.setLayers(node.fixedVolume, node.mapVolume, self.ui.overlaySlider.value / 100.0, label)
+        grid = _("the transform's own grid") if maps.own else _("the grid of the fixed volume")
+        spacing = " \u00d7 ".join(f"{s:.3g}" for s in maps.geometry.spacing)
+        colors = _("Blue below 1, red above") if jacobian else _("Colours from 0 to {p95:.1f} mm").format(p95=figures["displacement_mm"]["percentile95"])
+        text = self._mapText(figures)
+        lines = [f"{text[:1].upper()}{text[1:]}. {colors}. " + _("Measured on {grid}, {spacing} mm.").format(grid=grid, spacing=spacing)]
+        if self.otherFigures is not None:
+            lines.append(_("Second transform: {text}.").format(text=self._mapText(self.otherFigures)))
+        self.ui.mapInfoLabel.text = "\n".join(lines)
+
+    def _folds(self, maps: fields.Maps) -> Any:
+        """A label map of the folded voxels, in magenta."""
+        node = self.node
+        if node.folds is None:
+            node.folds = newNode("vtkMRMLLabelMapVolumeNode", _("Folded voxels"))
+            node.folds.CreateDefaultDisplayNodes()
+            colors = newNode("vtkMRMLColorTableNode", _("Colour of folded voxels"))
+            colors.SetTypeToUser()
+            colors.SetNumberOfColors(2)
+            colors.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
+            colors.SetColor(1, "folded", 1.0, 0.0, 1.0, 1.0)
+            colors.SetHideFromEditors(True)
+            node.folds.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
+        setVolume(node.folds, fields.asImage((maps.jacobian <= 0.0).astype(np.uint8)), maps.geometry)
+        return node.folds

@@ -1,0 +1,112 @@
+"""Landmarks from and to files, and the menu that offers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from deepreg_engine.errors import EngineError
+from deepreg_engine.geometry.points import PointSet, read_points, write_points
+from DeepRegInspectorLib import views
+from DeepRegInspectorLib.landmarks import asCsv, definedIndices, positions
+from DeepRegInspectorLib.mapping import FLIP
+from DeepRegInspectorLib.sections.base import Section
+
+_FILES = "Points (*.csv *.fcsv *.mrk.json *.json)"
+
+
+class LandmarkFilesSection(Section):
+    """The menu of the button More.
+
+    Attributes:
+        actions: of the menu, by name.
+    """
+
+    name = "landmarkFiles"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        menu = qt.QMenu(self.ui.pointsMenuButton)
+        self.actions: dict[str, Any] = {}
+        for name, title, slot in (
+            ("propose", _("Propose partners of points that have none"), lambda: self.context.sections["picking"].proposeMissing()),
+            ("importFixed", _("Import fixed landmarks..."), lambda: self._onImport("fixed")),
+            ("importMoving", _("Import moving landmarks..."), lambda: self._onImport("moving")),
+            ("exportFixed", _("Export fixed landmarks..."), lambda: self._onExport("fixed")),
+            ("exportMoving", _("Export moving landmarks..."), lambda: self._onExport("moving")),
+            ("exportTable", _("Export table..."), self._onExportTable),
+        ):
+            action = menu.addAction(title)
+            action.connect("triggered()", slot)
+            self.actions[name] = action
+        self.ui.pointsMenuButton.setMenu(menu)
+
+    def enable(self) -> None:
+        fixed, moving = definedIndices(self.node.fixedPoints), definedIndices(self.node.movingPoints)
+        self.actions["propose"].setEnabled(self.context.volumes() and len(fixed) > len(moving))
+        self.actions["exportFixed"].setEnabled(bool(fixed))
+        self.actions["exportMoving"].setEnabled(bool(moving))
+        self.actions["exportTable"].setEnabled(bool(len(self.context.sections["landmarks"].pairs)))
+
+    def _onImport(self, side: str, path: str | None = None) -> None:
+        path = path or qt.QFileDialog.getOpenFileName(None, _("Import landmarks"), "", _FILES)
+        if not path:
+            return
+        with slicer.util.tryWithErrorDisplay(_("The landmarks cannot be imported.")):
+            self.importPoints(side, path)
+
+    def importPoints(self, side: str, path: str) -> None:
+        """Replace the points of a list by those of a file: CSV (LPS), .fcsv or .mrk.json.
+
+        Raises:
+            RuntimeError: with a text that says what is wrong with the file.
+        """
+        try:
+            found = read_points(path, f"{side} landmarks")
+        except EngineError as error:
+            raise RuntimeError(error.line()) from error
+        slicer.mrmlScene.SaveStateForUndo()
+        node = dict(zip(("fixed", "moving"), self.context.sections["landmarks"].lists()))[side]
+        state = node.StartModify()
+        try:
+            node.RemoveAllControlPoints()
+            back = None
+            if node.GetParentTransformNode() is not None:
+                back = vtk.vtkGeneralTransform()
+                node.GetParentTransformNode().GetTransformFromWorld(back)
+            for position, name in zip(found.positions * FLIP, found.labels):
+                place = back.TransformPoint(position.tolist()) if back is not None else position.tolist()
+                node.AddControlPoint(vtk.vtkVector3d(*place), name)
+        finally:
+            node.EndModify(state)
+        views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
+        self.context.refresh()
+
+    def _onExport(self, side: str, path: str | None = None) -> None:
+        path = path or qt.QFileDialog.getSaveFileName(None, _("Export landmarks"), f"{side}.csv", _FILES)
+        if path:
+            with slicer.util.tryWithErrorDisplay(_("The landmarks cannot be exported.")):
+                self.exportPoints(side, path)
+
+    def exportPoints(self, side: str, path: str) -> None:
+        """Write a list, world coordinates, as CSV (LPS), .fcsv or .mrk.json.
+
+        Raises:
+            RuntimeError: if that cannot be done.
+        """
+        node = self.node.fixedPoints if side == "fixed" else self.node.movingPoints
+        indices = definedIndices(node)
+        try:
+            write_points(path, PointSet(positions(node, indices) * FLIP, tuple(node.GetNthControlPointLabel(number) for number in indices)))
+        except EngineError as error:
+            raise RuntimeError(error.line()) from error
+
+    def _onExportTable(self, path: str | None = None) -> None:
+        path = path or qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", "CSV (*.csv)")
+        if path:
+            with slicer.util.tryWithErrorDisplay(_("The table cannot be exported.")), open(path, "w", encoding="utf-8") as stream:
+                stream.write(asCsv(self.context.sections["landmarks"].pairs))

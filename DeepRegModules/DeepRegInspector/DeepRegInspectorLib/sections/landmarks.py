@@ -1,0 +1,161 @@
+"""Landmark pairs: their errors in a table and a summary; the views go to the pair that is selected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.volumes import newNode
+from DeepRegInspectorLib import charts, views
+from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, pairsOf
+from DeepRegInspectorLib.mapping import FixedToMoving, isBelow, ownGrid
+from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.table import PairsTable
+
+
+class LandmarksSection(Section):
+    """Measures the pairs.
+
+    Attributes:
+        pairs: as they were last measured.
+        other: errors under the second transform (N,), mm, or None.
+        table: shows them.
+    """
+
+    name = "landmarks"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self.pairs: Pairs = pairsOf(None, None, None)
+        self.other: np.ndarray | None = None
+        self.table = PairsTable(self.ui.pairsTable)
+        self.table.selected.connect(self._onSelected)
+        self.table.ticked.connect(self._onTicked)
+        self.ui.acceptButton.connect("clicked(bool)", self._onAccept)
+        self.ui.removeButton.connect("clicked(bool)", self._onRemove)
+
+    def lists(self) -> tuple[Any, Any]:
+        """The two lists; those that are missing are made."""
+        node = self.node
+        for name, title, color in (("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)), ("movingPoints", _("Moving landmarks"), (1.0, 0.6, 0.15))):
+            if getattr(node, name) is None:
+                made = newNode("vtkMRMLMarkupsFiducialNode", title)
+                made.CreateDefaultDisplayNodes()
+                display = made.GetDisplayNode()
+                display.SetSelectedColor(*color)
+                display.SetTextScale(2.5)
+                display.SetGlyphScale(1.5)
+                made.SetControlPointLabelFormat("%d")
+                setattr(node, name, made)
+        return node.fixedPoints, node.movingPoints
+
+    # ----------------------------------------------------------------- measure
+
+    def refresh(self) -> None:
+        node = self.node
+        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform)
+        self.other = self._otherDistances()
+        self.table.show(self.pairs, self.other, charts.colorRange(self.pairs))
+        if self.context.sections["picking"].takeNew() and len(self.pairs):
+            self.table.mark(len(self.pairs) - 1)
+            views.jumpMoving(self.context.sections["sideBySide"].seenMoving(self.pairs.moving[-1]))
+        self.ui.summaryLabel.text = self._summary()
+
+    def _otherDistances(self) -> np.ndarray | None:
+        node = self.node
+        if node.otherTransform is None or not len(self.pairs):
+            return None
+        return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform).distances if not isBelow(node.movingPoints, node.transform) else (
+            np.linalg.norm(FixedToMoving(node.otherTransform)(self.pairs.fixed) - self.pairs.moving, axis=1)
+        )
+
+    def stages(self) -> dict[str, np.ndarray]:
+        """Errors (mm) of the pairs that count: before, after, and under the second transform."""
+        pairs = self.pairs
+        found = {_("before"): pairs.distancesBefore[pairs.used], _("after"): pairs.distances[pairs.used]}
+        if self.other is not None:
+            found[_("second")] = self.other[pairs.used]
+        return found
+
+    def _summary(self) -> str:
+        pairs = self.pairs
+        if self.node.fixedPoints is not None and self.node.fixedPoints is self.node.movingPoints:
+            return _("The fixed and the moving landmarks are the same list: choose another.")
+        if not len(pairs) and pairs.unpaired:
+            return _("{count} points have no partner yet: press More, then Propose partners.").format(count=pairs.unpaired)
+        if not len(pairs):
+            return _("There are no pairs yet. Press Pick in fixed and click a point in the fixed volume, or choose lists above.")
+        stages = {name: values for name, values in self.stages().items() if len(values)}
+        if not stages:
+            return _("No pair is ticked.")
+        rows = (
+            (_("mean"), np.mean), (_("median"), np.median), (_("95 %"), lambda values: np.percentile(values, 95)), (_("maximum"), np.max),
+        )
+        head = "".join(f"<td align='right'>&nbsp;&nbsp;{name}</td>" for name in stages)
+        lines = "".join(
+            f"<tr><td>{title}</td>" + "".join(f"<td align='right'>&nbsp;&nbsp;{measure(values):.2f}</td>" for values in stages.values()) + "</tr>"
+            for title, measure in rows
+        )
+        used, outliers = int(pairs.used.sum()), int(pairs.outliers.sum())
+        text = _("{used} of {count} pairs count.").format(used=used, count=len(pairs))
+        if np.isfinite(pairs.limit):
+            text += " " + _("Outliers (above {limit:.2f} mm): {outliers}.").format(limit=pairs.limit, outliers=outliers)
+        if pairs.unpaired:
+            text += " " + _("Points without a partner: {count}.").format(count=pairs.unpaired)
+        if self.node.transform is not None and ownGrid(self.node.transform) is not None:
+            outside = self._outside()
+            if outside:
+                text += " " + _("Outside the transform's grid, where it does nothing: {count}.").format(count=outside)
+        return f"<table><tr><td>{_('error (mm)')}</td>{head}</tr>{lines}</table>{text}"
+
+    def _outside(self) -> int:
+        _vectors, geometry = ownGrid(self.node.transform)
+        index = np.linalg.inv(geometry.ijkToRas())
+        place = self.pairs.fixed @ index[:3, :3].T + index[:3, 3]
+        return int((~np.all((place >= -0.5) & (place < np.array(geometry.size) - 0.5), axis=1)).sum())
+
+    def enable(self) -> None:
+        there = bool(len(self.pairs))
+        self.allow(self.ui.acceptButton, any(note.startswith(PROPOSED) for note in self.pairs.notes), _("No partner is only proposed."))
+        self.allow(self.ui.removeButton, there, _("There are no pairs yet."))
+
+    # -------------------------------------------------------------------- user
+
+    def _indices(self, number: int) -> tuple[int, int]:
+        """Numbers in the two lists of the points of a pair."""
+        return definedIndices(self.node.fixedPoints)[number], definedIndices(self.node.movingPoints)[number]
+
+    def _onAccept(self, *_arguments: Any) -> None:
+        number = self.table.current
+        if number < 0 or not self.pairs.notes[number].startswith(PROPOSED):
+            number = next((n for n, note in enumerate(self.pairs.notes) if note.startswith(PROPOSED)), -1)
+            if number >= 0:
+                self.table.select(number)
+            return
+        slicer.mrmlScene.SaveStateForUndo()
+        self.context.sections["picking"].accept(self._indices(number)[1])
+        self.context.refresh()
+
+    def _onRemove(self, *_arguments: Any) -> None:
+        number = self.table.current
+        if number < 0:
+            return
+        slicer.mrmlScene.SaveStateForUndo()
+        fixed, moving = self._indices(number)
+        self.node.fixedPoints.RemoveNthControlPoint(fixed)
+        self.node.movingPoints.RemoveNthControlPoint(moving)
+        self.context.refresh()
+
+    def _onTicked(self, number: int, on: bool) -> None:
+        slicer.mrmlScene.SaveStateForUndo()
+        fixed, moving = self._indices(number)
+        self.node.fixedPoints.SetNthControlPointSelected(fixed, on)
+        self.node.movingPoints.SetNthControlPointSelected(moving, on)
+        self.context.refresh()
+
+    def _onSelected(self, number: int) -> None:
+        if number < len(self.pairs):
+            self.context.sections["sideBySide"].jump(self.pairs.fixed[number], self.pairs.moving[number])

@@ -1,0 +1,158 @@
+"""Overlap of structures before and after, and inverse consistency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.volumes import NodeError
+from DeepRegInspectorLib import fields
+from DeepRegInspectorLib.overlap import OverlapRun
+from DeepRegInspectorLib.running import regionOf
+from DeepRegInspectorLib.sections.base import Section
+
+
+class OverlapSection(Section):
+    """The button Measure and what it finds.
+
+    Attributes:
+        reports: of overlap, one a transform, as they were last measured.
+        inverse: figures of inverse consistency; None before.
+    """
+
+    name = "overlap"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._run: OverlapRun | None = None
+        self.reports: list[dict[str, Any]] = []
+        self.inverse: dict[str, Any] | None = None
+        self._said = ""
+        ui = self.ui
+        ui.progressBar.setVisible(False)
+        ui.overlapTable.verticalHeader().setVisible(False)
+        ui.overlapTable.verticalHeader().setDefaultSectionSize(22)
+        ui.overlapTable.setVisible(False)
+        ui.compareButton.connect("clicked(bool)", self._onMeasure)
+
+    @property
+    def busy(self) -> bool:
+        return self._run is not None
+
+    def forget(self) -> None:
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
+            self.ui.progressBar.setVisible(False)
+        self.reports, self.inverse, self._said = [], None, ""
+
+    def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
+        if changed & {"transform", "otherTransform", "inverseTransform", "fixedLabels", "movingLabels"}:
+            self.forget()
+
+    def onParameters(self, changed: set[str]) -> None:
+        self._show()
+
+    def onModified(self, name: str) -> None:
+        self.forget()
+        self._show()
+
+    def cleanup(self) -> None:
+        self.forget()
+
+    def problem(self) -> str:
+        """Why nothing can be measured now, "" if it can."""
+        node = self.node
+        if node.transform is None:
+            return _("choose a transform")
+        labels = node.fixedLabels is not None and node.movingLabels is not None
+        if not labels and node.inverseTransform is None:
+            return _("choose two segmentations, or an inverse transform")
+        if labels and missingPackages():
+            return _("not installed: {names}; open the module DeepReg Setup").format(names=", ".join(missingPackages()))
+        if labels and self.context.client.computing:
+            return _("another computation is running: wait for its end")
+        if node.inverseTransform is not None and node.fixedVolume is None:
+            return _("choose the fixed volume")
+        return ""
+
+    def enable(self) -> None:
+        if self._run is not None:
+            return
+        problem = self.problem()
+        self.ui.compareButton.setEnabled(not problem)
+        self.ui.compareButton.toolTip = problem[:1].upper() + problem[1:] + "." if problem else _(
+            "Dice, 95 % Hausdorff distance and mean surface distance of each structure, before and after; and inverse consistency."
+        )
+
+    # ----------------------------------------------------------------- measure
+
+    def _onMeasure(self, *_arguments: Any) -> None:
+        node, ui = self.node, self.ui
+        self.inverse, self._said = None, ""
+        if node.inverseTransform is not None:
+            try:
+                self.inverse = fields.inverseConsistency(node.transform, node.inverseTransform, node.fixedVolume)
+                self._said = _(
+                    "Inverse consistency, there and back: mean {mean:.3f}, 95 % {percentile95:.3f}, maximum {max:.3f} mm ({points:,} points; outside the inverse: {outside:,})."
+                ).format(**self.inverse)
+            except (NodeError, RuntimeError) as error:
+                self._said = str(error)[:1].upper() + str(error)[1:]
+        if node.fixedLabels is not None and node.movingLabels is not None:
+            try:
+                self._run = OverlapRun(self.context.transforms(), node.fixedLabels, node.movingLabels, regionOf(node.fixedVolume, node.fixedLabels))
+            except NodeError as error:
+                self._onFailed(str(error))
+                return
+            self._run.progressed.connect(lambda fraction: setattr(ui.progressBar, "value", int(1000 * fraction)))
+            self._run.finished.connect(self._onOverlap)
+            self._run.failed.connect(self._onFailed)
+            ui.progressBar.setVisible(True)
+            ui.compareButton.setEnabled(False)
+            self._run.start()
+        self._show()
+
+    def _onOverlap(self, reports: list[dict[str, Any]]) -> None:
+        self._run = None
+        self.reports = reports
+        self.ui.progressBar.setVisible(False)
+        self._show()
+        self.enable()
+
+    def _onFailed(self, text: str) -> None:
+        self._run = None
+        self.ui.progressBar.setVisible(False)
+        self._said = "\n".join(line for line in (self._said, text[:1].upper() + text[1:]) if line)
+        self._show()
+        self.enable()
+
+    def _show(self) -> None:
+        ui = self.ui
+        ui.consistencyLabel.text = self._said
+        ui.overlapTable.setVisible(bool(self.reports))
+        if not self.reports:
+            return
+        first = self.reports[0]
+        stages = [(_("before"), [row["before"] for row in first["labels"]], first["mean_before"])]
+        for name, report in zip((_("after"), _("second")), self.reports):
+            stages.append((name, [row["after"] for row in report["labels"]], report["mean_after"]))
+        columns = [(measure, key, name, rows, mean) for measure, key in (("Dice", "dice"), ("HD95 (mm)", "hd95"), ("MSD (mm)", "mean_surface_distance"))
+                   for name, rows, mean in stages]
+        table = ui.overlapTable
+        table.setColumnCount(1 + len(columns))
+        table.setRowCount(len(first["labels"]) + 1)
+        table.setHorizontalHeaderLabels([_("Structure"), *(f"{measure}\n{name}" for measure, _key, name, _rows, _mean in columns)])
+        names = [_("mean"), *(row.get("name", str(row["label"])) for row in first["labels"])]
+        for row, name in enumerate(names):
+            table.setItem(row, 0, qt.QTableWidgetItem(name))
+            for column, (_measure, key, _name, rows, mean) in enumerate(columns, start=1):
+                value = (rows[row - 1] if row else mean)[key]
+                item = qt.QTableWidgetItem("-" if value is None else f"{value:.3f}" if key == "dice" else f"{value:.2f}")
+                item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter))
+                table.setItem(row, column, item)
+        table.setColumnWidth(0, 110)
+        for column in range(1, 1 + len(columns)):
+            table.setColumnWidth(column, 76)

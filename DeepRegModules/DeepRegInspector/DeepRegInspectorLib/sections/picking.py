@@ -1,0 +1,164 @@
+"""Landmarks that are picked in the fixed views, and partners that are proposed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from deepreg_slicer.volumes import mapPoints
+from DeepRegInspectorLib import views
+from DeepRegInspectorLib.landmarks import PROPOSED, definedIndices, positions
+from DeepRegInspectorLib.mapping import belowTransform
+from DeepRegInspectorLib.matching import Matcher
+from DeepRegInspectorLib.sections.base import Section
+
+
+class PickingSection(Section):
+    """Switches picking on and off, and finds partners. It comes before the section that measures the pairs."""
+
+    name = "picking"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._proposals: dict[str, np.ndarray] = {}
+        self._matcher: tuple[Any, Matcher] | None = None
+        self._isNew = False  # whether the last pair was just proposed
+        self._interaction: tuple[Any, int] | None = None
+        self.ui.pickButton.connect("toggled(bool)", self._onPick)
+
+    def forget(self) -> None:
+        self._proposals.clear()
+        self._matcher = None
+
+    def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
+        if changed & {"transform", "otherTransform", "fixedVolume", "movingVolume"}:
+            self._matcher = None
+
+    def onModified(self, name: str) -> None:
+        self._matcher = None
+
+    def refresh(self) -> None:
+        if self.ui.pickButton.checked:
+            self._proposeMissing(undo=False)
+        self._acceptMoved()
+
+    def takeNew(self) -> bool:
+        """Whether the last pair was just proposed; asked once."""
+        isNew, self._isNew = self._isNew, False
+        return isNew
+
+    def enable(self) -> None:
+        self.allow(self.ui.pickButton, self.context.volumes(), _("Choose the fixed and the moving volume first."), keep=self.ui.pickButton.checked)
+
+    def rest(self) -> None:
+        if self.ui.pickButton.checked:
+            self.ui.pickButton.checked = False
+
+    def cleanup(self) -> None:
+        self._dropInteraction()
+
+    # -------------------------------------------------------------------- pick
+
+    def _onPick(self, on: bool) -> None:
+        if self.node is None:
+            return
+        selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+        interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+        if on:
+            fixed, moving = self.context.sections["landmarks"].lists()
+            if len(definedIndices(fixed)) > len(definedIndices(moving)):
+                self._proposeMissing(undo=True)
+            views.assign(fixed, moving, self.node.vectors)
+            selection.SetReferenceActivePlaceNodeClassName(fixed.GetClassName())
+            selection.SetActivePlaceNodeID(fixed.GetID())
+            interaction.SetPlaceModePersistence(1)
+            interaction.SetCurrentInteractionMode(interaction.Place)
+            self._interaction = (interaction, interaction.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onInteraction))
+        else:
+            self._dropInteraction()
+            interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+    def _dropInteraction(self) -> None:
+        if self._interaction is not None:
+            self._interaction[0].RemoveObserver(self._interaction[1])
+            self._interaction = None
+
+    def _onInteraction(self, interaction: Any, _event: Any) -> None:
+        if interaction.GetCurrentInteractionMode() != interaction.Place and self.ui.pickButton.checked:
+            self.ui.pickButton.checked = False
+
+    # ----------------------------------------------------------------- propose
+
+    def proposeMissing(self) -> None:
+        """Propose partners of fixed points that have none, as the menu does."""
+        with slicer.util.tryWithErrorDisplay(_("No partner can be proposed."), waitCursor=True):
+            self.context.sections["landmarks"].lists()
+            self._proposeMissing(undo=True)
+            self.context.refresh()
+
+    def _proposeMissing(self, undo: bool) -> None:
+        node = self.node
+        fixed, moving = node.fixedPoints, node.movingPoints
+        if fixed is None or moving is None or fixed is moving or not self.context.volumes():
+            return
+        first, second = definedIndices(fixed), definedIndices(moving)
+        if len(first) <= len(second):
+            return
+        if undo:
+            slicer.mrmlScene.SaveStateForUndo()
+        matcher = self.matcher()
+        toLocal = self._movingToLocal()
+        state = moving.StartModify()
+        try:
+            for number, point in zip(first[len(second):], positions(fixed, first[len(second):])):
+                found = matcher.propose(point, node.window)
+                place = toLocal(found.position)
+                index = moving.AddControlPoint(vtk.vtkVector3d(*place), fixed.GetNthControlPointLabel(number))
+                moving.SetNthControlPointDescription(index, f"{PROPOSED}, confidence {found.confidence:.2f}")
+                self._proposals[moving.GetNthControlPointID(index)] = np.array(place)
+        finally:
+            moving.EndModify(state)
+        self._isNew = True
+
+    def _movingToLocal(self) -> Callable[[np.ndarray], list[float]]:
+        """From where moving points are below the transform to the list's own coordinates."""
+        above = belowTransform(self.node.movingPoints, self.node.transform)
+        back = above.GetInverse() if above is not None else None
+        return lambda point: mapPoints(back, np.asarray(point)[None])[0].tolist()
+
+    def matcher(self) -> Matcher:
+        """Finds partners between the volumes that are chosen."""
+        node = self.node
+        key = tuple((item, item.GetMTime()) for item in (node.fixedVolume, node.movingVolume))
+        if self._matcher is None or self._matcher[0] != key:
+            self._matcher = (key, Matcher(node.fixedVolume, node.movingVolume, node.transform))
+        return self._matcher[1]
+
+    # ------------------------------------------------------------------ accept
+
+    def accept(self, index: int) -> None:
+        """Take a moving point as the user's own.
+
+        Args:
+            index: of the point in its list.
+        """
+        moving = self.node.movingPoints
+        self._proposals.pop(moving.GetNthControlPointID(index), None)
+        moving.SetNthControlPointDescription(index, "")
+
+    def _acceptMoved(self) -> None:
+        """A proposal that was dragged is the user's own."""
+        moving = self.node.movingPoints
+        for identifier, place in list(self._proposals.items()):
+            number = moving.GetNthControlPointIndexByID(identifier) if moving is not None else -1
+            if number < 0:
+                del self._proposals[identifier]
+            elif np.linalg.norm(np.array(moving.GetNthControlPointPosition(number)) - place) > 1e-6:
+                del self._proposals[identifier]
+                if moving.GetNthControlPointDescription(number).startswith(PROPOSED):
+                    moving.SetNthControlPointDescription(number, "")

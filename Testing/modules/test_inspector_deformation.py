@@ -1,0 +1,134 @@
+"""The deformation in the Inspector: Jacobian and folds against closed forms, the warped volume against SimpleITK's, what is drawn, the probe."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from inspector_bench import IJK, SIZE, grid_node, inner, itk_transform, scene, settle, widget  # noqa: F401 - fixtures too
+from panels import world_image
+from world import add_linear, add_volume, matrix4, through
+
+
+def test_a_translation_has_jacobian_one_and_a_planted_fold_is_counted(widget, scene):
+    shift = widget.logic.jacobian(add_linear("shift", matrix4(np.eye(3), (3.0, -2.0, 5.0))), scene["fixed"])
+    assert shift["folded"] == 0 and abs(shift["min_jacobian"] - 1) < 1e-4 and abs(shift["max_jacobian"] - 1) < 1e-4 and not shift["own_grid"]
+    assert shift["displacement_mm"]["max"] == pytest.approx(np.sqrt(38.0), abs=1e-3)
+    size = (12, 11, 10)
+    vectors = np.zeros((10, 11, 12, 3))
+    along = IJK[:3, 0]
+    vectors[4, 5, 7] = -1.5 * along  # one voxel thrown back by one and a half: its neighbour at x - 1 sees -0.75, others not
+    vectors[7, 3, 4] = -2.5 * along
+    figures = widget.logic.jacobian(grid_node("fold", vectors.reshape(-1, 3), size, IJK))
+    # det = 1 + (u(i+1) - u(i-1)) / 2 along i: at i = 6: 1 - 0.75 > 0; at i = 3: 1 - 1.25 < 0. Nothing else folds.
+    assert figures["folded"] == 1 and figures["voxels"] == 1320 and figures["own_grid"]
+    assert figures["min_jacobian"] == pytest.approx(-0.25, abs=1e-4) and figures["max_jacobian"] == pytest.approx(2.25, abs=1e-4)
+
+
+def test_maps_and_folds_in_the_views(app, hands, widget, scene):
+    import slicer
+
+    vectors = scene["vectors"].reshape(*SIZE[::-1], 3).copy()
+    vectors[10, 10, 10] -= 2.5 * IJK[:3, 0]
+    folded = grid_node("folded", vectors.reshape(-1, 3), SIZE, IJK)
+    panel, ui = widget.panel, widget.ui
+    panel.inspect(folded, fixedVolume=scene["fixed"], movingVolume=scene["moving"])
+    ui.deformationCollapsibleButton.collapsed = False
+    app.process_events()
+    hands.choose(ui.mapComboBox, "Jacobian")
+    settle(app, widget)
+    assert "Folded 1 of 52,800 voxels" in ui.mapInfoLabel.text and "own grid" in ui.mapInfoLabel.text
+    mask = slicer.util.arrayFromVolume(panel.node.folds)
+    assert np.argwhere(mask).tolist() == [[10, 10, 9]]
+    composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
+    assert composite.GetForegroundVolumeID() == panel.node.mapVolume.GetID() and composite.GetLabelVolumeID() == panel.node.folds.GetID()
+    panel.node.otherTransform = scene["transform"]
+    settle(app, widget)
+    assert panel.node.map == "none"
+    hands.choose(ui.mapComboBox, "Jacobian")
+    settle(app, widget)
+    assert "Second transform: folded 0 of 52,800" in ui.mapInfoLabel.text
+    hands.choose(ui.mapComboBox, "displacement")
+    settle(app, widget)
+    assert "Displacement mean" in ui.mapInfoLabel.text
+    assert slicer.util.arrayFromVolume(panel.node.mapVolume).ravel() == pytest.approx(np.linalg.norm(vectors.reshape(-1, 3), axis=1), abs=1e-3)
+    hands.choose(ui.mapComboBox, "not shown")
+    assert composite.GetForegroundVolumeID() is None and ui.mapInfoLabel.text == ""
+
+
+@pytest.mark.parametrize("parents", ["none", "both"])
+def test_the_warped_volume_is_simpleitks(app, hands, widget, scene, parents):
+    import slicer
+
+    panel, ui = widget.panel, widget.ui
+    if parents == "both":
+        scene["fixed"].SetAndObserveTransformNodeID(add_linear("a", matrix4(np.eye(3), (2.0, 3.0, -1.0))).GetID())
+        turn = np.array([[0.996, -0.087, 0.0], [0.087, 0.996, 0.0], [0.0, 0.0, 1.0]])
+        turn = np.linalg.qr(turn)[0] @ np.diag(np.sign(np.diag(np.linalg.qr(turn)[0])))
+        scene["moving"].SetAndObserveTransformNodeID(add_linear("b", matrix4(turn, (4.0, -3.0, 3.0))).GetID())
+    ui.deformationCollapsibleButton.collapsed = False
+    app.process_events()
+    hands.choose(ui.overlayComboBox, "fade")
+    settle(app, widget)
+    itk = itk_transform(scene["vectors"], SIZE, IJK)
+    expected = sitk.Resample(sitk.Cast(world_image(scene["moving"]), sitk.sitkFloat32), world_image(scene["fixed"]), itk, sitk.sitkLinear, -9999.0)
+    there, ours = sitk.GetArrayFromImage(expected), slicer.util.arrayFromVolume(panel.node.warped).astype(float)
+    inside = there > -9000
+    inside[:2] = inside[-2:] = inside[:, :2] = inside[:, -2:] = inside[:, :, :2] = inside[:, :, -2:] = False
+    assert inside.mean() > 0.1 and np.percentile(np.abs(there - ours)[inside], 99) < 2.0
+    composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
+    assert composite.GetForegroundVolumeID() == panel.node.warped.GetID()
+    ui.overlaySlider.value = 30
+    assert composite.GetForegroundOpacity() == pytest.approx(0.3)
+    hands.choose(ui.overlayComboBox, "checkerboard")
+    fixed = slicer.util.arrayFromVolume(scene["fixed"])
+    mixed = slicer.util.arrayFromVolume(panel.node.combined)
+    assert composite.GetBackgroundVolumeID() == panel.node.combined.GetID()
+    assert np.all((mixed == fixed) | (mixed == ours)) and 0.3 < np.mean(mixed == fixed) < 0.8
+    hands.choose(ui.overlayComboBox, "difference")
+    assert np.allclose(slicer.util.arrayFromVolume(panel.node.combined), ours - fixed, atol=1e-3)
+    hands.choose(ui.overlayComboBox, "flicker")
+    opacities = set()
+    for _ in range(3):
+        panel.sections["images"].onFlicker()
+        opacities.add(composite.GetForegroundOpacity())
+    assert opacities == {0.0, 1.0} and panel.sections["images"].flicker.isActive()
+    hands.choose(ui.overlayComboBox, "not shown")
+    assert not panel.sections["images"].flicker.isActive() and composite.GetBackgroundVolumeID() == scene["fixed"].GetID() and composite.GetForegroundVolumeID() is None
+
+
+def test_grid_arrows_and_contours(app, hands, widget, scene):
+    ui = widget.ui
+    ui.deformationCollapsibleButton.collapsed = False
+    app.process_events()
+    for choice, words in (("grid", "Lines every"), ("arrows", "Arrows every"), ("contours", "of displacement")):
+        hands.choose(ui.displayComboBox, choice)
+        display = scene["transform"].GetDisplayNode()
+        assert display.GetVisibility() and display.GetVisibility2D() and not display.GetVisibility3D()
+        assert words in ui.displayInfoLabel.text and "mm" in ui.displayInfoLabel.text
+    hands.click(ui.display3DCheckBox)
+    assert display.GetVisibility3D()
+    hands.choose(ui.displayComboBox, "grid")
+    ui.spacingSlider.value = 7.5
+    assert display.GetGridSpacingMm() == pytest.approx(7.5)
+    hands.choose(ui.displayComboBox, "not shown")
+    assert not display.GetVisibility()
+
+
+def test_the_probe_tells_what_is_under_the_mouse(app, hands, widget, scene):
+    import slicer
+
+    panel, ui = widget.panel, widget.ui
+    labels = add_volume("organs", np.ones(SIZE[::-1], dtype=np.uint8), IJK, "vtkMRMLLabelMapVolumeNode")
+    panel.node.fixedLabels = labels
+    ui.deformationCollapsibleButton.collapsed = False
+    app.process_events()
+    hands.click(ui.probeCheckBox)
+    point = inner(1)[0]
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCursorPositionRAS(point.tolist())
+    length = np.linalg.norm(through(scene["transform"], point[None], inverse=True)[0] - point)
+    assert f"Displacement {length:.2f} mm" in ui.probeLabel.text and "Jacobian" in ui.probeLabel.text and "Fixed: " in ui.probeLabel.text
+    hands.click(ui.probeCheckBox)
+    assert ui.probeLabel.text == ""

@@ -1,0 +1,277 @@
+"""The Inspector's landmark pairs under a user's hands; errors against SimpleITK's."""
+
+from __future__ import annotations
+
+import csv
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from inspector_bench import IJK, SIZE, displacement, inner, itk_transform, markups, scene, settle, texts, widget  # noqa: F401 - fixtures too
+from panels import world_image
+from world import TURN, add_linear, add_warp, matrix4, through
+
+ABOVE = matrix4(TURN, (20.0, -30.0, 40.0))
+
+
+@pytest.mark.parametrize("parents", ["none", "both, differently", "seen through the transform"])
+def test_errors_are_those_of_simpleitk(app, widget, scene, parents):
+    """World coordinates: lists and volumes under parents, the moving list perhaps under the transform itself."""
+    from deepreg_slicer.result_view import moveThrough
+
+    fixed_world = inner(12)
+    moving_world = fixed_world + displacement(fixed_world) + np.random.default_rng(1).normal(scale=2.0, size=(12, 3))
+    above = [np.eye(4), np.eye(4)] if parents == "none" else [ABOVE, matrix4(TURN.T, (5.0, -20.0, 3.0))]
+    lists = []
+    for name, world, matrix, volume in zip(("f", "m"), (fixed_world, moving_world), above, (scene["fixed"], scene["moving"])):
+        local = (np.column_stack([world, np.ones(12)]) @ np.linalg.inv(matrix).T)[:, :3]
+        node = markups(name, local)
+        if parents != "none":
+            parent = add_linear(f"above {name}", matrix)
+            node.SetAndObserveTransformNodeID(parent.GetID())
+        lists.append(node)
+    if parents == "seen through the transform":
+        moveThrough(lists[1], scene["transform"], True)
+    widget.panel.node.fixedPoints, widget.panel.node.movingPoints = lists
+    settle(app, widget)
+    itk = itk_transform(scene["vectors"], SIZE, IJK)
+    flip = np.array([-1, -1, 1])
+    mapped = np.array([itk.TransformPoint((point * flip).tolist()) for point in fixed_world]) * flip
+    truth = mapped - moving_world
+    pairs = widget.panel.sections["landmarks"].pairs
+    assert np.abs(pairs.after - truth).max() < 1e-3 and np.abs(pairs.before - (fixed_world - moving_world)).max() < 1e-6
+    figures = widget.logic.landmarkErrors(scene["transform"], *lists)
+    distances = np.linalg.norm(truth, axis=1)
+    for name, value in (("mean", distances.mean()), ("median", np.median(distances)), ("percentile95", np.percentile(distances, 95)), ("max", distances.max())):
+        assert figures["after"][name] == pytest.approx(value, abs=1e-3)
+    assert texts(widget, 2) == [f"{d:.2f}" for d in distances] and f"{distances.mean():.2f}" in widget.ui.summaryLabel.text
+
+
+@pytest.mark.parametrize("kind", ["linear", "warp", "nested"])
+def test_any_transform_is_measured(widget, kind):
+    fixed, moving = inner(6), inner(6, 1)
+    if kind == "warp":
+        node = add_warp("warp", 4.0)
+    else:
+        node = add_linear("linear", ABOVE)
+        if kind == "nested":
+            node.SetAndObserveTransformNodeID(add_warp("warp", 4.0).GetID())
+    errors = widget.logic.landmarkErrors(node, markups("a", fixed), markups("b", moving))
+    truth = through(node, fixed, inverse=True) - moving
+    assert np.abs(np.array([entry["error_mm"] for entry in errors["each"]]) - truth).max() < 1e-3
+
+
+@pytest.mark.parametrize("parent", [False, True])
+def test_a_b_spline_from_a_file_is_simpleitks(widget, scene, tmp_path, parent):
+    import slicer
+
+    image = world_image(scene["fixed"])
+    itk = sitk.BSplineTransformInitializer(image, [6, 5, 4])
+    itk.SetParameters(np.random.default_rng(2).normal(scale=4.0, size=itk.GetNumberOfParameters()).tolist())
+    sitk.WriteTransform(itk, str(tmp_path / "spline.tfm"))
+    node = slicer.util.loadTransform(str(tmp_path / "spline.tfm"))
+    fixed, moving = inner(15), inner(15, 1)
+    lists = [markups("a", fixed), markups("b", moving)]
+    if parent:
+        above = add_linear("above", ABOVE)
+        lists[0] = markups("c", (np.column_stack([fixed, np.ones(15)]) @ np.linalg.inv(ABOVE).T)[:, :3])
+        lists[0].SetAndObserveTransformNodeID(above.GetID())
+    flip = np.array([-1, -1, 1])
+    truth = np.array([itk.TransformPoint((point * flip).tolist()) for point in fixed]) * flip - moving
+    errors = widget.logic.landmarkErrors(node, *lists)
+    assert np.abs(np.array([entry["error_mm"] for entry in errors["each"]]) - truth).max() < 1e-3
+    figures = widget.logic.jacobian(node, scene["fixed"])
+    field = sitk.TransformToDisplacementField(itk, sitk.sitkVectorFloat64, image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+    lengths = np.linalg.norm(sitk.GetArrayFromImage(field), axis=-1)
+    assert not figures["own_grid"] and figures["displacement_mm"]["mean"] == pytest.approx(lengths.mean(), abs=1e-3)
+
+
+def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
+    """Ten pairs with the mouse; one dragged, one excluded."""
+    import slicer
+
+    manager, ui, panel = slicer.app.layoutManager(), widget.ui, widget.panel
+    slicer.util.setSliceViewerLayers(background=scene["fixed"], fit=True)
+    view = manager.sliceWidget("Red").sliceView()
+    manager.viewport().resize(900, 800)
+    manager.viewport().show()
+    app.process_events()
+    panel.node.window = 6.0
+    slicer.mrmlScene.SetUndoOn()
+    hands.click(ui.pickButton)
+    for n in range(10):
+        at = (view.width // 2 - 60 + 30 * (n % 5), view.height // 2 - 20 + 36 * (n // 5))
+        hands.move(view, at)
+        hands.click(view, at=at)
+        settle(app, widget)
+    assert len(panel.sections["landmarks"].pairs) == 10 and ui.pickButton.checked
+    hands.click(ui.pickButton)
+    assert not ui.pickButton.checked
+    pairs = panel.sections["landmarks"].pairs
+    truth = pairs.fixed + displacement(pairs.fixed)
+    errors = np.linalg.norm(pairs.moving - truth, axis=1)
+    confidences = [float(note.rsplit(" ", 1)[1]) for note in pairs.notes]
+    assert all(note.startswith("proposed") for note in pairs.notes) and np.median(errors) < 0.6 and max(confidences) > 0.1, (errors, confidences)
+    # Drag: the error is another one, and the proposal the user's own.
+    moving = panel.node.movingPoints
+    moving.SetNthControlPointPosition(3, *(pairs.moving[3] + (0.0, 9.0, 0.0)))
+    settle(app, widget)
+    assert panel.sections["landmarks"].pairs.distances[3] > 6.0 and panel.sections["landmarks"].pairs.notes[3] == "" and panel.sections["landmarks"].pairs.outliers[3]
+    assert "outlier" in texts(widget, 4)[3] and "Outliers" in ui.summaryLabel.text
+    # Exclude it with its tick; the summary goes without it.
+    import qt
+
+    ui.pairsTable.item(3, 0).setCheckState(qt.Qt.Unchecked)
+    settle(app, widget)
+    assert not panel.sections["landmarks"].pairs.used[3] and "9 of 10 pairs count" in ui.summaryLabel.text
+    assert not panel.node.fixedPoints.GetNthControlPointSelected(3)
+    assert panel.sections["landmarks"].pairs.summary()["after"]["max"] < 6.0
+    # Sort by the error after: the worst first, then last.
+    ui.pairsTable.horizontalHeader().sectionClicked.emit(2)
+    assert texts(widget, 0)[0] == panel.sections["landmarks"].pairs.names[3]
+    ui.pairsTable.horizontalHeader().sectionClicked.emit(2)
+    assert texts(widget, 0)[-1] == panel.sections["landmarks"].pairs.names[3]
+    # Accept one, remove one, undo.
+    panel.sections["landmarks"].table.select(0)
+    hands.click(ui.acceptButton)
+    assert panel.sections["landmarks"].pairs.notes[0] == ""
+    panel.sections["landmarks"].table.select(5)
+    hands.click(ui.removeButton)
+    assert len(panel.sections["landmarks"].pairs) == 9
+    slicer.mrmlScene.Undo()
+    settle(app, widget)
+    assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
+    # A pair that was picked goes as one.
+    hands.click(ui.pickButton)
+    hands.move(view, (view.width // 2, view.height // 2 + 80))
+    hands.click(view, at=(view.width // 2, view.height // 2 + 80))
+    settle(app, widget)
+    hands.click(ui.pickButton)
+    assert len(panel.sections["landmarks"].pairs) == 11
+    slicer.mrmlScene.Undo()
+    settle(app, widget)
+    assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
+
+
+def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, widget, scene):
+    import slicer
+
+    from DeepRegInspectorLib import views
+
+    fixed = inner(5)
+    panel = widget.panel
+    panel.node.fixedPoints, panel.node.movingPoints = markups("f", fixed), markups("m", fixed + displacement(fixed) + 3.0)
+    settle(app, widget)
+    hands.click(widget.ui.sideBySideButton)
+    app.process_events()
+    assert views.isSideBySide() and len(views.movingNodes()) == 2
+    panel.sections["landmarks"].table.select(2)
+    app.process_events()
+
+    def middle(node):
+        return np.array([node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)])
+
+    assert np.allclose(middle(views.fixedNodes()[0]), panel.sections["landmarks"].pairs.fixed[2], atol=1e-3)
+    assert np.allclose(middle(views.movingNodes()[0]), panel.sections["landmarks"].pairs.moving[2], atol=1e-3)
+    # The moving views follow the fixed ones through the transform.
+    views.fixedNodes()[0].JumpSliceByCentering(*fixed[4])
+    app.process_events()
+    assert np.allclose(middle(views.movingNodes()[0]), through(scene["transform"], fixed[4:5], inverse=True)[0], atol=1e-2)
+    assert list(panel.node.movingPoints.GetDisplayNode().GetViewNodeIDs()) == [node.GetID() for node in views.movingNodes()]
+    composite = slicer.app.layoutManager().sliceWidget(views.MOVING[0]).sliceLogic().GetSliceCompositeNode()
+    assert composite.GetBackgroundVolumeID() == scene["moving"].GetID()
+    # Fixed points are not picked in the moving views.
+    manager = slicer.app.layoutManager()
+    manager.viewport().resize(900, 800)
+    manager.viewport().show()
+    app.process_events()
+    hands.click(widget.ui.pickButton)
+    for name, count in ((views.MOVING[0], 5), ("Red", 6)):
+        view = manager.sliceWidget(name).sliceView()
+        at = (view.width // 2 + 20, view.height // 2 + 10)
+        hands.move(view, at)
+        hands.click(view, at=at)
+        settle(app, widget)
+        assert len(panel.sections["landmarks"].pairs) == count, name
+    assert panel.sections["landmarks"].table.current == 5 and np.allclose(middle(views.movingNodes()[0]), panel.sections["landmarks"].pairs.moving[5], atol=1e-3)
+    hands.click(widget.ui.pickButton)
+    hands.click(widget.ui.removeButton)
+    # Vectors: as many arrows as pairs, coloured by mm.
+    hands.click(widget.ui.vectorsButton)
+    display = panel.node.vectors.GetDisplayNode()
+    assert display.GetScalarVisibility() and display.GetActiveScalarName() == "error (mm)" and display.GetVisibility()
+    lengths = slicer.util.arrayFromModelPointData(panel.node.vectors, "error (mm)")
+    assert lengths.max() == pytest.approx(panel.sections["landmarks"].pairs.distances.max(), abs=1e-3)
+    hands.click(widget.ui.histogramButton)
+    counts = [slicer.util.arrayFromTableColumn(panel.node.table, name).sum() for name in ("before", "after")]
+    assert counts == [5, 5] and panel.node.chart.GetNumberOfPlotSeriesNodes() == 2
+    hands.click(widget.ui.vectorsButton)
+    assert not display.GetVisibility()
+    hands.click(widget.ui.sideBySideButton)
+    assert not views.isSideBySide() and not panel.node.movingPoints.GetDisplayNode().GetViewNodeIDs()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".fcsv", ".mrk.json"])
+def test_files_there_and_back(app, widget, tmp_path, ending):
+    fixed = inner(4)
+    panel = widget.panel
+    panel.node.fixedPoints, panel.node.movingPoints = markups("f", fixed), markups("m", fixed + 2.0)
+    panel.node.movingPoints.SetAndObserveTransformNodeID(add_linear("above", ABOVE).GetID())
+    settle(app, widget)
+    before = panel.sections["landmarks"].pairs
+    for side in ("fixed", "moving"):
+        panel.sections["landmarkFiles"].exportPoints(side, str(tmp_path / f"{side}{ending}"))
+    for side in ("fixed", "moving"):
+        panel.sections["landmarkFiles"].importPoints(side, str(tmp_path / f"{side}{ending}"))
+    settle(app, widget)
+    assert np.allclose(panel.sections["landmarks"].pairs.fixed, before.fixed, atol=1e-5) and np.allclose(panel.sections["landmarks"].pairs.moving, before.moving, atol=1e-5)
+    panel.sections["landmarkFiles"]._onExportTable(str(tmp_path / "table.csv"))
+    with open(tmp_path / "table.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["after (mm)"]) for row in rows] == pytest.approx(panel.sections["landmarks"].pairs.distances.tolist(), abs=1e-3)
+    with pytest.raises(RuntimeError, match="do not exist"):
+        panel.sections["landmarkFiles"].importPoints("fixed", str(tmp_path / "none.csv"))
+
+
+def test_points_without_a_partner_get_one(app, widget):
+    panel = widget.panel
+    panel.node.fixedPoints = markups("f", inner(3))
+    settle(app, widget)
+    assert "3 points have no partner" in widget.ui.summaryLabel.text
+    panel.sections["landmarkFiles"].actions["propose"].trigger()
+    settle(app, widget)
+    assert len(panel.sections["landmarks"].pairs) == 3 and all(note.startswith("proposed") for note in panel.sections["landmarks"].pairs.notes)
+
+
+def test_a_thousand_landmarks_stay_fluid(app, widget):
+    fixed = inner(1000)
+    panel = widget.panel
+    panel.node.fixedPoints, panel.node.movingPoints = markups("f", fixed), markups("m", fixed + displacement(fixed) + np.random.default_rng(0).normal(size=(1000, 3)))
+    settle(app, widget)
+    times = []
+    for number in (10, 500, 900):
+        start = time.perf_counter()
+        panel.sections["landmarks"].table.select(number)
+        app.process_events()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.1, times
+    start = time.perf_counter()
+    panel.node.movingPoints.SetNthControlPointPosition(7, 1.0, 2.0, 3.0)
+    settle(app, widget)
+    assert time.perf_counter() - start < 0.5
+
+
+def test_two_transforms_side_by_side(app, widget):
+    fixed = inner(8)
+    panel = widget.panel
+    panel.node.fixedPoints, panel.node.movingPoints = markups("f", fixed), markups("m", fixed + displacement(fixed))
+    panel.node.otherTransform = other = add_linear("other", matrix4(np.eye(3), (-5.0, -5.0, -5.0)))
+    settle(app, widget)
+    expected = np.linalg.norm(through(other, fixed, inverse=True) - panel.sections["landmarks"].pairs.moving, axis=1)
+    assert not widget.ui.pairsTable.isColumnHidden(3) and texts(widget, 3) == [f"{d:.2f}" for d in expected]
+    assert "second" in widget.ui.summaryLabel.text
+    panel.node.otherTransform = None
+    settle(app, widget)
+    assert widget.ui.pairsTable.isColumnHidden(3)
