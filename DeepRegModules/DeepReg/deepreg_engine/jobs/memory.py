@@ -1,4 +1,4 @@
-"""Memory that a run gives back only at its end.
+"""Memory that a run gives back only at its end, and what is kept between jobs only as long as nobody needs its room.
 
 A registration makes and drops volumes of the same few sizes hundreds of times. The C library gives large blocks back to the
 system at once and asks for them anew, and the system clears every page of them each time: up to a fifth of a run's time.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Options of glibc's mallopt: how much may lie free at the end of the heap, and from what size on a block is not of the heap.
@@ -18,10 +18,25 @@ _LARGEST_BLOCK, _LARGEST_REST = 1 << 30, (1 << 31) - 1
 # Bytes: where glibc's own adaptation ends in a process that uses large blocks; once set, it adapts no more.
 _USUAL_BLOCK, _USUAL_REST = 32 << 20, 64 << 20
 
+_droppers: list[Callable[[], None]] = []
+
+
+def drop_when_needed(drop: Callable[[], None]) -> None:
+    """Name a function that forgets what is kept for a later job; it is called when another job needs memory."""
+    if drop not in _droppers:
+        _droppers.append(drop)
+
+
+def make_room() -> None:
+    """Forget what is kept between jobs: a job that needs memory begins with this."""
+    for drop in _droppers:
+        drop()
+
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Within, freed memory is kept for what comes next; afterwards all of it goes back. Does nothing without glibc."""
+    """Within, freed memory is kept for what comes next; afterwards all of it goes back. Makes room at first. Does no more without glibc."""
+    make_room()
     library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if library is None:
         yield

@@ -216,6 +216,20 @@ def self_test(arguments: dict, job: Job) -> dict:
     return {"passed": not problems, "problems": problems, "summary": summary, "report": report}
 
 
+def explain_open(arguments: dict, job: Job) -> dict:
+    """Open a pair and its result for questions: arguments are those of ExplanationRequest. Returns ``state``, by which it is asked."""
+    from deepreg_engine.jobs.explanation import ExplanationRequest, open_explanation
+
+    return open_explanation(ExplanationRequest(**_known(arguments, ExplanationRequest)), job.progress)
+
+
+def explain(arguments: dict, job: Job) -> dict:
+    """Answer one question about what is open: ``what``, ``state``, and the question's own arguments."""
+    from deepreg_engine.jobs.explanation import answer
+
+    return answer(arguments, job.progress)
+
+
 def _known(arguments: dict, request: type) -> dict:
     """The arguments, if a request has them all.
 
@@ -247,4 +261,6 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "import-model": import_model,
     "phantom": phantom,
     "self-test": self_test,
+    "explain-open": explain_open,
+    "explain": explain,
 }

@@ -25,6 +25,7 @@ from deepreg_engine.geometry.point_clouds import checked_clouds, read_cloud
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_pairs, read_points
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES, add_field
 from deepreg_engine.jobs.label_names import read_label_names
+from deepreg_engine.jobs.memory import make_room
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
@@ -154,6 +155,7 @@ def run_points(request: PointsRequest, progress: Progress) -> dict:
     """
     begun = time.perf_counter()
     _check(request)
+    make_room()
     progress(0.0, "reading the points" if request.fixed_points else "reading the images")
     inputs = _read(request)
     import torch

@@ -50,7 +50,7 @@ _VARIANCE, _REWEIGHTINGS = 9.0, 3
 # Sigma (mm) with which drift begins where belief propagation has ended, and the outliers it then assumes at least.
 _NEAR, _NEAR_OUTLIERS = 3.0, 0.4
 # A partner within this distance (mm) of where the map leads confirms it.
-_CONFIRMED = 5.0
+CONFIRMED = 5.0
 # Pairs of features that are compared at once.
 _PAIRS = 4_000_000
 # Points a thin-plate spline is made of at most.
@@ -230,32 +230,16 @@ class _Registration:
         best = probability.argmax(1)
         partners = chosen.gather(1, best[:, None])[:, 0]
         apart = (present[:, None] + moves - found(self._fixed)[:, None]).norm(dim=2)
-        confidence = (probability * (apart < _CONFIRMED)).sum(1)
+        confidence = (probability * (apart < CONFIRMED)).sum(1)
         self._seconds["belief propagation"] = time.perf_counter() - begun
         return found, partners, confidence
 
     def _look(self, points: Tensor) -> Tensor:
-        """Features of points; in float32 digits would be lost far from the origin."""
-        return self._matcher.features((points - points.mean(0)).float())
+        return looks_of(points, self._matcher)
 
     def _match(self, present: Tensor, other: Tensor | None, edges: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Candidates (N, K), their displacements (N, K, 3) and probabilities (N, K)."""
-        parameters, matcher = self._parameters, self._matcher
-        candidates = nearest(present, self._moving, parameters.candidates)
-        moves = (self._moving[candidates] - present[:, None]).float()
-        space, bond = _PLAIN_SPACE, _PLAIN_BOND
-        if matcher is not None:
-            space, bond = float(matcher.log_space.exp()), float(matcher.log_bond.exp())
-        cost = parameters.space_weight * _SPACE[number] * space * (moves * moves).sum(2)
-        if matcher is not None:
-            own = self._look(present)
-            unlike = _apart(own, other, candidates)
-            cost = cost + parameters.feature_weight * matcher.log_scale.exp() * unlike
-        likely = likeliest(cost, parameters.kept)
-        cost, candidates = cost.gather(1, likely), candidates.gather(1, likely)
-        moves = moves.gather(1, likely[..., None].expand(-1, -1, 3))
-        beliefs = belief_propagation(cost, moves, edges, parameters.bond * bond, parameters.messages)
-        return candidates, moves, marginals(beliefs, _SHARPNESS)
+        return candidate_partners(present, self._moving, edges, self._parameters, self._matcher, other, number)
 
     def _fit(
         self, affine: SmoothMap, factor: Factor, kernel: Kernel, targets: Tensor, variance: Tensor, ridge: float
@@ -317,6 +301,45 @@ class _Registration:
             fixed, moved = fixed[chosen], moved[chosen]
             self._notes.append(f"the thin-plate spline goes through {len(chosen)} of the points")
         return ThinPlate.fit(fixed, moved - fixed)
+
+
+def looks_of(points: Tensor, matcher: Matcher) -> Tensor:
+    """Features of points (N, 3); in float32 digits would be lost far from the origin."""
+    return matcher.features((points - points.mean(0)).float())
+
+
+def candidate_partners(
+    present: Tensor, moving: Tensor, edges: Tensor, parameters: PointsParameters, matcher: Matcher | None, other: Tensor | None = None,
+    number: int = len(_SPACE) - 1,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Belief propagation of one round.
+
+    Args:
+        present: where fixed points are at present (N, 3), mm.
+        moving: (M, 3), mm.
+        edges: of the graph of fixed points.
+        parameters: of the method.
+        matcher: what was learned, or None.
+        other: features of the moving points; computed if they are not given.
+        number: of the round, 0 to 3; the last by default.
+
+    Returns:
+        Candidates (N, K), indices of moving points; their displacements (N, K, 3), mm; and probabilities (N, K).
+    """
+    candidates = nearest(present, moving, parameters.candidates)
+    moves = (moving[candidates] - present[:, None]).float()
+    space, bond = _PLAIN_SPACE, _PLAIN_BOND
+    if matcher is not None:
+        space, bond = float(matcher.log_space.exp()), float(matcher.log_bond.exp())
+    cost = parameters.space_weight * _SPACE[number] * space * (moves * moves).sum(2)
+    if matcher is not None:
+        unlike = _apart(looks_of(present, matcher), looks_of(moving, matcher) if other is None else other, candidates)
+        cost = cost + parameters.feature_weight * matcher.log_scale.exp() * unlike
+    likely = likeliest(cost, parameters.kept)
+    cost, candidates = cost.gather(1, likely), candidates.gather(1, likely)
+    moves = moves.gather(1, likely[..., None].expand(-1, -1, 3))
+    beliefs = belief_propagation(cost, moves, edges, parameters.bond * bond, parameters.messages)
+    return candidates, moves, marginals(beliefs, _SHARPNESS)
 
 
 def _apart(own: Tensor, other: Tensor, candidates: Tensor) -> Tensor:

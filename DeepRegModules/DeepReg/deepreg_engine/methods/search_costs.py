@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.level import LevelData
 from deepreg_engine.methods.plan import PATCH, Search, control_counts
-from deepreg_engine.solvers.correlation import correlate
+from deepreg_engine.solvers.correlation import correlate, lattice_size
 
 # How steeply a control point's say falls with the share of its labels that leave the moving image: it should know both sides.
 _KNOWN_POWER = 4
@@ -25,6 +25,8 @@ _KNOWN_POWER = 4
 _UNSEEN = 0.1
 # Cost of a displacement that lands outside the moving mask; above every ceiling.
 _FORBIDDEN = 1e4
+# Slices of the lattice of displacements that are cut into patches at once where memory is spared.
+_SLAB = 8
 
 Counts = tuple[int, int, int]
 
@@ -57,27 +59,28 @@ class SearchCosts:
         search: the stage.
         padding: voxels around the grid that its displacements may reach, see :func:`plan.padding_voxels`.
         truncation: ceiling of a cost, as a share of the mismatch that chance would give.
+        sparing: keep features only, not the patches of them, which take several times the memory: boxes will be asked for, not everything.
     """
 
-    def __init__(self, data: LevelData, field: torch.Tensor, search: Search, padding: int, truncation: float) -> None:
+    def __init__(
+        self, data: LevelData, field: torch.Tensor, search: Search, padding: int, truncation: float, sparing: bool = False
+    ) -> None:
         self.search = search
         self.counts: Counts = control_counts(data.grid, search.control)
         self._padding, self._truncation = padding, truncation
-        self._fixed, self._fixed_mask = data.fixed_features(), data.fixed_mask
         self._moving, self._known, self._mask = data.warped(field, padding)
-        self._whole: Lattices | None = self._lattices((0, 0, 0), self.counts)
-        self._moments = _moments(self._whole.moving, self._whole.inside)
-        mismatch = _mean_mismatch(self._whole.fixed, *self._moments)
+        self._fixed, self._fixed_mask = data.fixed_features(), data.fixed_mask
+        self._whole: Lattices | None = None
+        if sparing:
+            wanted, fixed = self._wanted((0, 0, 0), self.counts), patches(self._fixed, self.counts, search.control, (0, 0, 0))
+            self._moments = self._moments_in_slabs()
+        else:
+            self._whole = self._lattices((0, 0, 0), self.counts)
+            wanted, fixed = self._whole.wanted, self._whole.fixed
+            self._moments = _moments(self._whole.moving, self._whole.inside)
+        mismatch = _mean_mismatch(fixed, *self._moments)
         #: Mean mismatch, in squared differences of patches.
-        self.unit = mean_over(mismatch, self._whole.wanted).clamp(min=1e-12)
-
-    def keep_features_only(self) -> None:
-        """Forget the patches, which are several times as large as the features they are cut from."""
-        self._whole = None
-
-    def tensors(self) -> list[torch.Tensor]:
-        """What takes memory."""
-        return [tensor for tensor in (self._fixed, self._moving, self._known, self._mask, self._fixed_mask) if tensor is not None]
+        self.unit = mean_over(mismatch, wanted).clamp(min=1e-12)
 
     def costs(self, low: Counts = (0, 0, 0), high: Counts | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Costs of the control points from ``low`` up to, not including, ``high`` (z, y, x); all by default.
@@ -107,19 +110,40 @@ class SearchCosts:
 
     def _lattices(self, low: Counts, counts: Counts) -> Lattices:
         search = self.search
-        first = tuple(index * search.control for index in low)
-        size = tuple((k - 1) * search.ratio + 2 * search.radius + 1 for k in counts)
-        start = tuple(self._padding - search.step * search.radius + voxel for voxel in first)
-        fixed = _patches(self._fixed, counts, search.control, first)
-        moving = _patches(self._moving, size, search.step, start)
-        inside = _patches(self._known[None], size, search.step, start).mean(0)
+        fixed = patches(self._fixed, counts, search.control, tuple(index * search.control for index in low))
+        size = lattice_size(counts, search.ratio, search.radius)
+        moving, inside, penalty = self._seen(tuple(index * search.ratio for index in low), size)
+        return Lattices(fixed, moving, inside, penalty, self._wanted(low, counts))
+
+    def _seen(self, low: Counts, size: Counts) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Patches of the moving image, the share in which they are known, and the penalty, of a box of the lattice of displacements."""
+        search = self.search
+        start = tuple(self._padding - search.step * search.radius + index * search.step for index in low)
+        moving = patches(self._moving, size, search.step, start)
+        inside = patches(self._known[None], size, search.step, start).mean(0)
         penalty = _UNSEEN * (1.0 - inside)
         if self._mask is not None:
-            allowed = _patches(self._mask[None], size, search.step, start).mean(0)
+            allowed = patches(self._mask[None], size, search.step, start).mean(0)
             penalty = torch.where(allowed > 0.5, penalty, _FORBIDDEN)
             inside = inside * (allowed > 0.5)
-        wanted = None if self._fixed_mask is None else _patches(self._fixed_mask[None], counts, search.control, first).mean(0)
-        return Lattices(fixed, moving, inside, penalty, wanted)
+        return moving, inside, penalty
+
+    def _wanted(self, low: Counts, counts: Counts) -> torch.Tensor | None:
+        if self._fixed_mask is None:
+            return None
+        control = self.search.control
+        return patches(self._fixed_mask[None], counts, control, tuple(index * control for index in low)).mean(0)
+
+    def _moments_in_slabs(self) -> tuple[torch.Tensor, float]:
+        depth, *across = lattice_size(self.counts, self.search.ratio, self.search.radius)
+        mean, square, total = 0.0, 0.0, 0.0
+        for start in range(0, depth, _SLAB):
+            moving, inside, _ = self._seen((start, 0, 0), (min(_SLAB, depth - start), *across))
+            flat, weights = moving.flatten(1), inside.flatten()
+            mean, total = mean + flat @ weights, total + weights.sum()
+            square += sum(float(channel.square() @ weights) for channel in flat)
+        total = total.clamp(min=1e-6)
+        return mean / total, square / float(total)
 
 
 def first_control() -> float:
@@ -161,7 +185,7 @@ def _mean_mismatch(fixed: torch.Tensor, mean: torch.Tensor, square: float) -> to
     return (fixed.square().sum(0) - 2.0 * torch.tensordot(mean, fixed, dims=1) + square).clamp(min=0.0)
 
 
-def _patches(volume: torch.Tensor, counts: Counts, step: int, start: Counts) -> torch.Tensor:
+def patches(volume: torch.Tensor, counts: Counts, step: int, start: Counts) -> torch.Tensor:
     """Patches of PATCH^3 voxels as channels.
 
     Args:

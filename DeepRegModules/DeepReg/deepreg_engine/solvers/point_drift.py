@@ -59,10 +59,7 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
         outliers: w, the share of target points that belong to no centre, 0 to below 1.
         prior: (N, M), not negative, with mean 1 over the centres of each target point; None is the uniform one.
     """
-    # Outliers are spread evenly over the target's box. (The paper's 1/M is the same for data scaled to unit volume; in millimetres
-    # it would take all points for outliers while sigma is large.)
-    volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
-    constant = (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
+    constant = outlier_density(moved, target, variance, outliers)
     centre = target.mean(0)
     first, second = moved - centre, target - centre
     if not torch.is_grad_enabled():
@@ -73,6 +70,16 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
     rows, columns, targets = _sums(first, second, variance, constant, outliers > 0.0, prior)
     rows, columns, targets = rows.to(moved), columns.to(moved), targets.to(moved)
     return Sums(rows, columns, targets + rows[:, None] * centre)
+
+
+def outlier_density(moved: Tensor, target: Tensor, variance: Tensor, outliers: float) -> Tensor:
+    """What stands beside the sum of a mixture's exponentials for points that belong to no centre (the second term of eq. 6).
+
+    Outliers are spread evenly over the target's box. (The paper's 1/M is the same for data scaled to unit volume; in millimetres it would
+    take all points for outliers while sigma is large.)
+    """
+    volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
+    return (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
 
 
 def _sums(

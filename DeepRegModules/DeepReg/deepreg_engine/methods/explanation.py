@@ -1,0 +1,333 @@
+"""Why an image registration led where it did: what the method's own costs say around its result.
+
+Everything is seen from the final transform T, which takes fixed points x to moving points. The moving image is drawn through it, and what
+is asked is what the method would do next: with which probability the partner of x is not T(x) but T(x + d), for all displacements d of
+a search, in the fixed frame. Costs of the displacements, min-convolution, mean field and softmax are those of the Dense method
+(:mod:`search_costs`, :mod:`mean_field`, :mod:`labels`), with its parameters; from the state before a stage instead of the result they are the
+very probabilities of that stage.
+
+    p(x, .) = softmax(-sharpness s(x, .)),   H(x) = -sum_d p(x, d) log2 p(x, d)
+
+s is interpolated linearly between the eight control points around x. Only a neighbourhood of x is computed, as far as the mean field looks;
+a map is computed slab by slab. Costs of a whole image are never held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import SimpleITK as sitk
+import torch
+
+from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
+from deepreg_engine.features.colours import make_palette
+from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.descent_parameters import DescentParameters
+from deepreg_engine.methods.descent_plan import finest_spacing
+from deepreg_engine.methods.device import choose_device
+from deepreg_engine.methods.level import LevelData
+from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.plan import PATCH, REACH, Level, Search, make_plan, padding_voxels
+from deepreg_engine.methods.registration import ImagePair, Progress
+from deepreg_engine.methods.search_costs import Counts, SearchCosts, control_grid, first_control
+from deepreg_engine.models.store import load_extractors
+from deepreg_engine.solvers.labels import as_rows, expected_displacement, probabilities
+from deepreg_engine.solvers.mean_field import regularise
+
+FINE = "fine"
+# The fine stage has so many voxels at most, and its displacements so many voxels to each side.
+_FINE_VOXELS, _FINE_RADIUS = 1.5e6, 4
+# Control points around a control point that one round of mean field looks at.
+_LOOKS = 2
+# Costs that a slab of a map takes at once, at least.
+_SLAB_VALUES = 12_000_000
+_BYTES, _SLACK = 4, 1.2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A set of displacements whose probabilities can be asked for.
+
+    Args:
+        name: "search 1", "search 2", ... as in the run, or "fine": steps of a voxel of the finest resolution (coarser where that has more
+            than 1.5 million voxels), which no search of the run takes.
+        spacing: voxel size, mm.
+        search: control points and displacements, in voxels.
+    """
+
+    name: str
+    spacing: float
+    search: Search
+
+    @property
+    def step(self) -> float:
+        """Distance of neighbouring displacements, mm."""
+        return self.search.step * self.spacing
+
+    @property
+    def labels(self) -> int:
+        """Number of displacements."""
+        return (2 * self.search.radius + 1) ** 3
+
+    def describe(self) -> dict:
+        """Plain figures."""
+        return {
+            "name": self.name, "step_mm": self.step, "range_mm": self.step * self.search.radius, "control_mm": self.search.control * self.spacing,
+            "labels": self.labels, "most_bits": float(np.log2(self.labels)),
+        }
+
+
+@dataclass(frozen=True)
+class PointExplanation:
+    """What is known of one point.
+
+    Args:
+        probability: of each displacement (L, L, L), axes z, y, x of the grid; sums to 1.
+        grid: where the displacements lead to, around the point, in the fixed frame: spacing is the step.
+        likeliest: displacement of the highest probability (3,), LPS mm.
+        expected: mean displacement (3,), LPS mm.
+        deviation: root of the trace of the covariance, mm.
+        bits: entropy; the highest is ``most_bits``.
+        peak: the highest probability.
+        at_result: probability of the displacement 0, the result itself.
+    """
+
+    probability: np.ndarray
+    grid: ImageGrid
+    likeliest: np.ndarray
+    expected: np.ndarray
+    deviation: float
+    bits: float
+    most_bits: float
+    peak: float
+    at_result: float
+
+
+class ImageExplanation:
+    """Both images at the resolutions of a method, the moving one through the result.
+
+    Args:
+        pair: images and masks.
+        transform: the result, from fixed to moving points.
+        parameters: of the run.
+        device: see :func:`choose_device`.
+        progress: called with the share done and the stage; it may raise to stop.
+
+    Raises:
+        InputError: if the images do not overlap under the transform.
+        NotEnoughMemoryError: if it would not fit.
+        DeviceError, ParameterError: if the device or the features do not exist.
+    """
+
+    def __init__(
+        self, pair: ImagePair, transform: sitk.Transform, parameters: DenseParameters | DescentParameters, device: str = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        progress = progress or (lambda share, stage: None)
+        self.parameters = parameters
+        self._device, self.device_name = choose_device(device)
+        self._extractors: tuple[Extractor, Extractor] = load_extractors(parameters)
+        self.fixed_grid = ImageGrid.of(pair.fixed)
+        self._grids = self._resolutions()
+        self._check_memory(ImageGrid.of(pair.moving))
+        self._data: dict[str, LevelData] = {}
+        for number, (name, (grid, reach)) in enumerate(self._grids.items()):
+            progress(number / len(self._grids), f"images at {grid.spacing[0]:.3g} mm")
+            data = LevelData(
+                pair.fixed, pair.moving, grid, transform, reach, pair.fixed_mask, pair.moving_mask, self._extractors[0], self._device,
+                self._extractors[1],
+            )
+            if not bool((data.warped_known(self._still(grid)) > 0).any()):
+                raise InputError(
+                    "under the transform the images have no point in common", "choose the transform that belongs to the two images"
+                )
+            self._data[name] = data
+
+    @property
+    def features_name(self) -> str:
+        """What is compared."""
+        return " and ".join(dict.fromkeys(extractor.name for extractor in self._extractors))
+
+    def feature_colours(self) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
+        """Features of the fixed image and of the moving one through the result as the same colours, (3, z, y, x) uint8 each; and their grid.
+
+        The moving image's are black where it is not known. See :mod:`deepreg_engine.features.colours`.
+        """
+        with torch.no_grad():
+            data = self._data[FINE]
+            fixed = data.fixed_features()
+            moving, known, _ = data.warped(self._still(data.grid))
+            palette = make_palette(fixed, moving)
+            colours = palette(moving) * (known > 0.5)
+            return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
+
+    def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
+        """Name to grid, and how far beyond it the moving image is looked at, mm."""
+        parameters = self.parameters
+        spacing = finest_spacing(self.fixed_grid, parameters.working_spacing, min(parameters.working_voxels, _FINE_VOXELS / 1e6))
+        grid = self.fixed_grid.resampled(spacing)
+        reach = max(extractor.reach for extractor in self._extractors)
+        return {FINE: (grid, (_FINE_RADIUS + PATCH + reach + 1) * spacing)}
+
+    def _check_memory(self, moving: ImageGrid) -> None:
+        channels = max(extractor.channels for extractor in self._extractors)
+        values = 3.0 * self.fixed_grid.voxels + 5.0 * moving.voxels
+        for grid, reach in self._grids.values():
+            padded = grid.padded(int(np.ceil(reach / grid.spacing[0]))).voxels
+            values += 3.0 * padded + 2.5 * channels * padded
+        needed, available = _SLACK * _BYTES * (values + 4.0 * _SLAB_VALUES), self._free_memory()
+        if needed > available:
+            raise NotEnoughMemoryError(
+                f"to explain this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free",
+                "close other programs, or crop the images",
+            )
+
+    def _free_memory(self) -> float:
+        if self._device.type == "cuda":
+            return float(torch.cuda.mem_get_info()[0])
+        return float(psutil.virtual_memory().available)
+
+    def _still(self, grid: ImageGrid) -> torch.Tensor:
+        return torch.zeros(3, *grid.shape, device=self._device)
+
+
+class DenseExplanation(ImageExplanation):
+    """A result of the Dense method: probabilities of displacements and their entropy, beside what every method of images has."""
+
+    def __init__(
+        self, pair: ImagePair, transform: sitk.Transform, parameters: DenseParameters, device: str = "auto", progress: Progress | None = None
+    ) -> None:
+        super().__init__(pair, transform, parameters, device, progress)
+        self._costs: dict[str, SearchCosts] = {}
+
+    def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
+        self._plan: list[Level] = make_plan(self.fixed_grid, self.parameters)
+        fine = super()._resolutions()
+        return {"search": (self._plan[0].grid, REACH * self.parameters.capture_range), **fine} if self._plan[0].searches else fine
+
+    def stages(self) -> list[Stage]:
+        """The searches of the run, coarse to fine, and one of single voxels."""
+        searches = self._plan[0].searches
+        found = [Stage(f"search {number}", self._plan[0].spacing, search) for number, search in enumerate(searches, start=1)]
+        fine = self._data[FINE].grid.spacing[0]
+        return [*found, Stage(FINE, fine, Search(PATCH, 1, _FINE_RADIUS))]
+
+    def stage(self, name: str) -> Stage:
+        """A stage by name; "" is the last one of the run's, or the fine one where the run has none.
+
+        Raises:
+            ParameterError: if there is none.
+        """
+        stages = self.stages()
+        if not name:
+            return stages[-2] if len(stages) > 1 else stages[-1]
+        for stage in stages:
+            if stage.name == name:
+                return stage
+        raise ParameterError(f"there is no stage {name!r}", f"there are {', '.join(stage.name for stage in stages)}")
+
+    @torch.no_grad()
+    def at(self, point: np.ndarray, stage: str = "") -> PointExplanation:
+        """The probabilities at a fixed point (3,), LPS mm.
+
+        Raises:
+            InputError: if it lies outside the fixed image.
+            ParameterError: if there is no such stage.
+        """
+        point = np.asarray(point, dtype=np.float64).reshape(3)
+        if not np.isfinite(point).all() or not self.fixed_grid.contains(point[None])[0]:
+            raise InputError("the point lies outside the fixed image", "choose one inside")
+        chosen = self.stage(stage)
+        costs, grid = self._stage_costs(chosen), self._grid(chosen)
+        place = (grid.physical_to_index(point[None])[0][::-1] - first_control()) / chosen.search.control  # z, y, x
+        place = np.clip(place, 0.0, np.array(costs.counts) - 1.0)
+        lower = np.minimum(np.floor(place).astype(int), np.array(costs.counts) - 2)
+        smooth, first = self._smooth(costs, tuple(lower.tolist()), tuple((lower + 2).tolist()))
+        at = tuple(slice(low - begin, low - begin + 2) for low, begin in zip(lower.tolist(), first))
+        corners = smooth[at[0], at[1], ..., at[2]]
+        share = torch.tensor(place - lower, dtype=smooth.dtype, device=smooth.device)
+        for axis, weight in ((0, share[0]), (0, share[1]), (-1, share[2])):
+            corners = torch.lerp(corners.select(axis, 0), corners.select(axis, 1), weight)
+        probability = probabilities(corners[None, None, ..., None], self.parameters.sharpness)
+        return self._explained(probability, point, chosen, grid)
+
+    @torch.no_grad()
+    def maps(self, stage: str = "", progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
+        """Entropy (z, y, x), bits, and length of the expected displacement (z, y, x), mm, at all control points; and their grid.
+
+        Raises:
+            ParameterError: if there is no such stage.
+        """
+        progress = progress or (lambda share, stage: None)
+        chosen = self.stage(stage)
+        costs = self._stage_costs(chosen)
+        bits, lengths = np.empty(costs.counts, dtype=np.float32), np.empty(costs.counts, dtype=np.float32)
+        depth = costs.counts[0]
+        for start, stop in self._slabs(costs, chosen):
+            progress(start / depth, "probabilities of all control points")
+            smooth, first = self._smooth(costs, (start, 0, 0), (stop, *costs.counts[1:]))
+            probability = probabilities(smooth[start - first[0] : stop - first[0]], self.parameters.sharpness)
+            bits[start:stop] = entropy_bits(probability).cpu().numpy()
+            lengths[start:stop] = (expected_displacement(probability).norm(dim=0) * chosen.step).cpu().numpy()
+        return bits, lengths, control_grid(self._grid(chosen), chosen.search, costs.counts)
+
+    def _slabs(self, costs: SearchCosts, stage: Stage) -> Iterator[tuple[int, int]]:
+        depth = costs.counts[0]
+        thick = max(1, int(_SLAB_VALUES / (costs.counts[1] * costs.counts[2] * stage.labels)))
+        thick = max(thick, 2 * self._margin)  # what is computed twice, above and below, is to be no more than what is new
+        for start in range(0, depth, thick):
+            yield start, min(start + thick, depth)
+
+    @property
+    def _margin(self) -> int:
+        return _LOOKS * self.parameters.mean_field_passes
+
+    def _grid(self, stage: Stage) -> ImageGrid:
+        return self._data[FINE if stage.name == FINE else "search"].grid
+
+    def _stage_costs(self, stage: Stage) -> SearchCosts:
+        if stage.name not in self._costs:
+            level = Level(self._grid(stage), (stage.search,), 0, PATCH)
+            padding = padding_voxels(level, stage.search, self._extractors[0].reach)
+            data = self._data[FINE if stage.name == FINE else "search"]
+            self._costs[stage.name] = SearchCosts(
+                data, self._still(data.grid), stage.search, padding, self.parameters.truncation, sparing=True
+            )
+        return self._costs[stage.name]
+
+    def _smooth(self, costs: SearchCosts, low: Counts, high: Counts) -> tuple[torch.Tensor, Counts]:
+        """Regularised costs of a box of control points and of those that take part in them; and the first of these."""
+        first = tuple(max(0, index - self._margin) for index in low)
+        last = tuple(min(count, index + self._margin) for index, count in zip(high, costs.counts))
+        cost, confidence = costs.costs(first, last)
+        parameters = self.parameters
+        return regularise(cost, parameters.mean_field_passes, (1.0, parameters.message_weight, 0.0), confidence), first
+
+    def _explained(self, probability: torch.Tensor, point: np.ndarray, stage: Stage, grid: ImageGrid) -> PointExplanation:
+        radius, step = stage.search.radius, stage.step
+        labels = 2 * radius + 1
+        around = ImageGrid((labels,) * 3, (step,) * 3, tuple(point - grid.axes @ np.full(3, step * radius)), grid.direction)
+        bits = float(entropy_bits(probability)[0, 0, 0])
+        array = probability.cpu().numpy()[0, 0, ..., 0].astype(np.float64)
+        array /= array.sum()
+        best = np.array(np.unravel_index(int(array.argmax()), array.shape))[::-1] - radius
+        steps = np.arange(-radius, radius + 1)
+        sums = [array.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in (2, 1, 0)]
+        mean = np.array([float(share @ steps) for share in sums])
+        variance = sum(float(share @ steps**2) for share in sums) - float(mean @ mean)
+        return PointExplanation(
+            probability=array.astype(np.float32), grid=around, likeliest=grid.axes @ (best * step), expected=grid.axes @ (mean * step),
+            deviation=step * max(variance, 0.0) ** 0.5, bits=bits, most_bits=float(np.log2(stage.labels)), peak=float(array.max()),
+            at_result=float(array[radius, radius, radius]),
+        )
+
+
+def entropy_bits(probability: torch.Tensor) -> torch.Tensor:
+    """Entropy (Kz, Ky, Kx), bits, of label probabilities (Kz, Ky, L, L, L, Kx): 0 is certain, log2 L^3 knows nothing."""
+    rows = as_rows(probability)
+    bits = -torch.xlogy(rows, rows).sum(1) / float(np.log(2.0))
+    return bits.view(probability.shape[0], probability.shape[1], probability.shape[5]).clamp(min=0.0)
