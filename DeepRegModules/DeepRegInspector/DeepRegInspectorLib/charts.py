@@ -11,12 +11,10 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from deepreg_slicer.volumes import newNode
+from DeepRegInspectorLib.colors import lengthColors
 from DeepRegInspectorLib.landmarks import Pairs
 
 SCALARS = "error (mm)"
-# Blue over yellow to red, all bright: they are seen on black and on grey.
-_STOPS = np.array([[80, 120, 255], [60, 190, 235], [130, 220, 120], [245, 225, 70], [250, 150, 50], [235, 70, 50]]) / 255.0
-_COLORS = "deepRegLengthColors"
 # With more arrows than this, slices show only those that they cut.
 _MOST_PROJECTED = 60
 _FONT = 12
@@ -26,29 +24,6 @@ def colorRange(pairs: Pairs) -> float:
     """End of the range of colours, mm: the 95th percentile of the errors that count, rounded up."""
     distances = pairs.distances[pairs.used]
     return max(1.0, float(np.ceil(np.percentile(distances, 95)))) if len(distances) else 1.0
-
-
-def lengthColors() -> Any:
-    """The colours of lengths; made once a scene."""
-    for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
-        if node.GetAttribute(_COLORS) == "1":
-            return node
-    colors = newNode("vtkMRMLColorTableNode", _("Length"))
-    colors.SetAttribute(_COLORS, "1")
-    colors.SetTypeToUser()
-    colors.SetNumberOfColors(256)
-    for number, place in enumerate(np.linspace(0, len(_STOPS) - 1, 256)):
-        colors.SetColor(number, str(number), *(float(np.interp(place, range(len(_STOPS)), _STOPS[:, channel])) for channel in range(3)))
-    colors.SetHideFromEditors(True)
-    return colors
-
-
-def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
-    """The same colours from 0 to ``longest`` mm."""
-    ramp = vtk.vtkColorTransferFunction()
-    for share, color in zip(np.linspace(0.0, 1.0, len(_STOPS)), _STOPS):
-        ramp.AddRGBPoint(share * longest, *color.tolist())
-    return ramp
 
 
 def suitableScale(pairs: Pairs) -> float:
@@ -104,34 +79,8 @@ def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
     display.EndModify(state)
 
 
-def showLegend(node: Any, on: bool) -> None:
-    """Show what the colours of arrows mean."""
-    display = node.GetDisplayNode()
-    logic = slicer.vtkSlicerColorLogic
-    if not slicer.mrmlScene.IsNodeClassRegistered("vtkMRMLColorLegendDisplayNode"):
-        return
-    legend = logic.GetColorLegendDisplayNode(display) if display is not None else None
-    if legend is None:
-        if not on or display is None:
-            return
-        legend = logic.AddDefaultColorLegendDisplayNode(display)
-    if legend is None:
-        return
-    legend.SetTitleText(_("error (mm)"))
-    legend.SetLabelFormat("%.1f")
-    legend.SetNumberOfLabels(3)
-    legend.SetMaxNumberOfColors(64)
-    legend.SetSize(0.12, 0.4)
-    legend.SetPosition(0.98, 0.1)
-    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
-        text.SetFontSize(_FONT)
-    legend.SetVisibility2D(False)  # in slices it would cover the image
-    legend.SetVisibility3D(on)
-    legend.SetVisibility(on)
-
-
 def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None:
-    """Give a chart one line of counts a stage: pairs by their error.
+    """Give a chart one row of bars a stage: how many pairs have which error.
 
     Args:
         table, chart: the nodes.
@@ -156,21 +105,17 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
         series = former[number] if number < len(former) else newNode("vtkMRMLPlotSeriesNode", name)
         series.SetName(name)
         series.SetAndObserveTableNodeID(table.GetID())
-        series.SetPlotType(series.PlotTypeScatter)
+        series.SetPlotType(series.PlotTypeScatterBar)
         series.SetXColumnName(next(iter(columns)))
         series.SetYColumnName(name)
-        series.SetLineStyle(series.LineStyleSolid)
-        series.SetLineWidth(3)
-        series.SetMarkerStyle(series.MarkerStyleCircle)
-        series.SetMarkerSize(6)
         series.SetColor(*colors[number % len(colors)])
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
     for series in former[len(stages):]:
         slicer.mrmlScene.RemoveNode(series)
     most = max(float(values.max()) for name, values in list(columns.items())[1:])
     chart.SetTitle(_("Landmark errors"))
-    chart.SetXAxisTitle(_("Error (mm), in steps of {width:g} mm").format(width=width))
-    chart.SetYAxisTitle(_("Pairs"))
+    chart.SetXAxisTitle(_("Error (mm), bins of {width:g} mm").format(width=width))
+    chart.SetYAxisTitle(_("Number of pairs"))
     chart.SetTitleFontSize(_FONT)
     chart.SetAxisTitleFontSize(_FONT)
     chart.SetLegendVisibility(True)

@@ -26,6 +26,7 @@ from DeepRegInspectorLib.context import INPUTS, InspectorContext
 from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.sections.deformation import DeformationSection
 from DeepRegInspectorLib.sections.errors_shown import ErrorsShownSection
+from DeepRegInspectorLib.sections.history import HistorySection
 from DeepRegInspectorLib.sections.images import ImagesSection
 from DeepRegInspectorLib.sections.inputs import InputsSection
 from DeepRegInspectorLib.sections.landmark_files import LandmarkFilesSection
@@ -39,6 +40,7 @@ SECTIONS: tuple[type[Section], ...] = (
     PickingSection,
     SideBySideSection,
     LandmarksSection,
+    HistorySection,
     LandmarkFilesSection,
     ErrorsShownSection,
     ImagesSection,

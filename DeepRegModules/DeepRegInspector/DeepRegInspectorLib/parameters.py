@@ -32,6 +32,7 @@ class InspectorParameterNode:
     display3D: bool
     overlay: Annotated[str, Choice(list(OVERLAYS)), Default("none")]
     map: Annotated[str, Choice(list(MAPS)), Default("none")]
+    colorBars: Annotated[bool, Default(True)]
     probe: bool
     # What was made, to be used again.
     vectors: slicer.vtkMRMLModelNode

@@ -12,7 +12,8 @@ from deepreg_slicer.signals import Signal
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs
 
 _NAME, _BEFORE, _AFTER, _OTHER, _NOTE = 0, 1, 2, 3, 4
-_COLUMNS = 14
+_AXES = (5, 6, 7, 8, 9, 10)  # errors along R, A, S after and before
+_COLUMNS = 17
 _OUTLIER = _("outlier")
 # Pale enough for black letters: no error, half, and the end of the range of colours. Told apart by those who see no red and green too.
 _COLORS = np.array([[222.0, 238.0, 250.0], [255.0, 245.0, 200.0], [247.0, 178.0, 140.0]])
@@ -40,8 +41,9 @@ class PairsTable:
         self._filling = False
         widget.setColumnCount(_COLUMNS)
         widget.setHorizontalHeaderLabels([
-            _("Name"), _("Before\n(mm)"), _("After\n(mm)"), _("Second\n(mm)"), _("Note"), _("Error R\n(mm)"), _("Error A\n(mm)"), _("Error S\n(mm)"),
-            _("Fixed R\n(mm)"), _("Fixed A\n(mm)"), _("Fixed S\n(mm)"), _("Moving R\n(mm)"), _("Moving A\n(mm)"), _("Moving S\n(mm)"),
+            _("Name"), _("Before\n(mm)"), _("After\n(mm)"), _("Second\n(mm)"), _("Note"), _("After R\n(mm)"), _("After A\n(mm)"), _("After S\n(mm)"),
+            _("Before R\n(mm)"), _("Before A\n(mm)"), _("Before S\n(mm)"), _("Fixed R\n(mm)"), _("Fixed A\n(mm)"), _("Fixed S\n(mm)"),
+            _("Moving R\n(mm)"), _("Moving A\n(mm)"), _("Moving S\n(mm)"),
         ])
         widget.verticalHeader().setVisible(False)
         widget.verticalHeader().setDefaultSectionSize(22)
@@ -49,7 +51,7 @@ class PairsTable:
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(False)
         for column in range(_COLUMNS):
-            widget.setColumnWidth(column, 64 if column == _NAME else 104 if column == _NOTE else 60)
+            widget.setColumnWidth(column, 64 if column == _NAME else 104 if column == _NOTE else 62)
         widget.setColumnHidden(_OTHER, True)
         header.connect("sectionClicked(int)", self._onHeader)
         widget.connect("currentCellChanged(int,int,int,int)", self._onCell)
@@ -119,14 +121,15 @@ class PairsTable:
     def _fill(self, longest: float) -> None:
         pairs, other = self._pairs, self._other
         before, after, outliers = pairs.distancesBefore, pairs.distances, pairs.outliers
-        numbers = np.column_stack([before, after, other if other is not None else after, pairs.after, pairs.fixed, pairs.moving])
+        numbers = np.column_stack([before, after, other if other is not None else after, pairs.after, pairs.before, pairs.fixed, pairs.moving])
         widget = self.widget
         colors = {_BEFORE: before, _AFTER: after, _OTHER: other if other is not None else after}
+        colors.update(zip(_AXES, np.abs(np.concatenate([pairs.after, pairs.before], axis=1)).T))
         shades = {column: _shades(values, longest) for column, values in colors.items()}
         for row, n in enumerate(self._order):
             texts = [
                 pairs.names[n], *(f"{number:.2f}" for number in numbers[n, :3]), self._note(n, outliers[n]),
-                *(f"{number:.2f}" for number in numbers[n, 3:6]), *(f"{number:.1f}" for number in numbers[n, 6:]),
+                *(f"{number:.2f}" for number in numbers[n, 3:9]), *(f"{number:.1f}" for number in numbers[n, 9:]),
             ]
             present = self._texts[row]
             if texts != present:
@@ -166,7 +169,7 @@ class PairsTable:
             keys: Any = [natural(name) for name in pairs.names] if column == _NAME else [self._note(n, pairs.outliers[n]) for n in order]
         else:
             other = self._other if self._other is not None else pairs.distances
-            columns = [pairs.distancesBefore, pairs.distances, other, np.zeros(len(pairs)), np.abs(pairs.after), pairs.fixed, pairs.moving]
+            columns = [pairs.distancesBefore, pairs.distances, other, np.zeros(len(pairs)), np.abs(pairs.after), np.abs(pairs.before), pairs.fixed, pairs.moving]
             keys = np.column_stack(columns)[:, column - 1]
         return sorted(order, key=lambda n: keys[n], reverse=descending)
 

@@ -9,7 +9,8 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
-from DeepRegInspectorLib import charts, fields
+from DeepRegInspectorLib import fields
+from DeepRegInspectorLib.colors import lengthRamp, showBar
 from DeepRegInspectorLib.mapping import FixedToMoving, gridOf, ownGrid
 from DeepRegInspectorLib.probe import Probe
 from DeepRegInspectorLib.sections.base import Section
@@ -50,8 +51,11 @@ class DeformationSection(Section):
 
     def onParameters(self, changed: set[str]) -> None:
         self._showProbe()
-        if changed & {"transform", "fixedVolume"} or self._shownAs != (self.node.display, self.node.display3D):
+        node = self.node
+        if changed & {"transform", "fixedVolume"} or self._shownAs[:2] != (node.display, node.display3D):
             self._show(fresh=True)
+        elif self._shownAs[2:] != (node.colorBars,):
+            self._show()
 
     def onModified(self, name: str) -> None:
         self._showProbe()
@@ -76,7 +80,7 @@ class DeformationSection(Section):
         node, ui = self.node, self.ui
         if node is None or self.context.updating:
             return
-        self._shownAs = (node.display, node.display3D)
+        self._shownAs = (node.display, node.display3D, node.colorBars)
         if node.transform is None:
             ui.displayInfoLabel.text = ""
             return
@@ -94,9 +98,15 @@ class DeformationSection(Section):
                 ui.spacingSlider.value = max(ui.spacingSlider.minimum, min(ui.spacingSlider.maximum, spacing))
         spacing = ui.spacingSlider.value
         result_view.showDeformation(node.transform, node.fixedVolume, node.display, spacing, node.display3D, longest)
-        node.transform.GetDisplayNode().SetColorMap(charts.lengthRamp(max(longest, 0.1)))
-        what = {"grid": _("Lines every {spacing:g} mm"), "glyphs": _("Arrows every {spacing:g} mm"), "contours": _("A line every {spacing:g} mm of displacement")}
-        ui.displayInfoLabel.text = what[node.display].format(spacing=spacing) + _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
+        display = node.transform.GetDisplayNode()
+        display.SetColorMap(lengthRamp(max(longest, 0.1)))
+        showBar(display, node.colorBars, _("displacement (mm)"), "right")
+        what = {
+            "grid": _("Lines every {spacing:g} mm"), "glyphs": _("Arrows every {spacing:g} mm"),
+            "contours": _("A line every {spacing:g} mm of displacement"),
+        }
+        coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
+        ui.displayInfoLabel.text = what[node.display].format(spacing=spacing) + coloured
 
     def _longest(self) -> float:
         """Longest displacement over the fixed volume, mm, from some thousand points."""

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
+from DeepRegInspectorLib.colors import showBar
 from DeepRegInspectorLib.sections.base import Section
 
 
@@ -25,6 +26,10 @@ class ErrorsShownSection(Section):
     @property
     def _landmarks(self) -> Any:
         return self.context.sections["landmarks"]
+
+    def onParameters(self, changed: set[str]) -> None:
+        if self.ui.vectorsButton.checked and self.node.vectors is not None:
+            showBar(self.node.vectors.GetDisplayNode(), self.node.colorBars, _("error (mm)"), "right, below")
 
     def refresh(self) -> None:
         node = self.node
@@ -46,7 +51,6 @@ class ErrorsShownSection(Section):
             self._fillVectors()
         elif self.node.vectors is not None and self.node.vectors.GetDisplayNode() is not None:
             self.node.vectors.GetDisplayNode().SetVisibility(False)
-            charts.showLegend(self.node.vectors, False)
         self.context.enable()
 
     def _fillVectors(self) -> None:
@@ -56,7 +60,7 @@ class ErrorsShownSection(Section):
             node.vectorScale = charts.suitableScale(pairs)
         charts.fillVectors(node.vectors, pairs, node.vectorScale)
         node.vectors.GetDisplayNode().SetVisibility(True)
-        charts.showLegend(node.vectors, True)
+        showBar(node.vectors.GetDisplayNode(), node.colorBars, _("error (mm)"), "right, below")
         views.assign(node.fixedPoints, node.movingPoints, node.vectors)
 
     def _onHistogram(self, *_arguments: Any) -> None:

@@ -10,11 +10,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.volumes import newNode, setVolume
-from DeepRegInspectorLib import charts, fields, overlay, views
+from DeepRegInspectorLib import fields, overlay, views
+from DeepRegInspectorLib.colors import jacobianColors, jacobianSpan, lengthColors, showBar
 from DeepRegInspectorLib.sections.base import Section
 
 _FLICKER = 500  # ms
@@ -85,6 +85,10 @@ class ImagesSection(Section):
     def showParameters(self) -> None:
         self.overlay.show(self.node.overlay)
         self.map.show(self.node.map)
+
+    def onParameters(self, changed: set[str]) -> None:
+        if self.node.map != "none" and self.maps is not None and self.node.mapVolume is not None:
+            self._showBar()
 
     def enable(self) -> None:
         ui, node = self.ui, self.node
@@ -258,22 +262,35 @@ class ImagesSection(Section):
         setVolume(node.mapVolume, fields.asImage(maps.jacobian if jacobian else maps.lengths), maps.geometry)
         node.mapVolume.SetName(slicer.mrmlScene.GenerateUniqueName(_("Jacobian") if jacobian else _("Displacement (mm)")))
         display = node.mapVolume.GetDisplayNode()
+        display.SetAutoWindowLevel(False)
         if jacobian:
-            result_view.showJacobian(node.mapVolume)
+            span = jacobianSpan(maps.jacobian)
+            display.SetWindowLevelMinMax(1.0 - span, 1.0 + span)
+            display.SetAndObserveColorNodeID(jacobianColors().GetID())
+            colors = _("Blue below 1, red above, full at {low:g} and {high:g}").format(low=1.0 - span, high=1.0 + span)
         else:
-            display.SetAutoWindowLevel(False)
-            display.SetWindowLevelMinMax(0.0, max(1.0, figures["displacement_mm"]["percentile95"]))
-            display.SetAndObserveColorNodeID(charts.lengthColors().GetID())
+            longest = max(1.0, figures["displacement_mm"]["percentile95"])
+            display.SetWindowLevelMinMax(0.0, longest)
+            display.SetAndObserveColorNodeID(lengthColors().GetID())
+            colors = _("Colours from 0 to {longest:.1f} mm").format(longest=longest)
+        self._showBar()
         label = self._folds(maps) if jacobian and maps.folded else None
         views.setLayers(node.fixedVolume, node.mapVolume, self.ui.overlaySlider.value / 100.0, label)
         grid = _("the transform's own grid") if maps.own else _("the grid of the fixed volume")
         spacing = " \u00d7 ".join(f"{s:.3g}" for s in maps.geometry.spacing)
-        colors = _("Blue below 1, red above") if jacobian else _("Colours from 0 to {p95:.1f} mm").format(p95=figures["displacement_mm"]["percentile95"])
         text = self._mapText(figures)
         lines = [f"{text[:1].upper()}{text[1:]}. {colors}. " + _("Measured on {grid}, {spacing} mm.").format(grid=grid, spacing=spacing)]
         if self.otherFigures is not None:
             lines.append(_("Second transform: {text}.").format(text=self._mapText(self.otherFigures)))
         self.ui.mapInfoLabel.text = "\n".join(lines)
+
+    def _showBar(self) -> None:
+        """The colour bar of the map: seen where the map is."""
+        node = self.node
+        if node.map == "jacobian":
+            showBar(node.mapVolume.GetDisplayNode(), node.colorBars, _("Jacobian"), "left", 2)
+        else:
+            showBar(node.mapVolume.GetDisplayNode(), node.colorBars, _("displacement (mm)"), "left")
 
     def _folds(self, maps: fields.Maps) -> Any:
         """A label map of the folded voxels, in magenta."""

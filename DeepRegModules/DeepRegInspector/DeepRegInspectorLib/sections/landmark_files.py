@@ -1,4 +1,4 @@
-"""Landmarks from and to files, and the menu that offers it."""
+"""The menu of what is done to all landmarks: redo, outliers, files."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class LandmarkFilesSection(Section):
         menu = qt.QMenu(self.ui.pointsMenuButton)
         self.actions: dict[str, Any] = {}
         for name, title, slot in (
+            ("redo", _("Redo"), lambda: self.context.sections["history"].redo()),
+            ("untick", _("Take the ticks from outliers"), lambda: self.context.sections["landmarks"].untickOutliers()),
             ("propose", _("Propose partners of points that have none"), lambda: self.context.sections["picking"].proposeMissing()),
             ("importFixed", _("Import fixed landmarks..."), lambda: self._onImport("fixed")),
             ("importMoving", _("Import moving landmarks..."), lambda: self._onImport("moving")),
@@ -47,10 +49,13 @@ class LandmarkFilesSection(Section):
 
     def enable(self) -> None:
         fixed, moving = definedIndices(self.node.fixedPoints), definedIndices(self.node.movingPoints)
+        pairs = self.context.sections["landmarks"].pairs
+        self.actions["redo"].setEnabled(self.context.sections["history"].canRedo)
+        self.actions["untick"].setEnabled(bool((pairs.outliers & pairs.used).any()))
         self.actions["propose"].setEnabled(self.context.volumes() and len(fixed) > len(moving))
         self.actions["exportFixed"].setEnabled(bool(fixed))
         self.actions["exportMoving"].setEnabled(bool(moving))
-        self.actions["exportTable"].setEnabled(bool(len(self.context.sections["landmarks"].pairs)))
+        self.actions["exportTable"].setEnabled(bool(len(pairs)))
 
     def _onImport(self, side: str, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getOpenFileName(None, _("Import landmarks"), "", _FILES)
@@ -85,6 +90,7 @@ class LandmarkFilesSection(Section):
             node.EndModify(state)
         views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
         self.context.refresh()
+        self.context.say(_("{count} points were read from {path} into {name}.").format(count=len(found.labels), path=path, name=node.GetName()))
 
     def _onExport(self, side: str, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getSaveFileName(None, _("Export landmarks"), f"{side}.csv", _FILES)
@@ -104,9 +110,11 @@ class LandmarkFilesSection(Section):
             write_points(path, PointSet(positions(node, indices) * FLIP, tuple(node.GetNthControlPointLabel(number) for number in indices)))
         except EngineError as error:
             raise RuntimeError(error.line()) from error
+        self.context.say(_("{count} points of {name} were written to {path}.").format(count=len(indices), path=path, name=node.GetName()))
 
     def _onExportTable(self, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", "CSV (*.csv)")
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table cannot be exported.")), open(path, "w", encoding="utf-8") as stream:
                 stream.write(asCsv(self.context.sections["landmarks"].pairs))
+                self.context.say(_("The table was written to {path}.").format(path=path))

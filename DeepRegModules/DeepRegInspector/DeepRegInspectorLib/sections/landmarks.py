@@ -151,9 +151,19 @@ class LandmarksSection(Section):
 
     def _onTicked(self, number: int, on: bool) -> None:
         slicer.mrmlScene.SaveStateForUndo()
+        self._setUsed(number, on)
+        self.context.refresh()
+
+    def _setUsed(self, number: int, on: bool) -> None:
         fixed, moving = self._indices(number)
         self.node.fixedPoints.SetNthControlPointSelected(fixed, on)
         self.node.movingPoints.SetNthControlPointSelected(moving, on)
+
+    def untickOutliers(self) -> None:
+        """Let the outliers of now not count."""
+        slicer.mrmlScene.SaveStateForUndo()
+        for number in np.flatnonzero(self.pairs.outliers & self.pairs.used):
+            self._setUsed(int(number), False)
         self.context.refresh()
 
     def _onSelected(self, number: int) -> None:

@@ -32,7 +32,7 @@ class PickingSection(Section):
         self.ui.pickButton.connect("toggled(bool)", self._onPick)
 
     def forget(self) -> None:
-        self._proposals.clear()
+        self.forgetProposals()
         self._matcher = None
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
@@ -151,9 +151,16 @@ class PickingSection(Section):
         self._proposals.pop(moving.GetNthControlPointID(index), None)
         moving.SetNthControlPointDescription(index, "")
 
+    def forgetProposals(self) -> None:
+        """Where the points are now that are marked as proposed, there they were proposed."""
+        self._proposals.clear()
+
     def _acceptMoved(self) -> None:
         """A proposal that was dragged is the user's own."""
         moving = self.node.movingPoints
+        for number in definedIndices(moving):
+            if moving.GetNthControlPointDescription(number).startswith(PROPOSED):  # of a loaded scene too
+                self._proposals.setdefault(moving.GetNthControlPointID(number), np.array(moving.GetNthControlPointPosition(number)))
         for identifier, place in list(self._proposals.items()):
             number = moving.GetNthControlPointIndexByID(identifier) if moving is not None else -1
             if number < 0:

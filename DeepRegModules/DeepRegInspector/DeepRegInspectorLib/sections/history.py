@@ -1,0 +1,136 @@
+"""What was done to the landmarks is taken back, step by step.
+
+The application's own undo is off unless somebody switches it on in Python, so the panel keeps the steps itself: whatever has changed the lists,
+here or in the module Markups, is seen when the panel measures them anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from DeepRegInspectorLib.landmarks import definedIndices
+from DeepRegInspectorLib.sections.base import Section
+
+_MOST = 100
+_NAMES = ("fixedPoints", "movingPoints")
+# Of a list: name, position below its own parent, description and tick of each point.
+_State = tuple[tuple[str, tuple[float, float, float], str, bool], ...]
+
+
+class HistorySection(Section):
+    """The button Undo. It comes after the section that measures the pairs."""
+
+    name = "history"
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._now: tuple[_State, _State] = ((), ())
+        self._before: list[tuple[_State, _State]] = []
+        self._after: list[tuple[_State, _State]] = []
+        self._observed: list[tuple[Any, int]] = []
+        self._dragging = False
+        self.ui.undoButton.connect("clicked(bool)", lambda _checked: self.undo())
+
+    def forget(self) -> None:
+        self._before, self._after, self._dragging = [], [], False
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed = []
+
+    def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
+        if not changed & set(_NAMES):
+            return
+        self.forget()
+        start, end = slicer.vtkMRMLMarkupsNode.PointStartInteractionEvent, slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent
+        for node in (getattr(self.node, name) for name in _NAMES):
+            if node is not None:
+                self._observed += [(node, node.AddObserver(start, self._onDrag)), (node, node.AddObserver(end, self._onDragged))]
+        self._now = self._states()
+
+    def refresh(self) -> None:
+        if self._dragging:
+            return
+        now = self._states()
+        if now != self._now:
+            self._before = [*self._before[1 - _MOST:], self._now]
+            self._after = []
+            self._now = now
+
+    def enable(self) -> None:
+        self.allow(self.ui.undoButton, bool(self._before), _("Nothing was done to these landmarks yet."))
+
+    @property
+    def canRedo(self) -> bool:
+        """Whether something was taken back that can be done again."""
+        return bool(self._after)
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        if self._before:
+            self._after.append(self._now)
+            self._apply(self._before.pop())
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        if self._after:
+            self._before.append(self._now)
+            self._apply(self._after.pop())
+
+    # ------------------------------------------------------------------- lists
+
+    def _onDrag(self, *_arguments: Any) -> None:
+        self._dragging = True
+
+    def _onDragged(self, *_arguments: Any) -> None:
+        self._dragging = False
+        self.context.refreshSoon()
+
+    def _states(self) -> tuple[_State, _State]:
+        return tuple(_stateOf(getattr(self.node, name)) for name in _NAMES)  # type: ignore[return-value]
+
+    def _apply(self, states: tuple[_State, _State]) -> None:
+        lists = [getattr(self.node, name) for name in _NAMES]
+        if any(node is not None and len(state) > len(definedIndices(node)) for node, state in zip(lists, states)):
+            self.context.sections["picking"].rest()  # what is added has to come before what is picked next
+        slicer.mrmlScene.SaveStateForUndo()
+        for node, state in zip(lists, states):
+            if node is not None:
+                _restore(node, state)
+        self._now = self._states()
+        self.context.sections["picking"].forgetProposals()
+        self.context.refresh()
+
+
+def _stateOf(node: Any) -> _State:
+    return tuple(
+        (node.GetNthControlPointLabel(n), tuple(node.GetNthControlPointPosition(n)), node.GetNthControlPointDescription(n), bool(node.GetNthControlPointSelected(n)))
+        for n in definedIndices(node)
+    )
+
+
+def _restore(node: Any, state: _State) -> None:
+    """Give the points that are placed the names, places, notes and ticks that they had."""
+    modified = node.StartModify()
+    try:
+        for index in reversed(definedIndices(node)[len(state):]):
+            node.RemoveNthControlPoint(index)
+        present = definedIndices(node)
+        for number, (label, position, description, selected) in enumerate(state):
+            if number < len(present):
+                index = present[number]
+                if tuple(node.GetNthControlPointPosition(index)) != position:
+                    node.SetNthControlPointPosition(index, *position)
+                if node.GetNthControlPointLabel(index) != label:
+                    node.SetNthControlPointLabel(index, label)
+            else:
+                index = node.AddControlPoint(vtk.vtkVector3d(*position), label)
+            if node.GetNthControlPointDescription(index) != description:
+                node.SetNthControlPointDescription(index, description)
+            if bool(node.GetNthControlPointSelected(index)) != selected:
+                node.SetNthControlPointSelected(index, selected)
+    finally:
+        node.EndModify(modified)
