@@ -118,3 +118,11 @@ def settle(app, widget) -> None:
 def texts(widget, column: int) -> list[str]:
     table = widget.ui.pairsTable
     return [table.item(row, column).text() for row in range(table.rowCount)]
+
+
+def pixel_of(view, point: np.ndarray) -> tuple[int, int]:
+    """Where a place (RAS mm) is in a slice view, pixels from its left upper corner."""
+    from deepreg_slicer.volumes import fromVtkMatrix
+
+    xy = np.linalg.inv(fromVtkMatrix(view.mrmlSliceNode().GetXYToRAS())) @ np.append(point, 1.0)
+    return round(xy[0]), round(view.height - 1 - xy[1])

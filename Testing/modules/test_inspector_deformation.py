@@ -132,3 +132,55 @@ def test_the_probe_tells_what_is_under_the_mouse(app, hands, widget, scene):
     assert f"Displacement {length:.2f} mm" in ui.probeLabel.text and "Jacobian" in ui.probeLabel.text and "Fixed: " in ui.probeLabel.text
     hands.click(ui.probeCheckBox)
     assert ui.probeLabel.text == ""
+
+
+def bar_of(node):
+    """The colour bar of a node that is drawn, None without one."""
+    import slicer
+
+    bar = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node)
+    return bar if bar is not None and bar.GetVisibility() else None
+
+
+def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
+    """In mm, over the range that is drawn; a view of a slice has other pixels where the bar is."""
+    import slicer
+
+    panel, ui = widget.panel, widget.ui
+    ui.deformationCollapsibleButton.collapsed = False
+    manager = slicer.app.layoutManager()
+    manager.viewport().resize(800, 700)
+    manager.viewport().show()
+    slicer.util.setSliceViewerLayers(background=scene["fixed"], fit=True)
+    app.process_events()
+    hands.choose(ui.displayComboBox, "grid")
+    app.process_events(0.1)
+    bar, display = bar_of(scene["transform"]), scene["transform"].GetDisplayNode()
+    assert "mm" in bar.GetTitleText() and bar.GetVisibility2D() and bar.GetVisibility3D()
+    longest = np.linalg.norm(scene["vectors"], axis=1).max()
+    assert display.GetScalarRange()[0] == 0.0 and display.GetScalarRange()[1] == pytest.approx(longest, rel=0.1)
+    with_bar = right_edge(manager)
+    hands.click(ui.colorBarsCheckBox)
+    app.process_events(0.1)
+    assert bar_of(scene["transform"]) is None and np.count_nonzero(with_bar != right_edge(manager)) > 500
+    hands.click(ui.colorBarsCheckBox)
+    app.process_events(0.1)
+    assert np.array_equal(with_bar, right_edge(manager))
+    for choice, title, ends in (("displacement", "displacement (mm)", None), ("Jacobian", "Jacobian", 2.0)):
+        hands.choose(ui.mapComboBox, choice)
+        settle(app, widget)
+        shown = panel.node.mapVolume.GetDisplayNode()
+        assert bar_of(panel.node.mapVolume).GetTitleText() == title and f"{shown.GetWindowLevelMax():g}"[:3] in ui.mapInfoLabel.text
+        if ends:
+            assert shown.GetWindowLevelMin() + shown.GetWindowLevelMax() == pytest.approx(ends)
+            middle = np.zeros(4)
+            shown.GetColorNode().GetColor(shown.GetColorNode().GetNumberOfColors() // 2, middle)
+            assert middle[3] == 0.0  # where nothing changes, the image is seen as it is
+
+
+def right_edge(manager) -> np.ndarray:
+    """What is drawn in the right part of a slice view."""
+    from slicer_testing.pictures import pixels, screenshot
+
+    image = pixels(screenshot(manager.sliceWidget("Red").sliceView()))
+    return image[:, int(0.7 * image.shape[1]):]

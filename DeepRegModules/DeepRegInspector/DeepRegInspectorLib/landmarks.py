@@ -65,10 +65,11 @@ class Pairs:
 
     def figures(self) -> dict[str, Any]:
         """All in plain numbers, those of each pair too."""
+        before, after, outliers = self.distancesBefore, self.distances, self.outliers
         each = [
             {
-                "name": name, "fixed": self.fixed[n].tolist(), "moving": self.moving[n].tolist(), "before_mm": float(self.distancesBefore[n]),
-                "after_mm": float(self.distances[n]), "error_mm": self.after[n].tolist(), "used": bool(self.used[n]), "outlier": bool(self.outliers[n]),
+                "name": name, "fixed": self.fixed[n].tolist(), "moving": self.moving[n].tolist(), "before_mm": float(before[n]), "after_mm": float(after[n]),
+                "error_before_mm": self.before[n].tolist(), "error_mm": self.after[n].tolist(), "used": bool(self.used[n]), "outlier": bool(outliers[n]),
             }
             for n, name in enumerate(self.names)
         ]
@@ -131,9 +132,11 @@ def asCsv(pairs: Pairs) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     axes = ("R", "A", "S")
-    writer.writerow(["name", *(f"fixed {a}" for a in axes), *(f"moving {a}" for a in axes), "before (mm)", "after (mm)",
-                     *(f"error {a} (mm)" for a in axes), "used", "outlier"])
-    for entry in pairs.figures()["each"]:
-        numbers = [*entry["fixed"], *entry["moving"], entry["before_mm"], entry["after_mm"], *entry["error_mm"]]
-        writer.writerow([entry["name"], *(f"{number:.4f}" for number in numbers), int(entry["used"]), int(entry["outlier"])])
+    writer.writerow([
+        "name", *(f"fixed {a}" for a in axes), *(f"moving {a}" for a in axes), "before (mm)", "after (mm)", *(f"before {a} (mm)" for a in axes),
+        *(f"after {a} (mm)" for a in axes), "used", "outlier", "note",
+    ])
+    for entry, note in zip(pairs.figures()["each"], pairs.notes):
+        numbers = [*entry["fixed"], *entry["moving"], entry["before_mm"], entry["after_mm"], *entry["error_before_mm"], *entry["error_mm"]]
+        writer.writerow([entry["name"], *(f"{number:.4f}" for number in numbers), int(entry["used"]), int(entry["outlier"]), note])
     return stream.getvalue()

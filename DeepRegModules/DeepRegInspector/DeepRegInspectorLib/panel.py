@@ -26,6 +26,7 @@ from DeepRegInspectorLib.context import INPUTS, InspectorContext
 from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.sections.deformation import DeformationSection
 from DeepRegInspectorLib.sections.errors_shown import ErrorsShownSection
+from DeepRegInspectorLib.sections.explanation import ExplanationSection
 from DeepRegInspectorLib.sections.history import HistorySection
 from DeepRegInspectorLib.sections.images import ImagesSection
 from DeepRegInspectorLib.sections.inputs import InputsSection
@@ -46,6 +47,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ImagesSection,
     DeformationSection,
     OverlapSection,
+    ExplanationSection,
 )
 
 _POINT_EVENTS = (

@@ -11,6 +11,7 @@ _LABELS = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode
 DISPLAYS = ("none", "grid", "glyphs", "contours")
 OVERLAYS = ("none", "fade", "checkerboard", "flicker", "difference")
 MAPS = ("none", "jacobian", "displacement")
+EXPLAINED = ("none", "heat", "entropy", "offset", "fixedFeatures", "movingFeatures", "confidences")
 
 
 @parameterNodeWrapper
@@ -34,6 +35,10 @@ class InspectorParameterNode:
     map: Annotated[str, Choice(list(MAPS)), Default("none")]
     colorBars: Annotated[bool, Default(True)]
     probe: bool
+    explainShown: Annotated[str, Choice(list(EXPLAINED)), Default("none")]
+    explainStage: str
+    explainOpacity: Annotated[float, WithinRange(0.0, 100.0), Default(80.0)]
+    explain3D: bool
     # What was made, to be used again.
     vectors: slicer.vtkMRMLModelNode
     chart: slicer.vtkMRMLPlotChartNode
@@ -42,3 +47,10 @@ class InspectorParameterNode:
     combined: slicer.vtkMRMLScalarVolumeNode
     mapVolume: slicer.vtkMRMLScalarVolumeNode
     folds: slicer.vtkMRMLLabelMapVolumeNode
+    explainedPoint: slicer.vtkMRMLMarkupsFiducialNode
+    heat: slicer.vtkMRMLScalarVolumeNode
+    explainedMap: slicer.vtkMRMLScalarVolumeNode
+    fixedFeatures: slicer.vtkMRMLVectorVolumeNode
+    movingFeatures: slicer.vtkMRMLVectorVolumeNode
+    confidences: slicer.vtkMRMLModelNode
+    partners: slicer.vtkMRMLModelNode

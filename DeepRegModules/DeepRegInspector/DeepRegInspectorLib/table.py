@@ -128,8 +128,8 @@ class PairsTable:
         shades = {column: _shades(values, longest) for column, values in colors.items()}
         for row, n in enumerate(self._order):
             texts = [
-                pairs.names[n], *(f"{number:.2f}" for number in numbers[n, :3]), self._note(n, outliers[n]),
-                *(f"{number:.2f}" for number in numbers[n, 3:9]), *(f"{number:.1f}" for number in numbers[n, 9:]),
+                pairs.names[n], *(f"{number:.3f}" for number in numbers[n, :3]), self._note(n, outliers[n]),
+                *(f"{number:.3f}" for number in numbers[n, 3:9]), *(f"{number:.1f}" for number in numbers[n, 9:]),
             ]
             present = self._texts[row]
             if texts != present:
@@ -210,4 +210,4 @@ def natural(name: str) -> list[Any]:
 def _shades(values: np.ndarray, longest: float) -> list[tuple[int, int, int]]:
     place = np.clip(values / max(longest, 1e-9), 0.0, 1.0) * (len(_COLORS) - 1)
     channels = [np.interp(place, range(len(_COLORS)), _COLORS[:, channel]) for channel in range(3)]
-    return [tuple(int(value) for value in color) for color in np.stack(channels, axis=1)]
+    return [tuple(color) for color in np.stack(channels, axis=1).astype(int).tolist()]

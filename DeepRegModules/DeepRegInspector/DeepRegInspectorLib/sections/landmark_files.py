@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -10,6 +11,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
+from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.points import PointSet, read_points, write_points
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.landmarks import asCsv, definedIndices, positions
@@ -112,9 +114,22 @@ class LandmarkFilesSection(Section):
             raise RuntimeError(error.line()) from error
         self.context.say(_("{count} points of {name} were written to {path}.").format(count=len(indices), path=path, name=node.GetName()))
 
-    def _onExportTable(self, path: str | None = None) -> None:
-        path = path or qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", "CSV (*.csv)")
+    def _onExportTable(self) -> None:
+        path = qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", "CSV (*.csv)")
         if path:
-            with slicer.util.tryWithErrorDisplay(_("The table cannot be exported.")), open(path, "w", encoding="utf-8") as stream:
-                stream.write(asCsv(self.context.sections["landmarks"].pairs))
-                self.context.say(_("The table was written to {path}.").format(path=path))
+            with slicer.util.tryWithErrorDisplay(_("The table cannot be exported.")):
+                self.exportTable(path)
+
+    def exportTable(self, path: str) -> None:
+        """Write the table as CSV.
+
+        Raises:
+            RuntimeError: if that cannot be done; a file of that name is left as it was.
+        """
+        text = asCsv(self.context.sections["landmarks"].pairs)
+        try:
+            with FileGroup() as files:
+                files.add(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
+        except EngineError as error:
+            raise RuntimeError(error.line()) from error
+        self.context.say(_("The table was written to {path}.").format(path=path))
