@@ -230,6 +230,13 @@ def explain(arguments: dict, job: Job) -> dict:
     return answer(arguments, job.progress)
 
 
+def report(arguments: dict, job: Job) -> dict:
+    """Write the report of a registration: arguments are those of ReportRequest. Returns what its JSON file holds."""
+    from deepreg_engine.jobs.report import ReportRequest, run_report
+
+    return run_report(ReportRequest(**_known(arguments, ReportRequest)), job.progress)
+
+
 def _known(arguments: dict, request: type) -> dict:
     """The arguments, if a request has them all.
 
@@ -263,4 +270,5 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "self-test": self_test,
     "explain-open": explain_open,
     "explain": explain,
+    "report": report,
 }

@@ -17,6 +17,7 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, resample
+from deepreg_engine.reporting.grey import VISIBLE, correlation, grey_windows, patient_mask, scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,15 +28,11 @@ _LINES = 24
 _SAME_CONTRAST = 0.5
 # Images that share less than this part of the fixed field of view lie in different frames.
 _LEAST_COMMON = 0.05
-# Lung per soft tissue from which a CT is one of the chest.
-_LUNGS = 0.25
 _COLUMNS = 5
 # Heights of the rows, in widths: a thin slab stays visible, a tall one on the page.
 _HEIGHTS = (0.25, 1.6)
 # A cut this thin, in its longer side, has room for the letters of its long sides only.
 _THIN = 0.2
-# Above this grey value a voxel is of the patient.
-_VISIBLE = 0.05
 # Cosine of the angle to the patient's axes up to which a scan is cut along its own.
 _STRAIGHT = 0.93
 # Brightness of the fixed image where the moving one does not reach.
@@ -99,13 +96,13 @@ def add_overview(
     first = None if _covered(moving, grid, None).mean() > _LEAST_COMMON else alignment
     known = _covered(fixed, grid, None)
     covered = [_covered(moving, grid, transform) & known for transform in (first, total.to_transform())]
-    windows = _windows(fixed, moving)
-    shown = [_scaled(_on(fixed, grid, None), windows[0])]
-    shown += [_scaled(_on(moving, grid, transform), windows[1]) for transform in (first, total.to_transform())]
-    patient = _patient(shown[0])
-    both = (shown[0] > _VISIBLE) & covered[1]
+    windows = grey_windows(fixed, moving)
+    shown = [scaled(_on(fixed, grid, None), windows[0])]
+    shown += [scaled(_on(moving, grid, transform), windows[1]) for transform in (first, total.to_transform())]
+    patient = patient_mask(shown[0])
+    both = (shown[0] > VISIBLE) & covered[1]
     middle = _middle(both)
-    alike = _correlation(shown[0][both], shown[2][both]) > _SAME_CONTRAST
+    alike = correlation(shown[0][both], shown[2][both]) > _SAME_CONTRAST
 
     extents = [grid.extent[[view.right, view.up]] for view in _VIEWS]
     heights = [float(np.clip(extent[1] / extent[0], *_HEIGHTS)) for extent in extents]
@@ -161,18 +158,6 @@ def _display_grid(fixed: ImageGrid) -> ImageGrid:
     return ImageGrid(tuple(size), (spacing,) * 3, tuple(origin), tuple(axes.ravel()))
 
 
-def _patient(fixed: np.ndarray) -> np.ndarray:
-    """Where the patient is in a volume of grey values 0 .. 1, lungs and bowel gas included; everywhere if that is hard to say."""
-    from scipy import ndimage
-
-    in_plane = np.zeros((3, 3, 3), dtype=bool)
-    in_plane[1, 1], in_plane[1, :, 1] = True, True
-    body = np.pad(fixed > _VISIBLE, 3, mode="edge")
-    body = ndimage.binary_closing(body, in_plane, iterations=2)  # a thin chest wall may have gaps
-    body = ndimage.binary_opening(ndimage.binary_fill_holes(body, in_plane), in_plane)[3:-3, 3:-3, 3:-3]
-    return body if body.mean() > 0.02 else np.ones_like(body)
-
-
 def _on(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
     return sitk.GetArrayFromImage(resample(sitk.Cast(image, sitk.sitkFloat32), grid, transform, "linear", background_value(image)))
 
@@ -194,27 +179,6 @@ def _middle(body: np.ndarray) -> np.ndarray:
 def _beyond(total: DisplacementField, alignment: sitk.Transform) -> np.ndarray:
     """Length of what a field adds to an alignment (z, y, x), mm."""
     return DisplacementField(total.vectors - DisplacementField.from_transform(alignment, total.grid).vectors, total.grid).lengths()
-
-
-def _windows(fixed: sitk.Image, moving: sitk.Image) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Grey values from black to white. Two CTs share one: of soft tissue, or of the lungs where both show much of them."""
-    volumes = [sitk.GetArrayViewFromImage(image) for image in (fixed, moving)]
-    ends = [np.percentile(volume, [1.0, 99.5]) for volume in volumes]
-    ct = [-3100.0 < low < -800.0 for low, _ in ends]  # air in Hounsfield units
-    if all(ct):
-        lungs = min(np.mean((volume > -950) & (volume < -600)) / max(np.mean(volume > -300), 1e-6) for volume in volumes)
-        return ((-1000.0, 400.0),) * 2 if lungs > _LUNGS else ((-200.0, 300.0),) * 2
-    return tuple((-200.0, 300.0) if is_ct else (float(low), float(max(high, low + 1e-6))) for is_ct, (low, high) in zip(ct, ends))
-
-
-def _scaled(volume: np.ndarray, window: tuple[float, float]) -> np.ndarray:
-    return np.clip((volume - window[0]) / (window[1] - window[0]), 0.0, 1.0)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    if first.size < 2 or first.std() == 0 or second.std() == 0:
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _cut(volume: np.ndarray, view: _View, middle: np.ndarray) -> np.ndarray:

@@ -1,0 +1,104 @@
+"""``report``: a registration on two pages."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from deepreg_engine.commands.parsing import examples, paragraph
+from deepreg_engine.commands.tables import number, table
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.reporting.limits import LIMITS, WORDS
+
+_ABOUT = """
+Write the report of a registration, of this or any other program: one HTML file that needs nothing beside it, works without a
+network, and prints on two A4 pages. Inputs, method and model; figures with traffic lights; views before and after that a slider
+fades; checkerboard, deformation grid and Jacobian; histograms; landmarks and structures. The same figures as JSON and CSV.
+"""
+
+_NOTES = """
+The page names files, never their folders, and no patient unless --patient-name is given. The limits of the lights are a starting
+point; set those of your task with --limit. "95 %" is the 95th percentile.
+"""
+
+_EXAMPLES = (
+    "report --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd --output report.html",
+    "report --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd --inverse i.nrrd --run-report t.json --fixed-landmarks a.csv "
+    "--moving-landmarks b.csv --fixed-labels a_organs.nii.gz --moving-labels b_organs.nii.gz --output report.html --json report.json "
+    "--csv report.csv",
+    "report --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd --limit tre_median=1,2 --limit dice=0.9,0.8 --output report.html",
+)
+# Options that the request calls by the same name.
+_SAME = (
+    "fixed", "moving", "transform", "output", "json", "csv", "inverse", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels",
+    "label_names", "mask", "run_report", "title", "fixed_name", "moving_name", "fixed_modality", "moving_modality", "fixed_window", "moving_window",
+)
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    epilog = "\n".join((paragraph(_NOTES), "", "limits (green, amber):", *_limit_lines(), "", examples(*_EXAMPLES)))
+    parser = commands.add_parser("report", help="write the report of a registration", description=paragraph(_ABOUT), epilog=epilog)
+    parser.add_argument("--fixed", required=True, metavar="F", help="fixed image (required)")
+    parser.add_argument("--moving", required=True, metavar="M", help="moving image (required)")
+    parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform (required)")
+    parser.add_argument("--output", required=True, metavar="OUT.html", help="the page (required)")
+    parser.add_argument("--json", metavar="OUT.json", help="its figures, those of each landmark and label too")
+    parser.add_argument("--csv", metavar="OUT.csv", help="the same as a table, one figure a row")
+    measured = parser.add_argument_group("what to measure it by")
+    measured.add_argument("--fixed-landmarks", metavar="P", help="points: .csv, .mrk.json or .fcsv")
+    measured.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
+    measured.add_argument("--fixed-labels", metavar="A", help="label map of the fixed image")
+    measured.add_argument("--moving-labels", metavar="B", help="label map of the moving image, with the same numbers")
+    measured.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}, or a phantom.json')
+    measured.add_argument("--inverse", metavar="T", help="transform from moving to fixed: inverse consistency")
+    measured.add_argument("--mask", metavar="A", help="of the fixed image: measure the deformation only where it is not 0")
+    measured.add_argument(
+        "--limit", action="append", default=[], metavar="KEY=GREEN,AMBER", help="limits of a traffic light, see below; may be repeated"
+    )
+    shown = parser.add_argument_group("what it says and shows")
+    shown.add_argument("--run-report", metavar="JSON", help="what register wrote with --report: method, parameters, model")
+    shown.add_argument("--title", default="Registration report", metavar="TEXT", help="title of the page")
+    shown.add_argument("--patient-name", metavar="TEXT", help="show this name (default: none)")
+    shown.add_argument("--hide", action="append", default=[], metavar="TEXT", help="a name that must not occur anywhere; may be repeated")
+    for side in ("fixed", "moving"):
+        shown.add_argument(f"--{side}-name", metavar="TEXT", help=f"name of the {side} image (default: its file's)")
+        shown.add_argument(f"--{side}-modality", metavar="TEXT", help="such as CT or MR")
+        shown.add_argument(
+            f"--{side}-window", type=float, nargs=2, metavar=("BLACK", "WHITE"), help="values of black and of white (default: chosen)"
+        )
+    where = "where the views are, LPS mm (default: the middle of the mask, or the tissue deformed most)"
+    shown.add_argument("--at", type=float, nargs=3, metavar=("X", "Y", "Z"), help=where)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the report."""
+    from deepreg_engine.jobs.report import ReportRequest, run_report
+
+    others = {"patient": options.patient_name or "", "private": tuple(options.hide), "point": options.at, "limits": _limits(options.limit)}
+    given = {name: value for name, value in vars(options).items() if name in _SAME and value is not None}
+    request = ReportRequest(**given, **others)
+    content = run_report(request)
+    rows = [["", "before", "after", "rating"]]
+    for entry in content["ratings"]:
+        unit = f" {entry['unit']}" if entry["unit"] else ""
+        before = number(entry["before"], 3, unit) if entry["before"] is not None else ""
+        rows.append([entry["title"], before, number(entry["value"], 3, unit), f"{entry['rating']}: {WORDS[entry['rating']]}"])
+    written = [path for path in (options.output, options.json, options.csv) if path]
+    lines = [*table(rows), *(f"note: {note}" for note in content["notes"]), "written: " + "  ".join(written)]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _limit_lines() -> list[str]:
+    return [f"  {limit.key:<13} {limit.green:g},{limit.amber:g}  {limit.title.lower()}{f', {limit.unit}' if limit.unit else ''}" for limit in LIMITS]
+
+
+def _limits(settings: list[str]) -> dict[str, list[str]]:
+    found = {}
+    for setting in settings:
+        key, equals, pair = setting.partition("=")
+        if not equals:
+            raise ParameterError(f"{setting!r} is not a limit", "write KEY=GREEN,AMBER, such as tre_median=2,3")
+        found[key.strip()] = pair.split(",")
+    return found

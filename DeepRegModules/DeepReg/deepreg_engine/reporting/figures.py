@@ -1,0 +1,139 @@
+"""The figures of a report: everything that can be measured with what there is, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.points import PointSet
+from deepreg_engine.geometry.transform_files import field_grid
+from deepreg_engine.metrics.consistency import inverse_consistency
+from deepreg_engine.metrics.landmarks import outlier_limit
+from deepreg_engine.metrics.mapping import outside_field
+from deepreg_engine.metrics.report import evaluation_report
+
+_ERROR_BINS = 20
+_JACOBIAN_BINS = 48
+
+
+@dataclass
+class Pair:
+    """What a report is about.
+
+    Args:
+        fixed, moving: scalar 3D images.
+        transform: takes fixed points to moving points, LPS mm.
+        inverse: takes moving points to fixed points.
+        landmarks: fixed and moving, in pairs.
+        labels: fixed and moving label maps, each on a grid of its own.
+        label_names: of the labels.
+        mask: on the fixed grid: where the deformation counts.
+        notes: what a reader should know, added to as things are found.
+    """
+
+    fixed: sitk.Image
+    moving: sitk.Image
+    transform: sitk.Transform
+    inverse: sitk.Transform | None = None
+    landmarks: tuple[PointSet, PointSet] | None = None
+    labels: tuple[sitk.Image, sitk.Image] | None = None
+    label_names: dict[int, str] | None = None
+    mask: sitk.Image | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Measured:
+    """What was measured, and the maps that pictures are drawn of.
+
+    Args:
+        figures: as :func:`measure` returns them.
+        field: the transform on the grid on which its deformation was measured.
+        jacobian: its determinant there (z, y, x).
+    """
+
+    figures: dict
+    field: DisplacementField
+    jacobian: np.ndarray
+
+
+def measure(pair: Pair) -> Measured:
+    """Measure a pair.
+
+    Returns:
+        Figures: those of "displacement", "regularity", "landmarks" and "overlap" that :func:`evaluation_report` gives;
+        "inverse_consistency" if there is an inverse; "histograms" of the Jacobian and of the landmarks' errors; "measured_on": the grid
+        of displacement and regularity, and whether it is the transform's own. Each landmark pair says whether it is an "outlier", and
+        the landmarks the "outlier_limit_mm".
+
+    Raises:
+        InputError: if no landmark lies in the displacement field, or the inverse has nothing to do with it; and as the metrics do.
+    """
+    own = field_grid(pair.transform)
+    grid = own or ImageGrid.of(pair.fixed)
+    if pair.landmarks is not None and outside_field(pair.transform, pair.landmarks[0].positions).all():
+        raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its frame")
+    deformation = DisplacementField.from_transform(pair.transform, grid)
+    mask = _on(pair.mask, grid, pair)
+    figures = evaluation_report(
+        pair.transform, landmarks=pair.landmarks, labels=pair.labels, label_names=pair.label_names, mask=mask, field=deformation
+    )
+    jacobian = deformation.jacobian_determinant()
+    inside = None if mask is None else sitk.GetArrayViewFromImage(mask) != 0
+    if pair.inverse is not None:
+        fixed_inside = None if pair.mask is None else sitk.GetArrayViewFromImage(pair.mask) != 0
+        figures["inverse_consistency"] = inverse_consistency(pair.transform, pair.inverse, ImageGrid.of(pair.fixed), fixed_inside)
+    figures["measured_on"] = {
+        "size": list(grid.size), "spacing": list(grid.spacing), "own_grid": own is not None, "masked": mask is not None,
+    }
+    figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian if inside is None else jacobian[inside])}
+    if "landmarks" in figures:
+        landmarks = figures["landmarks"]
+        before, after = (np.array([entry[f"{stage}_mm"] for entry in landmarks["each"]]) for stage in ("before", "after"))
+        limit = outlier_limit(after)
+        landmarks["outlier_limit_mm"] = limit
+        for entry, error in zip(landmarks["each"], after):
+            entry["outlier"] = bool(error > limit)
+        figures["histograms"]["landmark_error"] = _error_histogram(before, after)
+    return Measured(figures, deformation, jacobian)
+
+
+def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | None:
+    """The mask on the grid of the deformation."""
+    if mask is None or ImageGrid.of(mask).same_as(grid):
+        return mask
+    moved = resample(mask, grid, None, "nearest")
+    if not sitk.GetArrayViewFromImage(moved).any():
+        pair.notes.append("the mask lies outside the transform's grid: the deformation was measured everywhere")
+        return None
+    return moved
+
+
+def _jacobian_histogram(values: np.ndarray) -> dict:
+    """Voxels by determinant: those of 0 or less, bins of equal width above, and those beyond the last."""
+    top = float(np.clip(np.ceil(4.0 * np.percentile(values, 99.9)) / 4.0 + 0.25, 2.0, 6.0))
+    positive = values[values > 0]
+    counts, edges = np.histogram(positive, bins=_JACOBIAN_BINS, range=(0.0, top))
+    return {
+        "edges": edges.tolist(), "counts": counts.tolist(), "folded": int(values.size - positive.size), "beyond": int((positive > top).sum()),
+    }
+
+
+def _error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
+    """Landmark pairs by error, before and after, in bins that hold all of them."""
+    longest = max(float(before.max()), float(after.max()), 1e-3)
+    step = nice_step(longest / _ERROR_BINS)
+    edges = step * np.arange(int(np.floor(longest / step)) + 2)
+    return {"edges": edges.tolist(), **{name: np.histogram(values, edges)[0].tolist() for name, values in (("before", before), ("after", after))}}
+
+
+def nice_step(least: float) -> float:
+    """The smallest of 1, 2, 5, 10, ... and their tenths that is at least so much."""
+    decade = 10.0 ** np.floor(np.log10(least))
+    return float(next(decade * factor for factor in (1.0, 2.0, 5.0, 10.0) if decade * factor >= least * (1.0 - 1e-9)))

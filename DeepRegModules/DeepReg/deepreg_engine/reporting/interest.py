@@ -1,0 +1,107 @@
+"""Where to look: a coarse view of the whole pair, and in it the place that a report shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import background_value, resample
+from deepreg_engine.reporting.grey import Window, correlation, patient_mask, scaled
+
+# Longest side of the coarse view, voxels.
+_COARSE = 72
+# Width over which displacements are averaged to find the tissue that is deformed most, mm.
+_WIDTH = 12.0
+# What is deformed by less, beyond a linear movement, is as good as rigid, mm.
+_LEAST = 0.5
+# The middle of so many voxels of a region is that of all.
+_ENOUGH = 1_000_000
+# Below this correlation after the registration the two images are of different contrast, and a difference says nothing.
+_SAME_CONTRAST = 0.5
+
+
+@dataclass
+class Coarse:
+    """The pair on a coarse grid over the fixed image.
+
+    Args:
+        grid: where.
+        fixed, after: grey values 0 to 1 (z, y, x), of the fixed and of the warped moving image.
+        before: share of the fixed image that the moving one covers as it lies in space.
+        tissue: where the patient is and both images are.
+    """
+
+    grid: ImageGrid
+    fixed: np.ndarray
+    after: np.ndarray
+    before: float
+    tissue: np.ndarray
+
+    @property
+    def alike(self) -> bool:
+        """Whether a difference of grey values says something."""
+        return correlation(self.fixed[self.tissue], self.after[self.tissue]) > _SAME_CONTRAST
+
+
+def coarse_view(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, windows: tuple[Window, Window]) -> Coarse:
+    """Draw both images coarsely."""
+    full = ImageGrid.of(fixed)
+    size = np.maximum(1, np.ceil(full.extent / max(float(full.extent.max()) / _COARSE, min(full.spacing))).astype(int))
+    spacing = full.extent / size
+    origin = full.centre - full.axes @ (spacing * (size - 1) / 2)
+    grid = ImageGrid(tuple(size), tuple(spacing), tuple(origin), full.direction)
+    seen = scaled(drawn(fixed, grid, None), windows[0])
+    after = scaled(drawn(moving, grid, transform), windows[1])
+    tissue = patient_mask(seen) & covered(moving, grid, transform)
+    if not tissue.any():
+        tissue = np.ones_like(tissue)
+    return Coarse(grid, seen, after, float(covered(moving, grid, None).mean()), tissue)
+
+
+def drawn(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
+    """An image on a grid (z, y, x), float32; background where it does not reach."""
+    return sitk.GetArrayFromImage(resample(sitk.Cast(image, sitk.sitkFloat32), grid, transform, "linear", background_value(image)))
+
+
+def covered(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
+    """Where a grid's voxels (z, y, x) lie in an image."""
+    points = grid.points().reshape(-1, 3)
+    if transform is not None:
+        points += np.moveaxis(DisplacementField.from_transform(transform, grid).vectors, 0, -1).reshape(-1, 3)
+    return ImageGrid.of(image).contains(points).reshape(grid.shape)
+
+
+def point_of_interest(coarse: Coarse, transform: sitk.Transform, mask: sitk.Image | None) -> tuple[np.ndarray, str]:
+    """Where to look, LPS mm (3,), and why there: the middle of the mask, or of the tissue that is deformed most.
+
+    Deformation is what a displacement has beyond the linear movement that fits it best; where there is none, the middle of the tissue.
+    """
+    if mask is not None:
+        return _middle(sitk.GetArrayViewFromImage(mask) != 0, ImageGrid.of(mask)), "the middle of the mask"
+    points = coarse.grid.index_to_physical(np.argwhere(coarse.tissue)[:, ::-1])
+    moved = DisplacementField.from_transform(transform, coarse.grid).vectors[:, coarse.tissue].T.astype(np.float64)
+    if len(points) > 4:
+        terms = np.column_stack([points - points.mean(axis=0), np.ones(len(points))])
+        moved = moved - terms @ np.linalg.lstsq(terms, moved, rcond=None)[0]
+        lengths = np.zeros(coarse.grid.shape)
+        lengths[coarse.tissue] = np.linalg.norm(moved, axis=1)
+        if lengths.max() > _LEAST:
+            from scipy import ndimage
+
+            smooth = ndimage.gaussian_filter(lengths, [_WIDTH / s for s in coarse.grid.spacing[::-1]], mode="constant")
+            most = np.unravel_index(np.where(coarse.tissue, smooth, -1.0).argmax(), smooth.shape)
+            return coarse.grid.index_to_physical(np.array([most[::-1]]))[0], "the tissue that is deformed most"
+    return _middle(coarse.tissue, coarse.grid), "the middle of the tissue"
+
+
+def _middle(inside: np.ndarray, grid: ImageGrid) -> np.ndarray:
+    """The voxel of a region that comes next to its centre, LPS mm."""
+    number = np.flatnonzero(inside)
+    number = number[:: 1 + len(number) // _ENOUGH]
+    index = np.stack(np.unravel_index(number, inside.shape)[::-1], axis=1)
+    nearest = index[np.linalg.norm((index - index.mean(axis=0)) * grid.spacing, axis=1).argmin()]
+    return grid.index_to_physical(nearest[None])[0]

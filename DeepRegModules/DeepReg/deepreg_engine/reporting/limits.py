@@ -1,0 +1,130 @@
+"""The traffic lights of a report: which figures are rated, and from where on they are green, amber and red.
+
+The limits that come with the engine follow the tolerances of AAPM TG-132 (Brock, Mutic, McNutt, Li and Kessler, "Use of image
+registration and fusion algorithms and techniques in radiotherapy", Medical Physics 44, 2017) where it gives one: an error of 2 to 3 mm
+or the largest voxel dimension, 5 mm at most; a Dice coefficient of 0.8 to 0.9; no negative Jacobian determinant. They are a starting
+point and no clinical limits: each task has its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deepreg_engine.errors import ParameterError
+
+#: Ratings, from good to bad, and what they say in words.
+WORDS = {"green": "within limits", "amber": "look closer", "red": "outside limits"}
+SOURCE = "The limits follow AAPM TG-132 (2017) where it gives one; they are a starting point, no clinical limits."
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How one figure is rated.
+
+    Args:
+        key: as typed: ``--limit key=green,amber``.
+        title: as read.
+        where: in the figures: names of nested dictionaries.
+        before: the same before the registration; empty where there is none.
+        unit: of the figure and of both limits.
+        green: up to here (from here on, if higher is better) the figure is green.
+        amber: up to here (from here on) it is amber, beyond it red.
+        higher: whether a high figure is a good one.
+        digits: after the decimal point.
+    """
+
+    key: str
+    title: str
+    where: tuple[str, ...]
+    before: tuple[str, ...]
+    unit: str
+    green: float
+    amber: float
+    higher: bool
+    digits: int
+
+    def rate(self, value: float) -> str:
+        """ "green", "amber" or "red". Figures are compared as they are, not as they are rounded for the page."""
+        if not math.isfinite(value):
+            return "red"
+        for rating, limit in (("green", self.green), ("amber", self.amber)):
+            if (value >= limit) if self.higher else (value <= limit):
+                return rating
+        return "red"
+
+    def rule(self) -> dict[str, str]:
+        """What each light means, in words."""
+        sign, other = ("\u2265", "<") if self.higher else ("\u2264", ">")
+        unit = f" {self.unit}" if self.unit else ""
+        return {
+            "green": f"{sign} {self.green:g}{unit}", "amber": f"{sign} {self.amber:g}{unit}", "red": f"{other} {self.amber:g}{unit}",
+        }
+
+
+LIMITS = (
+    Limit("tre_median", "Landmark error, median", ("landmarks", "after", "median"), ("landmarks", "before", "median"), "mm", 2.0, 3.0, False, 2),
+    Limit(
+        "tre_95", "Landmark error, 95 %", ("landmarks", "after", "percentile95"), ("landmarks", "before", "percentile95"), "mm", 3.0, 5.0, False, 2
+    ),
+    Limit("dice", "Dice, mean of structures", ("overlap", "mean_after", "dice"), ("overlap", "mean_before", "dice"), "", 0.8, 0.7, True, 3),
+    Limit("folding", "Folded voxels", ("regularity", "folding_percent"), (), "%", 0.0, 0.5, False, 4),
+    Limit("jacobian_min", "Smallest Jacobian", ("regularity", "min_jacobian"), (), "", 0.2, 0.05, True, 3),
+    Limit("jacobian_max", "Largest Jacobian", ("regularity", "max_jacobian"), (), "", 3.0, 5.0, False, 3),
+    Limit("inverse_95", "Inverse consistency, 95 %", ("inverse_consistency", "percentile95"), (), "mm", 2.0, 3.0, False, 3),
+)
+
+
+def limits_with(changes: Mapping[str, Iterable[float]]) -> tuple[Limit, ...]:
+    """All limits, some of them changed.
+
+    Args:
+        changes: key to the limits of green and of amber.
+
+    Raises:
+        ParameterError: on a key that does not exist, something that is no pair of numbers, or an amber limit that is stricter than green.
+    """
+    known = {limit.key: limit for limit in LIMITS}
+    for key, pair in changes.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            raise ParameterError(f"there is no limit {key!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+        try:
+            green, amber = (float(number) for number in pair)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"the limit {key} needs two numbers, for green and amber", f"write {key}=2,3") from error
+        if not (math.isfinite(green) and math.isfinite(amber)):
+            raise ParameterError(f"the limit {key} is not finite", "give two numbers")
+        if (amber > green) if known[key].higher else (amber < green):
+            order = "at least as high as" if known[key].higher else "at most as high as"
+            raise ParameterError(f"the limit {key}={green:g},{amber:g} has amber before green", f"green has to be {order} amber")
+        known[key] = replace(known[key], green=green, amber=amber)
+    return tuple(known.values())
+
+
+def rate(figures: Mapping[str, Any], limits: Iterable[Limit]) -> list[dict[str, Any]]:
+    """Ratings of those figures that there are.
+
+    Returns:
+        For each: key, title, unit, value, before (None if there is none), rating, green and amber (the limits), higher, and rule.
+    """
+    found = []
+    for limit in limits:
+        value = _at(figures, limit.where)
+        if value is None:
+            continue
+        found.append({
+            "key": limit.key, "title": limit.title, "unit": limit.unit, "value": value, "before": _at(figures, limit.before),
+            "rating": limit.rate(value), "green": limit.green, "amber": limit.amber, "higher": limit.higher, "rule": limit.rule(),
+        })
+    return found
+
+
+def _at(figures: Mapping[str, Any], where: tuple[str, ...]) -> float | None:
+    value: Any = figures if where else None
+    for name in where:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

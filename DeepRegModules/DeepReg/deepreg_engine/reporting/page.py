@@ -1,0 +1,239 @@
+"""The page of a report: one HTML file that needs nothing beside it, for the screen and for two sheets of A4."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from deepreg_engine.metrics.report import to_json
+from deepreg_engine.reporting.charts import error_chart, jacobian_chart
+from deepreg_engine.reporting.limits import LIMITS, WORDS
+from deepreg_engine.reporting.markup import count, figure, light, number, pairs, table, text
+from deepreg_engine.reporting.style import FILTER, SCRIPT, STYLE
+from deepreg_engine.reporting.table import as_csv
+from deepreg_engine.reporting.tables import landmark_table, overlap_table
+from deepreg_engine.reporting.views import Found, controls, deformation_words, jacobian_words, pair_rows, row
+
+# On paper: so many notes and parameters; all are on the screen and in the JSON file.
+_NOTES, _PARAMETERS = 3, 8
+# The page loads nothing and talks to nobody.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_DIGITS = {limit.key: limit.digits for limit in LIMITS}
+
+
+def page(content: dict[str, Any], found: Found) -> str:
+    """The page.
+
+    Args:
+        content: what the JSON file holds, plain data.
+        found: the planes and the addresses of their pictures, see :func:`deepreg_engine.reporting.pictures.draw`.
+    """
+    inputs = content["inputs"]
+    head = f"{content['title']}: {inputs['moving']['name']} to {inputs['fixed']['name']}"
+    first = [_header(content), _inputs(content), _ratings(content), _pictures(content, found)]
+    second = [
+        _maps(content, found), _charts(content), _tables(content), _run(content), _notes(content), _signature(),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{text(head)}</title><style>{STYLE}</style></head><body>{FILTER}<main>"
+        f'<section class="sheet">{"".join(first)}</section><section class="sheet">{"".join(second)}</section>{_all(content)}'
+        f"</main><script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _header(content: dict[str, Any]) -> str:
+    patient = f'<p class="patient">{text(content["patient"])}</p>' if content.get("patient") else ""
+    made = f"{content['created'][:10]} {content['created'][11:16]}, deepreg-engine {content['versions']['deepreg-engine']}"
+    return f'<header><div><h1>{text(content["title"])}</h1>{patient}</div><p class="soft small">{text(made)}</p></header>'
+
+
+def _inputs(content: dict[str, Any]) -> str:
+    inputs = content["inputs"]
+    rows = []
+    for side, title in (("fixed", "Fixed"), ("moving", "Moving")):
+        image = inputs[side]
+        turned = f"oblique, by {number(image['oblique_degrees'], 0)}\u00b0" if image["oblique_degrees"] else "along the patient's axes"
+        cells = (image["name"], image["modality"] or "\u2013", _times(image["size"], 0), _times(image["spacing"], 2), turned)
+        rows.append(f'<tr><th scope="row">{title}</th><td class="name">{text(cells[0])}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in cells[1:]) + "</tr>")
+    transform = inputs["transform"]
+    grid = f", {_times(transform['grid']['size'], 0)} vectors each {_times(transform['grid']['spacing'], 2)} mm" if transform["grid"] else ""
+    also = f"; measured with {', '.join(inputs['with'])}" if inputs["with"] else ""
+    rows.append(
+        f'<tr><th scope="row">Transform</th><td class="name">{text(transform["name"])}</td><td colspan="4">{text(transform["kind"] + grid + also)}</td></tr>'
+    )
+    return "<h2>Inputs</h2>" + table(("", "name", "modality", "voxels", "voxel size (mm)", "axes"), rows)
+
+
+def _times(values: Sequence[float], digits: int) -> str:
+    return " \u00d7 ".join(f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}" for value in values)
+
+
+def _ratings(content: dict[str, Any]) -> str:
+    ratings = content["ratings"]
+    counts = {rating: [entry for entry in ratings if entry["rating"] == rating] for rating in ("red", "amber", "green")}
+    verdict = "".join(
+        light(rating, f"{len(entries)} {WORDS[rating]}" + (f" ({', '.join(entry['title'] for entry in entries)})" if rating != "green" else ""))
+        for rating, entries in counts.items() if entries
+    )
+    rows = []
+    for entry in ratings:
+        key, rating, rule, digits, unit = entry["key"], entry["rating"], entry["rule"], _DIGITS[entry["key"]], entry["unit"]
+        shown = f"0 {unit}" if key == "folding" and entry["value"] == 0 else number(entry["value"], digits, unit)
+        before = "" if entry["before"] is None else number(entry["before"], digits, unit)
+        rows.append(
+            f'<tr><th scope="row">{text(entry["title"])}</th><td class="n">{text(before)}</td>'
+            f'{figure("ratings." + key, shown)}<td>{light(rating, f"{rating}: {WORDS[rating]}")}</td>'
+            f'<td class="small">green {text(rule["green"])}, amber {text(rule["amber"])}, red {text(rule["red"])}</td></tr>'
+        )
+    accuracy = {"tre_median", "dice"} & {entry["key"] for entry in ratings}
+    missing = "" if accuracy else (
+        "<p><b>Neither landmarks nor structures were given: nothing here says how exact the registration is, only how regular it is.</b></p>"
+    )
+    what = table(("", "before", "after", "rating", "limits"), rows, (1, 2))
+    return f'<h2>Summary</h2><p class="verdict">{verdict}</p>{what}{missing}{_more(content)}<p class="soft small">{text(content["limits_source"])}</p>'
+
+
+def _more(content: dict[str, Any]) -> str:
+    """Figures that are not rated, in a line."""
+    figures = content["figures"]
+    lengths, on = figures["displacement"], figures["measured_on"]
+    said = [
+        f"Displacement: mean {number(lengths['mean'])}, 95 % {number(lengths['percentile95'])}, largest {number(lengths['max'])} mm.",
+        f"Deformation measured on {count(figures['regularity']['voxels'])} voxels of "
+        f"{'the transform' if on['own_grid'] else 'the fixed image'}{' inside the mask' if on['masked'] else ''}.",
+    ]
+    if "landmarks" in figures and figures["landmarks"]["outside_field"]:
+        said.append(f"{figures['landmarks']['outside_field']} landmarks lie outside the displacement field, where it does nothing.")
+    if "inverse_consistency" in figures:
+        there = figures["inverse_consistency"]
+        said.append(
+            f"Inverse: {count(there['points'])} points there and back, largest {number(there['max'], 3)} mm"
+            + (f"; {count(there['outside'])} left the inverse's grid." if there["outside"] else ".")
+        )
+    return f'<p class="small">{text(" ".join(said))}</p>'
+
+
+def _pictures(content: dict[str, Any], found: Found) -> str:
+    views, fixed = content["views"], content["inputs"]["fixed"]
+    right, anterior, superior = (number(sign * value, 1) for sign, value in zip((-1, -1, 1), views["point_lps"]))
+    turned = (
+        f"; the planes are the fixed image's own, {number(fixed['oblique_degrees'], 0)}\u00b0 from the patient's axes" if fixed["oblique_degrees"] else ""
+    )
+    where = f"Through R {right}, A {anterior}, S {superior} mm: {views['why']}{turned}. The yellow cross is around this point."
+    checker = row(found, "checkerboard", "Checkerboard", text("fixed and, tinted green, warped moving in turn: edges must go on from field to field"))
+    return f'<h2>Before and after</h2><p class="soft small">{text(where)}</p>{controls()}{pair_rows(found, views["before"])}{checker}'
+
+
+def _maps(content: dict[str, Any], found: Found) -> str:
+    difference = row(
+        found, "difference", "Difference", text("warped moving minus fixed: grey none, orange brighter, blue darker"), paper=False
+    )
+    return (
+        f"<h2>Deformation</h2>{row(found, 'grid', 'Grid', deformation_words(content['views']))}"
+        f"{row(found, 'jacobian', 'Jacobian', jacobian_words())}{difference}"
+    )
+
+
+def _charts(content: dict[str, Any]) -> str:
+    histograms = content["figures"]["histograms"]
+    drawn = []
+    if "landmark_error" in histograms:
+        limit = next((entry for entry in content["ratings"] if entry["key"] == "tre_median"), None)
+        drawn.append(error_chart(histograms["landmark_error"], (limit["green"], limit["amber"]) if limit else None))
+    drawn.append(jacobian_chart(histograms["jacobian"]))
+    return f'<h2>Histograms</h2><div class="charts">{"".join(drawn)}</div>'
+
+
+def _tables(content: dict[str, Any]) -> str:
+    parts = []
+    if "landmarks" in content["figures"]:
+        parts.append(f"<div>{landmark_table(content['figures']['landmarks'])}</div>")
+    if "overlap" in content["figures"]:
+        parts.append(f"<div>{overlap_table(content['figures']['overlap'])}</div>")
+    return f'<div class="columns">{"".join(parts)}</div>' if parts else ""
+
+
+def _run(content: dict[str, Any]) -> str:
+    """Method, parameters, model, versions."""
+    run = content["run"]
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items() if name not in ("system", "application"))
+    made_with = ", ".join(part for part in (content["versions"].get("application", ""), versions, content["versions"]["system"]) if part)
+    if run is None:
+        said = "<p>The report of the run was not given: method, parameters and model of the registration are not known here.</p>"
+        return f"<h2>Method</h2>{said}{pairs((('Report made with', made_with),))}"
+    changed = [entry for entry in run["parameters"] if entry["changed"]]
+    shown = [_setting(entry) for entry in changed[:_PARAMETERS]]
+    left = len(changed) - len(shown)
+    settings = ", ".join(shown) + (f" and {left} more" if left else "") if shown else "none: all as they come"
+    time = f", {number(run['seconds'], 1)} s" if isinstance(run["seconds"], int | float) else ""
+    inverse = run["inverse"] or {}
+    entries = [
+        ("Method", run["title"] + (f", preset {run['preset']}" if run["preset"] else "")),
+        ("Not as by default", settings),
+        ("Run", ", ".join(part for part in (run["created"][:16].replace("T", " "), run["engine"], run["device"]) if part) + time),
+        ("Alignment before", run["alignment"]),
+        ("Its inverse", f"mean {number(inverse.get('mean_round_trip_mm'), 3)}, worst {number(inverse.get('worst_round_trip_mm'), 3)} mm" if inverse else ""),
+    ]
+    return f'<h2>Method</h2><div class="columns">{pairs(entries)}{pairs([*_model(run["model"]), ("Report made with", made_with)])}</div>'
+
+
+def _setting(entry: dict[str, Any]) -> str:
+    unit = f" {entry['unit']}" if entry["unit"] else ""
+    default = "" if entry["default"] is None else f" (default {entry['default']})"
+    return f"{entry['name']} = {entry['value']}{unit}{default}"
+
+
+def _model(model: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if model is None:
+        return []
+    if "problem" in model:
+        return [("Features", f"{model['name']}; {model['problem']}")]
+    of = ", ".join(part for part in (model.get("architecture", ""), model.get("origin", ""), model.get("date", "")) if part)
+    figures = "; ".join(f"{name}: {value}" for name, value in (model.get("figures") or {}).items())
+    return [
+        ("Features", f"{model['name']} ({of})"), ("Licence", model.get("licence", "")), ("Trained on", model["training_data"]),
+        ("Made for", model.get("intended_use", "")), ("Its own figures", figures), ("Checksum", model.get("sha256", "")[:16]),
+    ]
+
+
+def _notes(content: dict[str, Any]) -> str:
+    run = content["run"]
+    notes = [*content["notes"], *(run["notes"] if run else [])]
+    if not notes:
+        return ""
+    shown = [f'<li><div class="clip">{text(note[:1].upper() + note[1:])}</div></li>' for note in notes]
+    items = "".join([*shown[:_NOTES], *(item.replace("<li>", '<li class="screen">', 1) for item in shown[_NOTES:])])
+    left = len(notes) - _NOTES
+    more = f'<p class="paper soft">and {left} more, in the page on the screen and in the JSON file</p>' if left > 0 else ""
+    return f"<h2>Notes</h2><ul>{items}</ul>{more}"
+
+
+def _signature() -> str:
+    return '<div class="sign"><span>Reviewed by</span><span>Accepted \u2610 &ensp; not accepted \u2610 &ensp; for</span><span>Date, signature</span></div>'
+
+
+def _all(content: dict[str, Any]) -> str:
+    """What is too long for paper: all pairs, all structures, all parameters; and the figures as files."""
+    figures, parts = content["figures"], []
+    if "landmarks" in figures:
+        parts.append(_folded("All landmark pairs", landmark_table(figures["landmarks"], everything=True)))
+    if "overlap" in figures:
+        parts.append(_folded("All structures", overlap_table(figures["overlap"], everything=True)))
+    if content["run"] is not None and content["run"]["parameters"]:
+        rows = [
+            f'<tr><th scope="row">{text(entry["name"])}</th><td>{text(entry["value"])} {text(entry["unit"])}</td>'
+            f'<td>{text("" if entry["default"] is None else entry["default"])}</td></tr>' for entry in content["run"]["parameters"]
+        ]
+        parts.append(_folded("All parameters", table(("", "value", "default"), rows)))
+    files = " ".join(
+        f'<a download="figures.{kind}" href="data:{media};base64,{base64.b64encode(made.encode("utf-8")).decode("ascii")}">{kind.upper()}</a>'
+        for kind, media, made in (("json", "application/json", to_json(content)), ("csv", "text/csv;charset=utf-8", as_csv(content)))
+    )
+    return f'<div class="screen"><h2>All figures</h2>{"".join(parts)}<p>Save the figures of this page: {files}</p></div>'
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{text(title)}</summary>{body}</details>"

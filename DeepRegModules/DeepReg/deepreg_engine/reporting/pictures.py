@@ -1,0 +1,139 @@
+"""The pictures of a report: slices of the pair before and after, checkerboard, difference, deformation grid, Jacobian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
+from deepreg_engine.reporting.colours import jacobian_colours, length_colours
+from deepreg_engine.reporting.figures import Measured, Pair, nice_step
+from deepreg_engine.reporting.grey import VISIBLE, Window, scaled
+from deepreg_engine.reporting.interest import covered, drawn
+from deepreg_engine.reporting.planes import Plane
+
+# Lines of the deformation grid across the longest side, at most.
+_LINES = 26
+# Fields of the checkerboard across the longest side.
+_FIELDS = 8
+# Of the fixed image where the moving one does not reach.
+_DIM = 0.5
+# A line is no wider than this where space is squeezed or folded, as a share of its distance to the next.
+_WIDEST = 0.5
+# Doublings of the volume with the full colour.
+_DOUBLINGS = 1.0
+# Pictures of the Jacobian are drawn so much finer, then each pixel shows the smallest: a single folded voxel is seen.
+_FINER = 2
+_DIFFERENCE = 0.6
+
+
+@dataclass
+class Views:
+    """What all pictures of a report have in common.
+
+    Args:
+        windows: of the fixed and of the moving image.
+        before: transform under which the moving image is shown as "before"; None shows it as it lies in space.
+        longest: displacement with the last colour, mm.
+        spacing: distance of the lines of the deformation grid, mm.
+        alike: whether a difference says something.
+    """
+
+    windows: tuple[Window, Window]
+    before: sitk.Transform | None
+    longest: float
+    spacing: float
+    alike: bool
+
+
+def grid_spacing(fixed: ImageGrid) -> float:
+    """Distance of the lines of a deformation grid, mm."""
+    return nice_step(float(fixed.extent.max()) / _LINES)
+
+
+def draw(pair: Pair, measured: Measured, plane: Plane, views: Views) -> dict[str, np.ndarray]:
+    """The pictures of one plane, (height, width, 3) uint8: "before" and "after" (red and blue: fixed, green: moving), "checkerboard",
+    "grid", "jacobian", and "difference" where the images are alike."""
+    fixed = scaled(drawn(pair.fixed, plane.grid, None)[0], views.windows[0])
+    before, after = (scaled(drawn(pair.moving, plane.grid, transform)[0], views.windows[1]) for transform in (views.before, pair.transform))
+    there = [covered(pair.moving, plane.grid, transform)[0] for transform in (views.before, pair.transform)]
+    field = DisplacementField.from_transform(pair.transform, plane.grid)
+    pictures = {
+        "before": _blend(fixed, before, there[0]),
+        "after": _blend(fixed, after, there[1]),
+        "checkerboard": _checkerboard(fixed, after, plane.grid),
+        "grid": _deformation(fixed, field, plane, views),
+        "jacobian": _jacobian(fixed, measured, plane),
+    }
+    if views.alike:
+        pictures["difference"] = _difference(fixed, after, there[1])
+    return {name: np.clip(np.rint(255.0 * picture), 0, 255).astype(np.uint8) for name, picture in pictures.items()}
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return np.repeat(image[..., None], 3, axis=-1)
+
+
+def _blend(fixed: np.ndarray, moving: np.ndarray, covered_: np.ndarray) -> np.ndarray:
+    """Fixed in magenta, moving in green: grey where they agree. Only the dim fixed image where there is no moving one."""
+    share = np.where(covered_, 1.0, _DIM)
+    return np.stack([share * fixed, np.where(covered_, moving, 0.0), share * fixed], axis=-1)
+
+
+def _checkerboard(fixed: np.ndarray, after: np.ndarray, grid: ImageGrid) -> np.ndarray:
+    """Fields of one and of the other in turn; those of the moving image with a tint, so that the reader knows which is which."""
+    side = max(4, int(np.ceil(max(fixed.shape) / _FIELDS)))
+    rows, columns = (np.arange(n) // side for n in fixed.shape)
+    moving = (rows[:, None] + columns[None]) % 2 == 1
+    return np.where(moving[..., None], _grey(after) * np.array([0.86, 1.0, 0.86]), _grey(fixed))
+
+
+def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> np.ndarray:
+    """Warped minus fixed: grey where they agree, orange where the warped image is brighter, blue where it is darker."""
+    change = np.clip(np.where(covered_, after - fixed, 0.0) / _DIFFERENCE, -1.0, 1.0)[..., None]
+    brighter, darker = np.array([1.0, 0.62, 0.1]), np.array([0.15, 0.45, 1.0])
+    share = np.abs(change)
+    return (1.0 - share) * 0.5 + share * np.where(change > 0, brighter, darker)
+
+
+def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, views: Views) -> np.ndarray:
+    """A regular grid of the moving image as it comes to lie on the fixed one, over the length of the displacement.
+
+    Lines are where a coordinate of x + u(x) is a multiple of their distance. Their width comes from the coordinate's gradient, so
+    that they are as wide everywhere. Only the tissue is coloured: a field in the air says little, and looks as if it did.
+    """
+    grid = plane.grid
+    vectors = field.vectors[:, 0]
+    lengths = np.sqrt(np.einsum("cyx,cyx->yx", vectors, vectors))
+    cover = np.where(fixed > VISIBLE, 0.45, 0.0)[..., None]
+    picture = (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(lengths / views.longest)
+    strength = np.where(fixed > VISIBLE, 0.9, 0.45)[..., None]
+    local = np.einsum("ab,ayx->byx", grid.axes, vectors)  # along the picture's axes
+    rows, columns = (np.arange(n) * grid.spacing[0] for n in fixed.shape)
+    for coordinate in (columns[None] + local[0], rows[:, None] + local[1]):
+        apart = np.abs(coordinate / views.spacing - np.round(coordinate / views.spacing)) * views.spacing
+        slope = np.hypot(*(np.gradient(coordinate, axis=axis) if coordinate.shape[axis] > 1 else 0.0 * coordinate for axis in (0, 1)))
+        slope = np.maximum(slope, views.spacing * 1e-3)
+        pixels = apart / slope
+        line = strength * (np.clip(1.1 - pixels, 0.0, 1.0) * (apart < _WIDEST * views.spacing / 2))[..., None]
+        picture = (1.0 - line) * picture + line
+    return picture
+
+
+def _jacobian(fixed: np.ndarray, measured: Measured, plane: Plane) -> np.ndarray:
+    """Blue below 1, red above, over the fixed image; folded voxels in magenta, each at least a pixel."""
+    grid = plane.grid
+    width, height, _ = grid.size
+    step = grid.spacing[0] / _FINER
+    corner = np.array(grid.origin) - (grid.axes[:, 0] + grid.axes[:, 1]) * step * (_FINER - 1) / 2
+    fine = ImageGrid((width * _FINER, height * _FINER, 1), (step, step, grid.spacing[2]), tuple(corner), grid.direction)
+    image = measured.field.grid.to_image(measured.jacobian)
+    values = sitk.GetArrayFromImage(resample(image, fine, None, "nearest", 1.0))[0].reshape(height, _FINER, width, _FINER)
+    lowest = values.min(axis=(1, 3))
+    determinant = np.where(lowest <= 0.0, lowest, values.mean(axis=(1, 3)))
+    colours, cover = jacobian_colours(determinant, _DOUBLINGS)
+    return (1.0 - cover[..., None]) * _grey(0.9 * fixed) + cover[..., None] * colours

@@ -1,0 +1,77 @@
+"""The figures of a report as rows of a table, for CSV: one figure a row, so that many reports can be put one below the other.
+
+What belongs to no single landmark or structure has an empty item."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+HEAD = ("section", "item", "measure", "stage", "value", "unit", "rating")
+_UNITS = {"dice": "", "hd95": "mm", "mean_surface_distance": "mm", "reference_ml": "ml", "other_ml": "ml", "distance_labels": "", "count": ""}
+_SUMMARY = ("count", "mean", "median", "sd", "percentile95", "max")
+
+
+def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows under :data:`HEAD` of what :func:`content` of a report holds, which is plain already."""
+    figures = content["figures"]
+    ratings = {entry["key"]: entry["rating"] for entry in content["ratings"]}
+    lights = {
+        ("landmarks", "median", "after"): "tre_median", ("landmarks", "percentile95", "after"): "tre_95",
+        ("overlap", "dice", "after"): "dice", ("regularity", "folding_percent", ""): "folding",
+        ("regularity", "min_jacobian", ""): "jacobian_min", ("regularity", "max_jacobian", ""): "jacobian_max",
+        ("inverse_consistency", "percentile95", ""): "inverse_95",
+    }
+
+    def row(section: str, item: str, measure: str, stage: str, value: Any, unit: str) -> tuple[Any, ...]:
+        rating = ratings.get(lights.get((section, measure, stage), ""), "") if not item else ""
+        return section, item, measure, stage, "" if value is None else value, unit, rating
+
+    if "landmarks" in figures:
+        yield from _landmark_rows(figures["landmarks"], row)
+    if "overlap" in figures:
+        yield from _overlap_rows(figures["overlap"], row)
+    for measure, value in figures["regularity"].items():
+        yield row("regularity", "", measure, "", value, "%" if measure == "folding_percent" else "")
+    for measure, value in figures["displacement"].items():
+        yield row("displacement", "", measure, "", value, "mm")
+    for measure, value in figures.get("inverse_consistency", {}).items():
+        yield row("inverse_consistency", "", measure, "", value, "" if measure in ("points", "outside") else "mm")
+
+
+def _landmark_rows(landmarks: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]]:
+    for stage in ("before", "after"):
+        for measure in _SUMMARY:
+            yield row("landmarks", "", measure, stage, landmarks[stage][measure], _UNITS.get(measure, "mm"))
+    yield row("landmarks", "", "outside_field", "after", landmarks["outside_field"], "")
+    for entry in landmarks["each"]:
+        for stage in ("before", "after"):
+            yield row("landmarks", entry["label"], "error", stage, entry[f"{stage}_mm"], "mm")
+        for axis, value in zip("xyz", entry["error_mm"]):
+            yield row("landmarks", entry["label"], f"error {axis} (LPS)", "after", value, "mm")
+
+
+def _overlap_rows(overlap: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]]:
+    for stage in ("before", "after"):
+        for measure, value in overlap[f"mean_{stage}"].items():
+            yield row("overlap", "", measure, stage, value, _UNITS[measure])
+    for entry in overlap["labels"]:
+        for stage in ("before", "after"):
+            for measure, value in entry[stage].items():
+                yield row("overlap", entry.get("name", str(entry["label"])), measure, stage, value, _UNITS[measure])
+
+
+def as_csv(content: dict[str, Any]) -> str:
+    """The table as text. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(HEAD)
+    for entry in rows(content):
+        writer.writerow([_safe(cell) for cell in entry])
+    return stream.getvalue()
+
+
+def _safe(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,122 @@
+"""The pictures of a report as parts of its page: letters of the patient's sides, a scale bar, and where the other planes are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deepreg_engine.reporting.colours import jacobian_stops, length_stops
+from deepreg_engine.reporting.figures import nice_step
+from deepreg_engine.reporting.markup import number, text
+from deepreg_engine.reporting.planes import Plane
+
+Found = Sequence[tuple[Plane, dict[str, str]]]
+
+# Of the scale bar, as shares of a picture's width.
+_BAR = 0.16
+# Height of letters, as a share of the widest picture.
+_LETTER = 0.042
+# A side shorter than so many letters has no room for the marks of the two planes and a letter.
+_ROOM = 4.0
+
+
+def pair_rows(found: Found, before: str) -> str:
+    """Both rows of pictures that a slider fades: before and after. Without the page's script, and on paper, one stands below the other."""
+    rows = []
+    for stage, title, said in (
+        ("before", "Before", before), ("after", "After", "the moving image through the transform"),
+    ):
+        head = f'<p class="rowname"><b>{title}</b><span class="soft">{text(said)}. Fixed in magenta, moving in green, grey where they agree.</span></p>'
+        rows.append(f'<div class="{stage}">{head}{_row(found, stage, title, blend=True)}</div>')
+    return f'<div class="pair" id="pair">{"".join(rows)}</div>'
+
+
+def controls() -> str:
+    """Slider and choices above the two rows, on the screen."""
+    return (
+        '<div class="fade"><label for="time">Before</label><input type="range" id="time" min="0" max="100" value="100" step="1">'
+        '<label for="time">After</label><output class="soft" id="time-said" for="time"></output><button type="button" id="play">Flicker</button>'
+        '<label>Show <select id="mode"><option value="colour">both in colours</option><option value="grey">grey: fixed or moving</option></select></label>'
+        '<label id="mix-label" hidden>fixed <input type="range" id="mix-share" min="0" max="100" value="0" step="1"> moving</label></div>'
+    )
+
+
+def row(found: Found, picture: str, title: str, said: str, paper: bool = True) -> str:
+    """One row of pictures with its name; ``said`` is HTML."""
+    if not all(picture in pictures for _, pictures in found):
+        return ""
+    kept = "" if paper else ' class="screen"'
+    return f'<div{kept}><p class="rowname"><b>{text(title)}</b><span class="soft">{said}</span></p>{_row(found, picture, title)}</div>'
+
+
+def deformation_words(views: dict[str, Any]) -> str:
+    """What the lines and colours of the deformation grid mean."""
+    lines = f"a regular grid of the moving image, {number(views['grid_mm'], 0)} mm wide, as it comes to lie on the fixed one; "
+    return f"{text(lines)}displacement 0{_scale(length_stops())}{text(number(views['longest_mm'], 1, 'mm'))} and more"
+
+
+def jacobian_words() -> str:
+    """What the colours of the Jacobian mean."""
+    return (
+        f"local change of volume from the fixed to the moving image: half{_scale(jacobian_stops())}double; "
+        '<span class="fold">folded voxels in magenta</span>'
+    )
+
+
+def _scale(stops: Sequence[str]) -> str:
+    return f'<span class="scale" style="background:linear-gradient(90deg,{",".join(stops)})"></span>'
+
+
+def _row(found: Found, picture: str, title: str, blend: bool = False) -> str:
+    sizes = [plane.grid.size[:2] for plane, _ in found]
+    columns = " ".join(f"minmax(0,{width}fr)" for width, _ in sizes)
+    shape = sum(width for width, _ in sizes) / max(height for _, height in sizes)
+    letter = _LETTER * max(width for width, _ in sizes)
+    cells = "".join(_view(plane, pictures[picture], f"{title}, {plane.name} plane", letter, blend) for plane, pictures in found)
+    return f'<div class="views" style="grid-template-columns:{columns};--shape:{shape:.4f}">{cells}</div>'
+
+
+def _view(plane: Plane, source: str, title: str, letter: float, blend: bool) -> str:
+    width, height, _ = plane.grid.size
+    left, right, top, bottom = plane.sides
+    marks = []
+    if height > _ROOM * letter:
+        marks += [_letter(0.5 * letter, height / 2, left, "start", letter), _letter(width - 0.5 * letter, height / 2, right, "end", letter)]
+    if height > _ROOM * letter and width > _ROOM * letter:
+        marks += [_letter(width / 2, 1.15 * letter, top, "middle", letter), _letter(width / 2, height - 0.5 * letter, bottom, "middle", letter)]
+    marks += [_cross(plane, letter), _bar(plane, letter)]
+    kind = ' class="blend"' if blend else ""
+    return (
+        f'<div class="view"><img{kind} src="{source}" width="{width}" height="{height}" alt="{text(title)}">'
+        f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{"".join(marks)}</svg></div>'
+    )
+
+
+def _letter(x: float, y: float, said: str, anchor: str, size: float) -> str:
+    y += 0.36 * size if anchor in ("start", "end") else 0.0
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{"start" if anchor == "bar" else anchor}" style="font-size:{size:.1f}px">{text(said)}</text>'
+
+
+def _cross(plane: Plane, letter: float) -> str:
+    """Four short lines around the point where the three planes meet; the point itself stays free."""
+    x, y = plane.cross
+    gap, long = 0.7 * letter, 0.8 * letter
+    path = f"M{x - gap:.1f} {y:.1f}h-{long:.1f}M{x + gap:.1f} {y:.1f}h{long:.1f}M{x:.1f} {y - gap:.1f}v-{long:.1f}M{x:.1f} {y + gap:.1f}v{long:.1f}"
+    return f'<path d="{path}" stroke="#ffd54a" stroke-width="{0.11 * letter:.2f}" fill="none"/>'
+
+
+def _bar(plane: Plane, letter: float) -> str:
+    """A scale bar at the lower left."""
+    width, height, _ = plane.grid.size
+    step = plane.grid.spacing[0]
+    length = nice_step(_BAR * width * step)
+    pixels = length / step
+    if pixels > 0.6 * width or height < 2.5 * letter:
+        return ""
+    x, y = 0.6 * letter, height - 0.6 * letter
+    path = f"M{x:.1f} {y - 0.3 * letter:.1f}v{0.3 * letter:.1f}h{pixels:.1f}v-{0.3 * letter:.1f}"
+    said = f"{length / 10:g} cm" if length >= 10 else f"{length:g} mm"
+    return (
+        f'<path d="{path}" stroke="#000" stroke-width="{0.28 * letter:.2f}" fill="none"/><path d="{path}" stroke="#fff" '
+        f'stroke-width="{0.12 * letter:.2f}" fill="none" data-bar="{length:g}"/>{_letter(x + 0.1 * letter, y - 0.5 * letter, said, "bar", 0.85 * letter)}'
+    )

@@ -1,0 +1,165 @@
+"""What the tests of reports share: a pair on oblique, anisotropic grids in files, with all that can be measured on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from scenes import Waves, image_on, itk_map, itk_transform, make_grid, random_points, voxel_points
+
+from deepreg_engine.geometry.points import PointSet, write_points
+from deepreg_engine.jobs.report import ReportRequest, run_report
+
+FIXED = make_grid((36, 30, 20), (2.1, 2.9, 4.3), (9, -7, 14), centre=(31.0, -52.0, 17.0))
+MOVING = make_grid((33, 40, 24), (2.7, 2.2, 3.6), (-8, 11, -5), centre=(33.5, -50.0, 15.5))
+# Smaller than the fixed image: some landmarks lie outside.
+FIELD = make_grid((31, 22, 17), (2.4, 3.3, 4.1), (5, 6, -9), centre=(32.0, -51.0, 18.0))
+WAVES = Waves.draw(3, amplitude=2.5, wavelength=90.0)
+# Void elements of HTML and what stands in drawings.
+_VOID = {"meta", "img", "input", "br", "hr", "link"}
+
+
+@dataclass
+class Scene:
+    """Files of a pair, and the same in memory."""
+
+    folder: Path
+    transform: sitk.Transform
+    inverse: sitk.Transform
+    landmarks: tuple[np.ndarray, np.ndarray]
+    labels: tuple[sitk.Image, sitk.Image]
+
+    def file(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def request(self, output: Path, everything: bool = True, **changes: object) -> ReportRequest:
+        """A report of the pair; without ``everything`` of the images and the transform alone."""
+        given: dict[str, object] = {"fixed": "fixed.nii.gz", "moving": "moving.nrrd", "transform": "t.nrrd"}
+        if everything:
+            given.update(
+                inverse="i.nrrd", fixed_landmarks="fixed.csv", moving_landmarks="moving.csv", fixed_labels="fixed_labels.nii.gz",
+                moving_labels="moving_labels.nii.gz", run_report="run.json",
+            )
+        request = {name: self.file(value) for name, value in given.items()}
+        if everything:
+            request.update(label_names={"1": "liver", "2": "spleen"})
+        return ReportRequest(**{**request, "output": str(output), **changes})
+
+
+def write_scene(folder: Path) -> Scene:
+    """Make the pair and write its files."""
+    points = voxel_points(FIELD).reshape(-1, 3)
+    vectors = np.moveaxis(WAVES.at(points).reshape(*FIELD.size[::-1], 3), -1, 0)
+    transform = itk_transform(vectors.astype(np.float32), FIELD)
+    # As good as a first guess of an inverse is: -u(y), so that the way there and back is not the identity.
+    inverse = itk_transform(-np.moveaxis(WAVES.at(voxel_points(MOVING).reshape(-1, 3)).reshape(*MOVING.size[::-1], 3), -1, 0).astype(np.float32), MOVING)
+    images, labels = [], []
+    for grid, moving in ((FIXED, False), (MOVING, True)):
+        where = voxel_points(grid).reshape(-1, 3)
+        seen = where - WAVES.at(where) if moving else where
+        images.append(image_on(grid, _anatomy(seen).reshape(grid.size[::-1]).astype(np.int16)))
+        labels.append(image_on(grid, _organs(seen).reshape(grid.size[::-1]).astype(np.uint8)))
+    for transform_, name in ((transform, "t.nrrd"), (inverse, "i.nrrd")):
+        sitk.WriteImage(sitk.Cast(transform_.GetDisplacementField(), sitk.sitkVectorFloat32), str(folder / name))
+    sitk.WriteImage(images[0], str(folder / "fixed.nii.gz"))
+    sitk.WriteImage(images[1], str(folder / "moving.nrrd"))
+    for side, label in zip(("fixed", "moving"), labels):
+        sitk.WriteImage(label, str(folder / f"{side}_labels.nii.gz"))
+    fixed = random_points(FIXED, 5, 14)
+    moving = itk_map(transform, fixed) + np.random.default_rng(1).normal(scale=0.8, size=fixed.shape)
+    for side, positions in (("fixed", fixed), ("moving", moving)):
+        write_points(folder / f"{side}.csv", PointSet(positions, tuple(f"fork {n}" for n in range(len(positions)))))
+    (folder / "run.json").write_text(json.dumps(run_of(folder)), encoding="utf-8")
+    return Scene(folder, transform, inverse, (fixed, moving), tuple(labels))
+
+
+def run_of(folder: Path) -> dict:
+    """What a registration of the pair would report."""
+    from deepreg_engine.methods.presets import dense_preset
+
+    return {
+        "engine": "deepreg-engine 0.1.0", "created": "2026-01-02T03:04:05+01:00", "method": "dense", "preset": "quick",
+        "parameters": dense_preset("quick").parameters.to_dict(),
+        "inputs": {"fixed": {"file": str(folder / "fixed.nii.gz"), "size": list(FIXED.size)}, "moving": {"file": str(folder / "moving.nrrd")}},
+        "device": "CPU, 2 threads", "features": "mind", "alignment": {"kind": "affine", "matrix": np.eye(4).tolist(), "file": None},
+        "seconds": {"total": 12.5}, "notes": [f"the mask {folder / 'mask.nii.gz'} was on another grid and was resampled"],
+        "inverse": {"worst_round_trip_mm": 0.31, "mean_round_trip_mm": 0.02}, "outputs": {"transform": str(folder / "t.nrrd")},
+    }
+
+
+def _anatomy(points: np.ndarray) -> np.ndarray:
+    """Something like a CT: a body in air, with an inside."""
+    body = np.linalg.norm((points - (31.0, -52.0, 17.0)) / (33.0, 38.0, 60.0), axis=1) < 1.0
+    return np.where(body, 40.0 + Waves.draw(8, amplitude=60.0, wavelength=30.0).at(points)[:, 0], -1000.0)
+
+
+def _organs(points: np.ndarray) -> np.ndarray:
+    label = np.zeros(len(points))
+    for number, (centre, radius) in enumerate((((22.0, -55.0, 18.0), 14.0), ((42.0, -45.0, 12.0), 9.0)), start=1):
+        label[np.linalg.norm(points - centre, axis=1) < radius] = number
+    return label
+
+
+class Page(HTMLParser):
+    """A page, read: well-formed or an error.
+
+    Attributes:
+        headings: texts of h1 and h2, each with the text that follows it up to the next.
+        figures: ``data-figure`` to the texts of those cells.
+        classes: how often each class occurs.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.headings: list[list[str]] = []
+        self.figures: dict[str, list[str]] = {}
+        self.classes: dict[str, int] = {}
+        self.links: list[str] = []
+        self.text = ""
+        self._stack: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+        assert self._stack == [], self._stack
+
+    def handle_startendtag(self, tag: str, attributes: list) -> None:
+        assert any(name in ("svg", "filter") for name, _ in self._stack), tag  # only drawings close themselves
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        values = dict(attributes)
+        assert len(values) == len(attributes), (tag, attributes)
+        for name in (values.get("class") or "").split():
+            self.classes[name] = self.classes.get(name, 0) + 1
+        self.links += [value for name, value in values.items() if name in ("src", "href")]
+        if tag not in _VOID:
+            self._stack.append((tag, values.get("data-figure") or ""))
+        if tag in ("h1", "h2"):
+            self.headings.append(["", ""])
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._stack and self._stack[-1][0] == tag, (tag, self._stack)
+        self._stack.pop()
+
+    def handle_data(self, data: str) -> None:
+        tags = [tag for tag, _ in self._stack]
+        if not tags:
+            assert not data.strip(), data
+            return
+        if "script" in tags or "style" in tags:
+            return
+        self.text += data
+        if self.headings:
+            self.headings[-1][0 if tags[-1] in ("h1", "h2") else 1] += data
+        for _, figure in self._stack:
+            if figure:
+                self.figures.setdefault(figure, []).append(data)
+
+
+def made(request: ReportRequest) -> tuple[dict, str, Page]:
+    """What a report holds, its page, and its page read."""
+    content = run_report(request)
+    text = Path(request.output).read_text(encoding="utf-8")
+    return content, text, Page(text)

@@ -1,0 +1,307 @@
+"""The page of a report: whole, safe, silent about people, complete without what was not given, and well-behaved in a browser."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import errno
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from browser import Browser, chromium
+from command_line import call, check_refusal, listing, succeed
+from reports import FIXED, Page, made, write_scene
+
+from deepreg_engine.errors import OutputError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.jobs import report as job
+from deepreg_engine.jobs.report import default_names, run_report
+from deepreg_engine.reporting.about import described_run
+from deepreg_engine.reporting.page import page
+from deepreg_engine.reporting.planes import planes
+from deepreg_engine.reporting.png import data_uri
+from deepreg_engine.reporting.private import base_name, hidden, private_words, without_paths
+from deepreg_engine.reporting.table import as_csv
+
+PERSON = "Zweistein_Kunigunde^1970"
+NASTY = "<b>&\"o'ne\"</b> Größe 肝 =cmd()"
+
+
+PIXELS = job._PIXELS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pictures():
+    """What is in the pictures is looked at elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "_PIXELS", (80,))
+        yield
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """In a folder that bears a person's name, as folders do."""
+    folder = tmp_path_factory.mktemp("home") / PERSON
+    folder.mkdir()
+    return write_scene(folder)
+
+
+@pytest.fixture(scope="module")
+def report(scene, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    request = scene.request(folder / "r.html", json=str(folder / "r.json"), csv=str(folder / "r.csv"))
+    return (*made(request), folder)
+
+
+def everything_in(folder) -> str:
+    """All bytes of the files, and what is packed in the page, as text."""
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()))
+    packed = re.findall(r"data:(?:text/csv|application/json)[^,]*;base64,([A-Za-z0-9+/=]+)", text)
+    assert len(packed) == 2
+    return text + "".join(base64.b64decode(part).decode("utf-8") for part in packed)
+
+
+# ---------------------------------------------------------------------------------------------------------------- privacy
+
+
+def test_no_person_and_no_folder_is_named(report, scene):
+    text = everything_in(report[3])
+    assert "Zweistein" not in text and "Kunigunde" not in text and str(scene.folder.parent) not in text and "/tmp" not in text
+    assert "fixed.nii.gz" in text and "the mask mask.nii.gz was on another grid" in text
+
+
+def test_a_patient_is_named_if_asked_for(scene, tmp_path):
+    content, text, read = made(scene.request(tmp_path / "r.html", everything=False, patient="Doe^Jane <1970>"))
+    assert content["patient"] == "Doe^Jane <1970>" and read.text.count("Doe^Jane <1970>") == 1 and "<1970>" not in text.replace("&lt;1970&gt;", "")
+
+
+def test_names_that_shall_not_occur_are_hidden_everywhere(scene, tmp_path):
+    shutil.copy(scene.file("fixed.nii.gz"), tmp_path / "zweistein_ct.nii.gz")
+    (tmp_path / "out").mkdir()
+    request = scene.request(
+        tmp_path / "out" / "r.html", fixed=str(tmp_path / "zweistein_ct.nii.gz"), private=("Zweistein^Kunigunde",), label_names={"1": "liver of KUNIGUNDE", "2": "spleen"},
+        transform_name="Kunigunde to Zweistein", title="Report for Zweistein", json=str(tmp_path / "out" / "r.json"), csv=str(tmp_path / "out" / "r.csv"),
+    )
+    run_report(request)
+    text = everything_in(tmp_path / "out").lower()
+    assert "zweistein" not in text and "kunigunde" not in text and "spleen" in text
+
+
+def test_words_and_paths():
+    assert private_words(["Doe^Jane", "Li"]) == ["Doe^Jane", "Jane", "Doe"]
+    assert hidden({"a": ["x Doe y", 1, None, True], "Doe": "DOE"}, ["Doe"]) == {"a": ["x ••• y", 1, None, True], "Doe": "•••"}
+    assert without_paths("read /home/jane/ct.nii.gz and C:\\Users\\Jane\\mr.nrrd") == "read ct.nii.gz and mr.nrrd"
+    assert without_paths("the mask data/jane/m.nii was, before/after 2.5/3 mm/s") == "the mask m.nii was, before/after 2.5/3 mm/s"
+    assert without_paths("in /a b/Jane Doe/c.nii.", ["/a b/Jane Doe/c.nii"]) == "in c.nii."
+    assert base_name("C:\\x\\y.nii") == "y.nii" and base_name("/a/dicom/") == "dicom"
+
+
+# ---------------------------------------------------------------------------------------------------------------- content
+
+
+def test_the_page_is_whole(report):
+    content, text, read, _ = report
+    assert len(text) < 4_000_000 and text.startswith("<!DOCTYPE html>")
+    assert [head for head, _ in read.headings] == [
+        "Registration report", "Inputs", "Summary", "Before and after", "Deformation", "Histograms", "Landmarks", "Structures", "Method", "Notes",
+        "All figures",
+    ]
+    assert all(link.startswith(("data:image/png;base64,", "data:application/json", "data:text/csv")) for link in read.links)
+    assert "http" not in text.replace("Content-Security-Policy", "").replace("http-equiv", "")
+    said = read.text
+    for words in (
+        "Dense Registration, preset quick", "working_spacing = 5.0 mm (default 3.5)", "MIND-SSC, a formula", "nothing was learned",
+        "deepreg-engine 0.1.0", "numpy", "SimpleITK", "fork 3", "liver", "Reviewed by", "36 × 30 × 20", "2.1 × 2.9 × 4.3", "oblique, by",
+        "TG-132", "green ≤ 2 mm, amber ≤ 3 mm, red > 3 mm", "mean 0.020, worst 0.310 mm",
+    ):
+        assert words in said, words
+    for entry in content["ratings"]:
+        assert f"{entry['rating']}: " in said
+    assert read.classes["view"] == 6 * 3 and len([link for link in read.links if link.startswith("data:image")]) == 18
+    assert sorted(set(re.findall(r">([RLAPSI]{1,3})</text>", text))) == ["A", "I", "L", "P", "R", "S"]
+    bars = {float(length) for length in re.findall(r'data-bar="([\d.]+)"', text)}
+    assert bars <= {10.0, 20.0, 50.0} and bars
+
+
+def test_a_scale_bar_is_as_long_as_it_says(report):
+    _, text, _, _ = report
+    steps = [plane.grid.spacing[0] for plane in planes(FIXED, FIXED.centre, 80)]
+    for pixels, length in re.findall(r"v[\d.]+h([\d.]+)v-[\d.]+\" stroke=\"#fff\" [^>]*data-bar=\"([\d.]+)\"", text):
+        assert float(pixels) * steps[0] == pytest.approx(float(length), rel=0.01)
+
+
+def test_names_are_shown_as_they_are(scene, tmp_path):
+    content, text, read = made(scene.request(
+        tmp_path / "r.html", csv=str(tmp_path / "r.csv"), fixed_name=NASTY, transform_name=NASTY, title=NASTY, patient=NASTY, label_names={"1": NASTY, "2": "spleen"},
+        fixed_modality=NASTY, application=NASTY,
+    ))
+    assert read.text.count(NASTY) > 6 and "<b>&" not in text and "o'ne" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert content["inputs"]["fixed"]["name"] == NASTY
+    assert as_csv({**content, "figures": {**content["figures"], "overlap": {**content["figures"]["overlap"], "labels": [
+        {**content["figures"]["overlap"]["labels"][0], "name": "=cmd()"}
+    ]}}}).count("'=cmd()") == 10  # no formula for a spreadsheet
+
+
+def test_what_was_not_given_leaves_no_trace(scene, tmp_path):
+    content, text, read = made(scene.request(tmp_path / "r.html", everything=False))
+    assert [head for head, _ in read.headings] == [
+        "Registration report", "Inputs", "Summary", "Before and after", "Deformation", "Histograms", "Method", "All figures",
+    ]
+    assert all(body.strip() for _, body in read.headings)
+    assert {entry["key"] for entry in content["ratings"]} == {"folding", "jacobian_min", "jacobian_max"}
+    assert "nothing here says how exact the registration is" in read.text and "not known here" in read.text
+    for word in ("None", "nan", "null", "undefined", "Landmark error", "Dice", "patient:", "measured with"):
+        assert not re.search(rf"\b{word}", read.text), word
+    assert "details" not in text.split("<body>")[1]
+
+
+def test_limits_of_ones_own_are_those_of_the_page(scene, tmp_path):
+    content, _, read = made(scene.request(tmp_path / "r.html", everything=False, limits={"jacobian_max": (1.01, 1.02), "jacobian_min": (0.01, 0.0)}))
+    ratings = {entry["key"]: entry for entry in content["ratings"]}
+    assert ratings["jacobian_max"]["rating"] == "red" and ratings["jacobian_min"]["rating"] == "green"
+    assert "green ≤ 1.01, amber ≤ 1.02, red > 1.02" in read.text and "1 outside limits (Largest Jacobian)" in read.text
+
+
+def test_many_pairs_and_structures_are_cut_to_the_worst(report):
+    content = many(report[0])
+    read = Page(page(content, blank_views((60, 50, 40))))
+    landmarks, structures = (next(body for head, body in read.headings if head == name) for name in ("Landmarks", "Structures"))
+    assert "The 12 pairs of 300 with the largest error" in landmarks and "The 12 structures of 61 with the lowest Dice" in structures
+    worst = max(range(300), key=lambda n: content["figures"]["landmarks"]["each"][n]["after_mm"])
+    assert content["figures"]["landmarks"]["each"][worst]["label"] in landmarks
+    assert all(f"landmarks.each.{n}.after_mm" in read.figures for n in range(300))  # all of them below
+
+
+def test_the_run_is_told_from_its_report(scene):
+    fixed = sitk.ReadImage(scene.file("fixed.nii.gz"))
+    run = json.loads((scene.folder / "run.json").read_text(encoding="utf-8"))
+    run["parameters"]["features"] = "/home/jane/models/any.safetensors"
+    described, notes = described_run(run, fixed)
+    changed = [entry["name"] for entry in described["parameters"] if entry["changed"]]
+    assert [entry["name"] for entry in described["parameters"]][: len(changed)] == changed  # first
+    assert described["model"] == {"name": "any.safetensors", "problem": "the model is not on this computer: there is no card of it"} and not notes
+    run["parameters"]["features"], run["method"] = "lung-points", "points"
+    described, _ = described_run(run, fixed)
+    assert described["model"]["licence"] == "Apache-2.0" and "no DIR-Lab patient" in described["model"]["training_data"]
+    run["inputs"]["fixed"]["size"] = [3, 4, 5]
+    assert "another fixed image, of 3 x 4 x 5" in described_run(run, fixed)[1][0]
+    for broken in ({"method": "dense", "parameters": None}, {"method": None, "parameters": {}, "inputs": [], "alignment": 3, "seconds": 2, "inverse": 1, "outputs": 7}):
+        assert described_run(broken, fixed)[0]["parameters"] == []
+
+
+# ------------------------------------------------------------------------------------------------------------- whole files
+
+
+def test_nothing_is_left_half_written(scene, tmp_path, monkeypatch):
+    request = scene.request(tmp_path / "r.html", everything=False, json=str(tmp_path / "r.json"), csv=str(tmp_path / "r.csv"))
+    run_report(request)
+    before = listing(tmp_path)
+
+    def full(_content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(job, "as_csv", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        run_report(request)
+    assert listing(tmp_path) == before
+    assert default_names("a/b.report.html") == ("a/b.report_figures.json", "a/b.report_figures.csv")
+
+
+def test_noisy_images_still_make_a_small_page(tmp_path):
+    """Noise does not compress: the pictures get fewer pixels."""
+    grid = ImageGrid((384, 384, 384), (1.0, 1.0, 1.0))
+    generator = np.random.default_rng(0)
+    found = [[(plane, {name: data_uri(generator.integers(0, 256, (*plane.grid.shape[1:], 3)).astype(np.uint8)) for name in ("before", "after")})
+              for plane in planes(grid, grid.centre, pixels)] for pixels in PIXELS]
+    sizes = [sum(len(address) for _, pictures in views for address in pictures.values()) * 3 for views in found]
+    assert sizes[0] > job._LARGEST > sizes[-1]  # the last step is small enough whatever there is to see
+
+
+# ----------------------------------------------------------------------------------------------------------- command line
+
+
+def test_the_command_writes_and_says_what_it_found(scene, tmp_path):
+    files = [str(tmp_path / f"r.{kind}") for kind in ("html", "json", "csv")]
+    out = succeed(
+        "report", "--fixed", scene.file("fixed.nii.gz"), "--moving", scene.file("moving.nrrd"), "--transform", scene.file("t.nrrd"), "--output", files[0],
+        "--json", files[1], "--csv", files[2], "--inverse", scene.file("i.nrrd"), "--limit", "folding=0,1", "--limit", "inverse_95=1e-6,2e-6",
+        "--at", "-1", "-50", "20", "--fixed-window", "-200", "300", "--fixed-modality", "CT", "--title", "A title",
+    )
+    content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert "Inverse consistency, 95 %" in out and "red: outside limits" in out and f"written: {'  '.join(files)}" in out
+    assert content["title"] == "A title" and content["inputs"]["fixed"]["modality"] == "CT" and content["views"]["point_lps"] == [-1, -50, 20]
+    assert content["views"]["windows"][0] == [-200, 300] and "patient" not in content
+    outcome = call("report", "--fixed", scene.file("fixed.nii.gz"), "--moving", scene.file("moving.nrrd"), "--transform", scene.file("t.nrrd"), "--output", files[0], "--limit", "dice")
+    check_refusal(outcome, "'dice' is not a limit", "write KEY=GREEN,AMBER")
+
+
+# ---------------------------------------------------------------------------------------------------------------- browser
+
+
+def blank_views(size, spacing=(2.0, 2.0, 2.0)):
+    """Views without anything in them."""
+    grid = ImageGrid(size, spacing)
+    names = ("before", "after", "checkerboard", "grid", "jacobian", "difference")
+    return [(plane, {name: data_uri(np.full((*plane.grid.shape[1:], 3), 120, np.uint8)) for name in names}) for plane in planes(grid, grid.centre, 120)]
+
+
+def many(content):
+    """The same with more of everything than a page was made for."""
+    content = copy.deepcopy(content)
+    figures, long = content["figures"], "a name that is longer than any that a sensible person would give to it, "
+    figures["landmarks"]["each"] = [
+        {**figures["landmarks"]["each"][n % 14], "label": f"{n} {long}", "after_mm": float((n * 37) % 300), "outlier": n % 2 == 0} for n in range(300)
+    ]
+    figures["overlap"]["labels"] = [{**figures["overlap"]["labels"][n % 2], "name": f"{n} {long}"} for n in range(61)]
+    figures["overlap"]["only_in_fixed"], figures["overlap"]["only_in_moving"] = [4, 5], [6]
+    for side in ("fixed", "moving", "transform"):
+        content["inputs"][side]["name"] = 3 * long
+    content["inputs"]["with"] = ["landmarks", "labels", "mask", "inverse transform"]
+    content["patient"], content["title"], content["notes"] = 2 * long, 3 * long, [6 * long] * 9
+    for number, entry in enumerate(content["ratings"]):
+        entry["rating"] = ("red", "amber")[number % 2]
+    for entry in content["run"]["parameters"]:
+        entry["changed"] = True
+    content["run"]["model"] = {
+        "name": "lung-points", "architecture": "edge-conv", "origin": "DeepRegModules", "licence": "Apache-2.0", "training_data": 3 * long,
+        "date": "2026-11-26", "intended_use": 2 * long, "figures": {long: 11.5, "after": 2.8}, "sha256": "7f4afae7b744671b371670cef1f9d0c0",
+    }
+    return content
+
+
+def test_in_a_browser(report, tmp_path):
+    """No error on the console, nothing asked for, the slider fades, and two sheets of A4 whatever is in it."""
+    chromium()
+    content, _, _, folder = report
+    with Browser() as browser:
+        browser.open(folder / "r.html")
+        opacity = "getComputedStyle(document.querySelector('#pair .after')).opacity"
+        moved = "(() => {{ const part = document.getElementById('{}'); part.value = '{}'; part.dispatchEvent(new Event('input')); return {}; }})()"
+        assert float(browser.ask(opacity)) == 1.0 and browser.ask("document.getElementById('time-said').textContent") == "shown: after"
+        seen = {}
+        for value, expected in ((0, 0.0), (40, 0.4), (100, 1.0)):
+            assert float(browser.ask(moved.format("time", value, opacity))) == pytest.approx(expected)
+            seen[value] = browser.screenshot()
+        assert len(set(seen.values())) == 3  # it is seen, too
+        browser.ask(moved.format("mode", "grey", "0"))
+        assert browser.ask("document.getElementById('mix-label').hidden") is False
+        assert browser.ask(moved.format("mix-share", 100, "document.getElementById('weights').getAttribute('values')")).startswith("0 1 0 0 0")
+        assert browser.screenshot() != seen[100]
+        above = "(() => {{ const a = document.querySelector('#pair .{}').getBoundingClientRect(); return a.top; }})()"
+        assert browser.ask(above.format("before")) == browser.ask(above.format("after"))  # one over the other
+        pdf = browser.pdf()
+        assert pages(pdf) == 2 and re.search(rb"/MediaBox\s*\[0 0 59[45][.\d]* 84[12][.\d]*\]", pdf)
+        for number, (crowd, size) in enumerate(((content, (60, 50, 40)), (many(content), (60, 50, 40)), (many(content), (20, 20, 60)), (many(content), (60, 60, 6)))):
+            path = tmp_path / f"{number}.html"
+            path.write_text(page(crowd, blank_views(size)), encoding="utf-8")
+            browser.open(path)
+            assert pages(browser.pdf()) == 2, size
+        assert browser.console == [] and set(browser.requests) == {path.as_uri() for path in (folder / "r.html", *tmp_path.glob("*.html"))}
+
+
+def pages(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
