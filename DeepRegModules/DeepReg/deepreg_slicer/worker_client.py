@@ -32,7 +32,7 @@ GRACE = 0.6
 _LONGEST_LINE = 50_000_000
 _TAIL_LINES = 40
 # What takes a second or two: whoever wants to compute waits for the end of these, without being told.
-_SHORT = ("info", "models", "warm", "import-model")
+_SHORT = ("info", "models", "warm", "import-model", "explain-open", "explain")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,134 @@
+"""Probabilities of displacements as three pictures in the panel: summed along each axis, with axes in millimetres.
+
+The pictures lie along the axes of the fixed volume, turned as radiologists look at them: the patient's right on the left, anterior and
+superior above, anterior on the left of the sagittal one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import qt
+from slicer.i18n import tr as _
+
+from DeepRegInspectorLib.explain_shown import HEAT
+
+# Letters of the lower and the upper end of R, A and S.
+_LETTERS = ("LR", "PA", "IS")
+_TITLES = (_("axial"), _("coronal"), _("sagittal"))
+_INK, _FAINT, _CROSS = "#202020", "#6a6a6a", "#4fc3f7"
+# Pixels: width of a picture's frame, around the three of them and between, and of the letters.
+_SIDE, _LEFT, _BETWEEN, _TOP, _BELOW, _FONT = 96, 20, 32, 18, 32, 11
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One picture.
+
+    Args:
+        title: what it is nearest to.
+        values: sums of probabilities (rows, columns), first row above.
+        left, right, above, below: letters of the ends of its axes.
+    """
+
+    title: str
+    values: np.ndarray
+    left: str
+    right: str
+    above: str
+    below: str
+
+
+def anatomical(probability: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Probabilities (z, y, x) of a grid with their axes in the order S, A, R, each ascending: those that the grid's are nearest to.
+
+    Args:
+        directions: columns are the unit vectors of the grid's axes x, y, z in RAS.
+    """
+    directions = np.asarray(directions, dtype=np.float64)
+    order = max(itertools.permutations(range(3)), key=lambda axes: sum(abs(directions[world, axis]) for world, axis in enumerate(axes)))
+    # order[world] is the grid's axis for R, A, S; arrays have the axes the other way round.
+    turned = probability.transpose([2 - order[2], 2 - order[1], 2 - order[0]])
+    for world in range(3):
+        if directions[world, order[world]] < 0:
+            turned = np.flip(turned, axis=2 - world)
+    return turned
+
+
+def planes(probability: np.ndarray, directions: np.ndarray) -> list[Plane]:
+    """The three pictures of probabilities (z, y, x); arguments as in :func:`anatomical`."""
+    array = anatomical(probability, directions)  # S, A, R
+    found = []
+    for gone, (up, across), title in zip((0, 1, 2), ((1, 0), (2, 0), (2, 1)), _TITLES):
+        values = array.sum(axis=gone)[::-1, ::-1]  # right and anterior on the left, anterior and superior above
+        below, above = _LETTERS[up]
+        right, left = _LETTERS[across]
+        found.append(Plane(title, values, left, right, above, below))
+    return found
+
+
+def draw(probability: np.ndarray, directions: np.ndarray, step: float) -> Any:
+    """The three pictures beside each other, as a pixmap.
+
+    Args:
+        probability: of displacements (z, y, x); the middle is none.
+        directions: columns are the unit vectors of its axes x, y, z in RAS.
+        step: distance of neighbouring displacements, mm.
+    """
+    shown = planes(probability, directions)
+    count = len(shown[0].values)
+    cell = max(3, _SIDE // count)
+    side = cell * count
+    pixmap = qt.QPixmap(_LEFT + 3 * side + 2 * _BETWEEN + 12, _TOP + side + _BELOW)
+    pixmap.fill(qt.QColor("#ffffff"))
+    painter = qt.QPainter()
+    painter.begin(pixmap)
+    try:
+        font = qt.QFont()
+        font.setPixelSize(_FONT)
+        painter.setFont(font)
+        for number, plane in enumerate(shown):
+            _drawPlane(painter, font, plane, _LEFT + number * (side + _BETWEEN), _TOP, cell, step)
+    finally:
+        painter.end()
+    return pixmap
+
+
+def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell: int, step: float) -> None:
+    count = len(plane.values)
+    side, middle = cell * count, count // 2
+    highest = max(float(plane.values.max()), 1e-12)
+    for row, column in np.ndindex(*plane.values.shape):
+        painter.fillRect(left + column * cell, top + row * cell, cell, cell, _color(float(plane.values[row, column]) / highest))
+    painter.setPen(qt.QColor(_CROSS))
+    centre = middle * cell + cell // 2
+    for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # the result, seen through
+        painter.drawLine(left + a, top + centre, left + b, top + centre)
+        painter.drawLine(left + centre, top + a, left + centre, top + b)
+    painter.setPen(qt.QColor(_INK))
+    _text(painter, font, left + side // 2, top - 5, plane.title)
+    _text(painter, font, left - 8, top + _FONT - 1, plane.above)
+    _text(painter, font, left - 8, top + side - 2, plane.below)
+    _text(painter, font, left + 4, top + side + _FONT + 2, plane.left)
+    _text(painter, font, left + side - 4, top + side + _FONT + 2, plane.right)
+    painter.setPen(qt.QColor(_FAINT))
+    for place in (0, middle, count - 1):
+        tick = left + place * cell + cell // 2
+        painter.drawLine(tick, top + side, tick, top + side + 3)
+    reach = step * middle
+    _text(painter, font, left + side // 2, top + side + 2 * _FONT + 6, _("\u00b1 {reach:.3g} mm").format(reach=reach))
+
+
+def _text(painter: Any, font: Any, middle: int, base: int, text: str) -> None:
+    width = qt.QFontMetrics(font).horizontalAdvance(text)
+    painter.drawText(int(middle - width // 2), int(base), text)
+
+
+def _color(share: float) -> Any:
+    """A colour of heat over black."""
+    place = share * (len(HEAT) - 1)
+    red, green, blue, alpha = (float(np.interp(place, range(len(HEAT)), HEAT[:, channel])) for channel in range(4))
+    return qt.QColor(*(int(round(255 * alpha * value)) for value in (red, green, blue)))

@@ -1,0 +1,255 @@
+"""What is shown of an explanation, in the scene: the heat around a point, maps, colours of features, partners; and how it all goes again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+
+from deepreg_slicer.nrrd import Geometry
+from deepreg_slicer.volumes import newNode, setVolume
+from DeepRegInspectorLib.colors import lengthColors, showBar
+
+#: Parameters of the Inspector's node that hold what is made here.
+MADE = ("explainedPoint", "heat", "explainedMap", "fixedFeatures", "movingFeatures", "confidences", "partners")
+_MARK = "DeepReg.Explains"
+CONFIDENCE, PROBABILITY = "Confidence", "Probability"
+# Black body: dark red over orange to white. What is unlikely is not seen.
+HEAT = np.array([[60, 0, 70, 0], [150, 20, 80, 150], [225, 70, 40, 215], [250, 160, 30, 235], [255, 245, 190, 255]]) / 255.0
+# Dark where a match is certain, bright where nothing is known; as bright to those who see no red and green (after viridis).
+ENTROPY = np.array([[68, 1, 84, 255], [59, 82, 139, 255], [33, 145, 140, 255], [94, 201, 98, 255], [253, 231, 37, 255]]) / 255.0
+# Unsure, so so, sure; as Point Registration has it.
+SURE = np.array([[204, 26, 26, 255], [245, 224, 204, 255], [13, 191, 166, 255]]) / 255.0
+
+
+def table(name: str, stops: np.ndarray) -> Any:
+    """A colour table from colours (N, 4) at even distances; made once a scene."""
+    for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
+        if node.GetAttribute(_MARK) == name:
+            return node
+    node = newNode("vtkMRMLColorTableNode", name)
+    node.SetAttribute(_MARK, name)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(256)
+    for number, place in enumerate(np.linspace(0, len(stops) - 1, 256)):
+        node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), stops[:, channel])) for channel in range(4)))
+    node.SetHideFromEditors(True)
+    return node
+
+
+def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float, bars: bool) -> Any:
+    """Probabilities around a point as a small volume in place; from 0, which is not seen, to the highest.
+
+    Args:
+        node: of an earlier point, or None.
+        image, geometry: probabilities, and where they are.
+        peak: the highest.
+        bars: whether a colour bar says what the colours mean.
+
+    Returns:
+        The node.
+    """
+    node = node or newNode("vtkMRMLScalarVolumeNode", _("Displacement probability"))
+    setVolume(node, image, geometry)
+    display = _display(node, table("heat", HEAT), 0.0, peak)
+    showBar(display, bars, _("probability"), "right", 3 if peak < 0.1 else 2)
+    return node
+
+
+def heatIn3D(node: Any, on: bool, peak: float) -> None:
+    """Show a heat volume in 3D views, or do so no more."""
+    logic = slicer.modules.volumerendering.logic() if hasattr(slicer.modules, "volumerendering") else None
+    if logic is None or node is None:
+        return
+    display = logic.GetFirstVolumeRenderingDisplayNode(node)
+    if display is None:
+        if not on:
+            return
+        display = logic.CreateDefaultVolumeRenderingNodes(node)
+    if on:
+        ramp, opacity = vtk.vtkColorTransferFunction(), vtk.vtkPiecewiseFunction()
+        for share, color in zip(np.linspace(0.0, 1.0, len(HEAT)), HEAT):
+            ramp.AddRGBPoint(share * peak, *color[:3].tolist())
+            opacity.AddPoint(share * peak, 0.6 * share**1.5)
+        properties = display.GetVolumePropertyNode().GetVolumeProperty()
+        properties.SetColor(ramp)
+        properties.SetScalarOpacity(opacity)
+        properties.SetScalarOpacityUnitDistance(max(node.GetSpacing()))
+        properties.SetInterpolationTypeToLinear()
+        properties.ShadeOff()
+    display.SetVisibility(on)
+
+
+def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits: float, bars: bool) -> Any:
+    """Entropy over the fixed image, from 0 to the most bits there can be; returns the node."""
+    node = node or newNode("vtkMRMLScalarVolumeNode", _("Entropy"))
+    node.SetName(_("Entropy of the displacement (bits)"))
+    setVolume(node, image, geometry)
+    showBar(_display(node, table("entropy", ENTROPY), 0.0, mostBits), bars, _("entropy (bits)"), "right", 1)
+    return node
+
+
+def offsetMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, most: float, bars: bool) -> Any:
+    """Length of the expected displacement from the result, mm; returns the node."""
+    node = node or newNode("vtkMRMLScalarVolumeNode", _("Offset"))
+    node.SetName(_("Expected displacement from the result (mm)"))
+    setVolume(node, image, geometry)
+    showBar(_display(node, lengthColors(), 0.0, most), bars, _("from the result (mm)"), "right", 1)
+    return node
+
+
+def features(node: Any, name: str, image: vtk.vtkImageData, geometry: Geometry) -> Any:
+    """Features as colours; returns the node."""
+    node = node or newNode("vtkMRMLVectorVolumeNode", name)
+    setVolume(node, image, geometry)
+    new = node.GetDisplayNode() is None
+    node.CreateDefaultDisplayNodes()
+    if new:  # colours as they are
+        node.GetDisplayNode().SetAutoWindowLevel(False)
+        node.GetDisplayNode().SetWindowLevelMinMax(0.0, 255.0)
+    return node
+
+
+def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray, bars: bool) -> Any:
+    """All fixed points as spheres in the colours of their confidence; returns the node.
+
+    Args:
+        node: an earlier model, or None.
+        fixed, moved: (N, 3), RAS mm: the points, and where the result takes them.
+        confidence: (N,), 0 to 1.
+        bars: whether a colour bar says what the colours mean.
+    """
+    node = node or newNode("vtkMRMLModelNode", _("Confidence of the correspondences"))
+    data = vtk.vtkPolyData()
+    data.SetPoints(_points(fixed))
+    for name, values in ((CONFIDENCE, confidence), ("Displacement", np.linalg.norm(moved - fixed, axis=1))):
+        _add(data, name, values)
+    sphere = vtk.vtkSphereSource()
+    sphere.SetThetaResolution(10)
+    sphere.SetPhiResolution(8)
+    extent = float(np.linalg.norm(np.ptp(fixed, axis=0))) or 100.0
+    sphere.SetRadius(float(np.clip(0.25 * extent / max(len(fixed), 1) ** (1 / 3), 0.003 * extent, 0.012 * extent)))
+    glyphs = vtk.vtkGlyph3D()
+    glyphs.SetInputData(data)
+    glyphs.SetSourceConnection(sphere.GetOutputPort())
+    glyphs.SetScaleModeToDataScalingOff()
+    glyphs.Update()
+    result = vtk.vtkPolyData()
+    result.ShallowCopy(glyphs.GetOutput())
+    node.SetAndObservePolyData(result)
+    _model(node, CONFIDENCE, 0.0, 1.0, _("confidence"), "left", bars)
+    return node
+
+
+def partners(node: Any, moved: np.ndarray, positions: np.ndarray, probability: np.ndarray, bars: bool) -> Any:
+    """Lines from where a point is taken to the partners it considers, in the colours of their probability; returns the node.
+
+    Args:
+        node: an earlier model, or None.
+        moved: (3,), RAS mm.
+        positions: (K, 3), RAS mm.
+        probability: (K,).
+        bars: whether a colour bar says what the colours mean.
+    """
+    node = node or newNode("vtkMRMLModelNode", _("Partners of the point"))
+    count = len(positions)
+    ends = np.stack([np.broadcast_to(moved, positions.shape), positions], axis=1).reshape(-1, 3)
+    lines = vtk.vtkPolyData()
+    lines.SetPoints(_points(ends))
+    cells = vtk.vtkCellArray()
+    cells.SetData(2, numpy_to_vtkIdTypeArray(np.arange(2 * count, dtype=np.int64), deep=True))
+    lines.SetLines(cells)
+    _add(lines, PROBABILITY, np.repeat(probability, 2))
+    node.SetAndObservePolyData(lines)
+    display = _model(node, PROBABILITY, 0.0, max(float(probability.max()) if count else 1.0, 0.05), _("probability"), "right", bars)
+    display.SetLineWidth(4)
+    display.SetLighting(False)
+    display.SetSliceDisplayModeToProjection()
+    return node
+
+
+def remove(parameters: Any) -> list[str]:
+    """Take all that was made here out of the scene; returns the names of what has gone.
+
+    Args:
+        parameters: the Inspector's parameter node.
+    """
+    gone = []
+    for name in MADE:
+        node = getattr(parameters, name)
+        if node is None or node.GetScene() is None:
+            continue
+        for display in [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]:
+            if display is not None:
+                showBar(display, False)
+        gone.append(node.GetName())
+        rendered = [display for display in _renderings(node) if display is not None]
+        for display in rendered:
+            for other in (display.GetVolumePropertyNode(), display.GetROINode() if hasattr(display, "GetROINode") else None, display):
+                if other is not None and other.GetScene() is not None:
+                    slicer.mrmlScene.RemoveNode(other)
+        slicer.mrmlScene.RemoveNode(node)
+    return gone
+
+
+def hide(parameters: Any, names: tuple[str, ...]) -> None:
+    """Let models be seen no more."""
+    for name in names:
+        node = getattr(parameters, name)
+        if node is not None and node.GetDisplayNode() is not None:
+            node.GetDisplayNode().SetVisibility(False)
+            showBar(node.GetDisplayNode(), False)
+
+
+def _renderings(node: Any) -> list[Any]:
+    found = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
+    return [display for display in found if display is not None and display.IsA("vtkMRMLVolumeRenderingDisplayNode")]
+
+
+def _display(node: Any, colors: Any, low: float, high: float) -> Any:
+    if node.GetScalarVolumeDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    display = node.GetScalarVolumeDisplayNode()
+    state = display.StartModify()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(low, max(high, low + 1e-6))
+    display.SetAndObserveColorNodeID(colors.GetID())
+    display.SetInterpolate(True)
+    display.EndModify(state)
+    return display
+
+
+def _model(node: Any, scalars: str, low: float, high: float, title: str, place: str, bars: bool) -> Any:
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    state = display.StartModify()
+    display.SetActiveScalarName(scalars)
+    display.SetScalarVisibility(True)
+    display.SetScalarRangeFlag(display.UseManualScalarRange)
+    display.SetScalarRange(low, high)
+    display.SetAndObserveColorNodeID(table("sure", SURE).GetID())
+    display.SetVisibility2D(True)
+    display.SetSliceIntersectionThickness(3)
+    display.SetVisibility(True)
+    display.EndModify(state)
+    showBar(display, bars, title, place, 2)
+    return display
+
+
+def _points(values: np.ndarray) -> vtk.vtkPoints:
+    points = vtk.vtkPoints()
+    points.SetDataTypeToDouble()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float64).reshape(-1, 3), deep=True))
+    return points
+
+
+def _add(data: vtk.vtkPolyData, name: str, values: np.ndarray) -> None:
+    array = numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float32), deep=True)
+    array.SetName(name)
+    data.GetPointData().AddArray(array)
+    data.GetPointData().SetActiveScalars(name)

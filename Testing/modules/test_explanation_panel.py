@@ -1,0 +1,388 @@
+"""Why it thinks so, under a user's hands: heat in place, maps, features, partners, iterations, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from panels import opened, world_image
+from vtk.util.numpy_support import vtk_to_numpy
+from world import FLIP, TURN, add_linear, add_volume, matrix4
+
+SIZE = (40, 46, 28)
+IJK = matrix4(TURN * np.array([3.1, 2.6, 4.3]), (-60.0, -50.0, -45.0))
+MOVING_SIZE = (50, 42, 44)
+MOVING_AXES = TURN.T * np.array([2.9, 3.3, 3.4])
+ABOVE = matrix4(TURN, (20.0, -30.0, 40.0))
+SHIFT = np.array([6.0, -5.0, 7.0])  # RAS, from fixed to moving points
+DENSE = {"initial": "none", "working_spacing": 3.0, "control_spacing": 12.0, "capture_range": 24.0, "search_stages": 2}
+
+
+def points_of(size, matrix) -> np.ndarray:
+    index = np.stack(np.unravel_index(np.arange(np.prod(size)), size, order="F"), axis=1)
+    return index @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def texture(points: np.ndarray) -> np.ndarray:
+    """Structures of some 10 to 20 mm."""
+    generator = np.random.default_rng(3)
+    value = np.zeros(len(points))
+    for _ in range(60):
+        wave = generator.normal(size=3)
+        wave *= 2 * np.pi / generator.uniform(22.0, 44.0) / np.linalg.norm(wave)
+        value += 40.0 * np.sin(points @ wave + generator.uniform(0, 6.3))
+    return value
+
+
+def translation(name: str, shift: np.ndarray, fixed, moving, **attributes):
+    """A transform node that takes fixed points to fixed + shift, as a result of a method if attributes say so."""
+    node = add_linear(name, matrix4(np.eye(3), -shift))
+    node.SetNodeReferenceID(node.GetFixedNodeReferenceRole(), fixed.GetID())
+    node.SetNodeReferenceID(node.GetMovingNodeReferenceRole(), moving.GetID())
+    for attribute, value in attributes.items():
+        node.SetAttribute(f"DeepReg.{attribute}", value)
+    return node
+
+
+@pytest.fixture
+def scene(warm_app):
+    """The same texture twice, moved; fixed under a turned parent, the moving one under another."""
+    world = ABOVE @ IJK
+    fixed = add_volume("fixed", texture(points_of(SIZE, world)).reshape(SIZE[::-1]).astype(np.int16), IJK)
+    fixed.SetAndObserveTransformNodeID(add_linear("above fixed", ABOVE).GetID())
+    above = matrix4(TURN @ TURN, (24.0, -26.0, 38.0))
+    middle = (world @ np.append((np.array(SIZE) - 1) / 2.0, 1.0))[:3]
+    moving_world = matrix4(MOVING_AXES, middle + (3.0, -4.0, 5.0) - MOVING_AXES @ ((np.array(MOVING_SIZE) - 1) / 2.0))
+    values = texture(points_of(MOVING_SIZE, moving_world) - SHIFT).reshape(MOVING_SIZE[::-1]).astype(np.int16)
+    moving = add_volume("moving", values, np.linalg.inv(above) @ moving_world)
+    moving.SetAndObserveTransformNodeID(add_linear("above moving", above).GetID())
+    return {"fixed": fixed, "moving": moving, "middle": middle}
+
+
+def dense(scene, shift=SHIFT, **more):
+    return translation("result", shift, scene["fixed"], scene["moving"], Method="dense", Output="transform", Preset="brain-mr", Parameters=json.dumps({**DENSE, **more}))
+
+
+def settle(app, widget, seconds: float = 40.0) -> None:
+    app.wait_for(lambda: not widget.panel.busy, seconds, "the panel")
+    app.process_events()
+
+
+@pytest.fixture
+def widget(warm_app, scene):
+    widget = opened(warm_app, "DeepRegInspector")
+    section(widget).ui.explainCollapsibleButton.collapsed = False
+    warm_app.process_events()
+    return widget
+
+
+def section(widget):
+    return widget.panel.sections["explanation"]
+
+
+def inspect(app, widget, transform) -> None:
+    widget.panel.inspect(transform)
+    settle(app, widget)
+
+
+def layers() -> tuple[str | None, str | None]:
+    import slicer
+
+    composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
+    return composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
+
+
+def heat_peak(node) -> tuple[np.ndarray, float]:
+    """Where the heat is highest, RAS mm in the world, by SimpleITK."""
+    image = world_image(node)
+    array = sitk.GetArrayFromImage(image)
+    index = np.unravel_index(array.argmax(), array.shape)[::-1]
+    place = np.array(image.TransformIndexToPhysicalPoint([int(n) for n in index]))
+    return place * np.diag(FLIP)[:3], float(array.sum())
+
+
+# ------------------------------------------------------------------------------------------------------------------ Dense
+
+
+def test_heat_lies_where_the_partner_is(warm_app, hands, widget, scene):
+    """The transform does nothing, so the heat is at the displacement; the point is dragged, and the heat follows within half a second."""
+    inspect(warm_app, widget, dense(scene, np.zeros(3)))
+    part = section(widget)
+    assert "Dense Registration, preset brain-mr" in part.ui.explainMethodLabel.text
+    part.setPoint(scene["middle"])
+    settle(warm_app, widget)
+    node = widget.panel.node
+    assert node.explainShown == "heat" and layers() == (scene["fixed"].GetID(), node.heat.GetID())
+    place, total = heat_peak(node.heat)
+    step = node.heat.GetSpacing()[0]
+    axes = ABOVE[:3, :3] @ TURN  # of the fixed volume, in the world
+    assert np.abs(axes.T @ (place - scene["middle"] - SHIFT)).max() < step
+    assert total == pytest.approx(1.0, abs=1e-4)
+    assert "mm from the result" in part.ui.explainLabel.text and "bits" in part.ui.explainLabel.text
+    assert not part.ui.explainPictureLabel.pixmap.isNull()
+    names = [part.ui.explainStageComboBox.itemText(n) for n in range(part.ui.explainStageComboBox.count)]
+    assert len(names) == 3 and names[2].startswith("Single voxels")
+
+    # Another place, by dragging: the answer is warm.
+    other = scene["middle"] + axes @ np.array([12.0, -10.0, 8.0])
+    begun = time.monotonic()
+    node.explainedPoint.SetNthControlPointPositionWorld(0, *other)
+    settle(warm_app, widget)
+    assert time.monotonic() - begun < 0.5
+    place, _ = heat_peak(node.heat)
+    assert np.abs(axes.T @ (place - other - SHIFT)).max() < step
+
+    hands.choose(part.ui.explainStageComboBox, names[2])
+    settle(warm_app, widget)
+    assert node.heat.GetSpacing()[0] == pytest.approx(3.0, abs=0.1) and node.explainStage == "fine"
+    place, _ = heat_peak(node.heat)
+    assert np.abs(axes.T @ (place - other - SHIFT)).max() < 3.1
+
+
+def test_a_right_translation_is_no_surprise(warm_app, hands, widget, scene):
+    """The moving volume is seen through the transform, and taken as it is without."""
+    from deepreg_slicer.result_view import moveThrough
+
+    transform = dense(scene)
+    moveThrough(scene["moving"], transform, True)
+    inspect(warm_app, widget, transform)
+    part = section(widget)
+    part.setPoint(scene["middle"])
+    settle(warm_app, widget)
+    place, _ = heat_peak(widget.panel.node.heat)
+    assert place == pytest.approx(scene["middle"], abs=1e-3)
+    assert "The result itself is the likeliest" in part.ui.explainLabel.text
+
+    hands.choose(part.ui.explainShownComboBox, "expected displacement")
+    settle(warm_app, widget)
+    node = widget.panel.node
+    assert layers()[1] == node.explainedMap.GetID()
+    assert np.median(vtk_to_numpy(node.explainedMap.GetImageData().GetPointData().GetScalars())) < 3.0
+    hands.choose(part.ui.explainShownComboBox, "entropy")
+    settle(warm_app, widget)
+    bits = vtk_to_numpy(node.explainedMap.GetImageData().GetPointData().GetScalars())
+    assert 0.0 <= bits.min() and bits.max() <= np.log2(343) + 1e-4 and np.median(bits) < 0.5 * np.log2(343)
+    assert "bits" in node.explainedMap.GetName() and "of 8.4 bits" in part.ui.explainLabel.text
+
+
+def test_features_have_the_same_colours(warm_app, hands, widget, scene):
+    inspect(warm_app, widget, dense(scene))
+    part, node = section(widget), widget.panel.node
+    hands.choose(part.ui.explainShownComboBox, "features of moving, warped")
+    settle(warm_app, widget)
+    assert layers()[1] == node.movingFeatures.GetID()
+    fixed, moving = (vtk_to_numpy(made.GetImageData().GetPointData().GetScalars()).astype(float) for made in (node.fixedFeatures, node.movingFeatures))
+    assert fixed.shape == moving.shape and fixed.shape[1] == 3
+    seen = moving.any(axis=1)
+    assert seen.mean() > 0.5
+    assert np.abs(fixed - moving)[seen].mean() < 0.5 * np.abs(fixed[seen] - np.roll(fixed[seen], 40, axis=0)).mean()
+    hands.choose(part.ui.explainShownComboBox, "nothing")
+    assert layers() == (scene["fixed"].GetID(), None)
+
+
+def test_picking_crosshair_and_landmark(warm_app, hands, widget, scene):
+    import slicer
+
+    inspect(warm_app, widget, dense(scene))
+    part, node = section(widget), widget.panel.node
+    slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode").SetCrosshairRAS(*scene["middle"].tolist())
+    hands.click(part.ui.explainCrosshairButton)
+    settle(warm_app, widget)
+    assert part.point.place() == pytest.approx(scene["middle"])
+    assert not part.ui.explainLandmarkButton.enabled
+
+    interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    hands.click(part.ui.explainPickButton)
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    manager = slicer.app.layoutManager()
+    manager.viewport().resize(800, 700)
+    manager.viewport().show()
+    warm_app.process_events()
+    view = manager.sliceWidget("Red").sliceView()
+    slicer.app.layoutManager().sliceWidget("Red").sliceLogic().FitSliceToAll()
+    warm_app.process_events()
+    at = (view.width // 2 + 30, view.height // 2)
+    hands.move(view, at)
+    hands.click(view, at=at)
+    settle(warm_app, widget)
+    assert node.explainedPoint.GetNumberOfControlPoints() == 1 and not part.ui.explainPickButton.checked
+    picked = part.point.place()
+    assert 1.0 < np.linalg.norm(picked - scene["middle"]) < 100.0 and part.answer is not None
+    assert part.answer["point"] == pytest.approx((picked * (-1, -1, 1)).tolist())
+
+    landmarks = widget.panel.sections["landmarks"]
+    place = scene["middle"] + (5.0, 4.0, -3.0)
+    for points, shift in zip(landmarks.lists(), (0.0, SHIFT)):
+        points.AddControlPoint((place + shift).tolist(), "1")
+    settle(warm_app, widget)
+    landmarks.table.select(0)
+    settle(warm_app, widget)
+    hands.click(part.ui.explainLandmarkButton)
+    settle(warm_app, widget)
+    assert part.point.place() == pytest.approx(place) and landmarks.pairs.fixed[0] == pytest.approx(place)
+
+
+def test_what_was_made_goes_again_and_nothing_else(warm_app, hands, widget, scene):
+    import slicer
+
+    transform = dense(scene)
+    inspect(warm_app, widget, transform)
+    part = section(widget)
+    before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")}
+    part.setPoint(scene["middle"])
+    hands.click(part.ui.explain3DCheckBox) if part.ui.explain3DCheckBox.enabled else None
+    settle(warm_app, widget)
+    hands.choose(part.ui.explainShownComboBox, "entropy")
+    settle(warm_app, widget)
+    hands.choose(part.ui.explainShownComboBox, "features of fixed")
+    settle(warm_app, widget)
+    hands.click(part.ui.explain3DCheckBox)
+    warm_app.process_events()
+    assert len({node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")} - before) >= 5
+    hands.click(part.ui.explainRemoveButton)
+    settle(warm_app, widget)
+    after = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")}
+    assert after == before and layers() == (scene["fixed"].GetID(), None)
+    assert not part.ui.explainRemoveButton.enabled and "Removed" in part.ui.explainLabel.text
+    assert not [node for node in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode")]
+
+
+def test_a_changed_transform_and_a_lost_worker_are_noticed(warm_app, widget, scene):
+    """What the worker does not know any more is handed over again, without a word."""
+    from deepreg_slicer.waiting import waitForJob
+
+    transform = dense(scene)
+    inspect(warm_app, widget, transform)
+    part, node = section(widget), widget.panel.node
+    part.setPoint(scene["middle"])
+    settle(warm_app, widget)
+    first = part.session.opened["state"]
+    transform.SetMatrixTransformToParent(add_linear("nothing", np.eye(4)).GetMatrixTransformToParent())
+    settle(warm_app, widget)
+    assert part.session.opened["state"] != first and not part.answer["likeliest"] == [0.0, 0.0, 0.0]
+    place, _ = heat_peak(node.heat)
+    assert np.linalg.norm(place - scene["middle"]) > 3.0
+    # Another pair takes the place of this one in the worker.
+    folder = os.path.join(part.session._client.scratch(), "other")
+    os.mkdir(folder)
+    for name in ("fixed", "moving"):
+        sitk.WriteImage(sitk.Cast(sitk.GaussianSource(sitk.sitkFloat32, [20, 22, 24], [4.0] * 3, [9.0] * 3), sitk.sitkInt16), f"{folder}/{name}.nrrd")
+    sitk.WriteTransform(sitk.TranslationTransform(3), f"{folder}/t.tfm")
+    waitForJob(part.session._client.submit(
+        "explain-open", {"method": "dense", "fixed": f"{folder}/fixed.nrrd", "moving": f"{folder}/moving.nrrd", "transform": f"{folder}/t.tfm"}
+    ))
+    for name in os.listdir(folder):
+        os.remove(f"{folder}/{name}")
+    os.rmdir(folder)
+    part.setPoint(scene["middle"] + 4.0)
+    settle(warm_app, widget)
+    assert part.answer is not None and "bits" in part.ui.explainLabel.text
+
+
+def test_what_cannot_be_explained_is_said(warm_app, hands, widget, scene):
+    import slicer
+
+    part = section(widget)
+    other = translation("by others", SHIFT, scene["fixed"], scene["moving"])
+    inspect(warm_app, widget, other)
+    assert "does not say how it was made" in part.ui.explainMethodLabel.text and part.ui.explainPickButton.enabled
+    part.setPoint(scene["middle"] + 500.0)
+    settle(warm_app, widget)
+    assert "outside the fixed image" in part.ui.explainLabel.text and widget.panel.node.heat is None
+    widget.panel.node.movingVolume = None
+    settle(warm_app, widget)
+    assert not part.ui.explainShownComboBox.enabled and "Choose the fixed and the moving volume" in part.ui.explainMethodLabel.text
+    lost = translation("points", SHIFT, scene["fixed"], scene["moving"], Method="points", Output="transform", Parameters="{}", Created="now")
+    inspect(warm_app, widget, lost)
+    assert "not in the scene" in part.ui.explainMethodLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLVolumeRenderingDisplayNode") == 0
+
+
+# ----------------------------------------------------------------------------------------------------- Points and Descent
+
+
+def test_points_show_confidence_and_partners(warm_app, hands, widget, scene):
+    import slicer
+
+    warm_app.load_module("DeepRegPoints")
+    from DeepRegPoints import DeepRegPointsLogic
+
+    generator = np.random.default_rng(7)
+    positions = generator.uniform(-60.0, 60.0, size=(60, 3))
+    order = generator.permutation(60)
+    nodes = []
+    for name, values in (("fixed points", positions), ("moving points", (positions + SHIFT)[order][:-6])):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+        slicer.util.updateMarkupsControlPointsFromArray(node, np.ascontiguousarray(values))
+        nodes.append(node)
+    parameters = {"features": "none", "solver": "belief", "initial": "centres"}
+    result = DeepRegPointsLogic().register(*nodes, preset="lung", parameters=parameters, outputs=("transform", "fixedCloud", "movingCloud"))
+    inspect(warm_app, widget, result.nodes["transform"])
+    part, node = section(widget), widget.panel.node
+    assert "Point Registration" in part.ui.explainMethodLabel.text
+    hands.choose(part.ui.explainShownComboBox, "confidence of the points")
+    settle(warm_app, widget)
+    values = vtk_to_numpy(node.confidences.GetPolyData().GetPointData().GetArray("Confidence")).reshape(60, -1)
+    assert (np.ptp(values, axis=1) == 0).all()  # one colour a sphere
+    confidence = values[:, 0]
+    lost = order[-6:]
+    assert np.median(confidence) > 0.7 and confidence[lost].mean() < 0.5 * np.delete(confidence, lost).mean()
+
+    sure = int(np.argmax(confidence))
+    part.setPoint(positions[sure] + 0.3)
+    settle(warm_app, widget)
+    ends = vtk_to_numpy(node.partners.GetPolyData().GetPoints().GetData()).reshape(-1, 2, 3)
+    probability = vtk_to_numpy(node.partners.GetPolyData().GetPointData().GetArray("Probability"))[::2]
+    assert (np.diff(probability) <= 0).all()
+    assert ends[0, 1] == pytest.approx(positions[sure] + SHIFT, abs=1e-3)  # the likeliest partner is the true one
+    assert f"Point {sure + 1}," in part.ui.explainLabel.text and "probability" in part.ui.explainLabel.text
+    hands.click(part.ui.explainRemoveButton)
+    assert node.partners is None and node.confidences is None
+
+
+def test_a_descent_shows_features_and_its_way(warm_app, hands, widget, scene):
+    warm_app.load_module("DeepRegDescent")
+    from DeepRegDescent import DeepRegDescentLogic
+
+    parameters = {"initial": "none", "working_spacing": 5.0, "levels": 2, "iterations": 6}
+    result = DeepRegDescentLogic().register(
+        scene["fixed"], scene["moving"], preset="quick", parameters=parameters, outputs=("transform", "iterations"), keptIterations=4
+    )
+    inspect(warm_app, widget, result.nodes["transform"])
+    part, node = section(widget), widget.panel.node
+    assert not part.ui.explainPickButton.enabled and "no probabilities" in part.ui.explainPickButton.toolTip
+    hands.choose(part.ui.explainShownComboBox, "features of fixed")
+    settle(warm_app, widget)
+    assert node.fixedFeatures is not None and layers()[1] == node.fixedFeatures.GetID()
+    assert part.ui.explainIterationSlider.visible
+    part.ui.explainIterationSlider.value = 0
+    warm_app.process_events()
+    assert part.ui.explainLabel.text.startswith("After 0 iterations")
+    browser = result.nodes["browser"]
+    assert browser.GetSelectedItemNumber() == 0 and layers()[1] == result.nodes["moved"].GetID()
+    part.ui.explainIterationSlider.value = part.ui.explainIterationSlider.maximum
+    assert browser.GetSelectedItemNumber() == result.nodes["iterations"].GetNumberOfDataNodes() - 1
+
+
+# ----------------------------------------------------------------------------------------------------------------- pictures
+
+
+def test_projections_are_turned_as_radiologists_look(warm_app):
+    """A single displacement to the patient's right, up and to the front, on axes in any order and direction."""
+    from DeepRegInspectorLib.explain_picture import draw, planes
+
+    for axes in (np.eye(3), np.diag([-1.0, -1.0, 1.0]), TURN, np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])):
+        probability = np.zeros((5, 5, 5))
+        index = np.rint(2.0 + axes.T @ np.array([2.0, 1.0, 2.0]) * 0.99).astype(int).clip(0, 4)  # right 2, anterior 1, superior 2
+        probability[tuple(index[::-1])] = 1.0
+        world = axes @ (index - 2.0)
+        found = {plane.title: plane for plane in planes(probability, axes)}
+        for title, (across, along) in {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}.items():
+            row, column = np.unravel_index(found[title].values.argmax(), (5, 5))
+            assert np.sign(2 - column) == np.sign(np.round(world[across])) and np.sign(2 - row) == np.sign(np.round(world[along])), (title, axes)
+        assert (found["axial"].left, found["axial"].above, found["coronal"].above, found["sagittal"].left) == ("R", "A", "S", "A")
+        assert draw(probability, axes, 2.5).width() > 300
