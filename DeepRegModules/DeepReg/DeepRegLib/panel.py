@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from DeepRegLib import installation, samples
+from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.torch_state import missingPackages, torchVersion
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
@@ -29,6 +30,7 @@ class SetupPanel:
         self.client = workerClient()
         self.client.acquire(self)
         self.client.busyChanged.connect(self._onBusy)
+        modelsChanged.connect(self.listModels)
         self.models: list[dict[str, Any]] = []
         self._info: dict[str, Any] | None = None
         for title, *_rest in samples.PHANTOMS:
@@ -65,6 +67,7 @@ class SetupPanel:
     def cleanup(self) -> None:
         """Follow nothing any more."""
         self.client.busyChanged.disconnect(self._onBusy)
+        modelsChanged.disconnect(self.listModels)
         self.client.release(self)
 
     # ------------------------------------------------------------------ worker
@@ -228,7 +231,7 @@ class SetupPanel:
         if not path:
             return
         job = self.client.submit("import-model", {"file": path})
-        job.finished.connect(lambda _result: self.listModels())
+        job.finished.connect(lambda _result: modelsChanged.emit())
         job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))
 
 

@@ -15,6 +15,8 @@ from deepreg_slicer.signals import Signal
 
 _FORMULAS = (("mind", "MIND (any contrast)"), ("intensity", "intensity (same contrast)"))
 _LARGEST_HEADER = 10_000_000
+#: Emitted when a model of the user's own has come or gone: all choosers offer what there is then.
+modelsChanged = Signal()
 
 
 def readCard(path: str | os.PathLike) -> dict[str, Any] | None:
@@ -69,6 +71,11 @@ class FeatureChooser:
         self._name = formulas[0][0]
         self.fill()
         self.widget.connect("activated(int)", self._onActivated)
+        modelsChanged.connect(self.fill)
+
+    def cleanup(self) -> None:
+        """Follow nothing any more."""
+        modelsChanged.disconnect(self.fill)
 
     def fill(self) -> None:
         """Offer what there is now."""

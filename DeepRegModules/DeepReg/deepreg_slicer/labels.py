@@ -168,6 +168,20 @@ def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
     return Snapshot(name, image, ijkToRas, toWorld)
 
 
+def oneLayer(node: Any) -> tuple[Layer, bool]:
+    """A segmentation or label map as one label map, and whether structures overlap in it: where they do, the later one stands.
+
+    Raises:
+        NodeError: if it is empty.
+    """
+    found = layers(node)
+    if len(found) == 1:
+        return found[0], False
+    together = _merged(node)
+    overlap = np.count_nonzero(together.values()) != sum(np.count_nonzero(layer.shot.values()) for layer in found)
+    return Layer(together, [Segment(i, name, value) for value, (i, name) in enumerate(segmentNames(node), start=1)]), bool(overlap)
+
+
 def writeLayers(found: Iterable[Layer], prefix: str) -> Generator[float, None, list[str]]:
     """Write label maps as they are; returns their files."""
     paths = []
@@ -202,13 +216,9 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
     sides = []
     merged = []
     for node, side in ((fixed, "fixed"), (moving, "moving")):
-        found = layers(node)
-        if len(found) > 1:
-            together = _merged(node)
-            if np.count_nonzero(together.values()) != sum(np.count_nonzero(layer.shot.values()) for layer in found):
-                merged.append(side)
-            found = [Layer(together, [Segment(i, name, value) for value, (i, name) in enumerate(segmentNames(node), start=1)])]
-        sides.append(found[0])
+        layer, overlap = oneLayer(node)
+        sides.append(layer)
+        merged.extend([side] if overlap else [])
     byValue = not any(isSegmentation(node) for node in (fixed, moving))
     keys = [
         {(segment.value if byValue else segment.name.strip().lower()): segment for segment in layer.segments} for layer in sides

@@ -530,6 +530,7 @@ class MethodPanel:
         self.setParameterNode(None)
         self.fixedSegment.cleanup()
         self.movingSegment.cleanup()
+        self.features.cleanup()
         self.client.busyChanged.disconnect(self._onBusy)
         self.client.release(self)
 

@@ -48,12 +48,13 @@ def makeScratch(parent: str) -> str:
     """A folder of this process's own for what travels to and from the worker; what dead processes left behind is removed."""
     for folder in Path(parent).glob(f"{_FOLDER}*-*"):
         number = folder.name[len(_FOLDER) :].partition("-")[0]
-        if number.isdigit() and not _runs(int(number)):
+        if number.isdigit() and not processRuns(int(number)):
             shutil.rmtree(folder, ignore_errors=True)
     return tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent)
 
 
-def _runs(pid: int) -> bool:
+def processRuns(pid: int) -> bool:
+    """Whether there is a process of that number."""
     if sys.platform == "win32":
         listed = subprocess.run(["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False, creationflags=0x08000000)
         return str(pid) in listed.stdout

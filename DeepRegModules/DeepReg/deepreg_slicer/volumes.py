@@ -9,7 +9,7 @@ node that is removed meanwhile does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,7 +137,11 @@ def _boundingGeometry(shot: Snapshot) -> Geometry:
 
 
 def writeVolume(
-    shot: Snapshot, path: str, labels: bool = False, change: Callable[[np.ndarray], np.ndarray] | None = None
+    shot: Snapshot,
+    path: str,
+    labels: bool = False,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
+    write: Callable[[str, np.ndarray, Geometry], Iterator[float]] = nrrd.write,
 ) -> Generator[float, None, Geometry]:
     """Write a volume as the world sees it; returns its geometry there.
 
@@ -146,6 +150,7 @@ def writeVolume(
         path: of the file.
         labels: draw it anew, should that be needed, without mixing neighbours.
         change: applied to pieces of the voxels, such as to choose one label.
+        write: writes flat voxels with a geometry, in pieces.
 
     Raises:
         NodeError: if it has no geometry.
@@ -162,7 +167,7 @@ def writeVolume(
             changed[start : start + step] = change(values[start : start + step])
             yield 0.0
         values = changed
-    yield from nrrd.write(path, values, geometry)
+    yield from write(path, values, geometry)
     return geometry
 
 

@@ -1,0 +1,199 @@
+"""Module DeepRegTrainer: learns features for the registration methods from a user's own labelled scans."""
+
+import importlib.util
+import os
+import sys
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+def findLibraries():
+    """Make the packages of the module DeepReg importable.
+
+    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
+    depends on the order in which they are loaded.
+    """
+    if importlib.util.find_spec("deepreg_slicer") is None:
+        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+
+
+class DeepRegTrainer(ScriptedLoadableModule):
+    """What the application has to know of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Feature Trainer")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+        self.parent.dependencies = ["DeepReg"]
+        self.parent.contributors = ["The DeepRegModules team"]
+        self.parent.helpText = _(
+            "Learns features for Dense, Descent and Point Registration from a few labelled scans of your own: volumes with segmentations in the"
+            " scene, or files in a folder. A training can be watched, paused, resumed and cross-validated; its model is offered by the"
+            " methods' panels. Everything stays on this computer."
+        )
+        self.parent.acknowledgementText = _(
+            "After M. P. Heinrich (MICCAI 2019), M. Blendowski, L. Hansen and M. P. Heinrich (Medical Image Analysis 2021), and L. Hansen and"
+            " M. P. Heinrich (IPMI 2021), whose methods learn from labels alone."
+        )
+
+
+class DeepRegTrainerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel, as the application sees it."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        findLibraries()
+        from DeepRegTrainerLib.panel import TrainerPanel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegTrainer.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DeepRegTrainerLogic()
+        self.panel = TrainerPanel(self.ui, self.logic, self.moduleName)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        self.panel.initialize()
+
+    def cleanup(self):
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+    def enter(self):
+        self.panel.initialize()
+
+    def exit(self):
+        pass
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.initialize()
+
+    def onSceneEndImport(self, caller, event):
+        if self.parent.isEntered:
+            self.panel.onImported()
+
+    def onNodeRemoved(self, caller, event):
+        self.panel.check()
+
+
+class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
+    """Training without a panel, for scripts::
+
+        logic = DeepRegTrainerLogic()
+        result = logic.train([(volume, segmentation), ...], "dense", "my-liver", preset="quick", validate=1)
+        result["name"], result["best"]
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        # Several parameter sets can be in a scene.
+        self.isSingletonParameterNode = False
+        findLibraries()
+
+    def getParameterNode(self):
+        """The scene's first parameter set; one is made if there is none."""
+        return self.wrap(super().getParameterNode())
+
+    def wrap(self, node):
+        """A parameter set of a scripted module node."""
+        from DeepRegTrainerLib.parameters import TrainerParameterNode
+
+        return TrainerParameterNode(node)
+
+    def train(self, scans, method, name, preset="standard", parameters=None, validate=0, progress=None, **more):
+        """Learn features and wait for the end; the event loop runs meanwhile. The model is then among the user's own.
+
+        :param scans: list of pairs (volume, segmentation or label map), or a folder.
+        :param method: "dense", "descent", or "points" (which learns from a folder or zip file of keypoints).
+        :param name: of the model, and of the training's folder.
+        :param preset: "quick" or "standard".
+        :param parameters: dictionary of options that differ from the preset.
+        :param validate: how many scans are held out, or a list of their names.
+        :param progress: called with the share done and a line.
+        :param more: ``spacing`` (mm; three numbers for points), ``modality``, ``moving_modality`` ("ct", "mr", "other"), ``about``, ``licence``,
+            ``start`` (name of a model), ``device``, ``skip_bad``.
+        :return: dictionary: ``name`` of the model, ``model`` (its file), ``best`` (step, figure, value), ``steps``, ``seconds``, ``notes``.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegTrainerLib.scripting import train
+
+        return train(scans, method, name, preset, parameters, validate, progress, **more)
+
+    def crossValidate(self, scans, method, name, folds=5, preset="standard", parameters=None, progress=None, **more):
+        """Train once a fold, and compare with MIND and with no registration on the scans that were held out.
+
+        :param folds: in how many parts the scans are divided; the rest as in :meth:`train`.
+        :return: dictionary: ``rows``, each with ``pair``, ``label``, ``before``, ``mind``, ``learned`` (Dice, or mm for points); ``summary``; ``csv``.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegTrainerLib.scripting import crossValidate
+
+        return crossValidate(scans, method, name, folds, preset, parameters, progress, **more)
+
+
+class DeepRegTrainerTest(ScriptedLoadableModuleTest):
+    """A short test for the application's Reload and Test."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_writesScansWithTheSameLabels()
+
+    def test_writesScansWithTheSameLabels(self):
+        """Two scans whose segments stand in another order are written with the same numbers."""
+        import tempfile
+
+        import numpy as np
+
+        from DeepRegTrainerLib.export import writeScans
+        from DeepRegTrainerLib.scans import LEARN, SceneScan
+
+        scans = []
+        for number, order in enumerate((("liver", "spleen"), ("spleen", "liver"))):
+            volume = slicer.util.addVolumeFromArray(np.zeros((8, 9, 10), dtype=np.int16), name=f"scan {number}")
+            segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"organs {number}")
+            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+            for name in order:
+                mask = np.zeros((8, 9, 10), dtype=np.uint8)
+                mask[(slice(1, 4) if name == "liver" else slice(5, 7),) * 3] = 1
+                segment = segmentation.GetSegmentation().AddEmptySegment(name, name)
+                slicer.util.updateSegmentBinaryLabelmapFromArray(mask, segmentation, segment, volume)
+            scans.append(SceneScan(str(number), volume.GetName(), LEARN, volume, segmentation))
+        with tempfile.TemporaryDirectory() as folder:
+            work = writeScans(scans, folder)
+            while True:
+                try:
+                    next(work)
+                except StopIteration as end:
+                    written = end.value
+                    break
+            self.assertEqual((written.labels, written.problems), ({1: "liver", 2: "spleen"}, {}))
+            for name in written.files.values():
+                node = slicer.util.loadLabelVolume(os.path.join(folder, "labels", f"{name}.nii.gz"))
+                array = slicer.util.arrayFromVolume(node)
+                self.assertEqual([int((array == value).sum()) for value in (1, 2)], [27, 8])

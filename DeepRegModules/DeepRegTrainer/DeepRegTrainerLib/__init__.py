@@ -1,0 +1,1 @@
+"""The module DeepRegTrainer, apart from what the application has to see."""

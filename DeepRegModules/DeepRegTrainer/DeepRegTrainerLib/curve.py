@@ -1,0 +1,162 @@
+"""How a training goes, as a table and a chart: the loss, and what the validation says.
+
+Loss, Dice and error in mm have axes of their own, and a chart has one: the lines are in per cent, the loss and the error of what they
+were at first. The table has the figures themselves too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
+
+from deepreg_slicer.volumes import newNode
+
+DICE, TRE = "validation_dice", "validation_tre"
+_STEP, _LOSS, _RELATIVE = "step", "loss", "loss (% of the first)"
+_COLUMNS = {DICE: ("validation Dice", "validation Dice (%)", 100.0), TRE: ("validation TRE (mm)", "validation TRE (% of the first)", None)}
+_FONT = 12
+_ROOM = 1.12
+# Told apart by those who see no red and green too.
+_LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)
+
+
+def validationKey(lines: list[dict[str, Any]]) -> str | None:
+    """Which figure of a log the validation gives; None as long as there is none."""
+    return next((key for key in (DICE, TRE) if any(_number(line, key) is not None for line in lines)), None)
+
+
+def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
+    """Step, figure and value of the best validation of a log."""
+    key = validationKey(lines)
+    if key is None:
+        return None
+    known = [(line["step"], _number(line, key)) for line in lines if _number(line, key) is not None]
+    step, value = (max if key == DICE else min)(known, key=lambda pair: pair[1])
+    return step, key, value
+
+
+def said(key: str, value: float) -> str:
+    """A figure of the validation in words."""
+    return _("Dice {value:.3f}").format(value=value) if key == DICE else _("TRE {value:.2f} mm").format(value=value)
+
+
+def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
+    """Let the chart of a parameter set show a log; nodes that are there are used again.
+
+    Args:
+        node: the parameter node; it gets ``curveTable`` and ``curveChart``.
+        lines: of the log.
+        title: of the chart.
+    """
+    if node.curveTable is None:
+        node.curveTable = newNode("vtkMRMLTableNode", _("Training curve"))
+    if node.curveChart is None:
+        node.curveChart = newNode("vtkMRMLPlotChartNode", _("Training"))
+    shown = _fillTable(node.curveTable, lines)
+    _fillChart(node.curveChart, node.curveTable, shown, title)
+
+
+def show(chart: Any) -> None:
+    """Show a chart, in a layout that has a view of charts."""
+    slicer.modules.plots.logic().ShowChartInLayout(chart)
+
+
+def _number(line: dict[str, Any], key: str) -> float | None:
+    value = line.get(key)
+    return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else None
+
+
+def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
+    """One row a line of the log; returns the columns that are to be drawn."""
+    columns = {_STEP: np.array([line["step"] for line in lines], dtype=float)}
+    drawn = []
+    loss = _column(lines, "loss")
+    if np.isfinite(loss).any():
+        first = loss[np.isfinite(loss)][0]
+        columns[_LOSS] = loss
+        columns[_RELATIVE] = 100.0 * loss / first if first else loss
+        drawn.append(_RELATIVE)
+    key = validationKey(lines)
+    if key is not None:
+        plain, relative, scale = _COLUMNS[key]
+        values = columns[plain] = _column(lines, key)
+        columns[relative] = scale * values if scale else 100.0 * values / (values[np.isfinite(values)][0] or 1.0)
+        drawn.append(relative)
+    state = table.StartModify()
+    try:
+        table.RemoveAllColumns()
+        for name, values in columns.items():
+            array = numpy_to_vtk(values, deep=True)
+            array.SetName(name)
+            table.AddColumn(array)
+    finally:
+        table.EndModify(state)
+    return drawn
+
+
+def _column(lines: list[dict[str, Any]], key: str) -> np.ndarray:
+    numbers = (_number(line, key) for line in lines)
+    return np.array([np.nan if number is None else number for number in numbers])
+
+
+def _seriesOf(chart: Any) -> list[Any]:
+    found = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
+    return [series for series in found if series is not None]
+
+
+def _fillChart(chart: Any, table: Any, names: list[str], title: str) -> None:
+    former = _seriesOf(chart)
+    state = chart.StartModify()
+    try:
+        if [series.GetYColumnName() for series in former] != names:
+            chart.RemoveAllPlotSeriesNodeIDs()
+            for number, name in enumerate(names):
+                series = former[number] if number < len(former) else newNode("vtkMRMLPlotSeriesNode", name)
+                _style(series, table, name)
+                chart.AddAndObservePlotSeriesNodeID(series.GetID())
+            for series in former[len(names) :]:
+                slicer.mrmlScene.RemoveNode(series)
+        chart.SetTitle(title)
+        chart.SetXAxisTitle(_("Step"))
+        chart.SetYAxisTitle("%")
+        for setSize in (chart.SetTitleFontSize, chart.SetAxisTitleFontSize, chart.SetLegendFontSize):
+            setSize(_FONT)
+        chart.SetLegendVisibility(True)
+        chart.SetGridVisibility(True)
+        rows = table.GetNumberOfRows()
+        last = table.GetTable().GetValueByName(rows - 1, _STEP).ToDouble() if rows else 1.0
+        chart.SetXAxisRangeAuto(False)
+        chart.SetXAxisRange(0.0, max(1.0, last))
+        chart.SetYAxisRangeAuto(False)
+        chart.SetYAxisRange(0.0, _ROOM * _highest(table, names))
+    finally:
+        chart.EndModify(state)
+
+
+def _style(series: Any, table: Any, name: str) -> None:
+    validation = name != _RELATIVE
+    series.SetName(name)
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetPlotType(series.PlotTypeScatter)
+    series.SetXColumnName(_STEP)
+    series.SetYColumnName(name)
+    series.SetLineStyle(series.LineStyleSolid)
+    series.SetLineWidth(2)
+    series.SetMarkerStyle(series.MarkerStyleCircle if validation else series.MarkerStyleNone)
+    series.SetMarkerSize(7)
+    series.SetColor(*(_VALIDATION_COLOR if validation else _LOSS_COLOR))
+
+
+def _highest(table: Any, names: list[str]) -> float:
+    """The largest number in some columns: at least 100 %."""
+    highest = 100.0
+    for name in names:
+        column = table.GetTable().GetColumnByName(name)
+        values = np.array([column.GetValue(row) for row in range(column.GetNumberOfValues())])
+        if np.isfinite(values).any():
+            highest = max(highest, float(np.nanmax(values)))
+    return highest

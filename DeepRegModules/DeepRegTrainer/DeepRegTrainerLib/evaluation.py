@@ -1,0 +1,103 @@
+"""A cross-validation as a table: a row for each pair and structure, with no registration, with MIND, and with what was learned."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
+
+_TEXTS, _NUMBERS = ("pair", "label"), ("before", "mind", "learned")
+#: What is said of all pairs together, in place of a pair's name.
+MEAN = "mean of all pairs"
+#: What is said of all structures together, in place of a label's name.
+ALL = "all"
+
+
+def withMeans(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows, and below them the mean of each label over all pairs, and the mean of everything.
+
+    Args:
+        rows: with ``pair``, ``label``, and the figures ``before``, ``mind`` and ``learned``; a figure may be None.
+    """
+    labels = list(dict.fromkeys(str(row["label"]) for row in rows))
+    means = [{"pair": MEAN, "label": label, **_means([row for row in rows if str(row["label"]) == label])} for label in labels]
+    return [*rows, *(means if len(labels) > 1 else []), {"pair": MEAN, "label": ALL, **_means(rows)}] if rows else []
+
+
+def _means(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    columns = {name: [float(row[name]) for row in rows if row.get(name) is not None and np.isfinite(row[name])] for name in _NUMBERS}
+    return {name: float(np.mean(values)) if values else None for name, values in columns.items()}
+
+
+def summary(rows: list[dict[str, Any]], unit: str) -> str:
+    """The means in a sentence.
+
+    Args:
+        rows: see :func:`withMeans`.
+        unit: of the figures: "Dice", or "mm".
+    """
+    means = _means(rows)
+    texts = {name: "-" if value is None else (f"{value:.2f} mm" if unit == "mm" else f"{value:.3f}") for name, value in means.items()}
+    pairs = len({row["pair"] for row in rows})
+    return _("{what} over {pairs} pairs: {before} before, {mind} with MIND, {learned} with what was learned.").format(
+        what=_("Mean error") if unit == "mm" else _("Mean Dice"), pairs=pairs, **texts
+    )
+
+
+def unitOf(method: Any) -> str:
+    """In what a method is judged."""
+    return "mm" if method.ofPoints else "Dice"
+
+
+def fillTable(table: Any, rows: list[dict[str, Any]], unit: str) -> None:
+    """Give a table node the rows, with the means below."""
+    import vtk
+
+    rows = withMeans(rows)
+    state = table.StartModify()
+    try:
+        table.RemoveAllColumns()
+        for name in _TEXTS:
+            column = vtk.vtkStringArray()
+            column.SetName(name)
+            for row in rows:
+                column.InsertNextValue(str(row[name]))
+            table.AddColumn(column)
+        for name in _NUMBERS:
+            values = [row.get(name) for row in rows]
+            column = numpy_to_vtk(np.array([np.nan if value is None else round(float(value), 4) for value in values]), deep=True)
+            column.SetName("MIND" if name == "mind" else name)
+            table.AddColumn(column)
+            table.SetColumnUnitLabel(column.GetName(), unit)
+        table.SetUseColumnNameAsColumnHeader(True)
+        table.SetLocked(True)
+    finally:
+        table.EndModify(state)
+
+
+def asCsv(table: Any) -> str:
+    """A table node as CSV, the units in the heading."""
+    data = table.GetTable()
+    columns = [data.GetColumn(number) for number in range(data.GetNumberOfColumns())]
+    units = [table.GetColumnUnitLabel(column.GetName()) for column in columns]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([f"{column.GetName()} ({unit})" if unit else column.GetName() for column, unit in zip(columns, units)])
+    for row in range(data.GetNumberOfRows()):
+        values = [column.GetValue(row) for column in columns]
+        writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in values])
+    return stream.getvalue()
+
+
+def show(table: Any) -> None:
+    """Show a table, in a layout that has a view of tables."""
+    import slicer
+
+    manager = slicer.app.layoutManager()
+    manager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(manager.layout))
+    slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(table.GetID())
+    slicer.app.applicationLogic().PropagateTableSelection()

@@ -1,0 +1,169 @@
+"""The part of the panel that cross-validates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.volumes import newNode
+from deepreg_slicer.worker_client import JobError
+from DeepRegTrainerLib import evaluation
+from DeepRegTrainerLib.recipes import METHODS
+from DeepRegTrainerLib.running import Run
+from DeepRegTrainerLib.scans import NONE
+from DeepRegTrainerLib.trainings import EVALUATE, Training, begin, rootFolder
+from DeepRegTrainerLib.words import clock, sentence
+
+if TYPE_CHECKING:
+    from DeepRegTrainerLib.panel import TrainerPanel
+
+_BAR = 1000
+
+
+class EvaluationSection:
+    """Runs a cross-validation, and shows it as a table.
+
+    Args:
+        panel: whose part it is.
+    """
+
+    def __init__(self, panel: TrainerPanel) -> None:
+        self._panel, self.ui = panel, panel.ui
+        ui = self.ui
+        self._help = {name: getattr(ui, f"{name}Button").toolTip for name in ("evaluate", "table", "csv")}
+        ui.evaluationProgressBar.setRange(0, _BAR)
+        ui.evaluateButton.connect("clicked(bool)", self._onEvaluate)
+        ui.tableButton.connect("clicked(bool)", self._onTable)
+        ui.csvButton.connect("clicked(bool)", self._onCsv)
+        self._say("", bad=False)
+        self._showRunning()
+
+    @property
+    def running(self) -> Run | None:
+        """The cross-validation that runs, None if none does."""
+        run = self._panel.run
+        return run if run is not None and run.training.operation == EVALUATE else None
+
+    def problem(self) -> str:
+        """Why none can begin now, "" if one can."""
+        panel = self._panel
+        problem = panel.beginProblem()
+        if problem:
+            return problem
+        used = sum(row.role != NONE and not row.problem for row in panel.rows())
+        if panel.node.folds > used:
+            return _("{folds} folds need as many scans, and {used} are used: choose fewer folds").format(folds=panel.node.folds, used=used)
+        if panel.prepared.begun and (panel.prepared.home / "cross-validation").exists():
+            return _("there is a cross-validation of that name already: go on with it under Trainings, or choose another name")
+        return ""
+
+    def _onEvaluate(self, *_arguments: Any) -> None:
+        if self.running is not None:
+            self.running.pause()
+            return
+        panel = self._panel
+        if self.problem():
+            panel.check()
+            return
+        try:
+            name = panel.node.name.strip()
+            home = panel.prepared.keepAs(rootFolder(), name)
+            arguments = {**panel.arguments(), "folds": panel.node.folds}
+            arguments.pop("validation", None)  # each scan is held out once
+            training = begin(home, EVALUATE, name, arguments)
+        except OSError as error:
+            self._say(_("The cross-validation cannot begin: {reason}.").format(reason=error.strerror or error), bad=True)
+            return
+        self.go(training)
+
+    def go(self, training: Training) -> None:
+        """Begin a cross-validation, or go on with one."""
+        self.ui.evaluationCollapsibleButton.collapsed = False
+        run = Run(training, self._panel.client)
+        self._panel.run = run
+        run.progressed.connect(self._onProgress)
+        run.logged.connect(self._panel.training.log)
+        run.finished.connect(self._onFinished)
+        run.failed.connect(self._onFailed)
+        self._showRunning()
+        self._say(_("starting..."), bad=False)
+        run.start()
+        self._panel.trainings.refresh()
+        self._panel.check()
+
+    def _onProgress(self, share: float, stage: str, left: float | None) -> None:
+        self.ui.evaluationProgressBar.setValue(round(_BAR * share))
+        self._say(stage + ("" if left is None else " \u2013 " + _("{time} left").format(time=clock(left))), bad=False)
+
+    def _onFinished(self, result: dict[str, Any]) -> None:
+        training = self._over()
+        rows, node = result.get("rows") or [], self._panel.node
+        unit = evaluation.unitOf(METHODS[training.method])
+        self._say(evaluation.summary(rows, unit) if rows else _("The cross-validation is paused."), bad=False)
+        if rows and node is not None:
+            if node.evaluationTable is None:
+                node.evaluationTable = newNode("vtkMRMLTableNode", _("Cross-validation {name}").format(name=training.name))
+            evaluation.fillTable(node.evaluationTable, rows, unit)
+            evaluation.show(node.evaluationTable)
+        self._panel.training.log(self.ui.evaluationLabel.text)
+        self._panel.trainings.refresh()
+        self._panel.check()
+
+    def _onFailed(self, error: JobError) -> None:
+        self._over()
+        if error.code == "cancelled":
+            self._say(_("Paused. What is done stays done: select it under Trainings and press Resume to go on."), bad=False)
+        else:
+            self._say(error.text, bad=True)
+        self._panel.training.log(self.ui.evaluationLabel.text)
+        self._panel.trainings.refresh()
+        self._panel.check()
+
+    def _over(self) -> Training:
+        training = self._panel.run.training
+        self._panel.run = None
+        self._showRunning()
+        return training
+
+    # ------------------------------------------------------------------ result
+
+    def _onTable(self, *_arguments: Any) -> None:
+        evaluation.show(self._panel.node.evaluationTable)
+
+    def _onCsv(self, *_arguments: Any) -> None:
+        path = qt.QFileDialog.getSaveFileName(None, _("Export cross-validation"), f"{self._panel.node.evaluationTable.GetName()}.csv", "CSV (*.csv)")
+        if not path:
+            return
+        try:
+            Path(path).write_text(evaluation.asCsv(self._panel.node.evaluationTable), encoding="utf-8", newline="")
+        except OSError as error:
+            slicer.util.errorDisplay(_("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror or error), windowTitle=_("Export cross-validation"))
+
+    # -------------------------------------------------------------------- show
+
+    def check(self) -> None:
+        """Enable what can be done."""
+        ui, problem = self.ui, "" if self.running is not None else self.problem()
+        ui.evaluateButton.setEnabled(not problem)
+        ui.evaluateButton.toolTip = sentence(problem) or self._help["evaluate"]
+        there = self._panel.node.evaluationTable is not None
+        for name in ("table", "csv"):
+            button = getattr(ui, f"{name}Button")
+            button.setEnabled(there)
+            button.toolTip = self._help[name] if there else _("There are no results yet.")
+
+    def _showRunning(self) -> None:
+        running = self.running is not None
+        self.ui.evaluateButton.text = _("Pause") if running else _("Cross-validate")
+        self.ui.evaluationProgressBar.setVisible(running)
+        self.ui.evaluationProgressBar.setValue(0)
+
+    def _say(self, text: str, bad: bool) -> None:
+        label = self.ui.evaluationLabel
+        label.setStyleSheet("color: #c03020;" if bad else "")
+        label.text = text[:1].upper() + text[1:]
+        label.setVisible(bool(text))

@@ -1,0 +1,140 @@
+"""Scans of the scene as files for a training: folders ``images`` and ``labels``, in the world as the user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from deepreg_slicer.labels import Layer, isSegmentation, oneLayer
+from deepreg_slicer.volumes import NodeError, snapshot, writeVolume
+from DeepRegTrainerLib import nifti
+from DeepRegTrainerLib.scans import SceneScan
+
+#: Names of the labels, beside the folders.
+LABEL_NAMES = "label_names.json"
+_MOST_LABELS = 65535
+
+
+@dataclass
+class Exported:
+    """What was written.
+
+    Args:
+        folder: with ``images`` and ``labels``.
+        files: key of a scan to the name of its files, without ending.
+        problems: key of a scan that was not written to why not.
+        notes: what a user may want to know, a sentence each.
+        labels: value to name.
+    """
+
+    folder: str
+    files: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    labels: dict[int, str] = field(default_factory=dict)
+
+
+def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Exported]:
+    """Write scans; segments of one name get one value in all of them. What cannot be written is named in ``problems``, and the rest goes on.
+
+    Args:
+        scans: to be written, all of them.
+        folder: is made.
+
+    Raises:
+        OSError: if the disk is full, or the folder cannot be written to.
+    """
+    done = Exported(folder)
+    for name in ("images", "labels"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    drawn: dict[str, Layer] = {}
+    for scan in scans:
+        try:
+            if scan.problem:
+                raise NodeError(scan.problem)
+            drawn[scan.key], overlap = oneLayer(scan.labels)
+        except NodeError as error:
+            done.problems[scan.key] = str(error)
+            continue
+        if overlap:
+            done.notes.append(_("{name}: segments overlap; where they do, the later one stands.").format(name=scan.name))
+        yield 0.0
+    for key in _strangers(drawn):
+        done.problems[key] = _("none of its segments has the name of one of another scan: rename them")
+        del drawn[key]
+    values = _values([(scan, drawn[scan.key]) for scan in scans if scan.key in drawn])
+    if len(values) > _MOST_LABELS:
+        raise NodeError(f"there are {len(values)} structures: choose segmentations with fewer")
+    for scan in scans:
+        if scan.key not in drawn:
+            continue
+        name = _fileName(scan.name, set(done.files.values()))
+        try:
+            yield from _write(scan, drawn[scan.key], values, Path(folder), name)
+        except (NodeError, ValueError) as error:
+            done.problems[scan.key] = str(error)
+            continue
+        done.files[scan.key] = name
+    done.labels = {value: title for value, title in values.values()}
+    with open(os.path.join(folder, LABEL_NAMES), "w", encoding="utf-8") as stream:
+        json.dump({"label_names": {str(value): name for value, name in sorted(done.labels.items())}}, stream, indent=1, ensure_ascii=False)
+    return done
+
+
+def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], folder: Path, name: str) -> Generator[float, None, None]:
+    """Both files of a scan, or none."""
+    files = [folder / what / f"{name}.nii.gz" for what in ("images", "labels")]
+    highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
+    table = np.zeros(highest + 1, dtype=np.uint16 if max(value for value, _name in values.values()) > 255 else np.uint8)
+    for segment in layer.segments:
+        table[segment.value] = values[_word(segment.name)][0]
+    try:
+        yield from writeVolume(snapshot(scan.volume), str(files[0]), write=nifti.write)
+        yield from writeVolume(
+            layer.shot, str(files[1]), labels=True, change=lambda piece: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)], write=nifti.write
+        )
+    except BaseException:
+        for file in files:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _values(layers: list[tuple[SceneScan, Layer]]) -> dict[str, tuple[int, str]]:
+    """Value and title of each structure, by its name in small letters. Label maps alone keep the values that they have."""
+    byValue = not any(isSegmentation(scan.labels) for scan, _layer in layers)
+    found: dict[str, tuple[int, str]] = {}
+    for _scan, layer in layers:
+        for segment in layer.segments:
+            value = segment.value if byValue else len(found) + 1
+            found.setdefault(_word(segment.name), (value, segment.name.strip()))
+    numbers = {value for value, _title in found.values()}
+    if byValue and (len(numbers) < len(found) or max(numbers, default=0) > _MOST_LABELS):  # one value under two names, or too large a one
+        return {word: (number, title) for number, (word, (_value, title)) in enumerate(found.items(), start=1)}
+    return found
+
+
+def _strangers(drawn: dict[str, Layer]) -> list[str]:
+    """Keys of scans that have no structure in common with any other; nobody is a stranger among strangers."""
+    words = {key: {_word(segment.name) for segment in layer.segments} for key, layer in drawn.items()}
+    alone = [key for key, own in words.items() if not any(own & others for other, others in words.items() if other != key)]
+    return alone if len(alone) < len(drawn) else []
+
+
+def _word(name: str) -> str:
+    return name.strip().lower()
+
+
+def _fileName(name: str, taken: set[str]) -> str:
+    """A name that every file system can have, and no other scan has."""
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name).strip("_") or "scan"
+    number, found = 1, plain
+    while found.lower() in {other.lower() for other in taken}:
+        number += 1
+        found = f"{plain}-{number}"
+    return found

@@ -1,0 +1,71 @@
+"""What can be trained, and how: the engine's options and presets of each method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from deepreg_engine.learning import options
+
+DEFAULT_METHOD, DEFAULT_RECIPE = "descent", "standard"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named set of options.
+
+    Args:
+        name: as kept in the scene.
+        title: as shown.
+        help: what it is for.
+        values: name to value of all options.
+    """
+
+    name: str
+    title: str
+    help: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method whose features can be learned.
+
+    Args:
+        name: as kept in the scene.
+        title: as shown.
+        help: what is learned from what.
+        options: the engine's class of options.
+        ofPoints: whether it learns from keypoints instead of labelled scans.
+    """
+
+    name: str
+    title: str
+    help: str
+    options: type
+    ofPoints: bool = False
+
+    def recipes(self) -> list[Recipe]:
+        """The presets, the default of the options for what they do not say."""
+        try:
+            from deepreg_engine.learning.presets import training_presets
+        except ImportError:
+            def training_presets(_m): return [("quick", "Quick try", "some minutes", {"steps": 200}), ("standard", "Standard", "the options as they are", {})]
+        default = self.options()
+        return [Recipe(name, title, about, default.replaced(changes).to_dict()) for name, title, about, changes in training_presets(self.name)]
+
+    def recipe(self, name: str) -> Recipe | None:
+        """The preset of that name."""
+        return next((recipe for recipe in self.recipes() if recipe.name == name), None)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("dense", _("Dense"), _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."), options.DenseTraining),
+        Method("descent", _("Descent"), _("Features for Descent Registration that look alike in scans of different contrast, from labelled scans."), options.DescentTraining),
+        Method("points", _("Points"), _("Features for Point Registration, from corresponding keypoints of pairs of scans."), options.PointTraining, ofPoints=True),
+    )
+}

@@ -1,0 +1,146 @@
+"""The table of scans: a row a scan, a tick to use it, what it is for, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from deepreg_slicer.signals import Signal
+from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE
+
+_NAME, _ROLE, _LABELS, _PROBLEM = range(4)
+_ROLES = (
+    (LEARN, _("learn"), _("The training learns from it.")),
+    (VALIDATE, _("validate"), _("The training never sees it: it says how good the model is, and which one is kept.")),
+    (NONE, _("leave out"), _("It is not used at all.")),
+)
+_BAD = (190, 60, 0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is shown of a scan.
+
+    Args:
+        key: by which it is known.
+        name: as shown.
+        role: what it is for.
+        labels: what is labelled in it.
+        problem: why it cannot be used, "" if nothing is known against it.
+    """
+
+    key: str
+    name: str
+    role: str
+    labels: str
+    problem: str = ""
+
+
+class _Unwheeled(qt.QObject):
+    """Turning the wheel over the table scrolls it; roles keep their value."""
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        if event.type() == qt.QEvent.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+class ScanTable:
+    """Fills a QTableWidget.
+
+    Args:
+        widget: the table.
+
+    Signals: ``changed(roles)``, key to role, when the user has said what scans are for.
+    """
+
+    def __init__(self, widget: Any) -> None:
+        self.changed = Signal()
+        self.widget = widget
+        self._rows: list[Row] = []
+        self._filling = False
+        self._guard = _Unwheeled(widget)
+        widget.setColumnCount(4)
+        widget.setHorizontalHeaderLabels([_("Scan"), _("For"), _("Labels"), _("Problem")])
+        widget.verticalHeader().setVisible(False)
+        widget.verticalHeader().setDefaultSectionSize(26)
+        header = widget.horizontalHeader()
+        for column, mode in enumerate((qt.QHeaderView.Interactive, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)):
+            header.setSectionResizeMode(column, mode)
+        for column, width in ((_NAME, 130), (_ROLE, 92), (_LABELS, 92)):
+            widget.setColumnWidth(column, width)
+        widget.connect("cellChanged(int,int)", self._onChanged)
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is shown."""
+        return list(self._rows)
+
+    def selected(self) -> list[str]:
+        """Keys of the rows that are selected; without any, of the current one."""
+        numbers = sorted({index.row() for index in self.widget.selectionModel().selectedRows()})
+        if not numbers and self.widget.currentRow() >= 0:
+            numbers = [self.widget.currentRow()]
+        return [self._rows[number].key for number in numbers if number < len(self._rows)]
+
+    def show(self, rows: list[Row]) -> None:
+        """Show rows; what has not changed is left alone."""
+        if rows == self._rows:
+            return
+        self._filling = True
+        blocked = self.widget.blockSignals(True)  # the selection changes while rows go, and who hears of it would come back here
+        try:
+            fresh = [row.key for row in rows] != [row.key for row in self._rows]
+            if fresh:
+                self.widget.setRowCount(0)
+                self.widget.setRowCount(len(rows))
+            for number, row in enumerate(rows):
+                if fresh:
+                    self._make(number, row.key)
+                if fresh or row != self._rows[number]:
+                    self._fill(number, row)
+            self._rows = list(rows)
+        finally:
+            self.widget.blockSignals(blocked)
+            self._filling = False
+
+    def _make(self, number: int, key: str) -> None:
+        for column in (_NAME, _LABELS, _PROBLEM):
+            item = qt.QTableWidgetItem("")
+            self.widget.setItem(number, column, item)
+        box = qt.QComboBox()
+        for value, title, about in _ROLES:
+            box.addItem(title, value)
+            box.setItemData(box.count - 1, about, qt.Qt.ToolTipRole)
+        box.setFocusPolicy(qt.Qt.StrongFocus)
+        box.installEventFilter(self._guard)
+        box.connect("activated(int)", lambda index, key=key, box=box: self._say(key, box.itemData(index)))
+        self.widget.setCellWidget(number, _ROLE, box)
+
+    def _fill(self, number: int, row: Row) -> None:
+        for column, text in ((_NAME, row.name), (_LABELS, row.labels), (_PROBLEM, row.problem)):
+            item = self.widget.item(number, column)
+            item.setText(text)
+            item.setToolTip(text)
+        self.widget.item(number, _NAME).setCheckState(qt.Qt.Unchecked if row.role == NONE else qt.Qt.Checked)
+        self.widget.item(number, _PROBLEM).setForeground(qt.QBrush(qt.QColor(*_BAD)))
+        box = self.widget.cellWidget(number, _ROLE)
+        box.setCurrentIndex(box.findData(row.role))
+        box.toolTip = box.itemData(box.currentIndex, qt.Qt.ToolTipRole)
+        box.setAccessibleName(_("What {name} is for").format(name=row.name))
+
+    def _onChanged(self, number: int, column: int) -> None:
+        if self._filling or column != _NAME or number >= len(self._rows):
+            return
+        row = self._rows[number]
+        on = self.widget.item(number, _NAME).checkState() == qt.Qt.Checked
+        if on != (row.role != NONE):
+            self._say(row.key, LEARN if on else NONE)
+
+    def _say(self, key: str, role: str) -> None:
+        if not self._filling and any(row.key == key and row.role != role for row in self._rows):
+            self.changed.emit({key: role})

@@ -1,0 +1,137 @@
+"""Training and cross-validation from scripts: to their end, with the event loop running meanwhile."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from deepreg_slicer.waiting import waitForJob
+from deepreg_slicer.worker_client import JobError
+from DeepRegTrainerLib import models
+from DeepRegTrainerLib.preparing import Preparation, Prepared, choicesOf, rolesOf
+from DeepRegTrainerLib.recipes import METHODS
+from DeepRegTrainerLib.running import Run, trainingClient
+from DeepRegTrainerLib.scans import LEARN, VALIDATE, SceneScan
+from DeepRegTrainerLib.trainings import EVALUATE, TRAIN, Training, begin, rootFolder
+
+
+def train(
+    scans: Any, method: str, name: str, preset: str = "standard", parameters: dict[str, Any] | None = None, validate: int | list[str] = 0,
+    progress: Callable[[float, str], None] | None = None, **more: Any,
+) -> dict[str, Any]:
+    """Learn features, and put the model among the user's own.
+
+    Args:
+        scans: pairs of a volume and a segmentation, or a folder.
+        method: "dense", "descent" or "points".
+        name: of the model.
+        preset: of the training.
+        parameters: options that differ from the preset.
+        validate: how many scans are held out (of the scene: the last ones), or their names.
+        progress: called with the share done and a line.
+        more: further arguments of the worker's operation: spacing, modality, moving_modality, about, licence, start, device, skip_bad.
+
+    Returns:
+        The worker's result, and ``name``: that of the model among the user's own.
+
+    Raises:
+        RuntimeError: with a text that says what to do.
+    """
+    prepared, arguments = _prepared(scans, method, name, preset, parameters, validate, more)
+    result = _done(_begun(prepared, TRAIN, name, arguments), progress)
+    if result.get("model"):
+        result["name"] = waitForJob(models.adopt(trainingClient(), result["model"], name))["card"]["name"]
+    return result
+
+
+def crossValidate(
+    scans: Any, method: str, name: str, folds: int = 5, preset: str = "standard", parameters: dict[str, Any] | None = None,
+    progress: Callable[[float, str], None] | None = None, **more: Any,
+) -> dict[str, Any]:
+    """Compare what can be learned from scans with MIND and with no registration; see :func:`train`.
+
+    Returns:
+        The worker's result: ``rows`` with pair, label, before, mind, learned; ``summary``; ``csv``.
+    """
+    prepared, arguments = _prepared(scans, method, name, preset, parameters, 0, more)
+    arguments.pop("validation", None)
+    return _done(_begun(prepared, EVALUATE, name, {**arguments, "folds": folds}), progress)
+
+
+def _prepared(
+    scans: Any, method: str, name: str, preset: str, parameters: dict[str, Any] | None, validate: int | list[str], more: dict[str, Any]
+) -> tuple[Prepared, dict[str, Any]]:
+    """Scans that were looked at, and the arguments of the operation."""
+    if method not in METHODS:
+        raise RuntimeError(f"there is no method {method!r}: there are {', '.join(METHODS)}")
+    recipe = METHODS[method].recipe(preset)
+    if recipe is None:
+        raise RuntimeError(f"there is no preset {preset!r}: there are {', '.join(each.name for each in METHODS[method].recipes())}")
+    options = METHODS[method].options().replaced({**recipe.values, **(parameters or {})}).to_dict()
+    arguments = {"method": method, "name": name, "parameters": options, "skip_bad": False, **more}
+    chosen = None
+    if isinstance(scans, (str, os.PathLike)):
+        arguments["data"] = [str(scans)]
+    else:
+        held = {len(scans) - 1 - n for n in range(validate)} if isinstance(validate, int) else set()
+        named = set() if isinstance(validate, int) else set(validate)
+        chosen = [
+            SceneScan(str(n), volume.GetName(), VALIDATE if n in held or volume.GetName() in named else LEARN, volume, labels)
+            for n, (volume, labels) in enumerate(scans)
+        ]
+    work = Preparation(choicesOf(arguments, chosen), rootFolder(), chosen, arguments, trainingClient())
+    ended: list[Any] = []
+    work.finished.connect(ended.append)
+    work.failed.connect(ended.append)
+    work.start()
+    _wait(ended)
+    if isinstance(ended[0], JobError):
+        raise RuntimeError(ended[0].text)
+    prepared: Prepared = ended[0]
+    bad = prepared.bad()
+    if prepared.exported is not None:
+        bad.update({chosen[int(key)].name: problem for key, problem in prepared.exported.problems.items()})
+    if bad and not arguments["skip_bad"]:
+        prepared.discard()
+        raise RuntimeError("scans cannot be used ({}): correct them, or give skip_bad=True".format("; ".join(f"{each}: {problem}" for each, problem in bad.items())))
+    if chosen is not None:
+        arguments.update(rolesOf(prepared.exported, chosen))
+    elif not isinstance(validate, int):
+        arguments["validation"] = list(validate)
+    elif validate:
+        arguments["validation"] = [str(scan["name"]) for scan in prepared.estimate.get("scans") or []][-validate:]
+    return prepared, arguments
+
+
+def _begun(prepared: Prepared, operation: str, name: str, arguments: dict[str, Any]) -> Training:
+    try:
+        home: Path = prepared.keepAs(rootFolder(), name)
+        return begin(home, operation, name, {**arguments, "data": list(prepared.data)})
+    except OSError as error:
+        prepared.discard()
+        raise RuntimeError(f"the training cannot begin: {error.strerror or error}") from error
+
+
+def _done(training: Training, progress: Callable[[float, str], None] | None) -> dict[str, Any]:
+    run = Run(training)
+    ended: list[Any] = []
+    run.finished.connect(ended.append)
+    run.failed.connect(ended.append)
+    if progress is not None:
+        run.progressed.connect(lambda share, stage, _left: progress(share, stage))
+    run.start()
+    _wait(ended)
+    if isinstance(ended[0], JobError):
+        raise RuntimeError(ended[0].text)
+    return ended[0]
+
+
+def _wait(ended: list[Any]) -> None:
+    while not ended:
+        slicer.app.processEvents()
+        time.sleep(0.002)

@@ -1,0 +1,277 @@
+"""Trainings as folders of the user's: what each has to do, how far it is, and what came out.
+
+A folder holds ``request.json`` (what the panel asked for), ``scans`` (what was exported from the scene), ``training`` (the engine's own
+folder) and ``cross-validation`` (the engine's folders of folds). Nothing else remembers a training: whatever happens to the
+application, it goes on from its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import qt
+
+from deepreg_slicer.processes import processRuns
+
+TRAIN, EVALUATE = "train", "cross-validate"
+PAUSE, STOP = "pause", "stop"
+_SETTING = "DeepReg/TrainingsFolder"
+_REQUEST, _STATE, _MODEL = "request.json", "training.json", "model.safetensors"
+_FOLDERS = {TRAIN: "training", EVALUATE: "cross-validation"}
+_NEW = ".new-"
+# A training writes its log at least this often, seconds; one that says nothing for longer has died with its application.
+_LATELY = 600.0
+
+
+def rootFolder() -> Path:
+    """Where trainings lie: where the user wants them, else beside the own models."""
+    chosen = qt.QSettings().value(_SETTING)
+    if chosen:
+        return Path(str(chosen))
+    from deepreg_engine.models.folders import own_folder
+
+    return own_folder() / "trainings" if os.environ.get("DEEPREG_MODELS") else own_folder().parent / "trainings"
+
+
+def setRootFolder(folder: str | os.PathLike) -> None:
+    """Let trainings lie somewhere else; those that there are stay where they are."""
+    qt.QSettings().setValue(_SETTING, str(folder))
+
+
+def folderName(name: str) -> str:
+    """The folder of a training of that name."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_ ." else "_" for letter in name).strip(" .")
+    return plain or "training"
+
+
+@dataclass
+class Training:
+    """One training, or one cross-validation.
+
+    Args:
+        folder: of the engine: where control, log and model lie.
+        operation: :data:`TRAIN` or :data:`EVALUATE`.
+        name: of the model.
+        arguments: of the operation.
+        state: "running", "paused", "stopped", "finished", "failed", as the engine wrote it last; "" before it began.
+        step, steps: how far it is; 0 if that is not known.
+        added: name of the model among the user's own, "" as long as it is not there.
+        changed: when it last did something, seconds since 1970.
+        request: the file in which the panel keeps this; None for a training that the command line has begun.
+        known: what that file held when it was read.
+    """
+
+    folder: Path
+    operation: str
+    name: str
+    arguments: dict[str, Any]
+    state: str = ""
+    step: int = 0
+    steps: int = 0
+    added: str = ""
+    changed: float = 0.0
+    request: Path | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        return str(self.arguments.get("method") or "")
+
+    @property
+    def model(self) -> Path | None:
+        """The file of its model; None if there is none yet."""
+        path = self.folder / _MODEL
+        return path if self.operation == TRAIN and path.is_file() else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it can go on."""
+        return self.state not in ("finished", "stopped")
+
+    @property
+    def isElsewhere(self) -> bool:
+        """Whether another application seems to be at it: the one that began it lives, and something happened of late."""
+        other = int(self.known.get("process") or 0)
+        return self.state == "running" and other not in (0, os.getpid()) and processRuns(other) and time.time() - self.changed < _LATELY
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    def say(self, word: str) -> None:
+        """Ask it to pause or stop after its present step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(self.folder / "control", word)
+
+    def unsay(self) -> None:
+        """Ask for nothing any more."""
+        with contextlib.suppress(OSError):
+            (self.folder / "control").unlink()
+
+    def save(self) -> None:
+        """Keep what the panel has to know."""
+        if self.request is not None:
+            self.known = _read(self.request)  # a cross-validation beside a training has its entry too
+            self.known["process"] = os.getpid()
+            self.known[self.operation] = {"name": self.name, "arguments": self.arguments, "added": self.added, "state": self.state}
+            self.request.parent.mkdir(parents=True, exist_ok=True)
+            _write(self.request, json.dumps(self.known, indent=1))
+
+    def refresh(self) -> None:
+        """Read again how far it is."""
+        written = _read(self.folder / _STATE)
+        if self.operation == TRAIN or written:
+            self.state = str(written.get("state") or self.state)
+        self.step, self.steps = (int(written.get(key) or 0) for key in ("step", "steps"))
+        files = [self.folder / _STATE, self.log, self.request]
+        self.changed = max((file.stat().st_mtime for file in files if file is not None and file.is_file()), default=0.0)
+        if not self.step and self.log.is_file():
+            last = Log(self.log).read()
+            self.step, self.steps = (int(last[-1].get(key) or 0) for key in ("step", "steps")) if last else (0, 0)
+
+
+def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> Training:
+    """A training, or cross-validation, in its home; what else is known there stays.
+
+    Args:
+        home: the training's folder under the root.
+        operation: see :class:`Training`.
+        name: of the model.
+        arguments: of the operation, without the folder.
+    """
+    folder = home / _FOLDERS[operation]
+    training = Training(folder, operation, name, {**arguments, "folder": str(folder)}, request=home / _REQUEST, known=_read(home / _REQUEST))
+    training.save()
+    return training
+
+
+def findTrainings(root: Path) -> list[Training]:
+    """All that lie in a folder, the latest first."""
+    found = []
+    for home in sorted(root.iterdir()) if root.is_dir() else []:
+        if not home.is_dir() or home.name.startswith("."):
+            continue
+        known = _read(home / _REQUEST)
+        for operation in (TRAIN, EVALUATE):
+            entry = known.get(operation)
+            if isinstance(entry, dict) and isinstance(entry.get("arguments"), dict):
+                folder = home / _FOLDERS[operation]
+                # The folder may have been moved since, with all that is in it.
+                arguments = _moved(entry["arguments"], folder)
+                found.append(Training(
+                    folder, operation, str(entry.get("name") or home.name), arguments, str(entry.get("state") or ""), added=str(entry.get("added") or ""),
+                    request=home / _REQUEST, known=known,
+                ))
+        written = _read(home / _STATE)  # of the command line
+        if not known and isinstance(written.get("arguments"), dict):
+            arguments = {**written["arguments"], "folder": str(home)}
+            found.append(Training(home, TRAIN, str(arguments.get("name") or home.name), arguments))
+    for training in found:
+        training.refresh()
+    return sorted(found, key=lambda training: -training.changed)
+
+
+def remove(training: Training) -> None:
+    """Delete a training with its scans, its log and its model; a cross-validation alone if a training is beside it.
+
+    Raises:
+        OSError: if files cannot be deleted.
+    """
+    if training.request is None:
+        shutil.rmtree(training.folder)
+        return
+    known = {key: value for key, value in _read(training.request).items() if key != training.operation}
+    if TRAIN in known or EVALUATE in known:
+        _write(training.request, json.dumps(known, indent=1))
+        shutil.rmtree(training.folder, ignore_errors=True)
+    else:
+        shutil.rmtree(training.request.parent)
+
+
+def newFolder(root: Path) -> Path:
+    """A folder for scans of a training that has not begun; those that dead processes have left are removed.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in root.glob(f"{_NEW}*"):
+        number = folder.name[len(_NEW) :].partition("-")[0]
+        if number.isdigit() and not processRuns(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_NEW}{os.getpid()}-", dir=root))
+
+
+class Log:
+    """Reads a training's log while it is written.
+
+    Args:
+        path: of the file; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._lines: list[dict[str, Any]] = []
+
+    def read(self) -> list[dict[str, Any]]:
+        """All lines so far. What a resumed training does again takes the place of what it did first."""
+        try:
+            if self._path.stat().st_size < self._offset:  # begun again
+                self._offset, self._lines = 0, []
+            with open(self._path, "rb") as stream:
+                stream.seek(self._offset)
+                new = stream.read()
+        except OSError:
+            return list(self._lines)
+        whole = new.rfind(b"\n") + 1
+        self._offset += whole
+        for text in new[:whole].splitlines():
+            try:
+                line = json.loads(text)
+                step = int(line["step"])
+            except (ValueError, TypeError, KeyError):
+                continue
+            while self._lines and self._lines[-1]["step"] >= step:
+                self._lines.pop()
+            self._lines.append(line)
+        return list(self._lines)
+
+
+def today() -> str:
+    """The date, ISO."""
+    return datetime.date.today().isoformat()
+
+
+def _moved(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Arguments with the paths inside a training's home as they are now."""
+    before = Path(str(arguments.get("folder") or folder)).parent
+
+    def now(path: str) -> str:
+        return str(folder.parent / Path(path).relative_to(before)) if Path(path).is_relative_to(before) else path
+
+    return {**arguments, "folder": str(folder), "data": [now(str(path)) for path in arguments.get("data") or []]}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file, wholly or not at all."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,179 @@
+"""The part of the panel that lists trainings, finished or not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.torch_state import missingPackages
+from DeepRegTrainerLib.recipes import METHODS
+from DeepRegTrainerLib.trainings import EVALUATE, TRAIN, Training, findTrainings, remove, rootFolder, setRootFolder
+from DeepRegTrainerLib.words import sentence
+
+if TYPE_CHECKING:
+    from DeepRegTrainerLib.panel import TrainerPanel
+
+_NAME, _KIND, _STATE, _STEP, _WHEN = range(5)
+_STATES = {
+    "": _("not begun"), "running": _("interrupted"), "paused": _("paused"), "stopped": _("stopped"), "finished": _("finished"), "failed": _("failed"),
+}
+
+
+class TrainingsSection:
+    """Lists what lies in the folder of trainings.
+
+    Args:
+        panel: whose part it is.
+    """
+
+    def __init__(self, panel: TrainerPanel) -> None:
+        self._panel, self.ui = panel, panel.ui
+        self._trainings: list[Training] = []
+        self._updating = False
+        ui = self.ui
+        self._help = {name: getattr(ui, f"{name}Button").toolTip for name in ("resume", "keep", "delete")}
+        table = ui.trainingsTable
+        table.setColumnCount(5)
+        table.setHorizontalHeaderLabels([_("Name"), _("Method"), _("State"), _("Step"), _("Last")])
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(22)
+        header = table.horizontalHeader()
+        for column in range(5):
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents)
+        table.connect("itemSelectionChanged()", self.check)
+        ui.resumeButton.connect("clicked(bool)", self._onResume)
+        ui.keepButton.connect("clicked(bool)", self._onKeep)
+        ui.deleteButton.connect("clicked(bool)", self._onDelete)
+        ui.rootPathLineEdit.connect("currentPathChanged(QString)", self._onRoot)
+
+    @property
+    def selected(self) -> Training | None:
+        """The training whose row is selected."""
+        row = self.ui.trainingsTable.currentRow()
+        return self._trainings[row] if 0 <= row < len(self._trainings) else None
+
+    def refresh(self) -> None:
+        """Look into the folder, and show what there is."""
+        ui, root, kept = self.ui, rootFolder(), self.selected
+        self._updating = True
+        try:
+            if ui.rootPathLineEdit.currentPath != str(root):
+                ui.rootPathLineEdit.currentPath = str(root)
+        finally:
+            self._updating = False
+        try:
+            self._trainings = findTrainings(root)
+        except OSError as error:
+            self._trainings = []
+            self._panel.training.log(_("{folder} cannot be read: {reason}").format(folder=root, reason=error.strerror or error))
+        table = ui.trainingsTable
+        blocked = table.blockSignals(True)
+        table.setRowCount(len(self._trainings))
+        for row, training in enumerate(self._trainings):
+            for column, text in enumerate(self._cells(training)):
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip(str(training.folder) if column == _NAME else text)
+                table.setItem(row, column, item)
+        table.blockSignals(blocked)
+        row = next((row for row, training in enumerate(self._trainings) if kept is not None and training.folder == kept.folder), None)
+        if row is None:
+            row = next((row for row, training in enumerate(self._trainings) if training.unfinished), 0 if self._trainings else -1)
+        table.setCurrentCell(row, _NAME)
+        self._showUnfinished()
+        self.check()
+
+    def _cells(self, training: Training) -> tuple[str, ...]:
+        method = METHODS[training.method].title if training.method in METHODS else training.method
+        step = f"{training.step} / {training.steps}" if training.steps else ""
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.changed)) if training.changed else ""
+        kind = _("{method}, cross-validation").format(method=method) if training.operation == EVALUATE else method
+        return training.name, kind, self._state(training), step, when
+
+    def _isRunning(self, training: Training) -> bool:
+        run = self._panel.run
+        return run is not None and run.training.folder == training.folder
+
+    def _state(self, training: Training) -> str:
+        if self._isRunning(training) or training.isElsewhere:
+            return _("running")
+        text = _STATES.get(training.state, training.state)
+        return _("{state}, model {name}").format(state=text, name=training.added) if training.added else text
+
+    def _showUnfinished(self) -> None:
+        waiting = [training for training in self._trainings if training.unfinished and not self._isRunning(training) and not training.isElsewhere]
+        names = ", ".join(training.name for training in waiting[:3]) + (", ..." if len(waiting) > 3 else "")
+        text = _("Not finished: {names}. Select one and press Resume to go on where it was left.").format(names=names) if waiting else ""
+        self.ui.unfinishedLabel.text = text
+        self.ui.unfinishedLabel.setVisible(bool(text))
+
+    # ------------------------------------------------------------------ buttons
+
+    def _problems(self) -> dict[str, str]:
+        training = self.selected
+        if training is None:
+            return dict.fromkeys(("resume", "keep", "delete"), _("select a training first"))
+        here = _("it is running") if self._isRunning(training) or training.isElsewhere else ""
+        busy = _("a training is running: wait for its end, pause it or stop it") if self._panel.run is not None or self._panel.training.preparing else ""
+        missing = missingPackages()
+        lacks = _("not installed: {names}").format(names=", ".join(missing)) if missing else ""
+        over = "" if training.unfinished or self._canShow(training) else _("it is over")
+        kept = _("its model is among your own already, as {name}").format(name=training.added) if training.added else ""
+        none = "" if training.model is not None else _("it has no model yet")
+        return {"resume": here or busy or over or lacks, "keep": here or busy or kept or none or lacks, "delete": here}
+
+    @staticmethod
+    def _canShow(training: Training) -> bool:
+        """Whether going on gives the results again: of a cross-validation, whose folds are all done."""
+        return training.operation == EVALUATE
+
+    def check(self) -> None:
+        """Enable what can be done with the selected training."""
+        if self._panel.node is None:
+            return
+        for name, problem in self._problems().items():
+            button = getattr(self.ui, f"{name}Button")
+            button.setEnabled(not problem)
+            button.toolTip = sentence(problem) or self._help[name]
+        training = self.selected
+        self.ui.resumeButton.text = _("Show results") if training is not None and self._canShow(training) and not training.unfinished else _("Resume")
+
+    def _onResume(self, *_arguments: Any) -> None:
+        training = self.selected
+        training.refresh()
+        if self._problems()["resume"]:
+            self.refresh()
+            return
+        (self._panel.training if training.operation == TRAIN else self._panel.evaluation).go(training)
+
+    def _onKeep(self, *_arguments: Any) -> None:
+        self._panel.training.keep(self.selected)
+
+    def _onDelete(self, *_arguments: Any) -> None:
+        training = self.selected
+        what = _("Delete {name} with its exported scans, its log and its checkpoint?\n\n{folder}").format(name=training.name, folder=training.folder)
+        if training.model is not None and not training.added:
+            what += "\n\n" + _("Its model is not among your own: it goes too.")
+        if not slicer.util.confirmOkCancelDisplay(what, windowTitle=_("Delete training")):
+            return
+        prepared = self._panel.prepared
+        if prepared is not None and prepared.begun and Path(training.folder).is_relative_to(prepared.home):
+            self._panel.prepare(None)  # its scans go too
+        try:
+            remove(training)
+        except OSError as error:
+            slicer.util.errorDisplay(_("Cannot delete {folder}: {reason}.").format(folder=training.folder, reason=error.strerror or error), windowTitle=_("Delete training"))
+        self.refresh()
+        self._panel.check()
+
+    def _onRoot(self, path: str) -> None:
+        if self._updating or not str(path).strip() or Path(str(path)) == rootFolder():
+            return
+        setRootFolder(str(path).strip())
+        self._panel.prepare(None)
+        self.refresh()
+        self._panel.check()
