@@ -53,8 +53,15 @@ class Browser:
             os.dup2(104, 4)
 
         command = [
-            chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe",
-            f"--user-data-dir={self._folder}", "about:blank",
+            chromium(),
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={self._folder}",
+            "about:blank",
         ]
         self._process = subprocess.Popen(
             command, preexec_fn=arrange, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -41,8 +41,12 @@ class Scene:
         given: dict[str, object] = {"fixed": "fixed.nii.gz", "moving": "moving.nrrd", "transform": "t.nrrd"}
         if everything:
             given.update(
-                inverse="i.nrrd", fixed_landmarks="fixed.csv", moving_landmarks="moving.csv", fixed_labels="fixed_labels.nii.gz",
-                moving_labels="moving_labels.nii.gz", run_report="run.json",
+                inverse="i.nrrd",
+                fixed_landmarks="fixed.csv",
+                moving_landmarks="moving.csv",
+                fixed_labels="fixed_labels.nii.gz",
+                moving_labels="moving_labels.nii.gz",
+                run_report="run.json",
             )
         request = {name: self.file(value) for name, value in given.items()}
         if everything:
@@ -56,7 +60,9 @@ def write_scene(folder: Path) -> Scene:
     vectors = np.moveaxis(WAVES.at(points).reshape(*FIELD.size[::-1], 3), -1, 0)
     transform = itk_transform(vectors.astype(np.float32), FIELD)
     # As good as a first guess of an inverse is: -u(y), so that the way there and back is not the identity.
-    inverse = itk_transform(-np.moveaxis(WAVES.at(voxel_points(MOVING).reshape(-1, 3)).reshape(*MOVING.size[::-1], 3), -1, 0).astype(np.float32), MOVING)
+    inverse = itk_transform(
+        -np.moveaxis(WAVES.at(voxel_points(MOVING).reshape(-1, 3)).reshape(*MOVING.size[::-1], 3), -1, 0).astype(np.float32), MOVING
+    )
     images, labels = [], []
     for grid, moving in ((FIXED, False), (MOVING, True)):
         where = voxel_points(grid).reshape(-1, 3)
@@ -82,12 +88,22 @@ def run_of(folder: Path) -> dict:
     from deepreg_engine.methods.presets import dense_preset
 
     return {
-        "engine": "deepreg-engine 0.1.0", "created": "2026-01-02T03:04:05+01:00", "method": "dense", "preset": "quick",
+        "engine": "deepreg-engine 0.1.0",
+        "created": "2026-01-02T03:04:05+01:00",
+        "method": "dense",
+        "preset": "quick",
         "parameters": dense_preset("quick").parameters.to_dict(),
-        "inputs": {"fixed": {"file": str(folder / "fixed.nii.gz"), "size": list(FIXED.size)}, "moving": {"file": str(folder / "moving.nrrd")}},
-        "device": "CPU, 2 threads", "features": "mind", "alignment": {"kind": "affine", "matrix": np.eye(4).tolist(), "file": None},
-        "seconds": {"total": 12.5}, "notes": [f"the mask {folder / 'mask.nii.gz'} was on another grid and was resampled"],
-        "inverse": {"worst_round_trip_mm": 0.31, "mean_round_trip_mm": 0.02}, "outputs": {"transform": str(folder / "t.nrrd")},
+        "inputs": {
+            "fixed": {"file": str(folder / "fixed.nii.gz"), "size": list(FIXED.size)},
+            "moving": {"file": str(folder / "moving.nrrd")},
+        },
+        "device": "CPU, 2 threads",
+        "features": "mind",
+        "alignment": {"kind": "affine", "matrix": np.eye(4).tolist(), "file": None},
+        "seconds": {"total": 12.5},
+        "notes": [f"the mask {folder / 'mask.nii.gz'} was on another grid and was resampled"],
+        "inverse": {"worst_round_trip_mm": 0.31, "mean_round_trip_mm": 0.02},
+        "outputs": {"transform": str(folder / "t.nrrd")},
     }
 
 

@@ -69,7 +69,9 @@ def test_the_deformation_is_measured_as_simpleitk_and_the_closed_form_have_it(re
     figures = report[0]["figures"]
     vectors = sitk.GetArrayFromImage(scene.transform.GetDisplacementField())
     lengths = np.linalg.norm(vectors, axis=-1)
-    np.testing.assert_allclose([figures["displacement"]["mean"], figures["displacement"]["max"]], [lengths.mean(), lengths.max()], atol=1e-3)
+    np.testing.assert_allclose(
+        [figures["displacement"]["mean"], figures["displacement"]["max"]], [lengths.mean(), lengths.max()], atol=1e-3
+    )
     exact = WAVES.jacobian(voxel_points(FIELD).reshape(-1, 3))
     np.testing.assert_allclose(figures["regularity"]["mean_jacobian"], exact.mean(), atol=5e-3)
     np.testing.assert_allclose(figures["regularity"]["min_jacobian"], exact.min(), atol=0.03)
@@ -146,7 +148,9 @@ def test_json_and_page_agree(report):
         if parts[0] == "ratings":
             entry = next(entry for entry in content["ratings"] if entry["key"] == parts[1])
             digits = next(limit.digits for limit in LIMITS if limit.key == parts[1])
-            expected = "0 %" if parts[1] == "folding" and entry["value"] == 0 else f"{shown(entry['value'], digits)} {entry['unit']}".strip()
+            expected = (
+                "0 %" if parts[1] == "folding" and entry["value"] == 0 else f"{shown(entry['value'], digits)} {entry['unit']}".strip()
+            )
         else:
             value = content["figures"]
             for part in parts:
@@ -174,12 +178,14 @@ def test_csv_and_json_agree(report):
     for entry in figures["overlap"]["labels"]:
         assert float(values["overlap", entry["name"], "hd95", "before"]["value"]) == entry["before"]["hd95"]
     for section in ("regularity", "displacement", "inverse_consistency"):
-        for measure, value in figures[section].items():
-            assert float(values[section, "", measure, ""]["value"]) == value
+        for name, value in figures[section].items():
+            assert float(values[section, "", name, ""]["value"]) == value
     rated = {row["rating"] for row in rows} - {""}
     assert sum(row["rating"] != "" for row in rows) == len(content["ratings"]) == 7 and rated <= {"green", "amber", "red"}
     median = values["landmarks", "", "median", "after"]
-    assert median["rating"] == next(entry["rating"] for entry in content["ratings"] if entry["key"] == "tre_median") and median["unit"] == "mm"
+    assert (
+        median["rating"] == next(entry["rating"] for entry in content["ratings"] if entry["key"] == "tre_median") and median["unit"] == "mm"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- traffic lights
@@ -196,10 +202,17 @@ def test_limits_are_met_at_their_very_value():
     assert [limit.green for limit in limits_with({"tre_95": (1.5, 2.5)}) if limit.key == "tre_95"] == [1.5]
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"tre_medain": (1, 2)}, "did you mean tre_median"), ({"dice": (0.7, 0.8)}, "at least as high"), ({"folding": (1, 0.5)}, "at most as high"),
-    ({"dice": (1,)}, "two numbers"), ({"dice": ("a", 1)}, "two numbers"), ({"dice": (float("nan"), 0.1)}, "not finite"),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"tre_medain": (1, 2)}, "did you mean tre_median"),
+        ({"dice": (0.7, 0.8)}, "at least as high"),
+        ({"folding": (1, 0.5)}, "at most as high"),
+        ({"dice": (1,)}, "two numbers"),
+        ({"dice": ("a", 1)}, "two numbers"),
+        ({"dice": (float("nan"), 0.1)}, "not finite"),
+    ],
+)
 def test_limits_that_make_no_sense_are_refused(changes, words):
     with pytest.raises(ParameterError) as refused:
         limits_with(changes)
@@ -236,8 +249,12 @@ def test_pictures_are_as_a_radiologist_has_them(grid):
     """The patient's left is at the right, the front above, the head above; a millimetre is as long along both axes."""
     middle = grid.centre
     for direction, name, axis, sign in (
-        ((1, 0, 0), "axial", 0, 1), ((0, 1, 0), "axial", 1, 1), ((1, 0, 0), "coronal", 0, 1), ((0, 0, 1), "coronal", 1, -1),
-        ((0, 1, 0), "sagittal", 0, 1), ((0, 0, 1), "sagittal", 1, -1),
+        ((1, 0, 0), "axial", 0, 1),
+        ((0, 1, 0), "axial", 1, 1),
+        ((1, 0, 0), "coronal", 0, 1),
+        ((0, 0, 1), "coronal", 1, -1),
+        ((0, 1, 0), "sagittal", 0, 1),
+        ((0, 0, 1), "sagittal", 1, -1),
     ):
         plane = next(plane for plane in planes(grid, middle, 300) if plane.name == name)
         image = marked(grid, [middle + 20.0 * np.array(direction)], 13.0)
@@ -269,9 +286,18 @@ def test_before_and_after_are_where_the_images_are(scene):
     views = Views(SOFT, None, 3.0, 10.0, True)
     for plane in planes(FIXED, FIXED.centre, 150):
         pictures = draw(pair, measured, plane, views)
-        apart = {stage: np.abs(pictures[stage][..., 0].astype(int) - pictures[stage][..., 1])[20:-20, 20:-20].mean() for stage in ("before", "after")}
+        apart = {
+            stage: np.abs(pictures[stage][..., 0].astype(int) - pictures[stage][..., 1])[20:-20, 20:-20].mean()
+            for stage in ("before", "after")
+        }
         assert apart["after"] < 0.6 * apart["before"], (plane.name, apart)
-        reference = sitk.Resample(sitk.Cast(fixed, sitk.sitkFloat32), image_on(plane.grid, np.zeros(plane.grid.shape, np.uint8)), sitk.Transform(), sitk.sitkLinear, -1000.0)
+        reference = sitk.Resample(
+            sitk.Cast(fixed, sitk.sitkFloat32),
+            image_on(plane.grid, np.zeros(plane.grid.shape, np.uint8)),
+            sitk.Transform(),
+            sitk.sitkLinear,
+            -1000.0,
+        )
         grey = np.clip((sitk.GetArrayFromImage(reference)[0] + 200.0) / 500.0, 0, 1) * 255
         full = pictures["after"][..., 0] >= pictures["after"][..., 2]
         np.testing.assert_allclose(pictures["checkerboard"][:10, :10, 0], grey[:10, :10], atol=1.0)
@@ -349,12 +375,20 @@ def test_steps_are_round():
 # -------------------------------------------------------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"moving_landmarks": None}, "--fixed-landmarks needs its partner"), ({"output": "r.txt"}, "needs another ending"),
-    ({"json": "fixed.nii.gz.json", "csv": "r.json"}, "needs another ending"), ({"run_report": "fixed.csv"}, "is not JSON"),
-    ({"run_report": "labels.json"}, "not the report of a registration"), ({"fixed_window": (5.0, 1.0)}, "--fixed-window 5 to 1"),
-    ({"point": (0.0, float("nan"), 1.0)}, "not finite"), ({"limits": {"tre": (1, 2)}}, "no limit 'tre'"), ({"fixed_landmarks": "far.csv"}, "landmarks lies in the fixed"),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"moving_landmarks": None}, "--fixed-landmarks needs its partner"),
+        ({"output": "r.txt"}, "needs another ending"),
+        ({"json": "fixed.nii.gz.json", "csv": "r.json"}, "needs another ending"),
+        ({"run_report": "fixed.csv"}, "is not JSON"),
+        ({"run_report": "labels.json"}, "not the report of a registration"),
+        ({"fixed_window": (5.0, 1.0)}, "--fixed-window 5 to 1"),
+        ({"point": (0.0, float("nan"), 1.0)}, "not finite"),
+        ({"limits": {"tre": (1, 2)}}, "no limit 'tre'"),
+        ({"fixed_landmarks": "far.csv"}, "landmarks lies in the fixed"),
+    ],
+)
 def test_what_is_wrong_is_said_and_nothing_is_written(scene, tmp_path, changes, words):
     (tmp_path / "labels.json").write_text('{"1": "liver"}')
     (tmp_path / "far.csv").write_text("x,y,z\n" + "900,0,0\n" * len(scene.landmarks[0]))

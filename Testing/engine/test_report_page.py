@@ -28,7 +28,7 @@ from deepreg_engine.reporting.private import base_name, hidden, private_words, w
 from deepreg_engine.reporting.table import as_csv
 
 PERSON = "Zweistein_Kunigunde^1970"
-NASTY = "<b>&\"o'ne\"</b> Größe 肝 =cmd()"
+NASTY = '<b>&"o\'ne"</b> Größe 肝 =cmd()'
 
 
 PIXELS = job._PIXELS
@@ -76,15 +76,25 @@ def test_no_person_and_no_folder_is_named(report, scene):
 
 def test_a_patient_is_named_if_asked_for(scene, tmp_path):
     content, text, read = made(scene.request(tmp_path / "r.html", everything=False, patient="Doe^Jane <1970>"))
-    assert content["patient"] == "Doe^Jane <1970>" and read.text.count("Doe^Jane <1970>") == 1 and "<1970>" not in text.replace("&lt;1970&gt;", "")
+    assert (
+        content["patient"] == "Doe^Jane <1970>"
+        and read.text.count("Doe^Jane <1970>") == 1
+        and "<1970>" not in text.replace("&lt;1970&gt;", "")
+    )
 
 
 def test_names_that_shall_not_occur_are_hidden_everywhere(scene, tmp_path):
     shutil.copy(scene.file("fixed.nii.gz"), tmp_path / "zweistein_ct.nii.gz")
     (tmp_path / "out").mkdir()
     request = scene.request(
-        tmp_path / "out" / "r.html", fixed=str(tmp_path / "zweistein_ct.nii.gz"), private=("Zweistein^Kunigunde",), label_names={"1": "liver of KUNIGUNDE", "2": "spleen"},
-        transform_name="Kunigunde to Zweistein", title="Report for Zweistein", json=str(tmp_path / "out" / "r.json"), csv=str(tmp_path / "out" / "r.csv"),
+        tmp_path / "out" / "r.html",
+        fixed=str(tmp_path / "zweistein_ct.nii.gz"),
+        private=("Zweistein^Kunigunde",),
+        label_names={"1": "liver of KUNIGUNDE", "2": "spleen"},
+        transform_name="Kunigunde to Zweistein",
+        title="Report for Zweistein",
+        json=str(tmp_path / "out" / "r.json"),
+        csv=str(tmp_path / "out" / "r.csv"),
     )
     run_report(request)
     text = everything_in(tmp_path / "out").lower()
@@ -107,16 +117,38 @@ def test_the_page_is_whole(report):
     content, text, read, _ = report
     assert len(text) < 4_000_000 and text.startswith("<!DOCTYPE html>")
     assert [head for head, _ in read.headings] == [
-        "Registration report", "Inputs", "Summary", "Before and after", "Deformation", "Histograms", "Landmarks", "Structures", "Method", "Notes",
+        "Registration report",
+        "Inputs",
+        "Summary",
+        "Before and after",
+        "Deformation",
+        "Histograms",
+        "Landmarks",
+        "Structures",
+        "Method",
+        "Notes",
         "All figures",
     ]
     assert all(link.startswith(("data:image/png;base64,", "data:application/json", "data:text/csv")) for link in read.links)
     assert "http" not in text.replace("Content-Security-Policy", "").replace("http-equiv", "")
     said = read.text
     for words in (
-        "Dense Registration, preset quick", "working_spacing = 5.0 mm (default 3.5)", "MIND-SSC, a formula", "nothing was learned",
-        "deepreg-engine 0.1.0", "numpy", "SimpleITK", "fork 3", "liver", "Reviewed by", "36 × 30 × 20", "2.1 × 2.9 × 4.3", "oblique, by",
-        "TG-132", "green ≤ 2 mm, amber ≤ 3 mm, red > 3 mm", "mean 0.020, worst 0.310 mm",
+        "Dense Registration, preset quick",
+        "working_spacing = 5.0 mm (default 3.5)",
+        "MIND-SSC, a formula",
+        "nothing was learned",
+        "deepreg-engine 0.1.0",
+        "numpy",
+        "SimpleITK",
+        "fork 3",
+        "liver",
+        "Reviewed by",
+        "36 × 30 × 20",
+        "2.1 × 2.9 × 4.3",
+        "oblique, by",
+        "TG-132",
+        "green ≤ 2 mm, amber ≤ 3 mm, red > 3 mm",
+        "mean 0.020, worst 0.310 mm",
     ):
         assert words in said, words
     for entry in content["ratings"]:
@@ -135,21 +167,49 @@ def test_a_scale_bar_is_as_long_as_it_says(report):
 
 
 def test_names_are_shown_as_they_are(scene, tmp_path):
-    content, text, read = made(scene.request(
-        tmp_path / "r.html", csv=str(tmp_path / "r.csv"), fixed_name=NASTY, transform_name=NASTY, title=NASTY, patient=NASTY, label_names={"1": NASTY, "2": "spleen"},
-        fixed_modality=NASTY, application=NASTY,
-    ))
+    content, text, read = made(
+        scene.request(
+            tmp_path / "r.html",
+            csv=str(tmp_path / "r.csv"),
+            fixed_name=NASTY,
+            transform_name=NASTY,
+            title=NASTY,
+            patient=NASTY,
+            label_names={"1": NASTY, "2": "spleen"},
+            fixed_modality=NASTY,
+            application=NASTY,
+        )
+    )
     assert read.text.count(NASTY) > 6 and "<b>&" not in text and "o'ne" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert content["inputs"]["fixed"]["name"] == NASTY
-    assert as_csv({**content, "figures": {**content["figures"], "overlap": {**content["figures"]["overlap"], "labels": [
-        {**content["figures"]["overlap"]["labels"][0], "name": "=cmd()"}
-    ]}}}).count("'=cmd()") == 10  # no formula for a spreadsheet
+    assert (
+        as_csv(
+            {
+                **content,
+                "figures": {
+                    **content["figures"],
+                    "overlap": {
+                        **content["figures"]["overlap"],
+                        "labels": [{**content["figures"]["overlap"]["labels"][0], "name": "=cmd()"}],
+                    },
+                },
+            }
+        ).count("'=cmd()")
+        == 10
+    )  # no formula for a spreadsheet
 
 
 def test_what_was_not_given_leaves_no_trace(scene, tmp_path):
     content, text, read = made(scene.request(tmp_path / "r.html", everything=False))
     assert [head for head, _ in read.headings] == [
-        "Registration report", "Inputs", "Summary", "Before and after", "Deformation", "Histograms", "Method", "All figures",
+        "Registration report",
+        "Inputs",
+        "Summary",
+        "Before and after",
+        "Deformation",
+        "Histograms",
+        "Method",
+        "All figures",
     ]
     assert all(body.strip() for _, body in read.headings)
     assert {entry["key"] for entry in content["ratings"]} == {"folding", "jacobian_min", "jacobian_max"}
@@ -160,7 +220,9 @@ def test_what_was_not_given_leaves_no_trace(scene, tmp_path):
 
 
 def test_limits_of_ones_own_are_those_of_the_page(scene, tmp_path):
-    content, _, read = made(scene.request(tmp_path / "r.html", everything=False, limits={"jacobian_max": (1.01, 1.02), "jacobian_min": (0.01, 0.0)}))
+    content, _, read = made(
+        scene.request(tmp_path / "r.html", everything=False, limits={"jacobian_max": (1.01, 1.02), "jacobian_min": (0.01, 0.0)})
+    )
     ratings = {entry["key"]: entry for entry in content["ratings"]}
     assert ratings["jacobian_max"]["rating"] == "red" and ratings["jacobian_min"]["rating"] == "green"
     assert "green ≤ 1.01, amber ≤ 1.02, red > 1.02" in read.text and "1 outside limits (Largest Jacobian)" in read.text
@@ -183,13 +245,19 @@ def test_the_run_is_told_from_its_report(scene):
     described, notes = described_run(run, fixed)
     changed = [entry["name"] for entry in described["parameters"] if entry["changed"]]
     assert [entry["name"] for entry in described["parameters"]][: len(changed)] == changed  # first
-    assert described["model"] == {"name": "any.safetensors", "problem": "the model is not on this computer: there is no card of it"} and not notes
+    assert (
+        described["model"] == {"name": "any.safetensors", "problem": "the model is not on this computer: there is no card of it"}
+        and not notes
+    )
     run["parameters"]["features"], run["method"] = "lung-points", "points"
     described, _ = described_run(run, fixed)
     assert described["model"]["licence"] == "Apache-2.0" and "no DIR-Lab patient" in described["model"]["training_data"]
     run["inputs"]["fixed"]["size"] = [3, 4, 5]
     assert "another fixed image, of 3 x 4 x 5" in described_run(run, fixed)[1][0]
-    for broken in ({"method": "dense", "parameters": None}, {"method": None, "parameters": {}, "inputs": [], "alignment": 3, "seconds": 2, "inverse": 1, "outputs": 7}):
+    for broken in (
+        {"method": "dense", "parameters": None},
+        {"method": None, "parameters": {}, "inputs": [], "alignment": 3, "seconds": 2, "inverse": 1, "outputs": 7},
+    ):
         assert described_run(broken, fixed)[0]["parameters"] == []
 
 
@@ -215,8 +283,16 @@ def test_noisy_images_still_make_a_small_page(tmp_path):
     """Noise does not compress: the pictures get fewer pixels."""
     grid = ImageGrid((384, 384, 384), (1.0, 1.0, 1.0))
     generator = np.random.default_rng(0)
-    found = [[(plane, {name: data_uri(generator.integers(0, 256, (*plane.grid.shape[1:], 3)).astype(np.uint8)) for name in ("before", "after")})
-              for plane in planes(grid, grid.centre, pixels)] for pixels in PIXELS]
+    found = [
+        [
+            (
+                plane,
+                {name: data_uri(generator.integers(0, 256, (*plane.grid.shape[1:], 3)).astype(np.uint8)) for name in ("before", "after")},
+            )
+            for plane in planes(grid, grid.centre, pixels)
+        ]
+        for pixels in PIXELS
+    ]
     sizes = [sum(len(address) for _, pictures in views for address in pictures.values()) * 3 for views in found]
     assert sizes[0] > job._LARGEST > sizes[-1]  # the last step is small enough whatever there is to see
 
@@ -227,15 +303,56 @@ def test_noisy_images_still_make_a_small_page(tmp_path):
 def test_the_command_writes_and_says_what_it_found(scene, tmp_path):
     files = [str(tmp_path / f"r.{kind}") for kind in ("html", "json", "csv")]
     out = succeed(
-        "report", "--fixed", scene.file("fixed.nii.gz"), "--moving", scene.file("moving.nrrd"), "--transform", scene.file("t.nrrd"), "--output", files[0],
-        "--json", files[1], "--csv", files[2], "--inverse", scene.file("i.nrrd"), "--limit", "folding=0,1", "--limit", "inverse_95=1e-6,2e-6",
-        "--at", "-1", "-50", "20", "--fixed-window", "-200", "300", "--fixed-modality", "CT", "--title", "A title",
+        "report",
+        "--fixed",
+        scene.file("fixed.nii.gz"),
+        "--moving",
+        scene.file("moving.nrrd"),
+        "--transform",
+        scene.file("t.nrrd"),
+        "--output",
+        files[0],
+        "--json",
+        files[1],
+        "--csv",
+        files[2],
+        "--inverse",
+        scene.file("i.nrrd"),
+        "--limit",
+        "folding=0,1",
+        "--limit",
+        "inverse_95=1e-6,2e-6",
+        "--at",
+        "-1",
+        "-50",
+        "20",
+        "--fixed-window",
+        "-200",
+        "300",
+        "--fixed-modality",
+        "CT",
+        "--title",
+        "A title",
     )
     content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert "Inverse consistency, 95 %" in out and "red: outside limits" in out and f"written: {'  '.join(files)}" in out
-    assert content["title"] == "A title" and content["inputs"]["fixed"]["modality"] == "CT" and content["views"]["point_lps"] == [-1, -50, 20]
+    assert (
+        content["title"] == "A title" and content["inputs"]["fixed"]["modality"] == "CT" and content["views"]["point_lps"] == [-1, -50, 20]
+    )
     assert content["views"]["windows"][0] == [-200, 300] and "patient" not in content
-    outcome = call("report", "--fixed", scene.file("fixed.nii.gz"), "--moving", scene.file("moving.nrrd"), "--transform", scene.file("t.nrrd"), "--output", files[0], "--limit", "dice")
+    outcome = call(
+        "report",
+        "--fixed",
+        scene.file("fixed.nii.gz"),
+        "--moving",
+        scene.file("moving.nrrd"),
+        "--transform",
+        scene.file("t.nrrd"),
+        "--output",
+        files[0],
+        "--limit",
+        "dice",
+    )
     check_refusal(outcome, "'dice' is not a limit", "write KEY=GREEN,AMBER")
 
 
@@ -246,7 +363,10 @@ def blank_views(size, spacing=(2.0, 2.0, 2.0)):
     """Views without anything in them."""
     grid = ImageGrid(size, spacing)
     names = ("before", "after", "checkerboard", "grid", "jacobian", "difference")
-    return [(plane, {name: data_uri(np.full((*plane.grid.shape[1:], 3), 120, np.uint8)) for name in names}) for plane in planes(grid, grid.centre, 120)]
+    return [
+        (plane, {name: data_uri(np.full((*plane.grid.shape[1:], 3), 120, np.uint8)) for name in names})
+        for plane in planes(grid, grid.centre, 120)
+    ]
 
 
 def many(content):
@@ -254,7 +374,8 @@ def many(content):
     content = copy.deepcopy(content)
     figures, long = content["figures"], "a name that is longer than any that a sensible person would give to it, "
     figures["landmarks"]["each"] = [
-        {**figures["landmarks"]["each"][n % 14], "label": f"{n} {long}", "after_mm": float((n * 37) % 300), "outlier": n % 2 == 0} for n in range(300)
+        {**figures["landmarks"]["each"][n % 14], "label": f"{n} {long}", "after_mm": float((n * 37) % 300), "outlier": n % 2 == 0}
+        for n in range(300)
     ]
     figures["overlap"]["labels"] = [{**figures["overlap"]["labels"][n % 2], "name": f"{n} {long}"} for n in range(61)]
     figures["overlap"]["only_in_fixed"], figures["overlap"]["only_in_moving"] = [4, 5], [6]
@@ -267,8 +388,15 @@ def many(content):
     for entry in content["run"]["parameters"]:
         entry["changed"] = True
     content["run"]["model"] = {
-        "name": "lung-points", "architecture": "edge-conv", "origin": "DeepRegModules", "licence": "Apache-2.0", "training_data": 3 * long,
-        "date": "2026-11-26", "intended_use": 2 * long, "figures": {long: 11.5, "after": 2.8}, "sha256": "7f4afae7b744671b371670cef1f9d0c0",
+        "name": "lung-points",
+        "architecture": "edge-conv",
+        "origin": "DeepRegModules",
+        "licence": "Apache-2.0",
+        "training_data": 3 * long,
+        "date": "2026-11-26",
+        "intended_use": 2 * long,
+        "figures": {long: 11.5, "after": 2.8},
+        "sha256": "7f4afae7b744671b371670cef1f9d0c0",
     }
     return content
 
@@ -280,7 +408,9 @@ def test_in_a_browser(report, tmp_path):
     with Browser() as browser:
         browser.open(folder / "r.html")
         opacity = "getComputedStyle(document.querySelector('#pair .after')).opacity"
-        moved = "(() => {{ const part = document.getElementById('{}'); part.value = '{}'; part.dispatchEvent(new Event('input')); return {}; }})()"
+        moved = (
+            "(() => {{ const part = document.getElementById('{}'); part.value = '{}'; part.dispatchEvent(new Event('input')); return {}; }})()"
+        )
         assert float(browser.ask(opacity)) == 1.0 and browser.ask("document.getElementById('time-said').textContent") == "shown: after"
         seen = {}
         for value, expected in ((0, 0.0), (40, 0.4), (100, 1.0)):
@@ -289,13 +419,17 @@ def test_in_a_browser(report, tmp_path):
         assert len(set(seen.values())) == 3  # it is seen, too
         browser.ask(moved.format("mode", "grey", "0"))
         assert browser.ask("document.getElementById('mix-label').hidden") is False
-        assert browser.ask(moved.format("mix-share", 100, "document.getElementById('weights').getAttribute('values')")).startswith("0 1 0 0 0")
+        assert browser.ask(moved.format("mix-share", 100, "document.getElementById('weights').getAttribute('values')")).startswith(
+            "0 1 0 0 0"
+        )
         assert browser.screenshot() != seen[100]
         above = "(() => {{ const a = document.querySelector('#pair .{}').getBoundingClientRect(); return a.top; }})()"
         assert browser.ask(above.format("before")) == browser.ask(above.format("after"))  # one over the other
         pdf = browser.pdf()
         assert pages(pdf) == 2 and re.search(rb"/MediaBox\s*\[0 0 59[45][.\d]* 84[12][.\d]*\]", pdf)
-        for number, (crowd, size) in enumerate(((content, (60, 50, 40)), (many(content), (60, 50, 40)), (many(content), (20, 20, 60)), (many(content), (60, 60, 6)))):
+        for number, (crowd, size) in enumerate(
+            ((content, (60, 50, 40)), (many(content), (60, 50, 40)), (many(content), (20, 20, 60)), (many(content), (60, 60, 6)))
+        ):
             path = tmp_path / f"{number}.html"
             path.write_text(page(crowd, blank_views(size)), encoding="utf-8")
             browser.open(path)

@@ -30,8 +30,27 @@ _EXAMPLES = (
 )
 # Options that the request calls by the same name.
 _SAME = (
-    "fixed", "moving", "transform", "output", "json", "csv", "inverse", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels",
-    "label_names", "mask", "run_report", "title", "fixed_name", "moving_name", "fixed_modality", "moving_modality", "fixed_window", "moving_window",
+    "fixed",
+    "moving",
+    "transform",
+    "output",
+    "json",
+    "csv",
+    "inverse",
+    "fixed_landmarks",
+    "moving_landmarks",
+    "fixed_labels",
+    "moving_labels",
+    "label_names",
+    "mask",
+    "run_report",
+    "title",
+    "fixed_name",
+    "moving_name",
+    "fixed_modality",
+    "moving_modality",
+    "fixed_window",
+    "moving_window",
 )
 
 
@@ -91,7 +110,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _limit_lines() -> list[str]:
-    return [f"  {limit.key:<13} {limit.green:g},{limit.amber:g}  {limit.title.lower()}{f', {limit.unit}' if limit.unit else ''}" for limit in LIMITS]
+    return [
+        f"  {limit.key:<13} {limit.green:g},{limit.amber:g}  {limit.title.lower()}{f', {limit.unit}' if limit.unit else ''}"
+        for limit in LIMITS
+    ]
 
 
 def _limits(settings: list[str]) -> dict[str, list[str]]:

@@ -104,8 +104,17 @@ class ReportRequest:
     def inputs(self) -> list[str | None]:
         """Paths of all files that are read."""
         files = (
-            self.fixed, self.moving, self.transform, self.inverse, self.fixed_landmarks, self.moving_landmarks, self.fixed_labels,
-            self.moving_labels, self.label_names, self.mask, self.run_report,
+            self.fixed,
+            self.moving,
+            self.transform,
+            self.inverse,
+            self.fixed_landmarks,
+            self.moving_landmarks,
+            self.fixed_labels,
+            self.moving_labels,
+            self.label_names,
+            self.mask,
+            self.run_report,
         )
         return [file for file in files if isinstance(file, str)]
 
@@ -149,7 +158,9 @@ def _check(request: ReportRequest) -> tuple:
     for name in ("fixed_window", "moving_window"):
         window = getattr(request, name)
         if window is not None and not (np.isfinite(window).all() and window[0] < window[1]):
-            raise ParameterError(f"--{name.replace('_', '-')} {window[0]:g} to {window[1]:g} is no range of values", "give the values of black and of white")
+            raise ParameterError(
+                f"--{name.replace('_', '-')} {window[0]:g} to {window[1]:g} is no range of values", "give the values of black and of white"
+            )
     if request.point is not None and not np.isfinite(request.point).all():
         raise ParameterError("the point of the views is not finite", "give x, y and z in LPS mm")
     return limits_with(request.limits)
@@ -225,8 +236,13 @@ def _views(request: ReportRequest, pair: Pair, measured: Measured, run: dict[str
     longest = max(measured.figures["displacement"]["percentile95"], 0.1)
     views = Views(windows, before, longest, grid_spacing(grid), coarse.alike)
     where = {
-        "point_lps": point.tolist(), "why": why, "before": how, "longest_mm": longest, "grid_mm": views.spacing,
-        "windows": [list(window) for window in windows], "alike": coarse.alike,
+        "point_lps": point.tolist(),
+        "why": why,
+        "before": how,
+        "longest_mm": longest,
+        "grid_mm": views.spacing,
+        "windows": [list(window) for window in windows],
+        "alike": coarse.alike,
     }
     return views, where
 
@@ -259,9 +275,14 @@ def _content(
             "moving": described_image(pair.moving, request.moving_name or base_name(request.moving), modalities[1]),
             "transform": described_transform(pair.transform, request.transform_name or base_name(request.transform)),
             "with": [
-                what for what, there in (
-                    ("landmarks", pair.landmarks), ("labels", pair.labels), ("mask", pair.mask), ("inverse transform", pair.inverse),
-                ) if there is not None
+                what
+                for what, there in (
+                    ("landmarks", pair.landmarks),
+                    ("labels", pair.labels),
+                    ("mask", pair.mask),
+                    ("inverse transform", pair.inverse),
+                )
+                if there is not None
             ],
         },
         "run": described,

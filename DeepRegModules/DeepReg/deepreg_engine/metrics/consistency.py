@@ -37,10 +37,16 @@ def inverse_consistency(forward: Mapping, backward: Mapping, grid: ImageGrid, in
     there = map_points(forward, points)
     known = ~outside_field(backward, there)
     if not known.any():
-        raise InputError("the transform takes no point of the fixed image into the grid of the inverse", "give the inverse that belongs to it")
+        raise InputError(
+            "the transform takes no point of the fixed image into the grid of the inverse", "give the inverse that belongs to it"
+        )
     error = np.linalg.norm(map_points(backward, there[known]) - points[known], axis=1)
     median, percentile95 = np.percentile(error, [50, 95])
     return {
-        "points": int(known.sum()), "outside": int((~known).sum()), "mean": float(error.mean()), "median": float(median),
-        "percentile95": float(percentile95), "max": float(error.max()),
+        "points": int(known.sum()),
+        "outside": int((~known).sum()),
+        "mean": float(error.mean()),
+        "median": float(median),
+        "percentile95": float(percentile95),
+        "max": float(error.max()),
     }

@@ -22,7 +22,8 @@ from deepreg_engine.reporting.planes import obliqueness
 from deepreg_engine.reporting.private import base_name, without_paths
 
 METHODS: dict[str, tuple[str, type[Parameters]]] = {
-    "dense": ("Dense Registration", DenseParameters), "descent": ("Descent Registration", DescentParameters),
+    "dense": ("Dense Registration", DenseParameters),
+    "descent": ("Descent Registration", DescentParameters),
     "points": ("Point Registration", PointsParameters),
 }
 # Features that are formulas: there is no card of them, and nothing was learned.
@@ -41,7 +42,10 @@ def described_image(image: sitk.Image, name: str, modality: str) -> dict[str, An
     grid = ImageGrid.of(image)
     angle = obliqueness(grid)
     return {
-        "name": name, "modality": modality, "pixel_type": image.GetPixelIDTypeAsString(), **grid.to_dict(),
+        "name": name,
+        "modality": modality,
+        "pixel_type": image.GetPixelIDTypeAsString(),
+        **grid.to_dict(),
         "oblique_degrees": angle if angle > _OBLIQUE else 0.0,
     }
 
@@ -78,10 +82,16 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
     inverse = run.get("inverse") if isinstance(run.get("inverse"), Mapping) else None
     alignment = run.get("alignment") if isinstance(run.get("alignment"), Mapping) else {}
     described = {
-        "method": method, "title": title, "preset": str(run.get("preset") or ""), "engine": str(run.get("engine", "")),
-        "created": str(run.get("created", "")), "device": str(run.get("device", "")), "alignment": str(alignment.get("kind", "")),
+        "method": method,
+        "title": title,
+        "preset": str(run.get("preset") or ""),
+        "engine": str(run.get("engine", "")),
+        "created": str(run.get("created", "")),
+        "device": str(run.get("device", "")),
+        "alignment": str(alignment.get("kind", "")),
         "seconds": (run.get("seconds") or {}).get("total") if isinstance(run.get("seconds"), Mapping) else None,
-        "parameters": _parameters(parameters, kind), "model": _model(parameters, run),
+        "parameters": _parameters(parameters, kind),
+        "model": _model(parameters, run),
         "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} if inverse else None,
         "notes": [without_paths(str(note), paths) for note in run.get("notes") or []],
     }
@@ -108,10 +118,15 @@ def _parameters(given: Mapping[str, Any], kind: type[Parameters] | None) -> list
     for name, value in given.items():
         entry = known.get(name)
         default = entry.default if entry is not None else None
-        listed.append({
-            "name": name, "value": _short(value), "unit": entry.unit if entry is not None else "", "default": _short(default),
-            "changed": entry is None or value != default,
-        })
+        listed.append(
+            {
+                "name": name,
+                "value": _short(value),
+                "unit": entry.unit if entry is not None else "",
+                "default": _short(default),
+                "changed": entry is None or value != default,
+            }
+        )
     return sorted(listed, key=lambda entry: not entry["changed"])
 
 

@@ -54,9 +54,9 @@ class _Chart:
                 left, right = (low + part * (high - low) for part in share)
                 x, y = self.x(left), self.y(count)
                 # A bin with a single voxel among a million shows as a line.
-                height = max(self.y(0) - y, 0.6)
+                width, height = max(self.x(right) - x - 0.4, 0.6), max(self.y(0) - y, 0.6)
                 self._parts.append(
-                    f'<rect x="{x:.1f}" y="{self.y(0) - height:.1f}" width="{max(self.x(right) - x - 0.4, 0.6):.1f}" height="{height:.1f}" fill="{fill}"/>'
+                    f'<rect x="{x:.1f}" y="{self.y(0) - height:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}"/>'
                 )
 
     def mark(self, value: float, text: str, colour: str) -> None:

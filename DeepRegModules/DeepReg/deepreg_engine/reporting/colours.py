@@ -10,10 +10,19 @@ import numpy as np
 #: Of folded voxels, as everywhere in this extension.
 FOLD = np.array([1.0, 0.0, 1.0])
 # From dark blue over green to yellow, of evenly rising lightness.
-_LENGTH = np.array([
-    [0.27, 0.00, 0.33], [0.28, 0.17, 0.48], [0.23, 0.32, 0.55], [0.17, 0.44, 0.56], [0.13, 0.57, 0.55], [0.21, 0.69, 0.48], [0.43, 0.80, 0.35],
-    [0.71, 0.87, 0.17], [0.99, 0.91, 0.14],
-])
+_LENGTH = np.array(
+    [
+        [0.27, 0.00, 0.33],
+        [0.28, 0.17, 0.48],
+        [0.23, 0.32, 0.55],
+        [0.17, 0.44, 0.56],
+        [0.13, 0.57, 0.55],
+        [0.21, 0.69, 0.48],
+        [0.43, 0.80, 0.35],
+        [0.71, 0.87, 0.17],
+        [0.99, 0.91, 0.14],
+    ]
+)
 # Blue where the fixed side is larger, red where it is smaller.
 _SMALLER, _LARGER = np.array([0.16, 0.42, 0.86]), np.array([0.88, 0.24, 0.14])
 

@@ -90,7 +90,10 @@ def measure(pair: Pair) -> Measured:
         fixed_inside = None if pair.mask is None else sitk.GetArrayViewFromImage(pair.mask) != 0
         figures["inverse_consistency"] = inverse_consistency(pair.transform, pair.inverse, ImageGrid.of(pair.fixed), fixed_inside)
     figures["measured_on"] = {
-        "size": list(grid.size), "spacing": list(grid.spacing), "own_grid": own is not None, "masked": mask is not None,
+        "size": list(grid.size),
+        "spacing": list(grid.spacing),
+        "own_grid": own is not None,
+        "masked": mask is not None,
     }
     figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian if inside is None else jacobian[inside])}
     if "landmarks" in figures:
@@ -121,7 +124,10 @@ def _jacobian_histogram(values: np.ndarray) -> dict:
     positive = values[values > 0]
     counts, edges = np.histogram(positive, bins=_JACOBIAN_BINS, range=(0.0, top))
     return {
-        "edges": edges.tolist(), "counts": counts.tolist(), "folded": int(values.size - positive.size), "beyond": int((positive > top).sum()),
+        "edges": edges.tolist(),
+        "counts": counts.tolist(),
+        "folded": int(values.size - positive.size),
+        "beyond": int((positive > top).sum()),
     }
 
 
@@ -130,7 +136,10 @@ def _error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
     longest = max(float(before.max()), float(after.max()), 1e-3)
     step = nice_step(longest / _ERROR_BINS)
     edges = step * np.arange(int(np.floor(longest / step)) + 2)
-    return {"edges": edges.tolist(), **{name: np.histogram(values, edges)[0].tolist() for name, values in (("before", before), ("after", after))}}
+    return {
+        "edges": edges.tolist(),
+        **{name: np.histogram(values, edges)[0].tolist() for name, values in (("before", before), ("after", after))},
+    }
 
 
 def nice_step(least: float) -> float:

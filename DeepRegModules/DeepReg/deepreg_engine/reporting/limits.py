@@ -61,14 +61,34 @@ class Limit:
         sign, other = ("\u2265", "<") if self.higher else ("\u2264", ">")
         unit = f" {self.unit}" if self.unit else ""
         return {
-            "green": f"{sign} {self.green:g}{unit}", "amber": f"{sign} {self.amber:g}{unit}", "red": f"{other} {self.amber:g}{unit}",
+            "green": f"{sign} {self.green:g}{unit}",
+            "amber": f"{sign} {self.amber:g}{unit}",
+            "red": f"{other} {self.amber:g}{unit}",
         }
 
 
 LIMITS = (
-    Limit("tre_median", "Landmark error, median", ("landmarks", "after", "median"), ("landmarks", "before", "median"), "mm", 2.0, 3.0, False, 2),
     Limit(
-        "tre_95", "Landmark error, 95 %", ("landmarks", "after", "percentile95"), ("landmarks", "before", "percentile95"), "mm", 3.0, 5.0, False, 2
+        "tre_median",
+        "Landmark error, median",
+        ("landmarks", "after", "median"),
+        ("landmarks", "before", "median"),
+        "mm",
+        2.0,
+        3.0,
+        False,
+        2,
+    ),
+    Limit(
+        "tre_95",
+        "Landmark error, 95 %",
+        ("landmarks", "after", "percentile95"),
+        ("landmarks", "before", "percentile95"),
+        "mm",
+        3.0,
+        5.0,
+        False,
+        2,
     ),
     Limit("dice", "Dice, mean of structures", ("overlap", "mean_after", "dice"), ("overlap", "mean_before", "dice"), "", 0.8, 0.7, True, 3),
     Limit("folding", "Folded voxels", ("regularity", "folding_percent"), (), "%", 0.0, 0.5, False, 4),
@@ -116,10 +136,20 @@ def rate(figures: Mapping[str, Any], limits: Iterable[Limit]) -> list[dict[str, 
         value = _at(figures, limit.where)
         if value is None:
             continue
-        found.append({
-            "key": limit.key, "title": limit.title, "unit": limit.unit, "value": value, "before": _at(figures, limit.before),
-            "rating": limit.rate(value), "green": limit.green, "amber": limit.amber, "higher": limit.higher, "rule": limit.rule(),
-        })
+        found.append(
+            {
+                "key": limit.key,
+                "title": limit.title,
+                "unit": limit.unit,
+                "value": value,
+                "before": _at(figures, limit.before),
+                "rating": limit.rate(value),
+                "green": limit.green,
+                "amber": limit.amber,
+                "higher": limit.higher,
+                "rule": limit.rule(),
+            }
+        )
     return found
 
 

@@ -7,7 +7,9 @@ from html import escape
 from typing import Any
 
 _SHAPES = {
-    "green": '<circle cx="6" cy="6" r="5.2"/>', "amber": '<path d="M6 .6 11.8 11H.2z"/>', "red": '<rect x=".8" y=".8" width="10.4" height="10.4"/>',
+    "green": '<circle cx="6" cy="6" r="5.2"/>',
+    "amber": '<path d="M6 .6 11.8 11H.2z"/>',
+    "red": '<rect x=".8" y=".8" width="10.4" height="10.4"/>',
 }
 
 
@@ -39,7 +41,8 @@ def figure(where: str, shown: str, tag: str = "td") -> str:
 
 def light(rating: str, words: str) -> str:
     """A traffic light: colour, shape and words, so that it is read without colours too."""
-    return f'<span class="light {rating}"><svg viewBox="0 0 12 12" fill="currentColor" aria-hidden="true">{_SHAPES[rating]}</svg>{text(words)}</span>'
+    shape = f'<svg viewBox="0 0 12 12" fill="currentColor" aria-hidden="true">{_SHAPES[rating]}</svg>'
+    return f'<span class="light {rating}">{shape}{text(words)}</span>'
 
 
 def table(head: Sequence[str], rows: Sequence[str], numeric: Sequence[int] = ()) -> str:

@@ -33,11 +33,17 @@ def page(content: dict[str, Any], found: Found) -> str:
     head = f"{content['title']}: {inputs['moving']['name']} to {inputs['fixed']['name']}"
     first = [_header(content), _inputs(content), _ratings(content), _pictures(content, found)]
     second = [
-        _maps(content, found), _charts(content), _tables(content), _run(content), _notes(content), _signature(),
+        _maps(content, found),
+        _charts(content),
+        _tables(content),
+        _run(content),
+        _notes(content),
+        _signature(),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(head)}</title><style>{STYLE}</style></head><body>{FILTER}<main>"
         f'<section class="sheet">{"".join(first)}</section><section class="sheet">{"".join(second)}</section>{_all(content)}'
         f"</main><script>{SCRIPT}</script></body></html>\n"
@@ -57,12 +63,19 @@ def _inputs(content: dict[str, Any]) -> str:
         image = inputs[side]
         turned = f"oblique, by {number(image['oblique_degrees'], 0)}\u00b0" if image["oblique_degrees"] else "along the patient's axes"
         cells = (image["name"], image["modality"] or "\u2013", _times(image["size"], 0), _times(image["spacing"], 2), turned)
-        rows.append(f'<tr><th scope="row">{title}</th><td class="name">{text(cells[0])}</td>' + "".join(f"<td>{text(cell)}</td>" for cell in cells[1:]) + "</tr>")
+        rows.append(
+            f'<tr><th scope="row">{title}</th><td class="name">{text(cells[0])}</td>'
+            + "".join(f"<td>{text(cell)}</td>" for cell in cells[1:])
+            + "</tr>"
+        )
     transform = inputs["transform"]
-    grid = f", {_times(transform['grid']['size'], 0)} vectors each {_times(transform['grid']['spacing'], 2)} mm" if transform["grid"] else ""
+    grid = (
+        f", {_times(transform['grid']['size'], 0)} vectors each {_times(transform['grid']['spacing'], 2)} mm" if transform["grid"] else ""
+    )
     also = f"; measured with {', '.join(inputs['with'])}" if inputs["with"] else ""
     rows.append(
-        f'<tr><th scope="row">Transform</th><td class="name">{text(transform["name"])}</td><td colspan="4">{text(transform["kind"] + grid + also)}</td></tr>'
+        f'<tr><th scope="row">Transform</th><td class="name">{text(transform["name"])}</td>'
+        f'<td colspan="4">{text(transform["kind"] + grid + also)}</td></tr>'
     )
     return "<h2>Inputs</h2>" + table(("", "name", "modality", "voxels", "voxel size (mm)", "axes"), rows)
 
@@ -75,8 +88,12 @@ def _ratings(content: dict[str, Any]) -> str:
     ratings = content["ratings"]
     counts = {rating: [entry for entry in ratings if entry["rating"] == rating] for rating in ("red", "amber", "green")}
     verdict = "".join(
-        light(rating, f"{len(entries)} {WORDS[rating]}" + (f" ({', '.join(entry['title'] for entry in entries)})" if rating != "green" else ""))
-        for rating, entries in counts.items() if entries
+        light(
+            rating,
+            f"{len(entries)} {WORDS[rating]}" + (f" ({', '.join(entry['title'] for entry in entries)})" if rating != "green" else ""),
+        )
+        for rating, entries in counts.items()
+        if entries
     )
     rows = []
     for entry in ratings:
@@ -85,15 +102,21 @@ def _ratings(content: dict[str, Any]) -> str:
         before = "" if entry["before"] is None else number(entry["before"], digits, unit)
         rows.append(
             f'<tr><th scope="row">{text(entry["title"])}</th><td class="n">{text(before)}</td>'
-            f'{figure("ratings." + key, shown)}<td>{light(rating, f"{rating}: {WORDS[rating]}")}</td>'
+            f"{figure('ratings.' + key, shown)}<td>{light(rating, f'{rating}: {WORDS[rating]}')}</td>"
             f'<td class="small">green {text(rule["green"])}, amber {text(rule["amber"])}, red {text(rule["red"])}</td></tr>'
         )
     accuracy = {"tre_median", "dice"} & {entry["key"] for entry in ratings}
-    missing = "" if accuracy else (
-        "<p><b>Neither landmarks nor structures were given: nothing here says how exact the registration is, only how regular it is.</b></p>"
+    missing = (
+        ""
+        if accuracy
+        else (
+            "<p><b>Neither landmarks nor structures were given: nothing here says how exact the registration is, only how regular it "
+            "is.</b></p>"
+        )
     )
     what = table(("", "before", "after", "rating", "limits"), rows, (1, 2))
-    return f'<h2>Summary</h2><p class="verdict">{verdict}</p>{what}{missing}{_more(content)}<p class="soft small">{text(content["limits_source"])}</p>'
+    source = f'<p class="soft small">{text(content["limits_source"])}</p>'
+    return f'<h2>Summary</h2><p class="verdict">{verdict}</p>{what}{missing}{_more(content)}{source}'
 
 
 def _more(content: dict[str, Any]) -> str:
@@ -120,10 +143,14 @@ def _pictures(content: dict[str, Any], found: Found) -> str:
     views, fixed = content["views"], content["inputs"]["fixed"]
     right, anterior, superior = (number(sign * value, 1) for sign, value in zip((-1, -1, 1), views["point_lps"]))
     turned = (
-        f"; the planes are the fixed image's own, {number(fixed['oblique_degrees'], 0)}\u00b0 from the patient's axes" if fixed["oblique_degrees"] else ""
+        f"; the planes are the fixed image's own, {number(fixed['oblique_degrees'], 0)}\u00b0 from the patient's axes"
+        if fixed["oblique_degrees"]
+        else ""
     )
     where = f"Through R {right}, A {anterior}, S {superior} mm: {views['why']}{turned}. The yellow cross is around this point."
-    checker = row(found, "checkerboard", "Checkerboard", text("fixed and, tinted green, warped moving in turn: edges must go on from field to field"))
+    checker = row(
+        found, "checkerboard", "Checkerboard", text("fixed and, tinted green, warped moving in turn: edges must go on from field to field")
+    )
     return f'<h2>Before and after</h2><p class="soft small">{text(where)}</p>{controls()}{pair_rows(found, views["before"])}{checker}'
 
 
@@ -175,7 +202,12 @@ def _run(content: dict[str, Any]) -> str:
         ("Not as by default", settings),
         ("Run", ", ".join(part for part in (run["created"][:16].replace("T", " "), run["engine"], run["device"]) if part) + time),
         ("Alignment before", run["alignment"]),
-        ("Its inverse", f"mean {number(inverse.get('mean_round_trip_mm'), 3)}, worst {number(inverse.get('worst_round_trip_mm'), 3)} mm" if inverse else ""),
+        (
+            "Its inverse",
+            f"mean {number(inverse.get('mean_round_trip_mm'), 3)}, worst {number(inverse.get('worst_round_trip_mm'), 3)} mm"
+            if inverse
+            else "",
+        ),
     ]
     return f'<h2>Method</h2><div class="columns">{pairs(entries)}{pairs([*_model(run["model"]), ("Report made with", made_with)])}</div>'
 
@@ -194,8 +226,12 @@ def _model(model: dict[str, Any] | None) -> list[tuple[str, str]]:
     of = ", ".join(part for part in (model.get("architecture", ""), model.get("origin", ""), model.get("date", "")) if part)
     figures = "; ".join(f"{name}: {value}" for name, value in (model.get("figures") or {}).items())
     return [
-        ("Features", f"{model['name']} ({of})"), ("Licence", model.get("licence", "")), ("Trained on", model["training_data"]),
-        ("Made for", model.get("intended_use", "")), ("Its own figures", figures), ("Checksum", model.get("sha256", "")[:16]),
+        ("Features", f"{model['name']} ({of})"),
+        ("Licence", model.get("licence", "")),
+        ("Trained on", model["training_data"]),
+        ("Made for", model.get("intended_use", "")),
+        ("Its own figures", figures),
+        ("Checksum", model.get("sha256", "")[:16]),
     ]
 
 
@@ -212,7 +248,8 @@ def _notes(content: dict[str, Any]) -> str:
 
 
 def _signature() -> str:
-    return '<div class="sign"><span>Reviewed by</span><span>Accepted \u2610 &ensp; not accepted \u2610 &ensp; for</span><span>Date, signature</span></div>'
+    words = ("Reviewed by", "Accepted \u2610 &ensp; not accepted \u2610 &ensp; for", "Date, signature")
+    return f'<div class="sign">{"".join(f"<span>{said}</span>" for said in words)}</div>'
 
 
 def _all(content: dict[str, Any]) -> str:
@@ -225,14 +262,19 @@ def _all(content: dict[str, Any]) -> str:
     if content["run"] is not None and content["run"]["parameters"]:
         rows = [
             f'<tr><th scope="row">{text(entry["name"])}</th><td>{text(entry["value"])} {text(entry["unit"])}</td>'
-            f'<td>{text("" if entry["default"] is None else entry["default"])}</td></tr>' for entry in content["run"]["parameters"]
+            f"<td>{text('' if entry['default'] is None else entry['default'])}</td></tr>"
+            for entry in content["run"]["parameters"]
         ]
         parts.append(_folded("All parameters", table(("", "value", "default"), rows)))
     files = " ".join(
-        f'<a download="figures.{kind}" href="data:{media};base64,{base64.b64encode(made.encode("utf-8")).decode("ascii")}">{kind.upper()}</a>'
+        f'<a download="figures.{kind}" href="data:{media};base64,{_packed(made)}">{kind.upper()}</a>'
         for kind, media, made in (("json", "application/json", to_json(content)), ("csv", "text/csv;charset=utf-8", as_csv(content)))
     )
     return f'<div class="screen"><h2>All figures</h2>{"".join(parts)}<p>Save the figures of this page: {files}</p></div>'
+
+
+def _packed(made: str) -> str:
+    return base64.b64encode(made.encode("utf-8")).decode("ascii")
 
 
 def _folded(title: str, body: str) -> str:

@@ -1,7 +1,8 @@
 """Three planes through a point, along the fixed image's own axes, as a radiologist has them on the screen.
 
 Axial planes are seen from the feet, so that the patient's right is at the left of the picture; coronal ones from the front; sagittal
-ones from the patient's left, so that the front is at the left of the picture. An oblique image is cut along its own axes, not along the patient's.
+ones from the patient's left, so that the front is at the left of the picture. An oblique image is cut along its own axes,
+not along the patient's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 # A direction is named by those of the patient's axes along which it goes at least so far: one letter for most scans, two or three
 # for steeply oblique ones, as DICOM has it.
 _SHARE = 0.38
-# A voxel of a coarse image is drawn with so many pixels a side at most: lines over it shall be fine, and the picture no larger than that needs.
+# A voxel of a coarse image is drawn with so many pixels a side at most: lines over it are fine then, and more would show nothing.
 _FINEST = 4.0
 _LETTERS = (("L", "R"), ("P", "A"), ("S", "I"))
 # name, axis across, axis down and its sign, axis through; axes in the order to the left, to the back, to the head.
@@ -60,7 +61,9 @@ def planes(fixed: ImageGrid, point: np.ndarray, pixels: int) -> list[Plane]:
         size = np.maximum(np.round(extent[[across, down]] / step).astype(int), 1)
         centre = fixed.centre + columns[2] * offset[through]
         origin = centre - columns[0] * step * (size[0] - 1) / 2 - columns[1] * step * (size[1] - 1) / 2
-        grid = ImageGrid((*size.tolist(), 1), (step, step, fixed.spacing[order[through]]), tuple(origin), tuple(np.stack(columns, axis=1).ravel()))
+        grid = ImageGrid(
+            (*size.tolist(), 1), (step, step, fixed.spacing[order[through]]), tuple(origin), tuple(np.stack(columns, axis=1).ravel())
+        )
         cross = size / 2 + np.array([offset[across], sign * offset[down]]) / step
         sides = (letters(-columns[0]), letters(columns[0]), letters(-columns[1]), letters(columns[1]))
         found.append(Plane(name, grid, sides, (float(cross[0]), float(cross[1]))))

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from typing import Any
 
 HEAD = ("section", "item", "measure", "stage", "value", "unit", "rating")
-_UNITS = {"dice": "", "hd95": "mm", "mean_surface_distance": "mm", "reference_ml": "ml", "other_ml": "ml", "distance_labels": "", "count": ""}
+_UNITS = {
+    "dice": "",
+    "hd95": "mm",
+    "mean_surface_distance": "mm",
+    "reference_ml": "ml",
+    "other_ml": "ml",
+    "distance_labels": "",
+    "count": "",
+}
 _SUMMARY = ("count", "mean", "median", "sd", "percentile95", "max")
 
 
@@ -19,9 +27,12 @@ def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     figures = content["figures"]
     ratings = {entry["key"]: entry["rating"] for entry in content["ratings"]}
     lights = {
-        ("landmarks", "median", "after"): "tre_median", ("landmarks", "percentile95", "after"): "tre_95",
-        ("overlap", "dice", "after"): "dice", ("regularity", "folding_percent", ""): "folding",
-        ("regularity", "min_jacobian", ""): "jacobian_min", ("regularity", "max_jacobian", ""): "jacobian_max",
+        ("landmarks", "median", "after"): "tre_median",
+        ("landmarks", "percentile95", "after"): "tre_95",
+        ("overlap", "dice", "after"): "dice",
+        ("regularity", "folding_percent", ""): "folding",
+        ("regularity", "min_jacobian", ""): "jacobian_min",
+        ("regularity", "max_jacobian", ""): "jacobian_max",
         ("inverse_consistency", "percentile95", ""): "inverse_95",
     }
 

@@ -21,10 +21,12 @@ def landmark_table(landmarks: dict[str, Any], everything: bool = False) -> str:
     for place, entry in chosen:
         where = f"landmarks.each.{place}"
         mark = '<td class="outlier">outlier</td>' if entry["outlier"] else "<td></td>"
-        parts = "".join(figure(f"{where}.error_mm.{axis}", number(sign * value)) for axis, (sign, value) in enumerate(zip(_RAS, entry["error_mm"])))
+        parts = "".join(
+            figure(f"{where}.error_mm.{axis}", number(sign * value)) for axis, (sign, value) in enumerate(zip(_RAS, entry["error_mm"]))
+        )
         rows.append(
             f'<tr><td class="name">{text(entry["label"])}</td>{figure(f"{where}.before_mm", number(entry["before_mm"]))}'
-            f'{figure(f"{where}.after_mm", number(entry["after_mm"]))}{parts}{mark}</tr>'
+            f"{figure(f'{where}.after_mm', number(entry['after_mm']))}{parts}{mark}</tr>"
         )
     body = table(("pair", "before", "after", "R", "A", "S", ""), rows, (1, 2, 3, 4, 5))
     if everything:
@@ -49,7 +51,10 @@ def overlap_table(overlap: dict[str, Any], everything: bool = False) -> str:
     each = list(enumerate(overlap["labels"]))
     worst = not everything and len(each) > MOST
     chosen = sorted(each, key=lambda entry: entry[1]["after"]["dice"])[:MOST] if worst else each
-    rows = [_structure(entry.get("name", f"label {entry['label']}"), f"overlap.labels.{place}", entry["before"], entry["after"]) for place, entry in chosen]
+    rows = [
+        _structure(entry.get("name", f"label {entry['label']}"), f"overlap.labels.{place}", entry["before"], entry["after"])
+        for place, entry in chosen
+    ]
     if not everything:
         rows.append(_structure("mean", "overlap.mean", overlap["mean_before"], overlap["mean_after"], True))
     head = ("structure", "Dice before", "Dice after", "HD95 before", "HD95 after", "MSD after")
@@ -57,7 +62,11 @@ def overlap_table(overlap: dict[str, Any], everything: bool = False) -> str:
     if everything:
         return body
     of = f"The {MOST} structures of {len(each)} with the lowest Dice. " if worst else ""
-    only = [f"{len(overlap[key])} only in the {side} labels" for key, side in (("only_in_fixed", "fixed"), ("only_in_moving", "moving")) if overlap[key]]
+    only = [
+        f"{len(overlap[key])} only in the {side} labels"
+        for key, side in (("only_in_fixed", "fixed"), ("only_in_moving", "moving"))
+        if overlap[key]
+    ]
     left = f" Not compared: {', '.join(only)}." if only else ""
     said = f"{of}HD95: 95 % Hausdorff distance, MSD: mean surface distance, mm.{left}"
     return f'<h2>Structures</h2>{body}<p class="soft small">{text(said)}</p>'
@@ -68,7 +77,11 @@ def _structure(name: str, where: str, before: dict[str, Any], after: dict[str, A
     cells = "".join(
         figure(f"{prefix[stage]}.{measure}", number(values[measure], digits))
         for measure, digits, stage, values in (
-            ("dice", 3, 0, before), ("dice", 3, 1, after), ("hd95", 1, 0, before), ("hd95", 1, 1, after), ("mean_surface_distance", 2, 1, after),
+            ("dice", 3, 0, before),
+            ("dice", 3, 1, after),
+            ("hd95", 1, 0, before),
+            ("hd95", 1, 1, after),
+            ("mean_surface_distance", 2, 1, after),
         )
     )
     head = f'<th scope="row">{text(name)}</th>' if total else f'<td class="name">{text(name)}</td>'

@@ -24,9 +24,11 @@ def pair_rows(found: Found, before: str) -> str:
     """Both rows of pictures that a slider fades: before and after. Without the page's script, and on paper, one stands below the other."""
     rows = []
     for stage, title, said in (
-        ("before", "Before", before), ("after", "After", "the moving image through the transform"),
+        ("before", "Before", before),
+        ("after", "After", "the moving image through the transform"),
     ):
-        head = f'<p class="rowname"><b>{title}</b><span class="soft">{text(said)}. Fixed in magenta, moving in green, grey where they agree.</span></p>'
+        words = f"{text(said)}. Fixed in magenta, moving in green, grey where they agree."
+        head = f'<p class="rowname"><b>{title}</b><span class="soft">{words}</span></p>'
         rows.append(f'<div class="{stage}">{head}{_row(found, stage, title, blend=True)}</div>')
     return f'<div class="pair" id="pair">{"".join(rows)}</div>'
 
@@ -35,8 +37,10 @@ def controls() -> str:
     """Slider and choices above the two rows, on the screen."""
     return (
         '<div class="fade"><label for="time">Before</label><input type="range" id="time" min="0" max="100" value="100" step="1">'
-        '<label for="time">After</label><output class="soft" id="time-said" for="time"></output><button type="button" id="play">Flicker</button>'
-        '<label>Show <select id="mode"><option value="colour">both in colours</option><option value="grey">grey: fixed or moving</option></select></label>'
+        '<label for="time">After</label><output class="soft" id="time-said" for="time"></output>'
+        '<button type="button" id="play">Flicker</button>'
+        '<label>Show <select id="mode"><option value="colour">both in colours</option>'
+        '<option value="grey">grey: fixed or moving</option></select></label>'
         '<label id="mix-label" hidden>fixed <input type="range" id="mix-share" min="0" max="100" value="0" step="1"> moving</label></div>'
     )
 
@@ -83,7 +87,10 @@ def _view(plane: Plane, source: str, title: str, letter: float, blend: bool) -> 
     if height > _ROOM * letter:
         marks += [_letter(0.5 * letter, height / 2, left, "start", letter), _letter(width - 0.5 * letter, height / 2, right, "end", letter)]
     if height > _ROOM * letter and width > _ROOM * letter:
-        marks += [_letter(width / 2, 1.15 * letter, top, "middle", letter), _letter(width / 2, height - 0.5 * letter, bottom, "middle", letter)]
+        marks += [
+            _letter(width / 2, 1.15 * letter, top, "middle", letter),
+            _letter(width / 2, height - 0.5 * letter, bottom, "middle", letter),
+        ]
     marks += [_cross(plane, letter), _bar(plane, letter)]
     kind = ' class="blend"' if blend else ""
     return (
@@ -94,14 +101,16 @@ def _view(plane: Plane, source: str, title: str, letter: float, blend: bool) -> 
 
 def _letter(x: float, y: float, said: str, anchor: str, size: float) -> str:
     y += 0.36 * size if anchor in ("start", "end") else 0.0
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{"start" if anchor == "bar" else anchor}" style="font-size:{size:.1f}px">{text(said)}</text>'
+    anchor = "start" if anchor == "bar" else anchor
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="font-size:{size:.1f}px">{text(said)}</text>'
 
 
 def _cross(plane: Plane, letter: float) -> str:
     """Four short lines around the point where the three planes meet; the point itself stays free."""
     x, y = plane.cross
     gap, long = 0.7 * letter, 0.8 * letter
-    path = f"M{x - gap:.1f} {y:.1f}h-{long:.1f}M{x + gap:.1f} {y:.1f}h{long:.1f}M{x:.1f} {y - gap:.1f}v-{long:.1f}M{x:.1f} {y + gap:.1f}v{long:.1f}"
+    across = f"M{x - gap:.1f} {y:.1f}h-{long:.1f}M{x + gap:.1f} {y:.1f}h{long:.1f}"
+    path = f"{across}M{x:.1f} {y - gap:.1f}v-{long:.1f}M{x:.1f} {y + gap:.1f}v{long:.1f}"
     return f'<path d="{path}" stroke="#ffd54a" stroke-width="{0.11 * letter:.2f}" fill="none"/>'
 
 
@@ -118,5 +127,6 @@ def _bar(plane: Plane, letter: float) -> str:
     said = f"{length / 10:g} cm" if length >= 10 else f"{length:g} mm"
     return (
         f'<path d="{path}" stroke="#000" stroke-width="{0.28 * letter:.2f}" fill="none"/><path d="{path}" stroke="#fff" '
-        f'stroke-width="{0.12 * letter:.2f}" fill="none" data-bar="{length:g}"/>{_letter(x + 0.1 * letter, y - 0.5 * letter, said, "bar", 0.85 * letter)}'
+        f'stroke-width="{0.12 * letter:.2f}" fill="none" data-bar="{length:g}"/>'
+        f'{_letter(x + 0.1 * letter, y - 0.5 * letter, said, "bar", 0.85 * letter)}'
     )
