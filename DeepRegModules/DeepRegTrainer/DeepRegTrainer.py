@@ -36,13 +36,13 @@ class DeepRegTrainer(ScriptedLoadableModule):
         self.parent.dependencies = ["DeepReg"]
         self.parent.contributors = ["The DeepRegModules team"]
         self.parent.helpText = _(
-            "Learns features for Dense, Descent and Point Registration from a few labelled scans of your own: volumes with segmentations in the"
-            " scene, or files in a folder. A training can be watched, paused, resumed and cross-validated; its model is offered by the"
+            "Learns features for Dense, Descent and Point Registration from a few labelled scans of your own: volumes with segmentations"
+            " in the scene, or files in a folder. A training can be watched, paused, resumed and cross-validated; its model is offered by the"
             " methods' panels. Everything stays on this computer."
         )
         self.parent.acknowledgementText = _(
-            "After M. P. Heinrich (MICCAI 2019), M. Blendowski, L. Hansen and M. P. Heinrich (Medical Image Analysis 2021), and L. Hansen and"
-            " M. P. Heinrich (IPMI 2021), whose methods learn from labels alone."
+            "After M. P. Heinrich (MICCAI 2019), M. Blendowski, L. Hansen and M. P. Heinrich (Medical Image Analysis 2021), and"
+            " L. Hansen and M. P. Heinrich (IPMI 2021), whose methods learn from labels alone."
         )
 
 
@@ -102,9 +102,9 @@ class DeepRegTrainerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
     """Training without a panel, for scripts::
 
-        logic = DeepRegTrainerLogic()
-        result = logic.train([(volume, segmentation), ...], "dense", "my-liver", preset="quick", validate=1)
-        result["name"], result["best"]
+    logic = DeepRegTrainerLogic()
+    result = logic.train([(volume, segmentation), ...], "dense", "my-liver", preset="quick", validate=1)
+    result["name"], result["best"]
     """
 
     def __init__(self):
@@ -133,8 +133,8 @@ class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
         :param parameters: dictionary of options that differ from the preset.
         :param validate: how many scans are held out, or a list of their names.
         :param progress: called with the share done and a line.
-        :param more: ``spacing`` (mm; three numbers for points), ``modality``, ``moving_modality`` ("ct", "mr", "other"), ``about``, ``licence``,
-            ``start`` (name of a model), ``device``, ``skip_bad``.
+        :param more: ``spacing`` (mm; three numbers for points), ``modality``, ``moving_modality`` ("ct", "mr", "other"), ``about``,
+            ``licence``, ``start`` (name of a model), ``device``, ``skip_bad``.
         :return: dictionary: ``name`` of the model, ``model`` (its file), ``best`` (step, figure, value), ``steps``, ``seconds``, ``notes``.
         :raises RuntimeError: with a text that says what to do.
         """
@@ -146,7 +146,8 @@ class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
         """Train once a fold, and compare with MIND and with no registration on the scans that were held out.
 
         :param folds: in how many parts the scans are divided; the rest as in :meth:`train`.
-        :return: dictionary: ``rows``, each with ``pair``, ``label``, ``before``, ``mind``, ``learned`` (Dice, or mm for points); ``summary``; ``csv``.
+        :return: dictionary: ``rows``, each with ``pair``, ``label``, ``before``, ``mind``, ``learned`` (Dice, or mm for points);
+            ``summary``; ``csv``.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegTrainerLib.scripting import crossValidate

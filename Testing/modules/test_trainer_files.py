@@ -1,4 +1,4 @@
-"""Files of the trainer against SimpleITK's: scans of the scene under parents, labels that mean the same in all scans, the log of a training."""
+"""Files of the trainer against SimpleITK's: scans under parents, labels that mean the same in all of them, the log of a training."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def read(folder, what: str, name: str) -> sitk.Image:
     return sitk.ReadImage(str(folder / what / f"{name}.nii.gz"))
 
 
-@pytest.mark.parametrize("turn", [TURN, TURN * [1, 1, -1], np.diag([1.0, -1.0, -1.0]), np.eye(3)], ids=["oblique", "mirrored", "half turn", "plain"])
+@pytest.mark.parametrize(
+    "turn", [TURN, TURN * [1, 1, -1], np.diag([1.0, -1.0, -1.0]), np.eye(3)], ids=["oblique", "mirrored", "half turn", "plain"]
+)
 @pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32, np.float64])
 def test_nifti_files_are_read_by_simpleitk_where_the_voxels_are(tmp_path, turn, kind):
     from DeepRegTrainerLib import nifti
@@ -54,7 +56,11 @@ def test_nifti_files_are_read_by_simpleitk_where_the_voxels_are(tmp_path, turn, 
     for name in ("x.nii.gz", "y.nii"):
         image = sitk.ReadImage(str(tmp_path / name))
         assert np.array_equal(sitk.GetArrayFromImage(image), values.reshape(4, 5, 7)) and sitk.GetArrayFromImage(image).dtype == kind
-        for got, wanted in ((image.GetOrigin(), truth.GetOrigin()), (image.GetSpacing(), truth.GetSpacing()), (image.GetDirection(), truth.GetDirection())):
+        for got, wanted in (
+            (image.GetOrigin(), truth.GetOrigin()),
+            (image.GetSpacing(), truth.GetSpacing()),
+            (image.GetDirection(), truth.GetDirection()),
+        ):
             assert np.abs(np.array(got) - wanted).max() < 1e-5
     assert sorted(os.listdir(tmp_path)) == ["x.nii.gz", "y.nii"]
 

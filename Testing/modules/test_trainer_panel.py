@@ -13,7 +13,11 @@ import pytest
 from panels import opened
 from trainer_bench import FakeEngine, FakeProcess, add_scan
 
-LINES = [{"step": 10, "steps": 100, "loss": 2.0}, {"step": 20, "steps": 100, "loss": 1.5, "validation_dice": 0.4}, {"step": 30, "steps": 100, "loss": 1.2, "validation_dice": 0.3}]
+LINES = [
+    {"step": 10, "steps": 100, "loss": 2.0},
+    {"step": 20, "steps": 100, "loss": 1.5, "validation_dice": 0.4},
+    {"step": 30, "steps": 100, "loss": 1.2, "validation_dice": 0.3},
+]
 
 
 @pytest.fixture
@@ -85,7 +89,14 @@ def select(widget, name: str) -> None:
 def learned_nodes() -> dict[str, int]:
     import slicer
 
-    kinds = ("vtkMRMLTableNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode", "vtkMRMLVolumeNode", "vtkMRMLTransformNode", "vtkMRMLSegmentationNode")
+    kinds = (
+        "vtkMRMLTableNode",
+        "vtkMRMLPlotChartNode",
+        "vtkMRMLPlotSeriesNode",
+        "vtkMRMLVolumeNode",
+        "vtkMRMLTransformNode",
+        "vtkMRMLSegmentationNode",
+    )
     return {kind: len(slicer.util.getNodesByClass(kind)) for kind in kinds}
 
 
@@ -112,12 +123,12 @@ def test_scans_are_added_all_at_once_or_one_by_one(app, hands, widget):
 
     box = ui.scansTable.cellWidget(1, 1)
     hands.choose(box, "leave out")
-    assert ui.scansTable.item(1, 0).checkState() == qt.Qt.Unchecked and panel.rows()[1].role == "none"
+    assert ui.scansTable.item(1, 0).checkState() == qt.Qt.Unchecked and panel.scans.rows()[1].role == "none"
     ui.scansTable.item(1, 0).setCheckState(qt.Qt.Checked)
     assert box.currentText == "learn"
     ui.splitSpinBox.value = 2
     hands.click(ui.splitButton)
-    assert [row.role for row in panel.rows()] == ["learn", "validate", "learn", "validate"]
+    assert [row.role for row in panel.scans.rows()] == ["learn", "validate", "learn", "validate"]
     ui.scansTable.selectRow(3)
     hands.click(ui.removeButton)
     assert cells(ui.scansTable, 0) == ["anna", "bert", "carl"] and lone.GetScene() is not None
@@ -134,7 +145,7 @@ def test_scans_are_kept_with_the_scene_and_a_missing_volume_is_named(app, hands,
     assert widget.ui.scansTable.rowCount == 0
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     app.process_events()
-    assert [(row.name, row.role) for row in widget.panel.rows()] == [("anna", "learn"), ("bert", "learn"), ("carl", "validate")]
+    assert [(row.name, row.role) for row in widget.panel.scans.rows()] == [("anna", "learn"), ("bert", "learn"), ("carl", "validate")]
     slicer.mrmlScene.RemoveNode(slicer.util.getNode("bert"))
     app.process_events()
     assert widget.ui.scansTable.item(1, 3).text() == "its volume is not in the scene any more"
@@ -202,7 +213,9 @@ def test_a_folder_is_listed_and_roles_go_by_name(app, hands, widget, engine, tmp
 def test_points_learn_from_files_with_three_voxel_sizes(app, hands, widget, engine, tmp_path):
     ui = widget.ui
     hands.choose(ui.methodComboBox, "Points")
-    assert not ui.sourceComboBox.visible and ui.pointsWidget.visible and not ui.spacingWidget.visible and widget.panel.node.name == "my-points"
+    assert (
+        not ui.sourceComboBox.visible and ui.pointsWidget.visible and not ui.spacingWidget.visible and widget.panel.node.name == "my-points"
+    )
     ui.folderPathLineEdit.currentPath = str(tmp_path)
     ui.pointSpacingXSpinBox.value = 1.75
     estimate(app, hands, widget)
@@ -232,7 +245,9 @@ def test_the_estimate_comes_first_and_only_for_what_was_chosen(app, hands, estim
     import slicer
 
     segmentation, volume = slicer.util.getNode("anna organs"), slicer.util.getNode("anna")
-    slicer.util.updateSegmentBinaryLabelmapFromArray(np.ones((14, 18, 22), dtype=np.uint8), segmentation, segmentation.GetSegmentation().GetNthSegmentID(0), volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        np.ones((14, 18, 22), dtype=np.uint8), segmentation, segmentation.GetSegmentation().GetNthSegmentID(0), volume
+    )
     app.process_events()
     panel.training._onStart()
     assert panel.run is None and "Estimate first" in ui.startButton.toolTip and not ui.startButton.enabled
@@ -284,12 +299,18 @@ def test_a_training_from_start_to_the_model_in_the_other_panels(app, hands, esti
     assert panel.client.busy and not others[0].panel.client.busy and others[0].panel.client is not panel.client
     running.learns(*LINES)
     app.wait_for(lambda: panel.node.curveChart is not None, 5)
-    assert "Step 30, loss 1.2, validation Dice 0.300, best Dice 0.400 at step 20." == ui.figuresLabel.text and "70 s left" not in ui.stageLabel.text
+    assert (
+        "Step 30, loss 1.2, validation Dice 0.300, best Dice 0.400 at step 20." == ui.figuresLabel.text
+        and "70 s left" not in ui.stageLabel.text
+    )
     assert "step 30 of 100" in ui.stageLabel.text and "1:10 min left" in ui.stageLabel.text and ui.progressBar.value == 300
     assert panel.node.name and "running" in cells(ui.trainingsTable, 2)
     running.ends("finished", 100, best={"step": 20, "figure": "dice", "value": 0.4}, notes=["bert was small"])
     idle(app, estimated)
-    assert "100 of 100 steps in 1:01 min; best in validation: Dice 0.400 at step 20" in ui.resultLabel.text and "liver net" in ui.resultLabel.text
+    assert (
+        "100 of 100 steps in 1:01 min; best in validation: Dice 0.400 at step 20" in ui.resultLabel.text
+        and "liver net" in ui.resultLabel.text
+    )
     assert "bert was small" in ui.logTextEdit.toPlainText()
     assert others[0].ui.advancedCollapsibleButton.findChild(type(ui.methodComboBox), "featuresParameter").findData("liver net") >= 0
     assert others[1].panel.features.widget.findData("liver net") < 0  # that is no model of the Dense method
@@ -310,10 +331,19 @@ def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated
     assert slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNodeID() == chart.GetID()
     running.learns(*LINES[1:])
     app.wait_for(lambda: table.GetNumberOfRows() == 3, 5)
-    columns = {table.GetColumnName(n): [table.GetTable().GetColumn(n).GetValue(row) for row in range(3)] for n in range(table.GetNumberOfColumns())}
+    columns = {
+        table.GetColumnName(n): [table.GetTable().GetColumn(n).GetValue(row) for row in range(3)] for n in range(table.GetNumberOfColumns())
+    }
     assert columns["step"] == [10, 20, 30] and columns["loss (% of the first)"] == [100.0, 75.0, 60.0]
-    assert columns["loss"] == [2.0, 1.5, 1.2] and columns["validation Dice (%)"][1:] == [40.0, 30.0] and np.isnan(columns["validation Dice"][0])
-    assert [chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(chart.GetNumberOfPlotSeriesNodes())] == ["loss (% of the first)", "validation Dice (%)"]
+    assert (
+        columns["loss"] == [2.0, 1.5, 1.2]
+        and columns["validation Dice (%)"][1:] == [40.0, 30.0]
+        and np.isnan(columns["validation Dice"][0])
+    )
+    assert [chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(chart.GetNumberOfPlotSeriesNodes())] == [
+        "loss (% of the first)",
+        "validation Dice (%)",
+    ]
     # The scene may be closed: the training goes on, and its curve is drawn in the next one.
     slicer.mrmlScene.Clear()
     app.process_events()
@@ -333,7 +363,11 @@ def test_pause_resume_and_stop_with_the_best(app, hands, estimated, engine):
     running.ends("paused", 30)
     idle(app, estimated)
     assert "paused at step 30 of 100" in ui.resultLabel.text and not (running.folder / "control").exists()
-    assert cells(ui.trainingsTable, 2) == ["paused"] and cells(ui.trainingsTable, 3) == ["30 / 100"] and "my-descent" in ui.unfinishedLabel.text
+    assert (
+        cells(ui.trainingsTable, 2) == ["paused"]
+        and cells(ui.trainingsTable, 3) == ["30 / 100"]
+        and "my-descent" in ui.unfinishedLabel.text
+    )
     hands.click(ui.resumeButton)
     app.wait_for(lambda: sum(request["op"] == "train" for request in running.written) == 2, 5)
     assert running.asked["arguments"] == first  # so that the engine goes on exactly
@@ -376,7 +410,9 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
 
 def test_the_engine_refuses(app, hands, estimated, engine):
     running = begun(app, hands, estimated, engine)
-    running.says({"id": running.asked["id"], "kind": "error", "code": "input", "message": "2 scans are too few", "advice": "give at least 4"})
+    running.says(
+        {"id": running.asked["id"], "kind": "error", "code": "input", "message": "2 scans are too few", "advice": "give at least 4"}
+    )
     idle(app, estimated)
     assert estimated.ui.resultLabel.text == "2 scans are too few. Give at least 4." and cells(estimated.ui.trainingsTable, 2) == ["failed"]
 
@@ -448,13 +484,19 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     table = panel.node.evaluationTable
     found = [[table.GetTable().GetValue(row, column).ToString() for column in range(5)] for row in range(table.GetNumberOfRows())]
     assert [table.GetColumnName(n) for n in range(5)] == ["pair", "label", "before", "MIND", "learned"]
-    assert found[3:] == [["mean of all pairs", "liver", "0.4", "0.6", "0.7"], ["mean of all pairs", "spleen", "0.1", "0.3", "nan"], ["mean of all pairs", "all", "0.3", "0.5", "0.7"]]
+    assert found[3:] == [
+        ["mean of all pairs", "liver", "0.4", "0.6", "0.7"],
+        ["mean of all pairs", "spleen", "0.1", "0.3", "nan"],
+        ["mean of all pairs", "all", "0.3", "0.5", "0.7"],
+    ]
     assert "0.300 before, 0.500 with MIND, 0.700 with what was learned" in ui.evaluationLabel.text and "2 pairs" in ui.evaluationLabel.text
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
     app.dialogs.answer(str(tmp_path / "result.csv"))
     hands.click(ui.csvButton)
     lines = (tmp_path / "result.csv").read_text().splitlines()
-    assert lines[0] == "pair,label,before (Dice),MIND (Dice),learned (Dice)" and lines[2] == "anna - bert,spleen,0.1,0.3," and len(lines) == 7
+    assert (
+        lines[0] == "pair,label,before (Dice),MIND (Dice),learned (Dice)" and lines[2] == "anna - bert,spleen,0.1,0.3," and len(lines) == 7
+    )
     # The same scans can be trained on under that name without being written again.
     assert ui.startButton.enabled, ui.startButton.toolTip
     arguments = begun(app, hands, estimated, engine).asked["arguments"]
@@ -480,9 +522,14 @@ def test_models_are_exported_with_their_card_and_imported(app, hands, estimated,
     app.dialogs.answer(str(tmp_path / "given.safetensors"))
     hands.click(ui.importButton)
     app.wait_for(lambda: ui.modelComboBox.count == 2, 5)
-    assert ui.modelComboBox.currentText == "my-descent-2" and readCard(tmp_path / "models" / "my-descent-2.safetensors")["intended_use"] == "a test"
+    assert (
+        ui.modelComboBox.currentText == "my-descent-2"
+        and readCard(tmp_path / "models" / "my-descent-2.safetensors")["intended_use"] == "a test"
+    )
     # A training can begin with one of them.
-    assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network" and ui.startComboBox.findData("my-descent-2") > 0
+    assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network" and ui.startComboBox.findData(
+        "my-descent-2"
+    ) > 0
     (tmp_path / "bad.safetensors").write_bytes(b"nonsense")
     app.app.commandOptions().testingEnabled = False
     import qt
@@ -549,9 +596,28 @@ def test_the_keyboard_goes_through_the_panel_as_it_is_seen(app, widget):
         at = at.nextInFocusChain()
         if at.focusPolicy != qt.Qt.NoFocus and at.visible:
             chain.append(at.objectName)
-    wanted = ["methodComboBox", "presetComboBox", "nameLineEdit", "sourceComboBox", "addButton", "scansTable", "splitSpinBox", "modalityComboBox", "startComboBox",
-              "licenceLineEdit", "stepsParameter", "seedParameter", "estimateButton", "startButton", "trainingsTable", "resumeButton", "foldsSpinBox", "evaluateButton",
-              "modelComboBox", "importButton"]
+    wanted = [
+        "methodComboBox",
+        "presetComboBox",
+        "nameLineEdit",
+        "sourceComboBox",
+        "addButton",
+        "scansTable",
+        "splitSpinBox",
+        "modalityComboBox",
+        "startComboBox",
+        "licenceLineEdit",
+        "stepsParameter",
+        "seedParameter",
+        "estimateButton",
+        "startButton",
+        "trainingsTable",
+        "resumeButton",
+        "foldsSpinBox",
+        "evaluateButton",
+        "modelComboBox",
+        "importButton",
+    ]
     positions = [chain.index(name) for name in wanted]
     assert positions == sorted(positions), chain
 

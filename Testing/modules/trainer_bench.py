@@ -37,7 +37,9 @@ def add_scan(name: str, seed: int = 0, order: tuple[str, ...] = ORGANS, ijk: np.
         segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     for title in order:
         segment = segmentation.GetSegmentation().AddEmptySegment("", title)
-        slicer.util.updateSegmentBinaryLabelmapFromArray((labels == 1 + ORGANS.index(title)).astype(np.uint8), segmentation, segment, volume)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            (labels == 1 + ORGANS.index(title)).astype(np.uint8), segmentation, segment, volume
+        )
     return volume, segmentation
 
 
@@ -64,13 +66,22 @@ class FakeEngine(FakeProcess):
             return
         number, arguments = request["id"], request["arguments"]
         if request["op"] == "train-estimate":
-            names = sorted(path.name.removesuffix(".nii.gz") for folder in arguments["data"] for path in (Path(folder) / "images").glob("*"))
+            names = sorted(
+                path.name.removesuffix(".nii.gz") for folder in arguments["data"] for path in (Path(folder) / "images").glob("*")
+            )
             names = [name for name in names if name not in arguments.get("leave_out", [])]
-            self.result(number, {
-                "seconds": 754.0, "memory": 2.1e9, "free_memory": 8.0e9, "step_seconds": 0.5,
-                "scans": [{"name": name, "voxels": 5544, "labels": [1, 2]} for name in names if name not in self.bad],
-                "bad": [{"name": name, "problem": problem} for name, problem in self.bad.items() if name in names], **self.estimate,
-            })
+            self.result(
+                number,
+                {
+                    "seconds": 754.0,
+                    "memory": 2.1e9,
+                    "free_memory": 8.0e9,
+                    "step_seconds": 0.5,
+                    "scans": [{"name": name, "voxels": 5544, "labels": [1, 2]} for name in names if name not in self.bad],
+                    "bad": [{"name": name, "problem": problem} for name, problem in self.bad.items() if name in names],
+                    **self.estimate,
+                },
+            )
         elif request["op"] == "import-model":
             from deepreg_engine.errors import EngineError
             from deepreg_engine.jobs.operations import import_model
@@ -120,5 +131,12 @@ class FakeEngine(FakeProcess):
 
             model = str(self.folder / "model.safetensors")
             arguments = self.asked["arguments"]
-            write_model(model, ModelCard(arguments["name"], arguments["method"], "contrast-net", intended_use="a test"), {"w": np.ones(3, dtype=np.float32)})
-        self.result(self.asked["id"], {"state": state, "model": model, "step": step, "steps": 100, "best": None, "notes": [], "seconds": 61.0, **more})
+            write_model(
+                model,
+                ModelCard(arguments["name"], arguments["method"], "contrast-net", intended_use="a test"),
+                {"w": np.ones(3, dtype=np.float32)},
+            )
+        self.result(
+            self.asked["id"],
+            {"state": state, "model": model, "step": step, "steps": 100, "best": None, "notes": [], "seconds": 61.0, **more},
+        )

@@ -54,7 +54,7 @@ class EvaluationSection:
         problem = panel.beginProblem()
         if problem:
             return problem
-        used = sum(row.role != NONE and not row.problem for row in panel.rows())
+        used = sum(row.role != NONE and not row.problem for row in panel.scans.rows())
         if panel.node.folds > used:
             return _("{folds} folds need as many scans, and {used} are used: choose fewer folds").format(folds=panel.node.folds, used=used)
         if panel.prepared.begun and (panel.prepared.home / "cross-validation").exists():
@@ -135,13 +135,18 @@ class EvaluationSection:
         evaluation.show(self._panel.node.evaluationTable)
 
     def _onCsv(self, *_arguments: Any) -> None:
-        path = qt.QFileDialog.getSaveFileName(None, _("Export cross-validation"), f"{self._panel.node.evaluationTable.GetName()}.csv", "CSV (*.csv)")
+        path = qt.QFileDialog.getSaveFileName(
+            None, _("Export cross-validation"), f"{self._panel.node.evaluationTable.GetName()}.csv", "CSV (*.csv)"
+        )
         if not path:
             return
         try:
             Path(path).write_text(evaluation.asCsv(self._panel.node.evaluationTable), encoding="utf-8", newline="")
         except OSError as error:
-            slicer.util.errorDisplay(_("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror or error), windowTitle=_("Export cross-validation"))
+            slicer.util.errorDisplay(
+                _("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror or error),
+                windowTitle=_("Export cross-validation"),
+            )
 
     # -------------------------------------------------------------------- show
 

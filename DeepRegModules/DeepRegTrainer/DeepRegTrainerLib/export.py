@@ -41,7 +41,7 @@ class Exported:
 
 
 def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Exported]:
-    """Write scans; segments of one name get one value in all of them. What cannot be written is named in ``problems``, and the rest goes on.
+    """Write scans; segments of one name get one value in all of them. What cannot be written is named, and the rest goes on.
 
     Args:
         scans: to be written, all of them.
@@ -97,7 +97,11 @@ def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], fo
     try:
         yield from writeVolume(snapshot(scan.volume), str(files[0]), write=nifti.write)
         yield from writeVolume(
-            layer.shot, str(files[1]), labels=True, change=lambda piece: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)], write=nifti.write
+            layer.shot,
+            str(files[1]),
+            labels=True,
+            change=lambda piece: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)],
+            write=nifti.write,
         )
     except BaseException:
         for file in files:

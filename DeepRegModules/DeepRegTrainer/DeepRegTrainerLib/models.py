@@ -70,7 +70,12 @@ def described(card: dict[str, Any]) -> str:
     """A model's card as rich text."""
     figures = card.get("figures") or {}
     lines = (
-        (_("Method"), card.get("method")), (_("Trained on"), card.get("training_data")), (_("Date"), card.get("date")), (_("For"), card.get("intended_use")),
-        (_("Figures"), ", ".join(f"{name}: {value}" for name, value in figures.items())), (_("Licence"), card.get("licence")), (_("Origin"), card.get("origin")),
+        (_("Method"), card.get("method")),
+        (_("Trained on"), card.get("training_data")),
+        (_("Date"), card.get("date")),
+        (_("For"), card.get("intended_use")),
+        (_("Figures"), ", ".join(f"{name}: {value}" for name, value in figures.items())),
+        (_("Licence"), card.get("licence")),
+        (_("Origin"), card.get("origin")),
     )
     return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(str(text))}" for name, text in lines if text)

@@ -75,7 +75,9 @@ class ModelsSection:
             if Path(target).resolve() != path.resolve():
                 models.export(path, target)
         except OSError as error:
-            slicer.util.errorDisplay(_("Cannot write {path}: {reason}.").format(path=target, reason=error.strerror or error), windowTitle=_("Export model"))
+            slicer.util.errorDisplay(
+                _("Cannot write {path}: {reason}.").format(path=target, reason=error.strerror or error), windowTitle=_("Export model")
+            )
             return
         self._panel.training.log(_("written: {path}").format(path=target))
 

@@ -25,7 +25,8 @@ _PACKING = 1
 _LONGEST_AXIS = 32767
 _MILLIMETRES = 2
 _TYPES = {
-    "uint8": 2, "int16": 4, "int32": 8, "float32": 16, "float64": 64, "int8": 256, "uint16": 512, "uint32": 768, "int64": 1024, "uint64": 1280,
+    "uint8": 2, "int16": 4, "int32": 8, "float32": 16, "float64": 64,
+    "int8": 256, "uint16": 512, "uint32": 768, "int64": 1024, "uint64": 1280,
 }
 
 

@@ -23,12 +23,19 @@ from DeepRegTrainerLib.models_section import ModelsSection
 from DeepRegTrainerLib.preparing import Prepared, choicesOf, rolesOf
 from DeepRegTrainerLib.recipes import METHODS, Method
 from DeepRegTrainerLib.running import Run, suspendAll, trainingClient
-from DeepRegTrainerLib.scan_table import Row, ScanTable
-from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE, FolderRoles, SceneScan, SceneScans, labelledVolumes, split, structures
+from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE, SceneScans
+from DeepRegTrainerLib.scans_section import ScansSection
 from DeepRegTrainerLib.training_section import TrainingSection
 from DeepRegTrainerLib.trainings import folderName, rootFolder
 from DeepRegTrainerLib.trainings_section import TrainingsSection
 
+_FOLDER_HELP = _(
+    "A folder with labelled scans: images and labels with files of the same names; or fixed_images, fixed_labels, moving_images,"
+    " moving_labels; or a dataset.json of Learn2Reg."
+)
+_KEYPOINTS_HELP = _(
+    "A folder or zip file with .csv or .dat files of six columns: a point's place in one scan and in the other, in voxels."
+)
 # One has to be compared with another.
 _LEAST_SCANS = 2
 _SOURCES = (
@@ -58,14 +65,13 @@ class TrainerPanel:
         self.prepared: Prepared | None = None
         #: What runs: a training or a cross-validation.
         self.run: Run | None = None
-        self._listed: tuple[str, dict[str, str]] = ("", {})
-        self._problems: dict[str, str] = {}
         self._tags: list[Any] = []
         self._observer: tuple[Any, int] | None = None
         self._updating = False
         self.client = trainingClient()
         self.client.acquire(self)
         self._build()
+        self.scans = ScansSection(self)
         self.training = TrainingSection(self)
         self.evaluation = EvaluationSection(self)
         self.trainings = TrainingsSection(self)
@@ -78,7 +84,6 @@ class TrainerPanel:
         ui = self.ui
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(list(DEVICES))
-        self.table = ScanTable(ui.scansTable)
         self._boxes = {
             "method": ChoiceBox(ui.methodComboBox, tuple((method.name, method.title, method.help) for method in METHODS.values())),
             "source": ChoiceBox(ui.sourceComboBox, _SOURCES),
@@ -104,15 +109,7 @@ class TrainerPanel:
         ui.presetComboBox.connect("activated(int)", self._onPreset)
         ui.startComboBox.connect("activated(int)", lambda index: self._set("start", str(ui.startComboBox.itemData(index) or "")))
         ui.folderPathLineEdit.connect("currentPathChanged(QString)", lambda path: self._set("folder", str(path)))
-        ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolume)
-        ui.labelsSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.check())
-        ui.addButton.connect("clicked(bool)", self._onAdd)
-        ui.addAllButton.connect("clicked(bool)", self._onAddAll)
-        ui.removeButton.connect("clicked(bool)", self._onRemove)
-        ui.splitButton.connect("clicked(bool)", self._onSplit)
-        ui.scansTable.connect("itemSelectionChanged()", self.check)
         ui.setUpButton.connect("clicked(bool)", lambda *_args: slicer.util.selectModule("DeepReg"))
-        self.table.changed.connect(self._setRoles)
         modelsChanged.connect(self._onModels)
 
     # ---------------------------------------------------------- parameter sets
@@ -147,7 +144,7 @@ class TrainerPanel:
     def setParameterNode(self, node: Any) -> None:
         """Show another parameter set; None shows none."""
         if self.node is not None and node is not None and self.node.parameterNode is node.parameterNode:
-            self._onNodeModified()
+            self.refresh()
             return
         self.training.cancelEstimate()
         if self.node is not None:
@@ -156,8 +153,7 @@ class TrainerPanel:
             if self._observer is not None:
                 self._observer[0].RemoveObserver(self._observer[1])
         self.node, self._tags, self._observer = node, [], None
-        self._problems = {}
-        self.prepare(None)
+        self.refuse({})
         if node is None:
             return
         mrml = node.parameterNode
@@ -166,12 +162,12 @@ class TrainerPanel:
         if not node.name:
             node.name = self._freeName(node.method)
         self._tags = [node.connectGui(self.ui), *(form.connectTo(node, name) for name, form in self.forms.items())]
-        self._observer = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onNodeModified))
+        self._observer = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, self.refresh))
         if self.ui.parameterNodeSelector.currentNode() is not mrml:
             self.ui.parameterNodeSelector.setCurrentNode(mrml)
         self._fillPresets()
-        self._onNodeModified()
-        self._onVolume(self.ui.volumeSelector.currentNode())
+        self.refresh()
+        self.scans.onVolume(self.ui.volumeSelector.currentNode())
         self.training.showCurve()
 
     def _onParameterSet(self, node: Any) -> None:
@@ -188,7 +184,8 @@ class TrainerPanel:
         if self.node is not None and not self._updating:
             setattr(self.node, name, value)
 
-    def _onNodeModified(self, *_arguments: Any) -> None:
+    def refresh(self, *_arguments: Any) -> None:
+        """Show what the parameter set says."""
         node, ui = self.node, self.ui
         if node is None or self._updating:
             return
@@ -209,16 +206,20 @@ class TrainerPanel:
         """Show what has to be chosen for the present method and source."""
         ui, points, folder = self.ui, self.method.ofPoints, self.source == "folder"
         for widget, shown in (
-            (ui.sceneWidget, not folder), (ui.folderWidget, folder), (ui.imagesWidget, not points), (ui.movingWidget, folder and not points),
-            (ui.spacingWidget, not points), (ui.pointsWidget, points), (ui.sourceComboBox, not points), (ui.sourceLabel, not points),
-            (ui.removeButton, not folder), *((page, name == self.node.method) for name, page in self._pages.items()),
+            (ui.sceneWidget, not folder),
+            (ui.folderWidget, folder),
+            (ui.imagesWidget, not points),
+            (ui.movingWidget, folder and not points),
+            (ui.spacingWidget, not points),
+            (ui.pointsWidget, points),
+            (ui.sourceComboBox, not points),
+            (ui.sourceLabel, not points),
+            (ui.removeButton, not folder),
+            *((page, name == self.node.method) for name, page in self._pages.items()),
         ):
             widget.setVisible(shown)
         ui.folderLabel.text = _("Keypoints:") if points else _("Folder:")
-        ui.folderPathLineEdit.toolTip = ui.folderLabel.toolTip = (
-            _("A folder or zip file with .csv or .dat files of six columns: a point's place in one scan and in the other, in voxels.") if points
-            else _("A folder with labelled scans: images and labels with files of the same names; or fixed_images, fixed_labels, moving_images, moving_labels; or a dataset.json of Learn2Reg.")
-        )
+        ui.folderPathLineEdit.toolTip = ui.folderLabel.toolTip = _KEYPOINTS_HELP if points else _FOLDER_HELP
 
     # ------------------------------------------------------------------ recipe
 
@@ -255,7 +256,9 @@ class TrainerPanel:
         if box.currentIndex != index:
             box.setCurrentIndex(index)
         if recipe is None:
-            self.ui.presetHelpLabel.text = _("The recipe {name} is not in this version; its options are kept.").format(name=self.node.preset)
+            self.ui.presetHelpLabel.text = _("The recipe {name} is not in this version; its options are kept.").format(
+                name=self.node.preset
+            )
             return
         changed = [words(name) for name, value in self.values().items() if recipe.values.get(name) != value]
         more = _(" Changed under Advanced: {names}.").format(names=", ".join(changed)) if changed else ""
@@ -273,7 +276,7 @@ class TrainerPanel:
         box.setCurrentIndex(offered.index(name))
 
     def _onModels(self) -> None:
-        self._onNodeModified()
+        self.refresh()
 
     def _onBox(self, name: str, value: str) -> None:
         node = self.node
@@ -293,7 +296,7 @@ class TrainerPanel:
             mrml.EndModify(state)
         self._fillPresets()
         self._apply(self.method.recipe(preset) or self.method.recipe("standard"))
-        self._onNodeModified()
+        self.refresh()
 
     def _freeName(self, method: str) -> str:
         """A name that neither a model nor a training has."""
@@ -303,82 +306,31 @@ class TrainerPanel:
             name = models.freeName(f"my-{method}-{number}")
         return name
 
-    # ------------------------------------------------------------------- scans
-
-    def sceneScans(self) -> list[SceneScan]:
-        """The scans of the scene that are used."""
-        return [scan for scan in SceneScans(self.node.parameterNode).all() if scan.role != NONE]
-
-    def _onVolume(self, volume: Any) -> None:
-        """Choose the segmentation that belongs to a volume."""
-        labels = next((labels for other, labels in labelledVolumes() if other is volume), None)
-        if labels is not None:
-            self.ui.labelsSelector.setCurrentNode(labels)
-        self.check()
-
-    def _onAdd(self, *_arguments: Any) -> None:
-        SceneScans(self.node.parameterNode).add(self.ui.volumeSelector.currentNode(), self.ui.labelsSelector.currentNode())
-        self._onNodeModified()
-
-    def _onAddAll(self, *_arguments: Any) -> None:
-        scans = SceneScans(self.node.parameterNode)
-        there = {scan.volume.GetID() for scan in scans.all() if scan.volume is not None}
-        new = [pair for pair in labelledVolumes() if pair[0].GetID() not in there]
-        for volume, labels in new:
-            scans.add(volume, labels)
-        self._onNodeModified()
-        if not new:
-            self.training.say(_("No volume was added: no other volume of the scene is the reference volume of a segmentation. Add them one by one."), bad=False)
-
-    def _onRemove(self, *_arguments: Any) -> None:
-        SceneScans(self.node.parameterNode).remove(set(self.table.selected()))
-        self._onNodeModified()
-
-    def _onSplit(self, *_arguments: Any) -> None:
-        used = [row.key for row in self.table.rows if row.role != NONE]
-        chosen = split(used, self.ui.splitSpinBox.value)
-        self._setRoles({key: VALIDATE if key in chosen else LEARN for key in used})
-
-    def _setRoles(self, roles: dict[str, str]) -> None:
-        mrml = self.node.parameterNode
-        (FolderRoles(mrml).set if self.source == "folder" else SceneScans(mrml).setRoles)(roles)
-        self._onNodeModified()
-
-    def rows(self) -> list[Row]:
-        """The scans as they are shown."""
-        mrml = self.node.parameterNode
-        if self.source == "folder":
-            roles = FolderRoles(mrml)
-            return [Row(name, name, roles.of(name), labels, self._problems.get(name, "")) for name, labels in self._known().items()]
-        return [
-            Row(scan.key, scan.name, scan.role, structures(scan.labels), scan.problem or self._problems.get(scan.key, ""))
-            for scan in SceneScans(mrml).all()
-        ]
-
-    def _known(self) -> dict[str, str]:
-        """Scans of the chosen folder that were seen in it, with their labels."""
-        folder, known = self._listed
-        return known if folder == self.node.folder else {}
-
     # -------------------------------------------------------------- can it begin
 
     def arguments(self) -> dict[str, Any]:
         """What the worker is asked for, apart from folders and the scene's scans."""
         node, method = self.node, self.method
-        found: dict[str, Any] = {"method": node.method, "name": node.name.strip(), "parameters": self.values(), "device": node.device, "skip_bad": node.skipBad}
+        found: dict[str, Any] = {
+            "method": node.method,
+            "name": node.name.strip(),
+            "parameters": self.values(),
+            "device": node.device,
+            "skip_bad": node.skipBad,
+        }
         if method.ofPoints:
             found["spacing"] = [node.pointSpacingX, node.pointSpacingY, node.pointSpacingZ]
         else:
             found.update(spacing=node.spacing, modality=node.modality, moving_modality=node.movingModality)
         found.update({name: getattr(node, name).strip() for name in ("about", "licence", "start") if getattr(node, name).strip()})
         if self.source == "folder":
-            rows = self.rows()
+            rows = self.scans.rows()
             found["data"] = [node.folder]
             found["validation"] = [row.name for row in rows if row.role == VALIDATE]
             found["leave_out"] = [row.name for row in rows if row.role == NONE]
         elif self.prepared is not None and self.prepared.exported is not None:
             found["data"] = list(self.prepared.data)
-            found.update(rolesOf(self.prepared.exported, self.sceneScans()))
+            found.update(rolesOf(self.prepared.exported, self.scans.used()))
         return found
 
     def choices(self) -> str:
@@ -386,28 +338,21 @@ class TrainerPanel:
         arguments = self.arguments()
         if self.source == "scene":
             arguments.pop("data", None)
-        return choicesOf(arguments, self.sceneScans() if self.source == "scene" else None)
+        return choicesOf(arguments, self.scans.used() if self.source == "scene" else None)
 
     def prepare(self, prepared: Prepared | None) -> None:
         """Take what an estimate has found; what was known before goes."""
         if self.prepared is not None and self.prepared is not prepared:
             self.prepared.discard()
         self.prepared = prepared
-        if prepared is None:
-            return
-        bad = prepared.bad()
-        if prepared.exported is not None:
-            keys = {name: key for key, name in prepared.exported.files.items()}
-            self._problems = {**prepared.exported.problems, **{keys[name]: problem for name, problem in bad.items() if name in keys}}
-        else:
-            seen = {str(scan["name"]): ", ".join(map(str, scan.get("labels") or [])) for scan in prepared.estimate.get("scans") or []}
-            self._listed = (self.node.folder, {**self._known(), **seen, **{name: self._known().get(name, "") for name in bad}})
-            self._problems = bad
-            prepared.choices = self.choices()  # now that it is known which names are left out
+        if prepared is not None:
+            self.scans.take(prepared)
+            if prepared.exported is None:
+                prepared.choices = self.choices()  # now that it is known which names are left out
 
     def refuse(self, problems: dict[str, str]) -> None:
         """Show what is wrong with scans that were not written."""
-        self._problems = problems
+        self.scans.problems = problems
         self.prepare(None)
 
     def estimateProblem(self) -> str:
@@ -424,9 +369,9 @@ class TrainerPanel:
                 return _("choose the file or folder with the keypoints") if self.method.ofPoints else _("choose the folder with the scans")
             if not Path(self.node.folder).exists():
                 return _("{path} does not exist: choose another").format(path=self.node.folder)
-        elif len(self.sceneScans()) < _LEAST_SCANS:
+        elif len(self.scans.used()) < _LEAST_SCANS:
             return _("add at least {count} scans, each a volume with its segmentation").format(count=_LEAST_SCANS)
-        rows = self.rows()
+        rows = self.scans.rows()
         if rows and not any(row.role == LEARN for row in rows):
             return _("no scan is left to learn from: change what they are for in the table")
         return ""
@@ -441,14 +386,15 @@ class TrainerPanel:
         prepared, name = self.prepared, self.node.name.strip()
         if prepared is None or prepared.choices != self.choices():
             return _("press Estimate first: it looks at the scans, and says what a training will take")
-        bad = [row.name for row in self.rows() if row.problem and row.role != NONE]
+        bad = [row.name for row in self.scans.rows() if row.problem and row.role != NONE]
         if bad and not self.node.skipBad:
             return _("scans have problems ({names}): take their tick away, or tick Go on without them").format(names=", ".join(bad))
         needed, free = (prepared.estimate.get(key) for key in ("memory", "free_memory"))
         if needed and free and needed > free:
-            return _("this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free: choose larger voxels or smaller options under Advanced").format(
-                needed=needed / 1e9, free=free / 1e9
-            )
+            return _(
+                "this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free:"
+                " choose larger voxels, or smaller options under Advanced"
+            ).format(needed=needed / 1e9, free=free / 1e9)
         if not name:
             return _("give the model a name")
         if prepared.begun and prepared.home.name != folderName(name):
@@ -462,12 +408,7 @@ class TrainerPanel:
         node, ui = self.node, self.ui
         if node is None or slicer.mrmlScene.IsClosing():
             return
-        rows = self.rows()
-        self.table.show(rows)
-        ui.addButton.setEnabled(ui.volumeSelector.currentNode() is not None and ui.labelsSelector.currentNode() is not None)
-        ui.removeButton.setEnabled(bool(self.table.selected()))
-        used = sum(row.role != NONE for row in rows)
-        ui.splitButton.setEnabled(used > 1)
+        self.scans.check()
         ui.setUpButton.setVisible(bool(missingPackages()))
         for section in (self.training, self.evaluation, self.trainings):
             section.check()

@@ -138,7 +138,9 @@ class Preparation:
         prepared = self._prepared
         if prepared.exported is not None and not prepared.exported.files:
             problems = "; ".join(f"{self._nameOf(key)}: {problem}" for key, problem in prepared.exported.problems.items())
-            self._fail(JobError("input", _("no scan can be used ({problems})").format(problems=problems), _("correct them, or choose others")))
+            self._fail(
+                JobError("input", _("no scan can be used ({problems})").format(problems=problems), _("correct them, or choose others"))
+            )
             return
         self.progressed.emit(_WRITING, _("looking at the scans"), None)
         arguments = {**self._arguments, "data": prepared.data, "folder": str(prepared.home / "training"), "skip_bad": True}
@@ -173,7 +175,9 @@ def rolesOf(exported: Exported, scans: list[SceneScan]) -> dict[str, list[str]]:
 
 def choicesOf(arguments: dict[str, Any], scans: list[SceneScan] | None) -> str:
     """What an estimate is for: the scans that are used, and the arguments that it depends on."""
-    about = {key: value for key, value in arguments.items() if key not in ("name", "about", "licence", "validation", "leave_out", "skip_bad")}
+    about = {
+        key: value for key, value in arguments.items() if key not in ("name", "about", "licence", "validation", "leave_out", "skip_bad")
+    }
     return json.dumps([about, None if scans is None else [scan.stamp() for scan in scans]], sort_keys=True)
 
 

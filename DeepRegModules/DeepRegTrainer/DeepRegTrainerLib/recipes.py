@@ -52,9 +52,14 @@ class Method:
         try:
             from deepreg_engine.learning.presets import training_presets
         except ImportError:
-            def training_presets(_m): return [("quick", "Quick try", "some minutes", {"steps": 200}), ("standard", "Standard", "the options as they are", {})]
+
+            def training_presets(_m):
+                return [("quick", "Quick try", "some minutes", {"steps": 200}), ("standard", "Standard", "the options as they are", {})]
+
         default = self.options()
-        return [Recipe(name, title, about, default.replaced(changes).to_dict()) for name, title, about, changes in training_presets(self.name)]
+        return [
+            Recipe(name, title, about, default.replaced(changes).to_dict()) for name, title, about, changes in training_presets(self.name)
+        ]
 
     def recipe(self, name: str) -> Recipe | None:
         """The preset of that name."""
@@ -64,8 +69,24 @@ class Method:
 METHODS = {
     method.name: method
     for method in (
-        Method("dense", _("Dense"), _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."), options.DenseTraining),
-        Method("descent", _("Descent"), _("Features for Descent Registration that look alike in scans of different contrast, from labelled scans."), options.DescentTraining),
-        Method("points", _("Points"), _("Features for Point Registration, from corresponding keypoints of pairs of scans."), options.PointTraining, ofPoints=True),
+        Method(
+            "dense",
+            _("Dense"),
+            _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."),
+            options.DenseTraining,
+        ),
+        Method(
+            "descent",
+            _("Descent"),
+            _("Features for Descent Registration that look alike in scans of different contrast, from labelled scans."),
+            options.DescentTraining,
+        ),
+        Method(
+            "points",
+            _("Points"),
+            _("Features for Point Registration, from corresponding keypoints of pairs of scans."),
+            options.PointTraining,
+            ofPoints=True,
+        ),
     )
 }

@@ -99,8 +99,10 @@ class Run:
             self._client.cancel(self._job)
 
     def suspend(self) -> None:
-        """Pause now, without the event loop: the application closes."""
+        """Pause now, without the event loop: the application closes. Nobody hears of it."""
         self._end()
+        for signal in (self.progressed, self.figures, self.logged, self.finished, self.failed):
+            signal.clear()
         if self._job is not None and not self._job.over and self.training.operation == TRAIN and self._client.running:
             try:
                 self.training.say(PAUSE)

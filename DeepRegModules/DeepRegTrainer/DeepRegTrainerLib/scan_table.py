@@ -69,7 +69,9 @@ class ScanTable:
         widget.verticalHeader().setVisible(False)
         widget.verticalHeader().setDefaultSectionSize(26)
         header = widget.horizontalHeader()
-        for column, mode in enumerate((qt.QHeaderView.Interactive, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)):
+        for column, mode in enumerate(
+            (qt.QHeaderView.Interactive, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)
+        ):
             header.setSectionResizeMode(column, mode)
         for column, width in ((_NAME, 130), (_ROLE, 92), (_LABELS, 92)):
             widget.setColumnWidth(column, width)

@@ -40,7 +40,6 @@ class SceneScan:
             return _("{what} is not in the scene any more").format(what=what)
         return ""
 
-
     def stamp(self) -> list[Any]:
         """Changes when what would be written of the scan does."""
         if self.problem:
@@ -147,7 +146,7 @@ class FolderRoles:
 
 
 def labelledVolumes() -> list[tuple[Any, Any]]:
-    """Volumes of the scene with their labels: those that a segmentation names as its reference geometry, in the order of the segmentations."""
+    """Volumes of the scene with their labels: those that a segmentation names as its reference geometry."""
     found: dict[str, tuple[Any, Any]] = {}
     for segmentation in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         volume = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())

@@ -21,8 +21,14 @@ from DeepRegTrainerLib.trainings import EVALUATE, TRAIN, Training, begin, rootFo
 
 
 def train(
-    scans: Any, method: str, name: str, preset: str = "standard", parameters: dict[str, Any] | None = None, validate: int | list[str] = 0,
-    progress: Callable[[float, str], None] | None = None, **more: Any,
+    scans: Any,
+    method: str,
+    name: str,
+    preset: str = "standard",
+    parameters: dict[str, Any] | None = None,
+    validate: int | list[str] = 0,
+    progress: Callable[[float, str], None] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """Learn features, and put the model among the user's own.
 
@@ -50,8 +56,14 @@ def train(
 
 
 def crossValidate(
-    scans: Any, method: str, name: str, folds: int = 5, preset: str = "standard", parameters: dict[str, Any] | None = None,
-    progress: Callable[[float, str], None] | None = None, **more: Any,
+    scans: Any,
+    method: str,
+    name: str,
+    folds: int = 5,
+    preset: str = "standard",
+    parameters: dict[str, Any] | None = None,
+    progress: Callable[[float, str], None] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """Compare what can be learned from scans with MIND and with no registration; see :func:`train`.
 
@@ -98,7 +110,11 @@ def _prepared(
         bad.update({chosen[int(key)].name: problem for key, problem in prepared.exported.problems.items()})
     if bad and not arguments["skip_bad"]:
         prepared.discard()
-        raise RuntimeError("scans cannot be used ({}): correct them, or give skip_bad=True".format("; ".join(f"{each}: {problem}" for each, problem in bad.items())))
+        raise RuntimeError(
+            "scans cannot be used ({}): correct them, or give skip_bad=True".format(
+                "; ".join(f"{each}: {problem}" for each, problem in bad.items())
+            )
+        )
     if chosen is not None:
         arguments.update(rolesOf(prepared.exported, chosen))
     elif not isinstance(validate, int):

@@ -69,7 +69,7 @@ class TrainingSection:
         """Write the scans of the scene, look at all of them, and say what a training will take."""
         panel = self._panel
         panel.refuse({})
-        scans = panel.sceneScans() if panel.source == "scene" else None
+        scans = panel.scans.used() if panel.source == "scene" else None
         self._preparation = preparation = Preparation(panel.choices(), rootFolder(), scans, panel.arguments(), panel.client)
         preparation.progressed.connect(self._onProgress)
         preparation.finished.connect(self._onEstimated)
@@ -107,7 +107,7 @@ class TrainingSection:
         prepared = panel.prepared
         if prepared is None or self.running is not None or prepared.choices != panel.choices():
             return ""
-        estimate, rows = prepared.estimate, panel.rows()
+        estimate, rows = prepared.estimate, panel.scans.rows()
         good = [row for row in rows if not row.problem]
         counts = {role: sum(row.role == role for row in good) for role in (LEARN, VALIDATE)}
         bad = [row.name for row in rows if row.problem and row.role in (LEARN, VALIDATE)]
@@ -198,7 +198,11 @@ class TrainingSection:
             texts.append(_("loss {loss:.4g}").format(loss=last["loss"]))
         if best is not None:
             latest = next(line[best[1]] for line in reversed(lines) if line.get(best[1]) is not None)
-            texts.append(_("validation {latest}, best {best} at step {step}").format(latest=curve.said(best[1], latest), best=curve.said(best[1], best[2]), step=best[0]))
+            texts.append(
+                _("validation {latest}, best {best} at step {step}").format(
+                    latest=curve.said(best[1], latest), best=curve.said(best[1], best[2]), step=best[0]
+                )
+            )
         _show(self.ui.figuresLabel, sentence(", ".join(texts)))
         self._panel.check()
 
@@ -229,7 +233,9 @@ class TrainingSection:
     def _ended(self, training: Training, result: dict[str, Any]) -> str:
         step, steps = result.get("step"), result.get("steps")
         if training.state == "paused":
-            return _("{name} is paused at step {step} of {steps}. Select it under Trainings and press Resume to go on.").format(name=training.name, step=step, steps=steps)
+            return _("{name} is paused at step {step} of {steps}. Select it under Trainings and press Resume to go on.").format(
+                name=training.name, step=step, steps=steps
+            )
         text = _("{name}: {step} of {steps} steps").format(name=training.name, step=step, steps=steps)
         if result.get("seconds"):
             text += _(" in {time}").format(time=clock(result["seconds"]))
@@ -319,4 +325,3 @@ class TrainingSection:
 def _show(label: Any, text: str) -> None:
     label.text = text
     label.setVisible(bool(text))
-

@@ -149,7 +149,9 @@ def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> T
         arguments: of the operation, without the folder.
     """
     folder = home / _FOLDERS[operation]
-    training = Training(folder, operation, name, {**arguments, "folder": str(folder)}, request=home / _REQUEST, known=_read(home / _REQUEST))
+    training = Training(
+        folder, operation, name, {**arguments, "folder": str(folder)}, request=home / _REQUEST, known=_read(home / _REQUEST)
+    )
     training.save()
     return training
 
@@ -167,10 +169,18 @@ def findTrainings(root: Path) -> list[Training]:
                 folder = home / _FOLDERS[operation]
                 # The folder may have been moved since, with all that is in it.
                 arguments = _moved(entry["arguments"], folder)
-                found.append(Training(
-                    folder, operation, str(entry.get("name") or home.name), arguments, str(entry.get("state") or ""), added=str(entry.get("added") or ""),
-                    request=home / _REQUEST, known=known,
-                ))
+                found.append(
+                    Training(
+                        folder,
+                        operation,
+                        str(entry.get("name") or home.name),
+                        arguments,
+                        str(entry.get("state") or ""),
+                        added=str(entry.get("added") or ""),
+                        request=home / _REQUEST,
+                        known=known,
+                    )
+                )
         written = _read(home / _STATE)  # of the command line
         if not known and isinstance(written.get("arguments"), dict):
             arguments = {**written["arguments"], "folder": str(home)}

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 _NAME, _KIND, _STATE, _STEP, _WHEN = range(5)
 _STATES = {
-    "": _("not begun"), "running": _("interrupted"), "paused": _("paused"), "stopped": _("stopped"), "finished": _("finished"), "failed": _("failed"),
+    "": _("not begun"),
+    "running": _("interrupted"),
+    "paused": _("paused"),
+    "stopped": _("stopped"),
+    "finished": _("finished"),
+    "failed": _("failed"),
 }
 
 
@@ -105,7 +110,9 @@ class TrainingsSection:
         return _("{state}, model {name}").format(state=text, name=training.added) if training.added else text
 
     def _showUnfinished(self) -> None:
-        waiting = [training for training in self._trainings if training.unfinished and not self._isRunning(training) and not training.isElsewhere]
+        waiting = [
+            training for training in self._trainings if training.unfinished and not self._isRunning(training) and not training.isElsewhere
+        ]
         names = ", ".join(training.name for training in waiting[:3]) + (", ..." if len(waiting) > 3 else "")
         text = _("Not finished: {names}. Select one and press Resume to go on where it was left.").format(names=names) if waiting else ""
         self.ui.unfinishedLabel.text = text
@@ -118,7 +125,11 @@ class TrainingsSection:
         if training is None:
             return dict.fromkeys(("resume", "keep", "delete"), _("select a training first"))
         here = _("it is running") if self._isRunning(training) or training.isElsewhere else ""
-        busy = _("a training is running: wait for its end, pause it or stop it") if self._panel.run is not None or self._panel.training.preparing else ""
+        busy = (
+            _("a training is running: wait for its end, pause it or stop it")
+            if self._panel.run is not None or self._panel.training.preparing
+            else ""
+        )
         missing = missingPackages()
         lacks = _("not installed: {names}").format(names=", ".join(missing)) if missing else ""
         over = "" if training.unfinished or self._canShow(training) else _("it is over")
@@ -140,7 +151,9 @@ class TrainingsSection:
             button.setEnabled(not problem)
             button.toolTip = sentence(problem) or self._help[name]
         training = self.selected
-        self.ui.resumeButton.text = _("Show results") if training is not None and self._canShow(training) and not training.unfinished else _("Resume")
+        self.ui.resumeButton.text = (
+            _("Show results") if training is not None and self._canShow(training) and not training.unfinished else _("Resume")
+        )
 
     def _onResume(self, *_arguments: Any) -> None:
         training = self.selected
@@ -155,7 +168,9 @@ class TrainingsSection:
 
     def _onDelete(self, *_arguments: Any) -> None:
         training = self.selected
-        what = _("Delete {name} with its exported scans, its log and its checkpoint?\n\n{folder}").format(name=training.name, folder=training.folder)
+        what = _("Delete {name} with its exported scans, its log and its checkpoint?\n\n{folder}").format(
+            name=training.name, folder=training.folder
+        )
         if training.model is not None and not training.added:
             what += "\n\n" + _("Its model is not among your own: it goes too.")
         if not slicer.util.confirmOkCancelDisplay(what, windowTitle=_("Delete training")):
@@ -166,7 +181,10 @@ class TrainingsSection:
         try:
             remove(training)
         except OSError as error:
-            slicer.util.errorDisplay(_("Cannot delete {folder}: {reason}.").format(folder=training.folder, reason=error.strerror or error), windowTitle=_("Delete training"))
+            slicer.util.errorDisplay(
+                _("Cannot delete {folder}: {reason}.").format(folder=training.folder, reason=error.strerror or error),
+                windowTitle=_("Delete training"),
+            )
         self.refresh()
         self._panel.check()
 
