@@ -138,7 +138,7 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     assert np.allclose(world(panel.node.movingPoints), before) and landmarks.pairs.notes[number].startswith("proposed")
     assert np.allclose(agrees(), first)
     for _ in range(2):
-        panel.sections["landmarkFiles"].actions["redo"].trigger()
+        hands.click(ui.redoButton)
     assert np.allclose(world(panel.node.movingPoints), after) and "9 of 10 pairs count" in ui.summaryLabel.text
     agrees()
 

@@ -159,13 +159,13 @@ def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
     assert "mm" in bar.GetTitleText() and bar.GetVisibility2D() and bar.GetVisibility3D()
     longest = np.linalg.norm(scene["vectors"], axis=1).max()
     assert display.GetScalarRange()[0] == 0.0 and display.GetScalarRange()[1] == pytest.approx(longest, rel=0.1)
-    with_bar = right_edge(manager)
+    with_bar = edge(manager, "right")
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
-    assert bar_of(scene["transform"]) is None and np.count_nonzero(with_bar != right_edge(manager)) > 500
+    assert bar_of(scene["transform"]) is None and np.count_nonzero(with_bar != edge(manager, "right")) > 500
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
-    assert np.array_equal(with_bar, right_edge(manager))
+    assert np.array_equal(with_bar, edge(manager, "right"))
     for choice, title, ends in (("displacement", "displacement (mm)", None), ("Jacobian", "Jacobian", 2.0)):
         hands.choose(ui.mapComboBox, choice)
         settle(app, widget)
@@ -175,12 +175,20 @@ def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
             assert shown.GetWindowLevelMin() + shown.GetWindowLevelMax() == pytest.approx(ends)
             middle = np.zeros(4)
             shown.GetColorNode().GetColor(shown.GetColorNode().GetNumberOfColors() // 2, middle)
-            assert middle[3] == 0.0  # where nothing changes, the image is seen as it is
+            assert middle[:3].max() < 0.1  # where nothing changes, the image shows through
+        # It is drawn where the map is: the left part of the view is another one without it.
+        with_bar = edge(manager, "left")
+        hands.click(ui.colorBarsCheckBox)
+        app.process_events(0.1)
+        assert np.count_nonzero(with_bar != edge(manager, "left")) > 300
+        hands.click(ui.colorBarsCheckBox)
+        app.process_events(0.1)
 
 
-def right_edge(manager) -> np.ndarray:
-    """What is drawn in the right part of a slice view."""
+def edge(manager, side: str) -> np.ndarray:
+    """What is drawn in the left or right third of a slice view."""
     from slicer_testing.pictures import pixels, screenshot
 
     image = pixels(screenshot(manager.sliceWidget("Red").sliceView()))
-    return image[:, int(0.7 * image.shape[1]):]
+    third = image.shape[1] // 3
+    return image[:, -third:] if side == "right" else image[:, :third]

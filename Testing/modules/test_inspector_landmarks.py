@@ -344,7 +344,7 @@ def test_outliers_are_unticked_and_brought_back(app, hands, widget):
     assert landmarks.pairs.used.tolist() == [True] * 7 + [False, False] and "7 of 9 pairs count" in widget.ui.summaryLabel.text
     assert not actions["untick"].enabled
     hands.click(widget.ui.undoButton)
-    assert landmarks.pairs.used.all() and not widget.ui.undoButton.enabled and actions["redo"].enabled
+    assert landmarks.pairs.used.all() and not widget.ui.undoButton.enabled and widget.ui.redoButton.enabled
 
 
 def test_two_transforms_side_by_side(app, widget):

@@ -13,34 +13,33 @@ from deepreg_slicer.volumes import newNode
 
 # Blue over yellow to red, all bright: they are seen on black and on grey.
 _STOPS = np.array([[80, 120, 255], [60, 190, 235], [130, 220, 120], [245, 225, 70], [250, 150, 50], [235, 70, 50]]) / 255.0
-# Below 1, at 1, above 1. What changes little is left as the image below shows it.
-_SMALLER, _SAME, _LARGER = np.array([[60, 120, 255, 255], [255, 255, 255, 0], [255, 80, 50, 255]]) / 255.0
+# From far below 1 over 1 to far above: dark where nothing changes, so that the image shows through; told apart without red and green too.
+_CHANGES = np.array([[150, 215, 255], [40, 110, 255], [10, 10, 12], [225, 60, 20], [255, 210, 90]]) / 255.0
 _ROLE = "deepRegColors"
-_FONT = 12
+_SHADES = 256
+_FONT = 11
 #: Where colour bars stand, as shares of a view's width and height: two kinds can be seen at once without covering each other.
 PLACES = {"left": (0.04, 0.88), "right": (0.96, 0.88), "right, below": (0.96, 0.08)}
 
 
-def _made(role: str, name: str, colors: np.ndarray) -> Any:
-    """A colour table with a role; made once a scene, from colours (N, 4)."""
+def _made(role: str, name: str, stops: np.ndarray) -> Any:
+    """A colour table with a role; made once a scene, from colours (N, 3) evenly apart."""
     for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
         if node.GetAttribute(_ROLE) == role:
             return node
     node = newNode("vtkMRMLColorTableNode", name)
     node.SetAttribute(_ROLE, role)
     node.SetTypeToUser()
-    node.SetNumberOfColors(len(colors))
-    for number, color in enumerate(colors):
-        node.SetColor(number, str(number), *color.tolist())
+    node.SetNumberOfColors(_SHADES)
+    for number, place in enumerate(np.linspace(0, len(stops) - 1, _SHADES)):
+        node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), stops[:, channel])) for channel in range(3)))
     node.SetHideFromEditors(True)
     return node
 
 
 def lengthColors() -> Any:
     """The colours of lengths: blue for none, red at the end of the range."""
-    place = np.linspace(0, len(_STOPS) - 1, 256)
-    colors = [np.interp(place, range(len(_STOPS)), _STOPS[:, channel]) for channel in range(3)]
-    return _made("length", _("Length"), np.stack([*colors, np.ones(256)], axis=1))
+    return _made("length", _("Length"), _STOPS)
 
 
 def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
@@ -52,10 +51,8 @@ def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
 
 
 def jacobianColors() -> Any:
-    """Blue below the middle of the range, red above, and nothing of either in the middle."""
-    place = np.linspace(-1.0, 1.0, 257)
-    colors = [np.interp(place, (-1.0, -0.04, 0.04, 1.0), (_SMALLER[channel], _SMALLER[channel], _LARGER[channel], _LARGER[channel])) for channel in range(3)]
-    return _made("jacobian", _("Jacobian"), np.stack([*colors, np.clip(1.25 * np.abs(place), 0.0, 1.0)], axis=1))
+    """Blue below the middle of the range, red above, dark in the middle."""
+    return _made("jacobian", _("Jacobian"), _CHANGES)
 
 
 def jacobianSpan(jacobian: np.ndarray) -> float:
@@ -65,7 +62,7 @@ def jacobianSpan(jacobian: np.ndarray) -> float:
     return next((span for span in (0.1, 0.2, 0.5) if most <= span), 1.0)
 
 
-def showBar(display: Any, on: bool, title: str = "", place: str = "right", digits: int = 1) -> None:
+def showBar(display: Any, on: bool, title: str = "", place: str = "right", digits: int = 1, in2D: bool = True) -> None:
     """Show a colour bar for what a display node draws, in the views in which it is drawn.
 
     Args:
@@ -74,11 +71,13 @@ def showBar(display: Any, on: bool, title: str = "", place: str = "right", digit
         title: above the bar, with the unit.
         place: a name of :data:`PLACES`.
         digits: behind the point.
+        in2D: whether to show it in slice views too.
     """
     logic = getattr(slicer, "vtkSlicerColorLogic", None)
     if display is None or not hasattr(logic, "AddDefaultColorLegendDisplayNode"):
         return
     bar = logic.GetColorLegendDisplayNode(display)
+    isNew = bar is None
     if bar is None:
         bar = logic.AddDefaultColorLegendDisplayNode(display) if on else None
     if bar is None:
@@ -89,11 +88,17 @@ def showBar(display: Any, on: bool, title: str = "", place: str = "right", digit
         bar.SetLabelFormat(f"%.{digits}f")
         bar.SetNumberOfLabels(5)
         bar.SetMaxNumberOfColors(256)
-        bar.SetSize(0.12, 0.36)
+        bar.SetSize(0.1, 0.32)
         bar.SetPosition(*PLACES[place])
         for text in (bar.GetTitleTextProperty(), bar.GetLabelTextProperty()):
             text.SetFontSize(_FONT)
-    bar.SetVisibility2D(on)
+    bar.SetVisibility2D(on and in2D)
     bar.SetVisibility3D(on)
     bar.SetVisibility(on)
     bar.EndModify(state)
+    if isNew and display.IsA("vtkMRMLVolumeDisplayNode"):
+        # Slice views look up which volumes they show at the end of a batch; those that were made since the last one do not know it yet.
+        slicer.mrmlScene.StartState(slicer.vtkMRMLScene.BatchProcessState)
+        slicer.mrmlScene.EndState(slicer.vtkMRMLScene.BatchProcessState)
+    else:
+        bar.Modified()  # views look whether what it explains is shown in them

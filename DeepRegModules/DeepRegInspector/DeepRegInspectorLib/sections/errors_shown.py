@@ -29,7 +29,11 @@ class ErrorsShownSection(Section):
 
     def onParameters(self, changed: set[str]) -> None:
         if self.ui.vectorsButton.checked and self.node.vectors is not None:
-            showBar(self.node.vectors.GetDisplayNode(), self.node.colorBars, _("error (mm)"), "right, below")
+            self._showBar()
+
+    def _showBar(self) -> None:
+        # Side by side slices are narrow, and the 3D view is beside them.
+        showBar(self.node.vectors.GetDisplayNode(), self.node.colorBars, _("error (mm)"), "right, below", in2D=not views.isSideBySide())
 
     def refresh(self) -> None:
         node = self.node
@@ -60,7 +64,7 @@ class ErrorsShownSection(Section):
             node.vectorScale = charts.suitableScale(pairs)
         charts.fillVectors(node.vectors, pairs, node.vectorScale)
         node.vectors.GetDisplayNode().SetVisibility(True)
-        showBar(node.vectors.GetDisplayNode(), node.colorBars, _("error (mm)"), "right, below")
+        self._showBar()
         views.assign(node.fixedPoints, node.movingPoints, node.vectors)
 
     def _onHistogram(self, *_arguments: Any) -> None:

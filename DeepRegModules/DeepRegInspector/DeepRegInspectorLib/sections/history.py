@@ -22,7 +22,7 @@ _State = tuple[tuple[str, tuple[float, float, float], str, bool], ...]
 
 
 class HistorySection(Section):
-    """The button Undo. It comes after the section that measures the pairs."""
+    """The buttons Undo and Redo. It comes after the section that measures the pairs."""
 
     name = "history"
 
@@ -34,6 +34,7 @@ class HistorySection(Section):
         self._observed: list[tuple[Any, int]] = []
         self._dragging = False
         self.ui.undoButton.connect("clicked(bool)", lambda _checked: self.undo())
+        self.ui.redoButton.connect("clicked(bool)", lambda _checked: self.redo())
 
     def forget(self) -> None:
         self._before, self._after, self._dragging = [], [], False
@@ -62,11 +63,7 @@ class HistorySection(Section):
 
     def enable(self) -> None:
         self.allow(self.ui.undoButton, bool(self._before), _("Nothing was done to these landmarks yet."))
-
-    @property
-    def canRedo(self) -> bool:
-        """Whether something was taken back that can be done again."""
-        return bool(self._after)
+        self.allow(self.ui.redoButton, bool(self._after), _("Nothing was taken back."))
 
     def undo(self) -> None:
         """Take back the last step."""

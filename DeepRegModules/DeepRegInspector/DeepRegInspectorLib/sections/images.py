@@ -54,6 +54,7 @@ class ImagesSection(Section):
         self.flicker.setInterval(_FLICKER)
         self.flicker.connect("timeout()", self.onFlicker)
         self._flickerOn = False
+        self._barShown: tuple[Any, ...] = ()
         self.ui.overlaySlider.connect("valueChanged(double)", lambda _value: self._onMix())
         self.overlay.changed.connect(self._onOverlay)
         self.map.changed.connect(self._onMap)
@@ -87,7 +88,7 @@ class ImagesSection(Section):
         self.map.show(self.node.map)
 
     def onParameters(self, changed: set[str]) -> None:
-        if self.node.map != "none" and self.maps is not None and self.node.mapVolume is not None:
+        if self._barShown != (self.node.colorBars, self.node.map):
             self._showBar()
 
     def enable(self) -> None:
@@ -273,9 +274,9 @@ class ImagesSection(Section):
             display.SetWindowLevelMinMax(0.0, longest)
             display.SetAndObserveColorNodeID(lengthColors().GetID())
             colors = _("Colours from 0 to {longest:.1f} mm").format(longest=longest)
-        self._showBar()
         label = self._folds(maps) if jacobian and maps.folded else None
         views.setLayers(node.fixedVolume, node.mapVolume, self.ui.overlaySlider.value / 100.0, label)
+        self._showBar()
         grid = _("the transform's own grid") if maps.own else _("the grid of the fixed volume")
         spacing = " \u00d7 ".join(f"{s:.3g}" for s in maps.geometry.spacing)
         text = self._mapText(figures)
@@ -287,10 +288,12 @@ class ImagesSection(Section):
     def _showBar(self) -> None:
         """The colour bar of the map: seen where the map is."""
         node = self.node
-        if node.map == "jacobian":
-            showBar(node.mapVolume.GetDisplayNode(), node.colorBars, _("Jacobian"), "left", 2)
-        else:
-            showBar(node.mapVolume.GetDisplayNode(), node.colorBars, _("displacement (mm)"), "left")
+        if node.mapVolume is None:
+            return
+        on = node.colorBars and node.map != "none" and self.maps is not None
+        title, digits = (_("Jacobian"), 2) if node.map == "jacobian" else (_("displacement (mm)"), 1)
+        self._barShown = (node.colorBars, node.map)
+        showBar(node.mapVolume.GetDisplayNode(), on, title, "left", digits)
 
     def _folds(self, maps: fields.Maps) -> Any:
         """A label map of the folded voxels, in magenta."""

@@ -1,4 +1,4 @@
-"""The menu of what is done to all landmarks: redo, outliers, files."""
+"""The menu of what is done to all landmarks: outliers, partners, files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class LandmarkFilesSection(Section):
         menu = qt.QMenu(self.ui.pointsMenuButton)
         self.actions: dict[str, Any] = {}
         for name, title, slot in (
-            ("redo", _("Redo"), lambda: self.context.sections["history"].redo()),
             ("untick", _("Take the ticks from outliers"), lambda: self.context.sections["landmarks"].untickOutliers()),
             ("propose", _("Propose partners of points that have none"), lambda: self.context.sections["picking"].proposeMissing()),
             ("importFixed", _("Import fixed landmarks..."), lambda: self._onImport("fixed")),
@@ -52,7 +51,6 @@ class LandmarkFilesSection(Section):
     def enable(self) -> None:
         fixed, moving = definedIndices(self.node.fixedPoints), definedIndices(self.node.movingPoints)
         pairs = self.context.sections["landmarks"].pairs
-        self.actions["redo"].setEnabled(self.context.sections["history"].canRedo)
         self.actions["untick"].setEnabled(bool((pairs.outliers & pairs.used).any()))
         self.actions["propose"].setEnabled(self.context.volumes() and len(fixed) > len(moving))
         self.actions["exportFixed"].setEnabled(bool(fixed))

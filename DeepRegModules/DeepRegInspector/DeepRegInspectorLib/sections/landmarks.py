@@ -62,7 +62,10 @@ class LandmarksSection(Section):
         if self.context.sections["picking"].takeNew() and len(self.pairs):
             self.table.mark(len(self.pairs) - 1)
             views.jumpMoving(self.context.sections["sideBySide"].seenMoving(self.pairs.moving[-1]))
-        self.ui.summaryLabel.text = self._summary()
+        label = self.ui.summaryLabel
+        label.text = self._summary()
+        # A form gives a label with wrapped lines more than it needs, and takes it from the table above.
+        label.setMinimumHeight(label.heightForWidth(label.width))
 
     def _otherDistances(self) -> np.ndarray | None:
         node = self.node

@@ -49,6 +49,7 @@ class SideBySideSection(Section):
             views.setLayers(node.fixedVolume, None, 0.0)
         views.assign(node.fixedPoints, node.movingPoints, node.vectors)
         self._link() if on else self._unlink()
+        self.context.refreshSoon()
 
     def jump(self, fixed: np.ndarray, moving: np.ndarray) -> None:
         """Bring the views to a pair.
