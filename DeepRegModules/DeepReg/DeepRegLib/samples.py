@@ -68,17 +68,21 @@ def makePhantom(anatomy: str, seed: int = 0, modalityPair: str | None = None) ->
     client = workerClient()
     with tempfile.TemporaryDirectory(prefix="phantom-", dir=client.scratch()) as folder:
         arguments = {"anatomy": anatomy, "folder": folder, "seed": int(seed), **({"modality_pair": modalityPair} if modalityPair else {})}
-        return load(waitForJob(client.submit("phantom", arguments)), anatomy)
+        made = waitForJob(client.submit("phantom", arguments))
+        taken = slicer.mrmlScene.GetFirstNodeByName(f"{anatomy} fixed") is not None  # several patients are told apart
+        return load(made, anatomy, f"{anatomy} {seed}" if taken else anatomy)
 
 
-def load(made: dict[str, Any], name: str) -> dict[str, Any]:
-    """Load the files of a phantom."""
+def load(made: dict[str, Any], anatomy: str, name: str = "") -> dict[str, Any]:
+    """Load the files of a phantom, under names that begin with ``name``, by default the anatomy's."""
+    name = name or anatomy
     files, labels = made["files"], {int(value): title for value, title in made["labels"].items()}
     nodes = {}
     for side in ("fixed", "moving"):
         nodes[side] = slicer.util.loadVolume(files[side], {"name": f"{name} {side}", "show": False})
-        showInWindow(nodes[side], name)
+        showInWindow(nodes[side], anatomy)
         nodes[f"{side}Labels"] = loadSegmentation(files[f"{side}_labels"], f"{name} {side} organs", labels)
+        nodes[f"{side}Labels"].SetReferenceImageGeometryParameterFromVolumeNode(nodes[side])
         nodes[f"{side}Landmarks"] = loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
     slicer.util.setSliceViewerLayers(background=nodes["fixed"], foreground=nodes["moving"], foregroundOpacity=0.5, fit=True)
     for node in nodes.values():
