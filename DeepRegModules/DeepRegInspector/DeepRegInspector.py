@@ -110,6 +110,7 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         logic.landmarkErrors(transform, fixedPoints, movingPoints)["after"]["mean"]
         logic.jacobian(transform, fixedVolume)["folded"]
         logic.compare({"dense": a, "points": b}, fixedVolume, fixedPoints=p, movingPoints=q)
+        logic.writeReport("/tmp/report.html", transform, fixedVolume, movingVolume, fixedPoints, movingPoints)
 
     A transform is a node that takes the moving volume onto the fixed one when it is applied to it. Positions are RAS mm in the world;
     parent transforms of all nodes are honoured.
@@ -184,6 +185,37 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         from DeepRegInspectorLib.fields import inverseConsistency
 
         return inverseConsistency(transform, inverse, fixedVolume)
+
+    def writeReport(
+        self, path, transform, fixedVolume, movingVolume, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None,
+        inverse=None, title="", patientName="", position=None, limits=None, figures=True,
+    ):
+        """Write the report: one HTML file with its pictures inside that works offline and prints on two A4 pages::
+
+            content = logic.writeReport("/tmp/report.html", transform, fixed, moving, points, partners, limits={"tre_median": (1.0, 2.0)})
+            print({entry["title"]: entry["rating"] for entry in content["ratings"]})
+
+        :param path: of the page; one that is there is replaced, by a whole one or not at all.
+        :param fixedPoints, movingPoints: point lists in pairs. Pairs whose fixed point is not selected do not count.
+        :param fixedLabels, movingLabels: segmentations, or label maps.
+        :param inverse: transform of the other direction, for inverse consistency.
+        :param title: heading of the page.
+        :param patientName: shown on the page. Without it no name is shown, and the patient's name that the scene knows is hidden wherever
+            it occurs.
+        :param position: where the slices are, RAS mm; without it where the tissue is deformed most.
+        :param limits: limits of the traffic lights, green and amber: of tre_median, tre_95, dice, folding, jacobian_min, jacobian_max,
+            inverse_95.
+        :param figures: whether to write NAME_figures.json and NAME_figures.csv beside it.
+        :return: what the JSON file holds: ``ratings``, ``figures``, ``inputs``, ``run``, ``views``, ``notes``.
+        :raises RuntimeError: with a text that says what to do; then nothing was written.
+        """
+        from DeepRegInspectorLib.report import ReportInputs, writeReport
+
+        inputs = ReportInputs(
+            transform, fixedVolume, movingVolume, fixedPoints, movingPoints, fixedLabels, movingLabels, inverse, title=title,
+            patientName=patientName, position=position, limits=limits or {},
+        )
+        return writeReport(inputs, path, figures)
 
     def compare(self, transforms, fixedVolume=None, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None):
         """The same figures for several transforms of one pair.

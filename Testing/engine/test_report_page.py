@@ -333,11 +333,14 @@ def test_the_command_writes_and_says_what_it_found(scene, tmp_path):
         "CT",
         "--title",
         "A title",
+        "--note",
+        "motion in the <fixed> scan",
     )
     content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert "Inverse consistency, 95 %" in out and "red: outside limits" in out and f"written: {'  '.join(files)}" in out
     assert (
-        content["title"] == "A title" and content["inputs"]["fixed"]["modality"] == "CT" and content["views"]["point_lps"] == [-1, -50, 20]
+        content["title"] == "A title" and content["notes"] == ["motion in the <fixed> scan"]
+        and content["inputs"]["fixed"]["modality"] == "CT" and content["views"]["point_lps"] == [-1, -50, 20]
     )
     assert content["views"]["windows"][0] == [-200, 300] and "patient" not in content
     outcome = call(
@@ -408,9 +411,8 @@ def test_in_a_browser(report, tmp_path):
     with Browser() as browser:
         browser.open(folder / "r.html")
         opacity = "getComputedStyle(document.querySelector('#pair .after')).opacity"
-        moved = (
-            "(() => {{ const part = document.getElementById('{}'); part.value = '{}'; part.dispatchEvent(new Event('input')); return {}; }})()"
-        )
+        input_ = "part.dispatchEvent(new Event('input'))"
+        moved = "(() => {{ const part = document.getElementById('{}'); part.value = '{}'; " + input_ + "; return {}; }})()"
         assert float(browser.ask(opacity)) == 1.0 and browser.ask("document.getElementById('time-said').textContent") == "shown: after"
         seen = {}
         for value, expected in ((0, 0.0), (40, 0.4), (100, 1.0)):

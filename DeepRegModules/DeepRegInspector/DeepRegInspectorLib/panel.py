@@ -34,6 +34,7 @@ from DeepRegInspectorLib.sections.landmark_files import LandmarkFilesSection
 from DeepRegInspectorLib.sections.landmarks import LandmarksSection
 from DeepRegInspectorLib.sections.overlap import OverlapSection
 from DeepRegInspectorLib.sections.picking import PickingSection
+from DeepRegInspectorLib.sections.report import ReportSection
 from DeepRegInspectorLib.sections.side_by_side import SideBySideSection
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -48,6 +49,7 @@ SECTIONS: tuple[type[Section], ...] = (
     DeformationSection,
     OverlapSection,
     ExplanationSection,
+    ReportSection,
 )
 
 _POINT_EVENTS = (

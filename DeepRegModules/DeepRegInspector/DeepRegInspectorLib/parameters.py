@@ -39,6 +39,10 @@ class InspectorParameterNode:
     explainStage: str
     explainOpacity: Annotated[float, WithinRange(0.0, 100.0), Default(80.0)]
     explain3D: bool
+    reportTitle: str
+    reportCrosshair: bool
+    reportFigures: Annotated[bool, Default(True)]
+    reportLimits: str
     # What was made, to be used again.
     vectors: slicer.vtkMRMLModelNode
     chart: slicer.vtkMRMLPlotChartNode

@@ -79,6 +79,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     shown.add_argument("--run-report", metavar="JSON", help="what register wrote with --report: method, parameters, model")
     shown.add_argument("--title", default="Registration report", metavar="TEXT", help="title of the page")
     shown.add_argument("--patient-name", metavar="TEXT", help="show this name (default: none)")
+    shown.add_argument("--note", action="append", default=[], metavar="TEXT", help="a line under the notes; may be repeated")
     shown.add_argument("--hide", action="append", default=[], metavar="TEXT", help="a name that must not occur anywhere; may be repeated")
     for side in ("fixed", "moving"):
         shown.add_argument(f"--{side}-name", metavar="TEXT", help=f"name of the {side} image (default: its file's)")
@@ -95,7 +96,13 @@ def run(options: argparse.Namespace) -> None:
     """Write the report."""
     from deepreg_engine.jobs.report import ReportRequest, run_report
 
-    others = {"patient": options.patient_name or "", "private": tuple(options.hide), "point": options.at, "limits": _limits(options.limit)}
+    others = {
+        "patient": options.patient_name or "",
+        "private": tuple(options.hide),
+        "remarks": tuple(options.note),
+        "point": options.at,
+        "limits": _limits(options.limit),
+    }
     given = {name: value for name, value in vars(options).items() if name in _SAME and value is not None}
     request = ReportRequest(**given, **others)
     content = run_report(request)

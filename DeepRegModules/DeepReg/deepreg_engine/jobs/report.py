@@ -70,6 +70,7 @@ class ReportRequest:
         fixed_window, moving_window: values from black to white; by default they are chosen.
         point: where the views are, LPS mm; by default the tissue that is deformed most, or the middle of the mask.
         limits: key of a figure to its limits of green and amber, see :data:`deepreg_engine.reporting.limits.LIMITS`.
+        remarks: what a reader should know beyond that; they stand under the notes.
         application: the program that asks, with its version.
     """
 
@@ -99,6 +100,7 @@ class ReportRequest:
     moving_window: tuple[float, float] | None = None
     point: tuple[float, float, float] | None = None
     limits: dict[str, tuple[float, float]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     application: str = ""
 
     def inputs(self) -> list[str | None]:
@@ -290,7 +292,7 @@ def _content(
         "limits_source": SOURCE,
         "figures": measured.figures,
         "views": where,
-        "notes": [without_paths(note, request.inputs()) for note in (*pair.notes, *odd)],
+        "notes": [without_paths(note, request.inputs()) for note in (*request.remarks, *pair.notes, *odd)],
     }
     content = plain(content)
     words = private_words(request.private)

@@ -1,0 +1,266 @@
+"""The report of what is inspected: the nodes as files, the worker that measures and draws, and the page it writes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import slicer
+
+from deepreg_engine.geometry.points import PointSet, write_points
+from deepreg_slicer.cooperative import Cooperative
+from deepreg_slicer.labels import writeComparison
+from deepreg_slicer.provenance import readReport
+from deepreg_slicer.signals import Signal
+from deepreg_slicer.volumes import NodeError, snapshot, worldGeometry, writeVolume
+from deepreg_slicer.waiting import waitUntilFree
+from deepreg_slicer.worker_client import workerClient
+from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
+from DeepRegInspectorLib.mapping import FLIP, belowTransform, isBelow
+from DeepRegInspectorLib.overlap import writeTransform
+
+#: What the engine's report needs to know of a run; the rest is large, and measured anew.
+_OF_RUN = (
+    "method", "preset", "parameters", "engine", "created", "device", "features", "alignment", "seconds", "notes", "inverse", "inputs",
+)
+# Of the time: the files for the worker.
+_EXPORT = 0.3
+
+
+@dataclass
+class ReportInputs:
+    """What a report is about.
+
+    Args:
+        transform: takes the moving volume onto the fixed one when it is applied to it.
+        fixedVolume, movingVolume: the volumes.
+        fixedPoints, movingPoints: point lists; pairs whose fixed point is not selected do not count.
+        fixedLabels, movingLabels: segmentations, or label maps.
+        inverse: transform of the other direction.
+        title: of the page.
+        patientName: shown; "" shows none, and hides the patient's name wherever it occurs.
+        position: where the views are, RAS mm; None chooses.
+        limits: of the traffic lights: key to green and amber.
+    """
+
+    transform: Any
+    fixedVolume: Any
+    movingVolume: Any
+    fixedPoints: Any = None
+    movingPoints: Any = None
+    fixedLabels: Any = None
+    movingLabels: Any = None
+    inverse: Any = None
+    title: str = ""
+    patientName: str = ""
+    position: Any = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+
+def figuresFiles(path: str) -> tuple[str, str]:
+    """The files with the figures of a page: JSON and CSV beside it."""
+    stem = os.path.splitext(path)[0]
+    return f"{stem}_figures.json", f"{stem}_figures.csv"
+
+
+def patientsOf(*nodes: Any) -> tuple[str, list[str]]:
+    """The name of the patient that nodes are of, "" if it is not known; and all names and numbers that the scene knows of their patients."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    constants = slicer.vtkMRMLSubjectHierarchyConstants
+    found, names = [], []
+    for node in nodes:
+        item = hierarchy.GetItemByDataNode(node) if hierarchy is not None and node is not None else 0
+        patient = hierarchy.GetItemAncestorAtLevel(item, constants.GetDICOMLevelPatient()) if item else 0
+        if not patient:
+            continue
+        name = hierarchy.GetItemAttribute(patient, constants.GetDICOMPatientNameAttributeName())
+        number = hierarchy.GetItemAttribute(patient, constants.GetDICOMPatientIDAttributeName())
+        found += [text for text in (name, number, hierarchy.GetItemName(patient)) if text]
+        names.append(name or hierarchy.GetItemName(patient))
+    return next((name for name in names if name), ""), list(dict.fromkeys(found))
+
+
+def _modality(volume: Any) -> str:
+    """As its DICOM series says; "" if it came from elsewhere."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(volume) if hierarchy is not None else 0
+    return hierarchy.GetItemAttribute(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()) if item else ""
+
+
+def _window(volume: Any) -> list[float] | None:
+    """Values from black to white as the volume is shown now."""
+    display = volume.GetDisplayNode()
+    if display is None or not display.IsA("vtkMRMLScalarVolumeDisplayNode"):
+        return None
+    low, high = float(display.GetWindowLevelMin()), float(display.GetWindowLevelMax())
+    return [low, high] if np.isfinite([low, high]).all() and low < high else None
+
+
+class ReportRun:
+    """One report: export, measure and draw, write.
+
+    Args:
+        inputs: what it is about.
+        path: of the page.
+        figures: whether to write its figures beside it.
+
+    Signals: ``progressed(fraction)``; at the end one of ``finished(content)``, with what the JSON file holds, and ``failed(text)``.
+    """
+
+    def __init__(self, inputs: ReportInputs, path: str, figures: bool) -> None:
+        self.progressed, self.finished, self.failed = Signal(), Signal(), Signal()
+        self._inputs, self._path, self._figures = inputs, os.path.abspath(path), figures
+        self._folder = ""
+        self._job: Any = None
+        self._work: Cooperative | None = None
+        self._client = workerClient()
+
+    def start(self) -> None:
+        self._client.acquire(self)
+        self._folder = tempfile.mkdtemp(prefix="report-", dir=self._client.scratch())
+        self._work = Cooperative(self._export())
+        self._work.finished.connect(self._submit)
+        self._work.failed.connect(lambda error: self._fail(str(error)))
+        self._work.start()
+
+    def cancel(self) -> None:
+        """End without a report; nothing is written."""
+        if self._work is not None:
+            self._work.stop()
+        if self._job is not None and not self._job.over:
+            self._client.cancel(self._job)
+        self._close()
+
+    # ------------------------------------------------------------------ export
+
+    def _export(self) -> Generator[float, None, dict[str, Any]]:
+        inputs, remarks = self._inputs, []
+        if inputs.fixedVolume is None or inputs.movingVolume is None:
+            raise NodeError("choose the fixed and the moving volume: the report shows them")
+        arguments: dict[str, Any] = {"output": self._path, **self._names(remarks)}
+        if self._figures:
+            arguments["json"], arguments["csv"] = figuresFiles(self._path)
+        fixed, moving = snapshot(inputs.fixedVolume), snapshot(inputs.movingVolume)
+        moving.toWorld = belowTransform(inputs.movingVolume, inputs.transform)
+        grids = {}
+        for side, shot in (("fixed", fixed), ("moving", moving)):
+            arguments[side] = self._file(f"{side}.nrrd")
+            grids[side] = yield from writeVolume(shot, arguments[side])
+        self.progressed.emit(_EXPORT / 3.0)
+        arguments["transform"] = yield from writeTransform(inputs.transform, worldGeometry(fixed)[0], self._file("transform"))
+        if inputs.inverse is not None:
+            arguments["inverse"] = yield from writeTransform(inputs.inverse, grids["moving"], self._file("inverse"))
+        self.progressed.emit(2.0 * _EXPORT / 3.0)
+        arguments.update(self._landmarks(remarks))
+        if inputs.fixedLabels is not None and inputs.movingLabels is not None:
+            arguments.update((yield from self._labels(remarks)))
+        run = readReport(inputs.transform)
+        if run is not None and "method" in run and "parameters" in run:
+            arguments["run_report"] = {key: run[key] for key in _OF_RUN if key in run}
+        return {**arguments, "remarks": remarks}
+
+    def _names(self, remarks: list[str]) -> dict[str, Any]:
+        """What the page says without measuring."""
+        inputs = self._inputs
+        _name, known = patientsOf(inputs.fixedVolume, inputs.movingVolume)
+        named = {
+            "fixed_name": inputs.fixedVolume.GetName(), "moving_name": inputs.movingVolume.GetName(),
+            "transform_name": inputs.transform.GetName(),
+            "fixed_modality": _modality(inputs.fixedVolume), "moving_modality": _modality(inputs.movingVolume),
+            "fixed_window": _window(inputs.fixedVolume), "moving_window": _window(inputs.movingVolume),
+            "patient": inputs.patientName, "private": [] if inputs.patientName else known,
+            "limits": {key: list(pair) for key, pair in inputs.limits.items()},
+            "application": f"3D Slicer {slicer.app.applicationVersion}",
+        }
+        if inputs.title:
+            named["title"] = inputs.title
+        if inputs.position is not None:
+            named["point"] = (np.asarray(inputs.position, dtype=np.float64) * FLIP).tolist()
+        if inputs.transform.GetParentTransformNode() is not None:
+            remarks.append("the transform is below another one: what they do together was measured")
+        return named
+
+    def _landmarks(self, remarks: list[str]) -> dict[str, str]:
+        inputs = self._inputs
+        pairs = pairsOf(inputs.fixedPoints, inputs.movingPoints, inputs.transform)
+        used = np.flatnonzero(pairs.used)
+        if len(used) < len(pairs):
+            remarks.append(f"{len(pairs) - len(used)} of {len(pairs)} landmark pairs are not selected and do not count")
+        if pairs.unpaired and len(pairs):
+            remarks.append(f"{pairs.unpaired} landmarks have no partner and do not count")
+        proposed = sum(pairs.notes[number].startswith(PROPOSED) for number in used)
+        if proposed:
+            remarks.append(f"{proposed} landmark partners are only proposed by the image and were not looked at: their errors say little")
+        if not len(used):
+            return {}
+        written = {}
+        for side, positions in (("fixed", pairs.fixed), ("moving", pairs.moving)):
+            written[f"{side}_landmarks"] = self._file(f"{side}.csv")
+            write_points(written[f"{side}_landmarks"], PointSet(positions[used] * FLIP, tuple(pairs.names[number] for number in used)))
+        return written
+
+    def _labels(self, remarks: list[str]) -> Generator[float, None, dict[str, Any]]:
+        fixed, moving = self._inputs.fixedLabels, self._inputs.movingLabels
+        if isBelow(moving, self._inputs.transform):
+            raise NodeError(f"{moving.GetName()} is under the transform already: take it out to measure")
+        comparison = yield from writeComparison(fixed, moving, self._file("labels"))
+        for side in comparison.merged:
+            remarks.append(f"segments of the {side} segmentation overlap: where they do, the later one stands")
+        names = {str(value): name for value, name in comparison.names.items()}
+        return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "label_names": names}
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    # --------------------------------------------------------------------- job
+
+    def _submit(self, arguments: dict[str, Any]) -> None:
+        try:
+            self._job = self._client.submit("report", arguments)
+        except Exception as error:  # noqa: BLE001 - said in the panel
+            self._fail(str(error))
+            return
+        self._job.progressed.connect(lambda fraction, *_: self.progressed.emit(_EXPORT + (1.0 - _EXPORT) * fraction))
+        self._job.finished.connect(self._finish)
+        self._job.failed.connect(lambda error: self._fail(error.text))
+
+    def _finish(self, content: dict[str, Any]) -> None:
+        self._close()
+        self.finished.emit(content)
+
+    def _fail(self, text: str) -> None:
+        self._close()
+        self.failed.emit(text)
+
+    def _close(self) -> None:
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
+            self._client.release(self)
+
+
+def writeReport(inputs: ReportInputs, path: str, figures: bool) -> dict[str, Any]:
+    """Write a report and wait for it; returns what the JSON file holds.
+
+    Raises:
+        RuntimeError: with a text that says what to do; then nothing was written.
+    """
+    waitUntilFree()
+    run = ReportRun(inputs, path, figures)
+    ended: list[tuple[bool, Any]] = []
+    run.finished.connect(lambda content: ended.append((True, content)))
+    run.failed.connect(lambda text: ended.append((False, text)))
+    run.start()
+    while not ended:
+        slicer.app.processEvents()
+        time.sleep(0.002)
+    done, what = ended[0]
+    if not done:
+        raise RuntimeError(what)
+    return what
