@@ -167,6 +167,7 @@ def test_bad_scans_are_named_and_left_out_only_by_choice(app, hands, widget, eng
     assert "is empty" in ui.scansTable.item(3, 3).text() and "none of its segments" in ui.scansTable.item(4, 3).text()
     assert ui.scansTable.item(1, 3).text() == FakeEngine.bad["bert"] and ui.scansTable.item(0, 3).text() == ""
     assert not ui.startButton.enabled and "bert, dora, emil" in ui.startButton.toolTip
+    assert "bert: scan bert: voxels that are not numbers" in ui.problemsLabel.text and "emil: none of its" in ui.problemsLabel.text
     if how == "skipped":
         hands.click(ui.skipBadCheckBox)
     else:
@@ -314,7 +315,7 @@ def test_a_training_from_start_to_the_model_in_the_other_panels(app, hands, esti
     assert "bert was small" in ui.logTextEdit.toPlainText()
     assert others[0].ui.advancedCollapsibleButton.findChild(type(ui.methodComboBox), "featuresParameter").findData("liver net") >= 0
     assert others[1].panel.features.widget.findData("liver net") < 0  # that is no model of the Dense method
-    assert cells(ui.trainingsTable, 2) == ["finished, model liver net"] and not ui.resumeButton.enabled
+    assert cells(ui.trainingsTable, 2) == ["finished, kept"] and not ui.resumeButton.enabled
     assert not ui.startButton.enabled and "a training of that name already" in ui.startButton.toolTip
 
 
@@ -335,11 +336,10 @@ def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated
         table.GetColumnName(n): [table.GetTable().GetColumn(n).GetValue(row) for row in range(3)] for n in range(table.GetNumberOfColumns())
     }
     assert columns["step"] == [10, 20, 30] and columns["loss (% of the first)"] == [100.0, 75.0, 60.0]
-    assert (
-        columns["loss"] == [2.0, 1.5, 1.2]
-        and columns["validation Dice (%)"][1:] == [40.0, 30.0]
-        and np.isnan(columns["validation Dice"][0])
-    )
+    assert columns["loss"] == [2.0, 1.5, 1.2] and columns["validation step"][:2] == [20, 30]
+    assert columns["validation Dice"][:2] == [0.4, 0.3] and columns["validation Dice (%)"][:2] == [40.0, 30.0]
+    assert np.isnan(columns["validation Dice (%)"][2])
+    assert chart.GetNthPlotSeriesNode(1).GetXColumnName() == "validation step"
     assert [chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(chart.GetNumberOfPlotSeriesNodes())] == [
         "loss (% of the first)",
         "validation Dice (%)",
@@ -383,7 +383,7 @@ def test_a_name_that_is_taken_gets_a_number(app, hands, estimated, engine):
     running = begun(app, hands, estimated, engine)
     running.ends("finished", 100)
     idle(app, estimated)
-    assert "any-contrast-2" in estimated.ui.resultLabel.text and cells(estimated.ui.trainingsTable, 2) == ["finished, model any-contrast-2"]
+    assert "any-contrast-2" in estimated.ui.resultLabel.text and cells(estimated.ui.trainingsTable, 2) == ["finished, kept"]
 
 
 def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(app, hands, estimated, engine):
@@ -476,7 +476,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     assert ui.evaluateButton.text == "Pause" and not ui.startButton.enabled
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: panel.run is None, 5)
-    assert cells(ui.trainingsTable, 2) == ["paused"] and "cross-validation" in cells(ui.trainingsTable, 1)[0]
+    assert cells(ui.trainingsTable, 2) == ["paused"] and cells(ui.trainingsTable, 1) == ["folds"]
     hands.click(ui.resumeButton)
     app.wait_for(lambda: panel.run is not None and sum(request["op"] == "cross-validate" for request in engine().written) == 2, 5)
     engine().result(engine().asked["id"], {"rows": ROWS, "summary": {}, "csv": ""})

@@ -17,6 +17,8 @@ from deepreg_slicer.volumes import newNode
 
 DICE, TRE = "validation_dice", "validation_tre"
 _STEP, _LOSS, _RELATIVE = "step", "loss", "loss (% of the first)"
+# Validations are rarer than lines of the log: they have rows of their own, so that their line has no gaps.
+_VALIDATION_STEP = "validation step"
 _COLUMNS = {DICE: ("validation Dice", "validation Dice (%)", 100.0), TRE: ("validation TRE (mm)", "validation TRE (% of the first)", None)}
 _FONT = 12
 _ROOM = 1.12
@@ -71,7 +73,7 @@ def _number(line: dict[str, Any], key: str) -> float | None:
 
 
 def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
-    """One row a line of the log; returns the columns that are to be drawn."""
+    """One row a line of the log, and one a validation beside them; returns the columns that are to be drawn."""
     columns = {_STEP: np.array([line["step"] for line in lines], dtype=float)}
     drawn = []
     loss = _column(lines, "loss")
@@ -83,8 +85,12 @@ def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
     key = validationKey(lines)
     if key is not None:
         plain, relative, scale = _COLUMNS[key]
-        values = columns[plain] = _column(lines, key)
-        columns[relative] = scale * values if scale else 100.0 * values / (values[np.isfinite(values)][0] or 1.0)
+        values = _column(lines, key)
+        known = np.isfinite(values)
+        steps, values = columns[_STEP][known], values[known]
+        scaled = scale * values if scale else 100.0 * values / (values[0] or 1.0)
+        for name, numbers in ((_VALIDATION_STEP, steps), (plain, values), (relative, scaled)):
+            columns[name] = np.concatenate([numbers, np.full(len(lines) - len(numbers), np.nan)])
         drawn.append(relative)
     state = table.StartModify()
     try:
@@ -142,7 +148,7 @@ def _style(series: Any, table: Any, name: str) -> None:
     series.SetName(name)
     series.SetAndObserveTableNodeID(table.GetID())
     series.SetPlotType(series.PlotTypeScatter)
-    series.SetXColumnName(_STEP)
+    series.SetXColumnName(_VALIDATION_STEP if validation else _STEP)
     series.SetYColumnName(name)
     series.SetLineStyle(series.LineStyleSolid)
     series.SetLineWidth(2)

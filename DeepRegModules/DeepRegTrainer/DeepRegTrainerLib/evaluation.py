@@ -73,7 +73,7 @@ def fillTable(table: Any, rows: list[dict[str, Any]], unit: str) -> None:
             column.SetName("MIND" if name == "mind" else name)
             table.AddColumn(column)
             table.SetColumnUnitLabel(column.GetName(), unit)
-        table.SetUseColumnNameAsColumnHeader(True)
+        table.SetUseColumnTitleAsColumnHeader(True)
         table.SetLocked(True)
     finally:
         table.EndModify(state)

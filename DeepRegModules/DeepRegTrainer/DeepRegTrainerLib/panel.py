@@ -33,9 +33,7 @@ _FOLDER_HELP = _(
     "A folder with labelled scans: images and labels with files of the same names; or fixed_images, fixed_labels, moving_images,"
     " moving_labels; or a dataset.json of Learn2Reg."
 )
-_KEYPOINTS_HELP = _(
-    "A folder or zip file with .csv or .dat files of six columns: a point's place in one scan and in the other, in voxels."
-)
+_KEYPOINTS_HELP = _("A folder or zip file with .csv or .dat files of six columns: a point's place in one scan and in the other, in voxels.")
 # One has to be compared with another.
 _LEAST_SCANS = 2
 _SOURCES = (

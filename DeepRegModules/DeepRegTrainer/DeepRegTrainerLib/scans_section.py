@@ -38,6 +38,7 @@ class ScansSection:
         ui.splitButton.connect("clicked(bool)", self._onSplit)
         ui.scansTable.connect("itemSelectionChanged()", self._panel.check)
         self.table.changed.connect(self._setRoles)
+        ui.problemsLabel.setStyleSheet("color: #c03020;")
 
     def used(self) -> list[SceneScan]:
         """The scans of the scene that are used."""
@@ -113,6 +114,9 @@ class ScansSection:
         """Show the scans, and enable what can be done with them."""
         ui, rows = self.ui, self.rows()
         self.table.show(rows)
+        problems = [f"{row.name}: {row.problem}" for row in rows if row.problem and row.role != NONE]
+        ui.problemsLabel.text = "\n".join(problems)
+        ui.problemsLabel.setVisible(bool(problems))
         ui.addButton.setEnabled(ui.volumeSelector.currentNode() is not None and ui.labelsSelector.currentNode() is not None)
         ui.removeButton.setEnabled(bool(self.table.selected()))
         ui.splitButton.setEnabled(sum(row.role != NONE for row in rows) > 1)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from DeepRegTrainerLib.panel import TrainerPanel
 
 _BAR = 1000
+# So long the end of a training stands in the application's status bar, ms.
+_SHOWN = 10_000
 
 
 class TrainingSection:
@@ -191,8 +193,9 @@ class TrainingSection:
     def _onFigures(self, lines: list[dict[str, Any]]) -> None:
         self._lines = lines
         self.showCurve()
-        best = curve.best(lines)
-        last = lines[-1]
+        best, last, run = curve.best(lines), lines[-1], self._panel.run
+        if run is not None:
+            self._panel.trainings.showStep(run.training, last["step"], int(last.get("steps") or 0))
         texts = [_("step {step}").format(step=last["step"])]
         if isinstance(last.get("loss"), (int, float)):
             texts.append(_("loss {loss:.4g}").format(loss=last["loss"]))
@@ -225,6 +228,7 @@ class TrainingSection:
         text = self._ended(training, result)
         self.say(text, bad=False)
         self.log(text)
+        slicer.util.showStatusMessage(text, _SHOWN)  # the user may be in another module
         if training.state in ("finished", "stopped") and training.model is not None:
             self.keep(training, text)
         self._panel.trainings.refresh()

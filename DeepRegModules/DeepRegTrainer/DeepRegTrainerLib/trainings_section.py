@@ -18,7 +18,7 @@ from DeepRegTrainerLib.words import sentence
 if TYPE_CHECKING:
     from DeepRegTrainerLib.panel import TrainerPanel
 
-_NAME, _KIND, _STATE, _STEP, _WHEN = range(5)
+_NAME, _KIND, _STATE, _STEP = range(4)
 _STATES = {
     "": _("not begun"),
     "running": _("interrupted"),
@@ -43,12 +43,12 @@ class TrainingsSection:
         ui = self.ui
         self._help = {name: getattr(ui, f"{name}Button").toolTip for name in ("resume", "keep", "delete")}
         table = ui.trainingsTable
-        table.setColumnCount(5)
-        table.setHorizontalHeaderLabels([_("Name"), _("Method"), _("State"), _("Step"), _("Last")])
+        table.setColumnCount(4)
+        table.setHorizontalHeaderLabels([_("Name"), _("Method"), _("State"), _("Step")])
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(22)
         header = table.horizontalHeader()
-        for column in range(5):
+        for column in range(4):
             header.setSectionResizeMode(column, qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents)
         table.connect("itemSelectionChanged()", self.check)
         ui.resumeButton.connect("clicked(bool)", self._onResume)
@@ -80,9 +80,9 @@ class TrainingsSection:
         blocked = table.blockSignals(True)
         table.setRowCount(len(self._trainings))
         for row, training in enumerate(self._trainings):
-            for column, text in enumerate(self._cells(training)):
+            for column, (text, about) in enumerate(self._cells(training)):
                 item = qt.QTableWidgetItem(text)
-                item.setToolTip(str(training.folder) if column == _NAME else text)
+                item.setToolTip(about)
                 table.setItem(row, column, item)
         table.blockSignals(blocked)
         row = next((row for row, training in enumerate(self._trainings) if kept is not None and training.folder == kept.folder), None)
@@ -92,12 +92,19 @@ class TrainingsSection:
         self._showUnfinished()
         self.check()
 
-    def _cells(self, training: Training) -> tuple[str, ...]:
+    def _cells(self, training: Training) -> tuple[tuple[str, str], ...]:
+        """Text and tool tip of each column."""
         method = METHODS[training.method].title if training.method in METHODS else training.method
-        step = f"{training.step} / {training.steps}" if training.steps else ""
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.changed)) if training.changed else ""
-        kind = _("{method}, cross-validation").format(method=method) if training.operation == EVALUATE else method
-        return training.name, kind, self._state(training), step, when
+        evaluates = training.operation == EVALUATE
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.changed)) if training.changed else "-"
+        state, step = self._state(training), _steps(training.step, training.steps)
+        more = _("Its model is among your own as {name}.").format(name=training.added) if training.added else ""
+        return (
+            (training.name, str(training.folder)),
+            (_("folds") if evaluates else method, _("{method}, cross-validation").format(method=method) if evaluates else method),
+            (_("{state}, kept").format(state=state) if training.added else state, f"{sentence(state)} {more}".strip()),
+            (step, _("Last changed {when}.").format(when=when)),
+        )
 
     def _isRunning(self, training: Training) -> bool:
         run = self._panel.run
@@ -106,8 +113,13 @@ class TrainingsSection:
     def _state(self, training: Training) -> str:
         if self._isRunning(training) or training.isElsewhere:
             return _("running")
-        text = _STATES.get(training.state, training.state)
-        return _("{state}, model {name}").format(state=text, name=training.added) if training.added else text
+        return _STATES.get(training.state, training.state)
+
+    def showStep(self, training: Training, step: int, steps: int) -> None:
+        """Show how far a training is."""
+        row = next((row for row, other in enumerate(self._trainings) if other.folder == training.folder), None)
+        if row is not None:
+            self.ui.trainingsTable.item(row, _STEP).setText(_steps(step, steps))
 
     def _showUnfinished(self) -> None:
         waiting = [
@@ -195,3 +207,7 @@ class TrainingsSection:
         self._panel.prepare(None)
         self.refresh()
         self._panel.check()
+
+
+def _steps(step: int, steps: int) -> str:
+    return f"{step} / {steps}" if steps else ""
