@@ -18,13 +18,14 @@ from deepreg_engine.jobs import report as job
 from deepreg_engine.jobs.report import ReportRequest, run_report
 from deepreg_engine.metrics.consistency import inverse_consistency
 from deepreg_engine.reporting.figures import Measured, Pair, measure, nice_step
-from deepreg_engine.reporting.interest import coarse_view, point_of_interest
+from deepreg_engine.reporting.interest import Linear, coarse_view, linear_part, point_of_interest
 from deepreg_engine.reporting.limits import LIMITS, limits_with
 from deepreg_engine.reporting.pictures import Views, draw
 from deepreg_engine.reporting.planes import letters, obliqueness, planes
 from deepreg_engine.reporting.png import png
 
 SOFT = ((-200.0, 300.0),) * 2
+STILL = Linear(np.zeros(3), np.zeros((3, 3)), np.zeros(3))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -260,7 +261,7 @@ def test_pictures_are_as_a_radiologist_has_them(grid):
         image = marked(grid, [middle + 20.0 * np.array(direction)], 13.0)
         identity = sitk.Transform(3, sitk.sitkIdentity)
         pair = Pair(image, image, identity)
-        picture = draw(pair, measure(pair), plane, Views(((-1000.0, 400.0),) * 2, None, 1.0, 10.0, True))["after"]
+        picture = draw(pair, measure(pair), plane, Views(((-1000.0, 400.0),) * 2, None, STILL, 1.0, 10.0, True))["after"]
         assert picture.shape == (plane.grid.size[1], plane.grid.size[0], 3)
         place = centre_of(picture[..., 0])
         expected = np.array([plane.grid.size[0], plane.grid.size[1]]) / 2.0
@@ -283,7 +284,7 @@ def test_before_and_after_are_where_the_images_are(scene):
     fixed, moving = (sitk.ReadImage(scene.file(name)) for name in ("fixed.nii.gz", "moving.nrrd"))
     pair = Pair(fixed, moving, scene.transform)
     measured = measure(pair)
-    views = Views(SOFT, None, 3.0, 10.0, True)
+    views = Views(SOFT, None, STILL, 3.0, 10.0, True)
     for plane in planes(FIXED, FIXED.centre, 150):
         pictures = draw(pair, measured, plane, views)
         apart = {
@@ -311,7 +312,7 @@ def test_a_single_fold_is_seen():
     pair = Pair(image, image, sitk.Transform(3, sitk.sitkIdentity))
     measured = measure(pair)
     plane = planes(grid, grid.centre, 40)[0]  # coarser than the voxels
-    views = Views(((-1000.0, 400.0),) * 2, None, 1.0, 10.0, True)
+    views = Views(((-1000.0, 400.0),) * 2, None, STILL, 1.0, 10.0, True)
 
     def magenta(jacobian):
         picture = draw(pair, Measured(measured.figures, measured.field, jacobian), plane, views)["jacobian"]
@@ -335,7 +336,7 @@ def test_the_deformation_grid_is_that_of_the_moving_image():
         noisy = image_on(grid, np.random.default_rng(0).normal(size=grid.size[::-1]).astype(np.float32))
         pair = Pair(noisy, noisy, affine)
         plane = planes(grid, grid.centre, 240)[0]
-        picture = draw(pair, measure(pair), plane, Views(((50.0, 60.0),) * 2, None, 1.0, 12.0, True))["grid"][..., 0]
+        picture = draw(pair, measure(pair), plane, Views(((50.0, 60.0),) * 2, None, STILL, 1.0, 12.0, True))["grid"][..., 0]
         row = (picture[: plane.grid.size[1] // 2] > 40).mean(axis=0) > 0.9
         counts[factor] = int(np.count_nonzero(np.diff(row.astype(int)) == 1))
     assert counts[1.0] == pytest.approx(120.0 / 12.0, abs=1) and counts[2.0] == pytest.approx(2 * counts[1.0], abs=2)
@@ -352,8 +353,13 @@ def test_the_views_go_where_the_tissue_is_deformed_most():
     vectors = np.moveaxis(shift + bump[..., None] * np.array([0.6, 0.8, 0.0]), -1, 0)
     transform = itk_transform(vectors, grid)
     coarse = coarse_view(image, image, transform, SOFT)
-    found, why = point_of_interest(coarse, transform, None)
+    linear, deformation = linear_part(coarse, transform)
+    assert np.linalg.norm(linear.shift - shift) < 2.0 and np.abs(linear.gradient).max() < 0.1
+    assert np.linalg.norm(deformation, axis=1).max() < 9.0  # the shift is taken out
+    found, why = point_of_interest(coarse, deformation, None)
     assert np.linalg.norm(found - place) < 12.0 and "deformed most" in why
+    nothing, why = point_of_interest(coarse, 0.0 * deformation, None)
+    assert np.linalg.norm(nothing - grid.centre) < 5.0 and "middle of the tissue" in why
 
 
 def test_png_files_are_read_by_others(tmp_path):

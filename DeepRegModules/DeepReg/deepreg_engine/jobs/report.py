@@ -26,7 +26,7 @@ from deepreg_engine.metrics.report import plain, to_json
 from deepreg_engine.reporting.about import described_image, described_run, described_transform, versions
 from deepreg_engine.reporting.figures import Measured, Pair, measure
 from deepreg_engine.reporting.grey import grey_windows
-from deepreg_engine.reporting.interest import coarse_view, point_of_interest
+from deepreg_engine.reporting.interest import LEAST, coarse_view, linear_part, point_of_interest
 from deepreg_engine.reporting.limits import SOURCE, limits_with, rate
 from deepreg_engine.reporting.page import page
 from deepreg_engine.reporting.pictures import Views, draw, grid_spacing
@@ -133,7 +133,7 @@ def run_report(request: ReportRequest, progress: Progress = lambda share, stage:
     progress(0.2, "measuring")
     measured = measure(pair)
     progress(0.6, "drawing the pictures")
-    views, where = _views(request, pair, measured, run)
+    views, where = _views(request, pair, run)
     content = _content(request, pair, run, measured, rate(measured.figures, limits), where)
     text = _page(pair, measured, views, where, content, lambda share: progress(0.6 + 0.35 * share, "drawing the pictures"))
     progress(0.97, "writing the report")
@@ -217,12 +217,13 @@ def _read_run(run: str | dict[str, Any] | None) -> dict[str, Any] | None:
     return content
 
 
-def _views(request: ReportRequest, pair: Pair, measured: Measured, run: dict[str, Any] | None) -> tuple[Views, dict[str, Any]]:
+def _views(request: ReportRequest, pair: Pair, run: dict[str, Any] | None) -> tuple[Views, dict[str, Any]]:
     """How pictures are drawn, and where: "point_lps", "why" there, "before" in words, lengths of the colours."""
     grid = ImageGrid.of(pair.fixed)
     chosen = grey_windows(pair.fixed, pair.moving)
     windows = tuple(tuple(given) if given else own for given, own in zip((request.fixed_window, request.moving_window), chosen))
     coarse = coarse_view(pair.fixed, pair.moving, pair.transform, windows)
+    linear, deformation = linear_part(coarse, pair.transform)
     before, how = None, "as the images lie in space"
     alignment = _alignment(run)
     if coarse.before < _LEAST_COMMON and alignment is not None:
@@ -234,9 +235,9 @@ def _views(request: ReportRequest, pair: Pair, measured: Measured, run: dict[str
         if not grid.contains(point[None])[0]:
             pair.notes.append("the point that was asked for lies outside the fixed image: the views are at the nearest of its voxels")
     else:
-        point, why = point_of_interest(coarse, pair.transform, pair.mask)
-    longest = max(measured.figures["displacement"]["percentile95"], 0.1)
-    views = Views(windows, before, longest, grid_spacing(grid), coarse.alike)
+        point, why = point_of_interest(coarse, deformation, pair.mask)
+    longest = max(float(np.percentile(np.linalg.norm(deformation, axis=1), 95)), LEAST)
+    views = Views(windows, before, linear, longest, grid_spacing(grid), coarse.alike)
     where = {
         "point_lps": point.tolist(),
         "why": why,

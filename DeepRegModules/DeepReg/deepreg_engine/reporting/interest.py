@@ -10,14 +10,14 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, resample
-from deepreg_engine.reporting.grey import Window, correlation, patient_mask, scaled
+from deepreg_engine.reporting.grey import VISIBLE, Window, correlation, patient_mask, scaled
 
 # Longest side of the coarse view, voxels.
 _COARSE = 72
 # Width over which displacements are averaged to find the tissue that is deformed most, mm.
 _WIDTH = 12.0
-# What is deformed by less, beyond a linear movement, is as good as rigid, mm.
-_LEAST = 0.5
+#: What is deformed by less, beyond a linear movement, is as good as not deformed, mm.
+LEAST = 0.5
 # The middle of so many voxels of a region is that of all.
 _ENOUGH = 1_000_000
 # Below this correlation after the registration the two images are of different contrast, and a difference says nothing.
@@ -44,7 +44,8 @@ class Coarse:
     @property
     def alike(self) -> bool:
         """Whether a difference of grey values says something."""
-        return correlation(self.fixed[self.tissue], self.after[self.tissue]) > _SAME_CONTRAST
+        seen = self.tissue & (self.fixed > VISIBLE) & (self.after > VISIBLE)  # all images are dark around the patient
+        return correlation(self.fixed[seen], self.after[seen]) > _SAME_CONTRAST
 
 
 def coarse_view(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, windows: tuple[Window, Window]) -> Coarse:
@@ -75,27 +76,55 @@ def covered(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None
     return ImageGrid.of(image).contains(points).reshape(grid.shape)
 
 
-def point_of_interest(coarse: Coarse, transform: sitk.Transform, mask: sitk.Image | None) -> tuple[np.ndarray, str]:
+@dataclass(frozen=True)
+class Linear:
+    """A linear movement: of a point x by ``(x - centre) @ gradient + shift``.
+
+    Args:
+        centre: (3,), LPS mm.
+        gradient: (3, 3).
+        shift: (3,), mm.
+    """
+
+    centre: np.ndarray
+    gradient: np.ndarray
+    shift: np.ndarray
+
+    def beyond(self, points: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """What displacements (..., 3) at points (..., 3) have beyond it, mm."""
+        return vectors - ((points - self.centre) @ self.gradient + self.shift)
+
+
+def linear_part(coarse: Coarse, transform: sitk.Transform) -> tuple[Linear, np.ndarray]:
+    """The linear movement that comes nearest to a transform in the tissue, and what is left of it there (N, 3), mm, by least squares."""
+    points = coarse.grid.index_to_physical(np.argwhere(coarse.tissue)[:, ::-1])
+    moved = DisplacementField.from_transform(transform, coarse.grid).vectors[:, coarse.tissue].T.astype(np.float64)
+    centre = points.mean(axis=0)
+    terms = np.column_stack([points - centre, np.ones(len(points))])
+    found = np.linalg.lstsq(terms, moved, rcond=None)[0]
+    linear = Linear(centre, found[:3], found[3])
+    return linear, linear.beyond(points, moved)
+
+
+def point_of_interest(coarse: Coarse, deformation: np.ndarray, mask: sitk.Image | None) -> tuple[np.ndarray, str]:
     """Where to look, LPS mm (3,), and why there: the middle of the mask, or of the tissue that is deformed most.
 
-    Deformation is what a displacement has beyond the linear movement that fits it best; where there is none, the middle of the tissue.
+    Args:
+        coarse: the pair.
+        deformation: (N, 3), mm, of the tissue, beyond a linear movement; where there is none, the middle of the tissue is taken.
+        mask: on the fixed image.
     """
     if mask is not None:
         return _middle(sitk.GetArrayViewFromImage(mask) != 0, ImageGrid.of(mask)), "the middle of the mask"
-    points = coarse.grid.index_to_physical(np.argwhere(coarse.tissue)[:, ::-1])
-    moved = DisplacementField.from_transform(transform, coarse.grid).vectors[:, coarse.tissue].T.astype(np.float64)
-    if len(points) > 4:
-        terms = np.column_stack([points - points.mean(axis=0), np.ones(len(points))])
-        moved = moved - terms @ np.linalg.lstsq(terms, moved, rcond=None)[0]
-        lengths = np.zeros(coarse.grid.shape)
-        lengths[coarse.tissue] = np.linalg.norm(moved, axis=1)
-        if lengths.max() > _LEAST:
-            from scipy import ndimage
+    lengths = np.zeros(coarse.grid.shape)
+    lengths[coarse.tissue] = np.linalg.norm(deformation, axis=1)
+    if lengths.max() <= LEAST:
+        return _middle(coarse.tissue, coarse.grid), "the middle of the tissue"
+    from scipy import ndimage
 
-            smooth = ndimage.gaussian_filter(lengths, [_WIDTH / s for s in coarse.grid.spacing[::-1]], mode="constant")
-            most = np.unravel_index(np.where(coarse.tissue, smooth, -1.0).argmax(), smooth.shape)
-            return coarse.grid.index_to_physical(np.array([most[::-1]]))[0], "the tissue that is deformed most"
-    return _middle(coarse.tissue, coarse.grid), "the middle of the tissue"
+    smooth = ndimage.gaussian_filter(lengths, [_WIDTH / s for s in coarse.grid.spacing[::-1]], mode="constant")
+    most = np.unravel_index(np.where(coarse.tissue, smooth, -1.0).argmax(), smooth.shape)
+    return coarse.grid.index_to_physical(np.array([most[::-1]]))[0], "the tissue that is deformed most"
 
 
 def _middle(inside: np.ndarray, grid: ImageGrid) -> np.ndarray:

@@ -12,11 +12,18 @@ from deepreg_engine.reporting.limits import LIMITS, WORDS
 from deepreg_engine.reporting.markup import count, figure, light, number, pairs, table, text
 from deepreg_engine.reporting.style import FILTER, SCRIPT, STYLE
 from deepreg_engine.reporting.table import as_csv
-from deepreg_engine.reporting.tables import landmark_table, overlap_table
+from deepreg_engine.reporting.tables import MOST, landmark_table, overlap_table
 from deepreg_engine.reporting.views import Found, controls, deformation_words, jacobian_words, pair_rows, row
 
 # On paper: so many notes and parameters; all are on the screen and in the JSON file.
 _NOTES, _PARAMETERS = 3, 8
+# With fewer ratings than this there is room on the first sheet.
+_FEW = 5
+# Of the second sheet, mm: what it holds, what headings, charts, captions and signature take, what a table and its rows take, and a line.
+_SHEET, _FIXED, _TABLE, _ROW, _LINE = 266.0, 84.0, 24.0, 3.5, 2.95
+# Letters in a line of the two columns of the section Method.
+_LETTERS = 50
+_SMALLEST, _TALLEST = 28.0, 56.0
 # The page loads nothing and talks to nobody.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _DIGITS = {limit.key: limit.digits for limit in LIMITS}
@@ -45,9 +52,27 @@ def page(content: dict[str, Any], found: Found) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(head)}</title><style>{STYLE}</style></head><body>{FILTER}<main>"
-        f'<section class="sheet">{"".join(first)}</section><section class="sheet">{"".join(second)}</section>{_all(content)}'
+        f'{_sheet(first, 49.0 if len(content["ratings"]) < _FEW else 45.0)}{_sheet(second, _room(content))}{_all(content)}'
         f"</main><script>{SCRIPT}</script></body></html>\n"
     )
+
+
+def _sheet(parts: list[str], tall: float) -> str:
+    """What stands on one sheet of paper; the rows of pictures are so many mm tall there at most."""
+    return f'<section class="sheet" style="--tall:{tall:.0f}mm">{"".join(parts)}</section>'
+
+
+def _room(content: dict[str, Any]) -> float:
+    """Height of the two rows of pictures that the second sheet has room for beside its text, mm; a rough count of lines is enough."""
+    figures, run = content["figures"], content["run"]
+    listed = figures.get("landmarks", {}).get("each", ()), figures.get("overlap", {}).get("labels", ())
+    rows = max(min(len(entries), MOST) for entries in listed)
+    used = _FIXED + (_TABLE + _ROW * rows if rows else 0.0)
+    left, right = _said(content)
+    used += _LINE * max(sum(1 + len(said) // _LETTERS for _, said in column if said) for column in (left, right)) if run else 4 * _LINE
+    notes = len(content["notes"]) + len(run["notes"] if run else ())
+    used += 2.0 * _LINE * min(notes, _NOTES) + (10.0 if notes else 0.0)
+    return float(min(max((_SHEET - used) / 2.0, _SMALLEST), _TALLEST))
 
 
 def _header(content: dict[str, Any]) -> str:
@@ -185,31 +210,35 @@ def _tables(content: dict[str, Any]) -> str:
 
 def _run(content: dict[str, Any]) -> str:
     """Method, parameters, model, versions."""
+    left, right = _said(content)
+    if content["run"] is None:
+        said = "<p>The report of the run was not given: method, parameters and model of the registration are not known here.</p>"
+        return f"<h2>Method</h2>{said}{pairs(right)}"
+    return f'<h2>Method</h2><div class="columns">{pairs(left)}{pairs(right)}</div>'
+
+
+def _said(content: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What is said of the run, and of its model and the software: terms and texts, in two columns."""
     run = content["run"]
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items() if name not in ("system", "application"))
     made_with = ", ".join(part for part in (content["versions"].get("application", ""), versions, content["versions"]["system"]) if part)
     if run is None:
-        said = "<p>The report of the run was not given: method, parameters and model of the registration are not known here.</p>"
-        return f"<h2>Method</h2>{said}{pairs((('Report made with', made_with),))}"
+        return [], [("Report made with", made_with)]
     changed = [entry for entry in run["parameters"] if entry["changed"]]
     shown = [_setting(entry) for entry in changed[:_PARAMETERS]]
-    left = len(changed) - len(shown)
-    settings = ", ".join(shown) + (f" and {left} more" if left else "") if shown else "none: all as they come"
+    more = len(changed) - len(shown)
+    settings = ", ".join(shown) + (f" and {more} more" if more else "") if shown else "none: all as they come"
     time = f", {number(run['seconds'], 1)} s" if isinstance(run["seconds"], int | float) else ""
     inverse = run["inverse"] or {}
-    entries = [
+    trip = f"mean {number(inverse.get('mean_round_trip_mm'), 3)}, worst {number(inverse.get('worst_round_trip_mm'), 3)} mm"
+    left = [
         ("Method", run["title"] + (f", preset {run['preset']}" if run["preset"] else "")),
         ("Not as by default", settings),
         ("Run", ", ".join(part for part in (run["created"][:16].replace("T", " "), run["engine"], run["device"]) if part) + time),
         ("Alignment before", run["alignment"]),
-        (
-            "Its inverse",
-            f"mean {number(inverse.get('mean_round_trip_mm'), 3)}, worst {number(inverse.get('worst_round_trip_mm'), 3)} mm"
-            if inverse
-            else "",
-        ),
+        ("Its inverse", trip if inverse else ""),
     ]
-    return f'<h2>Method</h2><div class="columns">{pairs(entries)}{pairs([*_model(run["model"]), ("Report made with", made_with)])}</div>'
+    return left, [*_model(run["model"]), ("Report made with", made_with)]
 
 
 def _setting(entry: dict[str, Any]) -> str:

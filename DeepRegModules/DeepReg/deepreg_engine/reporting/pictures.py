@@ -13,7 +13,7 @@ from deepreg_engine.geometry.images import resample
 from deepreg_engine.reporting.colours import jacobian_colours, length_colours
 from deepreg_engine.reporting.figures import Measured, Pair, nice_step
 from deepreg_engine.reporting.grey import VISIBLE, Window, scaled
-from deepreg_engine.reporting.interest import covered, drawn
+from deepreg_engine.reporting.interest import Linear, covered, drawn
 from deepreg_engine.reporting.planes import Plane
 
 # Lines of the deformation grid across the longest side, at most.
@@ -38,13 +38,15 @@ class Views:
     Args:
         windows: of the fixed and of the moving image.
         before: transform under which the moving image is shown as "before"; None shows it as it lies in space.
-        longest: displacement with the last colour, mm.
+        linear: movement beyond which displacements are coloured.
+        longest: displacement beyond it with the last colour, mm.
         spacing: distance of the lines of the deformation grid, mm.
         alike: whether a difference says something.
     """
 
     windows: tuple[Window, Window]
     before: sitk.Transform | None
+    linear: Linear
     longest: float
     spacing: float
     alike: bool
@@ -101,14 +103,14 @@ def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> n
 
 
 def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, views: Views) -> np.ndarray:
-    """A regular grid of the moving image as it comes to lie on the fixed one, over the length of the displacement.
+    """A regular grid of the moving image as it comes to lie on the fixed one, over what displacements have beyond the linear movement.
 
     Lines are where a coordinate of x + u(x) is a multiple of their distance. Their width comes from the coordinate's gradient, so
     that they are as wide everywhere. Only the tissue is coloured: a field in the air says little, and looks as if it did.
     """
     grid = plane.grid
     vectors = field.vectors[:, 0]
-    lengths = np.sqrt(np.einsum("cyx,cyx->yx", vectors, vectors))
+    lengths = np.linalg.norm(views.linear.beyond(grid.points()[0], np.moveaxis(vectors, 0, -1)), axis=-1)
     cover = np.where(fixed > VISIBLE, 0.45, 0.0)[..., None]
     picture = (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(lengths / views.longest)
     strength = np.where(fixed > VISIBLE, 0.9, 0.45)[..., None]

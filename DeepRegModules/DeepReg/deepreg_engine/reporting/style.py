@@ -71,8 +71,8 @@ ul { margin: .2em 0; padding-left: 1.2em; }
   header p { white-space: nowrap; }
   .sheet { display: flex; flex-direction: column; min-height: 270mm; }
   .sheet + .sheet { break-before: page; }
-  .views { gap: 2mm; width: min(100%, calc(45mm * var(--shape))); break-inside: avoid; }
-  .sheet + .sheet .views { width: min(100%, calc(33mm * var(--shape))); }
+  .views { gap: 2mm; width: min(100%, calc(var(--tall) * var(--shape))); break-inside: avoid; }
+  .sheet { --tall: 45mm; }
   .charts { gap: 4mm; } .columns { gap: 6mm; } .chart { max-height: 31mm; }
   .clip { display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
   .sign { margin-top: auto; padding-top: 3mm; gap: 2mm 6mm; }

@@ -55,8 +55,8 @@ def row(found: Found, picture: str, title: str, said: str, paper: bool = True) -
 
 def deformation_words(views: dict[str, Any]) -> str:
     """What the lines and colours of the deformation grid mean."""
-    lines = f"a regular grid of the moving image, {number(views['grid_mm'], 0)} mm wide, as it comes to lie on the fixed one; "
-    return f"{text(lines)}displacement 0{_scale(length_stops())}{text(number(views['longest_mm'], 1, 'mm'))} and more"
+    lines = f"a regular grid of the moving image, {number(views['grid_mm'], 0)} mm wide; displaced beyond a linear movement "
+    return f"{text(lines)} 0{_scale(length_stops())}{text(number(views['longest_mm'], 1, 'mm'))} and more"
 
 
 def jacobian_words() -> str:
