@@ -180,11 +180,11 @@ def test_trainings_are_found_wherever_their_folder_went(tmp_path):
     begin(root / "net", EVALUATE, "net", {"method": "dense", "data": []})
     (root / ".new-999999999-x").mkdir()
     begun.folder.mkdir()
-    (begun.folder / "training.json").write_text('{"state": "paused", "step": 7, "steps": 9}')
+    (begun.folder / "training.json").write_text('{"state": "paused", "result": {"step": 7, "steps": 9}}')
     (root / "broken").mkdir()
     (root / "broken" / "request.json").write_text("{")
     (root / "line" / "x").mkdir(parents=True)
-    (root / "line" / "training.json").write_text('{"arguments": {"method": "points", "name": "p", "data": []}, "state": "finished"}')
+    (root / "line" / "training.json").write_text('{"request": {"method": "points", "name": "p", "data": []}, "state": "finished"}')
     os.rename(root, tmp_path / "moved")
     found = {(training.name, training.operation): training for training in findTrainings(tmp_path / "moved")}
     assert set(found) == {("net", TRAIN), ("net", EVALUATE), ("p", TRAIN)}

@@ -118,7 +118,8 @@ class FakeEngine(FakeProcess):
 
     def writes(self, state: str, step: int) -> None:
         arguments = self.asked["arguments"]
-        content = {"arguments": arguments, "state": state, "step": step, "steps": 100}
+        result = None if state == "running" else {"step": step, "steps": 100}
+        content = {"request": arguments, "state": state, "begun": "", "result": result}
         (self.folder / "training.json").write_text(json.dumps(content), encoding="utf-8")
 
     def ends(self, state: str, step: int, **more) -> None:

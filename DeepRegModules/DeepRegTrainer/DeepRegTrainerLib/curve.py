@@ -15,11 +15,15 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from deepreg_slicer.volumes import newNode
 
-DICE, TRE = "validation_dice", "validation_tre"
+DICE, TRE, LOSS = "validation_dice", "validation_tre", "validation_loss"
 _STEP, _LOSS, _RELATIVE = "step", "loss", "loss (% of the first)"
 # Validations are rarer than lines of the log: they have rows of their own, so that their line has no gaps.
 _VALIDATION_STEP = "validation step"
-_COLUMNS = {DICE: ("validation Dice", "validation Dice (%)", 100.0), TRE: ("validation TRE (mm)", "validation TRE (% of the first)", None)}
+_COLUMNS = {
+    DICE: ("validation Dice", "validation Dice (%)"),
+    TRE: ("validation TRE (mm)", "validation TRE (% of the first)"),
+    LOSS: ("validation loss", "validation loss (% of the first loss)"),
+}
 _FONT = 12
 _ROOM = 1.12
 # Told apart by those who see no red and green too.
@@ -28,7 +32,7 @@ _LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)
 
 def validationKey(lines: list[dict[str, Any]]) -> str | None:
     """Which figure of a log the validation gives; None as long as there is none."""
-    return next((key for key in (DICE, TRE) if any(_number(line, key) is not None for line in lines)), None)
+    return next((key for key in (DICE, TRE, LOSS) if any(_number(line, key) is not None for line in lines)), None)
 
 
 def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
@@ -43,6 +47,8 @@ def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
 
 def said(key: str, value: float) -> str:
     """A figure of the validation in words."""
+    if key == LOSS:
+        return _("loss {value:.4g}").format(value=value)
     return _("Dice {value:.3f}").format(value=value) if key == DICE else _("TRE {value:.2f} mm").format(value=value)
 
 
@@ -77,18 +83,18 @@ def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
     columns = {_STEP: np.array([line["step"] for line in lines], dtype=float)}
     drawn = []
     loss = _column(lines, "loss")
+    first = next((value for value in loss.tolist() if np.isfinite(value) and value), 1.0)
     if np.isfinite(loss).any():
-        first = loss[np.isfinite(loss)][0]
         columns[_LOSS] = loss
-        columns[_RELATIVE] = 100.0 * loss / first if first else loss
+        columns[_RELATIVE] = 100.0 * loss / first
         drawn.append(_RELATIVE)
     key = validationKey(lines)
     if key is not None:
-        plain, relative, scale = _COLUMNS[key]
+        plain, relative = _COLUMNS[key]
         values = _column(lines, key)
         known = np.isfinite(values)
         steps, values = columns[_STEP][known], values[known]
-        scaled = scale * values if scale else 100.0 * values / (values[0] or 1.0)
+        scaled = 100.0 * values / (1.0 if key == DICE else first if key == LOSS else values[0] or 1.0)
         for name, numbers in ((_VALIDATION_STEP, steps), (plain, values), (relative, scaled)):
             columns[name] = np.concatenate([numbers, np.full(len(lines) - len(numbers), np.nan)])
         drawn.append(relative)

@@ -208,7 +208,9 @@ class TrainerPanel:
             (ui.folderWidget, folder),
             (ui.imagesWidget, not points),
             (ui.movingWidget, folder and not points),
-            (ui.spacingWidget, not points),
+            (ui.spacingWidget, not points and not self.method.hasSpacing),
+            (ui.startComboBox, not points),
+            (ui.startLabel, not points),
             (ui.pointsWidget, points),
             (ui.sourceComboBox, not points),
             (ui.sourceLabel, not points),
@@ -319,7 +321,9 @@ class TrainerPanel:
         if method.ofPoints:
             found["spacing"] = [node.pointSpacingX, node.pointSpacingY, node.pointSpacingZ]
         else:
-            found.update(spacing=node.spacing, modality=node.modality, moving_modality=node.movingModality)
+            found.update(modality=node.modality, moving_modality=node.movingModality)
+            if not method.hasSpacing:
+                found["spacing"] = node.spacing
         found.update({name: getattr(node, name).strip() for name in ("about", "licence", "start") if getattr(node, name).strip()})
         if self.source == "folder":
             rows = self.scans.rows()

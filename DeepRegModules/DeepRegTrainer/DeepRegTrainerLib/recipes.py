@@ -47,14 +47,14 @@ class Method:
     options: type
     ofPoints: bool = False
 
+    @property
+    def hasSpacing(self) -> bool:
+        """Whether the voxel size is one of its options, and stands under these."""
+        return any(description.name == "spacing" for description in self.options.describe())
+
     def recipes(self) -> list[Recipe]:
         """The presets, the default of the options for what they do not say."""
-        try:
-            from deepreg_engine.learning.presets import training_presets
-        except ImportError:
-
-            def training_presets(_m):
-                return [("quick", "Quick try", "some minutes", {"steps": 200}), ("standard", "Standard", "the options as they are", {})]
+        from deepreg_engine.learning.presets import training_presets
 
         default = self.options()
         return [

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from DeepRegTrainerLib.panel import TrainerPanel
 
 
+# What the engine puts behind the name of a pair, for its second scan: the pair is used as a whole.
+_MOVING = " moving"
+
+
 class ScansSection:
     """Adds scans of the scene, lists those of a folder, and keeps what each is for.
 
@@ -106,7 +110,12 @@ class ScansSection:
             self.problems = {**prepared.exported.problems, **{keys[name]: problem for name, problem in bad.items() if name in keys}}
             return
         known = self._known()
-        seen = {str(scan["name"]): ", ".join(map(str, scan.get("labels") or [])) for scan in prepared.estimate.get("scans") or []}
+        names = {str(scan["name"]) for scan in prepared.estimate.get("scans") or []}
+        seen = {
+            str(scan["name"]): ", ".join(map(str, scan.get("labels") or []))
+            for scan in prepared.estimate.get("scans") or []
+            if str(scan["name"]).removesuffix(_MOVING) not in names or not str(scan["name"]).endswith(_MOVING)
+        }
         self._listed = (self._panel.node.folder, {**known, **seen, **{name: known.get(name, "") for name in bad}})
         self.problems = bad
 

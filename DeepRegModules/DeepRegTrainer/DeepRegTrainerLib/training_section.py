@@ -247,7 +247,7 @@ class TrainingSection:
         if best:
             figure = str(best.get("figure") or "")
             key = figure if figure.startswith("validation_") else f"validation_{figure}"
-            value = curve.said(key, best["value"]) if key in (curve.DICE, curve.TRE) else f"{figure} {best['value']:.4g}"
+            value = curve.said(key, best["value"]) if key in (curve.DICE, curve.TRE, curve.LOSS) else f"{figure} {best['value']:.4g}"
             text += _("; best in validation: {value} at step {step}").format(value=value, step=best.get("step"))
         return f"{text}."
 

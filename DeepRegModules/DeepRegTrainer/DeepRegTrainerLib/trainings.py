@@ -131,12 +131,13 @@ class Training:
         written = _read(self.folder / _STATE)
         if self.operation == TRAIN or written:
             self.state = str(written.get("state") or self.state)
-        self.step, self.steps = (int(written.get(key) or 0) for key in ("step", "steps"))
+        result = written.get("result") if isinstance(written.get("result"), dict) else {}
+        self.step, self.steps = (int(result.get(key) or 0) for key in ("step", "steps"))
         files = [self.folder / _STATE, self.log, self.request]
         self.changed = max((file.stat().st_mtime for file in files if file is not None and file.is_file()), default=0.0)
-        if not self.step and self.log.is_file():
-            last = Log(self.log).read()
-            self.step, self.steps = (int(last[-1].get(key) or 0) for key in ("step", "steps")) if last else (0, 0)
+        last = Log(self.log).read()
+        if last and last[-1]["step"] > self.step:
+            self.step, self.steps = last[-1]["step"], int(last[-1].get("steps") or 0)
 
 
 def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> Training:
@@ -182,8 +183,8 @@ def findTrainings(root: Path) -> list[Training]:
                     )
                 )
         written = _read(home / _STATE)  # of the command line
-        if not known and isinstance(written.get("arguments"), dict):
-            arguments = {**written["arguments"], "folder": str(home)}
+        if not known and isinstance(written.get("request"), dict):
+            arguments = {**written["request"], "folder": str(home)}
             found.append(Training(home, TRAIN, str(arguments.get("name") or home.name), arguments))
     for training in found:
         training.refresh()
