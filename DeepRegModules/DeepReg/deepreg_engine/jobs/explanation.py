@@ -25,7 +25,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image, check_intensities, read_mask, read_volume
 from deepreg_engine.geometry.points import read_points
 from deepreg_engine.geometry.transform_files import read_transform
-from deepreg_engine.jobs.memory import drop_when_needed
+from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.points_parameters import PointsParameters
@@ -116,10 +116,8 @@ def open_explanation(request: ExplanationRequest, progress: Progress = lambda sh
         return {**_kept.described, "warm": True}
     drop()
     parameters = PARAMETERS[request.method]().replaced(request.parameters)
-    if request.method == "points":
-        explained, described = _open_points(request, parameters, progress)
-    else:
-        explained, described = _open_images(request, parameters, progress)
+    with reused_memory():
+        explained, described = (_open_points if request.method == "points" else _open_images)(request, parameters, progress)
     described = {"state": key, "method": request.method, **described}
     _kept = _Kept(key, request.method, explained, described)
     progress(1.0, "done")
@@ -165,7 +163,8 @@ def entropy(state: str, bits: str, offset: str | None = None, stage: str = "", p
     dense = _dense(state)
     chosen = dense.stage(stage)
     if chosen.name not in _kept.answers:
-        _kept.answers[chosen.name] = dense.maps(chosen.name, progress)
+        with reused_memory():
+            _kept.answers[chosen.name] = dense.maps(chosen.name, progress)
     values, lengths, grid = _kept.answers[chosen.name]
     with FileGroup() as files:
         add_image(files, bits, grid.to_image(values), compress=False)
@@ -191,7 +190,8 @@ def feature_colours(state: str, fixed: str, moving: str) -> dict:
     if kept.method == "points":
         raise InputError("a result of Points compares no images", "ask for its confidences")
     if "colours" not in kept.answers:
-        kept.answers["colours"] = kept.explained.feature_colours()
+        with reused_memory():
+            kept.answers["colours"] = kept.explained.feature_colours()
     first, second, grid = kept.answers["colours"]
     with FileGroup() as files:
         for path, array in ((fixed, first), (moving, second)):

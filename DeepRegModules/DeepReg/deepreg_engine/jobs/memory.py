@@ -35,8 +35,15 @@ def make_room() -> None:
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Within, freed memory is kept for what comes next; afterwards all of it goes back. Makes room at first. Does no more without glibc."""
+    """Make room; within, freed memory is kept for what comes next; afterwards all of it goes back. Without glibc it makes room only."""
     make_room()
+    with reused_memory():
+        yield
+
+
+@contextmanager
+def reused_memory() -> Iterator[None]:
+    """As :func:`kept_memory`, but what is kept between jobs stays."""
     library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if library is None:
         yield

@@ -41,6 +41,8 @@ from deepreg_engine.solvers.mean_field import regularise
 FINE = "fine"
 # The fine stage has so many voxels at most, and its displacements so many voxels to each side.
 _FINE_VOXELS, _FINE_RADIUS = 1.5e6, 4
+# Images with more voxels together are not kept until all resolutions were asked for: these are made at once.
+_KEPT_VOXELS = 60e6
 # Control points around a control point that one round of mean field looks at.
 _LOOKS = 2
 # Costs that a slab of a map takes at once, at least.
@@ -54,7 +56,7 @@ class Stage:
 
     Args:
         name: "search 1", "search 2", ... as in the run, or "fine": steps of a voxel of the finest resolution (coarser where that has more
-            than 1.5 million voxels), which no search of the run takes.
+            than 1.5 million voxels), at control points as far apart as the run's, which no search of the run takes.
         spacing: voxel size, mm.
         search: control points and displacements, in voxels.
     """
@@ -134,18 +136,16 @@ class ImageExplanation:
         self.fixed_grid = ImageGrid.of(pair.fixed)
         self._grids = self._resolutions()
         self._check_memory(ImageGrid.of(pair.moving))
-        self._data: dict[str, LevelData] = {}
-        for number, (name, (grid, reach)) in enumerate(self._grids.items()):
-            progress(number / len(self._grids), f"images at {grid.spacing[0]:.3g} mm")
-            data = LevelData(
-                pair.fixed, pair.moving, grid, transform, reach, pair.fixed_mask, pair.moving_mask, self._extractors[0], self._device,
-                self._extractors[1],
-            )
-            if not bool((data.warped_known(self._still(grid)) > 0).any()):
-                raise InputError(
-                    "under the transform the images have no point in common", "choose the transform that belongs to the two images"
-                )
-            self._data[name] = data
+        self._levels: dict[str, LevelData] = {}
+        self._source: tuple[ImagePair, sitk.Transform] | None = pair, transform
+        # Levels are drawn when they are first looked at, as long as the images are small enough to be kept until then.
+        large = self.fixed_grid.voxels + ImageGrid.of(pair.moving).voxels > _KEPT_VOXELS
+        names = list(self._grids) if large else list(self._grids)[:1]
+        for number, name in enumerate(names):
+            progress(number / len(names), f"images at {self._grids[name][0].spacing[0]:.3g} mm")
+            self._level(name)
+        if large:
+            self._source = None
 
     @property
     def features_name(self) -> str:
@@ -158,12 +158,30 @@ class ImageExplanation:
         The moving image's are black where it is not known. See :mod:`deepreg_engine.features.colours`.
         """
         with torch.no_grad():
-            data = self._data[FINE]
+            data = self._level(FINE)
             fixed = data.fixed_features()
             moving, known, _ = data.warped(self._still(data.grid))
             palette = make_palette(fixed, moving)
             colours = palette(moving) * (known > 0.5)
             return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
+
+    def _level(self, name: str) -> LevelData:
+        """The images at a resolution."""
+        if name not in self._levels:
+            pair, transform = self._source
+            grid, reach = self._grids[name]
+            data = LevelData(
+                pair.fixed, pair.moving, grid, transform, reach, pair.fixed_mask, pair.moving_mask, self._extractors[0], self._device,
+                self._extractors[1],
+            )
+            if not bool((data.warped_known(self._still(grid)) > 0).any()):
+                raise InputError(
+                    "under the transform the images have no point in common", "choose the transform that belongs to the two images"
+                )
+            self._levels[name] = data
+            if len(self._levels) == len(self._grids):
+                self._source = None
+        return self._levels[name]
 
     def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
         """Name to grid, and how far beyond it the moving image is looked at, mm."""
@@ -171,7 +189,8 @@ class ImageExplanation:
         spacing = finest_spacing(self.fixed_grid, parameters.working_spacing, min(parameters.working_voxels, _FINE_VOXELS / 1e6))
         grid = self.fixed_grid.resampled(spacing)
         reach = max(extractor.reach for extractor in self._extractors)
-        return {FINE: (grid, (_FINE_RADIUS + PATCH + reach + 1) * spacing)}
+        control = max(PATCH, getattr(parameters, "control_spacing", 0.0) / spacing)
+        return {FINE: (grid, (_FINE_RADIUS + control + reach + 1) * spacing)}
 
     def _check_memory(self, moving: ImageGrid) -> None:
         channels = max(extractor.channels for extractor in self._extractors)
@@ -213,8 +232,9 @@ class DenseExplanation(ImageExplanation):
         """The searches of the run, coarse to fine, and one of single voxels."""
         searches = self._plan[0].searches
         found = [Stage(f"search {number}", self._plan[0].spacing, search) for number, search in enumerate(searches, start=1)]
-        fine = self._data[FINE].grid.spacing[0]
-        return [*found, Stage(FINE, fine, Search(PATCH, 1, _FINE_RADIUS))]
+        fine = self._grids[FINE][0].spacing[0]
+        control = max(PATCH, round(self.parameters.control_spacing / fine))  # as far apart as those of the run, so that as much is asked of each
+        return [*found, Stage(FINE, fine, Search(control, 1, _FINE_RADIUS))]
 
     def stage(self, name: str) -> Stage:
         """A stage by name; "" is the last one of the run's, or the fine one where the run has none.
@@ -287,13 +307,13 @@ class DenseExplanation(ImageExplanation):
         return _LOOKS * self.parameters.mean_field_passes
 
     def _grid(self, stage: Stage) -> ImageGrid:
-        return self._data[FINE if stage.name == FINE else "search"].grid
+        return self._grids[FINE if stage.name == FINE else "search"][0]
 
     def _stage_costs(self, stage: Stage) -> SearchCosts:
         if stage.name not in self._costs:
             level = Level(self._grid(stage), (stage.search,), 0, PATCH)
             padding = padding_voxels(level, stage.search, self._extractors[0].reach)
-            data = self._data[FINE if stage.name == FINE else "search"]
+            data = self._level(FINE if stage.name == FINE else "search")
             self._costs[stage.name] = SearchCosts(
                 data, self._still(data.grid), stage.search, padding, self.parameters.truncation, sparing=True
             )

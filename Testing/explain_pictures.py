@@ -1,0 +1,137 @@
+"""The pictures of docs/inspector.md, "Why it thinks so", taken of the real panel.
+
+    ./run setup && .venv/bin/python Testing/explain_pictures.py [--output docs/images]
+
+They need no display.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import tutorial_pictures
+from tutorial_pictures import ROOT, Camera, Tutorial, beside
+
+tutorial_pictures._LARGEST = 130_000
+tutorial_pictures._WINDOW = (1240, 820)
+
+
+class ExplainTutorial(Tutorial):
+    """A user who asks why."""
+
+    def go(self) -> None:
+        self.panel("DeepReg")
+        self.inspector = self.panel("DeepRegInspector")
+        self.part = self.inspector.panel.sections["explanation"]
+        self.dense()
+        self.maps()
+        self.points()
+        self.window.close()
+        self.host.fresh()
+
+    def settle(self) -> None:
+        self.host.wait_for(lambda: not self.inspector.panel.busy, 120, "the panel")
+        self.host.process_events(0.5)
+
+    def load(self, anatomy: str, detail: float) -> list:
+        import slicer
+
+        from deepreg_engine.phantoms import make_pair, write_pair
+
+        with tempfile.TemporaryDirectory() as folder:
+            paths = write_pair(make_pair(anatomy, detail=detail), folder)
+            nodes = [slicer.util.loadVolume(str(paths[side]), {"name": f"{anatomy} {side}"}) for side in ("fixed", "moving")]
+        slicer.util.setSliceViewerLayers(background=nodes[0], fit=True)
+        return nodes
+
+    def ask(self, transform, fixed, point) -> None:  # noqa: ANN001
+        """Open the part, and ask about a point."""
+        ui = self.inspector.ui
+        self.panel("DeepRegInspector")
+        self.inspector.panel.inspect(transform)
+        for name in ("inputs", "landmarks", "deformation", "overlap"):
+            getattr(ui, f"{name}CollapsibleButton").collapsed = True
+        for child in ui.inputsCollapsibleButton.parentWidget().children():
+            if hasattr(child, "collapsed"):
+                child.collapsed = True
+        self.part.ui.explainCollapsibleButton.collapsed = False
+        self.settle()
+        self.part.setPoint(point)
+        self.settle()
+        import slicer
+
+        for name in ("Red", "Green", "Yellow"):
+            slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode().JumpSliceByOffsetting(*point)
+        self.settle()
+
+    def dense(self) -> None:
+        """The heat around a point of a brain, and where the result was moved on purpose."""
+        import numpy as np
+        import slicer
+
+        from DeepRegDense import DeepRegDenseLogic
+
+        self.brain = self.load("brain", 1.0)
+        self.panel("DeepRegDense")
+        result = DeepRegDenseLogic().register(*self.brain, preset="brain-mr", outputs=("transform",))
+        print(result.summary)
+        self.result = result.nodes["transform"]
+        fixed = self.brain[0]
+        bounds = np.zeros(6)
+        fixed.GetRASBounds(bounds)
+        middle = (bounds[::2] + bounds[1::2]) / 2.0
+        self.place = middle + (24.0, -8.0, 14.0)
+        self.ask(self.result, fixed, self.place)
+        self.part.ui.explain3DCheckBox.checked = True
+        slicer.app.layoutManager().resetThreeDViews()
+        self.settle()
+        self.camera.take(self.window, "inspector_explain_point")
+
+    def maps(self) -> None:
+        """Entropy, and features of both volumes, in one view."""
+        images = []
+        self.part.ui.explain3DCheckBox.checked = False
+        for choice in ("entropy", "features of fixed", "features of moving, warped"):
+            self.hands.choose(self.part.ui.explainShownComboBox, choice)
+            self.settle()
+            images.append(self.camera.image(self.view("Green")))
+        height = min(image.height for image in images)
+        self.camera.keep(beside([image.crop((0, 0, image.width, height)) for image in images]), "inspector_explain_maps")
+        self.hands.choose(self.part.ui.explainShownComboBox, "nothing")
+        self.hands.click(self.part.ui.explainRemoveButton)
+
+    def points(self) -> None:
+        """Confidence of keypoints, and the partners of one."""
+        import numpy as np
+        import slicer
+
+        from DeepRegPoints import DeepRegPointsLogic
+
+        lung = self.load("thorax", 0.5)
+        self.panel("DeepRegPoints")
+        result = DeepRegPointsLogic().register(
+            fixed=lung[0], moving=lung[1], preset="lung", parameters={"keypoint_count": 600}, outputs=("transform", "fixedCloud", "movingCloud")
+        )
+        print(result.summary)
+        for name in ("fixedCloud", "movingCloud"):
+            result.nodes[name].GetDisplayNode().SetVisibility(False)
+        bounds = np.zeros(6)
+        lung[0].GetRASBounds(bounds)
+        point = (bounds[::2] + bounds[1::2]) / 2.0 + (70.0, 0.0, -20.0)
+        self.ask(result.nodes["transform"], lung[0], point)
+        self.hands.choose(self.part.ui.explainShownComboBox, "confidence of the points")
+        slicer.app.layoutManager().resetThreeDViews()
+        self.settle()
+        self.camera.take(self.window, "inspector_explain_points")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
+    ExplainTutorial(Camera(parser.parse_args().output)).go()
+
+
+if __name__ == "__main__":
+    main()
