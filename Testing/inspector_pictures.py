@@ -11,10 +11,22 @@ import argparse
 from pathlib import Path
 
 import tutorial_pictures
-from tutorial_pictures import ROOT, Camera, Tutorial, beside, diverging
+from PIL import Image
+from tutorial_pictures import ROOT, Camera, Tutorial, beside
 
-tutorial_pictures._LARGEST = 130_000
-tutorial_pictures._WINDOW = (1240, 820)
+tutorial_pictures._WINDOW = (1240, 840)
+_LARGEST = 260_000
+
+
+class ColourCamera(Camera):
+    """Keeps rare colours: of arrows, grids and colour bars on grey images."""
+
+    def keep(self, image: Image.Image, name: str) -> None:
+        path = self._folder / f"{name}.png"
+        image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size > _LARGEST:
+            raise RuntimeError(f"{path} has {path.stat().st_size} bytes")
+        print(f"{path} {image.width} x {image.height}, {path.stat().st_size / 1000:.0f} kB")
 
 
 class InspectorTutorial(Tutorial):
@@ -24,6 +36,7 @@ class InspectorTutorial(Tutorial):
         self.sample()
         self.register()
         self.landmarks()
+        self.table()
         self.deformation()
         self.overlap()
         self.window.close()
@@ -73,14 +86,50 @@ class InspectorTutorial(Tutorial):
             self.hands.click(ui.acceptButton)
         self.hands.click(ui.vectorsButton)
         self.hands.click(ui.histogramButton)
-        self.host.app.layoutManager().resetThreeDViews()
+        panel.node.vectorScale = 20.0
+        self.zoom()
         panel.sections["landmarks"].table.select(4)
         self.settle()
         self.camera.take(self.window, "inspector_landmarks")
 
+    def table(self) -> None:
+        """The table in a wide panel: one partner was dragged away, its pair is an outlier and does not count."""
+        import qt
+        from PySide6.QtCore import Qt
+        from PySide6.QtWidgets import QDockWidget
+
+        widget, ui, panel = self.inspector, self.inspector.ui, self.inspector.panel
+        moving = panel.node.movingPoints
+        place = moving.GetNthControlPointPosition(6)
+        moving.SetNthControlPointPosition(6, place[0] + 3.0, place[1] - 2.5, place[2] + 1.5)
+        self.settle()
+        panel.sections["landmarkFiles"].actions["untick"].trigger()
+        ui.pairsTable.horizontalHeader().sectionClicked.emit(2)
+        panel.sections["landmarks"].table.select(6)
+        dock = self.window.findChild(QDockWidget, "PanelDockWidget")
+        self.window.resizeDocks([dock], [900], Qt.Orientation.Horizontal)
+        self.settle()
+        whole = self.camera.image(widget.parent)
+        ends = ((ui.pickButton, -8), (ui.summaryLabel, ui.summaryLabel.height + 4))
+        top, bottom = (shown.mapTo(widget.parent, qt.QPoint(0, y)).y() for shown, y in ends)
+        self.camera.keep(whole.crop((0, top, whole.width, bottom)), "inspector_table")
+        self.window.resizeDocks([dock], [430], Qt.Orientation.Horizontal)
+        for _ in range(2):
+            self.hands.click(ui.undoButton)
+        self.settle()
+
+    def zoom(self) -> None:
+        """Bring the landmarks near in the 3D view."""
+        import slicer
+
+        self.host.app.layoutManager().resetThreeDViews()
+        self.host.process_events(0.2)
+        camera = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCameraNode")
+        camera.GetCamera().Zoom(1.9)
+        camera.ResetClippingRange()
+
     def deformation(self) -> None:
         """Grid, checkerboard and Jacobian."""
-        diverging()
         ui, panel = self.inspector.ui, self.inspector.panel
         self.hands.click(ui.vectorsButton)
         self.hands.click(ui.sideBySideButton)
@@ -91,7 +140,10 @@ class InspectorTutorial(Tutorial):
         ui.deformationCollapsibleButton.collapsed = False
         self.host.process_events(0.2)
         images = []
-        for box, choice in ((ui.displayComboBox, "grid"), (ui.displayComboBox, "arrows"), (ui.overlayComboBox, "checkerboard"), (ui.mapComboBox, "Jacobian")):
+        for box, choice in (
+            (ui.displayComboBox, "grid"), (ui.displayComboBox, "arrows"), (ui.overlayComboBox, "checkerboard"),
+            (ui.mapComboBox, "Jacobian"),
+        ):
             if box is not ui.displayComboBox:
                 self.hands.choose(ui.displayComboBox, "not shown")
             self.hands.choose(box, choice)
@@ -103,7 +155,8 @@ class InspectorTutorial(Tutorial):
     def overlap(self) -> None:
         """Structures before and after."""
         ui, panel = self.inspector.ui, self.inspector.panel
-        panel.inspect(self.transform, fixedLabels=self.nodes["fixedLabels"], movingLabels=self.nodes["movingLabels"], inverseTransform=self.inverse)
+        labels = {name: self.nodes[name] for name in ("fixedLabels", "movingLabels")}
+        panel.inspect(self.transform, inverseTransform=self.inverse, **labels)
         ui.deformationCollapsibleButton.collapsed = True
         ui.overlapCollapsibleButton.collapsed = False
         self.settle()
@@ -115,7 +168,7 @@ class InspectorTutorial(Tutorial):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    InspectorTutorial(Camera(parser.parse_args().output)).go()
+    InspectorTutorial(ColourCamera(parser.parse_args().output)).go()
 
 
 if __name__ == "__main__":

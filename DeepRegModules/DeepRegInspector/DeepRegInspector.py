@@ -41,8 +41,8 @@ class DeepRegInspector(ScriptedLoadableModule):
             " consistency; two transforms side by side."
         )
         self.parent.acknowledgementText = _(
-            "Partners of landmarks are found with the descriptor of M. P. Heinrich et al., Towards realtime multimodal fusion for image-guided"
-            " interventions using self-similarities, MICCAI 2013."
+            "Partners of landmarks are found with the descriptor of M. P. Heinrich et al., Towards realtime multimodal fusion for"
+            " image-guided interventions using self-similarities, MICCAI 2013."
         )
 
 
@@ -137,8 +137,8 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
 
         :param transform: a transform node; None measures as it is.
         :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list do not count.
-        :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``, and ``each``:
-            name, fixed, moving, before_mm, after_mm, error_mm along R, A, S, used, outlier.
+        :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``, and
+            ``each``: name, fixed, moving, before_mm, after_mm, error_before_mm and error_mm along R, A, S, used, outlier.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegInspectorLib.landmarks import landmarkErrors
@@ -181,7 +181,10 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         return overlapOf([transform], fixedLabels, movingLabels, fixedVolume)[0]
 
     def inverseConsistency(self, transform, inverse, fixedVolume):
-        """How far points of the fixed volume are from where they began after the way there and back, in mm: mean, median, percentile95, max."""
+        """How far points of the fixed volume are from where they began after the way there and back, in mm.
+
+        :return: dictionary: mean, median, percentile95, max.
+        """
         from DeepRegInspectorLib.fields import inverseConsistency
 
         return inverseConsistency(transform, inverse, fixedVolume)

@@ -1,4 +1,4 @@
-"""A user of the Inspector with a brain pair: ten pairs are picked with the mouse, one is dragged, one excluded; the table is SimpleITK's."""
+"""A user of the Inspector with a brain pair: ten pairs are picked with the mouse, one is dragged and excluded; the table is SimpleITK's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def turned() -> np.ndarray:
 
 @pytest.fixture(params=["phantom", "real"])
 def brain(request, slicer_app, tmp_path):
-    """Two contrasts of one head; the second scan is under a rigid transform. And the field that takes fixed points to their moving points."""
+    """Two contrasts of one head, the second scan under a rigid transform; and the field that takes fixed points to their moving points."""
     import slicer
 
     if request.param == "real":
@@ -49,7 +49,8 @@ def brain(request, slicer_app, tmp_path):
     at = index @ ijk[:3, :3].T + ijk[:3, 3]
     moved = at + shake * np.stack([smooth(at, seed) for seed in (1, 2, 3)], axis=1) / 100.0
     vectors = (moved @ turned()[:3, :3].T + turned()[:3, 3] - at).astype(np.float32)
-    return {"fixed": fixed, "moving": moving, "transform": grid_node("result", vectors, SIZE, ijk), "itk": itk_transform(vectors, SIZE, ijk)}
+    transform, itk = grid_node("result", vectors, SIZE, ijk), itk_transform(vectors, SIZE, ijk)
+    return {"fixed": fixed, "moving": moving, "transform": transform, "itk": itk}
 
 
 def world(node) -> np.ndarray:
@@ -115,7 +116,8 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     hands.drag(movingView, start, end)
     settle(app, widget)
     after = world(panel.node.movingPoints)
-    assert np.allclose(pixel_of(movingView, after[number]), end, atol=2) and np.array_equal(np.delete(after, number, 0), np.delete(before, number, 0))
+    assert np.allclose(pixel_of(movingView, after[number]), end, atol=2)
+    assert np.array_equal(np.delete(after, number, 0), np.delete(before, number, 0))
     dragged = agrees()
     assert abs(dragged[number] - first[number]) > 1.0 and np.allclose(np.delete(dragged, number), np.delete(first, number))
     assert landmarks.pairs.notes[number] == "" and np.allclose(world(panel.node.fixedPoints), landmarks.pairs.fixed)
@@ -129,7 +131,8 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     for value in (nine.mean(), np.median(nine), np.percentile(nine, 95), nine.max()):
         assert f"{value:.2f}" in ui.summaryLabel.text
     summary = landmarks.pairs.summary()["after"]
-    assert summary["count"] == 9 and summary["mean"] == pytest.approx(nine.mean(), abs=1e-3) and summary["max"] == pytest.approx(nine.max(), abs=1e-3)
+    assert summary["count"] == 9
+    assert (summary["mean"], summary["max"]) == pytest.approx((nine.mean(), nine.max()), abs=1e-3)
 
     # Each step is taken back by one press, and done again.
     hands.click(ui.undoButton)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from inspector_bench import IJK, SIZE, displacement, inner, itk_transform, markups, scene, settle, texts, widget  # noqa: F401 - fixtures too
+from inspector_bench import IJK, SIZE, displacement, inner, itk_transform, markups, settle, texts
+from inspector_bench import scene, widget  # noqa: F401 - fixtures
 from panels import world_image
 from world import TURN, add_linear, add_warp, matrix4, through
 
@@ -43,8 +44,9 @@ def test_errors_are_those_of_simpleitk(app, widget, scene, parents):
     assert np.abs(pairs.after - truth).max() < 1e-3 and np.abs(pairs.before - (fixed_world - moving_world)).max() < 1e-6
     figures = widget.logic.landmarkErrors(scene["transform"], *lists)
     distances = np.linalg.norm(truth, axis=1)
-    for name, value in (("mean", distances.mean()), ("median", np.median(distances)), ("percentile95", np.percentile(distances, 95)), ("max", distances.max())):
-        assert figures["after"][name] == pytest.approx(value, abs=1e-3)
+    measures = {"mean": np.mean, "median": np.median, "percentile95": lambda values: np.percentile(values, 95), "max": np.max}
+    for name, measure in measures.items():
+        assert figures["after"][name] == pytest.approx(measure(distances), abs=1e-3)
     assert texts(widget, 2) == [f"{d:.3f}" for d in distances] and f"{distances.mean():.2f}" in widget.ui.summaryLabel.text
 
 
@@ -82,7 +84,8 @@ def test_a_b_spline_from_a_file_is_simpleitks(widget, scene, tmp_path, parent):
     errors = widget.logic.landmarkErrors(node, *lists)
     assert np.abs(np.array([entry["error_mm"] for entry in errors["each"]]) - truth).max() < 1e-3
     figures = widget.logic.jacobian(node, scene["fixed"])
-    field = sitk.TransformToDisplacementField(itk, sitk.sitkVectorFloat64, image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+    frame = image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection()
+    field = sitk.TransformToDisplacementField(itk, sitk.sitkVectorFloat64, *frame)
     lengths = np.linalg.norm(sitk.GetArrayFromImage(field), axis=-1)
     assert not figures["own_grid"] and figures["displacement_mm"]["mean"] == pytest.approx(lengths.mean(), abs=1e-3)
 
@@ -112,12 +115,14 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     truth = pairs.fixed + displacement(pairs.fixed)
     errors = np.linalg.norm(pairs.moving - truth, axis=1)
     confidences = [float(note.rsplit(" ", 1)[1]) for note in pairs.notes]
-    assert all(note.startswith("proposed") for note in pairs.notes) and np.median(errors) < 0.6 and max(confidences) > 0.1, (errors, confidences)
+    assert all(note.startswith("proposed") for note in pairs.notes)
+    assert np.median(errors) < 0.6 and max(confidences) > 0.1, (errors, confidences)
     # Drag: the error is another one, and the proposal the user's own.
     moving = panel.node.movingPoints
     moving.SetNthControlPointPosition(3, *(pairs.moving[3] + (0.0, 9.0, 0.0)))
     settle(app, widget)
-    assert panel.sections["landmarks"].pairs.distances[3] > 6.0 and panel.sections["landmarks"].pairs.notes[3] == "" and panel.sections["landmarks"].pairs.outliers[3]
+    moved = panel.sections["landmarks"].pairs
+    assert moved.distances[3] > 6.0 and moved.notes[3] == "" and moved.outliers[3]
     assert "outlier" in texts(widget, 4)[3] and "Outliers" in ui.summaryLabel.text
     # Exclude it with its tick; the summary goes without it.
     import qt
@@ -194,7 +199,8 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
         hands.click(view, at=at)
         settle(app, widget)
         assert len(panel.sections["landmarks"].pairs) == count, name
-    assert panel.sections["landmarks"].table.current == 5 and np.allclose(middle(views.movingNodes()[0]), panel.sections["landmarks"].pairs.moving[5], atol=1e-3)
+    landmarks = panel.sections["landmarks"]
+    assert landmarks.table.current == 5 and np.allclose(middle(views.movingNodes()[0]), landmarks.pairs.moving[5], atol=1e-3)
     hands.click(widget.ui.pickButton)
     hands.click(widget.ui.removeButton)
     # Vectors: as many arrows as pairs, coloured by mm.
@@ -204,8 +210,9 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     lengths = slicer.util.arrayFromModelPointData(panel.node.vectors, "error (mm)")
     assert lengths.max() == pytest.approx(panel.sections["landmarks"].pairs.distances.max(), abs=1e-3)
     hands.click(widget.ui.histogramButton)
-    kinds = {panel.node.chart.GetNthPlotSeriesNode(n).GetPlotType() for n in range(2)}
-    assert kinds == {slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar} and "(mm)" in panel.node.chart.GetXAxisTitle() and panel.node.chart.GetYAxisTitle()
+    chart = panel.node.chart
+    kinds = {chart.GetNthPlotSeriesNode(n).GetPlotType() for n in range(2)}
+    assert kinds == {slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar} and "(mm)" in chart.GetXAxisTitle() and chart.GetYAxisTitle()
     counts = [slicer.util.arrayFromTableColumn(panel.node.table, name).sum() for name in ("before", "after")]
     assert counts == [5, 5] and panel.node.chart.GetNumberOfPlotSeriesNodes() == 2
     hands.click(widget.ui.vectorsButton)
@@ -270,7 +277,8 @@ def test_removed_and_imported_pairs_are_taken_back(app, hands, widget, tmp_path)
     for _ in range(2):
         hands.click(widget.ui.undoButton)
     after = landmarks.pairs
-    assert (after.names, after.notes) == (before.names, before.notes) and np.array_equal(after.fixed, before.fixed) and np.array_equal(after.moving, before.moving)
+    assert (after.names, after.notes) == (before.names, before.notes)
+    assert np.array_equal(after.fixed, before.fixed) and np.array_equal(after.moving, before.moving)
     panel.node.movingPoints.SetNthControlPointPosition(2, *(before.moving[2] + 1.0))
     settle(app, widget)
     assert landmarks.pairs.notes[2] == ""
@@ -283,7 +291,8 @@ def test_points_without_a_partner_get_one(app, widget):
     assert "3 points have no partner" in widget.ui.summaryLabel.text
     panel.sections["landmarkFiles"].actions["propose"].trigger()
     settle(app, widget)
-    assert len(panel.sections["landmarks"].pairs) == 3 and all(note.startswith("proposed") for note in panel.sections["landmarks"].pairs.notes)
+    pairs = panel.sections["landmarks"].pairs
+    assert len(pairs) == 3 and all(note.startswith("proposed") for note in pairs.notes)
 
 
 def test_a_thousand_landmarks(app, widget):

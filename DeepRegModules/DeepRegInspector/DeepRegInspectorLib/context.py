@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: Inputs by their names in the parameter node; the panel tells its sections when one of them is another node.
 INPUTS = (
-    "transform", "otherTransform", "inverseTransform", "fixedVolume", "movingVolume", "fixedPoints", "movingPoints", "fixedLabels", "movingLabels",
+    "transform", "otherTransform", "inverseTransform", "fixedVolume", "movingVolume", "fixedPoints", "movingPoints", "fixedLabels",
+    "movingLabels",
 )
 
 
@@ -49,7 +50,8 @@ class InspectorContext:
 
     def transforms(self) -> list[Any]:
         """The transforms that are chosen: the first, and the one it is compared with."""
-        return [transform for transform in (self.node.transform, self.node.otherTransform) if transform is not None] if self.node is not None else []
+        chosen = (self.node.transform, self.node.otherTransform) if self.node is not None else ()
+        return [transform for transform in chosen if transform is not None]
 
     def volumes(self) -> bool:
         """Whether fixed and moving volume are chosen."""

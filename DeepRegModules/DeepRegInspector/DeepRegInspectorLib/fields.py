@@ -48,9 +48,11 @@ class Maps:
         jacobian, lengths = self.jacobian, self.lengths
         return {
             "voxels": int(jacobian.size), "folded": self.folded, "folding_percent": 100.0 * self.folded / jacobian.size,
-            "min_jacobian": float(jacobian.min()), "mean_jacobian": float(jacobian.mean(dtype=np.float64)), "max_jacobian": float(jacobian.max()),
+            "min_jacobian": float(jacobian.min()), "mean_jacobian": float(jacobian.mean(dtype=np.float64)),
+            "max_jacobian": float(jacobian.max()),
             "displacement_mm": {
-                "mean": float(lengths.mean(dtype=np.float64)), "percentile95": float(np.percentile(lengths, 95)), "max": float(lengths.max())
+                "mean": float(lengths.mean(dtype=np.float64)), "percentile95": float(np.percentile(lengths, 95)),
+                "max": float(lengths.max()),
             },
             "size": list(self.geometry.size), "spacing": [float(s) for s in self.geometry.spacing], "own_grid": self.own,
         }
@@ -111,7 +113,8 @@ def coarser(geometry: Geometry, most: int) -> Geometry:
         step = np.where(step <= step.min() * 1.0001, step * 1.1, step)  # the finest axis first: voxels become even
     middle = np.array(geometry.origin) + geometry.direction @ (extent / 2.0)
     spacing = extent / (size - 1)
-    return Geometry(tuple(size.tolist()), tuple(spacing.tolist()), tuple((middle - geometry.direction @ (extent / 2.0)).tolist()), geometry.direction)
+    origin = middle - geometry.direction @ (extent / 2.0)
+    return Geometry(tuple(size.tolist()), tuple(spacing.tolist()), tuple(origin.tolist()), geometry.direction)
 
 
 def asImage(array: np.ndarray) -> vtk.vtkImageData:

@@ -1,4 +1,7 @@
-"""Errors of landmark pairs: the n-th fixed point belongs to the n-th moving point. World coordinates, RAS mm, as the application shows them."""
+"""Errors of landmark pairs: the n-th fixed point belongs to the n-th moving point.
+
+World coordinates, RAS mm, as the application shows them.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +71,10 @@ class Pairs:
         before, after, outliers = self.distancesBefore, self.distances, self.outliers
         each = [
             {
-                "name": name, "fixed": self.fixed[n].tolist(), "moving": self.moving[n].tolist(), "before_mm": float(before[n]), "after_mm": float(after[n]),
-                "error_before_mm": self.before[n].tolist(), "error_mm": self.after[n].tolist(), "used": bool(self.used[n]), "outlier": bool(outliers[n]),
+                "name": name, "fixed": self.fixed[n].tolist(), "moving": self.moving[n].tolist(),
+                "before_mm": float(before[n]), "after_mm": float(after[n]),
+                "error_before_mm": self.before[n].tolist(), "error_mm": self.after[n].tolist(),
+                "used": bool(self.used[n]), "outlier": bool(outliers[n]),
             }
             for n, name in enumerate(self.names)
         ]
@@ -120,7 +125,8 @@ def landmarkErrors(transform: Any, fixed: Any, moving: Any) -> dict[str, Any]:
     if fixed is moving:
         raise NodeError("the fixed and the moving landmarks are the same list: choose another")
     if pairs.unpaired or not len(pairs):
-        raise NodeError(f"there are {len(definedIndices(fixed))} fixed but {len(definedIndices(moving))} moving landmarks: each needs its partner")
+        counts = len(definedIndices(fixed)), len(definedIndices(moving))
+        raise NodeError(f"there are {counts[0]} fixed but {counts[1]} moving landmarks: each needs its partner")
     return pairs.figures()
 
 
@@ -133,8 +139,8 @@ def asCsv(pairs: Pairs) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     axes = ("R", "A", "S")
     writer.writerow([
-        "name", *(f"fixed {a}" for a in axes), *(f"moving {a}" for a in axes), "before (mm)", "after (mm)", *(f"before {a} (mm)" for a in axes),
-        *(f"after {a} (mm)" for a in axes), "used", "outlier", "note",
+        "name", *(f"fixed {a}" for a in axes), *(f"moving {a}" for a in axes), "before (mm)", "after (mm)",
+        *(f"before {a} (mm)" for a in axes), *(f"after {a} (mm)" for a in axes), "used", "outlier", "note",
     ])
     for entry, note in zip(pairs.figures()["each"], pairs.notes):
         numbers = [*entry["fixed"], *entry["moving"], entry["before_mm"], entry["after_mm"], *entry["error_before_mm"], *entry["error_mm"]]

@@ -41,7 +41,10 @@ class FixedToMoving:
 
 
 def belowTransform(node: Any, transform: Any) -> vtk.vtkAbstractTransform | None:
-    """From the coordinates of a moving volume or list to the world, both RAS, as if ``transform`` were not above it; None for the identity."""
+    """From the coordinates of a moving volume or list to the world, both RAS, as if ``transform`` were not above it.
+
+    None for the identity.
+    """
     parent = node.GetParentTransformNode()
     if not isBelow(node, transform):
         return parentTransform(node)

@@ -59,7 +59,9 @@ class Matcher:
             return Proposal(predicted, predicted, 0.0)
         found = match_point(self._fixed, self._moving, point, predicted, linear, self._step, window)
         trusted = found.confidence >= _LEAST_CONFIDENCE and found.shift <= 1.8 * window
-        return Proposal(found.position if trusted else predicted, predicted, found.confidence if trusted else min(found.confidence, _LEAST_CONFIDENCE))
+        if not trusted:
+            return Proposal(predicted, predicted, min(found.confidence, _LEAST_CONFIDENCE))
+        return Proposal(found.position, predicted, found.confidence)
 
 
 def _sampler(volume: Any, transform: Any) -> Any:

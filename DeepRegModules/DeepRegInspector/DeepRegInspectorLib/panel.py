@@ -2,15 +2,15 @@
 
 A section is one part of the panel in a file of its own in ``sections/``. To add one:
 
-1. Write ``sections/NAME.py`` with a class derived from :class:`~DeepRegInspectorLib.sections.base.Section`, a ``name`` of its own, and those
-   of the hooks that it needs. ``Section`` says when each hook is called; ``self.node.transform``, ``.otherTransform``, ``.fixedVolume`` and so
-   on are what is inspected, ``self.context`` what sections share: the worker (``client``), the status line (``say``), the other sections
-   (``sections["landmarks"].pairs``, ``sections["images"].maps``, ``sections["overlap"].reports``).
-2. In its constructor call ``self.loadUi("NAME.ui")`` for a ``.ui`` file of its own (a qMRMLWidget around a collapsed ctkCollapsibleButton), or
-   make the widgets in code and give them to ``self.addWidget``. Widgets with the dynamic property ``SlicerParameterName`` are connected
+1. Write ``sections/NAME.py`` with a class derived from :class:`~DeepRegInspectorLib.sections.base.Section`, a ``name`` of its own, and
+   those of the hooks that it needs. ``Section`` says when each hook is called; ``self.node.transform``, ``.otherTransform``,
+   ``.fixedVolume`` and so on are what is inspected, ``self.context`` what sections share: the worker (``client``), the status line
+   (``say``), the other sections (``sections["landmarks"].pairs``, ``sections["images"].maps``, ``sections["overlap"].reports``).
+2. In its constructor call ``self.loadUi("NAME.ui")`` for a ``.ui`` file of its own (a qMRMLWidget around a collapsed ctkCollapsibleButton),
+   or make the widgets in code and give them to ``self.addWidget``. Widgets with the dynamic property ``SlicerParameterName`` are connected
    with the parameter node; further parameters are added to ``parameters.py``. Further *input nodes* are named in the class's ``inputs``.
-3. Name the class in :data:`SECTIONS` below, where its place in the order is: hooks are called in this order, and sections with widgets of their
-   own stand in this order at the end of the panel.
+3. Name the class in :data:`SECTIONS` below, where its place in the order is: hooks are called in this order, and sections with widgets of
+   their own stand in this order at the end of the panel.
 4. Name the files in the module's ``CMakeLists.txt``.
 """
 
@@ -53,8 +53,9 @@ SECTIONS: tuple[type[Section], ...] = (
 )
 
 _POINT_EVENTS = (
-    slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
-    slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, vtk.vtkCommand.ModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent, vtk.vtkCommand.ModifiedEvent,
 )
 _OBSERVED = {
     "fixedPoints": _POINT_EVENTS,
@@ -108,7 +109,8 @@ class InspectorPanel:
         """Show the parameter set of the scene; make one if there is none."""
         self.setParameterNode(self.logic.getParameterNode())
         if self.node.transform is None:
-            made = [node for node in slicer.util.getNodesByClass("vtkMRMLTransformNode") if node.GetAttribute("DeepReg.Output") == "transform"]
+            transforms = slicer.util.getNodesByClass("vtkMRMLTransformNode")
+            made = [node for node in transforms if node.GetAttribute("DeepReg.Output") == "transform"]
             if made:
                 self.inspect(made[-1])
 

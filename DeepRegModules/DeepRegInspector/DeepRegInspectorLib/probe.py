@@ -68,11 +68,14 @@ class Probe:
         displacement, determinant = probe(self._mapping, point)
         right, anterior, superior = displacement
         lines = [
-            _("Displacement {length:.2f} mm (R {r:+.2f}, A {a:+.2f}, S {s:+.2f})").format(length=np.linalg.norm(displacement), r=right, a=anterior, s=superior),
+            _("Displacement {length:.2f} mm (R {r:+.2f}, A {a:+.2f}, S {s:+.2f})").format(
+                length=np.linalg.norm(displacement), r=right, a=anterior, s=superior
+            ),
             _("Jacobian {value:.3f}").format(value=determinant) + (_(" (folded)") if determinant <= 0 else ""),
         ]
         transform, fixed, moving = self._inputs
-        names = [name for name in (self._structure("fixed", fixed, None, point), self._structure("moving", moving, transform, point + displacement)) if name]
+        sides = (self._structure("fixed", fixed, None, point), self._structure("moving", moving, transform, point + displacement))
+        names = [name for name in sides if name]
         return "\n".join([" \u00b7 ".join(lines), *names])
 
     def _structure(self, side: str, node: Any, transform: Any, point: np.ndarray) -> str:

@@ -41,7 +41,8 @@ class PairsTable:
         self._filling = False
         widget.setColumnCount(_COLUMNS)
         widget.setHorizontalHeaderLabels([
-            _("Name"), _("Before\n(mm)"), _("After\n(mm)"), _("Second\n(mm)"), _("Note"), _("After R\n(mm)"), _("After A\n(mm)"), _("After S\n(mm)"),
+            _("Name"), _("Before\n(mm)"), _("After\n(mm)"), _("Second\n(mm)"), _("Note"),
+            _("After R\n(mm)"), _("After A\n(mm)"), _("After S\n(mm)"),
             _("Before R\n(mm)"), _("Before A\n(mm)"), _("Before S\n(mm)"), _("Fixed R\n(mm)"), _("Fixed A\n(mm)"), _("Fixed S\n(mm)"),
             _("Moving R\n(mm)"), _("Moving A\n(mm)"), _("Moving S\n(mm)"),
         ])
@@ -121,9 +122,10 @@ class PairsTable:
     def _fill(self, longest: float) -> None:
         pairs, other = self._pairs, self._other
         before, after, outliers = pairs.distancesBefore, pairs.distances, pairs.outliers
-        numbers = np.column_stack([before, after, other if other is not None else after, pairs.after, pairs.before, pairs.fixed, pairs.moving])
+        second = other if other is not None else after
+        numbers = np.column_stack([before, after, second, pairs.after, pairs.before, pairs.fixed, pairs.moving])
         widget = self.widget
-        colors = {_BEFORE: before, _AFTER: after, _OTHER: other if other is not None else after}
+        colors = {_BEFORE: before, _AFTER: after, _OTHER: second}
         colors.update(zip(_AXES, np.abs(np.concatenate([pairs.after, pairs.before], axis=1)).T))
         shades = {column: _shades(values, longest) for column, values in colors.items()}
         for row, n in enumerate(self._order):
@@ -169,7 +171,8 @@ class PairsTable:
             keys: Any = [natural(name) for name in pairs.names] if column == _NAME else [self._note(n, pairs.outliers[n]) for n in order]
         else:
             other = self._other if self._other is not None else pairs.distances
-            columns = [pairs.distancesBefore, pairs.distances, other, np.zeros(len(pairs)), np.abs(pairs.after), np.abs(pairs.before), pairs.fixed, pairs.moving]
+            axes = np.abs(np.concatenate([pairs.after, pairs.before], axis=1))
+            columns = [pairs.distancesBefore, pairs.distances, other, np.zeros(len(pairs)), axes, pairs.fixed, pairs.moving]
             keys = np.column_stack(columns)[:, column - 1]
         return sorted(order, key=lambda n: keys[n], reverse=descending)
 

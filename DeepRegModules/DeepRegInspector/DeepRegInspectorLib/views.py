@@ -19,7 +19,8 @@ def _view(tag: str, orientation: str, name: str, color: str, group: int | None) 
     more = f'<property name="viewgroup" action="default">{group}</property>' if group is not None else ""
     return (
         f'<item><view class="vtkMRMLSliceNode" singletontag="{tag}"><property name="orientation" action="default">{orientation}</property>'
-        f'<property name="viewlabel" action="default">{name}</property><property name="viewcolor" action="default">{color}</property>{more}</view></item>'
+        f'<property name="viewlabel" action="default">{name}</property><property name="viewcolor" action="default">{color}</property>'
+        f"{more}</view></item>"
     )
 
 
@@ -28,7 +29,8 @@ def _description() -> str:
     moving = _view(MOVING[0], "Axial", "MA", "#B45F06", _GROUP) + _view(MOVING[1], "Coronal", "MC", "#B45F06", _GROUP)
     right = (
         '<item><view class="vtkMRMLViewNode" singletontag="1"><property name="viewlabel" action="default">1</property></view></item>'
-        '<item><view class="vtkMRMLPlotViewNode" singletontag="PlotView1"><property name="viewlabel" action="default">P</property></view></item>'
+        '<item><view class="vtkMRMLPlotViewNode" singletontag="PlotView1">'
+        '<property name="viewlabel" action="default">P</property></view></item>'
     )
     columns = "".join(f'<item><layout type="vertical" split="true">{column}</layout></item>' for column in (fixed, moving, right))
     return f'<layout type="horizontal" split="true">{columns}</layout>'
@@ -72,7 +74,8 @@ def setSideBySide(on: bool, fixed: Any, moving: Any) -> None:
         return
     if on:
         description = _description()
-        node.SetLayoutDescription(_LAYOUT, description) if node.IsLayoutDescription(_LAYOUT) else node.AddLayoutDescription(_LAYOUT, description)
+        say = node.SetLayoutDescription if node.IsLayoutDescription(_LAYOUT) else node.AddLayoutDescription
+        say(_LAYOUT, description)
         node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
         node.SetViewArrangement(_LAYOUT)
         _fill(fixed, moving)

@@ -20,7 +20,8 @@ class Section:
 
     Attributes:
         name: under which other sections find this one in ``context.sections``.
-        inputs: further parameters that are nodes, of whose change this section wants to be told; those of ``context.INPUTS`` are told anyhow.
+        inputs: further parameters that are nodes, of whose change this section wants to be told; those of ``context.INPUTS`` are told
+            anyhow.
         ui: the widgets; those of the module's ``.ui`` file unless the section loads one of its own with :meth:`loadUi`.
     """
 

@@ -1,7 +1,7 @@
 """What was done to the landmarks is taken back, step by step.
 
-The application's own undo is off unless somebody switches it on in Python, so the panel keeps the steps itself: whatever has changed the lists,
-here or in the module Markups, is seen when the panel measures them anew.
+The application's own undo is off unless somebody switches it on in Python, so the panel keeps the steps itself: whatever has changed the
+lists, here or in the module Markups, is seen when the panel measures them anew.
 """
 
 from __future__ import annotations
@@ -104,7 +104,10 @@ class HistorySection(Section):
 
 def _stateOf(node: Any) -> _State:
     return tuple(
-        (node.GetNthControlPointLabel(n), tuple(node.GetNthControlPointPosition(n)), node.GetNthControlPointDescription(n), bool(node.GetNthControlPointSelected(n)))
+        (
+            node.GetNthControlPointLabel(n), tuple(node.GetNthControlPointPosition(n)), node.GetNthControlPointDescription(n),
+            bool(node.GetNthControlPointSelected(n)),
+        )
         for n in definedIndices(node)
     )
 

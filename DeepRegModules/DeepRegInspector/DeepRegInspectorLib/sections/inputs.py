@@ -24,7 +24,8 @@ class InputsSection(Section):
 
     def takeVolumes(self, transform: Any) -> None:
         """Choose the volumes that a transform says it is between."""
-        for name, role in (("fixedVolume", transform.GetFixedNodeReferenceRole()), ("movingVolume", transform.GetMovingNodeReferenceRole())):
+        roles = {"fixedVolume": transform.GetFixedNodeReferenceRole(), "movingVolume": transform.GetMovingNodeReferenceRole()}
+        for name, role in roles.items():
             volume = transform.GetNodeReference(role)
             if volume is not None and volume.IsA("vtkMRMLScalarVolumeNode"):
                 setattr(self.node, name, volume)

@@ -90,7 +90,8 @@ class LandmarkFilesSection(Section):
             node.EndModify(state)
         views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
         self.context.refresh()
-        self.context.say(_("{count} points were read from {path} into {name}.").format(count=len(found.labels), path=path, name=node.GetName()))
+        said = _("{count} points were read from {path} into {name}.")
+        self.context.say(said.format(count=len(found.labels), path=path, name=node.GetName()))
 
     def _onExport(self, side: str, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getSaveFileName(None, _("Export landmarks"), f"{side}.csv", _FILES)

@@ -40,7 +40,9 @@ class LandmarksSection(Section):
     def lists(self) -> tuple[Any, Any]:
         """The two lists; those that are missing are made."""
         node = self.node
-        for name, title, color in (("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)), ("movingPoints", _("Moving landmarks"), (1.0, 0.6, 0.15))):
+        for name, title, color in (
+            ("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)), ("movingPoints", _("Moving landmarks"), (1.0, 0.6, 0.15)),
+        ):
             if getattr(node, name) is None:
                 made = newNode("vtkMRMLMarkupsFiducialNode", title)
                 made.CreateDefaultDisplayNodes()
@@ -71,9 +73,9 @@ class LandmarksSection(Section):
         node = self.node
         if node.otherTransform is None or not len(self.pairs):
             return None
-        return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform).distances if not isBelow(node.movingPoints, node.transform) else (
-            np.linalg.norm(FixedToMoving(node.otherTransform)(self.pairs.fixed) - self.pairs.moving, axis=1)
-        )
+        if isBelow(node.movingPoints, node.transform):
+            return np.linalg.norm(FixedToMoving(node.otherTransform)(self.pairs.fixed) - self.pairs.moving, axis=1)
+        return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform).distances
 
     def stages(self) -> dict[str, np.ndarray]:
         """Errors (mm) of the pairs that count: before, after, and under the second transform."""
@@ -98,8 +100,9 @@ class LandmarksSection(Section):
             (_("mean"), np.mean), (_("median"), np.median), (_("95 %"), lambda values: np.percentile(values, 95)), (_("maximum"), np.max),
         )
         head = "".join(f"<td align='right'>&nbsp;&nbsp;{name}</td>" for name in stages)
+        cell = "<td align='right'>&nbsp;&nbsp;{:.2f}</td>"
         lines = "".join(
-            f"<tr><td>{title}</td>" + "".join(f"<td align='right'>&nbsp;&nbsp;{measure(values):.2f}</td>" for values in stages.values()) + "</tr>"
+            f"<tr><td>{title}</td>" + "".join(cell.format(measure(values)) for values in stages.values()) + "</tr>"
             for title, measure in rows
         )
         used, outliers = int(pairs.used.sum()), int(pairs.outliers.sum())

@@ -97,13 +97,15 @@ class OverlapSection(Section):
             try:
                 self.inverse = fields.inverseConsistency(node.transform, node.inverseTransform, node.fixedVolume)
                 self._said = _(
-                    "Inverse consistency, there and back: mean {mean:.3f}, 95 % {percentile95:.3f}, maximum {max:.3f} mm ({points:,} points; outside the inverse: {outside:,})."
+                    "Inverse consistency, there and back: mean {mean:.3f}, 95 % {percentile95:.3f}, maximum {max:.3f} mm ({points:,}"
+                    " points; outside the inverse: {outside:,})."
                 ).format(**self.inverse)
             except (NodeError, RuntimeError) as error:
                 self._said = str(error)[:1].upper() + str(error)[1:]
         if node.fixedLabels is not None and node.movingLabels is not None:
             try:
-                self._run = OverlapRun(self.context.transforms(), node.fixedLabels, node.movingLabels, regionOf(node.fixedVolume, node.fixedLabels))
+                region = regionOf(node.fixedVolume, node.fixedLabels)
+                self._run = OverlapRun(self.context.transforms(), node.fixedLabels, node.movingLabels, region)
             except NodeError as error:
                 self._onFailed(str(error))
                 return
@@ -139,8 +141,8 @@ class OverlapSection(Section):
         stages = [(_("before"), [row["before"] for row in first["labels"]], first["mean_before"])]
         for name, report in zip((_("after"), _("second")), self.reports):
             stages.append((name, [row["after"] for row in report["labels"]], report["mean_after"]))
-        columns = [(measure, key, name, rows, mean) for measure, key in (("Dice", "dice"), ("HD95 (mm)", "hd95"), ("MSD (mm)", "mean_surface_distance"))
-                   for name, rows, mean in stages]
+        measures = (("Dice", "dice"), ("HD95 (mm)", "hd95"), ("MSD (mm)", "mean_surface_distance"))
+        columns = [(measure, key, name, rows, mean) for measure, key in measures for name, rows, mean in stages]
         table = ui.overlapTable
         table.setColumnCount(1 + len(columns))
         table.setRowCount(len(first["labels"]) + 1)

@@ -53,7 +53,8 @@ class PickingSection(Section):
         return isNew
 
     def enable(self) -> None:
-        self.allow(self.ui.pickButton, self.context.volumes(), _("Choose the fixed and the moving volume first."), keep=self.ui.pickButton.checked)
+        button = self.ui.pickButton
+        self.allow(button, self.context.volumes(), _("Choose the fixed and the moving volume first."), keep=button.checked)
 
     def rest(self) -> None:
         if self.ui.pickButton.checked:
