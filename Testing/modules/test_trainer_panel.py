@@ -6,6 +6,7 @@ That the engine really learns is shown in test_trainer_learning.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -435,7 +436,9 @@ def test_a_training_is_deleted_after_asking(app, hands, estimated, engine, tmp_p
 
 def test_trainings_can_lie_elsewhere(app, hands, estimated, tmp_path):
     ui = estimated.ui
-    ui.rootPathLineEdit.currentPath = str(tmp_path / "there")
+    (tmp_path / "there").mkdir()
+    app.dialogs.answer(str(tmp_path / "there"))
+    ui.rootDirectoryButton.browse()
     assert "Estimate first" in ui.startButton.toolTip  # what was written lies in the other folder, and is gone
     assert list((tmp_path / "models" / "trainings").iterdir()) == []
     estimate(app, hands, estimated)
@@ -459,7 +462,7 @@ def test_a_folder_that_cannot_be_made_is_said(app, hands, widget, tmp_path):
 ROWS = [
     {"pair": "anna - bert", "label": "liver", "before": 0.3, "mind": 0.5, "learned": 0.6},
     {"pair": "anna - bert", "label": "spleen", "before": 0.1, "mind": 0.3, "learned": None},
-    {"pair": "bert - anna", "label": "liver", "before": 0.5, "mind": 0.7, "learned": 0.8},
+    {"pair": "bert - anna", "label": 1, "before": 0.5, "mind": 0.7, "learned": 0.8},
 ]
 
 
@@ -577,7 +580,7 @@ def test_no_text_is_cut_off_and_everything_says_what_it_is(app, hands, estimated
         if label.visible and label.text and not label.wordWrap:
             assert label.width >= label.sizeHint.width(), label.text
     for button in [*panel.findChildren(qt.QPushButton), *panel.findChildren(qt.QCheckBox)]:
-        if button.visible and button.text:
+        if button.visible and button.text and not os.path.isabs(button.text):  # a path is shortened in its middle
             assert button.width >= button.sizeHint.width() - 2, button.text
             assert button.toolTip, button.text
     assert panel.width == width

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from DeepRegTrainerLib.export import LABEL_NAMES
+
 _TEXTS, _NUMBERS = ("pair", "label"), ("before", "mind", "learned")
 #: What is said of all pairs together, in place of a pair's name.
 MEAN = "mean of all pairs"
 #: What is said of all structures together, in place of a label's name.
 ALL = "all"
+
+
+def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
+    """The rows with the names of structures in place of their numbers.
+
+    Args:
+        rows: of a cross-validation.
+        data: the folders that were learned from; scans of the scene have the names of their segments beside them.
+    """
+    names: dict[str, str] = {}
+    for folder in data:
+        try:
+            content = json.loads((Path(folder) / LABEL_NAMES).read_text(encoding="utf-8"))
+            names.update({str(value): str(name) for value, name in content["label_names"].items()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return [{**row, "label": names.get(str(row["label"]), row["label"])} for row in rows]
 
 
 def withMeans(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

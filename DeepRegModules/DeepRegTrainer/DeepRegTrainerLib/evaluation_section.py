@@ -101,7 +101,7 @@ class EvaluationSection:
 
     def _onFinished(self, result: dict[str, Any]) -> None:
         training = self._over()
-        rows, node = result.get("rows") or [], self._panel.node
+        rows, node = evaluation.named(result.get("rows") or [], training.arguments.get("data") or []), self._panel.node
         unit = evaluation.unitOf(METHODS[training.method])
         self._say(evaluation.summary(rows, unit) if rows else _("The cross-validation is paused."), bad=False)
         if rows and node is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ctk
 import qt
 import slicer
 import vtk
@@ -218,6 +219,7 @@ class TrainerPanel:
             *((page, name == self.node.method) for name, page in self._pages.items()),
         ):
             widget.setVisible(shown)
+        ui.folderPathLineEdit.filters = ctk.ctkPathLineEdit.Files if points else ctk.ctkPathLineEdit.Dirs
         ui.folderLabel.text = _("Keypoints:") if points else _("Folder:")
         ui.folderPathLineEdit.toolTip = ui.folderLabel.toolTip = _KEYPOINTS_HELP if points else _FOLDER_HELP
 

@@ -13,6 +13,7 @@ import slicer
 from deepreg_slicer.waiting import waitForJob
 from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import models
+from DeepRegTrainerLib.evaluation import named
 from DeepRegTrainerLib.preparing import Preparation, Prepared, choicesOf, rolesOf
 from DeepRegTrainerLib.recipes import METHODS
 from DeepRegTrainerLib.running import Run, trainingClient
@@ -72,7 +73,9 @@ def crossValidate(
     """
     prepared, arguments = _prepared(scans, method, name, preset, parameters, 0, more)
     arguments.pop("validation", None)
-    return _done(_begun(prepared, EVALUATE, name, {**arguments, "folds": folds}), progress)
+    training = _begun(prepared, EVALUATE, name, {**arguments, "folds": folds})
+    result = _done(training, progress)
+    return {**result, "rows": named(result.get("rows") or [], training.arguments["data"])}
 
 
 def _prepared(

@@ -42,6 +42,7 @@ class TrainingsSection:
         self._updating = False
         ui = self.ui
         self._help = {name: getattr(ui, f"{name}Button").toolTip for name in ("resume", "keep", "delete")}
+        self._help["root"] = ui.rootDirectoryButton.toolTip
         table = ui.trainingsTable
         table.setColumnCount(4)
         table.setHorizontalHeaderLabels([_("Name"), _("Method"), _("State"), _("Step")])
@@ -54,7 +55,7 @@ class TrainingsSection:
         ui.resumeButton.connect("clicked(bool)", self._onResume)
         ui.keepButton.connect("clicked(bool)", self._onKeep)
         ui.deleteButton.connect("clicked(bool)", self._onDelete)
-        ui.rootPathLineEdit.connect("currentPathChanged(QString)", self._onRoot)
+        ui.rootDirectoryButton.connect("directoryChanged(QString)", self._onRoot)
 
     @property
     def selected(self) -> Training | None:
@@ -67,8 +68,9 @@ class TrainingsSection:
         ui, root, kept = self.ui, rootFolder(), self.selected
         self._updating = True
         try:
-            if ui.rootPathLineEdit.currentPath != str(root):
-                ui.rootPathLineEdit.currentPath = str(root)
+            ui.rootDirectoryButton.directory = str(root)
+            ui.rootDirectoryButton.text = str(root)  # it may not be there yet
+            ui.rootDirectoryButton.toolTip = f"{self._help['root']}\n{root}"
         finally:
             self._updating = False
         try:
