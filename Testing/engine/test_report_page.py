@@ -8,6 +8,7 @@ import errno
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs import report as job
 from deepreg_engine.jobs.report import default_names, run_report
 from deepreg_engine.reporting.about import described_run
+from deepreg_engine.reporting.limits import LIMITS
 from deepreg_engine.reporting.page import page
 from deepreg_engine.reporting.planes import planes
 from deepreg_engine.reporting.png import data_uri
@@ -226,6 +228,16 @@ def test_limits_of_ones_own_are_those_of_the_page(scene, tmp_path):
     ratings = {entry["key"]: entry for entry in content["ratings"]}
     assert ratings["jacobian_max"]["rating"] == "red" and ratings["jacobian_min"]["rating"] == "green"
     assert "green ≤ 1.01, amber ≤ 1.02, red > 1.02" in read.text and "1 outside limits (Largest Jacobian)" in read.text
+
+
+def test_the_documentation_has_the_limits_that_there_are():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    rows = {match[1]: match[0] for match in re.finditer(r"^\| `(\w+)` \|.*$", text, flags=re.MULTILINE)}
+    assert list(rows) == [limit.key for limit in LIMITS]
+    for limit in LIMITS:
+        cells = [cell.strip() for cell in rows[limit.key].strip("|").split("|")]
+        green = limit.rule()["green"] if limit.key != "folding" else "0 %"
+        assert cells[2:] == [green, limit.rule()["amber"], "below" if limit.higher else "above"]
 
 
 def test_many_pairs_and_structures_are_cut_to_the_worst(report):

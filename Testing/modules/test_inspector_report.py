@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
+from bench import ROOT
 from inspector_bench import ABOVE, IJK, SIZE, displacement, inner, itk_transform, markups, scene, settle, widget  # noqa: F401 - fixtures too
 from test_inspector_overlap import balls
 from world import TURN, add_linear, add_volume, matrix4
@@ -144,9 +146,8 @@ def test_a_script_writes_it(warm_app, scene, parents, tmp_path):  # noqa: F811
     logic = DeepRegInspectorLogic()
     shift = np.array([6.0, -4.0, 3.0])
     centres = inner(2, 4) * 0.2 + inner(2, 4).mean(axis=0) * 0.8 + np.array([[10.0, 0, 0], [-10.0, 0, 0]])
-    labels = [
-        add_volume(name, balls(SIZE, IJK, centres + move, 9.0), IJK, "vtkMRMLLabelMapVolumeNode") for name, move in (("a", 0.0), ("b", shift))
-    ]
+    kind = "vtkMRMLLabelMapVolumeNode"
+    labels = [add_volume(name, balls(SIZE, IJK, centres + move, 9.0), IJK, kind) for name, move in (("a", 0.0), ("b", shift))]
     transform, inverse = (add_linear(name, matrix4(np.eye(3), sign * shift)) for name, sign in (("to fixed", -1), ("back", 1)))
     world = np.eye(4)
     if parents:  # all under the same movement: nothing between them changes
@@ -173,6 +174,14 @@ def test_a_script_writes_it(warm_app, scene, parents, tmp_path):  # noqa: F811
         assert content["figures"]["displacement"]["mean"] == pytest.approx(np.linalg.norm(shift), abs=1e-3)
         assert content["figures"]["inverse_consistency"]["max"] < 1e-3
         assert content["figures"]["overlap"]["mean_after"]["dice"] > 0.9 > content["figures"]["overlap"]["mean_before"]["dice"] + 0.2
+        # The script of the documentation.
+        for name, positions in (("fixed points", inner(4)), ("moving points", inner(4) + shift)):
+            markups(name, positions)
+        text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+        (script,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+        found: dict = {}
+        exec(script.replace("/tmp/report.html", str(tmp_path / "d.html")), found)  # of the transform that is called "result"
+        assert found["content"]["figures"]["landmarks"]["before"]["count"] == 4 and (tmp_path / "d_figures.csv").exists()
         with pytest.raises(RuntimeError, match="needs another ending"):
             logic.writeReport(str(tmp_path / "r.pdf"), transform, scene["fixed"], scene["moving"])
     else:

@@ -70,7 +70,7 @@ def figuresFiles(path: str) -> tuple[str, str]:
 
 
 def patientsOf(*nodes: Any) -> tuple[str, list[str]]:
-    """The name of the patient that nodes are of, "" if it is not known; and all names and numbers that the scene knows of their patients."""
+    """The name of the patient that nodes are of, "" if it is not known; and all names and numbers that the scene has of their patients."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     constants = slicer.vtkMRMLSubjectHierarchyConstants
     found, names = [], []

@@ -236,7 +236,7 @@ def _views(request: ReportRequest, pair: Pair, run: dict[str, Any] | None) -> tu
             pair.notes.append("the point that was asked for lies outside the fixed image: the views are at the nearest of its voxels")
     else:
         point, why = point_of_interest(coarse, deformation, pair.mask)
-    longest = max(float(np.percentile(np.linalg.norm(deformation, axis=1), 95)), LEAST)
+    longest = max(float(np.percentile(np.linalg.norm(deformation, axis=1), 99)), LEAST)
     views = Views(windows, before, linear, longest, grid_spacing(grid), coarse.alike)
     where = {
         "point_lps": point.tolist(),

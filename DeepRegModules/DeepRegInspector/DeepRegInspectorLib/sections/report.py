@@ -130,9 +130,9 @@ class ReportSection(Section):
                 item = qt.QTableWidgetItem("")
                 item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter))
                 table.setItem(row, column, item)
-        table.setColumnWidth(_FIGURE, 210)
-        table.setColumnWidth(_GREEN, 70)
-        table.setColumnWidth(_AMBER, 70)
+        table.horizontalHeader().setSectionResizeMode(_FIGURE, qt.QHeaderView.Stretch)
+        table.setColumnWidth(_GREEN, 52)
+        table.setColumnWidth(_AMBER, 52)
         table.connect("cellChanged(int,int)", self._onLimit)
 
     def limits(self) -> dict[str, list[Any]]:
