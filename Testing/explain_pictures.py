@@ -112,7 +112,8 @@ class ExplainTutorial(Tutorial):
         lung = self.load("thorax", 0.5)
         self.panel("DeepRegPoints")
         result = DeepRegPointsLogic().register(
-            fixed=lung[0], moving=lung[1], preset="lung", parameters={"keypoint_count": 600}, outputs=("transform", "fixedCloud", "movingCloud")
+            fixed=lung[0], moving=lung[1], preset="lung", parameters={"keypoint_count": 600},
+            outputs=("transform", "fixedCloud", "movingCloud"),
         )
         print(result.summary)
         for name in ("fixedCloud", "movingCloud"):

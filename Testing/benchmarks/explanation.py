@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/explanation.py [--detail 1.5]
 
-Cold: the pair is not open yet; it is handed over first. Warm: the same again at other places (median and longest of 20), or, of a map, asked
+Cold: the pair is not open yet; it is handed over first. Warm: again at other places (median and longest of 20), or, of a map, asked
 for once more. A brain phantom of about 165 x 189 x 141 and 162 x 198 x 156 voxels after Dense and Descent, and 1500 keypoints of a thorax
 phantom after Points.
 """
@@ -119,7 +119,8 @@ def main() -> None:
         title = f"{stage['step_mm']:.2g} mm steps, ± {stage['range_mm']:.2g} mm"
         print(f"| Dense | probabilities at a point, {title} | {cold:.2f} | {asks.at_places(points)} |")
         cold = asks.time(lambda: asks.part.show("entropy"))
-        print(f"| Dense | entropy of the whole volume, {title} | {cold:.2f} (pair open) | {asks.time(lambda: asks.part.show('offset')):.2f} |")
+        again = asks.time(lambda: asks.part.show("offset"))
+        print(f"| Dense | entropy of the whole volume, {title} | {cold:.2f} (pair open) | {again:.2f} |")
         asks.part.show("none")
     cold = asks.time(lambda: asks.part.show("fixedFeatures"))
     print(f"| Dense | features of both volumes | {cold:.2f} (pair open) | {asks.time(lambda: asks.part.show('movingFeatures')):.2f} |")

@@ -1,4 +1,4 @@
-"""Why a result is as it is: probabilities around it against closed forms and the run's own, on oblique, anisotropic pairs of unequal sizes."""
+"""Why a result is as it is: probabilities around it against closed forms and the run's own, on an oblique, anisotropic pair."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def test_images_apart_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("changes", "masked"), [({}, False), ({}, True), ({"mean_field_passes": 2, "message_weight": 0.5}, True), ({"mean_field_passes": 0}, False)]
+    ("changes", "masked"),
+    [({}, False), ({}, True), ({"mean_field_passes": 2, "message_weight": 0.5}, True), ({"mean_field_passes": 0}, False)],
 )
 def test_probabilities_are_the_run_s_own(monkeypatch, changes, masked):
     """From the same state, before the first stage, at control points in the middle and at the faces."""
@@ -270,7 +271,8 @@ def files(tmp_path):
 
 
 def request(files, method="dense", **more):
-    parameters = {name: getattr(PARAMETERS, name) for name in ("working_spacing", "control_spacing", "capture_range")} if method == "dense" else {}
+    names = ("working_spacing", "control_spacing", "capture_range") if method == "dense" else ()
+    parameters = {name: getattr(PARAMETERS, name) for name in names}
     return job.ExplanationRequest(method=method, **files, parameters=parameters, **more)
 
 
@@ -336,7 +338,8 @@ def test_points_are_answered_from_files(tmp_path):
         with open(tmp_path / "c.csv", newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         assert len(rows) == found["points"] == 60
-        own = job.answer({"what": "partners", "state": told["state"], "point": (fixed[5] + 0.2).tolist(), "output": str(tmp_path / "p.csv")})
+        place, output = (fixed[5] + 0.2).tolist(), str(tmp_path / "p.csv")
+        own = job.answer({"what": "partners", "state": told["state"], "point": place, "output": output})
         with open(tmp_path / "p.csv", newline="", encoding="utf-8") as stream:
             best = next(csv.DictReader(stream))
         assert own["number"] == 5 and [float(best[axis]) for axis in "xyz"] == pytest.approx(moving[partner[5]].tolist(), abs=1e-5)
@@ -351,7 +354,8 @@ def test_points_are_answered_from_files(tmp_path):
     ("arguments", "text"),
     [
         ({"what": "reasons"}, "there is no question 'reasons'"), ({"what": "partners", "state": "x", "points": []}, "no argument 'points'"),
-        ({"what": "partners", "state": "x"}, "argument point is missing"), ({"what": "entropy", "state": "x", "bits": "b", "progress": 1}, "no argument 'progress'"),
+        ({"what": "partners", "state": "x"}, "argument point is missing"),
+        ({"what": "entropy", "state": "x", "bits": "b", "progress": 1}, "no argument 'progress'"),
     ],
 )
 def test_a_wrong_question_is_refused(arguments, text):

@@ -64,7 +64,10 @@ def scene(warm_app):
 
 
 def dense(scene, shift=SHIFT, **more):
-    return translation("result", shift, scene["fixed"], scene["moving"], Method="dense", Output="transform", Preset="brain-mr", Parameters=json.dumps({**DENSE, **more}))
+    parameters = json.dumps({**DENSE, **more})
+    return translation(
+        "result", shift, scene["fixed"], scene["moving"], Method="dense", Output="transform", Preset="brain-mr", Parameters=parameters
+    )
 
 
 def settle(app, widget, seconds: float = 40.0) -> None:
@@ -94,6 +97,14 @@ def layers() -> tuple[str | None, str | None]:
 
     composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
     return composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
+
+
+def bar(node) -> str:
+    """Title of the colour bar of a volume, "" if it is not seen."""
+    import slicer
+
+    found = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node.GetScalarVolumeDisplayNode())
+    return found.GetTitleText() if found is not None and found.GetVisibility() else ""
 
 
 def heat_peak(node) -> tuple[np.ndarray, float]:
@@ -166,7 +177,16 @@ def test_a_right_translation_is_no_surprise(warm_app, hands, widget, scene):
     settle(warm_app, widget)
     bits = vtk_to_numpy(node.explainedMap.GetImageData().GetPointData().GetScalars())
     assert 0.0 <= bits.min() and bits.max() <= np.log2(343) + 1e-4 and np.median(bits) < 0.5 * np.log2(343)
+    assert (bar(node.heat), bar(node.explainedMap)) == ("", "entropy (bits)")
+    hands.choose(part.ui.explainShownComboBox, "probability around the point")
+    settle(warm_app, widget)
+    assert (bar(node.heat), bar(node.explainedMap)) == ("probability", "") and layers()[1] == node.heat.GetID()
     assert "bits" in node.explainedMap.GetName() and "of 8.4 bits" in part.ui.explainLabel.text
+
+    # Another map, of the part Deformation, takes the layer.
+    hands.choose(widget.ui.mapComboBox, "displacement")
+    settle(warm_app, widget)
+    assert node.explainShown == "none" and layers()[1] == node.mapVolume.GetID() and bar(node.heat) == ""
 
 
 def test_features_have_the_same_colours(warm_app, hands, widget, scene):
@@ -175,7 +195,8 @@ def test_features_have_the_same_colours(warm_app, hands, widget, scene):
     hands.choose(part.ui.explainShownComboBox, "features of moving, warped")
     settle(warm_app, widget)
     assert layers()[1] == node.movingFeatures.GetID()
-    fixed, moving = (vtk_to_numpy(made.GetImageData().GetPointData().GetScalars()).astype(float) for made in (node.fixedFeatures, node.movingFeatures))
+    made = node.fixedFeatures, node.movingFeatures
+    fixed, moving = (vtk_to_numpy(volume.GetImageData().GetPointData().GetScalars()).astype(float) for volume in made)
     assert fixed.shape == moving.shape and fixed.shape[1] == 3
     seen = moving.any(axis=1)
     assert seen.mean() > 0.5
@@ -269,12 +290,12 @@ def test_a_changed_transform_and_a_lost_worker_are_noticed(warm_app, widget, sce
     # Another pair takes the place of this one in the worker.
     folder = os.path.join(part.session._client.scratch(), "other")
     os.mkdir(folder)
-    for name in ("fixed", "moving"):
-        sitk.WriteImage(sitk.Cast(sitk.GaussianSource(sitk.sitkFloat32, [20, 22, 24], [4.0] * 3, [9.0] * 3), sitk.sitkInt16), f"{folder}/{name}.nrrd")
+    blob = sitk.Cast(sitk.GaussianSource(sitk.sitkFloat32, [20, 22, 24], [4.0] * 3, [9.0] * 3), sitk.sitkInt16)
+    files = {name: f"{folder}/{name}.nrrd" for name in ("fixed", "moving")}
+    for path in files.values():
+        sitk.WriteImage(blob, path)
     sitk.WriteTransform(sitk.TranslationTransform(3), f"{folder}/t.tfm")
-    waitForJob(part.session._client.submit(
-        "explain-open", {"method": "dense", "fixed": f"{folder}/fixed.nrrd", "moving": f"{folder}/moving.nrrd", "transform": f"{folder}/t.tfm"}
-    ))
+    waitForJob(part.session._client.submit("explain-open", {"method": "dense", "transform": f"{folder}/t.tfm", **files}))
     for name in os.listdir(folder):
         os.remove(f"{folder}/{name}")
     os.rmdir(folder)
@@ -296,7 +317,8 @@ def test_what_cannot_be_explained_is_said(warm_app, hands, widget, scene):
     widget.panel.node.movingVolume = None
     settle(warm_app, widget)
     assert not part.ui.explainShownComboBox.enabled and "Choose the fixed and the moving volume" in part.ui.explainMethodLabel.text
-    lost = translation("points", SHIFT, scene["fixed"], scene["moving"], Method="points", Output="transform", Parameters="{}", Created="now")
+    said = {"Method": "points", "Output": "transform", "Parameters": "{}", "Created": "now"}
+    lost = translation("points", SHIFT, scene["fixed"], scene["moving"], **said)
     inspect(warm_app, widget, lost)
     assert "not in the scene" in part.ui.explainMethodLabel.text
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLVolumeRenderingDisplayNode") == 0
@@ -336,9 +358,11 @@ def test_points_show_confidence_and_partners(warm_app, hands, widget, scene):
     part.setPoint(positions[sure] + 0.3)
     settle(warm_app, widget)
     ends = vtk_to_numpy(node.partners.GetPolyData().GetPoints().GetData()).reshape(-1, 2, 3)
+    assert np.allclose(ends[:, 0], positions[sure])
     probability = vtk_to_numpy(node.partners.GetPolyData().GetPointData().GetArray("Probability"))[::2]
     assert (np.diff(probability) <= 0).all()
-    assert ends[0, 1] == pytest.approx(positions[sure] + SHIFT, abs=1e-3)  # the likeliest partner is the true one
+    # The likeliest partner is the true one: it lies where the result takes the point.
+    assert ends[0] == pytest.approx(np.array([positions[sure]] * 2), abs=0.5)
     assert f"Point {sure + 1}," in part.ui.explainLabel.text and "probability" in part.ui.explainLabel.text
     hands.click(part.ui.explainRemoveButton)
     assert node.partners is None and node.confidences is None
@@ -383,6 +407,6 @@ def test_projections_are_turned_as_radiologists_look(warm_app):
         found = {plane.title: plane for plane in planes(probability, axes)}
         for title, (across, along) in {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}.items():
             row, column = np.unravel_index(found[title].values.argmax(), (5, 5))
-            assert np.sign(2 - column) == np.sign(np.round(world[across])) and np.sign(2 - row) == np.sign(np.round(world[along])), (title, axes)
+            assert np.sign([2 - column, 2 - row]).tolist() == np.sign(np.round(world[[across, along]])).tolist(), (title, axes)
         assert (found["axial"].left, found["axial"].above, found["coronal"].above, found["sagittal"].left) == ("R", "A", "S", "A")
         assert draw(probability, axes, 2.5).width() > 300

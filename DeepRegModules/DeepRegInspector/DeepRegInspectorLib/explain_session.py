@@ -1,7 +1,7 @@
 """Asking the worker why a result is as it is: the pair is handed over once, questions are answered from what the worker keeps.
 
-Only one question is on its way at a time; of those that wait, each kind is asked once, as it was asked last: while a point is dragged, answers
-come as fast as they can, and for where the point is.
+Only one question is on its way at a time; of those that wait, each kind is asked once, as it was asked last: while a point is dragged,
+answers come as fast as they can, and for where the point is.
 """
 
 from __future__ import annotations

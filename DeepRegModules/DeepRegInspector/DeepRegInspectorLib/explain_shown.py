@@ -1,4 +1,4 @@
-"""What is shown of an explanation, in the scene: the heat around a point, maps, colours of features, partners; and how it all goes again."""
+"""What is shown of an explanation: the heat around a point, maps, colours of features, partners; and how it all goes again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from DeepRegInspectorLib.colors import lengthColors, showBar
 MADE = ("explainedPoint", "heat", "explainedMap", "fixedFeatures", "movingFeatures", "confidences", "partners")
 _MARK = "DeepReg.Explains"
 CONFIDENCE, PROBABILITY = "Confidence", "Probability"
-# Black body: dark red over orange to white. What is unlikely is not seen.
-HEAT = np.array([[60, 0, 70, 0], [150, 20, 80, 150], [225, 70, 40, 215], [250, 160, 30, 235], [255, 245, 190, 255]]) / 255.0
+# Purple over orange to white. What is unlikely is not seen.
+HEAT = np.array([[110, 20, 140, 0], [175, 35, 110, 130], [230, 75, 50, 215], [250, 165, 30, 240], [255, 245, 190, 255]]) / 255.0
 # Dark where a match is certain, bright where nothing is known; as bright to those who see no red and green (after viridis).
 ENTROPY = np.array([[68, 1, 84, 255], [59, 82, 139, 255], [33, 145, 140, 255], [94, 201, 98, 255], [253, 231, 37, 255]]) / 255.0
 # Unsure, so so, sure; as Point Registration has it.
@@ -41,22 +41,20 @@ def table(name: str, stops: np.ndarray) -> Any:
     return node
 
 
-def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float, bars: bool) -> Any:
+def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) -> Any:
     """Probabilities around a point as a small volume in place; from 0, which is not seen, to the highest.
 
     Args:
         node: of an earlier point, or None.
         image, geometry: probabilities, and where they are.
         peak: the highest.
-        bars: whether a colour bar says what the colours mean.
 
     Returns:
         The node.
     """
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Displacement probability"))
     setVolume(node, image, geometry)
-    display = _display(node, table("heat", HEAT), 0.0, peak)
-    showBar(display, bars, _("probability"), "right", 3 if peak < 0.1 else 2)
+    _display(node, table("heat", HEAT), 0.0, peak)
     return node
 
 
@@ -74,32 +72,48 @@ def heatIn3D(node: Any, on: bool, peak: float) -> None:
         ramp, opacity = vtk.vtkColorTransferFunction(), vtk.vtkPiecewiseFunction()
         for share, color in zip(np.linspace(0.0, 1.0, len(HEAT)), HEAT):
             ramp.AddRGBPoint(share * peak, *color[:3].tolist())
-            opacity.AddPoint(share * peak, 0.6 * share**1.5)
+            opacity.AddPoint(share * peak, 0.8 * share)
         properties = display.GetVolumePropertyNode().GetVolumeProperty()
         properties.SetColor(ramp)
         properties.SetScalarOpacity(opacity)
-        properties.SetScalarOpacityUnitDistance(max(node.GetSpacing()))
+        properties.SetScalarOpacityUnitDistance(0.5 * max(node.GetSpacing()))
         properties.SetInterpolationTypeToLinear()
         properties.ShadeOff()
     display.SetVisibility(on)
 
 
-def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits: float, bars: bool) -> Any:
+def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits: float) -> Any:
     """Entropy over the fixed image, from 0 to the most bits there can be; returns the node."""
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Entropy"))
     node.SetName(_("Entropy of the displacement (bits)"))
     setVolume(node, image, geometry)
-    showBar(_display(node, table("entropy", ENTROPY), 0.0, mostBits), bars, _("entropy (bits)"), "right", 1)
+    _display(node, table("entropy", ENTROPY), 0.0, mostBits)
     return node
 
 
-def offsetMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, most: float, bars: bool) -> Any:
+def offsetMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, most: float) -> Any:
     """Length of the expected displacement from the result, mm; returns the node."""
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Offset"))
     node.SetName(_("Expected displacement from the result (mm)"))
     setVolume(node, image, geometry)
-    showBar(_display(node, lengthColors(), 0.0, most), bars, _("from the result (mm)"), "right", 1)
+    _display(node, lengthColors(), 0.0, most)
     return node
+
+
+def showBars(parameters: Any, shown: str) -> None:
+    """A colour bar for the volume that is shown, and none for the others.
+
+    Args:
+        parameters: the Inspector's parameter node, which says whether bars are wanted.
+        shown: "heat", "entropy" or "offset", or anything else for none.
+    """
+    titles = {"heat": _("probability"), "entropy": _("entropy (bits)"), "offset": _("from the result (mm)")}
+    for name, kinds in (("heat", ("heat",)), ("explainedMap", ("entropy", "offset"))):
+        node = getattr(parameters, name)
+        display = node.GetScalarVolumeDisplayNode() if node is not None else None
+        if display is not None:
+            digits = 1 if shown != "heat" else 2 if display.GetWindowLevelMax() >= 0.1 else 3
+            showBar(display, shown in kinds and bool(parameters.colorBars), titles.get(shown, ""), "right", digits)
 
 
 def features(node: Any, name: str, image: vtk.vtkImageData, geometry: Geometry) -> Any:
@@ -145,19 +159,19 @@ def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.
     return node
 
 
-def partners(node: Any, moved: np.ndarray, positions: np.ndarray, probability: np.ndarray, bars: bool) -> Any:
-    """Lines from where a point is taken to the partners it considers, in the colours of their probability; returns the node.
+def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: np.ndarray, bars: bool) -> Any:
+    """Lines from a point to where the partners that it considers lie, in the colours of their probability; returns the node.
 
     Args:
         node: an earlier model, or None.
-        moved: (3,), RAS mm.
-        positions: (K, 3), RAS mm.
+        fixed: (3,), RAS mm.
+        positions: (K, 3), RAS mm, taken back into the fixed frame.
         probability: (K,).
         bars: whether a colour bar says what the colours mean.
     """
     node = node or newNode("vtkMRMLModelNode", _("Partners of the point"))
     count = len(positions)
-    ends = np.stack([np.broadcast_to(moved, positions.shape), positions], axis=1).reshape(-1, 3)
+    ends = np.stack([np.broadcast_to(fixed, positions.shape), positions], axis=1).reshape(-1, 3)
     lines = vtk.vtkPolyData()
     lines.SetPoints(_points(ends))
     cells = vtk.vtkCellArray()

@@ -15,7 +15,9 @@ _TITLES = {"dense": _("Dense Registration"), "points": _("Point Registration"), 
 def methodText(subject: Any) -> str:
     """What a result was made with, and so what is asked."""
     if not subject.own:
-        return _("This transform does not say how it was made: it is looked at as {title} would, with its usual parameters.").format(title=_TITLES[subject.method])
+        return _("This transform does not say how it was made: it is looked at as {title} would, with its usual parameters.").format(
+            title=_TITLES[subject.method]
+        )
     preset = subject.transform.GetAttribute(PREFIX + "Preset")
     made = _("Made by {title}").format(title=_TITLES[subject.method]) + (_(", preset {preset}").format(preset=preset) if preset else "")
     return made + {
@@ -62,14 +64,18 @@ def partnersText(told: dict[str, Any], rows: np.ndarray) -> str:
     head = _("Point {number}, {distance:.1f} mm from the place: confidence {confidence:.2f}.").format(
         number=told["number"] + 1, distance=told["distance_mm"], confidence=told["confidence"]
     )
-    titles = "".join(f"<td align='right'>&nbsp;&nbsp;{title}</td>" for title in (_("partner"), _("mm from the result"), _("probability")))
+    titles = "".join(_cell(title) for title in (_("partner"), _("mm from the result"), _("probability")))
     lines = "".join(
-        f"<tr><td align='right'>{number}</td><td align='right'>&nbsp;&nbsp;{row[3]:.1f}</td><td align='right'>&nbsp;&nbsp;{100.0 * row[4]:.0f} %</td></tr>"
+        f"<tr><td align='right'>{number}</td>{_cell(f'{row[3]:.1f}')}{_cell(f'{100.0 * row[4]:.0f} %')}</tr>"
         for number, row in enumerate(rows, start=1) if row[4] >= 0.005
     )
     rest = _("Other partners or none: {rest:.0f} %.").format(rest=100.0 * told["rest"])
     return f"{head}<table><tr>{titles}</tr>{lines}</table>{rest}"
 
 
+def _cell(text: str) -> str:
+    return f"<td align='right'>&nbsp;&nbsp;{text}</td>"
+
+
 def _way(vector: np.ndarray) -> str:
-    return ", ".join(f"{name} {value:+.1f}" for name, value in zip("RAS", vector + 0.0))
+    return ", ".join(f"{name} {value:+.1f}" for name, value in zip("RAS", np.round(vector, 1) + 0.0))

@@ -20,14 +20,14 @@ from DeepRegInspectorLib.explain_iterations import Iterations
 from DeepRegInspectorLib.explain_point import ExplainedPoint
 from DeepRegInspectorLib.explain_session import METHODS, ExplainSession, Question, Subject, subjectOf
 from DeepRegInspectorLib.explain_text import methodText, partnersText, probabilitiesText, stageTitle
-from DeepRegInspectorLib.mapping import FLIP
+from DeepRegInspectorLib.mapping import FLIP, FixedToMoving
 from DeepRegInspectorLib.sections.base import Section
 
 _SHOWN = (
     ("none", _("nothing"), _("Only the fixed volume.")),
     ("heat", _("probability around the point"), _("How likely each displacement from the result is, drawn where it would lead to.")),
     ("entropy", _("entropy"), _("How unsure the displacement is everywhere, in bits: 0 is certain, the most means that nothing is known.")),
-    ("offset", _("expected displacement"), _("How far from the result the displacement is expected, on average over its probabilities, mm.")),
+    ("offset", _("expected displacement"), _("How far from the result the mean of the probabilities lies, mm.")),
     ("fixedFeatures", _("features of fixed"), _("What is compared, as colours: alike where the features are alike, in both volumes.")),
     ("movingFeatures", _("features of moving, warped"), _("The same of the moving volume, as the result warps it.")),
     ("confidences", _("confidence of the points"), _("All fixed points, coloured by how sure they are of where the result takes them.")),
@@ -38,7 +38,10 @@ OFFERED = {
     "descent": ("none", "fixedFeatures", "movingFeatures"),
     "points": ("none", "confidences"),
 }
-_VOLUMES = {"heat": "heat", "entropy": "explainedMap", "offset": "explainedMap", "fixedFeatures": "fixedFeatures", "movingFeatures": "movingFeatures"}
+_VOLUMES = {
+    "heat": "heat", "entropy": "explainedMap", "offset": "explainedMap", "fixedFeatures": "fixedFeatures",
+    "movingFeatures": "movingFeatures",
+}
 _MODELS = ("confidences", "partners")
 
 
@@ -61,6 +64,7 @@ class ExplanationSection(Section):
         self._offered: tuple[str, ...] = ()
         self._stages: list[dict[str, Any]] = []
         self._shownAs: tuple[Any, ...] = ()
+        self._pointText = self._mapText = ""
         ui = self.loadUi("DeepRegExplanation.ui")
         self.session = ExplainSession(context.client)
         self.session.changed.connect(self._onBusy)
@@ -109,6 +113,7 @@ class ExplanationSection(Section):
         node = self.node
         if node.explainShown in _VOLUMES and (node.overlay != "none" or node.map != "none"):
             self.context.set("explainShown", "none")  # the layer shows something else now
+            explain_shown.showBars(node, "none")
         if changed & {"transform", "fixedVolume", "movingVolume", "explainedPoint"}:
             self._askPoint()
         state = (node.explain3D, node.colorBars)
@@ -159,6 +164,7 @@ class ExplanationSection(Section):
         self.iterations.setSequence(self._sequence())
         if shown:
             explain_shown.hide(node, _MODELS)
+            explain_shown.showBars(node, "none")
             self._hide3D()
             if node.explainShown in _VOLUMES:
                 views.setLayers(node.fixedVolume, None, 0.0)
@@ -192,7 +198,9 @@ class ExplanationSection(Section):
 
     def _atLandmark(self) -> None:
         landmarks = self.context.sections["landmarks"]
-        self.setPoint(landmarks.pairs.fixed[landmarks.table.current])
+        fixed, moving = (points[landmarks.table.current] for points in (landmarks.pairs.fixed, landmarks.pairs.moving))
+        self.context.sections["sideBySide"].jump(fixed, moving)
+        self.setPoint(fixed)
 
     # --------------------------------------------------------------------- ask
 
@@ -219,6 +227,8 @@ class ExplanationSection(Section):
         if value in _VOLUMES:
             self._clearLayer()
         former, node.explainShown = node.explainShown, value
+        self._showAnswer(self._pointText)
+        explain_shown.showBars(node, "none")
         if value == "none":
             if former in _VOLUMES:
                 views.setLayers(node.fixedVolume, None, 0.0)
@@ -288,7 +298,7 @@ class ExplanationSection(Section):
         if first and node.explainShown == "none" and node.overlay == "none" and node.map == "none":
             node.explainShown = "heat"
         self._showHeat()
-        self._showAnswer(probabilitiesText(told))
+        self._showAnswer(probabilitiesText(told), self._mapText)
 
     def _showHeat(self) -> None:
         """The heat in place, and the three pictures."""
@@ -297,9 +307,9 @@ class ExplanationSection(Section):
             return
         self._shownAs = (node.explain3D, node.colorBars)
         image, geometry = answer["image"]
-        node.heat = explain_shown.heat(node.heat, image, geometry, answer["peak"], node.colorBars)
+        node.heat = explain_shown.heat(node.heat, image, geometry, answer["peak"])
         if node.explainShown == "heat":
-            views.setLayers(node.fixedVolume, node.heat, self.ui.explainOpacitySlider.value / 100.0)
+            self._showLayer()
         explain_shown.heatIn3D(node.heat, bool(node.explain3D), answer["peak"])
         probability = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
         directions = np.diag(FLIP) @ np.asarray(geometry.direction)
@@ -318,13 +328,13 @@ class ExplanationSection(Section):
         if node.explainedMap is None:
             slicer.mrmlScene.SaveStateForUndo()
         if node.explainShown == "entropy":
-            node.explainedMap = explain_shown.entropyMap(node.explainedMap, *images["bits"], told["most_bits"], node.colorBars)
+            node.explainedMap = explain_shown.entropyMap(node.explainedMap, *images["bits"], told["most_bits"])
             text = _("Entropy: mean {mean_bits:.1f} of {most_bits:.1f} bits over the fixed volume.").format(**told)
         else:
-            node.explainedMap = explain_shown.offsetMap(node.explainedMap, *images["offset"], told["stage"]["step_mm"], node.colorBars)
-            text = _("Expected displacement from the result: mean {mean_offset_mm:.1f} mm over the fixed volume; colours end at one step.").format(**told)
+            node.explainedMap = explain_shown.offsetMap(node.explainedMap, *images["offset"], told["stage"]["step_mm"])
+            text = _("Expected displacement from the result: mean {mean_offset_mm:.1f} mm; colours end at one step.").format(**told)
         self._showLayer()
-        self._say(text)
+        self._showAnswer(self._pointText, text)
 
     def _onFeatures(self, found: tuple[dict[str, tuple[Any, Any]], dict[str, Any]]) -> None:
         images, told = found
@@ -333,15 +343,19 @@ class ExplanationSection(Section):
             slicer.mrmlScene.SaveStateForUndo()
         fixed, moving = node.fixedVolume.GetName(), node.movingVolume.GetName()
         node.fixedFeatures = explain_shown.features(node.fixedFeatures, _("Features of {name}").format(name=fixed), *images["fixed"])
-        node.movingFeatures = explain_shown.features(node.movingFeatures, _("Features of {name} warped").format(name=moving), *images["moving"])
+        title = _("Features of {name} warped").format(name=moving)
+        node.movingFeatures = explain_shown.features(node.movingFeatures, title, *images["moving"])
         self._showLayer()
-        self._say(_("Features ({features}) at {spacing_mm:.3g} mm; the same colour where they are alike, black where the moving volume is not known.").format(**told))
+        self._showAnswer(self._pointText, _(
+            "Features ({features}) at {spacing_mm:.3g} mm: the same colour where they are alike, black where the moving volume is unknown."
+        ).format(**told))
 
     def _showLayer(self) -> None:
         node = self.node
         if node.explainShown in _VOLUMES:
             volume = getattr(node, _VOLUMES[node.explainShown])
             views.setLayers(node.fixedVolume, volume, self.ui.explainOpacitySlider.value / 100.0)
+        explain_shown.showBars(node, node.explainShown)
         self.context.enable()
 
     def _onConfidences(self, found: tuple[np.ndarray, dict[str, Any]]) -> None:
@@ -353,35 +367,34 @@ class ExplanationSection(Section):
             slicer.mrmlScene.SaveStateForUndo()
         node.confidences = explain_shown.confidences(node.confidences, rows[:, :3], rows[:, 3:6], rows[:, 9], node.colorBars)
         views.assign(node.confidences, None, None)
-        self._say(_("{points} points; {share:.0f} % are sure of where the result takes them (above 0.5), the mean is {mean_confidence:.2f}.").format(
-            share=100.0 * told["confident_share"], **told
-        ))
+        self._showAnswer(self._pointText, _(
+            "{points} points; {share:.0f} % are sure of where the result takes them (above 0.5), the mean is {mean_confidence:.2f}."
+        ).format(share=100.0 * told["confident_share"], **told))
         self.context.enable()
 
     def _onPartners(self, found: tuple[np.ndarray, dict[str, Any]]) -> None:
         rows, told = found
         node = self.node
         self.answer = told
-        moved = np.array(told["moved"]) * FLIP
-        node.partners = explain_shown.partners(node.partners, moved, rows[:, :3], rows[:, 4], node.colorBars)
-        self._showAnswer(partnersText(told, rows))
+        fixed, moved = (np.array(told[name]) * FLIP for name in ("fixed", "moved"))
+        slope = FixedToMoving(self._subject.transform).linear(fixed)
+        back = np.linalg.inv(slope) if abs(np.linalg.det(slope)) > 0.05 else np.eye(3)
+        # Where partners lie from the result, as it is seen in the fixed volume.
+        places = fixed + (rows[:, :3] - moved) @ back.T
+        node.partners = explain_shown.partners(node.partners, fixed, places, rows[:, 4], node.colorBars)
+        self._showAnswer(partnersText(told, rows), self._mapText)
         self.context.enable()
 
     def _onOpacity(self) -> None:
         if self.node is not None and not self.context.updating and self.node.explainShown in _VOLUMES:
             views.setOpacity(self.ui.explainOpacitySlider.value / 100.0)
 
-    def _showAnswer(self, text: str) -> None:
-        self.ui.explainLabel.text = text
+    def _showAnswer(self, point: str, shown: str = "") -> None:
+        """Say what is known of the point, and of what is shown."""
+        self._pointText, self._mapText = point, shown
+        self.ui.explainLabel.text = "<br>".join(text for text in (point, shown) if text)
         if self.answer is None or "image" not in self.answer:
             self.ui.explainPictureLabel.clear()
-
-    def _say(self, text: str) -> None:
-        """A line below what is said of the point."""
-        head = ""
-        if self.answer is not None:
-            head = probabilitiesText(self.answer) + "<br>" if "image" in self.answer else ""
-        self.ui.explainLabel.text = head + text
 
     # -------------------------------------------------------------- iterations
 
@@ -399,8 +412,9 @@ class ExplanationSection(Section):
         if moved is not None:
             self._clearLayer()
             self.node.explainShown = "none"
+            explain_shown.showBars(self.node, "none")
             views.setLayers(self.node.fixedVolume, moved, 0.5)
-        self.ui.explainLabel.text = text
+        self._showAnswer(self._pointText, text)
 
     # ------------------------------------------------------------------ remove
 
