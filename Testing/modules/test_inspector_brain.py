@@ -34,7 +34,7 @@ def brain(request, slicer_app, tmp_path):
     else:
         from deepreg_engine.phantoms import make_pair, write_pair
 
-        write_pair(make_pair("brain", detail=0.45), tmp_path)
+        write_pair(make_pair("brain", detail=0.35), tmp_path)
         files = [tmp_path / f"{side}.nii.gz" for side in ("fixed", "moving")]
         shake = 1.0
     fixed, moving = (slicer.util.loadVolume(str(path)) for path in files)

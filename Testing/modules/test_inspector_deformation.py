@@ -170,6 +170,9 @@ def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
     assert np.array_equal(with_bar, edge(manager, "right"))
+    hands.choose(ui.displayComboBox, "not shown")
+    app.process_events(0.1)
+    assert bar_of(scene["transform"]) is None and edge(manager, "right").max() < with_bar.max()
     for choice, title, ends in (("displacement", "displacement (mm)", None), ("Jacobian", "Jacobian", 2.0)):
         hands.choose(ui.mapComboBox, choice)
         settle(app, widget)

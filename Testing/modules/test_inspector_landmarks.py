@@ -147,7 +147,22 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     slicer.mrmlScene.Undo()
     settle(app, widget)
     assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
-    # A pair that was picked goes as one.
+    # While picking: one press takes back the fixed point and its partner; the next pick takes their place.
+    hands.click(ui.pickButton)
+    for back in (True, False):
+        hands.move(view, (view.width // 2 - 30, view.height // 2 + 70))
+        hands.click(view, at=(view.width // 2 - 30, view.height // 2 + 70))
+        settle(app, widget)
+        picked = panel.sections["landmarks"].pairs
+        assert len(picked) == 11 and picked.unpaired == 0 and picked.notes[10].startswith("proposed")
+        if back:
+            hands.click(ui.undoButton)
+            settle(app, widget)
+            assert len(panel.sections["landmarks"].pairs) == 10 and ui.pickButton.checked
+    hands.click(ui.undoButton)
+    hands.click(ui.pickButton)
+    assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
+    # The application's own undo takes a pair that was picked as one, too.
     hands.click(ui.pickButton)
     hands.move(view, (view.width // 2, view.height // 2 + 80))
     hands.click(view, at=(view.width // 2, view.height // 2 + 80))
@@ -183,6 +198,24 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     views.fixedNodes()[0].JumpSliceByCentering(*fixed[4])
     app.process_events()
     assert np.allclose(middle(views.movingNodes()[0]), through(scene["transform"], fixed[4:5], inverse=True)[0], atol=1e-2)
+    # The fixed views follow the moving ones, and the zoom is the same: with the wheel, the mouse over a moving view.
+    moving = slicer.app.layoutManager().sliceWidget(views.MOVING[0]).sliceView()
+    slicer.app.layoutManager().viewport().resize(900, 800)
+    slicer.app.layoutManager().viewport().show()
+    app.process_events()
+    there = middle(views.movingNodes()[0])
+    hands.wheel(moving, 3)
+    app.process_events()
+    here, gone = middle(views.fixedNodes()[0]), middle(views.movingNodes()[0])
+    assert np.linalg.norm(gone - there) > 2.0 and np.allclose(through(scene["transform"], gone[None])[0], here, atol=1e-2)
+
+    def scales():
+        return [node.GetFieldOfView()[0] / node.GetDimensions()[0] for node in (views.fixedNodes()[0], views.movingNodes()[0])]
+
+    before = scales()
+    hands.wheel(moving, 2, keys="control")
+    app.process_events()
+    assert scales()[0] == pytest.approx(scales()[1], rel=1e-3) and abs(scales()[0] / before[0] - 1) > 0.1
     assert list(panel.node.movingPoints.GetDisplayNode().GetViewNodeIDs()) == [node.GetID() for node in views.movingNodes()]
     composite = slicer.app.layoutManager().sliceWidget(views.MOVING[0]).sliceLogic().GetSliceCompositeNode()
     assert composite.GetBackgroundVolumeID() == scene["moving"].GetID()

@@ -63,7 +63,9 @@ def jacobianSpan(jacobian: np.ndarray) -> float:
 
 
 def showBar(display: Any, on: bool, title: str = "", place: str = "right", digits: int = 1, in2D: bool = True) -> None:
-    """Show a colour bar for what a display node draws, in the views in which it is drawn.
+    """Show a colour bar for what a display node draws, in the views in which it is drawn; hide it when that is hidden.
+
+    Views do not take it away by themselves before they draw all anew.
 
     Args:
         display: of a volume, a model or a transform; None does nothing.
@@ -73,7 +75,7 @@ def showBar(display: Any, on: bool, title: str = "", place: str = "right", digit
         digits: behind the point.
         in2D: whether to show it in slice views too.
     """
-    logic = getattr(slicer, "vtkSlicerColorLogic", None)
+    logic = getattr(slicer, "vtkSlicerColorLogic", None) or slicer.modules.colors.logic()
     if display is None or not hasattr(logic, "AddDefaultColorLegendDisplayNode"):
         return
     bar = logic.GetColorLegendDisplayNode(display)

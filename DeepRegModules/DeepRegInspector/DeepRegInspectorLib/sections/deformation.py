@@ -44,7 +44,7 @@ class DeformationSection(Section):
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
         before = former.get("transform")
         if "transform" in changed and before is not None and before.GetScene() is not None and self._shownAs:
-            result_view.showGrid(before, None, False)
+            self._hide(before)
 
     def showParameters(self) -> None:
         self.display.show(self.node.display)
@@ -85,7 +85,7 @@ class DeformationSection(Section):
             ui.displayInfoLabel.text = ""
             return
         if node.display == "none":
-            result_view.showGrid(node.transform, None, False)
+            self._hide(node.transform)
             ui.displayInfoLabel.text = ""
             return
         longest = self._longest()
@@ -107,6 +107,10 @@ class DeformationSection(Section):
         }
         coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
         ui.displayInfoLabel.text = what[node.display].format(spacing=spacing) + coloured
+
+    def _hide(self, transform: Any) -> None:
+        result_view.showGrid(transform, None, False)
+        showBar(transform.GetDisplayNode(), False)
 
     def _longest(self) -> float:
         """Longest displacement over the fixed volume, mm, from some thousand points."""

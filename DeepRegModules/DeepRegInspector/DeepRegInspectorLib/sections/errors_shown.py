@@ -55,6 +55,7 @@ class ErrorsShownSection(Section):
             self._fillVectors()
         elif self.node.vectors is not None and self.node.vectors.GetDisplayNode() is not None:
             self.node.vectors.GetDisplayNode().SetVisibility(False)
+            showBar(self.node.vectors.GetDisplayNode(), False)
         self.context.enable()
 
     def _fillVectors(self) -> None:

@@ -1,4 +1,4 @@
-"""Fixed and moving views side by side, the moving ones following the fixed ones through the transform."""
+"""Fixed and moving views side by side, each following the other through the transform, with the same zoom."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class SideBySideSection(Section):
     def __init__(self, context: Any) -> None:
         super().__init__(context)
         self._linked: list[tuple[Any, int]] = []
-        self._places: dict[str, np.ndarray] = {}
+        self._pairs: list[tuple[Any, Any]] = []  # a fixed view and the moving one beside it
+        self._shown: dict[str, tuple[np.ndarray, float]] = {}  # middle and scale of each view as they were last seen
+        self._following = False
         self._mapping = FixedToMoving(None)
         self.ui.sideBySideButton.connect("toggled(bool)", self._onSideBySide)
 
@@ -64,39 +66,75 @@ class SideBySideSection(Section):
 
     def seenMoving(self, point: np.ndarray) -> np.ndarray:
         """Where a moving point is seen: the moving volume may be under the transform."""
-        if not isBelow(self.node.movingVolume, self.node.transform):
+        return self._throughTransform(point) if isBelow(self.node.movingVolume, self.node.transform) else point
+
+    def _throughTransform(self, point: np.ndarray) -> np.ndarray:
+        if self.node.transform is None:
             return point
         general = vtk.vtkGeneralTransform()
         self.node.transform.GetTransformToWorld(general)
         return np.array(general.TransformPoint(point.tolist()))
 
+    # -------------------------------------------------------------------- link
+
     def _link(self) -> None:
         self._unlink()
         theirs = views.movingNodes()
-        if not theirs:
-            return
-        for node in views.fixedNodes()[:len(theirs)]:
-            self._linked.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onSlice)))
-            self._places[node.GetID()] = _place(node)
+        for fixed, moving in zip(views.fixedNodes(), theirs):
+            self._pairs.append((fixed, moving))
+            for node in (fixed, moving):
+                self._linked.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onSlice)))
+                self._shown[node.GetID()] = _place(node), _scale(node)
 
     def _unlink(self) -> None:
         for node, tag in self._linked:
             node.RemoveObserver(tag)
-        self._linked = []
+        self._linked, self._pairs = [], []
 
     def _onSlice(self, caller: Any, _event: Any) -> None:
-        place = _place(caller)
-        if np.allclose(place, self._places.get(caller.GetID(), place + 1.0), atol=1e-4):
+        """The user has moved or zoomed a view: its partner goes with it."""
+        if self._following or self.node is None:
             return
-        self._places[caller.GetID()] = place
-        moving = self.seenMoving(self._mapping(place[None])[0])
-        ours = [node.GetID() for node, _tag in self._linked]
-        for identifier, node in zip(ours, views.movingNodes()):
-            if identifier == caller.GetID():
-                node.JumpSliceByCentering(*moving)
+        place, scale = _place(caller), _scale(caller)
+        formerPlace, formerScale = self._shown[caller.GetID()]
+        moved, zoomed = not np.allclose(place, formerPlace, atol=1e-4), abs(scale - formerScale) > 1e-6 * formerScale
+        if not moved and not zoomed:
+            return
+        self._shown[caller.GetID()] = place, scale
+        self._following = True
+        try:
+            for fixed, moving in self._pairs:
+                if caller is not fixed and caller is not moving:
+                    continue
+                other = moving if caller is fixed else fixed
+                if moved:
+                    other.JumpSliceByCentering(*(self._movingPlace(place) if caller is fixed else self._fixedPlace(place)))
+                if zoomed:
+                    _setScale(other, scale)
+                self._shown[other.GetID()] = _place(other), _scale(other)
+        finally:
+            self._following = False
+
+    def _movingPlace(self, place: np.ndarray) -> np.ndarray:
+        """Where the moving views show what the fixed ones show at a place."""
+        return self.seenMoving(self._mapping(place[None])[0])
+
+    def _fixedPlace(self, place: np.ndarray) -> np.ndarray:
+        """Where the fixed views show what the moving ones show at a place."""
+        return place if isBelow(self.node.movingVolume, self.node.transform) else self._throughTransform(place)
 
 
 def _place(sliceNode: Any) -> np.ndarray:
     """Middle of a slice view, RAS mm."""
     matrix = sliceNode.GetSliceToRAS()
     return np.array([matrix.GetElement(axis, 3) for axis in range(3)])
+
+
+def _scale(sliceNode: Any) -> float:
+    """Size of a pixel, mm."""
+    return sliceNode.GetFieldOfView()[0] / max(1, sliceNode.GetDimensions()[0])
+
+
+def _setScale(sliceNode: Any, scale: float) -> None:
+    width, height = (scale * number for number in sliceNode.GetDimensions()[:2])
+    sliceNode.SetFieldOfView(width, height, sliceNode.GetFieldOfView()[2])
