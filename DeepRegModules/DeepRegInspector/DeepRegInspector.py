@@ -38,7 +38,7 @@ class DeepRegInspector(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Looks into the result of a registration, whatever it was made with: errors of landmark pairs that are picked in the views, the"
             " deformation as grid, arrows, contours and Jacobian, the warped volume over the fixed one, overlap of structures, and inverse"
-            " consistency; two transforms side by side."
+            " consistency; two transforms side by side; and a report of it all on one page."
         )
         self.parent.acknowledgementText = _(
             "Partners of landmarks are found with the descriptor of M. P. Heinrich et al., Towards realtime multimodal fusion for"

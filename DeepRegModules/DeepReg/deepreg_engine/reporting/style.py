@@ -53,7 +53,10 @@ ul { margin: .2em 0; padding-left: 1.2em; }
   .js .pair .after { opacity: var(--t, 1); }
   .js .grey .view img.blend { filter: url(#mix); }
 }
-@media screen and (max-width: 760px) { .columns, .charts { grid-template-columns: 1fr; } main { padding: 12px; } }
+@media screen and (max-width: 760px) {
+  body { font-size: 12px; } main { padding: 12px; overflow-x: auto; }
+  .columns, .charts { grid-template-columns: minmax(0, 1fr); } .light { white-space: normal; }
+}
 @page { size: A4 portrait; margin: 11mm 12mm; }
 @media print {
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
