@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,23 +11,18 @@ import numpy as np
 import slicer
 
 from deepreg_engine.geometry.points import PointSet, write_points
-from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.labels import writeComparison
 from deepreg_slicer.provenance import readReport
-from deepreg_slicer.signals import Signal
 from deepreg_slicer.volumes import NodeError, snapshot, worldGeometry, writeVolume
-from deepreg_slicer.waiting import waitUntilFree
-from deepreg_slicer.worker_client import workerClient
 from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
 from DeepRegInspectorLib.mapping import FLIP, belowTransform, isBelow
 from DeepRegInspectorLib.overlap import writeTransform
+from DeepRegInspectorLib.worker_run import WorkerRun, waitForRun
 
 #: What the engine's report needs to know of a run; the rest is large, and measured anew.
 _OF_RUN = (
     "method", "preset", "parameters", "engine", "created", "device", "features", "alignment", "seconds", "notes", "inverse", "inputs",
 )
-# Of the time: the files for the worker.
-_EXPORT = 0.3
 
 
 @dataclass
@@ -102,44 +94,23 @@ def _window(volume: Any) -> list[float] | None:
     return [low, high] if np.isfinite([low, high]).all() and low < high else None
 
 
-class ReportRun:
-    """One report: export, measure and draw, write.
+class ReportRun(WorkerRun):
+    """One report; its result is what the JSON file holds.
 
     Args:
         inputs: what it is about.
         path: of the page.
         figures: whether to write its figures beside it.
-
-    Signals: ``progressed(fraction)``; at the end one of ``finished(content)``, with what the JSON file holds, and ``failed(text)``.
     """
 
+    operation = "report"
+    exportShare = 0.3
+
     def __init__(self, inputs: ReportInputs, path: str, figures: bool) -> None:
-        self.progressed, self.finished, self.failed = Signal(), Signal(), Signal()
+        super().__init__()
         self._inputs, self._path, self._figures = inputs, os.path.abspath(path), figures
-        self._folder = ""
-        self._job: Any = None
-        self._work: Cooperative | None = None
-        self._client = workerClient()
 
-    def start(self) -> None:
-        self._client.acquire(self)
-        self._folder = tempfile.mkdtemp(prefix="report-", dir=self._client.scratch())
-        self._work = Cooperative(self._export())
-        self._work.finished.connect(self._submit)
-        self._work.failed.connect(lambda error: self._fail(str(error)))
-        self._work.start()
-
-    def cancel(self) -> None:
-        """End without a report; nothing is written."""
-        if self._work is not None:
-            self._work.stop()
-        if self._job is not None and not self._job.over:
-            self._client.cancel(self._job)
-        self._close()
-
-    # ------------------------------------------------------------------ export
-
-    def _export(self) -> Generator[float, None, dict[str, Any]]:
+    def export(self) -> Generator[float, None, dict[str, Any]]:
         inputs, remarks = self._inputs, []
         if inputs.fixedVolume is None or inputs.movingVolume is None:
             raise NodeError("choose the fixed and the moving volume: the report shows them")
@@ -150,13 +121,13 @@ class ReportRun:
         moving.toWorld = belowTransform(inputs.movingVolume, inputs.transform)
         grids = {}
         for side, shot in (("fixed", fixed), ("moving", moving)):
-            arguments[side] = self._file(f"{side}.nrrd")
+            arguments[side] = self.file(f"{side}.nrrd")
             grids[side] = yield from writeVolume(shot, arguments[side])
-        self.progressed.emit(_EXPORT / 3.0)
-        arguments["transform"] = yield from writeTransform(inputs.transform, worldGeometry(fixed)[0], self._file("transform"))
+        self.progressed.emit(self.exportShare / 3.0)
+        arguments["transform"] = yield from writeTransform(inputs.transform, worldGeometry(fixed)[0], self.file("transform"))
         if inputs.inverse is not None:
-            arguments["inverse"] = yield from writeTransform(inputs.inverse, grids["moving"], self._file("inverse"))
-        self.progressed.emit(2.0 * _EXPORT / 3.0)
+            arguments["inverse"] = yield from writeTransform(inputs.inverse, grids["moving"], self.file("inverse"))
+        self.progressed.emit(2.0 * self.exportShare / 3.0)
         arguments.update(self._landmarks(remarks))
         if inputs.fixedLabels is not None and inputs.movingLabels is not None:
             arguments.update((yield from self._labels(remarks)))
@@ -201,7 +172,7 @@ class ReportRun:
             return {}
         written = {}
         for side, positions in (("fixed", pairs.fixed), ("moving", pairs.moving)):
-            written[f"{side}_landmarks"] = self._file(f"{side}.csv")
+            written[f"{side}_landmarks"] = self.file(f"{side}.csv")
             write_points(written[f"{side}_landmarks"], PointSet(positions[used] * FLIP, tuple(pairs.names[number] for number in used)))
         return written
 
@@ -209,40 +180,11 @@ class ReportRun:
         fixed, moving = self._inputs.fixedLabels, self._inputs.movingLabels
         if isBelow(moving, self._inputs.transform):
             raise NodeError(f"{moving.GetName()} is under the transform already: take it out to measure")
-        comparison = yield from writeComparison(fixed, moving, self._file("labels"))
+        comparison = yield from writeComparison(fixed, moving, self.file("labels"))
         for side in comparison.merged:
             remarks.append(f"segments of the {side} segmentation overlap: where they do, the later one stands")
         names = {str(value): name for value, name in comparison.names.items()}
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "label_names": names}
-
-    def _file(self, name: str) -> str:
-        return os.path.join(self._folder, name)
-
-    # --------------------------------------------------------------------- job
-
-    def _submit(self, arguments: dict[str, Any]) -> None:
-        try:
-            self._job = self._client.submit("report", arguments)
-        except Exception as error:  # noqa: BLE001 - said in the panel
-            self._fail(str(error))
-            return
-        self._job.progressed.connect(lambda fraction, *_: self.progressed.emit(_EXPORT + (1.0 - _EXPORT) * fraction))
-        self._job.finished.connect(self._finish)
-        self._job.failed.connect(lambda error: self._fail(error.text))
-
-    def _finish(self, content: dict[str, Any]) -> None:
-        self._close()
-        self.finished.emit(content)
-
-    def _fail(self, text: str) -> None:
-        self._close()
-        self.failed.emit(text)
-
-    def _close(self) -> None:
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = ""
-            self._client.release(self)
 
 
 def writeReport(inputs: ReportInputs, path: str, figures: bool) -> dict[str, Any]:
@@ -251,16 +193,4 @@ def writeReport(inputs: ReportInputs, path: str, figures: bool) -> dict[str, Any
     Raises:
         RuntimeError: with a text that says what to do; then nothing was written.
     """
-    waitUntilFree()
-    run = ReportRun(inputs, path, figures)
-    ended: list[tuple[bool, Any]] = []
-    run.finished.connect(lambda content: ended.append((True, content)))
-    run.failed.connect(lambda text: ended.append((False, text)))
-    run.start()
-    while not ended:
-        slicer.app.processEvents()
-        time.sleep(0.002)
-    done, what = ended[0]
-    if not done:
-        raise RuntimeError(what)
-    return what
+    return waitForRun(ReportRun(inputs, path, figures))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from typing import Any
 
-import slicer
-
 from deepreg_slicer.labels import isSegmentation
 from deepreg_slicer.volumes import NodeError
-from deepreg_slicer.waiting import waitUntilFree
 from DeepRegInspectorLib.overlap import OverlapRun
+from DeepRegInspectorLib.worker_run import waitForRun
 
 
 def exhaust(work: Generator[Any, None, Any]) -> Any:
@@ -45,16 +42,4 @@ def overlapOf(transforms: list[Any], fixedLabels: Any, movingLabels: Any, fixedV
     Raises:
         RuntimeError: with a text that says what to do.
     """
-    waitUntilFree()
-    run = OverlapRun(transforms, fixedLabels, movingLabels, regionOf(fixedVolume, fixedLabels))
-    ended: list[tuple[str, Any]] = []
-    run.finished.connect(lambda reports: ended.append(("done", reports)))
-    run.failed.connect(lambda text: ended.append(("failed", text)))
-    run.start()
-    while not ended:
-        slicer.app.processEvents()
-        time.sleep(0.002)
-    how, what = ended[0]
-    if how == "failed":
-        raise RuntimeError(what)
-    return what
+    return waitForRun(OverlapRun(transforms, fixedLabels, movingLabels, regionOf(fixedVolume, fixedLabels)))
