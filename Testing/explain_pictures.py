@@ -84,14 +84,31 @@ class ExplainTutorial(Tutorial):
         middle = (bounds[::2] + bounds[1::2]) / 2.0
         self.place = middle + (24.0, -8.0, 14.0)
         self.ask(self.result, fixed, self.place)
+        self.hands.choose(self.part.ui.explainStageComboBox, self.part.ui.explainStageComboBox.itemText(2))
         self.part.ui.explain3DCheckBox.checked = True
-        slicer.app.layoutManager().resetThreeDViews()
         self.settle()
+        slicer.app.layoutManager().resetThreeDViews()
+        self.zoom(self.place, 90.0)
         self.camera.take(self.window, "inspector_explain_point")
+
+    def zoom(self, point, width: float) -> None:  # noqa: ANN001
+        """Let slice views show so many mm around a point."""
+        import slicer
+
+        for name in ("Red", "Green", "Yellow"):
+            node = slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode()
+            across, up, deep = node.GetFieldOfView()
+            node.SetFieldOfView(width, width * up / across, deep)
+            node.JumpSliceByCentering(*point)
+        self.settle()
 
     def maps(self) -> None:
         """Entropy, and features of both volumes, in one view."""
+        import slicer
+
         images = []
+        for name in ("Red", "Green", "Yellow"):
+            slicer.app.layoutManager().sliceWidget(name).sliceLogic().FitSliceToAll()
         self.part.ui.explain3DCheckBox.checked = False
         for choice in ("entropy", "features of fixed", "features of moving, warped"):
             self.hands.choose(self.part.ui.explainShownComboBox, choice)
@@ -108,6 +125,7 @@ class ExplainTutorial(Tutorial):
         import slicer
 
         from DeepRegPoints import DeepRegPointsLogic
+        from vtk.util.numpy_support import vtk_to_numpy
 
         lung = self.load("thorax", 0.5)
         self.panel("DeepRegPoints")
@@ -123,8 +141,15 @@ class ExplainTutorial(Tutorial):
         point = (bounds[::2] + bounds[1::2]) / 2.0 + (70.0, 0.0, -20.0)
         self.ask(result.nodes["transform"], lung[0], point)
         self.hands.choose(self.part.ui.explainShownComboBox, "confidence of the points")
-        slicer.app.layoutManager().resetThreeDViews()
         self.settle()
+        # A point that is not quite sure.
+        data = self.inspector.panel.node.confidences.GetPolyData()
+        confidence = vtk_to_numpy(data.GetPointData().GetArray("Confidence")).reshape(600, -1)[:, 0]
+        places = vtk_to_numpy(data.GetPoints().GetData()).reshape(600, -1, 3).mean(axis=1)
+        point = places[np.argmin(np.abs(confidence - 0.7))]
+        self.part.setPoint(point)
+        slicer.app.layoutManager().resetThreeDViews()
+        self.zoom(point, 260.0)
         self.camera.take(self.window, "inspector_explain_points")
 
 

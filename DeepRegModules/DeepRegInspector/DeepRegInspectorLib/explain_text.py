@@ -45,7 +45,7 @@ def probabilitiesText(told: dict[str, Any]) -> str:
         first = _("A place {away:.1f} mm from the result ({way}) is likelier: {peak:.0f} %, the result itself {own:.0f} %.").format(
             away=away, way=_way(likeliest), peak=100.0 * told["peak"], own=100.0 * told["at_result"]
         )
-    second = _("Expected {length:.1f} mm from the result ({way}), \u00b1 {deviation:.1f} mm.").format(
+    second = _("Expected {length:.1f} mm from the result ({way}), \u00b1\u00a0{deviation:.1f}\u00a0mm.").format(
         length=np.linalg.norm(expected), way=_way(expected), deviation=told["deviation_mm"]
     )
     third = _("Entropy {bits:.1f} of {most:.1f} bits: as unsure as among {count:.0f} places alike.").format(
@@ -59,7 +59,7 @@ def partnersText(told: dict[str, Any], rows: np.ndarray) -> str:
 
     Args:
         told: what the worker says of the point.
-        rows: position (RAS mm), distance (mm) and probability of each (K, 5).
+        rows: position (RAS mm), distance (mm) and probability of each (K, 5), the likeliest first.
     """
     head = _("Point {number}, {distance:.1f} mm from the place: confidence {confidence:.2f}.").format(
         number=told["number"] + 1, distance=told["distance_mm"], confidence=told["confidence"]
@@ -67,9 +67,9 @@ def partnersText(told: dict[str, Any], rows: np.ndarray) -> str:
     titles = "".join(_cell(title) for title in (_("partner"), _("mm from the result"), _("probability")))
     lines = "".join(
         f"<tr><td align='right'>{number}</td>{_cell(f'{row[3]:.1f}')}{_cell(f'{100.0 * row[4]:.0f} %')}</tr>"
-        for number, row in enumerate(rows, start=1) if row[4] >= 0.005
+        for number, row in enumerate(rows, start=1)
     )
-    rest = _("Other partners or none: {rest:.0f} %.").format(rest=100.0 * told["rest"])
+    rest = _("Other partners or none: {rest:.0f} %.").format(rest=100.0 * max(0.0, 1.0 - float(rows[:, 4].sum())))
     return f"{head}<table><tr>{titles}</tr>{lines}</table>{rest}"
 
 

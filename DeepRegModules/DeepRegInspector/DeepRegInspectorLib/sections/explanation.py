@@ -43,6 +43,8 @@ _VOLUMES = {
     "movingFeatures": "movingFeatures",
 }
 _MODELS = ("confidences", "partners")
+# Partners that are less likely are not shown.
+_LEAST = 0.01
 
 
 class ExplanationSection(Section):
@@ -374,6 +376,7 @@ class ExplanationSection(Section):
 
     def _onPartners(self, found: tuple[np.ndarray, dict[str, Any]]) -> None:
         rows, told = found
+        rows = rows[(rows[:, 4] >= _LEAST) | (np.arange(len(rows)) == 0)]
         node = self.node
         self.answer = told
         fixed, moved = (np.array(told[name]) * FLIP for name in ("fixed", "moved"))
