@@ -15,7 +15,8 @@ import pytest
 import SimpleITK as sitk
 from browser import Browser, chromium
 from command_line import call, check_refusal, listing, succeed
-from reports import FIXED, Page, made, write_scene
+from reports import FIXED, MOVING, Page, made, write_scene
+from scenes import image_on
 
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -219,6 +220,27 @@ def test_what_was_not_given_leaves_no_trace(scene, tmp_path):
     for word in ("None", "nan", "null", "undefined", "Landmark error", "Dice", "patient:", "measured with"):
         assert not re.search(rf"\b{word}", read.text), word
     assert "details" not in text.split("<body>")[1]
+
+
+def test_one_landmark_and_labels_that_do_not_meet(scene, tmp_path):
+    """No spread, no distance: dashes and no outliers, nothing that a program would say."""
+    for side, place in (("fixed", "31,-52,17"), ("moving", "32,-52,17")):
+        (tmp_path / f"{side}.csv").write_text(f"x,y,z,label\n{place},only & one\n")
+    for name, grid, corner in (("a", FIXED, (2, 2, 2)), ("b", MOVING, (20, 35, 28))):
+        array = np.zeros(grid.size[::-1], dtype=np.uint8)
+        array[tuple(slice(start, start + 2) for start in corner)] = 1
+        sitk.WriteImage(image_on(grid, array), str(tmp_path / f"{name}.nii.gz"))
+    request = scene.request(
+        tmp_path / "r.html",
+        fixed_landmarks=str(tmp_path / "fixed.csv"),
+        moving_landmarks=str(tmp_path / "moving.csv"),
+        fixed_labels=str(tmp_path / "a.nii.gz"),
+        moving_labels=str(tmp_path / "b.nii.gz"),
+    )
+    content, _, read = made(request)
+    assert content["figures"]["landmarks"]["outlier_limit_mm"] is None and "utlier" not in read.text and "only & one" in read.text
+    assert content["figures"]["overlap"]["mean_after"]["dice"] == 0 and read.figures["overlap.mean_after.hd95"] == ["\u2013"]
+    assert not re.search(r"\b(nan|inf|None|null)\b", read.text)
 
 
 def test_limits_of_ones_own_are_those_of_the_page(scene, tmp_path):

@@ -32,6 +32,8 @@ _FORMULAS = {
     "intensity": ("the images' own grey values", "nothing was learned: no training data, no weights"),
     NO_FEATURES: ("positions alone", "nothing was learned: no training data, no weights"),
 }
+# How SimpleITK calls transforms that have no grid of vectors, and how a reader does.
+_KINDS = {"CompositeTransform": "chain of transforms", "BSplineTransform": "B-spline"}
 # An image whose axes are further than this from the patient's is called oblique, degrees.
 _OBLIQUE = 1.0
 _PACKAGES = ("numpy", "scipy", "SimpleITK", "torch")
@@ -53,7 +55,7 @@ def described_image(image: sitk.Image, name: str, modality: str) -> dict[str, An
 def described_transform(transform: sitk.Transform, name: str) -> dict[str, Any]:
     """A transform in plain data: its name, kind, and grid if it has one."""
     grid = field_grid(transform)
-    kind = "displacement field" if grid is not None else "linear" if transform.IsLinear() else transform.GetName()
+    kind = "displacement field" if grid is not None else "linear" if transform.IsLinear() else _KINDS.get(transform.GetName(), transform.GetName())
     return {"name": name, "kind": kind, "grid": None if grid is None else {"size": list(grid.size), "spacing": list(grid.spacing)}}
 
 
