@@ -55,7 +55,8 @@ def described_image(image: sitk.Image, name: str, modality: str) -> dict[str, An
 def described_transform(transform: sitk.Transform, name: str) -> dict[str, Any]:
     """A transform in plain data: its name, kind, and grid if it has one."""
     grid = field_grid(transform)
-    kind = "displacement field" if grid is not None else "linear" if transform.IsLinear() else _KINDS.get(transform.GetName(), transform.GetName())
+    own = _KINDS.get(transform.GetName(), transform.GetName())
+    kind = "displacement field" if grid is not None else "linear" if transform.IsLinear() else own
     return {"name": name, "kind": kind, "grid": None if grid is None else {"size": list(grid.size), "spacing": list(grid.spacing)}}
 
 
