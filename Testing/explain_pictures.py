@@ -14,7 +14,7 @@ from pathlib import Path
 import tutorial_pictures
 from tutorial_pictures import ROOT, Camera, Tutorial, beside
 
-tutorial_pictures._LARGEST = 130_000
+tutorial_pictures._LARGEST = 200_000
 tutorial_pictures._WINDOW = (1240, 820)
 
 
@@ -87,8 +87,15 @@ class ExplainTutorial(Tutorial):
         self.hands.choose(self.part.ui.explainStageComboBox, self.part.ui.explainStageComboBox.itemText(2))
         self.part.ui.explain3DCheckBox.checked = True
         self.settle()
-        slicer.app.layoutManager().resetThreeDViews()
         self.zoom(self.place, 90.0)
+        slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode().SetSliceVisible(True)
+        view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
+        camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view)
+        camera.SetFocalPoint(*self.place)
+        camera.SetPosition(*(self.place + (60.0, 160.0, 60.0)))
+        camera.SetViewUp(0.0, 0.0, 1.0)
+        camera.ResetClippingRange()
+        self.settle()
         self.camera.take(self.window, "inspector_explain_point")
 
     def zoom(self, point, width: float) -> None:  # noqa: ANN001
@@ -109,6 +116,7 @@ class ExplainTutorial(Tutorial):
         images = []
         for name in ("Red", "Green", "Yellow"):
             slicer.app.layoutManager().sliceWidget(name).sliceLogic().FitSliceToAll()
+        slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode().SetSliceVisible(False)
         self.part.ui.explain3DCheckBox.checked = False
         for choice in ("entropy", "features of fixed", "features of moving, warped"):
             self.hands.choose(self.part.ui.explainShownComboBox, choice)
@@ -146,7 +154,8 @@ class ExplainTutorial(Tutorial):
         data = self.inspector.panel.node.confidences.GetPolyData()
         confidence = vtk_to_numpy(data.GetPointData().GetArray("Confidence")).reshape(600, -1)[:, 0]
         places = vtk_to_numpy(data.GetPoints().GetData()).reshape(600, -1, 3).mean(axis=1)
-        point = places[np.argmin(np.abs(confidence - 0.7))]
+        inside = np.abs(places - (bounds[::2] + bounds[1::2]) / 2.0).max(axis=1) < 70.0
+        point = places[np.argmin(np.abs(confidence - 0.7) + ~inside)]
         self.part.setPoint(point)
         slicer.app.layoutManager().resetThreeDViews()
         self.zoom(point, 260.0)

@@ -107,6 +107,15 @@ def bar(node) -> str:
     return found.GetTitleText() if found is not None and found.GetVisibility() else ""
 
 
+def rendered() -> list[tuple[float, ...]]:
+    """Bounds of the volumes that the 3D view shows, RAS mm."""
+    import slicer
+
+    volumes = slicer.app.layoutManager().threeDWidget(0).threeDView().renderWindow().GetRenderers().GetItemAsObject(0).GetVolumes()
+    found = (volumes.GetItemAsObject(number) for number in range(volumes.GetNumberOfItems()))
+    return [volume.GetBounds() for volume in found if volume.GetVisibility()]
+
+
 def heat_peak(node) -> tuple[np.ndarray, float]:
     """Where the heat is highest, RAS mm in the world, by SimpleITK."""
     image = world_image(node)
@@ -136,7 +145,7 @@ def test_heat_lies_where_the_partner_is(warm_app, hands, widget, scene):
     assert "mm from the result" in part.ui.explainLabel.text and "bits" in part.ui.explainLabel.text
     assert not part.ui.explainPictureLabel.pixmap.isNull()
     names = [part.ui.explainStageComboBox.itemText(n) for n in range(part.ui.explainStageComboBox.count)]
-    assert len(names) == 3 and names[2].startswith("Single voxels")
+    assert len(names) == 3 and names[2].startswith("Fine")
 
     # Another place, by dragging: the answer is warm.
     other = scene["middle"] + axes @ np.array([12.0, -10.0, 8.0])
@@ -257,14 +266,16 @@ def test_what_was_made_goes_again_and_nothing_else(warm_app, hands, widget, scen
     part = section(widget)
     before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")}
     part.setPoint(scene["middle"])
-    hands.click(part.ui.explain3DCheckBox) if part.ui.explain3DCheckBox.enabled else None
     settle(warm_app, widget)
     hands.choose(part.ui.explainShownComboBox, "entropy")
     settle(warm_app, widget)
     hands.choose(part.ui.explainShownComboBox, "features of fixed")
     settle(warm_app, widget)
+    assert not rendered()
     hands.click(part.ui.explain3DCheckBox)
-    warm_app.process_events()
+    warm_app.process_events(0.2)
+    middle = np.reshape(rendered()[0], (3, 2)).mean(axis=1)
+    assert middle == pytest.approx(scene["middle"], abs=0.1)
     assert len({node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")} - before) >= 5
     hands.click(part.ui.explainRemoveButton)
     settle(warm_app, widget)

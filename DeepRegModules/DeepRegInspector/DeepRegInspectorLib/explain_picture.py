@@ -119,7 +119,7 @@ def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell:
         tick = left + place * cell + cell // 2
         painter.drawLine(tick, top + side, tick, top + side + 3)
     reach = step * middle
-    _text(painter, font, left + side // 2, top + side + 2 * _FONT + 6, _("\u00b1 {reach:.3g} mm").format(reach=reach))
+    _text(painter, font, left + side // 2, top + side + 2 * _FONT + 6, _("\u00b1 {reach:.2f} mm").format(reach=reach).replace(".00", ""))
 
 
 def _text(painter: Any, font: Any, middle: int, base: int, text: str) -> None:

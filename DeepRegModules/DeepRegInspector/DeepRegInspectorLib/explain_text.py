@@ -29,8 +29,8 @@ def methodText(subject: Any) -> str:
 
 def stageTitle(stage: dict[str, Any]) -> str:
     """A set of displacements, as it is offered."""
-    name = _("Single voxels") if stage["name"] == "fine" else stage["name"][:1].upper() + stage["name"][1:]
-    return _("{name}: \u00b1 {range:.3g} mm in steps of {step:.3g} mm").format(name=name, range=stage["range_mm"], step=stage["step_mm"])
+    name = _("Fine") if stage["name"] == "fine" else stage["name"][:1].upper() + stage["name"][1:]
+    return _("{name}: \u00b1 {range} mm in steps of {step} mm").format(name=name, range=_number(stage["range_mm"]), step=_number(stage["step_mm"]))
 
 
 def probabilitiesText(told: dict[str, Any]) -> str:
@@ -71,6 +71,11 @@ def partnersText(told: dict[str, Any], rows: np.ndarray) -> str:
     )
     rest = _("Other partners or none: {rest:.0f} %.").format(rest=100.0 * max(0.0, 1.0 - float(rows[:, 4].sum())))
     return f"{head}<table><tr>{titles}</tr>{lines}</table>{rest}"
+
+
+def _number(value: float) -> str:
+    """A length with no more digits than one wants to read."""
+    return f"{value:.0f}" if value >= 9.95 or abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 
 def _cell(text: str) -> str:

@@ -315,7 +315,9 @@ class ExplanationSection(Section):
         explain_shown.heatIn3D(node.heat, bool(node.explain3D), answer["peak"])
         probability = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
         directions = np.diag(FLIP) @ np.asarray(geometry.direction)
-        self.ui.explainPictureLabel.setPixmap(explain_picture.draw(probability, directions, geometry.spacing[0]))
+        pixmap = explain_picture.draw(probability, directions, geometry.spacing[0])
+        self.ui.explainPictureLabel.setPixmap(pixmap)
+        self.ui.explainPictureLabel.setMinimumHeight(pixmap.height())
         self.context.enable()
 
     def _hide3D(self) -> None:
@@ -398,6 +400,7 @@ class ExplanationSection(Section):
         self.ui.explainLabel.text = "<br>".join(text for text in (point, shown) if text)
         if self.answer is None or "image" not in self.answer:
             self.ui.explainPictureLabel.clear()
+            self.ui.explainPictureLabel.setMinimumHeight(0)
 
     # -------------------------------------------------------------- iterations
 
