@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.learning.course import Places
 from deepreg_engine.learning.point_augmentation import Examples
 from deepreg_engine.learning.point_pairs import PointPair, read_point_pairs
 from deepreg_engine.learning.point_training import PointTraining, loss, train_points
@@ -143,9 +144,10 @@ def test_waves_have_the_length_asked_for(pairs):
 
 def test_same_seed_same_weights(pairs, tmp_path):
     lines = []
-    one = train_points(pairs, FEW, torch.device("cpu"), tmp_path / "log.jsonl", lambda share, line: lines.append((share, line)))
-    two = train_points(pairs, FEW, torch.device("cpu"))
-    other = train_points(pairs, dataclasses.replace(FEW, seed=1), torch.device("cpu"))
+    places = Places(tmp_path / "log.jsonl", tell=lambda share, line: lines.append((share, line)))
+    one = train_points(pairs, FEW, places=places).network
+    two = train_points(pairs, FEW).network
+    other = train_points(pairs, dataclasses.replace(FEW, seed=1)).network
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
     assert not all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
     assert not one.training and all(torch.isfinite(value).all() for value in one.state_dict().values())
@@ -178,10 +180,21 @@ def test_progress_may_stop_it(pairs):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_points(pairs, FEW, torch.device("cpu"), tell=stop)
+        train_points(pairs, FEW, places=Places(tell=stop))
+
+
+def test_a_paused_training_goes_on_as_if_it_had_not_been_and_keeps_the_best(pairs, tmp_path):
+    options = dataclasses.replace(FEW, steps=6)
+    whole = train_points(pairs[:2], options, held_out=pairs[2:], keep_every=2)
+    places = Places(tmp_path / "log.jsonl", tmp_path / "c.ckpt", asked=iter(["", "", "pause"]).__next__)
+    assert train_points(pairs[:2], options, places=places, held_out=pairs[2:], keep_every=2).course.state == "paused"
+    places = Places(tmp_path / "log.jsonl", tmp_path / "c.ckpt")
+    resumed = train_points(pairs[:2], options, places=places, held_out=pairs[2:], keep_every=2)
+    assert resumed.course.state == "finished" and resumed.course.best.to_dict() == whole.course.best.to_dict()
+    assert all(torch.equal(a, b) for a, b in zip(whole.network.state_dict().values(), resumed.network.state_dict().values()))
 
 
 def test_pairs_without_independent_keypoints_are_enough():
     values = numbers(60)
     alone = [PointPair("alone", values[:, :3], values[:, 3:])]
-    train_points(alone, dataclasses.replace(FEW, steps=1), torch.device("cpu"))
+    train_points(alone, dataclasses.replace(FEW, steps=1))

@@ -15,19 +15,22 @@ _ABOUT = """
 Make a pair of scans of a synthetic patient: fixed and moving image with organs, vessels, texture, noise and bias of their own, the
 label maps, corresponding landmarks, a body mask, and the exact displacement field between them (truth.nrrd, as a registration's
 result). The same arguments give the same files. The fixed image lies oblique, its voxels are anisotropic, and the images differ
-in size: as in life.
+in size: as in life. With --scans it makes labelled scans of so many people instead, to learn from (see train) and to judge by.
 """
 
 _EXAMPLES = (
     "phantom abdomen --output phantom",
     "phantom thorax --seed 3 --output breathing",
     "phantom abdomen --modality-pair mr-ct --output mr_ct",
+    "phantom abdomen --scans 10 --seed 2000 --output people",
     "register dense --fixed phantom/fixed.nii.gz --moving phantom/moving.nii.gz --transform phantom/t.nrrd",
     "evaluate --transform phantom/t.nrrd --fixed-landmarks phantom/fixed_landmarks.csv "
     "--moving-landmarks phantom/moving_landmarks.csv",
 )
 # What a phantom's folder holds, besides its own description. Under these names a patient's files may lie there as well.
 _DESCRIPTION, _FILES = "phantom.json", ("fixed*.nii.gz", "moving*.nii.gz", "*_landmarks.csv", "truth.nrrd")
+_POPULATION, _SCANS = "dataset.json", ("images", "labels", "landmarks")
+_MOST_SCANS = 500
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -47,11 +50,24 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--patients", type=int, default=1, metavar="N", choices=(1, 2), help="2: the fixed scan is of another patient, without exact truth"
     )
+    parser.add_argument(
+        "--scans", type=_count, default=0, metavar="N", help="make labelled scans of N people, numbered from the seed on, 1 to 500; no pair"
+    )
+    parser.add_argument("--modality", choices=("ct", "mr"), default="ct", help="of these scans (default: ct)")
     parser.set_defaults(run=run, parser=parser)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_SCANS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of scans, 1 to {_MOST_SCANS}")
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> None:
     """Make and write a pair."""
+    if options.scans:
+        _run_scans(options)
+        return
     check_folder(Path(options.output))
     from deepreg_engine.phantoms import make_pair, write_pair
 
@@ -69,8 +85,31 @@ def run(options: argparse.Namespace) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def check_folder(folder: Path) -> None:
+def _run_scans(options: argparse.Namespace) -> None:
+    """Make and write labelled scans."""
+    folder = Path(options.output)
+    check_folder(folder, _POPULATION, _SCANS)
+    from deepreg_engine.commands.progress import Progress
+    from deepreg_engine.phantoms.population import make_volunteer, write_population
+
+    with Progress() as progress:
+
+        def people():  # noqa: ANN202 - a generator of scans
+            for number in range(options.scans):
+                progress(number / options.scans, f"person {number + 1} of {options.scans}")
+                yield make_volunteer(options.anatomy, options.seed + number, options.modality, options.detail)
+
+        names = write_population(people(), folder)
+    sys.stdout.write(f"{len(names)} scans, {options.modality}: {names[0]} to {names[-1]}\nwritten: {folder / _POPULATION}\n")
+
+
+def check_folder(folder: Path, description: str = _DESCRIPTION, files: tuple[str, ...] = _FILES) -> None:
     """Make sure that a phantom can be written to a folder, and over nothing but another phantom, before it is made.
+
+    Args:
+        folder: may exist.
+        description: the file by which a phantom's folder is known.
+        files: what else it holds.
 
     Raises:
         OutputError: if not.
@@ -80,7 +119,7 @@ def check_folder(folder: Path) -> None:
     elif not folder.is_dir():
         raise OutputError(f"{folder} is a file", "give the name of a folder")
     else:
-        check_writable(folder / _DESCRIPTION)
-        there = sorted(path.name for pattern in _FILES for path in folder.glob(pattern))
-        if there and not (folder / _DESCRIPTION).exists():
+        check_writable(folder / description)
+        there = sorted(path.name for pattern in files for path in folder.glob(pattern))
+        if there and not (folder / description).exists():
             raise OutputError(f"{folder} holds {there[0]}, which is no phantom's", "choose another folder")

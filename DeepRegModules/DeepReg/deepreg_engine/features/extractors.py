@@ -1,7 +1,8 @@
 """Features by name: one interface for formulas and networks, so that any feature can be plugged into any solver.
 
 Contract: an extractor takes an image on cubic voxels (z, y, x) with its spacing in mm, and returns features (C, z, y, x) on the
-same voxels.
+same voxels. One that looks at finer voxels than a resolution has says so (``finest``), and is then given the finer image and asked for its
+features at places of it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
+from deepreg_engine.features.context_net import STRIDE, ContextNet
 from deepreg_engine.features.contrast_net import ContrastNet, guess_modality, standard_intensities, stem_for
 from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.obelisk import Obelisk
+from deepreg_engine.geometry.sampling import sample
 
 
 class Extractor(Protocol):
@@ -26,15 +29,20 @@ class Extractor(Protocol):
         reach: voxels around a voxel that its features look at; at the faces they are less true.
         follows_warp: whether features are computed anew from the warped image; else features of the unwarped moving image
             are warped, for networks that are slow.
+        finest: voxel size that it wants to see, mm; 0 for that of the resolution.
     """
 
     name: str
     channels: int
     reach: int
     follows_warp: bool
+    finest: float
 
     def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
         """Features (C, z, y, x) of an image (z, y, x) with cubic voxels of ``spacing`` mm."""
+
+    def at(self, volume: torch.Tensor, spacing: float, index: torch.Tensor) -> torch.Tensor:
+        """Features (C, ...) at continuous indices (3, ...), components x, y, z, of an image; asked only where ``finest`` is above 0."""
 
 
 class Mind:
@@ -43,6 +51,7 @@ class Mind:
     name = "mind"
     channels = MIND_CHANNELS
     follows_warp = True
+    finest = 0.0
 
     def __init__(self, radius: int = 1, dilation: int = 2) -> None:
         self._radius, self._dilation = radius, dilation
@@ -59,6 +68,7 @@ class Intensity:
     channels = 1
     reach = 0
     follows_warp = True
+    finest = 0.0
 
     def __init__(self) -> None:
         self._window: tuple[float, float] | None = None
@@ -84,6 +94,7 @@ class ObeliskFeatures:
     """
 
     follows_warp = False
+    finest = 0.0
     reach = 0  # features at a face are computed like any other; the network pads by itself
 
     def __init__(self, network: Obelisk, name: str, spacing: float = 2.0, scale: float = 500.0, reversed_axes: bool = False) -> None:
@@ -117,6 +128,7 @@ class ContrastFeatures:
     """
 
     follows_warp = False
+    finest = 0.0
 
     def __init__(self, network: ContrastNet, name: str, modality: str = "auto") -> None:
         self._network, self._modality = network, modality
@@ -130,3 +142,39 @@ class ContrastFeatures:
         stem = stem_for(modality, self._network.modalities)
         image = standard_intensities(volume, modality if modality == stem else "other")
         return self._network.to(volume.device)(image[None, None], stem)[0]
+
+
+class ContextFeatures:
+    """A trained feature network of the Dense method.
+
+    Args:
+        network: see :class:`ContextNet`.
+        name: of the model.
+        spacing: voxel size that it was trained on, mm.
+        modality: whose intensities it was trained on: "ct" for calibrated ones, "other" for any contrast; "auto" looks at the image.
+    """
+
+    follows_warp = False
+    reach = 0  # it pads by itself
+
+    def __init__(self, network: ContextNet, name: str, spacing: float, modality: str = "auto") -> None:
+        self._network, self._modality = network, modality
+        self.name = name
+        self.finest = spacing
+        self.channels = network.channels
+
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        axes = [torch.arange(n, dtype=torch.float32, device=volume.device) for n in volume.shape]
+        z, y, x = torch.meshgrid(*axes, indexing="ij")
+        return self.at(volume, spacing, torch.stack([x, y, z]))
+
+    @torch.no_grad()
+    def at(self, volume: torch.Tensor, spacing: float, index: torch.Tensor) -> torch.Tensor:
+        modality = guess_modality(volume) if self._modality == "auto" else self._modality
+        own = tuple(max(2 * STRIDE + 1, round((n - 1) * spacing / self.finest) + 1) for n in volume.shape)
+        image = standard_intensities(volume, modality)[None, None]
+        if own != tuple(volume.shape):
+            image = F.interpolate(image, size=own, mode="trilinear", align_corners=True)
+        features = self._network.to(volume.device)(image)[0]
+        scale = [(m - 1) / max(n - 1, 1) / STRIDE for m, n in zip(reversed(own), reversed(volume.shape))]
+        return sample(features, index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))

@@ -132,6 +132,27 @@ def overlap(arguments: dict, job: Job) -> dict:
     return run_overlap(OverlapRequest(**_known(arguments, OverlapRequest)), job.progress)
 
 
+def train(arguments: dict, job: Job) -> dict:
+    """Train features, or go on with a training: arguments are those of TrainingRequest."""
+    from deepreg_engine.jobs.training import TrainingRequest, run_training
+
+    return run_training(TrainingRequest(**_known(arguments, TrainingRequest)), job.progress, job.log)
+
+
+def train_estimate(arguments: dict, job: Job) -> dict:
+    """What a training will take of time and memory, and which scans it can use: arguments are those of TrainingRequest."""
+    from deepreg_engine.jobs.training import TrainingRequest, estimate_training
+
+    return estimate_training(TrainingRequest(**_known(arguments, TrainingRequest)), job.progress)
+
+
+def cross_validate(arguments: dict, job: Job) -> dict:
+    """Train several times, each time without some of the scans, and register those: arguments of TrainingRequest, and ``folds``."""
+    from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+
+    return run_cross_validation(CrossValidationRequest(**_known(arguments, CrossValidationRequest)), job.progress, job.log)
+
+
 def models(arguments: dict, job: Job) -> dict:
     """All models with their cards and whether their weights are whole."""
     from deepreg_engine.models.store import list_models, own_folder, shipped_folder, verify
@@ -264,6 +285,9 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "points": points,
     "descent": descent,
     "overlap": overlap,
+    "train": train,
+    "train-estimate": train_estimate,
+    "cross-validate": cross_validate,
     "models": models,
     "import-model": import_model,
     "phantom": phantom,

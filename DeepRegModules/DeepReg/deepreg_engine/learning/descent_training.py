@@ -7,24 +7,19 @@ asks is in :mod:`descent_loss`.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from deepreg_engine.errors import InputError
 from deepreg_engine.features.contrast_net import ContrastNet
-from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.learning.contrast_examples import Example, Looks
 from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
+from deepreg_engine.learning.course import Course, Places, Trained, repeatable
 from deepreg_engine.learning.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss, teacher_step
 from deepreg_engine.learning.options import DescentTraining
+from deepreg_engine.learning.supply import in_order
 from deepreg_engine.solvers.descent import descend
 
 # Patients of the phantoms that are learned from; those of demonstrations and tests are numbered lower.
@@ -90,13 +85,12 @@ def train_descent(
     options: DescentTraining,
     modalities: tuple[str, ...] = ("ct", "mr", "other"),
     device: torch.device | None = None,
-    log: str | os.PathLike | None = None,
-    checkpoint: str | os.PathLike | None = None,
-    tell: Callable[[float, str], None] = lambda share, stage: None,
+    places: Places | None = None,
     start: ContrastNet | None = None,
     workers: int = 1,
     keep_every: int = 500,
-) -> ContrastNet:
+    held_out: Material | None = None,
+) -> Trained:
     """Train a feature network.
 
     Args:
@@ -104,60 +98,37 @@ def train_descent(
         options: see :class:`DescentTraining`.
         modalities: stems of the network; the last one serves contrasts that are made up.
         device: where to compute; the CPU by default.
-        log: file that gets one JSON line every 50 steps.
-        checkpoint: file that is written now and then, whole or not at all; if it is there, the training goes on from it.
-        tell: called with the share done and a line; it may raise to stop.
+        places: files, and how the training is spoken to.
         start: a network to begin with, instead of a new one.
         workers: processes that make examples; 0 makes them in this one.
         keep_every: steps from one checkpoint, and validation, to the next.
-
-    Returns:
-        The network, on the CPU, in evaluation mode.
+        held_out: labelled scans to validate on; without any, other examples of the material serve.
 
     Raises:
         InputError: if the checkpoint belongs to another training.
     """
-    device = device or torch.device("cpu")
-    tell(0.0, "making phantoms" if options.phantoms else "beginning")
-    phantoms = phantom_scenes(options.phantoms, _FIRST_PATIENT, lambda share: tell(0.02 * share, "making phantoms")) if options.phantoms else []
-    torch.manual_seed(options.seed)
-    network = (start or ContrastNet(modalities, options.width, options.channels)).to(device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.1)
-    done = _resume(checkpoint, options, network, optimiser, schedule)
-    supply = _Supply(material, phantoms, network.modalities, options, 0)
-    held_out = _Supply(material, phantoms, network.modalities, dataclasses.replace(options, steps=_VALIDATION), _VALIDATION_SEED)
-    begun, sums, counted, said = time.perf_counter(), {}, 0, "learning"
-    for step, (example, fields, spread, ahead) in enumerate(_in_order(supply, done, workers), start=done):
-        figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread, ahead)
-        schedule.step()
-        for name, value in figures.items():
-            sums[name] = sums.get(name, 0.0) + value
-        counted += 1
-        last = step + 1 == options.steps
-        if (step + 1) % _LOG_EVERY == 0 or last:
-            line = {"step": step + 1, **{name: round(total / counted, 4) for name, total in sums.items()}}
-            if (step + 1) % keep_every == 0 or last:
-                line |= {f"validation_{name}": round(value, 4) for name, value in validate(network, held_out, device).items()}
-            said = ", ".join(f"{name} {value:g}" for name, value in line.items())
-            _write(log, line | {"seconds": round(time.perf_counter() - begun, 1)})
-            sums, counted = {}, 0
-        if (step + 1) % keep_every == 0 or last:
-            _keep(checkpoint, options, network, optimiser, schedule, step + 1)
-        tell(0.02 + 0.98 * (step + 1) / options.steps, said)
-    return network.cpu().eval()
-
-
-def _in_order(supply: _Supply, first: int, workers: int) -> Iterator[tuple[Example, list[Tensor], float, int]]:
-    """Examples first, first + 1, ..., made ahead by other processes."""
-    if workers == 0:
-        return iter(supply[number] for number in range(first, len(supply)))
-    ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"}
-    return iter(DataLoader(supply, batch_size=None, sampler=range(first, len(supply)), num_workers=workers, worker_init_fn=_alone, **ahead))
-
-
-def _alone(_worker: int) -> None:
-    torch.set_num_threads(1)
+    device, places = device or torch.device("cpu"), places or Places()
+    places.tell(0.0, "making phantoms" if options.phantoms else "beginning")
+    phantoms = phantom_scenes(options.phantoms, _FIRST_PATIENT, lambda share: places.tell(0.0, f"making phantoms, {share:.0%}")) if options.phantoms else []
+    with repeatable(device):
+        torch.manual_seed(options.seed)
+        network = (start or ContrastNet(modalities, options.width, options.channels)).to(device).train()
+        optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.1)
+        parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+        # Losses of few examples are too uneven to choose by, unless scans of the user's are held out for it.
+        judged = "loss" if held_out is not None and (held_out.scenes or held_out.pairs) else None
+        course = Course(options.to_dict(), options.steps, parts, places, keep_every, _LOG_EVERY, judged, higher_is_better=False)
+        checked = dataclasses.replace(options, steps=_VALIDATION, **({"scans": 1.0} if judged else {}))
+        validation = _Supply(held_out if judged else material, phantoms, network.modalities, checked, _VALIDATION_SEED)
+        if not course.over:
+            supply = _Supply(material, phantoms, network.modalities, options, 0)
+            for example, fields, spread, ahead in in_order(supply, course.done, workers):
+                figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread, ahead)
+                schedule.step()
+                if not course.after(figures, lambda: validate(network, validation, device)):
+                    break
+    return course.result()
 
 
 def _learn(
@@ -198,7 +169,7 @@ def _losses(
         if example.truth is None and number + 1 < count:
             with torch.no_grad():
                 places.append(descend(places[number], goal, smooth))
-    return total, sums
+    return total, {"loss": float(total.detach()), **sums}
 
 
 @torch.no_grad()
@@ -212,37 +183,3 @@ def validate(network: ContrastNet, supply: _Supply, device: torch.device) -> dic
         for name, value in figures.items():
             sums.setdefault(name, []).append(value)
     return {name: sum(values) / len(values) for name, values in sums.items()}
-
-
-def _write(log: str | os.PathLike | None, line: dict) -> None:
-    if log is not None:
-        with open(Path(log), "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-
-
-def _keep(path: str | os.PathLike | None, options: DescentTraining, network: ContrastNet, optimiser, schedule, step: int) -> None:
-    if path is None:
-        return
-    state = {
-        "options": options.to_dict(), "step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict(),
-        "schedule": schedule.state_dict(),
-    }
-    with FileGroup() as files:
-        files.add(path, lambda name: torch.save(state, name))
-
-
-def _resume(path: str | os.PathLike | None, options: DescentTraining, network: ContrastNet, optimiser, schedule) -> int:
-    """Steps that are done already."""
-    if path is None or not Path(path).exists():
-        return 0
-    try:
-        state = torch.load(path, weights_only=True)
-        known = state["options"] == options.to_dict()
-    except Exception as error:  # noqa: BLE001 - torch raises many kinds
-        raise InputError(f"{path} is no checkpoint of a training", "name another file, or remove it") from error
-    if not known:
-        raise InputError(f"the checkpoint {path} belongs to a training with other options", "give the same, or name another file")
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
-    return int(state["step"])

@@ -130,24 +130,42 @@ def _dataset(path: Path, modality: str) -> LabelledData:
     return LabelledData(scans, [])
 
 
+def read_scan(scan: LabelledScan) -> tuple[sitk.Image, sitk.Image]:
+    """Image and label map of a scan.
+
+    Args:
+        scan: its files. Labels in a fourth dimension, one volume each, become one map: later ones lie on top.
+
+    Raises:
+        InputError: naming the scan, if it cannot be read.
+    """
+    try:
+        return check_intensities(read_volume(scan.image, "image"), "image", scan.image), _labels(scan.labels)
+    except EngineError as error:
+        raise InputError(f"scan {scan.name}: {error.message}", error.advice) from error
+
+
 def load_scene(scan: LabelledScan, spacing: float) -> Scene:
     """A scan on cubic voxels.
 
     Args:
-        scan: its files. Labels in a fourth dimension, one volume each, become one map: later ones lie on top.
+        scan: its files.
         spacing: edge of a voxel, mm.
 
     Raises:
         InputError: naming the scan, if it cannot be read or its labels are empty.
     """
-    try:
-        image = check_intensities(read_volume(scan.image, "image"), "image", scan.image)
-        labels = _labels(scan.labels)
-    except EngineError as error:
-        raise InputError(f"scan {scan.name}: {error.message}", error.advice) from error
-    scene = scan_scene(image, labels, scan.modality, spacing, scan.name)
+    return check_scene(scan_scene(*read_scan(scan), scan.modality, spacing, scan.name))
+
+
+def check_scene(scene: Scene) -> Scene:
+    """The scene, if it shows a label.
+
+    Raises:
+        InputError: if not.
+    """
     if int(scene.labels.max()) == 0:
-        raise InputError(f"scan {scan.name} has no label inside its image", "leave it out, or check that both have one frame")
+        raise InputError(f"scan {scene.name} has no label inside its image", "leave it out, or check that both have one frame")
     return scene
 
 

@@ -6,17 +6,11 @@ propagation runs, unrolled, and the distance of its expected displacements from 
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from deepreg_engine.features.point_matcher import Matcher
+from deepreg_engine.learning.course import Chance, Course, Places, Trained, repeatable
 from deepreg_engine.learning.options import PointTraining
 from deepreg_engine.learning.point_augmentation import Example, Examples
 from deepreg_engine.learning.point_pairs import PointPair
@@ -27,6 +21,9 @@ from deepreg_engine.solvers.neighbours import nearest, neighbour_graph
 _EXACT = 2.5
 # Candidates of the unrolled solver, and the distance at which an error's gradient stops growing, mm.
 _SOLVED, _HUBER = 32, 3.0
+_LOG_EVERY = 50
+# Examples of a validation: always the same.
+_VALIDATION, _VALIDATION_SEED = 12, 977_000_000
 
 
 def loss(matcher: Matcher, example: Example, options: PointTraining, solve: bool) -> tuple[Tensor, dict[str, float]]:
@@ -58,57 +55,54 @@ def loss(matcher: Matcher, example: Example, options: PointTraining, solve: bool
 def train_points(
     pairs: list[PointPair],
     options: PointTraining,
-    device: torch.device,
-    log: str | os.PathLike | None = None,
-    tell: Callable[[float, str], None] = lambda share, stage: None,
-) -> Matcher:
+    device: torch.device | None = None,
+    places: Places | None = None,
+    held_out: list[PointPair] | None = None,
+    keep_every: int = 250,
+) -> Trained:
     """Train point features.
 
     Args:
         pairs: to learn from.
         options: see :class:`PointTraining`.
-        device: where to compute.
-        log: file that gets one JSON line every 50 steps.
-        tell: called with the share done and a line; it may raise to stop.
+        device: where to compute; the CPU by default.
+        places: files, and how the training is spoken to.
+        held_out: pairs to validate on; the best validation is what it ends with. Without any, it ends with its last step.
+        keep_every: steps from one checkpoint, and validation, to the next.
 
-    Returns:
-        The trained matcher, on the CPU, in evaluation mode.
+    Raises:
+        InputError: if the checkpoint belongs to another training.
     """
-    with _repeatable(device):
+    device, places = device or torch.device("cpu"), places or Places()
+    with repeatable(device):
         torch.manual_seed(options.seed)
-        examples = Examples(pairs, torch.Generator().manual_seed(options.seed))
+        chance = Chance(options.seed)
+        examples = Examples(pairs, chance.generator)
         matcher = Matcher(options.neighbours).to(device)
         optimiser = torch.optim.AdamW(matcher.parameters(), lr=options.rate, weight_decay=1e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.05)
-        begun, sums, counted = time.perf_counter(), {}, 0
-        for step in range(options.steps):
-            solve = step >= (1.0 - options.solver_share) * options.steps
+        parts = {"network": matcher, "optimiser": optimiser, "schedule": schedule, "chance": chance}
+        course = Course(options.to_dict(), options.steps, parts, places, keep_every, _LOG_EVERY, "tre" if held_out else None, higher_is_better=False)
+        while not course.over:
+            solve = course.done >= (1.0 - options.solver_share) * options.steps
+            means: dict[str, float] = {}
             for _ in range(options.batch):
                 value, figures = loss(matcher, examples.draw().to(device), options, solve)
                 (value / options.batch).backward()
-                sums = {name: sums.get(name, 0.0) + figure for name, figure in figures.items()}
-                counted += 1
+                for name, figure in {"loss": float(value.detach()), **figures}.items():
+                    means[name] = means.get(name, 0.0) + figure / options.batch
             nn.utils.clip_grad_norm_(matcher.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             schedule.step()
-            if (step + 1) % 50 == 0 or step + 1 == options.steps:
-                line = {"step": step + 1, **{name: round(total / counted, 4) for name, total in sums.items()}}
-                line |= {"seconds": round(time.perf_counter() - begun, 1)}
-                if log is not None:
-                    with open(Path(log), "a", encoding="utf-8") as stream:
-                        stream.write(json.dumps(line) + "\n")
-                tell((step + 1) / options.steps, ", ".join(f"{name} {number:g}" for name, number in line.items() if name != "seconds"))
-                sums, counted = {}, 0
-    return matcher.cpu().eval()
+            if not course.after(means, (lambda: validate(matcher, held_out, options, device)) if held_out else None):
+                break
+    return course.result()
 
 
-@contextlib.contextmanager
-def _repeatable(device: torch.device) -> Iterator[None]:
-    """Sums of gradients in a fixed order: on a CPU, threads would add them as they come. (CUDA has no such mode for all that is needed.)"""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(before or device.type == "cpu")
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
+@torch.no_grad()
+def validate(matcher: Matcher, pairs: list[PointPair], options: PointTraining, device: torch.device) -> dict[str, float]:
+    """Mean error of belief propagation with the features, mm, over the same few examples each time: the target registration error."""
+    examples = Examples(pairs, torch.Generator().manual_seed(_VALIDATION_SEED))
+    found = [loss(matcher, examples.draw().to(device), options, True)[1]["error"] for _ in range(_VALIDATION)]
+    return {"tre": sum(found) / len(found)}

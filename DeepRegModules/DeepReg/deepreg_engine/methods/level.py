@@ -7,6 +7,8 @@ a second volume says where it is known.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -24,6 +26,8 @@ from deepreg_engine.methods.affine import without_padding
 _WHOLE = 0.999
 # Two guesses at what lies beyond the moving image are alike if they differ by less than this share of the image's standard deviation.
 _ALIKE = 0.05
+# Features get finer voxels than a resolution has if theirs are smaller than this share of its own.
+_FINER = 0.9
 # Voxels along an edge of the cells in which places are looked up.
 _CELL = 4
 
@@ -60,6 +64,8 @@ class LevelData:
         self._moving_extractor = moving_extractor or extractor
         self.fixed = draw(without_padding(fixed), grid).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid).to(device)
+        # What features need that look at finer voxels than these.
+        self._finer_fixed = _Finer.of(fixed, grid, None, extractor, device)
 
         moving_grid = ImageGrid.of(moving)
         frame = _moving_frame(moving_grid, grid, alignment, reach, ImageGrid.of(fixed))
@@ -67,6 +73,7 @@ class LevelData:
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
         known = covered(moving_grid, frame, alignment)
+        self._finer_moving = _Finer.of(moving, frame, alignment, self._moving_extractor, device)
         parts = [draw(without_padding(moving), frame, alignment), known]
         if moving_mask is not None:
             parts.append(_drawn_mask(moving_mask, frame, alignment) * known)
@@ -88,7 +95,9 @@ class LevelData:
     def fixed_features(self) -> torch.Tensor:
         """Features of the fixed image (C, z, y, x)."""
         if self._fixed_features is None:
-            self._fixed_features = self._extractor(self.fixed, self.spacing)
+            finer = self._finer_fixed
+            self._fixed_features = self._extractor(self.fixed, self.spacing) if finer is None else finer.features(self._extractor)
+            self._finer_fixed = None
         return self._fixed_features
 
     def prepare(self) -> None:
@@ -158,7 +167,9 @@ class LevelData:
     def _unwarped_features(self) -> torch.Tensor:
         """Features of the moving image in its frame (C, z, y, x)."""
         if self._moving_features is None:
-            self._moving_features = self._moving_extractor(self._moving[0], self.spacing)
+            finer, extractor = self._finer_moving, self._moving_extractor
+            self._moving_features = extractor(self._moving[0], self.spacing) if finer is None else finer.features(extractor)
+            self._finer_moving = None
         return self._moving_features
 
     def _features_within(self, image: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
@@ -167,6 +178,39 @@ class LevelData:
         wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box))
         inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box))
         return self._moving_extractor(image[wide], self.spacing)[(slice(None), *inner)]
+
+
+@dataclass(frozen=True)
+class _Finer:
+    """An image on finer voxels than a resolution has, for features that look at them.
+
+    Args:
+        volume: (z, y, x).
+        spacing: voxel size, mm.
+        index: places of the resolution's voxels in it (3, z, y, x).
+    """
+
+    volume: torch.Tensor
+    spacing: float
+    index: torch.Tensor
+
+    @classmethod
+    def of(
+        cls, image: sitk.Image, grid: ImageGrid, alignment: sitk.Transform | None, extractor: Extractor, device: torch.device
+    ) -> _Finer | None:
+        """None if the features want no finer voxels than the grid's."""
+        if not 0.0 < extractor.finest < _FINER * grid.spacing[0]:
+            return None
+        own = grid.resampled(extractor.finest)
+        volume = draw(without_padding(image), own, alignment).to(device)
+        first = own.physical_to_index(np.array([grid.origin]))[0]
+        axes = [torch.arange(n, dtype=torch.float32) * (grid.spacing[0] / own.spacing[0]) + float(f) for n, f in zip(grid.size, first)]
+        z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+        return cls(volume, own.spacing[0], torch.stack([x, y, z]).to(device))
+
+    def features(self, extractor: Extractor) -> torch.Tensor:
+        """(C, z, y, x) at the resolution's voxels."""
+        return extractor.at(self.volume, self.spacing, self.index)
 
 
 def _box_of(marked: torch.Tensor, margin: int) -> tuple[slice, ...]:

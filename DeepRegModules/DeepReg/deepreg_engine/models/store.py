@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is imported only where features are made
 
 HANDCRAFTED = ("mind", "intensity")
 # Architectures whose features are volumes.
-_OF_IMAGES = ("obelisk", "contrast-net")
+_OF_IMAGES = ("obelisk", "contrast-net", "context-net")
 
 
 class FeatureParameters(Protocol):
@@ -146,7 +146,7 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         ParameterError: if they do not exist.
         InputError: if the model is damaged, or of a kind that gives no dense features.
     """
-    from deepreg_engine.features.extractors import ContrastFeatures, Intensity, Mind, ObeliskFeatures
+    from deepreg_engine.features.extractors import ContextFeatures, ContrastFeatures, Intensity, Mind, ObeliskFeatures
 
     if parameters.features == "mind":
         return (Mind(parameters.mind_radius, parameters.mind_dilation),) * 2
@@ -163,9 +163,15 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         network = ContrastNet.from_state(weights)
         sides = (getattr(parameters, f"{side}_modality", "auto") for side in ("fixed", "moving"))
         return tuple(ContrastFeatures(network, model.card.name, modality) for modality in sides)
+    settings = model.card.settings
+    if model.card.architecture == "context-net":
+        from deepreg_engine.features.context_net import ContextNet
+
+        network = ContextNet.from_state(weights)
+        modality = str(settings.get("modality", "auto"))
+        return (ContextFeatures(network, model.card.name, float(settings.get("spacing_mm", 2.0)), modality),) * 2
     from deepreg_engine.features.obelisk import Obelisk
 
-    settings = model.card.settings
     extractor = ObeliskFeatures(
         Obelisk.from_state(weights),
         model.card.name,

@@ -109,11 +109,11 @@ def make_pair(
     rng = generator(seed, anatomy, "pair")
     grid = moving_grid(model, detail)
     drawn, moving = examine(model, grid, moving_modality, "moving")
-    deformation = _draw(model, grid, drawn, rng)
+    deformation = draw_for(model, grid, drawn, rng)
     other = model if patients == 1 else build(anatomy, int(generator(seed, "other patient").integers(2**31)))
     if patients == 2:
         deformation = deformation.scaled(1.0, bumps=0.0)
-    fixed_grid = _fixed_grid(model, detail, deformation, rng)
+    fixed_grid = fixed_grid_for(model, detail, deformation, rng)
     truth, expansion = None, None
     if patients == 1:
         vectors = deformation.displacement(fixed_grid.points().reshape(-1, 3)).T.reshape(3, *fixed_grid.shape)
@@ -138,7 +138,7 @@ def make_pair(
     )
 
 
-def _draw(model: Anatomy, grid: ImageGrid, drawn: Rendering, rng: np.random.Generator) -> Deformation:
+def draw_for(model: Anatomy, grid: ImageGrid, drawn: Rendering, rng: np.random.Generator) -> Deformation:
     """A deformation whose size is measured where it counts: in the lungs, else in the body."""
     flat = grid.points().reshape(-1, 3)
     ids = [number for number, name in label_names(model).items() if name in model.aerated]
@@ -151,7 +151,8 @@ def _every(index: np.ndarray) -> np.ndarray:
     return index[:: max(len(index) // _SAMPLES, 1)]
 
 
-def _fixed_grid(model: Anatomy, detail: float, deformation: Deformation, rng: np.random.Generator) -> ImageGrid:
+def fixed_grid_for(model: Anatomy, detail: float, deformation: Deformation, rng: np.random.Generator) -> ImageGrid:
+    """An oblique field of view on the deformed patient."""
     turns = np.array(model.protocol.turns) * rng.uniform(0.7, 1.2, 3) * rng.choice((-1, 1), 3)
     centre = deformation.inverse(np.array([model.protocol.centre]))[0]
     return oblique_grid(model, detail, centre, rotation(("x", turns[0]), ("y", turns[1]), ("z", turns[2])))

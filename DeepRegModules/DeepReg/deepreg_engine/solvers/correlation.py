@@ -87,24 +87,67 @@ class _BandedProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):  # noqa: ANN001, ANN205
-        left, right = ctx.saved_tensors
-        ratio, radius = ctx.lattice
-        planes, rows, columns = left.shape[1:]
-        labels, width = 2 * radius + 1, right.shape[3]
-        weights = left.permute(1, 2, 0, 3)
-        points = right.permute(1, 2, 3, 0).contiguous()
-        left_gradient = torch.zeros_like(weights.contiguous())
-        right_gradient = torch.zeros_like(points)
-        spread = gradient.new_zeros(labels, labels, width, columns)
-        band = _band(spread[None], labels, ratio, columns)[0]
-        for z in range(planes):
-            for y in range(rows):
-                band.copy_(gradient[z, y])  # outside the band the matrix stays 0
-                matrix = spread.view(-1, columns)
-                window = (slice(z * ratio, z * ratio + labels), slice(y * ratio, y * ratio + labels))
+        return *_banded_gradients(gradient, *ctx.saved_tensors, ctx.lattice[0], ctx.needs_input_grad[:2]), None, None, None
+
+
+def expected_labels(probability: torch.Tensor, moving: torch.Tensor, ratio: int) -> torch.Tensor:
+    """What displacement probabilities expect to find where they lead: ``out(c, k) = sum_d p(k, d) M_c(k + d)``.
+
+    Args:
+        probability: (Kz, Ky, L, L, L, Kx).
+        moving: values on a lattice whose spacing is the displacement step (C, Z, Y, X), of :func:`lattice_size`.
+        ratio: control point spacing in displacement steps.
+
+    Returns:
+        (C, Kz, Ky, Kx).
+    """
+    return _BandedSum.apply(probability, moving, ratio)
+
+
+class _BandedSum(torch.autograd.Function):
+    """``out[j, k] = sum_d p[k, d] * right[j, ratio * k + d]``: what the gradient of :class:`_BandedProduct` is made of, and the reverse."""
+
+    @staticmethod
+    def forward(ctx, probability, right, ratio):  # noqa: ANN001, ANN205 - torch's signature
+        ctx.save_for_backward(probability, right)
+        ctx.ratio = ratio
+        left = right.new_zeros(right.shape[0], *probability.shape[:2], probability.shape[5])
+        return _banded_gradients(probability, left, right, ratio, (True, False))[0]
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        probability, right = ctx.saved_tensors
+        ratio, radius = ctx.ratio, (probability.shape[2] - 1) // 2
+        own = _BandedProduct.apply(gradient, right.detach(), ratio, radius, None) if ctx.needs_input_grad[0] else None
+        other = _banded_gradients(probability, gradient, right, ratio, (False, True))[1] if ctx.needs_input_grad[1] else None
+        return own, other, None
+
+
+def _banded_gradients(
+    gradient: torch.Tensor, left: torch.Tensor, right: torch.Tensor, ratio: int, wanted: tuple[bool, bool]
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Gradients of a banded product for its left (J, Kz, Ky, Kx) and right (J, Z, Y, X) factor."""
+    planes, rows, columns = left.shape[1:]
+    labels, width = gradient.shape[2], right.shape[3]
+    weights = left.permute(1, 2, 0, 3)
+    points = right.permute(1, 2, 3, 0).contiguous()
+    left_gradient = torch.zeros_like(weights, memory_format=torch.contiguous_format) if wanted[0] else None
+    right_gradient = torch.zeros_like(points) if wanted[1] else None
+    spread = gradient.new_zeros(labels, labels, width, columns)
+    band = _band(spread[None], labels, ratio, columns)[0]
+    for z in range(planes):
+        for y in range(rows):
+            band.copy_(gradient[z, y])  # outside the band the matrix stays 0
+            matrix = spread.view(-1, columns)
+            window = (slice(z * ratio, z * ratio + labels), slice(y * ratio, y * ratio + labels))
+            if wanted[0]:
                 left_gradient[z, y] = points[window].reshape(matrix.shape[0], -1).T @ matrix
+            if wanted[1]:
                 right_gradient[window] += (matrix @ weights[z, y].T).view(labels, labels, width, -1)
-        return left_gradient.permute(2, 0, 1, 3), right_gradient.permute(3, 0, 1, 2), None, None, None
+    return (
+        left_gradient.permute(2, 0, 1, 3) if wanted[0] else None,
+        right_gradient.permute(3, 0, 1, 2) if wanted[1] else None,
+    )
 
 
 def _blocks(rows: int, device: torch.device) -> list[tuple[int, int]]:

@@ -1,0 +1,99 @@
+"""The feature network of the Dense method that a CPU can train: what lies where in the body, as a feature vector for every few millimetres.
+
+MIND sees a few voxels; which organ they belong to shows only from further away. An encoder takes the image to nodes three voxels apart and to
+half of them again, where dilated convolutions look about a decimetre around; a decoder brings that back to the nodes (the shape of
+Ronneberger et al., "U-Net", MICCAI 2015, with one step down). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
+
+Obelisk (:mod:`obelisk`) has the same task; in the time of one training step on two cores its sparse samples cost twice as much.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepreg_engine.errors import InputError
+
+ARCHITECTURE = "context-net"
+# Voxels between nodes.
+STRIDE = 3
+_KERNEL = 5
+_SLOPE = 0.1
+
+
+class ContextNet(nn.Module):
+    """The network.
+
+    Args:
+        channels: C, the features.
+        width: channels at the nodes.
+        deep: channels at every other node.
+        stem: channels of the first layer.
+    """
+
+    def __init__(self, channels: int = 16, width: int = 24, deep: int = 40, stem: int = 16) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(1, stem, _KERNEL, stride=STRIDE, padding=_KERNEL // 2, bias=False, padding_mode="replicate")
+        self.enter = _conv(stem, width)
+        self.down = _conv(width, deep, stride=2)
+        self.deep = nn.ModuleList([_conv(deep, deep, dilation=2), _conv(deep, deep, dilation=4)])
+        self.up = _conv(width + deep, width)
+        self.out = nn.Conv3d(width, channels, 1)
+
+    @property
+    def channels(self) -> int:
+        """C, the number of features."""
+        return self.out.out_channels
+
+    @staticmethod
+    def nodes(count: int) -> int:
+        """Nodes along an axis of so many voxels: the first lies at voxel 0, the next at 3, and so on."""
+        return (count - 1) // STRIDE + 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features of images.
+
+        Args:
+            image: (B, 1, z, y, x), see :func:`contrast_net.standard_intensities`.
+
+        Returns:
+            (B, C, (z - 1) // 3 + 1, ...), at voxels 0, 3, 6, ...
+        """
+        if image.device.type == "cpu" and not torch.is_grad_enabled():
+            image = image.contiguous(memory_format=torch.channels_last_3d)
+        hidden = _activated(self.enter(_activated(self.stem(image))))
+        deep = _activated(self.down(hidden))
+        for layer in self.deep:
+            deep = deep + _activated(layer(deep))
+        # A node of the lower level lies at every other one of the upper.
+        size = tuple(2 * n - 1 for n in deep.shape[2:])
+        back = F.interpolate(deep, size=size, mode="trilinear", align_corners=True)
+        missing = [n - m for n, m in zip(hidden.shape[2:], size)]
+        back = F.pad(back, (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")
+        return self.out(_activated(self.up(torch.cat([hidden, back], dim=1)))).contiguous()
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> ContextNet:
+        """The network that weights belong to, in evaluation mode.
+
+        Raises:
+            InputError: if they belong to none.
+        """
+        try:
+            stem, width, deep = (state[f"{name}.weight"].shape[0] for name in ("stem", "enter", "down"))
+            network = cls(state["out.weight"].shape[0], width, deep, stem)
+            network.load_state_dict({name: value.float() for name, value in state.items()})
+        except (KeyError, IndexError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"these are not the weights of a context network ({reason})", "give another model") from error
+        return network.eval()
+
+
+def _activated(volume: Tensor) -> Tensor:
+    return F.leaky_relu(F.instance_norm(volume) if len(volume) > 1 else F.batch_norm(volume, None, None, training=True), _SLOPE)
+
+
+def _conv(inputs: int, outputs: int, dilation: int = 1, stride: int = 1) -> nn.Conv3d:
+    # A bias would be taken away by the norm.
+    return nn.Conv3d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, bias=False, padding_mode="replicate")

@@ -1,0 +1,49 @@
+"""Recipes: options of a training under a name. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.learning.options import DenseTraining, DescentTraining, PointTraining
+from deepreg_engine.methods.parameters import Parameters
+
+#: Options of each method.
+TRAININGS: dict[str, type[Parameters]] = {"dense": DenseTraining, "points": PointTraining, "descent": DescentTraining}
+_QUICK = "a few minutes on two cores, to see whether the scans can be learned from"
+_PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
+    "dense": [
+        ("quick", "Quick try", _QUICK, {"steps": 150, "controls": 10, "width": 16, "channels": 12}),
+        ("standard", "Standard", "about half an hour on two cores, minutes on a GPU", {}),
+        (
+            "any-contrast",
+            "Any contrast",
+            "features that are alike in images of different contrast: every other look has made-up intensities",
+            {"contrast": 0.6, "steps": 2500},
+        ),
+    ],
+    "points": [
+        ("quick", "Quick try", _QUICK, {"steps": 200, "batch": 2}),
+        ("standard", "Standard", "about two hours on two cores, minutes on a GPU", {}),
+    ],
+    "descent": [
+        ("quick", "Quick try", _QUICK, {"steps": 250, "phantoms": 0, "size": 32}),
+        ("standard", "Standard", "about three quarters of an hour on two cores", {}),
+    ],
+}
+
+
+def training_presets(method: str) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """Recipes of a method: name, title, what it is for, and the options in which it differs from the defaults.
+
+    Raises:
+        ParameterError: if there is no such method.
+    """
+    check_method(method)
+    return _PRESETS[method]
+
+
+def check_method(method: str) -> None:
+    """Raise ParameterError if features of that method cannot be trained."""
+    if method not in TRAININGS:
+        raise ParameterError(f"there is no training {method!r}", f"there are {', '.join(TRAININGS)}")

@@ -1,0 +1,95 @@
+"""Labelled scans of several people, as a study has them: other anatomy, other posture, another field of view.
+
+Between two patients of :func:`make_patient` only their anatomy differs. Here each also lies in their own way: a smooth deformation of
+the size that a pair of scans has (:mod:`deformation`), and every other scan is oblique.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from deepreg_engine.errors import OutputError
+from deepreg_engine.geometry.files import FileGroup
+from deepreg_engine.geometry.images import add_image
+from deepreg_engine.geometry.points import PointSet, add_points
+from deepreg_engine.phantoms.appearance import MODALITIES
+from deepreg_engine.phantoms.noise import generator
+from deepreg_engine.phantoms.pair import draw_for, fixed_grid_for
+from deepreg_engine.phantoms.scan import PhantomScan, build, check_choice, check_detail, examine, label_names, moving_grid, place_landmarks
+
+# The size of a deformation is measured on a coarse look at the patient.
+_LOOK = 0.4
+
+
+def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float = 1.0) -> PhantomScan:
+    """One person of a population in their own posture; another seed is another person.
+
+    Args:
+        anatomy: "abdomen", "thorax" or "brain".
+        seed: 0 or larger; scans of odd numbers are oblique.
+        modality: "ct" or "mr".
+        detail: voxels per mm relative to the usual.
+
+    Raises:
+        ParameterError: on unknown names or values out of range.
+    """
+    model = build(anatomy, seed)
+    check_choice("modality", modality, MODALITIES)
+    check_detail(detail)
+    rng = generator(seed, anatomy, "posture")
+    look = moving_grid(model, min(detail, _LOOK))
+    deformation = draw_for(model, look, examine(model, look, modality, "look")[0], rng)
+    oblique = fixed_grid_for(model, detail, deformation, rng)
+    grid = oblique if seed % 2 else moving_grid(model, detail)
+    result, image = examine(model, grid, modality, "population", deformation)
+    names, points = place_landmarks(model)
+    points = deformation.inverse(points)
+    inside = grid.contains(points)
+    landmarks = PointSet(points[inside], tuple(name for name, kept in zip(names, inside, strict=True) if kept))
+    mask = grid.to_image(result.body.astype(np.uint8))
+    return PhantomScan(image, grid.to_image(result.labels), mask, label_names(model), landmarks, anatomy, modality, seed)
+
+
+def write_population(scans: Iterable[PhantomScan], folder: str | os.PathLike) -> list[str]:
+    """Write labelled scans as ``train`` reads them: ``images``, ``labels``, ``landmarks``, and ``dataset.json`` with all names.
+
+    Args:
+        scans: of one anatomy; they are written as they come.
+        folder: made if it is missing (its parent must exist).
+
+    Returns:
+        The names of the scans.
+
+    Raises:
+        OutputError: if the folder or a file cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        for part in (folder, folder / "images", folder / "labels", folder / "landmarks"):
+            part.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {error.filename} ({error.strerror or error})", "choose another") from error
+    names, modality, known = [], "", {}
+    for scan in scans:
+        name = f"{scan.anatomy}_{scan.seed:04d}"
+        with FileGroup() as files:
+            add_image(files, folder / "images" / f"{name}.nii.gz", scan.image)
+            add_image(files, folder / "labels" / f"{name}.nii.gz", scan.labels)
+            add_points(files, folder / "landmarks" / f"{name}.csv", scan.landmarks)
+        names.append(name)
+        modality, known = scan.modality, scan.label_names
+    record = {
+        "name": "phantoms",
+        "modality": {"0": modality.upper()},
+        "labels": {str(number): name for number, name in known.items()},
+        "numTraining": len(names),
+        "training": [{"image": f"./images/{name}.nii.gz", "label": f"./labels/{name}.nii.gz"} for name in names],
+    }
+    with FileGroup() as files:
+        files.add(folder / "dataset.json", lambda path: Path(path).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8"))
+    return names
