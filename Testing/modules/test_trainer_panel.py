@@ -327,11 +327,16 @@ def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated
     running = begun(app, hands, estimated, engine)
     slicer.app.layoutManager()
     running.learns(*LINES[:1])
+    app.wait_for(lambda: ui.figuresLabel.visible, 5)
+    assert panel.node.curveChart is None and "no curve yet" in ui.curveButton.toolTip
+    running.learns(*LINES[1:2])
     app.wait_for(lambda: ui.curveButton.enabled, 5)
     hands.click(ui.curveButton)
     chart, table = panel.node.curveChart, panel.node.curveTable
     assert slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode().GetPlotChartNodeID() == chart.GetID()
-    running.learns(*LINES[1:])
+    drawn = [table.GetTable().GetColumnByName("validation Dice (%)").GetValue(row) for row in range(2)]
+    assert drawn == [40.0, 40.0]  # a point alone would not be drawn
+    running.learns(*LINES[2:])
     app.wait_for(lambda: table.GetNumberOfRows() == 3, 5)
     columns = {
         table.GetColumnName(n): [table.GetTable().GetColumn(n).GetValue(row) for row in range(3)] for n in range(table.GetNumberOfColumns())

@@ -53,13 +53,16 @@ def said(key: str, value: float) -> str:
 
 
 def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
-    """Let the chart of a parameter set show a log; nodes that are there are used again.
+    """Let the chart of a parameter set show a log; nodes that are there are used again. It begins with the second line of the log: a line
+    has two points, and VTK says so each time that one with fewer is drawn.
 
     Args:
         node: the parameter node; it gets ``curveTable`` and ``curveChart``.
         lines: of the log.
         title: of the chart.
     """
+    if len(lines) < 2:
+        return
     if node.curveTable is None:
         node.curveTable = newNode("vtkMRMLTableNode", _("Training curve"))
     if node.curveChart is None:
@@ -96,6 +99,8 @@ def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
         steps, values = columns[_STEP][known], values[known]
         scaled = 100.0 * values / (1.0 if key == DICE else first if key == LOSS else values[0] or 1.0)
         for name, numbers in ((_VALIDATION_STEP, steps), (plain, values), (relative, scaled)):
+            if len(numbers) == 1:  # twice, or it is not drawn
+                numbers = np.repeat(numbers, 2)
             columns[name] = np.concatenate([numbers, np.full(len(lines) - len(numbers), np.nan)])
         drawn.append(relative)
     state = table.StartModify()
@@ -128,7 +133,7 @@ def _fillChart(chart: Any, table: Any, names: list[str], title: str) -> None:
             chart.RemoveAllPlotSeriesNodeIDs()
             for number, name in enumerate(names):
                 series = former[number] if number < len(former) else newNode("vtkMRMLPlotSeriesNode", name)
-                _style(series, table, name)
+                _connect(series, table, name)
                 chart.AddAndObservePlotSeriesNodeID(series.GetID())
             for series in former[len(names) :]:
                 slicer.mrmlScene.RemoveNode(series)
@@ -149,7 +154,8 @@ def _fillChart(chart: Any, table: Any, names: list[str], title: str) -> None:
         chart.EndModify(state)
 
 
-def _style(series: Any, table: Any, name: str) -> None:
+def _connect(series: Any, table: Any, name: str) -> None:
+    """Let a line show a column."""
     validation = name != _RELATIVE
     series.SetName(name)
     series.SetAndObserveTableNodeID(table.GetID())
@@ -163,12 +169,13 @@ def _style(series: Any, table: Any, name: str) -> None:
     series.SetColor(*(_VALIDATION_COLOR if validation else _LOSS_COLOR))
 
 
+def _values(table: Any, name: str) -> np.ndarray:
+    """A column as it is, NaN where it has no number."""
+    column = table.GetTable().GetColumnByName(name)
+    return np.array([column.GetValue(row) for row in range(column.GetNumberOfValues())], dtype=float)
+
+
 def _highest(table: Any, names: list[str]) -> float:
     """The largest number in some columns: at least 100 %."""
-    highest = 100.0
-    for name in names:
-        column = table.GetTable().GetColumnByName(name)
-        values = np.array([column.GetValue(row) for row in range(column.GetNumberOfValues())])
-        if np.isfinite(values).any():
-            highest = max(highest, float(np.nanmax(values)))
-    return highest
+    found = [_values(table, name) for name in names]
+    return max([100.0, *(float(np.nanmax(values)) for values in found if np.isfinite(values).any())])

@@ -73,7 +73,7 @@ class ScanTable:
             (qt.QHeaderView.Interactive, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)
         ):
             header.setSectionResizeMode(column, mode)
-        for column, width in ((_NAME, 110), (_ROLE, 90), (_LABELS, 66)):
+        for column, width in ((_NAME, 134), (_ROLE, 88), (_LABELS, 54)):
             widget.setColumnWidth(column, width)
         widget.connect("cellChanged(int,int)", self._onChanged)
 

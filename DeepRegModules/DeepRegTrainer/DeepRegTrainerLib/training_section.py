@@ -188,6 +188,7 @@ class TrainingSection:
         self.ui.progressBar.setValue(round(_BAR * share))
         run = self.running
         if run is None or not run.asked:
+            stage = stage.partition(":")[0]  # the figures stand below
             _show(self.ui.stageLabel, stage + ("" if left is None else " \u2013 " + _("{time} left").format(time=clock(left))))
 
     def _onFigures(self, lines: list[dict[str, Any]]) -> None:
