@@ -95,6 +95,7 @@ class ExplainTutorial(Tutorial):
         camera.SetPosition(*(self.place + (60.0, 160.0, 60.0)))
         camera.SetViewUp(0.0, 0.0, 1.0)
         camera.ResetClippingRange()
+        self.part.enable()
         self.settle()
         self.camera.take(self.window, "inspector_explain_point")
 
@@ -158,7 +159,7 @@ class ExplainTutorial(Tutorial):
         point = places[np.argmin(np.abs(confidence - 0.7) + ~inside)]
         self.part.setPoint(point)
         slicer.app.layoutManager().resetThreeDViews()
-        self.zoom(point, 260.0)
+        self.zoom(point, 120.0)
         self.camera.take(self.window, "inspector_explain_points")
 
 

@@ -143,6 +143,8 @@ class ExplanationSection(Section):
         made = any(getattr(node, name) is not None for name in explain_shown.MADE)
         self.allow(ui.explainRemoveButton, made, _("Nothing was made yet."))
         ui.explainMethodLabel.text = self._subject.problem() or self._missing() or methodText(self._subject)
+        _fit(ui.explainMethodLabel)
+        _fit(ui.explainLabel)
 
     def rest(self) -> None:
         self.point.stopPicking()
@@ -264,11 +266,11 @@ class ExplanationSection(Section):
     def _onBusy(self) -> None:
         ui = self.ui
         if self.session.opening:
-            ui.explainLabel.text = _("Handing the pair over...")
+            self._say(_("Handing the pair over..."))
         elif self.session.busy and not ui.explainLabel.text:
-            ui.explainLabel.text = _("Computing...")
+            self._say(_("Computing..."))
         elif not self.session.busy and ui.explainLabel.text in (_("Handing the pair over..."), _("Computing...")):
-            ui.explainLabel.text = ""
+            self._say("")
         opened = self.session.opened
         stages = opened.get("stages", []) if opened is not None else []
         if stages and stages != self._stages:
@@ -397,10 +399,14 @@ class ExplanationSection(Section):
     def _showAnswer(self, point: str, shown: str = "") -> None:
         """Say what is known of the point, and of what is shown."""
         self._pointText, self._mapText = point, shown
-        self.ui.explainLabel.text = "<br>".join(text for text in (point, shown) if text)
+        self._say("<br>".join(text for text in (point, shown) if text))
         if self.answer is None or "image" not in self.answer:
             self.ui.explainPictureLabel.clear()
             self.ui.explainPictureLabel.setMinimumHeight(0)
+
+    def _say(self, text: str) -> None:
+        self.ui.explainLabel.text = text
+        _fit(self.ui.explainLabel)
 
     # -------------------------------------------------------------- iterations
 
@@ -439,6 +445,13 @@ class ExplanationSection(Section):
         self.answer = None
         self._showAnswer(_("Removed: {names}.").format(names=", ".join(gone)) if gone else "")
         self.context.enable()
+
+
+def _fit(label: Any) -> None:
+    """Make a label with word wrap as high as its text needs at its width: a form does not do that by itself."""
+    label.setMinimumHeight(0)
+    if label.text:
+        label.setMinimumHeight(max(0, label.heightForWidth(label.width)))
 
 
 def _readImages(paths: dict[str, str], told: dict[str, Any]) -> Generator[Any, None, tuple[dict[str, tuple[Any, Any]], dict[str, Any]]]:
