@@ -221,6 +221,7 @@ def test_points_learn_from_files_with_three_voxel_sizes(app, hands, widget, engi
     ui.folderPathLineEdit.currentPath = str(tmp_path)
     ui.pointSpacingXSpinBox.value = 1.75
     estimate(app, hands, widget)
+    assert "Keypoints have no labels" in ui.evaluateButton.toolTip
     arguments = begun(app, hands, widget, engine).asked["arguments"]
     assert arguments["spacing"] == [1.75, 1.0, 1.0] and "modality" not in arguments and "neighbours" in arguments["parameters"]
     engine().ends("paused", 1)
@@ -465,9 +466,9 @@ def test_a_folder_that_cannot_be_made_is_said(app, hands, widget, tmp_path):
 
 
 ROWS = [
-    {"pair": "anna - bert", "label": "liver", "before": 0.3, "mind": 0.5, "learned": 0.6},
-    {"pair": "anna - bert", "label": "spleen", "before": 0.1, "mind": 0.3, "learned": None},
-    {"pair": "bert - anna", "label": 1, "before": 0.5, "mind": 0.7, "learned": 0.8},
+    {"pair": "anna - bert", "label": "liver", "before": 0.3, "aligned": 0.4, "mind": 0.5, "learned": 0.6},
+    {"pair": "anna - bert", "label": "spleen", "before": 0.1, "aligned": 0.2, "mind": 0.3, "learned": None},
+    {"pair": "bert - anna", "label": 1, "before": 0.5, "aligned": 0.6, "mind": 0.7, "learned": 0.8},
 ]
 
 
@@ -482,29 +483,42 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     arguments = engine().asked["arguments"]
     assert arguments["folds"] == 3 and arguments["folder"].endswith("cross-validation") and "validation" not in arguments
     assert ui.evaluateButton.text == "Pause" and not ui.startButton.enabled
+    assert ui.evaluateButton.text == "Pause" and "pausing" not in ui.evaluationLabel.text.lower()
+    hands.click(ui.evaluateButton)
+    control = Path(arguments["folder"]) / "control"
+    assert control.read_text() == "pause" and ui.evaluateButton.text == "Pause now"
+    control.unlink()  # the engine does not know a word that came before it began to learn
+    app.wait_for(control.exists, 5)
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: panel.run is None, 5)
-    assert cells(ui.trainingsTable, 2) == ["paused"] and cells(ui.trainingsTable, 1) == ["folds"]
+    assert not control.exists() and cells(ui.trainingsTable, 2) == ["paused"] and cells(ui.trainingsTable, 1) == ["folds"]
     hands.click(ui.resumeButton)
     app.wait_for(lambda: panel.run is not None and sum(request["op"] == "cross-validate" for request in engine().written) == 2, 5)
-    engine().result(engine().asked["id"], {"rows": ROWS, "summary": {}, "csv": ""})
+    engine().result(engine().asked["id"], {"state": "paused", "rows": ROWS[:1], "summary": {}, "csv": ""})
+    idle(app, estimated)
+    assert panel.node.evaluationTable is None and "Paused" in ui.evaluationLabel.text
+    hands.click(ui.resumeButton)
+    app.wait_for(lambda: sum(request["op"] == "cross-validate" for request in engine().written) == 3, 5)
+    engine().result(engine().asked["id"], {"state": "finished", "rows": ROWS, "summary": {}, "csv": ""})
     idle(app, estimated)
     table = panel.node.evaluationTable
-    found = [[table.GetTable().GetValue(row, column).ToString() for column in range(5)] for row in range(table.GetNumberOfRows())]
-    assert [table.GetColumnName(n) for n in range(5)] == ["pair", "label", "before", "MIND", "learned"]
+    found = [[table.GetTable().GetValue(row, column).ToString() for column in range(6)] for row in range(table.GetNumberOfRows())]
+    assert [table.GetColumnName(n) for n in range(6)] == ["pair", "label", "before", "aligned", "MIND", "learned"]
     assert found[3:] == [
-        ["mean of all pairs", "liver", "0.4", "0.6", "0.7"],
-        ["mean of all pairs", "spleen", "0.1", "0.3", "nan"],
-        ["mean of all pairs", "all", "0.3", "0.5", "0.7"],
+        ["mean of all pairs", "liver", "0.4", "0.5", "0.6", "0.7"],
+        ["mean of all pairs", "spleen", "0.1", "0.2", "0.3", "nan"],
+        ["mean of all pairs", "all", "0.3", "0.4", "0.5", "0.7"],
     ]
-    assert "0.300 before, 0.500 with MIND, 0.700 with what was learned" in ui.evaluationLabel.text and "2 pairs" in ui.evaluationLabel.text
+    assert (
+        "0.300 before, 0.400 aligned, 0.500 with MIND, 0.700 with what was learned" in ui.evaluationLabel.text
+        and "2 pairs" in ui.evaluationLabel.text
+    )
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
     app.dialogs.answer(str(tmp_path / "result.csv"))
     hands.click(ui.csvButton)
     lines = (tmp_path / "result.csv").read_text().splitlines()
-    assert (
-        lines[0] == "pair,label,before (Dice),MIND (Dice),learned (Dice)" and lines[2] == "anna - bert,spleen,0.1,0.3," and len(lines) == 7
-    )
+    assert lines[0] == "pair,label,before (Dice),aligned (Dice),MIND (Dice),learned (Dice)"
+    assert lines[2] == "anna - bert,spleen,0.1,0.2,0.3," and len(lines) == 7
     # The same scans can be trained on under that name without being written again.
     assert ui.startButton.enabled, ui.startButton.toolTip
     arguments = begun(app, hands, estimated, engine).asked["arguments"]

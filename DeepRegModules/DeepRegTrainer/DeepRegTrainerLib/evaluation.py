@@ -14,7 +14,10 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from DeepRegTrainerLib.export import LABEL_NAMES
 
-_TEXTS, _NUMBERS = ("pair", "label"), ("before", "mind", "learned")
+_TEXTS = ("pair", "label")
+# Column of the engine's to heading.
+_NUMBERS = {"before": "before", "aligned": "aligned", "mind": "MIND", "learned": "learned"}
+_UNIT = "Dice"
 #: What is said of all pairs together, in place of a pair's name.
 MEAN = "mean of all pairs"
 #: What is said of all structures together, in place of a label's name.
@@ -42,7 +45,7 @@ def withMeans(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same rows, and below them the mean of each label over all pairs, and the mean of everything.
 
     Args:
-        rows: with ``pair``, ``label``, and the figures ``before``, ``mind`` and ``learned``; a figure may be None.
+        rows: with ``pair``, ``label``, and the figures ``before``, ``aligned``, ``mind`` and ``learned``; a figure may be None.
     """
     labels = list(dict.fromkeys(str(row["label"]) for row in rows))
     means = [{"pair": MEAN, "label": label, **_means([row for row in rows if str(row["label"]) == label])} for label in labels]
@@ -54,27 +57,15 @@ def _means(rows: list[dict[str, Any]]) -> dict[str, float | None]:
     return {name: float(np.mean(values)) if values else None for name, values in columns.items()}
 
 
-def summary(rows: list[dict[str, Any]], unit: str) -> str:
-    """The means in a sentence.
-
-    Args:
-        rows: see :func:`withMeans`.
-        unit: of the figures: "Dice", or "mm".
-    """
-    means = _means(rows)
-    texts = {name: "-" if value is None else (f"{value:.2f} mm" if unit == "mm" else f"{value:.3f}") for name, value in means.items()}
-    pairs = len({row["pair"] for row in rows})
-    return _("{what} over {pairs} pairs: {before} before, {mind} with MIND, {learned} with what was learned.").format(
-        what=_("Mean error") if unit == "mm" else _("Mean Dice"), pairs=pairs, **texts
+def summary(rows: list[dict[str, Any]]) -> str:
+    """The means in a sentence; rows as in :func:`withMeans`."""
+    texts = {name: "-" if value is None else f"{value:.3f}" for name, value in _means(rows).items()}
+    return _("Mean Dice over {pairs} pairs: {before} before, {aligned} aligned, {mind} with MIND, {learned} with what was learned.").format(
+        pairs=len({row["pair"] for row in rows}), **texts
     )
 
 
-def unitOf(method: Any) -> str:
-    """In what a method is judged."""
-    return "mm" if method.ofPoints else "Dice"
-
-
-def fillTable(table: Any, rows: list[dict[str, Any]], unit: str) -> None:
+def fillTable(table: Any, rows: list[dict[str, Any]]) -> None:
     """Give a table node the rows, with the means below."""
     import vtk
 
@@ -88,12 +79,12 @@ def fillTable(table: Any, rows: list[dict[str, Any]], unit: str) -> None:
             for row in rows:
                 column.InsertNextValue(str(row[name]))
             table.AddColumn(column)
-        for name in _NUMBERS:
+        for name, heading in _NUMBERS.items():
             values = [row.get(name) for row in rows]
             column = numpy_to_vtk(np.array([np.nan if value is None else round(float(value), 4) for value in values]), deep=True)
-            column.SetName("MIND" if name == "mind" else name)
+            column.SetName(heading)
             table.AddColumn(column)
-            table.SetColumnUnitLabel(column.GetName(), unit)
+            table.SetColumnUnitLabel(heading, _UNIT)
         table.SetUseColumnTitleAsColumnHeader(True)
         table.SetLocked(True)
     finally:

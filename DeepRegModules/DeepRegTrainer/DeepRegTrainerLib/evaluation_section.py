@@ -12,7 +12,6 @@ from slicer.i18n import tr as _
 from deepreg_slicer.volumes import newNode
 from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import evaluation
-from DeepRegTrainerLib.recipes import METHODS
 from DeepRegTrainerLib.running import Run
 from DeepRegTrainerLib.scans import NONE
 from DeepRegTrainerLib.trainings import EVALUATE, Training, begin, rootFolder
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from DeepRegTrainerLib.panel import TrainerPanel
 
 _BAR = 1000
+_PAUSED = _("Paused. What is done stays done: select it under Trainings and press Resume to go on.")
 
 
 class EvaluationSection:
@@ -51,6 +51,8 @@ class EvaluationSection:
     def problem(self) -> str:
         """Why none can begin now, "" if one can."""
         panel = self._panel
+        if panel.node is not None and panel.method.ofPoints:
+            return _("keypoints have no labels to be judged by: hold pairs out to validate with, whose error is measured")
         problem = panel.beginProblem()
         if problem:
             return problem
@@ -62,8 +64,14 @@ class EvaluationSection:
         return ""
 
     def _onEvaluate(self, *_arguments: Any) -> None:
-        if self.running is not None:
-            self.running.pause()
+        run = self.running
+        if run is not None:
+            if run.asked:
+                run.cancel()
+            else:
+                run.pause()
+                self._say(_("pausing; press again to pause at once and to do the last steps again later"), bad=False)
+                self.ui.evaluateButton.text = _("Pause now")
             return
         panel = self._panel
         if self.problem():
@@ -97,17 +105,19 @@ class EvaluationSection:
 
     def _onProgress(self, share: float, stage: str, left: float | None) -> None:
         self.ui.evaluationProgressBar.setValue(round(_BAR * share))
+        if self.running is not None and self.running.asked:
+            return
         self._say(stage + ("" if left is None else " \u2013 " + _("{time} left").format(time=clock(left))), bad=False)
 
     def _onFinished(self, result: dict[str, Any]) -> None:
         training = self._over()
         rows, node = evaluation.named(result.get("rows") or [], training.arguments.get("data") or []), self._panel.node
-        unit = evaluation.unitOf(METHODS[training.method])
-        self._say(evaluation.summary(rows, unit) if rows else _("The cross-validation is paused."), bad=False)
-        if rows and node is not None:
+        done = training.state != "paused" and bool(rows)
+        self._say(evaluation.summary(rows) if done else _PAUSED, bad=False)
+        if done and node is not None:
             if node.evaluationTable is None:
                 node.evaluationTable = newNode("vtkMRMLTableNode", _("Cross-validation {name}").format(name=training.name))
-            evaluation.fillTable(node.evaluationTable, rows, unit)
+            evaluation.fillTable(node.evaluationTable, rows)
             evaluation.show(node.evaluationTable)
         self._panel.training.log(self.ui.evaluationLabel.text)
         self._panel.trainings.refresh()
@@ -116,7 +126,7 @@ class EvaluationSection:
     def _onFailed(self, error: JobError) -> None:
         self._over()
         if error.code == "cancelled":
-            self._say(_("Paused. What is done stays done: select it under Trainings and press Resume to go on."), bad=False)
+            self._say(_PAUSED, bad=False)
         else:
             self._say(error.text, bad=True)
         self._panel.training.log(self.ui.evaluationLabel.text)
@@ -154,12 +164,18 @@ class EvaluationSection:
         """Enable what can be done."""
         ui, problem = self.ui, "" if self.running is not None else self.problem()
         ui.evaluateButton.setEnabled(not problem)
-        ui.evaluateButton.toolTip = sentence(problem) or self._help["evaluate"]
+        ui.evaluateButton.toolTip = sentence(problem) or f"{self._help['evaluate']} {self._time()}".strip()
         there = self._panel.node.evaluationTable is not None
         for name in ("table", "csv"):
             button = getattr(ui, f"{name}Button")
             button.setEnabled(there)
             button.toolTip = self._help[name] if there else _("There are no results yet.")
+
+    def _time(self) -> str:
+        """How long it will take, in words; "" if that is not known."""
+        prepared = self._panel.prepared
+        seconds = prepared.estimate.get("seconds") if prepared is not None else None
+        return _("The trainings take about {time}.").format(time=clock(seconds * self._panel.node.folds)) if seconds else ""
 
     def _showRunning(self) -> None:
         running = self.running is not None

@@ -93,9 +93,11 @@ class Run:
         if self.over:
             return
         self.asked = word
-        if self.training.operation == TRAIN:
-            self.training.say(word)
-        else:  # folds that are done stay done
+        self.training.say(word)
+
+    def cancel(self) -> None:
+        """Stop at once; what was done since the last checkpoint is done again."""
+        if not self.over:
             self._client.cancel(self._job)
 
     def suspend(self) -> None:
@@ -123,6 +125,8 @@ class Run:
 
     def look(self) -> None:
         """Tell what the log says, if that is news."""
+        if self.asked and not self.over and not self.training.isTold:
+            self.training.say(self.asked)  # a word that came before it began to learn is lost
         lines = self._log.read()
         if len(lines) and lines[-1]["step"] != self._known:
             self._known = lines[-1]["step"]

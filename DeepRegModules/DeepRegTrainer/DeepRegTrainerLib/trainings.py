@@ -112,6 +112,11 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         _write(self.folder / "control", word)
 
+    @property
+    def isTold(self) -> bool:
+        """Whether a word waits to be obeyed."""
+        return (self.folder / "control").exists()
+
     def unsay(self) -> None:
         """Ask for nothing any more."""
         with contextlib.suppress(OSError):
