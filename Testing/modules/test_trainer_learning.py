@@ -1,0 +1,117 @@
+"""The trainer with the real engine: small scans, few steps. What is learned is of no use; that it is learned, kept and used is what counts."""
+
+from __future__ import annotations
+
+import csv
+import os
+
+import pytest
+from bench import MODULES
+from panels import opened, quick
+from test_trainer_panel import cells
+from trainer_bench import add_scan
+
+SMALL = {"steps": 400, "controls": 4, "width": 4, "channels": 3, "radius": 2, "initial": "geometry"}
+NAMES = ("anna", "bert", "carl", "dora")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Own models and trainings in a folder of the test; the worker that trains ends with it."""
+    monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))
+    yield tmp_path / "models"
+    from DeepRegTrainerLib import running
+
+    if running._client is not None:
+        running._client.stop()
+        assert not running._client.pids
+
+
+def chosen(app, hands):
+    """The panel with four scans and few small steps, one scan to validate with; the estimate is there."""
+    for number, name in enumerate(NAMES):
+        add_scan(name, number)
+    widget = opened(app, "DeepRegTrainer")
+    hands.choose(widget.ui.methodComboBox, "Dense")
+    hands.click(widget.ui.addAllButton)
+    hands.click(widget.ui.splitButton)
+    for name, value in SMALL.items():
+        setattr(widget.panel.node.dense, name, value)
+    widget.panel.node.name = "small"
+    hands.click(widget.ui.estimateButton)
+    app.wait_for(lambda: not widget.panel.training.preparing, 60, "the estimate")
+    assert widget.ui.startButton.enabled, widget.ui.startButton.toolTip + widget.ui.resultLabel.text
+    return widget
+
+
+def over(app, widget, seconds: float = 60.0) -> None:
+    app.wait_for(lambda: widget.panel.run is None and not widget.panel.client.busy, seconds, "the end")
+    app.process_events()
+
+
+def test_a_training_is_left_with_the_application_resumed_in_another_and_its_model_registers(app, hands, home):
+    """Estimate, start, close the application; come back, resume, stop with the best; register with the model."""
+    import slicer
+
+    from deepreg_slicer.waiting import waitUntilFree
+
+    widget = chosen(app, hands)
+    assert "3 scans to learn from, 1 to validate with" in widget.ui.estimateLabel.text and "GB are free" in widget.ui.estimateLabel.text
+    hands.click(widget.ui.startButton)
+    app.wait_for(lambda: "step 2" in widget.ui.stageLabel.text, 60, "the second step")
+    pid = widget.panel.client.pids[-1]
+    # The user registers meanwhile: nothing waits for the training.
+    other = opened(app, "DeepRegDense")
+    waitUntilFree(1.0)
+    assert widget.panel.client.busy and not other.panel.client.computing
+    if hasattr(os, "getpriority"):
+        assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, os.getpid())
+    from DeepRegTrainerLib import running
+
+    running.leave()  # what the end of the application does
+    assert not running._client.running and not os.path.exists(f"/proc/{pid}")
+    app.fresh()
+    app.add_module_path(MODULES)
+    widget = opened(app, "DeepRegTrainer")
+    ui = widget.ui
+    assert (
+        cells(ui.trainingsTable, 2) == ["paused"]
+        and "small" in ui.unfinishedLabel.text
+        and slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
+    )
+    done = int(cells(ui.trainingsTable, 3)[0].split(" / ")[0])
+    assert 2 <= done < SMALL["steps"]
+    hands.click(ui.resumeButton)
+    app.wait_for(lambda: f"step {done + 2} of" in ui.stageLabel.text, 60, "the next step")
+    hands.click(ui.stopButton)
+    over(app, widget)
+    assert "The model small is among your own" in ui.resultLabel.text, ui.resultLabel.text
+    assert cells(ui.trainingsTable, 2) == ["stopped, kept"] and (home / "small.safetensors").is_file()
+    first, second = (add_scan(name, number)[0] for number, name in enumerate(NAMES[:2]))
+    dense = opened(app, "DeepRegDense")
+    quick(dense, features="small", working_spacing=3.0, control_spacing=9.0)
+    dense.panel.node.fixedVolume, dense.panel.node.movingVolume = first, second
+    assert dense.panel.features.widget.findData("small") >= 0
+    hands.click(dense.ui.applyButton)
+    app.wait_for(lambda: dense.panel.run is None and not dense.panel.showing, 60, "the registration")
+    assert "folding" in dense.ui.resultLabel.text, dense.ui.resultLabel.text
+
+
+def test_cross_validation_from_a_script(app, home):
+    """The same from Python: a row for each pair and structure, and the figures of the file."""
+    from DeepRegTrainer import DeepRegTrainerLogic
+
+    app.load_module("DeepRegTrainer")
+    scans = [add_scan(name, number) for number, name in enumerate(NAMES)]
+    logic = DeepRegTrainerLogic()
+    with pytest.raises(RuntimeError, match="no preset 'nothing'"):
+        logic.crossValidate(scans, "dense", "x", preset="nothing")
+    told = []
+    result = logic.crossValidate(
+        scans, "dense", "checked", folds=2, parameters={**SMALL, "steps": 3}, device="cpu", progress=lambda share, stage: told.append(share)
+    )
+    rows = result["rows"]
+    assert {row["label"] for row in rows} <= {"liver", "spleen", "1", "2", 1, 2} and all(0.0 <= row["before"] <= 1.0 for row in rows)
+    assert all(0.0 <= row[name] <= 1.0 for row in rows for name in ("mind", "learned")) and told == sorted(told)
+    with open(result["csv"], newline="", encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) >= len(rows)
