@@ -1,0 +1,128 @@
+"""Trainings in folders: paused and resumed, refused, estimated, cross-validated; and ``train`` on the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import SimpleITK as sitk
+from command_line import call, check_refusal, succeed
+from test_dense_training import scan
+
+from deepreg_engine.errors import EngineError, InputError
+from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+from deepreg_engine.jobs.training import TrainingRequest, estimate_training, read_record, run_training
+from deepreg_engine.models.card import read_card
+
+TINY = {"steps": 3, "controls": 4, "radius": 1, "width": 4, "channels": 3, "spacing": 5.0, "initial": "geometry"}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Four labelled scans, oblique and anisotropic, of unequal sizes."""
+    folder = tmp_path_factory.mktemp("people")
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir()
+    for seed in range(1, 5):
+        name, image, labels, _ = scan(seed, 6.0 * seed)
+        sitk.WriteImage(image, str(folder / "images" / f"{name}.nii.gz"))
+        sitk.WriteImage(labels, str(folder / "labels" / f"{name}.nii.gz"))
+    return folder
+
+
+def request(people, folder, kind=TrainingRequest, **changes):
+    values = {"method": "dense", "data": [str(people)], "folder": str(folder), "parameters": TINY, "modality": "ct", "workers": 0}
+    return kind(**{**values, **changes})
+
+
+def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
+    folder = tmp_path / "liver study"
+
+    def pause(share: float, stage: str) -> None:
+        if stage.startswith("step 1"):
+            (folder / "control").write_text("pause")
+
+    asked = request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0")
+    first = run_training(asked, pause)
+    assert first["state"] == "paused" and first["step"] == 2 and first["model"] is None
+    assert read_record(folder)["state"] == "paused" and not (folder / "control").exists()
+    second = run_training(asked)
+    assert second["state"] == "finished" and second["step"] == second["steps"] == 3 and second["best"]["figure"] == "dice"
+    card = read_card(second["model"])
+    assert (card.name, card.method, card.architecture, card.licence) == ("mine", "dense", "context-net", "CC0-1.0")
+    assert "scan1" in card.training_data and "scan4" not in card.training_data and card.settings["modality"] == "ct"
+    assert run_training(asked) == second  # nothing left to do
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == lines[-1]["steps"] == 3 and "validation_dice" in lines[-1]
+    with pytest.raises(InputError, match="other parameters"):
+        run_training(request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0", parameters={**TINY, "seed": 4}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"method": "dens"}, "no training 'dens'"),
+        ({"parameters": {"stepps": 3}}, "did you mean steps"),
+        ({"data": ["nowhere"]}, "no labelled scans"),
+        ({"validation": ["scan9"]}, "no scan 'scan9' to validate on"),
+        ({"leave_out": ["scan1", "scan2", "scan3"]}, "too few"),
+        ({"leave_out": ["scan1", "scan2", "scan3", "scan4"]}, "no scan is left"),
+        ({"modality": "xray"}, "no modality 'xray'"),
+        ({"start": "nothing"}, "no features 'nothing'"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_learned(people, tmp_path, changes, words):
+    with pytest.raises(EngineError) as refused:
+        run_training(request(people, tmp_path / "new", **changes))
+    assert words in refused.value.line()
+    assert not (tmp_path / "new" / "checkpoint.pt").exists()
+
+
+def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(people, tmp_path):
+    folder = tmp_path / "some"
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(1, 4):
+            (folder / kind / f"scan{number}.nii.gz").symlink_to(people / kind / f"scan{number}.nii.gz")
+        (folder / kind / "broken.nii.gz").write_text("no image")
+    found = estimate_training(request(folder, tmp_path / "never"))
+    assert found["seconds"] > 0 and found["step_seconds"] > 0 and 1e8 < found["memory"] and found["free_memory"] > 0
+    assert [one["name"] for one in found["scans"]] == ["scan1", "scan2", "scan3"] and found["scans"][0]["labels"] == [1, 2, 3]
+    assert [one["name"] for one in found["bad"]] == ["broken"] and "broken" in found["bad"][0]["problem"]
+    assert not (tmp_path / "never").exists()
+    with pytest.raises(InputError, match="broken"):
+        run_training(request(folder, tmp_path / "never"))
+    done = run_training(request(folder, tmp_path / "never", skip_bad=True))
+    assert done["state"] == "finished" and "broken" in done["notes"][0]
+
+
+def test_a_cross_validation_judges_each_scan_by_features_that_have_not_seen_it(people, tmp_path):
+    asked = request(people, tmp_path / "cv", CrossValidationRequest, folds=2, preset="quick", parameters={**TINY, "steps": 1})
+    done = run_cross_validation(asked)
+    assert done["folds"] == [["scan1", "scan3"], ["scan2", "scan4"]] and done["state"] == "finished"
+    pairs = ["scan1 - scan3", "scan3 - scan1", "scan2 - scan4", "scan4 - scan2"]
+    assert [(row["pair"], row["label"]) for row in done["rows"]] == [(pair, label) for pair in pairs for label in (1, 2, 3)]
+    for number, fold in enumerate(done["folds"], start=1):
+        data = read_card(tmp_path / "cv" / f"fold_{number}" / "model.safetensors").training_data
+        assert not any(name in data for name in fold)
+    assert done["summary"]["mind"] > done["summary"]["before"]
+    with open(done["csv"], newline="", encoding="utf-8") as stream:
+        table = list(csv.DictReader(stream))
+    assert [float(row["mind"]) for row in table] == [row["mind"] for row in done["rows"]]
+    assert run_cross_validation(asked)["rows"] == done["rows"]  # kept, not done again
+    with pytest.raises(EngineError, match="5 folds"):
+        run_cross_validation(request(people, tmp_path / "cv5", CrossValidationRequest, folds=5))
+
+
+def test_train_dense_on_the_command_line(people, tmp_path):
+    settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
+    model = tmp_path / "own.safetensors"
+    text = succeed("train", "dense", people, "--modality", "ct", "--validation", "scan4", *settings, "--workers", 0, "--output", model,
+                   "--checkpoint", tmp_path / "own.ckpt")
+    assert "trained on 3 scans" in text and "best dice" in text
+    pair = [word for side, number in (("fixed", 4), ("moving", 1)) for word in (f"--{side}", people / "images" / f"scan{number}.nii.gz")]
+    report = tmp_path / "report.json"
+    succeed("register", "dense", *pair, "--preset", "quick", "--features", model, "--transform", tmp_path / "t.nrrd", "--report", report)
+    assert json.loads(report.read_text())["features"] == "own"
+    check_refusal(call("train", "dense", people, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no recipe 'fast'", "standard")
