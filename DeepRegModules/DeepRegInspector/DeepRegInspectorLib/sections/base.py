@@ -113,3 +113,13 @@ class Section:
         """Put a widget, a ctkCollapsibleButton that was made in code for example, at the end of the panel."""
         layout = self.context.ui.inputsCollapsibleButton.parentWidget().layout()
         layout.insertWidget(layout.count() - 1, widget)  # the last item is what takes the room that is left
+
+
+def showText(label: Any, text: str) -> None:
+    """Show a text in a label that wraps lines, with room for all of them.
+
+    A form alone may give it the height that it would have at another width.
+    """
+    label.text = text
+    if label.visible:
+        label.setMinimumHeight(max(0, label.heightForWidth(label.width)) if text else 0)

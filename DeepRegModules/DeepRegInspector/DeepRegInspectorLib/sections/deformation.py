@@ -13,7 +13,7 @@ from DeepRegInspectorLib import fields
 from DeepRegInspectorLib.colors import lengthRamp, showBar
 from DeepRegInspectorLib.mapping import FixedToMoving, gridOf, ownGrid
 from DeepRegInspectorLib.probe import Probe
-from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.sections.base import Section, showText
 
 _DISPLAYS = (
     ("none", _("not shown"), _("The transform is not drawn.")),
@@ -82,11 +82,11 @@ class DeformationSection(Section):
             return
         self._shownAs = (node.display, node.display3D, node.colorBars)
         if node.transform is None:
-            ui.displayInfoLabel.text = ""
+            showText(ui.displayInfoLabel, "")
             return
         if node.display == "none":
             self._hide(node.transform)
-            ui.displayInfoLabel.text = ""
+            showText(ui.displayInfoLabel, "")
             return
         longest = self._longest()
         if fresh:
@@ -106,7 +106,7 @@ class DeformationSection(Section):
             "contours": _("A line every {spacing:g} mm of displacement"),
         }
         coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
-        ui.displayInfoLabel.text = what[node.display].format(spacing=spacing) + coloured
+        showText(ui.displayInfoLabel, what[node.display].format(spacing=spacing) + coloured)
 
     def _hide(self, transform: Any) -> None:
         result_view.showGrid(transform, None, False)
@@ -139,4 +139,4 @@ class DeformationSection(Section):
             self.probe.stop()
 
     def _sayProbe(self, text: str) -> None:
-        self.ui.probeLabel.text = text
+        showText(self.ui.probeLabel, text)

@@ -15,7 +15,7 @@ from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.volumes import newNode, setVolume
 from DeepRegInspectorLib import fields, overlay, views
 from DeepRegInspectorLib.colors import jacobianColors, jacobianSpan, lengthColors, showBar
-from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.sections.base import Section, showText
 
 _FLICKER = 500  # ms
 _OVERLAYS = (
@@ -81,7 +81,7 @@ class ImagesSection(Section):
         self.forget()
         shown = self.node.overlay != "none" or self.node.map != "none"
         self.node.overlay = self.node.map = "none"
-        self.ui.mapInfoLabel.text = ""
+        showText(self.ui.mapInfoLabel, "")
         if shown:
             self._plain()
 
@@ -124,7 +124,7 @@ class ImagesSection(Section):
         def broken(error: Exception) -> None:
             self._work = None
             text = str(error)
-            self.ui.mapInfoLabel.text = text[:1].upper() + text[1:]
+            showText(self.ui.mapInfoLabel, text[:1].upper() + text[1:])
             self.node.overlay = self.node.map = "none"
 
         self._work.finished.connect(finished)
@@ -143,13 +143,13 @@ class ImagesSection(Section):
             return
         self.node.map = "none"
         self.node.overlay = value
-        self.ui.mapInfoLabel.text = ""
+        showText(self.ui.mapInfoLabel, "")
         self.flicker.stop()
         if value == "none":
             self._stopWork()
             self._plain()
         elif self._warped is None:
-            self.ui.mapInfoLabel.text = _("Warping the moving volume...")
+            showText(self.ui.mapInfoLabel, _("Warping the moving volume..."))
             self._start(self._warp(), self._onWarped)
         else:
             self._showOverlay()
@@ -167,7 +167,7 @@ class ImagesSection(Section):
         if node.warped is None:
             node.warped = newNode("vtkMRMLScalarVolumeNode", f"{node.movingVolume.GetName()} through {node.transform.GetName()}")
         overlay.put(node.warped, made[0], made[2], node.movingVolume)
-        self.ui.mapInfoLabel.text = ""
+        showText(self.ui.mapInfoLabel, "")
         self._showOverlay()
 
     def _showOverlay(self) -> None:
@@ -222,10 +222,10 @@ class ImagesSection(Section):
         self.node.map = value
         if value == "none":
             self._stopWork()
-            self.ui.mapInfoLabel.text = ""
+            showText(self.ui.mapInfoLabel, "")
             self._plain()
         elif self.maps is None:
-            self.ui.mapInfoLabel.text = _("Measuring the deformation...")
+            showText(self.ui.mapInfoLabel, _("Measuring the deformation..."))
             self._start(self._measureMaps(), self._onMaps)
         else:
             self._showMap()
@@ -286,7 +286,7 @@ class ImagesSection(Section):
         lines = [f"{text[:1].upper()}{text[1:]}. {colors}. " + _("Measured on {grid}, {spacing} mm.").format(grid=grid, spacing=spacing)]
         if self.otherFigures is not None:
             lines.append(_("Second transform: {text}.").format(text=self._mapText(self.otherFigures)))
-        self.ui.mapInfoLabel.text = "\n".join(lines)
+        showText(self.ui.mapInfoLabel, "\n".join(lines))
 
     def _showBar(self) -> None:
         """The colour bar of the map: seen where the map is."""

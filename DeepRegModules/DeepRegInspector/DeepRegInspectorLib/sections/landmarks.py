@@ -12,7 +12,7 @@ from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, pairsOf
 from DeepRegInspectorLib.mapping import FixedToMoving, isBelow, ownGrid
-from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.sections.base import Section, showText
 from DeepRegInspectorLib.table import PairsTable
 
 
@@ -64,10 +64,7 @@ class LandmarksSection(Section):
         if self.context.sections["picking"].takeNew() and len(self.pairs):
             self.table.mark(len(self.pairs) - 1)
             views.jumpMoving(self.context.sections["sideBySide"].seenMoving(self.pairs.moving[-1]))
-        label = self.ui.summaryLabel
-        label.text = self._summary()
-        # A form gives a label with wrapped lines more than it needs, and takes it from the table above.
-        label.setMinimumHeight(label.heightForWidth(label.width))
+        showText(self.ui.summaryLabel, self._summary())
 
     def _otherDistances(self) -> np.ndarray | None:
         node = self.node

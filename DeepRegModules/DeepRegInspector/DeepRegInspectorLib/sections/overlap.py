@@ -12,7 +12,7 @@ from deepreg_slicer.volumes import NodeError
 from DeepRegInspectorLib import fields
 from DeepRegInspectorLib.overlap import OverlapRun
 from DeepRegInspectorLib.running import regionOf
-from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.sections.base import Section, showText
 
 
 class OverlapSection(Section):
@@ -133,7 +133,7 @@ class OverlapSection(Section):
 
     def _show(self) -> None:
         ui = self.ui
-        ui.consistencyLabel.text = self._said
+        showText(ui.consistencyLabel, self._said)
         ui.overlapTable.setVisible(bool(self.reports))
         if not self.reports:
             return
