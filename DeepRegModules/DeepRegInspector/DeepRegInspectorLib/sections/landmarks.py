@@ -12,7 +12,7 @@ from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, pairsOf
 from DeepRegInspectorLib.mapping import FixedToMoving, isBelow, ownGrid
-from DeepRegInspectorLib.sections.base import Section, showText
+from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.table import PairsTable
 
 
@@ -64,7 +64,7 @@ class LandmarksSection(Section):
         if self.context.sections["picking"].takeNew() and len(self.pairs):
             self.table.mark(len(self.pairs) - 1)
             views.jumpMoving(self.context.sections["sideBySide"].seenMoving(self.pairs.moving[-1]))
-        showText(self.ui.summaryLabel, self._summary())
+        self.ui.summaryLabel.text = self._summary()
 
     def _otherDistances(self) -> np.ndarray | None:
         node = self.node
@@ -85,11 +85,11 @@ class LandmarksSection(Section):
     def _summary(self) -> str:
         pairs = self.pairs
         if self.node.fixedPoints is not None and self.node.fixedPoints is self.node.movingPoints:
-            return _("The fixed and the moving landmarks are the same list: choose another.")
+            return _("The fixed and the moving landmarks are the same list:<br>choose another.")
         if not len(pairs) and pairs.unpaired:
-            return _("{count} points have no partner yet: press More, then Propose partners.").format(count=pairs.unpaired)
+            return _("{count} points have no partner yet:<br>press More, then Propose partners.").format(count=pairs.unpaired)
         if not len(pairs):
-            return _("There are no pairs yet. Press Pick in fixed and click a point in the fixed volume, or choose lists above.")
+            return _("There are no pairs yet. Press Pick in fixed and click<br>a point in the fixed volume, or choose lists above.")
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
             return _("No pair is ticked.")
@@ -107,11 +107,11 @@ class LandmarksSection(Section):
         if np.isfinite(pairs.limit):
             text += " " + _("Outliers (above {limit:.2f} mm): {outliers}.").format(limit=pairs.limit, outliers=outliers)
         if pairs.unpaired:
-            text += " " + _("Points without a partner: {count}.").format(count=pairs.unpaired)
+            text += "<br>" + _("Points without a partner: {count}.").format(count=pairs.unpaired)
         if self.node.transform is not None and ownGrid(self.node.transform) is not None:
             outside = self._outside()
             if outside:
-                text += " " + _("Outside the transform's grid, where it does nothing: {count}.").format(count=outside)
+                text += "<br>" + _("Outside the transform's grid, where it does nothing: {count}.").format(count=outside)
         return f"<table><tr><td>{_('error (mm)')}</td>{head}</tr>{lines}</table>{text}"
 
     def _outside(self) -> int:

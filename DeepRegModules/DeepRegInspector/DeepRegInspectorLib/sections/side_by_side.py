@@ -22,7 +22,7 @@ class SideBySideSection(Section):
         super().__init__(context)
         self._linked: list[tuple[Any, int]] = []
         self._pairs: list[tuple[Any, Any]] = []  # a fixed view and the moving one beside it
-        self._shown: dict[str, tuple[np.ndarray, float]] = {}  # middle and scale of each view as they were last seen
+        self._shown: dict[str, tuple[np.ndarray, float, Any]] = {}  # middle, scale and size of each view as they were last seen
         self._following = False
         self._mapping = FixedToMoving(None)
         self.ui.sideBySideButton.connect("toggled(bool)", self._onSideBySide)
@@ -84,7 +84,7 @@ class SideBySideSection(Section):
             self._pairs.append((fixed, moving))
             for node in (fixed, moving):
                 self._linked.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onSlice)))
-                self._shown[node.GetID()] = _place(node), _scale(node)
+                self._shown[node.GetID()] = _state(node)
 
     def _unlink(self) -> None:
         for node, tag in self._linked:
@@ -95,12 +95,14 @@ class SideBySideSection(Section):
         """The user has moved or zoomed a view: its partner goes with it."""
         if self._following or self.node is None:
             return
-        place, scale = _place(caller), _scale(caller)
-        formerPlace, formerScale = self._shown[caller.GetID()]
-        moved, zoomed = not np.allclose(place, formerPlace, atol=1e-4), abs(scale - formerScale) > 1e-6 * formerScale
+        place, scale, size = _state(caller)
+        formerPlace, formerScale, formerSize = self._shown[caller.GetID()]
+        self._shown[caller.GetID()] = place, scale, size
+        moved = not np.allclose(place, formerPlace, atol=1e-4)
+        # A view that gets another size is not zoomed by the user.
+        zoomed = size == formerSize and abs(scale - formerScale) > 1e-6 * formerScale
         if not moved and not zoomed:
             return
-        self._shown[caller.GetID()] = place, scale
         self._following = True
         try:
             for fixed, moving in self._pairs:
@@ -111,7 +113,7 @@ class SideBySideSection(Section):
                     other.JumpSliceByCentering(*(self._movingPlace(place) if caller is fixed else self._fixedPlace(place)))
                 if zoomed:
                     _setScale(other, scale)
-                self._shown[other.GetID()] = _place(other), _scale(other)
+                self._shown[other.GetID()] = _state(other)
         finally:
             self._following = False
 
@@ -130,9 +132,10 @@ def _place(sliceNode: Any) -> np.ndarray:
     return np.array([matrix.GetElement(axis, 3) for axis in range(3)])
 
 
-def _scale(sliceNode: Any) -> float:
-    """Size of a pixel, mm."""
-    return sliceNode.GetFieldOfView()[0] / max(1, sliceNode.GetDimensions()[0])
+def _state(sliceNode: Any) -> tuple[np.ndarray, float, tuple[int, ...]]:
+    """Middle (RAS mm), size of a pixel (mm), and size in pixels of a slice view."""
+    size = tuple(sliceNode.GetDimensions()[:2])
+    return _place(sliceNode), sliceNode.GetFieldOfView()[0] / max(1, size[0]), size
 
 
 def _setScale(sliceNode: Any, scale: float) -> None:
