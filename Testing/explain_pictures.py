@@ -12,10 +12,22 @@ import tempfile
 from pathlib import Path
 
 import tutorial_pictures
+from PIL import Image
 from tutorial_pictures import ROOT, Camera, Tutorial, beside
 
-tutorial_pictures._LARGEST = 200_000
+tutorial_pictures._LARGEST = 60_000
 tutorial_pictures._WINDOW = (1240, 820)
+
+
+def stacked(part: Image.Image, views: list[Image.Image]) -> Image.Image:
+    """A part of the panel, and views on its right, of one height."""
+    height = part.height
+    return beside([part, *(fitted(view, height) for view in views)])
+
+
+def fitted(view: Image.Image, height: int) -> Image.Image:
+    """A view of a height."""
+    return view.resize((round(height / view.height * view.width), height), Image.Resampling.LANCZOS)
 
 
 class ExplainTutorial(Tutorial):
@@ -30,6 +42,25 @@ class ExplainTutorial(Tutorial):
         self.points()
         self.window.close()
         self.host.fresh()
+
+    def keep(self, image: Image.Image, name: str) -> None:
+        """Keep a picture, smaller if it is large as a file."""
+        for scale in (1.0, 0.85, 0.7, 0.6):
+            try:
+                self.camera.keep(image.resize((round(scale * image.width), round(scale * image.height)), Image.Resampling.LANCZOS), name)
+                return
+            except RuntimeError:
+                continue
+        raise RuntimeError(f"{name} is too large")
+
+    def part_image(self) -> Image.Image:
+        """The open part of the panel."""
+        import qt
+
+        whole = self.camera.image(self.inspector.parent)
+        first, last = self.part.ui.explainCollapsibleButton, self.part.ui.explainRemoveButton
+        top, bottom = (widget.mapTo(self.inspector.parent, qt.QPoint(0, place)).y() for widget, place in ((first, -4), (last, last.height + 8)))
+        return whole.crop((0, max(top, 0), whole.width, min(bottom, whole.height)))
 
     def settle(self) -> None:
         self.host.wait_for(lambda: not self.inspector.panel.busy, 120, "the panel")
@@ -85,19 +116,11 @@ class ExplainTutorial(Tutorial):
         self.place = middle + (24.0, -8.0, 14.0)
         self.ask(self.result, fixed, self.place)
         self.hands.choose(self.part.ui.explainStageComboBox, self.part.ui.explainStageComboBox.itemText(2))
-        self.part.ui.explain3DCheckBox.checked = True
         self.settle()
-        self.zoom(self.place, 90.0)
-        slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode().SetSliceVisible(True)
-        view = slicer.app.layoutManager().threeDWidget(0).mrmlViewNode()
-        camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view)
-        camera.SetFocalPoint(*self.place)
-        camera.SetPosition(*(self.place + (60.0, 160.0, 60.0)))
-        camera.SetViewUp(0.0, 0.0, 1.0)
-        camera.ResetClippingRange()
+        self.zoom(self.place, 50.0)
         self.part.enable()
         self.settle()
-        self.camera.take(self.window, "inspector_explain_point")
+        self.keep(stacked(self.part_image(), [self.camera.image(self.view("Green"))]), "inspector_explain_point")
 
     def zoom(self, point, width: float) -> None:  # noqa: ANN001
         """Let slice views show so many mm around a point."""
@@ -117,14 +140,12 @@ class ExplainTutorial(Tutorial):
         images = []
         for name in ("Red", "Green", "Yellow"):
             slicer.app.layoutManager().sliceWidget(name).sliceLogic().FitSliceToAll()
-        slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode().SetSliceVisible(False)
-        self.part.ui.explain3DCheckBox.checked = False
         for choice in ("entropy", "features of fixed", "features of moving, warped"):
             self.hands.choose(self.part.ui.explainShownComboBox, choice)
             self.settle()
             images.append(self.camera.image(self.view("Green")))
         height = min(image.height for image in images)
-        self.camera.keep(beside([image.crop((0, 0, image.width, height)) for image in images]), "inspector_explain_maps")
+        self.keep(beside([image.crop((0, 0, image.width, height)) for image in images]), "inspector_explain_maps")
         self.hands.choose(self.part.ui.explainShownComboBox, "nothing")
         self.hands.click(self.part.ui.explainRemoveButton)
 
@@ -160,7 +181,7 @@ class ExplainTutorial(Tutorial):
         self.part.setPoint(point)
         slicer.app.layoutManager().resetThreeDViews()
         self.zoom(point, 120.0)
-        self.camera.take(self.window, "inspector_explain_points")
+        self.keep(stacked(self.part_image(), [self.camera.image(self.view("Green"))]), "inspector_explain_points")
 
 
 def main() -> None:

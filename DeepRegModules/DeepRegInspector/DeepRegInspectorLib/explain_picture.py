@@ -6,6 +6,7 @@ superior above, anterior on the left of the sagittal one.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -101,8 +102,11 @@ def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell:
     count = len(plane.values)
     side, middle = cell * count, count // 2
     highest = max(float(plane.values.max()), 1e-12)
-    for row, column in np.ndindex(*plane.values.shape):
-        painter.fillRect(left + column * cell, top + row * cell, cell, cell, _color(float(plane.values[row, column]) / highest))
+    colors = _colors()
+    painter.fillRect(left, top, side, side, colors[0])
+    levels = np.rint(255.0 * plane.values / highest).astype(int)
+    for row, column in np.argwhere(levels > 0).tolist():
+        painter.fillRect(left + column * cell, top + row * cell, cell, cell, colors[levels[row, column]])
     painter.setPen(qt.QColor(_CROSS))
     centre = middle * cell + cell // 2
     for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # the result, seen through
@@ -127,8 +131,9 @@ def _text(painter: Any, font: Any, middle: int, base: int, text: str) -> None:
     painter.drawText(int(middle - width // 2), int(base), text)
 
 
-def _color(share: float) -> Any:
-    """A colour of heat over black."""
-    place = share * (len(HEAT) - 1)
-    red, green, blue, alpha = (float(np.interp(place, range(len(HEAT)), HEAT[:, channel])) for channel in range(4))
-    return qt.QColor(*(int(round(255 * alpha * value)) for value in (red, green, blue)))
+@functools.cache
+def _colors() -> list[Any]:
+    """Colours of heat over black."""
+    place = np.linspace(0.0, len(HEAT) - 1.0, 256)
+    channels = np.stack([np.interp(place, range(len(HEAT)), HEAT[:, channel]) for channel in range(4)], axis=1)
+    return [qt.QColor(*color) for color in np.rint(255 * channels[:, 3:] * channels[:, :3]).astype(int).tolist()]

@@ -33,6 +33,7 @@ class ExplainedPoint:
         self._context, self._button, self._moved = context, pickButton, moved
         self._followed: tuple[Any, list[int]] | None = None
         self._interaction: tuple[Any, int] | None = None
+        self._setting = False
         pickButton.connect("toggled(bool)", self._onPick)
 
     def follow(self, points: Any) -> None:
@@ -55,12 +56,14 @@ class ExplainedPoint:
     def set(self, place: np.ndarray) -> None:
         """Put it somewhere, RAS mm in the world."""
         points = self._list()
-        state = points.StartModify()
+        state, self._setting = points.StartModify(), True
         try:
             points.RemoveAllControlPoints()
             points.AddControlPointWorld(vtk.vtkVector3d(*np.asarray(place, dtype=float).tolist()), "")
         finally:
             points.EndModify(state)
+            self._setting = False
+        self._moved()
 
     def stopPicking(self) -> None:
         """Let clicks in the views do what they do otherwise."""
@@ -90,7 +93,7 @@ class ExplainedPoint:
         return node.explainedPoint
 
     def _onModified(self, points: Any, _event: Any) -> None:
-        if self._context.node is None or slicer.mrmlScene.IsClosing():
+        if self._setting or self._context.node is None or slicer.mrmlScene.IsClosing():
             return
         placed = _placed(points)
         if len(placed) > 1:  # another was picked: it takes the place of the former

@@ -53,8 +53,12 @@ def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) ->
         The node.
     """
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Displacement probability"))
-    setVolume(node, image, geometry)
-    _display(node, table("heat", HEAT), 0.0, peak)
+    state = node.StartModify()  # one event: views that show it draw once
+    try:
+        setVolume(node, image, geometry)
+        _display(node, table("heat", HEAT), 0.0, peak)
+    finally:
+        node.EndModify(state)
     return node
 
 

@@ -67,6 +67,7 @@ class ExplanationSection(Section):
         self._stages: list[dict[str, Any]] = []
         self._shownAs: tuple[Any, ...] = ()
         self._pointText = self._mapText = ""
+        self._complete = False
         ui = self.loadUi("DeepRegExplanation.ui")
         self.session = ExplainSession(context.client)
         self.session.changed.connect(self._onBusy)
@@ -154,7 +155,10 @@ class ExplanationSection(Section):
         self.point.cleanup()
 
     def _missing(self) -> str:
+        if self._complete:
+            return ""
         names = missingPackages()
+        self._complete = not names  # looking for them takes milliseconds
         return _("Not installed: {names}; open the module DeepReg Setup.").format(names=", ".join(names)) if names else ""
 
     def _drop(self, shown: bool) -> None:
@@ -248,7 +252,7 @@ class ExplanationSection(Section):
             self.session.ask(Question("features", {}, files, _readImages, self._onFeatures))
         else:
             self.session.ask(Question("confidences", {}, {"output": "confidences.csv"}, _readConfidences, self._onConfidences))
-        self.context.enable()
+        self.enable()
 
     def _clearLayer(self) -> None:
         """Let the other sections show nothing in the layer that is needed."""
@@ -284,7 +288,7 @@ class ExplanationSection(Section):
             if self.node is not None and wanted not in names:
                 self.node.explainStage = ""
         if self.node is not None:
-            self.context.enable()
+            self.enable()
 
     def _onFailed(self, text: str) -> None:
         self._showAnswer(text)
@@ -320,7 +324,7 @@ class ExplanationSection(Section):
         pixmap = explain_picture.draw(probability, directions, geometry.spacing[0])
         self.ui.explainPictureLabel.setPixmap(pixmap)
         self.ui.explainPictureLabel.setMinimumHeight(pixmap.height())
-        self.context.enable()
+        self.enable()
 
     def _hide3D(self) -> None:
         if self.node is not None and self.node.heat is not None:
@@ -362,7 +366,7 @@ class ExplanationSection(Section):
             volume = getattr(node, _VOLUMES[node.explainShown])
             views.setLayers(node.fixedVolume, volume, self.ui.explainOpacitySlider.value / 100.0)
         explain_shown.showBars(node, node.explainShown)
-        self.context.enable()
+        self.enable()
 
     def _onConfidences(self, found: tuple[np.ndarray, dict[str, Any]]) -> None:
         rows, told = found
@@ -376,7 +380,7 @@ class ExplanationSection(Section):
         self._showAnswer(self._pointText, _(
             "{points} points; {share:.0f} % are sure of where the result takes them (above 0.5), the mean is {mean_confidence:.2f}."
         ).format(share=100.0 * told["confident_share"], **told))
-        self.context.enable()
+        self.enable()
 
     def _onPartners(self, found: tuple[np.ndarray, dict[str, Any]]) -> None:
         rows, told = found
@@ -390,7 +394,7 @@ class ExplanationSection(Section):
         places = fixed + (rows[:, :3] - moved) @ back.T
         node.partners = explain_shown.partners(node.partners, fixed, places, rows[:, 4], node.colorBars)
         self._showAnswer(partnersText(told, rows), self._mapText)
-        self.context.enable()
+        self.enable()
 
     def _onOpacity(self) -> None:
         if self.node is not None and not self.context.updating and self.node.explainShown in _VOLUMES:
@@ -444,7 +448,7 @@ class ExplanationSection(Section):
         gone = explain_shown.remove(node)
         self.answer = None
         self._showAnswer(_("Removed: {names}.").format(names=", ".join(gone)) if gone else "")
-        self.context.enable()
+        self.enable()
 
 
 def _fit(label: Any) -> None:
