@@ -584,3 +584,26 @@ def test_a_tree_reaches_its_tips_and_obeys_murrays_law():
         if children:
             assert tree.radii[node] ** 3 == pytest.approx(sum(tree.radii[child] ** 3 for child in children))
     assert np.all(tree.parents[1:] < np.arange(1, len(tree.nodes)))
+
+
+def test_people_of_a_population_differ_in_anatomy_and_posture(tmp_path):
+    from command_line import succeed
+
+    from deepreg_engine.learning.labelled_scans import find_labelled, read_scan
+    from deepreg_engine.phantoms.population import make_volunteer
+
+    text = succeed("phantom", "abdomen", "--scans", 2, "--seed", 6, "--detail", 0.25, "--output", tmp_path / "people")
+    assert "2 scans" in text
+    found = find_labelled(tmp_path / "people")
+    assert found.names() == ["abdomen_0006", "abdomen_0007"] and found.scans[0].modality == "ct"
+    (one, labels), (other, _) = (read_scan(scan) for scan in found.scans)
+    same = make_volunteer("abdomen", 6, detail=0.25)
+    assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(same.image).astype(np.float32))
+    # One as it lies in the scanner, one oblique; organs and landmarks of each lie where its image shows them.
+    assert one.GetDirection() == tuple(np.eye(3).ravel()) != other.GetDirection()
+    lookup = {name: number for number, name in same.label_names.items()}
+    distances = sitk.SignedMaurerDistanceMap(labels == lookup["liver"], squaredDistance=False, useImageSpacing=True)
+    named = dict(zip(same.landmarks.labels, same.landmarks.positions, strict=True))
+    inside = [name for name in named if name.startswith("liver")]
+    assert all(distances[distances.TransformPhysicalPointToIndex(named[name])] < 25.0 for name in inside)
+    assert len(named) > 5

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from deepreg_engine.commands.parsing import examples, paragraph, seed
+from deepreg_engine.commands.parsing import count, examples, paragraph, seed
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import check_writable
 from deepreg_engine.phantoms import ANATOMIES, MODALITY_PAIRS
@@ -51,16 +51,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--patients", type=int, default=1, metavar="N", choices=(1, 2), help="2: the fixed scan is of another patient, without exact truth"
     )
     parser.add_argument(
-        "--scans", type=_count, default=0, metavar="N", help="make labelled scans of N people, numbered from the seed on, 1 to 500; no pair"
+        "--scans", type=count("scans", _MOST_SCANS), default=0, metavar="N", help="make labelled scans of N people, numbered from the seed on, 1 to 500; no pair"
     )
     parser.add_argument("--modality", choices=("ct", "mr"), default="ct", help="of these scans (default: ct)")
     parser.set_defaults(run=run, parser=parser)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= _MOST_SCANS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of scans, 1 to {_MOST_SCANS}")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -62,7 +62,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
-    recipes = "\n".join(f"  {name:14s}{about}" for name, _, about, _ in training_presets(method))
+    recipes = "\n".join(paragraph(f"{name}: {about}", "    ") for name, _, about, _ in training_presets(method))
     epilog = f"{examples(*_EXAMPLES[method])}\n\nrecipes for --preset:\n{recipes}\n\nparameters for --set:\n{parameter_table(TRAININGS[method])}"
     page = methods.add_parser(method, help=_HELP[method], description=paragraph(_ABOUT[method] + _ALL), epilog=epilog)
     if method == "points":

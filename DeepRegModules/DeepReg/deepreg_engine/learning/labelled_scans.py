@@ -120,7 +120,8 @@ def _dataset(path: Path, modality: str) -> LabelledData:
                 continue
             name = _stem(image)
             number = int(name.rsplit("_", 1)[1]) if name.rsplit("_", 1)[-1].isdigit() and len(name.rsplit("_", 1)[-1]) == 4 else 0
-            kind = _MODALITIES.get(str(kinds.get(number, "")).lower(), modality)
+            # Where only one modality is listed, four digits at a name's end are a patient's number.
+            kind = _MODALITIES.get(str(kinds.get(number, kinds.get(0) if len(kinds) == 1 else "")).lower(), modality)
             scans.append(LabelledScan(name, image, path.parent / entry["label"], kind))
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{path} is not a Learn2Reg dataset ({type(error).__name__}: {error})"

@@ -70,8 +70,12 @@ class _Dense(Registration):
     def __init__(self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress | None) -> None:
         super().__init__(pair, parameters, device, progress)
         self._extractor: Extractor = load_extractor(parameters)
+        # Learned features say what lies where; the last millimetre is often better known to MIND.
+        fine = parameters.refinement_features
+        self._refiner = self._extractor if fine == "same" else load_extractor(parameters.replaced({"features": fine}))
         moving_grid = ImageGrid.of(pair.moving)
-        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, self._extractor.channels, self._free_memory())
+        channels = max(self._extractor.channels, self._refiner.channels)
+        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory())
         self._work = _shares_of_work(self._plan, parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
 
@@ -84,7 +88,8 @@ class _Dense(Registration):
         field, grid = None, None
         for level in self._plan:
             begun = time.perf_counter()
-            data = self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, self._extractor)
+            extractor = self._extractor if level.searches else self._refiner
+            data = self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, extractor)
             field = onto(field, grid, level.grid, self._device)
             grid = level.grid
             guides = self._guide_terms(residual, grid)
@@ -92,6 +97,8 @@ class _Dense(Registration):
             for search in level.searches:
                 field = self._search(data, field, search, level, guides)
             if level.refinements:
+                if extractor is not self._refiner:
+                    data = self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, self._refiner)
                 field = self._refine(data, field, level, guides)
         begun = time.perf_counter()
         self._tell("displacement field", 0.0)

@@ -147,6 +147,9 @@ class DenseParameters(Parameters):
     features: str = parameter(
         "mind", "what is compared: mind (any contrast), intensity (same contrast), or the name or file of a model", group="Features"
     )
+    refinement_features: str = parameter(
+        "same", "what the refinement compares: the same, or mind or intensity", choices=("same", "mind", "intensity"), group="Features"
+    )
     mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
     mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
     working_spacing: float = parameter(
