@@ -116,6 +116,7 @@ class InspectorTutorial(Tutorial):
         self.window.resizeDocks([dock], [430], Qt.Orientation.Horizontal)
         for _ in range(2):
             self.hands.click(ui.undoButton)
+        panel.sections["landmarks"].table.select(4)
         self.settle()
 
     def zoom(self) -> None:
