@@ -178,3 +178,34 @@ class ContextFeatures:
         features = self._network.to(volume.device)(image)[0]
         scale = [(m - 1) / max(n - 1, 1) / STRIDE for m, n in zip(reversed(own), reversed(volume.shape))]
         return sample(features, index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
+
+
+class Joined:
+    """Several features side by side, each with as much say as the others: what one does not see, another may.
+
+    Args:
+        parts: at least two; those that follow the warp come first.
+    """
+
+    finest = 0.0
+
+    def __init__(self, *parts: Extractor) -> None:
+        self.parts = tuple(sorted(parts, key=lambda part: not part.follows_warp))
+        self.name = "+".join(part.name for part in parts)
+        self.channels = sum(part.channels for part in parts)
+        self.reach = max(part.reach for part in parts)
+        self.follows_warp = all(part.follows_warp for part in parts)
+
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        return torch.cat([balanced(part(volume, spacing))[0] for part in self.parts])
+
+
+def parts_of(extractor: Extractor) -> tuple[Extractor, ...]:
+    """The features that are joined in one, or the one."""
+    return extractor.parts if isinstance(extractor, Joined) else (extractor,)
+
+
+def balanced(features: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Features (C, z, y, x) times what makes the sum of their variances 1, and that factor."""
+    scale = float(features.flatten(1).var(1).sum().clamp(min=1e-12).rsqrt())
+    return features * scale, scale

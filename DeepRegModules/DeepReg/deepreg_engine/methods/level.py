@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.features.extractors import Extractor, balanced, parts_of
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value
@@ -62,10 +62,13 @@ class LevelData:
         self.grid = grid
         self._extractor = extractor
         self._moving_extractor = moving_extractor or extractor
+        self._parts, self._moving_parts = parts_of(extractor), parts_of(self._moving_extractor)
+        # Of features that are joined: what makes each part count alike, on both sides.
+        self._scales = [1.0] * len(self._parts)
         self.fixed = draw(without_padding(fixed), grid).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid).to(device)
         # What features need that look at finer voxels than these.
-        self._finer_fixed = _Finer.of(fixed, grid, None, extractor, device)
+        self._finer_fixed = [_Finer.of(fixed, grid, None, part, device) for part in self._parts]
 
         moving_grid = ImageGrid.of(moving)
         frame = _moving_frame(moving_grid, grid, alignment, reach, ImageGrid.of(fixed))
@@ -73,7 +76,7 @@ class LevelData:
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
         known = covered(moving_grid, frame, alignment)
-        self._finer_moving = _Finer.of(moving, frame, alignment, self._moving_extractor, device)
+        self._finer_moving = [_Finer.of(moving, frame, alignment, part, device) for part in self._moving_parts]
         parts = [draw(without_padding(moving), frame, alignment), known]
         if moving_mask is not None:
             parts.append(_drawn_mask(moving_mask, frame, alignment) * known)
@@ -85,7 +88,7 @@ class LevelData:
         self._moving[1:] *= inner
         self.has_moving_mask = moving_mask is not None
         self._fixed_features: torch.Tensor | None = None
-        self._moving_features: torch.Tensor | None = None
+        self._moving_features: list[torch.Tensor | None] = [None] * len(self._parts)
 
     @property
     def spacing(self) -> float:
@@ -95,16 +98,22 @@ class LevelData:
     def fixed_features(self) -> torch.Tensor:
         """Features of the fixed image (C, z, y, x)."""
         if self._fixed_features is None:
-            finer = self._finer_fixed
-            self._fixed_features = self._extractor(self.fixed, self.spacing) if finer is None else finer.features(self._extractor)
-            self._finer_fixed = None
+            found = []
+            for number, (part, finer) in enumerate(zip(self._parts, self._finer_fixed)):
+                features = part(self.fixed, self.spacing) if finer is None else finer.features(part)
+                if len(self._parts) > 1:
+                    features, self._scales[number] = balanced(features)
+                found.append(features)
+            self._fixed_features = found[0] if len(found) == 1 else torch.cat(found)
+            self._finer_fixed = [None] * len(self._parts)
         return self._fixed_features
 
     def prepare(self) -> None:
         """Compute what is computed once: features that do not follow the warp."""
         self.fixed_features()
-        if not self._moving_extractor.follows_warp:
-            self._unwarped_features()
+        for number, part in enumerate(self._moving_parts):
+            if not part.follows_warp:
+                self._unwarped(number)
 
     def warped_known(self, field: torch.Tensor) -> torch.Tensor:
         """The share in which the moving image is known, seen through a field (z, y, x)."""
@@ -123,7 +132,7 @@ class LevelData:
         """
         index = self._places(field, padding)
         values = sample(self._moving, index)
-        features = self._warped_features(values[0], index) if anew else sample(self._unwarped_features(), index)
+        features = self._warped_features(values[0], index) if anew else self._together([sample(self._unwarped(n), index) for n in range(len(self._parts))])
         return features, values[1], values[2] if self.has_moving_mask else None
 
     def fitted(self, field: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
@@ -136,7 +145,8 @@ class LevelData:
         index = self._places(field)
         values = sample(self._moving, index)
         features, known = self._warped_features(values[0], index), values[1]
-        if self._moving_extractor.follows_warp:
+        following = sum(part.channels for part in self._moving_parts if part.follows_warp)
+        if following:
             aired = torch.lerp(torch.full_like(known, self._air), values[0], known)
             # Where the image ends in air, as around a head or beside a trunk, both guesses are the same.
             differ = (aired - values[0]).abs_() > _ALIKE * self._contrast
@@ -146,7 +156,7 @@ class LevelData:
                 box = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(whole, asked))
                 if any(part.stop <= part.start for part in box):
                     continue
-                repeated, fixed = features[(slice(None), *box)], self.fixed_features()[(slice(None), *box)]
+                repeated, fixed = (side[(slice(0, following), *box)] for side in (features, self.fixed_features()))
                 other = self._features_within(aired, box)
                 excess = torch.zeros_like(other[0])
                 for f, m, a in zip(fixed, repeated, other):  # |f - a|^2 - |f - m|^2
@@ -160,24 +170,33 @@ class LevelData:
         return identity(extended.shape[1:], extended) + extended - (self._shift + padding).view(3, 1, 1, 1)
 
     def _warped_features(self, image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        if self._moving_extractor.follows_warp:
-            return self._moving_extractor(image, self.spacing)
-        return sample(self._unwarped_features(), index)
+        found = []
+        for number, part in enumerate(self._moving_parts):
+            found.append(part(image, self.spacing) if part.follows_warp else sample(self._unwarped(number), index))
+        return self._together(found)
 
-    def _unwarped_features(self) -> torch.Tensor:
-        """Features of the moving image in its frame (C, z, y, x)."""
-        if self._moving_features is None:
-            finer, extractor = self._finer_moving, self._moving_extractor
-            self._moving_features = extractor(self._moving[0], self.spacing) if finer is None else finer.features(extractor)
-            self._finer_moving = None
-        return self._moving_features
+    def _together(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        """Features of joined parts of the moving image, as much of each as on the fixed side."""
+        if len(self._parts) == 1:
+            return parts[0]
+        self.fixed_features()
+        return torch.cat([part * scale for part, scale in zip(parts, self._scales)])
+
+    def _unwarped(self, number: int) -> torch.Tensor:
+        """Features of the moving image in its frame (C, z, y, x), by one of the parts."""
+        if self._moving_features[number] is None:
+            finer, part = self._finer_moving[number], self._moving_parts[number]
+            self._moving_features[number] = part(self._moving[0], self.spacing) if finer is None else finer.features(part)
+            self._finer_moving[number] = None
+        return self._moving_features[number]
 
     def _features_within(self, image: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
-        """Features of a part of an image."""
+        """Features, of those that follow the warp, of a part of an image."""
         low = [max(0, part.start - self._extractor.reach) for part in box]
         wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box))
         inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box))
-        return self._moving_extractor(image[wide], self.spacing)[(slice(None), *inner)]
+        parts = [part(image[wide], self.spacing)[(slice(None), *inner)] for part in self._moving_parts if part.follows_warp]
+        return parts[0] if len(self._parts) == 1 else torch.cat([part * scale for part, scale in zip(parts, self._scales)])
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class FeatureParameters(Protocol):
     mind_radius: int
     mind_dilation: int
 
+    def replaced(self, changes: dict) -> FeatureParameters: ...  # noqa: D102
+
 
 @dataclass(frozen=True)
 class StoredModel:
@@ -127,11 +129,20 @@ def check_features(features: str) -> None:
     Raises:
         ParameterError, InputError: as :func:`load_extractors`.
     """
+    if len(names := feature_names(features)) > 1:
+        for name in names:
+            check_features(name)
+        return
     if features in HANDCRAFTED:
         return
     model = find_model(features)
     if model.card.architecture not in _OF_IMAGES:
         raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
+
+
+def feature_names(features: str) -> list[str]:
+    """Names of features that are joined by "+"; a file's own name may have one."""
+    return [features] if Path(features).is_file() else [name.strip() for name in features.split("+")]
 
 
 def load_extractor(parameters: FeatureParameters) -> Extractor:
@@ -146,8 +157,12 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         ParameterError: if they do not exist.
         InputError: if the model is damaged, or of a kind that gives no dense features.
     """
-    from deepreg_engine.features.extractors import ContextFeatures, ContrastFeatures, Intensity, Mind, ObeliskFeatures
+    from deepreg_engine.features.extractors import ContextFeatures, ContrastFeatures, Intensity, Joined, Mind, ObeliskFeatures
 
+    if len(names := feature_names(parameters.features)) > 1:
+        sides = zip(*(load_extractors(parameters.replaced({"features": name})) for name in names))
+        fixed, moving = (Joined(*parts) for parts in sides)
+        return fixed, moving
     if parameters.features == "mind":
         return (Mind(parameters.mind_radius, parameters.mind_dilation),) * 2
     if parameters.features == "intensity":
