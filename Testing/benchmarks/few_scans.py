@@ -1,0 +1,150 @@
+"""Learning from a few labelled scans: phantom people, features for Dense, and what they are worth against MIND on people not seen.
+
+    python Testing/benchmarks/few_scans.py --folder FOLDER [--train 6] [--test 4] [--set NAME=VALUE ...] [--features NAME ...]
+    python Testing/benchmarks/few_scans.py --step
+
+The folder keeps scans and training; a second call goes on with them. ``--step`` times training steps at 16^3 control points and 11^3
+displacements instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "DeepRegModules" / "DeepReg"))
+
+import numpy as np  # noqa: E402
+import SimpleITK as sitk  # noqa: E402
+
+# Other people than those of demonstrations and trainings of shipped models.
+FIRST_PERSON = 2000
+MODEL = "{model}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--folder", type=Path, help="for scans and training")
+    parser.add_argument("--train", type=int, default=6, help="people to learn from")
+    parser.add_argument("--test", type=int, default=4, help="people to test on, all ordered pairs")
+    parser.add_argument("--detail", type=float, default=0.8, help="voxels per mm relative to the usual")
+    parser.add_argument("--set", action="append", default=[], help="option of the training")
+    parser.add_argument("--parameters", action="append", default=[], help="parameter of the registrations")
+    parser.add_argument("--features", nargs="+", default=["mind", MODEL, f"mind+{MODEL}"], help=f"{MODEL} stands for what was learned")
+    parser.add_argument("--step", action="store_true", help="time training steps")
+    options = parser.parse_args()
+    if options.step:
+        time_steps()
+        return
+    if options.folder is None:
+        parser.error("give a --folder, or --step")
+    people = make_people(options)
+    compare(options, people, learn(options, people))
+
+
+def make_people(options: argparse.Namespace) -> list[str]:
+    """Names of the scans, made where they are missing."""
+    from deepreg_engine.phantoms.population import make_volunteer, write_population
+
+    names = [f"abdomen_{FIRST_PERSON + number:04d}" for number in range(options.train + options.test)]
+    scans = options.folder / "scans"
+    if not all((scans / kind / f"{name}.nii.gz").is_file() for name in names for kind in ("images", "labels")):
+        options.folder.mkdir(parents=True, exist_ok=True)
+        write_population((make_volunteer("abdomen", int(name[-4:]), "ct", options.detail) for name in names), scans)
+    return names
+
+
+def learn(options: argparse.Namespace, people: list[str]) -> str:
+    """The model's file."""
+    from deepreg_engine.jobs.training import TrainingRequest, run_training
+    from deepreg_engine.methods.parameters import parse_settings
+
+    request = TrainingRequest(
+        "dense", [str(options.folder / "scans")], str(options.folder / "training"), parse_settings(options.set),
+        leave_out=people[options.train :], modality="ct",
+    )
+    begun = time.perf_counter()
+    result = run_training(request, lambda share, stage: print(f"\r{share:5.1%} {stage[:150]:150s}", end="", file=sys.stderr))
+    print(f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now), best {result['best']}")
+    return result["model"]
+
+
+def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
+    """Dice of the people not learned from."""
+    from deepreg_engine.geometry.image_grid import ImageGrid
+    from deepreg_engine.geometry.images import resample
+    from deepreg_engine.methods.dense import register_dense
+    from deepreg_engine.methods.parameters import parse_settings
+    from deepreg_engine.methods.presets import dense_preset
+    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.metrics.overlap import label_overlap
+    from deepreg_engine.metrics.regularity import regularity
+
+    base = dense_preset("abdomen-ct").parameters.replaced(parse_settings(options.parameters))
+    scans = options.folder / "scans"
+    read = {
+        name: tuple(sitk.ReadImage(str(scans / kind / f"{name}.nii.gz"), *kinds) for kind, kinds in (("images", (sitk.sitkFloat32,)), ("labels", ())))
+        for name in people[options.train :]
+    }
+    dice: dict[str, list] = {}
+    folding: dict[str, list] = {}
+    for one, other in itertools.permutations(read, 2):
+        (fixed, labels), (moving, moving_labels) = read[one], read[other]
+        alignment, transforms = None, {"before": sitk.Transform(3, sitk.sitkIdentity)}
+        for features in options.features:
+            parameters = base.replaced({"features": features.replace(MODEL, model)})
+            result = register_dense(ImagePair(fixed, moving, alignment=alignment), parameters)
+            alignment = result.alignment
+            transforms |= {"affine": alignment.transform, features: result.field.to_transform()}
+            folding.setdefault(features, []).append(regularity(result.field)["folding_percent"])
+        for name, transform in transforms.items():
+            moved = resample(moving_labels, ImageGrid.of(labels), transform, "nearest")
+            dice.setdefault(name, []).append([overlap.dice for overlap in label_overlap(labels, moved)])
+        print(f"{one} - {other}: " + ", ".join(f"{name} {np.nanmean(values[-1]):.3f}" for name, values in dice.items()), flush=True)
+    print("\n| features | Dice, mean of 18 labels and all pairs | folding (%) |\n|---|---|---|")
+    for name, values in dice.items():
+        print(f"| {name} | {np.nanmean(values):.3f} | {max(folding.get(name, [0.0])):.3f} |")
+
+
+def time_steps() -> None:
+    """Seconds of a training step on this machine, without and with what makes the examples."""
+    import torch
+
+    from deepreg_engine.features.context_net import ContextNet
+    from deepreg_engine.learning.dense_loss import class_weights, training_loss
+    from deepreg_engine.learning.options import DenseTraining
+    from deepreg_engine.learning.scan_pairs import PairExamples, make_scan
+    from deepreg_engine.phantoms.population import make_volunteer
+
+    options = DenseTraining(same=1.0)
+    person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)
+    labels = sorted(person.label_names)
+    scan = make_scan("person", sitk.Cast(person.image, sitk.sitkFloat32), person.labels, "ct", options.spacing, labels)
+    examples, weights = PairExamples([scan], options, 0), class_weights([scan], len(labels))
+    torch.manual_seed(0)
+    network, head = ContextNet(options.channels, options.width), torch.nn.Conv3d(options.channels, len(labels) + 1, 1)
+    optimiser = torch.optim.AdamW([*network.parameters(), *head.parameters()])
+    made, learned = {1: [], 2: []}, {1: [], 2: []}
+    for number in range(16):
+        begun = time.perf_counter()
+        example = examples[number]
+        made[example.step].append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        loss, _ = training_loss(network, head, example, weights, options)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        learned[example.step].append(time.perf_counter() - begun)
+    print(f"{options.controls}^3 control points, {2 * options.radius + 1}^3 displacements, {torch.get_num_threads()} threads")
+    print("| displacement step | making an example, one thread (s) | a training step, median (s) |\n|---|---|---|")
+    for step in (1, 2):
+        print(f"| {step * 3 * options.spacing:g} mm | {np.median(made[step]):.2f} | {np.median(learned[step]):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
