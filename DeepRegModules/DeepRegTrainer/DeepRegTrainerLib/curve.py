@@ -25,7 +25,8 @@ _COLUMNS = {
     LOSS: ("validation loss", "validation loss (% of the first loss)"),
 }
 _FONT = 12
-_ROOM = 1.12
+# Room above the lines, and beside the last point.
+_ROOM, _BESIDE = 1.12, 1.03
 # Told apart by those who see no red and green too.
 _LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)
 
@@ -147,7 +148,7 @@ def _fillChart(chart: Any, table: Any, names: list[str], title: str) -> None:
         rows = table.GetNumberOfRows()
         last = table.GetTable().GetValueByName(rows - 1, _STEP).ToDouble() if rows else 1.0
         chart.SetXAxisRangeAuto(False)
-        chart.SetXAxisRange(0.0, max(1.0, last))
+        chart.SetXAxisRange(0.0, _BESIDE * max(1.0, last))
         chart.SetYAxisRangeAuto(False)
         chart.SetYAxisRange(0.0, _ROOM * _highest(table, names))
     finally:
