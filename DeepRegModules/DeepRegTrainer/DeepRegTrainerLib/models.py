@@ -21,10 +21,10 @@ def ownModels() -> list[tuple[Path, dict[str, Any]]]:
     return [(path, card) for path, card in found if card]
 
 
-def namesOfModels(method: str = "") -> list[str]:
-    """Names of all models, shipped and own, or of those of a method."""
+def namesOfModels(architecture: str = "") -> list[str]:
+    """Names of all models, shipped and own, or of those with one kind of network."""
     cards = (readCard(path) for folder in modelFolders() for path in sorted(folder.glob("*.safetensors")))
-    return [str(card["name"]) for card in cards if card and (not method or card.get("method") == method)]
+    return [str(card["name"]) for card in cards if card and (not architecture or card.get("architecture") == architecture)]
 
 
 def freeName(name: str) -> str:

@@ -38,6 +38,7 @@ class Method:
         title: as shown.
         help: what is learned from what.
         options: the engine's class of options.
+        architecture: of the network that is trained: a training can begin with models of that kind.
         ofPoints: whether it learns from keypoints instead of labelled scans.
     """
 
@@ -45,6 +46,7 @@ class Method:
     title: str
     help: str
     options: type
+    architecture: str
     ofPoints: bool = False
 
     @property
@@ -74,18 +76,21 @@ METHODS = {
             _("Dense"),
             _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."),
             options.DenseTraining,
+            "context-net",
         ),
         Method(
             "descent",
             _("Descent"),
             _("Features for Descent Registration that look alike in scans of different contrast, from labelled scans."),
             options.DescentTraining,
+            "contrast-net",
         ),
         Method(
             "points",
             _("Points"),
             _("Features for Point Registration, from corresponding keypoints of pairs of scans."),
             options.PointTraining,
+            "edge-conv",
             ofPoints=True,
         ),
     )
