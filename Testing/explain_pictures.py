@@ -11,18 +11,31 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import tutorial_pictures
 from PIL import Image
 from tutorial_pictures import ROOT, Camera, Tutorial, beside
 
-tutorial_pictures._LARGEST = 60_000
 tutorial_pictures._WINDOW = (1240, 820)
+_LARGEST = 60_000
 
 
 def stacked(part: Image.Image, views: list[Image.Image]) -> Image.Image:
     """A part of the panel, and views on its right, of one height."""
     height = part.height
     return beside([part, *(fitted(view, height) for view in views)])
+
+
+def palette_of(image: Image.Image) -> Image.Image:
+    """Greys, and the colours of an image, be they of few pixels."""
+    pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    coloured = pixels[np.ptp(pixels.astype(int), axis=1) > 24]
+    colours = Image.fromarray(coloured[None]).quantize(128, Image.Quantize.MEDIANCUT) if len(coloured) else None
+    entries = [] if colours is None else list(colours.getpalette())[: 3 * 128]
+    entries += [value for grey in np.linspace(0, 255, 48).astype(int).tolist() for value in (grey, grey, grey)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(entries + entries[-3:] * (256 - len(entries) // 3))
+    return palette
 
 
 def fitted(view: Image.Image, height: int) -> Image.Image:
@@ -44,13 +57,14 @@ class ExplainTutorial(Tutorial):
         self.host.fresh()
 
     def keep(self, image: Image.Image, name: str) -> None:
-        """Keep a picture, smaller if it is large as a file."""
-        for scale in (1.0, 0.85, 0.7, 0.6):
-            try:
-                self.camera.keep(image.resize((round(scale * image.width), round(scale * image.height)), Image.Resampling.LANCZOS), name)
+        """Keep a picture, smaller if it is large as a file. Its colours matter: also those of few pixels are kept."""
+        path = self.folder / f"{name}.png"
+        for scale in (1.0, 0.85, 0.7, 0.6, 0.5):
+            small = image.resize((round(scale * image.width), round(scale * image.height)), Image.Resampling.LANCZOS)
+            small.quantize(palette=palette_of(small), dither=Image.Dither.NONE).save(path, optimize=True)
+            if path.stat().st_size < _LARGEST:
+                print(f"{path} {small.width} x {small.height}, {path.stat().st_size / 1000:.0f} kB")
                 return
-            except RuntimeError:
-                continue
         raise RuntimeError(f"{name} is too large")
 
     def part_image(self) -> Image.Image:
@@ -99,7 +113,6 @@ class ExplainTutorial(Tutorial):
 
     def dense(self) -> None:
         """The heat around a point of a brain, and where the result was moved on purpose."""
-        import numpy as np
         import slicer
 
         from DeepRegDense import DeepRegDenseLogic
@@ -151,7 +164,6 @@ class ExplainTutorial(Tutorial):
 
     def points(self) -> None:
         """Confidence of keypoints, and the partners of one."""
-        import numpy as np
         import slicer
 
         from DeepRegPoints import DeepRegPointsLogic
@@ -187,7 +199,10 @@ class ExplainTutorial(Tutorial):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    ExplainTutorial(Camera(parser.parse_args().output)).go()
+    folder = parser.parse_args().output
+    tutorial = ExplainTutorial(Camera(folder))
+    tutorial.folder = folder
+    tutorial.go()
 
 
 if __name__ == "__main__":

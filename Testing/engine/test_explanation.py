@@ -188,6 +188,13 @@ def test_probabilities_are_the_run_s_own(monkeypatch, changes, masked):
     assert tried > 30
 
 
+def test_an_eighth_of_a_large_lattice_tells_the_mean(monkeypatch):
+    whole = explained(tuple(SHIFT)).at(FIXED.centre, "fine")
+    monkeypatch.setattr("deepreg_engine.methods.search_costs._MANY", 1000)
+    part = DenseExplanation(pair(), translation(SHIFT), PARAMETERS, "cpu").at(FIXED.centre, "fine")
+    assert np.abs(whole.probability - part.probability).max() < 0.03 * whole.peak
+
+
 def test_maps_do_not_depend_on_slabs(monkeypatch):
     whole = explained(tuple(SHIFT)).maps("fine")
     monkeypatch.setattr("deepreg_engine.methods.explanation._SLAB_VALUES", 1)

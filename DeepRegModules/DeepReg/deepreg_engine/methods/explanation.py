@@ -40,7 +40,7 @@ from deepreg_engine.solvers.mean_field import regularise
 
 FINE = "fine"
 # The fine stage has so many voxels at most, and its displacements so many voxels to each side.
-_FINE_VOXELS, _FINE_RADIUS = 1.5e6, 4
+_FINE_VOXELS, _FINE_RADIUS = 1.0e6, 4
 # Images with more voxels together are not kept until all resolutions were asked for: these are made at once.
 _KEPT_VOXELS = 60e6
 # Control points around a control point that one round of mean field looks at.
@@ -56,7 +56,7 @@ class Stage:
 
     Args:
         name: "search 1", "search 2", ... as in the run, or "fine": steps of a voxel of the finest resolution (coarser where that has more
-            than 1.5 million voxels), at control points as far apart as the run's, which no search of the run takes.
+            than a million voxels), at control points as far apart as the run's, which no search of the run takes.
         spacing: voxel size, mm.
         search: control points and displacements, in voxels.
     """

@@ -27,6 +27,8 @@ _UNSEEN = 0.1
 _FORBIDDEN = 1e4
 # Slices of the lattice of displacements that are cut into patches at once where memory is spared.
 _SLAB = 8
+# Of larger lattices an eighth is enough to know the mean over all places.
+_MANY = 600_000
 
 Counts = tuple[int, int, int]
 
@@ -115,15 +117,21 @@ class SearchCosts:
         moving, inside, penalty = self._seen(tuple(index * search.ratio for index in low), size)
         return Lattices(fixed, moving, inside, penalty, self._wanted(low, counts))
 
-    def _seen(self, low: Counts, size: Counts) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Patches of the moving image, the share in which they are known, and the penalty, of a box of the lattice of displacements."""
+    def _seen(self, low: Counts, size: Counts, every: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Patches of the moving image, the share in which they are known, and the penalty, of a box of the lattice of displacements.
+
+        Args:
+            low: first point of the box.
+            size: points of the box.
+            every: distance of its points, in points of the lattice.
+        """
         search = self.search
-        start = tuple(self._padding - search.step * search.radius + index * search.step for index in low)
-        moving = patches(self._moving, size, search.step, start)
-        inside = patches(self._known[None], size, search.step, start).mean(0)
+        start, step = tuple(self._padding - search.step * search.radius + index * search.step for index in low), search.step * every
+        moving = patches(self._moving, size, step, start)
+        inside = patches(self._known[None], size, step, start).mean(0)
         penalty = _UNSEEN * (1.0 - inside)
         if self._mask is not None:
-            allowed = patches(self._mask[None], size, search.step, start).mean(0)
+            allowed = patches(self._mask[None], size, step, start).mean(0)
             penalty = torch.where(allowed > 0.5, penalty, _FORBIDDEN)
             inside = inside * (allowed > 0.5)
         return moving, inside, penalty
@@ -135,10 +143,12 @@ class SearchCosts:
         return patches(self._fixed_mask[None], counts, control, tuple(index * control for index in low)).mean(0)
 
     def _moments_in_slabs(self) -> tuple[torch.Tensor, float]:
-        depth, *across = lattice_size(self.counts, self.search.ratio, self.search.radius)
+        size = lattice_size(self.counts, self.search.ratio, self.search.radius)
+        every = 2 if size[0] * size[1] * size[2] > _MANY else 1
+        depth, *across = ((n - 1) // every + 1 for n in size)
         mean, square, total = 0.0, 0.0, 0.0
         for start in range(0, depth, _SLAB):
-            moving, inside, _ = self._seen((start, 0, 0), (min(_SLAB, depth - start), *across))
+            moving, inside, _ = self._seen((every * start, 0, 0), (min(_SLAB, depth - start), *across), every)
             flat, weights = moving.flatten(1), inside.flatten()
             mean, total = mean + flat @ weights, total + weights.sum()
             square += sum(float(channel.square() @ weights) for channel in flat)
