@@ -157,6 +157,19 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         found = Matcher(fixedVolume, movingVolume, transform).propose(position, window)
         return {"position": found.position.tolist(), "predicted": found.predicted.tolist(), "confidence": found.confidence}
 
+    def probabilities(self, transform, fixedVolume, movingVolume, position, stage=""):
+        """How likely other displacements than a result's are at a place, by the method that made it; waits, the event loop runs meanwhile.
+
+        :param position: of the place in the fixed volume, RAS mm.
+        :param stage: "search 1", "search 2", ... or "fine"; "" is the last search of the run.
+        :return: dictionary: ``likeliest`` and ``expected`` displacement from the result (RAS mm), ``deviation_mm``, ``bits``, ``most_bits``,
+            ``peak``, ``at_result``, and ``stage`` with its steps.
+        :raises RuntimeError: with a text that says what to do.
+        """
+        from DeepRegInspectorLib.explain_session import probabilitiesAt
+
+        return probabilitiesAt(transform, fixedVolume, movingVolume, position, stage)
+
     def jacobian(self, transform, fixedVolume=None):
         """Jacobian determinant and length of the displacement, on the transform's own grid or on that of the fixed volume.
 

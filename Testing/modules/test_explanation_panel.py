@@ -320,6 +320,35 @@ def test_a_changed_transform_and_a_lost_worker_are_noticed(warm_app, widget, sce
     assert part.answer is not None and "bits" in part.ui.explainLabel.text
 
 
+def test_a_script_asks_without_a_panel(warm_app, scene):
+    warm_app.load_module("DeepRegInspector")
+    from DeepRegInspector import DeepRegInspectorLogic
+
+    logic, transform = DeepRegInspectorLogic(), dense(scene, np.zeros(3))
+    found = logic.probabilities(transform, scene["fixed"], scene["moving"], scene["middle"], "fine")
+    axes = ABOVE[:3, :3] @ TURN
+    assert np.abs(axes.T @ (np.array(found["likeliest"]) - SHIFT)).max() < found["stage"]["step_mm"] and found["bits"] < found["most_bits"]
+    with pytest.raises(RuntimeError, match="outside the fixed image"):
+        logic.probabilities(transform, scene["fixed"], scene["moving"], scene["middle"] + 900.0)
+    with pytest.raises(RuntimeError, match="moving volume first"):
+        logic.probabilities(transform, scene["fixed"], None, scene["middle"])
+
+
+@pytest.mark.parametrize("moment", ["at once", "while the worker computes"])
+def test_closing_the_scene_ends_the_question(warm_app, widget, scene, moment):
+    import slicer
+
+    inspect(warm_app, widget, dense(scene))
+    part = section(widget)
+    part.setPoint(scene["middle"])
+    if moment != "at once":
+        warm_app.wait_for(lambda: part.session._job is not None, 20, "the worker")
+    slicer.mrmlScene.Clear()
+    settle(warm_app, widget)
+    assert part.answer is None and not part.session.busy and part.ui.explainLabel.text == ""
+    warm_app.wait_for(lambda: not part.session._client.busy, 20, "the worker")
+
+
 def test_what_cannot_be_explained_is_said(warm_app, hands, widget, scene):
     import slicer
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,8 @@ from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.provenance import PREFIX, readReport
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.volumes import NodeError, mapPoints, parentTransform, snapshot, writeVolume
-from deepreg_slicer.worker_client import JobError, WorkerClient
+from deepreg_slicer.waiting import waitUntilFree
+from deepreg_slicer.worker_client import JobError, WorkerClient, workerClient
 from DeepRegInspectorLib.mapping import FLIP, belowTransform, gridOf, isBelow, ownGrid
 from DeepRegInspectorLib.overlap import writeTransform
 
@@ -318,6 +320,41 @@ class ExplainSession:
             region = gridOf(subject.fixed)
         arguments["transform"] = yield from writeTransform(subject.transform, region, self._path("transform"))
         return arguments
+
+
+def probabilitiesAt(transform: Any, fixed: Any, moving: Any, position: Any, stage: str = "") -> dict[str, Any]:
+    """What is said of a place (RAS mm), for scripts: waits for it, with the event loop running.
+
+    Raises:
+        RuntimeError: with a text that says what to do.
+    """
+    subject = subjectOf(transform, fixed, moving)
+    problem = subject.problem() or ("" if subject.method == "dense" else _("Only a result of Dense has probabilities of displacements."))
+    if problem:
+        raise RuntimeError(problem)
+    waitUntilFree()
+    client, user, ended = workerClient(), object(), []
+    client.acquire(user)
+    session = ExplainSession(client)
+    try:
+        session.about(subject)
+        session.failed.connect(lambda text: ended.append(RuntimeError(text)))
+        arguments = {"point": (np.asarray(position, dtype=float) * FLIP).tolist(), "stage": stage}
+        session.ask(Question("probabilities", arguments, {"output": "probabilities.nrrd"}, _told, ended.append))
+        while not ended:
+            slicer.app.processEvents()
+            time.sleep(0.002)
+    finally:
+        session.stop()
+        client.release(user)
+    if isinstance(ended[0], RuntimeError):
+        raise ended[0]
+    return {**ended[0], **{name: (np.array(ended[0][name]) * FLIP).tolist() for name in ("point", "likeliest", "expected")}}
+
+
+def _told(_paths: dict[str, str], told: dict[str, Any]) -> Generator[Any, None, dict[str, Any]]:
+    yield 0.0
+    return told
 
 
 def _below(moving: Any, transform: Any) -> Any:
