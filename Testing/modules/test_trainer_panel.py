@@ -31,6 +31,7 @@ def engine(app, tmp_path, monkeypatch):
     FakeProcess.made, FakeEngine.refuse, FakeEngine.bad, FakeEngine.estimate = [], "", {}, {}
     client = WorkerClient(FakeEngine, silence=30.0, startup=5.0, grace=0.3)
     monkeypatch.setattr(running, "_client", client)
+    monkeypatch.setattr(running, "_INTERVAL", 50)  # nobody watches
     yield lambda: FakeProcess.made[-1]
     client.stop()
 
