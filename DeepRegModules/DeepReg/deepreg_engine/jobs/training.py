@@ -117,14 +117,14 @@ def run_training(
     from deepreg_engine.learning.course import PAUSED, Places
     from deepreg_engine.methods.device import choose_device
 
+    control = control or folder / CONTROL
+    control.unlink(missing_ok=True)  # of a run before; what is written from here on is obeyed after the first step
     progress(0.0, "reading the scans")
     material = gather(request, options, lambda share, name: progress(0.0, f"reading {name}"))
     for note in material.notes:
         log(note)
     device, described = choose_device(request.device)
     network = start_network(request, options)
-    control = control or folder / CONTROL
-    control.unlink(missing_ok=True)
 
     def asked() -> str:
         try:
@@ -285,8 +285,9 @@ def _prepare(folder: Path, request: TrainingRequest) -> dict | None:
 
 
 def _essence(request: dict) -> dict:
-    """What makes a training another one; where and by how many processes it is computed does not."""
-    return {name: value for name, value in json.loads(json.dumps(request)).items() if name not in ("device", "workers", "folder", "skip_bad")}
+    """What makes a training another one; where its files lie and by how many processes it is computed does not."""
+    values = {name: value for name, value in json.loads(json.dumps(request)).items() if name not in ("device", "workers", "folder", "skip_bad")}
+    return values | {"data": [Path(path).name for path in values["data"]]}
 
 
 def _write_record(folder: Path, request: TrainingRequest, state: str, begun: str, result: dict | None = None) -> None:

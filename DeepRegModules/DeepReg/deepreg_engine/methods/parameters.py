@@ -189,7 +189,7 @@ class DenseParameters(Parameters):
         300.0, "resistance to bending in the coupled search", unit="mm^2", minimum=0.0, maximum=99999.0, group="Search"
     )
     refinement_iterations: int = parameter(
-        6, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
+        4, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
     )
     refinement_spacing: float = parameter(
         9.0, "distance of the control points of the refinement", unit="mm", minimum=0.5, maximum=80.0, group="Refinement"

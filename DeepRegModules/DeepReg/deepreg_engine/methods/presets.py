@@ -37,7 +37,7 @@ DENSE_PRESETS = (
         "thorax-ct",
         "Thorax CT",
         "CT of the chest at two breathing states: up to 6 cm at the diaphragm, fine vessels",
-        DenseParameters(working_spacing=3.0, search_stages=1),
+        DenseParameters(working_spacing=3.0, search_stages=1, refinement_iterations=3),
     ),
     Preset(
         "brain-mr",
@@ -50,7 +50,7 @@ DENSE_PRESETS = (
             refinement_spacing=4.0,
             search_smoothness=100.0,
             smoothness=4.0,
-            refinement_iterations=4,
+            refinement_iterations=3,
         ),
     ),
     Preset(

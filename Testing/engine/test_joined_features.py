@@ -1,0 +1,68 @@
+"""Features that are joined with "+", and a refinement that compares other features than the search."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from registering import scene
+from test_dense_training import scan
+
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.features.context_net import ContextNet
+from deepreg_engine.features.extractors import ContextFeatures, Intensity, Joined, Mind
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.dense import DenseInput, register_dense
+from deepreg_engine.methods.level import LevelData
+from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.models.store import check_features, load_extractor
+
+QUICK = dense_preset("quick").parameters
+
+
+@pytest.fixture
+def joined():
+    torch.manual_seed(0)
+    return Joined(ContextFeatures(ContextNet(4, 6).eval(), "own", 3.0, "ct"), Mind())
+
+
+def test_each_part_counts_alike_and_both_sides_are_told_in_the_same_units(joined):
+    """The fixed and the moving image are one and the same, on an oblique, anisotropic grid."""
+    import SimpleITK as sitk
+
+    _, image, _, _ = scan(1, 12.0)
+    grid = ImageGrid.of(image).resampled(6.0)
+    data = LevelData(image, image, grid, sitk.Transform(3, sitk.sitkIdentity), 15.0, None, None, joined, torch.device("cpu"))
+    fixed = data.fixed_features()
+    assert joined.name == "own+mind" and joined.channels == fixed.shape[0] == 16 and not joined.follows_warp
+    variances = fixed.flatten(1).var(1)
+    assert float(variances[:12].sum()) == pytest.approx(1.0, rel=1e-3) and float(variances[12:].sum()) == pytest.approx(1.0, rel=1e-3)
+    moving, known, _ = data.warped(torch.zeros(3, *grid.shape))
+    inside = (slice(None), *(slice(3, -3),) * 3)
+    assert bool((known[inside[1:]] > 0.99).all())
+    fitted, _, _ = data.fitted(torch.zeros(3, *grid.shape))
+    for seen in (moving, fitted):
+        assert float((seen - fixed)[:12][inside].abs().max()) < 0.05
+    # What the network sees of the moving image is wider, so its features are others; their unit is that of the fixed side.
+    alone = LevelData(image, image, grid, sitk.Transform(3, sitk.sitkIdentity), 15.0, None, None, joined.parts[1], torch.device("cpu"))
+    unit = fixed[12:].norm() / alone.fixed_features().norm()
+    assert torch.allclose(moving[12:], alone.warped(torch.zeros(3, *grid.shape))[0] * unit, rtol=1e-3, atol=1e-4)
+
+
+def test_names_are_joined_with_a_plus():
+    extractor = load_extractor(QUICK.replaced({"features": "mind + intensity", "mind_dilation": 3}))
+    assert extractor.name == "mind+intensity" and extractor.channels == 13 and extractor.follows_warp
+    volume = torch.rand(9, 8, 7)
+    expected = torch.cat([part / part.flatten(1).var(1).sum().sqrt() for part in (Mind(1, 3)(volume, 2.0), Intensity()(volume, 2.0))])
+    assert torch.allclose(extractor(volume, 2.0), expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ParameterError, match="no features 'mnd'"):
+        check_features("intensity+mnd")
+
+
+@pytest.mark.parametrize("changes", [{"features": "mind+intensity"}, {"features": "intensity", "refinement_features": "mind"}])
+def test_they_register(changes):
+    pair = scene("abdomen")
+    data = DenseInput(pair.fixed, pair.moving)
+    result = register_dense(data, dataclasses.replace(QUICK, **changes), "cpu")
+    assert pair.error(result.field.vectors) < 0.5 * pair.affine_error() and result.features == changes["features"]
