@@ -141,7 +141,7 @@ def writeVolume(
     path: str,
     labels: bool = False,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
-    write: Callable[[str, np.ndarray, Geometry], Iterator[float]] = nrrd.write,
+    write: Callable[[str, np.ndarray, Geometry], Iterator[float]] | None = None,
 ) -> Generator[float, None, Geometry]:
     """Write a volume as the world sees it; returns its geometry there.
 
@@ -150,7 +150,7 @@ def writeVolume(
         path: of the file.
         labels: draw it anew, should that be needed, without mixing neighbours.
         change: applied to pieces of the voxels, such as to choose one label.
-        write: writes flat voxels with a geometry, in pieces.
+        write: writes flat voxels with a geometry, in pieces; as NRRD by default.
 
     Raises:
         NodeError: if it has no geometry.
@@ -167,7 +167,7 @@ def writeVolume(
             changed[start : start + step] = change(values[start : start + step])
             yield 0.0
         values = changed
-    yield from write(path, values, geometry)
+    yield from (write or nrrd.write)(path, values, geometry)
     return geometry
 
 

@@ -80,7 +80,8 @@ def list_entries(request: TrainingRequest) -> dict[str, Any]:
     for what, names in (("leave out", request.leave_out), ("validate on", request.validation)):
         unknown = [name for name in names if name not in entries]
         if unknown:
-            raise InputError(f"there is no scan {unknown[0]!r} to {what}", f"there are {', '.join(entries)}")
+            kind = "pair" if request.method == "points" else "scan"
+            raise InputError(f"there is no {kind} {unknown[0]!r} to {what}", f"there are {', '.join(entries)}")
     return {name: entry for name, entry in entries.items() if name not in request.leave_out}
 
 
