@@ -26,6 +26,14 @@ from deepreg_engine.solvers.descent import smooth
 SMALL = DescentTraining(steps=4, size=24, width=4, channels=4, phantoms=0, states=1)
 
 
+@pytest.fixture(autouse=True)
+def short_validations(monkeypatch):
+    """A validation looks at as many examples as a training of thousands of steps needs; these have a handful."""
+    from deepreg_engine.learning import descent_training
+
+    monkeypatch.setattr(descent_training, "_VALIDATION", 3)
+
+
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
