@@ -110,7 +110,7 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         logic.landmarkErrors(transform, fixedPoints, movingPoints)["after"]["mean"]
         logic.jacobian(transform, fixedVolume)["folded"]
         logic.compare({"dense": a, "points": b}, fixedVolume, fixedPoints=p, movingPoints=q)
-        logic.writeReport("/tmp/report.html", transform, fixedVolume, movingVolume, fixedPoints, movingPoints)
+        logic.writeReport("report.html", transform, fixedVolume, movingVolume, fixedPoints, movingPoints)
 
     A transform is a node that takes the moving volume onto the fixed one when it is applied to it. Positions are RAS mm in the world;
     parent transforms of all nodes are honoured.
@@ -208,7 +208,7 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
     ):
         """Write the report: one HTML file with its pictures inside that works offline and prints on two A4 pages::
 
-            content = logic.writeReport("/tmp/report.html", transform, fixed, moving, points, partners, limits={"tre_median": (1.0, 2.0)})
+            content = logic.writeReport("report.html", transform, fixed, moving, points, partners, limits={"tre_median": (1.0, 2.0)})
             print({entry["title"]: entry["rating"] for entry in content["ratings"]})
 
         :param path: of the page; one that is there is replaced, by a whole one or not at all.

@@ -33,7 +33,7 @@ def test_links_and_pictures_lead_somewhere(page):
 def test_pictures_are_small_and_all_are_shown():
     pictures = list((ROOT / "docs" / "images").iterdir())
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    assert all(picture.stat().st_size < 250_000 for picture in pictures) and sum(picture.stat().st_size for picture in pictures) < 2_500_000
+    assert all(picture.stat().st_size < 250_000 for picture in pictures) and sum(picture.stat().st_size for picture in pictures) < 2_000_000
     assert [picture.name for picture in pictures if f"images/{picture.name}" not in text] == []
 
 

@@ -180,7 +180,7 @@ def test_a_script_writes_it(warm_app, scene, parents, tmp_path):  # noqa: F811
         text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
         (script,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
         found: dict = {}
-        exec(script.replace("/tmp/report.html", str(tmp_path / "d.html")), found)  # of the transform that is called "result"
+        exec(script.replace("report.html", str(tmp_path / "d.html")), found)  # of the transform that is called "result"
         assert found["content"]["figures"]["landmarks"]["before"]["count"] == 4 and (tmp_path / "d_figures.csv").exists()
         with pytest.raises(RuntimeError, match="needs another ending"):
             logic.writeReport(str(tmp_path / "r.pdf"), transform, scene["fixed"], scene["moving"])

@@ -26,8 +26,6 @@ _SPACING, _POINT_SPACING = 2.0, (1.0, 1.0, 1.0)
 # More labels than this make the loss slow; the rarest are left out.
 _MOST_LABELS = 60
 
-Entry = "LabelledScan | tuple[LabelledScan, LabelledScan]"
-
 
 @dataclass
 class Gathered:
