@@ -607,3 +607,51 @@ def test_people_of_a_population_differ_in_anatomy_and_posture(tmp_path):
     inside = [name for name in named if name.startswith("liver")]
     assert all(distances[distances.TransformPhysicalPointToIndex(named[name])] < 25.0 for name in inside)
     assert len(named) > 5
+
+
+def test_people_differ_more_than_patients_of_pairs():
+    """Volumes of liver and spleen and heights of the kidneys vary about as much as in adults; those of patients in pairs by less."""
+    from deepreg_engine.phantoms.abdomen import abdomen
+    from deepreg_engine.phantoms.individual import Individual
+
+    seeds = range(24)
+    people = [Individual.draw(seed) for seed in seeds]
+    assert Individual.draw(3).liver == people[3].liver != people[4].liver
+
+    def spread(values):
+        return float(np.std(values) / np.mean(values))
+
+    assert 0.12 < spread([person.liver**3 for person in people]) < 0.4
+    assert 0.25 < spread([person.spleen**3 for person in people]) < 0.6
+    assert 6.0 < np.std([person.kidney_shift[:, 2].mean() for person in people]) < 20.0
+    # What an individual says is what the anatomy has: the left kidney's poles are where they were, and higher by the shift.
+    usual = abdomen(0)
+    shift = np.zeros((2, 3))
+    shift[1] = 0.0, 0.0, 17.0
+    higher = abdomen(0, Individual(kidney_shift=shift))
+    for name, place in usual.landmarks.items():
+        moved = np.array(higher.landmarks[name]) - np.array(place)
+        assert moved == pytest.approx((0.0, 0.0, 17.0) if name.startswith("left kidney") else (0.0, 0.0, 0.0), abs=1e-9)
+
+
+def test_settings_of_an_examination():
+    """Without contrast medium vessels are as dark as unenhanced blood; noise and the fat in a liver are what was asked for."""
+    from deepreg_engine.phantoms.appearance import Setting
+    from deepreg_engine.phantoms.scan import build, examine, moving_grid
+
+    model = build("abdomen", 4)
+    grid = moving_grid(model, 0.4)
+    ids = {name: number for number, name in enumerate(model.labels, start=1)}
+
+    def seen(setting):
+        drawn, image = examine(model, grid, "ct", "one", setting=setting)
+        liver = ndimage.binary_erosion(drawn.labels == ids["liver"], iterations=2)
+        values = array(image).astype(np.float64)
+        # The median of the vessel: its wall, and voxels at its edge, are few.
+        return np.median(drawn.values[drawn.labels == ids["aorta"]]), values[liver].mean(), (values - drawn.values)[liver].std()
+
+    vessel, liver, noise = seen(Setting(phase=1.0))
+    native, _, _ = seen(Setting(phase=0.0))
+    assert 120 < vessel < 200 and 30 < native < 80
+    assert liver - seen(Setting(phase=1.0, fatty=30.0))[1] == pytest.approx(30.0, abs=1.5)
+    assert seen(Setting(phase=1.0, noise=3.0))[2] > 1.8 * noise  # the rest of the difference is the blur

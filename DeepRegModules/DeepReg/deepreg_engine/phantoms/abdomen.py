@@ -8,6 +8,7 @@ from deepreg_engine.phantoms.anatomy import Anatomy, Protocol
 from deepreg_engine.phantoms.belly import Belly
 from deepreg_engine.phantoms.bowel import Bowel
 from deepreg_engine.phantoms.chest import Chest
+from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import Warp, generator
 from deepreg_engine.phantoms.skeleton import Skeleton
 from deepreg_engine.phantoms.trunk import SKIN, Trunk
@@ -45,11 +46,17 @@ PROTOCOL = Protocol(
 )
 
 
-def abdomen(seed: int) -> Anatomy:
-    """One patient's abdomen."""
+def abdomen(seed: int, individual: Individual | None = None) -> Anatomy:
+    """One patient's abdomen.
+
+    Args:
+        seed: the patient's.
+        individual: how far the organs are from the model's; not at all by default, beyond what the seed says.
+    """
+    individual = individual or Individual()
     rng = generator(seed, "abdomen")
-    trunk = Trunk(seed)
-    skeleton, belly, bowel, chest = Skeleton(trunk, seed), Belly(trunk, seed), Bowel(trunk, seed), Chest(trunk, seed)
+    trunk = Trunk(seed, individual)
+    skeleton, belly, bowel, chest = Skeleton(trunk, seed), Belly(trunk, seed, individual), Bowel(trunk, seed, individual), Chest(trunk, seed)
     parts = [
         *trunk.shell(),
         *trunk.abdominal_muscles(),

@@ -6,6 +6,8 @@ noise belong to one examination.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
@@ -23,6 +25,24 @@ _MR_NOISE = 13.0
 _BIAS = 0.08
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How an examination differs from the usual one.
+
+    Args:
+        phase: enhancement by contrast medium relative to a portal-venous phase, 0 for none (CT); None for one near the usual.
+        noise: factor of the noise.
+        fatty: how much less dense the liver is for the fat in it, HU.
+    """
+
+    phase: float | None = None
+    noise: float = 1.0
+    fatty: float = 0.0
+
+
+USUAL = Setting()
+
+
 class Look:
     """What every tissue measures in one examination of one patient.
 
@@ -30,9 +50,10 @@ class Look:
         modality: "ct" or "mr".
         patient: seed of the patient, for the texture.
         scan: the examination's generator, for its calibration.
+        setting: how it differs from the usual.
     """
 
-    def __init__(self, modality: str, patient: int, scan: np.random.Generator) -> None:
+    def __init__(self, modality: str, patient: int, scan: np.random.Generator, setting: Setting = USUAL) -> None:
         self.modality = modality
         rng = generator(patient, "texture")
         self._fields = {
@@ -44,6 +65,7 @@ class Look:
             "bubbles": NoiseField(rng, 9.5, 0.35),
         }
         phase = scan.uniform(0.88, 1.12)
+        phase = phase if setting.phase is None else setting.phase
         self._means = {}
         for name, tissue in TISSUES.items():
             own = scan.uniform(-1.0, 1.0)
@@ -52,6 +74,8 @@ class Look:
                 self._means[name] = tissue.ct * (1 + contrast) + (1.5 * own if tissue.ct > -500 else 8 * own)
             else:
                 self._means[name] = tissue.mr * (1 + 0.07 * own)
+        if modality == "ct":
+            self._means["liver"] -= setting.fatty
 
     def mean(self, tissue: str) -> float:
         """A tissue's mean in this examination."""

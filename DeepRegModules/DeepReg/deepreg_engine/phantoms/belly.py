@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, Vessels, solid
+from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import NoiseField, generator
 from deepreg_engine.phantoms.shapes import Shape, ellipsoid, half_space, rotation, union
 from deepreg_engine.phantoms.trees import grow, scatter
@@ -18,15 +19,17 @@ class Belly:
     Args:
         trunk: the cavity that they lie in.
         seed: the patient's.
+        individual: how far the organs are from the model's; not at all by default, beyond what the seed says.
     """
 
-    def __init__(self, trunk: Trunk, seed: int) -> None:
+    def __init__(self, trunk: Trunk, seed: int, individual: Individual | None = None) -> None:
         self._rng = generator(seed, "belly")
+        self._own = individual = individual or Individual()
         self._trunk = trunk
         self._hollow = trunk.hollow()
         self._rough = NoiseField(self._rng, 26.0)
         self._lobes = NoiseField(self._rng, 10.0)
-        self._renal_size = self._rng.uniform(0.97, 1.12)
+        self._renal_size = self._rng.uniform(0.97, 1.12) * individual.kidney
         self.landmarks: dict[str, tuple[float, float, float]] = {}
         self.forks: list[np.ndarray] = []
         self.liver = self._make_liver()
@@ -37,10 +40,11 @@ class Belly:
 
     def _make_liver(self) -> Shape:
         u = self._rng.uniform
-        size, tip = u(0.93, 1.06), u(-52, -22)
+        size, tip = u(0.93, 1.06) * self._own.liver, u(-52, -22)
+        low = tip - 60 * (self._own.liver - 1)
         right = ellipsoid((-66, 0, 52), np.array((77, 92, 86)) * size, rotation(("y", -8)))
-        riedel = ellipsoid((-96, 8, tip + 45), (30, 46, 58))
-        left = ellipsoid((18 + u(-6, 12), -50, 76), (76, 38, 40 * size), rotation(("y", 14), ("z", -10)))
+        riedel = ellipsoid((-96, 8, low + 45), (30, 46, 58))
+        left = ellipsoid((18 + u(-6, 12), -50, 76), np.array((76, 38, 40 * size)) * (self._own.left_lobe, 1, 1), rotation(("y", 14), ("z", -10)))
         whole = union(right, riedel, left, blend=26.0)
         # The visceral surface faces down, back and left, hollowed by kidney, duodenum and stomach.
         below = half_space((-30, -20, 8), (-0.62, -0.22, 0.75))
@@ -55,8 +59,9 @@ class Belly:
 
     def _make_gallbladder(self) -> Shape:
         u = self._rng.uniform
-        x, size = u(-52, -42), u(0.8, 1.15)
-        neck, fundus = np.array((x + 14, -18.0, 26.0)), np.array((x - 6, -58.0, -10.0))
+        x, size = u(-52, -42), u(0.8, 1.15) * self._own.gallbladder
+        neck = np.array((x + 14, -18.0, 26.0)) + 0.4 * self._own.gallbladder_shift
+        fundus = np.array((x - 6, -58.0, -10.0)) + self._own.gallbladder_shift
         line = centreline([neck, neck * 0.55 + fundus * 0.45 + (0, 0, -3), fundus], np.array((4.0, 13.0, 16.0)) * size, 2.0)
         self.landmarks["gallbladder: neck"] = tuple(neck)
         self.landmarks["gallbladder: fundus"] = tuple(fundus)
@@ -64,9 +69,9 @@ class Belly:
 
     def _make_spleen(self) -> Shape:
         u = self._rng.uniform
-        size = u(0.95, 1.2)
+        size = u(0.95, 1.2) * self._own.spleen
         axes = rotation(("x", -24), ("y", 10), ("z", -24))
-        centre = np.array((96.0, 34.0, 62.0))
+        centre = np.array((96.0, 34.0, 62.0)) + self._own.spleen_shift
         outer = ellipsoid(centre, np.array((38, 60, 62)) * size, axes)
         hollow = union(ellipsoid((52, 2, 68), (40, 46, 60)), ellipsoid((54, 50, 14), (32, 34, 50)), blend=14.0)
         self.landmarks["spleen: upper pole"] = tuple(centre + (-12, 26, 48 * size))
@@ -114,9 +119,10 @@ class Belly:
         u = self._rng.uniform
         size = self._renal_size * u(0.97, 1.03)
         name = "left kidney" if side > 0 else "right kidney"
-        centre = np.array((side * u(56, 61), 45.0, u(4, 14) if side > 0 else u(-12, -2)))
+        number = int(side > 0)
+        centre = np.array((side * u(56, 61), 45.0, u(4, 14) if side > 0 else u(-12, -2))) + self._own.kidney_shift[number]
         # Upper poles lie nearer to the spine and further back; the hilum looks inwards and forwards.
-        axes = rotation(("y", 11 * side), ("x", 9), ("z", side * 28))
+        axes = rotation(("y", 11 * side + self._own.kidney_turn[number]), ("x", 9), ("z", side * 28))
         middle = axes @ np.array((-side * 22.0, 0, 0))
         bean = ellipsoid(centre, np.array((27, 23, 53)) * size, axes)
         notch = ellipsoid(centre + 1.25 * middle, np.array((13, 9, 17)) * size, axes)
@@ -154,18 +160,19 @@ class Belly:
 
     def _pancreas(self) -> Shape:
         u = self._rng.uniform
-        tail = np.array((80.0, 22.0, 50.0 + u(-10, 8)))
-        lift = u(-4, 6)
+        head, body, end = self._own.pancreas_shift
+        tail = np.array((80.0, 22.0, 50.0 + u(-10, 8) + end))
+        lift = u(-4, 6) + body
         knots = [
-            (-27, -4, -24),
-            (-26, -9, -4),
+            (-27, -4, -24 + head),
+            (-26, -9, -4 + head),
             (-12, -19, 8 + lift),
             (10, -24, 15 + lift),
             (32, -12, 22 + lift),
-            (56, 8, 34),
+            (56, 8, 34 + 0.5 * (body + end)),
             tail,
         ]
-        line = centreline(knots, np.array((9, 14, 10, 9.5, 10.5, 10.5, 7.5)) * u(0.88, 1.12), 2.0)
+        line = centreline(knots, np.array((9, 14, 10, 9.5, 10.5, 10.5, 7.5)) * (u(0.88, 1.12) * self._own.pancreas), 2.0)
         self.landmarks["pancreas: tail"] = tuple(tail)
         self.landmarks["pancreas: head"] = knots[1]
         return tube(line).roughened(self._lobes, 1.9)
@@ -176,9 +183,9 @@ class Belly:
         """Aorta with its branches, vena cava, renal, portal, splenic and mesenteric vessels."""
         u = self._rng.uniform
         split = np.array((3.0, 9.0, -86 + u(-6, 6)))
-        widen = u(0.92, 1.12)
+        widen, bend = u(0.92, 1.12) * self._own.aorta, self._own.aorta_bend
         aorta = centreline(
-            [(20, 40, 150), (15, 33, 110), (8, 22, 62), (6, 13, 20), (5, 9, -20), (4, 9, -60), split],
+            [(20, 40, 150), (15, 33, 110), (8 + bend, 22, 62), (6, 13, 20), (5 - bend, 9, -20), (4, 9, -60), split],
             np.array((12, 11.5, 10.5, 9.5, 9, 8.5, 8)) * widen,
             2.0,
         )

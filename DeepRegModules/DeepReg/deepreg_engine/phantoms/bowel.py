@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, Vessels, solid
+from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import NoiseField, generator
 from deepreg_engine.phantoms.shapes import Shape, ellipsoid, half_space, union
 from deepreg_engine.phantoms.trees import grow
@@ -20,10 +21,12 @@ class Bowel:
     Args:
         trunk: the cavity that it lies in.
         seed: the patient's.
+        individual: how far the organs are from the model's; not at all by default, beyond what the seed says.
     """
 
-    def __init__(self, trunk: Trunk, seed: int) -> None:
+    def __init__(self, trunk: Trunk, seed: int, individual: Individual | None = None) -> None:
         self._rng = generator(seed, "bowel")
+        self._own = individual = individual or Individual()
         self._trunk = trunk
         self._folds = NoiseField(self._rng, 15.0)
         self._hollow = trunk.hollow().grown(-1.0)
@@ -33,15 +36,15 @@ class Bowel:
     def stomach(self) -> list[Part]:
         """Stomach with folds, food, fluid and a bubble of gas before it, and the duodenum."""
         u = self._rng.uniform
-        fill = u(0.82, 1.08)
+        fill, drop = u(0.82, 1.08) * self._own.stomach, self._own.stomach_drop
         knots = [
             (46, 22, 100),
             (60, 4, 88),
             (64, -22, 60),
-            (54, -46, 26),
-            (32, -58, 8),
-            (8, -54, 2),
-            (-14, -44, 6),
+            (54, -46, 26 - 0.7 * drop),
+            (32, -58, 8 - drop),
+            (8, -54, 2 - 0.7 * drop),
+            (-14, -44, 6 - 0.2 * drop),
             (-26, -34, 9),
         ]
         radii = np.array((24, 35, 34, 28, 22, 18, 12, 7)) * fill
@@ -86,7 +89,7 @@ class Bowel:
 
     def _colon_line(self) -> Centreline:
         u = self._rng.uniform
-        sag = u(-26, 10)
+        sag = u(-26, 10) + self._own.colon_sag
         knots = np.array(
             [
                 (-84, -16, -128),
@@ -111,8 +114,8 @@ class Bowel:
             ],
             dtype=np.float64,
         )
-        knots[1:-1] += self._rng.uniform(-5, 5, (len(knots) - 2, 3))
-        radii = np.concatenate([np.full(6, 24.0), np.full(6, 20.0), np.full(7, 14.5)]) * self._rng.uniform(0.85, 1.12, len(knots))
+        knots[1:-1] += self._rng.uniform(-5, 5, (len(knots) - 2, 3)) + self._own.colon_knots
+        radii = np.concatenate([np.full(6, 24.0), np.full(6, 20.0), np.full(7, 14.5)]) * self._rng.uniform(0.85, 1.12, len(knots)) * self._own.colon
         self.landmarks |= {
             "colon: hepatic flexure": tuple(knots[4]),
             "colon: splenic flexure": tuple(knots[12]),

@@ -1,7 +1,8 @@
 """Labelled scans of several people, as a study has them: other anatomy, other posture, another field of view.
 
-Between two patients of :func:`make_patient` only their anatomy differs. Here each also lies in their own way: a smooth deformation of
-the size that a pair of scans has (:mod:`deformation`), and every other scan is oblique.
+Between two patients of :func:`make_patient` organs differ little. Here they differ in size, place and filling as people's do
+(:mod:`individual`, the abdomen), each person lies in their own way (a smooth deformation of the size that a pair of scans has,
+:mod:`deformation`), each CT is another examination (contrast medium, dose, fat in the liver), and every other scan is oblique.
 """
 
 from __future__ import annotations
@@ -17,17 +18,23 @@ from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.images import add_image
 from deepreg_engine.geometry.points import PointSet, add_points
-from deepreg_engine.phantoms.appearance import MODALITIES
+from deepreg_engine.phantoms.abdomen import abdomen
+from deepreg_engine.phantoms.anatomy import Anatomy
+from deepreg_engine.phantoms.appearance import MODALITIES, Setting
+from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.pair import draw_for, fixed_grid_for
-from deepreg_engine.phantoms.scan import PhantomScan, build, check_choice, check_detail, examine, label_names, moving_grid, place_landmarks
+from deepreg_engine.phantoms.scan import PhantomScan, build, check_choice, check_detail, check_seed, examine, label_names, moving_grid, place_landmarks
 
 # The size of a deformation is measured on a coarse look at the patient.
 _LOOK = 0.4
+# Contrast medium from little to a late arterial phase, relative to a portal-venous one; noise by dose and girth (standard deviation of its
+# logarithm); and fat in the liver, HU: two in five people have some.
+_PHASES, _NOISE, _FATTY = (0.3, 1.15), 0.35, (-45.0, 30.0)
 
 
 def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float = 1.0) -> PhantomScan:
-    """One person of a population in their own posture; another seed is another person.
+    """One person of a population, examined in their own posture; another seed is another person.
 
     Args:
         anatomy: "abdomen", "thorax" or "brain".
@@ -38,21 +45,37 @@ def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float 
     Raises:
         ParameterError: on unknown names or values out of range.
     """
-    model = build(anatomy, seed)
     check_choice("modality", modality, MODALITIES)
     check_detail(detail)
+    model = _person(anatomy, seed)
     rng = generator(seed, anatomy, "posture")
     look = moving_grid(model, min(detail, _LOOK))
     deformation = draw_for(model, look, examine(model, look, modality, "look")[0], rng)
     oblique = fixed_grid_for(model, detail, deformation, rng)
     grid = oblique if seed % 2 else moving_grid(model, detail)
-    result, image = examine(model, grid, modality, "population", deformation)
+    result, image = examine(model, grid, modality, "population", deformation, setting=_setting(model, modality))
     names, points = place_landmarks(model)
     points = deformation.inverse(points)
     inside = grid.contains(points)
     landmarks = PointSet(points[inside], tuple(name for name, kept in zip(names, inside, strict=True) if kept))
     mask = grid.to_image(result.body.astype(np.uint8))
     return PhantomScan(image, grid.to_image(result.labels), mask, label_names(model), landmarks, anatomy, modality, seed)
+
+
+def _person(anatomy: str, seed: int) -> Anatomy:
+    if anatomy == "abdomen":
+        check_seed(seed)
+        return abdomen(int(seed), Individual.draw(seed))
+    return build(anatomy, seed)
+
+
+def _setting(model: Anatomy, modality: str) -> Setting:
+    """How one person happens to be examined."""
+    rng = generator(model.seed, model.name, "setting")
+    noise = float(np.exp(_NOISE * np.clip(rng.standard_normal(), -2, 2)))
+    if modality != "ct" or model.name == "brain":
+        return Setting(noise=noise)
+    return Setting(float(rng.uniform(*_PHASES)), noise, float(max(0.0, rng.uniform(*_FATTY))))
 
 
 def write_population(scans: Iterable[PhantomScan], folder: str | os.PathLike) -> list[str]:

@@ -15,7 +15,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.phantoms.abdomen import abdomen
 from deepreg_engine.phantoms.anatomy import Anatomy
-from deepreg_engine.phantoms.appearance import MODALITIES, Look, acquire
+from deepreg_engine.phantoms.appearance import MODALITIES, USUAL, Look, Setting, acquire
 from deepreg_engine.phantoms.brain import brain
 from deepreg_engine.phantoms.choices import ANATOMIES
 from deepreg_engine.phantoms.deformation import Deformation
@@ -23,7 +23,7 @@ from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.render import Rendering, compress_lungs, render
 from deepreg_engine.phantoms.thorax import thorax
 
-_BUILDERS = {"abdomen": abdomen, "thorax": thorax, "brain": brain}
+BUILDERS = {"abdomen": abdomen, "thorax": thorax, "brain": brain}
 _DETAIL_RANGE = (0.2, 3.0)
 
 
@@ -91,7 +91,7 @@ def make_patient(
 
 @lru_cache(maxsize=2)
 def _build(anatomy: str, seed: int) -> Anatomy:
-    return _BUILDERS[anatomy](seed)
+    return BUILDERS[anatomy](seed)
 
 
 def build(anatomy: str, seed: int) -> Anatomy:
@@ -135,6 +135,7 @@ def examine(
     examination: str,
     deformation: Deformation | None = None,
     expansion: np.ndarray | None = None,
+    setting: Setting = USUAL,
 ) -> tuple[Rendering, sitk.Image]:
     """Scan a patient.
 
@@ -145,6 +146,7 @@ def examine(
         examination: name of the examination, which seeds its noise and contrast.
         deformation: a voxel at x shows the patient at x + u(x); none by default.
         expansion: Jacobian determinant (z, y, x) of that, for the density of lungs.
+        setting: how the examination differs from the usual one.
 
     Returns:
         The noise-free rendering and the image.
@@ -153,11 +155,12 @@ def examine(
     points = grid.points()
     if deformation is not None:
         points = deformation.map_points(points.reshape(-1, 3)).reshape(points.shape)
-    result = render(model, Look(modality, model.seed, rng), grid, points)
+    result = render(model, Look(modality, model.seed, rng, setting), grid, points)
     if expansion is not None and modality == "ct":
         compress_lungs(result, model, expansion)
     protocol = model.protocol
-    image = acquire(result.values, grid, modality, rng, protocol.ct_noise if modality == "ct" else protocol.mr_noise)
+    noise = setting.noise * (protocol.ct_noise if modality == "ct" else protocol.mr_noise)
+    image = acquire(result.values, grid, modality, rng, noise)
     return result, image
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, solid
+from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import NoiseField, generator
 from deepreg_engine.phantoms.shapes import Profile, Shape, column, ellipsoid, everywhere
 from deepreg_engine.phantoms.tubes import centreline, tube
@@ -51,11 +52,13 @@ class Trunk:
 
     Args:
         seed: the patient's.
+        individual: how far they are from the model; not at all by default, beyond what the seed says.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, individual: Individual | None = None) -> None:
         rng = generator(seed, "trunk")
-        self.habitus = habitus = Habitus.draw(rng)
+        drawn, individual = Habitus.draw(rng), individual or Individual()
+        self.habitus = habitus = Habitus(drawn.fat * individual.fat, drawn.girth * individual.girth, drawn.dome + individual.dome)
         girth = np.interp(_Z, (60, 120), (habitus.girth, 1.0))
         self.cavity_width, self.cavity_depth = _along(_CAVITY_WIDTH * girth), _along(_CAVITY_DEPTH * girth)
         self.cavity_centre = _along(_CAVITY_CENTRE)
