@@ -66,3 +66,19 @@ def test_they_register(changes):
     data = DenseInput(pair.fixed, pair.moving)
     result = register_dense(data, dataclasses.replace(QUICK, **changes), "cpu")
     assert pair.error(result.field.vectors) < 0.5 * pair.affine_error() and result.features == changes["features"]
+
+
+@pytest.mark.parametrize("method", ["dense", "descent"])
+def test_joined_features_from_files_to_files(method, tmp_path):
+    from command_line import call, check_refusal, succeed
+
+    from deepreg_engine.geometry.images import read_image
+    from deepreg_engine.phantoms import make_pair, write_pair
+
+    write_pair(make_pair("abdomen", 1, detail=0.25), tmp_path / "pair")
+    images = {side: next((tmp_path / "pair").glob(f"{side}.*")) for side in ("fixed", "moving")}
+    command = ["register", method, "--fixed", images["fixed"], "--moving", images["moving"], "--preset", "quick",
+               "--transform", tmp_path / "t.nrrd", "--warped", tmp_path / "w.nrrd"]
+    succeed(*command, "--features", "mind+intensity")
+    assert read_image(tmp_path / "w.nrrd", "warped").GetSize() == read_image(images["fixed"], "fixed").GetSize()
+    check_refusal(call(*command, "--features", "mnd+intensity"), "did you mean mind?")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import deepreg_engine
-from deepreg_engine.jobs.memory import kept_memory
+from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 
 # In a process of its own: in one that has run other tests, a block may come from what lies free already.
 _MEASURE = """
@@ -41,3 +41,39 @@ def test_what_fails_within_fails(monkeypatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))  # with another library nothing is set
     with pytest.raises(ZeroDivisionError), kept_memory():
         raise ZeroDivisionError
+
+
+_IMPORT = """
+import gc, sys
+from deepreg_engine.jobs.memory import first_import_of_torch
+try:
+    with first_import_of_torch():
+        assert not gc.isenabled()
+        import torch
+        raise KeyError
+except KeyError:
+    pass
+first = gc.isenabled(), gc.get_freeze_count()
+kept = []
+with first_import_of_torch():
+    assert gc.isenabled()
+    kept.append([])
+print(*first, gc.get_freeze_count())
+"""
+
+
+def test_what_torch_makes_at_its_first_import_is_not_searched_for_garbage():
+    folder = Path(deepreg_engine.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", _IMPORT], env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True)
+    enabled, frozen, later = done.stdout.split()
+    assert enabled == "True"
+    assert int(frozen) > 100_000
+    assert int(later) <= int(frozen)  # with torch loaded it does nothing: what comes later can be garbage
+
+
+def test_who_collects_no_garbage_goes_on_so(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr("gc.isenabled", lambda: False)
+    monkeypatch.setattr("gc.freeze", lambda: pytest.fail("it was frozen"))
+    with first_import_of_torch():
+        pass

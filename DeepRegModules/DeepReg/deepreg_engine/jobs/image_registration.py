@@ -35,13 +35,13 @@ from deepreg_engine.geometry.inversion import invert
 from deepreg_engine.geometry.points import PointSet, read_pairs
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES, add_field, read_transform
 from deepreg_engine.jobs.label_names import read_label_names
-from deepreg_engine.jobs.memory import kept_memory
+from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.affine import Alignment, align
 from deepreg_engine.methods.parameters import INITIALS, Parameters
 from deepreg_engine.metrics.overlap import shared_labels
-from deepreg_engine.models.store import HANDCRAFTED, check_features, find_model, verify
+from deepreg_engine.models.store import HANDCRAFTED, check_features, feature_names, find_model, verify
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.registration import ImagePair, Result
@@ -204,11 +204,12 @@ def _check(method: ImageMethod, request: ImageRequest) -> None:
     if request.warped_labels and not request.moving_labels:
         raise InputError("--warped-labels needs labels to warp", "give --moving-labels")
     method.check(request)
-    if request.parameters.features not in HANDCRAFTED:
-        check_features(request.parameters.features)
-        problem = verify(find_model(request.parameters.features))
-        if problem:
-            raise InputError(problem)
+    for name in feature_names(request.parameters.features):
+        if name not in HANDCRAFTED:
+            check_features(name)
+            problem = verify(find_model(name))
+            if problem:
+                raise InputError(problem)
 
 
 def _read(request: ImageRequest) -> Inputs:
@@ -301,10 +302,11 @@ def _compute(method: ImageMethod, request: ImageRequest, inputs: Inputs, progres
     if inputs.given is None:
         background = _Background(lambda: align(inputs.fixed, inputs.moving, kind, inputs.fixed_mask, inputs.moving_mask))
         background.start()
-    import torch
+    with first_import_of_torch():
+        import torch
 
-    from deepreg_engine.methods.guides import LandmarkPairs
-    from deepreg_engine.methods.registration import ImagePair
+        from deepreg_engine.methods.guides import LandmarkPairs
+        from deepreg_engine.methods.registration import ImagePair
 
     if request.threads:
         torch.set_num_threads(request.threads)

@@ -7,7 +7,9 @@ system at once and asks for them anew, and the system clears every page of them 
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -56,3 +58,20 @@ def reused_memory() -> Iterator[None]:
         library.mallopt(_TRIM_THRESHOLD, _USUAL_REST)
         library.mallopt(_MMAP_THRESHOLD, _USUAL_BLOCK)
         library.malloc_trim(0)
+
+
+@contextmanager
+def first_import_of_torch() -> Iterator[None]:
+    """Within, torch may be imported for the first time: a tenth faster, and no search for garbage looks at what it made ever after.
+
+    It makes a million objects that all stay; Python would look through them again and again while they come.
+    """
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -52,7 +52,10 @@ def info(arguments: dict, job: Job) -> dict:
     if "torch" in found["missing"]:
         return found
     job.progress(0.1, "loading PyTorch")
-    import torch
+    from deepreg_engine.jobs.memory import first_import_of_torch
+
+    with first_import_of_torch():
+        import torch
 
     found["torch"] = {"version": torch.__version__, "cuda": torch.version.cuda, "threads": torch.get_num_threads()}
     if torch.cuda.is_available():

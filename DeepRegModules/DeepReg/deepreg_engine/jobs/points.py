@@ -25,7 +25,7 @@ from deepreg_engine.geometry.point_clouds import checked_clouds, read_cloud
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_pairs, read_points
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES, add_field
 from deepreg_engine.jobs.label_names import read_label_names
-from deepreg_engine.jobs.memory import make_room
+from deepreg_engine.jobs.memory import first_import_of_torch, make_room
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
@@ -158,9 +158,10 @@ def run_points(request: PointsRequest, progress: Progress) -> dict:
     make_room()
     progress(0.0, "reading the points" if request.fixed_points else "reading the images")
     inputs = _read(request)
-    import torch
+    with first_import_of_torch():
+        import torch
 
-    from deepreg_engine.methods.points import register_points
+        from deepreg_engine.methods.points import register_points
 
     if request.threads:
         torch.set_num_threads(request.threads)
