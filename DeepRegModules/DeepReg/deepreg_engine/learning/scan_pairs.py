@@ -35,6 +35,8 @@ _ALIGNED_SPACING = 5.0
 _AFFINE, _SHIFT = 0.0375, 1.0
 # Standard deviation of turns and stretches that both sides share.
 _POSE = 0.12
+# Standard deviations of a CT's intensities between examinations: of the logarithm of their gain, and of their offset.
+_GAIN, _OFFSET = 0.1, 0.05
 # Heights of a random curve over the intensities.
 _CURVE_NODES = 6
 
@@ -219,7 +221,8 @@ class _Draw:
         if options.contrast > 0 and self._uniform(0.0, 1.0) < options.contrast:
             values = self._curve(values)
         elif scan.modality == "ct":
-            values = values + 0.05 * float(self._normal(1))
+            # Contrast medium and calibration differ between examinations.
+            values = values * float(torch.exp(_GAIN * self._normal(1))) + _OFFSET * float(self._normal(1))
         bias = F.interpolate(torch.randn(1, 1, 3, 3, 3, generator=self._generator), size=tuple(values.shape), mode="trilinear", align_corners=True)
         if scan.modality != "ct" or options.contrast > 0:
             values = (values + 1.0) * torch.exp(self._uniform(0.0, 0.2) * bias[0, 0]) - 1.0

@@ -25,7 +25,7 @@ from deepreg_engine.methods.descent_plan import check_memory, steps_at
 from deepreg_engine.methods.level import LevelData
 from deepreg_engine.methods.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
 from deepreg_engine.models.store import load_extractors
-from deepreg_engine.solvers.descent import Regularity, descend, descent_step
+from deepreg_engine.solvers.descent import Regularity, at_lattice, descend, descent_step
 from deepreg_engine.solvers.unfolding import unfold
 
 # A level is done when an iteration changes the field by less than this on average, in voxels;
@@ -150,10 +150,11 @@ class _Descent(Registration):
             seen, features, weights = self._sides(data, fixed, field)
             if unit is None:
                 unit = _unrelated(seen, features, weights)
-                wanted = float(self._wanted(data).sum())
+                wanted = float(at_lattice(self._wanted(data), parameters.window).sum())
             step, _, residual = descent_step(seen, features, regularity, weights)
             # Voxels whose partner is not in the moving image count as unrelated: to leave it is no way to agree.
-            energy = (float((residual * weights).sum()) / unit + wanted - float(weights.sum())) / max(wanted, 1.0)
+            counted = at_lattice(weights, parameters.window)
+            energy = (float((residual * counted).sum()) / unit + wanted - float(counted.sum())) / max(wanted, 1.0)
             first = energy if first is None else first
             waited = 0 if energy < best[0] * (1.0 - _GAIN) else waited + 1
             best = min(best, (energy, field), key=lambda entry: entry[0])

@@ -50,7 +50,7 @@ class DescentParameters(Parameters):
         40, "steps at the coarsest resolution; each finer one has two thirds of those before", minimum=1, maximum=1000, group="Descent"
     )
     window: int = parameter(
-        2, "distance of the points at which a step is computed, each from the voxels up to the next", unit="voxels", minimum=1, maximum=8, group="Descent"
+        2, "distance of the points at which a step is computed, and of the voxels that it looks at", unit="voxels", minimum=1, maximum=8, group="Descent"
     )
     window_spread: float = parameter(
         2.0, "width of the Gaussian that widens these windows", unit="voxels", minimum=0.0, maximum=20.0, group="Descent"
@@ -91,7 +91,9 @@ DESCENT_PRESETS = (
         "brain-mr",
         "Brain MR, other contrast",
         "two MR contrasts of a head, such as T1 with T2 or FLAIR: found to a fraction of a millimetre",
-        DescentParameters(working_spacing=1.0, iterations=27, window_spread=8.0, fluid=3.0, elastic=0.5),
+        DescentParameters(
+            mind_dilation=1, working_spacing=1.0, iterations=27, window_spread=8.0, fluid=3.0, elastic=0.5, robustness=1.0
+        ),
     ),
     DescentPreset(
         "ct-cbct",

@@ -1,10 +1,11 @@
 """Regularised iterative descent: what one step of the Descent method is.
 
-With residual r = F - M o (id + u) and J the mean gradient of both sides' features, a small window around each control point gives
+With residual r = F - M o (id + u) and J the mean gradient of both sides' features, the voxels around each control point give
 
     s = (sum w J J^T + alpha I)^-1 sum w J r,      u <- K_e * (s' o (id + u)),   s' = K_f * s, no longer than one voxel
 
-K_f ("fluid") smooths what a step adds, K_e ("elastic") what has been gathered. The local system is that of Lucas and Kanade; steps
+The voxels that are looked at, and the field's own control points, are ``window`` voxels apart: neighbours say much the same, as features
+see patches. K_f ("fluid") smooths what a step adds, K_e ("elastic") what has been gathered. The local system is that of Lucas and Kanade; steps
 that are smoothed twice are those of demons (Vercauteren, Pennec, Perchant, Ayache, NeuroImage 2009; Cachier et al., CVIU 2003).
 Everything is differentiable, so that features can be learned through it (Blendowski, Hansen, Heinrich, Medical Image Analysis 2021).
 """
@@ -14,10 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from deepreg_engine.geometry.sampling import compose, separable
-from deepreg_engine.solvers.gauss_newton import control_shape, gather, normal_equations, robust_weights, spread
+from deepreg_engine.geometry.sampling import compose, identity, sample, separable
+from deepreg_engine.solvers.gauss_newton import control_shape, normal_equations, robust_weights, spread
 
 # Gaussians reach so many standard deviations.
 _REACH = 3.0
@@ -30,8 +32,8 @@ class Regularity:
     """How steps are tamed.
 
     Args:
-        window: distance of the control points, voxels; the window's weights fall to 0 within it.
-        spread: standard deviation of a Gaussian that widens the window, voxels.
+        window: distance of the control points, and of the voxels that are looked at.
+        spread: standard deviation of the Gaussian w, voxels.
         damping: alpha, as a share of the mean curvature of the image (a third of the mean trace of sum w J J^T).
         fluid: standard deviation of the Gaussian on each step, voxels.
         elastic: standard deviation of the Gaussian on the field, voxels.
@@ -59,20 +61,35 @@ def descent_step(fixed: Tensor, moving: Tensor, regularity: Regularity, weights:
 
     Returns:
         s (3, Kz, Ky, Kx) in voxels, components x, y, z, at control points ``window`` voxels apart; the curvature sum w J J^T of
-        each (6, Kz, Ky, Kx); and the mean squared residual of each voxel (z, y, x).
+        each (6, Kz, Ky, Kx); and the mean squared residual of every ``window``-th voxel along each axis.
     """
-    system, force, residual = normal_equations(fixed, moving)
-    trust = weights
+    window = regularity.window
+    system, force, residual = normal_equations(fixed, moving, window)
+    trust = None if weights is None else at_lattice(weights, window)
     if regularity.robustness > 0:
         robust = robust_weights(residual, regularity.robustness)
         trust = robust if trust is None else robust * trust
+    gathered = torch.cat([system, force])
     if trust is not None:
-        system, force = system * trust, force * trust
-    gathered = gather(torch.cat([system, force]), regularity.window)
-    gathered = smooth(gathered, regularity.spread / regularity.window)
+        gathered = gathered * trust
+    gathered = smooth(_covering(gathered, fixed.shape[1:], window), regularity.spread / window)
     system, force = gathered[:6], gathered[6:]
     curvature = (system[0] + system[3] + system[5]).mean().detach() / 3.0
     return solve(system, force, regularity.damping * curvature + _LEAST), system, residual
+
+
+def at_lattice(volume: Tensor, window: int) -> Tensor:
+    """Every ``window``-th voxel along the last three axes, from the first on: those that a step looks at."""
+    every = slice(None, None, window)
+    return volume[..., every, every, every]
+
+
+def _covering(lattice: Tensor, shape: tuple[int, int, int], window: int) -> Tensor:
+    """Values at the voxels that are looked at (n, z, y, x), as values at control points, of which the last may lie beyond the grid."""
+    missing = [k - n for k, n in zip(control_shape(shape, window), lattice.shape[1:])]
+    if any(missing):
+        lattice = F.pad(lattice[None], (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")[0]
+    return lattice
 
 
 def solve(system: Tensor, force: Tensor, alpha: Tensor | float) -> Tensor:
@@ -152,14 +169,13 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
     """
     window, shape = regularity.window, field.shape[1:]
     step = smooth(limited(step, regularity.longest), regularity.fluid / window)
-    moved = compose(spread(step, shape, window), field)
-    if regularity.elastic <= 0:
-        return moved
     if window == 1:
-        return smooth(moved, regularity.elastic, straight=True)
-    # Smoothing at the control points changes a smooth field as much; what it takes away is small, and interpolated.
-    controls = _straight_controls(moved, window)
-    return moved + spread(smooth(controls, regularity.elastic / window, straight=True) - controls, shape, window)
+        return smooth(compose(step, field), regularity.elastic, straight=True)
+    # Computed at the control points; what changes is a spline between them.
+    controls = _straight_controls(field, window)
+    place = identity(step.shape[1:], field) * float(window)
+    moved = controls + step + (sample(field, place + step) - sample(field, place))
+    return field + spread(smooth(moved, regularity.elastic / window, straight=True) - controls, shape, window)
 
 
 def _straight_controls(field: Tensor, spacing: int) -> Tensor:

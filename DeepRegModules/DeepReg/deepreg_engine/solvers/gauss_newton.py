@@ -24,41 +24,45 @@ _SLAB_VALUES_ELSEWHERE = 1 << 27
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
-def normal_equations(fixed: torch.Tensor, moving: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def normal_equations(fixed: torch.Tensor, moving: torch.Tensor, stride: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The local systems of two feature volumes on one grid.
 
     Args:
         fixed: F (C, z, y, x).
         moving: M, already warped, (C, z, y, x).
+        stride: every so manieth voxel along each axis is looked at, from the first on; its neighbours are the next voxels, as ever.
 
     Returns:
         H (6, z, y, x), the entries xx, xy, xz, yy, yz, zz, per voxel squared; b (3, z, y, x); and the mean squared residual
-        (z, y, x).
+        (z, y, x); with a stride at ceil(n / stride) places along each axis.
     """
     depth = fixed.shape[1]
     limit = _SLAB_VALUES.get(fixed.device.type, _SLAB_VALUES_ELSEWHERE)
-    step = max(1, limit // max(1, fixed[:, 0].numel()))
+    step = max(1, limit // max(1, fixed[:, 0].numel())) * stride
     if torch.is_grad_enabled() and (fixed.requires_grad or moving.requires_grad):
         step = depth
     parts = []
     for start in range(0, depth, step):
         stop = min(start + step, depth)
         low, high = max(start - 1, 0), min(stop + 1, depth)
-        parts.append(_slab_equations(fixed[:, low:high], moving[:, low:high], start - low, stop - low))
+        parts.append(_slab_equations(fixed[:, low:high], moving[:, low:high], start - low, stop - low, stride))
     system, residual = (torch.cat(pieces, dim=axis) for pieces, axis in zip(zip(*parts), (1, 0)))
     return system[:6], system[6:], residual
 
 
-def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """H and b (9, z, y, x), and the residual, of the slices start .. stop of a slab with its neighbours."""
-    mean = fixed + moving
-    residual = (fixed - moving)[:, start:stop]
-    inner = mean[:, start:stop]
+def _slab_equations(
+    fixed: torch.Tensor, moving: torch.Tensor, start: int, stop: int, stride: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """H and b (9, z, y, x), and the residual, of every ``stride``-th of the slices start .. stop of a slab with its neighbours."""
+    every = slice(None, None, stride)
+    slices = slice(start, stop, stride)
+    inner = fixed[:, slices] + moving[:, slices]
+    residual = fixed[:, slices, every, every] - moving[:, slices, every, every]
     # Central differences of the mean of both: (b - a) / 2 of a sum of two images is a quarter of it.
     gradients = [
-        _central(inner, 3),
-        _central(inner, 2),
-        _central(mean, 1)[:, start:stop],
+        _central(inner[:, :, every], 3, every),
+        _central(inner[..., every], 2, every),
+        _central(fixed[..., every, every], 1, slices, moving[..., every, every]),
     ]
     channels = fixed.shape[0]
     entries = [(gradients[i] * gradients[j]).sum(0) * (1.0 / (16.0 * channels)) for i, j in _PAIRS]
@@ -66,21 +70,36 @@ def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop:
     return torch.stack(entries), residual.square().mean(0)
 
 
-def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
-    """Difference of the two neighbours along an axis (twice the derivative); at the faces twice the one-sided difference."""
+def _central(volume: torch.Tensor, axis: int, wanted: slice, other: torch.Tensor | None = None) -> torch.Tensor:
+    """Difference of the two neighbours along an axis (twice the derivative) at the wanted voxels; at the faces twice the one-sided one.
+
+    Args:
+        volume: (C, z, y, x).
+        axis: 1, 2 or 3.
+        wanted: voxels along the axis.
+        other: a second volume that is added to it.
+    """
     count = volume.shape[axis]
+    start, stop, stride = wanted.indices(count)
+    places = range(start, stop, stride)
     if count < 2:
         return torch.zeros_like(volume)
-    # (where and how many, what is subtracted from what, factor): the inner voxels, then both faces.
-    pieces = [(1, count - 2, 2, 0, 1.0), (0, 1, 1, 0, 2.0), (count - 1, 1, count - 1, count - 2, 2.0)]
-    difference = torch.empty_like(volume)
-    for place, length, after, before, factor in pieces:
-        if length > 0:
-            values = difference.narrow(axis, place, length)
-            values.copy_(volume.narrow(axis, after, length)).sub_(volume.narrow(axis, before, length))
-            if factor != 1.0:
-                values.mul_(factor)
-    return difference
+    # Inner voxels as slices; the faces, if they are wanted, one by one.
+    inner = [place for place in places if 0 < place < count - 1]
+    along = (slice(None),) * axis
+    pieces = []
+
+    def difference(after: slice, before: slice) -> torch.Tensor:
+        found = volume[(*along, after)] - volume[(*along, before)]
+        return found if other is None else found.add_(other[(*along, after)]).sub_(other[(*along, before)])
+
+    if places[0] == 0:
+        pieces.append(2.0 * difference(slice(1, 2), slice(0, 1)))
+    if inner:
+        pieces.append(difference(*(slice(inner[0] + shift, inner[-1] + shift + 1, stride) for shift in (1, -1))))
+    if places[-1] == count - 1:
+        pieces.append(2.0 * difference(slice(count - 1, count), slice(count - 2, count - 1)))
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, axis)
 
 
 def robust_weights(residual: torch.Tensor, scale: float) -> torch.Tensor:
