@@ -41,12 +41,12 @@ class DescentTraining(Parameters):
 class DenseTraining(Parameters):
     """How features for the Dense method's search are trained."""
 
-    steps: int = parameter(1500, "steps, one pair each", minimum=1, maximum=1_000_000)
+    steps: int = parameter(2000, "steps, one pair each", minimum=1, maximum=1_000_000)
     rate: float = parameter(3e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
     channels: int = parameter(16, "features", minimum=2, maximum=64)
     width: int = parameter(24, "channels of the hidden layers", minimum=4, maximum=128)
-    spacing: float = parameter(2.0, "voxel size that the network sees; it has a node for every third", unit="mm", minimum=0.2, maximum=10.0)
-    controls: int = parameter(16, "control points along an edge of what an example compares", minimum=4, maximum=48)
+    spacing: float = parameter(1.5, "voxel size that the network sees; it has a node for every third", unit="mm", minimum=0.2, maximum=10.0)
+    controls: int = parameter(10, "control points along an edge of what an example compares", minimum=4, maximum=48)
     radius: int = parameter(5, "largest displacement that is searched, in steps", minimum=1, maximum=10)
     motion: float = parameter(0.25, "largest made-up deformation, as a share of the search's reach", minimum=0.0, maximum=0.6)
     same: float = parameter(0.3, "share of the examples that are one scan against itself, deformed: their truth is known", minimum=0.0, maximum=1.0)
@@ -54,7 +54,7 @@ class DenseTraining(Parameters):
     noise: float = parameter(0.15, "largest noise, as a share of half the range of intensities", minimum=0.0, maximum=1.0)
     smoothness: float = parameter(0.01, "weight of squared differences of neighbouring displacements", minimum=0.0, maximum=10.0)
     truth: float = parameter(0.02, "weight of the probability of true displacements, where they are known", minimum=0.0, maximum=10.0)
-    telling: float = parameter(0.1, "weight of telling a node's label from its features alone", minimum=0.0, maximum=10.0)
+    telling: float = parameter(0.3, "weight of telling a node's label from its features alone", minimum=0.0, maximum=10.0)
     initial: str = parameter("affine", "how scans are aligned before", choices=("geometry", "mass", "rigid", "affine"))
     sharpness: float = parameter(20.0, "how strongly a lower cost raises a displacement's probability", minimum=0.1, maximum=1000.0)
     patience: int = parameter(0, "validations without a better one before the training ends; 0 never ends it", minimum=0, maximum=1000)

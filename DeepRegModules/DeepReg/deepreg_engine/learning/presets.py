@@ -13,7 +13,7 @@ TRAININGS: dict[str, type[Parameters]] = {"dense": DenseTraining, "points": Poin
 _QUICK = "a few minutes on two cores, to see whether the scans can be learned from"
 _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
     "dense": [
-        ("quick", "Quick try", _QUICK, {"steps": 150, "controls": 10, "width": 16, "channels": 12}),
+        ("quick", "Quick try", _QUICK, {"steps": 150, "spacing": 2.0, "width": 16, "channels": 12}),
         ("standard", "Standard", "about half an hour on two cores, minutes on a GPU", {}),
         (
             "any-contrast",
