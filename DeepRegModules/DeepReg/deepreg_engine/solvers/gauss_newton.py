@@ -62,7 +62,8 @@ def _slab_equations(
     gradients = [
         _central(inner[:, :, every], 3, every),
         _central(inner[..., every], 2, every),
-        _central(fixed[..., every, every], 1, slices, moving[..., every, every]),
+        # Between looked-at slices lie others, of which a sum would be computed for nothing.
+        _central(fixed + moving, 1, slices) if stride == 1 else _central(fixed[..., every, every], 1, slices, moving[..., every, every]),
     ]
     channels = fixed.shape[0]
     entries = [(gradients[i] * gradients[j]).sum(0) * (1.0 / (16.0 * channels)) for i, j in _PAIRS]
