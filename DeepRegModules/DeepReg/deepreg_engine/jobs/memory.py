@@ -64,7 +64,7 @@ def reused_memory() -> Iterator[None]:
 def first_import_of_torch() -> Iterator[None]:
     """Within, torch may be imported for the first time: a tenth faster, and no search for garbage looks at what it made ever after.
 
-    It makes a million objects that all stay; Python would look through them again and again while they come.
+    It makes more than a hundred thousand objects that all stay; Python would look through them again and again while they come.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield

@@ -23,7 +23,7 @@ from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.render import Rendering, compress_lungs, render
 from deepreg_engine.phantoms.thorax import thorax
 
-BUILDERS = {"abdomen": abdomen, "thorax": thorax, "brain": brain}
+_BUILDERS = {"abdomen": abdomen, "thorax": thorax, "brain": brain}
 _DETAIL_RANGE = (0.2, 3.0)
 
 
@@ -91,7 +91,7 @@ def make_patient(
 
 @lru_cache(maxsize=2)
 def _build(anatomy: str, seed: int) -> Anatomy:
-    return BUILDERS[anatomy](seed)
+    return _BUILDERS[anatomy](seed)
 
 
 def build(anatomy: str, seed: int) -> Anatomy:
