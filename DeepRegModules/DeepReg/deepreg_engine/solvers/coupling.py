@@ -110,10 +110,10 @@ def _best_labels(rows: torch.Tensor, labels: torch.Tensor, field: torch.Tensor, 
     design = torch.cat([labels, 0.5 * theta * labels.square().sum(0, keepdim=True)]).T.contiguous()  # (L^3, 4)
     one = torch.ones_like(field[:, :1])
     load = torch.cat([-theta * field, one], dim=1)
-    step = 1 if rows.device.type == "cpu" else max(1, (1 << 25) // rows[0].numel())
+    step = 8 if rows.device.type == "cpu" else max(1, (1 << 25) // rows[0].numel())
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        best[block] = torch.baddbmm(rows[block], design.expand(len(rows[block]), -1, -1), load[block]).argmin(1, keepdim=True)
+        best[block] = torch.baddbmm(rows[block], design.expand(len(rows[block]), -1, -1), load[block]).min(1, keepdim=True).indices  # faster than argmin
     return best
 
 
