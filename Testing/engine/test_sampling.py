@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from deepreg_engine.geometry.sampling import compose, identity, sample, separable, warp
+from deepreg_engine.geometry.sampling import Lookup, compose, identity, sample, separable, warp
 
 SHAPE = (7, 9, 12)  # z, y, x: all unequal, so that a swapped axis shows
 
@@ -121,3 +121,35 @@ def test_gradients():
     assert torch.autograd.gradcheck(sample, (volume, index))
     field = (0.3 * torch.randn(3, *shape, generator=generator, dtype=torch.float64)).requires_grad_()
     assert torch.autograd.gradcheck(compose, (field, field.detach().flip(1).requires_grad_()))
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (1, 9, 12), (7, 1, 12), (7, 9, 1), (1, 1, 1), (2, 3, 2)])
+@pytest.mark.parametrize("channels", [1, 6, 13])
+def test_places_that_are_looked_up_are_those_that_are_sampled(shape, channels, device):
+    generator = torch.Generator().manual_seed(9)
+    volume = torch.randn(channels, *shape, generator=generator)
+    index = random_index(shape, (5, 6, 7), generator, margin=4.0)
+    index[:, 0, 0] = index[:, 0, 0].round()  # on voxels and on the last one too
+    index[:, 1, 1] = torch.tensor([n - 1.0 for n in reversed(shape)]).view(3, 1)
+    found = Lookup(volume.to(device)).sample(index.to(device))
+    torch.testing.assert_close(found.cpu(), sample(volume, index), atol=1e-5, rtol=0)
+
+
+def test_places_between_voxels_are_looked_up_as_simpleitk_does():
+    generator = torch.Generator().manual_seed(10)
+    volume = torch.randn(8, *SHAPE, generator=generator)
+    displacement = 0.4 * torch.randn(3, *SHAPE, generator=generator)
+    inner = (slice(2, -2),) * 3
+    found = Lookup(volume).sample(identity(SHAPE, volume) + displacement)
+    for one, channel in zip(found, volume):
+        torch.testing.assert_close(one[inner], itk_warped(channel, displacement)[inner], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("recorded", ["volume", "index"])
+def test_lookups_are_differentiable(recorded):
+    generator = torch.Generator().manual_seed(11)
+    volume = torch.randn(6, 3, 4, 5, generator=generator, dtype=torch.float64)
+    index = random_index((3, 4, 5), (2, 3, 2), generator).double()
+    wanted = volume if recorded == "volume" else index
+    wanted.requires_grad_()
+    assert torch.autograd.gradcheck(lambda _: Lookup(volume).sample(index), (wanted,))

@@ -11,6 +11,11 @@ import torch.nn.functional as F
 
 # Fewer voxels are sampled before threads have begun.
 _SHARED_VOXELS = 20_000
+# With fewer channels than this a voxel fills too little of a line of the cache for its channels to lie together.
+_MANY_CHANNELS = 6
+# Indices of a table's rows are 32 bit.
+_MOST_ROWS = 2**31 - 1
+
 
 def sample(volume: torch.Tensor, index: torch.Tensor, outside: str = "border") -> torch.Tensor:
     """Trilinear values of a volume at continuous indices.
@@ -52,6 +57,56 @@ def _by_threads(volume: torch.Tensor, normalised: torch.Tensor, outside: str) ->
     slabs = normalised.reshape(parts, thick, height, width, 3)
     values = F.grid_sample(volume.expand(parts, -1, -1, -1, -1), slabs, padding_mode=outside, align_corners=True)
     return values.transpose(0, 1).reshape(volume.shape[0], parts * thick, height, width)[:, :depth]
+
+
+class Lookup:
+    """A volume of many channels in which places are looked up again and again: as :func:`sample` at the border, several times faster.
+
+    On a CPU the channels of a voxel are laid side by side. A place then is eight rows of a table, each with its weight, and no
+    longer eight values in each channel, far from each other in memory.
+
+    Args:
+        volume: (C, Z, Y, X); it must not change as long as places are looked up.
+    """
+
+    def __init__(self, volume: torch.Tensor) -> None:
+        self._shape = volume.shape
+        wide = volume.shape[0] >= _MANY_CHANNELS and volume.dtype in (torch.float32, torch.float64)
+        fits = volume[0].numel() <= _MOST_ROWS and volume.device.type == "cpu"
+        recorded = torch.is_grad_enabled() and volume.requires_grad
+        self._table = volume.reshape(len(volume), -1).T.contiguous() if wide and fits and not recorded else None
+        self._volume = volume if self._table is None else None
+
+    def sample(self, index: torch.Tensor) -> torch.Tensor:
+        """Trilinear values (C, z, y, x) at continuous indices (3, z, y, x); beyond the faces their values."""
+        if self._table is None:
+            return sample(self._volume, index)
+        if torch.is_grad_enabled() and index.requires_grad:
+            return sample(self._table.T.reshape(self._shape), index)
+        rows, weights = _corners(index.reshape(3, -1), self._shape[:0:-1])
+        values = F.embedding_bag(rows, self._table, per_sample_weights=weights.to(self._table.dtype), mode="sum")
+        return values.T.reshape(self._shape[0], *index.shape[1:])
+
+
+def _corners(index: torch.Tensor, size: tuple[int, int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The eight voxels around places (3, n), held inside a volume of a size x, y, z: their numbers, x fastest, and weights, both (n, 8)."""
+    below, after, strides, stride = [], [], [], 1
+    for place, count in zip(index, size):
+        place = place.nan_to_num(0.0).clamp(0, count - 1)
+        first = place.floor().clamp(max=max(count - 2, 0))
+        below.append(first.int())
+        after.append(place - first)
+        strides.append(stride if count > 1 else 0)  # along an axis of one voxel there is no other: it has no weight
+        stride *= count
+    rows = index.new_empty(index.shape[1], 8, dtype=torch.int32)
+    weights = index.new_empty(index.shape[1], 8)
+    base = (below[2] * size[1] + below[1]) * size[0] + below[0]
+    for corner in range(8):
+        ends = [corner >> axis & 1 for axis in range(3)]
+        torch.add(base, sum(stride for end, stride in zip(ends, strides) if end), out=rows[:, corner])
+        x, y, z = (share if end else 1.0 - share for end, share in zip(ends, after))
+        torch.mul(x * y, z, out=weights[:, corner])
+    return rows, weights
 
 
 def identity(shape: tuple[int, int, int], like: torch.Tensor) -> torch.Tensor:

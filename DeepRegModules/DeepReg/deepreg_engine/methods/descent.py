@@ -17,7 +17,7 @@ import torch
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.sampling import identity, sample
+from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import field_from_voxels
 from deepreg_engine.methods.affine import Alignment
 from deepreg_engine.methods.descent_parameters import DescentParameters
@@ -26,6 +26,7 @@ from deepreg_engine.methods.level import LevelData
 from deepreg_engine.methods.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
 from deepreg_engine.models.store import load_extractors
 from deepreg_engine.solvers.descent import Regularity, at_lattice, descend, descent_step
+from deepreg_engine.solvers.neighbourhood import Neighbourhood
 from deepreg_engine.solvers.unfolding import unfold
 
 # A level is done when an iteration changes the field by less than this on average, in voxels;
@@ -101,7 +102,10 @@ class _Descent(Registration):
             field = onto(field, old, grid, self._device)
             old = grid
             data.prepare()
-            fixed = data.fixed_features()
+            if self._parameters.symmetric:
+                fixed = Lookup(data.fixed_features())
+            else:
+                fixed = Neighbourhood.of(data.fixed_features(), self._parameters.window)
             self._clock.add("features", begun)
             field = self._descend(number, data, fixed, field, alignment)
         begun = time.perf_counter()
@@ -132,7 +136,9 @@ class _Descent(Registration):
     def _data(self, grid: ImageGrid, alignment: Alignment) -> LevelData:
         return self._level_data(grid, alignment, self._parameters.reach, *self._extractors)
 
-    def _descend(self, number: int, data: LevelData, fixed: torch.Tensor, field: torch.Tensor, alignment: Alignment) -> torch.Tensor:
+    def _descend(
+        self, number: int, data: LevelData, fixed: Lookup | Neighbourhood, field: torch.Tensor, alignment: Alignment
+    ) -> torch.Tensor:
         """All iterations at one resolution.
 
         A field is (3, z, y, x), voxels, from fixed to moving; in the symmetric variant (6, z, y, x), from the middle to both.
@@ -149,12 +155,11 @@ class _Descent(Registration):
                 self._keep(field, data.grid, alignment)
             seen, features, weights = self._sides(data, fixed, field)
             if unit is None:
-                unit = _unrelated(seen, features, weights)
+                unit = _unrelated(seen.values, features.values, weights)
                 wanted = float(at_lattice(self._wanted(data), parameters.window).sum())
             step, _, residual = descent_step(seen, features, regularity, weights)
             # Voxels whose partner is not in the moving image count as unrelated: to leave it is no way to agree.
-            counted = at_lattice(weights, parameters.window)
-            energy = (float((residual * counted).sum()) / unit + wanted - float(counted.sum())) / max(wanted, 1.0)
+            energy = (float((residual * weights).sum()) / unit + wanted - float(weights.sum())) / max(wanted, 1.0)
             first = energy if first is None else first
             waited = 0 if energy < best[0] * (1.0 - _GAIN) else waited + 1
             best = min(best, (energy, field), key=lambda entry: entry[0])
@@ -178,22 +183,24 @@ class _Descent(Registration):
         return field
 
     def _sides(
-        self, data: LevelData, fixed: torch.Tensor, field: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Features of the fixed and of the moving side as the field shows them, and what each voxel counts (z, y, x)."""
+        self, data: LevelData, fixed: Lookup | Neighbourhood, field: torch.Tensor
+    ) -> tuple[Neighbourhood, Neighbourhood, torch.Tensor]:
+        """Features of the fixed and of the moving side as the field shows them, and what each voxel counts, where steps look."""
+        window = self._parameters.window
         # Both sides alike in the symmetric variant: features of either image, warped.
-        features, known, mask = data.warped(field[-3:], anew=not self._parameters.symmetric)
+        features, known, mask = data.seen(field[-3:], window, anew=not self._parameters.symmetric)
         weights = (known > 0.5).to(field.dtype)
         if mask is not None:
             weights = weights * mask
         if not self._parameters.symmetric:
-            return fixed, features, weights if data.fixed_mask is None else weights * data.fixed_mask
+            return fixed, features, weights if data.fixed_mask is None else weights * at_lattice(data.fixed_mask, window)
         place = identity(field.shape[1:], field) + field[:3]
+        looked_at = at_lattice(place, window)
         for axis, size in enumerate(field.shape[:0:-1]):
-            weights = weights * ((place[axis] >= -0.5) & (place[axis] <= size - 0.5))
+            weights = weights * ((looked_at[axis] >= -0.5) & (looked_at[axis] <= size - 0.5))
         if data.fixed_mask is not None:
-            weights = weights * sample(data.fixed_mask[None], place)[0]
-        return sample(fixed, place), features, weights
+            weights = weights * sample(data.fixed_mask[None], looked_at)[0]
+        return Neighbourhood.sampled(fixed, place, window), features, weights
 
     def _wanted(self, data: LevelData) -> torch.Tensor:
         """What each voxel of the fixed image would count if all of the moving one were known (z, y, x)."""

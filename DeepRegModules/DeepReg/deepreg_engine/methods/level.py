@@ -18,9 +18,10 @@ from deepreg_engine.features.extractors import Extractor, balanced, parts_of
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value
-from deepreg_engine.geometry.sampling import identity, sample
+from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import covered, draw
 from deepreg_engine.methods.affine import without_padding
+from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
 # A share of what is known that is all of it.
 _WHOLE = 0.999
@@ -88,7 +89,7 @@ class LevelData:
         self._moving[1:] *= inner
         self.has_moving_mask = moving_mask is not None
         self._fixed_features: torch.Tensor | None = None
-        self._moving_features: list[torch.Tensor | None] = [None] * len(self._parts)
+        self._moving_features: list[Lookup | None] = [None] * len(self._parts)
 
     @property
     def spacing(self) -> float:
@@ -119,21 +120,47 @@ class LevelData:
         """The share in which the moving image is known, seen through a field (z, y, x)."""
         return sample(self._moving[1:2], self._places(field))[0]
 
-    def warped(self, field: torch.Tensor, padding: int = 0, anew: bool = True) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def warped(self, field: torch.Tensor, padding: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """The moving side seen through a field; beyond its faces the moving image goes on as it is at them.
 
         Args:
             field: (3, z, y, x), voxels; it goes on beyond the grid with its values at the faces.
             padding: voxels beyond the grid on each side that are wanted too.
-            anew: whether features that follow the warp are computed anew; else those of the unwarped image are warped.
 
         Returns:
             Features (C, z, y, x); the share in which the moving image is known (z, y, x); and its mask, if there is one.
         """
         index = self._places(field, padding)
         values = sample(self._moving, index)
-        features = self._warped_features(values[0], index) if anew else self._together([sample(self._unwarped(n), index) for n in range(len(self._parts))])
+        features = self._warped_features(values[0], index)
         return features, values[1], values[2] if self.has_moving_mask else None
+
+    def seen(
+        self, field: torch.Tensor, stride: int, anew: bool = True
+    ) -> tuple[Neighbourhood, torch.Tensor, torch.Tensor | None]:
+        """The moving side seen through a field at every so manieth voxel, with what changes around it.
+
+        Args:
+            field: (3, z, y, x), voxels.
+            stride: distance of the voxels that are looked at.
+            anew: whether features that follow the warp are computed anew; else those of the unwarped image are warped.
+
+        Returns:
+            Features; and there the share in which the moving image is known, and its mask, if there is one.
+        """
+        index = self._places(field)
+        parts, image = [], None
+        for number, part in enumerate(self._moving_parts):
+            if anew and part.follows_warp:
+                image = sample(self._moving[:1], index)[0] if image is None else image
+                parts.append(Neighbourhood.of(part(image, self.spacing), stride))
+            else:
+                parts.append(Neighbourhood.sampled(self._unwarped(number), index, stride))
+        if len(parts) > 1:
+            self.fixed_features()  # it says how much of each part counts
+        every = slice(None, None, stride)
+        values = sample(self._moving[1:], index[:, every, every, every])
+        return Neighbourhood.joined(parts, self._scales), values[0], values[1] if self.has_moving_mask else None
 
     def fitted(self, field: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """The moving side seen through a field, as :meth:`warped`, with the better guess at what lies beyond the moving image.
@@ -172,7 +199,7 @@ class LevelData:
     def _warped_features(self, image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         found = []
         for number, part in enumerate(self._moving_parts):
-            found.append(part(image, self.spacing) if part.follows_warp else sample(self._unwarped(number), index))
+            found.append(part(image, self.spacing) if part.follows_warp else self._unwarped(number).sample(index))
         return self._together(found)
 
     def _together(self, parts: list[torch.Tensor]) -> torch.Tensor:
@@ -182,11 +209,12 @@ class LevelData:
         self.fixed_features()
         return torch.cat([part * scale for part, scale in zip(parts, self._scales)])
 
-    def _unwarped(self, number: int) -> torch.Tensor:
+    def _unwarped(self, number: int) -> Lookup:
         """Features of the moving image in its frame (C, z, y, x), by one of the parts."""
         if self._moving_features[number] is None:
             finer, part = self._finer_moving[number], self._moving_parts[number]
-            self._moving_features[number] = part(self._moving[0], self.spacing) if finer is None else finer.features(part)
+            features = part(self._moving[0], self.spacing) if finer is None else finer.features(part)
+            self._moving_features[number] = Lookup(features)
             self._finer_moving[number] = None
         return self._moving_features[number]
 

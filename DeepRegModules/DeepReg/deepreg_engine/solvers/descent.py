@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepreg_engine.geometry.sampling import compose, identity, sample, separable
-from deepreg_engine.solvers.gauss_newton import control_shape, normal_equations, robust_weights, spread
+from deepreg_engine.solvers.gauss_newton import control_shape, equations_at, robust_weights, spread
+from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
 # Gaussians reach so many standard deviations.
 _REACH = 3.0
@@ -50,29 +51,32 @@ class Regularity:
     robustness: float = 0.0
 
 
-def descent_step(fixed: Tensor, moving: Tensor, regularity: Regularity, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def descent_step(
+    fixed: Tensor | Neighbourhood, moving: Tensor | Neighbourhood, regularity: Regularity, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """The step of one iteration, before it is smoothed.
 
     Args:
-        fixed: features F (C, z, y, x).
-        moving: features of the moving image as the present field shows them (C, z, y, x).
+        fixed: features F (C, z, y, x), or what is looked at of them.
+        moving: features of the moving image as the present field shows them (C, z, y, x), or what is looked at of them.
         regularity: see :class:`Regularity`.
-        weights: w of each voxel (z, y, x), not negative; 1 by default.
+        weights: w, not negative, of each voxel (z, y, x) or of those that are looked at; 1 by default.
 
     Returns:
         s (3, Kz, Ky, Kx) in voxels, components x, y, z, at control points ``window`` voxels apart; the curvature sum w J J^T of
         each (6, Kz, Ky, Kx); and the mean squared residual of every ``window``-th voxel along each axis.
     """
     window = regularity.window
-    system, force, residual = normal_equations(fixed, moving, window)
-    trust = None if weights is None else at_lattice(weights, window)
+    fixed, moving = (side if isinstance(side, Neighbourhood) else Neighbourhood.of(side, window) for side in (fixed, moving))
+    system, force, residual = equations_at(fixed, moving)
+    trust = weights if weights is None or weights.shape == residual.shape else at_lattice(weights, window)
     if regularity.robustness > 0:
         robust = robust_weights(residual, regularity.robustness)
         trust = robust if trust is None else robust * trust
     gathered = torch.cat([system, force])
     if trust is not None:
         gathered = gathered * trust
-    gathered = smooth(_covering(gathered, fixed.shape[1:], window), regularity.spread / window)
+    gathered = smooth(_covering(gathered, fixed.shape, window), regularity.spread / window)
     system, force = gathered[:6], gathered[6:]
     curvature = (system[0] + system[3] + system[5]).mean().detach() / 3.0
     return solve(system, force, regularity.damping * curvature + _LEAST), system, residual

@@ -16,6 +16,7 @@ import math
 import torch
 
 from deepreg_engine.geometry.sampling import separable
+from deepreg_engine.solvers.neighbourhood import Neighbourhood
 from deepreg_engine.solvers.smoothness import bending_gradient, smooth_field
 
 # Voxels of one slab, all channels: so that a slab stays in the cache through the whole of its sums.
@@ -24,83 +25,81 @@ _SLAB_VALUES_ELSEWHERE = 1 << 27
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
-def normal_equations(fixed: torch.Tensor, moving: torch.Tensor, stride: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def normal_equations(fixed: torch.Tensor, moving: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The local systems of two feature volumes on one grid.
 
     Args:
         fixed: F (C, z, y, x).
         moving: M, already warped, (C, z, y, x).
-        stride: every so manieth voxel along each axis is looked at, from the first on; its neighbours are the next voxels, as ever.
 
     Returns:
         H (6, z, y, x), the entries xx, xy, xz, yy, yz, zz, per voxel squared; b (3, z, y, x); and the mean squared residual
-        (z, y, x); with a stride at ceil(n / stride) places along each axis.
+        (z, y, x).
     """
     depth = fixed.shape[1]
-    limit = _SLAB_VALUES.get(fixed.device.type, _SLAB_VALUES_ELSEWHERE)
-    step = max(1, limit // max(1, fixed[:, 0].numel())) * stride
-    if torch.is_grad_enabled() and (fixed.requires_grad or moving.requires_grad):
-        step = depth
+    step = _slices_of_a_slab(fixed, moving)
     parts = []
     for start in range(0, depth, step):
         stop = min(start + step, depth)
         low, high = max(start - 1, 0), min(stop + 1, depth)
-        parts.append(_slab_equations(fixed[:, low:high], moving[:, low:high], start - low, stop - low, stride))
+        parts.append(_slab_equations(fixed[:, low:high], moving[:, low:high], start - low, stop - low))
+    return _together(parts)
+
+
+def equations_at(fixed: Neighbourhood, moving: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The local systems at the voxels that are looked at, as :func:`normal_equations`."""
+    values = fixed.values, moving.values
+    depth = values[0].shape[1]
+    step = _slices_of_a_slab(*values)
+    parts = []
+    for start in range(0, depth, step):
+        slab = slice(start, min(start + step, depth))
+        gradients = [one[:, slab] + other[:, slab] for one, other in zip(fixed.slopes, moving.slopes)]
+        parts.append(_equations(gradients, values[0][:, slab] - values[1][:, slab]))
+    return _together(parts)
+
+
+def _slices_of_a_slab(fixed: torch.Tensor, moving: torch.Tensor) -> int:
+    """Slices of a slab that stays in the cache; all where gradients are recorded."""
+    if torch.is_grad_enabled() and (fixed.requires_grad or moving.requires_grad):
+        return fixed.shape[1]
+    limit = _SLAB_VALUES.get(fixed.device.type, _SLAB_VALUES_ELSEWHERE)
+    return max(1, limit // max(1, fixed[:, 0].numel()))
+
+
+def _together(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     system, residual = (torch.cat(pieces, dim=axis) for pieces, axis in zip(zip(*parts), (1, 0)))
     return system[:6], system[6:], residual
 
 
-def _slab_equations(
-    fixed: torch.Tensor, moving: torch.Tensor, start: int, stop: int, stride: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """H and b (9, z, y, x), and the residual, of every ``stride``-th of the slices start .. stop of a slab with its neighbours."""
-    every = slice(None, None, stride)
-    slices = slice(start, stop, stride)
-    inner = fixed[:, slices] + moving[:, slices]
-    residual = fixed[:, slices, every, every] - moving[:, slices, every, every]
-    # Central differences of the mean of both: (b - a) / 2 of a sum of two images is a quarter of it.
-    gradients = [
-        _central(inner[:, :, every], 3, every),
-        _central(inner[..., every], 2, every),
-        # Between looked-at slices lie others, of which a sum would be computed for nothing.
-        _central(fixed + moving, 1, slices) if stride == 1 else _central(fixed[..., every, every], 1, slices, moving[..., every, every]),
-    ]
-    channels = fixed.shape[0]
+def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """H and b (9, z, y, x), and the residual, of the slices start .. stop of a slab with its neighbours."""
+    both = fixed + moving
+    inner = both[:, start:stop]
+    gradients = [_central(inner, 3), _central(inner, 2), _central(both, 1)[:, start:stop]]
+    return _equations(gradients, fixed[:, start:stop] - moving[:, start:stop])
+
+
+def _equations(gradients: list[torch.Tensor], residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """H and b (9, z, y, x), and the mean squared residual.
+
+    Args:
+        gradients: along x, y and z, four times the mean one of both images: (b - a) / 2 of the sum of two images is a quarter of it.
+        residual: F - M (C, z, y, x).
+    """
+    channels = residual.shape[0]
     entries = [(gradients[i] * gradients[j]).sum(0) * (1.0 / (16.0 * channels)) for i, j in _PAIRS]
     entries += [(gradients[i] * residual).sum(0) * (1.0 / (4.0 * channels)) for i in range(3)]
     return torch.stack(entries), residual.square().mean(0)
 
 
-def _central(volume: torch.Tensor, axis: int, wanted: slice, other: torch.Tensor | None = None) -> torch.Tensor:
-    """Difference of the two neighbours along an axis (twice the derivative) at the wanted voxels; at the faces twice the one-sided one.
-
-    Args:
-        volume: (C, z, y, x).
-        axis: 1, 2 or 3.
-        wanted: voxels along the axis.
-        other: a second volume that is added to it.
-    """
+def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
+    """Difference of the two neighbours along an axis (twice the derivative) of a volume (C, z, y, x); at the faces twice the one-sided one."""
     count = volume.shape[axis]
-    start, stop, stride = wanted.indices(count)
-    places = range(start, stop, stride)
     if count < 2:
         return torch.zeros_like(volume)
-    # Inner voxels as slices; the faces, if they are wanted, one by one.
-    inner = [place for place in places if 0 < place < count - 1]
-    along = (slice(None),) * axis
-    pieces = []
-
-    def difference(after: slice, before: slice) -> torch.Tensor:
-        found = volume[(*along, after)] - volume[(*along, before)]
-        return found if other is None else found.add_(other[(*along, after)]).sub_(other[(*along, before)])
-
-    if places[0] == 0:
-        pieces.append(2.0 * difference(slice(1, 2), slice(0, 1)))
-    if inner:
-        pieces.append(difference(*(slice(inner[0] + shift, inner[-1] + shift + 1, stride) for shift in (1, -1))))
-    if places[-1] == count - 1:
-        pieces.append(2.0 * difference(slice(count - 1, count), slice(count - 2, count - 1)))
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, axis)
+    first, last = (2.0 * (volume.narrow(axis, place + 1, 1) - volume.narrow(axis, place, 1)) for place in (0, count - 2))
+    return torch.cat([first, volume.narrow(axis, 2, count - 2) - volume.narrow(axis, 0, count - 2), last], axis)
 
 
 def robust_weights(residual: torch.Tensor, scale: float) -> torch.Tensor:
