@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="also run the peers that can be imported by --peer-python")
     parser.add_argument("--peer-python", default=sys.executable, help="Python in which the peers are installed")
     parser.add_argument("--set", action="append", default=[], help="parameter of the Dense method, as for register dense")
+    parser.add_argument("--preset", default="", help="preset for all pairs, instead of the one that suits each")
     parser.add_argument("--overlap", action="store_true", help="also two people: liver Dice of example_ct and chaos_ct3_3mm")
     parser.add_argument("--json", type=Path, help="write all figures there")
     options = parser.parse_args()
@@ -106,7 +107,7 @@ def _run(method: str, pair: KnownPair, fixed: str, moving: str, out: str, option
     if method == "dense":
         settings = [part for setting in options.set for part in ("--set", setting)]
         command = [sys.executable, "-m", "deepreg_engine", "register", "dense", "--fixed", fixed, "--moving", moving, "--quiet",
-                   "--preset", pair.recipe.preset, "--transform", out, *settings]
+                   "--preset", options.preset or pair.recipe.preset, "--transform", out, *settings]
     else:
         command = [options.peer_python, str(HERE / "peers.py"), method, fixed, moving, out]
     # In the folder of the pair: elastix writes a file where it runs.
@@ -121,8 +122,10 @@ def _warm_seconds(pair: KnownPair, fixed: str, moving: str, out: str, options: a
     """Seconds of a registration from files to files in this process."""
     import torch  # noqa: F401 - loaded before the clock starts
 
-    parameters = chosen_parameters(pair.recipe.preset, options.set, None, None)
-    request = DenseRequest(fixed=fixed, moving=moving, transform=out, preset=pair.recipe.preset, parameters=parameters)
+    preset = options.preset or pair.recipe.preset
+    request = DenseRequest(
+        fixed=fixed, moving=moving, transform=out, preset=preset, parameters=chosen_parameters(preset, options.set, None, None)
+    )
     begun = time.perf_counter()
     run_dense(request, lambda share, stage: None)
     return time.perf_counter() - begun

@@ -61,6 +61,29 @@ def test_a_known_deformation_of_a_real_scan_is_recovered(shared_data, scan, obli
     assert result.notes == []
 
 
+def test_learned_self_similarity_is_finer_than_mind(shared_data):
+    """Two contrasts of a head by descent; and a body at the coarse voxels of the quick preview. Both under known deformations."""
+    from deepreg_engine.methods.descent import register_descent
+    from deepreg_engine.methods.descent_parameters import descent_preset
+
+    try:
+        head, body = make_pair("T2 to T1", shared_data, 0), make_pair("example_ct", shared_data, 0)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
+    preset = descent_preset("brain-mr").parameters
+    assert preset.features == "self-similarity"
+    coarse = preset.replaced({"working_spacing": 1.6})
+    learned, mind = (
+        head.error(register_descent(DenseInput(head.fixed, head.moving), coarse.replaced({"features": name}), "cpu").field)
+        for name in (preset.features, "mind")
+    )
+    assert learned < 0.97 * mind < 1.5
+    learned, mind = (
+        body.error(register(body.fixed, body.moving, "quick", refinement_features=name).field) for name in ("self-similarity", "mind")
+    )
+    assert learned < 0.9 * mind < 2.5
+
+
 def test_two_dates_of_one_patient_come_together(shared_data):
     """A brain tumour at two dates, voxels of 5 mm, other contrast."""
     fixed, moving = (read_image(path) for path in need(*(shared_data / "brain" / f"MRBrainTumor{n}.nii.gz" for n in (1, 2))))

@@ -553,6 +553,11 @@ def test_models_are_exported_with_their_card_and_imported(app, hands, estimated,
     assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network" and ui.startComboBox.findData(
         "my-descent-2"
     ) > 0
+    # Of those that are what learns: the numbers of a self-similarity are no weights of a network.
+    assert ui.startComboBox.findData("any-contrast") > 0 and ui.startComboBox.findData("self-similarity") < 0
+    estimated.panel.node.descent.network = "similarity"
+    app.wait_for(lambda: ui.startComboBox.findData("self-similarity") > 0, 5)
+    assert ui.startComboBox.findData("any-contrast") < 0
     (tmp_path / "bad.safetensors").write_bytes(b"nonsense")
     app.app.commandOptions().testingEnabled = False
     import qt

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from deepreg_engine.methods.parameters import SHIPPED_FEATURES
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import snapshot, worldGeometry
 
-_CHANNELS = {"mind": 12, "intensity": 1}
+_CHANNELS = {SHIPPED_FEATURES: 12, "mind": 12, "intensity": 1}
 # Of networks: the widest of the published ones.
 _NETWORK_CHANNELS = 24
 _DESCENT_CHANNELS = 12

@@ -11,9 +11,15 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_engine.methods.parameters import SHIPPED_FEATURES
 from deepreg_slicer.signals import Signal
 
-_FORMULAS = (("mind", "MIND (any contrast)"), ("intensity", "intensity (same contrast)"))
+#: Name and title of features that are the same formula for all images; the numbers of the second are learned.
+FORMULAS = (
+    ("mind", "MIND (any contrast)"),
+    (SHIPPED_FEATURES, "self-similarity (learned, any contrast)"),
+    ("intensity", "intensity (same contrast)"),
+)
 _LARGEST_HEADER = 10_000_000
 #: Emitted when a model of the user's own has come or gone: all choosers offer what there is then.
 modelsChanged = Signal()
@@ -62,7 +68,7 @@ class FeatureChooser:
     Signals: ``changed(name)``, when the user has chosen.
     """
 
-    def __init__(self, method: str, formulas: tuple[tuple[str, str], ...] = _FORMULAS) -> None:
+    def __init__(self, method: str, formulas: tuple[tuple[str, str], ...] = FORMULAS) -> None:
         self.changed = Signal()
         self.widget = qt.QComboBox()
         self.widget.objectName = "featuresParameter"

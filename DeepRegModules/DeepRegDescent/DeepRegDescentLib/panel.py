@@ -8,19 +8,17 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, SHIPPED_FEATURES, DescentParameters
+from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, SHIPPED_NETWORK, DescentParameters
 from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.estimate import descentMemory
-from deepreg_slicer.feature_chooser import FeatureChooser
+from deepreg_slicer.feature_chooser import FORMULAS, FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.registration import Registration, Request, Result, inScene
 from DeepRegDescentLib import energy, iterations
 from DeepRegDescentLib.parameters import descentInputs, descentOutputs
 from DeepRegDescentLib.registration import FEATURES, DescentRegistration, DescentRequest
 
-# Features that are the same formula for all images.
-_FORMULAS = ("mind", "intensity")
 # Pixels, of the box with the speed.
 _LEAST_WIDTH = 70
 _MODALITIES = (
@@ -64,8 +62,8 @@ class DescentPanel(MethodPanel):
         return super().outputWidgets(name)
 
     def _featureChooser(self) -> FeatureChooser:
-        formulas = (("mind", _("MIND (any contrast)")), (SHIPPED_FEATURES, _("any-contrast (network)")), ("intensity", _("intensity (same contrast)")))
-        return FeatureChooser(self.operation, formulas)
+        mind, similarity, intensity = FORMULAS
+        return FeatureChooser(self.operation, (mind, similarity, (SHIPPED_NETWORK, _("any-contrast (network)")), intensity))
 
     def _makePlayers(self) -> list[Any]:
         """The application's own widgets for sequences: a slider, and buttons to play."""
@@ -107,7 +105,7 @@ class DescentPanel(MethodPanel):
     def _onNodeModified(self, *arguments: Any) -> None:
         if self.node is None or self._updating:
             return
-        network = self.node.parameters.features not in _FORMULAS
+        network = self.node.parameters.features not in dict(FORMULAS)
         for name, box in self.modalities.items():
             box.show(getattr(self.node.parameters, name))
             box.widget.setEnabled(network)

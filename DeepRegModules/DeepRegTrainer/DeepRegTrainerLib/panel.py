@@ -269,7 +269,7 @@ class TrainerPanel:
     def _showStart(self) -> None:
         """Models of the method to begin with."""
         box, name = self.ui.startComboBox, self.node.start
-        offered = ["", *models.namesOfModels(self.method.architecture)]
+        offered = ["", *models.namesOfModels(self.method.architectureOf(self.values()))]
         offered += [name] if name not in offered else []
         if [str(box.itemData(number) or "") for number in range(box.count)] != offered:
             box.clear()

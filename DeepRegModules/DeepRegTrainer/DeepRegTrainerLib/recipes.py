@@ -38,7 +38,7 @@ class Method:
         title: as shown.
         help: what is learned from what.
         options: the engine's class of options.
-        architecture: of the network that is trained: a training can begin with models of that kind.
+        architecture: of the network that is trained, unless an option says which.
         ofPoints: whether it learns from keypoints instead of labelled scans.
     """
 
@@ -48,6 +48,10 @@ class Method:
     options: type
     architecture: str
     ofPoints: bool = False
+
+    def architectureOf(self, values: dict) -> str:
+        """Of the network that these options train: a training can begin with models of that kind."""
+        return f"{values['network']}-net" if "network" in values else self.architecture
 
     @property
     def hasSpacing(self) -> bool:

@@ -13,7 +13,7 @@ from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, add_image, check_intensities, read_volume
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.methods.descent_parameters import MODALITIES, SHIPPED_FEATURES, DescentParameters
+from deepreg_engine.methods.descent_parameters import MODALITIES, SHIPPED_NETWORK, DescentParameters
 from deepreg_engine.methods.parameters import DEVICES
 
 _ABOUT = """
@@ -37,7 +37,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--modality", choices=MODALITIES, default="auto", metavar="WHAT", help=f"what it is: {', '.join(MODALITIES)} (default: auto)")
     parser.add_argument("--second", metavar="J", help="another image, for the same colours")
     parser.add_argument("--second-modality", choices=MODALITIES, default="auto", metavar="WHAT", help="what that is (default: auto)")
-    default = SHIPPED_FEATURES
+    default = SHIPPED_NETWORK
     parser.add_argument("--features", default=default, metavar="NAME", help=f"mind, intensity, or a model's name or file (default: {default})")
     parser.add_argument("--spacing", type=_spacing, metavar="MM", help="voxel size at which they are computed (default: the image's finest)")
     about = f"where to compute: {', '.join(DEVICES)} (default: auto)"

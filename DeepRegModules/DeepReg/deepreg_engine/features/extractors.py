@@ -17,6 +17,7 @@ from deepreg_engine.features.contrast_net import ContrastNet, guess_modality, st
 from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.obelisk import Obelisk
+from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.geometry.sampling import sample
 
 
@@ -142,6 +143,28 @@ class ContrastFeatures:
         stem = stem_for(modality, self._network.modalities)
         image = standard_intensities(volume, modality if modality == stem else "other")
         return self._network.to(volume.device)(image[None, None], stem)[0]
+
+
+class SimilarityFeatures:
+    """Self-similarity with learned numbers, see :class:`SimilarityNet`.
+
+    Args:
+        network: the numbers.
+        name: of the model.
+    """
+
+    follows_warp = True
+    finest = 0.0
+    channels = SimilarityNet.channels
+    reach = SimilarityNet.reach
+
+    def __init__(self, network: SimilarityNet, name: str) -> None:
+        self._network = network
+        self.name = name
+
+    @torch.no_grad()
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        return self._network.to(volume.device)(volume[None, None])[0]
 
 
 class ContextFeatures:

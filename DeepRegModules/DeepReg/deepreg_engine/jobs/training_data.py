@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Fewer scans teach a network these people, not their organs.
 _LEAST = {"dense": 2, "descent": 4, "points": 1}
-_ARCHITECTURES = {"dense": "context-net", "descent": "contrast-net", "points": "edge-conv"}
+_ARCHITECTURES = {"dense": "context-net", "points": "edge-conv"}
 _SPACING, _POINT_SPACING = 2.0, (1.0, 1.0, 1.0)
 # More labels than this make the loss slow; the rarest are left out.
 _MOST_LABELS = 60
@@ -99,7 +99,7 @@ def gather(request: TrainingRequest, options: Parameters, tell: Callable[[float,
         raise InputError("no scan is left to learn from", "leave out fewer")
     if not made_up and people < _LEAST[request.method]:
         raise InputError(f"{people} scans are too few to learn from", f"give at least {_LEAST[request.method]}")
-    gathered = Gathered(_ARCHITECTURES[request.method])
+    gathered = Gathered(_ARCHITECTURES.get(request.method) or f"{options.network}-net")
     if request.method == "points":
         _gather_points(entries, request, gathered)
     else:
@@ -226,11 +226,11 @@ def start_network(request: TrainingRequest, options: Parameters) -> Any:
     import torch
 
     from deepreg_engine.features.context_net import ContextNet
-    from deepreg_engine.features.contrast_net import ContrastNet
+    from deepreg_engine.learning.descent_training import DESCENT_NETWORKS
     from deepreg_engine.models.card import read_weights
     from deepreg_engine.models.store import find_model
 
-    kind = {"dense": ContextNet, "descent": ContrastNet}[request.method]
+    kind = ContextNet if request.method == "dense" else DESCENT_NETWORKS[options.network]
     return kind.from_state({name: torch.from_numpy(array.copy()) for name, array in read_weights(find_model(request.start).path).items()})
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from deepreg_engine.features.contrast_net import ContrastNet
+from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.learning.contrast_examples import Example, Looks
 from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
 from deepreg_engine.learning.course import Course, Places, Trained, repeatable
@@ -22,6 +23,8 @@ from deepreg_engine.learning.options import DescentTraining
 from deepreg_engine.learning.supply import in_order
 from deepreg_engine.solvers.descent import descend
 
+# What can learn, by the name that options give it.
+DESCENT_NETWORKS = {"contrast": ContrastNet, "similarity": SimilarityNet}
 # Patients of the phantoms that are learned from; those of demonstrations and tests are numbered lower.
 _FIRST_PATIENT = 1000
 # Random shapes are made in a cube so many times as wide as an example.
@@ -86,7 +89,7 @@ def train_descent(
     modalities: tuple[str, ...] = ("ct", "mr", "other"),
     device: torch.device | None = None,
     places: Places | None = None,
-    start: ContrastNet | None = None,
+    start: ContrastNet | SimilarityNet | None = None,
     workers: int = 1,
     keep_every: int = 500,
     held_out: Material | None = None,
@@ -112,7 +115,7 @@ def train_descent(
     phantoms = phantom_scenes(options.phantoms, _FIRST_PATIENT, lambda share: places.tell(0.0, f"making phantoms, {share:.0%}")) if options.phantoms else []
     with repeatable(device):
         torch.manual_seed(options.seed)
-        network = (start or ContrastNet(modalities, options.width, options.channels)).to(device).train()
+        network = (start or _new_network(modalities, options)).to(device).train()
         optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.1)
         parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
@@ -131,8 +134,12 @@ def train_descent(
     return course.result()
 
 
+def _new_network(modalities: tuple[str, ...], options: DescentTraining) -> ContrastNet | SimilarityNet:
+    return SimilarityNet(modalities) if options.network == "similarity" else ContrastNet(modalities, options.width, options.channels)
+
+
 def _learn(
-    network: ContrastNet, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float, ahead: int = 0
+    network: ContrastNet | SimilarityNet, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float, ahead: int = 0
 ) -> dict[str, float]:
     """One step; returns figures to log."""
     fixed, moving = features(network, example)
@@ -173,7 +180,7 @@ def _losses(
 
 
 @torch.no_grad()
-def validate(network: ContrastNet, supply: _Supply, device: torch.device) -> dict[str, float]:
+def validate(network: ContrastNet | SimilarityNet, supply: _Supply, device: torch.device) -> dict[str, float]:
     """Mean figures over a supply's examples."""
     sums: dict[str, list[float]] = {}
     for number in range(len(supply)):

@@ -20,14 +20,23 @@ class PointTraining(Parameters):
     seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)
 
 
+# What can learn features for the Descent method.
+NETWORKS = ("contrast", "similarity")
+
+
 @dataclass(frozen=True)
 class DescentTraining(Parameters):
     """How features of images for iterative descent are trained."""
 
     steps: int = parameter(3600, "steps, one example each", minimum=1, maximum=1_000_000)
     rate: float = parameter(2e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
-    width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
-    channels: int = parameter(12, "features", minimum=3, maximum=64)
+    network: str = parameter(
+        "contrast",
+        "what learns: contrast, a network that looks around; or similarity, a descriptor like MIND whose few numbers are learned, for the last millimetre",
+        choices=NETWORKS,
+    )
+    width: int = parameter(16, "channels of the hidden layers of a contrast network", minimum=4, maximum=128)
+    channels: int = parameter(12, "features of a contrast network", minimum=3, maximum=64)
     size: int = parameter(40, "edge of the cubes that are learned from", unit="voxels", minimum=24, maximum=160)
     states: int = parameter(2, "places of the descent from which each example is looked at", minimum=1, maximum=16)
     motion: float = parameter(4.0, "largest amplitude of the made-up deformations", unit="voxels", minimum=0.5, maximum=40.0)

@@ -6,13 +6,12 @@ import difflib
 from dataclasses import dataclass
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import INITIALS, Parameters, parameter
+from deepreg_engine.methods.parameters import INITIALS, SHIPPED_FEATURES, Parameters, parameter
 
 # What an image can be said to be; each has its first layers in a network. "auto" looks at the intensities.
 MODALITIES = ("auto", "ct", "mr", "other")
-DEFAULT_DESCENT_FEATURES = "mind"
 # The network that comes with the engine.
-SHIPPED_FEATURES = "any-contrast"
+SHIPPED_NETWORK = "any-contrast"
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class DescentParameters(Parameters):
         group="Alignment",
     )
     features: str = parameter(
-        DEFAULT_DESCENT_FEATURES,
-        "what is compared: mind (any contrast), the name or file of a model such as any-contrast, or intensity (same contrast)",
+        "mind",
+        "what is compared: mind (a formula, any contrast), self-similarity (learned, any contrast), intensity (same contrast), or the name or file of a model such as any-contrast",
         group="Features",
     )
     fixed_modality: str = parameter(
@@ -92,7 +91,14 @@ DESCENT_PRESETS = (
         "Brain MR, other contrast",
         "two MR contrasts of a head, such as T1 with T2 or FLAIR: found to a fraction of a millimetre",
         DescentParameters(
-            mind_dilation=1, working_spacing=1.0, iterations=27, window_spread=8.0, fluid=3.0, elastic=0.5, robustness=1.0
+            features=SHIPPED_FEATURES,
+            mind_dilation=1,
+            working_spacing=1.0,
+            iterations=27,
+            window_spread=8.0,
+            fluid=3.0,
+            elastic=0.5,
+            robustness=1.0,
         ),
     ),
     DescentPreset(

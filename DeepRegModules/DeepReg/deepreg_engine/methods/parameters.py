@@ -131,6 +131,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
 
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+#: The model that comes with the engine and serves any contrast.
+SHIPPED_FEATURES = "self-similarity"
 INITIALS = ("none", "geometry", "mass", "rigid", "affine")
 
 
@@ -145,10 +147,15 @@ class DenseParameters(Parameters):
         group="Alignment",
     )
     features: str = parameter(
-        "mind", "what is compared: mind (any contrast), intensity (same contrast), or the name or file of a model", group="Features"
+        "mind",
+        "what is compared: mind (a formula, any contrast), self-similarity (learned, any contrast), intensity (same contrast), or the name or file of a model",
+        group="Features",
     )
     refinement_features: str = parameter(
-        "same", "what the refinement compares: the same, or mind or intensity", choices=("same", "mind", "intensity"), group="Features"
+        "same",
+        "what the refinement compares: the same, or self-similarity, mind or intensity",
+        choices=("same", SHIPPED_FEATURES, "mind", "intensity"),
+        group="Features",
     )
     mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
     mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is imported only where features are made
 
 HANDCRAFTED = ("mind", "intensity")
 # Architectures whose features are volumes.
-_OF_IMAGES = ("obelisk", "contrast-net", "context-net")
+_OF_IMAGES = ("obelisk", "contrast-net", "context-net", "similarity-net")
 
 
 class FeatureParameters(Protocol):
@@ -178,6 +178,11 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         network = ContrastNet.from_state(weights)
         sides = (getattr(parameters, f"{side}_modality", "auto") for side in ("fixed", "moving"))
         return tuple(ContrastFeatures(network, model.card.name, modality) for modality in sides)
+    if model.card.architecture == "similarity-net":
+        from deepreg_engine.features.extractors import SimilarityFeatures
+        from deepreg_engine.features.similarity_net import SimilarityNet
+
+        return (SimilarityFeatures(SimilarityNet.from_state(weights), model.card.name),) * 2
     settings = model.card.settings
     if model.card.architecture == "context-net":
         from deepreg_engine.features.context_net import ContextNet
