@@ -101,11 +101,8 @@ class _Descent(Registration):
             data = self._data(grid, alignment)
             field = onto(field, old, grid, self._device)
             old = grid
+            fixed = data.fixed_lookup() if self._parameters.symmetric else data.fixed_seen(self._parameters.window)
             data.prepare()
-            if self._parameters.symmetric:
-                fixed = Lookup(data.fixed_features())
-            else:
-                fixed = Neighbourhood.of(data.fixed_features(), self._parameters.window)
             self._clock.add("features", begun)
             field = self._descend(number, data, fixed, field, alignment)
         begun = time.perf_counter()

@@ -66,6 +66,7 @@ class LevelData:
         self._parts, self._moving_parts = parts_of(extractor), parts_of(self._moving_extractor)
         # Of features that are joined: what makes each part count alike, on both sides.
         self._scales = [1.0] * len(self._parts)
+        self._balanced = len(self._parts) == 1
         self.fixed = draw(without_padding(fixed), grid).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid).to(device)
         # What features need that look at finer voxels than these.
@@ -105,13 +106,26 @@ class LevelData:
                 if len(self._parts) > 1:
                     features, self._scales[number] = balanced(features)
                 found.append(features)
+            self._balanced = True
             self._fixed_features = found[0] if len(found) == 1 else torch.cat(found)
             self._finer_fixed = [None] * len(self._parts)
         return self._fixed_features
 
+    def fixed_seen(self, stride: int) -> Neighbourhood:
+        """What is looked at of the fixed image's features; the rest of them is let go."""
+        found = Neighbourhood.of(self.fixed_features(), stride)
+        if stride > 1:
+            self._fixed_features = None
+        return found
+
+    def fixed_lookup(self) -> Lookup:
+        """The fixed image's features, to be looked up; they are not kept twice."""
+        found = Lookup(self.fixed_features())
+        self._fixed_features = None
+        return found
+
     def prepare(self) -> None:
-        """Compute what is computed once: features that do not follow the warp."""
-        self.fixed_features()
+        """Compute what is computed once of the moving image: features that do not follow the warp."""
         for number, part in enumerate(self._moving_parts):
             if not part.follows_warp:
                 self._unwarped(number)
@@ -156,8 +170,8 @@ class LevelData:
                 parts.append(Neighbourhood.of(part(image, self.spacing), stride))
             else:
                 parts.append(Neighbourhood.sampled(self._unwarped(number), index, stride))
-        if len(parts) > 1:
-            self.fixed_features()  # it says how much of each part counts
+        if not self._balanced:
+            self.fixed_features()
         every = slice(None, None, stride)
         values = sample(self._moving[1:], index[:, every, every, every])
         return Neighbourhood.joined(parts, self._scales), values[0], values[1] if self.has_moving_mask else None

@@ -61,7 +61,7 @@ class Neighbourhood:
     @classmethod
     def _taken(cls, take: _Take, shape: tuple[int, int, int], stride: int) -> Neighbourhood:
         lattice = (slice(None, None, stride),) * 3
-        values = take(lattice)
+        values = take(lattice).contiguous()  # not a part of a volume that nobody needs any more
         return cls(values, tuple(_slope(take, values, axis, shape[axis], stride) for axis in (2, 1, 0)), shape)
 
 
