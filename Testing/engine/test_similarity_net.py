@@ -11,9 +11,9 @@ from deepreg_engine.features import similarity_net
 from deepreg_engine.features.extractors import SimilarityFeatures
 from deepreg_engine.features.mind import NEIGHBOURS, PAIRS, mind_ssc
 from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
-from deepreg_engine.methods.parameters import DenseParameters
 
 SHAPE = (9, 11, 10)
 
