@@ -67,7 +67,7 @@ def test_what_torch_makes_at_its_first_import_is_not_searched_for_garbage():
     done = subprocess.run([sys.executable, "-c", _IMPORT], env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True)
     enabled, frozen, later = done.stdout.split()
     assert enabled == "True"
-    assert int(frozen) > 80_000
+    assert int(frozen) > 100_000
     assert int(later) <= int(frozen)  # with torch loaded it does nothing: what comes later can be garbage
 
 

@@ -92,7 +92,7 @@ def _corners(index: torch.Tensor, size: tuple[int, int, int]) -> tuple[torch.Ten
     """The eight voxels around places (3, n), held inside a volume of a size x, y, z: their numbers, x fastest, and weights, both (n, 8)."""
     below, after, strides, stride = [], [], [], 1
     for place, count in zip(index, size):
-        place = place.nan_to_num(0.0).clamp(0, count - 1)
+        place = place.nan_to_num(0.0).clamp(0, count - 1)  # what is no number would become a row that does not exist
         first = place.floor().clamp(max=max(count - 2, 0))
         below.append(first.int())
         after.append(place - first)

@@ -170,7 +170,7 @@ class LevelData:
                 parts.append(Neighbourhood.of(part(image, self.spacing), stride))
             else:
                 parts.append(Neighbourhood.sampled(self._unwarped(number), index, stride))
-        if not self._balanced:
+        if not self._balanced:  # the fixed side says how much of each part counts
             self.fixed_features()
         every = slice(None, None, stride)
         values = sample(self._moving[1:], index[:, every, every, every])
