@@ -124,10 +124,11 @@ def time_steps() -> None:
     from deepreg_engine.features.context_net import ContextNet
     from deepreg_engine.learning.dense_loss import class_weights, training_loss
     from deepreg_engine.learning.options import DenseTraining
-    from deepreg_engine.learning.scan_pairs import PairExamples, make_scan
+    from deepreg_engine.learning.scan_pairs import PairExamples
+    from deepreg_engine.learning.training_scans import make_scan
     from deepreg_engine.phantoms.population import make_volunteer
 
-    options = DenseTraining(same=1.0, controls=16, spacing=2.0)
+    options = DenseTraining(network="context", same=1.0, controls=16, spacing=2.0)
     person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)
     labels = sorted(person.label_names)
     scan = make_scan("person", sitk.Cast(person.image, sitk.sitkFloat32), person.labels, "ct", options.spacing, labels)

@@ -32,9 +32,13 @@ if method == "descent":
 else:
     import SimpleITK as sitk
     from deepreg_engine.learning.dense_training import train_dense
+    from deepreg_engine.learning.label_training import train_labels
     from deepreg_engine.learning.options import DenseTraining
-    from deepreg_engine.learning.scan_pairs import make_scan
-    options = DenseTraining(steps=steps, spacing=4.0, controls=6, radius=3, width=8, channels=6)
+    from deepreg_engine.learning.training_scans import make_scan
+    network = "label" if method == "dense" else "context"
+    options = DenseTraining(network=network, steps=steps, spacing=4.0, size=24, controls=6, radius=3, width=8, channels=6)
+    if network == "label":
+        train_dense = train_labels
     scans, labels = [], list(range(1, 7))
     for name in sys.argv[4:]:
         image, map = (sitk.ReadImage(f"{name}_{kind}.nrrd") for kind in ("image", "labels"))
@@ -46,13 +50,13 @@ torch.save(trained.network.state_dict(), folder + "/trained.pt")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--method", choices=("descent", "dense"), default="descent")
+    parser.add_argument("--method", choices=("descent", "dense", "context"), default="descent")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=120)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        scans = _people(folder) if options.method == "dense" else []
+        scans = _people(folder) if options.method != "descent" else []
         whole, disturbed = folder / "whole", folder / "disturbed"
         for each in (whole, disturbed):
             each.mkdir()

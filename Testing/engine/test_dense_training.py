@@ -15,12 +15,13 @@ from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.learning.dense_loss import class_weights, label_loss, training_loss, truth_loss
 from deepreg_engine.learning.dense_training import train_dense
 from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.scan_pairs import CONTROL, PairExample, PairExamples, make_scan
+from deepreg_engine.learning.scan_pairs import CONTROL, PairExample, PairExamples
+from deepreg_engine.learning.training_scans import make_scan
 from deepreg_engine.methods.affine import align
 from deepreg_engine.methods.level import LevelData
 from deepreg_engine.solvers.correlation import expected_labels, lattice_size
 
-SMALL = DenseTraining(steps=4, controls=5, radius=2, width=6, channels=4, spacing=3.0, initial="geometry", noise=0.0)
+SMALL = DenseTraining(network="context", steps=4, controls=5, radius=2, width=6, channels=4, spacing=3.0, initial="geometry", noise=0.0)
 
 
 def scan(seed: int, turn: float = 0.0, name: str = "", modality: str = "ct"):
@@ -195,9 +196,9 @@ def test_features_of_a_coarse_level_come_from_the_finer_image(scans):
     from deepreg_engine.geometry.volume import draw
     from deepreg_engine.methods.affine import without_padding
 
-    volume = draw(without_padding(fixed), grid.resampled(3.0))
+    volume = draw(without_padding(fixed), own)
     points = grid.index_to_physical(np.array([[2.0, 3.0, 1.0], [4.0, 2.0, 3.0]]))
-    index = torch.from_numpy(grid.resampled(3.0).physical_to_index(points).T.astype(np.float32))[:, None, None]
+    index = torch.from_numpy(own.physical_to_index(points).T.astype(np.float32))[:, None, None]
     expected = extractor.at(volume, 3.0, index)[:, 0, 0]
     found = data.fixed_features()
     assert own.voxels > 3 * grid.voxels

@@ -15,7 +15,7 @@ from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cro
 from deepreg_engine.jobs.training import TrainingRequest, estimate_training, read_record, run_training
 from deepreg_engine.models.card import read_card
 
-TINY = {"steps": 3, "controls": 4, "radius": 1, "width": 4, "channels": 3, "spacing": 5.0, "initial": "geometry"}
+TINY = {"steps": 3, "size": 16, "controls": 4, "radius": 1, "width": 4, "channels": 3, "spacing": 5.0, "initial": "geometry"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
     second = run_training(asked)
     assert second["state"] == "finished" and second["step"] == second["steps"] == 3 and second["best"]["figure"] == "dice"
     card = read_card(second["model"])
-    assert (card.name, card.method, card.architecture, card.licence) == ("mine", "dense", "context-net", "CC0-1.0")
+    assert (card.name, card.method, card.architecture, card.licence) == ("mine", "dense", "label-net", "CC0-1.0")
     assert "scan1" in card.training_data and "scan4" not in card.training_data and card.settings["modality"] == "ct"
     assert run_training(asked) == second  # nothing left to do
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -59,11 +59,24 @@ def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
         run_training(request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0", parameters={**TINY, "seed": 4}))
 
 
+def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(people, tmp_path):
+    searched = run_training(request(people, tmp_path / "a", parameters={**TINY, "network": "context"}))
+    card = read_card(searched["model"])
+    assert card.architecture == "context-net" and card.settings["spacing_mm"] == TINY["spacing"]
+    again = request(people, tmp_path / "b", parameters={**TINY, "network": "context", "steps": 1}, start=searched["model"])
+    assert run_training(again)["state"] == "finished"
+    with pytest.raises(InputError, match="label network"):
+        run_training(request(people, tmp_path / "c", start=searched["model"]))
+    named = run_training(request(people, tmp_path / "d", leave_out=["scan4"]))
+    assert run_training(request(people, tmp_path / "e", start=named["model"]))["state"] == "finished"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"method": "dens"}, "no training 'dens'"),
         ({"parameters": {"stepps": 3}}, "did you mean steps"),
+        ({"parameters": {"spacing": 0.1}}, "too fine a voxel size"),
         ({"data": ["nowhere"]}, "no labelled scans"),
         ({"validation": ["scan9"]}, "no scan 'scan9' to validate on"),
         ({"leave_out": ["scan1", "scan2", "scan3"]}, "too few"),

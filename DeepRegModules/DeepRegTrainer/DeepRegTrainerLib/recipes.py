@@ -80,7 +80,7 @@ METHODS = {
             _("Dense"),
             _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."),
             options.DenseTraining,
-            "context-net",
+            "label-net",
         ),
         Method(
             "descent",

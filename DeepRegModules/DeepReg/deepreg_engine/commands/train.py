@@ -15,8 +15,9 @@ from deepreg_engine.methods.parameters import parse_settings
 
 _ABOUT = {
     "dense": """
-Learn features for the Dense method from a few labelled scans, from two on: those that let its search move labels onto labels. Scans are
-compared with each other and with themselves, deformed. Hold some out with --validation: the best of the validations is what is written.
+Learn features for the Dense method from a few labelled scans, from two on: the probability of each labelled structure at every voxel, which a
+network learns to tell; or, with --preset search, features that let the method's search move labels onto labels. Scans are posed, bent and seen
+anew each time. Hold some out with --validation: the best of the validations is what is written.
 """,
     "points": """
 Learn what points look like from corresponding keypoints of pairs of scans: folders or zip files with .csv or .dat files of six columns,

@@ -1,7 +1,7 @@
 """Features by name: one interface for formulas and networks, so that any feature can be plugged into any solver.
 
 Contract: an extractor takes an image on cubic voxels (z, y, x) with its spacing in mm, and returns features (C, z, y, x) on the
-same voxels. One that looks at finer voxels than a resolution has says so (``finest``), and is then given the finer image and asked for its
+same voxels. One that looks at voxels of a certain size says so (``finest``), and is then given the image on such voxels and asked for its
 features at places of it.
 """
 
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from deepreg_engine.features.context_net import STRIDE, ContextNet
 from deepreg_engine.features.contrast_net import ContrastNet, guess_modality, standard_intensities, stem_for
+from deepreg_engine.features.label_net import COARSEST, LabelNet
 from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.obelisk import Obelisk
@@ -30,7 +31,7 @@ class Extractor(Protocol):
         reach: voxels around a voxel that its features look at; at the faces they are less true.
         follows_warp: whether features are computed anew from the warped image; else features of the unwarped moving image
             are warped, for networks that are slow.
-        finest: voxel size that it wants to see, mm; 0 for that of the resolution.
+        finest: voxel size that it wants to see, mm, at each resolution; 0 for that of the resolution.
     """
 
     name: str
@@ -201,6 +202,50 @@ class ContextFeatures:
         features = self._network.to(volume.device)(image)[0]
         scale = [(m - 1) / max(n - 1, 1) / STRIDE for m, n in zip(reversed(own), reversed(volume.shape))]
         return sample(features, index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
+
+
+class LabelFeatures:
+    """Probabilities of labelled structures.
+
+    Args:
+        network: see :class:`LabelNet`.
+        name: of the model.
+        spacing: voxel size that it was trained on, mm.
+        window: edge of the cubes that it was trained on, voxels.
+        modality: as for :class:`ContextFeatures`.
+    """
+
+    follows_warp = False
+    reach = 0  # it pads by itself
+    # Images that are remembered: the fixed and the moving one are looked at again at each resolution, and looking takes seconds.
+    _REMEMBERED = 2
+
+    def __init__(self, network: LabelNet, name: str, spacing: float, window: int, modality: str = "auto") -> None:
+        self._network, self._window, self._modality = network, max(COARSEST, window), modality
+        self.name = name
+        self.finest = spacing
+        self.channels = network.channels
+        self._known: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        axes = [torch.arange(n, dtype=torch.float32, device=volume.device) for n in volume.shape]
+        z, y, x = torch.meshgrid(*axes, indexing="ij")
+        return self.at(volume, spacing, torch.stack([x, y, z]))
+
+    def at(self, volume: torch.Tensor, spacing: float, index: torch.Tensor) -> torch.Tensor:
+        own = tuple(max(2, round((n - 1) * spacing / self.finest) + 1) for n in volume.shape)
+        image = volume if own == tuple(volume.shape) else F.interpolate(volume[None, None], size=own, mode="trilinear", align_corners=True)[0, 0]
+        scale = [(m - 1) / max(n - 1, 1) for m, n in zip(reversed(own), reversed(volume.shape))]
+        return sample(self._probabilities(image).float(), index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
+
+    def _probabilities(self, image: torch.Tensor) -> torch.Tensor:
+        for known, found in self._known:
+            if known.shape == image.shape and torch.equal(known, image):
+                return found
+        modality = guess_modality(image) if self._modality == "auto" else self._modality
+        found = self._network.to(image.device).probabilities(standard_intensities(image, modality), self._window)
+        self._known = [*self._known, (image, found)][-self._REMEMBERED :]
+        return found
 
 
 class Joined:

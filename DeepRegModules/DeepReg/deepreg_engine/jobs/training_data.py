@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Fewer scans teach a network these people, not their organs.
 _LEAST = {"dense": 2, "descent": 4, "points": 1}
-_ARCHITECTURES = {"dense": "context-net", "points": "edge-conv"}
+_ARCHITECTURES = {"points": "edge-conv"}
 _SPACING, _POINT_SPACING = 2.0, (1.0, 1.0, 1.0)
 # More labels than this make the loss slow; the rarest are left out.
 _MOST_LABELS = 60
@@ -117,7 +117,7 @@ def _gather_points(entries: dict[str, Any], request: TrainingRequest, gathered: 
 
 
 def _gather_dense(entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]) -> None:
-    from deepreg_engine.learning.scan_pairs import make_scan
+    from deepreg_engine.learning.training_scans import make_scan
 
     read, scans = {}, {}
     flat = {}
@@ -131,7 +131,7 @@ def _gather_dense(entries: dict[str, Any], request: TrainingRequest, options: An
         except InputError as error:
             _note(name, error, request, gathered)
     gathered.labels = _labels([labels for _, labels in read.values()])
-    spacing = options.spacing
+    spacing = options.voxel_size()
     for key, (image, labels) in read.items():
         name, scan = flat[key]
         scans[key] = make_scan(key, image, labels, scan.modality, spacing, gathered.labels)
@@ -226,11 +226,13 @@ def start_network(request: TrainingRequest, options: Parameters) -> Any:
     import torch
 
     from deepreg_engine.features.context_net import ContextNet
+    from deepreg_engine.features.label_net import LabelNet
     from deepreg_engine.learning.descent_training import DESCENT_NETWORKS
     from deepreg_engine.models.card import read_weights
     from deepreg_engine.models.store import find_model
 
-    kind = ContextNet if request.method == "dense" else DESCENT_NETWORKS[options.network]
+    kinds = {"context": ContextNet, "label": LabelNet} if request.method == "dense" else DESCENT_NETWORKS
+    kind = kinds[options.network]
     return kind.from_state({name: torch.from_numpy(array.copy()) for name, array in read_weights(find_model(request.start).path).items()})
 
 
@@ -258,7 +260,10 @@ def train(
             material.training[0], options, device=device, places=places, start=start, workers=request.workers,
             held_out=held_out[0] if held_out else None, **every,
         )
-    from deepreg_engine.learning.dense_training import train_dense
+    if options.network == "label":
+        from deepreg_engine.learning.label_training import train_labels as train_dense
+    else:
+        from deepreg_engine.learning.dense_training import train_dense
 
     return train_dense(
         material.training, held_out, options, len(material.labels), device, places, start, request.workers, validated=validate, **every

@@ -1,4 +1,4 @@
-"""Training of the Dense method's features from a few labelled scans.
+"""Training of the Dense method's features from a few labelled scans, through the search.
 
 Each step compares two scans, or one with itself, by one stage of the method's search, and asks that labels land on labels
 (:mod:`dense_loss`). Example number n follows from the seed and n alone (:mod:`course` says what that is good for).
@@ -14,8 +14,9 @@ from deepreg_engine.features.context_net import ContextNet
 from deepreg_engine.learning.course import Course, Places, Trained, repeatable
 from deepreg_engine.learning.dense_loss import class_weights, training_loss
 from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.scan_pairs import PairExample, PairExamples, TrainingScan
+from deepreg_engine.learning.scan_pairs import PairExample, PairExamples
 from deepreg_engine.learning.supply import in_order
+from deepreg_engine.learning.training_scans import TrainingScan
 
 # Gradients of one example are cut at this norm: some examples show nothing but noise.
 _LONGEST_GRADIENT = 1.0

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deepreg_engine.errors import ParameterError
 from deepreg_engine.methods.parameters import Parameters, parameter
+
+# Smallest voxels that a scan is drawn on, mm.
+_FINEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -46,25 +50,51 @@ class DescentTraining(Parameters):
     seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)
 
 
+# What can learn features for the Dense method, and the voxels that suit each, mm.
+DENSE_NETWORKS = {"label": 3.0, "context": 1.5}
+
+
 @dataclass(frozen=True)
 class DenseTraining(Parameters):
-    """How features for the Dense method's search are trained."""
+    """How features for the Dense method are trained."""
 
-    steps: int = parameter(2000, "steps, one pair each", minimum=1, maximum=1_000_000)
+    network: str = parameter(
+        "label",
+        "what learns: label, a network that names structures, whose probabilities are the features; or context, features learned through the search",
+        choices=tuple(DENSE_NETWORKS),
+    )
+    steps: int = parameter(2000, "steps, one cube or pair each", minimum=1, maximum=1_000_000)
     rate: float = parameter(3e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
-    channels: int = parameter(16, "features", minimum=2, maximum=64)
-    width: int = parameter(24, "channels of the hidden layers", minimum=4, maximum=128)
-    spacing: float = parameter(1.5, "voxel size that the network sees; it has a node for every third", unit="mm", minimum=0.2, maximum=10.0)
-    controls: int = parameter(10, "control points along an edge of what an example compares", minimum=4, maximum=48)
-    radius: int = parameter(5, "largest displacement that is searched, in steps", minimum=1, maximum=10)
-    motion: float = parameter(0.25, "largest made-up deformation, as a share of the search's reach", minimum=0.0, maximum=0.6)
-    same: float = parameter(0.3, "share of the examples that are one scan against itself, deformed: their truth is known", minimum=0.0, maximum=1.0)
+    width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
+    spacing: float = parameter(
+        0.0, "voxel size that the network sees; 0 for what suits it, 3 (label) or 1.5 (context, with a node for every third)",
+        unit="mm", minimum=0.0, maximum=10.0,
+    )
+    size: int = parameter(64, "label network: edge of the cubes that it looks at", unit="voxels", minimum=16, maximum=192)
+    structures: float = parameter(
+        0.12, "label network: how much brighter or darker structures are made, as a share of half the range of intensities", minimum=0.0, maximum=1.0
+    )
+    channels: int = parameter(16, "context network: features", minimum=2, maximum=64)
+    controls: int = parameter(10, "context network: control points along an edge of what an example compares", minimum=4, maximum=48)
+    radius: int = parameter(5, "context network: largest displacement that is searched, in steps", minimum=1, maximum=10)
+    motion: float = parameter(0.25, "context network: largest made-up deformation, as a share of the search's reach", minimum=0.0, maximum=0.6)
+    same: float = parameter(0.3, "context network: share of the examples that are one scan against itself, deformed: their truth is known", minimum=0.0, maximum=1.0)
     contrast: float = parameter(0.0, "share of looks with random contrast; above 0 the features serve any contrast", minimum=0.0, maximum=1.0)
     noise: float = parameter(0.15, "largest noise, as a share of half the range of intensities", minimum=0.0, maximum=1.0)
-    smoothness: float = parameter(0.01, "weight of squared differences of neighbouring displacements", minimum=0.0, maximum=10.0)
-    truth: float = parameter(0.02, "weight of the probability of true displacements, where they are known", minimum=0.0, maximum=10.0)
-    telling: float = parameter(0.3, "weight of telling a node's label from its features alone", minimum=0.0, maximum=10.0)
-    initial: str = parameter("affine", "how scans are aligned before", choices=("geometry", "mass", "rigid", "affine"))
-    sharpness: float = parameter(20.0, "how strongly a lower cost raises a displacement's probability", minimum=0.1, maximum=1000.0)
+    smoothness: float = parameter(0.01, "context network: weight of squared differences of neighbouring displacements", minimum=0.0, maximum=10.0)
+    truth: float = parameter(0.02, "context network: weight of the probability of true displacements, where they are known", minimum=0.0, maximum=10.0)
+    telling: float = parameter(0.3, "context network: weight of telling a node's label from its features alone", minimum=0.0, maximum=10.0)
+    initial: str = parameter("affine", "context network: how scans are aligned before", choices=("geometry", "mass", "rigid", "affine"))
+    sharpness: float = parameter(20.0, "context network: how strongly a lower cost raises a displacement's probability", minimum=0.1, maximum=1000.0)
     patience: int = parameter(0, "validations without a better one before the training ends; 0 never ends it", minimum=0, maximum=1000)
     seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)
+
+    def voxel_size(self) -> float:
+        """What the network sees, mm.
+
+        Raises:
+            ParameterError: if it is too small to be meant.
+        """
+        if 0.0 < self.spacing < _FINEST:
+            raise ParameterError(f"spacing={self.spacing:g} is too fine a voxel size", f"give {_FINEST:g} to 10 mm, or 0 for what suits the network")
+        return self.spacing or DENSE_NETWORKS[self.network]

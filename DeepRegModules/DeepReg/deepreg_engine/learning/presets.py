@@ -13,13 +13,19 @@ TRAININGS: dict[str, type[Parameters]] = {"dense": DenseTraining, "points": Poin
 _QUICK = "a few minutes on two cores, to see whether the scans can be learned from"
 _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
     "dense": [
-        ("quick", "Quick try", _QUICK, {"steps": 150, "spacing": 2.0, "width": 16, "channels": 12}),
-        ("standard", "Standard", "about half an hour on two cores, minutes on a GPU", {}),
+        ("quick", "Quick try", _QUICK, {"steps": 250, "spacing": 4.0, "size": 48, "width": 12}),
+        ("standard", "Standard", "a network that names structures: about half an hour on two cores, minutes on a GPU", {}),
         (
             "any-contrast",
             "Any contrast",
-            "features that are alike in images of different contrast: every other look has made-up intensities",
-            {"contrast": 0.6, "steps": 2500},
+            "names structures whatever their contrast: every other look has made-up intensities",
+            {"contrast": 0.6, "steps": 4000},
+        ),
+        (
+            "search",
+            "Through the search",
+            "features that are learned through the search itself instead of structures' names: for scans of which little is labelled",
+            {"network": "context", "steps": 2000, "width": 24},
         ),
     ],
     "points": [

@@ -13,74 +13,24 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from deepreg_engine.errors import EngineError
 from deepreg_engine.features.context_net import STRIDE
-from deepreg_engine.features.contrast_net import standard_intensities
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.geometry.volume import draw
+from deepreg_engine.learning.looks import Chance, mapped, nearest_labels
 from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.training_scans import TrainingScan
 from deepreg_engine.methods.affine import align
 from deepreg_engine.solvers.descent import smooth
 
 # Nodes of the features between two control points: a search has as many voxels there.
 CONTROL = 2
-# Spacing of the small images that are aligned, mm.
-_ALIGNED_SPACING = 5.0
 # Standard deviations of what a registration's alignment leaves, of the affine part's entries (the paper: 0.0375) and of the shift, in nodes.
 _AFFINE, _SHIFT = 0.0375, 1.0
 # Standard deviation of turns and stretches that both sides share.
 _POSE = 0.12
-# Standard deviations of a CT's intensities between examinations: of the logarithm of their gain, and of their offset.
-_GAIN, _OFFSET = 0.1, 0.05
-# Heights of a random curve over the intensities.
-_CURVE_NODES = 6
-
-
-@dataclass(frozen=True)
-class TrainingScan:
-    """A labelled scan as examples are cut from it.
-
-    Args:
-        name: for messages.
-        image: as the network wants it (z, y, x), float16.
-        labels: indices into the training's list of labels (z, y, x), 0 for none of them.
-        grid: cubic voxels.
-        modality: "ct", "mr" or "other".
-        small: the scan at low resolution, for the alignment.
-    """
-
-    name: str
-    image: Tensor
-    labels: Tensor
-    grid: ImageGrid
-    modality: str
-    small: sitk.Image
-
-
-def make_scan(name: str, image: sitk.Image, labels: sitk.Image, modality: str, spacing: float, known: list[int]) -> TrainingScan:
-    """Draw a scan on cubic voxels.
-
-    Args:
-        name: for messages.
-        image: float32.
-        labels: on any grid.
-        modality: of the image.
-        spacing: voxel size, mm.
-        known: labels that are learned; the first becomes 1, the second 2, and so on.
-    """
-    grid = ImageGrid.of(image).resampled(spacing)
-    drawn = sitk.GetArrayFromImage(resample(labels, grid, sitk.Transform(3, sitk.sitkIdentity), "nearest")).astype(np.int64)
-    table = np.zeros(max(int(drawn.max()), *known) + 1, dtype=np.uint8)
-    table[known] = np.arange(1, len(known) + 1)
-    small = ImageGrid.of(image).resampled(max(_ALIGNED_SPACING, spacing))
-    volume = draw(image, small).numpy()
-    values = standard_intensities(draw(image, grid), modality)
-    return TrainingScan(name, values.half(), torch.from_numpy(table[drawn]), grid, modality, small.to_image(volume))
 
 
 @dataclass(frozen=True)
@@ -142,34 +92,35 @@ class PairExamples:
         return self._alignments[key]
 
 
-class _Draw:
+class _Draw(Chance):
     """One example."""
 
     def __init__(self, examples: PairExamples, scans: list[TrainingScan], options: DenseTraining, generator: torch.Generator) -> None:
-        self._examples, self._scans, self._options, self._generator = examples, scans, options, generator
+        super().__init__(options, generator)
+        self._examples, self._scans = examples, scans
 
     def example(self) -> PairExample:
         options = self._options
-        alone = len(self._scans) == 1 or self._uniform(0.0, 1.0) < options.same
-        fixed = self._pick(len(self._scans))
-        moving = fixed if alone else (fixed + 1 + self._pick(len(self._scans) - 1)) % len(self._scans)
-        step = 1 + self._pick(2)
+        alone = len(self._scans) == 1 or self.uniform(0.0, 1.0) < options.same
+        fixed = self.pick(len(self._scans))
+        moving = fixed if alone else (fixed + 1 + self.pick(len(self._scans) - 1)) % len(self._scans)
+        step = 1 + self.pick(2)
         nodes = options.controls * CONTROL
         reach = options.radius * step
         outer = nodes + 2 * reach
         middle = self._middle(self._scans[fixed])
         # Nodes of the moving side in voxels of the fixed scan, before it is bent: turned and stretched together with the fixed side.
-        pose = self._linear(_POSE) * STRIDE
+        pose = self.linear(_POSE) * STRIDE
         index = identity((outer,) * 3, torch.zeros(1)).double() - 0.5 * (outer - 1)
         inner = (slice(None), *(slice(reach, reach + nodes),) * 3)
-        fixed_places = _mapped(pose, middle, index[inner])
-        affine = torch.eye(3, dtype=torch.float64) + _AFFINE * self._normal(3, 3)
-        shift = _SHIFT * self._normal(3)
+        fixed_places = mapped(pose, middle, index[inner])
+        affine = torch.eye(3, dtype=torch.float64) + _AFFINE * self.normal(3, 3)
+        shift = _SHIFT * self.normal(3)
         moved = torch.einsum("ab,bzyx->azyx", affine, index) + shift.view(3, 1, 1, 1) + self._bend(outer, nodes, step)
         across = torch.from_numpy(self._examples.between(fixed, moving))
-        moving_places = _mapped(across[:3, :3], across[:3, 3], _mapped(pose, middle, moved))
-        images = [self._look(self._scans[n], _between_nodes(places)) for n, places in ((fixed, fixed_places), (moving, moving_places))]
-        labels = [_nearest(self._scans[n].labels, places) for n, places in ((fixed, fixed_places), (moving, moving_places))]
+        moving_places = mapped(across[:3, :3], across[:3, 3], mapped(pose, middle, moved))
+        images = [self.look(self._scans[n], _between_nodes(places)) for n, places in ((fixed, fixed_places), (moving, moving_places))]
+        labels = [nearest_labels(self._scans[n].labels, places) for n, places in ((fixed, fixed_places), (moving, moving_places))]
         truth = self._truth(moved, reach, step) if alone else None
         return PairExample(images[0], images[1], labels[0], labels[1], step, truth)
 
@@ -189,85 +140,25 @@ class _Draw:
     def _middle(self, scan: TrainingScan) -> Tensor:
         """Voxel around which an example is cut out: on a label, about."""
         found = scan.labels.nonzero()
-        chosen = found[self._pick(len(found))].flip(0).double()
-        return chosen + 8.0 * self._normal(3)
-
-    def _linear(self, deviation: float) -> Tensor:
-        turn = torch.from_numpy(Rotation.from_rotvec(deviation * self._normal(3).numpy()).as_matrix())
-        return turn @ torch.diag(torch.exp(deviation * self._normal(3).clamp(-2, 2)))
+        chosen = found[self.pick(len(found))].flip(0).double()
+        return chosen + 8.0 * self.normal(3)
 
     def _bend(self, outer: int, nodes: int, step: int) -> Tensor:
         """A smooth displacement (3, z, y, x), in nodes: within the search's reach, and without folds."""
-        amplitude = self._options.motion * self._options.radius * step * self._uniform(0.0, 1.0)
+        amplitude = self._options.motion * self._options.radius * step * self.uniform(0.0, 1.0)
         field = torch.zeros(3, outer, outer, outer)
         for count, share in ((3, 1.0), (6, 0.35)):
-            coarse = torch.randn(1, 3, count, count, count, generator=self._generator)
+            coarse = torch.randn(1, 3, count, count, count, generator=self.generator)
             part = F.interpolate(coarse, size=(outer,) * 3, mode="trilinear", align_corners=True)[0]
             field += share * part
         field = smooth(field, 1.5)
         root = field.square().sum(0).mean().sqrt().clamp(min=1e-6)
         return (field * (min(amplitude, 0.12 * nodes) / root)).double()
 
-    # -------------------------------------------------------------------- looks
-
-    def _look(self, scan: TrainingScan, places: Tensor) -> Tensor:
-        low = [max(0, int(places[axis].amin().floor()) - 1) for axis in range(3)]
-        high = [int(places[axis].amax().ceil()) + 2 for axis in range(3)]
-        low = [min(first, n - 2) for first, n in zip(low, scan.grid.size)]
-        part = scan.image[low[2] : max(high[2], low[2] + 2), low[1] : max(high[1], low[1] + 2), low[0] : max(high[0], low[0] + 2)]
-        shift = torch.tensor([float(first) for first in low]).view(3, 1, 1, 1)
-        values = sample(part.float()[None], places - shift)[0]
-        options = self._options
-        if options.contrast > 0 and self._uniform(0.0, 1.0) < options.contrast:
-            values = self._curve(values)
-        elif scan.modality == "ct":
-            # Contrast medium and calibration differ between examinations.
-            values = values * float(torch.exp(_GAIN * self._normal(1))) + _OFFSET * float(self._normal(1))
-        bias = F.interpolate(torch.randn(1, 1, 3, 3, 3, generator=self._generator), size=tuple(values.shape), mode="trilinear", align_corners=True)
-        if scan.modality != "ct" or options.contrast > 0:
-            values = (values + 1.0) * torch.exp(self._uniform(0.0, 0.2) * bias[0, 0]) - 1.0
-        noise = options.noise * self._uniform(0.0, 1.0) ** 2
-        return values + noise * torch.randn(values.shape, generator=self._generator)
-
-    def _curve(self, values: Tensor) -> Tensor:
-        """Another contrast of the same tissues: a random curve over the intensities, from -1 to 1 again."""
-        heights = torch.rand(_CURVE_NODES, generator=self._generator)
-        if self._uniform(0.0, 1.0) < 0.7:
-            heights[0] = 0.0  # air is dark in most scans
-        heights = (heights - heights.min()) / (heights.max() - heights.min()).clamp(min=0.1) * 2.0 - 1.0
-        scaled = ((values + 1.0) * 0.5).clamp(0.0, 1.0) * (_CURVE_NODES - 1)
-        lower = scaled.floor().clamp(max=_CURVE_NODES - 2)
-        return torch.lerp(heights[lower.long()], heights[lower.long() + 1], scaled - lower)
-
-    # ------------------------------------------------------------------ chance
-
-    def _uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand(1, generator=self._generator))
-
-    def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self._generator, dtype=torch.float64)
-
-    def _pick(self, count: int) -> int:
-        return int(torch.randint(count, (1,), generator=self._generator))
-
-
-def _mapped(linear: Tensor, middle: Tensor, index: Tensor) -> Tensor:
-    return torch.einsum("ab,bzyx->azyx", linear, index) + middle.view(3, 1, 1, 1)
-
-
 def _between_nodes(places: Tensor) -> Tensor:
     """Places of nodes (3, n, n, n) and of the voxels between them, float32."""
     size = tuple(STRIDE * (n - 1) + 1 for n in places.shape[1:])
     return F.interpolate(places[None].float(), size=size, mode="trilinear", align_corners=True)[0]
-
-
-def _nearest(labels: Tensor, places: Tensor) -> Tensor:
-    """Labels at continuous places (3, ...), those beyond the scan 0."""
-    size = torch.tensor(labels.shape[::-1]).view(3, 1, 1, 1)
-    index = places.round().long()
-    inside = ((index >= 0) & (index < size)).all(0)
-    index = torch.minimum(index.clamp(min=0), size - 1)
-    return torch.where(inside, labels[index[2], index[1], index[0]].long(), 0)
 
 
 def _of_grid(grid: ImageGrid) -> np.ndarray:

@@ -27,8 +27,6 @@ from deepreg_engine.solvers.neighbourhood import Neighbourhood
 _WHOLE = 0.999
 # Two guesses at what lies beyond the moving image are alike if they differ by less than this share of the image's standard deviation.
 _ALIKE = 0.05
-# Features get finer voxels than a resolution has if theirs are smaller than this share of its own.
-_FINER = 0.9
 # Voxels along an edge of the cells in which places are looked up.
 _CELL = 4
 
@@ -69,16 +67,18 @@ class LevelData:
         self._balanced = len(self._parts) == 1
         self.fixed = draw(without_padding(fixed), grid).to(device)
         self.fixed_mask = None if fixed_mask is None else _drawn_mask(fixed_mask, grid).to(device)
-        # What features need that look at finer voxels than these.
-        self._finer_fixed = [_Finer.of(fixed, grid, None, part, device) for part in self._parts]
+        # What features need that look at voxels of their own size.
+        self._finer_fixed = [_Finer.of_fixed(fixed, grid, part, device) for part in self._parts]
 
-        moving_grid = ImageGrid.of(moving)
+        moving_grid, given = ImageGrid.of(moving), alignment
         frame = _moving_frame(moving_grid, grid, alignment, reach, ImageGrid.of(fixed))
         alignment = _on_frame(alignment, frame, ImageGrid.of(fixed))
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._air = background_value(moving)
         known = covered(moving_grid, frame, alignment)
-        self._finer_moving = [_Finer.of(moving, frame, alignment, part, device) for part in self._moving_parts]
+        self._finer_moving = [
+            _Finer.of_moving(moving, frame, given, reach, ImageGrid.of(fixed), part, device) for part in self._moving_parts
+        ]
         parts = [draw(without_padding(moving), frame, alignment), known]
         if moving_mask is not None:
             parts.append(_drawn_mask(moving_mask, frame, alignment) * known)
@@ -243,7 +243,7 @@ class LevelData:
 
 @dataclass(frozen=True)
 class _Finer:
-    """An image on finer voxels than a resolution has, for features that look at them.
+    """An image on voxels of the size that features look at; it is the same at each resolution.
 
     Args:
         volume: (z, y, x).
@@ -256,22 +256,42 @@ class _Finer:
     index: torch.Tensor
 
     @classmethod
-    def of(
-        cls, image: sitk.Image, grid: ImageGrid, alignment: sitk.Transform | None, extractor: Extractor, device: torch.device
-    ) -> _Finer | None:
-        """None if the features want no finer voxels than the grid's."""
-        if not 0.0 < extractor.finest < _FINER * grid.spacing[0]:
+    def of_fixed(cls, image: sitk.Image, grid: ImageGrid, extractor: Extractor, device: torch.device) -> _Finer | None:
+        """The fixed image, for a resolution's grid; None if the features take voxels as they come."""
+        if extractor.finest <= 0.0:
             return None
-        own = grid.resampled(extractor.finest)
-        volume = draw(without_padding(image), own, alignment).to(device)
-        first = own.physical_to_index(np.array([grid.origin]))[0]
-        axes = [torch.arange(n, dtype=torch.float32) * (grid.spacing[0] / own.spacing[0]) + float(f) for n, f in zip(grid.size, first)]
-        z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
-        return cls(volume, own.spacing[0], torch.stack([x, y, z]).to(device))
+        own = ImageGrid.of(image).resampled(extractor.finest)
+        return cls(draw(without_padding(image), own).to(device), own.spacing[0], _places_in(own, grid).to(device))
+
+    @classmethod
+    def of_moving(
+        cls,
+        image: sitk.Image,
+        frame: ImageGrid,
+        alignment: sitk.Transform,
+        reach: float,
+        fixed: ImageGrid,
+        extractor: Extractor,
+        device: torch.device,
+    ) -> _Finer | None:
+        """The moving image in the fixed frame, as far as the search may reach, for a resolution's frame of it; or None."""
+        if extractor.finest <= 0.0:
+            return None
+        own = _moving_frame(ImageGrid.of(image), fixed.resampled(extractor.finest), alignment, reach, fixed)
+        volume = draw(without_padding(image), own, _on_frame(alignment, own, fixed))
+        return cls(volume.to(device), own.spacing[0], _places_in(own, frame).to(device))
 
     def features(self, extractor: Extractor) -> torch.Tensor:
         """(C, z, y, x) at the resolution's voxels."""
         return extractor.at(self.volume, self.spacing, self.index)
+
+
+def _places_in(own: ImageGrid, grid: ImageGrid) -> torch.Tensor:
+    """Indices (3, z, y, x) of a grid's voxels in another grid with the same axes."""
+    first = own.physical_to_index(np.array([grid.origin]))[0]
+    axes = [torch.arange(n, dtype=torch.float32) * (grid.spacing[0] / own.spacing[0]) + float(f) for n, f in zip(grid.size, first)]
+    z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+    return torch.stack([x, y, z])
 
 
 def _box_of(marked: torch.Tensor, margin: int) -> tuple[slice, ...]:

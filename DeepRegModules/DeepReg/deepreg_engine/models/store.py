@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is imported only where features are made
 
 HANDCRAFTED = ("mind", "intensity")
 # Architectures whose features are volumes.
-_OF_IMAGES = ("obelisk", "contrast-net", "context-net", "similarity-net")
+_OF_IMAGES = ("obelisk", "contrast-net", "context-net", "label-net", "similarity-net")
 
 
 class FeatureParameters(Protocol):
@@ -157,7 +157,7 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         ParameterError: if they do not exist.
         InputError: if the model is damaged, or of a kind that gives no dense features.
     """
-    from deepreg_engine.features.extractors import ContextFeatures, ContrastFeatures, Intensity, Joined, Mind, ObeliskFeatures
+    from deepreg_engine.features.extractors import ContextFeatures, ContrastFeatures, Intensity, Joined, LabelFeatures, Mind, ObeliskFeatures
 
     if len(names := feature_names(parameters.features)) > 1:
         sides = zip(*(load_extractors(parameters.replaced({"features": name})) for name in names))
@@ -190,6 +190,12 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         network = ContextNet.from_state(weights)
         modality = str(settings.get("modality", "auto"))
         return (ContextFeatures(network, model.card.name, float(settings.get("spacing_mm", 2.0)), modality),) * 2
+    if model.card.architecture == "label-net":
+        from deepreg_engine.features.label_net import LabelNet
+
+        network = LabelNet.from_state(weights)
+        spacing, window = float(settings.get("spacing_mm", 3.0)), int(settings.get("size", 64))
+        return (LabelFeatures(network, model.card.name, spacing, window, str(settings.get("modality", "auto"))),) * 2
     from deepreg_engine.features.obelisk import Obelisk
 
     extractor = ObeliskFeatures(

@@ -1,0 +1,143 @@
+"""A network that names what it sees: for every voxel the probability of each labelled structure, as features for the Dense method.
+
+Two scans of different people show other intensities and other shapes, but the same organs. Probabilities of organs, compared like any other
+features, lead the search from organ to organ (Siebert, Hansen, Heinrich, "Fast 3D registration with accurate optimisation and little learning
+for Learn2Reg 2021", MICCAI 2021, use a segmentation network's output so).
+
+The network is a U-Net (Ronneberger et al., MICCAI 2015; in 3D: Çiçek et al., MICCAI 2016): 3x3x3 convolutions with instance norm and leaky
+ReLU, three steps down, in which it looks about two decimetres around, and skips across. The norm depends on how much is seen at once, so that
+an image is looked at in overlapping windows of the size that was learned from.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepreg_engine.errors import InputError
+
+ARCHITECTURE = "label-net"
+# Channels at each resolution, relative to the finest.
+_WIDTHS = (1, 2, 4, 4)
+# Voxels of the finest resolution in one of the coarsest.
+COARSEST = 2 ** (len(_WIDTHS) - 1)
+# Fewer voxels than this along an edge would leave a single one at the coarsest resolution, of which there is no norm.
+_LEAST_EDGE = 2 * COARSEST
+_SLOPE = 0.1
+# Distance of windows, as a share of their edge, and the standard deviation of what a window counts around its middle. At two thirds structures
+# are told as well as at half, in half the time.
+_STRIDE, _SPREAD = 2.0 / 3.0, 1.0 / 6.0
+# What a window counts at its corners at least: some voxels are seen by one window only.
+_LEAST = 1e-3
+
+
+class LabelNet(nn.Module):
+    """The network.
+
+    Args:
+        labels: L, the structures that it knows, beside the background.
+        width: channels at the finest resolution.
+    """
+
+    def __init__(self, labels: int, width: int = 16) -> None:
+        super().__init__()
+        widths = [width * share for share in _WIDTHS]
+        self.down = nn.ModuleList(
+            nn.Sequential(_Layer(before, count, stride), _Layer(count, count))
+            for before, count, stride in zip([1, *widths], widths, [1] + [2] * (len(widths) - 1))
+        )
+        self.up = nn.ModuleList(_Layer(below + count, count) for below, count in zip(widths[:0:-1], widths[-2::-1]))
+        self.out = nn.Conv3d(width, labels + 1, 1)
+
+    @property
+    def channels(self) -> int:
+        """L + 1, background first."""
+        return self.out.out_channels
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logarithms of the probabilities, up to a constant.
+
+        Args:
+            image: (B, 1, z, y, x), see :func:`contrast_net.standard_intensities`.
+
+        Returns:
+            (B, L + 1, z, y, x).
+        """
+        size = image.shape[2:]
+        missing = [max(-n % COARSEST, _LEAST_EDGE - n) for n in size]
+        hidden = F.pad(image, (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")
+        if image.device.type == "cpu":
+            hidden = hidden.contiguous(memory_format=torch.channels_last_3d)
+        seen = []
+        for part in self.down:
+            hidden = part(hidden)
+            seen.append(hidden)
+        seen.pop()
+        for part in self.up:
+            beside = seen.pop()
+            hidden = part(torch.cat([F.interpolate(hidden, size=beside.shape[2:], mode="trilinear", align_corners=False), beside], dim=1))
+        return self.out(hidden)[:, :, : size[0], : size[1], : size[2]]
+
+    @torch.no_grad()
+    def probabilities(self, image: Tensor, window: int) -> Tensor:
+        """Of the structures in a whole image.
+
+        Args:
+            image: (z, y, x).
+            window: edge of the cubes that are looked at, voxels: as in the training.
+
+        Returns:
+            (L + 1, z, y, x), float16: they sum to 1 at each voxel, to half precision.
+        """
+        total = torch.zeros(self.channels, *image.shape, device=image.device)
+        counted = torch.zeros(image.shape, device=image.device)
+        for starts in itertools.product(*(window_starts(n, window) for n in image.shape)):
+            box = tuple(slice(start, min(start + window, n)) for start, n in zip(starts, image.shape))
+            part = image[box]
+            weight = _weights(tuple(part.shape), window, image.device)
+            total[(slice(None), *box)] += torch.softmax(self(part[None, None])[0].float(), dim=0) * weight
+            counted[box] += weight
+        return total.div_(counted).half()
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> LabelNet:
+        """The network that weights belong to, in evaluation mode.
+
+        Raises:
+            InputError: if they belong to none.
+        """
+        try:
+            network = cls(state["out.weight"].shape[0] - 1, state["out.weight"].shape[1])
+            network.load_state_dict({name: value.float() for name, value in state.items()})
+        except (KeyError, IndexError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"these are not the weights of a label network ({reason})", "give another model") from error
+        return network.eval()
+
+
+class _Layer(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        # A bias would be taken away by the norm.
+        self.conv = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.norm = nn.InstanceNorm3d(outputs, affine=True)
+
+    def forward(self, volume: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(volume)), _SLOPE)
+
+
+def window_starts(size: int, window: int) -> list[int]:
+    """First voxels of the windows that cover an axis; those at the end are moved inside."""
+    last, step = max(size - window, 0), max(1, int(window * _STRIDE))
+    return sorted({min(start, last) for start in range(0, last + step, step)})
+
+
+def _weights(size: tuple[int, ...], window: int, device: torch.device) -> Tensor:
+    """How much each voxel of a window counts: most in its middle, where most around is seen."""
+    z, y, x = (
+        torch.exp(-0.5 * ((torch.arange(n, dtype=torch.float32, device=device) - 0.5 * (n - 1)) / (window * _SPREAD)).square()) for n in size
+    )
+    return z[:, None, None] * y[:, None] * x + _LEAST

@@ -1,0 +1,283 @@
+"""A network that names structures: what it sees of a whole image, what its examples show, what its loss asks, and what a registration gets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+from test_dense_training import scan
+
+from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.features.contrast_net import standard_intensities
+from deepreg_engine.features.extractors import LabelFeatures
+from deepreg_engine.features.label_net import LabelNet, window_starts
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.sampling import identity
+from deepreg_engine.learning.course import Places
+from deepreg_engine.learning.label_examples import LabelExample, LabelExamples
+from deepreg_engine.learning.label_training import label_loss, train_labels, validate
+from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.training_scans import make_scan
+from deepreg_engine.methods.level import LevelData
+
+SMALL = DenseTraining(steps=4, size=16, width=4, spacing=4.0, noise=0.0)
+
+
+def training_scan(seed: int, turn: float = 0.0):
+    name, image, labels, modality = scan(seed, turn)
+    return make_scan(name, image, labels, modality, SMALL.voxel_size(), [1, 2, 3])
+
+
+@pytest.fixture(scope="module")
+def scans():
+    return [training_scan(seed, turn) for seed, turn in ((1, 12.0), (2, 0.0), (3, -15.0))]
+
+
+# ------------------------------------------------------------------------------------------------------------- network
+
+
+@given(st.integers(1, 300), st.integers(8, 96))
+def test_windows_cover_an_axis_and_end_inside(size, window):
+    starts = window_starts(size, window)
+    seen = np.zeros(size, int)
+    for start in starts:
+        assert 0 <= start and (start + window <= size or start == 0)
+        seen[start : start + window] += 1
+    assert seen.min() >= 1 and starts == sorted(set(starts))
+    assert all(later - sooner <= window * 2 / 3 for sooner, later in zip(starts, starts[1:]))
+
+
+class Pointwise(LabelNet):
+    """A network that looks at single voxels: no window can matter."""
+
+    def forward(self, image):  # noqa: D102
+        return torch.cat([image, -image, 2.0 * image], dim=1)
+
+
+@pytest.mark.parametrize("size", [(20, 33, 41), (7, 50, 3), (64, 9, 17)])
+def test_overlapping_windows_say_what_one_look_says(size):
+    torch.manual_seed(0)
+    image = torch.randn(size)
+    found = Pointwise(2, 4).probabilities(image, 16)
+    expected = torch.softmax(torch.stack([image, -image, 2.0 * image]), dim=0)
+    assert found.shape == (3, *size) and torch.allclose(found.float(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(19, 26, 33), (1, 2, 3), (16, 16, 16)])
+def test_any_size_is_seen_and_probabilities_sum_to_one(size):
+    torch.manual_seed(0)
+    network = LabelNet(5, 4).eval()
+    image = torch.randn(size)
+    found = network.probabilities(image, 48).float()
+    with torch.no_grad():
+        direct = torch.softmax(network(image[None, None])[0], dim=0)
+    assert found.shape == direct.shape == (6, *size)
+    assert torch.allclose(found, direct, atol=1e-3) and torch.allclose(found.sum(0), torch.ones(size), atol=3e-3)
+
+
+def test_weights_are_told_from_others():
+    torch.manual_seed(0)
+    network = LabelNet(3, 4).eval()
+    again = LabelNet.from_state(network.state_dict())
+    image = torch.randn(1, 1, 16, 17, 18)
+    assert torch.equal(again(image), network(image)) and again.channels == 4
+    with pytest.raises(InputError, match="label network"):
+        LabelNet.from_state({"stem.weight": torch.zeros(3)})
+
+
+# ------------------------------------------------------------------------------------------------------------- features
+
+
+class Counted(LabelNet):
+    """Counts how often it is asked about a whole image."""
+
+    asked = 0
+
+    def probabilities(self, image, window):  # noqa: D102
+        self.asked += 1
+        return super().probabilities(image, window)
+
+
+def test_all_levels_see_the_same_structures_at_the_same_points():
+    """Oblique, anisotropic images of unequal sizes: features are those of the image on the network's own voxels, computed once."""
+    torch.manual_seed(0)
+    network = Counted(2, 4).eval()
+    features = LabelFeatures(network, "own", 4.0, 24, "ct")
+    (_, fixed, _, _), (_, moving, _, _) = scan(1, 12.0), scan(2, -8.0)
+    shift = (4.0, -3.0, 2.0)
+    transform = sitk.TranslationTransform(3, shift)
+    from deepreg_engine.geometry.volume import draw
+    from deepreg_engine.methods.affine import without_padding
+
+    own = ImageGrid.of(fixed).resampled(4.0)
+    said = network.probabilities(standard_intensities(draw(without_padding(fixed), own), "ct"), 24).float()
+    network.asked = 0
+    for spacing in (8.0, 3.0):
+        grid = ImageGrid.of(fixed).resampled(spacing)
+        data = LevelData(fixed, moving, grid, transform, 20.0, None, None, features, torch.device("cpu"))
+        for number in range(3):  # SimpleITK draws what the network said onto the level's grid
+            image = resample(own.to_image(said[number].numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
+            inside = resample(own.to_image(np.ones(own.shape, np.float32)), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
+            known = sitk.GetArrayFromImage(inside) > 0.5
+            np.testing.assert_allclose(data.fixed_features()[number].numpy()[known], sitk.GetArrayFromImage(image)[known], atol=2e-3)
+        warped, known, _ = data.warped(torch.zeros(3, *grid.shape))
+        assert warped.shape == (3, *grid.shape) and bool((known > 0.5).any())
+    assert network.asked == 2  # the fixed image and the moving one
+
+
+def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkeypatch):
+    """Rows of alike balls: to MIND each lies on one already, by name on its neighbour."""
+    from deepreg_engine.methods import dense as method
+    from deepreg_engine.methods.parameters import DenseParameters
+    from deepreg_engine.metrics.overlap import label_overlap
+
+    def balls(grid, centres):
+        points, labels = grid.points(), np.zeros(grid.shape, np.uint8)
+        values = np.full(grid.shape, -50.0, np.float32)
+        for label, centre in enumerate(centres, start=4 - len(centres)):  # the last ones are 1, 2, 3
+            inside = np.linalg.norm(points - centre, axis=-1) < 14
+            labels[inside], values[inside] = label, 100.0
+        return sitk.DiscreteGaussian(grid.to_image(values), 2.0), grid.to_image(labels)
+
+    turned = tuple(Rotation.from_euler("x", 20, degrees=True).as_matrix().ravel())
+    fixed_grid = ImageGrid((50, 30, 26), (3.0, 3.4, 4.0), (-74, -32, -63), turned)
+    fixed, fixed_labels = balls(fixed_grid, ((-40, 0, 0), (0, 0, 0), (40, 0, 0)))
+    moving_grid = ImageGrid((56, 34, 27), (3.3, 3.0, 3.9), (-74, -50, -52), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    moving, moving_labels = balls(moving_grid, ((-40, 0, 0), (0, 0, 0), (40, 0, 0), (80, 0, 0)))
+
+    class Named(LabelFeatures):
+        def __init__(self, truth):
+            super().__init__(LabelNet(3, 4), "named", 4.0, 64, "ct")
+            self._truth = truth
+
+        def _probabilities(self, image):
+            found = self._truth(image)
+            return torch.nn.functional.one_hot(found, 4).movedim(-1, 0).half()
+
+    def by_place(image):
+        bright = image > 25.0
+        last = int(bright.nonzero()[:, 2].max())
+        x = torch.arange(image.shape[2]).expand(image.shape)
+        return torch.where(bright, (3 - (last - x) // 10).clamp(0, 3), 0)
+
+    parameters = DenseParameters(capture_range=60.0, control_spacing=8.0, refinement_iterations=0, initial="none", search_smoothness=30.0, truncation=1.0)
+    dice = {}
+    for name, extractor in (("mind", None), ("named", Named(by_place))):
+        if extractor is not None:
+            monkeypatch.setattr(method, "load_extractor", lambda given, extractor=extractor: extractor)
+        result = method.register_dense(method.DenseInput(fixed, moving), parameters)
+        moved = resample(moving_labels, fixed_grid, result.field.to_transform(), "nearest")
+        dice[name] = np.nanmean([overlap.dice for overlap in label_overlap(fixed_labels, moved)])
+    assert dice["named"] > 0.75 and dice["mind"] < 0.3
+
+
+# ------------------------------------------------------------------------------------------------------------ examples
+
+
+def test_examples_are_repeatable_and_their_labels_lie_on_their_structures(scans):
+    options = SMALL.replaced({"size": 24, "structures": 0.0})
+    marked = [type(one)(**{**vars(one), "image": one.labels.half()}) for one in scans]  # what is seen is the label itself
+    likeness = []
+    for number in range(8):
+        one, same = (LabelExamples(marked, options, 5)[number] for _ in range(2))
+        assert torch.equal(one.image, same.image) and torch.equal(one.labels, same.labels)
+        assert one.image.shape == one.labels.shape == (24, 24, 24)
+        if len(one.labels.unique()) > 1:
+            likeness.append(float(torch.corrcoef(torch.stack([one.image.flatten(), one.labels.float().flatten()]))[0, 1]))
+    assert len(likeness) > 4 and np.mean(likeness) > 0.9
+    other = LabelExamples(marked, options, 6)[0]
+    assert not torch.equal(other.image, LabelExamples(marked, options, 5)[0].image)
+
+
+def test_structures_get_other_intensities_each_as_a_whole(scans):
+    from deepreg_engine.learning.looks import Chance
+
+    flat = type(scans[0])(**{**vars(scans[0]), "image": torch.zeros_like(scans[0].image), "modality": "other"})
+    chance = Chance(SMALL, torch.Generator().manual_seed(3))
+    places = identity(flat.labels.shape, torch.zeros(1))
+    seen = chance.look(flat, places, structures=0.5)
+    # A bias field makes the picture uneven by a fifth at most; structures lie apart by more.
+    means = [float(seen[flat.labels == label].mean()) for label in range(4)]
+    assert len({round(mean, 2) for mean in means}) == 4
+    plain = chance.look(flat, places)
+    assert float((plain + 1.0).log().std()) < 0.2
+
+
+# ---------------------------------------------------------------------------------------------------------------- loss
+
+
+def test_the_loss_of_certainty_and_of_ignorance():
+    labels = torch.zeros(4, 5, 6, dtype=torch.long)
+    labels[:2], labels[2] = 1, 2
+    weights = torch.tensor([0.5, 1.0, 1.5, 2.0])
+    sure = torch.nn.functional.one_hot(labels, 4).movedim(-1, 0).float() * 40.0
+    assert float(label_loss(sure, labels, weights)) == pytest.approx(0.0, abs=1e-5)
+    one, two = 60.0, 30.0  # voxels of the labels of 120
+    dice = [(2 * n / 4 + 1) / (120 / 4 + n + 1) for n in (one, two)]
+    assert float(label_loss(torch.zeros(4, 4, 5, 6), labels, weights)) == pytest.approx(np.log(4) + 1 - np.mean(dice), rel=1e-5)
+    assert float(label_loss(torch.zeros(4, 2, 2, 2), torch.zeros(2, 2, 2, dtype=torch.long), weights)) == pytest.approx(np.log(4), rel=1e-5)
+
+
+def test_the_loss_has_the_right_gradient():
+    torch.manual_seed(0)
+    labels, weights = torch.randint(0, 3, (2, 3, 2)), torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
+    logits = torch.randn(3, 2, 3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda given: label_loss(given, labels, weights), logits)
+
+
+def test_a_validation_is_the_dice_of_what_is_said():
+    class Told(LabelNet):
+        def forward(self, image):  # noqa: D102
+            return torch.nn.functional.one_hot(image[0, 0].long(), 3).movedim(-1, 0)[None] * 9.0
+
+    labels = torch.zeros(8, 8, 8, dtype=torch.long)
+    labels[:4], labels[4:6] = 1, 2
+    said = labels.clone()
+    said[3] = 2  # of one, a quarter is taken for the other
+    examples = type("Same", (), {"__getitem__": lambda self, number: LabelExample(said.float(), labels)})()
+    found = validate(Told(2, 4), examples, torch.ones(3), torch.device("cpu"))
+    assert found["dice"] == pytest.approx((2 * 3 / 7 + 2 * 2 / 5) / 2) and found["loss"] > 0
+
+
+# ------------------------------------------------------------------------------------------------------------ training
+
+
+def test_a_network_learns_a_scan_by_heart(scans):
+    options = SMALL.replaced({"width": 8})
+    from deepreg_engine.learning.label_training import _learn
+
+    torch.manual_seed(0)
+    network = LabelNet(3, 8)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    example = next(e for e in (LabelExamples(scans, options, 1)[n] for n in range(60)) if len(e.labels.unique()) == 4)
+    losses = [_learn(network, optimiser, example, torch.ones(4))["loss"] for _ in range(70)]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
+    settings = {"labels": 3, "workers": 0, "keep_every": 2}
+    whole = train_labels(scans[:2], scans[2:], SMALL, **settings)
+    places = Places(tmp_path / "log.jsonl", tmp_path / "c.pt", asked=iter(["", "", "pause"]).__next__)
+    assert train_labels(scans[:2], scans[2:], SMALL, places=places, **settings).course.state == "paused"
+    resumed = train_labels(scans[:2], scans[2:], SMALL, places=Places(tmp_path / "log.jsonl", tmp_path / "c.pt"), **settings)
+    assert resumed.course.best.to_dict() == whole.course.best.to_dict() and resumed.course.best.figure == "dice"
+    made_by_another_process = train_labels(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+        assert torch.equal(value, made_by_another_process.network.state_dict()[name]), name
+
+
+def test_what_does_not_fit_is_refused(scans):
+    with pytest.raises(InputError, match="knows 5 labels, the scans have 3"):
+        train_labels(scans, [], SMALL, 3, start=LabelNet(5, 4))
+    empty = [type(one)(**{**vars(one), "labels": torch.zeros_like(one.labels)}) for one in scans]
+    with pytest.raises(InputError, match="none of the labels"):
+        train_labels(empty, [], SMALL, 3)
+    assert DenseTraining().voxel_size() == 3.0 and DenseTraining(network="context").voxel_size() == 1.5
+    with pytest.raises(ParameterError, match="too fine"):
+        DenseTraining(spacing=0.05).voxel_size()
