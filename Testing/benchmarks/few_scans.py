@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="option of the training")
     parser.add_argument("--parameters", action="append", default=[], help="parameter of the registrations")
     parser.add_argument("--features", nargs="+", default=["mind", MODEL, f"mind+{MODEL}"], help=f"{MODEL} stands for what was learned")
-    parser.add_argument("--refinement", default="mind", help="what refines where the learned features alone have searched")
+    parser.add_argument("--refinement", default="same", help="what refines where the learned features alone have searched")
     parser.add_argument("--step", action="store_true", help="time training steps")
     options = parser.parse_args()
     if options.step:
@@ -101,7 +101,7 @@ def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
         (fixed, labels), (moving, moving_labels) = read[one], read[other]
         alignment, transforms = None, {("none", ""): sitk.Transform(3, sitk.sitkIdentity)}
         for features, (part, settings) in itertools.product(options.features, PARTS.items()):
-            if part == WHOLE and features == MODEL:  # learned features say what lies where, not to the millimetre
+            if part == WHOLE and features == MODEL:
                 settings = settings | {"refinement_features": options.refinement}
             parameters = base.replaced(settings | {"features": features.replace(MODEL, model)})
             result = register_dense(ImagePair(fixed, moving, alignment=alignment), parameters)

@@ -13,12 +13,13 @@ from test_dense_training import scan
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.features.contrast_net import standard_intensities
-from deepreg_engine.features.extractors import LabelFeatures
+from deepreg_engine.features.extractors import LabelFeatures, Mind, for_refinement
 from deepreg_engine.features.label_net import LabelNet, window_starts
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.sampling import identity
 from deepreg_engine.learning.course import Places
+from deepreg_engine.learning.dense_loss import class_weights
 from deepreg_engine.learning.label_examples import LabelExample, LabelExamples
 from deepreg_engine.learning.label_training import label_loss, train_labels, validate
 from deepreg_engine.learning.options import DenseTraining
@@ -107,6 +108,7 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
     """Oblique, anisotropic images of unequal sizes: features are those of the image on the network's own voxels, computed once."""
     torch.manual_seed(0)
     network = Counted(2, 4).eval()
+    network.importance.copy_(torch.tensor([0.5, 2.0, 1.0]))
     features = LabelFeatures(network, "own", 4.0, 24, "ct")
     (_, fixed, _, _), (_, moving, _, _) = scan(1, 12.0), scan(2, -8.0)
     shift = (4.0, -3.0, 2.0)
@@ -121,7 +123,7 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
         grid = ImageGrid.of(fixed).resampled(spacing)
         data = LevelData(fixed, moving, grid, transform, 20.0, None, None, features, torch.device("cpu"))
         for number in range(3):  # SimpleITK draws what the network said onto the level's grid
-            image = resample(own.to_image(said[number].numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
+            image = resample(own.to_image((said[number] * network.importance[number]).numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
             inside = resample(own.to_image(np.ones(own.shape, np.float32)), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
             known = sitk.GetArrayFromImage(inside) > 0.5
             np.testing.assert_allclose(data.fixed_features()[number].numpy()[known], sitk.GetArrayFromImage(image)[known], atol=2e-3)
@@ -174,6 +176,13 @@ def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkey
         moved = resample(moving_labels, fixed_grid, result.field.to_transform(), "nearest")
         dice[name] = np.nanmean([overlap.dice for overlap in label_overlap(fixed_labels, moved)])
     assert dice["named"] > 0.75 and dice["mind"] < 0.3
+
+
+def test_the_refinement_sees_edges_beside_names():
+    mind, names = Mind(), LabelFeatures(LabelNet(2, 4), "own", 4.0, 16, "ct")
+    joined = for_refinement(names, mind)
+    assert joined.name == "mind+own" and joined.channels == mind.channels + 3
+    assert for_refinement(mind, Mind()) is mind and for_refinement(joined, mind) is joined
 
 
 # ------------------------------------------------------------------------------------------------------------ examples
@@ -266,6 +275,7 @@ def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
     assert train_labels(scans[:2], scans[2:], SMALL, places=places, **settings).course.state == "paused"
     resumed = train_labels(scans[:2], scans[2:], SMALL, places=Places(tmp_path / "log.jsonl", tmp_path / "c.pt"), **settings)
     assert resumed.course.best.to_dict() == whole.course.best.to_dict() and resumed.course.best.figure == "dice"
+    assert torch.equal(whole.network.importance, class_weights(scans[:2], 3).clamp(max=3.0))
     made_by_another_process = train_labels(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name

@@ -205,7 +205,7 @@ class ContextFeatures:
 
 
 class LabelFeatures:
-    """Probabilities of labelled structures.
+    """Probabilities of labelled structures, times how much each counts.
 
     Args:
         network: see :class:`LabelNet`.
@@ -236,7 +236,8 @@ class LabelFeatures:
         own = tuple(max(2, round((n - 1) * spacing / self.finest) + 1) for n in volume.shape)
         image = volume if own == tuple(volume.shape) else F.interpolate(volume[None, None], size=own, mode="trilinear", align_corners=True)[0, 0]
         scale = [(m - 1) / max(n - 1, 1) for m, n in zip(reversed(own), reversed(volume.shape))]
-        return sample(self._probabilities(image).float(), index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
+        found = sample(self._probabilities(image).float(), index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
+        return found * self._network.importance.to(found.device).view(-1, *[1] * (found.ndim - 1))
 
     def _probabilities(self, image: torch.Tensor) -> torch.Tensor:
         for known, found in self._known:
@@ -266,6 +267,14 @@ class Joined:
 
     def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
         return torch.cat([balanced(part(volume, spacing))[0] for part in self.parts])
+
+
+def for_refinement(extractor: Extractor, mind: Mind) -> Extractor:
+    """What a refinement compares where nothing else is asked for.
+
+    Probabilities say which organ a voxel belongs to, but are alike all over its inside and uncertain at its edge; MIND joins them there.
+    """
+    return Joined(mind, extractor) if isinstance(extractor, LabelFeatures) else extractor
 
 
 def parts_of(extractor: Extractor) -> tuple[Extractor, ...]:

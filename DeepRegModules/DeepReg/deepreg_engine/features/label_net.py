@@ -51,6 +51,8 @@ class LabelNet(nn.Module):
         )
         self.up = nn.ModuleList(_Layer(below + count, count) for below, count in zip(widths[:0:-1], widths[-2::-1]))
         self.out = nn.Conv3d(width, labels + 1, 1)
+        #: How much each structure counts in a comparison (L + 1): rare ones more, or a gallbladder would drown in the liver beside it.
+        self.register_buffer("importance", torch.ones(labels + 1))
 
     @property
     def channels(self) -> int:

@@ -2,7 +2,7 @@
 
 The loss is the cross entropy, classes weighted by the inverse square root of how often they occur, plus one minus the soft Dice of the
 structures that the example shows (Milletari, Navab, Ahmadi, "V-Net", 3DV 2016): the one says what is wrong where, the other does not let small
-structures drown. Example number n follows from the seed and n alone (:mod:`course` says what that is good for).
+structures drown. In a registration structures count by the same weights. Example number n follows from the seed and n alone (:mod:`course` says what that is good for).
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def train_labels(
     with repeatable(device):
         torch.manual_seed(options.seed)
         network = (start or LabelNet(labels, options.width)).to(device, memory_format=torch.channels_last_3d).train()
+        network.importance.copy_(weights)
         optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.1)
         parts = {"network": network, "optimiser": optimiser, "schedule": schedule}

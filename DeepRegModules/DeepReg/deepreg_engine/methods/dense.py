@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.features.extractors import Extractor, Mind, for_refinement
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
@@ -75,7 +75,10 @@ class _Dense(Registration):
         self._extractor: Extractor = load_extractor(parameters)
         # Learned features say what lies where; the last millimetre is often better known to MIND.
         fine = parameters.refinement_features
-        self._refiner = self._extractor if fine == "same" else load_extractor(parameters.replaced({"features": fine}))
+        if fine == "same":
+            self._refiner = for_refinement(self._extractor, Mind(parameters.mind_radius, parameters.mind_dilation))
+        else:
+            self._refiner = load_extractor(parameters.replaced({"features": fine}))
         moving_grid = ImageGrid.of(pair.moving)
         channels = max(self._extractor.channels, self._refiner.channels)
         self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory())

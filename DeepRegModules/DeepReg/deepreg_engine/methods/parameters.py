@@ -153,7 +153,7 @@ class DenseParameters(Parameters):
     )
     refinement_features: str = parameter(
         "same",
-        "what the refinement compares: the same, or self-similarity, mind or intensity",
+        "what the refinement compares: the same (beside names of structures, MIND), or self-similarity, mind or intensity",
         choices=("same", SHIPPED_FEATURES, "mind", "intensity"),
         group="Features",
     )
