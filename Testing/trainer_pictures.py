@@ -1,6 +1,6 @@
 """The pictures of docs/trainer.md, taken of the real panel while features are learned from phantoms.
 
-    ./run setup && .venv/bin/python Testing/trainer_pictures.py [--output docs/images] [--steps N]
+    ./run setup && .venv/bin/python Testing/trainer_pictures.py [--output docs/images] [--steps N] [--network context]
 
 They need no display. Models and trainings go to a folder that is removed. What came out is printed: the page quotes it.
 """
@@ -19,6 +19,8 @@ tutorial_pictures._LARGEST = 130_000
 tutorial_pictures._WINDOW = (1240, 900)
 _PATIENTS = (0, 1, 2, 3)
 _FOLDS = 2
+# Voxel size (mm), channels and features of a network that is asked for: small ones, to be done soon.
+_SMALL = 2.0, 16, 12
 _SHOWN_FOLDER = "/home/user/.local/share/DeepReg/trainings"
 
 
@@ -28,11 +30,12 @@ class TrainerTutorial(Tutorial):
     Args:
         camera: takes the pictures.
         steps: of the training.
+        network: that learns; "" for the recipe's.
     """
 
-    def __init__(self, camera: Camera, steps: int) -> None:
+    def __init__(self, camera: Camera, steps: int, network: str) -> None:
         super().__init__(camera)
-        self._steps = steps
+        self._steps, self._network = steps, network
 
     def go(self) -> None:
         self.sample()
@@ -68,6 +71,10 @@ class TrainerTutorial(Tutorial):
         self.hands.choose(ui.modalityComboBox, "CT")
         if self._steps:
             widget.panel.node.dense.steps = self._steps
+        if self._network:
+            dense = widget.panel.node.dense
+            dense.network = self._network
+            dense.spacing, dense.width, dense.channels = _SMALL
         self.hands.click(ui.estimateButton)
         self.host.wait_for(lambda: not widget.panel.training.preparing, 300, "the estimate")
         print(ui.estimateLabel.text or ui.resultLabel.text)
@@ -112,10 +119,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--steps", type=int, default=0, help="instead of the recipe's")
+    parser.add_argument("--network", default="", choices=("", "context"), help="context: a small one that learns through the search, instead of the recipe's")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DEEPREG_MODELS"] = folder
-        TrainerTutorial(Camera(options.output), options.steps).go()
+        TrainerTutorial(Camera(options.output), options.steps, options.network).go()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
         (
             "search",
             "Through the search",
-            "features that are learned through the search itself instead of structures' names: for scans of which little is labelled",
+            "features that are learned through the search itself, as published, instead of structures' names",
             {"network": "context", "steps": 2000, "width": 24},
         ),
     ],
