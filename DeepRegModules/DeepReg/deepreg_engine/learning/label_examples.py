@@ -15,7 +15,7 @@ from torch import Tensor
 
 from deepreg_engine.geometry.sampling import identity
 from deepreg_engine.learning.looks import Chance, mapped, nearest_labels
-from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.supply import ScanExamples
 from deepreg_engine.learning.training_scans import TrainingScan
 
 # Standard deviations: of turns and stretches, and of shears.
@@ -45,23 +45,11 @@ class LabelExample:
         return LabelExample(self.image.to(device), self.labels.to(device))
 
 
-class LabelExamples:
-    """Draws examples by number.
-
-    Args:
-        scans: to learn from.
-        options: of the training.
-        seed: of all random numbers, with an example's number.
-    """
-
-    def __init__(self, scans: list[TrainingScan], options: DenseTraining, seed: int) -> None:
-        self._scans, self._options, self._seed = scans, options, seed
-
-    def __len__(self) -> int:
-        return self._options.steps
+class LabelExamples(ScanExamples):
+    """Draws examples by number."""
 
     def __getitem__(self, number: int) -> LabelExample:
-        return _Draw(self._options, torch.Generator().manual_seed(number * 2_147_483_629 + self._seed)).example(self._scans)
+        return _Draw(self._options, self._generator(number)).example(self._scans)
 
 
 class _Draw(Chance):

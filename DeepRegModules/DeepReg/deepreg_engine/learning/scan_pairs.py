@@ -21,6 +21,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.learning.looks import Chance, mapped, nearest_labels
 from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.supply import ScanExamples
 from deepreg_engine.learning.training_scans import TrainingScan
 from deepreg_engine.methods.affine import align
 from deepreg_engine.solvers.descent import smooth
@@ -57,24 +58,15 @@ class PairExample:
         return PairExample(**{name: value.to(device) if isinstance(value, Tensor) else value for name, value in vars(self).items()})
 
 
-class PairExamples:
-    """Draws examples by number.
-
-    Args:
-        scans: to learn from.
-        options: of the training.
-        seed: of all random numbers, with an example's number.
-    """
+class PairExamples(ScanExamples):
+    """Draws examples by number."""
 
     def __init__(self, scans: list[TrainingScan], options: DenseTraining, seed: int) -> None:
-        self._scans, self._options, self._seed = scans, options, seed
+        super().__init__(scans, options, seed)
         self._alignments: dict[tuple[int, int], np.ndarray] = {}
 
-    def __len__(self) -> int:
-        return self._options.steps
-
     def __getitem__(self, number: int) -> PairExample:
-        return _Draw(self, self._scans, self._options, torch.Generator().manual_seed(number * 2_147_483_629 + self._seed)).example()
+        return _Draw(self, self._scans, self._options, self._generator(number)).example()
 
     def between(self, fixed: int, moving: int) -> np.ndarray:
         """Takes voxels of one scan to voxels of another (4, 4), as a registration aligns them; computed once."""

@@ -8,8 +8,31 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.training_scans import TrainingScan
+
 # Examples that each process may be ahead: what they hold of memory at most.
 _AHEAD = 3
+
+
+class ScanExamples:
+    """Examples of labelled scans, by number.
+
+    Args:
+        scans: to learn from.
+        options: of the training.
+        seed: of all random numbers, with an example's number.
+    """
+
+    def __init__(self, scans: list[TrainingScan], options: DenseTraining, seed: int) -> None:
+        self._scans, self._options, self._seed = scans, options, seed
+
+    def __len__(self) -> int:
+        return self._options.steps
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Of the random numbers of one example."""
+        return torch.Generator().manual_seed(number * 2_147_483_629 + self._seed)
 
 
 def in_order(examples: Dataset, first: int, workers: int) -> Iterator[Any]:
