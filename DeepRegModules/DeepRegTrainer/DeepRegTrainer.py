@@ -143,11 +143,12 @@ class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
         return train(scans, method, name, preset, parameters, validate, progress, **more)
 
     def crossValidate(self, scans, method, name, folds=5, preset="standard", parameters=None, progress=None, **more):
-        """Train once a fold, and compare with MIND and with no registration on the scans that were held out.
+        """Train once a fold, and compare with the method without learned features and with no registration on what was held out.
 
-        :param folds: in how many parts the scans are divided; the rest as in :meth:`train`.
-        :return: dictionary: ``rows``, each with ``pair``, ``label``, ``before``, ``mind``, ``learned`` (Dice, or mm for points);
-            ``summary``; ``csv``.
+        :param folds: in how many parts the scans, or the patients whose keypoints are given, are divided; the rest as in :meth:`train`.
+        :return: dictionary: ``rows``, each with ``pair``, ``label``, and the Dice ``before``, ``aligned``, ``mind``, ``learned``; of points
+            with ``pair``, ``keypoints``, ``points``, and the target registration error in mm ``before``, ``aligned``, ``positions``,
+            ``learned``, and its 95th percentiles ``before_95`` and so on; ``figure`` ("dice" or "tre"); ``summary``; ``csv``.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegTrainerLib.scripting import crossValidate

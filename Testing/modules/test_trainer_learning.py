@@ -7,6 +7,7 @@ import os
 
 import pytest
 from bench import MODULES
+from keypoint_files import SPACING, TINY, write
 from panels import opened, quick
 from test_trainer_panel import cells
 from trainer_bench import add_scan
@@ -115,3 +116,17 @@ def test_cross_validation_from_a_script(app, home):
     assert all(0.0 <= row[name] <= 1.0 for row in rows for name in ("mind", "learned")) and told == sorted(told)
     with open(result["csv"], newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) >= len(rows)
+
+
+def test_cross_validation_of_keypoints_from_a_script(app, home, tmp_path):
+    """Pairs of keypoints in files: errors in mm, and no patient on both sides."""
+    app.load_module("DeepRegTrainer")
+    from DeepRegTrainer import DeepRegTrainerLogic
+
+    folder = write(tmp_path / "lungs", 1, 2, 3, scans=(2,))
+    result = DeepRegTrainerLogic().crossValidate(str(folder), "points", "lungs", folds=3, parameters=TINY, spacing=list(SPACING), device="cpu")
+    assert (result["state"], result["figure"]) == ("finished", "tre")
+    assert result["folds"] == [["case_001"], ["case_002", "scan_exp002"], ["case_003"]]
+    assert all(row["positions"] < row["aligned"] < row["before"] for row in result["rows"]) and len(result["rows"]) == 4
+    with open(result["csv"], newline="", encoding="utf-8") as stream:
+        assert [float(row["learned"]) for row in csv.DictReader(stream)] == [row["learned"] for row in result["rows"]]

@@ -222,7 +222,6 @@ def test_points_learn_from_files_with_three_voxel_sizes(app, hands, widget, engi
     ui.folderPathLineEdit.currentPath = str(tmp_path)
     ui.pointSpacingXSpinBox.value = 1.75
     estimate(app, hands, widget)
-    assert "Keypoints have no labels" in ui.evaluateButton.toolTip
     arguments = begun(app, hands, widget, engine).asked["arguments"]
     assert arguments["spacing"] == [1.75, 1.0, 1.0] and "modality" not in arguments and "neighbours" in arguments["parameters"]
     engine().ends("paused", 1)
@@ -526,6 +525,58 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     assert arguments["data"] == [str(tmp_path / "models" / "trainings" / "my-descent" / "scans")]
     engine().ends("paused", 1)
     idle(app, estimated)
+
+
+def points_row(pair, keypoints, points, *errors):
+    ways = ("before", "aligned", "positions", "learned")
+    named = {f"{way}{end}": error * factor for end, factor in (("", 1.0), ("_95", 2.0)) for way, error in zip(ways, errors)}
+    return {"pair": pair, "keypoints": keypoints, "points": points, **named}
+
+
+POINT_ROWS = [
+    points_row("case_001", "partners", 1322, 16.0, 8.0, 4.0, 2.0),
+    points_row("l2r_exp001", "independent", 1322, 16.0, 8.0, 5.0, 4.0),
+    points_row("case_002", "partners", 2191, 10.0, 6.0, 3.0, 1.5),
+]
+
+
+def test_cross_validation_of_keypoints_gives_errors_in_mm(app, hands, widget, engine, tmp_path):
+    ui, panel = widget.ui, widget.panel
+    FakeEngine.estimate = {"scans": [{"name": row["pair"], "voxels": row["points"], "labels": []} for row in POINT_ROWS]}
+    hands.choose(ui.methodComboBox, "Points")
+    ui.folderPathLineEdit.currentPath = str(tmp_path)
+    estimate(app, hands, widget)
+    # The first and the second pair are of one patient.
+    ui.foldsSpinBox.value = 3
+    assert not ui.evaluateButton.enabled and "as many patients" in ui.evaluateButton.toolTip and "there are 2" in ui.evaluateButton.toolTip
+    ui.foldsSpinBox.value = 2
+    assert ui.evaluateButton.enabled, ui.evaluateButton.toolTip
+    hands.click(ui.evaluateButton)
+    app.wait_for(lambda: any(request["op"] == "cross-validate" for request in engine().written), 5)
+    arguments = engine().asked["arguments"]
+    assert (arguments["method"], arguments["folds"], arguments["spacing"]) == ("points", 2, [1.0, 1.0, 1.0]) and "validation" not in arguments
+    engine().result(engine().asked["id"], {"state": "finished", "figure": "tre", "rows": POINT_ROWS, "summary": {}, "csv": ""})
+    idle(app, widget)
+    table = panel.node.evaluationTable
+    names = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
+    assert names[:7] == ["pair", "keypoints", "points", "before", "aligned", "positions alone", "learned"]
+    assert names[7:] == ["before, 95 %", "aligned, 95 %", "positions alone, 95 %", "learned, 95 %"]
+    assert {table.GetColumnUnitLabel(name) for name in names[3:]} == {"mm"}
+    found = [[table.GetTable().GetValue(row, column).ToString() for column in range(8)] for row in range(table.GetNumberOfRows())]
+    assert found[0] == ["case_001", "partners", "1322", "16", "8", "4", "2", "32"]
+    assert found[3:] == [
+        ["mean of all pairs", "partners", "", "13", "7", "3.5", "1.75", "26"],
+        ["mean of all pairs", "independent", "", "16", "8", "5", "4", "32"],
+        ["mean of all pairs", "all", "", "14", "7.33", "4", "2.5", "28"],
+    ]
+    said = ui.evaluationLabel.text
+    assert "over 3 pairs: 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with what was learned. Less is better" in said
+    assert "Dice" not in said and "MIND" not in said
+    app.dialogs.answer(str(tmp_path / "result.csv"))
+    hands.click(ui.csvButton)
+    lines = (tmp_path / "result.csv").read_text().splitlines()
+    assert lines[0].startswith("pair,keypoints,points,before (mm),aligned (mm),positions alone (mm),learned (mm),\"before, 95 % (mm)\"")
+    assert lines[2].startswith("l2r_exp001,independent,1322,16.0,8.0,5.0,4.0,32.0") and len(lines) == 7
 
 
 # ---------------------------------------------------------------------------------------------------------------- models

@@ -1,10 +1,14 @@
-"""A cross-validation as a table: a row for each pair and structure, with no registration, with MIND, and with what was learned."""
+"""A cross-validation as a table: with no registration, without learned features, and with what was learned.
+
+Labelled scans have a row for each pair and structure, with the Dice; keypoints a row for each pair, with the target registration error.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,56 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from DeepRegTrainerLib.export import LABEL_NAMES
 
-_TEXTS = ("pair", "label")
-# Column of the engine's to heading.
-_NUMBERS = {"before": "before", "aligned": "aligned", "mind": "MIND", "learned": "learned"}
-_UNIT = "Dice"
+#: What is measured: overlap of labels, or the error of keypoints.
+DICE, TRE = "dice", "tre"
 #: What is said of all pairs together, in place of a pair's name.
 MEAN = "mean of all pairs"
 #: What is said of all structures together, in place of a label's name.
 ALL = "all"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one figure is shown.
+
+    Args:
+        texts: columns before the figures; of each value of the second one there is a mean.
+        numbers: column of the engine's to heading.
+        unit: of the figures.
+        digits: after the point, in the table.
+        said: the means in a sentence; its fields are ``pairs`` and the columns of the engine's.
+    """
+
+    texts: tuple[str, ...]
+    numbers: dict[str, str]
+    unit: str
+    digits: int
+    said: str
+
+
+_WAYS = {"before": "before", "aligned": "aligned", "positions": "positions alone", "learned": "learned"}
+_KINDS = {
+    DICE: _Kind(
+        ("pair", "label"),
+        {"before": "before", "aligned": "aligned", "mind": "MIND", "learned": "learned"},
+        "Dice",
+        4,
+        _(
+            "Mean Dice over {pairs} pairs: {before:.3f} before, {aligned:.3f} aligned, {mind:.3f} with MIND, {learned:.3f} with what was"
+            " learned."
+        ),
+    ),
+    TRE: _Kind(
+        ("pair", "keypoints", "points"),
+        {**_WAYS, **{f"{name}_95": f"{heading}, 95 %" for name, heading in _WAYS.items()}},
+        "mm",
+        2,
+        _(
+            "Mean target registration error over {pairs} pairs: {before:.2f} mm before, {aligned:.2f} mm aligned, {positions:.2f} mm by"
+            " positions alone, {learned:.2f} mm with what was learned. Less is better."
+        ),
+    ),
+}
 
 
 def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
@@ -29,7 +75,8 @@ def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
 
     Args:
         rows: of a cross-validation.
-        data: the folders that were learned from; scans of the scene have the names of their segments beside them.
+        data: the folders that were learned from; scans of the scene have the names of their segments beside them. Rows of keypoints
+            have no labels, and stay as they are.
     """
     names: dict[str, str] = {}
     for folder in data:
@@ -38,53 +85,63 @@ def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
             names.update({str(value): str(name) for value, name in content["label_names"].items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
-    return [{**row, "label": names.get(str(row["label"]), row["label"])} for row in rows]
+    return [{**row, "label": names.get(str(row["label"]), row["label"])} if "label" in row else row for row in rows]
 
 
-def withMeans(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows, and below them the mean of each label over all pairs, and the mean of everything.
+def withMeans(rows: list[dict[str, Any]], figure: str = DICE) -> list[dict[str, Any]]:
+    """The same rows, and below them the mean of each label, or kind of keypoints, over all pairs, and the mean of everything.
 
     Args:
-        rows: with ``pair``, ``label``, and the figures ``before``, ``aligned``, ``mind`` and ``learned``; a figure may be None.
+        rows: of a cross-validation; a figure may be None.
+        figure: :data:`DICE` or :data:`TRE`.
     """
-    labels = list(dict.fromkeys(str(row["label"]) for row in rows))
-    means = [{"pair": MEAN, "label": label, **_means([row for row in rows if str(row["label"]) == label])} for label in labels]
-    return [*rows, *(means if len(labels) > 1 else []), {"pair": MEAN, "label": ALL, **_means(rows)}] if rows else []
+    kind = _KINDS[figure]
+    pair, group, *counts = kind.texts
+    found = list(dict.fromkeys(str(row[group]) for row in rows))
+    nothing = dict.fromkeys(counts, "")
+    means = [{pair: MEAN, group: each, **nothing, **_means([row for row in rows if str(row[group]) == each], kind)} for each in found]
+    return [*rows, *(means if len(found) > 1 else []), {pair: MEAN, group: ALL, **nothing, **_means(rows, kind)}] if rows else []
 
 
-def _means(rows: list[dict[str, Any]]) -> dict[str, float | None]:
-    columns = {name: [float(row[name]) for row in rows if row.get(name) is not None and np.isfinite(row[name])] for name in _NUMBERS}
+def _means(rows: list[dict[str, Any]], kind: _Kind) -> dict[str, float | None]:
+    columns = {name: [float(row[name]) for row in rows if row.get(name) is not None and np.isfinite(row[name])] for name in kind.numbers}
     return {name: float(np.mean(values)) if values else None for name, values in columns.items()}
 
 
-def summary(rows: list[dict[str, Any]]) -> str:
-    """The means in a sentence; rows as in :func:`withMeans`."""
-    texts = {name: "-" if value is None else f"{value:.3f}" for name, value in _means(rows).items()}
-    return _("Mean Dice over {pairs} pairs: {before} before, {aligned} aligned, {mind} with MIND, {learned} with what was learned.").format(
-        pairs=len({row["pair"] for row in rows}), **texts
-    )
+class _Number(float):
+    """A figure in a sentence; "-" where there is none."""
+
+    def __format__(self, spec: str) -> str:
+        return "-" if np.isnan(self) else super().__format__(spec)
 
 
-def fillTable(table: Any, rows: list[dict[str, Any]]) -> None:
-    """Give a table node the rows, with the means below."""
+def summary(rows: list[dict[str, Any]], figure: str = DICE) -> str:
+    """The means in a sentence; arguments as of :func:`withMeans`."""
+    means = _means(rows, _KINDS[figure])
+    numbers = {name: _Number(np.nan if value is None else value) for name, value in means.items()}
+    return _KINDS[figure].said.format(pairs=len({row["pair"] for row in rows}), **numbers)
+
+
+def fillTable(table: Any, rows: list[dict[str, Any]], figure: str = DICE) -> None:
+    """Give a table node the rows, with the means below; arguments as of :func:`withMeans`."""
     import vtk
 
-    rows = withMeans(rows)
+    kind, rows = _KINDS[figure], withMeans(rows, figure)
     state = table.StartModify()
     try:
         table.RemoveAllColumns()
-        for name in _TEXTS:
+        for name in kind.texts:
             column = vtk.vtkStringArray()
             column.SetName(name)
             for row in rows:
                 column.InsertNextValue(str(row[name]))
             table.AddColumn(column)
-        for name, heading in _NUMBERS.items():
-            values = [row.get(name) for row in rows]
-            column = numpy_to_vtk(np.array([np.nan if value is None else round(float(value), 4) for value in values]), deep=True)
+        for name, heading in kind.numbers.items():
+            values = [np.nan if row.get(name) is None else round(float(row[name]), kind.digits) for row in rows]
+            column = numpy_to_vtk(np.array(values), deep=True)
             column.SetName(heading)
             table.AddColumn(column)
-            table.SetColumnUnitLabel(heading, _UNIT)
+            table.SetColumnUnitLabel(heading, kind.unit)
         table.SetUseColumnTitleAsColumnHeader(True)
         table.SetLocked(True)
     finally:

@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_engine.learning.point_pairs import patient_of
 from deepreg_slicer.volumes import newNode
 from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import evaluation
@@ -51,14 +52,21 @@ class EvaluationSection:
     def problem(self) -> str:
         """Why none can begin now, "" if one can."""
         panel = self._panel
-        if panel.node is not None and panel.method.ofPoints:
-            return _("keypoints have no labels to be judged by: hold pairs out to validate with, whose error is measured")
         problem = panel.beginProblem()
         if problem:
             return problem
-        used = sum(row.role != NONE and not row.problem for row in panel.scans.rows())
-        if panel.node.folds > used:
-            return _("{folds} folds need as many scans, and {used} are used: choose fewer folds").format(folds=panel.node.folds, used=used)
+        used = [row.name for row in panel.scans.rows() if row.role != NONE and not row.problem]
+        if panel.method.ofPoints:  # no patient is both learned from and judged by
+            patients = len({patient_of(name) for name in used})
+            if panel.node.folds > patients:
+                return _(
+                    "{folds} folds need pairs of as many patients, and by the first number in their files' names there are {patients}:"
+                    " choose fewer folds"
+                ).format(folds=panel.node.folds, patients=patients)
+        elif panel.node.folds > len(used):
+            return _("{folds} folds need as many scans, and {used} are used: choose fewer folds").format(
+                folds=panel.node.folds, used=len(used)
+            )
         if panel.prepared.begun and (panel.prepared.home / "cross-validation").exists():
             return _("there is a cross-validation of that name already: go on with it under Trainings, or choose another name")
         return ""
@@ -113,11 +121,12 @@ class EvaluationSection:
         training = self._over()
         rows, node = evaluation.named(result.get("rows") or [], training.arguments.get("data") or []), self._panel.node
         done = training.state != "paused" and bool(rows)
-        self._say(evaluation.summary(rows) if done else _PAUSED, bad=False)
+        figure = result.get("figure") or evaluation.DICE
+        self._say(evaluation.summary(rows, figure) if done else _PAUSED, bad=False)
         if done and node is not None:
             if node.evaluationTable is None:
                 node.evaluationTable = newNode("vtkMRMLTableNode", _("Cross-validation {name}").format(name=training.name))
-            evaluation.fillTable(node.evaluationTable, rows)
+            evaluation.fillTable(node.evaluationTable, rows, figure)
             evaluation.show(node.evaluationTable)
         self._panel.training.log(self.ui.evaluationLabel.text)
         self._panel.trainings.refresh()

@@ -66,10 +66,12 @@ def crossValidate(
     progress: Callable[[float, str], None] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Compare what can be learned from scans with MIND and with no registration; see :func:`train`.
+    """Compare what can be learned with the same method without learned features, and with no registration; see :func:`train`.
 
     Returns:
-        The worker's result: ``rows`` with pair, label, before, mind, learned; ``summary``; ``csv``.
+        The worker's result: ``rows`` (of scans: pair, label, and the Dice before, aligned, mind, learned; of points: pair, keypoints, points,
+        and the target registration error in mm before, aligned, positions, learned, and its 95th percentiles), ``figure`` ("dice" or "tre"),
+        ``summary``, ``csv``.
     """
     prepared, arguments = _prepared(scans, method, name, preset, parameters, 0, more)
     arguments.pop("validation", None)

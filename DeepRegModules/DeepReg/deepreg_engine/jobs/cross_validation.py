@@ -1,7 +1,8 @@
 """Cross-validation: how well features learned from some of the scans register the others.
 
-The scans are dealt out to folds. For each fold features are learned from all other scans, and the fold's scans are registered with each
-other: with these features, with MIND in the same solver, and not at all. No scan judges features that have seen it.
+The scans, or pairs of keypoints, are dealt out to folds. For each fold features are learned from all others, and what the fold holds is
+registered: with these features, without learned features in the same solver, and not at all. Nothing judges features that have seen it.
+What is compared, and how, say :mod:`label_comparison` and :mod:`point_comparison`.
 """
 
 from __future__ import annotations
@@ -16,22 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import write_text
-from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample
+from deepreg_engine.jobs.comparison import Comparison, Progress
+from deepreg_engine.jobs.label_comparison import LABELS
+from deepreg_engine.jobs.point_comparison import POINTS
 from deepreg_engine.jobs.training import CONTROL, TrainingRequest, run_training
 
-Progress = Callable[[float, str], None]
-
 _ROWS, _TABLE = "rows.json", "cross_validation.csv"
-COLUMNS = ("pair", "label", "before", "aligned", "mind", "learned")
 # Of the time of a fold, for learning.
 _LEARNING = 0.85
-# Pairs of a fold that are registered at most; more say little more.
-_MOST_PAIRS = 12
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class CrossValidationRequest(TrainingRequest):
     """What to learn, and into how many folds the scans are dealt.
 
     Args:
-        folds: 2 or more; a fold has at least one scan.
+        folds: 2 or more; a fold has at least one scan, or all pairs of keypoints of at least one patient.
         preset: of the registrations, by name; the method's default if empty.
     """
 
@@ -53,8 +49,14 @@ def run_cross_validation(
     """Learn and register fold by fold; what is done already in the folder is not done again.
 
     Returns:
-        ``rows`` (pair, label, and the Dice before, after the alignment alone, with MIND and with the learned features), ``summary`` (their
-        means, and by label), ``csv`` (the file), ``folds`` (their scans), ``state`` ("finished", or "paused" and "stopped" if asked to be).
+        ``figure`` ("dice", or "tre" for points), ``rows``, ``summary`` (the rows' means: of all, and by label or kind of keypoints),
+        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``state`` ("finished", or "paused" and "stopped" if asked to be).
+
+        A row of labelled scans is a label of a pair: ``pair``, ``label``, and its Dice ``before``, after the alignment alone
+        (``aligned``), with MIND (``mind``) and with the learned features (``learned``). A row of points is a pair: ``pair``, ``keypoints``
+        ("independent" or "partners", see :mod:`point_comparison`), ``points`` (how many the error was measured at), and the mean target
+        registration error in mm ``before``, ``aligned``, by the positions alone, that is by the same method without features
+        (``positions``), and ``learned``; and its 95th percentiles, whose names end with ``_95``.
 
     Raises:
         InputError, ParameterError: see :func:`run_training`.
@@ -62,15 +64,13 @@ def run_cross_validation(
     from deepreg_engine.jobs.training_data import list_entries
 
     request.options()
-    if request.method == "points":
-        raise ParameterError("keypoints have no labels to cross-validate with", "hold pairs out with validation: their error is measured")
     if request.validation:
         raise ParameterError("a cross-validation chooses itself what is held out", "name no scans to validate on")
-    entries = list_entries(request)
-    if not 2 <= request.folds <= len(entries):
-        raise ParameterError(f"{len(entries)} scans cannot be dealt out to {request.folds} folds", f"give 2 to {max(2, len(entries))} folds")
-    names = list(entries)
-    folds = [names[number :: request.folds] for number in range(request.folds)]
+    comparison, entries = POINTS if request.method == "points" else LABELS, list_entries(request)
+    together = comparison.kept_together(list(entries))
+    if not 2 <= request.folds <= len(together):
+        raise ParameterError(*comparison.few(len(together), request.folds))
+    folds = [[name for names in together[number :: request.folds] for name in names] for number in range(request.folds)]
     rows: list[dict] = []
     for number, held_out in enumerate(folds):
         first, share = number / request.folds, 1.0 / request.folds
@@ -83,11 +83,11 @@ def run_cross_validation(
         control = Path(request.folder) / CONTROL
         result = run_training(training, lambda done, stage, tell=tell: tell(_LEARNING * done, stage), log, control)
         if result["state"] == "paused":
-            return _result(request, rows, folds, "paused")
-        rows += _registered(request, entries, names, held_out, result["model"], folder, tell, log)
+            return _result(request, comparison, rows, folds, "paused")
+        rows += _registered(request, comparison, comparison.pairs(entries, held_out), result["model"], folder, tell, log)
         if result["state"] == "stopped":
-            return _result(request, rows, folds, "stopped")
-    return _result(request, rows, folds, "finished")
+            return _result(request, comparison, rows, folds, "stopped")
+    return _result(request, comparison, rows, folds, "finished")
 
 
 def _training(request: CrossValidationRequest, folder: Path, held_out: list[str]) -> TrainingRequest:
@@ -99,16 +99,13 @@ def _training(request: CrossValidationRequest, folder: Path, held_out: list[str]
 
 def _registered(
     request: CrossValidationRequest,
-    entries: dict[str, Any],
-    names: list[str],
-    held_out: list[str],
+    comparison: Comparison,
+    pairs: list[tuple[str, Any]],
     model: str,
     folder: Path,
     tell: Progress,
     log: Callable[[str], None],
 ) -> list[dict]:
-    from deepreg_engine.learning.labelled_scans import read_scan
-
     cached = folder / _ROWS
     if cached.is_file():
         try:
@@ -116,11 +113,14 @@ def _registered(
         except ValueError:  # damaged: made anew
             pass
     rows: list[dict] = []
-    pairs = _pairs(entries, names, held_out)
-    for number, (name, fixed, moving) in enumerate(pairs):
-        tell(_LEARNING + (1.0 - _LEARNING) * number / len(pairs), f"registering {name}")
+    for number, (name, pair) in enumerate(pairs):
+
+        def within(share: float, stage: str, number: int = number, name: str = name) -> None:
+            tell(_LEARNING + (1.0 - _LEARNING) * (number + share) / len(pairs), f"registering {name}")
+
+        within(0.0, "")
         try:
-            rows += _register(request, name, (fixed, moving), (read_scan(fixed), read_scan(moving)), model)
+            rows += comparison.measure(request, name, pair, model, within)
         except InputError as error:
             if not request.skip_bad:
                 raise
@@ -129,67 +129,32 @@ def _registered(
     return rows
 
 
-def _pairs(entries: dict[str, Any], names: list[str], held_out: list[str]) -> list[tuple[str, Any, Any]]:
-    """Scans that are registered: within a fold, and if it has one scan only, with one that was learned from."""
-    if isinstance(entries[held_out[0]], tuple):
-        return [(name, *entries[name]) for name in held_out][:_MOST_PAIRS]
-    partners = held_out if len(held_out) > 1 else [name for name in names if name not in held_out][:2]
-    found = [(f"{a} - {b}", entries[a], entries[b]) for a in held_out for b in partners if a != b]
-    return found[:: max(1, -(-len(found) // _MOST_PAIRS))]
-
-
-def _register(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], images: tuple, model: str) -> list[dict]:
-    """Dice of each label of one pair under the four conditions."""
-    from deepreg_engine.methods.registration import ImagePair
-    from deepreg_engine.metrics.overlap import label_overlap, shared_labels
-
-    (fixed, fixed_labels), (moving, moving_labels) = images
-    labels, _, _ = shared_labels(fixed_labels, moving_labels)
-    grid, pair = ImageGrid.of(fixed_labels), ImagePair(fixed, moving)
-    mind, alignment = _run(request, pair, "mind", scans)
-    learned, _ = _run(request, dataclasses.replace(pair, alignment=alignment), model, scans)
-    transforms = {"before": sitk.Transform(3, sitk.sitkIdentity), "aligned": alignment.transform, "mind": mind, "learned": learned}
-    dice = {
-        what: {overlap.label: overlap.dice for overlap in label_overlap(fixed_labels, resample(moving_labels, grid, transform, "nearest"), labels)}
-        for what, transform in transforms.items()
-    }
-    return [{"pair": name, "label": label, **{what: round(float(dice[what][label]), 4) for what in transforms}} for label in labels]
-
-
-def _run(request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any]) -> tuple[sitk.Transform, Any]:
-    if request.method == "dense":
-        from deepreg_engine.methods.dense import register_dense
-        from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, dense_preset
-
-        parameters = dense_preset(request.preset or DEFAULT_DENSE_PRESET).parameters.replaced({"features": features})
-        result = register_dense(pair, parameters, request.device)
-    else:
-        from deepreg_engine.methods.descent import register_descent
-        from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, descent_preset
-
-        parameters = descent_preset(request.preset or DEFAULT_DESCENT_PRESET).parameters
-        sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans)}
-        result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device)
-    return result.field.to_transform(), result.alignment
-
-
-def _result(request: CrossValidationRequest, rows: list[dict], folds: list[list[str]], state: str) -> dict:
+def _result(request: CrossValidationRequest, comparison: Comparison, rows: list[dict], folds: list[list[str]], state: str) -> dict:
     table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS)
+    writer = csv.DictWriter(table, comparison.columns)
     writer.writeheader()
     writer.writerows(rows)
     path = Path(request.folder) / _TABLE
     if rows:
         write_text(path, table.getvalue())
-    conditions = COLUMNS[2:]
-    means = {what: _mean([row[what] for row in rows]) for what in conditions}
-    by_label = {
-        str(label): {what: _mean([row[what] for row in rows if row["label"] == label]) for what in conditions}
-        for label in sorted({row["label"] for row in rows})
+    kinds = sorted({row[comparison.group] for row in rows})
+    summary = {
+        **_means(comparison, rows),
+        "pairs": len({row["pair"] for row in rows}),
+        comparison.groups: {str(kind): _means(comparison, [row for row in rows if row[comparison.group] == kind]) for kind in kinds},
     }
-    pairs = len({row["pair"] for row in rows})
-    summary = {**means, "pairs": pairs, "labels": by_label}
-    return {"state": state, "rows": rows, "summary": summary, "csv": str(path) if rows else None, "folds": folds}
+    return {
+        "state": state,
+        "figure": comparison.figure,
+        "rows": rows,
+        "summary": summary,
+        "csv": str(path) if rows else None,
+        "folds": folds,
+    }
+
+
+def _means(comparison: Comparison, rows: list[dict]) -> dict[str, float | None]:
+    return {what: _mean([row[what] for row in rows]) for what in comparison.averaged}
 
 
 def _mean(values: list[float]) -> float | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -76,6 +77,17 @@ def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, f
             else:
                 pairs.append(PointPair(_stem(name), sets[name][:, :3], sets[name][:, 3:]))
     return pairs
+
+
+def patient_of(name: str) -> str:
+    """Whose pair it is, as far as its name tells: by its first number, so that ``case_001`` and ``l2r_exp001`` belong together.
+
+    A number inside a word, as in ``l2r``, counts if there is no other. Pairs without a number are each of a patient of their own.
+    """
+    numbers = list(re.finditer("[0-9]+", name))
+    outside = [number for number in numbers if not (name[: number.start()][-1:].isalpha() and name[number.end() :][:1].isalpha())]
+    first = next(iter(outside or numbers), None)
+    return name if first is None else str(int(first.group()))
 
 
 def _stem(name: str) -> str:

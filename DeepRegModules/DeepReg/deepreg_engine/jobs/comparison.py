@@ -1,0 +1,48 @@
+"""What a cross-validation has to know of that which it compares: labelled scans, or pairs of keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one kind of data is held out, registered and measured.
+
+    Args:
+        figure: what is measured: "dice" (1 is best), or "tre" (target registration error, mm; 0 is best).
+        group: field of a row by which means are taken too.
+        groups: field of the summary that holds these means.
+        counts: further fields of a row, of which no mean is taken.
+        conditions: fields of a row with the figure, one for each way to register.
+        more: further fields of a row of which means are taken.
+        kept_together: from the names of all entries to lists of those that no two folds may share.
+        pairs: from all entries by name and the names of those that a fold holds out to what is registered: name and content of each pair.
+        measure: from the request, a pair's name and content, a model's file and a listener to the pair's rows.
+        few: from the number of lists that can be dealt out and of folds to what is wrong, and what to do about it.
+    """
+
+    figure: str
+    group: str
+    groups: str
+    counts: tuple[str, ...]
+    conditions: tuple[str, ...]
+    more: tuple[str, ...]
+    kept_together: Callable[[list[str]], list[list[str]]]
+    pairs: Callable[[dict[str, Any], list[str]], list[tuple[str, Any]]]
+    measure: Callable[[Any, str, Any, str, Progress], list[dict]]
+    few: Callable[[int, int], tuple[str, str]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Fields of a row."""
+        return ("pair", self.group, *self.counts, *self.conditions, *self.more)
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Fields of a row of which means are taken."""
+        return (*self.conditions, *self.more)

@@ -1,0 +1,84 @@
+"""How a cross-validation compares labelled scans: by the Dice of each label after registration, with MIND and with learned features."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import SimpleITK as sitk
+
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
+from deepreg_engine.jobs.comparison import Comparison, Progress
+
+if TYPE_CHECKING:
+    from deepreg_engine.jobs.cross_validation import CrossValidationRequest
+
+# Pairs of a fold that are registered at most; more say little more.
+_MOST_PAIRS = 12
+_CONDITIONS = ("before", "aligned", "mind", "learned")
+
+
+def _pairs(entries: dict[str, Any], held_out: list[str]) -> list[tuple[str, Any]]:
+    """Scans that are registered: within a fold, and if it has one scan only, with one that was learned from."""
+    if isinstance(entries[held_out[0]], tuple):
+        return [(name, entries[name]) for name in held_out][:_MOST_PAIRS]
+    partners = held_out if len(held_out) > 1 else [name for name in entries if name not in held_out][:2]
+    found = [(f"{a} - {b}", (entries[a], entries[b])) for a in held_out for b in partners if a != b]
+    return found[:: max(1, -(-len(found) // _MOST_PAIRS))]
+
+
+def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, tell: Progress) -> list[dict]:
+    """Dice of each label of one pair under the four conditions."""
+    from deepreg_engine.learning.labelled_scans import read_scan
+    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.metrics.overlap import label_overlap, shared_labels
+
+    (fixed, fixed_labels), (moving, moving_labels) = (read_scan(scan) for scan in scans)
+    labels, _, _ = shared_labels(fixed_labels, moving_labels)
+    grid, pair = ImageGrid.of(fixed_labels), ImagePair(fixed, moving)
+    mind, alignment = _run(request, pair, "mind", scans, lambda share, stage: tell(0.5 * share, stage))
+    learned, _ = _run(
+        request, dataclasses.replace(pair, alignment=alignment), model, scans, lambda share, stage: tell(0.5 + 0.5 * share, stage)
+    )
+    transforms = {"before": sitk.Transform(3, sitk.sitkIdentity), "aligned": alignment.transform, "mind": mind, "learned": learned}
+    dice = {
+        what: {overlap.label: overlap.dice for overlap in label_overlap(fixed_labels, resample(moving_labels, grid, transform, "nearest"), labels)}
+        for what, transform in transforms.items()
+    }
+    return [{"pair": name, "label": label, **{what: round(float(dice[what][label]), 4) for what in _CONDITIONS}} for label in labels]
+
+
+def _run(request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any], tell: Progress) -> tuple[sitk.Transform, Any]:
+    if request.method == "dense":
+        from deepreg_engine.methods.dense import register_dense
+        from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, dense_preset
+
+        parameters = dense_preset(request.preset or DEFAULT_DENSE_PRESET).parameters.replaced({"features": features})
+        result = register_dense(pair, parameters, request.device, tell)
+    else:
+        from deepreg_engine.methods.descent import register_descent
+        from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, descent_preset
+
+        parameters = descent_preset(request.preset or DEFAULT_DESCENT_PRESET).parameters
+        sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans)}
+        result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device, tell)
+    return result.field.to_transform(), result.alignment
+
+
+def _few(scans: int, folds: int) -> tuple[str, str]:
+    return f"{scans} scans cannot be dealt out to {folds} folds", f"give 2 to {max(2, scans)} folds"
+
+
+LABELS = Comparison(
+    figure="dice",
+    group="label",
+    groups="labels",
+    counts=(),
+    conditions=_CONDITIONS,
+    more=(),
+    kept_together=lambda names: [[name] for name in names],
+    pairs=_pairs,
+    measure=_measure,
+    few=_few,
+)

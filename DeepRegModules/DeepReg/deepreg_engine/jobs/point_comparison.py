@@ -1,0 +1,113 @@
+"""How a cross-validation compares pairs of keypoints: by the target registration error of the Points method, with and without features.
+
+The truth are the places that the files give the first scan's keypoints in the other scan: those that an image-based method has found.
+The registration is not told them. What it is given as moving points depends on what is known of the pair:
+
+* *independent*: the other scan's own keypoints, which were detected without regard to the first scan's.
+* *partners*: nothing but the partners themselves. Given all of them, the second cloud would be the first one in another shape, which no
+  detector gives. So points are withheld at random from either cloud, and the moving ones are displaced, as much as a training's made-up
+  examples on average: of ten fixed points seven have a partner among the moving ones, and it is not exactly where it belongs. That is
+  still easier than independent keypoints.
+
+Either way moving points come in random order, and the error is measured at all of the first scan's keypoints, also at those withheld.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.point_clouds import FEWEST, checked_clouds
+from deepreg_engine.jobs.comparison import Comparison, Progress
+from deepreg_engine.learning.point_pairs import PointPair, patient_of
+from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, NO_FEATURES, points_preset
+
+if TYPE_CHECKING:
+    from deepreg_engine.jobs.cross_validation import CrossValidationRequest
+
+INDEPENDENT, PARTNERS = "independent", "partners"
+_CONDITIONS = ("before", "aligned", "positions", "learned")
+# Share of the partners that is kept on either side, and the standard deviation (mm) along each axis of what they are displaced by.
+_KEPT, _BLUR = 0.7, 1.0
+
+
+def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
+    """What a registration is given of a pair: fixed (N, 3) and moving points (M, 3), mm; the same at each call."""
+    rng = np.random.default_rng(zlib.crc32(pair.name.encode()))
+    if pair.moving is not None:
+        return pair.fixed, rng.permutation(pair.moving)
+    count = len(pair.fixed)
+    kept = max(min(count, FEWEST), round(_KEPT * count))
+    fixed, moving = pair.fixed[rng.permutation(count)[:kept]], pair.partners[rng.permutation(count)[:kept]]
+    return fixed, moving + rng.normal(0.0, _BLUR, moving.shape)
+
+
+def _kept_together(names: list[str]) -> list[list[str]]:
+    """Pairs of one patient, so that no patient is both learned from and judged by."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(patient_of(name), []).append(name)
+    return list(found.values())
+
+
+def _pairs(entries: dict[str, PointPair], held_out: list[str]) -> list[tuple[str, Any]]:
+    return [(name, entries[name]) for name in held_out]
+
+
+def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model: str, tell: Progress) -> list[dict]:
+    """Target registration error of one pair under the four conditions, mm."""
+    from deepreg_engine.methods.points import register_points
+    from deepreg_engine.metrics.landmarks import LandmarkErrors
+
+    parameters = points_preset(request.preset or DEFAULT_POINTS_PRESET).parameters
+    try:
+        fixed, moving, initial, _ = checked_clouds(*clouds(pair), parameters.initial)
+    except InputError as error:
+        raise InputError(f"{name}: {error.message}", error.advice) from error
+    results = [
+        register_points(
+            fixed, moving, parameters.replaced({"features": features, "initial": initial}), request.device,
+            lambda share, stage, number=number: tell(0.5 * (number + share), stage),
+        )
+        for number, features in enumerate((NO_FEATURES, model))
+    ]
+    matrix = results[0].alignment
+    places = {
+        "before": pair.fixed,
+        "aligned": pair.fixed @ matrix[:3, :3].T + matrix[:3, 3],
+        **{what: result.map_points(pair.fixed) for what, result in zip(("positions", "learned"), results)},
+    }
+    errors = {what: LandmarkErrors(place - pair.partners).summary() for what, place in places.items()}
+    return [
+        {
+            "pair": name,
+            "keypoints": PARTNERS if pair.moving is None else INDEPENDENT,
+            "points": len(pair.fixed),
+            **{what: round(errors[what]["mean"], 4) for what in _CONDITIONS},
+            **{f"{what}_95": round(errors[what]["percentile95"], 4) for what in _CONDITIONS},
+        }
+    ]
+
+
+def _few(patients: int, folds: int) -> tuple[str, str]:
+    told = "by the first number in their files' names"
+    if patients < 2:
+        return f"all pairs of keypoints are of one patient, {told}", "give pairs of others, or let their names begin with the patient's number"
+    return f"pairs of keypoints of {patients} patients, {told}, cannot be dealt out to {folds} folds", f"give 2 to {patients} folds"
+
+
+POINTS = Comparison(
+    figure="tre",
+    group="keypoints",
+    groups="keypoints",
+    counts=("points",),
+    conditions=_CONDITIONS,
+    more=tuple(f"{what}_95" for what in _CONDITIONS),
+    kept_together=_kept_together,
+    pairs=_pairs,
+    measure=_measure,
+    few=_few,
+)
