@@ -75,7 +75,9 @@ def _run(arguments: list[str] | None) -> int:
 def make_parser() -> Parser:
     """The parser of all commands."""
     # Here, where main looks after errors: they bring SimpleITK, and Ctrl-C may come while it loads.
-    from deepreg_engine.commands import demo, evaluate, features, keypoints, models, phantom, register, report, train, warp, worker
+    from deepreg_engine.commands import (
+        cross_validate, demo, evaluate, features, keypoints, models, phantom, register, report, train, warp, worker
+    )
 
     parser = Parser(
         prog=_NAME,
@@ -93,7 +95,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"{_NAME} {__version__}", help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="<command>", dest="command", required=True)
-    for module in (register, warp, evaluate, report, features, keypoints, phantom, models, train, demo, worker):
+    for module in (register, warp, evaluate, report, features, keypoints, phantom, models, train, cross_validate, demo, worker):
         module.add(commands)
     return parser
 

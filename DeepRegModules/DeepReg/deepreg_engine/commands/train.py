@@ -6,12 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from deepreg_engine.commands.parsing import examples, parameter_table, paragraph
+from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.jobs.training import MODALITIES, TrainingRequest, train_to_file
-from deepreg_engine.learning.presets import TRAININGS, training_presets
-from deepreg_engine.methods.parameters import parse_settings
+from deepreg_engine.jobs.training import TrainingRequest, train_to_file
 
 _ABOUT = {
     "dense": """
@@ -49,7 +48,6 @@ _EXAMPLES = {
         "--set rate=1e-3 --output prostate.safetensors",
     ),
 }
-_HELP = {"dense": "features of the Dense method", "points": "features of the Points method", "descent": "features of the Descent method"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -63,27 +61,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
-    recipes = "\n".join(paragraph(f"{name}: {about}", "    ") for name, _, about, _ in training_presets(method))
-    epilog = f"{examples(*_EXAMPLES[method])}\n\nrecipes for --preset:\n{recipes}\n\nparameters for --set:\n{parameter_table(TRAININGS[method])}"
-    page = methods.add_parser(method, help=_HELP[method], description=paragraph(_ABOUT[method] + _ALL), epilog=epilog)
-    if method == "points":
-        page.add_argument("data", nargs="+", metavar="DATA", help="folders or zip files with keypoints")
-        page.add_argument("--spacing", type=_edges, default=(1.0, 1.0, 1.0), metavar="X,Y,Z", help="mm of a voxel (default: 1,1,1)")
-    else:
-        none = "; none learns from made-up contrasts alone" if method == "descent" else ""
-        page.add_argument("data", nargs="*" if none else "+", metavar="DATA", help=f"folders with labelled scans, or dataset.json{none}")
-        page.add_argument("--modality", choices=MODALITIES, default="other", help="of scans whose folder does not say it, and of fixed images")
-        page.add_argument("--moving-modality", choices=MODALITIES, default="other", help="of moving images, where scans come in pairs")
-        page.add_argument("--skip-bad", action="store_true", help="go on without scans that cannot be read, and name them")
-        page.add_argument("--start", metavar="MODEL", help="begin with this model instead of a new one")
-        page.add_argument("--workers", type=int, default=1, metavar="N", help="processes that make examples (default: 1)")
-    if method == "descent":
-        page.add_argument("--spacing", type=float, default=2.0, metavar="MM", help="voxel size at which scans are looked at (default: 2)")
-    page.add_argument("--preset", metavar="NAME", default="standard", help="recipe, see below (default: standard)")
+    epilog = f"{examples(*_EXAMPLES[method])}\n\n{recipe_tables(method)}"
+    page = methods.add_parser(method, help=LEARNED[method], description=paragraph(_ABOUT[method] + _ALL), epilog=epilog)
+    add_data(page, method, optional=method == "descent")
+    add_recipe(page)
     page.add_argument("--validation", metavar="NAMES", help="scans or pairs to validate on, not to learn from, by the names of their files")
-    page.add_argument("--leave-out", metavar="NAMES", help="scans or pairs not to use at all")
-    page.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
-    page.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), metavar="WHERE", help="auto, cpu or cuda")
     page.add_argument("--name", metavar="NAME", help="of the model (default: the file's)")
     page.add_argument("--licence", metavar="TEXT", help="of the model, for its card")
     page.add_argument("--about", metavar="TEXT", help="what the data are, for the card")
@@ -93,37 +75,12 @@ def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
     page.set_defaults(run=run, parser=page)
 
 
-def _edges(text: str) -> tuple[float, float, float]:
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != 3 or not all(0 < value < 100 for value in values):
-        raise argparse.ArgumentTypeError(f"{text!r} is not three voxel sizes in mm, such as 1.75,1,1.25")
-    return values
-
-
 def run(options: argparse.Namespace) -> None:
     """Train, and write the model."""
     check_suffix("--output", options.output, (".safetensors",))
     check_outputs({"--output": options.output, "--log": options.log, "--checkpoint": options.checkpoint}, options.data)
-    parameters = _recipe(options.method, options.preset) | parse_settings(options.set)
-    images = options.method != "points"
-    request = TrainingRequest(
-        method=options.method,
-        data=options.data,
-        folder=str(Path(options.output).with_suffix("")),
-        parameters=parameters,
-        name=options.name or Path(options.output).stem,
-        about=options.about or "",
-        licence=options.licence or "",
-        spacing=getattr(options, "spacing", None),
-        validation=_names(options.validation),
-        leave_out=_names(options.leave_out),
-        device=options.device,
-        **({"modality": options.modality, "moving_modality": options.moving_modality, "skip_bad": options.skip_bad} if images else {}),
-        **({"start": options.start or "", "workers": max(0, options.workers)} if images else {}),
-    )
+    output = Path(options.output)
+    request = make_request(TrainingRequest, options, folder=str(output.with_suffix("")), name=options.name or output.stem)
     with Progress() as progress:
         done = train_to_file(request, options.output, options.log, options.checkpoint, progress)
     for note in done["notes"]:
@@ -133,16 +90,3 @@ def run(options: argparse.Namespace) -> None:
     what = " and ".join(part for part in (learned, "made-up contrasts" if options.method == "descent" else "") if part)
     best = f", best {done['best']['figure']} {done['best']['value']:.4g} after {done['best']['step']} steps" if done["best"] else ""
     sys.stdout.write(f"trained on {what} ({done['device']}){best}; written: {options.output}\n")
-
-
-def _recipe(method: str, name: str) -> dict:
-    from deepreg_engine.errors import ParameterError
-
-    recipes = {known: changes for known, _, _, changes in training_presets(method)}
-    if name not in recipes:
-        raise ParameterError(f"there is no recipe {name!r}", f"there are {', '.join(recipes)}")
-    return recipes[name]
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -6,7 +6,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deepreg_engine.learning.presets import check_method
+from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
+from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
+from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+
 Progress = Callable[[float, str], None]
+
+#: Presets of each method's registrations.
+REGISTRATION_PRESETS: dict[str, tuple[Any, ...]] = {"dense": DENSE_PRESETS, "points": POINTS_PRESETS, "descent": DESCENT_PRESETS}
+#: And the name of the one that is used if none is named.
+DEFAULT_PRESETS = {"dense": DEFAULT_DENSE_PRESET, "points": DEFAULT_POINTS_PRESET, "descent": DEFAULT_DESCENT_PRESET}
+_FIND = {"dense": dense_preset, "points": points_preset, "descent": descent_preset}
+
+
+def registration_parameters(method: str, preset: str = "") -> Parameters:
+    """Parameters of the registrations of a cross-validation, all but the features.
+
+    Args:
+        method: "dense", "points" or "descent".
+        preset: by name; the method's default if empty.
+
+    Raises:
+        ParameterError: if there is no such method or preset.
+    """
+    check_method(method)
+    return _FIND[method](preset or DEFAULT_PRESETS[method]).parameters
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ import numpy as np
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import write_text
-from deepreg_engine.jobs.comparison import Comparison, Progress
+from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
 from deepreg_engine.jobs.label_comparison import LABELS
 from deepreg_engine.jobs.point_comparison import POINTS
 from deepreg_engine.jobs.training import CONTROL, TrainingRequest, run_training
 
-_ROWS, _TABLE = "rows.json", "cross_validation.csv"
+_ROWS, TABLE = "rows.json", "cross_validation.csv"
 # Of the time of a fold, for learning.
 _LEARNING = 0.85
 
@@ -50,7 +50,8 @@ def run_cross_validation(
 
     Returns:
         ``figure`` ("dice", or "tre" for points), ``rows``, ``summary`` (the rows' means: of all, and by label or kind of keypoints),
-        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``state`` ("finished", or "paused" and "stopped" if asked to be).
+        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (scans and pairs that were not used, and why),
+        ``state`` ("finished", or "paused" and "stopped" if asked to be).
 
         A row of labelled scans is a label of a pair: ``pair``, ``label``, and its Dice ``before``, after the alignment alone
         (``aligned``), with MIND (``mind``) and with the learned features (``learned``). A row of points is a pair: ``pair``, ``keypoints``
@@ -59,11 +60,13 @@ def run_cross_validation(
         (``positions``), and ``learned``; and its 95th percentiles, whose names end with ``_95``.
 
     Raises:
-        InputError, ParameterError: see :func:`run_training`.
+        InputError, ParameterError: see :func:`run_training`; also before anything is learned, if there is no such preset.
+        OutputError: if the folder cannot be written to.
     """
     from deepreg_engine.jobs.training_data import list_entries
 
     request.options()
+    registration_parameters(request.method, request.preset)
     if request.validation:
         raise ParameterError("a cross-validation chooses itself what is held out", "name no scans to validate on")
     comparison, entries = POINTS if request.method == "points" else LABELS, list_entries(request)
@@ -72,6 +75,7 @@ def run_cross_validation(
         raise ParameterError(*comparison.few(len(together), request.folds))
     folds = [[name for names in together[number :: request.folds] for name in names] for number in range(request.folds)]
     rows: list[dict] = []
+    notes: list[str] = []
     for number, held_out in enumerate(folds):
         first, share = number / request.folds, 1.0 / request.folds
 
@@ -82,18 +86,19 @@ def run_cross_validation(
         training = _training(request, folder, held_out)
         control = Path(request.folder) / CONTROL
         result = run_training(training, lambda done, stage, tell=tell: tell(_LEARNING * done, stage), log, control)
+        notes += result["notes"]
         if result["state"] == "paused":
-            return _result(request, comparison, rows, folds, "paused")
-        rows += _registered(request, comparison, comparison.pairs(entries, held_out), result["model"], folder, tell, log)
+            return _result(request, comparison, rows, notes, folds, "paused")
+        found = _registered(request, comparison, comparison.pairs(entries, held_out), result["model"], folder, tell, log)
+        rows, notes = rows + found["rows"], notes + found["notes"]
         if result["state"] == "stopped":
-            return _result(request, comparison, rows, folds, "stopped")
-    return _result(request, comparison, rows, folds, "finished")
+            return _result(request, comparison, rows, notes, folds, "stopped")
+    return _result(request, comparison, rows, notes, folds, "finished")
 
 
 def _training(request: CrossValidationRequest, folder: Path, held_out: list[str]) -> TrainingRequest:
     values = {field.name: getattr(request, field.name) for field in dataclasses.fields(TrainingRequest)}
     values |= {"folder": str(folder), "leave_out": [*request.leave_out, *held_out], "name": f"{request.name or 'fold'} {folder.name}"}
-    folder.mkdir(parents=True, exist_ok=True)
     return TrainingRequest(**values)
 
 
@@ -105,14 +110,15 @@ def _registered(
     folder: Path,
     tell: Progress,
     log: Callable[[str], None],
-) -> list[dict]:
-    cached = folder / _ROWS
-    if cached.is_file():
-        try:
-            return json.loads(cached.read_text(encoding="utf-8"))
-        except ValueError:  # damaged: made anew
-            pass
+) -> dict[str, Any]:
+    """Rows of a fold, and notes on pairs that could not be registered: those in its folder if they were made with the same parameters."""
+    # By their values, not by the preset's name: a preset may be another one in another version.
+    parameters = json.loads(json.dumps(registration_parameters(request.method, request.preset).to_dict()))
+    kept = _kept(folder / _ROWS)
+    if kept is not None and kept["parameters"] == parameters:
+        return kept
     rows: list[dict] = []
+    notes: list[str] = []
     for number, (name, pair) in enumerate(pairs):
 
         def within(share: float, stage: str, number: int = number, name: str = name) -> None:
@@ -124,17 +130,30 @@ def _registered(
         except InputError as error:
             if not request.skip_bad:
                 raise
-            log(f"not used: {error.line()}")
-    write_text(cached, json.dumps(rows))
-    return rows
+            notes.append(f"not used: {error.line()}")
+            log(notes[-1])
+    found = {"parameters": parameters, "rows": rows, "notes": notes}
+    write_text(folder / _ROWS, json.dumps(found))
+    return found
 
 
-def _result(request: CrossValidationRequest, comparison: Comparison, rows: list[dict], folds: list[list[str]], state: str) -> dict:
+def _kept(path: Path) -> dict[str, Any] | None:
+    """What was found before; None if there is nothing, or nothing whole, and it has to be made anew."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if {"parameters", "rows", "notes"} <= set(found) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _result(
+    request: CrossValidationRequest, comparison: Comparison, rows: list[dict], notes: list[str], folds: list[list[str]], state: str
+) -> dict:
     table = io.StringIO()
     writer = csv.DictWriter(table, comparison.columns)
     writer.writeheader()
     writer.writerows(rows)
-    path = Path(request.folder) / _TABLE
+    path = Path(request.folder) / TABLE
     if rows:
         write_text(path, table.getvalue())
     kinds = sorted({row[comparison.group] for row in rows})
@@ -150,6 +169,7 @@ def _result(request: CrossValidationRequest, comparison: Comparison, rows: list[
         "summary": summary,
         "csv": str(path) if rows else None,
         "folds": folds,
+        "notes": list(dict.fromkeys(notes)),  # the folds that learn from a scan all say why it cannot be used
     }
 
 

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
-from deepreg_engine.jobs.comparison import Comparison, Progress
+from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
 
 if TYPE_CHECKING:
     from deepreg_engine.jobs.cross_validation import CrossValidationRequest
@@ -50,17 +50,15 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
 
 
 def _run(request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any], tell: Progress) -> tuple[sitk.Transform, Any]:
+    parameters = registration_parameters(request.method, request.preset)
     if request.method == "dense":
         from deepreg_engine.methods.dense import register_dense
-        from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, dense_preset
 
-        parameters = dense_preset(request.preset or DEFAULT_DENSE_PRESET).parameters.replaced({"features": features})
-        result = register_dense(pair, parameters, request.device, tell)
+        # One kind of features throughout, whatever else a preset refines with: it is these that are compared.
+        result = register_dense(pair, parameters.replaced({"features": features, "refinement_features": "same"}), request.device, tell)
     else:
         from deepreg_engine.methods.descent import register_descent
-        from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, descent_preset
 
-        parameters = descent_preset(request.preset or DEFAULT_DESCENT_PRESET).parameters
         sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans)}
         result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device, tell)
     return result.field.to_transform(), result.alignment

@@ -150,7 +150,7 @@ def train_estimate(arguments: dict, job: Job) -> dict:
 
 
 def cross_validate(arguments: dict, job: Job) -> dict:
-    """Train several times, each time without some of the scans, and register those: arguments of TrainingRequest, and ``folds``."""
+    """Train several times, each time without some of the scans, and register those: arguments of CrossValidationRequest."""
     from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
 
     return run_cross_validation(CrossValidationRequest(**_known(arguments, CrossValidationRequest)), job.progress, job.log)

@@ -21,9 +21,9 @@ import numpy as np
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_clouds import FEWEST, checked_clouds
-from deepreg_engine.jobs.comparison import Comparison, Progress
+from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
 from deepreg_engine.learning.point_pairs import PointPair, patient_of
-from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, NO_FEATURES, points_preset
+from deepreg_engine.methods.points_parameters import NO_FEATURES
 
 if TYPE_CHECKING:
     from deepreg_engine.jobs.cross_validation import CrossValidationRequest
@@ -62,7 +62,7 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
     from deepreg_engine.methods.points import register_points
     from deepreg_engine.metrics.landmarks import LandmarkErrors
 
-    parameters = points_preset(request.preset or DEFAULT_POINTS_PRESET).parameters
+    parameters = registration_parameters(request.method, request.preset)
     try:
         fixed, moving, initial, _ = checked_clouds(*clouds(pair), parameters.initial)
     except InputError as error:

@@ -1,0 +1,192 @@
+"""``cross-validate``: how well features learned from some of the scans register the others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from deepreg_engine.commands.parsing import count, examples, page_width, paragraph
+from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.tables import number, table
+from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
+from deepreg_engine.errors import EngineError, InputError, OutputError
+from deepreg_engine.geometry.files import FileGroup, check_writable
+from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS
+from deepreg_engine.jobs.cross_validation import TABLE, CrossValidationRequest, run_cross_validation
+from deepreg_engine.jobs.label_comparison import LABELS
+from deepreg_engine.jobs.label_names import read_label_names
+from deepreg_engine.jobs.outputs import check_outputs, check_suffix
+from deepreg_engine.jobs.point_comparison import INDEPENDENT, PARTNERS, POINTS
+
+_LABELLED = """
+Tell how well features learned from some labelled scans register the others. The scans are dealt out to folds; for each fold features
+are learned from all others, and the fold's scans are registered with each other. Printed are means of the Dice of each label.
+"""
+_ABOUT = {
+    "dense": _LABELLED,
+    "points": """
+Tell how well features learned from the keypoints of some patients register those of the others. The patients are dealt out to folds,
+all pairs of one together; whose a pair is, the first number in its file's name says. For each fold features are learned from all others,
+and the fold's pairs are registered. Printed are means of the target registration error of each kind of keypoints.
+""",
+    "descent": _LABELLED,
+}
+_ALL = """
+The folder holds all of it: the trainings, their models, and cross_validation.csv with a row for each pair. The same command goes on where
+it was stopped or killed.
+"""
+_REGISTERED = {
+    "before": "not registered",
+    "aligned": "after the alignment that the method begins with",
+    "mind": "after the method with MIND",
+    "positions": "after the same method without features",
+    "learned": "after the method with the learned features, which have not seen the pair",
+}
+_HEADINGS = {"mind": "MIND", "positions": "positions alone"}
+_KINDS = {
+    INDEPENDENT: "detected in either scan without regard to the other",
+    PARTNERS: "detected in one scan, and their places in the other; three in ten of either are withheld from the registration",
+}
+_EXAMPLES = {
+    "dense": (
+        "cross-validate dense people --modality ct --preset quick --folder people-checked",
+        "cross-validate dense people --modality ct --folds 5 --label-names people/dataset.json --folder people-in-5 --output people.csv",
+        "cross-validate dense heads --modality mr --registration-preset brain-mr --leave-out head_07 --skip-bad --folder heads-checked",
+    ),
+    "points": (
+        "cross-validate points l2r_lung_keypoints.zip --spacing 1.75,1,1.25 --preset quick --folder lungs-checked --output lungs.csv",
+        "cross-validate points vessels --spacing 1,1,1 --folds 4 --registration-preset shape --set steps=500 --folder vessels-checked",
+    ),
+    "descent": (
+        "cross-validate descent prostate/train --modality other --moving-modality mr --spacing 0.8 --start any-contrast "
+        "--folder prostate-checked --output prostate.csv",
+    ),
+}
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    about = "tell whether learning features from your data helps"
+    described = "Tell whether learning features from your data helps: each part is registered with features learned from the rest."
+    epilog = f"{examples(_EXAMPLES['dense'][1])}\n\nEach method has its page: deepreg-engine cross-validate METHOD --help"
+    parser = commands.add_parser("cross-validate", help=about, description=paragraph(described), epilog=epilog)
+    parser.set_defaults(parser=parser)
+    methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
+    for method in _ABOUT:
+        _add_method(methods, method)
+
+
+def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
+    comparison = POINTS if method == "points" else LABELS
+    explained = _explained("columns of the table", ((_heading(name), _REGISTERED[name]) for name in comparison.conditions))
+    if method == "points":
+        explained += "\n\n" + _explained("kinds of keypoints", _KINDS.items())
+    epilog = f"{examples(*_EXAMPLES[method])}\n\n{explained}\n\n{recipe_tables(method)}"
+    page = methods.add_parser(method, help=LEARNED[method], description=paragraph(_ABOUT[method] + _ALL), epilog=epilog)
+    add_data(page, method)
+    if method == "points":
+        page.add_argument("--skip-bad", action="store_true", help="go on without pairs that cannot be registered, and name them")
+    else:
+        page.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}, or a dataset.json')
+    add_recipe(page)
+    page.add_argument("--folds", type=count("folds", 1000), default=3, metavar="N", help="2 or more (default: 3)")
+    presets = ", ".join(preset.name for preset in REGISTRATION_PRESETS[method])
+    page.add_argument("--registration-preset", metavar="NAME", help=f"of the registrations: {presets} (default: {DEFAULT_PRESETS[method]})")
+    page.add_argument("--folder", required=True, metavar="FOLDER", help="for all that is learned and found; made if missing (required)")
+    label = "" if method == "points" else " and label"
+    page.add_argument("--output", metavar="OUT.csv", help=f"a copy of the table, a row for each pair{label}")
+    page.set_defaults(run=run, parser=page)
+
+
+def _heading(condition: str) -> str:
+    return _HEADINGS.get(condition, condition)
+
+
+def _explained(title: str, entries: Iterable[tuple[str, str]]) -> str:
+    lines = [textwrap.fill(f"  {name:<15} {about}", page_width() - 2, subsequent_indent=" " * 18) for name, about in entries]
+    return "\n".join((f"{title}:", *lines))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Cross-validate, and print the means."""
+    check_suffix("--output", options.output, (".csv",))
+    check_outputs({"--output": options.output}, options.data)
+    _check_places(options)
+    request = make_request(CrossValidationRequest, options, preset=options.registration_preset or "")
+    names = read_label_names(options.label_names) if getattr(options, "label_names", None) else {}
+    try:
+        with Progress() as progress:
+            done = run_cross_validation(request, progress)
+    except KeyboardInterrupt as error:
+        raise EngineError("stopped by the user", f"the same command goes on with what is in {options.folder}") from error
+    if done["state"] == "finished" and not done["rows"]:
+        raise InputError("no pair could be registered", next(iter(done["notes"]), "give other data"))
+    written = [done["csv"]] if done["csv"] else []
+    if options.output and done["csv"] and done["state"] != "paused":
+        content = Path(done["csv"]).read_bytes()
+        with FileGroup() as files:
+            files.add(options.output, lambda path: Path(path).write_bytes(content))
+        written.append(options.output)
+    lines = [*mean_lines(done, names), *(f"note: {note}" for note in done["notes"])]
+    if done["state"] != "finished":
+        told = "the same command goes on" if done["state"] == "paused" else "there is nothing of the folds that were left"
+        lines.append(f"note: {done['state']} as the folder's file control asked: {told}")
+    lines += ["written: " + "  ".join(written)] if written else []
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _check_places(options: argparse.Namespace) -> None:
+    """Make sure that the folder can be written to, before anything is learned.
+
+    Raises:
+        OutputError: if not.
+    """
+    folder = Path(options.folder)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file", "give the name of a folder")
+    check_writable(folder / TABLE if folder.exists() else folder)
+    if options.method != "points":
+        return
+    for data in options.data:
+        for option, path in (("--folder", options.folder), ("--output", options.output)):
+            # Every .csv file below a folder of keypoints is taken for keypoints.
+            if path and Path(data).is_dir() and Path(path).resolve().is_relative_to(Path(data).resolve()):
+                raise OutputError(f"{option} {path} lies in {data}, whose .csv files are keypoints", "choose another place")
+
+
+def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
+    """The means of a cross-validation as lines; none if no pair was registered.
+
+    Args:
+        done: what :func:`run_cross_validation` returns.
+        names: of labels, for those that have one.
+    """
+    rows, summary = done["rows"], done["summary"]
+    if not rows:
+        return []
+    comparison = next(comparison for comparison in (LABELS, POINTS) if comparison.figure == done["figure"])
+    group, conditions, points = comparison.group, comparison.conditions, comparison is POINTS
+    cells = [[group, "pairs", *map(_heading, conditions)]]
+    for each, means in summary[comparison.groups].items():
+        pairs = {row["pair"] for row in rows if str(row[group]) == each}
+        name = each if points else names.get(int(each), each)
+        cells.append([name, str(len(pairs)), *(_cell(means, condition, points) for condition in conditions)])
+    if len(cells) > 2 and not points:  # an error at independent keypoints and one at partners have no mean that says anything
+        cells.append(["all", str(summary["pairs"]), *(_cell(summary, condition, points) for condition in conditions)])
+    what = (
+        "mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"
+        if points
+        else "mean Dice (0 to 1, more is better)"
+    )
+    folds = f"{sum(len(fold) for fold in done['folds'])} {'pairs' if points else 'scans or pairs'} in {len(done['folds'])} folds"
+    return [f"{folds}: {what}", *table(cells)]
+
+
+def _cell(means: dict[str, float | None], condition: str, points: bool) -> str:
+    if not points:
+        return number(means[condition], 3)
+    return f"{number(means[condition])} ({number(means[f'{condition}_95'])})"
