@@ -44,6 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.step:
         time_steps()
+        time_label_steps()
         return
     if options.folder is None:
         parser.error("give a --folder, or --step")
@@ -151,6 +152,51 @@ def time_steps() -> None:
     print("| displacement step | making an example, one thread (s) | a training step, median (s) |\n|---|---|---|")
     for step in (1, 2):
         print(f"| {step * 3 * options.spacing:g} mm | {np.median(made[step]):.2f} | {np.median(learned[step]):.2f} |")
+
+
+def time_label_steps() -> None:
+    """What a step of the standard recipe takes: time on this machine, and what does not depend on it, memory and operations."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from deepreg_engine.features.label_net import LabelNet
+    from deepreg_engine.learning.dense_loss import class_weights
+    from deepreg_engine.learning.label_examples import LabelExamples
+    from deepreg_engine.learning.label_training import _logits, label_loss
+    from deepreg_engine.learning.options import DenseTraining
+    from deepreg_engine.learning.training_scans import make_scan
+    from deepreg_engine.phantoms.population import make_volunteer
+
+    options = DenseTraining()
+    person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)
+    labels = sorted(person.label_names)
+    scan = make_scan("person", sitk.Cast(person.image, sitk.sitkFloat32), person.labels, "ct", options.voxel_size(), labels)
+    examples, weights = LabelExamples([scan], options, 0), class_weights([scan], len(labels))
+    torch.manual_seed(0)
+    network = LabelNet(len(labels), options.width).to(memory_format=torch.channels_last_3d).train()
+    optimiser = torch.optim.AdamW(network.parameters())
+    made, learned, kept = [], [], {}
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    for number in range(8):
+        begun = time.perf_counter()
+        example = examples[number]
+        made.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        label_loss(_logits(network, example), example.labels, weights).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        learned.append(time.perf_counter() - begun)
+    with FlopCounterMode(display=False) as operations:
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            loss = label_loss(_logits(network, example), example.labels, weights)
+        loss.backward()
+    print(f"\nlabel network, {options.size}^3 voxels, {len(labels)} labels, {options.steps} steps, {torch.get_num_threads()} threads")
+    print("| making an example, one thread (s) | a training step, median (s) | kept for the gradient, float32 (MiB) | operations (TFLOP) |\n|---|---|---|---|")
+    print(f"| {np.median(made):.2f} | {np.median(learned):.2f} | {sum(kept.values()) / 2**20:.0f} | {operations.get_total_flops() / 1e12:.2f} |")
 
 
 if __name__ == "__main__":

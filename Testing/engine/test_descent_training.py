@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import json
 
 import numpy as np
@@ -159,11 +161,29 @@ def test_self_similarity_learns_a_few_numbers():
     assert isinstance(trained, SimilarityNet) and set(trained.numbers()) == {"s in plane", "s across", "g"}
     moved = [abs(value - 1.0) for value in trained.numbers().values()]
     assert max(moved) > 0.05 and max(moved) < 5.0
-    unseen = _Supply(Material([blobs(9)]), [], ("mr", "other"), options.replaced({"steps": 6, "scans": 1.0}), 5000)
+    unseen = _Supply(Material([blobs(9)]), Material(), first, options.replaced({"steps": 6, "scans": 1.0}), 5000)
     before, after = (validate(network, unseen, torch.device("cpu"))["truth"] for network in (first, trained))
     assert after < before
     again = train_descent(material, options, **settings).network
     assert again.numbers() == trained.numbers()  # from the same seed
+
+
+def test_tissue_classes_are_learned_from_ct_alone(tmp_path):
+    from deepreg_engine.errors import InputError, ParameterError
+    from deepreg_engine.jobs.training import TrainingRequest, train_to_file
+
+    with pytest.raises(ParameterError, match="no CT to learn tissue classes from"):
+        train_descent(Material(), SMALL.replaced({"network": "tissue"}))
+    labels = (blobs(3).labels.numpy() > 2).astype(np.float32)
+    for name in ("one", "two", "three", "four"):
+        write(tmp_path / "images" / f"{name}.nii.gz", labels * 80.0)
+        write(tmp_path / "labels" / f"{name}.nii.gz", labels, dtype=np.uint8)
+    request = TrainingRequest("descent", [str(tmp_path)], str(tmp_path / "own"), {"network": "tissue", "phantoms": 0, "steps": 2, "size": 24}, modality="mr")
+    with pytest.raises(InputError, match="is mr, and tissue classes are learned from CT alone"):
+        train_to_file(request, str(tmp_path / "own.safetensors"), None, None)
+    assert not (tmp_path / "own.safetensors").exists()
+    train_to_file(dataclasses.replace(request, modality="ct"), str(tmp_path / "own.safetensors"), None, None)
+    assert read_card(tmp_path / "own.safetensors").architecture == "tissue-net"
 
 
 def write(path, array, spacing=(1.0, 1.2, 1.5), dtype=np.float32):

@@ -142,6 +142,20 @@ def test_the_estimate_grows_with_everything_that_takes_memory():
         assert needed(fixed, moving, search.replaced(changes)) < alone, changes
 
 
+def test_features_that_are_kept_at_their_own_voxels_take_memory():
+    fixed, moving = ABDOMEN.resampled((2.0, 2.3, 3.1)), THORAX.resampled((2.2, 1.9, 2.6))
+    base = DenseParameters(working_spacing=2.5, control_spacing=14.0)
+    plan = make_plan(fixed, base)
+    without, coarse, fine = (estimate_memory(fixed, moving, plan, base, CHANNELS, finest) for finest in (0.0, 3.0, 1.5))
+    both = fixed.resampled(3.0).voxels + moving.resampled(3.0).voxels
+    assert coarse - without > 4 * CHANNELS * both  # as float32, and the moving image where the search may reach
+    assert fine - without > 7 * (coarse - without)
+    between = 0.5 * (without + coarse)
+    assert check_memory(fixed, moving, base, CHANNELS, between) == plan
+    with pytest.raises(NotEnoughMemoryError):
+        check_memory(fixed, moving, base, CHANNELS, between, 3.0)
+
+
 def test_a_run_that_does_not_fit_is_refused_before_anything_is_computed(monkeypatch):
     pair = DenseInput(smooth_image(ABDOMEN, 1), smooth_image(THORAX, 2))
     monkeypatch.setattr(registration.Registration, "_free_memory", lambda self: 1e6)

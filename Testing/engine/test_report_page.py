@@ -286,6 +286,12 @@ def test_the_run_is_told_from_its_report(scene):
     run["parameters"]["features"], run["method"] = "lung-points", "points"
     described, _ = described_run(run, fixed)
     assert described["model"]["licence"] == "Apache-2.0" and "no DIR-Lab patient" in described["model"]["training_data"]
+    run["parameters"]["features"], run["method"] = "mind+self-similarity", "dense"
+    described, _ = described_run(run, fixed)
+    assert described["model"]["name"] == "mind + self-similarity" and "problem" not in described["model"]
+    assert "made-up" in described["model"]["training_data"] or "phantoms" in described["model"]["training_data"]
+    run["parameters"]["features"] = "mind+gone"
+    assert described_run(run, fixed)[0]["model"]["problem"] == "the model is not on this computer: there is no card of it"
     run["inputs"]["fixed"]["size"] = [3, 4, 5]
     assert "another fixed image, of 3 x 4 x 5" in described_run(run, fixed)[1][0]
     for broken in (
@@ -436,6 +442,15 @@ def many(content):
         "sha256": "7f4afae7b744671b371670cef1f9d0c0",
     }
     return content
+
+
+@pytest.mark.parametrize(("searched", "refined", "said"), [("mind", "self-similarity", "self-similarity"), ("own", "mind+own", "mind + own"), ("mind", "mind", "")])
+def test_what_refined_is_named_if_it_is_something_else(report, scene, searched, refined, said):
+    run = json.loads((scene.folder / "run.json").read_text(encoding="utf-8")) | {"features": searched, "refinement_features": refined}
+    described, _ = described_run(run, sitk.ReadImage(scene.file("fixed.nii.gz")))
+    assert described["refinement_features"] == said
+    text = page({**report[0], "run": described}, blank_views((60, 50, 40)))
+    assert ("In the refinement" in text) == bool(said) and said in text
 
 
 def test_in_a_browser(report, tmp_path):

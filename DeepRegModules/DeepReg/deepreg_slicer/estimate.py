@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepreg_engine.methods.parameters import SHIPPED_FEATURES
+from deepreg_engine.methods.parameters import SHIPPED_CT, SHIPPED_FEATURES
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import snapshot, worldGeometry
 
-_CHANNELS = {SHIPPED_FEATURES: 12, "mind": 12, "intensity": 1}
-# Of networks: the widest of the published ones.
-_NETWORK_CHANNELS = 24
+_CHANNELS = {SHIPPED_FEATURES: 12, SHIPPED_CT: 28, "mind": 12, "intensity": 1}
+# Of networks: the widest of the published ones, and the voxels on which those of one's own are computed and kept, mm.
+_NETWORK_CHANNELS, _NETWORK_SPACING = 24, 3.0
 _DESCENT_CHANNELS = 12
 
 
@@ -22,7 +22,8 @@ def denseMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     """
     from deepreg_engine.methods import plan
 
-    return _memory(plan, fixed, moving, parameters, _NETWORK_CHANNELS)
+    kept = () if parameters.features in _CHANNELS else (_NETWORK_SPACING,)
+    return _memory(plan, fixed, moving, parameters, _NETWORK_CHANNELS, *kept)
 
 
 def descentMemory(fixed: Any, moving: Any, parameters: Any) -> float:
@@ -36,11 +37,11 @@ def descentMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     return _memory(descent_plan, fixed, moving, parameters, _DESCENT_CHANNELS)
 
 
-def _memory(plan: Any, fixed: Any, moving: Any, parameters: Any, networkChannels: int) -> float:
+def _memory(plan: Any, fixed: Any, moving: Any, parameters: Any, networkChannels: int, *more: float) -> float:
     """What a method's module of plans says."""
     grids = [_grid(worldGeometry(snapshot(node))[0]) for node in (fixed, moving)]
     channels = _CHANNELS.get(parameters.features, networkChannels)
-    return float(plan.estimate_memory(*grids, plan.make_plan(grids[0], parameters), parameters, channels))
+    return float(plan.estimate_memory(*grids, plan.make_plan(grids[0], parameters), parameters, channels, *more))
 
 
 def _grid(geometry: Geometry) -> Any:

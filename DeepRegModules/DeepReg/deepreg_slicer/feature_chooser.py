@@ -11,13 +11,14 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.parameters import SHIPPED_FEATURES
+from deepreg_engine.methods.parameters import SHIPPED_CT, SHIPPED_FEATURES
 from deepreg_slicer.signals import Signal
 
-#: Name and title of features that are the same formula for all images; the numbers of the second are learned.
+#: Name and title of features that are the same formula for all images; the numbers of the second and third are learned.
 FORMULAS = (
     ("mind", "MIND (any contrast)"),
     (SHIPPED_FEATURES, "self-similarity (learned, any contrast)"),
+    (SHIPPED_CT, "CT tissue (learned, CT alone)"),
     ("intensity", "intensity (same contrast)"),
 )
 _LARGEST_HEADER = 10_000_000

@@ -62,8 +62,8 @@ class DescentPanel(MethodPanel):
         return super().outputWidgets(name)
 
     def _featureChooser(self) -> FeatureChooser:
-        mind, similarity, intensity = FORMULAS
-        return FeatureChooser(self.operation, (mind, similarity, (SHIPPED_NETWORK, _("any-contrast (network)")), intensity))
+        *formulas, intensity = FORMULAS
+        return FeatureChooser(self.operation, (*formulas, (SHIPPED_NETWORK, _("any-contrast (network)")), intensity))
 
     def _makePlayers(self) -> list[Any]:
         """The application's own widgets for sequences: a slider, and buttons to play."""

@@ -10,7 +10,7 @@ from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.jobs.training import TrainingRequest, train_to_file
+from deepreg_engine.jobs.training import TrainingRequest, made_up_of, train_to_file
 
 _ABOUT = {
     "dense": """
@@ -87,6 +87,6 @@ def run(options: argparse.Namespace) -> None:
         sys.stdout.write(f"note: {note}\n")
     kind = "pairs" if options.method == "points" else "scans or pairs"
     learned = f"{len(done['learned'])} {kind}" if done["learned"] else ""
-    what = " and ".join(part for part in (learned, "made-up contrasts" if options.method == "descent" else "") if part)
+    what = " and ".join(part for part in (learned, made_up_of(request.options()) if options.method == "descent" else "") if part)
     best = f", best {done['best']['figure']} {done['best']['value']:.4g} after {done['best']['step']} steps" if done["best"] else ""
     sys.stdout.write(f"trained on {what} ({done['device']}){best}; written: {options.output}\n")

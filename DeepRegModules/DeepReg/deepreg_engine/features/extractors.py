@@ -19,7 +19,12 @@ from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.obelisk import Obelisk
 from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.tissue_net import TissueNet
 from deepreg_engine.geometry.sampling import sample
+
+# Ceilings: a descriptor of edges is unlike at many places that belong together, so what is very unlike says no more than what is unlike;
+# probabilities of structures are unlike only where structures are.
+_UNLIKE, _UNLIKE_STRUCTURES = 0.3, 1.0
 
 
 class Extractor(Protocol):
@@ -32,6 +37,7 @@ class Extractor(Protocol):
         follows_warp: whether features are computed anew from the warped image; else features of the unwarped moving image
             are warped, for networks that are slow.
         finest: voxel size that it wants to see, mm, at each resolution; 0 for that of the resolution.
+        ceiling: of a mismatch in a search that is told none, as a share of the mean mismatch.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Extractor(Protocol):
     reach: int
     follows_warp: bool
     finest: float
+    ceiling: float
 
     def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
         """Features (C, z, y, x) of an image (z, y, x) with cubic voxels of ``spacing`` mm."""
@@ -53,6 +60,7 @@ class Mind:
     name = "mind"
     channels = MIND_CHANNELS
     follows_warp = True
+    ceiling = _UNLIKE
     finest = 0.0
 
     def __init__(self, radius: int = 1, dilation: int = 2) -> None:
@@ -70,6 +78,7 @@ class Intensity:
     channels = 1
     reach = 0
     follows_warp = True
+    ceiling = _UNLIKE
     finest = 0.0
 
     def __init__(self) -> None:
@@ -96,6 +105,7 @@ class ObeliskFeatures:
     """
 
     follows_warp = False
+    ceiling = _UNLIKE
     finest = 0.0
     reach = 0  # features at a face are computed like any other; the network pads by itself
 
@@ -130,6 +140,7 @@ class ContrastFeatures:
     """
 
     follows_warp = False
+    ceiling = _UNLIKE
     finest = 0.0
 
     def __init__(self, network: ContrastNet, name: str, modality: str = "auto") -> None:
@@ -155,11 +166,35 @@ class SimilarityFeatures:
     """
 
     follows_warp = True
+    ceiling = _UNLIKE
     finest = 0.0
     channels = SimilarityNet.channels
     reach = SimilarityNet.reach
 
     def __init__(self, network: SimilarityNet, name: str) -> None:
+        self._network = network
+        self.name = name
+
+    @torch.no_grad()
+    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
+        return self._network.to(volume.device)(volume[None, None])[0]
+
+
+class TissueFeatures:
+    """Self-similarity beside tissue classes of CT, see :class:`TissueNet`.
+
+    Args:
+        network: the numbers.
+        name: of the model.
+    """
+
+    follows_warp = True
+    ceiling = _UNLIKE
+    finest = 0.0
+    channels = TissueNet.channels
+    reach = TissueNet.reach
+
+    def __init__(self, network: TissueNet, name: str) -> None:
         self._network = network
         self.name = name
 
@@ -179,6 +214,7 @@ class ContextFeatures:
     """
 
     follows_warp = False
+    ceiling = _UNLIKE
     reach = 0  # it pads by itself
 
     def __init__(self, network: ContextNet, name: str, spacing: float, modality: str = "auto") -> None:
@@ -216,6 +252,7 @@ class LabelFeatures:
     """
 
     follows_warp = False
+    ceiling = _UNLIKE_STRUCTURES
     reach = 0  # it pads by itself
     # Images that are remembered: the fixed and the moving one are looked at again at each resolution, and looking takes seconds.
     _REMEMBERED = 2
@@ -264,6 +301,7 @@ class Joined:
         self.channels = sum(part.channels for part in parts)
         self.reach = max(part.reach for part in parts)
         self.follows_warp = all(part.follows_warp for part in parts)
+        self.ceiling = min(part.ceiling for part in parts)
 
     def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
         return torch.cat([balanced(part(volume, spacing))[0] for part in self.parts])
@@ -280,6 +318,16 @@ def for_refinement(extractor: Extractor, mind: Mind) -> Extractor:
 def parts_of(extractor: Extractor) -> tuple[Extractor, ...]:
     """The features that are joined in one, or the one."""
     return extractor.parts if isinstance(extractor, Joined) else (extractor,)
+
+
+def need_hounsfield(extractor: Extractor) -> bool:
+    """Whether features are for CT in HU and nothing else."""
+    return any(isinstance(part, TissueFeatures) for part in parts_of(extractor))
+
+
+def finest_of(extractor: Extractor) -> float:
+    """Voxel size at which features are computed once and kept, mm; 0 if none are."""
+    return max(part.finest for part in parts_of(extractor))
 
 
 def balanced(features: torch.Tensor) -> tuple[torch.Tensor, float]:

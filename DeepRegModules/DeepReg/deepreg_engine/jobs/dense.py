@@ -48,11 +48,12 @@ class _Dense(ImageMethod):
             raise InputError("--uncertainty comes from the search, and search_stages is 0", "set it to 1 or more")
 
     def check_room(self, request: DenseRequest, inputs: Inputs) -> None:
+        from deepreg_engine.features.extractors import finest_of
         from deepreg_engine.methods.plan import check_memory
 
-        channels = load_extractor(request.parameters).channels
-        free = free_memory(request.device)
-        check_memory(ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving), request.parameters, channels, free)
+        extractor, free = load_extractor(request.parameters), free_memory(request.device)
+        grids = ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving)
+        check_memory(*grids, request.parameters, extractor.channels, free, finest_of(extractor))
 
     def register(self, request: DenseRequest, pair: ImagePair, tell: Progress) -> DenseResult:
         from deepreg_engine.methods.dense import register_dense

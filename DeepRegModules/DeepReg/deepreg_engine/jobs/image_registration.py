@@ -400,6 +400,7 @@ def _report(method: ImageMethod, request: ImageRequest, inputs: Inputs, result: 
         },
         "device": result.device,
         "features": result.features,
+        **({"refinement_features": result.refinement_features} if result.refinement_features else {}),
         "alignment": {
             "kind": result.alignment.kind,
             "matrix": _matrix(result.alignment.transform),

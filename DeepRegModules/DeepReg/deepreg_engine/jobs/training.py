@@ -199,7 +199,7 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     progress(0.6, "trying a few steps")
     device, described = choose_device(request.device)
     trial, marks = 3, []
-    tried = options.replaced({"steps": trial, **({"phantoms": 0} if request.method == "descent" else {})})
+    tried = options.replaced({"steps": trial, **({"phantoms": _tried_phantoms(options)} if request.method == "descent" else {})})
 
     def tell(share: float, stage: str) -> None:
         marks.append(time.perf_counter())
@@ -227,12 +227,23 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     }
 
 
+def _tried_phantoms(options: Any) -> int:
+    """How many phantoms a few steps are tried with: making them takes longer than steps, and random shapes take as long to learn from."""
+    return min(1, options.phantoms) if options.network == "tissue" else 0
+
+
+def made_up_of(options: Parameters) -> str:
+    """What a training of the Descent method sees beside given scans."""
+    return "made-up people in CT" if getattr(options, "network", "") == "tissue" else "made-up contrasts"
+
+
 def write_trained(path: str, request: TrainingRequest, options: Parameters, material: Any, trained: Any) -> None:
     """Write a model with its card."""
     from deepreg_engine.models.card import ModelCard, write_model
 
     learned = material.learned
-    what = request.about or f"{len(learned)} labelled scans or pairs: {', '.join(learned)}" if learned else request.about or "made-up contrasts"
+    made_up = made_up_of(options)
+    what = request.about or f"{len(learned)} labelled scans or pairs: {', '.join(learned)}" if learned else request.about or made_up
     best = trained.course.best
     card = ModelCard(
         request.name or Path(request.folder).name,

@@ -161,6 +161,9 @@ def _gather_descent(entries: dict[str, Any], request: TrainingRequest, options: 
         try:
             scenes = []
             for scan in entry if isinstance(entry, tuple) else (entry,):
+                if options.network == "tissue" and scan.modality != "ct":
+                    advice = "give --modality ct if its values are HU, else leave it out"
+                    raise InputError(f"{scan.name} is {scan.modality}, and tissue classes are learned from CT alone", advice)
                 image, labels = read_scan(scan)
                 scenes.append(check_scene(scan_scene(image, labels, scan.modality, spacing, scan.name)))
         except InputError as error:

@@ -23,6 +23,8 @@ from deepreg_engine.solvers.descent import smooth
 _CODES = 8
 # Logarithms of the least and the largest step in the scene, in its voxels, from voxel to voxel of an example: coarse resolutions too.
 _ZOOM = (-0.35, 1.0)
+# Largest standard deviation of noise that is added to calibrated CT, HU.
+_CT_NOISE = 40.0
 # Blur of the label volumes, voxels.
 _LABEL_BLUR = 1.0
 
@@ -61,11 +63,20 @@ class Looks:
         generator: of all random numbers.
         motion: largest amplitude of the deformation, voxels.
         random_contrast: share of looks in which a scene with images shows random intensities.
+        calibrated: whether CT keeps its HU, instead of what a network of several modalities takes.
     """
 
     def __init__(
-        self, modalities: tuple[str, ...], size: int, generator: torch.Generator, motion: float = 5.0, random_contrast: float = 0.4
+        self,
+        modalities: tuple[str, ...],
+        size: int,
+        generator: torch.Generator,
+        motion: float = 5.0,
+        random_contrast: float = 0.4,
+        calibrated: bool = False,
     ) -> None:
+        self._calibrated = calibrated
+        self._first_take = 0
         self._modalities, self._size, self._generator = modalities, size, generator
         self._motion, self._random_contrast = motion, random_contrast
 
@@ -77,8 +88,8 @@ class Looks:
         codes = torch.randn(int(scene.labels.max()) + 1, _CODES, generator=self._generator)
         texture = self._texture(scene)
         looks = []
-        for where in (fixed_place, place):
-            image, modality = self._look(scene, where, texture)
+        for number, where in enumerate((fixed_place, place)):
+            image, modality = self._look(scene, where, texture, number)
             looks.append((image, modality, self._labels(scene, where, codes)))
         (fixed, fixed_modality, fixed_labels), (moving, moving_modality, moving_labels) = looks
         return Example(fixed, moving, fixed_modality, moving_modality, fixed_labels, moving_labels, truth)
@@ -96,9 +107,10 @@ class Looks:
         looks = []
         for scene, where in ((fixed, place), (moving, moving_place)):
             modality = next(name for name in scene.images)
-            values = sample(scene.images[modality][None], where)[0]
+            values = sample(scene.takes(modality)[:1], where)[0]
             stem = stem_for(modality, self._modalities)
-            values = standard_intensities(values, stem)
+            if not self._calibrated:
+                values = standard_intensities(values, stem)
             if stem != "ct":
                 values = standard_intensities(values + self.uniform(0.0, 0.05) * self.normal(*values.shape), stem)
             looks.append((values, stem, self._labels(scene, where, codes)))
@@ -172,12 +184,19 @@ class Looks:
             parts.append((self.normal(1, *nodes), edge))
         return parts
 
-    def _look(self, scene: Scene, where: Tensor, texture: list[tuple[Tensor, float]]) -> tuple[Tensor, str]:
+    def _look(self, scene: Scene, where: Tensor, texture: list[tuple[Tensor, float]], number: int) -> tuple[Tensor, str]:
         names = [name for name in scene.images if name in self._modalities]
         real = bool(names) and self.uniform(0, 1) > self._random_contrast
         if real:
             modality = names[self._pick(len(names))]
-            values = standard_intensities(sample(scene.images[modality][None], where)[0], modality)
+            takes = scene.takes(modality)
+            if number == 0:
+                self._first_take = self._pick(len(takes))
+            # Two looks are two examinations, where there are several.
+            values = sample(takes[(self._first_take + number) % len(takes)][None], where)[0]
+            if self._calibrated:
+                return values + self.uniform(0.0, _CT_NOISE) * self.normal(*values.shape), modality
+            values = standard_intensities(values, modality)
         else:
             modality = self._modalities[-1]
             values = self._random_intensities(scene, where, texture)

@@ -19,6 +19,9 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 
 # Phantoms: anatomy and edge of a voxel, mm. The finest ones are what a brain scan has.
 PHANTOMS = (("abdomen", 2.5), ("brain", 1.5), ("thorax", 3.0), ("abdomen", 4.0), ("brain", 1.2), ("brain", 2.5))
+# People whose CT is learned from, two of a kind after each other.
+CT_PEOPLE = (("abdomen", 3.0), ("thorax", 3.0), ("abdomen", 2.5), ("abdomen", 4.0), ("thorax", 4.0))
+_EXAMINATIONS = 2
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,18 @@ class Scene:
 
     Args:
         labels: (z, y, x), whole numbers from 0 on.
-        images: (z, y, x) float32 by modality.
+        images: float32 by modality: one examination (z, y, x), or several (n, z, y, x).
         name: for messages.
     """
 
     labels: Tensor
     images: dict[str, Tensor] = field(default_factory=dict)
     name: str = ""
+
+    def takes(self, modality: str) -> Tensor:
+        """The examinations by a modality (n, z, y, x)."""
+        images = self.images[modality]
+        return images if images.ndim == 4 else images[None]
 
 
 def random_shapes(size: int, generator: torch.Generator) -> Scene:
@@ -77,6 +85,36 @@ def phantom_scenes(count: int, first_seed: int, tell: Callable[[float], None] = 
         scenes.append(Scene(labels, images, f"{anatomy} phantom {seed}"))
         tell((number + 1) / count)
     return scenes
+
+
+def ct_people(count: int, first_seed: int, tell: Callable[[float], None] = lambda share: None) -> tuple[list[Scene], list[tuple[Scene, Scene]]]:
+    """People of a population, each with several CT examinations; and pairs of them, in one frame.
+
+    Args:
+        count: people.
+        first_seed: of the people.
+        tell: called with the share done.
+
+    Returns:
+        The people; and each with the next one of the same anatomy and voxels.
+    """
+    from deepreg_engine.phantoms.population import examinations
+
+    scenes: list[Scene] = []
+    pairs: list[tuple[Scene, Scene]] = []
+    last: dict[tuple[str, float], Scene] = {}
+    for number in range(count):
+        kind = CT_PEOPLE[number // 2 % len(CT_PEOPLE)]
+        _, labels, body, images = examinations(kind[0], first_seed + number, kind[1], _EXAMINATIONS)
+        organs = torch.from_numpy(labels.astype(np.int64))
+        known = torch.where(organs > 0, organs + 1, torch.from_numpy(body.astype(np.int64)))
+        scene = Scene(known, {"ct": torch.from_numpy(np.stack(images).astype(np.float32))}, f"{kind[0]} person {first_seed + number}")
+        if kind in last:
+            pairs += [(last[kind], scene), (scene, last[kind])]
+        last[kind] = scene
+        scenes.append(scene)
+        tell((number + 1) / count)
+    return scenes, pairs
 
 
 def _tensor(image: sitk.Image) -> Tensor:

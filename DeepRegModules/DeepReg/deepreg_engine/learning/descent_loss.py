@@ -18,6 +18,7 @@ from torch import Tensor
 
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.tissue_net import TissueNet
 from deepreg_engine.geometry.sampling import identity, sample, warp
 from deepreg_engine.learning.contrast_examples import Example
 from deepreg_engine.solvers.descent import Regularity, descent_step, limited
@@ -34,7 +35,7 @@ _TEMPERATURE = 0.25
 _SOFT = 0.25
 
 
-def features(network: ContrastNet | SimilarityNet, example: Example) -> tuple[Tensor, Tensor]:
+def features(network: ContrastNet | SimilarityNet | TissueNet, example: Example) -> tuple[Tensor, Tensor]:
     """Features (C, z, y, x) of both sides."""
     fixed = network(example.fixed[None, None], example.fixed_modality)[0]
     moving = network(example.moving[None, None], example.moving_modality)[0]

@@ -7,24 +7,28 @@ asks is in :mod:`descent_loss`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from deepreg_engine.errors import ParameterError
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.tissue_net import TissueNet
 from deepreg_engine.learning.contrast_examples import Example, Looks
-from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
+from deepreg_engine.learning.contrast_scenes import Scene, ct_people, phantom_scenes, random_shapes
 from deepreg_engine.learning.course import Course, Places, Trained, repeatable
 from deepreg_engine.learning.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss, teacher_step
 from deepreg_engine.learning.options import DescentTraining
 from deepreg_engine.learning.supply import in_order
 from deepreg_engine.solvers.descent import descend
 
+Network = ContrastNet | SimilarityNet | TissueNet
 # What can learn, by the name that options give it.
-DESCENT_NETWORKS = {"contrast": ContrastNet, "similarity": SimilarityNet}
+DESCENT_NETWORKS = {"contrast": ContrastNet, "similarity": SimilarityNet, "tissue": TissueNet}
 # Patients of the phantoms that are learned from; those of demonstrations and tests are numbered lower.
 _FIRST_PATIENT = 1000
 # Random shapes are made in a cube so many times as wide as an example.
@@ -36,6 +40,8 @@ _LOG_EVERY = 50
 _LIKENESS = 1.0
 # Without truth: so many steps the teacher may have gone already, and so many places on its way from where the student is asked.
 _AHEAD, _ASKED = 10, 3
+# Share of the examples from phantoms that compare two people.
+_PEOPLE = 0.6
 # Examples of a validation: they come from another seed, and are always the same.
 _VALIDATION, _VALIDATION_SEED = 24, 977_000_000
 
@@ -56,8 +62,9 @@ class Material:
 class _Supply(Dataset):
     """Examples by number, each with the places from which it is looked at."""
 
-    def __init__(self, material: Material, phantoms: list[Scene], modalities: tuple[str, ...], options: DescentTraining, first: int) -> None:
-        self._material, self._phantoms, self._modalities = material, phantoms, modalities
+    def __init__(self, material: Material, phantoms: Material, network: Network, options: DescentTraining, first: int) -> None:
+        self._material, self._phantoms = material, phantoms
+        self._modalities, self._calibrated = network.modalities, isinstance(network, TissueNet)
         self._options, self._first = options, first
 
     def __len__(self) -> int:
@@ -66,7 +73,9 @@ class _Supply(Dataset):
     def __getitem__(self, number: int) -> tuple[Example, list[Tensor], float, int]:
         options = self._options
         generator = torch.Generator().manual_seed((self._first + number) * 2_147_483_629 + options.seed)
-        looks = Looks(self._modalities, options.size, generator, options.motion)
+        # Where values mean something, contrasts are not made up, and there are no random shapes.
+        contrast = {"random_contrast": 0.0, "calibrated": True} if self._calibrated else {}
+        looks = Looks(self._modalities, options.size, generator, options.motion, **contrast)
         example = self._draw(looks, generator)
         spread = SPREADS[int(torch.randint(len(SPREADS), (1,), generator=generator))]
         if example.truth is None:
@@ -75,12 +84,17 @@ class _Supply(Dataset):
 
     def _draw(self, looks: Looks, generator: torch.Generator) -> Example:
         given = [*self._material.scenes, *self._material.pairs]
-        if given and looks.uniform(0.0, 1.0) < self._options.scans:
+        alone = self._calibrated and not self._phantoms.scenes
+        if given and (alone or looks.uniform(0.0, 1.0) < self._options.scans):
             chosen = given[int(torch.randint(len(given), (1,), generator=generator))]
             return looks.draw_pair(*chosen) if isinstance(chosen, tuple) else looks.draw(chosen)
-        if not self._phantoms or looks.uniform(0.0, 1.0) < self._options.shapes:
+        phantoms = self._phantoms.scenes
+        if not phantoms or (not self._calibrated and looks.uniform(0.0, 1.0) < self._options.shapes):
             return looks.draw(random_shapes(int(_SHAPES_ROOM * self._options.size), generator))
-        return looks.draw(self._phantoms[int(torch.randint(len(self._phantoms), (1,), generator=generator))])
+        pairs = self._phantoms.pairs
+        if pairs and looks.uniform(0.0, 1.0) < _PEOPLE:
+            return looks.draw_pair(*pairs[int(torch.randint(len(pairs), (1,), generator=generator))])
+        return looks.draw(phantoms[int(torch.randint(len(phantoms), (1,), generator=generator))])
 
 
 def train_descent(
@@ -89,7 +103,7 @@ def train_descent(
     modalities: tuple[str, ...] = ("ct", "mr", "other"),
     device: torch.device | None = None,
     places: Places | None = None,
-    start: ContrastNet | SimilarityNet | None = None,
+    start: Network | None = None,
     workers: int = 1,
     keep_every: int = 500,
     held_out: Material | None = None,
@@ -109,13 +123,14 @@ def train_descent(
 
     Raises:
         InputError: if the checkpoint belongs to another training.
+        ParameterError: if there is nothing to learn from.
     """
     device, places = device or torch.device("cpu"), places or Places()
     places.tell(0.0, "making phantoms" if options.phantoms else "beginning")
-    phantoms = phantom_scenes(options.phantoms, _FIRST_PATIENT, lambda share: places.tell(0.0, f"making phantoms, {share:.0%}")) if options.phantoms else []
     with repeatable(device):
         torch.manual_seed(options.seed)
         network = (start or _new_network(modalities, options)).to(device).train()
+        phantoms = _made_up(options, network, material, places.tell)
         optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.1)
         parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
@@ -123,9 +138,9 @@ def train_descent(
         judged = "loss" if held_out is not None and (held_out.scenes or held_out.pairs) else None
         course = Course(options.to_dict(), options.steps, parts, places, keep_every, _LOG_EVERY, judged, higher_is_better=False)
         checked = dataclasses.replace(options, steps=_VALIDATION, **({"scans": 1.0} if judged else {}))
-        validation = _Supply(held_out if judged else material, phantoms, network.modalities, checked, _VALIDATION_SEED)
+        validation = _Supply(held_out if judged else material, phantoms, network, checked, _VALIDATION_SEED)
         if not course.over:
-            supply = _Supply(material, phantoms, network.modalities, options, 0)
+            supply = _Supply(material, phantoms, network, options, 0)
             for example, fields, spread, ahead in in_order(supply, course.done, workers):
                 figures = _learn(network, optimiser, example.to(device), [place.to(device) for place in fields], spread, ahead)
                 schedule.step()
@@ -134,12 +149,29 @@ def train_descent(
     return course.result()
 
 
-def _new_network(modalities: tuple[str, ...], options: DescentTraining) -> ContrastNet | SimilarityNet:
+def _new_network(modalities: tuple[str, ...], options: DescentTraining) -> Network:
+    if options.network == "tissue":
+        return TissueNet()
     return SimilarityNet(modalities) if options.network == "similarity" else ContrastNet(modalities, options.width, options.channels)
 
 
+def _made_up(options: DescentTraining, network: Network, given: Material, tell: Callable[[float, str], None]) -> Material:
+    """Phantoms that suit a network."""
+    if not options.phantoms:
+        if isinstance(network, TissueNet) and not given.scenes and not given.pairs:
+            raise ParameterError("there is no CT to learn tissue classes from", "give scans, or set phantoms above 0")
+        return Material()
+
+    def told(share: float) -> None:
+        tell(0.0, f"making phantoms, {share:.0%}")
+
+    if isinstance(network, TissueNet):
+        return Material(*ct_people(options.phantoms, _FIRST_PATIENT, told))
+    return Material(phantom_scenes(options.phantoms, _FIRST_PATIENT, told))
+
+
 def _learn(
-    network: ContrastNet | SimilarityNet, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float, ahead: int = 0
+    network: Network, optimiser: torch.optim.Optimizer, example: Example, fields: list[Tensor], spread: float, ahead: int = 0
 ) -> dict[str, float]:
     """One step; returns figures to log."""
     fixed, moving = features(network, example)
@@ -180,7 +212,7 @@ def _losses(
 
 
 @torch.no_grad()
-def validate(network: ContrastNet | SimilarityNet, supply: _Supply, device: torch.device) -> dict[str, float]:
+def validate(network: Network, supply: _Supply, device: torch.device) -> dict[str, float]:
     """Mean figures over a supply's examples."""
     sums: dict[str, list[float]] = {}
     for number in range(len(supply)):

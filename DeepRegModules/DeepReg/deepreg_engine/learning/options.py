@@ -25,7 +25,7 @@ class PointTraining(Parameters):
 
 
 # What can learn features for the Descent method.
-NETWORKS = ("contrast", "similarity")
+NETWORKS = ("contrast", "similarity", "tissue")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class DescentTraining(Parameters):
     rate: float = parameter(2e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
     network: str = parameter(
         "contrast",
-        "what learns: contrast, a network that looks around; or similarity, a descriptor like MIND whose few numbers are learned, for the last millimetre",
+        "what learns: contrast, a network that looks around; similarity, a descriptor like MIND whose few numbers are learned, for the last millimetre; or "
+        "tissue, that and tissue classes by HU, for CT",
         choices=NETWORKS,
     )
     width: int = parameter(16, "channels of the hidden layers of a contrast network", minimum=4, maximum=128)

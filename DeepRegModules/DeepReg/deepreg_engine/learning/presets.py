@@ -41,6 +41,12 @@ _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
             "the few numbers of a descriptor like MIND, in some minutes: sharper than a network, but it does not look around",
             {"network": "similarity", "rate": 0.03, "steps": 600},
         ),
+        (
+            "tissue",
+            "CT tissue",
+            "the few numbers of a descriptor of CT, in a quarter of an hour: self-similarity beside tissue classes by HU",
+            {"network": "tissue", "rate": 0.03, "steps": 600, "phantoms": 10},
+        ),
     ],
 }
 

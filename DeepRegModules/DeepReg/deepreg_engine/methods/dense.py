@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from deepreg_engine.features.extractors import Extractor, Mind, for_refinement
+from deepreg_engine.features.extractors import Extractor, Mind, finest_of, for_refinement
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
@@ -81,7 +81,8 @@ class _Dense(Registration):
             self._refiner = load_extractor(parameters.replaced({"features": fine}))
         moving_grid = ImageGrid.of(pair.moving)
         channels = max(self._extractor.channels, self._refiner.channels)
-        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory())
+        finest = max(finest_of(self._extractor), finest_of(self._refiner))
+        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory(), finest)
         self._work = _shares_of_work(self._plan, parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
 
@@ -117,7 +118,8 @@ class _Dense(Registration):
         self._progress(1.0, "done")
         notes = [*alignment.notes, *self._notes]
         return Result(
-            total, local.statistics(), uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name
+            total, local.statistics(), uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name,
+            refinement_features=self._refiner.name if self._plan[-1].refinements else "",
         )
 
     def _guide_terms(self, residual: np.ndarray | None, grid: ImageGrid) -> GuideTerms | None:
@@ -136,7 +138,7 @@ class _Dense(Registration):
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
         self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
         padding = padding_voxels(self._plan[0], search, self._extractor.reach)
-        costs = SearchCosts(data, field, search, padding, parameters.truncation)
+        costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.ceiling)
         (cost, confidence), shape = costs.costs(), costs.counts
         del costs  # features and patches are not needed any more, and costs take much memory
         labels = int(cost[0, 0, ..., 0].numel())

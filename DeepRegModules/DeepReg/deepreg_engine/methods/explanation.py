@@ -315,7 +315,7 @@ class DenseExplanation(ImageExplanation):
             padding = padding_voxels(level, stage.search, self._extractors[0].reach)
             data = self._level(FINE if stage.name == FINE else "search")
             self._costs[stage.name] = SearchCosts(
-                data, self._still(data.grid), stage.search, padding, self.parameters.truncation, sparing=True
+                data, self._still(data.grid), stage.search, padding, self.parameters.truncation or self._extractors[0].ceiling, sparing=True
             )
         return self._costs[stage.name]
 

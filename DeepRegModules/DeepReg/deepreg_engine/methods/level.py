@@ -27,6 +27,8 @@ from deepreg_engine.solvers.neighbourhood import Neighbourhood
 _WHOLE = 0.999
 # Two guesses at what lies beyond the moving image are alike if they differ by less than this share of the image's standard deviation.
 _ALIKE = 0.05
+# HU below which a voxel is fat or air.
+_FAT = -50.0
 # Voxels along an edge of the cells in which places are looked up.
 _CELL = 4
 
@@ -96,6 +98,10 @@ class LevelData:
     def spacing(self) -> float:
         """Voxel size, mm."""
         return self.grid.spacing[0]
+
+    def hounsfield(self) -> dict[str, bool]:
+        """Whether each image can be CT in HU, "fixed" and "moving": then some of it is fat or air."""
+        return {side: float(volume.min()) < _FAT for side, volume in (("fixed", self.fixed), ("moving", self._moving[0]))}
 
     def fixed_features(self) -> torch.Tensor:
         """Features of the fixed image (C, z, y, x)."""

@@ -131,8 +131,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
 
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-#: The model that comes with the engine and serves any contrast.
-SHIPPED_FEATURES = "self-similarity"
+#: The models that come with the engine: one serves any contrast, one CT.
+SHIPPED_FEATURES, SHIPPED_CT = "self-similarity", "ct-tissue"
 INITIALS = ("none", "geometry", "mass", "rigid", "affine")
 
 
@@ -148,13 +148,14 @@ class DenseParameters(Parameters):
     )
     features: str = parameter(
         "mind",
-        "what is compared: mind (a formula, any contrast), self-similarity (learned, any contrast), intensity (same contrast), or the name or file of a model",
+        "what is compared: mind (a formula, any contrast), self-similarity (learned, any contrast), ct-tissue (learned, CT), intensity (same contrast), "
+        "or the name or file of a model",
         group="Features",
     )
     refinement_features: str = parameter(
         "same",
-        "what the refinement compares: the same (beside names of structures, MIND), or self-similarity, mind or intensity",
-        choices=("same", SHIPPED_FEATURES, "mind", "intensity"),
+        "what the refinement compares: the same (beside names of structures, MIND), or self-similarity, ct-tissue, mind or intensity",
+        choices=("same", SHIPPED_FEATURES, SHIPPED_CT, "mind", "intensity"),
         group="Features",
     )
     mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
@@ -181,7 +182,12 @@ class DenseParameters(Parameters):
         1.0, "share of the neighbours' costs in the second and later rounds (a3 of the paper, relative to a2)", minimum=-2.0, maximum=4.0, group="Search"
     )
     truncation: float = parameter(
-        0.3, "ceiling of a mismatch, as a share of the mean mismatch; low values ignore what has no partner", minimum=0.05, maximum=100.0, group="Search"
+        0.0,
+        "ceiling of a mismatch, as a share of the mean mismatch; low values ignore what has no partner; 0 is what suits the features: 0.3, "
+        "or 1 for probabilities of structures",
+        minimum=0.0,
+        maximum=100.0,
+        group="Search",
     )
     sharpness: float = parameter(
         150.0, "how strongly a lower cost raises a displacement's probability (a5 of the paper)", minimum=0.1, maximum=10000.0, group="Search"

@@ -116,7 +116,7 @@ def padding_voxels(level: Level, search: Search, reach: int) -> int:
 
 
 def estimate_memory(
-    fixed: ImageGrid, moving: ImageGrid, plan: list[Level], parameters: DenseParameters, channels: int
+    fixed: ImageGrid, moving: ImageGrid, plan: list[Level], parameters: DenseParameters, channels: int, finest: float = 0.0
 ) -> float:
     """Peak memory of a run, bytes.
 
@@ -125,13 +125,17 @@ def estimate_memory(
         plan: its levels.
         parameters: of the method.
         channels: of the features.
+        finest: voxel size at which features are computed once and kept, mm; 0 if they are not.
     """
     # In floats. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
     smoothed = max(3.0 * fixed.voxels, 5.0 * moving.voxels)
     peak = 15.0 * fixed.voxels
+    reach, kept = REACH * parameters.capture_range, 0.0
+    if finest > 0:
+        kept = channels * (fixed.resampled(finest).voxels + _frame_voxels(fixed, finest, moving, reach))
     for level in plan:
         voxels = level.grid.voxels
-        frame = _frame_voxels(level, moving, REACH * parameters.capture_range)
+        frame = _frame_voxels(level.grid, level.spacing, moving, reach)
         images = 8.0 * voxels + 2.0 * frame  # both images, masks, the field
         peak = max(peak, images + smoothed + 4.0 * frame)
         for number, search in enumerate(level.searches, start=1):
@@ -147,18 +151,18 @@ def estimate_memory(
             peak = max(peak, images + channels * (voxels + 1.5 * padded) + patches + copies * volume)
         if level.refinements:
             peak = max(peak, images + voxels * (2.5 * channels + 45.0))
-    return _BASE_BYTES + _SLACK * _BYTES * peak
+    return _BASE_BYTES + _SLACK * _BYTES * (peak + kept)
 
 
-def _frame_voxels(level: Level, moving: ImageGrid, reach: float) -> float:
-    """About how many voxels the moving image takes in the fixed frame: what the search may reach of it."""
-    across = np.abs(level.grid.axes.T @ moving.axes) @ moving.extent
-    within = level.grid.extent + 2.0 * reach
-    return float(np.prod(np.minimum(1.2 * across, within) / level.spacing + 3.0))
+def _frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, reach: float) -> float:
+    """About how many voxels of an edge the moving image takes in the fixed frame: what the search may reach of it."""
+    across = np.abs(fixed.axes.T @ moving.axes) @ moving.extent
+    within = fixed.extent + 2.0 * reach
+    return float(np.prod(np.minimum(1.2 * across, within) / spacing + 3.0))
 
 
 def check_memory(
-    fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float
+    fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float, finest: float = 0.0
 ) -> list[Level]:
     """The plan, if it fits.
 
@@ -166,7 +170,7 @@ def check_memory(
         NotEnoughMemoryError: if it does not, naming the setting that would fit.
     """
     plan = make_plan(fixed, parameters)
-    needed = estimate_memory(fixed, moving, plan, parameters, channels)
+    needed = estimate_memory(fixed, moving, plan, parameters, channels, finest)
     if needed <= available:
         return plan
     advice, changes = "crop the images, or use a computer with more memory", None
@@ -177,7 +181,7 @@ def check_memory(
             smaller = parameters.replaced({"working_spacing": spacing, "control_spacing": control})
         except ParameterError:  # beyond its range
             break
-        if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels) <= available:
+        if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels, finest) <= available:
             advice = f"--set working_spacing={spacing:g} --set control_spacing={control:g} would fit"
             changes = {"working_spacing": spacing, "control_spacing": control}
             break

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import SHIPPED_FEATURES, DenseParameters
+from deepreg_engine.methods.parameters import SHIPPED_CT, SHIPPED_FEATURES, DenseParameters
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,16 @@ DENSE_PRESETS = (
         DenseParameters(),
     ),
     Preset(
+        "follow-up-ct",
+        "Follow-up CT",
+        "CT of one person's trunk at two dates: as Abdomen CT, and finer",
+        DenseParameters(features=SHIPPED_CT),
+    ),
+    Preset(
         "thorax-ct",
         "Thorax CT",
         "CT of the chest at two breathing states: up to 6 cm at the diaphragm, fine vessels",
-        DenseParameters(working_spacing=3.0, search_stages=1, refinement_iterations=3),
+        DenseParameters(features=SHIPPED_CT, working_spacing=3.0, search_stages=1, refinement_iterations=3),
     ),
     Preset(
         "brain-mr",

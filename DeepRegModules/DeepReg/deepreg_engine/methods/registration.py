@@ -12,7 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.features.extractors import Extractor, need_hounsfield
 from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
@@ -57,6 +57,7 @@ class Result:
         notes: what the user should know.
         device: where it was computed.
         features: what was compared.
+        refinement_features: what a refinement compared, where the method has one of its own.
     """
 
     field: DisplacementField
@@ -68,6 +69,7 @@ class Result:
     notes: list[str]
     device: str
     features: str
+    refinement_features: str = ""
 
 
 @dataclass
@@ -100,6 +102,7 @@ class Registration:
         self._clock = Clock()
         self._stages: list[dict] = []
         self._notes: list[str] = []
+        self._looked_at = False
 
     def _free_memory(self) -> float:
         if self._device.type == "cuda":
@@ -146,6 +149,10 @@ class Registration:
                 "after the initial alignment the images have no point in common",
                 "use --initial geometry, mass or affine, or give a transform that brings them together",
             )
+        if not self._looked_at:
+            self._looked_at = True
+            missing = [side for side, found in data.hounsfield().items() if not found] if need_hounsfield(extractor) else []
+            self._notes += [f"{extractor.name} is for CT in HU, and the {side} image has no value of fat or air: compare with mind" for side in missing]
         return data
 
     def _record(self, stage: str, data: LevelData, begun: float, field: torch.Tensor, **details: float) -> None:

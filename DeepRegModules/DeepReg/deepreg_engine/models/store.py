@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is imported only where features are made
 
 HANDCRAFTED = ("mind", "intensity")
 # Architectures whose features are volumes.
-_OF_IMAGES = ("obelisk", "contrast-net", "context-net", "label-net", "similarity-net")
+_OF_IMAGES = ("obelisk", "contrast-net", "context-net", "label-net", "similarity-net", "tissue-net")
 
 
 class FeatureParameters(Protocol):
@@ -183,6 +183,11 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         from deepreg_engine.features.similarity_net import SimilarityNet
 
         return (SimilarityFeatures(SimilarityNet.from_state(weights), model.card.name),) * 2
+    if model.card.architecture == "tissue-net":
+        from deepreg_engine.features.extractors import TissueFeatures
+        from deepreg_engine.features.tissue_net import TissueNet
+
+        return (TissueFeatures(TissueNet.from_state(weights), model.card.name),) * 2
     settings = model.card.settings
     if model.card.architecture == "context-net":
         from deepreg_engine.features.context_net import ContextNet

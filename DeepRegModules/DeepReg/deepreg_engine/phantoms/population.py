@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import FileGroup
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image
 from deepreg_engine.geometry.points import PointSet, add_points
 from deepreg_engine.phantoms.abdomen import abdomen
@@ -62,6 +64,30 @@ def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float 
     return PhantomScan(image, grid.to_image(result.labels), mask, label_names(model), landmarks, anatomy, modality, seed)
 
 
+def examinations(anatomy: str, seed: int, spacing: float, count: int) -> tuple[ImageGrid, np.ndarray, np.ndarray, list[np.ndarray]]:
+    """CT of one person of a population, examined several times in one posture: with other contrast medium and another dose each time.
+
+    Args:
+        anatomy: "abdomen" or "thorax".
+        seed: 0 or larger; another seed is another person.
+        spacing: edge of the cubic voxels, mm.
+        count: examinations.
+
+    Returns:
+        The grid; labels and body (z, y, x) on it; and the images (z, y, x), HU.
+
+    Raises:
+        ParameterError: on an unknown name or a negative seed.
+    """
+    model = _person(anatomy, seed)
+    grid = moving_grid(model, 1.0).resampled(spacing)
+    images = []
+    for number in range(count):
+        result, image = examine(model, grid, "ct", f"examination {number}", setting=_setting(model, "ct", f"setting {number}"))
+        images.append(sitk.GetArrayFromImage(image))
+    return grid, result.labels, result.body, images
+
+
 def _person(anatomy: str, seed: int) -> Anatomy:
     if anatomy == "abdomen":
         check_seed(seed)
@@ -69,9 +95,9 @@ def _person(anatomy: str, seed: int) -> Anatomy:
     return build(anatomy, seed)
 
 
-def _setting(model: Anatomy, modality: str) -> Setting:
+def _setting(model: Anatomy, modality: str, name: str = "setting") -> Setting:
     """How one person happens to be examined."""
-    rng = generator(model.seed, model.name, "setting")
+    rng = generator(model.seed, model.name, name)
     noise = float(np.exp(_NOISE * np.clip(rng.standard_normal(), -2, 2)))
     if modality != "ct" or model.name == "brain":
         return Setting(noise=noise)

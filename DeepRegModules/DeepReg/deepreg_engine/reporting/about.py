@@ -17,7 +17,7 @@ from deepreg_engine.geometry.transform_files import field_grid
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.methods.parameters import DenseParameters, Parameters
 from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
-from deepreg_engine.models.store import find_model
+from deepreg_engine.models.store import feature_names, find_model
 from deepreg_engine.reporting.planes import obliqueness
 from deepreg_engine.reporting.private import base_name, without_paths
 
@@ -95,6 +95,7 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
         "seconds": (run.get("seconds") or {}).get("total") if isinstance(run.get("seconds"), Mapping) else None,
         "parameters": _parameters(parameters, kind),
         "model": _model(parameters, run),
+        "refinement_features": _refinement(parameters, run),
         "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} if inverse else None,
         "notes": [without_paths(str(note), paths) for note in run.get("notes") or []],
     }
@@ -143,6 +144,25 @@ def _model(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, A
     features = str(parameters.get("features") or run.get("features") or "")
     if not features:
         return None
+    if len(names := feature_names(features)) > 1:
+        return _joined([_card(name) for name in names])
+    return _card(features)
+
+
+def _refinement(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """What a refinement compared, if it is something else than the search did."""
+    fine = str(run.get("refinement_features") or "")
+    return "" if fine in (str(run.get("features") or ""), str(parameters.get("features") or "")) else " + ".join(feature_names(_short(fine)))
+
+
+def _joined(cards: list[dict[str, Any]]) -> dict[str, Any]:
+    """One card for features that are compared side by side."""
+    kept = {key: "; ".join(dict.fromkeys(str(card[key]) for card in cards if card.get(key))) for key in ("name", "origin", "training_data", "problem")}
+    kept["name"] = " + ".join(card["name"] for card in cards)
+    return {key: text for key, text in kept.items() if text}
+
+
+def _card(features: str) -> dict[str, Any]:
     if features in _FORMULAS:
         origin, training = _FORMULAS[features]
         return {"name": features, "origin": origin, "training_data": training}

@@ -238,7 +238,8 @@ def _said(content: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[st
         ("Alignment before", run["alignment"]),
         ("Its inverse", trip if inverse else ""),
     ]
-    return left, [*_model(run["model"]), ("Report made with", made_with)]
+    fine = [("In the refinement", run["refinement_features"])] if run["refinement_features"] else []
+    return left, [*_model(run["model"]), *fine, ("Report made with", made_with)]
 
 
 def _setting(entry: dict[str, Any]) -> str:

@@ -1,0 +1,93 @@
+"""Tissue classes beside self-similarity, for calibrated CT: a formula whose few numbers are learned.
+
+Self-similarity sees edges and no values, so it serves any contrast; but in CT a value means a tissue, also where nothing has an edge. So
+beside it stand soft memberships of tissue classes. The features of the HU I are
+
+    f(x) = (a_1 q_1(x), a_2 q_2(x), b_1 h_1(x), ..., b_4 h_4(x)),   h_k(x) = s((I(x) - c_k) / w_k)
+
+q_1 being the self-similarity with learned numbers (:mod:`similarity_net`), which looks one voxel far, q_2 MIND-SSC with its usual numbers
+(:mod:`mind`; Heinrich et al., MICCAI 2013), which looks three voxels far, and s the logistic function: a membership goes from 0 to 1
+where the HU pass c_k. Where that is, how sharply, and how much each of all these counts is learned, with the numbers of q_1. All is computed
+anew from each warped image.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.features.mind import CHANNELS, mind_ssc
+from deepreg_engine.features.similarity_net import SimilarityNet
+
+ARCHITECTURE = "tissue-net"
+# Where training begins, HU: between lung and fat, fat and organs, organs and what contrast medium fills, and at bone; and how sharply.
+_BETWEEN, _WIDTHS = (-500.0, -40.0, 60.0, 250.0), (150.0, 40.0, 40.0, 100.0)
+# Learned numbers are this many times finer than HU, so that one learning rate suits all.
+_UNIT = 50.0
+_MIND_REACH = 3
+
+
+class TissueNet(nn.Module):
+    """The features.
+
+    Args:
+        modalities: names that are accepted; all are treated alike.
+    """
+
+    channels = 2 * CHANNELS + len(_BETWEEN)
+    reach = _MIND_REACH
+    # It takes HU, not standard intensities.
+    calibrated = True
+
+    def __init__(self, modalities: tuple[str, ...] = ("ct",)) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.similarity = SimilarityNet(modalities)
+        self.between = nn.Parameter(torch.tensor(_BETWEEN) / _UNIT)
+        # Logarithms, so that all stay positive.
+        self.widths = nn.Parameter((torch.tensor(_WIDTHS) / _UNIT).log())
+        self.near = nn.Parameter(torch.zeros(()))
+        self.far = nn.Parameter(torch.zeros(()))
+        self.shares = nn.Parameter(torch.zeros(len(_BETWEEN)))
+
+    def forward(self, image: Tensor, modality: str = "") -> Tensor:
+        """Features of images.
+
+        Args:
+            image: (B, 1, z, y, x), HU.
+            modality: not used.
+
+        Returns:
+            (B, 28, z, y, x): both self-similarities, then the classes.
+        """
+        near = self.near.exp() * self.similarity(image)
+        far = self.far.exp() * torch.stack([mind_ssc(one[0]) for one in image])
+        between, widths = self.between * _UNIT, self.widths.exp() * _UNIT
+        classes = [b * torch.sigmoid((image - c) / w) for b, c, w in zip(self.shares.exp(), between, widths)]
+        return torch.cat([near, far, *classes], 1)
+
+    def numbers(self) -> dict[str, float | list[float]]:
+        """What was learned, as the formula has it; c and w in HU."""
+        return {
+            **self.similarity.numbers(),
+            "a": [float(self.near.detach().exp()), float(self.far.detach().exp())],
+            "b": self.shares.detach().exp().tolist(),
+            "c": (self.between.detach() * _UNIT).tolist(),
+            "w": (self.widths.detach().exp() * _UNIT).tolist(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> TissueNet:
+        """The features that weights belong to.
+
+        Raises:
+            InputError: if they belong to none.
+        """
+        network = cls()
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"these are not the weights of a tissue network ({reason})", "give another model") from error
+        return network.eval()
