@@ -138,6 +138,7 @@ def test_two_looks_at_a_person_are_two_examinations(people):
 
 def test_few_numbers_are_learned_and_learned_again(people, monkeypatch):
     monkeypatch.setattr(descent_training, "ct_people", lambda *arguments: people)
+    monkeypatch.setattr(descent_training, "_VALIDATION", 2)
     options = DescentTraining(network="tissue", rate=0.03, steps=5, size=24, phantoms=2)
     one, other = (train_descent(Material(), options, workers=workers).network for workers in (0, 1))
     assert one.numbers() == other.numbers() != TissueNet().numbers()
