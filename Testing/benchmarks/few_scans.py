@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--parameters", action="append", default=[], help="parameter of the registrations")
     parser.add_argument("--features", nargs="+", default=["mind", MODEL, f"mind+{MODEL}"], help=f"{MODEL} stands for what was learned")
     parser.add_argument("--refinement", default="same", help="what refines where the learned features alone have searched")
+    parser.add_argument("--moving", default="ct", choices=("ct", "mr"), help="modality of the moving people; those that are learned from are CT")
     parser.add_argument("--step", action="store_true", help="time training steps")
     options = parser.parse_args()
     if options.step:
@@ -57,10 +58,11 @@ def make_people(options: argparse.Namespace) -> list[str]:
     from deepreg_engine.phantoms.population import make_volunteer, write_population
 
     names = [f"abdomen_{FIRST_PERSON + number:04d}" for number in range(options.train + options.test)]
-    scans = options.folder / "scans"
-    if not all((scans / kind / f"{name}.nii.gz").is_file() for name in names for kind in ("images", "labels")):
-        options.folder.mkdir(parents=True, exist_ok=True)
-        write_population((make_volunteer("abdomen", int(name[-4:]), "ct", options.detail) for name in names), scans)
+    for folder, modality, some in (("scans", "ct", names), ("mr", "mr", names[options.train :] if options.moving == "mr" else [])):
+        scans = options.folder / folder
+        if not all((scans / kind / f"{name}.nii.gz").is_file() for name in some for kind in ("images", "labels")):
+            options.folder.mkdir(parents=True, exist_ok=True)
+            write_population((make_volunteer("abdomen", int(name[-4:]), modality, options.detail) for name in some), scans)
     return names
 
 
@@ -90,16 +92,19 @@ def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
     from deepreg_engine.metrics.overlap import label_overlap
     from deepreg_engine.metrics.regularity import regularity
 
-    base = dense_preset("abdomen-ct").parameters.replaced(parse_settings(options.parameters))
-    scans = options.folder / "scans"
-    read = {
-        name: tuple(sitk.ReadImage(str(scans / kind / f"{name}.nii.gz"), *kinds) for kind, kinds in (("images", (sitk.sitkFloat32,)), ("labels", ())))
-        for name in people[options.train :]
-    }
+    base = dense_preset("abdomen-ct" if options.moving == "ct" else "mr-ct").parameters.replaced(parse_settings(options.parameters))
+
+    def read(name: str, folder: str) -> tuple[sitk.Image, sitk.Image]:
+        kinds = (("images", (sitk.sitkFloat32,)), ("labels", ()))
+        return tuple(sitk.ReadImage(str(options.folder / folder / kind / f"{name}.nii.gz"), *kind_of) for kind, kind_of in kinds)
+
+    tested = people[options.train :]
+    fixed_scans = {name: read(name, "scans") for name in tested}
+    moving_scans = {name: read(name, "mr") for name in tested} if options.moving == "mr" else fixed_scans
     dice: dict[tuple[str, str], list] = {}
     folding: dict[tuple[str, str], list] = {}
-    for one, other in itertools.permutations(read, 2):
-        (fixed, labels), (moving, moving_labels) = read[one], read[other]
+    for one, other in itertools.permutations(tested, 2):
+        (fixed, labels), (moving, moving_labels) = fixed_scans[one], moving_scans[other]
         alignment, transforms = None, {("none", ""): sitk.Transform(3, sitk.sitkIdentity)}
         for features, (part, settings) in itertools.product(options.features, PARTS.items()):
             if part == WHOLE and features == MODEL:

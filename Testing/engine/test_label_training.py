@@ -291,3 +291,27 @@ def test_what_does_not_fit_is_refused(scans):
     assert DenseTraining().voxel_size() == 3.0 and DenseTraining(network="context").voxel_size() == 1.5
     with pytest.raises(ParameterError, match="too fine"):
         DenseTraining(spacing=0.05).voxel_size()
+
+
+@pytest.mark.parametrize(("names", "asked", "given"), [
+    ("mind", 0.0, 0.3), ("own", 0.0, 1.0), ("mind+own", 0.0, 0.3), ("own", 0.5, 0.5), ("self-similarity", 0.0, 0.3),
+])  # fmt: skip
+def test_the_ceiling_of_a_mismatch_suits_the_features(names, asked, given, tmp_path, monkeypatch):
+    from deepreg_engine.methods import dense
+    from deepreg_engine.methods.parameters import DenseParameters
+    from deepreg_engine.models.card import ModelCard, write_model
+
+    path = tmp_path / "own.safetensors"
+    write_model(path, ModelCard("own", "dense", "label-net"), {name: value.numpy() for name, value in LabelNet(2, 4).state_dict().items()})
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(20, 21, 22)).astype(np.float32))
+    seen = []
+
+    class Costs(dense.SearchCosts):
+        def __init__(self, data, field, search, padding, truncation, **more):
+            seen.append(truncation)
+            super().__init__(data, field, search, padding, truncation, **more)
+
+    monkeypatch.setattr(dense, "SearchCosts", Costs)
+    parameters = DenseParameters(features=names.replace("own", str(path)), initial="none", search_stages=1, capture_range=4.0, truncation=asked, refinement_iterations=0)
+    dense.register_dense(dense.DenseInput(image, image), parameters, "cpu")
+    assert seen == [given]

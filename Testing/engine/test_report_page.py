@@ -291,7 +291,7 @@ def test_the_run_is_told_from_its_report(scene):
     assert described["model"]["name"] == "mind + self-similarity" and "problem" not in described["model"]
     assert "made-up" in described["model"]["training_data"] or "phantoms" in described["model"]["training_data"]
     run["parameters"]["features"] = "mind+gone"
-    assert described_run(run, fixed)[0]["model"]["problem"] == "the model is not on this computer: there is no card of it"
+    assert described_run(run, fixed)[0]["model"]["problem"] == "gone: the model is not on this computer: there is no card of it"
     run["inputs"]["fixed"]["size"] = [3, 4, 5]
     assert "another fixed image, of 3 x 4 x 5" in described_run(run, fixed)[1][0]
     for broken in (

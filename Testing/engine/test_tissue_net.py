@@ -94,8 +94,9 @@ def test_images_that_cannot_be_ct_are_noted(offset, told, tmp_path):
     write_model(path, ModelCard("own", "dense", "tissue-net"), {name: value.numpy() for name, value in network().state_dict().items()})
     image = sitk.GetImageFromArray(scan(1, (24, 26, 28)).clamp(-1000, 1000).numpy() + offset)
     parameters = DenseParameters(features=str(path), initial="none", search_stages=1, capture_range=4.0, refinement_iterations=1)
-    for features, expected in ((str(path), told), ("mind", [])):
-        notes = register_dense(DenseInput(image, image), parameters.replaced({"features": features}), "cpu").notes
+    for features, refined, expected in ((str(path), "same", told), ("mind", "ct-tissue", told), (f"mind+{path}", "same", told), ("mind", "same", [])):
+        changes = {"features": features, "refinement_features": refined}
+        notes = register_dense(DenseInput(image, image), parameters.replaced(changes), "cpu").notes
         assert [side for side in ("fixed", "moving") for note in notes if f"the {side} image has no value of fat or air" in note] == expected
 
 

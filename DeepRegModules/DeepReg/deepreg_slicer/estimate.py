@@ -22,7 +22,7 @@ def denseMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     """
     from deepreg_engine.methods import plan
 
-    kept = () if parameters.features in _CHANNELS else (_NETWORK_SPACING,)
+    kept = () if all(name in _CHANNELS for name in _parts(parameters.features)) else (_NETWORK_SPACING,)
     return _memory(plan, fixed, moving, parameters, _NETWORK_CHANNELS, *kept)
 
 
@@ -37,10 +37,15 @@ def descentMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     return _memory(descent_plan, fixed, moving, parameters, _DESCENT_CHANNELS)
 
 
+def _parts(features: str) -> list[str]:
+    return [name.strip() for name in features.split("+")]
+
+
 def _memory(plan: Any, fixed: Any, moving: Any, parameters: Any, networkChannels: int, *more: float) -> float:
     """What a method's module of plans says."""
     grids = [_grid(worldGeometry(snapshot(node))[0]) for node in (fixed, moving)]
-    channels = _CHANNELS.get(parameters.features, networkChannels)
+    named = [parameters.features, getattr(parameters, "refinement_features", "same")]
+    channels = max(sum(_CHANNELS.get(part, networkChannels) for part in _parts(name)) for name in named if name != "same")
     return float(plan.estimate_memory(*grids, plan.make_plan(grids[0], parameters), parameters, channels, *more))
 
 

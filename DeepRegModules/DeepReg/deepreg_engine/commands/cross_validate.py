@@ -44,7 +44,7 @@ _REGISTERED = {
     "aligned": "after the alignment that the method begins with",
     "mind": "after the method with MIND",
     "positions": "after the same method without features",
-    "learned": "after the method with the learned features, which have not seen the pair",
+    "learned": "after the method with the learned features, which have not seen what was held out",
 }
 _HEADINGS = {"mind": "MIND", "positions": "positions alone"}
 _KINDS = {

@@ -24,7 +24,7 @@ a point's place in one scan and in the other, in voxels. The loss is the error o
 """,
     "descent": """
 Learn features that look alike in images of different contrast, by supervised descent: the steps that the features make are to be those
-that label maps make. Every training sees random shapes and phantoms in made-up contrasts; labelled scans of your own, from four on,
+that label maps make. A training sees random shapes and phantoms in made-up contrasts (the recipe tissue: made-up people in CT); labelled scans of your own, from four on,
 teach it your modalities. No dense truth is needed.
 """,
 }

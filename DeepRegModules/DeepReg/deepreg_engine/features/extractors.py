@@ -320,14 +320,14 @@ def parts_of(extractor: Extractor) -> tuple[Extractor, ...]:
     return extractor.parts if isinstance(extractor, Joined) else (extractor,)
 
 
-def need_hounsfield(extractor: Extractor) -> bool:
-    """Whether features are for CT in HU and nothing else."""
-    return any(isinstance(part, TissueFeatures) for part in parts_of(extractor))
+def need_hounsfield(extractor: Extractor) -> str:
+    """The name of those features that are for CT in HU and nothing else; "" if none are."""
+    return next((part.name for part in parts_of(extractor) if isinstance(part, TissueFeatures)), "")
 
 
-def finest_of(extractor: Extractor) -> float:
+def kept_at(extractor: Extractor) -> float:
     """Voxel size at which features are computed once and kept, mm; 0 if none are."""
-    return max(part.finest for part in parts_of(extractor))
+    return max(part.finest if isinstance(part, LabelFeatures) else 0.0 for part in parts_of(extractor))
 
 
 def balanced(features: torch.Tensor) -> tuple[torch.Tensor, float]:

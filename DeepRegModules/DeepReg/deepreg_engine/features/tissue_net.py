@@ -37,8 +37,6 @@ class TissueNet(nn.Module):
 
     channels = 2 * CHANNELS + len(_BETWEEN)
     reach = _MIND_REACH
-    # It takes HU, not standard intensities.
-    calibrated = True
 
     def __init__(self, modalities: tuple[str, ...] = ("ct",)) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Cross-validation: how well features learned from some of the scans register the others.
 
 The scans, or pairs of keypoints, are dealt out to folds. For each fold features are learned from all others, and what the fold holds is
-registered: with these features, without learned features in the same solver, and not at all. Nothing judges features that have seen it.
+registered: with these features, without learned features in the same solver, and not at all. Nothing that is held out was learned from.
 What is compared, and how, say :mod:`label_comparison` and :mod:`point_comparison`.
 """
 

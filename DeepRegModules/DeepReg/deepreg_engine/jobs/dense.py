@@ -12,7 +12,6 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image
 from deepreg_engine.jobs.image_registration import ImageMethod, ImageRequest, Inputs, free_memory, run_image_registration
 from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.models.store import load_extractor
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.dense import DenseResult
@@ -48,12 +47,13 @@ class _Dense(ImageMethod):
             raise InputError("--uncertainty comes from the search, and search_stages is 0", "set it to 1 or more")
 
     def check_room(self, request: DenseRequest, inputs: Inputs) -> None:
-        from deepreg_engine.features.extractors import finest_of
+        from deepreg_engine.features.extractors import kept_at
+        from deepreg_engine.methods.dense import extractors_of
         from deepreg_engine.methods.plan import check_memory
 
-        extractor, free = load_extractor(request.parameters), free_memory(request.device)
+        extractors, free = extractors_of(request.parameters), free_memory(request.device)
         grids = ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving)
-        check_memory(*grids, request.parameters, extractor.channels, free, finest_of(extractor))
+        check_memory(*grids, request.parameters, max(each.channels for each in extractors), free, max(map(kept_at, extractors)))
 
     def register(self, request: DenseRequest, pair: ImagePair, tell: Progress) -> DenseResult:
         from deepreg_engine.methods.dense import register_dense

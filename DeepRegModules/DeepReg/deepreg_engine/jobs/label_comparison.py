@@ -65,7 +65,7 @@ def _run(request: CrossValidationRequest, pair: Any, features: str, scans: tuple
 
 
 def _few(scans: int, folds: int) -> tuple[str, str]:
-    return f"{scans} scans cannot be dealt out to {folds} folds", f"give 2 to {max(2, scans)} folds"
+    return f"{scans} scans cannot be dealt out to {folds} folds", f"give 2 to {scans} folds" if scans > 1 else "give at least two scans"
 
 
 LABELS = Comparison(

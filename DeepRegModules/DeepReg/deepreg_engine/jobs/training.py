@@ -234,7 +234,9 @@ def _tried_phantoms(options: Any) -> int:
 
 def made_up_of(options: Parameters) -> str:
     """What a training of the Descent method sees beside given scans."""
-    return "made-up people in CT" if getattr(options, "network", "") == "tissue" else "made-up contrasts"
+    if getattr(options, "network", "") != "tissue":
+        return "made-up contrasts"
+    return "made-up people in CT" if options.phantoms else ""
 
 
 def write_trained(path: str, request: TrainingRequest, options: Parameters, material: Any, trained: Any) -> None:

@@ -91,7 +91,7 @@ def gather(request: TrainingRequest, options: Parameters, tell: Callable[[float,
     """
     entries = list_entries(request)
     made_up = request.method == "descent" and not request.data
-    if made_up and options.phantoms == 0 and options.shapes == 0:
+    if made_up and options.phantoms == 0 and (options.shapes == 0 or options.network == "tissue"):
         raise InputError("there is nothing to learn from", "give folders with labelled scans, or phantoms or shapes")
     learning = [name for name in entries if name not in request.validation]
     people = sum(2 if isinstance(entries[name], tuple) else 1 for name in learning)

@@ -191,7 +191,7 @@ class Looks:
             modality = names[self._pick(len(names))]
             takes = scene.takes(modality)
             if number == 0:
-                self._first_take = self._pick(len(takes))
+                self._first_take = self._pick(len(takes)) if len(takes) > 1 else 0
             # Two looks are two examinations, where there are several.
             values = sample(takes[(self._first_take + number) % len(takes)][None], where)[0]
             if self._calibrated:

@@ -139,8 +139,10 @@ def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: fl
     """
     from deepreg_engine.geometry.images import resample
     from deepreg_engine.geometry.volume import draw
+    from deepreg_engine.methods.affine import without_padding
 
     grid = ImageGrid.of(image).resampled(spacing)
     identity = sitk.Transform(3, sitk.sitkIdentity)
     drawn = resample(labels, grid, identity, "nearest")
-    return Scene(torch.from_numpy(sitk.GetArrayFromImage(drawn).astype(np.int64)), {modality: draw(image, grid)}, name)
+    # Registrations too are spared what a scanner writes outside its field of view.
+    return Scene(torch.from_numpy(sitk.GetArrayFromImage(drawn).astype(np.int64)), {modality: draw(without_padding(image), grid)}, name)

@@ -18,7 +18,7 @@ _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
         (
             "any-contrast",
             "Any contrast",
-            "names structures whatever their contrast: every other look has made-up intensities",
+            "names structures whatever their contrast: every other look has made-up intensities, and takes long to learn; compare with MIND",
             {"contrast": 0.6, "steps": 4000},
         ),
         (

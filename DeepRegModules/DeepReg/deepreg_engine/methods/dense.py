@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from deepreg_engine.features.extractors import Extractor, Mind, finest_of, for_refinement
+from deepreg_engine.features.extractors import Extractor, Mind, for_refinement, kept_at
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
@@ -67,22 +67,30 @@ def register_dense(
     return _Dense(pair, parameters, device, progress).run()
 
 
+def extractors_of(parameters: DenseParameters) -> tuple[Extractor, Extractor]:
+    """What the search and what the refinement compare.
+
+    Raises:
+        ParameterError, InputError: see :func:`load_extractors`.
+    """
+    extractor: Extractor = load_extractor(parameters)
+    # Learned features say what lies where; the last millimetre is often better known to MIND.
+    fine = parameters.refinement_features
+    if fine == "same":
+        return extractor, for_refinement(extractor, Mind(parameters.mind_radius, parameters.mind_dilation))
+    return extractor, load_extractor(parameters.replaced({"features": fine}))
+
+
 class _Dense(Registration):
     """One run."""
 
     def __init__(self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress | None) -> None:
         super().__init__(pair, parameters, device, progress)
-        self._extractor: Extractor = load_extractor(parameters)
-        # Learned features say what lies where; the last millimetre is often better known to MIND.
-        fine = parameters.refinement_features
-        if fine == "same":
-            self._refiner = for_refinement(self._extractor, Mind(parameters.mind_radius, parameters.mind_dilation))
-        else:
-            self._refiner = load_extractor(parameters.replaced({"features": fine}))
+        self._extractor, self._refiner = extractors_of(parameters)
         moving_grid = ImageGrid.of(pair.moving)
         channels = max(self._extractor.channels, self._refiner.channels)
-        finest = max(finest_of(self._extractor), finest_of(self._refiner))
-        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory(), finest)
+        kept = max(kept_at(self._extractor), kept_at(self._refiner))
+        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory(), kept)
         self._work = _shares_of_work(self._plan, parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
 

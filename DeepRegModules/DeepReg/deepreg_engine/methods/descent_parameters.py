@@ -26,7 +26,7 @@ class DescentParameters(Parameters):
     )
     features: str = parameter(
         "mind",
-        "what is compared: mind (a formula, any contrast), self-similarity (learned, any contrast), intensity (same contrast), or the name or file of a model such as any-contrast",
+        "what is compared: mind (a formula, any contrast), self-similarity (learned, any contrast), ct-tissue (learned, CT), intensity (same contrast), or the name or file of a model such as any-contrast",
         group="Features",
     )
     fixed_modality: str = parameter(

@@ -132,7 +132,8 @@ def estimate_memory(
     peak = 15.0 * fixed.voxels
     reach, kept = REACH * parameters.capture_range, 0.0
     if finest > 0:
-        kept = channels * (fixed.resampled(finest).voxels + _frame_voxels(fixed, finest, moving, reach))
+        # They are kept with half the digits.
+        kept = 0.5 * channels * (fixed.resampled(finest).voxels + _frame_voxels(fixed, finest, moving, reach))
     for level in plan:
         voxels = level.grid.voxels
         frame = _frame_voxels(level.grid, level.spacing, moving, reach)

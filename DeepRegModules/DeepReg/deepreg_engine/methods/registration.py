@@ -149,10 +149,10 @@ class Registration:
                 "after the initial alignment the images have no point in common",
                 "use --initial geometry, mass or affine, or give a transform that brings them together",
             )
-        if not self._looked_at:
+        if not self._looked_at and (calibrated := need_hounsfield(extractor)):
             self._looked_at = True
-            missing = [side for side, found in data.hounsfield().items() if not found] if need_hounsfield(extractor) else []
-            self._notes += [f"{extractor.name} is for CT in HU, and the {side} image has no value of fat or air: compare with mind" for side in missing]
+            missing = [side for side, found in data.hounsfield().items() if not found]
+            self._notes += [f"{calibrated} is for CT in HU, and the {side} image has no value of fat or air: compare with mind" for side in missing]
         return data
 
     def _record(self, stage: str, data: LevelData, begun: float, field: torch.Tensor, **details: float) -> None:

@@ -157,9 +157,9 @@ def _refinement(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> str:
 
 def _joined(cards: list[dict[str, Any]]) -> dict[str, Any]:
     """One card for features that are compared side by side."""
-    kept = {key: "; ".join(dict.fromkeys(str(card[key]) for card in cards if card.get(key))) for key in ("name", "origin", "training_data", "problem")}
-    kept["name"] = " + ".join(card["name"] for card in cards)
-    return {key: text for key, text in kept.items() if text}
+    said = ("architecture", "origin", "licence", "training_data", "date", "intended_use", "sha256", "problem")
+    kept = {key: "; ".join(f"{card['name']}: {card[key]}" for card in cards if card.get(key)) for key in said}
+    return {"name": " + ".join(card["name"] for card in cards), **{key: text for key, text in kept.items() if text}}
 
 
 def _card(features: str) -> dict[str, Any]:

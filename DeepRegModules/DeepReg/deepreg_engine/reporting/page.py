@@ -26,6 +26,8 @@ _LETTERS = 50
 _SMALLEST, _TALLEST = 28.0, 56.0
 # The page loads nothing and talks to nobody.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+# Letters of a checksum that are shown.
+_CHECKSUM = 16
 _DIGITS = {limit.key: limit.digits for limit in LIMITS}
 
 
@@ -248,6 +250,11 @@ def _setting(entry: dict[str, Any]) -> str:
     return f"{entry['name']} = {entry['value']}{unit}{default}"
 
 
+def _cut(checksums: str) -> str:
+    """The beginnings of checksums."""
+    return "; ".join(part[: part.find(":") + 2 + _CHECKSUM if ":" in part else _CHECKSUM] for part in checksums.split("; "))
+
+
 def _model(model: dict[str, Any] | None) -> list[tuple[str, str]]:
     if model is None:
         return []
@@ -258,10 +265,10 @@ def _model(model: dict[str, Any] | None) -> list[tuple[str, str]]:
     return [
         ("Features", f"{model['name']} ({of})"),
         ("Licence", model.get("licence", "")),
-        ("Trained on", model["training_data"]),
+        ("Trained on", model.get("training_data", "")),
         ("Made for", model.get("intended_use", "")),
         ("Its own figures", figures),
-        ("Checksum", model.get("sha256", "")[:16]),
+        ("Checksum", _cut(model.get("sha256", ""))),
     ]
 
 
