@@ -171,7 +171,7 @@ class SimilarityFeatures:
     channels = SimilarityNet.channels
     reach = SimilarityNet.reach
 
-    def __init__(self, network: SimilarityNet, name: str) -> None:
+    def __init__(self, network: SimilarityNet | TissueNet, name: str) -> None:
         self._network = network
         self.name = name
 
@@ -180,27 +180,11 @@ class SimilarityFeatures:
         return self._network.to(volume.device)(volume[None, None])[0]
 
 
-class TissueFeatures:
-    """Self-similarity beside tissue classes of CT, see :class:`TissueNet`.
+class TissueFeatures(SimilarityFeatures):
+    """Self-similarity beside tissue classes of CT, see :class:`TissueNet`; arguments as of the former."""
 
-    Args:
-        network: the numbers.
-        name: of the model.
-    """
-
-    follows_warp = True
-    ceiling = _UNLIKE
-    finest = 0.0
     channels = TissueNet.channels
     reach = TissueNet.reach
-
-    def __init__(self, network: TissueNet, name: str) -> None:
-        self._network = network
-        self.name = name
-
-    @torch.no_grad()
-    def __call__(self, volume: torch.Tensor, spacing: float) -> torch.Tensor:
-        return self._network.to(volume.device)(volume[None, None])[0]
 
 
 class ContextFeatures:
