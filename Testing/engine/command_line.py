@@ -88,3 +88,16 @@ def listing(folder: Path) -> dict[str, tuple[int, ...]]:
         status = path.lstat()
         found[path.relative_to(folder).as_posix()] = () if path.is_dir() else (status.st_size, status.st_mtime_ns, status.st_ino)
     return found
+
+
+def cut(stage: str, number: int, *arguments: object, **settings: object) -> Outcome:
+    """A run that gets a signal when it tells of a stage; its outcome."""
+    running = process(*arguments, bufsize=0, **settings)  # no line is read ahead
+    before = b""
+    for line in running.stderr:
+        before += line
+        if stage.encode() in line:
+            running.send_signal(number)
+            break
+    outcome = finish(running)
+    return type(outcome)(outcome.code, outcome.out, before.decode() + outcome.err)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import ENVIRONMENT, check_refusal, finish, listing, process
+from command_line import ENVIRONMENT, check_refusal, cut, finish, listing, process
 
 from deepreg_engine.cli import main
 from deepreg_engine.commands import progress as progress_module
@@ -41,15 +41,7 @@ SLOW = ("--set", "search_stages=3", "--set", "mean_field_passes=4", "--set", "ca
 
 def interrupted(folder: Path, stage: str, number: int, *arguments: str):
     """A run that gets a signal when it tells of a stage; its outcome."""
-    running = process(*DENSE, *OUTPUTS, *arguments, cwd=folder, bufsize=0)  # no line is read ahead
-    before = b""
-    for line in running.stderr:
-        before += line
-        if stage.encode() in line:
-            running.send_signal(number)
-            break
-    outcome = finish(running)
-    return type(outcome)(outcome.code, outcome.out, before.decode() + outcome.err)
+    return cut(stage, number, *DENSE, *OUTPUTS, *arguments, cwd=folder)
 
 
 @posix

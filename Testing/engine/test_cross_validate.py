@@ -11,11 +11,10 @@ import sys
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from command_line import call, check_refusal, finish, listing, process, succeed
+from command_line import call, check_refusal, cut, listing, succeed
 from keypoint_files import SPACING, write
 from keypoint_files import TINY as FEW
-from test_dense_training import scan
+from labelled_people import write_people
 
 from deepreg_engine.commands.cross_validate import mean_lines
 from deepreg_engine.errors import InputError, ParameterError
@@ -55,13 +54,7 @@ def whole(lungs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     """Four labelled scans, oblique and anisotropic, of unequal sizes."""
-    folder = tmp_path_factory.mktemp("people")
-    for kind in ("images", "labels"):
-        (folder / kind).mkdir()
-    for seed in range(1, 5):
-        name, image, labels, _ = scan(seed, 6.0 * seed)
-        sitk.WriteImage(image, str(folder / "images" / f"{name}.nii.gz"))
-        sitk.WriteImage(labels, str(folder / "labels" / f"{name}.nii.gz"))
+    folder = write_people(tmp_path_factory.mktemp("people"))
     (folder / "names.json").write_text('{"labels": {"1": "liver", "2": "spleen"}}')
     return folder
 
@@ -162,19 +155,6 @@ def test_what_cannot_be_registered_at_all_is_refused(lungs, tmp_path, monkeypatc
 
 
 # ------------------------------------------------------------------------------------------------------- stopped, killed, paused
-
-
-def cut(stage, number, *arguments):
-    """A run that gets a signal when it tells of a stage; its outcome."""
-    running = process(*arguments, bufsize=0)  # no line is read ahead
-    before = b""
-    for line in running.stderr:
-        before += line
-        if stage.encode() in line:
-            running.send_signal(number)
-            break
-    outcome = finish(running)
-    return type(outcome)(outcome.code, outcome.out, before.decode() + outcome.err)
 
 
 @posix

@@ -6,9 +6,8 @@ import csv
 import json
 
 import pytest
-import SimpleITK as sitk
 from command_line import call, check_refusal, succeed
-from test_dense_training import scan
+from labelled_people import write_people
 
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
@@ -21,14 +20,7 @@ TINY = {"steps": 3, "size": 16, "controls": 4, "radius": 1, "width": 4, "channel
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     """Four labelled scans, oblique and anisotropic, of unequal sizes."""
-    folder = tmp_path_factory.mktemp("people")
-    for kind in ("images", "labels"):
-        (folder / kind).mkdir()
-    for seed in range(1, 5):
-        name, image, labels, _ = scan(seed, 6.0 * seed)
-        sitk.WriteImage(image, str(folder / "images" / f"{name}.nii.gz"))
-        sitk.WriteImage(labels, str(folder / "labels" / f"{name}.nii.gz"))
-    return folder
+    return write_people(tmp_path_factory.mktemp("people"))
 
 
 def request(people, folder, kind=TrainingRequest, **changes):

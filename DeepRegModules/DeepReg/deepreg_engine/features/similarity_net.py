@@ -13,6 +13,8 @@ numbers cannot learn a scanner or an organ by heart; and as a formula has it, fe
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.features.mind import CHANNELS, NEIGHBOURS, PAIRS
 
 ARCHITECTURE = "similarity-net"
+Network = TypeVar("Network", bound=nn.Module)
 # m is held above this share of its mean over the image: nothing is known where nothing differs.
 _LEAST_MEAN = 1e-3
 # Voxels of one slab: its distances stay in the cache while they are computed.
@@ -107,13 +110,21 @@ class SimilarityNet(nn.Module):
         Raises:
             InputError: if they belong to none.
         """
-        network = cls()
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"these are not the weights of a similarity network ({reason})", "give another model") from error
-        return network.eval()
+        return with_weights(cls(), state, "similarity")
+
+
+def with_weights(network: Network, state: dict[str, Tensor], kind: str) -> Network:
+    """A network with weights, to be used.
+
+    Raises:
+        InputError: if they are not of this kind.
+    """
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"these are not the weights of a {kind} network ({reason})", "give another model") from error
+    return network.eval()
 
 
 def _weighted(volume: Tensor, axis: int, side: Tensor, padding: tuple[int, int]) -> Tensor:

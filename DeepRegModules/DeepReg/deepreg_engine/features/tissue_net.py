@@ -16,9 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
 from deepreg_engine.features.mind import CHANNELS, mind_ssc
-from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.similarity_net import SimilarityNet, with_weights
 
 ARCHITECTURE = "tissue-net"
 # Where training begins, HU: between lung and fat, fat and organs, organs and what contrast medium fills, and at bone; and how sharply.
@@ -82,10 +81,4 @@ class TissueNet(nn.Module):
         Raises:
             InputError: if they belong to none.
         """
-        network = cls()
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"these are not the weights of a tissue network ({reason})", "give another model") from error
-        return network.eval()
+        return with_weights(cls(), state, "tissue")
