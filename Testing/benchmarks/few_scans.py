@@ -42,7 +42,14 @@ def main() -> None:
     parser.add_argument("--refinement", default="same", help="what refines where the learned features alone have searched")
     parser.add_argument("--moving", default="ct", choices=("ct", "mr"), help="modality of the moving people; those that are learned from are CT")
     parser.add_argument("--step", action="store_true", help="time training steps")
+    parser.add_argument("--device", default="auto", help="where to learn and to register")
+    parser.add_argument("--workers", type=int, help="processes that make examples (default: as many as suit the device)")
+    parser.add_argument("--gpu-memory", type=float, metavar="GB", help="refuse more of a GPU's memory than that, as a smaller one would")
     options = parser.parse_args()
+    if options.gpu_memory:
+        import torch
+
+        torch.cuda.set_per_process_memory_fraction(options.gpu_memory * 1e9 / torch.cuda.mem_get_info()[1])
     if options.step:
         time_steps()
         time_label_steps()
@@ -73,11 +80,15 @@ def learn(options: argparse.Namespace, people: list[str]) -> str:
 
     request = TrainingRequest(
         "dense", [str(options.folder / "scans")], str(options.folder / "training"), parse_settings(options.set),
-        leave_out=people[options.train :], modality="ct",
+        leave_out=people[options.train :], modality="ct", device=options.device, workers=options.workers,
     )
     begun = time.perf_counter()
     result = run_training(request, lambda share, stage: print(f"\r{share:5.1%} {stage[:150]:150s}", end="", file=sys.stderr))
-    print(f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now), best {result['best']}")
+    taken = f", at most {result['device_memory'] / 1e9:.2f} GB of its memory" if result["device_memory"] else ""
+    print(
+        f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now) on {result['device']}{taken},"
+        f" best {result['best']}"
+    )
     return result["model"]
 
 
@@ -110,7 +121,7 @@ def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
             if part == WHOLE and features == MODEL:
                 settings = settings | {"refinement_features": options.refinement}
             parameters = base.replaced(settings | {"features": features.replace(MODEL, model)})
-            result = register_dense(ImagePair(fixed, moving, alignment=alignment), parameters)
+            result = register_dense(ImagePair(fixed, moving, alignment=alignment), parameters, options.device)
             alignment = result.alignment
             transforms |= {("affine", ""): alignment.transform, (features, part): result.field.to_transform()}
             folding.setdefault((features, part), []).append(regularity(result.field)["folding_percent"])

@@ -12,6 +12,7 @@ from deepreg_engine.features.context_net import STRIDE, ContextNet
 from deepreg_engine.features.extractors import ContextFeatures
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
+from deepreg_engine.learning import precision
 from deepreg_engine.learning.dense_loss import class_weights, label_loss, training_loss, truth_loss
 from deepreg_engine.learning.dense_training import train_dense
 from deepreg_engine.learning.options import DenseTraining
@@ -239,3 +240,27 @@ def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     made_by_another_process = train_dense(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
     assert torch.equal(made_by_another_process.network.out.weight, whole.network.out.weight)
+
+
+def test_half_the_digits_change_the_network_not_the_solver(scans, monkeypatch):
+    """What a GPU does with mixed precision, done on the CPU: gradients keep their direction, and the loss its value."""
+    example, weights = PairExamples(scans, SMALL, 0)[0], class_weights(scans, 3)
+
+    def learned() -> tuple[torch.Tensor, float]:
+        torch.manual_seed(1)
+        network, head = ContextNet(SMALL.channels, SMALL.width).train(), torch.nn.Conv3d(SMALL.channels, 4, 1)
+        seen = []
+        head.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
+        loss, _ = training_loss(network, head, example, weights, SMALL)
+        loss.backward()
+        kinds.append(seen[0])
+        assert loss.dtype == torch.float32 and all(parameter.grad.dtype == torch.float32 for parameter in network.parameters())
+        return torch.cat([parameter.grad.flatten() for parameter in network.parameters()]), float(loss.detach())
+
+    kinds: list[tuple[torch.dtype, torch.dtype]] = []
+    whole, loss = learned()
+    monkeypatch.setattr(precision, "_HALF", ("cpu",))
+    half, half_loss = learned()
+    assert kinds == [(torch.float32, torch.float32), (torch.bfloat16, torch.bfloat16)]
+    assert half_loss == pytest.approx(loss, rel=0.02) and half_loss != loss
+    assert torch.cosine_similarity(whole, half, dim=0) > 0.97

@@ -164,7 +164,7 @@ def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkey
     def by_place(image):
         bright = image > 25.0
         last = int(bright.nonzero()[:, 2].max())
-        x = torch.arange(image.shape[2]).expand(image.shape)
+        x = torch.arange(image.shape[2], device=image.device).expand(image.shape)
         return torch.where(bright, (3 - (last - x) // 10).clamp(0, 3), 0)
 
     parameters = DenseParameters(capture_range=60.0, control_spacing=8.0, refinement_iterations=0, initial="none", search_smoothness=30.0, truncation=1.0)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 
 import pytest
+import torch
 from command_line import call, check_refusal, succeed
 from labelled_people import write_people
 
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
-from deepreg_engine.jobs.training import TrainingRequest, estimate_training, read_record, run_training
+from deepreg_engine.jobs.training import TrainingRequest, _kinds_of_steps, estimate_training, read_record, run_training
+from deepreg_engine.learning.supply import suitable_workers
+from deepreg_engine.methods.parameters import parse_settings
 from deepreg_engine.models.card import read_card
 
 TINY = {"steps": 3, "size": 16, "controls": 4, "radius": 1, "width": 4, "channels": 3, "spacing": 5.0, "initial": "geometry"}
@@ -93,6 +98,9 @@ def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(people, tmp
         (folder / kind / "broken.nii.gz").write_text("no image")
     found = estimate_training(request(folder, tmp_path / "never"))
     assert found["seconds"] > 0 and found["step_seconds"] > 0 and 1e8 < found["memory"] and found["free_memory"] > 0
+    assert found["steps"] == request(folder, tmp_path).options().steps and found["device"]
+    on_gpu = torch.cuda.is_available()
+    assert (found["device_memory"] is None) != on_gpu and (found["free_device_memory"] is None) != on_gpu
     assert [one["name"] for one in found["scans"]] == ["scan1", "scan2", "scan3"] and found["scans"][0]["labels"] == [1, 2, 3]
     assert [one["name"] for one in found["bad"]] == ["broken"] and "broken" in found["bad"][0]["problem"]
     assert not (tmp_path / "never").exists()
@@ -118,6 +126,34 @@ def test_a_cross_validation_judges_each_scan_by_features_that_have_not_seen_it(p
     assert run_cross_validation(asked)["rows"] == done["rows"]  # kept, not done again
     with pytest.raises(EngineError, match="5 folds"):
         run_cross_validation(request(people, tmp_path / "cv5", CrossValidationRequest, folds=5))
+
+
+def test_the_command_line_says_first_what_a_training_will_take(people, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
+    text = succeed("train", "dense", people, "--modality", "ct", *settings, "--set", "steps=4000", "--device", "cpu", "--estimate")
+    found = re.fullmatch(r"4 scans or pairs, 4000 steps of \S+ s: about (\d+):\d\d min on CPU, \d+ threads, [0-9.]+ GB of memory \([0-9.]+ GB free\)\n", text)
+    assert found and 0 < int(found[1]) < 600, text
+    assert list(tmp_path.iterdir()) == []
+    check_refusal(call("train", "dense", people, *settings), "needs --output", ".safetensors")
+
+
+def test_an_estimate_counts_each_kind_of_steps():
+    """A training of points is slower in its last steps, in which the solver is part of the loss."""
+    shares = {}
+    for setting in ("solver_share=0", "solver_share=1", "solver_share=0.25"):
+        options = TrainingRequest("points", [], "", parse_settings([setting])).options()
+        kinds = _kinds_of_steps("points", options)
+        assert sum(part for part, _ in kinds) == pytest.approx(1.0)
+        shares[setting] = {tried.solver_share: part for part, tried in kinds}
+    assert shares == {"solver_share=0": {0.0: 1.0}, "solver_share=1": {1.0: 1.0}, "solver_share=0.25": {0.0: 0.75, 1.0: 0.25}}
+
+
+def test_workers_suit_the_device(monkeypatch):
+    assert suitable_workers(torch.device("cpu")) == 1
+    for cores, workers in ((1, 1), (2, 1), (4, 3), (16, 8)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _process, cores=cores: set(range(cores)), raising=False)
+        assert suitable_workers(torch.device("cuda")) == workers
 
 
 def test_train_dense_on_the_command_line(people, tmp_path):

@@ -263,6 +263,17 @@ def test_too_little_memory_is_refused(app, hands, widget):
     assert not widget.ui.startButton.enabled and "90.0 GB of memory, and 8.0 GB are free" in widget.ui.startButton.toolTip
 
 
+def test_memory_of_a_gpu_is_told_and_too_little_of_it_is_refused(app, hands, widget):
+    ui = widget.ui
+    FakeEngine.estimate = {"device": "Some GPU", "device_memory": 0.4e9, "free_device_memory": 7.6e9}
+    hands.click(ui.addAllButton)
+    estimate(app, hands, widget)
+    assert "On Some GPU: about 0.4 GB of its memory, 7.6 GB are free." in ui.estimateLabel.text and ui.startButton.enabled
+    FakeEngine.estimate = {"device": "Some GPU", "device_memory": 9e9, "free_device_memory": 7.6e9}
+    estimate(app, hands, widget)
+    assert not ui.startButton.enabled and "9.0 GB of the GPU's memory, and 7.6 GB are free" in ui.startButton.toolTip
+
+
 def test_an_estimate_that_is_cancelled_or_belongs_to_nothing_leaves_nothing(app, hands, widget, tmp_path):
     ui = widget.ui
     hands.click(ui.addAllButton)

@@ -399,6 +399,12 @@ class TrainerPanel:
                 "this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free:"
                 " choose larger voxels, or smaller options under Advanced"
             ).format(needed=needed / 1e9, free=free / 1e9)
+        needed, free = (prepared.estimate.get(key) for key in ("device_memory", "free_device_memory"))
+        if needed and free and needed > free:
+            return _(
+                "this needs about {needed:.1f} GB of the GPU's memory, and {free:.1f} GB are free:"
+                " close other programs that use it, or choose smaller options under Advanced"
+            ).format(needed=needed / 1e9, free=free / 1e9)
         if not name:
             return _("give the model a name")
         if prepared.begun and prepared.home.name != folderName(name):

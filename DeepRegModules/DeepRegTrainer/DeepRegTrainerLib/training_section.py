@@ -126,6 +126,10 @@ class TrainingSection:
         if memory:
             there = _(", {free:.1f} GB are free").format(free=free / 1e9) if free else ""
             lines.append(_("Memory: about {needed:.1f} GB{there}.").format(needed=memory / 1e9, there=there))
+        memory, free = estimate.get("device_memory"), estimate.get("free_device_memory")
+        if memory and free:
+            text = _("On {device}: about {needed:.1f} GB of its memory, {free:.1f} GB are free.")
+            lines.append(text.format(device=estimate.get("device", "GPU"), needed=memory / 1e9, free=free / 1e9))
         return " ".join(lines)
 
     # ----------------------------------------------------------------- training

@@ -52,7 +52,7 @@ class Progress:
     def line(self) -> str:
         """The bar as it is now."""
         seconds = self._time.seconds()
-        left = f"  {_clock(seconds)} left" if seconds is not None and self._share < 1.0 else ""
+        left = f"  {clock(seconds)} left" if seconds is not None and self._share < 1.0 else ""
         filled = round(24 * self._share)
         text = f"[{'#' * filled}{'.' * (24 - filled)}] {100 * self._share:3.0f} %  {self._stage}{left}"
         return text[: self._columns() - 1].ljust(self._columns() - 1)
@@ -72,6 +72,7 @@ class Progress:
             self._quiet, self._bar = True, False
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds, or seconds, in words."""
     minutes, rest = divmod(int(seconds + 0.5), 60)
     return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

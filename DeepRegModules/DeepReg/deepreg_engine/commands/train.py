@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from deepreg_engine.commands.parsing import examples, paragraph
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import Progress, clock
 from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
+from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.jobs.training import TrainingRequest, made_up_of, train_to_file
+from deepreg_engine.jobs.training import TrainingRequest, estimate_training, made_up_of, train_to_file
 
 _ABOUT = {
     "dense": """
@@ -71,12 +72,18 @@ def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
     page.add_argument("--about", metavar="TEXT", help="what the data are, for the card")
     page.add_argument("--log", metavar="OUT.jsonl", help="training log")
     page.add_argument("--checkpoint", metavar="FILE", help="written now and then; a training goes on from it")
-    page.add_argument("--output", required=True, metavar="OUT", help="model file, .safetensors (required)")
+    page.add_argument("--output", metavar="OUT", help="model file, .safetensors (required, but for an estimate)")
+    page.add_argument("--estimate", action="store_true", help="look at the scans, try a few steps, say what a training will take, and stop")
     page.set_defaults(run=run, parser=page)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write the model."""
+    """Train and write the model, or say what that will take."""
+    if options.estimate:
+        _estimate(options)
+        return
+    if not options.output:
+        raise ParameterError("a training needs --output", "name the model's file, .safetensors")
     check_suffix("--output", options.output, (".safetensors",))
     check_outputs({"--output": options.output, "--log": options.log, "--checkpoint": options.checkpoint}, options.data)
     output = Path(options.output)
@@ -89,4 +96,30 @@ def run(options: argparse.Namespace) -> None:
     learned = f"{len(done['learned'])} {kind}" if done["learned"] else ""
     what = " and ".join(part for part in (learned, made_up_of(request.options()) if options.method == "descent" else "") if part)
     best = f", best {done['best']['figure']} {done['best']['value']:.4g} after {done['best']['step']} steps" if done["best"] else ""
-    sys.stdout.write(f"trained on {what} ({done['device']}){best}; written: {options.output}\n")
+    taken = f"in {_time(done['seconds'])}{_of_device(done['device_memory'])}"
+    sys.stdout.write(f"trained on {what} ({done['device']}) {taken}{best}; written: {options.output}\n")
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    request = make_request(TrainingRequest, options, folder="")
+    with Progress() as progress:
+        found = estimate_training(request, progress)
+    for bad in found["bad"]:
+        sys.stdout.write(f"cannot be used: {bad['problem']}\n")
+    memory = f"{found['memory'] / 1e9:.1f} GB of memory ({found['free_memory'] / 1e9:.1f} GB free){_of_device(found['device_memory'], found['free_device_memory'])}"
+    scans = found["entries"] - len(found["bad"])
+    what = f"{scans} scans or pairs, " if scans else ""
+    each = f"{found['steps']} steps of {found['step_seconds']:.2g} s"
+    sys.stdout.write(f"{what}{each}: about {_time(found['seconds'])} on {found['device']}, {memory}\n")
+
+
+def _time(seconds: float) -> str:
+    text = clock(seconds)
+    return f"{text} min" if ":" in text else text
+
+
+def _of_device(taken: int | None, free: int | None = None) -> str:
+    """A GPU's memory in words; "" without one."""
+    if taken is None:
+        return ""
+    return f", {taken / 1e9:.1f} GB of the GPU's memory" + (f" ({free / 1e9:.1f} GB free)" if free is not None else "")

@@ -28,6 +28,8 @@ Progress = Callable[[float, str], None]
 _RECORD, _LOG, _CHECKPOINT, _MODEL = "training.json", "log.jsonl", "checkpoint.pt", "model.safetensors"
 CONTROL = "control"
 _RUNNING = "running"
+# Steps by which an estimate finds how long one takes.
+_TRIED = 3
 MODALITIES = ("ct", "mr", "other")
 
 
@@ -51,7 +53,7 @@ class TrainingRequest:
         skip_bad: whether to go on without scans that cannot be read.
         start: a model to begin with.
         device: see ``choose_device``.
-        workers: processes that make examples.
+        workers: processes that make examples; None for as many as suit the device.
     """
 
     method: str
@@ -69,7 +71,7 @@ class TrainingRequest:
     skip_bad: bool = False
     start: str = ""
     device: str = "auto"
-    workers: int = 1
+    workers: int | None = None
 
     def options(self) -> Parameters:
         """Of the training, checked.
@@ -103,7 +105,8 @@ def run_training(
         control: file that is looked into for "pause" and "stop"; by default that in the folder.
 
     Returns:
-        ``state`` ("finished", "paused", "stopped"), ``model`` (its file, or None), ``step``, ``steps``, ``best``, ``notes``, ``seconds``.
+        ``state`` ("finished", "paused", "stopped"), ``model`` (its file, or None), ``step``, ``steps``, ``best``, ``notes``, ``seconds``,
+        ``device``, ``device_memory`` (the most bytes that were taken of a GPU; None without one).
 
     Raises:
         InputError, ParameterError: if scans, names or options are wrong.
@@ -115,7 +118,7 @@ def run_training(
         return former["result"]
     from deepreg_engine.jobs.training_data import gather, start_network, train
     from deepreg_engine.learning.course import PAUSED, Places
-    from deepreg_engine.methods.device import choose_device
+    from deepreg_engine.methods.device import DeviceMemory, choose_device
 
     control = control or folder / CONTROL
     control.unlink(missing_ok=True)  # of a run before; what is written from here on is obeyed after the first step
@@ -134,7 +137,7 @@ def run_training(
 
     begun = former["begun"] if former is not None else _now()
     _write_record(folder, request, _RUNNING, begun)
-    places = Places(folder / _LOG, folder / _CHECKPOINT, progress, asked)
+    places, taken = Places(folder / _LOG, folder / _CHECKPOINT, progress, asked), DeviceMemory(device)
     trained = train(request, options, material, device, places, network)
     course = trained.course
     control.unlink(missing_ok=True)
@@ -151,6 +154,7 @@ def run_training(
         "notes": material.notes,
         "seconds": round(course.seconds, 1),
         "device": described,
+        "device_memory": taken.most(),
     }
     _write_record(folder, request, course.state, begun, result)
     return result
@@ -162,33 +166,42 @@ def train_to_file(
     """Train without a folder: a model file, and if wanted a log and a checkpoint from which the training goes on.
 
     Returns:
-        ``learned`` (names), ``notes``, ``device``, ``best``.
+        ``learned`` (names), ``notes``, ``device``, ``device_memory``, ``best``, ``seconds``, as of :func:`run_training`.
     """
     from deepreg_engine.jobs.training_data import gather, start_network, train
     from deepreg_engine.learning.course import Places
-    from deepreg_engine.methods.device import choose_device
+    from deepreg_engine.methods.device import DeviceMemory, choose_device
 
     options = request.options()
     material = gather(request, options, lambda share, name: progress(0.0, f"reading {name}"))
     device, described = choose_device(request.device)
+    taken = DeviceMemory(device)
     trained = train(request, options, material, device, Places(log, checkpoint, progress), start_network(request, options))
     write_trained(model, request, options, material, trained)
     best = trained.course.best
-    return {"learned": material.learned, "notes": material.notes, "device": described, "best": None if best is None else best.to_dict()}
+    return {
+        "learned": material.learned,
+        "notes": material.notes,
+        "device": described,
+        "device_memory": taken.most(),
+        "best": None if best is None else best.to_dict(),
+        "seconds": round(trained.course.seconds, 1),
+    }
 
 
 def estimate_training(request: TrainingRequest, progress: Progress = lambda share, stage: None) -> dict:
     """What a training will take, found by a few of its steps; nothing is written.
 
     Returns:
-        ``seconds``, ``step_seconds``, ``memory`` and ``free_memory`` (bytes), ``scans`` (name, voxels, labels of each), ``bad`` (name,
-        problem of each that cannot be used).
+        ``steps``, ``seconds``, ``step_seconds``, ``memory`` and ``free_memory`` (bytes), ``device``, ``device_memory`` and
+        ``free_device_memory`` (bytes of a GPU's own; None without one), ``scans`` (name, voxels, labels of each), ``bad`` (name, problem
+        of each that cannot be used).
     """
     import psutil
 
     from deepreg_engine.jobs.training_data import gather, list_entries, start_network, train
     from deepreg_engine.learning.course import Places
-    from deepreg_engine.methods.device import choose_device
+    from deepreg_engine.methods.device import DeviceMemory, choose_device
 
     options = request.options()
     entries = list_entries(request)
@@ -198,38 +211,48 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     found = {"scans": material.described, "bad": [{"name": name, "problem": problem} for name, problem in material.bad.items()], "entries": len(entries)}
     progress(0.6, "trying a few steps")
     device, described = choose_device(request.device)
-    trial, marks = 3, []
-    tried = options.replaced({"steps": trial, **({"phantoms": _tried_phantoms(options)} if request.method == "descent" else {})})
+    kinds, number, marks = _kinds_of_steps(request.method, options), 0, []
 
     def tell(share: float, stage: str) -> None:
         marks.append(time.perf_counter())
-        progress(0.6 + 0.4 * share, "trying a few steps")
+        progress(0.6 + 0.4 * (number + share) / len(kinds), "trying a few steps")
 
-    process = psutil.Process()
-    before = process.memory_info().rss
+    process, taken = psutil.Process(), DeviceMemory(device)
+    before, free_there = process.memory_info().rss, taken.free()
+    step_seconds, here = 0.0, dataclasses.replace(request, workers=0)
     try:
-        train(dataclasses.replace(request, workers=0), tried, material, device, Places(tell=tell), start_network(request, options), keep_every=1_000_000, validate=False)
+        for number, (share, tried) in enumerate(kinds):
+            marks.clear()
+            train(here, tried, material, device, Places(tell=tell), start_network(request, options), keep_every=1_000_000, validate=False)
+            # The first step warms up, the last one ends with other things.
+            step_seconds += share * min((later - sooner for sooner, later in zip(marks[-_TRIED:], marks[-_TRIED + 1 :])), default=0.0)
     except InputError as error:
         if not material.bad:
             raise
         raise InputError(error.message, "; ".join(material.bad.values())) from error
-    # The first step warms up, the last one ends with other things.
-    steps = [later - sooner for sooner, later in zip(marks[-trial:], marks[-trial + 1 :])]
-    step_seconds = min(steps) if steps else 0.0
     memory = max(process.memory_info().rss, before) + material.bytes
     return {
         **found,
+        "steps": options.steps,
         "seconds": round(step_seconds * options.steps * 1.1 + 10.0, 1),
         "step_seconds": round(step_seconds, 3),
         "memory": int(memory),
         "free_memory": int(free),
         "device": described,
+        "device_memory": taken.most(),
+        "free_device_memory": free_there,
     }
 
 
-def _tried_phantoms(options: Any) -> int:
-    """How many phantoms a few steps are tried with: making them takes longer than steps, and random shapes take as long to learn from."""
-    return min(1, options.phantoms) if options.network == "tissue" else 0
+def _kinds_of_steps(method: str, options: Any) -> list[tuple[float, Any]]:
+    """The kinds of steps that a training has: the share of each, and options by which a few of that kind are tried."""
+    if method == "descent":
+        # Making phantoms takes longer than steps, and random shapes take as long to learn from.
+        return [(1.0, options.replaced({"steps": _TRIED, "phantoms": min(1, options.phantoms) if options.network == "tissue" else 0}))]
+    if method == "points":
+        shares = {0.0: 1.0 - options.solver_share, 1.0: options.solver_share}
+        return [(share, options.replaced({"steps": _TRIED, "solver_share": solved})) for solved, share in shares.items() if share > 0.0]
+    return [(1.0, options.replaced({"steps": _TRIED}))]
 
 
 def made_up_of(options: Parameters) -> str:

@@ -250,7 +250,10 @@ def train(
     validate: bool = True,
 ) -> Trained:
     """Train the method's network."""
+    from deepreg_engine.learning.supply import suitable_workers
+
     held_out = material.validation if validate else []
+    workers = suitable_workers(device) if request.workers is None else request.workers
     every = {} if keep_every is None else {"keep_every": keep_every}
     if request.method == "points":
         from deepreg_engine.learning.point_training import train_points
@@ -260,7 +263,7 @@ def train(
         from deepreg_engine.learning.descent_training import train_descent
 
         return train_descent(
-            material.training[0], options, device=device, places=places, start=start, workers=request.workers,
+            material.training[0], options, device=device, places=places, start=start, workers=workers,
             held_out=held_out[0] if held_out else None, **every,
         )
     if options.network == "label":
@@ -269,5 +272,5 @@ def train(
         from deepreg_engine.learning.dense_training import train_dense
 
     return train_dense(
-        material.training, held_out, options, len(material.labels), device, places, start, request.workers, validated=validate, **every
+        material.training, held_out, options, len(material.labels), device, places, start, workers, validated=validate, **every
     )

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from deepreg_engine.features.context_net import ContextNet
 from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.precision import mixed_precision
 from deepreg_engine.learning.scan_pairs import CONTROL, PairExample
 from deepreg_engine.methods.search_costs import mean_mismatch, patches
 from deepreg_engine.solvers.correlation import correlate, expected_labels
@@ -58,9 +59,10 @@ def training_loss(
         classes: weight of each label (L + 1,), background first.
         options: of the training.
     """
-    fixed, moving = (network(image[None, None]) for image in (example.fixed, example.moving))
-    sides = ((fixed, example.fixed_labels), (moving, example.moving_labels))
-    told = sum(F.cross_entropy(head(side).float(), labels[None], classes) for side, labels in sides) / 2
+    with mixed_precision(example.fixed.device):
+        fixed, moving = (network(image[None, None]) for image in (example.fixed, example.moving))
+        named = [(head(side).float(), labels[None]) for side, labels in ((fixed, example.fixed_labels), (moving, example.moving_labels))]
+    told = sum(F.cross_entropy(logits, labels, classes) for logits, labels in named) / 2
     logarithms = search(fixed[0].float(), moving[0].float(), example, options)
     probability = logarithms.exp()
     label, figures = label_loss(probability, example, classes)

@@ -81,8 +81,7 @@ def _learn(
     network: ContextNet, head: nn.Module, optimiser: torch.optim.Optimizer, example: PairExample, weights: torch.Tensor, options: DenseTraining
 ) -> dict[str, float]:
     """One step; returns figures to log."""
-    with torch.autocast(example.fixed.device.type, torch.bfloat16, enabled=example.fixed.device.type == "cuda"):
-        loss, figures = training_loss(network, head, example, weights, options)
+    loss, figures = training_loss(network, head, example, weights, options)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_GRADIENT)
     optimiser.step()

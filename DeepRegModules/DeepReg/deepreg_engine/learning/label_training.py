@@ -17,6 +17,7 @@ from deepreg_engine.learning.course import Course, Places, Trained, repeatable
 from deepreg_engine.learning.dense_loss import class_weights
 from deepreg_engine.learning.label_examples import LabelExample, LabelExamples
 from deepreg_engine.learning.options import DenseTraining
+from deepreg_engine.learning.precision import mixed_precision
 from deepreg_engine.learning.supply import in_order
 from deepreg_engine.learning.training_scans import TrainingScan
 
@@ -82,9 +83,7 @@ def _learn(network: LabelNet, optimiser: torch.optim.Optimizer, example: LabelEx
 
 def _logits(network: LabelNet, example: LabelExample) -> Tensor:
     """(L + 1, z, y, x), float32; a GPU computes them with half the digits."""
-    # Not so a CPU, though some are twice as fast: with few voxels its gradients come out differently each time, at times as NaN (torch 2.13).
-    kind = example.image.device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+    with mixed_precision(example.image.device):
         return network(example.image[None, None])[0].float()
 
 

@@ -7,7 +7,32 @@ import torch
 from deepreg_engine.errors import DeviceError
 from deepreg_engine.methods.parameters import DEVICES
 
-__all__ = ["DEVICES", "choose_device"]
+__all__ = ["DEVICES", "DeviceMemory", "choose_device"]
+
+
+class DeviceMemory:
+    """What is taken of a GPU's own memory from here on.
+
+    Args:
+        device: see :func:`choose_device`; other devices than CUDA's have no memory of their own to count.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device if device.type == "cuda" else None
+        if self._device is not None:
+            torch.cuda.init()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self._device)
+
+    def most(self) -> int | None:
+        """The most bytes that torch has held of it; None without a GPU."""
+        return None if self._device is None else int(torch.cuda.max_memory_reserved(self._device))
+
+    def free(self) -> int | None:
+        """Bytes that can be had, those that torch holds included; None without a GPU."""
+        if self._device is None:
+            return None
+        return int(torch.cuda.mem_get_info(self._device)[0] + torch.cuda.memory_reserved(self._device))
 
 
 def choose_device(name: str) -> tuple[torch.device, str]:
