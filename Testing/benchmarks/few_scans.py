@@ -86,8 +86,8 @@ def learn(options: argparse.Namespace, people: list[str]) -> str:
     result = run_training(request, lambda share, stage: print(f"\r{share:5.1%} {stage[:150]:150s}", end="", file=sys.stderr))
     taken = f", at most {result['device_memory'] / 1e9:.2f} GB of its memory" if result["device_memory"] else ""
     print(
-        f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now) on {result['device']}{taken},"
-        f" best {result['best']}"
+        f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now)"
+        f" on {result['device']}{taken}, best {result['best']}"
     )
     return result["model"]
 

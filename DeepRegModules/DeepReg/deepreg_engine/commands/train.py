@@ -106,7 +106,8 @@ def _estimate(options: argparse.Namespace) -> None:
         found = estimate_training(request, progress)
     for bad in found["bad"]:
         sys.stdout.write(f"cannot be used: {bad['problem']}\n")
-    memory = f"{found['memory'] / 1e9:.1f} GB of memory ({found['free_memory'] / 1e9:.1f} GB free){_of_device(found['device_memory'], found['free_device_memory'])}"
+    there = _of_device(found["device_memory"], found["free_device_memory"])
+    memory = f"{found['memory'] / 1e9:.1f} GB of memory ({found['free_memory'] / 1e9:.1f} GB free){there}"
     scans = found["entries"] - len(found["bad"])
     what = f"{scans} scans or pairs, " if scans else ""
     each = f"{found['steps']} steps of {found['step_seconds']:.2g} s"

@@ -18,7 +18,8 @@ _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
         (
             "any-contrast",
             "Any contrast",
-            "names structures whatever their contrast: more than every other look has made-up intensities; somewhat over an hour on two cores, minutes on a GPU",
+            "names structures whatever their contrast: more than every other look has made-up intensities; somewhat over an hour on two cores, "
+            "minutes on a GPU",
             {"contrast": 0.6, "steps": 4000},
         ),
         (

@@ -53,7 +53,7 @@ def in_order(examples: Dataset, first: int, workers: int) -> Iterator[Any]:
 
 
 def suitable_workers(device: torch.device) -> int:
-    """Processes that make examples as fast as a device learns from them, as far as there are cores: a CPU learns with them, and needs one."""
+    """Processes that make examples as fast as a device learns from them, as far as there are cores; a CPU, which learns slowly, needs one."""
     if device.type == "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
