@@ -246,7 +246,8 @@ def test_train_descent_on_the_command_line(scans, tmp_path):
     )
     assert "trained on 4 scans" in text
     card = read_card(model)
-    assert card.architecture == "contrast-net" and "case3" in card.training_data and card.licence == "CC0-1.0" and card.settings["steps"] == 3
+    assert card.architecture == "contrast-net" and card.licence == "CC0-1.0" and card.settings["steps"] == 3 and card.settings["width"] == 4
+    assert "case3" in card.training_data and "made-up contrasts" in card.training_data
     again = tmp_path / "again.safetensors"
     for kind in ("images", "labels"):
         (scans / kind / "case4.nii.gz").write_bytes((scans / kind / "case1.nii.gz").read_bytes())
@@ -256,7 +257,8 @@ def test_train_descent_on_the_command_line(scans, tmp_path):
     similar = tmp_path / "similar.safetensors"
     begin = ("--preset", "similarity", "--start", "self-similarity", "--set", "steps=2", "--set", "size=24", "--set", "phantoms=0")
     succeed("train", "descent", scans, *begin, "--workers", 0, "--output", similar)
-    assert read_card(similar).architecture == "similarity-net"
+    card = read_card(similar)
+    assert card.architecture == "similarity-net" and card.settings["rate"] == 0.03 and not {"width", "channels"} & set(card.settings)
     assert load_extractor(DescentParameters(features=str(similar))).channels == 12
 
 

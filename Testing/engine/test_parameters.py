@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreg_engine.errors import ParameterError
+from deepreg_engine.learning.options import DenseTraining, DescentTraining, PointTraining
 from deepreg_engine.methods.parameters import DenseParameters, Parameters, parameter, parse_settings
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
 
@@ -121,6 +122,23 @@ def test_numbers_have_to_be_finite(value):
 @pytest.mark.parametrize(("name", "value"), [("count", 0), ("count", "6"), ("length", -0.001)])
 def test_out_of_range(name, value):
     assert line_of(**{name: value}).startswith(f"{name} = {value} is out of range: allowed: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "counts", "does_not"),
+    [
+        (DenseTraining(), "size structures", "channels controls radius sharpness"),
+        (DenseTraining(network="context"), "channels controls radius sharpness", "size structures"),
+        (DescentTraining(network="tissue"), "motion phantoms", "width channels shapes"),
+        (DescentTraining(), "motion phantoms width channels shapes", ""),
+        (PointTraining(), "candidates batch", ""),
+    ],
+)
+def test_only_parameters_that_count_with_a_network_are_used(options, counts, does_not):
+    used = options.used()
+    assert set(counts.split()) <= set(used) and not set(does_not.split()) & set(used)
+    assert used == {name: value for name, value in options.to_dict().items() if name in used}
+    assert len(used) + len(does_not.split()) <= len(options.to_dict()) and {"steps", "seed"} <= set(used)
 
 
 def test_choices():

@@ -54,6 +54,13 @@ def test_it_is_its_formula():
         np.testing.assert_allclose(features[24 + number].numpy(), share * expit((scan().numpy() - between) / width), atol=1e-5)
 
 
+def test_with_and_without_gradients_it_is_the_same():
+    network, image = TissueNet(), 300.0 * torch.randn(2, 1, 9, 8, 7, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        one = network(image)
+    assert one.shape == (2, network.channels, 9, 8, 7) and torch.equal(one, network(image))
+
+
 def test_gradients_by_finite_differences():
     volume, found = scan(3, (4, 5, 4)).double(), network().double()
     names = [name for name, _ in found.named_parameters()]

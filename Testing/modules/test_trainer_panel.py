@@ -650,6 +650,22 @@ def test_recipes_fill_the_options_and_say_what_was_changed(app, hands, widget):
             assert description.help[:20].lower() in panel.forms[method].widgets[description.name].toolTip.lower()
 
 
+def test_only_options_that_count_with_what_learns_are_shown(app, hands, widget):
+    ui, panel = widget.ui, widget.panel
+    ui.advancedCollapsibleButton.collapsed = False
+    hands.choose(ui.methodComboBox, "Dense")
+    widgets = panel.forms["dense"].widgets
+    for network, shown, hidden in (("label", "size", "radius"), ("context", "radius", "size"), ("label", "size", "radius")):
+        panel.node.dense.network = network
+        app.process_events()
+        assert widgets[shown].visible and not widgets[hidden].visible and widgets["steps"].visible
+    # One that does not count is not called changed.
+    panel.node.dense.radius = 3
+    assert "radius" not in ui.presetHelpLabel.text
+    panel.node.dense.size = 48
+    assert ui.presetHelpLabel.text.endswith("Changed under Advanced: size.")
+
+
 def test_no_text_is_cut_off_and_everything_says_what_it_is(app, hands, estimated, engine):
     import qt
 

@@ -54,6 +54,8 @@ class ParameterForm:
     def __init__(self, parameters: type, layout: Any, own: dict[str, Any] | None = None, without: Iterable[str] = ()) -> None:
         self.widgets: dict[str, Any] = {}
         self._own = dict(own or {})
+        # Label and widget of the parameters that count with some networks only, and these networks.
+        self._some: list[tuple[Any, Any, tuple[str, ...]]] = []
         group = None
         for description in parameters.describe():
             if description.name in without:
@@ -74,6 +76,14 @@ class ParameterForm:
             label.setBuddy(widget)
             layout.addRow(label, widget)
             self.widgets[description.name] = widget
+            if description.only:
+                self._some.append((label, widget, description.only))
+
+    def showFor(self, network: str) -> None:
+        """Hide the parameters that do not count with a network; they keep their values."""
+        for label, widget, only in self._some:
+            label.setVisible(network in only)
+            widget.setVisible(network in only)
 
     def connectTo(self, parameterNode: Any, field: str) -> Any:
         """Let widgets and the pack in a parameter node follow each other; returns the tag for ``disconnectGui``."""

@@ -195,6 +195,7 @@ class TrainerPanel:
             if ui.folderPathLineEdit.currentPath != node.folder:
                 ui.folderPathLineEdit.currentPath = node.folder
             self._showFields()
+            self.forms[node.method].showFor(str(self.values().get("network", "")))
             self._showPreset()
             self._showStart()
         finally:
@@ -262,7 +263,8 @@ class TrainerPanel:
                 name=self.node.preset
             )
             return
-        changed = [words(name) for name, value in self.values().items() if recipe.values.get(name) != value]
+        used = self.method.options().replaced(self.values()).used()
+        changed = [words(name) for name, value in used.items() if recipe.values.get(name) != value]
         more = _(" Changed under Advanced: {names}.").format(names=", ".join(changed)) if changed else ""
         self.ui.presetHelpLabel.text = f"{recipe.help[:1].upper()}{recipe.help[1:]}.{more}"
 

@@ -13,6 +13,8 @@ anew from each warped image.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -58,11 +60,23 @@ class TissueNet(nn.Module):
         Returns:
             (B, 28, z, y, x): both self-similarities, then the classes.
         """
-        near = self.near.exp() * self.similarity(image)
-        far = self.far.exp() * torch.stack([mind_ssc(one[0]) for one in image])
+        parts = self._parts(image)
+        if torch.is_grad_enabled():
+            return torch.cat(list(parts), 1)
+        # One part at a time: all of them beside what they become would take twice the memory.
+        features, first = image.new_empty(len(image), self.channels, *image.shape[2:]), 0
+        for part in parts:
+            features[:, first : first + part.shape[1]] = part
+            first += part.shape[1]
+        return features
+
+    def _parts(self, image: Tensor) -> Iterator[Tensor]:
+        """Both self-similarities and each class (B, ..., z, y, x), in the order of the channels."""
+        yield self.near.exp() * self.similarity(image)
+        yield self.far.exp() * torch.stack([mind_ssc(one[0]) for one in image])
         between, widths = self.between * _UNIT, self.widths.exp() * _UNIT
-        classes = [b * torch.sigmoid((image - c) / w) for b, c, w in zip(self.shares.exp(), between, widths)]
-        return torch.cat([near, far, *classes], 1)
+        for b, c, w in zip(self.shares.exp(), between, widths):
+            yield b * torch.sigmoid((image - c) / w)
 
     def numbers(self) -> dict[str, float | list[float]]:
         """What was learned, as the formula has it; c and w in HU."""

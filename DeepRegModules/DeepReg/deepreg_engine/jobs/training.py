@@ -267,8 +267,9 @@ def write_trained(path: str, request: TrainingRequest, options: Parameters, mate
     from deepreg_engine.models.card import ModelCard, write_model
 
     learned = material.learned
-    made_up = made_up_of(options)
-    what = request.about or f"{len(learned)} labelled scans or pairs: {', '.join(learned)}" if learned else request.about or made_up
+    made_up = made_up_of(options) if request.method == "descent" else ""
+    given = f"{len(learned)} labelled scans or pairs: {', '.join(learned)}" if learned else ""
+    what = request.about or "; and ".join(part for part in (given, made_up) if part)
     best = trained.course.best
     card = ModelCard(
         request.name or Path(request.folder).name,
@@ -280,7 +281,7 @@ def write_trained(path: str, request: TrainingRequest, options: Parameters, mate
         date=datetime.date.today().isoformat(),
         intended_use="images like those it was trained on" if request.method != "points" else "points like those it was trained on",
         figures={} if best is None else {f"validation {best.figure}, step {best.step}": round(best.value, 4)},
-        settings={**options.to_dict(), **material.settings},
+        settings={**options.used(), **material.settings},
     )
     write_model(path, card, {name: value.numpy() for name, value in trained.network.state_dict().items()})
 

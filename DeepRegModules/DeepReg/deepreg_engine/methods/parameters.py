@@ -25,15 +25,16 @@ def parameter(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     group: str = "",
+    only: tuple[str, ...] = (),
 ) -> Any:
     """A field of a parameter class, with what a user has to know of it."""
-    metadata = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum, "choices": choices, "group": group}
+    metadata = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum, "choices": choices, "group": group, "only": only}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Description:
-    """One parameter, as a panel or a help page shows it."""
+    """One parameter, as a panel or a help page shows it; ``only`` names the values of the parameter "network" with which it counts, none all."""
 
     name: str
     type: type
@@ -44,6 +45,7 @@ class Description:
     maximum: float | None
     choices: tuple[str, ...]
     group: str
+    only: tuple[str, ...]
 
     def range_text(self) -> str:
         """The allowed values in words, "" if any."""
@@ -68,6 +70,11 @@ class Parameters:
         """All parameters, in the order in which they are to be shown."""
         kinds = {"int": int, "float": float, "str": str, "bool": bool}
         return [Description(f.name, kinds[str(f.type)], f.default, **f.metadata) for f in dataclasses.fields(cls)]
+
+    def used(self) -> dict[str, Any]:
+        """Values of the parameters that count with the network that was chosen."""
+        network = getattr(self, "network", "")
+        return {one.name: getattr(self, one.name) for one in self.describe() if not one.only or network in one.only}
 
     def replaced(self, changes: Mapping[str, Any]) -> Any:
         """The same parameters with some changed; values may be text.
