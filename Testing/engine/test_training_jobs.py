@@ -14,6 +14,7 @@ from labelled_people import write_people
 
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+from deepreg_engine.jobs.label_comparison import LABELS
 from deepreg_engine.jobs.training import TrainingRequest, _kinds_of_steps, estimate_training, read_record, run_training
 from deepreg_engine.learning.supply import suitable_workers
 from deepreg_engine.methods.parameters import parse_settings
@@ -126,6 +127,15 @@ def test_a_cross_validation_judges_each_scan_by_features_that_have_not_seen_it(p
     assert run_cross_validation(asked)["rows"] == done["rows"]  # kept, not done again
     with pytest.raises(EngineError, match="5 folds"):
         run_cross_validation(request(people, tmp_path / "cv5", CrossValidationRequest, folds=5))
+
+
+def test_a_fold_of_one_scan_says_what_it_was_registered_with():
+    entries = {name: object() for name in "abcd"}
+    assert [name for name, _ in LABELS.pairs(entries, ["b"])] == ["b - a", "b - c"]
+    assert "b is the only scan of its fold" in LABELS.caveat(entries, ["b"]) and "(a, c)" in LABELS.caveat(entries, ["b"])
+    assert [name for name, _ in LABELS.pairs(entries, ["b", "d"])] == ["b - d", "d - b"] and LABELS.caveat(entries, ["b", "d"]) == ""
+    # Scans that come in pairs are registered with their partners.
+    assert LABELS.caveat({"a": (object(), object()), "b": (object(), object())}, ["a"]) == ""
 
 
 def test_the_command_line_says_first_what_a_training_will_take(people, tmp_path, monkeypatch):

@@ -50,7 +50,8 @@ def run_cross_validation(
 
     Returns:
         ``figure`` ("dice", or "tre" for points), ``rows``, ``summary`` (the rows' means: of all, and by label or kind of keypoints),
-        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (scans and pairs that were not used, and why),
+        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (scans and pairs that were
+        not used, and why; folds of one scan),
         ``state`` ("finished", or "paused" and "stopped" if asked to be).
 
         A row of labelled scans is a label of a pair: ``pair``, ``label``, and its Dice ``before``, after the alignment alone
@@ -91,6 +92,10 @@ def run_cross_validation(
             return _result(request, comparison, rows, notes, folds, "paused")
         found = _registered(request, comparison, comparison.pairs(entries, held_out), result["model"], folder, tell, log)
         rows, notes = rows + found["rows"], notes + found["notes"]
+        caveat = comparison.caveat(entries, held_out)
+        if caveat:
+            notes.append(caveat)
+            log(caveat)
         if result["state"] == "stopped":
             return _result(request, comparison, rows, notes, folds, "stopped")
     return _result(request, comparison, rows, notes, folds, "finished")

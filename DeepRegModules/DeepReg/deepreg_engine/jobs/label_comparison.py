@@ -23,9 +23,21 @@ def _pairs(entries: dict[str, Any], held_out: list[str]) -> list[tuple[str, Any]
     """Scans that are registered: within a fold, and if it has one scan only, with one that was learned from."""
     if isinstance(entries[held_out[0]], tuple):
         return [(name, entries[name]) for name in held_out][:_MOST_PAIRS]
-    partners = held_out if len(held_out) > 1 else [name for name in entries if name not in held_out][:2]
+    partners = held_out if len(held_out) > 1 else _learned_from(entries, held_out)
     found = [(f"{a} - {b}", (entries[a], entries[b])) for a in held_out for b in partners if a != b]
     return found[:: max(1, -(-len(found) // _MOST_PAIRS))]
+
+
+def _learned_from(entries: dict[str, Any], held_out: list[str]) -> list[str]:
+    """Scans that the only one of a fold is registered with."""
+    return [name for name in entries if name not in held_out][:2]
+
+
+def _caveat(entries: dict[str, Any], held_out: list[str]) -> str:
+    if len(held_out) > 1 or isinstance(entries[held_out[0]], tuple):
+        return ""
+    partners = ", ".join(_learned_from(entries, held_out))
+    return f"{held_out[0]} is the only scan of its fold: it was registered with scans that were learned from ({partners})"
 
 
 def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, tell: Progress) -> list[dict]:
@@ -77,6 +89,7 @@ LABELS = Comparison(
     more=(),
     kept_together=lambda names: [[name] for name in names],
     pairs=_pairs,
+    caveat=_caveat,
     measure=_measure,
     few=_few,
 )

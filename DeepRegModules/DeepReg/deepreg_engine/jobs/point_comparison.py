@@ -108,6 +108,7 @@ POINTS = Comparison(
     more=tuple(f"{what}_95" for what in _CONDITIONS),
     kept_together=_kept_together,
     pairs=_pairs,
+    caveat=lambda entries, held_out: "",
     measure=_measure,
     few=_few,
 )
