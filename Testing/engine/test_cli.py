@@ -378,7 +378,7 @@ def test_a_model_from_its_checkpoint_to_a_registration(small_folder, tmp_path):
     model.parent.mkdir()
     printed = succeed("models", "import", tmp_path / "random.pth", "--regulariser", tmp_path / "alpha.pth", "--output", model)
     assert re.fullmatch(rf"written: {re.escape(str(model))} \(mine, 16 channels, sha256 [0-9a-f]{{12}}\)\n", printed)
-    assert re.search(r"^mine +dense +Apache-2.0 +multimodallearning/pdd_net", succeed("models", "list"), re.MULTILINE)
+    assert re.search(r"^mine +images +Apache-2.0 +multimodallearning/pdd_net", succeed("models", "list"), re.MULTILINE)
     for arguments in (("mine",), (model,), ()):
         assert re.search(r"^mine +whole$", succeed("models", "verify", *arguments), re.MULTILINE)
     fields = []

@@ -11,8 +11,10 @@ from deepreg_engine.commands.tables import table
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.models.published import import_checkpoint
-from deepreg_engine.models.store import HANDCRAFTED, find_model, list_models, own_folder, shipped_folder, verify
+from deepreg_engine.models.store import HANDCRAFTED, OF_IMAGES, find_model, list_models, own_folder, shipped_folder, verify
 
+# What a model gives features of.
+_IMAGES, _POINTS = "images", "points"
 _ABOUT = """
 The features that register's --features can name: formulas (mind, intensity), and trained networks in .safetensors files, each with
 a card that says where it comes from. Models of your own are found in the folder that the environment variable DEEPREG_MODELS names,
@@ -55,12 +57,13 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run_list(options: argparse.Namespace) -> None:
     """Print all models."""
-    rows = [["name", "method", "licence", "origin"]]
-    rows.append(["mind", "any", "-", "MIND-SSC formula (Heinrich et al., MICCAI 2013); any contrast, no training"])
-    rows.append(["intensity", "any", "-", "the image itself; one modality, same calibration"])
+    rows = [["name", "features of", "licence", "origin"]]
+    rows.append(["mind", _IMAGES, "-", "MIND-SSC formula (Heinrich et al., MICCAI 2013); any contrast, no training"])
+    rows.append(["intensity", _IMAGES, "-", "the image itself; one modality, same calibration"])
     for model in list_models():
         card = model.card
-        rows.append([card.name, card.method, card.licence, card.origin] if card else [model.path.name, "?", "?", model.problem])
+        of = _IMAGES if card and card.architecture in OF_IMAGES else _POINTS
+        rows.append([card.name, of, card.licence, card.origin] if card else [model.path.name, "?", "?", model.problem])
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
     lines.append(f"models of your own: {own_folder()}")

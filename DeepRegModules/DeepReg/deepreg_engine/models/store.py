@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # torch is imported only where features are made
     from deepreg_engine.features.extractors import Extractor
 
 HANDCRAFTED = ("mind", "intensity")
-# Architectures whose features are volumes.
-_OF_IMAGES = ("obelisk", "contrast-net", "context-net", "label-net", "similarity-net", "tissue-net")
+#: Networks and formulas that give features of images, which the Dense and the Descent method both compare.
+OF_IMAGES = ("obelisk", "contrast-net", "context-net", "label-net", "similarity-net", "tissue-net")
 
 
 class FeatureParameters(Protocol):
@@ -136,7 +136,7 @@ def check_features(features: str) -> None:
     if features in HANDCRAFTED:
         return
     model = find_model(features)
-    if model.card.architecture not in _OF_IMAGES:
+    if model.card.architecture not in OF_IMAGES:
         raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
 
 
