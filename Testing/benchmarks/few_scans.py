@@ -46,9 +46,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="processes that make examples (default: as many as suit the device)")
     parser.add_argument("--gpu-memory", type=float, metavar="GB", help="refuse more of a GPU's memory than that, as a smaller one would")
     options = parser.parse_args()
-    if options.gpu_memory:
-        import torch
+    import torch
 
+    if options.gpu_memory and torch.cuda.is_available():
         torch.cuda.set_per_process_memory_fraction(options.gpu_memory * 1e9 / torch.cuda.mem_get_info()[1])
     if options.step:
         time_steps()
@@ -84,7 +84,7 @@ def learn(options: argparse.Namespace, people: list[str]) -> str:
     )
     begun = time.perf_counter()
     result = run_training(request, lambda share, stage: print(f"\r{share:5.1%} {stage[:150]:150s}", end="", file=sys.stderr))
-    taken = f", at most {result['device_memory'] / 1e9:.2f} GB of its memory" if result["device_memory"] else ""
+    taken = f", at most {result['device_memory'] / 1e9:.2f} GB of its memory" if result.get("device_memory") else ""
     print(
         f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now)"
         f" on {result['device']}{taken}, best {result['best']}"

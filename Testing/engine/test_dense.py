@@ -513,7 +513,7 @@ def test_the_same_input_gives_the_same_bits_in_this_process_and_in_another(tmp_p
     sitk.WriteTransform(aligned(pair).transform, str(tmp_path / "alignment.tfm"))
     first = fingerprint(run_files(tmp_path))
     assert fingerprint(run_files(tmp_path)) == first
-    folders = [str(Path(deepreg_engine.__file__).parents[1]), str(Path(__file__).parent)]
+    folders = [str(Path(deepreg_engine.__file__).parents[1]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     call = [sys.executable, "-c", "import sys, test_dense as t; print(t.fingerprint(t.run_files(sys.argv[1])))", str(tmp_path)]
     output = subprocess.run(call, capture_output=True, text=True, env=environment, check=True, timeout=300).stdout

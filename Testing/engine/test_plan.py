@@ -227,7 +227,8 @@ def test_the_estimate_is_an_upper_bound_within_reason(tmp_path):
     paths = [str(tmp_path / name) for name in ("fixed.nrrd", "moving.nrrd")]
     for path, grid, seed in zip(paths, (fixed, moving), (1, 2)):
         sitk.WriteImage(smooth_image(grid, seed), path)
-    environment = {**os.environ, "PYTHONPATH": str(Path(deepreg_engine.__file__).parents[1])}
+    folders = [str(Path(deepreg_engine.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     call = [sys.executable, "-c", _MEASURE, json.dumps([*paths, parameters])]
     output = subprocess.run(call, capture_output=True, text=True, env=environment, check=True, timeout=300).stdout
     before, peak, stages = json.loads(output.splitlines()[-1])

@@ -10,11 +10,12 @@ from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.tables import table
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
+from deepreg_engine.models.card import ModelCard
 from deepreg_engine.models.published import import_checkpoint
 from deepreg_engine.models.store import HANDCRAFTED, OF_IMAGES, find_model, list_models, own_folder, shipped_folder, verify
 
 # What a model gives features of.
-_IMAGES, _POINTS = "images", "points"
+_IMAGES, _POINTS, _UNKNOWN = "images", "points", "?"
 _ABOUT = """
 The features that register's --features can name: formulas (mind, intensity), and trained networks in .safetensors files, each with
 a card that says where it comes from. Models of your own are found in the folder that the environment variable DEEPREG_MODELS names,
@@ -62,12 +63,15 @@ def run_list(options: argparse.Namespace) -> None:
     rows.append(["intensity", _IMAGES, "-", "the image itself; one modality, same calibration"])
     for model in list_models():
         card = model.card
-        of = _IMAGES if card and card.architecture in OF_IMAGES else _POINTS
-        rows.append([card.name, of, card.licence, card.origin] if card else [model.path.name, "?", "?", model.problem])
+        rows.append([card.name, _of(card), card.licence, card.origin] if card else [model.path.name, _UNKNOWN, _UNKNOWN, model.problem])
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
     lines.append(f"models of your own: {own_folder()}")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _of(card: ModelCard) -> str:
+    return _IMAGES if card.architecture in OF_IMAGES else _POINTS if card.method == "points" else _UNKNOWN
 
 
 def run_verify(options: argparse.Namespace) -> None:

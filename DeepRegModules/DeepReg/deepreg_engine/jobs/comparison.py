@@ -48,7 +48,7 @@ class Comparison:
         more: further fields of a row of which means are taken.
         kept_together: from the names of all entries to lists of those that no two folds may share.
         pairs: from all entries by name and the names of those that a fold holds out to what is registered: name and content of each pair.
-        caveat: from the same to what a user should know of the fold's figures; "" if nothing.
+        caveat: from the names that a fold holds out and those of the pairs that were registered to what a user should know; "" if nothing.
         measure: from the request, a pair's name and content, a model's file and a listener to the pair's rows.
         few: from the number of lists that can be dealt out and of folds to what is wrong, and what to do about it.
     """
@@ -61,7 +61,7 @@ class Comparison:
     more: tuple[str, ...]
     kept_together: Callable[[list[str]], list[list[str]]]
     pairs: Callable[[dict[str, Any], list[str]], list[tuple[str, Any]]]
-    caveat: Callable[[dict[str, Any], list[str]], str]
+    caveat: Callable[[list[str], list[str]], str]
     measure: Callable[[Any, str, Any, str, Progress], list[dict]]
     few: Callable[[int, int], tuple[str, str]]
 

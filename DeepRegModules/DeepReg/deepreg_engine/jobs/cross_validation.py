@@ -92,7 +92,7 @@ def run_cross_validation(
             return _result(request, comparison, rows, notes, folds, "paused")
         found = _registered(request, comparison, comparison.pairs(entries, held_out), result["model"], folder, tell, log)
         rows, notes = rows + found["rows"], notes + found["notes"]
-        caveat = comparison.caveat(entries, held_out)
+        caveat = comparison.caveat(held_out, list(dict.fromkeys(row["pair"] for row in found["rows"])))
         if caveat:
             notes.append(caveat)
             log(caveat)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Pairs of a fold that are registered at most; more say little more.
 _MOST_PAIRS = 12
+# Between the names of a pair.
+_TO = " - "
 _CONDITIONS = ("before", "aligned", "mind", "learned")
 
 
@@ -23,21 +25,17 @@ def _pairs(entries: dict[str, Any], held_out: list[str]) -> list[tuple[str, Any]
     """Scans that are registered: within a fold, and if it has one scan only, with one that was learned from."""
     if isinstance(entries[held_out[0]], tuple):
         return [(name, entries[name]) for name in held_out][:_MOST_PAIRS]
-    partners = held_out if len(held_out) > 1 else _learned_from(entries, held_out)
-    found = [(f"{a} - {b}", (entries[a], entries[b])) for a in held_out for b in partners if a != b]
+    partners = held_out if len(held_out) > 1 else [name for name in entries if name not in held_out][:2]
+    found = [(f"{a}{_TO}{b}", (entries[a], entries[b])) for a in held_out for b in partners if a != b]
     return found[:: max(1, -(-len(found) // _MOST_PAIRS))]
 
 
-def _learned_from(entries: dict[str, Any], held_out: list[str]) -> list[str]:
-    """Scans that the only one of a fold is registered with."""
-    return [name for name in entries if name not in held_out][:2]
-
-
-def _caveat(entries: dict[str, Any], held_out: list[str]) -> str:
-    if len(held_out) > 1 or isinstance(entries[held_out[0]], tuple):
+def _caveat(held_out: list[str], pairs: list[str]) -> str:
+    alone = f"{held_out[0]}{_TO}"
+    partners = [name.removeprefix(alone) for name in pairs if name.startswith(alone)]
+    if len(held_out) > 1 or not partners:
         return ""
-    partners = ", ".join(_learned_from(entries, held_out))
-    return f"{held_out[0]} is the only scan of its fold: it was registered with scans that were learned from ({partners})"
+    return f"{held_out[0]} is the only scan of its fold: it was registered with scans that were learned from ({', '.join(partners)})"
 
 
 def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, tell: Progress) -> list[dict]:

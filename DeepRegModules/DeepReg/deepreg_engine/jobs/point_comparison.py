@@ -108,7 +108,7 @@ POINTS = Comparison(
     more=tuple(f"{what}_95" for what in _CONDITIONS),
     kept_together=_kept_together,
     pairs=_pairs,
-    caveat=lambda entries, held_out: "",
+    caveat=lambda held_out, pairs: "",
     measure=_measure,
     few=_few,
 )

@@ -219,13 +219,17 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
 
     process, taken = psutil.Process(), DeviceMemory(device)
     before, free_there = process.memory_info().rss, taken.free()
-    step_seconds, here = 0.0, dataclasses.replace(request, workers=0)
+    step_seconds, phantom_seconds, here = 0.0, 0.0, dataclasses.replace(request, workers=0)
     try:
         for number, (share, tried) in enumerate(kinds):
             marks.clear()
+            begun = time.perf_counter()
             train(here, tried, material, device, Places(tell=tell), start_network(request, options), keep_every=1_000_000, validate=False)
             # The first step warms up, the last one ends with other things.
-            step_seconds += share * min((later - sooner for sooner, later in zip(marks[-_TRIED:], marks[-_TRIED + 1 :])), default=0.0)
+            step = min((later - sooner for sooner, later in zip(marks[-_TRIED:], marks[-_TRIED + 1 :])), default=0.0)
+            step_seconds += share * step
+            if getattr(tried, "phantoms", 0):
+                phantom_seconds = max(0.0, marks[-_TRIED] - begun - step)
     except InputError as error:
         if not material.bad:
             raise
@@ -234,7 +238,7 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     return {
         **found,
         "steps": options.steps,
-        "seconds": round(step_seconds * options.steps * 1.1 + 10.0, 1),
+        "seconds": round(step_seconds * options.steps * 1.1 + phantom_seconds * getattr(options, "phantoms", 0) + 10.0, 1),
         "step_seconds": round(step_seconds, 3),
         "memory": int(memory),
         "free_memory": int(free),
@@ -247,8 +251,7 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
 def _kinds_of_steps(method: str, options: Any) -> list[tuple[float, Any]]:
     """The kinds of steps that a training has: the share of each, and options by which a few of that kind are tried."""
     if method == "descent":
-        # Making phantoms takes longer than steps, and random shapes take as long to learn from.
-        return [(1.0, options.replaced({"steps": _TRIED, "phantoms": min(1, options.phantoms) if options.network == "tissue" else 0}))]
+        return [(1.0, options.replaced({"steps": _TRIED, "phantoms": min(1, options.phantoms)}))]
     if method == "points":
         shares = {0.0: 1.0 - options.solver_share, 1.0: options.solver_share}
         return [(share, options.replaced({"steps": _TRIED, "solver_share": solved})) for solved, share in shares.items() if share > 0.0]

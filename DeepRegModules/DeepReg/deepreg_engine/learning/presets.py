@@ -14,11 +14,11 @@ _QUICK = "a few minutes on two cores, to see whether the scans can be learned fr
 _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
     "dense": [
         ("quick", "Quick try", _QUICK, {"steps": 250, "spacing": 4.0, "size": 48, "width": 12}),
-        ("standard", "Standard", "a network that names structures: about 40 minutes on two cores, a minute on a GPU", {}),
+        ("standard", "Standard", "a network that names structures: about half an hour on two cores, minutes on a GPU", {}),
         (
             "any-contrast",
             "Any contrast",
-            "names structures whatever their contrast: more than every other look has made-up intensities; somewhat over an hour on two cores, "
+            "names structures whatever their contrast: more than every other look has made-up intensities; about an hour on two cores, "
             "minutes on a GPU",
             {"contrast": 0.6, "steps": 4000},
         ),
@@ -31,7 +31,7 @@ _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
     ],
     "points": [
         ("quick", "Quick try", _QUICK, {"steps": 200, "batch": 2}),
-        ("standard", "Standard", "about 40 minutes on two cores, minutes on a GPU", {}),
+        ("standard", "Standard", "about half an hour on two cores, minutes on a GPU", {}),
     ],
     "descent": [
         ("quick", "Quick try", _QUICK, {"steps": 250, "phantoms": 0, "size": 32}),
@@ -45,7 +45,7 @@ _PRESETS: dict[str, list[tuple[str, str, str, dict[str, Any]]]] = {
         (
             "tissue",
             "CT tissue",
-            "the few numbers of a descriptor of CT, in a quarter of an hour: self-similarity beside tissue classes by HU",
+            "the few numbers of a descriptor of CT, in less than ten minutes: self-similarity beside tissue classes by HU",
             {"network": "tissue", "rate": 0.03, "steps": 600, "phantoms": 10},
         ),
     ],

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 from deepreg_engine.learning.options import DenseTraining
 from deepreg_engine.learning.training_scans import TrainingScan
 
-# Examples that each process may be ahead: what they hold of memory at most.
+# Examples that all processes together may be ahead, but for one each: what they hold of the memory that processes share, of which a container
+# may have little.
 _AHEAD = 3
 # For a GPU: an example takes a core some 0.04 to 0.3 s, a step a hundredth of a second.
 _MOST_WORKERS = 8
@@ -48,12 +49,15 @@ def in_order(examples: Dataset, first: int, workers: int) -> Iterator[Any]:
     """
     if workers == 0 or not hasattr(torch.multiprocessing, "get_all_start_methods") or "fork" not in torch.multiprocessing.get_all_start_methods():
         return iter(examples[number] for number in range(first, len(examples)))
-    ahead = {"prefetch_factor": _AHEAD, "multiprocessing_context": "fork"}  # forked, they share the scans' memory
+    ahead = {"prefetch_factor": max(1, _AHEAD // workers), "multiprocessing_context": "fork"}  # forked, they share the scans' memory
     return iter(DataLoader(examples, batch_size=None, sampler=range(first, len(examples)), num_workers=workers, worker_init_fn=_alone, **ahead))
 
 
 def suitable_workers(device: torch.device) -> int:
-    """Processes that make examples as fast as a device learns from them, as far as there are cores; a CPU, which learns slowly, needs one."""
+    """Processes that make examples as fast as a device learns from them, as far as there are cores; a CPU, which learns slowly, needs one.
+
+    Where processes cannot be forked there are none, whatever this says.
+    """
     if device.type == "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

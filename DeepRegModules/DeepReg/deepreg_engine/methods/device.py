@@ -18,21 +18,21 @@ class DeviceMemory:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device if device.type == "cuda" else None
-        if self._device is not None:
+        self._counts = device.type == "cuda"
+        if self._counts:
             torch.cuda.init()
             torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats(self._device)
+            torch.cuda.reset_peak_memory_stats()
 
     def most(self) -> int | None:
         """The most bytes that torch has held of it; None without a GPU."""
-        return None if self._device is None else int(torch.cuda.max_memory_reserved(self._device))
+        return None if not self._counts else int(torch.cuda.max_memory_reserved())
 
     def free(self) -> int | None:
         """Bytes that can be had, those that torch holds included; None without a GPU."""
-        if self._device is None:
+        if not self._counts:
             return None
-        return int(torch.cuda.mem_get_info(self._device)[0] + torch.cuda.memory_reserved(self._device))
+        return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
 
 
 def choose_device(name: str) -> tuple[torch.device, str]:
