@@ -9,8 +9,7 @@ import pytest
 from bench import MODULES
 from keypoint_files import SPACING, TINY, write
 from panels import opened, quick
-from test_trainer_panel import cells
-from trainer_bench import add_scan
+from trainer_bench import add_scan, cells
 
 SMALL = {"steps": 400, "controls": 4, "width": 4, "channels": 3, "radius": 2, "initial": "geometry"}
 NAMES = ("anna", "bert", "carl", "dora")

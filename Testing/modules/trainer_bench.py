@@ -1,4 +1,7 @@
-"""What the tests of the trainer share: scans with segmentations, and an engine under the hands of a test."""
+"""What the tests of the trainer share: scans with segmentations, an engine under the hands of a test, and the panel that it serves.
+
+A test file imports the fixtures that it needs, and those that they need.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+from panels import opened
 from test_worker_client import FakeProcess
 from world import TURN, add_volume, matrix4
 
@@ -141,3 +146,93 @@ class FakeEngine(FakeProcess):
             self.asked["id"],
             {"state": state, "model": model, "step": step, "steps": 100, "best": None, "notes": [], "seconds": 61.0, **more},
         )
+
+
+# ----------------------------------------------------------------------------------------------------------------- panel
+
+LINES = [
+    {"step": 10, "steps": 100, "loss": 2.0},
+    {"step": 20, "steps": 100, "loss": 1.5, "validation_dice": 0.4},
+    {"step": 30, "steps": 100, "loss": 1.2, "validation_dice": 0.3},
+]
+
+
+@pytest.fixture
+def engine(app, tmp_path, monkeypatch):
+    """The training's worker in the hands of the test; own models and trainings in a folder of the test."""
+    from DeepRegTrainerLib import running
+    from deepreg_slicer.worker_client import WorkerClient
+
+    monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))
+    FakeProcess.made, FakeEngine.refuse, FakeEngine.bad, FakeEngine.estimate = [], "", {}, {}
+    client = WorkerClient(FakeEngine, silence=30.0, startup=5.0, grace=0.3)
+    monkeypatch.setattr(running, "_client", client)
+    monkeypatch.setattr(running, "_INTERVAL", 50)  # nobody watches
+    yield lambda: FakeProcess.made[-1]
+    client.stop()
+
+
+@pytest.fixture
+def app(app):
+    """The application with the trainer's library on the path."""
+    app.load_module("DeepRegTrainer")
+    return app
+
+
+@pytest.fixture
+def widget(app, engine):
+    """The panel, with three scans in the scene."""
+    for number, name in enumerate(("anna", "bert", "carl")):
+        add_scan(name, number)
+    widget = opened(app, "DeepRegTrainer")
+    widget.ui.modelsCollapsibleButton.collapsed = widget.ui.evaluationCollapsibleButton.collapsed = False
+    return widget
+
+
+@pytest.fixture
+def estimated(app, hands, widget):
+    """All three are chosen, one of them to validate with, and the estimate is there."""
+    hands.click(widget.ui.addAllButton)
+    hands.click(widget.ui.splitButton)
+    estimate(app, hands, widget)
+    return widget
+
+
+def estimate(app, hands, widget) -> None:
+    hands.click(widget.ui.estimateButton)
+    app.wait_for(lambda: not widget.panel.training.preparing, 20, "the estimate")
+
+
+def begun(app, hands, widget, engine):
+    """A training that the engine has begun; the engine."""
+    hands.click(widget.ui.startButton)
+    app.wait_for(lambda: any(request["op"] == "train" for request in engine().written), 5)
+    return engine()
+
+
+def idle(app, widget) -> None:
+    app.wait_for(lambda: widget.panel.run is None and not widget.panel.client.busy, 5, "the end")
+    app.process_events()
+
+
+def cells(table, column: int) -> list[str]:
+    return [table.item(row, column).text() for row in range(table.rowCount)]
+
+
+def select(widget, name: str) -> None:
+    table = widget.ui.trainingsTable
+    table.setCurrentCell(cells(table, 0).index(name), 0)
+
+
+def learned_nodes() -> dict[str, int]:
+    import slicer
+
+    kinds = (
+        "vtkMRMLTableNode",
+        "vtkMRMLPlotChartNode",
+        "vtkMRMLPlotSeriesNode",
+        "vtkMRMLVolumeNode",
+        "vtkMRMLTransformNode",
+        "vtkMRMLSegmentationNode",
+    )
+    return {kind: len(slicer.util.getNodesByClass(kind)) for kind in kinds}

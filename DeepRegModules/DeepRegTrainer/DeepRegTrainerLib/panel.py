@@ -395,18 +395,19 @@ class TrainerPanel:
         bad = [row.name for row in self.scans.rows() if row.problem and row.role != NONE]
         if bad and not self.node.skipBad:
             return _("scans have problems ({names}): take their tick away, or tick Go on without them").format(names=", ".join(bad))
-        needed, free = (prepared.estimate.get(key) for key in ("memory", "free_memory"))
-        if needed and free and needed > free:
-            return _(
-                "this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free:"
-                " choose larger voxels, or smaller options under Advanced"
-            ).format(needed=needed / 1e9, free=free / 1e9)
-        needed, free = (prepared.estimate.get(key) for key in ("device_memory", "free_device_memory"))
-        if needed and free and needed > free:
-            return _(
-                "this needs about {needed:.1f} GB of the GPU's memory, and {free:.1f} GB are free:"
-                " close other programs that use it, or choose smaller options under Advanced"
-            ).format(needed=needed / 1e9, free=free / 1e9)
+        for kind, text in (
+            ("memory", _("this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free: choose larger voxels, or smaller options under Advanced")),
+            (
+                "device_memory",
+                _(
+                    "this needs about {needed:.1f} GB of the GPU's memory, and {free:.1f} GB are free:"
+                    " close other programs that use it, or choose smaller options under Advanced"
+                ),
+            ),
+        ):
+            needed, free = prepared.estimate.get(kind), prepared.estimate.get(f"free_{kind}")
+            if needed and free and needed > free:
+                return text.format(needed=needed / 1e9, free=free / 1e9)
         if not name:
             return _("give the model a name")
         if prepared.begun and prepared.home.name != folderName(name):
