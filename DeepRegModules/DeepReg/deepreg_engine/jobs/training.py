@@ -223,13 +223,12 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     try:
         for number, (share, tried) in enumerate(kinds):
             marks.clear()
-            begun = time.perf_counter()
             train(here, tried, material, device, Places(tell=tell), start_network(request, options), keep_every=1_000_000, validate=False)
             # The first step warms up, the last one ends with other things.
             step = min((later - sooner for sooner, later in zip(marks[-_TRIED:], marks[-_TRIED + 1 :])), default=0.0)
             step_seconds += share * step
-            if getattr(tried, "phantoms", 0):
-                phantom_seconds = max(0.0, marks[-_TRIED] - begun - step)
+            if getattr(tried, "phantoms", 0):  # told when it is begun, and when it is made; the first step comes after that
+                phantom_seconds = marks[-_TRIED - 1] - marks[-_TRIED - 2]
     except InputError as error:
         if not material.bad:
             raise
