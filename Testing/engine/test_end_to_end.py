@@ -72,7 +72,7 @@ def test_learned_self_similarity_is_finer_than_mind(shared_data):
         pytest.skip(str(missing))
     preset = descent_preset("brain-mr").parameters
     assert preset.features == "self-similarity"
-    coarse = preset.replaced({"working_spacing": 2.0})
+    coarse = preset.replaced({"working_spacing": 1.6})
     learned, mind = (
         head.error(register_descent(DenseInput(head.fixed, head.moving), coarse.replaced({"features": name}), "cpu").field)
         for name in (preset.features, "mind")

@@ -210,9 +210,9 @@ def correlate_anywhere(
     norms = fixed.square().sum(0)
     out = []
     for z in range(planes):
-        slab = _interpolate(moving, 1, controls[0][z] + steps[0])  # (C, L, Y, X)
+        slab = _lerp(moving, 1, controls[0][z] + steps[0])  # (C, L, Y, X)
         for y in range(rows):
-            lines = _interpolate(slab, 2, controls[1][y] + steps[1])  # (C, L, L, X)
+            lines = _lerp(slab, 2, controls[1][y] + steps[1])  # (C, L, L, X)
             products = torch.einsum("ck,czyx->kzyx", fixed[:, z, y], lines).flatten(1, 2) @ picks  # (Kx, LL, L)
             own = lines.square().sum(0)
             beside = torch.zeros_like(own)
@@ -231,7 +231,7 @@ def _linear_weights(positions: torch.Tensor, size: int) -> tuple[torch.Tensor, t
     return lower, positions - lower
 
 
-def _interpolate(volume: torch.Tensor, axis: int, positions: torch.Tensor) -> torch.Tensor:
+def _lerp(volume: torch.Tensor, axis: int, positions: torch.Tensor) -> torch.Tensor:
     lower, weight = _linear_weights(positions, volume.shape[axis])
     shape = [1] * volume.ndim
     shape[axis] = -1
