@@ -29,7 +29,11 @@ from deepreg_engine.jobs.outputs import check_outputs  # noqa: E402
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, dense_preset  # noqa: E402
 
 _RESULTS = {
-    "transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png", "scene": "scene.mrb",
+    "transform": "transform.nrrd",
+    "warped": "warped.nii.gz",
+    "report": "report.json",
+    "overview": "overview.png",
+    "scene": "scene.mrb",
     "window": "window.png",
 }
 _ABOUT = """
@@ -77,7 +81,11 @@ def _run(options: argparse.Namespace) -> None:
         demo = _Demo(files, preset, results, "" if options.images else anatomy)
         try:
             report = demo.run(progress)
-            gained = engine_demo.similarity_rows(files["fixed"], files["moving"], results["transform"]) if options.images else engine_demo.phantom_rows(report)
+            gained = (
+                engine_demo.similarity_rows(files["fixed"], files["moving"], results["transform"])
+                if options.images
+                else engine_demo.phantom_rows(report)
+            )
             written.clear()
         except BaseException:
             written += [Path(path) for path in results.values() if Path(path).exists() and path not in demo.before]
@@ -135,13 +143,14 @@ class _Demo:
 
     def _load(self) -> None:
         import slicer
-
         from DeepRegLib.samples import showInWindow
 
         names = {}
         for side in ("fixed", "moving"):
             name = Path(self.files[side]).name.split(".")[0]
-            node = slicer.util.loadVolume(_as_file(self.files[side], Path(slicer.app.temporaryPath) / f"{side}.nrrd"), {"name": name, "show": False})
+            node = slicer.util.loadVolume(
+                _as_file(self.files[side], Path(slicer.app.temporaryPath) / f"{side}.nrrd"), {"name": name, "show": False}
+            )
             if self.anatomy:
                 showInWindow(node, self.anatomy)
             names[side] = node
@@ -191,7 +200,9 @@ class _Demo:
             files.add(self.results["report"], lambda name: Path(name).write_text(text, encoding="utf-8"))
             alignment = _alignment(result.report)
             title = f"{self.volumes['moving'].GetName()} registered to {self.volumes['fixed'].GetName()}"
-            add_overview(files, self.results["overview"], read_image(self.files["fixed"]), read_image(self.files["moving"]), field, alignment, title)
+            add_overview(
+                files, self.results["overview"], read_image(self.files["fixed"]), read_image(self.files["moving"]), field, alignment, title
+            )
         return result.report
 
     def stay(self) -> None:

@@ -73,7 +73,9 @@ class ExplainTutorial(Tutorial):
 
         whole = self.camera.image(self.inspector.parent)
         first, last = self.part.ui.explainCollapsibleButton, self.part.ui.explainRemoveButton
-        top, bottom = (widget.mapTo(self.inspector.parent, qt.QPoint(0, place)).y() for widget, place in ((first, -4), (last, last.height + 8)))
+        top, bottom = (
+            widget.mapTo(self.inspector.parent, qt.QPoint(0, place)).y() for widget, place in ((first, -4), (last, last.height + 8))
+        )
         return whole.crop((0, max(top, 0), whole.width, min(bottom, whole.height)))
 
     def settle(self) -> None:
@@ -114,7 +116,6 @@ class ExplainTutorial(Tutorial):
     def dense(self) -> None:
         """The heat around a point of a brain, and where the result was moved on purpose."""
         import slicer
-
         from DeepRegDense import DeepRegDenseLogic
 
         self.brain = self.load("brain", 1.0)
@@ -165,14 +166,16 @@ class ExplainTutorial(Tutorial):
     def points(self) -> None:
         """Confidence of keypoints, and the partners of one."""
         import slicer
-
         from DeepRegPoints import DeepRegPointsLogic
         from vtk.util.numpy_support import vtk_to_numpy
 
         lung = self.load("thorax", 0.5)
         self.panel("DeepRegPoints")
         result = DeepRegPointsLogic().register(
-            fixed=lung[0], moving=lung[1], preset="lung", parameters={"keypoint_count": 600},
+            fixed=lung[0],
+            moving=lung[1],
+            preset="lung",
+            parameters={"keypoint_count": 600},
             outputs=("transform", "fixedCloud", "movingCloud"),
         )
         print(result.summary)

@@ -56,9 +56,7 @@ class InspectorTutorial(Tutorial):
         """A quick registration, with its inverse."""
         from DeepRegDense import DeepRegDenseLogic
 
-        result = DeepRegDenseLogic().register(
-            self.nodes["fixed"], self.nodes["moving"], preset="quick", outputs=("transform", "inverse"),
-        )
+        result = DeepRegDenseLogic().register(self.nodes["fixed"], self.nodes["moving"], preset="quick", outputs=("transform", "inverse"))
         self.transform, self.inverse = result.nodes["transform"], result.nodes["inverse"]
         print(result.summary)
 
@@ -142,7 +140,9 @@ class InspectorTutorial(Tutorial):
         self.host.process_events(0.2)
         images = []
         for box, choice in (
-            (ui.displayComboBox, "grid"), (ui.displayComboBox, "arrows"), (ui.overlayComboBox, "checkerboard"),
+            (ui.displayComboBox, "grid"),
+            (ui.displayComboBox, "arrows"),
+            (ui.overlayComboBox, "checkerboard"),
             (ui.mapComboBox, "Jacobian"),
         ):
             if box is not ui.displayComboBox:

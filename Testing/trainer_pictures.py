@@ -119,7 +119,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--steps", type=int, default=0, help="instead of the recipe's")
-    parser.add_argument("--network", default="", choices=("", "context"), help="context: a small one that learns through the search, instead of the recipe's")
+    parser.add_argument(
+        "--network",
+        default="",
+        choices=("", "context"),
+        help="context: a small one that learns through the search, instead of the recipe's",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DEEPREG_MODELS"] = folder

@@ -192,8 +192,10 @@ class Tutorial:
         ui.moreInputsCollapsibleButton.collapsed = False
         self.host.process_events(0.1)
         for selector, name in (
-            ("testFixedSelector", "fixed landmarks"), ("testMovingSelector", "moving landmarks"),
-            ("fixedLabelsSelector", "fixed organs"), ("movingLabelsSelector", "moving organs"),
+            ("testFixedSelector", "fixed landmarks"),
+            ("testMovingSelector", "moving landmarks"),
+            ("fixedLabelsSelector", "fixed organs"),
+            ("movingLabelsSelector", "moving organs"),
         ):
             self.hands.choose(getattr(ui, selector), self.nodes[name])
         ui.outputsCollapsibleButton.collapsed = False
@@ -243,7 +245,11 @@ class Tutorial:
         self.hands.click(ui.applyButton)
         self.finish()
         self.hands.click(ui.gridCheckBox)
-        made = {node.GetAttribute("DeepReg.Output"): node for node in slicer.util.getNodesByClass("vtkMRMLNode") if node.GetAttribute("DeepReg.Output")}
+        made = {
+            node.GetAttribute("DeepReg.Output"): node
+            for node in slicer.util.getNodesByClass("vtkMRMLNode")
+            if node.GetAttribute("DeepReg.Output")
+        }
         ui.fadeSlider.value = 0
         self.host.process_events(0.3)
         outlines = [self.camera.image(self.view(name)) for name in ("Red", "Green")]

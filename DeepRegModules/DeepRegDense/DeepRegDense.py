@@ -97,8 +97,8 @@ class DeepRegDenseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class DeepRegDenseLogic(ScriptedLoadableModuleLogic):
     """Registration without a panel, for scripts::
 
-        result = DeepRegDenseLogic().register(fixedVolume, movingVolume, preset="abdomen-ct")
-        result.nodes["transform"], result.nodes["volume"], result.summary
+    result = DeepRegDenseLogic().register(fixedVolume, movingVolume, preset="abdomen-ct")
+    result.nodes["transform"], result.nodes["volume"], result.summary
     """
 
     def __init__(self):

@@ -97,8 +97,8 @@ class DeepRegDescentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class DeepRegDescentLogic(ScriptedLoadableModuleLogic):
     """Registration without a panel, for scripts::
 
-        result = DeepRegDescentLogic().register(fixedVolume, movingVolume, preset="mr-ct", outputs=("transform", "volume", "features"))
-        result.nodes["transform"], result.nodes["warpedFeatures"], result.summary
+    result = DeepRegDescentLogic().register(fixedVolume, movingVolume, preset="mr-ct", outputs=("transform", "volume", "features"))
+    result.nodes["transform"], result.nodes["warpedFeatures"], result.summary
     """
 
     def __init__(self):
@@ -156,6 +156,8 @@ class DeepRegDescentTest(ScriptedLoadableModuleTest):
             node = slicer.util.addVolumeFromArray((1000.0 * array).astype(np.int16), name=f"shift {shift}")
             node.SetSpacing(2.0, 2.0, 2.0)
             volumes.append(node)
-        result = DeepRegDescentLogic().register(*volumes, preset="quick", parameters={"initial": "none", "features": "mind", "working_spacing": 2.0})
+        result = DeepRegDescentLogic().register(
+            *volumes, preset="quick", parameters={"initial": "none", "features": "mind", "working_spacing": 2.0}
+        )
         mean = result.report["displacement"]["mean"]
         self.assertTrue(4.5 < mean < 7.5, f"mean displacement {mean}")

@@ -203,8 +203,21 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         return inverseConsistency(transform, inverse, fixedVolume)
 
     def writeReport(
-        self, path, transform, fixedVolume, movingVolume, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None,
-        inverse=None, title="", patientName="", position=None, limits=None, figures=True,
+        self,
+        path,
+        transform,
+        fixedVolume,
+        movingVolume,
+        fixedPoints=None,
+        movingPoints=None,
+        fixedLabels=None,
+        movingLabels=None,
+        inverse=None,
+        title="",
+        patientName="",
+        position=None,
+        limits=None,
+        figures=True,
     ):
         """Write the report: one HTML file with its pictures inside that works offline and prints on two A4 pages::
 
@@ -228,8 +241,18 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
         from DeepRegInspectorLib.report import ReportInputs, writeReport
 
         inputs = ReportInputs(
-            transform, fixedVolume, movingVolume, fixedPoints, movingPoints, fixedLabels, movingLabels, inverse, title=title,
-            patientName=patientName, position=position, limits=limits or {},
+            transform,
+            fixedVolume,
+            movingVolume,
+            fixedPoints,
+            movingPoints,
+            fixedLabels,
+            movingLabels,
+            inverse,
+            title=title,
+            patientName=patientName,
+            position=position,
+            limits=limits or {},
         )
         return writeReport(inputs, path, figures)
 

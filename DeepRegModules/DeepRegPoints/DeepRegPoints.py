@@ -97,8 +97,8 @@ class DeepRegPointsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class DeepRegPointsLogic(ScriptedLoadableModuleLogic):
     """Registration without a panel, for scripts::
 
-        result = DeepRegPointsLogic().register(fixedPoints, movingPoints, preset="shape")
-        result.nodes["transform"], result.nodes["correspondences"], result.summary
+    result = DeepRegPointsLogic().register(fixedPoints, movingPoints, preset="shape")
+    result.nodes["transform"], result.nodes["correspondences"], result.summary
     """
 
     def __init__(self):
@@ -163,7 +163,11 @@ class DeepRegPointsTest(ScriptedLoadableModuleTest):
 
         points = np.random.default_rng(0).uniform(-60, 60, size=(40, 3))
         turn = np.deg2rad(8.0)
-        moved = points @ np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]]).T + (9.0, -4.0, 6.0)
+        moved = points @ np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]]).T + (
+            9.0,
+            -4.0,
+            6.0,
+        )
         nodes = []
         for name, positions in (("fixed", points), ("moving", moved[::-1])):
             node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)

@@ -171,7 +171,6 @@ class DeepRegTrainerTest(ScriptedLoadableModuleTest):
         import tempfile
 
         import numpy as np
-
         from DeepRegTrainerLib.export import writeScans
         from DeepRegTrainerLib.scans import LEARN, SceneScan
 

@@ -51,7 +51,9 @@ FIRST_TESTED = 18
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, type=Path, help="folder with abdomen/, brain/ and prostate/")
-    parser.add_argument("--parts", nargs="+", choices=("brain", "mr-ct", "prostate", "speed"), default=["brain", "mr-ct", "prostate", "speed"])
+    parser.add_argument(
+        "--parts", nargs="+", choices=("brain", "mr-ct", "prostate", "speed"), default=["brain", "mr-ct", "prostate", "speed"]
+    )
     parser.add_argument("--features", nargs="+", default=["any-contrast", "mind"], help="models, files or formulas to compare")
     parser.add_argument("--prostate-model", help="a model that has learned from the other pairs")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
@@ -71,8 +73,26 @@ def main() -> None:
 def _register(fixed: Path, moving: Path, out: Path, preset: str, features: str, settings: list[str]) -> dict:
     """One process; returns its report with the seconds of the whole process and its peak memory."""
     report = out.with_suffix(".json")
-    command = [sys.executable, "-m", "deepreg_engine", "register", "descent", "--fixed", str(fixed), "--moving", str(moving), "--preset", preset,
-               "--features", features, "--transform", str(out), "--report", str(report), "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "deepreg_engine",
+        "register",
+        "descent",
+        "--fixed",
+        str(fixed),
+        "--moving",
+        str(moving),
+        "--preset",
+        preset,
+        "--features",
+        features,
+        "--transform",
+        str(out),
+        "--report",
+        str(report),
+        "--quiet",
+    ]
     command += [word for setting in settings for word in ("--set", setting)]
     begun = time.perf_counter()
     subprocess.run(command, env=dict(os.environ, PYTHONPATH=str(ENGINE)), check=True, capture_output=True)
@@ -132,10 +152,16 @@ def _mr_ct(options: argparse.Namespace) -> None:
                     affine.SetTranslation(matrix[:3, 3].tolist())
                     rows.append(("affine alone", affine, None))
                 field = read_field(out)
-                rows.append((features, field.to_transform(), (report["process_seconds"], 100 * float((field.jacobian_determinant() <= 0).mean()))))
+                rows.append(
+                    (features, field.to_transform(), (report["process_seconds"], 100 * float((field.jacobian_determinant() <= 0).mean())))
+                )
         for name, transform, cost in rows:
             found = _dice(*labels, transform, ids)
-            texts = [f"{value:.2f}" for value in found] + [f"{np.mean(found):.3f}"] + ([f"{cost[0]:.1f}", f"{cost[1]:.2f}"] if cost else ["-", "-"])
+            texts = (
+                [f"{value:.2f}" for value in found]
+                + [f"{np.mean(found):.3f}"]
+                + ([f"{cost[0]:.1f}", f"{cost[1]:.2f}"] if cost else ["-", "-"])
+            )
             print(f"| {fixed} | {moving} | {name} | " + " | ".join(texts) + " |", flush=True)
 
 
@@ -220,7 +246,9 @@ def _speed(options: argparse.Namespace) -> None:
         begun = time.perf_counter()
         run_descent(request, lambda share, stage: None)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"whole registration, 160 x 192 x 144, {options.features[0]}: {time.perf_counter() - begun:.1f} s, at most {peak:.2f} GiB in all")
+        print(
+            f"whole registration, 160 x 192 x 144, {options.features[0]}: {time.perf_counter() - begun:.1f} s, at most {peak:.2f} GiB in all"
+        )
 
 
 if __name__ == "__main__":

@@ -43,7 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     print(", ".join(choose_device(device)[1] for device in devices), f"torch {torch.__version__}", sep=", ")
-    print("\n| pair | method | features | device | error (mm) | largest difference from the CPU (mm) | best of " + f"{options.repeats} (s) | GPU memory (GB) |")
+    print(
+        "\n| pair | method | features | device | error (mm) | largest difference from the CPU (mm) | best of "
+        + f"{options.repeats} (s) | GPU memory (GB) |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for scan in options.scans:
         for method, features, run, error in _methods(scan, options.data):
@@ -76,7 +79,9 @@ def _points(data: Path):
         for features in (parameters.features, "none"):
             changed = parameters.replaced({"features": features})
             yield (
-                pair.name, features, lambda device, pair=pair, p=changed: register_points(pair.fixed, pair.moving, p, device),
+                pair.name,
+                features,
+                lambda device, pair=pair, p=changed: register_points(pair.fixed, pair.moving, p, device),
                 lambda moved, pair=pair: float(np.linalg.norm(moved - pair.partners, axis=1).mean()),
             )
 

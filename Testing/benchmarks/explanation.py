@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "Testing" / "slicer_testing"), str(ROOT / "DeepRegMod
 
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
+
 import slicer_testing  # noqa: E402
 
 PLACES = 20
@@ -100,6 +101,7 @@ def main() -> None:
     from DeepRegDense import DeepRegDenseLogic
     from DeepRegDescent import DeepRegDescentLogic
     from DeepRegPoints import DeepRegPointsLogic
+
     from deepreg_slicer.worker_client import workerClient
 
     fixed, moving = volumes("brain", detail)

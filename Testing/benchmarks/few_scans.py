@@ -40,7 +40,9 @@ def main() -> None:
     parser.add_argument("--parameters", action="append", default=[], help="parameter of the registrations")
     parser.add_argument("--features", nargs="+", default=["mind", MODEL, f"mind+{MODEL}"], help=f"{MODEL} stands for what was learned")
     parser.add_argument("--refinement", default="same", help="what refines where the learned features alone have searched")
-    parser.add_argument("--moving", default="ct", choices=("ct", "mr"), help="modality of the moving people; those that are learned from are CT")
+    parser.add_argument(
+        "--moving", default="ct", choices=("ct", "mr"), help="modality of the moving people; those that are learned from are CT"
+    )
     parser.add_argument("--step", action="store_true", help="time training steps")
     parser.add_argument("--device", default="auto", help="where to learn and to register")
     parser.add_argument("--workers", type=int, help="processes that make examples (default: as many as suit the device)")
@@ -79,8 +81,14 @@ def learn(options: argparse.Namespace, people: list[str]) -> str:
     from deepreg_engine.methods.parameters import parse_settings
 
     request = TrainingRequest(
-        "dense", [str(options.folder / "scans")], str(options.folder / "training"), parse_settings(options.set),
-        leave_out=people[options.train :], modality="ct", device=options.device, workers=options.workers,
+        "dense",
+        [str(options.folder / "scans")],
+        str(options.folder / "training"),
+        parse_settings(options.set),
+        leave_out=people[options.train :],
+        modality="ct",
+        device=options.device,
+        workers=options.workers,
     )
     begun = time.perf_counter()
     result = run_training(request, lambda share, stage: print(f"\r{share:5.1%} {stage[:150]:150s}", end="", file=sys.stderr))
@@ -211,8 +219,12 @@ def time_label_steps() -> None:
             loss = label_loss(_logits(network, example), example.labels, weights)
         loss.backward()
     print(f"\nlabel network, {options.size}^3 voxels, {len(labels)} labels, {options.steps} steps, {torch.get_num_threads()} threads")
-    print("| making an example, one thread (s) | a training step, median (s) | kept for the gradient, float32 (MiB) | operations (TFLOP) |\n|---|---|---|---|")
-    print(f"| {np.median(made):.2f} | {np.median(learned):.2f} | {sum(kept.values()) / 2**20:.0f} | {operations.get_total_flops() / 1e12:.2f} |")
+    print(
+        "| making an example, one thread (s) | a training step, median (s) | kept for the gradient, float32 (MiB) | operations (TFLOP) |\n|---|---|---|---|"
+    )
+    print(
+        f"| {np.median(made):.2f} | {np.median(learned):.2f} | {sum(kept.values()) / 2**20:.0f} | {operations.get_total_flops() / 1e12:.2f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "slicer_testing"), str(ROOT / "Testing" / "modules"), str(ROOT / "DeepRegModules" / "DeepReg")]
 
 import numpy as np  # noqa: E402
+
 import slicer_testing  # noqa: E402
 
 SIZE = (200, 200, 160)

@@ -90,8 +90,15 @@ def _run_pair(pair: KnownPair, seed: int, oblique: bool, methods: list[str], opt
             begun = time.perf_counter()
             field = _run(method, pair, fixed, moving, out, options)
             seconds = time.perf_counter() - begun
-            row = {"scan": pair.name, "seed": seed, "oblique": oblique, "method": method, "before_mm": pair.before(),
-                   "smallest_jacobian": smallest, "seconds": seconds}
+            row = {
+                "scan": pair.name,
+                "seed": seed,
+                "oblique": oblique,
+                "method": method,
+                "before_mm": pair.before(),
+                "smallest_jacobian": smallest,
+                "seconds": seconds,
+            }
             if method == "dense":
                 row["warm_seconds"] = _warm_seconds(pair, fixed, moving, out, options)
             if field is not None:
@@ -106,8 +113,23 @@ def _run(method: str, pair: KnownPair, fixed: str, moving: str, out: str, option
     environment = dict(os.environ, PYTHONPATH=str(ENGINE))
     if method == "dense":
         settings = [part for setting in options.set for part in ("--set", setting)]
-        command = [sys.executable, "-m", "deepreg_engine", "register", "dense", "--fixed", fixed, "--moving", moving, "--quiet",
-                   "--preset", options.preset or pair.recipe.preset, "--transform", out, *settings]
+        command = [
+            sys.executable,
+            "-m",
+            "deepreg_engine",
+            "register",
+            "dense",
+            "--fixed",
+            fixed,
+            "--moving",
+            moving,
+            "--quiet",
+            "--preset",
+            options.preset or pair.recipe.preset,
+            "--transform",
+            out,
+            *settings,
+        ]
     else:
         command = [options.peer_python, str(HERE / "peers.py"), method, fixed, moving, out]
     # In the folder of the pair: elastix writes a file where it runs.
@@ -134,7 +156,10 @@ def _warm_seconds(pair: KnownPair, fixed: str, moving: str, out: str, options: a
 def _markdown(rows: list[dict], methods: list[str]) -> str:
     """Mean error (mm), seconds of the whole process and folding of each method on each pair."""
     heads = [f"{m}: mm | s | {'warm s | ' if m == 'dense' else ''}folding %" for m in methods]
-    lines = ["| pair | before | min. Jacobian | " + " | ".join(heads) + " |", "|---|---|---|" + "---|" * sum(h.count("|") + 1 for h in heads)]
+    lines = [
+        "| pair | before | min. Jacobian | " + " | ".join(heads) + " |",
+        "|---|---|---|" + "---|" * sum(h.count("|") + 1 for h in heads),
+    ]
     keys = sorted({(row["scan"], row["oblique"], row["seed"]) for row in rows}, key=lambda k: (list(RECIPES).index(k[0]), k[1], k[2]))
     for key in keys:
         found = {row["method"]: row for row in rows if (row["scan"], row["oblique"], row["seed"]) == key}
@@ -166,8 +191,21 @@ def _overlap(options: argparse.Namespace) -> list[dict]:
             # Without search and refinement what remains is the alignment.
             for stage, settings in (("affine", ["--set", "search_stages=0", "--set", "refinement_iterations=0"]), ("dense", chosen)):
                 out = str(Path(temporary) / "t.nrrd")
-                command = [sys.executable, "-m", "deepreg_engine", "register", "dense", "--fixed", str(folder / f"{fixed}.nii.gz"),
-                           "--moving", str(folder / f"{moving}.nii.gz"), "--transform", out, "--quiet", *settings]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "deepreg_engine",
+                    "register",
+                    "dense",
+                    "--fixed",
+                    str(folder / f"{fixed}.nii.gz"),
+                    "--moving",
+                    str(folder / f"{moving}.nii.gz"),
+                    "--transform",
+                    out,
+                    "--quiet",
+                    *settings,
+                ]
                 begun = time.perf_counter()
                 subprocess.run(command, env=dict(os.environ, PYTHONPATH=str(ENGINE)), check=True, capture_output=True)
                 row[f"{stage}_seconds"] = time.perf_counter() - begun

@@ -89,8 +89,13 @@ def _head(*cells: str) -> None:
 
 
 def _accuracy(folder: Path) -> None:
-    clouds = {case: [np.loadtxt(folder / f"case_{case:02d}_{part}.csv", delimiter=",", skiprows=1) for part in
-                     ("exp_keypoints", "insp_keypoints", "exp_landmarks", "insp_landmarks")] for case in CASES}
+    clouds = {
+        case: [
+            np.loadtxt(folder / f"case_{case:02d}_{part}.csv", delimiter=",", skiprows=1)
+            for part in ("exp_keypoints", "insp_keypoints", "exp_landmarks", "insp_landmarks")
+        ]
+        for case in CASES
+    }
     _head("mean landmark error, mm", *(f"COPD {case:02d}" for case in CASES), "mean")
     _errors("before", clouds, lambda fixed, moving, marks: marks)
     _errors("affine", clouds, _aligned)
@@ -157,8 +162,14 @@ def _measured(count: int, others: int) -> dict:
     result.field(ImageGrid((160,) * 3, tuple((high - low) / 159), tuple(low)))
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"processors": time.process_time() - processors, "solve": solved - begun, "field": done - solved, "peak_mb": peak / 1024, "more_mb": (peak - before) / 1024,
-            **{name: seconds for name, seconds in result.seconds.items() if name not in ("field", "total")}}
+    return {
+        "processors": time.process_time() - processors,
+        "solve": solved - begun,
+        "field": done - solved,
+        "peak_mb": peak / 1024,
+        "more_mb": (peak - before) / 1024,
+        **{name: seconds for name, seconds in result.seconds.items() if name not in ("field", "total")},
+    }
 
 
 def _growth(sizes: list[tuple[int, int]]) -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "slicer_testing"), str(ROOT / "DeepRegModules" / "DeepReg")]
 
 import numpy as np  # noqa: E402
+
 import slicer_testing  # noqa: E402
 
 WINDOW = 10.0  # mm
@@ -29,6 +30,7 @@ def main() -> None:
     from DeepRegDense import DeepRegDenseLogic
     from DeepRegInspectorLib.matching import Matcher
     from DeepRegLib.samples import makePhantom
+
     from deepreg_slicer.worker_client import workerClient
 
     print("| pair | confidence | landmarks | transform alone: median mm | proposed: median mm |\n|---|---|---|---|---|")

@@ -36,6 +36,7 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTING.parent / "DeepRegModules" / "DeepReg"), str(TESTING / "engine")]
 
 import plain  # noqa: E402
+
 from deepreg_engine.geometry.sampling import sample  # noqa: E402
 from deepreg_engine.solvers.correlation import correlate, correlate_anywhere, lattice_size  # noqa: E402
 from deepreg_engine.solvers.labels import probabilities  # noqa: E402
@@ -238,7 +239,9 @@ def table(report: dict) -> str:
             title += "" if planes == CONTROLS else f", from {planes} of {CONTROLS} planes"
         faster = plain_seconds[reach] / float(np.median(seconds))
         memory = " | ".join(f"{values[key] / 2**20:.0f}" for key in ("peak_bytes", "start_bytes"))
-        lines.append(f"| {title} | {reach:.3f} | {seconds.min():.2f} | {np.median(seconds):.2f} | {len(seconds)} | {faster:.1f} x | {memory} |")
+        lines.append(
+            f"| {title} | {reach:.3f} | {seconds.min():.2f} | {np.median(seconds):.2f} | {len(seconds)} | {faster:.1f} x | {memory} |"
+        )
     lines += ["", "| compared with plain | values | greatest difference | their range | share | equal |", "|---|---|---|---|---|---|"]
     for side, values in report["comparisons"].items():
         for name, title in (("cost", "regularised cost"), ("probability", "probability")):

@@ -80,7 +80,8 @@ def test_a_known_transform_is_found(anatomy, modalities, kind, voxels):
     smallest = min(fixed.GetSpacing())
     assert np.linalg.norm(points - targets, axis=1).mean() > 3.5 * smallest
     result = align(fixed, moving, kind)
-    assert result.kind == kind and result.notes == ()
+    assert result.kind == kind
+    assert result.notes == ()
     assert mean_distance(result.transform, points, targets) < voxels * smallest
     if kind == "rigid":
         linear = np.array(sitk.Euler3DTransform(result.transform).GetMatrix()).reshape(3, 3)
@@ -98,7 +99,8 @@ def test_a_third_of_the_body_somewhere_else_is_found():
     shown = ImageGrid.of(upper).contains(targets + offset)
     assert 0.15 < shown.mean() < 0.5
     result = align(fixed, upper, "affine")
-    assert result.kind == "affine" and result.notes == ()
+    assert result.kind == "affine"
+    assert result.notes == ()
     assert mean_distance(result.transform, points[shown], (targets + offset)[shown]) < 0.5 * min(fixed.GetSpacing())
 
 
@@ -107,9 +109,7 @@ def test_a_third_of_the_body_somewhere_else_is_found():
 
 def test_geometry_takes_the_middle_of_one_scan_to_that_of_the_other():
     pair = scene("abdomen")
-    centres = [
-        image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()]) for image in (pair.fixed, pair.moving)
-    ]
+    centres = [image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()]) for image in (pair.fixed, pair.moving)]
     assert np.linalg.norm(np.subtract(*centres)) > 1.0
     result = align(pair.fixed, pair.moving, "geometry")
     assert result.kind == "geometry"
@@ -216,7 +216,8 @@ def test_a_mask_too_small_to_align_by_is_not_used_and_it_is_said():
     assert 20 < ball.sum() < 100
     result = align(fixed, moving, "rigid", image_on(grid, ball.astype(np.uint8)))
     assert mean_distance(result.transform, points, targets) < 0.25 * min(grid.spacing)
-    assert len(result.notes) == 1 and "fixed mask is too small" in result.notes[0]
+    assert len(result.notes) == 1
+    assert "fixed mask is too small" in result.notes[0]
 
 
 def test_centres_of_mass_take_a_mask_of_one_voxel_at_its_word():
@@ -290,13 +291,19 @@ def test_a_wrong_slice_thickness_is_not_followed_and_is_told():
     result = align(fixed, moving, "affine")
     linear = np.array(sitk.AffineTransform(result.transform).GetMatrix()).reshape(3, 3)
     stretch = np.linalg.svd(linear, compute_uv=False)
-    assert np.linalg.det(linear) > 0 and stretch.min() >= 0.55 and stretch.max() <= 1.8
-    assert len(result.notes) == 1 and "0.40" in result.notes[0] and "spacing" in result.notes[0]
+    assert np.linalg.det(linear) > 0
+    assert stretch.min() >= 0.55
+    assert stretch.max() <= 1.8
+    assert len(result.notes) == 1
+    assert "0.40" in result.notes[0]
+    assert "spacing" in result.notes[0]
 
 
 def test_without_any_plausible_optimum_the_image_is_only_shifted_and_it_is_said(monkeypatch):
     monkeypatch.setattr(affine, "_PLAUSIBLE_STRETCH", (1.0, 1.0 + 1e-9))  # no affine of two people is that rigid
     fixed, moving, *_ = known_pair("abdomen", STRETCH)
     result = align(fixed, moving, "affine")
-    assert result.kind == "translation" and len(result.notes) == 1 and "implausible" in result.notes[0]
+    assert result.kind == "translation"
+    assert len(result.notes) == 1
+    assert "implausible" in result.notes[0]
     assert result.transform.GetName() == "TranslationTransform"

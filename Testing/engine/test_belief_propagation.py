@@ -83,7 +83,8 @@ def test_expected_move_and_variance():
     probability = torch.tensor([[0.25, 0.75]])
     moves = torch.tensor([[[0.0, 0.0, 0.0], [4.0, 0.0, 0.0]]])
     mean, variance = expected_move(probability, moves)
-    assert mean.tolist() == [[3.0, 0.0, 0.0]] and float(variance) == pytest.approx(3.0)
+    assert mean.tolist() == [[3.0, 0.0, 0.0]]
+    assert float(variance) == pytest.approx(3.0)
     assert float(marginals(torch.tensor([[0.0, 1.0]]), 50.0)[0, 0]) == pytest.approx(1.0)
 
 
@@ -104,7 +105,8 @@ def test_squared_distances_of_equal_points_have_gradients():
     points = random(4, 3).requires_grad_()
     squares = squared_distances(points, points)
     (gradient,) = torch.autograd.grad(squares.sum(), points)
-    assert torch.isfinite(gradient).all() and float(squares.diagonal().max().detach()) < 1e-12
+    assert torch.isfinite(gradient).all()
+    assert float(squares.diagonal().max().detach()) < 1e-12
 
 
 def test_the_graph_joins_each_pair_once():
@@ -117,7 +119,8 @@ def test_duplicates_make_no_loops():
     points = torch.zeros(6, 3)
     points[4:] = 5.0
     edges = neighbour_graph(points, 3)
-    assert (edges[0] < edges[1]).all() and len(torch.unique(edges)) == 6
+    assert (edges[0] < edges[1]).all()
+    assert len(torch.unique(edges)) == 6
     cost, moves = random(6, 3), random(6, 3, 3, seed=1)
     assert torch.isfinite(belief_propagation(cost, moves, edges, 1.0)).all()
 

@@ -35,8 +35,13 @@ def dense(folder, *arguments):
 
 def judges(folder, kind=""):
     """Arguments by which a transform between the pair is measured."""
-    files = {f"{kind}fixed-landmarks": "fixed_landmarks.csv", f"{kind}moving-landmarks": "moving_landmarks.csv",
-             "fixed-labels": "fixed_labels.nii.gz", "moving-labels": "moving_labels.nii.gz", "label-names": "phantom.json"}
+    files = {
+        f"{kind}fixed-landmarks": "fixed_landmarks.csv",
+        f"{kind}moving-landmarks": "moving_landmarks.csv",
+        "fixed-labels": "fixed_labels.nii.gz",
+        "moving-labels": "moving_labels.nii.gz",
+        "label-names": "phantom.json",
+    }
     return [part for option, name in files.items() for part in (f"--{option}", folder / name)]
 
 
@@ -44,8 +49,16 @@ def judges(folder, kind=""):
 def result(phantom_folder, tmp_path_factory):
     """A registration with all outputs: its folder, with what it printed in printed.txt."""
     folder = tmp_path_factory.mktemp("result")
-    files = {"transform": "t.nrrd", "inverse": "i.nrrd", "warped": "w.nii.gz", "warped-labels": "l.nii.gz", "jacobian": "j.nrrd",
-             "uncertainty": "u.mha", "overview": "o.png", "report": "r.json"}
+    files = {
+        "transform": "t.nrrd",
+        "inverse": "i.nrrd",
+        "warped": "w.nii.gz",
+        "warped-labels": "l.nii.gz",
+        "jacobian": "j.nrrd",
+        "uncertainty": "u.mha",
+        "overview": "o.png",
+        "report": "r.json",
+    }
     outputs = [part for option, name in files.items() for part in (f"--{option}", folder / name)]
     (folder / "printed.txt").write_text(dense(phantom_folder, *outputs, *judges(phantom_folder, "test-")))
     return folder
@@ -81,7 +94,8 @@ def test_registration_brings_the_images_together(report, result):
     assert overlap["mean_after"]["mean_surface_distance"] < 0.5 * overlap["mean_before"]["mean_surface_distance"]
     printed = (result / "printed.txt").read_text()
     assert re.search(rf"^  mean +{landmarks['before']['mean']:.2f} +{landmarks['after']['mean']:.2f}$", printed, re.MULTILINE)
-    assert printed.startswith("registered in ") and "\nliver " in printed
+    assert printed.startswith("registered in ")
+    assert "\nliver " in printed
 
 
 def test_the_landmarks_of_the_report_are_those_of_the_written_transform(report, itk_transform, phantom_folder):
@@ -124,7 +138,8 @@ def test_the_inverse_is_as_good_as_the_report_says(report, result, itk_transform
     found = said["worst_round_trip_mm"], said["mean_round_trip_mm"]
     np.testing.assert_allclose(found, [errors.max(), errors.mean()], rtol=1e-3, atol=1e-3)
     assert said["fixed_voxels_tried_percent"] == pytest.approx(100 * inside.mean(), abs=0.1)
-    assert 50 < said["fixed_voxels_tried_percent"] <= 100 and errors.mean() < 0.5
+    assert 50 < said["fixed_voxels_tried_percent"] <= 100
+    assert errors.mean() < 0.5
 
 
 def test_the_maps_lie_on_the_fixed_grid(report, result, phantom_pair):
@@ -135,28 +150,40 @@ def test_the_maps_lie_on_the_fixed_grid(report, result, phantom_pair):
     assert [regularity[key] for key in ("min_jacobian", "max_jacobian")] == pytest.approx([jacobian.min(), jacobian.max()], rel=1e-3)
     assert regularity["folding_percent"] == pytest.approx(100 * (jacobian <= 0).mean(), abs=1e-3)
     searched = next(stage for stage in report["stages"] if stage["stage"] == "search")
-    assert np.isfinite(uncertainty).all() and 0 <= uncertainty.min() < uncertainty.max() < np.sqrt(3) * searched["range_mm"]
+    assert np.isfinite(uncertainty).all()
+    assert 0 <= uncertainty.min() < uncertainty.max() < np.sqrt(3) * searched["range_mm"]
     lengths = np.linalg.norm(array(result / "t.nrrd"), axis=-1)
     assert [report["displacement"][key] for key in ("mean", "max")] == pytest.approx([lengths.mean(), lengths.max()], rel=1e-3)
     picture = (result / "o.png").read_bytes()
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 50_000
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(picture) > 50_000
 
 
 def test_the_report(report, result, phantom_folder, phantom_pair):
-    assert report["method"] == "dense" and report["preset"] == "quick" and report["engine"].startswith("deepreg-engine ")
+    assert report["method"] == "dense"
+    assert report["preset"] == "quick"
+    assert report["engine"].startswith("deepreg-engine ")
     assert report["parameters"] == dense_preset("quick").parameters.to_dict()
     inputs = report["inputs"]
-    assert inputs["fixed"]["file"] == str(phantom_folder / "fixed.nii.gz") and inputs["moving"]["pixel_type"] == "16-bit signed integer"
+    assert inputs["fixed"]["file"] == str(phantom_folder / "fixed.nii.gz")
+    assert inputs["moving"]["pixel_type"] == "16-bit signed integer"
     assert inputs["moving"]["size"] == list(phantom_pair.moving.GetSize())
     np.testing.assert_allclose(inputs["fixed"]["direction"], phantom_pair.fixed.GetDirection(), atol=1e-5)
-    assert inputs["label_names"] == {"file": str(phantom_folder / "phantom.json")} and "fixed_mask" not in inputs
+    assert inputs["label_names"] == {"file": str(phantom_folder / "phantom.json")}
+    assert "fixed_mask" not in inputs
     assert [stage["stage"] for stage in report["stages"]] == ["search", "refinement", "refinement"]
     for stage in report["stages"]:
-        assert stage["seconds"] > 0 and stage["spacing_mm"] > 0 and stage["voxels"] > 0
+        assert stage["seconds"] > 0
+        assert stage["spacing_mm"] > 0
+        assert stage["voxels"] > 0
     seconds = report["seconds"]
-    assert sum(stage["seconds"] for stage in report["stages"]) < seconds["total"] and seconds["alignment"] < seconds["total"] < 120
-    assert report["alignment"]["kind"] == "affine" and np.shape(report["alignment"]["matrix"]) == (4, 4)
-    assert report["features"] == "mind" and report["device"].startswith("CPU") and report["notes"] == []
+    assert sum(stage["seconds"] for stage in report["stages"]) < seconds["total"]
+    assert seconds["alignment"] < seconds["total"] < 120
+    assert report["alignment"]["kind"] == "affine"
+    assert np.shape(report["alignment"]["matrix"]) == (4, 4)
+    assert report["features"] == "mind"
+    assert report["device"].startswith("CPU")
+    assert report["notes"] == []
     assert set(report["outputs"]) == {"transform", "inverse", "warped", "warped-labels", "jacobian", "uncertainty", "overview", "report"}
     assert {str(path) for path in result.iterdir()} == {*report["outputs"].values(), str(result / "printed.txt")}
 
@@ -171,7 +198,8 @@ def test_a_mask_on_another_grid_is_resampled_with_a_note(phantom_folder, phantom
     note = "the fixed mask was on another grid (20 x 18 x 15 voxels of 20 x 19 x 18 mm) and was resampled"
     assert f"note: {note}\n" in printed
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["notes"] == [note] and report["inputs"]["fixed_mask"] == {"file": str(tmp_path / "mask.nrrd")}
+    assert report["notes"] == [note]
+    assert report["inputs"]["fixed_mask"] == {"file": str(tmp_path / "mask.nrrd")}
 
 
 def test_the_format_of_the_transform_does_not_matter(phantom_folder, tmp_path):
@@ -220,7 +248,9 @@ def test_settings_arrive(phantom_folder, tmp_path):
     changed = {"capture_range": 40.0, "search_stages": 0, "refinement_iterations": 2, "initial": "mass", "features": "intensity"}
     assert report["parameters"] == {**dense_preset("quick").parameters.to_dict(), **changed}
     assert [stage["stage"] for stage in report["stages"]] == ["refinement"] * len(report["stages"])
-    assert report["alignment"]["kind"] == "mass" and report["features"] == "intensity" and "1 thread" in report["device"]
+    assert report["alignment"]["kind"] == "mass"
+    assert report["features"] == "intensity"
+    assert "1 thread" in report["device"]
 
 
 def test_guides_draw_and_two_frames_are_honoured(phantom_folder, tmp_path):
@@ -285,7 +315,8 @@ def test_warp_tells_of_points_outside(result, phantom_folder, tmp_path):
     points[0] += 5000.0
     (tmp_path / "p.csv").write_text("x,y,z\n" + "\n".join(",".join(str(value) for value in point) for point in points) + "\n")
     outcome = call("warp", "--transform", result / "t.nrrd", "--points", tmp_path / "p.csv", "--output", tmp_path / "q.csv")
-    assert outcome.code == 0 and outcome.said == ["note: 1 of 3 points lie outside the displacement field and stay where they are"]
+    assert outcome.code == 0
+    assert outcome.said == ["note: 1 of 3 points lie outside the displacement field and stay where they are"]
     np.testing.assert_allclose(read_points(tmp_path / "q.csv").positions[0], points[0], atol=1e-6)
 
 
@@ -298,7 +329,8 @@ def test_evaluate_finds_the_figures_of_the_registration(result, report, phantom_
     same_figures({key: found[key] for key in ("landmarks", "overlap", "displacement", "regularity")}, report)
     made = (result / "printed.txt").read_text()
     lines = [line for line in printed.splitlines() if not line.startswith("note")]
-    assert len(lines) > 20 and [line for line in lines if line not in made.splitlines()] == []
+    assert len(lines) > 20
+    assert [line for line in lines if line not in made.splitlines()] == []
 
 
 def same_figures(found, expected):
@@ -318,7 +350,8 @@ def test_the_truth_is_exact(phantom_folder, tmp_path):
     succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *judges(phantom_folder), *where)
     report = json.loads((tmp_path / "e.json").read_text())
     assert report["landmarks"]["after"]["mean"] < 0.5 < 10 < report["landmarks"]["before"]["mean"]  # linear between voxels of 10 mm
-    assert report["regularity"]["folding_percent"] == 0.0 and report["notes"] == []
+    assert report["regularity"]["folding_percent"] == 0.0
+    assert report["notes"] == []
 
 
 def test_evaluate_an_affine_on_a_reference(phantom_folder, tmp_path):
@@ -333,10 +366,12 @@ def test_evaluate_an_affine_on_a_reference(phantom_folder, tmp_path):
 def test_a_phantom_is_the_same_twice_and_another_with_another_seed(tmp_path):
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         printed = succeed("phantom", "thorax", "--detail", "0.2", "--seed", seed, "--output", tmp_path / name)
-        assert printed.startswith(f"thorax, ct-ct, seed {seed}: ") and "written: " in printed
+        assert printed.startswith(f"thorax, ct-ct, seed {seed}: ")
+        assert "written: " in printed
     succeed("phantom", "thorax", "--detail", "0.2", "--seed", 5, "--output", tmp_path / "c")  # over another phantom, when told so
     files = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc"}
-    assert len(files["a"]) == 9 and files["a"] == files["b"] == files["c"]
+    assert len(files["a"]) == 9
+    assert files["a"] == files["b"] == files["c"]
 
 
 def test_another_seed_makes_another_phantom(tmp_path):
@@ -344,7 +379,8 @@ def test_another_seed_makes_another_phantom(tmp_path):
     succeed("phantom", "brain", "--detail", "0.2", "--seed", 2, "--modality-pair", "mr-ct", "--output", tmp_path / "2")
     assert (tmp_path / "1" / "truth.nrrd").read_bytes() != (tmp_path / "2" / "truth.nrrd").read_bytes()
     described = [json.loads((tmp_path / name / "phantom.json").read_text()) for name in "12"]
-    assert [entry["modality_pair"] for entry in described] == ["mr-mr", "mr-ct"] and [entry["seed"] for entry in described] == [1, 2]
+    assert [entry["modality_pair"] for entry in described] == ["mr-mr", "mr-ct"]
+    assert [entry["seed"] for entry in described] == [1, 2]
 
 
 def test_the_folder_of_a_phantom_can_hold_other_files(phantom_folder, phantom_pair, monkeypatch, tmp_path):
@@ -385,7 +421,8 @@ def test_a_model_from_its_checkpoint_to_a_registration(small_folder, tmp_path):
     for name in ("mine", model):
         dense(small_folder, "--initial", "none", "--features", name, "--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
         report = json.loads((tmp_path / "r.json").read_text())
-        assert report["features"] == "mine" and report["parameters"]["features"] == str(name)
+        assert report["features"] == "mine"
+        assert report["parameters"]["features"] == str(name)
         fields.append(array(tmp_path / "t.nrrd"))
     np.testing.assert_array_equal(*fields)
     dense(small_folder, "--initial", "none", "--transform", tmp_path / "t.nrrd")
@@ -399,10 +436,25 @@ def test_a_damaged_model_is_refused_before_the_run(small_folder, tmp_path):
     content = bytearray(model.read_bytes())
     content[-1] ^= 1
     model.write_bytes(content)
-    for arguments in (("models", "verify", model), ("register", "dense", "--fixed", small_folder / "fixed.nii.gz", "--moving",
-                      small_folder / "moving.nii.gz", "--features", model, "--transform", tmp_path / "t.nrrd")):
+    for arguments in (
+        ("models", "verify", model),
+        (
+            "register",
+            "dense",
+            "--fixed",
+            small_folder / "fixed.nii.gz",
+            "--moving",
+            small_folder / "moving.nii.gz",
+            "--features",
+            model,
+            "--transform",
+            tmp_path / "t.nrrd",
+        ),
+    ):
         outcome = call(*arguments)
-        assert outcome.code == 2 and len(outcome.said) == 1 and outcome.progress == []
+        assert outcome.code == 2
+        assert len(outcome.said) == 1
+        assert outcome.progress == []
     assert "do not match their checksum: the file is damaged: get it again" in outcome.said[0]
     assert not (tmp_path / "t.nrrd").exists()
 
@@ -414,13 +466,16 @@ def test_published_checkpoints(shared_data, small_folder, tmp_path, name):
         pytest.skip(f"there is no {checkpoint}")
     outcome = call("models", "import", checkpoint, "--output", tmp_path / "m.safetensors")
     if "deeds" in name:  # the weights of a regularisation
-        assert outcome.code == 2 and "give it as --regulariser" in outcome.said[0]
+        assert outcome.code == 2
+        assert "give it as --regulariser" in outcome.said[0]
         return
-    assert outcome.code == 0 and outcome.said == []
+    assert outcome.code == 0
+    assert outcome.said == []
     assert succeed("models", "verify", tmp_path / "m.safetensors") == "m  whole\n"
     dense(small_folder, "--initial", "none", "--features", tmp_path / "m.safetensors", "--transform", tmp_path / "t.nrrd")
     field = array(tmp_path / "t.nrrd")
-    assert np.isfinite(field).all() and np.linalg.norm(field, axis=-1).mean() > 0.1
+    assert np.isfinite(field).all()
+    assert np.linalg.norm(field, axis=-1).mean() > 0.1
 
 
 # ----------------------------------------------------------------------------------------------------------------- demo
@@ -433,14 +488,18 @@ def test_the_demo_makes_and_registers_a_phantom(phantom_pair, monkeypatch, tmp_p
     assert asked == [("thorax", 4)]
     results = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": "report.json", "overview": "overview.png"}
     names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names > set(results.values()) and len(names) == 13 and "fixed.nii.gz" in names
+    assert names > set(results.values())
+    assert len(names) == 13
+    assert "fixed.nii.gz" in names
     for name, file in results.items():
         assert f"{name:<10} {tmp_path / 'new' / file}\n" in printed
     report = json.loads((tmp_path / "new" / "report.json").read_text())
     before, after = (report["landmarks"][key]["mean"] for key in ("before", "after"))
-    assert re.search(rf"landmark error, mean of 49, mm +{before:.2f} +{after:.2f}\n", printed) and after < 0.35 * before
+    assert re.search(rf"landmark error, mean of 49, mm +{before:.2f} +{after:.2f}\n", printed)
+    assert after < 0.35 * before
     again = succeed("demo", "--preset", "quick", "--output", tmp_path / "new")  # over its own results
-    assert asked[1] == ("abdomen", 0) and again.splitlines()[:3] == printed.splitlines()[:3]
+    assert asked[1] == ("abdomen", 0)
+    assert again.splitlines()[:3] == printed.splitlines()[:3]
 
 
 def test_the_demo_registers_two_images(phantom_folder, tmp_path):

@@ -244,9 +244,15 @@ def test_checkpoints(line, words):
 
 def test_a_listing_of_models_shows_the_damaged_one_and_verify_refuses_it():
     listed = call("models", "list")
-    assert listed.code == 0 and "broken.safetensors" in listed.out and "is not a safetensors file" in listed.out
+    assert listed.code == 0
+    assert "broken.safetensors" in listed.out
+    assert "is not a safetensors file" in listed.out
     verified = call("models", "verify")
-    check_refusal(Outcome(verified.code, "", verified.err), f"1 of {1 + len(list(shipped_folder().glob('*.safetensors')))} models cannot be used (broken.safetensors)", "get them again")
+    check_refusal(
+        Outcome(verified.code, "", verified.err),
+        f"1 of {1 + len(list(shipped_folder().glob('*.safetensors')))} models cannot be used (broken.safetensors)",
+        "get them again",
+    )
     assert "broken.safetensors  " in verified.out
 
 
@@ -312,7 +318,9 @@ def test_memory_that_runs_out_all_the_same(monkeypatch, error):
 def test_a_mistake_of_ours_is_one_line_too(monkeypatch):
     monkeypatch.setattr(image_job, "warp_intensities", lambda *_: 1 / 0)
     outcome = call(*shlex.split(f"{DENSE} --warped new.nrrd"))
-    assert outcome.code == 2 and outcome.out == "" and len(outcome.said) == 1
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert len(outcome.said) == 1
     assert "internal error (ZeroDivisionError: division by zero): please report it" in outcome.said[0]
     monkeypatch.setenv("DEEPREG_DEBUG", "1")
     assert "Traceback" in call(*shlex.split(f"{DENSE} --warped new.nrrd")).err

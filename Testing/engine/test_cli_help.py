@@ -13,9 +13,31 @@ from deepreg_engine.cli import make_parser
 from deepreg_engine.methods.presets import DENSE_PRESETS, dense_preset
 
 COMMANDS = (
-    "", "register", "register dense", "register points", "register descent", "warp", "evaluate", "report", "features", "keypoints", "phantom", "models",
-    "models list", "models verify", "models import", "train", "train dense", "train points", "train descent", "cross-validate",
-    "cross-validate dense", "cross-validate points", "cross-validate descent", "demo", "worker",
+    "",
+    "register",
+    "register dense",
+    "register points",
+    "register descent",
+    "warp",
+    "evaluate",
+    "report",
+    "features",
+    "keypoints",
+    "phantom",
+    "models",
+    "models list",
+    "models verify",
+    "models import",
+    "train",
+    "train dense",
+    "train points",
+    "train descent",
+    "cross-validate",
+    "cross-validate dense",
+    "cross-validate points",
+    "cross-validate descent",
+    "demo",
+    "worker",
 )
 
 

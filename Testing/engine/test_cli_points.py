@@ -45,21 +45,47 @@ def clouds(tmp_path_factory):
 
 def test_clouds_without_images(clouds, tmp_path):
     text = succeed(
-        "register", "points", "--fixed-points", clouds / "fixed.csv", "--moving-points", clouds / "moving.fcsv", "--preset", "shape",
-        "--transform", tmp_path / "t.nrrd", "--inverse", tmp_path / "i.nrrd", "--jacobian", tmp_path / "j.nii.gz",
-        "--correspondences", tmp_path / "c.csv", "--moved-points", tmp_path / "moved.csv", "--report", tmp_path / "r.json",
-        "--warp-points", clouds / "landmarks.csv", "--warped-points", tmp_path / "w.mrk.json",
-        "--test-fixed-landmarks", clouds / "landmarks.csv", "--test-moving-landmarks", clouds / "partners.csv",
+        "register",
+        "points",
+        "--fixed-points",
+        clouds / "fixed.csv",
+        "--moving-points",
+        clouds / "moving.fcsv",
+        "--preset",
+        "shape",
+        "--transform",
+        tmp_path / "t.nrrd",
+        "--inverse",
+        tmp_path / "i.nrrd",
+        "--jacobian",
+        tmp_path / "j.nii.gz",
+        "--correspondences",
+        tmp_path / "c.csv",
+        "--moved-points",
+        tmp_path / "moved.csv",
+        "--report",
+        tmp_path / "r.json",
+        "--warp-points",
+        clouds / "landmarks.csv",
+        "--warped-points",
+        tmp_path / "w.mrk.json",
+        "--test-fixed-landmarks",
+        clouds / "landmarks.csv",
+        "--test-moving-landmarks",
+        clouds / "partners.csv",
     )
     assert "400 fixed and 400 moving points" in text
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["landmarks"]["before"]["mean"] > 5.0 and report["landmarks"]["after"]["mean"] < 1.0
-    assert report["regularity"]["folding_percent"] == 0.0 and report["inverse"]["worst_round_trip_mm"] < 0.5
+    assert report["landmarks"]["before"]["mean"] > 5.0
+    assert report["landmarks"]["after"]["mean"] < 1.0
+    assert report["regularity"]["folding_percent"] == 0.0
+    assert report["inverse"]["worst_round_trip_mm"] < 0.5
     # The field, read by SimpleITK, takes points where the points' own map takes them.
     transform = sitk.DisplacementFieldTransform(sitk.ReadImage(str(tmp_path / "t.nrrd"), sitk.sitkVectorFloat64))
     landmarks, warped = read_points(clouds / "landmarks.csv"), read_points(tmp_path / "w.mrk.json")
     itk = np.array([transform.TransformPoint(point) for point in landmarks.positions.tolist()])
-    assert np.abs(itk - warped.positions).max() < 0.05 and warped.labels == landmarks.labels
+    assert np.abs(itk - warped.positions).max() < 0.05
+    assert warped.labels == landmarks.labels
     # Its grid is the box around both clouds and 20 mm more.
     fixed, moving = read_points(clouds / "fixed.csv").positions, read_points(clouds / "moving.fcsv").positions
     image = sitk.ReadImage(str(tmp_path / "t.nrrd"))
@@ -73,16 +99,31 @@ def test_clouds_without_images(clouds, tmp_path):
     near = np.linalg.norm(rows[:360, 6:9] - motion(fixed[:360]), axis=1) < 1e-3
     assert near.mean() > 0.9
     confidence = rows[:, 9]
-    assert confidence[:360][near].mean() > 2 * confidence[360:].mean() and confidence.min() >= 0 and confidence.max() <= 1
+    assert confidence[:360][near].mean() > 2 * confidence[360:].mean()
+    assert confidence.min() >= 0
+    assert confidence.max() <= 1
 
 
 def test_points_alone_need_no_transform(clouds, tmp_path):
     succeed(
-        "register", "points", "--fixed-points", clouds / "fixed.csv", "--moving-points", clouds / "moving.fcsv", "--preset", "shape",
-        "--warp-points", clouds / "landmarks.csv", "--warped-points", tmp_path / "w.csv", "--set", "interpolation=thin-plate",
+        "register",
+        "points",
+        "--fixed-points",
+        clouds / "fixed.csv",
+        "--moving-points",
+        clouds / "moving.fcsv",
+        "--preset",
+        "shape",
+        "--warp-points",
+        clouds / "landmarks.csv",
+        "--warped-points",
+        tmp_path / "w.csv",
+        "--set",
+        "interpolation=thin-plate",
     )
     error = np.linalg.norm(read_points(tmp_path / "w.csv").positions - read_points(clouds / "partners.csv").positions, axis=1)
-    assert error.mean() < 1.0 and sorted(path.name for path in tmp_path.iterdir()) == ["w.csv"]
+    assert error.mean() < 1.0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w.csv"]
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +140,31 @@ def test_images_by_their_keypoints_and_dense_after_them(phantom, tmp_path):
     errors = {}
     for name, more in (("points", ()), ("refined", ("--refine", "--refine-preset", "quick"))):
         succeed(
-            "register", "points", "--fixed", phantom / "fixed.nii.gz", "--moving", phantom / "moving.nii.gz",
-            "--fixed-mask", phantom / "fixed_lungs.nii.gz", "--moving-mask", phantom / "moving_lungs.nii.gz", "--set", "keypoint_spacing=2",
-            "--transform", tmp_path / "t.nrrd", "--warped", tmp_path / "w.nii.gz", "--fixed-keypoints", tmp_path / "k.csv",
-            "--report", tmp_path / "r.json", "--test-fixed-landmarks", phantom / "fixed_landmarks.csv",
-            "--test-moving-landmarks", phantom / "moving_landmarks.csv", *more,
+            "register",
+            "points",
+            "--fixed",
+            phantom / "fixed.nii.gz",
+            "--moving",
+            phantom / "moving.nii.gz",
+            "--fixed-mask",
+            phantom / "fixed_lungs.nii.gz",
+            "--moving-mask",
+            phantom / "moving_lungs.nii.gz",
+            "--set",
+            "keypoint_spacing=2",
+            "--transform",
+            tmp_path / "t.nrrd",
+            "--warped",
+            tmp_path / "w.nii.gz",
+            "--fixed-keypoints",
+            tmp_path / "k.csv",
+            "--report",
+            tmp_path / "r.json",
+            "--test-fixed-landmarks",
+            phantom / "fixed_landmarks.csv",
+            "--test-moving-landmarks",
+            phantom / "moving_landmarks.csv",
+            *more,
         )
         report = json.loads((tmp_path / "r.json").read_text())
         errors[name] = report["landmarks"]["after"]["mean"]
@@ -118,7 +179,8 @@ def test_images_by_their_keypoints_and_dense_after_them(phantom, tmp_path):
 
 def test_keypoints_command(phantom, tmp_path):
     text = succeed("keypoints", "--image", phantom / "fixed.nii.gz", "--set", "keypoint_count=50", "--output", tmp_path / "k.mrk.json")
-    assert text.startswith("50 keypoints") and len(read_points(tmp_path / "k.mrk.json")) == 50
+    assert text.startswith("50 keypoints")
+    assert len(read_points(tmp_path / "k.mrk.json")) == 50
 
 
 # ---------------------------------------------------------------------------------------------------------------- structures
@@ -132,7 +194,9 @@ def ball(grid, radius: float) -> sitk.Image:
 def test_surface_of_a_label_map():
     points = label_points(ball(FIXED, 24.0), "surface", 3.0)
     radius = np.linalg.norm(points - FIXED.centre, axis=1)
-    assert len(points) > 300 and abs(radius.mean() - 24.0) < 0.5 and radius.std() < 0.7
+    assert len(points) > 300
+    assert abs(radius.mean() - 24.0) < 0.5
+    assert radius.std() < 0.7
 
 
 def test_skeleton_of_a_tube():
@@ -143,14 +207,17 @@ def test_skeleton_of_a_tube():
     tube = image_on(MOVING, ((away < 7.0) & (np.abs(along) < 28.0)).reshape(MOVING.shape).astype(np.uint8))
     points = label_points(tube, "skeleton", 2.0) - MOVING.centre
     middle = points[np.abs(points @ axis) < 20.0]
-    assert len(middle) > 10 and np.linalg.norm(middle - (middle @ axis)[:, None] * axis, axis=1).mean() < 1.6
+    assert len(middle) > 10
+    assert np.linalg.norm(middle - (middle @ axis)[:, None] * axis, axis=1).mean() < 1.6
     assert np.ptp(middle @ axis) > 35.0
 
 
 def test_thinning_keeps_the_shape():
     points = np.random.default_rng(0).uniform(0.0, 100.0, (5000, 3))
     few = thinned_to(points, 400)
-    assert 200 < len(few) <= 400 and np.isin(few, points).all() and np.ptp(few, axis=0).min() > 80.0
+    assert 200 < len(few) <= 400
+    assert np.isin(few, points).all()
+    assert np.ptp(few, axis=0).min() > 80.0
 
 
 # ------------------------------------------------------------------------------------------------------------------ bad input
@@ -187,7 +254,13 @@ def test_clouds_that_are_refused(kind, words, tmp_path):
     write_points(tmp_path / "fixed.csv", PointSet(cloud("good")))
     write_points(tmp_path / "moving.csv", PointSet(cloud(kind)))
     outcome = call(
-        "register", "points", "--fixed-points", tmp_path / "fixed.csv", "--moving-points", tmp_path / "moving.csv", "--transform",
+        "register",
+        "points",
+        "--fixed-points",
+        tmp_path / "fixed.csv",
+        "--moving-points",
+        tmp_path / "moving.csv",
+        "--transform",
         tmp_path / "t.nrrd",
     )
     check_refusal(outcome, *words)
@@ -198,8 +271,16 @@ def test_clouds_apart_without_alignment_are_refused(tmp_path):
     write_points(tmp_path / "fixed.csv", PointSet(cloud("good")))
     write_points(tmp_path / "moving.csv", PointSet(cloud("far")))
     arguments = (
-        "register", "points", "--fixed-points", tmp_path / "fixed.csv", "--moving-points", tmp_path / "moving.csv", "--preset", "shape",
-        "--moved-points", tmp_path / "m.csv",
+        "register",
+        "points",
+        "--fixed-points",
+        tmp_path / "fixed.csv",
+        "--moving-points",
+        tmp_path / "moving.csv",
+        "--preset",
+        "shape",
+        "--moved-points",
+        tmp_path / "m.csv",
     )
     check_refusal(call(*arguments, "--initial", "none"), "do not overlap", "rigid or affine")
     succeed(*arguments)  # and found with an alignment
@@ -209,7 +290,9 @@ def test_clouds_apart_without_alignment_are_refused(tmp_path):
 def test_flat_clouds_are_aligned_rigidly():
     flat = cloud("good") * [1.0, 1.0, 0.0]
     fixed, _, initial, notes = checked_clouds(flat, flat + 3.0, "affine")
-    assert initial == "rigid" and "one plane" in notes[0] and len(fixed) == 60
+    assert initial == "rigid"
+    assert "one plane" in notes[0]
+    assert len(fixed) == 60
 
 
 @pytest.mark.parametrize(
@@ -219,10 +302,16 @@ def test_flat_clouds_are_aligned_rigidly():
         (("--fixed-points", "p.csv"), ("--fixed-points needs its partner", "--moving-points")),
         (("--fixed-points", "p.csv", "--moving-points", "p.csv"), ("no result is asked for", "--transform")),
         (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--warped", "w.nii.gz"), ("--warped needs images", "--fixed")),
-        (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--features", "lung-point"), ("did you mean lung-points",)),
+        (
+            ("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--features", "lung-point"),
+            ("did you mean lung-points",),
+        ),
         (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--set", "bnd=1"), ("did you mean bond",)),
         (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "p.csv"), ("needs another ending",)),
-        (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--solver", "cpd"), ("there is no --solver 'cpd'",)),
+        (
+            ("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--solver", "cpd"),
+            ("there is no --solver 'cpd'",),
+        ),
     ],
 )
 def test_what_is_asked_for_wrongly(arguments, words, tmp_path, monkeypatch):
@@ -235,8 +324,18 @@ def test_what_is_asked_for_wrongly(arguments, words, tmp_path, monkeypatch):
 def test_points_outside_the_images_are_refused(phantom, clouds, tmp_path):
     write_points(tmp_path / "p.csv", PointSet(cloud("far")))
     outcome = call(
-        "register", "points", "--fixed-points", tmp_path / "p.csv", "--moving-points", tmp_path / "p.csv", "--fixed",
-        phantom / "fixed.nii.gz", "--moving", phantom / "moving.nii.gz", "--transform", tmp_path / "t.nrrd",
+        "register",
+        "points",
+        "--fixed-points",
+        tmp_path / "p.csv",
+        "--moving-points",
+        tmp_path / "p.csv",
+        "--fixed",
+        phantom / "fixed.nii.gz",
+        "--moving",
+        phantom / "moving.nii.gz",
+        "--transform",
+        tmp_path / "t.nrrd",
     )
     check_refusal(outcome, "none of the 60 fixed points lies in the fixed image", "LPS mm")
 
@@ -252,12 +351,36 @@ def test_training_makes_a_model_that_registers(clouds, tmp_path):
         np.savetxt(data / f"{name}.csv", np.column_stack([rows, rows * 1.05 + 2.0]), delimiter=",")
     model = tmp_path / "mine.safetensors"
     text = succeed(
-        "train", "points", data, "--spacing", "1,1,1.5", "--leave-out", "b", "--set", "steps=3", "--set", "batch=1", "--log", tmp_path / "log.jsonl",
-        "--output", model,
+        "train",
+        "points",
+        data,
+        "--spacing",
+        "1,1,1.5",
+        "--leave-out",
+        "b",
+        "--set",
+        "steps=3",
+        "--set",
+        "batch=1",
+        "--log",
+        tmp_path / "log.jsonl",
+        "--output",
+        model,
     )
-    assert text.startswith("trained on 1 pairs") and json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
+    assert text.startswith("trained on 1 pairs")
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
     succeed(
-        "register", "points", "--fixed-points", clouds / "fixed.csv", "--moving-points", clouds / "moving.fcsv", "--features", model,
-        "--moved-points", tmp_path / "m.csv",
+        "register",
+        "points",
+        "--fixed-points",
+        clouds / "fixed.csv",
+        "--moving-points",
+        clouds / "moving.fcsv",
+        "--features",
+        model,
+        "--moved-points",
+        tmp_path / "m.csv",
     )
-    check_refusal(call("train", "points", data, "--leave-out", "c", "--output", tmp_path / "x.safetensors"), "no pair 'c'", "there are a, b")
+    check_refusal(
+        call("train", "points", data, "--leave-out", "c", "--output", tmp_path / "x.safetensors"), "no pair 'c'", "there are a, b"
+    )

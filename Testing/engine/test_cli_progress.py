@@ -128,12 +128,16 @@ def on_a_terminal(*arguments: str, cwd: Path) -> tuple[int, str, str]:
 @posix
 def test_a_bar_on_a_terminal(folder):
     code, out, shown = on_a_terminal(*DENSE, *OUTPUTS, *SLOW, cwd=folder)
-    assert code == 0 and out.startswith("registered in ")
+    assert code == 0
+    assert out.startswith("registered in ")
     drawn = [part for part in shown.split("\r") if part.strip()]
     bars = [re.fullmatch(r"\[(#*\.*)\] +(\d+) %  (.*?)(?:  ((?:\d+:)?\d+(?: s)?) left)? *", bar) for bar in drawn]
-    assert all(bars) and all(len(bar[1]) == 24 for bar in bars)
+    assert all(bars)
+    assert all(len(bar[1]) == 24 for bar in bars)
     shares = [int(bar[2]) for bar in bars]
-    assert shares == sorted(shares) and shares[-1] > 30 and shares[-1] > shares[0]
+    assert shares == sorted(shares)
+    assert shares[-1] > 30
+    assert shares[-1] > shares[0]
     assert any(bar[3].startswith("search") and bar[4] for bar in bars)  # a stage, with the time left
     assert len({bar[4] for bar in bars if bar[4]}) > 1  # which runs
     assert shown.endswith("\r" + " " * 99 + "\r")  # and cleared
@@ -143,7 +147,8 @@ def test_a_bar_on_a_terminal(folder):
 @posix
 def test_the_bar_goes_before_an_error_comes(folder):
     code, out, shown = on_a_terminal(*DENSE, "--fixed", "t.nrrd", "--transform", "new.nrrd", cwd=folder)
-    assert code == 2 and out == ""
+    assert code == 2
+    assert out == ""
     line = r"deepreg-engine register dense: the fixed image t.nrrd cannot be read [^\n]*"
     assert re.fullmatch(rf"(\r\[[^\r\n]*)*\r +\r{line}\n", shown.replace("\r\n", "\n"))
 
@@ -217,13 +222,20 @@ def test_quiet():
 
 def test_plain_lines_when_piped(folder):
     outcome = finish(process(*DENSE, *OUTPUTS, "--initial", "geometry", cwd=folder))
-    assert outcome.code == 0 and outcome.said == [] and "\r" not in outcome.err and "\x1b" not in outcome.err + outcome.out
+    assert outcome.code == 0
+    assert outcome.said == []
+    assert "\r" not in outcome.err
+    assert "\x1b" not in outcome.err + outcome.out
     stages = [line.split("s  ", 1)[1] for line in outcome.progress]
-    assert stages[0] == "reading the images" and stages[1] == "alignment (geometry)" and stages[-1] == "writing the results"
-    assert any(stage.startswith("search") for stage in stages) and any(stage.startswith("refinement") for stage in stages)
+    assert stages[0] == "reading the images"
+    assert stages[1] == "alignment (geometry)"
+    assert stages[-1] == "writing the results"
+    assert any(stage.startswith("search") for stage in stages)
+    assert any(stage.startswith("refinement") for stage in stages)
     shares = [int(line.split("%")[0]) for line in outcome.progress]
     assert shares == sorted(shares)
-    assert outcome.out.startswith("registered in ") and "written: t.nrrd  i.h5  w.nii.gz  r.json" in outcome.out
+    assert outcome.out.startswith("registered in ")
+    assert "written: t.nrrd  i.h5  w.nii.gz  r.json" in outcome.out
     assert "%  " not in outcome.out.splitlines()[0]
 
 
@@ -269,7 +281,9 @@ def test_libraries_do_not_chatter(folder, kind):
     }[kind]
     check_refusal(finish(process(*arguments, cwd=folder)), "deepreg-engine")
     told = finish(process(*arguments, cwd=folder, env={**ENVIRONMENT, "DEEPREG_DEBUG": "1"}))
-    assert told.code == 2 and "Traceback" in told.err and ("WARNING" in told.err or "MetaImage" in told.err or "HDF5-DIAG" in told.err)
+    assert told.code == 2
+    assert "Traceback" in told.err
+    assert "WARNING" in told.err or "MetaImage" in told.err or "HDF5-DIAG" in told.err
 
 
 def test_letters_that_the_terminal_does_not_have(folder, phantom_folder):
@@ -281,6 +295,8 @@ def test_letters_that_the_terminal_does_not_have(folder, phantom_folder):
     labels = ("--fixed-labels", phantom_folder / "fixed_labels.nii.gz", "--moving-labels", phantom_folder / "moving_labels.nii.gz")
     plain = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
     outcome = finish(process("evaluate", "--transform", field, *labels, "--label-names", names, env=plain))
-    assert outcome.code == 0 and "\\u809d\\u81d3" in outcome.out and outcome.err == ""
+    assert outcome.code == 0
+    assert "\\u809d\\u81d3" in outcome.out
+    assert outcome.err == ""
     outcome = finish(process("evaluate", "--transform", field.with_name("нет.nrrd"), env=plain))
     check_refusal(outcome, "\\u043d\\u0435\\u0442.nrrd does not exist")

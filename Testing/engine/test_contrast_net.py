@@ -30,7 +30,8 @@ def test_features_are_standardised_and_come_back_from_their_weights():
     assert torch.allclose(features.mean((2, 3, 4)), torch.zeros(1, 9), atol=1e-4)
     assert torch.allclose(features.var((2, 3, 4), unbiased=False), torch.ones(1, 9), atol=1e-2)
     again = ContrastNet.from_state(network.state_dict())
-    assert again.modalities == ("ct", "mr") and torch.equal(again(image, "mr"), features)
+    assert again.modalities == ("ct", "mr")
+    assert torch.equal(again(image, "mr"), features)
     assert not torch.allclose(again(image, "ct"), features, atol=1e-2)
 
 
@@ -71,22 +72,28 @@ def test_other_weights_are_refused(state):
 def test_intensities_and_guesses():
     ct = torch.linspace(-1000, 1500, 1000).reshape(10, 10, 10)
     values = standard_intensities(ct, "ct")
-    assert values.min() >= -1 and values.max() <= 1 and (values.flatten().diff() >= 0).all()
+    assert values.min() >= -1
+    assert values.max() <= 1
+    assert (values.flatten().diff() >= 0).all()
     assert torch.allclose(standard_intensities(ct * 3.0 + 20.0, "mr"), standard_intensities(ct, "mr"), atol=1e-5)
-    assert guess_modality(ct) == "ct" and guess_modality(ct.clamp(min=0)) == "mr"
+    assert guess_modality(ct) == "ct"
+    assert guess_modality(ct.clamp(min=0)) == "mr"
     flat = torch.zeros(8, 8, 8)
     flat[0, 0, 0] = 4.0
     assert torch.isfinite(standard_intensities(flat, "mr")).all()
     assert stem_for("ct", ("ct", "mr", "other")) == "ct"
-    assert stem_for("us", ("ct", "mr", "other")) == "other" and stem_for("ct", ("us",)) == "us"
+    assert stem_for("us", ("ct", "mr", "other")) == "other"
+    assert stem_for("ct", ("us",)) == "us"
 
 
 def test_feature_volumes_lie_where_their_image_does():
     image = smooth_image(FIXED, 4)
     volume, grid = feature_volume(image, Mind(), 1.5)
-    assert volume.shape[0] == 12 and grid.axes == pytest.approx(FIXED.axes)
+    assert volume.shape[0] == 12
+    assert grid.axes == pytest.approx(FIXED.axes)
     drawn = on_grid(volume, grid, FIXED)
-    assert ImageGrid.of(drawn) == FIXED and drawn.GetNumberOfComponentsPerPixel() == 12
+    assert ImageGrid.of(drawn) == FIXED
+    assert drawn.GetNumberOfComponentsPerPixel() == 12
     # A channel that is linear in space stays that, on an oblique grid too.
     points = grid.points()
     ramp = torch.from_numpy((points @ np.array([0.3, -0.2, 0.5])).astype(np.float32))[None]
@@ -102,7 +109,8 @@ def test_colours_are_the_same_where_features_are_and_show_the_most():
     other = features.flip(3)
     palette = make_palette(features, other)
     colours, mirrored = palette(features), palette(other)
-    assert colours.dtype == torch.uint8 and colours.shape == (3, 9, 10, 11)
+    assert colours.dtype == torch.uint8
+    assert colours.shape == (3, 9, 10, 11)
     assert torch.equal(colours.flip(3), mirrored)
     red = np.corrcoef(colours[0].flatten().numpy(), features[0].flatten().numpy())[0, 1]
     assert abs(red) > 0.98
@@ -111,7 +119,8 @@ def test_colours_are_the_same_where_features_are_and_show_the_most():
 
 def test_fewer_features_than_colours():
     colours = make_palette(noise(1, 6, 6, 6))(noise(1, 6, 6, 6))
-    assert colours.shape == (3, 6, 6, 6) and colours[0].float().std() > 10
+    assert colours.shape == (3, 6, 6, 6)
+    assert colours[0].float().std() > 10
 
 
 def test_extractor_takes_the_stem_of_the_modality():

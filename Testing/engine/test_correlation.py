@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import plain
 import pytest
 import torch
 
-import plain
 from deepreg_engine.solvers import correlation
 from deepreg_engine.solvers.correlation import correlate, correlate_anywhere, lattice_size
 
@@ -17,7 +17,9 @@ def features(controls, ratio, radius, channels=5, seed=0, dtype=torch.float32):
     """Random features at the control points and on the moving lattice."""
     generator = torch.Generator().manual_seed(seed)
     size = lattice_size(controls, ratio, radius)
-    return torch.randn(channels, *controls, generator=generator, dtype=dtype), torch.randn(channels, *size, generator=generator, dtype=dtype)
+    return torch.randn(channels, *controls, generator=generator, dtype=dtype), torch.randn(
+        channels, *size, generator=generator, dtype=dtype
+    )
 
 
 def engine_layout(cost):

@@ -23,8 +23,16 @@ def learner(folder, steps=20, asked=lambda: "", figure="score", **settings):
     optimiser = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
     chance = Chance(3)
     places = Places(folder / "log.jsonl", folder / "checkpoint.pt", asked=asked)
-    course = Course({"steps": steps}, steps, {"network": network, "optimiser": optimiser, "chance": chance}, places,
-                    keep_every=2, log_every=1, figure=figure, **settings)
+    course = Course(
+        {"steps": steps},
+        steps,
+        {"network": network, "optimiser": optimiser, "chance": chance},
+        places,
+        keep_every=2,
+        log_every=1,
+        figure=figure,
+        **settings,
+    )
     return network, optimiser, chance, course
 
 
@@ -51,17 +59,22 @@ def test_the_best_of_the_validations_is_kept(tmp_path):
         return -abs(done - 8)
 
     course = walk(*parts, score)
-    assert course.best.to_dict() == {"step": 8, "figure": "score", "value": 0.0} and course.state == "finished"
+    assert course.best.to_dict() == {"step": 8, "figure": "score", "value": 0.0}
+    assert course.state == "finished"
     course.settle()
     assert float(parts[0].weight.detach()) == pytest.approx(seen[8])
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 21)) and lines[7]["validation_score"] == 0.0
-    assert all(line["rare"] == 5.0 for line in lines if "rare" in line) and sum("rare" in line for line in lines) == 7
+    assert [line["step"] for line in lines] == list(range(1, 21))
+    assert lines[7]["validation_score"] == 0.0
+    assert all(line["rare"] == 5.0 for line in lines if "rare" in line)
+    assert sum("rare" in line for line in lines) == 7
 
 
 def test_it_ends_early_when_nothing_gets_better(tmp_path):
     course = walk(*learner(tmp_path, patience=3), lambda done: -done)
-    assert course.done == 8 and course.state == "finished" and course.best.step == 2
+    assert course.done == 8
+    assert course.state == "finished"
+    assert course.best.step == 2
     assert learner(tmp_path, patience=3)[3].over
 
 
@@ -71,7 +84,8 @@ def test_asked_to_pause_or_stop_it_keeps_a_checkpoint_first(tmp_path, word):
     (tmp_path / "part").mkdir()
     network, *_ = parts = learner(tmp_path / "part", asked=iter([""] * 6 + [word]).__next__, figure=None)
     course = walk(*parts, lambda done: 0.0)
-    assert course.done == 7 and course.state == {"pause": "paused", "stop": "stopped"}[word]
+    assert course.done == 7
+    assert course.state == {"pause": "paused", "stop": "stopped"}[word]
     network, *_, course = parts = learner(tmp_path / "part", figure=None)
     assert course.done == 7
     walk(*parts, lambda done: 0.0)
@@ -110,7 +124,9 @@ def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(tmp_path):
         child = subprocess.Popen([sys.executable, "-c", CHILD.format(paths=paths), str(tmp_path)])
         deadline = time.monotonic() + 60
         before = (tmp_path / "checkpoint.pt").stat().st_mtime_ns if done else 0
-        while time.monotonic() < deadline and not ((tmp_path / "checkpoint.pt").exists() and (tmp_path / "checkpoint.pt").stat().st_mtime_ns > before):
+        while time.monotonic() < deadline and not (
+            (tmp_path / "checkpoint.pt").exists() and (tmp_path / "checkpoint.pt").stat().st_mtime_ns > before
+        ):
             time.sleep(0.01)
         time.sleep(chance.uniform(0.0, 0.3))
         child.send_signal(signal.SIGKILL)

@@ -73,7 +73,10 @@ def test_means_of_each_kind_of_keypoints(whole, lungs):
     assert lines[0] == (
         "5 pairs in 2 folds: mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"
     )
-    assert lines[1].split("  ")[0] == "keypoints" and lines[1].endswith("learned") and "positions alone" in lines[1] and set(lines[2]) == {"-"}
+    assert lines[1].split("  ")[0] == "keypoints"
+    assert lines[1].endswith("learned")
+    assert "positions alone" in lines[1]
+    assert set(lines[2]) == {"-"}
     table = rows_of(copy)
     for line, kind, count in zip(lines[3:5], ("independent", "partners"), ("1", "4")):
         found = line.replace("(", "").replace(")", "").split()
@@ -99,10 +102,12 @@ def test_means_of_each_label_and_of_all(people, tmp_path):
     for line, name, label in zip(lines[3:7], ("liver", "spleen", "3", "all"), ("1", "2", "3", None)):
         found = [row for row in table if label in (row["label"], None)]
         means = [np.mean([float(row[condition]) for row in found]) for condition in ("before", "aligned", "mind", "learned")]
-        assert line.split()[:2] == [name, "4"] and [float(word) for word in line.split()[2:]] == pytest.approx(means, abs=0.0006)
+        assert line.split()[:2] == [name, "4"]
+        assert [float(word) for word in line.split()[2:]] == pytest.approx(means, abs=0.0006)
     assert lines[7:] == [f"written: {tmp_path / 'run' / 'cross_validation.csv'}"]
     before = listing(tmp_path / "run" / "fold_2")
-    assert succeed(*begin) == text and listing(tmp_path / "run" / "fold_2") == before  # all of it was there
+    assert succeed(*begin) == text
+    assert listing(tmp_path / "run" / "fold_2") == before
 
 
 def test_pairs_of_two_modalities_for_descent(people, tmp_path, monkeypatch):
@@ -112,23 +117,56 @@ def test_pairs_of_two_modalities_for_descent(people, tmp_path, monkeypatch):
             shutil.copytree(people / kind, tmp_path / "pairs" / f"{side}_{kind}")
     few = settings({"steps": 1, "size": 24, "width": 4, "phantoms": 0})
     text = succeed(
-        "cross-validate", "descent", tmp_path / "pairs", "--modality", "other", "--moving-modality", "mr", "--spacing", 4, *few, "--workers", 0,
-        "--device", "cpu", "--folds", 2, "--registration-preset", "quick", "--folder", tmp_path / "run",
+        "cross-validate",
+        "descent",
+        tmp_path / "pairs",
+        "--modality",
+        "other",
+        "--moving-modality",
+        "mr",
+        "--spacing",
+        4,
+        *few,
+        "--workers",
+        0,
+        "--device",
+        "cpu",
+        "--folds",
+        2,
+        "--registration-preset",
+        "quick",
+        "--folder",
+        tmp_path / "run",
     )
     assert text.splitlines()[-2].split()[:3] == ["all", "4", "1.000"]  # each with itself
     request = json.loads((tmp_path / "run" / "fold_1" / "training.json").read_text())["request"]
-    assert (request["spacing"], request["modality"], request["moving_modality"], request["leave_out"]) == (4.0, "other", "mr", ["scan1", "scan3"])
+    assert (request["spacing"], request["modality"], request["moving_modality"], request["leave_out"]) == (
+        4.0,
+        "other",
+        "mr",
+        ["scan1", "scan3"],
+    )
 
 
 def test_one_kind_has_no_mean_of_all_and_nothing_has_no_table():
     figures = {name: 1.0 for way in ("before", "aligned", "positions", "learned") for name in (way, f"{way}_95")}
     row = {"pair": "case_1", "keypoints": "partners", "points": 90, **figures}
-    done = {"figure": "tre", "rows": [row], "summary": {"pairs": 1, "keypoints": {"partners": figures}, **figures}, "folds": [["case_1"], ["case_2"]]}
+    done = {
+        "figure": "tre",
+        "rows": [row],
+        "summary": {"pairs": 1, "keypoints": {"partners": figures}, **figures},
+        "folds": [["case_1"], ["case_2"]],
+    }
     lines = mean_lines(done, {})
     assert [line.split()[0] for line in lines[1:] if not line.startswith("-")] == ["keypoints", "partners"]
     assert mean_lines({**done, "rows": []}, {}) == []
     dice = dict.fromkeys(("before", "aligned", "mind"), 0.5) | {"learned": None}
-    done = {"figure": "dice", "rows": [{"pair": "a - b", "label": 7, **dice}], "summary": {"pairs": 1, "labels": {"7": dice}, **dice}, "folds": [["a"]]}
+    done = {
+        "figure": "dice",
+        "rows": [{"pair": "a - b", "label": 7, **dice}],
+        "summary": {"pairs": 1, "labels": {"7": dice}, **dice},
+        "folds": [["a"]],
+    }
     assert mean_lines(done, {7: "left kidney"})[-1].split() == ["left", "kidney", "1", "0.500", "0.500", "0.500", "-"]
 
 
@@ -141,8 +179,10 @@ def test_scans_that_cannot_be_read_are_named_also_by_a_run_that_had_nothing_left
     check_refusal(call(*begin, "--output", tmp_path / "run.csv"), "scan5")
     text = succeed(*begin, "--skip-bad")
     assert [line for line in text.splitlines() if line.startswith("note:")] == [line for line in text.splitlines() if "scan5" in line]
-    assert text.count("note: not used: ") == 1 and "4 scans" not in text
-    assert succeed(*begin, "--skip-bad") == text and not (tmp_path / "run.csv").exists()
+    assert text.count("note: not used: ") == 1
+    assert "4 scans" not in text
+    assert succeed(*begin, "--skip-bad") == text
+    assert not (tmp_path / "run.csv").exists()
 
 
 def test_what_cannot_be_registered_at_all_is_refused(lungs, tmp_path, monkeypatch):
@@ -158,20 +198,25 @@ def test_what_cannot_be_registered_at_all_is_refused(lungs, tmp_path, monkeypatc
 
 
 @posix
-@pytest.mark.parametrize(("stage", "number"), [("fold 2 of 2: step 1", signal.SIGKILL), ("fold 2 of 2: registering case_004", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("stage", "number"), [("fold 2 of 2: step 1", signal.SIGKILL), ("fold 2 of 2: registering case_004", signal.SIGINT)]
+)
 def test_the_same_command_goes_on_where_it_was_stopped_or_killed(whole, lungs, tmp_path, stage, number):
     folder, copy, text = whole
     begin = ("cross-validate", "points", lungs, *POINTS, "--folder", tmp_path / "run", "--output", tmp_path / "table.csv")
     outcome = cut(stage, number, *begin)
     if number == signal.SIGKILL:
-        assert outcome.code == -signal.SIGKILL and outcome.out == ""
+        assert outcome.code == -signal.SIGKILL
+        assert outcome.out == ""
     else:
         check_refusal(outcome, f"stopped by the user: the same command goes on with what is in {tmp_path / 'run'}")
     assert not (tmp_path / "table.csv").exists()
     before = listing(tmp_path / "run" / "fold_1")
     second = call(*begin)
-    assert second.code == 0 and second.out == text.replace(str(folder), str(tmp_path / "run")).replace(str(copy), str(tmp_path / "table.csv"))
-    assert not any("fold 1 of 2: step" in line for line in second.progress) and listing(tmp_path / "run" / "fold_1") == before
+    assert second.code == 0
+    assert second.out == text.replace(str(folder), str(tmp_path / "run")).replace(str(copy), str(tmp_path / "table.csv"))
+    assert not any("fold 1 of 2: step" in line for line in second.progress)
+    assert listing(tmp_path / "run" / "fold_1") == before
     assert any("fold 2 of 2: step" in line for line in second.progress) == ("step" in stage)  # what was learned is not learned again
     assert (tmp_path / "table.csv").read_bytes() == copy.read_bytes()
     assert not [path for path in (tmp_path / "run").rglob(".*")]  # half-written files of the one that was killed
@@ -191,11 +236,15 @@ def test_a_pause_and_a_stop_asked_for_by_file_are_told(lungs, tmp_path, monkeypa
     monkeypatch.setattr(cross_validate, "Progress", Watcher)
     begin = ("cross-validate", "points", lungs, *POINTS, "--folder", tmp_path / "run", "--output", tmp_path / "table.csv")
     text = succeed(*begin)
-    assert "note: paused" in text and "goes on" in text and "2 pairs" not in text and not (tmp_path / "table.csv").exists()
+    assert "note: paused" in text
+    assert "goes on" in text
+    assert "2 pairs" not in text
+    assert not (tmp_path / "table.csv").exists()
     shutil.rmtree(tmp_path / "run" / "fold_2")
     asked["word"] = "stop"
     text = succeed(*begin)
-    assert "note: stopped" in text and (tmp_path / "table.csv").is_file()
+    assert "note: stopped" in text
+    assert (tmp_path / "table.csv").is_file()
 
 
 # ------------------------------------------------------------------------------------------------------------ rows that are kept
@@ -224,15 +273,18 @@ def test_rows_of_another_preset_are_computed_anew(whole, lungs, tmp_path, measur
     shutil.copytree(whole[0], tmp_path / "run")
     first = run_cross_validation(points_request(lungs, tmp_path / "run"))
     assert measured == []  # kept
-    assert run_cross_validation(points_request(lungs, tmp_path / "run", preset="lung"))["rows"] == first["rows"] and measured == []  # the default
+    assert run_cross_validation(points_request(lungs, tmp_path / "run", preset="lung"))["rows"] == first["rows"]
+    assert measured == []
     models = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("model.safetensors")}
     other = run_cross_validation(points_request(lungs, tmp_path / "run", preset="shape"))
     assert measured == [name for fold in other["folds"] for name in fold]
     assert all(one["learned"] != two["learned"] and one["before"] == two["before"] for one, two in zip(first["rows"], other["rows"]))
     assert models == {path: path.stat().st_mtime_ns for path in models}  # nothing was learned again
     assert rows_of(tmp_path / "run" / "cross_validation.csv")[0]["learned"] == str(other["rows"][0]["learned"])
-    assert run_cross_validation(points_request(lungs, tmp_path / "run", preset="shape"))["rows"] == other["rows"] and len(measured) == 5
-    assert run_cross_validation(points_request(lungs, tmp_path / "run"))["rows"] == first["rows"] and len(measured) == 10
+    assert run_cross_validation(points_request(lungs, tmp_path / "run", preset="shape"))["rows"] == other["rows"]
+    assert len(measured) == 5
+    assert run_cross_validation(points_request(lungs, tmp_path / "run"))["rows"] == first["rows"]
+    assert len(measured) == 10
 
 
 @pytest.mark.parametrize("content", ["", "{", "null", "[]", '[{"pair": "case_001"}]', '{"rows": []}', "7"])
@@ -240,7 +292,8 @@ def test_rows_that_are_damaged_or_do_not_say_their_preset_are_computed_anew(whol
     shutil.copytree(whole[0], tmp_path / "run")
     (tmp_path / "run" / "fold_1" / "rows.json").write_text(content)
     done = run_cross_validation(points_request(lungs, tmp_path / "run"))
-    assert measured == done["folds"][0] and (tmp_path / "run" / "cross_validation.csv").read_bytes() == whole[1].read_bytes()
+    assert measured == done["folds"][0]
+    assert (tmp_path / "run" / "cross_validation.csv").read_bytes() == whole[1].read_bytes()
 
 
 @pytest.mark.parametrize("method", ["dense", "points", "descent"])
@@ -305,7 +358,9 @@ def test_bad_input_is_refused_in_one_line_before_anything_is_learned(lungs, tmp_
     before = listing(tmp_path) | listing(lungs)
     arguments = [str(word).replace("LUNGS", str(lungs)) for word in arguments]
     data = [arguments.pop()] if arguments == ["nowhere"] else [lungs]
-    check_refusal(call("cross-validate", "points", *data, *POINTS, "--folder", "run", *arguments), "deepreg-engine cross-validate points: ", *words)
+    check_refusal(
+        call("cross-validate", "points", *data, *POINTS, "--folder", "run", *arguments), "deepreg-engine cross-validate points: ", *words
+    )
     assert listing(tmp_path) | listing(lungs) == before
 
 
@@ -363,4 +418,5 @@ def test_a_table_that_is_there_is_replaced_whole_or_not_at_all(whole, lungs, tmp
 
     monkeypatch.setattr(files_module, "_check_disk", disk)
     check_refusal(call(*begin), "cannot write", "the disk is full")
-    assert table.read_text() == "of an earlier run" and [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    assert table.read_text() == "of an earlier run"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

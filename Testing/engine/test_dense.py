@@ -179,8 +179,7 @@ def test_what_lies_outside_the_moving_mask_is_not_matched():
     near = pair.body & (hidden.reshape(pair.body.shape) > 0)
     assert near.sum() > 500
     errors = [
-        pair.distances(run(pair.fixed, corrupted, aligned(pair), **more).field.vectors)[near].mean()
-        for more in ({}, {"moving_mask": mask})
+        pair.distances(run(pair.fixed, corrupted, aligned(pair), **more).field.vectors)[near].mean() for more in ({}, {"moving_mask": mask})
     ]
     assert errors[1] < 0.8 * errors[0]
 
@@ -275,7 +274,9 @@ def test_without_search_and_refinement_the_result_is_the_alignment():
     points = voxel_points(pair.grid).reshape(-1, 3)[::997]
     expected = itk_map(aligned(pair).transform, points)
     assert np.abs(result.field.map_points(points) - expected).max() < 1e-3
-    assert result.deformation.maximum == 0.0 and result.uncertainty is None and result.stages == []
+    assert result.deformation.maximum == 0.0
+    assert result.uncertainty is None
+    assert result.stages == []
     given = itk_transform(pair.truth, pair.grid)
     result = run(pair.fixed, pair.moving, Alignment(given, "file"), nothing)
     assert np.abs(result.field.vectors - pair.truth).max() < 1e-3
@@ -412,7 +413,8 @@ def test_a_network_gives_features_too(tmp_path):
     pair = scene("abdomen")
     result = run_scene(pair, QUICK.replaced({"features": str(path)}))
     assert result.features == "random"
-    assert np.isfinite(result.field.vectors).all() and length(result.field.vectors).max() < 150
+    assert np.isfinite(result.field.vectors).all()
+    assert length(result.field.vectors).max() < 150
     assert (result.field.jacobian_determinant() > 0).all()
 
 
@@ -436,7 +438,8 @@ def test_the_uncertainty_is_larger_where_nothing_is_seen():
     result = run(fixed, moving, parameters=QUICK.replaced(changes))
     assert ImageGrid.of(result.uncertainty).same_as(grid, 1e-6)
     values = sitk.GetArrayFromImage(result.uncertainty)
-    assert np.isfinite(values).all() and values.min() >= 0.0
+    assert np.isfinite(values).all()
+    assert values.min() >= 0.0
     radius = np.linalg.norm(voxel_points(grid) - [20, -30, 10], axis=-1)
     edge, inside = values[np.abs(radius - 80) < 8], values[radius < 30]
     assert inside.mean() > 1.5 * edge.mean()
@@ -457,11 +460,16 @@ def test_progress_runs_from_0_to_1_and_names_what_is_done():
     result = run_scene(pair, QUICK.replaced({"search_stages": 2}), progress=lambda share, stage: told.append((share, stage)))
     shares = [share for share, _ in told]
     assert shares == sorted(shares)
-    assert shares[0] < 0.05 and shares[-1] == 1.0 and max(shares[:-1]) < 1.0
+    assert shares[0] < 0.05
+    assert shares[-1] == 1.0
+    assert max(shares[:-1]) < 1.0
     stages = " ".join(stage for _, stage in told)
-    assert "search 1" in stages and "search 2" in stages and "refinement at 5 mm" in stages
+    assert "search 1" in stages
+    assert "search 2" in stages
+    assert "refinement at 5 mm" in stages
     assert len(told) >= len(result.stages) + 2
-    assert all(stage["seconds"] >= 0 for stage in result.stages) and result.seconds["total"] > 0
+    assert all(stage["seconds"] >= 0 for stage in result.stages)
+    assert result.seconds["total"] > 0
 
 
 @pytest.mark.parametrize("error", [Cancelled(), KeyboardInterrupt(), ValueError("the window is gone")])
@@ -485,7 +493,8 @@ def test_the_alignment_is_found_if_none_is_given():
     pair = scene("brain")
     told = []
     result = run(pair.fixed, pair.moving, None, QUICK.replaced({"initial": "rigid"}), progress=lambda share, stage: told.append(stage))
-    assert result.alignment.kind == "rigid" and told[0] == "alignment (rigid)"
+    assert result.alignment.kind == "rigid"
+    assert told[0] == "alignment (rigid)"
     assert pair.error(result.field.vectors) < 0.75 * pair.error()
 
 
@@ -499,6 +508,7 @@ def test_images_that_the_alignment_leaves_apart_are_refused():
 
 
 # ---------------------------------------------------------------------------------------------------------- repeatability
+
 
 def run_files(folder):
     """Register what lies in a folder; files have fewer digits than memory."""
@@ -571,4 +581,5 @@ def test_devices_that_are_not_there_are_refused_by_name():
         with pytest.raises(DeviceError, match="--device mps"):
             choose_device("mps")
     device, name = choose_device("auto")
-    assert name and choose_device(device.type)[0] == device
+    assert name
+    assert choose_device(device.type)[0] == device

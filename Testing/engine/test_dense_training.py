@@ -98,8 +98,10 @@ def test_the_label_loss_is_zero_where_labels_land_on_labels(step):
     truth = torch.tensor(shift, dtype=torch.float32).view(3, 1, 1, 1).expand(3, controls, controls, controls)
     right, figures = label_loss(certain(truth, radius), example, torch.ones(4))
     wrong, worse = label_loss(certain(truth * 0, radius), example, torch.ones(4))
-    assert float(right) == pytest.approx(0.0, abs=1e-9) and figures["dice"] == pytest.approx(1.0)
-    assert float(wrong) > 0.1 and worse["dice"] < 0.7
+    assert float(right) == pytest.approx(0.0, abs=1e-9)
+    assert figures["dice"] == pytest.approx(1.0)
+    assert float(wrong) > 0.1
+    assert worse["dice"] < 0.7
 
 
 def test_the_surprise_is_the_cross_entropy_with_the_eight_neighbours():
@@ -133,9 +135,11 @@ def test_examples_are_repeatable_and_their_truth_leads_to_the_same_tissue(scans)
     differences, before = [], []
     for number in range(6):
         one, same = (PairExamples(scans[:1], options, 5)[number] for _ in range(2))
-        assert torch.equal(one.fixed, same.fixed) and torch.equal(one.truth, same.truth)
+        assert torch.equal(one.fixed, same.fixed)
+        assert torch.equal(one.truth, same.truth)
         nodes, reach = options.controls * CONTROL, options.radius * one.step
-        assert one.fixed.shape == (STRIDE * (nodes - 1) + 1,) * 3 and one.moving_labels.shape == (nodes + 2 * reach,) * 3
+        assert one.fixed.shape == (STRIDE * (nodes - 1) + 1,) * 3
+        assert one.moving_labels.shape == (nodes + 2 * reach,) * 3
         centres = CONTROL * identity((options.controls,) * 3, torch.zeros(1)) + 0.5 * (CONTROL - 1)
         fixed = sample(one.fixed[None], centres * STRIDE)[0]
         for truth, kept in ((one.truth, differences), (one.truth * 0, before)):
@@ -159,8 +163,10 @@ def test_two_scans_are_aligned_as_a_registration_aligns_them(scans):
 
 def test_random_contrast_changes_intensities_but_not_places(scans):
     plain, other = (PairExamples(scans, SMALL.replaced({"contrast": contrast}), 3)[2] for contrast in (0.0, 1.0))
-    assert plain.fixed.shape == other.fixed.shape and not torch.allclose(plain.fixed, other.fixed)
-    assert float(other.fixed.abs().max()) < 3.0 and torch.isfinite(other.moving).all()
+    assert plain.fixed.shape == other.fixed.shape
+    assert not torch.allclose(plain.fixed, other.fixed)
+    assert float(other.fixed.abs().max()) < 3.0
+    assert torch.isfinite(other.moving).all()
 
 
 # ------------------------------------------------------------------------------------------------------------- network
@@ -205,7 +211,8 @@ def test_features_of_a_coarse_level_come_from_the_finer_image(scans):
     assert own.voxels > 3 * grid.voxels
     assert torch.allclose(found[:, [1, 3], [3, 2], [2, 4]], expected, atol=1e-4)
     warped, known, _ = data.warped(torch.zeros(3, *grid.shape))
-    assert warped.shape == found.shape and bool((known > 0.5).any())
+    assert warped.shape == found.shape
+    assert bool((known > 0.5).any())
 
 
 # ------------------------------------------------------------------------------------------------------------ training
@@ -224,7 +231,8 @@ def test_features_learn_the_scans_by_heart(scans):
         loss.backward()
         optimiser.step()
         history.append(figures)
-    assert history[-1]["told"] < 0.5 * history[0]["told"] and history[-1]["label"] < history[0]["label"]
+    assert history[-1]["told"] < 0.5 * history[0]["told"]
+    assert history[-1]["label"] < history[0]["label"]
 
 
 def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
@@ -235,7 +243,8 @@ def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
     places = Places(tmp_path / "log.jsonl", tmp_path / "c.pt", asked=iter(["", "", "pause"]).__next__)
     assert train_dense(scans[:2], scans[2:], SMALL, places=places, **settings).course.state == "paused"
     resumed = train_dense(scans[:2], scans[2:], SMALL, places=Places(tmp_path / "log.jsonl", tmp_path / "c.pt"), **settings)
-    assert resumed.course.best.to_dict() == whole.course.best.to_dict() and resumed.course.best.figure == "dice"
+    assert resumed.course.best.to_dict() == whole.course.best.to_dict()
+    assert resumed.course.best.figure == "dice"
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     made_by_another_process = train_dense(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
@@ -254,7 +263,8 @@ def test_half_the_digits_change_the_network_not_the_solver(scans, monkeypatch):
         loss, _ = training_loss(network, head, example, weights, SMALL)
         loss.backward()
         kinds.append(seen[0])
-        assert loss.dtype == torch.float32 and all(parameter.grad.dtype == torch.float32 for parameter in network.parameters())
+        assert loss.dtype == torch.float32
+        assert all(parameter.grad.dtype == torch.float32 for parameter in network.parameters())
         return torch.cat([parameter.grad.flatten() for parameter in network.parameters()]), float(loss.detach())
 
     kinds: list[tuple[torch.dtype, torch.dtype]] = []
@@ -262,13 +272,16 @@ def test_half_the_digits_change_the_network_not_the_solver(scans, monkeypatch):
     monkeypatch.setattr(precision, "_gains", lambda device: True)
     half, half_loss = learned()
     assert kinds == [(torch.float32, torch.float32), (torch.bfloat16, torch.bfloat16)]
-    assert half_loss == pytest.approx(loss, rel=0.02) and half_loss != loss
+    assert half_loss == pytest.approx(loss, rel=0.02)
+    assert half_loss != loss
     if not half.isfinite().all():
         pytest.skip("this processor's half-precision gradients are no numbers")
     assert torch.cosine_similarity(whole, half, dim=0) > 0.97
 
 
-@pytest.mark.parametrize(("kind", "capability", "half"), [("cpu", None, False), ("mps", None, False), ("cuda", (7, 5), False), ("cuda", (8, 0), True)])
+@pytest.mark.parametrize(
+    ("kind", "capability", "half"), [("cpu", None, False), ("mps", None, False), ("cuda", (7, 5), False), ("cuda", (8, 0), True)]
+)
 def test_half_the_digits_where_a_device_has_them(kind, capability, half, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert precision._gains(torch.device(kind)) is half

@@ -27,7 +27,9 @@ def register(pair, parameters=COARSE, **more):
     return register_descent(ImagePair(pair.fixed, pair.moving, alignment=aligned(pair), **more), parameters, "cpu")
 
 
-@pytest.mark.parametrize(("anatomy", "modalities", "share"), [("brain", "mr-mr", 0.45), ("abdomen", "mr-ct", 0.75), ("abdomen", "ct-ct", 0.6)])
+@pytest.mark.parametrize(
+    ("anatomy", "modalities", "share"), [("brain", "mr-mr", 0.45), ("abdomen", "mr-ct", 0.75), ("abdomen", "ct-ct", 0.6)]
+)
 def test_error_falls_on_oblique_pairs(anatomy, modalities, share):
     pair = scene(anatomy, modalities)
     spacing = 4.0 if anatomy == "brain" else 6.0
@@ -49,7 +51,9 @@ def test_symmetric_descent_is_as_good_and_undoes_itself():
 
     def round_trip(symmetric: bool) -> float:
         parameters = COARSE.replaced({"working_spacing": 4.0, "symmetric": symmetric, "initial": "none"})
-        there, back = (register_descent(ImagePair(*images), parameters, "cpu").field for images in ((pair.fixed, moving), (moving, pair.fixed)))
+        there, back = (
+            register_descent(ImagePair(*images), parameters, "cpu").field for images in ((pair.fixed, moving), (moving, pair.fixed))
+        )
         apart = back.map_points(there.map_points(points)) - points
         return float(np.linalg.norm(apart, axis=1).mean())
 
@@ -60,15 +64,21 @@ def test_energies_fall_and_iterations_lead_to_the_result():
     pair = scene("brain", "mr-mr")
     told = []
     result = register_descent(
-        ImagePair(pair.fixed, pair.moving, alignment=aligned(pair)), COARSE.replaced({"working_spacing": 4.0}), "cpu",
-        lambda share, stage: told.append((share, stage)), keep=6,
+        ImagePair(pair.fixed, pair.moving, alignment=aligned(pair)),
+        COARSE.replaced({"working_spacing": 4.0}),
+        "cpu",
+        lambda share, stage: told.append((share, stage)),
+        keep=6,
     )
     assert [entry["iteration"] for entry in result.energies] == list(range(len(result.energies)))
     for spacing in {entry["spacing_mm"] for entry in result.energies}:
         level = [entry["energy"] for entry in result.energies if entry["spacing_mm"] == spacing]
-        assert min(level) < level[0] < 1.0 and len(level) > 3
+        assert min(level) < level[0] < 1.0
+        assert len(level) > 3
     numbers = [number for number, _ in result.iterations]
-    assert numbers[0] == 0 and numbers == sorted(set(numbers)) and len(numbers) == 6
+    assert numbers[0] == 0
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == 6
     first, last = result.iterations[0][1], result.iterations[-1][1]
     body = ImageGrid.of(pair.fixed).index_to_physical(np.argwhere(pair.body)[::50, ::-1])
     affine = np.array([aligned(pair).transform.TransformPoint(point) for point in body.tolist()])
@@ -77,7 +87,9 @@ def test_energies_fall_and_iterations_lead_to_the_result():
     errors = [pair.error(field.resampled(pair.grid).vectors) for _, field in result.iterations]
     assert errors[-1] < 0.6 * errors[0]
     shares = [share for share, _ in told]
-    assert shares == sorted(shares) and shares[-1] == 1.0 and any("descent" in stage for _, stage in told)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert any("descent" in stage for _, stage in told)
 
 
 def test_masks_say_where_to_look():
@@ -129,19 +141,24 @@ def test_plan_halves_and_keeps_to_its_cap():
     grid = scene("abdomen", "mr-ct").grid
     parameters = DescentParameters(working_spacing=5.5)
     spacings = [level.spacing[0] for level in make_plan(grid, parameters)]
-    assert spacings[-1] == pytest.approx(5.5, rel=1e-6) and all(a == pytest.approx(2 * b, rel=0.1) for a, b in zip(spacings, spacings[1:]))
+    assert spacings[-1] == pytest.approx(5.5, rel=1e-6)
+    assert all(a == pytest.approx(2 * b, rel=0.1) for a, b in zip(spacings, spacings[1:]))
     capped = make_plan(grid, parameters.replaced({"working_voxels": 0.02}))
     assert capped[-1].voxels <= 20_000
     assert finest_spacing(grid, 0.25, 200.0) == pytest.approx(min(grid.spacing))
     assert [steps_at(level, parameters.replaced({"iterations": 27})) for level in range(3)] == [27, 18, 12]
-    needed = [estimate_memory(grid, grid, make_plan(grid, changed), changed, 12) for changed in (parameters, parameters.replaced({"symmetric": True}))]
+    needed = [
+        estimate_memory(grid, grid, make_plan(grid, changed), changed, 12)
+        for changed in (parameters, parameters.replaced({"symmetric": True}))
+    ]
     assert needed[0] <= needed[1]
 
 
 def test_presets_are_valid_and_wrong_names_find_the_nearest():
     assert len({preset.name for preset in DESCENT_PRESETS}) == len(DESCENT_PRESETS)
     for preset in DESCENT_PRESETS:
-        assert descent_preset(preset.name) is preset and preset.help
+        assert descent_preset(preset.name) is preset
+        assert preset.help
     with pytest.raises(ParameterError, match="quik") as caught:
         descent_preset("quik")
     assert "did you mean quick?" in caught.value.line()
@@ -158,7 +175,8 @@ def test_modalities_choose_the_stems(tmp_path, monkeypatch):
     pair = scene("abdomen", "mr-ct")
     parameters = COARSE.replaced({"features": str(path), "levels": 1, "iterations": 2, "working_spacing": 9.0})
     result = register(pair, parameters)
-    assert asked == ["mr", "ct"] and result.features == "own"
+    assert asked == ["mr", "ct"]
+    assert result.features == "own"
     asked.clear()
     register(pair, parameters.replaced({"fixed_modality": "other", "moving_modality": "mr"}))
     assert asked == ["other", "mr"]

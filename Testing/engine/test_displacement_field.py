@@ -66,7 +66,8 @@ def test_warp_agrees_with_simpleitk(fixed, moving, seed):
         warped = field.warp_image(scene, name, default)
         assert warped.GetPixelID() == scene.GetPixelID()
         np.testing.assert_array_equal(array(warped), expected)
-        assert warped.GetOrigin() == fixed.origin and warped.GetDirection() == fixed.direction
+        assert warped.GetOrigin() == fixed.origin
+        assert warped.GetDirection() == fixed.direction
 
 
 @quick
@@ -181,7 +182,8 @@ def test_zeros_is_the_identity():
     field = DisplacementField.zeros(FIXED)
     points = random_points(FIXED, 0)
     np.testing.assert_array_equal(field.map_points(points), points)
-    assert field.grid == FIXED and field.vectors.dtype == np.float32
+    assert field.grid == FIXED
+    assert field.vectors.dtype == np.float32
 
 
 def test_resampling_is_linear_inside_and_nearest_beyond():
@@ -190,7 +192,8 @@ def test_resampling_is_linear_inside_and_nearest_beyond():
     points = voxel_points(MOVING).reshape(-1, 3)
     values = np.moveaxis(resampled.vectors, 0, -1).reshape(-1, 3)
     within = inside(FIXED, points)
-    assert 0.2 < within.mean() < 0.9 and resampled.grid.same_as(MOVING, 1e-9)
+    assert 0.2 < within.mean() < 0.9
+    assert resampled.grid.same_as(MOVING, 1e-9)
     np.testing.assert_allclose(values[within], field.at(points[within]), atol=1e-4)
     nearest = np.clip(np.floor(FIXED.physical_to_index(points) + 0.5), 0, np.array(FIXED.size) - 1).astype(int)
     expected = np.moveaxis(field.vectors, 0, -1)[nearest[:, 2], nearest[:, 1], nearest[:, 0]]

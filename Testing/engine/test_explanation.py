@@ -103,7 +103,8 @@ def test_a_right_translation_is_no_surprise(stage):
     under = explained(tuple(SHIFT))
     for point in inner_points():
         found = under.at(point, stage)
-        assert np.allclose(found.likeliest, 0.0) and found.at_result == found.peak
+        assert np.allclose(found.likeliest, 0.0)
+        assert found.at_result == found.peak
         assert np.linalg.norm(found.expected) < 0.5 * found.grid.spacing[0]
         assert found.bits < 0.6 * found.most_bits
 
@@ -122,12 +123,14 @@ def test_entropy_is_low_where_a_match_is_unique_and_high_where_nothing_is_seen()
     found = explained(tuple(SHIFT), True)
     points = inner_points(40, 0.15)
     seen, flat = points[points[:, 0] < 0.0], points[points[:, 0] > 58.0]
-    assert len(seen) > 2 and len(flat) > 2
+    assert len(seen) > 2
+    assert len(flat) > 2
     for stage in ("search 2", "fine"):
         sure = np.array([found.at(point, stage).bits for point in seen])
         unsure = np.array([found.at(point, stage).bits for point in flat])
         most = found.stage(stage).describe()["most_bits"]
-        assert sure.max() < 0.5 * most and unsure.min() > 0.85 * most
+        assert sure.max() < 0.5 * most
+        assert unsure.min() > 0.85 * most
 
 
 def test_a_point_outside_is_refused():
@@ -199,7 +202,8 @@ def test_maps_do_not_depend_on_slabs(monkeypatch):
     whole = explained(tuple(SHIFT)).maps("fine")
     monkeypatch.setattr("deepreg_engine.methods.explanation._SLAB_VALUES", 1)
     parts = explained(tuple(SHIFT)).maps("fine")
-    assert np.abs(whole[0] - parts[0]).max() < 1e-3 and np.abs(whole[1] - parts[1]).max() < 1e-2
+    assert np.abs(whole[0] - parts[0]).max() < 1e-3
+    assert np.abs(whole[1] - parts[1]).max() < 1e-2
     assert whole[2].same_as(parts[2])
     # Under the right translation the displacement that is expected is small wherever both images are seen.
     assert np.median(whole[1]) < 2.0
@@ -215,7 +219,8 @@ def test_colours_are_alike_where_images_are(method):
     else:
         parameters = DescentParameters(working_spacing=4.0, initial="none")
         fixed, moving, grid = ImageExplanation(pair(), translation(SHIFT), parameters, "cpu").feature_colours()
-    assert fixed.shape == moving.shape == (3, *grid.shape) and fixed.dtype == np.uint8
+    assert fixed.shape == moving.shape == (3, *grid.shape)
+    assert fixed.dtype == np.uint8
     inside = tuple(slice(5, -5) for _ in range(3))
     apart = np.abs(fixed[(slice(None), *inside)].astype(float) - moving[(slice(None), *inside)])
     unlike = np.abs(fixed[(slice(None), *inside)].astype(float) - fixed[:, 6:-4, 7:-3, 2:-8])
@@ -244,8 +249,10 @@ def test_partners_are_found_and_missed_where_they_are_missing(solver):
     found = explain_points(fixed, moving, fixed + SHIFT, parameters, sigma=1.0, device="cpu")
     others = np.arange(len(fixed)) != lost
     assert (found.candidates[others, 0] == partner[others]).all()
-    assert (found.probability.sum(1) < 1.0 + 1e-6).all() and (np.diff(found.probability, axis=1) <= 0).all()
-    assert found.confidence[others].mean() > 0.9 and found.confidence[lost] < 0.05
+    assert (found.probability.sum(1) < 1.0 + 1e-6).all()
+    assert (np.diff(found.probability, axis=1) <= 0).all()
+    assert found.confidence[others].mean() > 0.9
+    assert found.confidence[lost] < 0.05
     assert found.nearest(fixed[lost] + (0.1, 0.0, -0.1)) == lost
 
 
@@ -285,7 +292,9 @@ def request(files, method="dense", **more):
 
 def test_a_pair_is_opened_once(files, tmp_path):
     first = job.open_explanation(request(files))
-    assert not first["warm"] and [stage["name"] for stage in first["stages"]] == list(STAGES) and first["stage"] == "search 2"
+    assert not first["warm"]
+    assert [stage["name"] for stage in first["stages"]] == list(STAGES)
+    assert first["stage"] == "search 2"
     again = {name: str(tmp_path / f"again_{name}.{'tfm' if name == 'transform' else 'nrrd'}") for name in files}
     for name, path in files.items():
         (tmp_path / again[name].split("/")[-1]).write_bytes(open(path, "rb").read())
@@ -302,7 +311,9 @@ def test_a_pair_is_opened_once(files, tmp_path):
     maps = {name: str(tmp_path / f"{name}.nrrd") for name in ("bits", "offset")}
     told = job.answer({"what": "entropy", "state": first["state"], **maps})
     values = sitk.GetArrayFromImage(sitk.ReadImage(maps["bits"]))
-    assert told["mean_bits"] == pytest.approx(values.mean(), abs=1e-3) and 0 <= values.min() and values.max() <= told["most_bits"] + 1e-4
+    assert told["mean_bits"] == pytest.approx(values.mean(), abs=1e-3)
+    assert values.min() >= 0
+    assert values.max() <= told["most_bits"] + 1e-4
 
     colours = {name: str(tmp_path / f"{name}_colours.nrrd") for name in ("fixed", "moving")}
     assert job.answer({"what": "features", "state": first["state"], **colours})["features"] == "mind"
@@ -340,7 +351,8 @@ def test_points_are_answered_from_files(tmp_path):
     asked = job.ExplanationRequest("points", str(tmp_path / "transform.nrrd"), **names, parameters={"features": "none"})
     try:
         told = job.open_explanation(asked)
-        assert told["outside"] == int((~grid.contains(fixed)).sum()) and told["fixed"] == 60
+        assert told["outside"] == int((~grid.contains(fixed)).sum())
+        assert told["fixed"] == 60
         found = job.answer({"what": "confidences", "state": told["state"], "output": str(tmp_path / "c.csv")})
         with open(tmp_path / "c.csv", newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
@@ -349,8 +361,10 @@ def test_points_are_answered_from_files(tmp_path):
         own = job.answer({"what": "partners", "state": told["state"], "point": place, "output": output})
         with open(tmp_path / "p.csv", newline="", encoding="utf-8") as stream:
             best = next(csv.DictReader(stream))
-        assert own["number"] == 5 and [float(best[axis]) for axis in "xyz"] == pytest.approx(moving[partner[5]].tolist(), abs=1e-5)
-        assert float(best["probability"]) > 0.5 and own["confidence"] > 0.9
+        assert own["number"] == 5
+        assert [float(best[axis]) for axis in "xyz"] == pytest.approx(moving[partner[5]].tolist(), abs=1e-5)
+        assert float(best["probability"]) > 0.5
+        assert own["confidence"] > 0.9
         with pytest.raises(InputError, match="no probabilities"):
             job.answer({"what": "probabilities", "state": told["state"], "point": [0, 0, 0], "output": str(tmp_path / "q.nrrd")})
     finally:
@@ -360,7 +374,8 @@ def test_points_are_answered_from_files(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"what": "reasons"}, "there is no question 'reasons'"), ({"what": "partners", "state": "x", "points": []}, "no argument 'points'"),
+        ({"what": "reasons"}, "there is no question 'reasons'"),
+        ({"what": "partners", "state": "x", "points": []}, "no argument 'points'"),
         ({"what": "partners", "state": "x"}, "argument point is missing"),
         ({"what": "entropy", "state": "x", "bits": "b", "progress": 1}, "no argument 'progress'"),
     ],

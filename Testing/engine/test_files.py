@@ -41,7 +41,8 @@ def text(words):
     ],
 )
 def test_suffix(name, expected):
-    assert suffix(name) == expected and suffix(Path(name)) == expected
+    assert suffix(name) == expected
+    assert suffix(Path(name)) == expected
 
 
 # ------------------------------------------------------------------------------------------------------ all or nothing
@@ -52,7 +53,8 @@ def test_a_group_appears_at_its_end(tmp_path):
     with FileGroup() as files:
         files.add(tmp_path / "a.txt", text("one"))
         files.add(tmp_path / "sub" / "b.nii.gz", text("two"))
-        assert not (tmp_path / "a.txt").exists() and not (tmp_path / "sub" / "b.nii.gz").exists()
+        assert not (tmp_path / "a.txt").exists()
+        assert not (tmp_path / "sub" / "b.nii.gz").exists()
     assert content(tmp_path) == {"a.txt": "one", "sub/b.nii.gz": "two"}
 
 
@@ -60,7 +62,9 @@ def test_the_writer_gets_a_name_with_the_same_ending_in_the_same_folder(tmp_path
     seen = []
     with FileGroup() as files:
         files.add(tmp_path / "a.nii.gz", lambda name: (seen.append(Path(name)), text("one")(name)))
-    assert seen[0].parent == tmp_path and suffix(seen[0]) == ".nii.gz" and seen[0].name != "a.nii.gz"
+    assert seen[0].parent == tmp_path
+    assert suffix(seen[0]) == ".nii.gz"
+    assert seen[0].name != "a.nii.gz"
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), MemoryError()])
@@ -86,8 +90,11 @@ def test_a_writer_that_fails_halfway_leaves_nothing(tmp_path, error):
         files.add(tmp_path / "b.txt", half)
     assert content(tmp_path) == {"b.txt": "before"}
     line = caught.value.line()
-    assert str(tmp_path / "b.txt") in line and "\n" not in line and caught.value.advice
-    assert ("the disk is full" in line) == isinstance(error, OSError) and ("ITK said no" in line) == isinstance(error, RuntimeError)
+    assert str(tmp_path / "b.txt") in line
+    assert "\n" not in line
+    assert caught.value.advice
+    assert ("the disk is full" in line) == isinstance(error, OSError)
+    assert ("ITK said no" in line) == isinstance(error, RuntimeError)
 
 
 def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
@@ -105,7 +112,8 @@ def test_existing_files_are_replaced_in_full(tmp_path):
         files.add(tmp_path / "c.txt", text("three"))
     assert content(tmp_path) == {"a.txt": "one", "b.txt": "two", "c.txt": "three"}
     write_text(tmp_path / "a.txt", "four, ünïcode")
-    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "four, ünïcode" and len(content(tmp_path)) == 3
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "four, ünïcode"
+    assert len(content(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("refused", ["a.txt", "b.txt", "c.txt"])
@@ -198,7 +206,8 @@ def test_a_missing_folder_and_a_path_that_is_a_folder(tmp_path):
     for check in (check_writable, lambda path: write_text(path, "x")):
         with pytest.raises(OutputError, match="does not exist") as caught:
             check(tmp_path / "no" / "a.txt")
-        assert str(tmp_path / "no") in caught.value.message and caught.value.advice
+        assert str(tmp_path / "no") in caught.value.message
+        assert caught.value.advice
         with pytest.raises(OutputError, match="is a folder"):
             check(tmp_path)
     (tmp_path / "a.txt").write_text("a file")

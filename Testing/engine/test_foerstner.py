@@ -35,7 +35,8 @@ def test_blobs_are_found_to_a_fraction_of_a_voxel(shift, device):
     found, values = keypoints(blobs(centres).to(device), None, 1.4, 4, 3)
     found = found.cpu().numpy()[np.argsort(found.cpu().numpy()[:, 2])]
     np.testing.assert_allclose(found, centres[np.argsort(centres[:, 2])], atol=0.15)
-    assert (values.diff() <= 0).all() and float(values.min()) > 0
+    assert (values.diff() <= 0).all()
+    assert float(values.min()) > 0
 
 
 def test_the_branch_of_a_tube_is_more_distinct_than_the_tube():
@@ -53,8 +54,11 @@ def test_a_corner_beats_an_edge_and_an_edge_a_face():
     volume = torch.zeros(30, 30, 30)
     volume[10:, 10:, 10:] = 1.0
     response = distinctiveness(volume)
-    corner, edge, face = (float(response[a - 2 : a + 2, b - 2 : b + 2, c - 2 : c + 2].max()) for a, b, c in ((10, 10, 10), (10, 10, 20), (10, 20, 20)))
-    assert corner > 100.0 * edge and edge >= face
+    corner, edge, face = (
+        float(response[a - 2 : a + 2, b - 2 : b + 2, c - 2 : c + 2].max()) for a, b, c in ((10, 10, 10), (10, 10, 20), (10, 20, 20))
+    )
+    assert corner > 100.0 * edge
+    assert edge >= face
 
 
 def test_the_formula():
@@ -101,7 +105,9 @@ def test_only_inside_the_mask_and_apart():
     assert len(keypoints(volume, torch.zeros(30, 30, 30), 1.4, 4, 7)[0]) == 0
 
 
-@pytest.mark.parametrize("volume", [torch.zeros(20, 20, 20), torch.full((20, 20, 20), -1000.0), torch.zeros(3, 3, 3), torch.zeros(1, 20, 20)])
+@pytest.mark.parametrize(
+    "volume", [torch.zeros(20, 20, 20), torch.full((20, 20, 20), -1000.0), torch.zeros(3, 3, 3), torch.zeros(1, 20, 20)]
+)
 def test_nothing_in_an_empty_volume(volume):
     assert len(keypoints(volume, None, 1.4, 4, 10)[0]) == 0
 

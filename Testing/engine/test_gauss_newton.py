@@ -216,7 +216,9 @@ def test_what_has_no_partner_does_not_pull():
     moving[:, 3:6, 4:8, 5:9] += 25.0  # something that is in one image only
     errors = []
     for robustness in (0.0, 0.3):
-        update, _ = gauss_newton_step(linear(), moving, torch.zeros(3, *SHAPE), 2, 3.0, inside(), robustness=robustness, iterations=50, longest=100.0)
+        update, _ = gauss_newton_step(
+            linear(), moving, torch.zeros(3, *SHAPE), 2, 3.0, inside(), robustness=robustness, iterations=50, longest=100.0
+        )
         errors.append(float((update - constant(shift)).abs().max()))
     assert errors[0] > 1.0
     assert errors[1] < 0.25 * errors[0]

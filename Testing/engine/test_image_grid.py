@@ -67,7 +67,8 @@ def test_the_border_is_half_open_as_in_itk():
 def test_resampled_keeps_axes_and_centre_and_reaches_as_far(grid, tenths):
     spacing = tuple(t / 10 for t in tenths)
     new = grid.resampled(spacing)
-    assert new.direction == grid.direction and new.spacing == spacing
+    assert new.direction == grid.direction
+    assert new.spacing == spacing
     np.testing.assert_allclose(new.centre, grid.centre, atol=1e-9)
     old_reach, reach = (np.array(g.spacing) * (np.array(g.size) - 1) for g in (grid, new))
     assert (reach >= old_reach - 1e-5 * np.array(spacing)).all()
@@ -101,9 +102,11 @@ def test_around_covers_the_box_centred():
     lower, upper = np.array([-3.2, 10.0, 7.7]), np.array([9.1, 31.0, 7.7])
     grid = ImageGrid.around(lower, upper, 2.0)
     corners = grid.corners()
-    assert (corners.min(axis=0) <= lower + 1e-9).all() and (corners.max(axis=0) >= upper - 1e-9).all()
+    assert (corners.min(axis=0) <= lower + 1e-9).all()
+    assert (corners.max(axis=0) >= upper - 1e-9).all()
     np.testing.assert_allclose(grid.centre, (lower + upper) / 2)
-    assert grid.spacing == (2.0, 2.0, 2.0) and min(grid.size) == 2
+    assert grid.spacing == (2.0, 2.0, 2.0)
+    assert min(grid.size) == 2
 
 
 @pytest.mark.parametrize("grid", [FIXED, MOVING, MIRRORED])
@@ -113,8 +116,10 @@ def test_image_round_trip(grid):
         image = grid.to_image(values, vector)
         expected = image_on(grid, values, vector)
         assert image.GetNumberOfComponentsPerPixel() == (3 if vector else 1)
-        assert image.GetOrigin() == expected.GetOrigin() and image.GetDirection() == expected.GetDirection()
-        assert image.GetSpacing() == expected.GetSpacing() and image.GetSize() == grid.size
+        assert image.GetOrigin() == expected.GetOrigin()
+        assert image.GetDirection() == expected.GetDirection()
+        assert image.GetSpacing() == expected.GetSpacing()
+        assert image.GetSize() == grid.size
         np.testing.assert_array_equal(sitk.GetArrayFromImage(image), values)
         assert ImageGrid.of(image) == grid
 
@@ -125,7 +130,8 @@ def test_to_image_refuses_another_shape():
 
 
 def test_measures():
-    assert FIXED.shape == (9, 11, 14) and FIXED.voxels == 9 * 11 * 14
+    assert FIXED.shape == (9, 11, 14)
+    assert FIXED.voxels == 9 * 11 * 14
     np.testing.assert_allclose(FIXED.extent, [14 * 1.3, 11 * 2.1, 9 * 3.2])
     assert FIXED.describe() == "14 x 11 x 9 voxels of 1.3 x 2.1 x 3.2 mm"
     assert ImageGrid(**FIXED.to_dict()) == FIXED
@@ -133,10 +139,13 @@ def test_measures():
 
 def test_same_as_counts_in_voxels():
     moved = ImageGrid(FIXED.size, FIXED.spacing, tuple(np.array(FIXED.origin) + FIXED.axes[:, 0] * 1.3 * 0.01), FIXED.direction)
-    assert moved.same_as(FIXED, 0.011) and not moved.same_as(FIXED, 0.009)
-    assert not FIXED.same_as(MOVING) and not FIXED.same_as(FIXED.padded(1))
+    assert moved.same_as(FIXED, 0.011)
+    assert not moved.same_as(FIXED, 0.009)
+    assert not FIXED.same_as(MOVING)
+    assert not FIXED.same_as(FIXED.padded(1))
     turned = make_grid(FIXED.size, FIXED.spacing, (21, -14, 34), FIXED.centre)
-    assert not turned.same_as(FIXED) and FIXED.same_as(FIXED)
+    assert not turned.same_as(FIXED)
+    assert FIXED.same_as(FIXED)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,10 @@ def test_images_that_cannot_be_registered(tmp_path, name, image, message):
     with pytest.raises(InputError, match=message) as caught:
         read_image(path, "moving image")
     line = caught.value.line()
-    assert "\n" not in line and str(path) in line and "moving image" in line and caught.value.advice
+    assert "\n" not in line
+    assert str(path) in line
+    assert "moving image" in line
+    assert caught.value.advice
 
 
 @pytest.mark.parametrize("name", ["image.nii.gz", "image.nii"])
@@ -200,7 +203,9 @@ def test_missing_and_unreadable_files(tmp_path):
         with pytest.raises(InputError, match=message) as caught:
             read_image(tmp_path / name, "fixed image")
         line = caught.value.line()
-        assert "\n" not in line and str(tmp_path / name) in line and "fixed image" in line
+        assert "\n" not in line
+        assert str(tmp_path / name) in line
+        assert "fixed image" in line
 
 
 def test_an_image_in_memory_is_checked_alike():
@@ -220,14 +225,18 @@ def box_mask(grid, start=(2, 3, 2), size=(4, 4, 4), value=1):
 
 def test_a_mask_is_0_and_1(tmp_path):
     mask, note = read_mask(saved(tmp_path, box_mask(FIXED, value=-7)), FIXED)
-    assert note == "" and mask.GetPixelID() == sitk.sitkUInt8
+    assert note == ""
+    assert mask.GetPixelID() == sitk.sitkUInt8
     np.testing.assert_array_equal(array(mask), array(box_mask(FIXED)))
 
 
 def test_a_mask_on_another_grid_is_resampled_with_a_note(tmp_path):
     drawn = box_mask(MOVING, (3, 4, 2), (7, 8, 9))
     mask, note = read_mask(saved(tmp_path, drawn), FIXED, "lung mask")
-    assert ImageGrid.of(mask).same_as(FIXED) and "lung mask" in note and MOVING.describe() in note and "resampled" in note
+    assert ImageGrid.of(mask).same_as(FIXED)
+    assert "lung mask" in note
+    assert MOVING.describe() in note
+    assert "resampled" in note
     expected = array(sitk.Resample(drawn, smooth_image(FIXED, 0), sitk.Transform(), sitk.sitkNearestNeighbor))
     assert 0 < expected.sum() < expected.size
     np.testing.assert_array_equal(array(mask), expected)
@@ -258,7 +267,8 @@ def test_labels_that_are_no_whole_numbers(tmp_path, value):
     path = saved(tmp_path, labels, "labels.nrrd")
     with pytest.raises(InputError, match="not whole numbers") as caught:
         read_labels(path, "fixed labels")
-    assert str(path) in caught.value.message and "fixed labels" in caught.value.message
+    assert str(path) in caught.value.message
+    assert "fixed labels" in caught.value.message
 
 
 def test_labels_are_no_colour_picture(tmp_path):
@@ -292,12 +302,14 @@ def test_warped_integers_are_rounded_and_held_to_their_range(name, pixel):
     transform = itk_transform(Waves.draw(5, amplitude=5.0).on(FIXED).vectors, FIXED)
     exact = array(sitk.Resample(sitk.Cast(moving, sitk.sitkFloat32), smooth_image(FIXED, 0), transform, interpolator, 0.0))
     drawn = warp_intensities(moving, FIXED, transform, name)
-    assert drawn.GetPixelID() == pixel and ImageGrid.of(drawn).same_as(FIXED, 1e-9)
+    assert drawn.GetPixelID() == pixel
+    assert ImageGrid.of(drawn).same_as(FIXED, 1e-9)
     if pixel == sitk.sitkFloat32:
         np.testing.assert_allclose(array(drawn), exact, atol=1e-3)
         return
     if name == "cubic":
-        assert exact.min() < -1 and exact.max() > 256
+        assert exact.min() < -1
+        assert exact.max() > 256
     low, high = (0, 255) if pixel == sitk.sitkUInt8 else (0, 65535) if pixel == sitk.sitkUInt16 else (-32768, 32767)
     assert np.abs(array(drawn) - np.clip(exact, low, high)).max() <= 0.5 + 1e-3
 
@@ -315,7 +327,8 @@ def test_what_a_warped_image_does_not_cover_is_its_background():
     drawn = array(warp_intensities(image_on(MOVING, values), FIXED, None, "nearest"))
     covered = inside(MOVING, voxel_points(FIXED).reshape(-1, 3)).reshape(FIXED.shape)
     assert 0.1 < covered.mean() < 0.9
-    assert (drawn[~covered] == -1024).all() and (drawn[covered] == 40).mean() > 0.95
+    assert (drawn[~covered] == -1024).all()
+    assert (drawn[covered] == 40).mean() > 0.95
 
 
 @pytest.mark.parametrize(

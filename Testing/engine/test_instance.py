@@ -52,7 +52,10 @@ def test_smoothness_keeps_neighbours_together():
     """Some control points belong elsewhere than those around them."""
     target, still = constant((0.0, 0.0, 0.0)), constant((0.0, 0.0, 0.0))
     target[0, 2:5, 2:6, 3:6] = 2.0
-    steps = [float(maximise_probability(peaked(target, width=1.0), still, smoothness)[0].diff(dim=2).abs().max()) for smoothness in (0.0, 1.0, 10.0)]
+    steps = [
+        float(maximise_probability(peaked(target, width=1.0), still, smoothness)[0].diff(dim=2).abs().max())
+        for smoothness in (0.0, 1.0, 10.0)
+    ]
     assert steps[0] > 0.6
     assert steps[0] > steps[1] > 2.0 * steps[2]
 

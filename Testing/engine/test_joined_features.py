@@ -35,9 +35,12 @@ def test_each_part_counts_alike_and_both_sides_are_told_in_the_same_units(joined
     grid = ImageGrid.of(image).resampled(6.0)
     data = LevelData(image, image, grid, sitk.Transform(3, sitk.sitkIdentity), 15.0, None, None, joined, torch.device("cpu"))
     fixed = data.fixed_features()
-    assert joined.name == "own+mind" and joined.channels == fixed.shape[0] == 16 and not joined.follows_warp
+    assert joined.name == "own+mind"
+    assert joined.channels == fixed.shape[0] == 16
+    assert not joined.follows_warp
     variances = fixed.flatten(1).var(1)
-    assert float(variances[:12].sum()) == pytest.approx(1.0, rel=1e-3) and float(variances[12:].sum()) == pytest.approx(1.0, rel=1e-3)
+    assert float(variances[:12].sum()) == pytest.approx(1.0, rel=1e-3)
+    assert float(variances[12:].sum()) == pytest.approx(1.0, rel=1e-3)
     moving, known, _ = data.warped(torch.zeros(3, *grid.shape))
     inside = (slice(None), *(slice(3, -3),) * 3)
     assert bool((known[inside[1:]] > 0.99).all())
@@ -52,7 +55,9 @@ def test_each_part_counts_alike_and_both_sides_are_told_in_the_same_units(joined
 
 def test_names_are_joined_with_a_plus():
     extractor = load_extractor(QUICK.replaced({"features": "mind + intensity", "mind_dilation": 3}))
-    assert extractor.name == "mind+intensity" and extractor.channels == 13 and extractor.follows_warp
+    assert extractor.name == "mind+intensity"
+    assert extractor.channels == 13
+    assert extractor.follows_warp
     volume = torch.rand(9, 8, 7)
     expected = torch.cat([part / part.flatten(1).var(1).sum().sqrt() for part in (Mind(1, 3)(volume, 2.0), Intensity()(volume, 2.0))])
     assert torch.allclose(extractor(volume, 2.0), expected, rtol=1e-4, atol=1e-6)
@@ -65,7 +70,8 @@ def test_they_register(changes):
     pair = scene("abdomen")
     data = DenseInput(pair.fixed, pair.moving)
     result = register_dense(data, dataclasses.replace(QUICK, **changes), "cpu")
-    assert pair.error(result.field.vectors) < 0.5 * pair.affine_error() and result.features == changes["features"]
+    assert pair.error(result.field.vectors) < 0.5 * pair.affine_error()
+    assert result.features == changes["features"]
 
 
 @pytest.mark.parametrize("method", ["dense", "descent"])
@@ -77,8 +83,20 @@ def test_joined_features_from_files_to_files(method, tmp_path):
 
     write_pair(make_pair("abdomen", 1, detail=0.25), tmp_path / "pair")
     images = {side: next((tmp_path / "pair").glob(f"{side}.*")) for side in ("fixed", "moving")}
-    command = ["register", method, "--fixed", images["fixed"], "--moving", images["moving"], "--preset", "quick",
-               "--transform", tmp_path / "t.nrrd", "--warped", tmp_path / "w.nrrd"]
+    command = [
+        "register",
+        method,
+        "--fixed",
+        images["fixed"],
+        "--moving",
+        images["moving"],
+        "--preset",
+        "quick",
+        "--transform",
+        tmp_path / "t.nrrd",
+        "--warped",
+        tmp_path / "w.nrrd",
+    ]
     succeed(*command, "--features", "mind+intensity")
     assert read_image(tmp_path / "w.nrrd", "warped").GetSize() == read_image(images["fixed"], "fixed").GetSize()
     check_refusal(call(*command, "--features", "mnd+intensity"), "did you mean mind?")

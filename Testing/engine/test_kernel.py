@@ -128,16 +128,23 @@ def test_field_equals_the_map_at_the_voxels(block, monkeypatch, device):
     whole = three_terms(torch.tensor(GRID.centre))
     places = torch.from_numpy(GRID.points().reshape(-1, 3))
     expected = (whole(places) - places).T.reshape(3, *GRID.shape).numpy()
-    on = SmoothMap(whole.matrix.to(device), whole.offset.to(device), tuple(Term(t.kernel, t.centres.to(device), t.coefficients.to(device)) for t in whole.terms))
+    on = SmoothMap(
+        whole.matrix.to(device),
+        whole.offset.to(device),
+        tuple(Term(t.kernel, t.centres.to(device), t.coefficients.to(device)) for t in whole.terms),
+    )
     found = on.displacements(GRID)
-    assert found.dtype == np.float32 and found.shape == (3, *GRID.shape)
+    assert found.dtype == np.float32
+    assert found.shape == (3, *GRID.shape)
     assert np.abs(expected).max() > 5.0
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_few_gaussians_and_thin_grids():
     grid = make_grid((7, 1, 3), (2.0, 2.0, 9.0), (5, 5, 5), centre=(0.0, 0.0, 0.0))
-    whole = SmoothMap(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), (Term(Kernel((2.0,)), cloud(1, size=1.0), cloud(1, 1)),))
+    whole = SmoothMap(
+        torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), (Term(Kernel((2.0,)), cloud(1, size=1.0), cloud(1, 1)),)
+    )
     places = torch.from_numpy(grid.points().reshape(-1, 3))
     np.testing.assert_allclose(whole.displacements(grid), (whole(places) - places).T.reshape(3, *grid.shape).numpy(), atol=1e-4)
 
@@ -152,4 +159,6 @@ def test_gradients_of_the_fit():
     points = cloud(6, size=20.0)
     factor = factorise(Kernel((8.0,)), points)
     weights, values = (0.5 + cloud(6, 1, 1.0)[:, 0]).requires_grad_(), cloud(6, 2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda w, v: weighted_fit(Factor(factor.columns, factor.pivots), w, w[:, None] * v, 0.3), (weights, values))
+    assert torch.autograd.gradcheck(
+        lambda w, v: weighted_fit(Factor(factor.columns, factor.pivots), w, w[:, None] * v, 0.3), (weights, values)
+    )

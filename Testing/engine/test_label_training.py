@@ -47,9 +47,11 @@ def test_windows_cover_an_axis_and_end_inside(size, window):
     starts = window_starts(size, window)
     seen = np.zeros(size, int)
     for start in starts:
-        assert 0 <= start and (start + window <= size or start == 0)
+        assert start >= 0
+        assert start + window <= size or start == 0
         seen[start : start + window] += 1
-    assert seen.min() >= 1 and starts == sorted(set(starts))
+    assert seen.min() >= 1
+    assert starts == sorted(set(starts))
     assert all(later - sooner <= window * 2 / 3 for sooner, later in zip(starts, starts[1:]))
 
 
@@ -66,7 +68,8 @@ def test_overlapping_windows_say_what_one_look_says(size):
     image = torch.randn(size)
     found = Pointwise(2, 4).probabilities(image, 16)
     expected = torch.softmax(torch.stack([image, -image, 2.0 * image]), dim=0)
-    assert found.shape == (3, *size) and torch.allclose(found.float(), expected, atol=1e-3)
+    assert found.shape == (3, *size)
+    assert torch.allclose(found.float(), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(19, 26, 33), (1, 2, 3), (16, 16, 16)])
@@ -78,7 +81,8 @@ def test_any_size_is_seen_and_probabilities_sum_to_one(size):
     with torch.no_grad():
         direct = torch.softmax(network(image[None, None])[0], dim=0)
     assert found.shape == direct.shape == (6, *size)
-    assert torch.allclose(found, direct, atol=1e-3) and torch.allclose(found.sum(0), torch.ones(size), atol=3e-3)
+    assert torch.allclose(found, direct, atol=1e-3)
+    assert torch.allclose(found.sum(0), torch.ones(size), atol=3e-3)
 
 
 def test_weights_are_told_from_others():
@@ -86,7 +90,8 @@ def test_weights_are_told_from_others():
     network = LabelNet(3, 4).eval()
     again = LabelNet.from_state(network.state_dict())
     image = torch.randn(1, 1, 16, 17, 18)
-    assert torch.equal(again(image), network(image)) and again.channels == 4
+    assert torch.equal(again(image), network(image))
+    assert again.channels == 4
     with pytest.raises(InputError, match="label network"):
         LabelNet.from_state({"stem.weight": torch.zeros(3)})
 
@@ -123,12 +128,15 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
         grid = ImageGrid.of(fixed).resampled(spacing)
         data = LevelData(fixed, moving, grid, transform, 20.0, None, None, features, torch.device("cpu"))
         for number in range(3):  # SimpleITK draws what the network said onto the level's grid
-            image = resample(own.to_image((said[number] * network.importance[number]).numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
+            image = resample(
+                own.to_image((said[number] * network.importance[number]).numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear"
+            )
             inside = resample(own.to_image(np.ones(own.shape, np.float32)), grid, sitk.Transform(3, sitk.sitkIdentity), "linear")
             known = sitk.GetArrayFromImage(inside) > 0.5
             np.testing.assert_allclose(data.fixed_features()[number].numpy()[known], sitk.GetArrayFromImage(image)[known], atol=2e-3)
         warped, known, _ = data.warped(torch.zeros(3, *grid.shape))
-        assert warped.shape == (3, *grid.shape) and bool((known > 0.5).any())
+        assert warped.shape == (3, *grid.shape)
+        assert bool((known > 0.5).any())
     assert network.asked == 2  # the fixed image and the moving one
 
 
@@ -167,7 +175,9 @@ def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkey
         x = torch.arange(image.shape[2], device=image.device).expand(image.shape)
         return torch.where(bright, (3 - (last - x) // 10).clamp(0, 3), 0)
 
-    parameters = DenseParameters(capture_range=60.0, control_spacing=8.0, refinement_iterations=0, initial="none", search_smoothness=30.0, truncation=1.0)
+    parameters = DenseParameters(
+        capture_range=60.0, control_spacing=8.0, refinement_iterations=0, initial="none", search_smoothness=30.0, truncation=1.0
+    )
     dice = {}
     for name, extractor in (("mind", None), ("named", Named(by_place))):
         if extractor is not None:
@@ -175,14 +185,17 @@ def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkey
         result = method.register_dense(method.DenseInput(fixed, moving), parameters)
         moved = resample(moving_labels, fixed_grid, result.field.to_transform(), "nearest")
         dice[name] = np.nanmean([overlap.dice for overlap in label_overlap(fixed_labels, moved)])
-    assert dice["named"] > 0.75 and dice["mind"] < 0.3
+    assert dice["named"] > 0.75
+    assert dice["mind"] < 0.3
 
 
 def test_the_refinement_sees_edges_beside_names():
     mind, names = Mind(), LabelFeatures(LabelNet(2, 4), "own", 4.0, 16, "ct")
     joined = for_refinement(names, mind)
-    assert joined.name == "mind+own" and joined.channels == mind.channels + 3
-    assert for_refinement(mind, Mind()) is mind and for_refinement(joined, mind) is joined
+    assert joined.name == "mind+own"
+    assert joined.channels == mind.channels + 3
+    assert for_refinement(mind, Mind()) is mind
+    assert for_refinement(joined, mind) is joined
 
 
 # ------------------------------------------------------------------------------------------------------------ examples
@@ -194,11 +207,13 @@ def test_examples_are_repeatable_and_their_labels_lie_on_their_structures(scans)
     likeness = []
     for number in range(8):
         one, same = (LabelExamples(marked, options, 5)[number] for _ in range(2))
-        assert torch.equal(one.image, same.image) and torch.equal(one.labels, same.labels)
+        assert torch.equal(one.image, same.image)
+        assert torch.equal(one.labels, same.labels)
         assert one.image.shape == one.labels.shape == (24, 24, 24)
         if len(one.labels.unique()) > 1:
             likeness.append(float(torch.corrcoef(torch.stack([one.image.flatten(), one.labels.float().flatten()]))[0, 1]))
-    assert len(likeness) > 4 and np.mean(likeness) > 0.9
+    assert len(likeness) > 4
+    assert np.mean(likeness) > 0.9
     other = LabelExamples(marked, options, 6)[0]
     assert not torch.equal(other.image, LabelExamples(marked, options, 5)[0].image)
 
@@ -250,7 +265,8 @@ def test_a_validation_is_the_dice_of_what_is_said():
     said[3] = 2  # of one, a quarter is taken for the other
     examples = type("Same", (), {"__getitem__": lambda self, number: LabelExample(said.float(), labels)})()
     found = validate(Told(2, 4), examples, torch.ones(3), torch.device("cpu"))
-    assert found["dice"] == pytest.approx((2 * 3 / 7 + 2 * 2 / 5) / 2) and found["loss"] > 0
+    assert found["dice"] == pytest.approx((2 * 3 / 7 + 2 * 2 / 5) / 2)
+    assert found["loss"] > 0
 
 
 # ------------------------------------------------------------------------------------------------------------ training
@@ -274,7 +290,8 @@ def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
     places = Places(tmp_path / "log.jsonl", tmp_path / "c.pt", asked=iter(["", "", "pause"]).__next__)
     assert train_labels(scans[:2], scans[2:], SMALL, places=places, **settings).course.state == "paused"
     resumed = train_labels(scans[:2], scans[2:], SMALL, places=Places(tmp_path / "log.jsonl", tmp_path / "c.pt"), **settings)
-    assert resumed.course.best.to_dict() == whole.course.best.to_dict() and resumed.course.best.figure == "dice"
+    assert resumed.course.best.to_dict() == whole.course.best.to_dict()
+    assert resumed.course.best.figure == "dice"
     assert torch.equal(whole.network.importance, class_weights(scans[:2], 3).clamp(max=3.0))
     made_by_another_process = train_labels(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
     for name, value in whole.network.state_dict().items():
@@ -288,7 +305,8 @@ def test_what_does_not_fit_is_refused(scans):
     empty = [type(one)(**{**vars(one), "labels": torch.zeros_like(one.labels)}) for one in scans]
     with pytest.raises(InputError, match="none of the labels"):
         train_labels(empty, [], SMALL, 3)
-    assert DenseTraining().voxel_size() == 3.0 and DenseTraining(network="context").voxel_size() == 1.5
+    assert DenseTraining().voxel_size() == 3.0
+    assert DenseTraining(network="context").voxel_size() == 1.5
     with pytest.raises(ParameterError, match="too fine"):
         DenseTraining(spacing=0.05).voxel_size()
 
@@ -312,6 +330,13 @@ def test_the_ceiling_of_a_mismatch_suits_the_features(names, asked, given, tmp_p
             super().__init__(data, field, search, padding, truncation, **more)
 
     monkeypatch.setattr(dense, "SearchCosts", Costs)
-    parameters = DenseParameters(features=names.replace("own", str(path)), initial="none", search_stages=1, capture_range=4.0, truncation=asked, refinement_iterations=0)
+    parameters = DenseParameters(
+        features=names.replace("own", str(path)),
+        initial="none",
+        search_stages=1,
+        capture_range=4.0,
+        truncation=asked,
+        refinement_iterations=0,
+    )
     dense.register_dense(dense.DenseInput(image, image), parameters, "cpu")
     assert seen == [given]

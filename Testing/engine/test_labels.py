@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
+import plain
 import pytest
 import torch
 
-import plain
 from deepreg_engine.solvers.labels import (
     as_rows,
     entropy,
@@ -68,7 +68,9 @@ def test_equals_the_plain_formulas():
     expected = plain.probabilities(cost.permute(0, 1, 5, 2, 3, 4), 4.0)
     probability = probabilities(cost, 4.0)
     torch.testing.assert_close(probability.permute(0, 1, 5, 2, 3, 4), expected)
-    torch.testing.assert_close(expected_displacement(probability).permute(1, 2, 3, 0), plain.expected_displacement(expected), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        expected_displacement(probability).permute(1, 2, 3, 0), plain.expected_displacement(expected), atol=1e-6, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("label", [(0, 0, 0), (2, -1, 1), (-2, 2, -2)])

@@ -7,7 +7,21 @@ import pytest
 import SimpleITK as sitk
 import torch
 from registering import FIXED_TURNS, MOVING_TURNS, noisy, scene
-from scenes import FIXED, MIRRORED, MOVING, Waves, blank, image_on, inside, itk_map, itk_transform, make_grid, rotation, smooth_image, voxel_points
+from scenes import (
+    FIXED,
+    MIRRORED,
+    MOVING,
+    Waves,
+    blank,
+    image_on,
+    inside,
+    itk_map,
+    itk_transform,
+    make_grid,
+    rotation,
+    smooth_image,
+    voxel_points,
+)
 from scipy import ndimage
 
 from deepreg_engine.features.extractors import Mind
@@ -44,7 +58,8 @@ def test_an_image_is_drawn_where_it_lies_and_its_faces_go_on(name, source, grid)
     seen = covered(source, grid, transform).numpy().ravel() > 0
     # Within a hundredth of a voxel of the border rounding may decide.
     apart = np.abs(np.abs(index - (np.array(source.size) - 1) / 2) - np.array(source.size) / 2).min(axis=1) > 0.01
-    assert (seen == inside(source, there))[apart].all() and 0.02 < seen.mean() < 0.98
+    assert (seen == inside(source, there))[apart].all()
+    assert 0.02 < seen.mean() < 0.98
 
 
 def level(fixed, moving, spacing=4.0, alignment=None):
@@ -94,7 +109,8 @@ def test_the_better_guess_is_computed_only_where_it_can_differ(monkeypatch, seed
     for box in boxes:
         count[box] += 1
     near = ndimage.binary_dilation(marked.numpy(), np.ones((7, 7, 7)))
-    assert count.max() == 1 and (count.numpy()[near] == 1).all()
+    assert count.max() == 1
+    assert (count.numpy()[near] == 1).all()
     assert 0.3 < count.mean() < 0.5 + near.mean()
     parts = data.fitted(field)[0]
     monkeypatch.setattr("deepreg_engine.methods.level._boxes_around", lambda marked, reach: [tuple(slice(0, n) for n in marked.shape)])
@@ -121,9 +137,12 @@ def test_a_moving_image_that_ends_within_the_patient_is_not_pulled_over_what_it_
     index = ImageGrid.of(slab).physical_to_index(truth.reshape(-1, 3))
     shown = np.all((index >= 0) & (index <= np.array(slab.GetSize()) - 1), axis=1).reshape(pair.body.shape) & pair.body
     beyond = pair.body & ~shown
-    assert shown.sum() > 3000 and beyond.sum() > 3000
+    assert shown.sum() > 3000
+    assert beyond.sum() > 3000
     shift = pair.truth[:, shown].mean(axis=1)
-    result = register_dense(DenseInput(pair.fixed, slab, alignment=Alignment(sitk.TranslationTransform(3, shift.tolist()), "file")), QUICK, "cpu")
+    result = register_dense(
+        DenseInput(pair.fixed, slab, alignment=Alignment(sitk.TranslationTransform(3, shift.tolist()), "file")), QUICK, "cpu"
+    )
     before, after = pair.distances(np.reshape(shift, (3, 1, 1, 1))), pair.distances(result.field.vectors)
     assert after[shown].mean() < 0.3 * before[shown].mean()
     assert after[beyond].mean() < before[beyond].mean()

@@ -41,7 +41,9 @@ def test_a_patch_is_found_where_it_is(shift):
     fixed = volume[tuple(slice(20 - half, 21 + half) for _ in range(3))]
     moving = volume[tuple(slice(20 - s - half - search, 21 - s + half + search) for s in shift)]
     found = match_patch(fixed, -3.0 * moving)  # inverted: the descriptor does not mind
-    assert np.round(found.offset).tolist() == list(shift) and found.confidence > 0.6 and not found.at_border
+    assert np.round(found.offset).tolist() == list(shift)
+    assert found.confidence > 0.6
+    assert not found.at_border
 
 
 def test_a_point_is_found_after_a_turn_and_a_shift():
@@ -49,7 +51,8 @@ def test_a_point_is_found_after_a_turn_and_a_shift():
     linear = TURN @ np.diag([1.05, 0.95, 1.0])
     truth = linear @ point + shift
     found = match_point(image(), image(linear=linear, shift=shift, scale=-2.0), point, truth + (4.3, -3.2, 2.6), linear, 1.0, 10.0)
-    assert np.linalg.norm(found.position - truth) < 0.3 and found.confidence > 0.2
+    assert np.linalg.norm(found.position - truth) < 0.3
+    assert found.confidence > 0.2
     assert found.shift == pytest.approx(np.linalg.norm((4.3, -3.2, 2.6)), abs=0.3)
 
 
@@ -58,7 +61,8 @@ def test_where_nothing_can_be_told_the_prediction_stands_without_confidence():
         return np.full(len(points), 3.0), np.ones(len(points), dtype=bool)
 
     found = match_point(flat, flat, np.zeros(3), np.array([1.0, 2.0, 3.0]), np.eye(3), 1.0, 8.0)
-    assert found.confidence == 0.0 and found.shift < 1e-6
+    assert found.confidence == 0.0
+    assert found.shift < 1e-6
 
     def edge(points):  # a plane: the place along it is unknown
         return np.tanh(points[:, 0]), np.ones(len(points), dtype=bool)
@@ -83,7 +87,8 @@ def test_the_descriptor_is_that_of_the_torch_version():
 def test_values_between_voxels():
     volume = np.arange(4 * 5 * 6, dtype=float).reshape(4, 5, 6)
     values, inside = trilinear(volume, np.array([[1.5, 2.25, 0.5], [0.0, 0.0, 0.0], [5.4, 4.0, 3.0], [-2.0, 0.0, 0.0]]))
-    assert np.allclose(values, [1.5 + 6 * 2.25 + 30 * 0.5, 0.0, 119.0, 0.0]) and inside.tolist() == [True, True, True, False]
+    assert np.allclose(values, [1.5 + 6 * 2.25 + 30 * 0.5, 0.0, 119.0, 0.0])
+    assert inside.tolist() == [True, True, True, False]
 
 
 def test_no_torch_is_loaded():
@@ -97,4 +102,5 @@ def test_outliers_by_median_and_deviation():
     median = np.median(distances)
     assert outlier_limit(distances) == pytest.approx(median + 3 * 1.4826 * np.median(np.abs(distances - median)), abs=1e-5)
     assert (distances > outlier_limit(distances)).sum() == 1
-    assert outlier_limit(distances[:2]) == float("inf") and not (np.full(5, 2.0) > outlier_limit(np.full(5, 2.0))).any()
+    assert outlier_limit(distances[:2]) == float("inf")
+    assert not (np.full(5, 2.0) > outlier_limit(np.full(5, 2.0))).any()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import plain
 import pytest
 import torch
 
-import plain
 from deepreg_engine.solvers import mean_field as module
 from deepreg_engine.solvers.mean_field import PUBLISHED_WEIGHTS, mean_field, min_convolution, regularise, smoothing_matrix
 

@@ -54,8 +54,11 @@ def test_landmark_summary_in_closed_form():
     errors = LandmarkErrors(vectors)
     summary = errors.summary()
     assert sorted(errors.distances.round(9)) == list(range(1, 102))
-    assert summary["count"] == 101 and summary["mean"] == pytest.approx(51) and summary["median"] == pytest.approx(51)
-    assert summary["percentile95"] == pytest.approx(96) and summary["max"] == pytest.approx(101)
+    assert summary["count"] == 101
+    assert summary["mean"] == pytest.approx(51)
+    assert summary["median"] == pytest.approx(51)
+    assert summary["percentile95"] == pytest.approx(96)
+    assert summary["max"] == pytest.approx(101)
     assert summary["sd"] == pytest.approx(np.sqrt((101**2 - 1) / 12 * 101 / 100))  # the sample's, of consecutive numbers
     for axis in range(3):
         assert summary["mean_absolute_per_axis"]["xyz"[axis]] == pytest.approx(np.abs(vectors[:, axis]).mean())
@@ -92,11 +95,13 @@ def test_landmarks_outside_the_field_are_counted_and_stay():
     for transform in (field, field.to_transform(), sitk.CompositeTransform([field.to_transform()])):
         report = landmark_report(transform, points, PointSet(moving + [0.0, 3.0, 4.0]))
         assert report["outside_field"] == (~within).sum()
-        assert report["after"]["mean"] == pytest.approx(5.0, abs=1e-4) and report["after"]["sd"] == pytest.approx(0.0, abs=1e-4)
+        assert report["after"]["mean"] == pytest.approx(5.0, abs=1e-4)
+        assert report["after"]["sd"] == pytest.approx(0.0, abs=1e-4)
         before = np.linalg.norm(moving + [0.0, 3.0, 4.0] - fixed, axis=1)
         assert report["before"]["mean"] == pytest.approx(before.mean())
         for n, row in enumerate(report["each"]):
-            assert row["label"] == f"p{n}" and row["after_mm"] == pytest.approx(5.0, abs=2e-4)
+            assert row["label"] == f"p{n}"
+            assert row["after_mm"] == pytest.approx(5.0, abs=2e-4)
             assert row["before_mm"] == pytest.approx(before[n], abs=1e-4)
             assert row["error_mm"] == pytest.approx([0.0, -3.0, -4.0], abs=2e-4)
             assert row["fixed"] == pytest.approx(fixed[n].tolist(), abs=1e-4)
@@ -175,7 +180,8 @@ def test_dice_of_shifted_boxes_in_closed_form(axis):
     (found,) = label_overlap(box_labels(FIXED, (2, 2, 2), (5, 4, 3)), box_labels(FIXED, moved, (5, 4, 3)))
     length = (5, 4, 3)[axis]
     assert found.dice == pytest.approx((length - 1) / length)
-    assert found.hd95 <= FIXED.spacing[axis] * (1 + 1e-5) and found.mean_surface_distance > 0
+    assert found.hd95 <= FIXED.spacing[axis] * (1 + 1e-5)
+    assert found.mean_surface_distance > 0
 
 
 def test_identical_labels_have_no_distance():
@@ -270,7 +276,8 @@ def test_the_overlap_report_before_and_after(kind):
     transform = {"affine": sitk.TranslationTransform(3, SHIFT.tolist()), "field": field, "field transform": field.to_transform()}[kind]
     report = overlap_report(transform, fixed, moving, {1: "liver", 3: "nothing"})
     assert [row["label"] for row in report["labels"]] == [1, 2]
-    assert report["labels"][0]["name"] == "liver" and "name" not in report["labels"][1]
+    assert report["labels"][0]["name"] == "liver"
+    assert "name" not in report["labels"][1]
     assert (report["only_in_fixed"], report["only_in_moving"]) == ([4], [7])
     for row in report["labels"]:
         # Before: measured again on images that SimpleITK resampled; after: as good as voxels of 2 mm allow.
@@ -278,8 +285,10 @@ def test_the_overlap_report_before_and_after(kind):
         expected = slow_overlap(sitk.GetArrayFromImage(fixed) == row["label"], drawn, WIDE.spacing)
         before, after = row["before"], row["after"]
         np.testing.assert_allclose((before["dice"], before["hd95"], before["mean_surface_distance"]), expected, atol=1e-4)
-        assert before["dice"] < 0.6 and after["dice"] > 0.85
-        assert after["hd95"] < 2.4 < before["hd95"] and after["mean_surface_distance"] < 0.8 < before["mean_surface_distance"]
+        assert before["dice"] < 0.6
+        assert after["dice"] > 0.85
+        assert after["hd95"] < 2.4 < before["hd95"]
+        assert after["mean_surface_distance"] < 0.8 < before["mean_surface_distance"]
         assert "label" not in before
     for stage in ("before", "after"):
         for key in ("dice", "hd95", "mean_surface_distance"):
@@ -302,7 +311,8 @@ def test_label_maps_without_a_common_label():
     fixed, moving = random_labels(FIXED, 0, 12), box_labels(MOVING, (2, 2, 2), (4, 4, 4), 77)
     with pytest.raises(InputError) as caught:
         overlap_report(None, fixed, moving)
-    assert "(1, 2, 3, 4, 5, 6, 7, 8, ...)" in caught.value.message and "(77)" in caught.value.message
+    assert "(1, 2, 3, 4, 5, 6, 7, 8, ...)" in caught.value.message
+    assert "(77)" in caught.value.message
     with pytest.raises(InputError, match=r"\(none\)"):
         overlap_report(None, box_labels(FIXED, (0, 0, 0), (1, 1, 1), 0), moving)
 
@@ -313,7 +323,8 @@ def test_label_maps_without_a_common_label():
 @pytest.mark.parametrize("grid", [FIXED, MIRRORED])
 def test_regularity_of_a_scaling(grid):
     found = regularity(affine_field(np.eye(3) * 0.2, grid))
-    assert found["folding_percent"] == 0.0 and found["voxels"] == grid.voxels
+    assert found["folding_percent"] == 0.0
+    assert found["voxels"] == grid.voxels
     for key in ("min_jacobian", "mean_jacobian", "max_jacobian"):
         assert found[key] == pytest.approx(1.2**3, abs=1e-3)
     assert found["sd_log_jacobian"] == pytest.approx(0.0, abs=1e-3)
@@ -322,7 +333,8 @@ def test_regularity_of_a_scaling(grid):
 def test_regularity_of_a_mirror():
     normal = np.array([0.6, -0.48, 0.64])
     found = regularity(affine_field(-2.0 * np.outer(normal, normal), FIXED))
-    assert found["folding_percent"] == 100.0 and found["sd_log_jacobian"] is None
+    assert found["folding_percent"] == 100.0
+    assert found["sd_log_jacobian"] is None
     assert found["max_jacobian"] == pytest.approx(-1.0, abs=1e-3)
 
 
@@ -344,7 +356,8 @@ def test_regularity_of_a_field_that_folds_in_one_half():
     # The middle lies between slices 5 and 6, whose central differences take a quarter from beyond it.
     per_slice = 1 + np.array([-1.4] * 5 + [0.25 * 0.5 - 0.75 * 1.4, 0.75 * 0.5 - 0.25 * 1.4] + [0.5] * 5)
     assert found["folding_percent"] == pytest.approx(100 * 5 / 12)
-    assert found["min_jacobian"] == pytest.approx(-0.4, abs=1e-4) and found["max_jacobian"] == pytest.approx(1.5, abs=1e-4)
+    assert found["min_jacobian"] == pytest.approx(-0.4, abs=1e-4)
+    assert found["max_jacobian"] == pytest.approx(1.5, abs=1e-4)
     assert found["mean_jacobian"] == pytest.approx(per_slice.mean(), abs=1e-4)
     assert found["sd_log_jacobian"] == pytest.approx(np.log(per_slice[per_slice > 0]).std(), abs=1e-4)
     # A mask of the sound half.
@@ -352,7 +365,8 @@ def test_regularity_of_a_field_that_folds_in_one_half():
     values[7:] = 3
     masked = regularity(field, image_on(grid, values))
     assert (masked["folding_percent"], masked["voxels"]) == (0.0, 5 * 42)
-    assert masked["min_jacobian"] == pytest.approx(1.5, abs=1e-4) and masked["sd_log_jacobian"] == pytest.approx(0, abs=1e-4)
+    assert masked["min_jacobian"] == pytest.approx(1.5, abs=1e-4)
+    assert masked["sd_log_jacobian"] == pytest.approx(0, abs=1e-4)
 
 
 def test_masks_that_do_not_fit():
@@ -419,8 +433,11 @@ def test_json_round_trip():
         np.uint8(4): Part("Ångström \n", np.arange(3)),
     }
     text = to_json(report)
-    assert text.endswith("}\n") and "Ångström" in text and '\n  "third"' in text
-    assert "NaN" not in text and "Infinity" not in text
+    assert text.endswith("}\n")
+    assert "Ångström" in text
+    assert '\n  "third"' in text
+    assert "NaN" not in text
+    assert "Infinity" not in text
     assert json.loads(text) == {
         "float32": 0.1,
         "third": 0.3333333,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import plain
 import pytest
 import torch
 
-import plain
 from deepreg_engine.features import mind
 from deepreg_engine.features.extractors import Intensity, Mind
 from deepreg_engine.features.mind import CHANNELS, NEIGHBOURS, PAIRS, mind_ssc

@@ -30,7 +30,8 @@ def written(folder, array, name="a.nii.gz", vector=False):
 def test_whole_files_are_whole(tmp_path, name, dtype):
     path = written(tmp_path, noise(dtype), name)
     path = path.rename(tmp_path / name.upper())
-    assert not ends_too_early(path) and count_not_finite(path) == 0
+    assert not ends_too_early(path)
+    assert count_not_finite(path) == 0
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -74,7 +75,8 @@ def test_vectors_too(tmp_path):
     array = np.random.default_rng(0).normal(size=(*SHAPE, 3)).astype(np.float32)
     array[2, 3, 4, 1] = np.nan
     path = written(tmp_path, array, vector=True)
-    assert count_not_finite(path) == 1 and not ends_too_early(path)
+    assert count_not_finite(path) == 1
+    assert not ends_too_early(path)
     path = written(tmp_path, array, "a.nii", vector=True)
     path.write_bytes(path.read_bytes()[:-4])
     assert ends_too_early(path)
@@ -113,7 +115,8 @@ def test_other_kinds_of_header(tmp_path, convert):
     content = convert(written(tmp_path, array, "a.nii").read_bytes())
     for name, packed in (("b.nii", content), ("b.nii.gz", gzip.compress(content))):
         (tmp_path / name).write_bytes(packed)
-        assert count_not_finite(tmp_path / name) == 1 and not ends_too_early(tmp_path / name)
+        assert count_not_finite(tmp_path / name) == 1
+        assert not ends_too_early(tmp_path / name)
     (tmp_path / "b.nii").write_bytes(content[:-1])
     assert ends_too_early(tmp_path / "b.nii")
 
@@ -122,7 +125,9 @@ def test_other_kinds_of_header(tmp_path, convert):
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd"])
 def test_what_is_no_nifti_is_not_judged(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    assert not ends_too_early(tmp_path / name) and count_not_finite(tmp_path / name) == 0
-    assert not ends_too_early(tmp_path / "missing.nii") and count_not_finite(tmp_path / "missing.nii") == 0
+    assert not ends_too_early(tmp_path / name)
+    assert count_not_finite(tmp_path / name) == 0
+    assert not ends_too_early(tmp_path / "missing.nii")
+    assert count_not_finite(tmp_path / "missing.nii") == 0
     (tmp_path / "folder.nii").mkdir()
     assert not ends_too_early(tmp_path / "folder.nii")

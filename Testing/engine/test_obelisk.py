@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import plain
 import pytest
 import torch
 import torch.nn.functional as F
 
-import plain
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.extractors import ObeliskFeatures
 from deepreg_engine.features.obelisk import Obelisk
@@ -30,7 +30,9 @@ def network(seed=0, **sizes):
     return made
 
 
-@pytest.mark.parametrize("sizes", [{"channels": 3}, {"channels": 4, "pairs": 5, "hidden": 6}, {"channels": 2, "pairs": 6, "hidden": 8, "groups": 4}])
+@pytest.mark.parametrize(
+    "sizes", [{"channels": 3}, {"channels": 4, "pairs": 5, "hidden": 6}, {"channels": 2, "pairs": 6, "hidden": 8, "groups": 4}]
+)
 def test_equals_the_formula(sizes):
     made = network(**sizes)
     image = torch.randn(2, 1, 19, 26, 33)

@@ -28,7 +28,9 @@ def picture(folder, fixed, moving, field, alignment=IDENTITY, title="one to the 
         add_overview(files, str(path), fixed, moving, field, alignment, title)
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    assert image.dtype == np.uint8 and 300 < image.shape[0] < 2000 and 1000 < image.shape[1] < 2000
+    assert image.dtype == np.uint8
+    assert 300 < image.shape[0] < 2000
+    assert 1000 < image.shape[1] < 2000
     return image[..., :3].astype(int)
 
 

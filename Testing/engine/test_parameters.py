@@ -136,9 +136,11 @@ def test_out_of_range(name, value):
 )
 def test_only_parameters_that_count_with_a_network_are_used(options, counts, does_not):
     used = options.used()
-    assert set(counts.split()) <= set(used) and not set(does_not.split()) & set(used)
+    assert set(counts.split()) <= set(used)
+    assert not set(does_not.split()) & set(used)
     assert used == {name: value for name, value in options.to_dict().items() if name in used}
-    assert len(used) + len(does_not.split()) <= len(options.to_dict()) and {"steps", "seed"} <= set(used)
+    assert len(used) + len(does_not.split()) <= len(options.to_dict())
+    assert {"steps", "seed"} <= set(used)
 
 
 def test_choices():
@@ -171,7 +173,10 @@ def test_settings_are_parsed():
 
 
 @settings(deadline=None, derandomize=True)
-@given(name=st.sampled_from([d.name for d in DESCRIPTIONS]), value=st.one_of(st.text(max_size=20), st.floats(), st.integers(), st.none(), st.booleans()))
+@given(
+    name=st.sampled_from([d.name for d in DESCRIPTIONS]),
+    value=st.one_of(st.text(max_size=20), st.floats(), st.integers(), st.none(), st.booleans()),
+)
 def test_any_value_is_taken_or_refused_in_words(name, value):
     """Whatever is typed: a value of the right type within its range, or a ParameterError."""
     description = next(d for d in DESCRIPTIONS if d.name == name)

@@ -115,10 +115,7 @@ def test_the_truth_is_better_than_its_neighbours():
     [
         ("abdomen", ("liver", "spleen", "left kidney", "right kidney", "stomach", "aorta", "vertebrae", "left psoas")),
         ("thorax", ("left lung", "right lung", "heart", "liver", "aorta")),
-        (
-            "brain",
-            ("cerebellum", "brainstem", "left white matter", "right cerebral cortex", "left lateral ventricle", "left thalamus"),
-        ),
+        ("brain", ("cerebellum", "brainstem", "left white matter", "right cerebral cortex", "left lateral ventricle", "left thalamus")),
     ],
 )
 def test_moving_labels_warped_by_the_truth_are_the_fixed_labels(anatomy, organs):
@@ -128,13 +125,7 @@ def test_moving_labels_warped_by_the_truth_are_the_fixed_labels(anatomy, organs)
     moved = warped(pair, pair.moving_labels, truth_transform(pair), sitk.sitkNearestNeighbor)
     unmoved = warped(pair, pair.moving_labels, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor)
     # A label is cut at voxel centres twice: sheets and tubes a few voxels thick lose more of it than solid organs.
-    thin = {
-        "vertebrae": 0.86,
-        "aorta": 0.86,
-        "left white matter": 0.87,
-        "right cerebral cortex": 0.79,
-        "left lateral ventricle": 0.87,
-    }
+    thin = {"vertebrae": 0.86, "aorta": 0.86, "left white matter": 0.87, "right cerebral cortex": 0.79, "left lateral ventricle": 0.87}
     for organ in organs:
         there = (fixed == number(pair, organ)) & inside
         overlap = dice(there, (moved == number(pair, organ)) & inside)
@@ -188,7 +179,8 @@ def test_landmarks_are_many_spread_named_and_inside_both_scans(anatomy):
     pair = pair_of(anatomy)
     fixed, moving = pair.fixed_landmarks, pair.moving_landmarks
     assert 20 <= len(fixed) <= 60
-    assert fixed.labels == moving.labels and len(set(fixed.labels)) == len(fixed)
+    assert fixed.labels == moving.labels
+    assert len(set(fixed.labels)) == len(fixed)
     assert not any(label.isdigit() for label in fixed.labels)
     assert ImageGrid.of(pair.fixed).contains(fixed.positions).all()
     assert ImageGrid.of(pair.moving).contains(moving.positions).all()
@@ -276,8 +268,10 @@ def test_grids_are_oblique_anisotropic_and_unequal(anatomy):
     pair = pair_of(anatomy)
     fixed, moving = ImageGrid.of(pair.fixed), ImageGrid.of(pair.moving)
     angles = np.degrees(np.arccos(np.clip(np.abs(fixed.axes).max(axis=0), -1, 1)))
-    assert np.all(angles > 1.5) and np.all(angles < 25)
-    assert max(fixed.spacing) > 1.01 * min(fixed.spacing) and max(moving.spacing) > 1.01 * min(moving.spacing)
+    assert np.all(angles > 1.5)
+    assert np.all(angles < 25)
+    assert max(fixed.spacing) > 1.01 * min(fixed.spacing)
+    assert max(moving.spacing) > 1.01 * min(moving.spacing)
     assert all(f != m for f, m in zip(fixed.size, moving.size, strict=True))
     assert not np.allclose(fixed.spacing, moving.spacing)
     for labels, grid in ((pair.fixed_labels, fixed), (pair.moving_labels, moving), (pair.fixed_mask, fixed)):
@@ -293,29 +287,23 @@ def test_every_anatomy_in_every_modality_pair(anatomy, modality_pair):
         (pair.fixed, pair.moving), (pair.fixed_labels, pair.moving_labels), modality_pair.split("-"), strict=True
     ):
         values, names = array(image), array(labels)
-        assert values.dtype == np.int16 and names.dtype == np.uint8
+        assert values.dtype == np.int16
+        assert names.dtype == np.uint8
         assert set(np.unique(names)) == {0, *pair.label_names}
         if modality == "ct":
-            assert -1024 <= values.min() < -950 and 400 < values.max() <= 3071
+            assert -1024 <= values.min() < -950
+            assert 400 < values.max() <= 3071
         else:
-            assert values.min() >= 0 and values.max() > 300
+            assert values.min() >= 0
+            assert values.max() > 300
 
 
 @pytest.mark.parametrize(
     ("anatomy", "expected"),
     [
-        (
-            "abdomen",
-            {"liver": (70, 160), "spleen": (70, 170), "gallbladder": (-15, 50), "aorta": (100, 230), "left psoas": (35, 80)},
-        ),
-        (
-            "thorax",
-            {"left lung": (-920, -780), "heart": (60, 210), "vertebrae": (150, 700), "trachea and bronchi": (-1000, -500)},
-        ),
-        (
-            "brain",
-            {"left white matter": (20, 36), "left thalamus": (28, 43), "left lateral ventricle": (0, 22), "skull": (350, 1300)},
-        ),
+        ("abdomen", {"liver": (70, 160), "spleen": (70, 170), "gallbladder": (-15, 50), "aorta": (100, 230), "left psoas": (35, 80)}),
+        ("thorax", {"left lung": (-920, -780), "heart": (60, 210), "vertebrae": (150, 700), "trachea and bronchi": (-1000, -500)}),
+        ("brain", {"left white matter": (20, 36), "left thalamus": (28, 43), "left lateral ventricle": (0, 22), "skull": (350, 1300)}),
     ],
 )
 def test_ct_numbers_are_a_patients(anatomy, expected):
@@ -377,9 +365,7 @@ def test_a_seed_makes_the_same_bytes_in_another_process(anatomy):
 def test_another_seed_is_another_patient():
     for anatomy in ANATOMIES:
         first, second = pair_of(anatomy, detail=0.3, seed=1), pair_of(anatomy, detail=0.3, seed=2)
-        counts = [
-            np.bincount(array(pair.moving_labels).ravel(), minlength=len(pair.label_names) + 1)[1:] for pair in (first, second)
-        ]
+        counts = [np.bincount(array(pair.moving_labels).ravel(), minlength=len(pair.label_names) + 1)[1:] for pair in (first, second)]
         change = np.abs(counts[0] - counts[1]) / np.maximum(counts[0], 1)
         assert np.median(change) > 0.03
         assert not np.allclose(first.deformation.shift, second.deformation.shift)
@@ -414,8 +400,11 @@ def test_a_patient_on_a_grid_of_ones_own():
 
 def test_two_patients_have_landmarks_but_no_truth():
     pair = make_pair("brain", 4, detail=0.3, patients=2)
-    assert pair.truth is None and pair.deformation is None and pair.truth_statistics() is None
-    assert len(pair.fixed_landmarks) >= 20 and pair.fixed_landmarks.labels == pair.moving_landmarks.labels
+    assert pair.truth is None
+    assert pair.deformation is None
+    assert pair.truth_statistics() is None
+    assert len(pair.fixed_landmarks) >= 20
+    assert pair.fixed_landmarks.labels == pair.moving_landmarks.labels
     one = make_pair("brain", 4, detail=0.3)
     assert np.array_equal(array(one.moving), array(pair.moving))
     assert not np.array_equal(array(one.fixed_labels), array(pair.fixed_labels))
@@ -541,7 +530,8 @@ def test_distances_are_distances():
     normal = axes @ (axes.T @ surface / np.array((40, 25, 15))[:, None] ** 2)
     normal /= np.linalg.norm(normal, axis=0)
     np.testing.assert_allclose(egg.distance((surface + 0.5 * normal).astype(np.float32)), 0.5, atol=0.05)
-    assert np.all(surface.T >= egg.lower - 1e-6) and np.all(surface.T <= egg.upper + 1e-6)
+    assert np.all(egg.lower - 1e-6 <= surface.T)
+    assert np.all(egg.upper + 1e-6 >= surface.T)
 
 
 def test_smooth_minimum_rounds_only_where_both_are_near():
@@ -550,7 +540,8 @@ def test_smooth_minimum_rounds_only_where_both_are_near():
     sharp = np.minimum(first, second)
     far = np.abs(first - second) >= 4
     np.testing.assert_array_equal(rounded[far], sharp[far])
-    assert np.all(rounded <= sharp) and (sharp - rounded).max() == pytest.approx(1.0)
+    assert np.all(rounded <= sharp)
+    assert (sharp - rounded).max() == pytest.approx(1.0)
 
 
 def test_a_warp_is_undone():
@@ -564,7 +555,8 @@ def test_noise_has_zero_mean_unit_variance_and_its_wavelength():
     line = np.zeros((3, 4000), dtype=np.float32)
     line[:] = np.random.default_rng(5).uniform(0, 160, (3, 4000))
     values = field(line)
-    assert abs(values.mean()) < 0.15 and 0.8 < values.std() < 1.2
+    assert abs(values.mean()) < 0.15
+    assert 0.8 < values.std() < 1.2
     # Half a wavelength on, a narrow band tends to the opposite sign; in 3D over all directions less than fully.
     shifted = line + np.array((10.0, 0, 0), dtype=np.float32)[:, None]
     assert np.corrcoef(values, field(shifted))[0, 1] < 0.25
@@ -577,7 +569,8 @@ def test_a_tree_reaches_its_tips_and_obeys_murrays_law():
     tree = grow(np.array([(0, 0, -10.0), (0, 0, 0)]), tips, rng, 1.0, 100.0)
     assert all(np.linalg.norm(tree.nodes - tip, axis=1).min() < 1e-9 for tip in tips)
     leaves = np.setdiff1d(np.arange(len(tree.nodes)), tree.parents)
-    assert np.all(tree.radii[leaves] == 1.0) and len(leaves) > 10
+    assert np.all(tree.radii[leaves] == 1.0)
+    assert len(leaves) > 10
     assert tree.radii[0] == pytest.approx(len(leaves) ** (1 / 3))
     for node in range(len(tree.nodes)):
         children = [child for child in range(1, len(tree.nodes)) if tree.parents[child] == node]
@@ -595,7 +588,8 @@ def test_people_of_a_population_differ_in_anatomy_and_posture(tmp_path):
     text = succeed("phantom", "abdomen", "--scans", 2, "--seed", 6, "--detail", 0.25, "--output", tmp_path / "people")
     assert "2 scans" in text
     found = find_labelled(tmp_path / "people")
-    assert found.names() == ["abdomen_0006", "abdomen_0007"] and found.scans[0].modality == "ct"
+    assert found.names() == ["abdomen_0006", "abdomen_0007"]
+    assert found.scans[0].modality == "ct"
     (one, labels), (other, _) = (read_scan(scan) for scan in found.scans)
     same = make_volunteer("abdomen", 6, detail=0.25)
     assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(same.image).astype(np.float32))
@@ -652,6 +646,7 @@ def test_settings_of_an_examination():
 
     vessel, liver, noise = seen(Setting(phase=1.0))
     native, _, _ = seen(Setting(phase=0.0))
-    assert 120 < vessel < 200 and 30 < native < 80
+    assert 120 < vessel < 200
+    assert 30 < native < 80
     assert liver - seen(Setting(phase=1.0, fatty=30.0))[1] == pytest.approx(30.0, abs=1.5)
     assert seen(Setting(phase=1.0, noise=3.0))[2] > 1.8 * noise  # the rest of the difference is the blur

@@ -61,10 +61,12 @@ def test_every_level_covers_the_image_with_cubic_voxels_along_its_axes(case):
         assert np.allclose(level.grid.direction, fixed.direction)
         other = blank(level.grid)
         index = np.array([other.TransformPhysicalPointToContinuousIndex(corner) for corner in corners])
-        assert (index > -1e-5).all() and (index < np.array(level.grid.size) - 1 + 1e-5).all()
+        assert (index > -1e-5).all()
+        assert (index < np.array(level.grid.size) - 1 + 1e-5).all()
     # Coarse to fine, each about half of the one before; the search is on the first alone.
     ratios = np.array(spacings[:-1]) / spacings[1:]
-    assert (ratios > 1.25).all() and (ratios < 2.6).all()
+    assert (ratios > 1.25).all()
+    assert (ratios < 2.6).all()
     assert [len(level.searches) for level in plan] == [parameters.search_stages] + [0] * (len(plan) - 1)
     for level in plan:
         assert level.refinements == parameters.refinement_iterations
@@ -93,13 +95,15 @@ def test_labels_reach_the_capture_range_and_control_points_cover_the_level(case)
     fixed, parameters = case
     level = make_plan(fixed, parameters)[0]
     for number, search in enumerate(level.searches):
-        assert search.control % search.step == 0 and search.ratio == search.control // search.step
+        assert search.control % search.step == 0
+        assert search.ratio == search.control // search.step
         reach = search.radius * search.step * level.spacing
         if number == 0:
             assert parameters.capture_range - 1e-6 <= reach < parameters.capture_range + search.step * level.spacing
             first = search
         else:
-            assert search.radius == LATER_RADIUS and search.step == max(1, first.step >> number)
+            assert search.radius == LATER_RADIUS
+            assert search.step == max(1, first.step >> number)
             # A later stage corrects more than a step of the stage before, which that could not resolve.
             assert search.radius * search.step > first.step
         for count, voxels in zip(control_counts(level.grid, search.control), level.grid.shape):
@@ -178,7 +182,8 @@ def test_the_advice_fits(working_spacing, share):
     with pytest.raises(NotEnoughMemoryError) as refusal:
         check_memory(fixed, moving, parameters, CHANNELS, available)
     changes = dict(re.findall(r"--set (\w+)=([\d.]+)", refusal.value.advice))
-    assert set(changes) == {"working_spacing", "control_spacing"} and refusal.value.advice.endswith("would fit")
+    assert set(changes) == {"working_spacing", "control_spacing"}
+    assert refusal.value.advice.endswith("would fit")
     smaller = parameters.replaced(changes)
     assert needed(fixed, moving, smaller) <= available
     assert check_memory(fixed, moving, smaller, CHANNELS, available) == make_plan(fixed, smaller)
@@ -189,7 +194,8 @@ def test_where_no_resolution_fits_the_advice_is_another_one(working_spacing):
     """From 15 mm on the factors soon leave the parameter's range: that too has to end in an advice."""
     with pytest.raises(NotEnoughMemoryError) as refusal:
         check_memory(ABDOMEN, THORAX, DenseParameters(working_spacing=working_spacing), CHANNELS, 1e6)
-    assert "--set" not in refusal.value.advice and "more memory" in refusal.value.advice
+    assert "--set" not in refusal.value.advice
+    assert "more memory" in refusal.value.advice
 
 
 def test_what_fits_is_the_plan():

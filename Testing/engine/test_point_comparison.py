@@ -41,8 +41,16 @@ def whole(lungs, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "patient"),
     [
-        ("case_001", "1"), ("l2r_exp001", "1"), ("case_01", "1"), ("case_010", "10"), ("p12_visit2", "12"), ("12b", "12"), ("p12a_late", "12"),
-        ("4d_lung", "4"), ("anna", "anna"), ("anna early", "anna early"),
+        ("case_001", "1"),
+        ("l2r_exp001", "1"),
+        ("case_01", "1"),
+        ("case_010", "10"),
+        ("p12_visit2", "12"),
+        ("12b", "12"),
+        ("p12a_late", "12"),
+        ("4d_lung", "4"),
+        ("anna", "anna"),
+        ("anna early", "anna early"),
     ],
 )
 def test_the_first_number_of_a_name_is_the_patient(name, patient):
@@ -56,7 +64,8 @@ def test_all_pairs_of_a_patient_are_held_out_and_none_is_learned_from(whole):
     assert [row["pair"] for row in done["rows"]] == [name for fold in done["folds"] for name in fold]
     for number, (held_out, learned) in enumerate(zip(done["folds"], done["folds"][::-1]), start=1):
         data = read_card(f"{asked.folder}/fold_{number}/model.safetensors").training_data
-        assert sorted(data.partition(": ")[2].split(", ")) == sorted(learned) and not set(learned) & set(held_out)
+        assert sorted(data.partition(": ")[2].split(", ")) == sorted(learned)
+        assert not set(learned) & set(held_out)
 
 
 def test_figures_are_those_of_the_files_and_the_table_has_them_all(whole, lungs):
@@ -65,16 +74,21 @@ def test_figures_are_those_of_the_files_and_the_table_has_them_all(whole, lungs)
     for row in done["rows"]:
         pair = pairs[row["pair"]]
         apart = np.linalg.norm(moved(pair.fixed) - pair.fixed, axis=1)  # the closed form
-        assert row["points"] == len(pair.fixed) and row["keypoints"] == ("partners" if pair.moving is None else "independent")
-        assert row["before"] == pytest.approx(apart.mean(), abs=1e-3) and row["before_95"] == pytest.approx(np.percentile(apart, 95), abs=1e-3)
-        assert row["aligned"] < row["before"] and row["positions"] < 0.8 * row["aligned"] and row["learned"] < row["before"]
+        assert row["points"] == len(pair.fixed)
+        assert row["keypoints"] == ("partners" if pair.moving is None else "independent")
+        assert row["before"] == pytest.approx(apart.mean(), abs=1e-3)
+        assert row["before_95"] == pytest.approx(np.percentile(apart, 95), abs=1e-3)
+        assert row["aligned"] < row["before"]
+        assert row["positions"] < 0.8 * row["aligned"]
+        assert row["learned"] < row["before"]
         assert all(row[f"{way}_95"] > row[way] > 0.3 for way in WAYS)  # an exact fit would have been told the truth
     with open(done["csv"], newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert list(table[0]) == ["pair", "keypoints", "points", *WAYS, *(f"{way}_95" for way in WAYS)]
     assert [float(row["learned_95"]) for row in table] == [row["learned_95"] for row in done["rows"]]
     summary = done["summary"]
-    assert summary["pairs"] == 5 and set(summary["keypoints"]) == {"independent", "partners"}
+    assert summary["pairs"] == 5
+    assert set(summary["keypoints"]) == {"independent", "partners"}
     for way in WAYS:
         assert summary[way] == pytest.approx(np.mean([row[way] for row in done["rows"]]), abs=1e-3)
         assert summary["keypoints"]["independent"][way] == next(row[way] for row in done["rows"] if row["pair"] == "scan_exp002")
@@ -91,7 +105,8 @@ def test_what_is_done_is_kept_and_a_pause_changes_no_figure(whole, lungs, tmp_pa
 
     again = request(lungs, tmp_path)
     first = run_cross_validation(again, pause)
-    assert first["state"] == "paused" and first["rows"] == done["rows"][:2]
+    assert first["state"] == "paused"
+    assert first["rows"] == done["rows"][:2]
     shares, stages = [], []
 
     def tell(share: float, stage: str) -> None:
@@ -99,7 +114,8 @@ def test_what_is_done_is_kept_and_a_pause_changes_no_figure(whole, lungs, tmp_pa
         stages.append(stage)
 
     assert run_cross_validation(again, tell)["rows"] == done["rows"]
-    assert "fold 2 of 2: registering scan_exp002" in stages and shares == sorted(shares)
+    assert "fold 2 of 2: registering scan_exp002" in stages
+    assert shares == sorted(shares)
     assert not any("step 1 of" in stage for stage in stages)  # it went on from its second step
 
 
@@ -109,7 +125,9 @@ def test_a_stop_registers_with_what_was_learned_so_far(lungs, tmp_path):
             (tmp_path / "control").write_text("stop")
 
     done = run_cross_validation(request(lungs, tmp_path), stop)
-    assert done["state"] == "stopped" and [row["pair"] for row in done["rows"]] == ["case_001", "case_003"] and done["csv"]
+    assert done["state"] == "stopped"
+    assert [row["pair"] for row in done["rows"]] == ["case_001", "case_003"]
+    assert done["csv"]
 
 
 # ------------------------------------------------------------------------------------------------------- what is told
@@ -118,7 +136,8 @@ def test_a_stop_registers_with_what_was_learned_so_far(lungs, tmp_path):
 def test_independent_keypoints_come_as_they_were_detected_in_another_order(lungs):
     pair = next(pair for pair in read_point_pairs([lungs], SPACING) if pair.moving is not None)
     fixed, moving = clouds(pair)
-    assert np.array_equal(fixed, pair.fixed) and not np.array_equal(moving, pair.moving)
+    assert np.array_equal(fixed, pair.fixed)
+    assert not np.array_equal(moving, pair.moving)
     assert np.array_equal(np.sort(moving, axis=0), np.sort(pair.moving, axis=0))
     blind = dataclasses.replace(pair, partners=pair.partners + 50.0, moving_partners=pair.moving_partners - 50.0)
     assert all(np.array_equal(one, two) for one, two in zip(clouds(pair), clouds(blind)))  # whatever the truth is
@@ -135,7 +154,8 @@ def test_of_partners_alone_some_are_withheld_and_none_is_exact_or_in_its_place()
     assert exact.min() > 0.0
     assert 0.65 < np.isin(cKDTree(points).query(fixed)[1], there).mean() < 0.75
     again = clouds(PointPair("case_9", points, moved(points)))
-    assert np.array_equal(again[0], fixed) and np.array_equal(again[1], moving)
+    assert np.array_equal(again[0], fixed)
+    assert np.array_equal(again[1], moving)
 
 
 @pytest.mark.parametrize("name", ["case_002", "scan_exp002"])
@@ -144,7 +164,7 @@ def test_a_false_truth_is_not_found(whole, lungs, name):
     asked, done = whole
     pair = next(pair for pair in read_point_pairs([lungs], SPACING) if pair.name == name)
     false = dataclasses.replace(pair, partners=np.random.default_rng(1).permutation(pair.partners))
-    row, = POINTS.measure(asked, name, false, f"{asked.folder}/fold_2/model.safetensors", lambda share, stage: None)
+    (row,) = POINTS.measure(asked, name, false, f"{asked.folder}/fold_2/model.safetensors", lambda share, stage: None)
     assert all(row[way] > 20.0 for way in WAYS)
     assert all(row[way] < 15.0 for row in done["rows"] if row["pair"] == name for way in ("aligned", "positions"))
 
@@ -162,9 +182,12 @@ def test_both_registrations_have_the_same_points_and_parameters_but_for_the_feat
 
     monkeypatch.setattr(method, "register_points", register)
     pair = read_point_pairs([lungs], SPACING)[0]
-    row, = POINTS.measure(asked, pair.name, pair, model, lambda share, stage: None)
-    assert row == done["rows"][0] and row["learned"] != row["positions"]
-    assert [parameters for _, _, parameters in seen] == [points_preset("lung").parameters.replaced({"features": name}) for name in ("none", model)]
+    (row,) = POINTS.measure(asked, pair.name, pair, model, lambda share, stage: None)
+    assert row == done["rows"][0]
+    assert row["learned"] != row["positions"]
+    assert [parameters for _, _, parameters in seen] == [
+        points_preset("lung").parameters.replaced({"features": name}) for name in ("none", model)
+    ]
     assert all(np.array_equal(one, two) for one, two in zip(seen[0][:2], seen[1][:2]))
     shape = dataclasses.replace(asked, preset="shape")
     POINTS.measure(shape, pair.name, pair, model, lambda share, stage: None)

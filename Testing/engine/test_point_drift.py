@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from deepreg_engine.solvers import point_drift as module
 from deepreg_engine.solvers.kernel import Kernel, SmoothMap
-from deepreg_engine.solvers.point_drift import (
-    Sums, affine_map, drift_linear, drift_smooth, expectation, feature_prior, first_variance,
-)
+from deepreg_engine.solvers.point_drift import Sums, affine_map, drift_linear, drift_smooth, expectation, feature_prior, first_variance
 
 
 def cloud(count, seed=0, size=100.0):
@@ -91,7 +89,8 @@ def test_an_outlier_belongs_to_nobody():
     target = torch.cat([moved, torch.tensor([[300.0, 0.0, 0.0]], dtype=torch.float64)])
     with torch.no_grad():
         columns = expectation(moved, target, number(4.0), 0.1).columns
-    assert float(columns[-1]) < 1e-6 and float(columns[:-1].min()) > 0.9
+    assert float(columns[-1]) < 1e-6
+    assert float(columns[:-1].min()) > 0.9
 
 
 def test_duplicates_share():
@@ -177,11 +176,15 @@ def test_the_step_may_stop_it_and_sees_sigma_fall():
         if count == 5:
             raise KeyboardInterrupt
 
-    for run in (lambda: drift_linear(cloud(20), cloud(20), step=step), lambda: drift_smooth(cloud(20), cloud(20), Kernel((30.0,)), 2.0, step=step)):
+    for run in (
+        lambda: drift_linear(cloud(20), cloud(20), step=step),
+        lambda: drift_smooth(cloud(20), cloud(20), Kernel((30.0,)), 2.0, step=step),
+    ):
         seen.clear()
         with pytest.raises(KeyboardInterrupt):
             run()
-        assert len(seen) == 5 and seen[-1] < seen[0]
+        assert len(seen) == 5
+        assert seen[-1] < seen[0]
 
 
 # ------------------------------------------------------------------------------------------------------------------- smooth
@@ -196,7 +199,9 @@ def plain_smooth(template, target, kernel, stiffness, outliers, iterations, vari
         right = torch.diag(1.0 / rows) @ probability @ target - template
         weights = torch.linalg.solve(gram + stiffness * variance * torch.diag(1.0 / rows), right)
         moved = template + gram @ weights
-        error = (columns * target.square().sum(1)).sum() - 2.0 * ((probability @ target) * moved).sum() + (rows * moved.square().sum(1)).sum()
+        error = (
+            (columns * target.square().sum(1)).sum() - 2.0 * ((probability @ target) * moved).sum() + (rows * moved.square().sum(1)).sum()
+        )
         variance = float(error / (3.0 * rows.sum()))
     return moved, variance
 

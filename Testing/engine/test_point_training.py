@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.learning.course import Places
 from deepreg_engine.learning.point_augmentation import Examples
 from deepreg_engine.learning.point_pairs import PointPair, read_point_pairs
 from deepreg_engine.learning.point_training import PointTraining, loss, train_points
-from deepreg_engine.features.point_matcher import Matcher
 
 SPACING = (1.75, 1.0, 1.25)
 FEW = PointTraining(steps=3, batch=1, neighbours=8, candidates=24, solver_share=0.5)
@@ -77,8 +77,15 @@ def test_reversed_twice_is_the_same(pairs):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.dat", b"\x00" * 50), ("a.dat", b"\x00" * 48), ("a.dat", np.full((9, 6), np.nan, "<f4").tobytes()), ("a.dat", b""),
-        ("a.csv", b"1,2,3,4,5\n" * 9), ("a.csv", b"x,y,z,a,b,c\n1,2,3,4,5,6\n"), ("a.csv", b""), ("a.csv", b"\xff\xfe\x00"), ("a.csv", b"1,2,3,4,5,6\n"),
+        ("a.dat", b"\x00" * 50),
+        ("a.dat", b"\x00" * 48),
+        ("a.dat", np.full((9, 6), np.nan, "<f4").tobytes()),
+        ("a.dat", b""),
+        ("a.csv", b"1,2,3,4,5\n" * 9),
+        ("a.csv", b"x,y,z,a,b,c\n1,2,3,4,5,6\n"),
+        ("a.csv", b""),
+        ("a.csv", b"\xff\xfe\x00"),
+        ("a.csv", b"1,2,3,4,5,6\n"),
     ],
 )
 @pytest.mark.filterwarnings("error")
@@ -118,7 +125,9 @@ def test_examples_are_finite_repeatable_and_of_both_kinds(pairs):
     for _ in range(20):
         one, two = (examples.draw() for examples in draws)
         for a, b in zip(dataclasses.astuple(one), dataclasses.astuple(two)):
-            assert torch.equal(a, b) and a.dtype == torch.float32 and torch.isfinite(a).all()
+            assert torch.equal(a, b)
+            assert a.dtype == torch.float32
+            assert torch.isfinite(a).all()
         assert one.template.shape == one.moved.shape == one.truth.shape
         sizes.add((len(one.template), len(one.target)))
     assert len(sizes) > 10
@@ -150,10 +159,13 @@ def test_same_seed_same_weights(pairs, tmp_path):
     other = train_points(pairs, dataclasses.replace(FEW, seed=1)).network
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
     assert not all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
-    assert not one.training and all(torch.isfinite(value).all() for value in one.state_dict().values())
+    assert not one.training
+    assert all(torch.isfinite(value).all() for value in one.state_dict().values())
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert log[-1]["step"] == 3 and all(np.isfinite(value) for value in log[-1].values())
-    assert lines[-1][0] == 1.0 and "error" in lines[-1][1]
+    assert log[-1]["step"] == 3
+    assert all(np.isfinite(value) for value in log[-1].values())
+    assert lines[-1][0] == 1.0
+    assert "error" in lines[-1][1]
 
 
 @pytest.mark.parametrize("solve", [False, True])
@@ -161,7 +173,8 @@ def test_losses_have_finite_gradients_and_fall_along_them(pairs, solve):
     torch.manual_seed(0)
     matcher, example = Matcher(8), Examples(pairs, torch.Generator().manual_seed(1), independent=0.0).draw()
     value, figures = loss(matcher, example, FEW, solve)
-    assert ("error" in figures) is solve and all(np.isfinite(figure) for figure in figures.values())
+    assert ("error" in figures) is solve
+    assert all(np.isfinite(figure) for figure in figures.values())
     parameters = list(matcher.parameters())
     gradients = torch.autograd.grad(value, parameters, allow_unused=True)
     assert all(torch.isfinite(gradient).all() for gradient in gradients if gradient is not None)
@@ -190,7 +203,8 @@ def test_a_paused_training_goes_on_as_if_it_had_not_been_and_keeps_the_best(pair
     assert train_points(pairs[:2], options, places=places, held_out=pairs[2:], keep_every=2).course.state == "paused"
     places = Places(tmp_path / "log.jsonl", tmp_path / "c.ckpt")
     resumed = train_points(pairs[:2], options, places=places, held_out=pairs[2:], keep_every=2)
-    assert resumed.course.state == "finished" and resumed.course.best.to_dict() == whole.course.best.to_dict()
+    assert resumed.course.state == "finished"
+    assert resumed.course.best.to_dict() == whole.course.best.to_dict()
     assert all(torch.equal(a, b) for a, b in zip(whole.network.state_dict().values(), resumed.network.state_dict().values()))
 
 

@@ -44,7 +44,8 @@ def test_points_come_back(tmp_path_factory, suffix, positions, data):
 @pytest.mark.parametrize("suffix", POINT_SUFFIXES)
 def test_names_are_numbers_where_none_are_given(tmp_path, suffix):
     points = PointSet(LPS)
-    assert points.labels == ("1", "2") and len(points) == 2
+    assert points.labels == ("1", "2")
+    assert len(points) == 2
     write_points(tmp_path / f"p{suffix}", points)
     assert read_points(tmp_path / f"p{suffix}").labels == ("1", "2")
 
@@ -52,13 +53,10 @@ def test_names_are_numbers_where_none_are_given(tmp_path, suffix):
 def test_what_is_written_is_lps_and_says_so(tmp_path):
     for suffix in POINT_SUFFIXES:
         write_points(tmp_path / f"p{suffix}", PointSet(LPS, NAMES))
-    assert (tmp_path / "p.csv").read_text().splitlines() == [
-        "x,y,z,label",
-        "12.5,-34.25,56.125,carina",
-        '-7.0625,8,-9.5,"apex, left"',
-    ]
+    assert (tmp_path / "p.csv").read_text().splitlines() == ["x,y,z,label", "12.5,-34.25,56.125,carina", '-7.0625,8,-9.5,"apex, left"']
     lines = (tmp_path / "p.fcsv").read_text().splitlines()
-    assert "# CoordinateSystem = LPS" in lines and lines[3] == "1,12.5,-34.25,56.125,0,0,0,1,1,1,0,carina,,"
+    assert "# CoordinateSystem = LPS" in lines
+    assert lines[3] == "1,12.5,-34.25,56.125,0,0,0,1,1,1,0,carina,,"
     markup = json.loads((tmp_path / "p.mrk.json").read_text())["markups"][0]
     assert (markup["type"], markup["coordinateSystem"], markup["coordinateUnits"]) == ("Fiducial", "LPS", "mm")
     assert [p["position"] for p in markup["controlPoints"]] == LPS.tolist()
@@ -213,7 +211,10 @@ def test_wrong_files_are_refused_in_one_line(tmp_path, name, text, message):
     with pytest.raises(InputError, match=message) as caught:
         read_points(path, "fixed landmarks")
     line = caught.value.line()
-    assert "\n" not in line and str(path) in line and "fixed landmarks" in line and caught.value.advice
+    assert "\n" not in line
+    assert str(path) in line
+    assert "fixed landmarks" in line
+    assert caught.value.advice
 
 
 def test_bytes_that_are_no_text(tmp_path):

@@ -63,8 +63,14 @@ def settings(**changes):
 
 @pytest.mark.parametrize(
     ("solver", "features", "limit"),
-    [("belief+drift", "lung-points", 1.0), ("belief+drift", "none", 1.0), ("belief", "lung-points", 2.0), ("belief", "none", 2.0),
-     ("drift", "lung-points", 1.5), ("drift", "none", 1.5)],
+    [
+        ("belief+drift", "lung-points", 1.0),
+        ("belief+drift", "none", 1.0),
+        ("belief", "lung-points", 2.0),
+        ("belief", "none", 2.0),
+        ("drift", "lung-points", 1.5),
+        ("drift", "none", 1.5),
+    ],
 )
 def test_every_solver_finds_a_smooth_motion(many, solver, features, limit):
     assert np.linalg.norm(many.inside - motion(many.inside), axis=1).mean() > 10.0
@@ -73,10 +79,13 @@ def test_every_solver_finds_a_smooth_motion(many, solver, features, limit):
     assert error(result, many) < limit
     known = many.partners >= 0
     assert (result.partners[known] == many.partners[known]).mean() > 0.8
-    assert result.confidence.shape == (400,) and result.confidence.min() >= 0.0 and result.confidence.max() <= 1.0 + 1e-6
+    assert result.confidence.shape == (400,)
+    assert result.confidence.min() >= 0.0
+    assert result.confidence.max() <= 1.0 + 1e-6
     assert result.confidence[known].mean() > result.confidence[~known].mean()
     assert (result.sigma is None) is (solver == "belief")
-    assert result.features == features and result.device.startswith("CPU")
+    assert result.features == features
+    assert result.device.startswith("CPU")
     np.testing.assert_allclose(result.map_points(many.fixed), result.moved, atol=1e-9)
 
 
@@ -146,7 +155,8 @@ def test_field_is_the_map(many):
 def test_thin_plates_go_through_the_moved_points(many, monkeypatch):
     result = register_points(many.fixed, many.moving, settings(interpolation="thin-plate"), "cpu")
     np.testing.assert_allclose(result.map_points(many.fixed), result.moved, atol=1e-5)
-    assert error(result, many) < 1.2 and not result.notes
+    assert error(result, many) < 1.2
+    assert not result.notes
     monkeypatch.setattr(module, "_PLATE_POINTS", 100)
     fewer = register_points(many.fixed, many.moving, settings(interpolation="thin-plate"), "cpu")
     assert any("100 of the points" in note for note in fewer.notes)
@@ -159,8 +169,11 @@ def test_progress_goes_on_to_the_end(many, solver):
     seen = []
     register_points(many.fixed, many.moving, settings(solver=solver), "cpu", lambda share, stage: seen.append((share, stage)))
     shares = [share for share, _ in seen]
-    assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
-    assert len(seen) > 10 and all(stage for _, stage in seen)
+    assert shares == sorted(shares)
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+    assert len(seen) > 10
+    assert all(stage for _, stage in seen)
 
 
 @pytest.mark.parametrize("at", [0.0, 0.1, 0.3, 0.85])

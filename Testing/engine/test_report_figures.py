@@ -63,7 +63,8 @@ def test_landmark_errors_are_those_of_simpleitk(report, scene):
         np.testing.assert_allclose([landmarks[stage][key] for key in ("mean", "median", "percentile95", "max")], expected, atol=1e-3)
     assert landmarks["outside_field"] == int((~inside(FIELD, fixed)).sum()) > 0
     histogram = report[0]["figures"]["histograms"]["landmark_error"]
-    assert histogram["after"] == np.histogram(after, histogram["edges"])[0].tolist() and sum(histogram["before"]) == len(before)
+    assert histogram["after"] == np.histogram(after, histogram["edges"])[0].tolist()
+    assert sum(histogram["before"]) == len(before)
 
 
 def test_the_deformation_is_measured_as_simpleitk_and_the_closed_form_have_it(report, scene):
@@ -78,7 +79,8 @@ def test_the_deformation_is_measured_as_simpleitk_and_the_closed_form_have_it(re
     np.testing.assert_allclose(figures["regularity"]["min_jacobian"], exact.min(), atol=0.03)
     histogram = figures["histograms"]["jacobian"]
     assert sum(histogram["counts"]) + histogram["folded"] + histogram["beyond"] == FIELD.voxels
-    assert figures["measured_on"]["own_grid"] and figures["measured_on"]["size"] == list(FIELD.size)
+    assert figures["measured_on"]["own_grid"]
+    assert figures["measured_on"]["size"] == list(FIELD.size)
 
 
 def test_overlap_is_that_of_simpleitk(report, scene):
@@ -101,7 +103,8 @@ def test_inverse_consistency_is_that_of_simpleitk(scene):
     np.testing.assert_allclose([found[key] for key in ("mean", "percentile95", "max")], expected, atol=1e-3)
     assert error.mean() > 0.01  # the guess of an inverse is none exactly
     some = inverse_consistency(scene.transform, scene.inverse, FIXED, most=2000)
-    assert 1000 < some["points"] + some["outside"] <= 2000 and some["mean"] == pytest.approx(found["mean"], rel=0.1)
+    assert 1000 < some["points"] + some["outside"] <= 2000
+    assert some["mean"] == pytest.approx(found["mean"], rel=0.1)
     far = itk_transform(np.zeros((3, 4, 5, 6), dtype=np.float32), make_grid((6, 5, 4), (1, 2, 3), (5, 6, 7), centre=(900.0, 0, 0)))
     with pytest.raises(InputError, match="no point of the fixed image"):
         inverse_consistency(scene.transform, far, FIXED)
@@ -116,7 +119,8 @@ def test_a_mask_is_where_the_deformation_counts(scene, tmp_path):
     assert content["figures"]["regularity"]["voxels"] == int(sitk.GetArrayFromImage(moved).sum()) > 0
     middle = voxel_points(FIXED)[6:14, 8:20, 10:24].reshape(-1, 3).mean(axis=0)
     assert np.linalg.norm(np.array(content["views"]["point_lps"]) - middle) < np.linalg.norm(FIXED.spacing)
-    assert content["views"]["why"] == "the middle of the mask" and content["inputs"]["with"] == ["mask"]
+    assert content["views"]["why"] == "the middle of the mask"
+    assert content["inputs"]["with"] == ["mask"]
 
 
 def test_a_linear_transform_is_measured_on_the_fixed_grid(scene, tmp_path):
@@ -129,7 +133,8 @@ def test_a_linear_transform_is_measured_on_the_fixed_grid(scene, tmp_path):
     regularity = content["figures"]["regularity"]
     expected = np.linalg.det(matrix)
     np.testing.assert_allclose([regularity[key] for key in ("min_jacobian", "mean_jacobian", "max_jacobian")], expected, atol=1e-3)
-    assert regularity["voxels"] == FIXED.voxels and content["views"]["why"] == "the middle of the tissue"
+    assert regularity["voxels"] == FIXED.voxels
+    assert content["views"]["why"] == "the middle of the tissue"
     assert "linear" in page.text
 
 
@@ -164,7 +169,8 @@ def test_json_and_page_agree(report):
                 continue
         assert set(texts) == {expected}, where
         checked += 1
-    assert checked > 5 * 14 and {f"ratings.{limit.key}" for limit in LIMITS} <= set(page.figures)
+    assert checked > 5 * 14
+    assert {f"ratings.{limit.key}" for limit in LIMITS} <= set(page.figures)
 
 
 def test_csv_and_json_agree(report):
@@ -182,11 +188,11 @@ def test_csv_and_json_agree(report):
         for name, value in figures[section].items():
             assert float(values[section, "", name, ""]["value"]) == value
     rated = {row["rating"] for row in rows} - {""}
-    assert sum(row["rating"] != "" for row in rows) == len(content["ratings"]) == 7 and rated <= {"green", "amber", "red"}
+    assert sum(row["rating"] != "" for row in rows) == len(content["ratings"]) == 7
+    assert rated <= {"green", "amber", "red"}
     median = values["landmarks", "", "median", "after"]
-    assert (
-        median["rating"] == next(entry["rating"] for entry in content["ratings"] if entry["key"] == "tre_median") and median["unit"] == "mm"
-    )
+    assert median["rating"] == next(entry["rating"] for entry in content["ratings"] if entry["key"] == "tre_median")
+    assert median["unit"] == "mm"
 
 
 # ---------------------------------------------------------------------------------------------------------- traffic lights
@@ -197,14 +203,15 @@ def test_limits_are_met_at_their_very_value():
         beyond = -1e-9 if limit.higher else 1e-9
         assert limit.rate(limit.green) == "green"
         assert limit.rate(limit.green + beyond) == ("amber" if limit.amber != limit.green else "red")
-        assert limit.rate(limit.amber) in ("green", "amber") and limit.rate(limit.amber + beyond) == "red"
+        assert limit.rate(limit.amber) in ("green", "amber")
+        assert limit.rate(limit.amber + beyond) == "red"
         assert limit.rate(float("nan")) == limit.rate(float("inf") * (-1 if limit.higher else 1)) == "red"
         assert limit.rule()["green"].startswith("\u2265" if limit.higher else "\u2264")
     assert [limit.green for limit in limits_with({"tre_95": (1.5, 2.5)}) if limit.key == "tre_95"] == [1.5]
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    ("changes", "words"),
     [
         ({"tre_medain": (1, 2)}, "did you mean tre_median"),
         ({"dice": (0.7, 0.8)}, "at least as high"),
@@ -273,8 +280,10 @@ def test_pictures_are_as_a_radiologist_has_them(grid):
 
 
 def test_letters_of_steep_directions():
-    assert letters(np.array([0.99, 0.05, 0.1])) == "L" and letters(np.array([0.0, -1.0, 0.0])) == "A"
-    assert letters(np.array([-0.8, 0.6, 0.0])) == "RP" and letters(np.array([0.1, 0.6, -0.8])) == "IP"
+    assert letters(np.array([0.99, 0.05, 0.1])) == "L"
+    assert letters(np.array([0.0, -1.0, 0.0])) == "A"
+    assert letters(np.array([-0.8, 0.6, 0.0])) == "RP"
+    assert letters(np.array([0.1, 0.6, -0.8])) == "IP"
     assert obliqueness(make_grid((4, 5, 6), (1, 2, 3), (0, 0, 12))) == pytest.approx(12.0)
     assert obliqueness(make_grid((4, 5, 6), (1, 2, 3), (0, 0, 90))) == pytest.approx(0.0, abs=1e-4)
 
@@ -302,7 +311,8 @@ def test_before_and_after_are_where_the_images_are(scene):
         grey = np.clip((sitk.GetArrayFromImage(reference)[0] + 200.0) / 500.0, 0, 1) * 255
         full = pictures["after"][..., 0] >= pictures["after"][..., 2]
         np.testing.assert_allclose(pictures["checkerboard"][:10, :10, 0], grey[:10, :10], atol=1.0)
-        assert full.all() and set(pictures) == {"before", "after", "checkerboard", "grid", "jacobian", "difference"}
+        assert full.all()
+        assert set(pictures) == {"before", "after", "checkerboard", "grid", "jacobian", "difference"}
 
 
 def test_a_single_fold_is_seen():
@@ -339,7 +349,8 @@ def test_the_deformation_grid_is_that_of_the_moving_image():
         picture = draw(pair, measure(pair), plane, Views(((50.0, 60.0),) * 2, None, STILL, 1.0, 12.0, True))["grid"][..., 0]
         row = (picture[: plane.grid.size[1] // 2] > 40).mean(axis=0) > 0.9
         counts[factor] = int(np.count_nonzero(np.diff(row.astype(int)) == 1))
-    assert counts[1.0] == pytest.approx(120.0 / 12.0, abs=1) and counts[2.0] == pytest.approx(2 * counts[1.0], abs=2)
+    assert counts[1.0] == pytest.approx(120.0 / 12.0, abs=1)
+    assert counts[2.0] == pytest.approx(2 * counts[1.0], abs=2)
 
 
 def test_the_views_go_where_the_tissue_is_deformed_most():
@@ -354,12 +365,15 @@ def test_the_views_go_where_the_tissue_is_deformed_most():
     transform = itk_transform(vectors, grid)
     coarse = coarse_view(image, image, transform, SOFT)
     linear, deformation = linear_part(coarse, transform)
-    assert np.linalg.norm(linear.shift - shift) < 2.0 and np.abs(linear.gradient).max() < 0.1
+    assert np.linalg.norm(linear.shift - shift) < 2.0
+    assert np.abs(linear.gradient).max() < 0.1
     assert np.linalg.norm(deformation, axis=1).max() < 9.0  # the shift is taken out
     found, why = point_of_interest(coarse, deformation, None)
-    assert np.linalg.norm(found - place) < 12.0 and "deformed most" in why
+    assert np.linalg.norm(found - place) < 12.0
+    assert "deformed most" in why
     nothing, why = point_of_interest(coarse, 0.0 * deformation, None)
-    assert np.linalg.norm(nothing - grid.centre) < 5.0 and "middle of the tissue" in why
+    assert np.linalg.norm(nothing - grid.centre) < 5.0
+    assert "middle of the tissue" in why
 
 
 def test_png_files_are_read_by_others(tmp_path):
@@ -382,7 +396,7 @@ def test_steps_are_round():
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    ("changes", "words"),
     [
         ({"moving_landmarks": None}, "--fixed-landmarks needs its partner"),
         ({"output": "r.txt"}, "needs another ending"),

@@ -73,17 +73,19 @@ def everything_in(folder) -> str:
 
 def test_no_person_and_no_folder_is_named(report, scene):
     text = everything_in(report[3])
-    assert "Zweistein" not in text and "Kunigunde" not in text and str(scene.folder.parent) not in text and "/tmp" not in text
-    assert "fixed.nii.gz" in text and "the mask mask.nii.gz was on another grid" in text
+    assert "Zweistein" not in text
+    assert "Kunigunde" not in text
+    assert str(scene.folder.parent) not in text
+    assert "/tmp" not in text
+    assert "fixed.nii.gz" in text
+    assert "the mask mask.nii.gz was on another grid" in text
 
 
 def test_a_patient_is_named_if_asked_for(scene, tmp_path):
     content, text, read = made(scene.request(tmp_path / "r.html", everything=False, patient="Doe^Jane <1970>"))
-    assert (
-        content["patient"] == "Doe^Jane <1970>"
-        and read.text.count("Doe^Jane <1970>") == 1
-        and "<1970>" not in text.replace("&lt;1970&gt;", "")
-    )
+    assert content["patient"] == "Doe^Jane <1970>"
+    assert read.text.count("Doe^Jane <1970>") == 1
+    assert "<1970>" not in text.replace("&lt;1970&gt;", "")
 
 
 def test_names_that_shall_not_occur_are_hidden_everywhere(scene, tmp_path):
@@ -101,7 +103,9 @@ def test_names_that_shall_not_occur_are_hidden_everywhere(scene, tmp_path):
     )
     run_report(request)
     text = everything_in(tmp_path / "out").lower()
-    assert "zweistein" not in text and "kunigunde" not in text and "spleen" in text
+    assert "zweistein" not in text
+    assert "kunigunde" not in text
+    assert "spleen" in text
 
 
 def test_words_and_paths():
@@ -110,7 +114,8 @@ def test_words_and_paths():
     assert without_paths("read /home/jane/ct.nii.gz and C:\\Users\\Jane\\mr.nrrd") == "read ct.nii.gz and mr.nrrd"
     assert without_paths("the mask data/jane/m.nii was, before/after 2.5/3 mm/s") == "the mask m.nii was, before/after 2.5/3 mm/s"
     assert without_paths("in /a b/Jane Doe/c.nii.", ["/a b/Jane Doe/c.nii"]) == "in c.nii."
-    assert base_name("C:\\x\\y.nii") == "y.nii" and base_name("/a/dicom/") == "dicom"
+    assert base_name("C:\\x\\y.nii") == "y.nii"
+    assert base_name("/a/dicom/") == "dicom"
 
 
 # ---------------------------------------------------------------------------------------------------------------- content
@@ -118,7 +123,8 @@ def test_words_and_paths():
 
 def test_the_page_is_whole(report):
     content, text, read, _ = report
-    assert len(text) < 4_000_000 and text.startswith("<!DOCTYPE html>")
+    assert len(text) < 4_000_000
+    assert text.startswith("<!DOCTYPE html>")
     assert [head for head, _ in read.headings] == [
         "Registration report",
         "Inputs",
@@ -156,10 +162,12 @@ def test_the_page_is_whole(report):
         assert words in said, words
     for entry in content["ratings"]:
         assert f"{entry['rating']}: " in said
-    assert read.classes["view"] == 6 * 3 and len([link for link in read.links if link.startswith("data:image")]) == 18
+    assert read.classes["view"] == 6 * 3
+    assert len([link for link in read.links if link.startswith("data:image")]) == 18
     assert sorted(set(re.findall(r">([RLAPSI]{1,3})</text>", text))) == ["A", "I", "L", "P", "R", "S"]
     bars = {float(length) for length in re.findall(r'data-bar="([\d.]+)"', text)}
-    assert bars <= {10.0, 20.0, 50.0} and bars
+    assert bars <= {10.0, 20.0, 50.0}
+    assert bars
 
 
 def test_a_scale_bar_is_as_long_as_it_says(report):
@@ -183,7 +191,9 @@ def test_names_are_shown_as_they_are(scene, tmp_path):
             application=NASTY,
         )
     )
-    assert read.text.count(NASTY) > 6 and "<b>&" not in text and "o'ne" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert read.text.count(NASTY) > 6
+    assert "<b>&" not in text
+    assert "o'ne" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert content["inputs"]["fixed"]["name"] == NASTY
     assert (
         as_csv(
@@ -216,7 +226,8 @@ def test_what_was_not_given_leaves_no_trace(scene, tmp_path):
     ]
     assert all(body.strip() for _, body in read.headings)
     assert {entry["key"] for entry in content["ratings"]} == {"folding", "jacobian_min", "jacobian_max"}
-    assert "nothing here says how exact the registration is" in read.text and "not known here" in read.text
+    assert "nothing here says how exact the registration is" in read.text
+    assert "not known here" in read.text
     for word in ("None", "nan", "null", "undefined", "Landmark error", "Dice", "patient:", "measured with"):
         assert not re.search(rf"\b{word}", read.text), word
     assert "details" not in text.split("<body>")[1]
@@ -238,8 +249,11 @@ def test_one_landmark_and_labels_that_do_not_meet(scene, tmp_path):
         moving_labels=str(tmp_path / "b.nii.gz"),
     )
     content, _, read = made(request)
-    assert content["figures"]["landmarks"]["outlier_limit_mm"] is None and "utlier" not in read.text and "only & one" in read.text
-    assert content["figures"]["overlap"]["mean_after"]["dice"] == 0 and read.figures["overlap.mean_after.hd95"] == ["\u2013"]
+    assert content["figures"]["landmarks"]["outlier_limit_mm"] is None
+    assert "utlier" not in read.text
+    assert "only & one" in read.text
+    assert content["figures"]["overlap"]["mean_after"]["dice"] == 0
+    assert read.figures["overlap.mean_after.hd95"] == ["\u2013"]
     assert not re.search(r"\b(nan|inf|None|null)\b", read.text)
 
 
@@ -248,8 +262,10 @@ def test_limits_of_ones_own_are_those_of_the_page(scene, tmp_path):
         scene.request(tmp_path / "r.html", everything=False, limits={"jacobian_max": (1.01, 1.02), "jacobian_min": (0.01, 0.0)})
     )
     ratings = {entry["key"]: entry for entry in content["ratings"]}
-    assert ratings["jacobian_max"]["rating"] == "red" and ratings["jacobian_min"]["rating"] == "green"
-    assert "green ≤ 1.01, amber ≤ 1.02, red > 1.02" in read.text and "1 outside limits (Largest Jacobian)" in read.text
+    assert ratings["jacobian_max"]["rating"] == "red"
+    assert ratings["jacobian_min"]["rating"] == "green"
+    assert "green ≤ 1.01, amber ≤ 1.02, red > 1.02" in read.text
+    assert "1 outside limits (Largest Jacobian)" in read.text
 
 
 def test_the_documentation_has_the_limits_that_there_are():
@@ -266,7 +282,8 @@ def test_many_pairs_and_structures_are_cut_to_the_worst(report):
     content = many(report[0])
     read = Page(page(content, blank_views((60, 50, 40))))
     landmarks, structures = (next(body for head, body in read.headings if head == name) for name in ("Landmarks", "Structures"))
-    assert "The 12 pairs of 300 with the largest error" in landmarks and "The 12 structures of 61 with the lowest Dice" in structures
+    assert "The 12 pairs of 300 with the largest error" in landmarks
+    assert "The 12 structures of 61 with the lowest Dice" in structures
     worst = max(range(300), key=lambda n: content["figures"]["landmarks"]["each"][n]["after_mm"])
     assert content["figures"]["landmarks"]["each"][worst]["label"] in landmarks
     assert all(f"landmarks.each.{n}.after_mm" in read.figures for n in range(300))  # all of them below
@@ -279,16 +296,16 @@ def test_the_run_is_told_from_its_report(scene):
     described, notes = described_run(run, fixed)
     changed = [entry["name"] for entry in described["parameters"] if entry["changed"]]
     assert [entry["name"] for entry in described["parameters"]][: len(changed)] == changed  # first
-    assert (
-        described["model"] == {"name": "any.safetensors", "problem": "the model is not on this computer: there is no card of it"}
-        and not notes
-    )
+    assert described["model"] == {"name": "any.safetensors", "problem": "the model is not on this computer: there is no card of it"}
+    assert not notes
     run["parameters"]["features"], run["method"] = "lung-points", "points"
     described, _ = described_run(run, fixed)
-    assert described["model"]["licence"] == "Apache-2.0" and "no DIR-Lab patient" in described["model"]["training_data"]
+    assert described["model"]["licence"] == "Apache-2.0"
+    assert "no DIR-Lab patient" in described["model"]["training_data"]
     run["parameters"]["features"], run["method"] = "mind+self-similarity", "dense"
     described, _ = described_run(run, fixed)
-    assert described["model"]["name"] == "mind + self-similarity" and "problem" not in described["model"]
+    assert described["model"]["name"] == "mind + self-similarity"
+    assert "problem" not in described["model"]
     assert "made-up" in described["model"]["training_data"] or "phantoms" in described["model"]["training_data"]
     run["parameters"]["features"] = "mind+gone"
     assert described_run(run, fixed)[0]["model"]["problem"] == "gone: the model is not on this computer: there is no card of it"
@@ -377,12 +394,15 @@ def test_the_command_writes_and_says_what_it_found(scene, tmp_path):
         "motion in the <fixed> scan",
     )
     content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    assert "Inverse consistency, 95 %" in out and "red: outside limits" in out and f"written: {'  '.join(files)}" in out
-    assert (
-        content["title"] == "A title" and content["notes"] == ["motion in the <fixed> scan"]
-        and content["inputs"]["fixed"]["modality"] == "CT" and content["views"]["point_lps"] == [-1, -50, 20]
-    )
-    assert content["views"]["windows"][0] == [-200, 300] and "patient" not in content
+    assert "Inverse consistency, 95 %" in out
+    assert "red: outside limits" in out
+    assert f"written: {'  '.join(files)}" in out
+    assert content["title"] == "A title"
+    assert content["notes"] == ["motion in the <fixed> scan"]
+    assert content["inputs"]["fixed"]["modality"] == "CT"
+    assert content["views"]["point_lps"] == [-1, -50, 20]
+    assert content["views"]["windows"][0] == [-200, 300]
+    assert "patient" not in content
     outcome = call(
         "report",
         "--fixed",
@@ -444,13 +464,17 @@ def many(content):
     return content
 
 
-@pytest.mark.parametrize(("searched", "refined", "said"), [("mind", "self-similarity", "self-similarity"), ("own", "mind+own", "mind + own"), ("mind", "mind", "")])
+@pytest.mark.parametrize(
+    ("searched", "refined", "said"),
+    [("mind", "self-similarity", "self-similarity"), ("own", "mind+own", "mind + own"), ("mind", "mind", "")],
+)
 def test_what_refined_is_named_if_it_is_something_else(report, scene, searched, refined, said):
     run = json.loads((scene.folder / "run.json").read_text(encoding="utf-8")) | {"features": searched, "refinement_features": refined}
     described, _ = described_run(run, sitk.ReadImage(scene.file("fixed.nii.gz")))
     assert described["refinement_features"] == said
     text = page({**report[0], "run": described}, blank_views((60, 50, 40)))
-    assert ("In the refinement" in text) == bool(said) and said in text
+    assert ("In the refinement" in text) == bool(said)
+    assert said in text
 
 
 def test_in_a_browser(report, tmp_path):
@@ -462,7 +486,8 @@ def test_in_a_browser(report, tmp_path):
         opacity = "getComputedStyle(document.querySelector('#pair .after')).opacity"
         input_ = "part.dispatchEvent(new Event('input'))"
         moved = "(() => {{ const part = document.getElementById('{}'); part.value = '{}'; " + input_ + "; return {}; }})()"
-        assert float(browser.ask(opacity)) == 1.0 and browser.ask("document.getElementById('time-said').textContent") == "shown: after"
+        assert float(browser.ask(opacity)) == 1.0
+        assert browser.ask("document.getElementById('time-said').textContent") == "shown: after"
         seen = {}
         for value, expected in ((0, 0.0), (40, 0.4), (100, 1.0)):
             assert float(browser.ask(moved.format("time", value, opacity))) == pytest.approx(expected)
@@ -477,7 +502,8 @@ def test_in_a_browser(report, tmp_path):
         above = "(() => {{ const a = document.querySelector('#pair .{}').getBoundingClientRect(); return a.top; }})()"
         assert browser.ask(above.format("before")) == browser.ask(above.format("after"))  # one over the other
         pdf = browser.pdf()
-        assert pages(pdf) == 2 and re.search(rb"/MediaBox\s*\[0 0 59[45][.\d]* 84[12][.\d]*\]", pdf)
+        assert pages(pdf) == 2
+        assert re.search(rb"/MediaBox\s*\[0 0 59[45][.\d]* 84[12][.\d]*\]", pdf)
         crowded, bare = many(content), many(content)
         for part in ("landmarks", "overlap"):  # larger pictures in their place
             del bare["figures"][part]
@@ -490,7 +516,8 @@ def test_in_a_browser(report, tmp_path):
             path.write_text(page(crowd, blank_views(size)), encoding="utf-8")
             browser.open(path)
             assert pages(browser.pdf()) == 2, size
-        assert browser.console == [] and set(browser.requests) == {path.as_uri() for path in (folder / "r.html", *tmp_path.glob("*.html"))}
+        assert browser.console == []
+        assert set(browser.requests) == {path.as_uri() for path in (folder / "r.html", *tmp_path.glob("*.html"))}
 
 
 def pages(pdf: bytes) -> int:

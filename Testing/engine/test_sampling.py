@@ -29,7 +29,9 @@ def itk_warped(volume, displacement):
     vectors = np.moveaxis(displacement.numpy().astype(np.float64), 0, -1)
     reference = sitk.GetImageFromArray(np.zeros(vectors.shape[:3], np.float32))
     transform = sitk.DisplacementFieldTransform(sitk.GetImageFromArray(vectors, isVector=True))
-    return torch.from_numpy(sitk.GetArrayFromImage(sitk.Resample(sitk.GetImageFromArray(volume.numpy()), reference, transform, sitk.sitkLinear)))
+    return torch.from_numpy(
+        sitk.GetArrayFromImage(sitk.Resample(sitk.GetImageFromArray(volume.numpy()), reference, transform, sitk.sitkLinear))
+    )
 
 
 def test_identity_holds_the_indices_x_first():

@@ -86,7 +86,8 @@ def test_brightness_and_contrast_change_nothing():
 @pytest.mark.parametrize("value", [0.0, 1000.0])
 def test_an_image_without_contrast_has_features(value):
     found = SimilarityFeatures(network(), "own")(torch.full(SHAPE, value), 1.0)
-    assert found.shape == (12, *SHAPE) and torch.isfinite(found).all()
+    assert found.shape == (12, *SHAPE)
+    assert torch.isfinite(found).all()
     assert torch.equal(found, torch.ones_like(found))  # every pair is as near as the nearest
 
 
@@ -97,7 +98,8 @@ def test_reach_is_how_far_a_voxel_is_seen():
     changed[5, 5, 5] += 40.0
     differ = (extractor(volume, 1.0) - extractor(changed, 1.0)).abs().amax(0) > 1e-3
     far = torch.stack(torch.meshgrid(*(torch.arange(11) - 5,) * 3, indexing="ij")).abs().amax(0)
-    assert differ[far <= 1].any() and not differ[far > extractor.reach].any()
+    assert differ[far <= 1].any()
+    assert not differ[far > extractor.reach].any()
 
 
 def test_gradients_by_finite_differences():
@@ -114,9 +116,13 @@ def test_gradients_by_finite_differences():
 
 def test_a_model_file_gives_the_features(tmp_path):
     path = tmp_path / "own.safetensors"
-    write_model(path, ModelCard("own", "descent", "similarity-net"), {name: value.numpy() for name, value in network().state_dict().items()})
+    write_model(
+        path, ModelCard("own", "descent", "similarity-net"), {name: value.numpy() for name, value in network().state_dict().items()}
+    )
     extractor = load_extractor(DenseParameters(features=str(path)))
-    assert extractor.name == "own" and extractor.follows_warp and extractor.channels == 12
+    assert extractor.name == "own"
+    assert extractor.follows_warp
+    assert extractor.channels == 12
     assert torch.equal(extractor(image(), 2.0), SimilarityFeatures(network(), "own")(image(), 2.0))
 
 

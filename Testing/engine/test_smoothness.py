@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import plain
 import pytest
 import torch
 
-import plain
 from deepreg_engine.geometry.sampling import identity
 from deepreg_engine.solvers.smoothness import apply_weights, bending_energy, bending_gradient, smooth_field
 

@@ -46,10 +46,12 @@ def test_it_is_its_formula():
     with torch.no_grad():
         features = found(scan()[None, None])[0]
         near = found.similarity(scan()[None, None])[0]
-    assert features.shape == (TissueNet.channels, *SHAPE) and numbers["a"] == pytest.approx([0.5, 2.0])
+    assert features.shape == (TissueNet.channels, *SHAPE)
+    assert numbers["a"] == pytest.approx([0.5, 2.0])
     torch.testing.assert_close(features[:12], 0.5 * near)
     torch.testing.assert_close(features[12:24], 2.0 * mind_ssc(scan()))
-    assert numbers["b"] == pytest.approx([0.2, 0.4, 0.8, 1.6]) and sorted(numbers["c"]) == numbers["c"]
+    assert numbers["b"] == pytest.approx([0.2, 0.4, 0.8, 1.6])
+    assert sorted(numbers["c"]) == numbers["c"]
     for number, (share, between, width) in enumerate(zip(numbers["b"], numbers["c"], numbers["w"])):
         np.testing.assert_allclose(features[24 + number].numpy(), share * expit((scan().numpy() - between) / width), atol=1e-5)
 
@@ -58,7 +60,8 @@ def test_with_and_without_gradients_it_is_the_same():
     network, image = TissueNet(), 300.0 * torch.randn(2, 1, 9, 8, 7, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         one = network(image)
-    assert one.shape == (2, network.channels, 9, 8, 7) and torch.equal(one, network(image))
+    assert one.shape == (2, network.channels, 9, 8, 7)
+    assert torch.equal(one, network(image))
 
 
 def test_gradients_by_finite_differences():
@@ -68,13 +71,16 @@ def test_gradients_by_finite_differences():
     def features(*values):
         return torch.func.functional_call(found, dict(zip(names, values)), (volume[None, None],))
 
-    assert torch.autograd.gradcheck(features, tuple(value.detach().clone().requires_grad_() for value in found.parameters()), eps=1e-6, atol=1e-4)
+    assert torch.autograd.gradcheck(
+        features, tuple(value.detach().clone().requires_grad_() for value in found.parameters()), eps=1e-6, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("value", [-1000.0, 0.0, 3000.0])
 def test_an_image_without_contrast_has_features(value):
     found = TissueFeatures(network(), "own")(torch.full(SHAPE, value), 1.0)
-    assert torch.isfinite(found).all() and float(found.flatten(1).std(1).max()) < 1e-6
+    assert torch.isfinite(found).all()
+    assert float(found.flatten(1).std(1).max()) < 1e-6
 
 
 def test_reach_is_how_far_a_voxel_is_seen():
@@ -84,14 +90,17 @@ def test_reach_is_how_far_a_voxel_is_seen():
     changed[6, 6, 6] += 4000.0
     differ = (extractor(volume, 1.0) - extractor(changed, 1.0)).abs().amax(0) > 1e-3
     far = torch.stack(torch.meshgrid(*(torch.arange(13) - 6,) * 3, indexing="ij")).abs().amax(0)
-    assert differ[far <= 2].any() and not differ[far > extractor.reach].any()
+    assert differ[far <= 2].any()
+    assert not differ[far > extractor.reach].any()
 
 
 def test_a_model_file_gives_the_features(tmp_path):
     path = tmp_path / "own.safetensors"
     write_model(path, ModelCard("own", "dense", "tissue-net"), {name: value.numpy() for name, value in network().state_dict().items()})
     extractor = load_extractor(DenseParameters(features=str(path)))
-    assert extractor.name == "own" and extractor.follows_warp and extractor.channels == TissueNet.channels
+    assert extractor.name == "own"
+    assert extractor.follows_warp
+    assert extractor.channels == TissueNet.channels
     assert torch.equal(extractor(scan(), 2.0), TissueFeatures(network(), "own")(scan(), 2.0))
 
 
@@ -101,10 +110,17 @@ def test_images_that_cannot_be_ct_are_noted(offset, told, tmp_path):
     write_model(path, ModelCard("own", "dense", "tissue-net"), {name: value.numpy() for name, value in network().state_dict().items()})
     image = sitk.GetImageFromArray(scan(1, (24, 26, 28)).clamp(-1000, 1000).numpy() + offset)
     parameters = DenseParameters(features=str(path), initial="none", search_stages=1, capture_range=4.0, refinement_iterations=1)
-    for features, refined, expected in ((str(path), "same", told), ("mind", "ct-tissue", told), (f"mind+{path}", "same", told), ("mind", "same", [])):
+    for features, refined, expected in (
+        (str(path), "same", told),
+        ("mind", "ct-tissue", told),
+        (f"mind+{path}", "same", told),
+        ("mind", "same", []),
+    ):
         changes = {"features": features, "refinement_features": refined}
         notes = register_dense(DenseInput(image, image), parameters.replaced(changes), "cpu").notes
-        assert [side for side in ("fixed", "moving") for note in notes if f"the {side} image has no value of fat or air" in note] == expected
+        assert [
+            side for side in ("fixed", "moving") for note in notes if f"the {side} image has no value of fat or air" in note
+        ] == expected
 
 
 @pytest.mark.parametrize("state", [{}, {"between": torch.zeros(2)}, {"sides": torch.zeros(3)}])
@@ -125,9 +141,11 @@ def test_people_are_examined_several_times_in_one_place(people):
     scenes, pairs = people
     (first, second), images = scenes, scenes[0].takes("ct")
     assert [(one.name, other.name) for one, other in pairs] == [(first.name, second.name), (second.name, first.name)]
-    assert images.shape == (2, *first.labels.shape) and images.dtype == torch.float32
+    assert images.shape == (2, *first.labels.shape)
+    assert images.dtype == torch.float32
     body = first.labels > 0
-    assert float(images[0][body].mean()) > -300 and float(images[:, ~body].mean()) < -800
+    assert float(images[0][body].mean()) > -300
+    assert float(images[:, ~body].mean()) < -800
     # One anatomy: the examinations differ in noise and contrast medium, not in what is where.
     apart = (images[0] - images[1]).abs()
     assert 1.0 < float(apart[body].median()) < 40.0

@@ -47,16 +47,24 @@ def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
 
     asked = request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0")
     first = run_training(asked, pause)
-    assert first["state"] == "paused" and first["step"] == 2 and first["model"] is None
-    assert read_record(folder)["state"] == "paused" and not (folder / "control").exists()
+    assert first["state"] == "paused"
+    assert first["step"] == 2
+    assert first["model"] is None
+    assert read_record(folder)["state"] == "paused"
+    assert not (folder / "control").exists()
     second = run_training(asked)
-    assert second["state"] == "finished" and second["step"] == second["steps"] == 3 and second["best"]["figure"] == "dice"
+    assert second["state"] == "finished"
+    assert second["step"] == second["steps"] == 3
+    assert second["best"]["figure"] == "dice"
     card = read_card(second["model"])
     assert (card.name, card.method, card.architecture, card.licence) == ("mine", "dense", "label-net", "CC0-1.0")
-    assert "scan1" in card.training_data and "scan4" not in card.training_data and card.settings["modality"] == "ct"
+    assert "scan1" in card.training_data
+    assert "scan4" not in card.training_data
+    assert card.settings["modality"] == "ct"
     assert run_training(asked) == second  # nothing left to do
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert lines[-1]["step"] == lines[-1]["steps"] == 3 and "validation_dice" in lines[-1]
+    assert lines[-1]["step"] == lines[-1]["steps"] == 3
+    assert "validation_dice" in lines[-1]
     with pytest.raises(InputError, match="other parameters"):
         run_training(request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0", parameters={**TINY, "seed": 4}))
 
@@ -64,7 +72,8 @@ def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
 def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(people, tmp_path):
     searched = run_training(request(people, tmp_path / "a", parameters={**TINY, "network": "context"}))
     card = read_card(searched["model"])
-    assert card.architecture == "context-net" and card.settings["spacing_mm"] == TINY["spacing"]
+    assert card.architecture == "context-net"
+    assert card.settings["spacing_mm"] == TINY["spacing"]
     again = request(people, tmp_path / "b", parameters={**TINY, "network": "context", "steps": 1}, start=searched["model"])
     assert run_training(again)["state"] == "finished"
     with pytest.raises(InputError, match="label network"):
@@ -102,23 +111,32 @@ def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(people, tmp
             (folder / kind / f"scan{number}.nii.gz").symlink_to(people / kind / f"scan{number}.nii.gz")
         (folder / kind / "broken.nii.gz").write_text("no image")
     found = estimate_training(request(folder, tmp_path / "never"))
-    assert found["seconds"] > 0 and found["step_seconds"] > 0 and 1e8 < found["memory"] and found["free_memory"] > 0
-    assert found["steps"] == request(folder, tmp_path).options().steps and found["device"]
+    assert found["seconds"] > 0
+    assert found["step_seconds"] > 0
+    assert found["memory"] > 1e8
+    assert found["free_memory"] > 0
+    assert found["steps"] == request(folder, tmp_path).options().steps
+    assert found["device"]
     on_gpu = torch.cuda.is_available()
-    assert (found["device_memory"] is None) != on_gpu and (found["free_device_memory"] is None) != on_gpu
-    assert [one["name"] for one in found["scans"]] == ["scan1", "scan2", "scan3"] and found["scans"][0]["labels"] == [1, 2, 3]
-    assert [one["name"] for one in found["bad"]] == ["broken"] and "broken" in found["bad"][0]["problem"]
+    assert (found["device_memory"] is None) != on_gpu
+    assert (found["free_device_memory"] is None) != on_gpu
+    assert [one["name"] for one in found["scans"]] == ["scan1", "scan2", "scan3"]
+    assert found["scans"][0]["labels"] == [1, 2, 3]
+    assert [one["name"] for one in found["bad"]] == ["broken"]
+    assert "broken" in found["bad"][0]["problem"]
     assert not (tmp_path / "never").exists()
     with pytest.raises(InputError, match="broken"):
         run_training(request(folder, tmp_path / "never"))
     done = run_training(request(folder, tmp_path / "never", skip_bad=True))
-    assert done["state"] == "finished" and "broken" in done["notes"][0]
+    assert done["state"] == "finished"
+    assert "broken" in done["notes"][0]
 
 
 def test_a_cross_validation_judges_each_scan_by_features_that_have_not_seen_it(people, tmp_path):
     asked = request(people, tmp_path / "cv", CrossValidationRequest, folds=2, preset="quick", parameters={**TINY, "steps": 1})
     done = run_cross_validation(asked)
-    assert done["folds"] == [["scan1", "scan3"], ["scan2", "scan4"]] and done["state"] == "finished"
+    assert done["folds"] == [["scan1", "scan3"], ["scan2", "scan4"]]
+    assert done["state"] == "finished"
     pairs = ["scan1 - scan3", "scan3 - scan1", "scan2 - scan4", "scan4 - scan2"]
     assert [(row["pair"], row["label"]) for row in done["rows"]] == [(pair, label) for pair in pairs for label in (1, 2, 3)]
     for number, fold in enumerate(done["folds"], start=1):
@@ -136,21 +154,31 @@ def test_a_cross_validation_judges_each_scan_by_features_that_have_not_seen_it(p
 def test_a_fold_of_one_scan_says_what_it_was_registered_with():
     entries = {name: object() for name in "abcd"}
     assert [name for name, _ in LABELS.pairs(entries, ["b"])] == ["b - a", "b - c"]
-    assert LABELS.caveat(["b"], ["b - a", "b - c"]).endswith("(a, c)") and LABELS.caveat(["b"], ["b - c"]).endswith("(c)")
+    assert LABELS.caveat(["b"], ["b - a", "b - c"]).endswith("(a, c)")
+    assert LABELS.caveat(["b"], ["b - c"]).endswith("(c)")
     assert LABELS.caveat(["b"], []) == ""  # nothing of it could be registered
-    assert [name for name, _ in LABELS.pairs(entries, ["b", "d"])] == ["b - d", "d - b"] and LABELS.caveat(["b", "d"], ["b - d", "d - b"]) == ""
+    assert [name for name, _ in LABELS.pairs(entries, ["b", "d"])] == ["b - d", "d - b"]
+    assert LABELS.caveat(["b", "d"], ["b - d", "d - b"]) == ""
     assert LABELS.caveat(["a"], ["a"]) == ""  # scans that come in pairs are registered with their partners
 
 
 def test_memory_of_a_gpu_is_counted_without_naming_it(monkeypatch):
     """By functions that old versions of torch have too, which want the number of a device or nothing."""
-    for name, value in (("init", None), ("empty_cache", None), ("reset_peak_memory_stats", None), ("max_memory_reserved", 700), ("memory_reserved", 500)):
+    for name, value in (
+        ("init", None),
+        ("empty_cache", None),
+        ("reset_peak_memory_stats", None),
+        ("max_memory_reserved", 700),
+        ("memory_reserved", 500),
+    ):
         monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 8000))
     memory = DeviceMemory(torch.device("cuda"))
-    assert memory.most() == 700 and memory.free() == 1500
+    assert memory.most() == 700
+    assert memory.free() == 1500
     memory = DeviceMemory(torch.device("cpu"))
-    assert memory.most() is None and memory.free() is None
+    assert memory.most() is None
+    assert memory.free() is None
 
 
 def test_the_command_line_says_first_what_a_training_will_take(people, tmp_path, monkeypatch):
@@ -197,11 +225,28 @@ def test_workers_suit_the_device(monkeypatch):
 def test_train_dense_on_the_command_line(people, tmp_path):
     settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
     model = tmp_path / "own.safetensors"
-    text = succeed("train", "dense", people, "--modality", "ct", "--validation", "scan4", *settings, "--workers", 0, "--output", model,
-                   "--checkpoint", tmp_path / "own.ckpt")
-    assert "trained on 3 scans" in text and "best dice" in text
+    text = succeed(
+        "train",
+        "dense",
+        people,
+        "--modality",
+        "ct",
+        "--validation",
+        "scan4",
+        *settings,
+        "--workers",
+        0,
+        "--output",
+        model,
+        "--checkpoint",
+        tmp_path / "own.ckpt",
+    )
+    assert "trained on 3 scans" in text
+    assert "best dice" in text
     pair = [word for side, number in (("fixed", 4), ("moving", 1)) for word in (f"--{side}", people / "images" / f"scan{number}.nii.gz")]
     report = tmp_path / "report.json"
     succeed("register", "dense", *pair, "--preset", "quick", "--features", model, "--transform", tmp_path / "t.nrrd", "--report", report)
     assert json.loads(report.read_text())["features"] == "own"
-    check_refusal(call("train", "dense", people, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no recipe 'fast'", "standard")
+    check_refusal(
+        call("train", "dense", people, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no recipe 'fast'", "standard"
+    )

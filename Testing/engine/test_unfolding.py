@@ -73,7 +73,9 @@ def noise():
     return field
 
 
-@pytest.mark.parametrize("folded", [spike(4.0), spike(15.0), spike(-5.0, (0, 15, 17)), crossing(), noise()], ids=["spike", "far", "corner", "crossing", "noise"])
+@pytest.mark.parametrize(
+    "folded", [spike(4.0), spike(15.0), spike(-5.0, (0, 15, 17)), crossing(), noise()], ids=["spike", "far", "corner", "crossing", "noise"]
+)
 def test_folds_are_removed(folded):
     assert jacobian_determinant(folded).min() < 0.0
     before = folded.clone()

@@ -79,7 +79,9 @@ def worker(tmp_path):
     started = Process("--scratch", str(scratch))
     started.scratch = scratch
     ready = started.next()
-    assert ready["kind"] == "ready" and ready["protocol"] == 1 and ready["pid"] == started.process.pid
+    assert ready["kind"] == "ready"
+    assert ready["protocol"] == 1
+    assert ready["pid"] == started.process.pid
     yield started
     started.process.kill()
     started.process.wait(10)
@@ -87,8 +89,12 @@ def worker(tmp_path):
 
 def dense_arguments(folder: Path, output: Path, **more: object) -> dict:
     return {
-        "fixed": str(folder / "fixed.nii.gz"), "moving": str(folder / "moving.nii.gz"), "transform": str(output / "t.nrrd"),
-        "parameters": QUICK, "preset": "quick", **more,
+        "fixed": str(folder / "fixed.nii.gz"),
+        "moving": str(folder / "moving.nii.gz"),
+        "transform": str(output / "t.nrrd"),
+        "parameters": QUICK,
+        "preset": "quick",
+        **more,
     }
 
 
@@ -100,14 +106,18 @@ def test_a_registration_with_progress_and_result(worker, phantom_folder, tmp_pat
     arguments = dense_arguments(phantom_folder, tmp_path, warped=str(tmp_path / "w.nrrd"), warp_labels=labels, compress=False)
     worker.send({"id": "a", "op": "dense", "arguments": arguments})
     events = worker.until("result", "error")
-    assert events[0] == {"id": "a", "kind": "started"} and {event["id"] for event in events} == {"a"}
+    assert events[0] == {"id": "a", "kind": "started"}
+    assert {event["id"] for event in events} == {"a"}
     progress = [event for event in events if event["kind"] == "progress"]
     fractions = [event["fraction"] for event in progress]
-    assert fractions == sorted(fractions) and fractions[-1] > 0.9
+    assert fractions == sorted(fractions)
+    assert fractions[-1] > 0.9
     assert {"alignment (affine)", "displacement field", "writing the results"} <= {event["stage"] for event in progress}
     assert any(event["eta"] is not None and event["eta"] >= 0 for event in progress)
     report = events[-1]["result"]
-    assert events[-1]["kind"] == "result" and report["preset"] == "quick" and report["parameters"]["working_spacing"] == 5.0
+    assert events[-1]["kind"] == "result"
+    assert report["preset"] == "quick"
+    assert report["parameters"]["working_spacing"] == 5.0
     field = read_field(tmp_path / "t.nrrd")
     assert report["displacement"]["mean"] == pytest.approx(field.statistics().mean, rel=1e-5)
     # The label map follows the same field, in the same grid; not compressed, so that whoever waits need not unpack it.
@@ -138,7 +148,8 @@ def test_a_cancelled_job_leaves_nothing_and_the_worker_stays(worker, phantom_fol
     worker.send({"id": 3, "op": "cancel", "arguments": {"job": 1}})
     cancelled = time.monotonic()
     ending = worker.until("result", "error", number=1)[-1]
-    assert ending["code"] == "cancelled" and time.monotonic() - cancelled < 5
+    assert ending["code"] == "cancelled"
+    assert time.monotonic() - cancelled < 5
     assert list(output.iterdir()) == []
     assert worker.ask("ping", 4)["result"] == {"busy": False}
 
@@ -148,9 +159,12 @@ def test_a_job_meanwhile_is_refused_and_a_ping_answered(worker):
     worker.send({"id": 2, "op": "info", "arguments": {}})
     worker.send({"id": 3, "op": "ping"})
     refused = worker.until("error", number=2)[-1]
-    assert refused["code"] == "request" and "another job is running" in refused["message"]
+    assert refused["code"] == "request"
+    assert "another job is running" in refused["message"]
     info = worker.until("result", number=1)[-1]["result"]
-    assert info["torch"]["version"] and info["missing"] == [] and info["devices"][0]["name"] == "cpu"
+    assert info["torch"]["version"]
+    assert info["missing"] == []
+    assert info["devices"][0]["name"] == "cpu"
     assert info["memory"]["total"] > info["memory"]["available"] > 0
 
 
@@ -165,7 +179,8 @@ def test_the_heart_beats_while_a_job_says_nothing():
     job = Job(1, lambda event: events.append((time.monotonic(), event)))
     job.run(silent, {})
     times = [at for at, event in events if event["kind"] == "progress" and event["stage"] == "thinking"]
-    assert len(times) >= 3 and max(np.diff(times)) < 1.0
+    assert len(times) >= 3
+    assert max(np.diff(times)) < 1.0
 
 
 # --------------------------------------------------------------------------------------------------------------- mistakes
@@ -184,7 +199,11 @@ def test_the_heart_beats_while_a_job_says_nothing():
         ({"id": 1, "op": "info", "arguments": [1]}, None, "not an object"),
         ({"id": 1, "op": "dense", "arguments": {"fixed": "a"}}, 1, "moving is missing"),
         ({"id": 1, "op": "dense", "arguments": {"fixed": "a", "moving": "b", "transfrom": "c"}}, 1, "did you mean transform"),
-        ({"id": 1, "op": "dense", "arguments": {"fixed": "a", "moving": "b", "parameters": {"smothness": 1}}}, 1, "did you mean smoothness"),
+        (
+            {"id": 1, "op": "dense", "arguments": {"fixed": "a", "moving": "b", "parameters": {"smothness": 1}}},
+            1,
+            "did you mean smoothness",
+        ),
         ({"id": 1, "op": "dense", "arguments": {"fixed": "a.nrrd", "moving": "b.nrrd"}}, 1, "a.nrrd does not exist"),
         (b'{"id": 1, "op": "' + b"x" * 5_000_000 + b'"}\n', None, "too long"),
     ],
@@ -216,7 +235,8 @@ def test_what_libraries_print_is_no_event():
         while events[-1]["kind"] not in ("result", "error"):
             events.append(json.loads(done.stdout.readline()))
         rest, log = done.communicate(timeout=30)
-    assert [event["kind"] for event in events if event["kind"] != "progress"] == ["ready", "started", "result"] and rest == b""
+    assert [event["kind"] for event in events if event["kind"] != "progress"] == ["ready", "started", "result"]
+    assert rest == b""
     assert events[-1]["result"] == {"value": 1}
     for words in (b"from Python", b"from C", b"from a child"):
         assert words in log
@@ -272,7 +292,8 @@ def test_whatever_an_operation_raises_is_told(raised, code, words, capsys):
     stream = Stream(b'{"id": 1, "op": "broken"}\n')
     events = Events(stream, 1)
     Worker(stream, events, operations={"broken": broken}).run()
-    assert events.all[-1]["code"] == code and words in events.all[-1]["message"]
+    assert events.all[-1]["code"] == code
+    assert words in events.all[-1]["message"]
 
 
 def test_a_run_that_does_not_fit_names_what_would(capsys):
@@ -334,9 +355,11 @@ def test_it_starts_where_packages_are_missing(tmp_path):
     try:
         assert bare.next()["kind"] == "ready"
         error = bare.ask("dense", fixed="a.nrrd", moving="b.nrrd")
-        assert error["code"] == "package" and "is not installed" in error["message"]
+        assert error["code"] == "package"
+        assert "is not installed" in error["message"]
         phantom = bare.ask("phantom", 2, anatomy="abdomen", folder=str(tmp_path / "pair"), detail=0.25)
-        assert phantom["kind"] == "result" and Path(phantom["result"]["files"]["fixed"]).is_file()
+        assert phantom["kind"] == "result"
+        assert Path(phantom["result"]["files"]["fixed"]).is_file()
     finally:
         bare.process.kill()
         bare.process.wait(10)
@@ -345,7 +368,10 @@ def test_it_starts_where_packages_are_missing(tmp_path):
 def test_the_scratch_folder_must_be_there(tmp_path):
     command = [sys.executable, "-m", "deepreg_engine", "worker", "--scratch", str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, stdin=subprocess.DEVNULL, timeout=60)
-    assert done.returncode == 2 and "does not exist" in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+    assert done.returncode == 2
+    assert "does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
 
 
 # ------------------------------------------------------------------------------------------------------------- operations
@@ -367,7 +393,9 @@ class Quiet:
 def test_the_self_test_passes_and_would_fail(monkeypatch):
     job = Quiet()
     result = operations.self_test({"device": "cpu"}, job)
-    assert result["passed"] and result["problems"] == [] and "landmark error" in result["summary"]
+    assert result["passed"]
+    assert result["problems"] == []
+    assert "landmark error" in result["summary"]
     assert job.told == sorted(job.told)
     # A registration that finds nothing is noticed.
     from deepreg_engine.methods import presets
@@ -375,7 +403,8 @@ def test_the_self_test_passes_and_would_fail(monkeypatch):
     idle = presets.dense_preset("quick").parameters.replaced({"initial": "none", "search_stages": 0, "refinement_iterations": 0})
     monkeypatch.setattr(presets, "dense_preset", lambda name: presets.Preset(name, "", "", idle))
     result = operations.self_test({"device": "cpu"}, Quiet())
-    assert not result["passed"] and "landmark error fell only" in result["problems"][0]
+    assert not result["passed"]
+    assert "landmark error fell only" in result["problems"][0]
 
 
 def test_models_are_listed_and_adopted(shared_data, tmp_path, monkeypatch):
@@ -385,7 +414,8 @@ def test_models_are_listed_and_adopted(shared_data, tmp_path, monkeypatch):
     assert Path(adopted["path"]).parent == tmp_path / "models"
     listed = operations.models({}, Quiet())
     own = [model for model in listed["models"] if not model["shipped"]]
-    assert [model["card"]["name"] for model in own] == ["obelisk 16"] and own[0]["problem"] == ""
+    assert [model["card"]["name"] for model in own] == ["obelisk 16"]
+    assert own[0]["problem"] == ""
     # Whole again under another name; refused under the same; damaged weights are named.
     again = operations.import_model({"file": adopted["path"], "name": "copy"}, Quiet())
     assert again["card"]["sha256"] == adopted["card"]["sha256"]
@@ -395,4 +425,5 @@ def test_models_are_listed_and_adopted(shared_data, tmp_path, monkeypatch):
     data[-1] ^= 255
     Path(again["path"]).write_bytes(bytes(data))
     problems = {model["card"]["name"]: model["problem"] for model in operations.models({}, Quiet())["models"] if not model["shipped"]}
-    assert problems["obelisk 16"] == "" and "checksum" in problems["copy"]
+    assert problems["obelisk 16"] == ""
+    assert "checksum" in problems["copy"]

@@ -24,5 +24,6 @@ def stop_worker() -> None:
     scratch = client._scratch
     client.stop()
     client.silence, client.startup, client.grace = worker_client.SILENCE, worker_client.STARTUP, worker_client.GRACE
-    assert not client.running and not client.busy
+    assert not client.running
+    assert not client.busy
     assert scratch is None or not os.path.exists(scratch)

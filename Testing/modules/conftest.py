@@ -9,7 +9,6 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest
-
 from bench import MODULES, SHARED_DATA, stop_worker
 
 pytest_plugins = ["slicer_testing.plugin"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from vtk.util.numpy_support import numpy_to_vtk
-
 from bench import MODULES
 from panels import opened
+from vtk.util.numpy_support import numpy_to_vtk
 from world import FLIP, TURN, add_volume, matrix4, smooth
 
 SIZE = (44, 40, 30)

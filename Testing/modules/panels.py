@@ -89,4 +89,6 @@ def nodes() -> dict[str, str]:
     import slicer
 
     kinds = ("vtkMRMLVolumeNode", "vtkMRMLTransformNode", "vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode")
-    return {node.GetName(): node.GetClassName() for kind in kinds for node in slicer.util.getNodesByClass(kind) if not node.GetHideFromEditors()}
+    return {
+        node.GetName(): node.GetClassName() for kind in kinds for node in slicer.util.getNodesByClass(kind) if not node.GetHideFromEditors()
+    }

@@ -26,19 +26,25 @@ def test_it_shows_what_there_is(warm_app, widget):
     import torch
 
     ui = widget.ui
-    assert ui.torchLabel.text == torch.__version__ and "Python" in ui.engineLabel.text
+    assert ui.torchLabel.text == torch.__version__
+    assert "Python" in ui.engineLabel.text
     assert ui.deviceLabel.text.startswith("CPU") or torch.cuda.is_available()
-    assert "GB free" in ui.memoryLabel.text and ui.explanationLabel.text == ""
+    assert "GB free" in ui.memoryLabel.text
+    assert ui.explanationLabel.text == ""
     assert not ui.installButton.enabled
 
 
 def test_the_self_test_says_in_one_line_whether_all_works(warm_app, hands, widget):
     hands.click(widget.ui.selfTestButton)
-    assert not widget.ui.makePhantomButton.enabled and widget.ui.selfTestProgressBar.visible
+    assert not widget.ui.makePhantomButton.enabled
+    assert widget.ui.selfTestProgressBar.visible
     settled(warm_app, widget)
     text = widget.ui.selfTestLabel.text
-    assert text.startswith("All works.") and "landmark error" in text and "\n" not in text
-    assert not widget.ui.selfTestProgressBar.visible and widget.ui.selfTestButton.enabled
+    assert text.startswith("All works.")
+    assert "landmark error" in text
+    assert "\n" not in text
+    assert not widget.ui.selfTestProgressBar.visible
+    assert widget.ui.selfTestButton.enabled
     widget.panel._onSelfTested({"passed": False, "problems": ["the landmark error fell only from 13 to 12 mm"], "summary": ""})
     assert widget.ui.selfTestLabel.text == "Something is wrong: the landmark error fell only from 13 to 12 mm."
 
@@ -85,7 +91,8 @@ def test_installation_asks_first_and_says_what_it_will_do(warm_app, bare):
     text = warm_app.dialogs.shown[0].text
     for words in ("200 MB", "3 GB", "NVIDIA", "Nothing is uploaded", "safetensors, psutil", "pytorch.org"):
         assert words in text
-    assert outcome.installed and installer.calls == [{"askConfirmation": False, "torchVersionRequirement": ">=2.2"}]
+    assert outcome.installed
+    assert installer.calls == [{"askConfirmation": False, "torchVersionRequirement": ">=2.2"}]
     assert asked == ["safetensors psutil"]
 
 
@@ -96,7 +103,10 @@ def test_who_declines_gets_nothing_installed(warm_app, bare):
     installer = Installer()
     warm_app.dialogs.answer(qt.QMessageBox.Cancel)
     outcome = install(installer)
-    assert not outcome.installed and "Nothing was installed" in outcome.text and installer.calls == [] and bare[1] == []
+    assert not outcome.installed
+    assert "Nothing was installed" in outcome.text
+    assert installer.calls == []
+    assert bare[1] == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +126,8 @@ def test_what_can_go_wrong_is_told(warm_app, bare, installer, after, words, monk
         monkeypatch.setattr(slicer.util, "pip_install", lambda what: bare[0].__setitem__(slice(None), after))
     warm_app.dialogs.answer(qt.QMessageBox.Ok)
     outcome = install(installer)
-    assert not outcome.installed and words in outcome.text
+    assert not outcome.installed
+    assert words in outcome.text
 
 
 def test_without_the_extension_it_says_where_to_get_it(warm_app, bare, monkeypatch):
@@ -124,7 +135,9 @@ def test_without_the_extension_it_says_where_to_get_it(warm_app, bare, monkeypat
 
     monkeypatch.setattr(installation, "torchInstaller", lambda: None)
     outcome = installation.install()
-    assert not outcome.installed and "Extensions Manager" in outcome.text and warm_app.dialogs.shown == []
+    assert not outcome.installed
+    assert "Extensions Manager" in outcome.text
+    assert warm_app.dialogs.shown == []
 
 
 def test_the_panel_without_pytorch(slicer_app, running_worker):
@@ -134,9 +147,11 @@ def test_the_panel_without_pytorch(slicer_app, running_worker):
     try:
         pids = running_worker.pids
         widget = opened(slicer_app, "DeepReg")
-        assert widget.ui.torchLabel.text == "not installed" and widget.ui.installButton.enabled
+        assert widget.ui.torchLabel.text == "not installed"
+        assert widget.ui.installButton.enabled
         assert "Missing: torch" in widget.ui.explanationLabel.text
-        assert running_worker.pids == pids and not running_worker.busy  # nothing is asked, nothing is downloaded
+        assert running_worker.pids == pids
+        assert not running_worker.busy
     finally:
         PyTorchUtils.pretend("actual")
 
@@ -219,7 +234,8 @@ def test_models_are_listed_with_card_and_checksum(slicer_app, own_models):
         table = widget.ui.modelsTable
         rows = [[table.item(row, column).text() for column in range(table.columnCount)] for row in range(table.rowCount)]
         own = [row for row in rows if row[0] == "liver 7"]
-        assert own == [["liver 7", "dense", "CC0", "whole"]] and [row[0] for row in rows[:2]] == ["mind", "intensity"]
+        assert own == [["liver 7", "dense", "CC0", "whole"]]
+        assert [row[0] for row in rows[:2]] == ["mind", "intensity"]
         table.setCurrentCell(rows.index(own[0]), 0)
         for words in ("a test", "CC0", "Dice: 0.5", "Trained on"):
             assert words in widget.ui.modelLabel.text
@@ -244,4 +260,3 @@ def test_files_that_are_no_models_have_no_card(tmp_path):
         (tmp_path / "x.safetensors").write_bytes(content)
         assert readCard(tmp_path / "x.safetensors") is None
     assert readCard(tmp_path / "none") is None
-

@@ -8,9 +8,8 @@ import time
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from vtk.util.numpy_support import vtk_to_numpy
-
 from panels import applied, finish, landmark_error, load_points, nodes, opened, quick, world_image
+from vtk.util.numpy_support import vtk_to_numpy
 from world import FLIP, TURN, add_linear, matrix4, through
 
 
@@ -32,16 +31,23 @@ def made(widget, name: str = "transform"):
 def test_two_volumes_are_chosen_by_themselves(warm_app, pair):
     widget = opened(warm_app)
     assert (widget.ui.fixedSelector.currentNode(), widget.ui.movingSelector.currentNode()) == tuple(pair)
-    assert widget.ui.applyButton.enabled and widget.ui.applyButton.text == "Apply"
+    assert widget.ui.applyButton.enabled
+    assert widget.ui.applyButton.text == "Apply"
     assert "about" in widget.ui.memoryLabel.text
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ("no fixed", "choose a fixed volume"), ("no moving", "choose a moving volume"), ("the same", "are the same"),
-        ("empty", "is empty"), ("one landmark list", "choose moving guiding landmarks"), ("unequal landmarks", "each needs its partner"),
-        ("warp nothing", "choose a moving segmentation"), ("output is input", "is an input"), ("outputs are the same", "the same output"),
+        ("no fixed", "choose a fixed volume"),
+        ("no moving", "choose a moving volume"),
+        ("the same", "are the same"),
+        ("empty", "is empty"),
+        ("one landmark list", "choose moving guiding landmarks"),
+        ("unequal landmarks", "each needs its partner"),
+        ("warp nothing", "choose a moving segmentation"),
+        ("output is input", "is an input"),
+        ("outputs are the same", "the same output"),
     ],
 )
 def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
@@ -83,12 +89,14 @@ def test_without_pytorch_the_panel_opens_and_says_what_to_do(slicer_app, warm_wo
         begun = time.perf_counter()
         widget = opened(slicer_app)
         assert time.perf_counter() - begun < 1.0
-        assert not widget.ui.applyButton.enabled and "Not installed: torch" in widget.ui.applyButton.toolTip
+        assert not widget.ui.applyButton.enabled
+        assert "Not installed: torch" in widget.ui.applyButton.toolTip
         assert widget.ui.setUpButton.visible
     finally:
         PyTorchUtils.pretend("actual")
     widget.panel.checkCanApply()
-    assert widget.ui.applyButton.enabled and not widget.ui.setUpButton.visible
+    assert widget.ui.applyButton.enabled
+    assert not widget.ui.setUpButton.visible
 
 
 def test_every_parameter_has_its_widget_with_unit_range_and_help(warm_app, widget):
@@ -144,7 +152,8 @@ def test_presets_set_all_parameters_and_changes_are_shown(warm_app, hands, widge
 
     for preset in DENSE_PRESETS:
         hands.choose(widget.ui.presetComboBox, preset.title)
-        assert widget.panel.values() == preset.parameters.to_dict() and widget.panel.node.preset == preset.name
+        assert widget.panel.values() == preset.parameters.to_dict()
+        assert widget.panel.node.preset == preset.name
         assert "Changed" not in widget.ui.presetHelpLabel.text
     widget.panel.node.parameters.smoothness = 77.0
     assert "Changed under Advanced: smoothness" in widget.ui.presetHelpLabel.text
@@ -177,7 +186,8 @@ def test_apply_registers_and_shows(warm_app, hands, widget, pair, phantom_folder
     pair[1].GetDisplayNode().SetAutoWindowLevel(False)
     pair[1].GetDisplayNode().SetWindowLevel(350.0, 40.0)
     line = applied(warm_app, hands, widget)
-    assert "mean displacement" in line and "folding 0.00 %" in line
+    assert "mean displacement" in line
+    assert "folding 0.00 %" in line
     transform, volume = made(widget), made(widget, "volume")
     assert set(nodes()) - set(before) == {transform.GetName(), volume.GetName()}
     assert transform.GetClassName() == "vtkMRMLGridTransformNode"
@@ -188,9 +198,12 @@ def test_apply_registers_and_shows(warm_app, hands, widget, pair, phantom_folder
     assert (volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()) == (350.0, 40.0)
     for name in ("Red", "Green", "Yellow"):
         composite = slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
-        assert composite.GetBackgroundVolumeID() == pair[0].GetID() and composite.GetForegroundVolumeID() == volume.GetID()
+        assert composite.GetBackgroundVolumeID() == pair[0].GetID()
+        assert composite.GetForegroundVolumeID() == volume.GetID()
     display = transform.GetDisplayNode()
-    assert display.GetVisibility() and display.GetVisibility2D() and widget.ui.gridCheckBox.checked
+    assert display.GetVisibility()
+    assert display.GetVisibility2D()
+    assert widget.ui.gridCheckBox.checked
     hands.click(widget.ui.gridCheckBox)
     assert not display.GetVisibility2D()
     widget.ui.fadeSlider.value = 20
@@ -206,10 +219,13 @@ def check_volume_and_transform(volume, transform, moving) -> None:
     saved = sitk.ReadTransform(path)
     shown, source = world_image(volume), world_image(moving)
     lowest = float(sitk.GetArrayViewFromImage(source).min())
-    expected = sitk.GetArrayFromImage(sitk.Resample(sitk.Cast(source, sitk.sitkFloat32), shown, saved, sitk.sitkLinear, max(lowest, -1024.0)))
+    expected = sitk.GetArrayFromImage(
+        sitk.Resample(sitk.Cast(source, sitk.sitkFloat32), shown, saved, sitk.sitkLinear, max(lowest, -1024.0))
+    )
     found = sitk.GetArrayFromImage(shown).astype(np.float32)
     # Rounding to integers is half a unit; a twentieth of a voxel at an edge between air and fat would be 45.
-    assert np.percentile(np.abs(found - expected), 99.9) < 3.0 and np.abs(found - expected).mean() < 0.6
+    assert np.percentile(np.abs(found - expected), 99.9) < 3.0
+    assert np.abs(found - expected).mean() < 0.6
 
 
 @pytest.mark.parametrize("parents", ["none", "moving rotated", "both rotated", "both, differently"])
@@ -220,8 +236,12 @@ def test_volume_transform_and_landmarks_agree_under_parent_transforms(warm_app, 
     turn = np.deg2rad(12.0)
     small = np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]])
     second = add_linear("second", matrix4(TURN @ small, (25.0, -20.0, 30.0)))
-    above = {"none": (None, None), "moving rotated": (None, add_linear("small", matrix4(small, (12.0, 5.0, -8.0)))),
-             "both rotated": (first, first), "both, differently": (first, second)}[parents]
+    above = {
+        "none": (None, None),
+        "moving rotated": (None, add_linear("small", matrix4(small, (12.0, 5.0, -8.0)))),
+        "both rotated": (first, first),
+        "both, differently": (first, second),
+    }[parents]
     for node, points, parent in zip(pair, landmarks, above):
         for moved in (node, points):
             moved.SetAndObserveTransformNodeID(parent.GetID() if parent else None)
@@ -234,7 +254,8 @@ def test_volume_transform_and_landmarks_agree_under_parent_transforms(warm_app, 
     assert report["landmarks"]["after"]["mean"] < 0.4 * report["landmarks"]["before"]["mean"]
     assert landmark_error(transform, *landmarks) == pytest.approx(report["landmarks"]["after"]["mean"], abs=0.15)
     check_volume_and_transform(made(widget, "volume"), transform, moving)
-    assert made(widget, "volume").GetParentTransformNode() is None and fixed.GetParentTransformNode() is above[0]
+    assert made(widget, "volume").GetParentTransformNode() is None
+    assert fixed.GetParentTransformNode() is above[0]
     # It lies on the fixed volume.
     volume, reference = world_image(made(widget, "volume")), world_image(fixed)
     assert volume.GetSize() == reference.GetSize()
@@ -244,7 +265,9 @@ def test_volume_transform_and_landmarks_agree_under_parent_transforms(warm_app, 
     # The inverse undoes it.
     import slicer
 
-    inverse = next(node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode") if node.GetAttribute("DeepReg.Output") == "inverse")
+    inverse = next(
+        node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode") if node.GetAttribute("DeepReg.Output") == "inverse"
+    )
     body = np.array([position for _, position in __import__("deepreg_slicer.landmarks", fromlist=["x"]).definedPoints(landmarks[1])])
     there = through(transform, body)
     assert np.linalg.norm(through(inverse, there) - body, axis=1).max() < 0.5
@@ -274,7 +297,8 @@ def test_under_a_shear_the_volume_is_drawn_anew(warm_app, hands, widget, pair):
     expected = np.array(expected)
     seen = np.isfinite(expected)
     found = array[tuple(index.T)]
-    assert seen.sum() > 50 and np.corrcoef(found[seen], expected[seen])[0, 1] > 0.95
+    assert seen.sum() > 50
+    assert np.corrcoef(found[seen], expected[seen])[0, 1] > 0.95
 
 
 def test_the_moving_volume_can_be_shown_through_the_transform(warm_app, hands, widget, pair):
@@ -288,7 +312,8 @@ def test_the_moving_volume_can_be_shown_through_the_transform(warm_app, hands, w
     count = len(slicer.util.getNodesByClass("vtkMRMLTransformNode"))
     hands.click(widget.ui.moveCheckBox)
     # Hardened, it is the warped volume; the fixed volume has not moved.
-    assert fixed.GetParentTransformNode() is parent and parent.GetParentTransformNode() is None
+    assert fixed.GetParentTransformNode() is parent
+    assert parent.GetParentTransformNode() is None
     points = np.array([[0.0, 0.0, 0.0], [20.0, 30.0, 10.0]])
     world = points @ TURN.T + (20.0, -30.0, 40.0)
     assert np.allclose(through(moving.GetParentTransformNode(), points), through(made(widget), world), atol=1e-3)
@@ -299,12 +324,13 @@ def test_the_moving_volume_can_be_shown_through_the_transform(warm_app, hands, w
 
 def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, widget, pair, phantom_folder):
     import slicer
-
     from DeepRegLib.samples import loadSegmentation
 
     names = json.loads((phantom_folder / "phantom.json").read_text())["label_names"]
     labels = {int(value): name for value, name in names.items()}
-    segmentations = [loadSegmentation(str(phantom_folder / f"{side}_labels.nii.gz"), f"{side} organs", labels) for side in ("fixed", "moving")]
+    segmentations = [
+        loadSegmentation(str(phantom_folder / f"{side}_labels.nii.gz"), f"{side} organs", labels) for side in ("fixed", "moving")
+    ]
     landmarks = [load_points(phantom_folder / f"{side}_landmarks.csv", side) for side in ("fixed", "moving")]
     mask = slicer.util.loadLabelVolume(str(phantom_folder / "fixed_mask.nii.gz"))
     node = widget.panel.node
@@ -320,15 +346,18 @@ def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, 
     found = {n.GetAttribute("DeepReg.Output"): n for n in slicer.util.getNodesByClass("vtkMRMLNode") if n.GetAttribute("DeepReg.Output")}
     assert set(found) == {"transform", "volume", "inverse", "labels", "jacobian", "uncertainty"}
     report = json.loads(found["transform"].GetAttribute("DeepReg.Report"))
-    assert report["alignment"]["kind"] == "file" and report["overlap"]["mean_after"]["dice"] > report["overlap"]["mean_before"]["dice"]
+    assert report["alignment"]["kind"] == "file"
+    assert report["overlap"]["mean_after"]["dice"] > report["overlap"]["mean_before"]["dice"]
     assert {entry["name"] for entry in report["overlap"]["labels"]} <= set(labels.values())
     jacobian = slicer.util.arrayFromVolume(found["jacobian"])
-    assert jacobian.min() == pytest.approx(report["regularity"]["min_jacobian"], abs=0.2) and 0.8 < jacobian.mean() < 1.2
+    assert jacobian.min() == pytest.approx(report["regularity"]["min_jacobian"], abs=0.2)
+    assert 0.8 < jacobian.mean() < 1.2
     assert slicer.util.arrayFromVolume(found["uncertainty"]).min() >= 0.0
     warped = found["labels"]
     assert warped.IsA("vtkMRMLSegmentationNode")
     names = [warped.GetSegmentation().GetNthSegment(n).GetName() for n in range(warped.GetSegmentation().GetNumberOfSegments())]
-    assert set(names) == set(labels.values()) & set(names) and len(names) >= 5
+    assert set(names) == set(labels.values()) & set(names)
+    assert len(names) >= 5
     # The warped segmentation's overlap with the fixed one is what the report says.
     for entry in report["overlap"]["labels"]:
         arrays = []
@@ -338,8 +367,10 @@ def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, 
         both = 2 * np.count_nonzero(arrays[0] & arrays[1]) / (np.count_nonzero(arrays[0]) + np.count_nonzero(arrays[1]))
         assert both == pytest.approx(entry["after"]["dice"], abs=0.03), entry["name"]
     for other in found.values():
-        assert other.GetAttribute("DeepReg.Preset") == "abdomen-ct" and json.loads(other.GetAttribute("DeepReg.Parameters")) == widget.panel.values()
-        assert other.GetNodeReference("deepRegFixed") is pair[0] and other.GetNodeReference("deepRegMoving") is pair[1]
+        assert other.GetAttribute("DeepReg.Preset") == "abdomen-ct"
+        assert json.loads(other.GetAttribute("DeepReg.Parameters")) == widget.panel.values()
+        assert other.GetNodeReference("deepRegFixed") is pair[0]
+        assert other.GetNodeReference("deepRegMoving") is pair[1]
 
 
 def test_a_segment_is_a_mask(warm_app, hands, widget, pair, phantom_folder):
@@ -350,7 +381,8 @@ def test_a_segment_is_a_mask(warm_app, hands, widget, pair, phantom_folder):
     sizes = [segmentation.GetSegmentation().GetSegment(i).GetName() for i in ids]
     widget.ui.moreInputsCollapsibleButton.collapsed = False
     hands.choose(widget.ui.fixedMaskSelector, "organs")
-    assert widget.ui.fixedMaskSegmentComboBox.visible and widget.ui.fixedMaskSegmentComboBox.count == len(ids) + 1
+    assert widget.ui.fixedMaskSegmentComboBox.visible
+    assert widget.ui.fixedMaskSegmentComboBox.count == len(ids) + 1
     hands.choose(widget.ui.fixedMaskSegmentComboBox, sizes[0])
     assert widget.panel.node.fixedMaskSegment == ids[0]
     line = applied(warm_app, hands, widget)
@@ -360,7 +392,8 @@ def test_a_segment_is_a_mask(warm_app, hands, widget, pair, phantom_folder):
     # The segment goes; the box says so, and so does the node.
     segmentation.GetSegmentation().RemoveSegment(ids[0])
     warm_app.process_events()
-    assert widget.panel.node.fixedMaskSegment == "" and widget.ui.fixedMaskSegmentComboBox.currentText == "all segments"
+    assert widget.panel.node.fixedMaskSegment == ""
+    assert widget.ui.fixedMaskSegmentComboBox.currentText == "all segments"
 
 
 def test_each_run_makes_new_nodes_unless_told_otherwise(warm_app, hands, widget):
@@ -368,12 +401,14 @@ def test_each_run_makes_new_nodes_unless_told_otherwise(warm_app, hands, widget)
     first = made(widget)
     kept = first.GetTransformFromParent().GetDisplacementGrid()
     applied(warm_app, hands, widget)
-    assert made(widget) is not first and first.GetName() != made(widget).GetName()
+    assert made(widget) is not first
+    assert first.GetName() != made(widget).GetName()
     assert first.GetTransformFromParent().GetDisplacementGrid() is kept
     widget.panel.node.transformOutput = first
     count = len(nodes())
     applied(warm_app, hands, widget)
-    assert made(widget) is first and first.GetTransformFromParent().GetDisplacementGrid() is not kept
+    assert made(widget) is first
+    assert first.GetTransformFromParent().GetDisplacementGrid() is not kept
     assert len(nodes()) == count + 1  # the volume
 
 
@@ -408,14 +443,17 @@ def test_cancel_changes_nothing_and_apply_works_again(warm_app, hands, widget):
     quick(widget, search_stages=3, mean_field_passes=4, refinement_iterations=50)
     before = nodes()
     hands.click(widget.ui.applyButton)
-    assert widget.ui.applyButton.text == "Cancel" and widget.ui.progressBar.visible
+    assert widget.ui.applyButton.text == "Cancel"
+    assert widget.ui.progressBar.visible
     warm_app.wait_for(lambda: widget.ui.progressBar.value > 100, 20)
     assert widget.ui.stageLabel.text
     begun = time.monotonic()
     hands.click(widget.ui.applyButton)
     finish(warm_app, widget, 5)
     assert time.monotonic() - begun < 1.0
-    assert nodes() == before and widget.ui.applyButton.text == "Apply" and not widget.ui.progressBar.visible
+    assert nodes() == before
+    assert widget.ui.applyButton.text == "Apply"
+    assert not widget.ui.progressBar.visible
     assert "Stopped by the user" in widget.ui.resultLabel.text
     quick(widget, mean_field_passes=1)
     assert "folding" in applied(warm_app, hands, widget)
@@ -446,7 +484,8 @@ def test_the_window_never_waits(warm_app, hands, widget):
     timer.stop()
     slicer.app.layoutManager().viewport().hide()
     assert begun[0] - started < 0.5
-    assert len(gaps) > 20 and np.median(gaps) < 0.02
+    assert len(gaps) > 20
+    assert np.median(gaps) < 0.02
     assert np.percentile(gaps, 99) < 0.1, sorted(gaps)[-5:]
 
 
@@ -469,8 +508,10 @@ def test_scene_saved_loaded_and_gone_on_with(warm_app, hands, widget, pair, tmp_
     slicer.util.loadScene(str(path))
     warm_app.process_events()
     node = widget.panel.node
-    assert node.fixedVolume.GetName() == "fixed" and node.movingVolume.GetName() == "moving"
-    assert node.parameters.smoothness == 12.5 and widget.ui.resultLabel.text == summary
+    assert node.fixedVolume.GetName() == "fixed"
+    assert node.movingVolume.GetName() == "moving"
+    assert node.parameters.smoothness == 12.5
+    assert widget.ui.resultLabel.text == summary
     assert node.resultTransform.GetName() == name
     assert np.allclose(through(node.resultTransform, points), expected, atol=1e-3)
     assert json.loads(node.resultTransform.GetAttribute("DeepReg.Report"))["method"] == "dense"
@@ -487,16 +528,20 @@ def test_parameter_sets_keep_their_own(warm_app, hands, widget, pair):
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "of another module")
     other.SetAttribute("ModuleName", "Another")
     offered = [widget.ui.parameterNodeSelector.nodeFromIndex(n).GetName() for n in range(widget.ui.parameterNodeSelector.nodeCount())]
-    assert "second" in offered and "of another module" not in offered
+    assert "second" in offered
+    assert "of another module" not in offered
     widget.ui.parameterNodeSelector.setCurrentNode(second)
     node = widget.panel.node
-    assert node.parameterNode is second and node.parameters.smoothness != 11.0
+    assert node.parameterNode is second
+    assert node.parameters.smoothness != 11.0
     node.parameters.smoothness = 22.0
     node.fixedVolume, node.movingVolume = pair[1], pair[0]
     widget.ui.parameterNodeSelector.setCurrentNode(first.parameterNode)
-    assert widget.panel.form.widgets["smoothness"].value == 11.0 and widget.ui.fixedSelector.currentNode() is pair[0]
+    assert widget.panel.form.widgets["smoothness"].value == 11.0
+    assert widget.ui.fixedSelector.currentNode() is pair[0]
     widget.ui.parameterNodeSelector.setCurrentNode(second)
-    assert widget.panel.form.widgets["smoothness"].value == 22.0 and widget.ui.fixedSelector.currentNode() is pair[1]
+    assert widget.panel.form.widgets["smoothness"].value == 22.0
+    assert widget.ui.fixedSelector.currentNode() is pair[1]
     # The chosen set is removed: another takes its place.
     slicer.mrmlScene.RemoveNode(second)
     warm_app.process_events()
@@ -509,8 +554,10 @@ def test_a_closed_scene_gives_a_fresh_panel(warm_app, hands, widget):
     applied(warm_app, hands, widget)
     slicer.mrmlScene.Clear()
     warm_app.process_events()
-    assert widget.panel.node is not None and widget.panel.node.fixedVolume is None
-    assert not widget.ui.applyButton.enabled and not widget.ui.gridCheckBox.enabled
+    assert widget.panel.node is not None
+    assert widget.panel.node.fixedVolume is None
+    assert not widget.ui.applyButton.enabled
+    assert not widget.ui.gridCheckBox.enabled
 
 
 # ---------------------------------------------------------------------------------------------------------------- scripts
@@ -521,9 +568,12 @@ def test_a_script_registers_without_a_panel(warm_app, pair):
 
     logic = DeepRegDenseLogic()
     result = logic.register(*pair, preset="quick", parameters={"working_spacing": 6.0}, outputs=("transform", "jacobian"))
-    assert set(result.nodes) == {"transform", "jacobian"} and result.report["preset"] == "quick" and "folding" in result.summary
+    assert set(result.nodes) == {"transform", "jacobian"}
+    assert result.report["preset"] == "quick"
+    assert "folding" in result.summary
     for arguments, words in (
-        ({"preset": "quik"}, "did you mean quick"), ({"parameters": {"smothness": 1}}, "did you mean smoothness"),
+        ({"preset": "quik"}, "did you mean quick"),
+        ({"parameters": {"smothness": 1}}, "did you mean smoothness"),
         ({"outputs": ("transfrom",)}, "there is no output"),
     ):
         with pytest.raises(RuntimeError, match=words):
@@ -576,7 +626,14 @@ def test_the_panel_can_be_used_with_the_keyboard_alone(warm_app, hands, widget):
                 parent = parent.parentWidget()
             if names and (not chain or chain[-1] != names[0]):
                 chain.append(names[0])
-    wanted = ["fixedSelector", "movingSelector", "presetComboBox", "deviceComboBox", *(f"{name}Parameter" for name in widget.panel.values()),
-              "applyButton", "resultCollapsibleButton"]
+    wanted = [
+        "fixedSelector",
+        "movingSelector",
+        "presetComboBox",
+        "deviceComboBox",
+        *(f"{name}Parameter" for name in widget.panel.values()),
+        "applyButton",
+        "resultCollapsibleButton",
+    ]
     positions = [chain.index(name) for name in wanted]
     assert positions == sorted(positions), chain

@@ -7,10 +7,9 @@ import time
 
 import numpy as np
 import pytest
-from vtk.util.numpy_support import vtk_to_numpy
-
 from panels import applied, finish, landmark_error, load_points, nodes, opened, world_image
 from test_dense_panel import check_volume_and_transform
+from vtk.util.numpy_support import vtk_to_numpy
 from world import TURN, add_linear, add_warp, matrix4, through
 
 QUICK = {"features": "mind", "working_spacing": 6.0, "levels": 2, "iterations": 6}
@@ -39,7 +38,10 @@ def layers() -> tuple[str, str]:
     import slicer
 
     composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
-    found = [slicer.mrmlScene.GetNodeByID(name) if name else None for name in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())]
+    found = [
+        slicer.mrmlScene.GetNodeByID(name) if name else None
+        for name in (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID())
+    ]
     return tuple(node.GetName() if node is not None else "" for node in found)
 
 
@@ -78,13 +80,16 @@ def all_outputs(widget):
 
 def test_modalities_stand_beside_their_volumes(warm_app, hands, widget):
     ui, node = widget.ui, widget.panel.node
-    assert "fixed_modality" not in widget.panel.form.widgets and "moving_modality" not in widget.panel.form.widgets
+    assert "fixed_modality" not in widget.panel.form.widgets
+    assert "moving_modality" not in widget.panel.form.widgets
     assert not ui.fixedModalityComboBox.enabled  # a formula is the same for all
     hands.choose(ui.presetComboBox, "CT with cone-beam CT")
     node.parameters.features = "any-contrast"
-    assert ui.fixedModalityComboBox.enabled and ui.fixedModalityComboBox.currentText == "Other"
+    assert ui.fixedModalityComboBox.enabled
+    assert ui.fixedModalityComboBox.currentText == "Other"
     hands.choose(ui.fixedModalityComboBox, "CT")
-    assert node.parameters.fixed_modality == "ct" and ui.presetHelpLabel.text.endswith("Changed under Advanced: features.")
+    assert node.parameters.fixed_modality == "ct"
+    assert ui.presetHelpLabel.text.endswith("Changed under Advanced: features.")
     node.parameters.moving_modality = "mr"
     assert ui.movingModalityComboBox.currentText == "MR"
     # What the user has said of a volume stays; what a preset said goes with it.
@@ -92,7 +97,8 @@ def test_modalities_stand_beside_their_volumes(warm_app, hands, widget):
     hands.choose(ui.presetComboBox, "MR with CT, abdomen")
     assert (ui.fixedModalityComboBox.currentText, ui.movingModalityComboBox.currentText) == ("CT", "Automatic")
     request = widget.panel.request()
-    assert request.parameters["fixed_modality"] == "ct" and request.parameters["moving_modality"] == "auto"
+    assert request.parameters["fixed_modality"] == "ct"
+    assert request.parameters["moving_modality"] == "auto"
 
 
 def test_every_other_parameter_has_its_widget_and_presets_set_them(warm_app, hands, widget):
@@ -108,7 +114,9 @@ def test_every_other_parameter_has_its_widget_and_presets_set_them(warm_app, han
     assert "Changed under Advanced: fluid" in widget.ui.presetHelpLabel.text
 
 
-@pytest.mark.parametrize(("wrong", "words"), [("the same", "are the same"), ("two outputs", "fixed features and warped features have the same output")])
+@pytest.mark.parametrize(
+    ("wrong", "words"), [("the same", "are the same"), ("two outputs", "fixed features and warped features have the same output")]
+)
 def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
     import slicer
 
@@ -118,7 +126,8 @@ def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
     else:
         node.featuresWanted = True
         node.fixedFeaturesOutput = node.warpedFeaturesOutput = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "output")
-    assert not widget.ui.applyButton.enabled and words in widget.ui.applyButton.toolTip.lower()
+    assert not widget.ui.applyButton.enabled
+    assert words in widget.ui.applyButton.toolTip.lower()
 
 
 # ------------------------------------------------------------------------------------------------------------------ apply
@@ -140,12 +149,14 @@ def test_apply_registers_under_parent_transforms(warm_app, hands, widget, pair, 
     assert "folding 0.00 %" in line and "landmarks" in line and "inverse within" in line, line
     transform = widget.panel.node.resultTransform
     report = json.loads(transform.GetAttribute("DeepReg.Report"))
-    assert report["method"] == "descent" and "iterations" not in report
+    assert report["method"] == "descent"
+    assert "iterations" not in report
     assert report["landmarks"]["after"]["mean"] < 0.5 * report["landmarks"]["before"]["mean"]
     assert landmark_error(transform, *landmarks) == pytest.approx(report["landmarks"]["after"]["mean"], abs=0.15)
     check_volume_and_transform(widget.panel.node.resultVolume, transform, pair[1])
     assert len(nodes()) == len(before) + 4
-    assert not widget.ui.showFeaturesCheckBox.enabled and not widget.ui.showIterationsCheckBox.enabled
+    assert not widget.ui.showFeaturesCheckBox.enabled
+    assert not widget.ui.showIterationsCheckBox.enabled
 
 
 def test_features_are_colours_where_the_volumes_are(warm_app, hands, all_outputs, pair):
@@ -159,8 +170,10 @@ def test_features_are_colours_where_the_volumes_are(warm_app, hands, all_outputs
     node = widget.panel.node
     found = {name: getattr(node, f"{name}Result") for name in FEATURES}
     for name, volume in found.items():
-        assert volume.GetClassName() == "vtkMRMLVectorVolumeNode" and volume.GetImageData().GetNumberOfScalarComponents() == 3
-        assert volume.GetImageData().GetScalarTypeAsString() == "unsigned char" and volume.GetParentTransformNode() is None
+        assert volume.GetClassName() == "vtkMRMLVectorVolumeNode"
+        assert volume.GetImageData().GetNumberOfScalarComponents() == 3
+        assert volume.GetImageData().GetScalarTypeAsString() == "unsigned char"
+        assert volume.GetParentTransformNode() is None
         like = pair[1] if name == "movingFeatures" else pair[0]
         image, reference = world_image(volume), world_image(like)
         size = like.GetImageData().GetDimensions()
@@ -179,7 +192,8 @@ def test_features_are_colours_where_the_volumes_are(warm_app, hands, all_outputs
     inside = [all(0 <= a < n for a, n in zip(place, moving.GetSize())) for place in at]
     seen = slicer.util.arrayFromVolume(found["movingFeatures"])
     pairs = [(warped[tuple(index[n])], seen[at[n][::-1]]) for n in range(len(at)) if inside[n]]
-    assert len(pairs) > 10 and np.mean([np.abs(a - b).mean() for a, b in pairs]) < 25.0
+    assert len(pairs) > 10
+    assert np.mean([np.abs(a - b).mean() for a, b in pairs]) < 25.0
     # Show, fade, and back.
     assert layers() == ("fixed", "moving warped")
     hands.click(ui.showFeaturesCheckBox)
@@ -188,7 +202,8 @@ def test_features_are_colours_where_the_volumes_are(warm_app, hands, all_outputs
     composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
     assert composite.GetForegroundOpacity() == pytest.approx(0.3)
     hands.click(ui.showFeaturesCheckBox)
-    assert layers() == ("fixed", "moving warped") and not ui.showFeaturesCheckBox.checked
+    assert layers() == ("fixed", "moving warped")
+    assert not ui.showFeaturesCheckBox.checked
 
 
 @pytest.mark.parametrize("parent", ["none", "rigid", "warp"])
@@ -202,10 +217,15 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
             volume.SetAndObserveTransformNodeID(above.GetID())
     applied(warm_app, hands, widget)
     sequence, count = node.resultIterations, node.resultIterations.GetNumberOfDataNodes()
-    assert sequence.GetIndexName() == "iteration" and sequence.GetNthIndexValue(0) == "0" and 4 <= count <= 8
-    assert browser(widget).GetMasterSequenceNode() is sequence and browser(widget).GetSelectedItemNumber() == count - 1
+    assert sequence.GetIndexName() == "iteration"
+    assert sequence.GetNthIndexValue(0) == "0"
+    assert 4 <= count <= 8
+    assert browser(widget).GetMasterSequenceNode() is sequence
+    assert browser(widget).GetSelectedItemNumber() == count - 1
     assert moved(widget).GetParentTransformNode() is proxy(widget)
-    points = np.array([[0.0, 0.0, 0.0], [20.0, 15.0, -10.0], [-25.0, 10.0, 12.0]]) + (0.0 if parent == "none" else ABOVE[:3, 3] * (parent == "rigid"))
+    points = np.array([[0.0, 0.0, 0.0], [20.0, 15.0, -10.0], [-25.0, 10.0, 12.0]]) + (
+        0.0 if parent == "none" else ABOVE[:3, 3] * (parent == "rigid")
+    )
     final = through(node.resultTransform, points, inverse=True)
     apart = []
     for item in range(count):
@@ -213,7 +233,10 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
         apart.append(np.linalg.norm(through(proxy(widget), points, inverse=True) - final, axis=1).mean())
     assert apart[-1] < 2.0 and apart[-1] < 0.35 * apart[0], apart  # a coarse grid of a coarse run
     # The copy is the moving volume as the world sees it, with its voxels unless it had to be drawn anew.
-    shared = vtk_to_numpy(moved(widget).GetImageData().GetPointData().GetScalars()), vtk_to_numpy(pair[1].GetImageData().GetPointData().GetScalars())
+    shared = (
+        vtk_to_numpy(moved(widget).GetImageData().GetPointData().GetScalars()),
+        vtk_to_numpy(pair[1].GetImageData().GetPointData().GetScalars()),
+    )
     assert np.shares_memory(*shared) == (parent != "warp")
     moved(widget).SetAndObserveTransformNodeID(None)
     if parent != "warp":
@@ -225,8 +248,10 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
     # Seen and played from the panel.
     assert not ui.iterationsPlayer.visible
     hands.click(ui.showIterationsCheckBox)
-    assert ui.iterationsPlayer.visible and layers() == ("fixed", "moving at iteration")
-    assert proxy(widget).GetDisplayNode().GetVisibility2D() and not node.resultTransform.GetDisplayNode().GetVisibility2D()
+    assert ui.iterationsPlayer.visible
+    assert layers() == ("fixed", "moving at iteration")
+    assert proxy(widget).GetDisplayNode().GetVisibility2D()
+    assert not node.resultTransform.GetDisplayNode().GetVisibility2D()
     seek, play = widget.panel._players
     seek.slider().value = 1
     assert browser(widget).GetSelectedItemNumber() == 1
@@ -234,8 +259,10 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
     hands.click(play.pushButton_VcrPlayPause)
     warm_app.wait_for(lambda: browser(widget).GetSelectedItemNumber() > 2, 10, "the film")
     hands.click(ui.showIterationsCheckBox)
-    assert not browser(widget).GetPlaybackActive() and layers() == ("fixed", "moving warped")
-    assert node.resultTransform.GetDisplayNode().GetVisibility2D() and not proxy(widget).GetDisplayNode().GetVisibility2D()
+    assert not browser(widget).GetPlaybackActive()
+    assert layers() == ("fixed", "moving warped")
+    assert node.resultTransform.GetDisplayNode().GetVisibility2D()
+    assert not proxy(widget).GetDisplayNode().GetVisibility2D()
     assert not slicer.util.getNodesByClass("vtkMRMLSequenceNode")[1:]
 
 
@@ -246,9 +273,13 @@ def test_energy_is_a_plot_with_a_line_for_each_resolution(warm_app, hands, widge
     table, chart = widget.panel.node.energyTable, widget.panel.node.energyChart
     report = json.loads(widget.panel.node.resultTransform.GetAttribute("DeepReg.Report"))
     spacings = sorted({entry["spacing_mm"] for entry in report["energies"]}, reverse=True)
-    assert [chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())] == [f"{spacing:.3g} mm voxels" for spacing in spacings]
-    assert len(spacings) == 2 and table.GetNumberOfRows() == len(report["energies"])
-    assert "%" in chart.GetYAxisTitle() and chart.GetXAxisTitle() == "Iteration"
+    assert [chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())] == [
+        f"{spacing:.3g} mm voxels" for spacing in spacings
+    ]
+    assert len(spacings) == 2
+    assert table.GetNumberOfRows() == len(report["energies"])
+    assert "%" in chart.GetYAxisTitle()
+    assert chart.GetXAxisTitle() == "Iteration"
     values = np.array([[table.GetTable().GetColumn(1 + n).GetValue(row) for n in range(2)] for row in range(table.GetNumberOfRows())])
     assert np.array_equal(np.isfinite(values).sum(axis=1), np.ones(len(values)))
     assert np.allclose(np.nansum(values, axis=1), [100.0 * entry["energy"] for entry in report["energies"]])
@@ -260,7 +291,8 @@ def test_energy_is_a_plot_with_a_line_for_each_resolution(warm_app, hands, widge
     for levels, lines in ((1, 1), (2, 2)):
         quick(widget, levels=levels)
         applied(warm_app, hands, widget)
-        assert (widget.panel.node.energyTable, widget.panel.node.energyChart) == (table, chart) and chart.GetNumberOfPlotSeriesNodes() == lines
+        assert (widget.panel.node.energyTable, widget.panel.node.energyChart) == (table, chart)
+        assert chart.GetNumberOfPlotSeriesNodes() == lines
     assert {kind: everything()[kind] for kind in SHOWN} == before
 
 
@@ -280,7 +312,8 @@ def test_chosen_outputs_are_filled_again(warm_app, hands, all_outputs):
     assert everything() == before
     assert (node.resultIterations, browser(widget), moved(widget)) == (sequence, film, copy)
     assert {name: getattr(node, f"{name}Result") for name in FEATURES} == made
-    assert layers() == ("fixed", "moving warped") and not widget.ui.showIterationsCheckBox.checked
+    assert layers() == ("fixed", "moving warped")
+    assert not widget.ui.showIterationsCheckBox.checked
     assert film.GetSelectedItemNumber() == sequence.GetNumberOfDataNodes() - 1
 
 
@@ -289,18 +322,24 @@ def test_features_without_a_warped_volume(warm_app, hands, widget):
     assert "tick Feature maps under Outputs" in ui.showFeaturesCheckBox.toolTip
     node.featuresWanted, node.volumeWanted = True, False
     applied(warm_app, hands, widget)
-    assert not ui.fadeSlider.enabled and ui.showFeaturesCheckBox.enabled and "fading changes no colour" in ui.showFeaturesCheckBox.toolTip
+    assert not ui.fadeSlider.enabled
+    assert ui.showFeaturesCheckBox.enabled
+    assert "fading changes no colour" in ui.showFeaturesCheckBox.toolTip
     hands.click(ui.showFeaturesCheckBox)
-    assert layers() == ("Features of fixed", "Features of moving warped") and ui.fadeSlider.enabled
+    assert layers() == ("Features of fixed", "Features of moving warped")
+    assert ui.fadeSlider.enabled
     hands.click(ui.showFeaturesCheckBox)
-    assert layers() == ("fixed", "") and not ui.fadeSlider.enabled
+    assert layers() == ("fixed", "")
+    assert not ui.fadeSlider.enabled
 
 
 def test_a_model_that_is_not_there_is_told_in_one_line(warm_app, hands, widget):
     widget.panel.node.parameters.features = "no-such-model"
     before = everything()
     line = applied(warm_app, hands, widget)
-    assert "no-such-model" in line and "\n" not in line and everything() == before
+    assert "no-such-model" in line
+    assert "\n" not in line
+    assert everything() == before
 
 
 def test_only_the_last_result_shows_its_grid(warm_app, hands, all_outputs):
@@ -311,9 +350,12 @@ def test_only_the_last_result_shows_its_grid(warm_app, hands, all_outputs):
     browser(all_outputs).SetPlaybackActive(True)
     film = browser(all_outputs)
     applied(warm_app, hands, all_outputs)
-    assert node.resultTransform is not first[0] and proxy(all_outputs) is not first[1] and not film.GetPlaybackActive()
+    assert node.resultTransform is not first[0]
+    assert proxy(all_outputs) is not first[1]
+    assert not film.GetPlaybackActive()
     assert not any(other.GetDisplayNode().GetVisibility2D() for other in first)
-    assert node.resultTransform.GetDisplayNode().GetVisibility2D() and all_outputs.ui.gridCheckBox.checked
+    assert node.resultTransform.GetDisplayNode().GetVisibility2D()
+    assert all_outputs.ui.gridCheckBox.checked
 
 
 # -------------------------------------------------------------------------------------------------------- nothing is left
@@ -328,7 +370,8 @@ def test_cancel_leaves_nothing(warm_app, hands, all_outputs):
     hands.click(all_outputs.ui.applyButton)
     finish(warm_app, all_outputs, 5)
     assert time.monotonic() - begun < 1.0
-    assert everything() == before and "Stopped by the user" in all_outputs.ui.resultLabel.text
+    assert everything() == before
+    assert "Stopped by the user" in all_outputs.ui.resultLabel.text
 
 
 def test_failure_leaves_nothing(warm_app, hands, all_outputs, monkeypatch):
@@ -341,7 +384,8 @@ def test_failure_leaves_nothing(warm_app, hands, all_outputs, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(energy, "fillChart", fails)
         line = applied(warm_app, hands, all_outputs)
-        assert "ran out of memory" in line and "\n" not in line
+        assert "ran out of memory" in line
+        assert "\n" not in line
     assert everything() == before
     assert "folding" in applied(warm_app, hands, all_outputs)
 
@@ -379,11 +423,13 @@ def test_scene_saved_and_loaded_plays_on(warm_app, hands, all_outputs, tmp_path)
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer.mrmlScene.Clear()
     warm_app.process_events()
-    assert not widget.ui.showIterationsCheckBox.enabled and not widget.ui.energyButton.enabled
+    assert not widget.ui.showIterationsCheckBox.enabled
+    assert not widget.ui.energyButton.enabled
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     warm_app.process_events()
     node = widget.panel.node
-    assert widget.ui.resultLabel.text == summary and browser(widget).GetNumberOfItems() == count
+    assert widget.ui.resultLabel.text == summary
+    assert browser(widget).GetNumberOfItems() == count
     for item in range(count):
         browser(widget).SetSelectedItemNumber(item)
         assert np.allclose(through(proxy(widget), points, inverse=True), expected[item], atol=2e-3), item
@@ -394,7 +440,8 @@ def test_scene_saved_and_loaded_plays_on(warm_app, hands, all_outputs, tmp_path)
     hands.click(widget.ui.showIterationsCheckBox)
     assert layers() == ("fixed", "moving at iteration")
     hands.click(widget.ui.showFeaturesCheckBox)
-    assert layers()[0] == "Features of fixed" and not widget.ui.showIterationsCheckBox.checked
+    assert layers()[0] == "Features of fixed"
+    assert not widget.ui.showIterationsCheckBox.checked
     hands.click(widget.ui.energyButton)
     assert "folding" in applied(warm_app, hands, widget)
 
@@ -423,8 +470,11 @@ def test_a_script_registers_mr_to_ct_without_a_panel(warm_app, tmp_path):
     assert result.report["landmarks"]["after"]["mean"] < 0.9 * result.report["landmarks"]["before"]["mean"]
     assert json.loads(result.nodes["iterations"].GetAttribute("DeepReg.Parameters"))["moving_modality"] == "ct"
     for arguments, words in (
-        ({"preset": "quik"}, "did you mean quick"), ({"parameters": {"fluit": 1}}, "did you mean fluid"), ({"outputs": ("uncertainty",)}, "there is no output"),
-        ({"outputs": ("fixedFeatures",)}, "there is no output"), ({"guideFixed": landmarks[0], "guideMoving": landmarks[1]}, "takes no guiding landmarks"),
+        ({"preset": "quik"}, "did you mean quick"),
+        ({"parameters": {"fluit": 1}}, "did you mean fluid"),
+        ({"outputs": ("uncertainty",)}, "there is no output"),
+        ({"outputs": ("fixedFeatures",)}, "there is no output"),
+        ({"guideFixed": landmarks[0], "guideMoving": landmarks[1]}, "takes no guiding landmarks"),
     ):
         with pytest.raises(RuntimeError, match=words):
             logic.register(*pair, **arguments)
@@ -470,7 +520,16 @@ def test_the_player_is_reached_with_the_keyboard_where_it_is_seen(warm_app, hand
         at = at.nextInFocusChain()
         if at.focusPolicy != qt.Qt.NoFocus and at.visible:
             chain.append(at.objectName)
-    wanted = ["fixedModalityComboBox", "movingModalityComboBox", "presetComboBox", "applyButton", "showIterationsCheckBox", "slider_IndexValue",
-              "pushButton_VcrFirst", "pushButton_VcrPlayPause", "energyButton"]
+    wanted = [
+        "fixedModalityComboBox",
+        "movingModalityComboBox",
+        "presetComboBox",
+        "applyButton",
+        "showIterationsCheckBox",
+        "slider_IndexValue",
+        "pushButton_VcrFirst",
+        "pushButton_VcrPlayPause",
+        "energyButton",
+    ]
     positions = [chain.index(name) for name in wanted]
     assert positions == sorted(positions), chain

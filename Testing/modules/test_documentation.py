@@ -33,7 +33,8 @@ def test_links_and_pictures_lead_somewhere(page):
 def test_pictures_are_small_and_all_are_shown():
     pictures = list((ROOT / "docs" / "images").iterdir())
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    assert all(picture.stat().st_size < 250_000 for picture in pictures) and sum(picture.stat().st_size for picture in pictures) < 2_000_000
+    assert all(picture.stat().st_size < 250_000 for picture in pictures)
+    assert sum(picture.stat().st_size for picture in pictures) < 2_000_000
     assert [picture.name for picture in pictures if f"images/{picture.name}" not in text] == []
 
 
@@ -41,7 +42,11 @@ def test_the_guide_has_every_parameter_as_the_engine_has_it(slicer_app):
     from deepreg_engine.methods.parameters import DenseParameters
     from deepreg_slicer.parameter_form import title
 
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in GUIDE.read_text(encoding="utf-8").splitlines() if re.match(r"\| .* \| `\w+` \|", line)]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in GUIDE.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\| .* \| `\w+` \|", line)
+    ]
     wanted = []
     for description in DenseParameters.describe():
         default = f"{description.default:g}" if isinstance(description.default, float) else str(description.default)
@@ -57,7 +62,8 @@ def test_the_guide_has_every_preset():
 
     text = GUIDE.read_text(encoding="utf-8")
     for preset in DENSE_PRESETS:
-        assert f"| {preset.title} |" in text and f"`{preset.name}`" in text
+        assert f"| {preset.title} |" in text
+        assert f"`{preset.name}`" in text
 
 
 def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
@@ -72,7 +78,8 @@ def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
     assert len(scripts) == 3
     names: dict = {}
     exec(register, names)
-    assert "Dice" in capsys.readouterr().out and set(names["result"].nodes) == {"transform", "volume", "labels"}
+    assert "Dice" in capsys.readouterr().out
+    assert set(names["result"].nodes) == {"transform", "volume", "labels"}
     exec(report, {})
     assert "quick" in capsys.readouterr().out
     by_itself: dict = {}
@@ -80,5 +87,7 @@ def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
     from panels import world_image
 
     shown = world_image(names["result"].nodes["volume"])
-    difference = sitk.GetArrayFromImage(sitk.Cast(shown, sitk.sitkFloat32)) - sitk.GetArrayFromImage(sitk.Cast(by_itself["warped"], sitk.sitkFloat32))
+    difference = sitk.GetArrayFromImage(sitk.Cast(shown, sitk.sitkFloat32)) - sitk.GetArrayFromImage(
+        sitk.Cast(by_itself["warped"], sitk.sitkFloat32)
+    )
     assert abs(difference).mean() < 1.0

@@ -136,16 +136,19 @@ def test_heat_lies_where_the_partner_is(warm_app, hands, widget, scene):
     part.setPoint(scene["middle"])
     settle(warm_app, widget)
     node = widget.panel.node
-    assert node.explainShown == "heat" and layers() == (scene["fixed"].GetID(), node.heat.GetID())
+    assert node.explainShown == "heat"
+    assert layers() == (scene["fixed"].GetID(), node.heat.GetID())
     place, total = heat_peak(node.heat)
     step = node.heat.GetSpacing()[0]
     axes = ABOVE[:3, :3] @ TURN  # of the fixed volume, in the world
     assert np.abs(axes.T @ (place - scene["middle"] - SHIFT)).max() < step
     assert total == pytest.approx(1.0, abs=1e-4)
-    assert "mm from the result" in part.ui.explainLabel.text and "bits" in part.ui.explainLabel.text
+    assert "mm from the result" in part.ui.explainLabel.text
+    assert "bits" in part.ui.explainLabel.text
     assert not part.ui.explainPictureLabel.pixmap.isNull()
     names = [part.ui.explainStageComboBox.itemText(n) for n in range(part.ui.explainStageComboBox.count)]
-    assert len(names) == 3 and names[2].startswith("Fine")
+    assert len(names) == 3
+    assert names[2].startswith("Fine")
 
     # Another place, by dragging: the answer is warm.
     other = scene["middle"] + axes @ np.array([12.0, -10.0, 8.0])
@@ -161,7 +164,8 @@ def test_heat_lies_where_the_partner_is(warm_app, hands, widget, scene):
 
     hands.choose(part.ui.explainStageComboBox, names[2])
     settle(warm_app, widget)
-    assert node.heat.GetSpacing()[0] == pytest.approx(3.0, abs=0.1) and node.explainStage == "fine"
+    assert node.heat.GetSpacing()[0] == pytest.approx(3.0, abs=0.1)
+    assert node.explainStage == "fine"
     place, _ = heat_peak(node.heat)
     assert np.abs(axes.T @ (place - other - SHIFT)).max() < 3.1
 
@@ -188,19 +192,25 @@ def test_a_right_translation_is_no_surprise(warm_app, hands, widget, scene):
     hands.choose(part.ui.explainShownComboBox, "entropy")
     settle(warm_app, widget)
     bits = vtk_to_numpy(node.explainedMap.GetImageData().GetPointData().GetScalars())
-    assert 0.0 <= bits.min() and bits.max() <= np.log2(343) + 1e-4 and np.median(bits) < 0.5 * np.log2(343)
+    assert bits.min() >= 0.0
+    assert bits.max() <= np.log2(343) + 1e-4
+    assert np.median(bits) < 0.5 * np.log2(343)
     assert (bar(node.heat), bar(node.explainedMap)) == ("", "entropy (bits)")
     hands.choose(part.ui.explainShownComboBox, "probability around the point")
     settle(warm_app, widget)
-    assert (bar(node.heat), bar(node.explainedMap)) == ("probability", "") and layers()[1] == node.heat.GetID()
-    assert "bits" in node.explainedMap.GetName() and "of 8.4 bits" in part.ui.explainLabel.text
+    assert (bar(node.heat), bar(node.explainedMap)) == ("probability", "")
+    assert layers()[1] == node.heat.GetID()
+    assert "bits" in node.explainedMap.GetName()
+    assert "of 8.4 bits" in part.ui.explainLabel.text
 
     # Another map, of the part Deformation, takes the layer.
     widget.ui.deformationCollapsibleButton.collapsed = False
     warm_app.process_events()
     hands.choose(widget.ui.mapComboBox, "displacement")
     settle(warm_app, widget)
-    assert node.explainShown == "none" and layers()[1] == node.mapVolume.GetID() and bar(node.heat) == ""
+    assert node.explainShown == "none"
+    assert layers()[1] == node.mapVolume.GetID()
+    assert bar(node.heat) == ""
 
 
 def test_features_have_the_same_colours(warm_app, hands, widget, scene):
@@ -211,7 +221,8 @@ def test_features_have_the_same_colours(warm_app, hands, widget, scene):
     assert layers()[1] == node.movingFeatures.GetID()
     made = node.fixedFeatures, node.movingFeatures
     fixed, moving = (vtk_to_numpy(volume.GetImageData().GetPointData().GetScalars()).astype(float) for volume in made)
-    assert fixed.shape == moving.shape and fixed.shape[1] == 3
+    assert fixed.shape == moving.shape
+    assert fixed.shape[1] == 3
     seen = moving.any(axis=1)
     assert seen.mean() > 0.5
     assert np.abs(fixed - moving)[seen].mean() < 0.5 * np.abs(fixed[seen] - np.roll(fixed[seen], 40, axis=0)).mean()
@@ -244,9 +255,11 @@ def test_picking_crosshair_and_landmark(warm_app, hands, widget, scene):
     hands.move(view, at)
     hands.click(view, at=at)
     settle(warm_app, widget)
-    assert node.explainedPoint.GetNumberOfControlPoints() == 1 and not part.ui.explainPickButton.checked
+    assert node.explainedPoint.GetNumberOfControlPoints() == 1
+    assert not part.ui.explainPickButton.checked
     picked = part.point.place()
-    assert 1.0 < np.linalg.norm(picked - scene["middle"]) < 100.0 and part.answer is not None
+    assert 1.0 < np.linalg.norm(picked - scene["middle"]) < 100.0
+    assert part.answer is not None
     assert part.answer["point"] == pytest.approx((picked * (-1, -1, 1)).tolist())
 
     landmarks = widget.panel.sections["landmarks"]
@@ -258,7 +271,8 @@ def test_picking_crosshair_and_landmark(warm_app, hands, widget, scene):
     settle(warm_app, widget)
     hands.click(part.ui.explainLandmarkButton)
     settle(warm_app, widget)
-    assert part.point.place() == pytest.approx(place) and landmarks.pairs.fixed[0] == pytest.approx(place)
+    assert part.point.place() == pytest.approx(place)
+    assert landmarks.pairs.fixed[0] == pytest.approx(place)
 
 
 def test_what_was_made_goes_again_and_nothing_else(warm_app, hands, widget, scene):
@@ -283,8 +297,10 @@ def test_what_was_made_goes_again_and_nothing_else(warm_app, hands, widget, scen
     hands.click(part.ui.explainRemoveButton)
     settle(warm_app, widget)
     after = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")}
-    assert after == before and layers() == (scene["fixed"].GetID(), None)
-    assert not part.ui.explainRemoveButton.enabled and "Removed" in part.ui.explainLabel.text
+    assert after == before
+    assert layers() == (scene["fixed"].GetID(), None)
+    assert not part.ui.explainRemoveButton.enabled
+    assert "Removed" in part.ui.explainLabel.text
     assert not [node for node in slicer.util.getNodesByClass("vtkMRMLVolumeRenderingDisplayNode")]
 
 
@@ -300,7 +316,8 @@ def test_a_changed_transform_and_a_lost_worker_are_noticed(warm_app, widget, sce
     first = part.session.opened["state"]
     transform.SetMatrixTransformToParent(add_linear("nothing", np.eye(4)).GetMatrixTransformToParent())
     settle(warm_app, widget)
-    assert part.session.opened["state"] != first and not part.answer["likeliest"] == [0.0, 0.0, 0.0]
+    assert part.session.opened["state"] != first
+    assert part.answer["likeliest"] != [0.0, 0.0, 0.0]
     place, _ = heat_peak(node.heat)
     assert np.linalg.norm(place - scene["middle"]) > 3.0
     # Another pair takes the place of this one in the worker.
@@ -317,7 +334,8 @@ def test_a_changed_transform_and_a_lost_worker_are_noticed(warm_app, widget, sce
     os.rmdir(folder)
     part.setPoint(scene["middle"] + 4.0)
     settle(warm_app, widget)
-    assert part.answer is not None and "bits" in part.ui.explainLabel.text
+    assert part.answer is not None
+    assert "bits" in part.ui.explainLabel.text
 
 
 def test_a_script_asks_without_a_panel(warm_app, scene):
@@ -327,7 +345,8 @@ def test_a_script_asks_without_a_panel(warm_app, scene):
     logic, transform = DeepRegInspectorLogic(), dense(scene, np.zeros(3))
     found = logic.probabilities(transform, scene["fixed"], scene["moving"], scene["middle"], "fine")
     axes = ABOVE[:3, :3] @ TURN
-    assert np.abs(axes.T @ (np.array(found["likeliest"]) - SHIFT)).max() < found["stage"]["step_mm"] and found["bits"] < found["most_bits"]
+    assert np.abs(axes.T @ (np.array(found["likeliest"]) - SHIFT)).max() < found["stage"]["step_mm"]
+    assert found["bits"] < found["most_bits"]
     with pytest.raises(RuntimeError, match="outside the fixed image"):
         logic.probabilities(transform, scene["fixed"], scene["moving"], scene["middle"] + 900.0)
     with pytest.raises(RuntimeError, match="moving volume first"):
@@ -345,7 +364,9 @@ def test_closing_the_scene_ends_the_question(warm_app, widget, scene, moment):
         warm_app.wait_for(lambda: part.session._job is not None, 20, "the worker")
     slicer.mrmlScene.Clear()
     settle(warm_app, widget)
-    assert part.answer is None and not part.session.busy and part.ui.explainLabel.text == ""
+    assert part.answer is None
+    assert not part.session.busy
+    assert part.ui.explainLabel.text == ""
     warm_app.wait_for(lambda: not part.session._client.busy, 20, "the worker")
 
 
@@ -355,13 +376,16 @@ def test_what_cannot_be_explained_is_said(warm_app, hands, widget, scene):
     part = section(widget)
     other = translation("by others", SHIFT, scene["fixed"], scene["moving"])
     inspect(warm_app, widget, other)
-    assert "does not say how it was made" in part.ui.explainMethodLabel.text and part.ui.explainPickButton.enabled
+    assert "does not say how it was made" in part.ui.explainMethodLabel.text
+    assert part.ui.explainPickButton.enabled
     part.setPoint(scene["middle"] + 500.0)
     settle(warm_app, widget)
-    assert "outside the fixed image" in part.ui.explainLabel.text and widget.panel.node.heat is None
+    assert "outside the fixed image" in part.ui.explainLabel.text
+    assert widget.panel.node.heat is None
     widget.panel.node.movingVolume = None
     settle(warm_app, widget)
-    assert not part.ui.explainShownComboBox.enabled and "Choose the fixed and the moving volume" in part.ui.explainMethodLabel.text
+    assert not part.ui.explainShownComboBox.enabled
+    assert "Choose the fixed and the moving volume" in part.ui.explainMethodLabel.text
     said = {"Method": "points", "Output": "transform", "Parameters": "{}", "Created": "now"}
     lost = translation("points", SHIFT, scene["fixed"], scene["moving"], **said)
     inspect(warm_app, widget, lost)
@@ -397,7 +421,8 @@ def test_points_show_confidence_and_partners(warm_app, hands, widget, scene):
     assert (np.ptp(values, axis=1) == 0).all()  # one colour a sphere
     confidence = values[:, 0]
     lost = order[-6:]
-    assert np.median(confidence) > 0.7 and confidence[lost].mean() < 0.5 * np.delete(confidence, lost).mean()
+    assert np.median(confidence) > 0.7
+    assert confidence[lost].mean() < 0.5 * np.delete(confidence, lost).mean()
 
     sure = int(np.argmax(confidence))
     part.setPoint(positions[sure] + 0.3)
@@ -405,12 +430,15 @@ def test_points_show_confidence_and_partners(warm_app, hands, widget, scene):
     ends = vtk_to_numpy(node.partners.GetPolyData().GetPoints().GetData()).reshape(-1, 2, 3)
     assert np.allclose(ends[:, 0], positions[sure])
     probability = vtk_to_numpy(node.partners.GetPolyData().GetPointData().GetArray("Probability"))[::2]
-    assert (np.diff(probability) <= 0).all() and probability[-1] >= 0.01
+    assert (np.diff(probability) <= 0).all()
+    assert probability[-1] >= 0.01
     # The likeliest partner is the true one: it lies where the result takes the point.
     assert ends[0] == pytest.approx(np.array([positions[sure]] * 2), abs=0.5)
-    assert f"Point {sure + 1}," in part.ui.explainLabel.text and "probability" in part.ui.explainLabel.text
+    assert f"Point {sure + 1}," in part.ui.explainLabel.text
+    assert "probability" in part.ui.explainLabel.text
     hands.click(part.ui.explainRemoveButton)
-    assert node.partners is None and node.confidences is None
+    assert node.partners is None
+    assert node.confidences is None
 
 
 def test_a_descent_shows_features_and_its_way(warm_app, hands, widget, scene):
@@ -423,16 +451,19 @@ def test_a_descent_shows_features_and_its_way(warm_app, hands, widget, scene):
     )
     inspect(warm_app, widget, result.nodes["transform"])
     part, node = section(widget), widget.panel.node
-    assert not part.ui.explainPickButton.enabled and "no probabilities" in part.ui.explainPickButton.toolTip
+    assert not part.ui.explainPickButton.enabled
+    assert "no probabilities" in part.ui.explainPickButton.toolTip
     hands.choose(part.ui.explainShownComboBox, "features of fixed")
     settle(warm_app, widget)
-    assert node.fixedFeatures is not None and layers()[1] == node.fixedFeatures.GetID()
+    assert node.fixedFeatures is not None
+    assert layers()[1] == node.fixedFeatures.GetID()
     assert part.ui.explainIterationSlider.visible
     part.ui.explainIterationSlider.value = 0
     warm_app.process_events()
     assert part.ui.explainLabel.text.startswith("After 0 iterations")
     browser = result.nodes["browser"]
-    assert browser.GetSelectedItemNumber() == 0 and layers()[1] == result.nodes["moved"].GetID()
+    assert browser.GetSelectedItemNumber() == 0
+    assert layers()[1] == result.nodes["moved"].GetID()
     part.ui.explainIterationSlider.value = part.ui.explainIterationSlider.maximum
     assert browser.GetSelectedItemNumber() == result.nodes["iterations"].GetNumberOfDataNodes() - 1
 

@@ -15,7 +15,12 @@ from panels import applied, finish, nodes, opened, quick
 from world import add_linear, add_volume
 
 # At which moment of a run the fault comes.
-EXPORT, START, COMPUTE, IMPORT = "while volumes are written", "before the worker is ready", "while the worker computes", "while results are read"
+EXPORT, START, COMPUTE, IMPORT = (
+    "while volumes are written",
+    "before the worker is ready",
+    "while the worker computes",
+    "while results are read",
+)
 SLOW = {"search_stages": 3, "mean_field_passes": 4, "refinement_iterations": 50}
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 
@@ -48,7 +53,8 @@ def ended(app, widget, *words: str) -> str:
     text = widget.ui.resultLabel.text
     for word in words:
         assert word.lower() in text.lower(), text
-    assert widget.ui.applyButton.text == "Apply" and not widget.ui.progressBar.visible
+    assert widget.ui.applyButton.text == "Apply"
+    assert not widget.ui.progressBar.visible
     return text
 
 
@@ -102,7 +108,9 @@ def test_the_engine_refuses(warm_app, hands, widget, code, message):
     before = nodes()
     begin(warm_app, widget, COMPUTE)
     job = widget.panel.run._job
-    widget.panel.client._onLine(json.dumps({"id": job.id, "kind": "error", "code": code, "message": message, "advice": "do something else"}).encode())
+    widget.panel.client._onLine(
+        json.dumps({"id": job.id, "kind": "error", "code": code, "message": message, "advice": "do something else"}).encode()
+    )
     ended(warm_app, widget, message, "do something else")
     assert nodes() == before
     widget.panel.client.stop()  # the real worker still computes
@@ -116,15 +124,22 @@ def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, w
     widget.panel.apply()
     warm_app.wait_for(lambda: widget.panel.run._job is not None, 10)
     assert isinstance(widget.panel.run._job, Job)
-    told = {"id": widget.panel.run._job.id, "kind": "error", "code": "memory", "message": "this needs about 90 GB", "advice": "coarser",
-            "changes": {"working_spacing": 8.0, "control_spacing": 24.0}}
+    told = {
+        "id": widget.panel.run._job.id,
+        "kind": "error",
+        "code": "memory",
+        "message": "this needs about 90 GB",
+        "advice": "coarser",
+        "changes": {"working_spacing": 8.0, "control_spacing": 24.0},
+    }
     warm_app.app.commandOptions().testingEnabled = False
     import qt
 
     warm_app.dialogs.answer(qt.QMessageBox.Yes)
     widget.panel.client._onLine(json.dumps(told).encode())
     shown = warm_app.dialogs.shown[-1].text
-    assert "90 GB" in shown and "working_spacing = 8" in shown
+    assert "90 GB" in shown
+    assert "working_spacing = 8" in shown
     assert widget.panel.node.parameters.working_spacing == 8.0
     assert widget.panel.run is not None  # it has begun again
     widget.panel.cancel()
@@ -248,7 +263,8 @@ def test_an_input_is_deleted(warm_app, widget, pair, moment, which):
     # What was asked for is there: it was computed from what there was at the beginning. Or it says what is missing.
     transforms = [node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode")]
     assert len(transforms) == 1, text
-    assert transforms[0].GetAttribute("DeepReg.Fixed") == "fixed" and transforms[0].GetAttribute("DeepReg.Moving") == "moving"
+    assert transforms[0].GetAttribute("DeepReg.Fixed") == "fixed"
+    assert transforms[0].GetAttribute("DeepReg.Moving") == "moving"
 
 
 @pytest.mark.parametrize("which", ["transform", "volume"])

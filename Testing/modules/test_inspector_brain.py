@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from inspector_bench import grid_node, itk_transform, markups, pixel_of, settle, texts
 from panels import opened
 from world import TURN, add_linear, matrix4, smooth
@@ -90,7 +89,8 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
         settle(app, widget)
     hands.click(ui.pickButton)
     landmarks = panel.sections["landmarks"]
-    assert len(landmarks.pairs) == 10 and all(note.startswith("proposed") for note in landmarks.pairs.notes)
+    assert len(landmarks.pairs) == 10
+    assert all(note.startswith("proposed") for note in landmarks.pairs.notes)
 
     def agrees() -> np.ndarray:
         """The table is what SimpleITK makes of the two lists; distances after."""
@@ -119,15 +119,18 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     assert np.allclose(pixel_of(movingView, after[number]), end, atol=2)
     assert np.array_equal(np.delete(after, number, 0), np.delete(before, number, 0))
     dragged = agrees()
-    assert abs(dragged[number] - first[number]) > 1.0 and np.allclose(np.delete(dragged, number), np.delete(first, number))
-    assert landmarks.pairs.notes[number] == "" and np.allclose(world(panel.node.fixedPoints), landmarks.pairs.fixed)
+    assert abs(dragged[number] - first[number]) > 1.0
+    assert np.allclose(np.delete(dragged, number), np.delete(first, number))
+    assert landmarks.pairs.notes[number] == ""
+    assert np.allclose(world(panel.node.fixedPoints), landmarks.pairs.fixed)
 
     # Exclude the one that was dragged, with the mouse: the summary is that of the nine others.
     box = table.visualItemRect(table.item(number, 0))
     hands.click(table.viewport(), at=(box.left() + 10, box.center().y()))
     settle(app, widget)
     nine = np.delete(dragged, number)
-    assert "9 of 10 pairs count" in ui.summaryLabel.text and not landmarks.pairs.used[number]
+    assert "9 of 10 pairs count" in ui.summaryLabel.text
+    assert not landmarks.pairs.used[number]
     for value in (nine.mean(), np.median(nine), np.percentile(nine, 95), nine.max()):
         assert f"{value:.2f}" in ui.summaryLabel.text
     summary = landmarks.pairs.summary()["after"]
@@ -138,11 +141,13 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     hands.click(ui.undoButton)
     assert "10 of 10 pairs count" in ui.summaryLabel.text
     hands.click(ui.undoButton)
-    assert np.allclose(world(panel.node.movingPoints), before) and landmarks.pairs.notes[number].startswith("proposed")
+    assert np.allclose(world(panel.node.movingPoints), before)
+    assert landmarks.pairs.notes[number].startswith("proposed")
     assert np.allclose(agrees(), first)
     for _ in range(2):
         hands.click(ui.redoButton)
-    assert np.allclose(world(panel.node.movingPoints), after) and "9 of 10 pairs count" in ui.summaryLabel.text
+    assert np.allclose(world(panel.node.movingPoints), after)
+    assert "9 of 10 pairs count" in ui.summaryLabel.text
     agrees()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from inspector_bench import IJK, SIZE, grid_node, inner, itk_transform, scene, settle, widget  # noqa: F401 - fixtures too
 from panels import world_image
 from world import add_linear, add_volume, matrix4, through
@@ -13,8 +12,10 @@ from world import add_linear, add_volume, matrix4, through
 
 def test_a_translation_has_jacobian_one_and_a_planted_fold_is_counted(widget, scene):
     shift = widget.logic.jacobian(add_linear("shift", matrix4(np.eye(3), (3.0, -2.0, 5.0))), scene["fixed"])
-    assert shift["folded"] == 0 and not shift["own_grid"]
-    assert abs(shift["min_jacobian"] - 1) < 1e-4 and abs(shift["max_jacobian"] - 1) < 1e-4
+    assert shift["folded"] == 0
+    assert not shift["own_grid"]
+    assert abs(shift["min_jacobian"] - 1) < 1e-4
+    assert abs(shift["max_jacobian"] - 1) < 1e-4
     assert shift["displacement_mm"]["max"] == pytest.approx(np.sqrt(38.0), abs=1e-3)
     size = (12, 11, 10)
     vectors = np.zeros((10, 11, 12, 3))
@@ -23,8 +24,11 @@ def test_a_translation_has_jacobian_one_and_a_planted_fold_is_counted(widget, sc
     vectors[7, 3, 4] = -2.5 * along
     figures = widget.logic.jacobian(grid_node("fold", vectors.reshape(-1, 3), size, IJK))
     # det = 1 + (u(i+1) - u(i-1)) / 2 along i: at i = 6: 1 - 0.75 > 0; at i = 3: 1 - 1.25 < 0. Nothing else folds.
-    assert figures["folded"] == 1 and figures["voxels"] == 1320 and figures["own_grid"]
-    assert figures["min_jacobian"] == pytest.approx(-0.25, abs=1e-4) and figures["max_jacobian"] == pytest.approx(2.25, abs=1e-4)
+    assert figures["folded"] == 1
+    assert figures["voxels"] == 1320
+    assert figures["own_grid"]
+    assert figures["min_jacobian"] == pytest.approx(-0.25, abs=1e-4)
+    assert figures["max_jacobian"] == pytest.approx(2.25, abs=1e-4)
 
 
 def test_maps_and_folds_in_the_views(app, hands, widget, scene):
@@ -39,11 +43,13 @@ def test_maps_and_folds_in_the_views(app, hands, widget, scene):
     app.process_events()
     hands.choose(ui.mapComboBox, "Jacobian")
     settle(app, widget)
-    assert "Folded 1 of 52,800 voxels" in ui.mapInfoLabel.text and "own grid" in ui.mapInfoLabel.text
+    assert "Folded 1 of 52,800 voxels" in ui.mapInfoLabel.text
+    assert "own grid" in ui.mapInfoLabel.text
     mask = slicer.util.arrayFromVolume(panel.node.folds)
     assert np.argwhere(mask).tolist() == [[10, 10, 9]]
     composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
-    assert composite.GetForegroundVolumeID() == panel.node.mapVolume.GetID() and composite.GetLabelVolumeID() == panel.node.folds.GetID()
+    assert composite.GetForegroundVolumeID() == panel.node.mapVolume.GetID()
+    assert composite.GetLabelVolumeID() == panel.node.folds.GetID()
     panel.node.otherTransform = scene["transform"]
     settle(app, widget)
     assert panel.node.map == "none"
@@ -56,7 +62,8 @@ def test_maps_and_folds_in_the_views(app, hands, widget, scene):
     lengths = np.linalg.norm(vectors.reshape(-1, 3), axis=1)
     assert slicer.util.arrayFromVolume(panel.node.mapVolume).ravel() == pytest.approx(lengths, abs=1e-3)
     hands.choose(ui.mapComboBox, "not shown")
-    assert composite.GetForegroundVolumeID() is None and ui.mapInfoLabel.text == ""
+    assert composite.GetForegroundVolumeID() is None
+    assert ui.mapInfoLabel.text == ""
 
 
 @pytest.mark.parametrize("parents", ["none", "both"])
@@ -79,7 +86,8 @@ def test_the_warped_volume_is_simpleitks(app, hands, widget, scene, parents):
     there, ours = sitk.GetArrayFromImage(expected), slicer.util.arrayFromVolume(panel.node.warped).astype(float)
     inside = there > -9000
     inside[:2] = inside[-2:] = inside[:, :2] = inside[:, -2:] = inside[:, :, :2] = inside[:, :, -2:] = False
-    assert inside.mean() > 0.1 and np.percentile(np.abs(there - ours)[inside], 99) < 2.0
+    assert inside.mean() > 0.1
+    assert np.percentile(np.abs(there - ours)[inside], 99) < 2.0
     composite = slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceCompositeNode()
     assert composite.GetForegroundVolumeID() == panel.node.warped.GetID()
     ui.overlaySlider.value = 30
@@ -88,7 +96,8 @@ def test_the_warped_volume_is_simpleitks(app, hands, widget, scene, parents):
     fixed = slicer.util.arrayFromVolume(scene["fixed"])
     mixed = slicer.util.arrayFromVolume(panel.node.combined)
     assert composite.GetBackgroundVolumeID() == panel.node.combined.GetID()
-    assert np.all((mixed == fixed) | (mixed == ours)) and 0.3 < np.mean(mixed == fixed) < 0.8
+    assert np.all((mixed == fixed) | (mixed == ours))
+    assert 0.3 < np.mean(mixed == fixed) < 0.8
     hands.choose(ui.overlayComboBox, "difference")
     assert np.allclose(slicer.util.arrayFromVolume(panel.node.combined), ours - fixed, atol=1e-3)
     hands.choose(ui.overlayComboBox, "flicker")
@@ -96,10 +105,12 @@ def test_the_warped_volume_is_simpleitks(app, hands, widget, scene, parents):
     for _ in range(3):
         panel.sections["images"].onFlicker()
         opacities.add(composite.GetForegroundOpacity())
-    assert opacities == {0.0, 1.0} and panel.sections["images"].flicker.isActive()
+    assert opacities == {0.0, 1.0}
+    assert panel.sections["images"].flicker.isActive()
     hands.choose(ui.overlayComboBox, "not shown")
     assert not panel.sections["images"].flicker.isActive()
-    assert composite.GetBackgroundVolumeID() == scene["fixed"].GetID() and composite.GetForegroundVolumeID() is None
+    assert composite.GetBackgroundVolumeID() == scene["fixed"].GetID()
+    assert composite.GetForegroundVolumeID() is None
 
 
 def test_grid_arrows_and_contours(app, hands, widget, scene):
@@ -109,8 +120,11 @@ def test_grid_arrows_and_contours(app, hands, widget, scene):
     for choice, words in (("grid", "Lines every"), ("arrows", "Arrows every"), ("contours", "of displacement")):
         hands.choose(ui.displayComboBox, choice)
         display = scene["transform"].GetDisplayNode()
-        assert display.GetVisibility() and display.GetVisibility2D() and not display.GetVisibility3D()
-        assert words in ui.displayInfoLabel.text and "mm" in ui.displayInfoLabel.text
+        assert display.GetVisibility()
+        assert display.GetVisibility2D()
+        assert not display.GetVisibility3D()
+        assert words in ui.displayInfoLabel.text
+        assert "mm" in ui.displayInfoLabel.text
     hands.click(ui.display3DCheckBox)
     assert display.GetVisibility3D()
     hands.choose(ui.displayComboBox, "grid")
@@ -133,7 +147,9 @@ def test_the_probe_tells_what_is_under_the_mouse(app, hands, widget, scene):
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     crosshair.SetCursorPositionRAS(point.tolist())
     length = np.linalg.norm(through(scene["transform"], point[None], inverse=True)[0] - point)
-    assert f"Displacement {length:.2f} mm" in ui.probeLabel.text and "Jacobian" in ui.probeLabel.text and "Fixed: " in ui.probeLabel.text
+    assert f"Displacement {length:.2f} mm" in ui.probeLabel.text
+    assert "Jacobian" in ui.probeLabel.text
+    assert "Fixed: " in ui.probeLabel.text
     hands.click(ui.probeCheckBox)
     assert ui.probeLabel.text == ""
 
@@ -160,24 +176,30 @@ def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
     hands.choose(ui.displayComboBox, "grid")
     app.process_events(0.1)
     bar, display = bar_of(scene["transform"]), scene["transform"].GetDisplayNode()
-    assert "mm" in bar.GetTitleText() and bar.GetVisibility2D() and bar.GetVisibility3D()
+    assert "mm" in bar.GetTitleText()
+    assert bar.GetVisibility2D()
+    assert bar.GetVisibility3D()
     longest = np.linalg.norm(scene["vectors"], axis=1).max()
-    assert display.GetScalarRange()[0] == 0.0 and display.GetScalarRange()[1] == pytest.approx(longest, rel=0.1)
+    assert display.GetScalarRange()[0] == 0.0
+    assert display.GetScalarRange()[1] == pytest.approx(longest, rel=0.1)
     with_bar = edge(manager, "right")
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
-    assert bar_of(scene["transform"]) is None and np.count_nonzero(with_bar != edge(manager, "right")) > 500
+    assert bar_of(scene["transform"]) is None
+    assert np.count_nonzero(with_bar != edge(manager, "right")) > 500
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
     assert np.array_equal(with_bar, edge(manager, "right"))
     hands.choose(ui.displayComboBox, "not shown")
     app.process_events(0.1)
-    assert bar_of(scene["transform"]) is None and edge(manager, "right").max() < with_bar.max()
+    assert bar_of(scene["transform"]) is None
+    assert edge(manager, "right").max() < with_bar.max()
     for choice, title, ends in (("displacement", "displacement (mm)", None), ("Jacobian", "Jacobian", 2.0)):
         hands.choose(ui.mapComboBox, choice)
         settle(app, widget)
         shown = panel.node.mapVolume.GetDisplayNode()
-        assert bar_of(panel.node.mapVolume).GetTitleText() == title and f"{shown.GetWindowLevelMax():g}"[:3] in ui.mapInfoLabel.text
+        assert bar_of(panel.node.mapVolume).GetTitleText() == title
+        assert f"{shown.GetWindowLevelMax():g}"[:3] in ui.mapInfoLabel.text
         if ends:
             assert shown.GetWindowLevelMin() + shown.GetWindowLevelMax() == pytest.approx(ends)
             middle = np.zeros(4)

@@ -7,9 +7,7 @@ import csv
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
-from inspector_bench import IJK, SIZE, displacement, inner, itk_transform, markups, settle, texts
-from inspector_bench import scene, widget  # noqa: F401 - fixtures
+from inspector_bench import IJK, SIZE, displacement, inner, itk_transform, markups, scene, settle, texts, widget  # noqa: F401 - fixtures
 from panels import world_image
 from world import TURN, add_linear, add_warp, matrix4, through
 
@@ -41,13 +39,15 @@ def test_errors_are_those_of_simpleitk(app, widget, scene, parents):
     mapped = np.array([itk.TransformPoint((point * flip).tolist()) for point in fixed_world]) * flip
     truth = mapped - moving_world
     pairs = widget.panel.sections["landmarks"].pairs
-    assert np.abs(pairs.after - truth).max() < 1e-3 and np.abs(pairs.before - (fixed_world - moving_world)).max() < 1e-6
+    assert np.abs(pairs.after - truth).max() < 1e-3
+    assert np.abs(pairs.before - (fixed_world - moving_world)).max() < 1e-6
     figures = widget.logic.landmarkErrors(scene["transform"], *lists)
     distances = np.linalg.norm(truth, axis=1)
     measures = {"mean": np.mean, "median": np.median, "percentile95": lambda values: np.percentile(values, 95), "max": np.max}
     for name, measure in measures.items():
         assert figures["after"][name] == pytest.approx(measure(distances), abs=1e-3)
-    assert texts(widget, 2) == [f"{d:.3f}" for d in distances] and f"{distances.mean():.2f}" in widget.ui.summaryLabel.text
+    assert texts(widget, 2) == [f"{d:.3f}" for d in distances]
+    assert f"{distances.mean():.2f}" in widget.ui.summaryLabel.text
 
 
 @pytest.mark.parametrize("kind", ["linear", "warp", "nested"])
@@ -87,7 +87,8 @@ def test_a_b_spline_from_a_file_is_simpleitks(widget, scene, tmp_path, parent):
     frame = image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection()
     field = sitk.TransformToDisplacementField(itk, sitk.sitkVectorFloat64, *frame)
     lengths = np.linalg.norm(sitk.GetArrayFromImage(field), axis=-1)
-    assert not figures["own_grid"] and figures["displacement_mm"]["mean"] == pytest.approx(lengths.mean(), abs=1e-3)
+    assert not figures["own_grid"]
+    assert figures["displacement_mm"]["mean"] == pytest.approx(lengths.mean(), abs=1e-3)
 
 
 def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
@@ -108,7 +109,8 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
         hands.move(view, at)
         hands.click(view, at=at)
         settle(app, widget)
-    assert len(panel.sections["landmarks"].pairs) == 10 and ui.pickButton.checked
+    assert len(panel.sections["landmarks"].pairs) == 10
+    assert ui.pickButton.checked
     hands.click(ui.pickButton)
     assert not ui.pickButton.checked
     pairs = panel.sections["landmarks"].pairs
@@ -122,14 +124,18 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     moving.SetNthControlPointPosition(3, *(pairs.moving[3] + (0.0, 9.0, 0.0)))
     settle(app, widget)
     moved = panel.sections["landmarks"].pairs
-    assert moved.distances[3] > 6.0 and moved.notes[3] == "" and moved.outliers[3]
-    assert "outlier" in texts(widget, 4)[3] and "Outliers" in ui.summaryLabel.text
+    assert moved.distances[3] > 6.0
+    assert moved.notes[3] == ""
+    assert moved.outliers[3]
+    assert "outlier" in texts(widget, 4)[3]
+    assert "Outliers" in ui.summaryLabel.text
     # Exclude it with its tick; the summary goes without it.
     import qt
 
     ui.pairsTable.item(3, 0).setCheckState(qt.Qt.Unchecked)
     settle(app, widget)
-    assert not panel.sections["landmarks"].pairs.used[3] and "9 of 10 pairs count" in ui.summaryLabel.text
+    assert not panel.sections["landmarks"].pairs.used[3]
+    assert "9 of 10 pairs count" in ui.summaryLabel.text
     assert not panel.node.fixedPoints.GetNthControlPointSelected(3)
     assert panel.sections["landmarks"].pairs.summary()["after"]["max"] < 6.0
     # Sort by the error after: the worst first, then last.
@@ -146,7 +152,8 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     assert len(panel.sections["landmarks"].pairs) == 9
     slicer.mrmlScene.Undo()
     settle(app, widget)
-    assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
+    assert len(panel.sections["landmarks"].pairs) == 10
+    assert panel.sections["landmarks"].pairs.unpaired == 0
     # While picking: one press takes back the fixed point and its partner; the next pick takes their place.
     hands.click(ui.pickButton)
     for back in (True, False):
@@ -154,14 +161,18 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
         hands.click(view, at=(view.width // 2 - 30, view.height // 2 + 70))
         settle(app, widget)
         picked = panel.sections["landmarks"].pairs
-        assert len(picked) == 11 and picked.unpaired == 0 and picked.notes[10].startswith("proposed")
+        assert len(picked) == 11
+        assert picked.unpaired == 0
+        assert picked.notes[10].startswith("proposed")
         if back:
             hands.click(ui.undoButton)
             settle(app, widget)
-            assert len(panel.sections["landmarks"].pairs) == 10 and ui.pickButton.checked
+            assert len(panel.sections["landmarks"].pairs) == 10
+            assert ui.pickButton.checked
     hands.click(ui.undoButton)
     hands.click(ui.pickButton)
-    assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
+    assert len(panel.sections["landmarks"].pairs) == 10
+    assert panel.sections["landmarks"].pairs.unpaired == 0
     # The application's own undo takes a pair that was picked as one, too.
     hands.click(ui.pickButton)
     hands.move(view, (view.width // 2, view.height // 2 + 80))
@@ -171,12 +182,12 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     assert len(panel.sections["landmarks"].pairs) == 11
     slicer.mrmlScene.Undo()
     settle(app, widget)
-    assert len(panel.sections["landmarks"].pairs) == 10 and panel.sections["landmarks"].pairs.unpaired == 0
+    assert len(panel.sections["landmarks"].pairs) == 10
+    assert panel.sections["landmarks"].pairs.unpaired == 0
 
 
 def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, widget, scene):
     import slicer
-
     from DeepRegInspectorLib import views
 
     fixed = inner(5)
@@ -185,7 +196,8 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     settle(app, widget)
     hands.click(widget.ui.sideBySideButton)
     app.process_events()
-    assert views.isSideBySide() and len(views.movingNodes()) == 2
+    assert views.isSideBySide()
+    assert len(views.movingNodes()) == 2
     panel.sections["landmarks"].table.select(2)
     app.process_events()
 
@@ -207,7 +219,8 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     hands.wheel(moving, 3)
     app.process_events()
     here, gone = middle(views.fixedNodes()[0]), middle(views.movingNodes()[0])
-    assert np.linalg.norm(gone - there) > 2.0 and np.allclose(through(scene["transform"], gone[None])[0], here, atol=1e-2)
+    assert np.linalg.norm(gone - there) > 2.0
+    assert np.allclose(through(scene["transform"], gone[None])[0], here, atol=1e-2)
 
     def scales():
         return [node.GetFieldOfView()[0] / node.GetDimensions()[0] for node in (views.fixedNodes()[0], views.movingNodes()[0])]
@@ -216,7 +229,8 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     hands.wheel(moving, 2, keys="control")
     app.process_events()
     zoomed = scales()
-    assert zoomed[0] == pytest.approx(zoomed[1], rel=1e-3) and abs(zoomed[0] / before[0] - 1) > 0.1
+    assert zoomed[0] == pytest.approx(zoomed[1], rel=1e-3)
+    assert abs(zoomed[0] / before[0] - 1) > 0.1
     # Views that get another size are not zoomed: both ways, the scale is what it was.
     for size in ((700, 500), (1000, 900), (900, 800)):
         slicer.app.layoutManager().viewport().resize(*size)
@@ -239,25 +253,32 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
         settle(app, widget)
         assert len(panel.sections["landmarks"].pairs) == count, name
     landmarks = panel.sections["landmarks"]
-    assert landmarks.table.current == 5 and np.allclose(middle(views.movingNodes()[0]), landmarks.pairs.moving[5], atol=1e-3)
+    assert landmarks.table.current == 5
+    assert np.allclose(middle(views.movingNodes()[0]), landmarks.pairs.moving[5], atol=1e-3)
     hands.click(widget.ui.pickButton)
     hands.click(widget.ui.removeButton)
     # Vectors: as many arrows as pairs, coloured by mm.
     hands.click(widget.ui.vectorsButton)
     display = panel.node.vectors.GetDisplayNode()
-    assert display.GetScalarVisibility() and display.GetActiveScalarName() == "error (mm)" and display.GetVisibility()
+    assert display.GetScalarVisibility()
+    assert display.GetActiveScalarName() == "error (mm)"
+    assert display.GetVisibility()
     lengths = slicer.util.arrayFromModelPointData(panel.node.vectors, "error (mm)")
     assert lengths.max() == pytest.approx(panel.sections["landmarks"].pairs.distances.max(), abs=1e-3)
     hands.click(widget.ui.histogramButton)
     chart = panel.node.chart
     kinds = {chart.GetNthPlotSeriesNode(n).GetPlotType() for n in range(2)}
-    assert kinds == {slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar} and "(mm)" in chart.GetXAxisTitle() and chart.GetYAxisTitle()
+    assert kinds == {slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar}
+    assert "(mm)" in chart.GetXAxisTitle()
+    assert chart.GetYAxisTitle()
     counts = [slicer.util.arrayFromTableColumn(panel.node.table, name).sum() for name in ("before", "after")]
-    assert counts == [5, 5] and panel.node.chart.GetNumberOfPlotSeriesNodes() == 2
+    assert counts == [5, 5]
+    assert panel.node.chart.GetNumberOfPlotSeriesNodes() == 2
     hands.click(widget.ui.vectorsButton)
     assert not display.GetVisibility()
     hands.click(widget.ui.sideBySideButton)
-    assert not views.isSideBySide() and not panel.node.movingPoints.GetDisplayNode().GetViewNodeIDs()
+    assert not views.isSideBySide()
+    assert not panel.node.movingPoints.GetDisplayNode().GetViewNodeIDs()
 
 
 @pytest.mark.parametrize("ending", [".csv", ".fcsv", ".mrk.json"])
@@ -282,7 +303,8 @@ def test_files_there_and_back(app, widget, tmp_path, ending):
     for side in ("fixed", "moving"):
         files.importPoints(side, str(tmp_path / f"{side}{ending}"))
     settle(app, widget)
-    assert np.allclose(landmarks.pairs.fixed, before.fixed, atol=1e-3) and np.allclose(landmarks.pairs.moving, before.moving, atol=1e-3)
+    assert np.allclose(landmarks.pairs.fixed, before.fixed, atol=1e-3)
+    assert np.allclose(landmarks.pairs.moving, before.moving, atol=1e-3)
     assert landmarks.pairs.names == before.names
     files.exportTable(str(tmp_path / "table.csv"))
     with open(tmp_path / "table.csv", newline="", encoding="utf-8") as stream:
@@ -317,7 +339,8 @@ def test_removed_and_imported_pairs_are_taken_back(app, hands, widget, tmp_path)
         hands.click(widget.ui.undoButton)
     after = landmarks.pairs
     assert (after.names, after.notes) == (before.names, before.notes)
-    assert np.array_equal(after.fixed, before.fixed) and np.array_equal(after.moving, before.moving)
+    assert np.array_equal(after.fixed, before.fixed)
+    assert np.array_equal(after.moving, before.moving)
     panel.node.movingPoints.SetNthControlPointPosition(2, *(before.moving[2] + 1.0))
     settle(app, widget)
     assert landmarks.pairs.notes[2] == ""
@@ -331,7 +354,8 @@ def test_points_without_a_partner_get_one(app, widget):
     panel.sections["landmarkFiles"].actions["propose"].trigger()
     settle(app, widget)
     pairs = panel.sections["landmarks"].pairs
-    assert len(pairs) == 3 and all(note.startswith("proposed") for note in pairs.notes)
+    assert len(pairs) == 3
+    assert all(note.startswith("proposed") for note in pairs.notes)
 
 
 def test_a_thousand_landmarks(app, widget):
@@ -349,12 +373,14 @@ def test_a_thousand_landmarks(app, widget):
         table.select(number)
         app.process_events()
         middle = [views.fixedNodes()[0].GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
-        assert table.current == number and np.allclose(middle, fixed[number], atol=1e-3)
+        assert table.current == number
+        assert np.allclose(middle, fixed[number], atol=1e-3)
     worst = int(np.argmax(np.linalg.norm(noise, axis=1)))
     assert texts(widget, 0)[0] == str(worst + 1)
     panel.node.movingPoints.SetNthControlPointPosition(7, 1.0, 2.0, 3.0)
     settle(app, widget)
-    assert texts(widget, 0)[0] == "8" and len(texts(widget, 0)) == 1000
+    assert texts(widget, 0)[0] == "8"
+    assert len(texts(widget, 0)) == 1000
 
 
 def test_errors_of_each_axis_are_sorted_and_coloured(app, hands, widget):
@@ -371,7 +397,8 @@ def test_errors_of_each_axis_are_sorted_and_coloured(app, hands, widget):
         assert texts(widget, column) == [f"{values[n]:.3f}" for n in order]
         # The larger, the more orange: red stays, blue goes.
         blue = [table.item(row, column).background().color().blue() for row in range(5)]
-        assert blue == sorted(blue) and (column > 7 or blue[0] < blue[-1])
+        assert blue == sorted(blue)
+        assert column > 7 or blue[0] < blue[-1]
     table.horizontalHeader().sectionClicked.emit(5)
     assert texts(widget, 0)[0] == "2"
 
@@ -386,13 +413,17 @@ def test_outliers_are_unticked_and_brought_back(app, hands, widget):
     settle(app, widget)
     landmarks, actions = panel.sections["landmarks"], panel.sections["landmarkFiles"].actions
     assert landmarks.pairs.limit == pytest.approx(1.1 + 3 * 1.4826 * 0.2, abs=0.02)
-    assert landmarks.pairs.outliers.tolist() == [False] * 7 + [True, True] and "outlier" in texts(widget, 4)[7]
+    assert landmarks.pairs.outliers.tolist() == [False] * 7 + [True, True]
+    assert "outlier" in texts(widget, 4)[7]
     actions["untick"].trigger()
     settle(app, widget)
-    assert landmarks.pairs.used.tolist() == [True] * 7 + [False, False] and "7 of 9 pairs count" in widget.ui.summaryLabel.text
+    assert landmarks.pairs.used.tolist() == [True] * 7 + [False, False]
+    assert "7 of 9 pairs count" in widget.ui.summaryLabel.text
     assert not actions["untick"].enabled
     hands.click(widget.ui.undoButton)
-    assert landmarks.pairs.used.all() and not widget.ui.undoButton.enabled and widget.ui.redoButton.enabled
+    assert landmarks.pairs.used.all()
+    assert not widget.ui.undoButton.enabled
+    assert widget.ui.redoButton.enabled
 
 
 def test_two_transforms_side_by_side(app, widget):
@@ -402,7 +433,8 @@ def test_two_transforms_side_by_side(app, widget):
     panel.node.otherTransform = other = add_linear("other", matrix4(np.eye(3), (-5.0, -5.0, -5.0)))
     settle(app, widget)
     expected = np.linalg.norm(through(other, fixed, inverse=True) - panel.sections["landmarks"].pairs.moving, axis=1)
-    assert not widget.ui.pairsTable.isColumnHidden(3) and texts(widget, 3) == [f"{d:.3f}" for d in expected]
+    assert not widget.ui.pairsTable.isColumnHidden(3)
+    assert texts(widget, 3) == [f"{d:.3f}" for d in expected]
     assert "second" in widget.ui.summaryLabel.text
     panel.node.otherTransform = None
     settle(app, widget)

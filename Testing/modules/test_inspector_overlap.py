@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from inspector_bench import IJK, SIZE, inner, points_of, scene, settle, widget  # noqa: F401 - fixtures too
 from panels import world_image
 from world import add_linear, add_volume, matrix4
@@ -32,11 +31,13 @@ def test_overlap_before_and_after_and_inverse_consistency(warm_app, hands, widge
     hands.click(ui.compareButton)
     settle(warm_app, widget)
     table = ui.overlapTable
-    assert (table.rowCount, table.columnCount) == (3, 10) and table.item(0, 0).text() == "mean"
+    assert (table.rowCount, table.columnCount) == (3, 10)
+    assert table.item(0, 0).text() == "mean"
     arrays = [np.array([[sitk_dice(fixed, moving, matrix, value)] for value in (1, 2)]).ravel() for matrix in (np.zeros(3), shift)]
     for row in (1, 2):
         assert float(table.item(row, 1).text()) == pytest.approx(arrays[0][row - 1], abs=1e-3)
-        assert float(table.item(row, 2).text()) == pytest.approx(arrays[1][row - 1], abs=1e-3) and arrays[1][row - 1] > 0.9
+        assert float(table.item(row, 2).text()) == pytest.approx(arrays[1][row - 1], abs=1e-3)
+        assert arrays[1][row - 1] > 0.9
         assert float(table.item(row, 3).text()) < float(table.item(row, 1).text())  # the wrong way round
     assert "maximum 0.000 mm" in ui.consistencyLabel.text
     report = widget.logic.overlap(transform, fixed, moving)
@@ -46,7 +47,9 @@ def test_overlap_before_and_after_and_inverse_consistency(warm_app, hands, widge
     panel.node.otherTransform = None
     settle(warm_app, widget)
     warm_app.process_events(0.3)
-    assert not table.isVisible() and not panel.sections["overlap"].reports and ui.compareButton.enabled
+    assert not table.isVisible()
+    assert not panel.sections["overlap"].reports
+    assert ui.compareButton.enabled
     figures = widget.logic.inverseConsistency(transform, inverse, scene["fixed"])
     assert figures["max"] < 1e-6
     wrong = widget.logic.inverseConsistency(transform, transform, scene["fixed"])
@@ -63,4 +66,5 @@ def sitk_dice(fixed, moving, shift: np.ndarray, value: int) -> float:
 
 
 def test_measuring_says_why_it_cannot(widget):
-    assert not widget.ui.compareButton.enabled and "segmentations" in widget.ui.compareButton.toolTip
+    assert not widget.ui.compareButton.enabled
+    assert "segmentations" in widget.ui.compareButton.toolTip

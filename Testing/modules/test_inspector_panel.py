@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from inspector_bench import displacement, inner, markups, scene, settle, widget  # noqa: F401 - fixtures too
 from panels import opened
 from world import TURN, add_linear, matrix4, through
@@ -14,8 +13,10 @@ ABOVE = matrix4(TURN, (20.0, -30.0, 40.0))
 
 def test_a_transform_brings_its_volumes(widget, scene):
     node = widget.panel.node
-    assert node.fixedVolume is scene["fixed"] and node.movingVolume is scene["moving"]
-    assert widget.ui.pickButton.enabled and "no pairs yet" in widget.ui.summaryLabel.text
+    assert node.fixedVolume is scene["fixed"]
+    assert node.movingVolume is scene["moving"]
+    assert widget.ui.pickButton.enabled
+    assert "no pairs yet" in widget.ui.summaryLabel.text
 
 
 def test_what_changes_is_not_shown_any_more(warm_app, hands, widget, scene):
@@ -29,7 +30,9 @@ def test_what_changes_is_not_shown_any_more(warm_app, hands, widget, scene):
     settle(warm_app, widget)
     scene["transform"].SetAndObserveTransformNodeID(add_linear("above", ABOVE).GetID())
     settle(warm_app, widget)
-    assert panel.node.map == "none" and ui.mapInfoLabel.text == "" and ui.mapComboBox.currentText == "not shown"
+    assert panel.node.map == "none"
+    assert ui.mapInfoLabel.text == ""
+    assert ui.mapComboBox.currentText == "not shown"
     panel.node.fixedPoints, panel.node.movingPoints = markups("f", inner(3)), markups("m", inner(3) + 1.0)
     settle(warm_app, widget)
     slicer.mrmlScene.RemoveNode(panel.node.movingPoints)
@@ -37,7 +40,9 @@ def test_what_changes_is_not_shown_any_more(warm_app, hands, widget, scene):
     # The selector takes another list, perhaps the fixed one: that makes no pairs.
     panel.node.movingPoints = panel.node.fixedPoints
     settle(warm_app, widget)
-    assert len(panel.sections["landmarks"].pairs) == 0 and widget.ui.pairsTable.rowCount == 0 and "same list" in ui.summaryLabel.text
+    assert len(panel.sections["landmarks"].pairs) == 0
+    assert widget.ui.pairsTable.rowCount == 0
+    assert "same list" in ui.summaryLabel.text
     slicer.mrmlScene.RemoveNode(scene["transform"])
     settle(warm_app, widget)
     assert panel.node.transform is not scene["transform"]
@@ -62,8 +67,10 @@ def test_a_saved_scene_goes_on_as_it_was(warm_app, widget, scene, tmp_path):
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     settle(warm_app, widget)
     after = panel.sections["landmarks"].pairs
-    assert panel.node.transform.GetName() == "result" and np.allclose(after.after, before.after, atol=1e-4)
-    assert after.used.tolist() == [True, False, True, True] and after.notes[2].startswith("proposed")
+    assert panel.node.transform.GetName() == "result"
+    assert np.allclose(after.after, before.after, atol=1e-4)
+    assert after.used.tolist() == [True, False, True, True]
+    assert after.notes[2].startswith("proposed")
 
 
 def test_the_logic_works_without_a_panel(warm_app, scene):
@@ -76,7 +83,8 @@ def test_the_logic_works_without_a_panel(warm_app, scene):
     point = inner(1)[0]
     found = logic.proposeMatch(scene["transform"], scene["fixed"], scene["moving"], point)
     assert np.allclose(found["predicted"], through(scene["transform"], point[None], inverse=True)[0], atol=1e-3)
-    assert np.linalg.norm(np.array(found["position"]) - point - displacement(point[None])[0]) < 1.0 and 0 <= found["confidence"] <= 1
+    assert np.linalg.norm(np.array(found["position"]) - point - displacement(point[None])[0]) < 1.0
+    assert 0 <= found["confidence"] <= 1
     # A transform that is 4 mm wrong is put right by the image.
     wrong = add_linear("wrong", matrix4(np.eye(3), -(displacement(point[None])[0] + (3.0, -2.0, 2.0))))
     found = logic.proposeMatch(wrong, scene["fixed"], scene["moving"], point)
@@ -105,7 +113,8 @@ def test_the_inspect_button_of_a_method_opens_its_result(warm_app, hands, scene)
     hands.click(dense.ui.inspectButton)
     inspector = slicer.modules.deepreginspector.widgetRepresentation().self()
     settle(warm_app, inspector)
-    assert inspector.panel.node.transform is scene["transform"] and len(inspector.panel.sections["landmarks"].pairs) == 4
+    assert inspector.panel.node.transform is scene["transform"]
+    assert len(inspector.panel.sections["landmarks"].pairs) == 4
     assert inspector.panel.node.movingVolume is scene["moving"]
 
 
@@ -135,4 +144,6 @@ def test_the_scripts_of_the_page_run(warm_app, scene, capsys):
     for script in scripts:
         exec(script, names)
     said = capsys.readouterr().out
-    assert "0 of 52800 voxels are folded" in said and "second" in said and set(names["match"]) == {"position", "predicted", "confidence"}
+    assert "0 of 52800 voxels are folded" in said
+    assert "second" in said
+    assert set(names["match"]) == {"position", "predicted", "confidence"}

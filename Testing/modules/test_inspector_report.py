@@ -8,7 +8,6 @@ import re
 
 import numpy as np
 import pytest
-
 from bench import ROOT
 from inspector_bench import ABOVE, IJK, SIZE, displacement, inner, itk_transform, markups, scene, settle, widget  # noqa: F401 - fixtures too
 from test_inspector_overlap import balls
@@ -62,25 +61,31 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     section.ui.reportCollapsibleButton.collapsed = False
     warm_app.process_events()
     assert "8 landmark pairs" in section.ui.reportPartsLabel.text
-    assert section.ui.reportPatientLineEdit.text == "Zweistein^Kunigunde" and not section.ui.reportPatientLineEdit.enabled
+    assert section.ui.reportPatientLineEdit.text == "Zweistein^Kunigunde"
+    assert not section.ui.reportPatientLineEdit.enabled
     hands.type(section.ui.reportTitleLineEdit, "Follow-up")
     table = section.ui.reportLimitsTable
-    assert table.rowCount == 7 and [table.item(0, column).text() for column in (1, 2)] == ["2", "3"]
+    assert table.rowCount == 7
+    assert [table.item(0, column).text() for column in (1, 2)] == ["2", "3"]
     table.item(0, 1).setText("0.5")
     table.item(0, 2).setText("0.1")
     warm_app.process_events()
-    assert not section.ui.reportButton.enabled and "amber before green" in section.ui.reportButton.toolTip
+    assert not section.ui.reportButton.enabled
+    assert "amber before green" in section.ui.reportButton.toolTip
     table.item(0, 2).setText("0.6")
     warm_app.process_events()
-    assert json.loads(panel.node.reportLimits) == {"tre_median": [0.5, 0.6]} and section.ui.reportButton.enabled
+    assert json.loads(panel.node.reportLimits) == {"tre_median": [0.5, 0.6]}
+    assert section.ui.reportButton.enabled
     (tmp_path / "out").mkdir()
     path = tmp_path / "out" / "report.html"
     desk.answer(str(path))
     hands.click(section.ui.reportButton)
-    assert section.busy and section.ui.reportButton.text == "Cancel"
+    assert section.busy
+    assert section.ui.reportButton.text == "Cancel"
     settle(warm_app, widget)
     assert sorted(os.listdir(tmp_path / "out")) == ["report.html", "report_figures.csv", "report_figures.json"]
-    assert opened_pages == [str(path)] and "report.html is written" in section.ui.reportResultLabel.text
+    assert opened_pages == [str(path)]
+    assert "report.html is written" in section.ui.reportResultLabel.text
     assert section.ui.reportOpenButton.visible
     content = json.loads((tmp_path / "out" / "report_figures.json").read_text(encoding="utf-8"))
     used = [number for number in range(9) if number != 3]
@@ -90,13 +95,18 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     np.testing.assert_allclose([entry["after_mm"] for entry in content["figures"]["landmarks"]["each"]], after, atol=1e-3)
     rating = next(entry for entry in content["ratings"] if entry["key"] == "tre_median")
     assert (rating["green"], rating["amber"], rating["rating"]) == (0.5, 0.6, "red")
-    assert content["title"] == "Follow-up" and [content["inputs"][side]["modality"] for side in ("fixed", "moving")] == ["CT", "MR"]
-    assert content["inputs"]["fixed"]["name"] == "2: ••• <thorax>" and any("1 of 9 landmark pairs" in note for note in content["notes"])
+    assert content["title"] == "Follow-up"
+    assert [content["inputs"][side]["modality"] for side in ("fixed", "moving")] == ["CT", "MR"]
+    assert content["inputs"]["fixed"]["name"] == "2: ••• <thorax>"
+    assert any("1 of 9 landmark pairs" in note for note in content["notes"])
     assert content["versions"]["application"].startswith("3D Slicer ")
     display = scene["fixed"].GetDisplayNode()
     assert content["views"]["windows"][0] == pytest.approx([display.GetWindowLevelMin(), display.GetWindowLevelMax()], rel=1e-5)
     text = everything(tmp_path / "out")
-    assert "Zweistein" not in text and "Kunigunde" not in text and "4711" not in text and "/tmp" not in text
+    assert "Zweistein" not in text
+    assert "Kunigunde" not in text
+    assert "4711" not in text
+    assert "/tmp" not in text
     # With the tick the name is there; the page is replaced by the dialog's leave.
     hands.click(section.ui.reportPatientCheckBox)
     desk.answer(str(path))
@@ -107,6 +117,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
 
 def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, scene, opened_pages, tmp_path, monkeypatch):  # noqa: F811
     import slicer
+
     from slicer_testing.pythonqt.dialogs import desk
 
     asked = []
@@ -118,13 +129,17 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
     (tmp_path / "r_figures.json").write_text("mine")
     desk.answer(str(tmp_path / "r"))
     hands.click(section.ui.reportButton)
-    assert len(asked) == 1 and "r_figures.json" in asked[0] and os.listdir(tmp_path) == ["r_figures.json"]
-    assert not section.busy and (tmp_path / "r_figures.json").read_text() == "mine"
+    assert len(asked) == 1
+    assert "r_figures.json" in asked[0]
+    assert os.listdir(tmp_path) == ["r_figures.json"]
+    assert not section.busy
+    assert (tmp_path / "r_figures.json").read_text() == "mine"
     # A folder that is not there.
     desk.answer(str(tmp_path / "none" / "r.html"))
     hands.click(section.ui.reportButton)
     settle(warm_app, widget)
-    assert "does not exist" in section.ui.reportResultLabel.text and section.ui.reportButton.enabled
+    assert "does not exist" in section.ui.reportResultLabel.text
+    assert section.ui.reportButton.enabled
     # Cancelled, and left.
     for leave in (lambda: hands.click(section.ui.reportButton), lambda: setattr(node, "transform", None)):
         section.write(str(tmp_path / "c.html"))
@@ -134,8 +149,10 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
         warm_app.process_events(0.2)
         assert not section.busy
     settle(warm_app, widget)
-    assert os.listdir(tmp_path) == ["r_figures.json"] and opened_pages == []
-    assert not section.ui.reportButton.enabled and "transform" in section.ui.reportButton.toolTip
+    assert os.listdir(tmp_path) == ["r_figures.json"]
+    assert opened_pages == []
+    assert not section.ui.reportButton.enabled
+    assert "transform" in section.ui.reportButton.toolTip
 
 
 @pytest.mark.parametrize("parents", [False, True])
@@ -160,12 +177,21 @@ def test_a_script_writes_it(warm_app, scene, parents, tmp_path):  # noqa: F811
     else:
         point = inner(1)[0]
     content = logic.writeReport(
-        str(tmp_path / "r.html"), transform, scene["fixed"], scene["moving"], fixedLabels=labels[0], movingLabels=labels[1],
-        inverse=inverse, position=point, limits={"dice": (0.99, 0.5)}, figures=not parents,
+        str(tmp_path / "r.html"),
+        transform,
+        scene["fixed"],
+        scene["moving"],
+        fixedLabels=labels[0],
+        movingLabels=labels[1],
+        inverse=inverse,
+        position=point,
+        limits={"dice": (0.99, 0.5)},
+        figures=not parents,
     )
     assert sorted(os.listdir(tmp_path)) == (["r.html"] if parents else ["r.html", "r_figures.csv", "r_figures.json"])
     size = content["inputs"]["fixed"]
-    assert size["size"] == list(SIZE) and size["spacing"] == pytest.approx([1.5, 1.7, 2.3], abs=1e-3)
+    assert size["size"] == list(SIZE)
+    assert size["spacing"] == pytest.approx([1.5, 1.7, 2.3], abs=1e-3)
     direction = np.diag([-1.0, -1.0, 1.0]) @ world[:3, :3] @ TURN
     np.testing.assert_allclose(np.array(size["direction"]).reshape(3, 3), direction, atol=1e-5)
     assert content["figures"]["regularity"]["min_jacobian"] == pytest.approx(1.0, abs=1e-4)
@@ -181,7 +207,8 @@ def test_a_script_writes_it(warm_app, scene, parents, tmp_path):  # noqa: F811
         (script,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
         found: dict = {}
         exec(script.replace("report.html", str(tmp_path / "d.html")), found)  # of the transform that is called "result"
-        assert found["content"]["figures"]["landmarks"]["before"]["count"] == 4 and (tmp_path / "d_figures.csv").exists()
+        assert found["content"]["figures"]["landmarks"]["before"]["count"] == 4
+        assert (tmp_path / "d_figures.csv").exists()
         with pytest.raises(RuntimeError, match="needs another ending"):
             logic.writeReport(str(tmp_path / "r.pdf"), transform, scene["fixed"], scene["moving"])
     else:

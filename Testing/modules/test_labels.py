@@ -110,7 +110,8 @@ def test_structures_are_compared_by_name(labels, tmp_path):
     fixed = add_segmentation("a", {"spleen": SPLEEN, "Liver ": LIVER, "fixed only": TUMOUR & ~LIVER | ball((3, 3, 20), 2)})
     moving = add_segmentation("b", {"liver": LIVER, "moving only": ball((3, 12, 20), 2), "Spleen": SPLEEN})
     comparison = exhaust(labels.writeComparison(fixed, moving, str(tmp_path / "c")))
-    assert {name.strip().lower() for name in comparison.names.values()} == {"liver", "spleen"} and comparison.merged == []
+    assert {name.strip().lower() for name in comparison.names.values()} == {"liver", "spleen"}
+    assert comparison.merged == []
     images = [sitk.ReadImage(path) for path in (comparison.fixed, comparison.moving)]
     for value, name in comparison.names.items():
         expected = LIVER if name.strip().lower() == "liver" else SPLEEN
@@ -132,7 +133,8 @@ def test_overlapping_segments_are_compared_with_a_note(labels, tmp_path):
     fixed = add_segmentation("a", {"liver": LIVER, "tumour": TUMOUR})
     moving = add_segmentation("b", {"tumour": TUMOUR, "spleen": SPLEEN})
     comparison = exhaust(labels.writeComparison(fixed, moving, str(tmp_path / "c")))
-    assert comparison.merged == ["fixed"] and list(comparison.names.values()) == ["tumour"]
+    assert comparison.merged == ["fixed"]
+    assert list(comparison.names.values()) == ["tumour"]
     assert np.array_equal(in_world(sitk.ReadImage(comparison.fixed), list(comparison.names)[0]), TUMOUR)
 
 
@@ -143,8 +145,13 @@ def test_what_cannot_be_compared_is_named(labels, kind, tmp_path):
     from deepreg_slicer.volumes import NodeError
 
     good = add_segmentation("good", {"liver": LIVER})
-    words = {"nothing in common": "no structure of the same name", "no segments": "has no segments", "empty": "is empty",
-             "empty label map": "is empty", "an image": "is an image, not a label map"}
+    words = {
+        "nothing in common": "no structure of the same name",
+        "no segments": "has no segments",
+        "empty": "is empty",
+        "empty label map": "is empty",
+        "an image": "is an image, not a label map",
+    }
     if kind == "nothing in common":
         other = add_segmentation("other", {"spleen": SPLEEN})
     elif kind == "no segments":
@@ -181,7 +188,8 @@ def test_a_segmentation_travels_there_and_back(labels, tmp_path):
         array = slicer.util.arrayFromSegmentBinaryLabelmap(again, segment_id, reference)
         assert np.array_equal(array > 0, {"liver": LIVER, "tumour": TUMOUR, "spleen": SPLEEN}[name]), name
     first = again.GetSegmentation().GetSegment(labels.segmentNames(node)[0][0])
-    assert np.allclose(first.GetColor(), (0.2, 0.4, 0.6)) and first.HasTag("TerminologyEntry")
+    assert np.allclose(first.GetColor(), (0.2, 0.4, 0.6))
+    assert first.HasTag("TerminologyEntry")
     # It can be saved and loaded.
     assert slicer.util.saveNode(again, str(tmp_path / "again.seg.nrrd"))
     loaded = slicer.util.loadSegmentation(str(tmp_path / "again.seg.nrrd"))

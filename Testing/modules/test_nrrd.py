@@ -18,9 +18,12 @@ def test_itk_reads_what_is_written(tmp_path, dtype, monkeypatch):
     array = np.random.default_rng(0).integers(0, 120, size=(5, 4, 7)).astype(dtype)
     geometry = nrrd.Geometry.fromIjkToRas((7, 4, 5), GEOMETRY)
     shares = list(nrrd.write(tmp_path / "a.nrrd", array.ravel(), geometry))
-    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert len(shares) > 1
     image = sitk.ReadImage(str(tmp_path / "a.nrrd"))
-    assert np.array_equal(sitk.GetArrayFromImage(image), array) and sitk.GetArrayFromImage(image).dtype == dtype
+    assert np.array_equal(sitk.GetArrayFromImage(image), array)
+    assert sitk.GetArrayFromImage(image).dtype == dtype
     expected = itk_image(array, GEOMETRY)
     for index in ((0, 0, 0), (6, 0, 0), (0, 3, 0), (0, 0, 4), (6, 3, 4)):
         assert np.allclose(image.TransformIndexToPhysicalPoint(index), expected.TransformIndexToPhysicalPoint(index), atol=1e-9)
@@ -35,7 +38,8 @@ def test_what_itk_writes_is_read(tmp_path, components, monkeypatch):
     image.CopyInformation(itk_image(np.zeros((5, 4, 7), dtype=np.uint8), GEOMETRY))
     sitk.WriteImage(image, str(tmp_path / "b.nrrd"), useCompression=False)
     header = nrrd.readHeader(tmp_path / "b.nrrd")
-    assert header.components == components and header.geometry.size == (7, 4, 5)
+    assert header.components == components
+    assert header.geometry.size == (7, 4, 5)
     assert np.allclose(header.geometry.ijkToRas(), GEOMETRY, atol=1e-9)
     target = np.empty(array.size, dtype=np.float32)
     exhaust(nrrd.read(tmp_path / "b.nrrd", header, target))
@@ -61,8 +65,11 @@ def test_what_is_damaged_is_named(tmp_path):
     with pytest.raises(nrrd.NrrdError, match="ends before its last number"):
         exhaust(nrrd.read(path, nrrd.readHeader(path), np.empty(64, dtype=np.float32)))
     for content, words in (
-        (b"hello", "not a NRRD file"), (whole[:60], "ends in its header"), (whole.replace(b"raw", b"gzip"), "not raw"),
-        (whole.replace(b"sizes: 4 4 4", b"sizes: 4 x 4"), "cannot be read"), (whole.replace(b"type: float", b"type: lofat"), "cannot be read"),
+        (b"hello", "not a NRRD file"),
+        (whole[:60], "ends in its header"),
+        (whole.replace(b"raw", b"gzip"), "not raw"),
+        (whole.replace(b"sizes: 4 4 4", b"sizes: 4 x 4"), "cannot be read"),
+        (whole.replace(b"type: float", b"type: lofat"), "cannot be read"),
     ):
         path.write_bytes(content)
         with pytest.raises(nrrd.NrrdError, match=words):
@@ -79,7 +86,8 @@ def test_the_last_digits_of_a_double_do_not_matter(tmp_path):
 
 def test_a_geometry_must_be_at_right_angles():
     geometry = nrrd.Geometry.fromIjkToRas((7, 4, 5), GEOMETRY)
-    assert np.allclose(geometry.ijkToRas(), GEOMETRY) and np.allclose(geometry.ijkToLps(), FLIP @ GEOMETRY)
+    assert np.allclose(geometry.ijkToRas(), GEOMETRY)
+    assert np.allclose(geometry.ijkToLps(), FLIP @ GEOMETRY)
     sheared = GEOMETRY @ matrix4(np.array([[1, 0.1, 0], [0, 1, 0], [0, 0, 1]]))
     with pytest.raises(ValueError, match="right angles"):
         nrrd.Geometry.fromIjkToRas((7, 4, 5), sheared)

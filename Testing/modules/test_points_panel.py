@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import vtk
-from vtk.util.numpy_support import vtk_to_numpy
-
 from panels import finish, landmark_error, load_points, nodes, opened, world_image
-from slicer_testing.pictures import pixels, screenshot
+from vtk.util.numpy_support import vtk_to_numpy
 from world import FLIP, TURN, add_linear, add_volume, add_warp, matrix4, through, to_vtk
+
+from slicer_testing.pictures import pixels, screenshot
 
 RAS = FLIP[:3, :3]
 MODELS = ("correspondences", "fixedCloud", "movingCloud", "movedCloud")
@@ -106,16 +106,25 @@ def widget(warm_app, lists, hands):
 
 def test_two_lists_are_chosen_by_themselves(warm_app, widget, lists):
     assert (widget.ui.fixedPointsSelector.currentNode(), widget.ui.movingPointsSelector.currentNode()) == lists
-    assert widget.ui.applyButton.enabled and "20 mm around" in widget.ui.kindLabel.text
-    assert not widget.ui.refineCheckBox.enabled and not widget.ui.volumeWantedCheckBox.enabled
+    assert widget.ui.applyButton.enabled
+    assert "20 mm around" in widget.ui.kindLabel.text
+    assert not widget.ui.refineCheckBox.enabled
+    assert not widget.ui.volumeWantedCheckBox.enabled
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ("nothing", "choose fixed and moving points, or two volumes"), ("no moving", "choose moving points too"), ("the same", "are the same"),
-        ("few", "have 3 places: at least 4"), ("duplicates", "have 2 places: at least 4"), ("none", "have no points"), ("one volume", "choose a moving volume too"),
-        ("no segments", "has no segments"), ("warp nothing", "choose a moving segmentation"), ("the same output", "the same output"),
+        ("nothing", "choose fixed and moving points, or two volumes"),
+        ("no moving", "choose moving points too"),
+        ("the same", "are the same"),
+        ("few", "have 3 places: at least 4"),
+        ("duplicates", "have 2 places: at least 4"),
+        ("none", "have no points"),
+        ("one volume", "choose a moving volume too"),
+        ("no segments", "has no segments"),
+        ("warp nothing", "choose a moving segmentation"),
+        ("the same output", "the same output"),
     ],
 )
 def test_apply_says_why_it_cannot(warm_app, widget, lists, wrong, words):
@@ -176,8 +185,14 @@ def test_every_parameter_has_its_widget_and_presets_set_them(warm_app, hands, wi
 def test_transform_lines_and_clouds_agree_under_parent_transforms(warm_app, hands, parents):
     above = {
         "none": lambda: (None, None),
-        "rigid": lambda: (add_linear("first", matrix4(TURN, (20.0, -30.0, 40.0))), add_linear("second", matrix4(TURN.T, (-9.0, 5.0, 60.0)))),
-        "a shear and a warp": lambda: (add_linear("shear", matrix4(np.array([[1.0, 0.2, 0.0], [0.0, 1.1, 0.1], [0.0, 0.0, 0.9]]), (5.0, 3.0, -4.0))), add_warp("warp")),
+        "rigid": lambda: (
+            add_linear("first", matrix4(TURN, (20.0, -30.0, 40.0))),
+            add_linear("second", matrix4(TURN.T, (-9.0, 5.0, 60.0))),
+        ),
+        "a shear and a warp": lambda: (
+            add_linear("shear", matrix4(np.array([[1.0, 0.2, 0.0], [0.0, 1.1, 0.1], [0.0, 0.0, 0.9]]), (5.0, 3.0, -4.0))),
+            add_warp("warp"),
+        ),
     }[parents]()
     world = scattered()
     fixed, moving = add_points("before", world, above[0]), add_points("after", warped(world)[::-1], above[1])
@@ -193,11 +208,13 @@ def test_transform_lines_and_clouds_agree_under_parent_transforms(warm_app, hand
     assert "landmarks" in line and "60 and 60 points, 100 % sure" in line, line
     transform = made(widget, "transform")
     report = json.loads(transform.GetAttribute("DeepReg.Report"))
-    assert report["method"] == "points" and report["landmarks"]["after"]["mean"] < 1.0 < 15.0 < report["landmarks"]["before"]["mean"]
+    assert report["method"] == "points"
+    assert report["landmarks"]["after"]["mean"] < 1.0 < 15.0 < report["landmarks"]["before"]["mean"]
     assert landmark_error(transform, *tests) == pytest.approx(report["landmarks"]["after"]["mean"], abs=0.1)
     # Lines begin at the fixed points as they are seen, and end where SimpleITK takes them with the saved transform: at their partners.
     begin, end, confidence = line_ends(widget)
-    assert np.allclose(begin, world, atol=1e-3) and confidence.min() > 0.5
+    assert np.allclose(begin, world, atol=1e-3)
+    assert confidence.min() > 0.5
     assert np.linalg.norm(end - warped(world), axis=1).max() < 2.0
     itk = saved(transform)
     by_itk = np.array([itk.TransformPoint(point) for point in (world @ RAS).tolist()]) @ RAS
@@ -215,8 +232,10 @@ def test_transform_lines_and_clouds_agree_under_parent_transforms(warm_app, hand
     assert len(slicer.util.getNodesByClass("vtkMRMLGridTransformNode")) == (2 if parents == "rigid" else 1)
     for name in (*MODELS, "transform"):
         assert made(widget, name).GetParentTransformNode() is None
-        assert made(widget, name).GetNodeReference("deepRegFixed") is fixed and made(widget, name).GetAttribute("DeepReg.Preset") == "landmarks"
-    assert fixed.GetParentTransformNode() is above[0] and moving.GetParentTransformNode() is above[1]
+        assert made(widget, name).GetNodeReference("deepRegFixed") is fixed
+        assert made(widget, name).GetAttribute("DeepReg.Preset") == "landmarks"
+    assert fixed.GetParentTransformNode() is above[0]
+    assert moving.GetParentTransformNode() is above[1]
 
 
 def ellipsoid(radii, turn: np.ndarray, shift, count: int = 40) -> vtk.vtkPolyData:
@@ -249,8 +268,12 @@ def test_a_model_and_a_segment_by_their_surfaces(warm_app, hands):
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
     segmentation.CreateDefaultDisplayNodes()
     segmentation.GetSegmentation().SetSourceRepresentationName("Closed surface")
-    segmentation.AddSegmentFromClosedSurfaceRepresentation(ellipsoid(shape * 1.15, small @ turn, (25.0, 12.0, -20.0)), "left organ", [1, 0, 0], "L")
-    segmentation.AddSegmentFromClosedSurfaceRepresentation(ellipsoid((9.0, 9.0, 9.0), np.eye(3), (0.0, 200.0, 0.0)), "other", [0, 1, 0], "O")
+    segmentation.AddSegmentFromClosedSurfaceRepresentation(
+        ellipsoid(shape * 1.15, small @ turn, (25.0, 12.0, -20.0)), "left organ", [1, 0, 0], "L"
+    )
+    segmentation.AddSegmentFromClosedSurfaceRepresentation(
+        ellipsoid((9.0, 9.0, 9.0), np.eye(3), (0.0, 200.0, 0.0)), "other", [0, 1, 0], "O"
+    )
     reference = add_volume("reference", np.zeros((80, 150, 80), np.uint8), matrix4(2.0 * np.eye(3), (-70.0, -80.0, -95.0)))
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(reference)
     slicer.mrmlScene.RemoveNode(reference)
@@ -289,7 +312,9 @@ def test_the_centreline_of_a_segment(warm_app):
     matrix = matrix4(TURN * (2.0, 1.5, 2.5), (30.0, -20.0, 10.0))
     index = np.stack(np.meshgrid(*(np.arange(n) for n in (40, 44, 36)), indexing="ij"), axis=-1).reshape(-1, 3) * (2.0, 1.5, 2.5)
     # A letter L in a box: along y, then along x and z.
-    middle = np.concatenate([[(20.0, y, 20.0) for y in np.arange(12.0, 50.0)], [(20.0 + s, 50.0, 20.0 + s) for s in np.arange(0.0, 42.0, 0.7)]])
+    middle = np.concatenate(
+        [[(20.0, y, 20.0) for y in np.arange(12.0, 50.0)], [(20.0 + s, 50.0, 20.0 + s) for s in np.arange(0.0, 42.0, 0.7)]]
+    )
     inside = np.min([((index - point) ** 2).sum(axis=1) for point in middle], axis=0) < 6.0**2
     array = inside.reshape(40, 44, 36).transpose(2, 1, 0).astype(np.uint8)
     segmentations = []
@@ -306,15 +331,17 @@ def test_the_centreline_of_a_segment(warm_app):
     lines = slicer.util.arrayFromModelPoints(result.nodes["correspondences"])
     line = middle @ TURN.T + (30.0, -20.0, 10.0)
     apart = [np.linalg.norm(line - point, axis=1).min() for point in lines[0::2]]
-    assert len(lines) > 20 and np.mean(apart) < 2.0 and np.median(np.linalg.norm(lines[1::2] - lines[0::2] - (9.0, -6.0, 4.0), axis=1)) < 1.5
+    assert len(lines) > 20
+    assert np.mean(apart) < 2.0
+    assert np.median(np.linalg.norm(lines[1::2] - lines[0::2] - (9.0, -6.0, 4.0), axis=1)) < 1.5
 
 
 def test_what_gives_points(warm_app):
     import slicer
-
-    from deepreg_slicer.volumes import NodeError
     from DeepRegPointsLib.segments import chosen, groups
     from DeepRegPointsLib.sources import distinct, pointsOf, problem, readCloud, writeCloud
+
+    from deepreg_slicer.volumes import NodeError
 
     closed = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", "ring")
     parent = add_linear("parent", matrix4(TURN, (10.0, 20.0, -30.0)))
@@ -322,7 +349,8 @@ def test_what_gives_points(warm_app):
     ring = np.array([[30 * np.cos(a), 30 * np.sin(a), 0.0] for a in np.linspace(0, 2 * np.pi, 12, endpoint=False)])
     slicer.util.updateMarkupsControlPointsFromArray(closed, ring)
     points = distinct(pointsOf(closed))
-    assert len(points) > 60 and np.linalg.norm(through(parent, points, inverse=True), axis=1) == pytest.approx(30.0, abs=1.0)
+    assert len(points) > 60
+    assert np.linalg.norm(through(parent, points, inverse=True), axis=1) == pytest.approx(30.0, abs=1.0)
     path = f"{slicer.app.temporaryPath}/ring.csv"
     writeCloud(path, points)
     assert np.allclose(readCloud(path), points, atol=1e-8)
@@ -335,7 +363,8 @@ def test_what_gives_points(warm_app):
     for name in ("left lung", "Right lung", "heart"):
         lungs.GetSegmentation().AddEmptySegment(name, name)
     assert groups(lungs) == [("group:lung", "lung (2 segments)")]
-    assert chosen(lungs, "group:lung") == ["left lung", "Right lung"] and chosen(lungs, "heart") == "heart"
+    assert chosen(lungs, "group:lung") == ["left lung", "Right lung"]
+    assert chosen(lungs, "heart") == "heart"
 
 
 @pytest.fixture(scope="session")
@@ -368,7 +397,9 @@ def test_volumes_by_keypoints_in_the_lungs_with_all_results(warm_app, hands, tho
         node.SetAndObserveTransformNodeID(parent.GetID())
     widget = opened(warm_app, "DeepRegPoints")
     ui, node = widget.ui, widget.panel.node
-    assert ui.fixedSelector.currentNode() is thorax["fixed"] and "Give masks" in ui.kindLabel.text and ui.refineCheckBox.enabled
+    assert ui.fixedSelector.currentNode() is thorax["fixed"]
+    assert "Give masks" in ui.kindLabel.text
+    assert ui.refineCheckBox.enabled
     ui.moreInputsCollapsibleButton.collapsed = False
     for side in ("fixed", "moving"):
         hands.choose(getattr(ui, f"{side}MaskSelector"), thorax[f"{side}Labels"])
@@ -385,9 +416,12 @@ def test_volumes_by_keypoints_in_the_lungs_with_all_results(warm_app, hands, tho
     assert "Dice" in line and "landmarks" in line and "folding" in line, line
     transform, volume = made(widget, "transform"), made(widget, "volume")
     report = json.loads(transform.GetAttribute("DeepReg.Report"))
-    assert report["landmarks"]["after"]["mean"] < 0.6 * report["landmarks"]["before"]["mean"] and report["refinement"]["preset"] == "quick"
+    assert report["landmarks"]["after"]["mean"] < 0.6 * report["landmarks"]["before"]["mean"]
+    assert report["refinement"]["preset"] == "quick"
     assert report["overlap"]["mean_after"]["dice"] > report["overlap"]["mean_before"]["dice"]
-    assert landmark_error(transform, thorax["fixedLandmarks"], thorax["movingLandmarks"]) == pytest.approx(report["landmarks"]["after"]["mean"], abs=0.15)
+    assert landmark_error(transform, thorax["fixedLandmarks"], thorax["movingLandmarks"]) == pytest.approx(
+        report["landmarks"]["after"]["mean"], abs=0.15
+    )
     # The warped volume shows what SimpleITK makes with the saved transform.
     shown, source = world_image(volume), world_image(thorax["moving"])
     expected = sitk.GetArrayFromImage(sitk.Resample(sitk.Cast(source, sitk.sitkFloat32), shown, saved(transform), sitk.sitkLinear, -1024.0))
@@ -396,14 +430,24 @@ def test_volumes_by_keypoints_in_the_lungs_with_all_results(warm_app, hands, tho
     lungs = np.zeros(1)
     for segment in ("left lung", "right lung"):
         segmentation = thorax["fixedLabels"]
-        lungs = lungs + slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segmentation.GetSegmentation().GetSegmentIdBySegmentName(segment), thorax["fixed"])
+        lungs = lungs + slicer.util.arrayFromSegmentBinaryLabelmap(
+            segmentation, segmentation.GetSegmentation().GetSegmentIdBySegmentName(segment), thorax["fixed"]
+        )
     image = world_image(thorax["fixed"])
     begin, end, confidence = line_ends(widget)
     index = np.array([image.TransformPhysicalPointToIndex(point) for point in (begin @ RAS).tolist()])
-    assert len(begin) > 100 and np.mean(lungs[tuple(index[:, ::-1].T)] > 0) > 0.85
-    assert confidence.min() >= 0.0 and confidence.max() <= 1.0 and confidence.std() > 0.05
+    assert len(begin) > 100
+    assert np.mean(lungs[tuple(index[:, ::-1].T)] > 0) > 0.85
+    assert confidence.min() >= 0.0
+    assert confidence.max() <= 1.0
+    assert confidence.std() > 0.05
     assert {n.GetAttribute("DeepReg.Output") for n in slicer.util.getNodesByClass("vtkMRMLNode")} - {None} == {
-        "transform", "volume", "labels", "jacobian", *MODELS}
+        "transform",
+        "volume",
+        "labels",
+        "jacobian",
+        *MODELS,
+    }
     # The views show it, and follow the panel.
     for segmentation in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         segmentation.GetDisplayNode().SetVisibility(False)
@@ -411,8 +455,11 @@ def test_volumes_by_keypoints_in_the_lungs_with_all_results(warm_app, hands, tho
     view = slicer.app.layoutManager().sliceWidget("Green").sliceView()
     seen = pixels(screenshot(view)).astype(int)
     pink = (seen[..., 0] > 200) & (seen[..., 1] < 130) & (seen[..., 2] > 180)
-    assert seen.std() > 20 and pink.sum() > 10
-    assert ui.movedCloudShowCheckBox.checked and not ui.movingCloudShowCheckBox.checked and not ui.gridCheckBox.checked
+    assert seen.std() > 20
+    assert pink.sum() > 10
+    assert ui.movedCloudShowCheckBox.checked
+    assert not ui.movingCloudShowCheckBox.checked
+    assert not ui.gridCheckBox.checked
     ui.resultCollapsibleButton.collapsed = False
     hands.click(ui.movedCloudShowCheckBox)
     warm_app.process_events(0.1)
@@ -444,7 +491,9 @@ def test_views_without_a_volume_show_the_points(warm_app, hands, widget, tmp_pat
     assert np.allclose(centres(made(widget, "fixedCloud")), centre, atol=1e-4)
     widget.ui.leastConfidenceSlider.value = 50
     display = made(widget, "correspondences").GetDisplayNode()
-    assert display.GetThresholdEnabled() and display.GetThresholdMin() == 0.5 and display.GetActiveScalarName() == "Confidence"
+    assert display.GetThresholdEnabled()
+    assert display.GetThresholdMin() == 0.5
+    assert display.GetActiveScalarName() == "Confidence"
     manager.viewport().hide()
 
 
@@ -455,9 +504,11 @@ def test_each_run_makes_new_nodes_unless_told_otherwise_and_undo_takes_all_away(
     before, no_models = nodes(), models()
     apply(warm_app, hands, widget)
     first = made(widget, "correspondences")
-    assert len(models()) == len(no_models) + 4 and len(nodes()) == len(before) + 1
+    assert len(models()) == len(no_models) + 4
+    assert len(nodes()) == len(before) + 1
     slicer.mrmlScene.Undo()
-    assert nodes() == before and models() == no_models
+    assert nodes() == before
+    assert models() == no_models
     apply(warm_app, hands, widget)
     first = made(widget, "correspondences")
     widget.panel.node.correspondencesOutput = first
@@ -468,10 +519,14 @@ def test_each_run_makes_new_nodes_unless_told_otherwise_and_undo_takes_all_away(
     second = made(widget, "movedCloud")
     count, data = len(models()), first.GetPolyData()
     apply(warm_app, hands, widget)
-    assert made(widget, "correspondences") is first and first.GetPolyData() is not data and len(models()) == count
+    assert made(widget, "correspondences") is first
+    assert first.GetPolyData() is not data
+    assert len(models()) == count
     assert np.array_equal(vtk_to_numpy(first.GetPolyData().GetPoints().GetData()), vtk_to_numpy(data.GetPoints().GetData()))  # bit for bit
-    assert first.GetDisplayNode().GetVisibility() and not second.GetDisplayNode().GetVisibility()  # of the run before
-    assert made(widget, "fixedCloud") is None and not widget.ui.fixedCloudShowCheckBox.enabled
+    assert first.GetDisplayNode().GetVisibility()
+    assert not second.GetDisplayNode().GetVisibility()
+    assert made(widget, "fixedCloud") is None
+    assert not widget.ui.fixedCloudShowCheckBox.enabled
 
 
 def test_cancel_and_errors_change_nothing_and_apply_works_again(warm_app, hands, widget, lists):
@@ -486,18 +541,23 @@ def test_cancel_and_errors_change_nothing_and_apply_works_again(warm_app, hands,
     before, no_models = nodes(), models()
     hands.click(widget.ui.applyButton)
     warm_app.wait_for(lambda: "drift" in widget.ui.stageLabel.text, 30, "the computation")
-    assert widget.ui.applyButton.text == "Cancel" and widget.ui.progressBar.visible
+    assert widget.ui.applyButton.text == "Cancel"
+    assert widget.ui.progressBar.visible
     hands.click(widget.ui.applyButton)
     finish(warm_app, widget, 10)
-    assert "Stopped by the user" in widget.ui.resultLabel.text and (nodes(), models()) == (before, no_models)
+    assert "Stopped by the user" in widget.ui.resultLabel.text
+    assert (nodes(), models()) == (before, no_models)
     # Points on one line say nothing of a deformation.
     straight = add_points("straight", np.array([[n, 2.0 * n, -n] for n in range(0, 100, 5)], dtype=float))
     node.fixedPoints, node.movingPoints = straight, lists[1]
     line = apply(warm_app, hands, widget)
-    assert "lie on one line" in line and "\n" not in line and (len(models()), len(nodes())) == (len(no_models), len(before) + 1)
+    assert "lie on one line" in line
+    assert "\n" not in line
+    assert (len(models()), len(nodes())) == (len(no_models), len(before) + 1)
     node.parameters.drift_iterations = 150
     node.fixedPoints, node.movingPoints = lists
-    assert "sure" in apply(warm_app, hands, widget) and slicer.mrmlScene.GetNumberOfNodes() > everything
+    assert "sure" in apply(warm_app, hands, widget)
+    assert slicer.mrmlScene.GetNumberOfNodes() > everything
 
 
 def test_scene_saved_loaded_and_gone_on_with(warm_app, hands, widget, tmp_path):
@@ -509,17 +569,25 @@ def test_scene_saved_loaded_and_gone_on_with(warm_app, hands, widget, tmp_path):
     assert slicer.util.saveScene(str(path))
     slicer.mrmlScene.Clear()
     warm_app.process_events()
-    assert widget.panel.node.fixedPoints is None and not widget.ui.applyButton.enabled and not widget.ui.pointSizeSlider.enabled
+    assert widget.panel.node.fixedPoints is None
+    assert not widget.ui.applyButton.enabled
+    assert not widget.ui.pointSizeSlider.enabled
     slicer.util.loadScene(str(path))
     warm_app.process_events()
     node = widget.panel.node
-    assert node.fixedPoints.GetName() == "before" and node.movingPoints.GetName() == "after" and widget.ui.resultLabel.text == summary
+    assert node.fixedPoints.GetName() == "before"
+    assert node.movingPoints.GetName() == "after"
+    assert widget.ui.resultLabel.text == summary
     again = line_ends(widget)
-    assert np.allclose(again[0], begin, atol=1e-3) and np.allclose(again[1], end, atol=1e-3) and np.allclose(again[2], confidence, atol=1e-5)
+    assert np.allclose(again[0], begin, atol=1e-3)
+    assert np.allclose(again[1], end, atol=1e-3)
+    assert np.allclose(again[2], confidence, atol=1e-5)
     assert np.allclose(through(made(widget, "transform"), end), begin, atol=0.1)
     display = made(widget, "correspondences").GetDisplayNode()
     color = [0.0, 0.0, 0.0, 0.0]
-    assert display.GetActiveScalarName() == "Confidence" and display.GetColorNode().GetColor(100, color) and color[1] > color[0]
+    assert display.GetActiveScalarName() == "Confidence"
+    assert display.GetColorNode().GetColor(100, color)
+    assert color[1] > color[0]
     assert len(centres(made(widget, "movedCloud"))) == len(begin)
     assert "sure" in apply(warm_app, hands, widget)
 
@@ -533,9 +601,12 @@ def test_a_script_registers_without_a_panel(warm_app, lists):
 
     logic = DeepRegPointsLogic()
     result = logic.register(*lists, preset="landmarks", outputs=("transform", "movedCloud"))
-    assert set(result.nodes) == {"transform", "movedCloud"} and "sure" in result.summary
+    assert set(result.nodes) == {"transform", "movedCloud"}
+    assert "sure" in result.summary
     for arguments, words in (
-        ({"preset": "lnug"}, "did you mean lung"), ({"parameters": {"outlier": 1}}, "did you mean outliers"), ({"outputs": ("lines",)}, "there is no output"),
+        ({"preset": "lnug"}, "did you mean lung"),
+        ({"parameters": {"outlier": 1}}, "did you mean outliers"),
+        ({"outputs": ("lines",)}, "there is no output"),
     ):
         with pytest.raises(RuntimeError, match=words):
             logic.register(*lists, **arguments)

@@ -78,17 +78,23 @@ def test_ct_and_mr_of_two_people_are_registered_and_seen(warm_app, hands, shared
         assert (ui.fixedSelector.currentNode(), ui.movingSelector.currentNode()) == (ct, mr)
         hands.choose(ui.presetComboBox, "MR with CT")
         shared = {1: "spleen", 2: "right kidney", 5: "liver"}
-        node.fixedLabels, node.movingLabels = organs(folder / "example_seg.nii.gz", shared), organs(folder / "example_seg_mr.nii.gz", shared)
+        node.fixedLabels, node.movingLabels = (
+            organs(folder / "example_seg.nii.gz", shared),
+            organs(folder / "example_seg_mr.nii.gz", shared),
+        )
         before = nodes()
 
         hands.click(ui.applyButton)
         warm_app.wait_for(lambda: "alignment" in ui.stageLabel.text, 30)
         warm_app.process_events(0.5)
-        assert ui.applyButton.text == "Cancel" and ui.progressBar.visible
+        assert ui.applyButton.text == "Cancel"
+        assert ui.progressBar.visible
         begun = time.monotonic()
         hands.click(ui.applyButton)
         finish(warm_app, widget, 5)
-        assert time.monotonic() - begun < 1.0 and nodes() == before and "Stopped by the user" in ui.resultLabel.text
+        assert time.monotonic() - begun < 1.0
+        assert nodes() == before
+        assert "Stopped by the user" in ui.resultLabel.text
 
         seen = []
         hands.click(ui.applyButton)
@@ -97,7 +103,8 @@ def test_ct_and_mr_of_two_people_are_registered_and_seen(warm_app, hands, shared
         line = ui.resultLabel.text
         assert "folding 0.0" in line and "Dice" in line, line
         fractions = [fraction for fraction, _ in seen]
-        assert fractions == sorted(fractions) and fractions[-1] == 1.0
+        assert fractions == sorted(fractions)
+        assert fractions[-1] == 1.0
         stages = list(dict.fromkeys(stage.partition(" (")[0] for _, stage in seen))
         assert [word for word in ("alignment", "search", "refinement", "done") if not any(word in stage for stage in stages)] == []
         # The two scans share no frame: before, nothing overlaps.
@@ -105,7 +112,10 @@ def test_ct_and_mr_of_two_people_are_registered_and_seen(warm_app, hands, shared
         assert first < 0.1 and last > 0.65, (first, last)
 
         volume = made(widget, "volume")
-        assert (volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()) == (mr.GetDisplayNode().GetWindow(), mr.GetDisplayNode().GetLevel())
+        assert (volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()) == (
+            mr.GetDisplayNode().GetWindow(),
+            mr.GetDisplayNode().GetLevel(),
+        )
         view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
 
         def picture() -> np.ndarray:
@@ -144,14 +154,19 @@ def test_a_scene_of_real_scans_is_saved_loaded_and_gone_on_with(warm_app, hands,
 
     slicer.mrmlScene.Clear()
     warm_app.process_events()
-    assert not widget.ui.applyButton.enabled and widget.ui.resultLabel.text == ""
+    assert not widget.ui.applyButton.enabled
+    assert widget.ui.resultLabel.text == ""
     slicer.util.loadScene(str(path))
     warm_app.process_events()
     ui, node = widget.ui, widget.panel.node
     assert (node.fixedVolume.GetName(), node.movingVolume.GetName()) == ("example_ct_sm", "example_mr_sm")
-    assert widget.panel.values() == values and values["smoothness"] == 14.0 and node.preset == "quick"
+    assert widget.panel.values() == values
+    assert values["smoothness"] == 14.0
+    assert node.preset == "quick"
     assert "Changed under Advanced: smoothness" in ui.presetHelpLabel.text
-    assert ui.resultLabel.text == summary and made(widget).GetName() == name and ui.gridCheckBox.enabled
+    assert ui.resultLabel.text == summary
+    assert made(widget).GetName() == name
+    assert ui.gridCheckBox.enabled
     assert np.abs(grid_of(made(widget)) - grid).max() < 1e-4
 
     hands.click(ui.moveCheckBox)
@@ -159,7 +174,8 @@ def test_a_scene_of_real_scans_is_saved_loaded_and_gone_on_with(warm_app, hands,
     hands.click(ui.moveCheckBox)
     again = applied(warm_app, hands, widget)
     assert again.partition(" \u00b7 ")[2] == summary.partition(" \u00b7 ")[2]  # all but the time
-    assert made(widget).GetName() != name and np.array_equal(grid_of(made(widget)), grid)
+    assert made(widget).GetName() != name
+    assert np.array_equal(grid_of(made(widget)), grid)
 
 
 # ------------------------------------------------------------------------------------------------------ CT of two people
@@ -181,7 +197,8 @@ def test_ct_of_two_people_with_their_livers(warm_app, hands, shared_data):
     line = applied(warm_app, hands, widget)
     assert "Dice" in line and "folding 0.0" in line, line
     before, after = dice(made(widget), "liver")
-    assert before == 0.0 and after > 0.65
+    assert before == 0.0
+    assert after > 0.65
     # What the scene shows is what the line says.
     warped = next(n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n.GetAttribute("DeepReg.Output") == "labels")
     livers = []
@@ -243,7 +260,9 @@ def test_a_turned_brain_lies_where_its_saved_transform_says(warm_app, hands, sha
     points = [shown.TransformContinuousIndexToPhysicalPoint((corner * share).tolist()) for share in (0.3, 0.45, 0.5, 0.62, 0.7)]
     there = through(transform, np.array(points) * (-1, -1, 1), inverse=True) * (-1, -1, 1)
     assert np.allclose(there, [saved.TransformPoint(point) for point in points], atol=1e-3)
-    (inverse,) = [node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode") if node.GetAttribute("DeepReg.Output") == "inverse"]
+    (inverse,) = [
+        node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode") if node.GetAttribute("DeepReg.Output") == "inverse"
+    ]
     back = through(inverse, there * (-1, -1, 1), inverse=True) * (-1, -1, 1)
     assert np.linalg.norm(back - points, axis=1).max() < 0.25  # a twentieth of a voxel
     head = sitk.GetArrayFromImage(world_image(fixed)).astype(float)

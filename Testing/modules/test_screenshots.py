@@ -56,8 +56,8 @@ def test_dense_panel_with_everything_open(warm_app, folder, pair):
 
 def test_dense_registration_in_the_window(warm_app, hands, folder):
     import slicer
-
     from DeepRegLib.samples import makePhantom
+
     from slicer_testing.window.main_window import make_window
 
     window = make_window(warm_app)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer_bench import (
-    FakeEngine, app, begun, cells, engine, estimate, estimated, idle, widget,
-)
+from trainer_bench import FakeEngine, app, begun, cells, engine, estimate, estimated, idle, widget
 
 ROWS = [
     {"pair": "anna - bert", "label": "liver", "before": 0.3, "aligned": 0.4, "mind": 0.5, "learned": 0.6},
@@ -19,27 +17,36 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     import slicer
 
     ui, panel = estimated.ui, estimated.panel
-    assert "5 folds need as many scans" in ui.evaluateButton.toolTip and "no results" in ui.csvButton.toolTip
+    assert "5 folds need as many scans" in ui.evaluateButton.toolTip
+    assert "no results" in ui.csvButton.toolTip
     ui.foldsSpinBox.value = 3
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: any(request["op"] == "cross-validate" for request in engine().written), 5)
     arguments = engine().asked["arguments"]
-    assert arguments["folds"] == 3 and arguments["folder"].endswith("cross-validation") and "validation" not in arguments
-    assert ui.evaluateButton.text == "Pause" and not ui.startButton.enabled
-    assert ui.evaluateButton.text == "Pause" and "pausing" not in ui.evaluationLabel.text.lower()
+    assert arguments["folds"] == 3
+    assert arguments["folder"].endswith("cross-validation")
+    assert "validation" not in arguments
+    assert ui.evaluateButton.text == "Pause"
+    assert not ui.startButton.enabled
+    assert ui.evaluateButton.text == "Pause"
+    assert "pausing" not in ui.evaluationLabel.text.lower()
     hands.click(ui.evaluateButton)
     control = Path(arguments["folder"]) / "control"
-    assert control.read_text() == "pause" and ui.evaluateButton.text == "Pause now"
+    assert control.read_text() == "pause"
+    assert ui.evaluateButton.text == "Pause now"
     control.unlink()  # the engine does not know a word that came before it began to learn
     app.wait_for(control.exists, 5)
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: panel.run is None, 5)
-    assert not control.exists() and cells(ui.trainingsTable, 2) == ["paused"] and cells(ui.trainingsTable, 1) == ["folds"]
+    assert not control.exists()
+    assert cells(ui.trainingsTable, 2) == ["paused"]
+    assert cells(ui.trainingsTable, 1) == ["folds"]
     hands.click(ui.resumeButton)
     app.wait_for(lambda: panel.run is not None and sum(request["op"] == "cross-validate" for request in engine().written) == 2, 5)
     engine().result(engine().asked["id"], {"state": "paused", "rows": ROWS[:1], "summary": {}, "csv": ""})
     idle(app, estimated)
-    assert panel.node.evaluationTable is None and "Paused" in ui.evaluationLabel.text
+    assert panel.node.evaluationTable is None
+    assert "Paused" in ui.evaluationLabel.text
     hands.click(ui.resumeButton)
     app.wait_for(lambda: sum(request["op"] == "cross-validate" for request in engine().written) == 3, 5)
     engine().result(engine().asked["id"], {"state": "finished", "rows": ROWS, "summary": {}, "csv": ""})
@@ -52,16 +59,15 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
         ["mean of all pairs", "spleen", "0.1", "0.2", "0.3", "nan"],
         ["mean of all pairs", "all", "0.3", "0.4", "0.5", "0.7"],
     ]
-    assert (
-        "0.300 before, 0.400 aligned, 0.500 with MIND, 0.700 with what was learned" in ui.evaluationLabel.text
-        and "2 pairs" in ui.evaluationLabel.text
-    )
+    assert "0.300 before, 0.400 aligned, 0.500 with MIND, 0.700 with what was learned" in ui.evaluationLabel.text
+    assert "2 pairs" in ui.evaluationLabel.text
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
     app.dialogs.answer(str(tmp_path / "result.csv"))
     hands.click(ui.csvButton)
     lines = (tmp_path / "result.csv").read_text().splitlines()
     assert lines[0] == "pair,label,before (Dice),aligned (Dice),MIND (Dice),learned (Dice)"
-    assert lines[2] == "anna - bert,spleen,0.1,0.2,0.3," and len(lines) == 7
+    assert lines[2] == "anna - bert,spleen,0.1,0.2,0.3,"
+    assert len(lines) == 7
     # The same scans can be trained on under that name without being written again.
     assert ui.startButton.enabled, ui.startButton.toolTip
     arguments = begun(app, hands, estimated, engine).asked["arguments"]
@@ -91,13 +97,16 @@ def test_cross_validation_of_keypoints_gives_errors_in_mm(app, hands, widget, en
     estimate(app, hands, widget)
     # The first and the second pair are of one patient.
     ui.foldsSpinBox.value = 3
-    assert not ui.evaluateButton.enabled and "as many patients" in ui.evaluateButton.toolTip and "there are 2" in ui.evaluateButton.toolTip
+    assert not ui.evaluateButton.enabled
+    assert "as many patients" in ui.evaluateButton.toolTip
+    assert "there are 2" in ui.evaluateButton.toolTip
     ui.foldsSpinBox.value = 2
     assert ui.evaluateButton.enabled, ui.evaluateButton.toolTip
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: any(request["op"] == "cross-validate" for request in engine().written), 5)
     arguments = engine().asked["arguments"]
-    assert (arguments["method"], arguments["folds"], arguments["spacing"]) == ("points", 2, [1.0, 1.0, 1.0]) and "validation" not in arguments
+    assert (arguments["method"], arguments["folds"], arguments["spacing"]) == ("points", 2, [1.0, 1.0, 1.0])
+    assert "validation" not in arguments
     engine().result(engine().asked["id"], {"state": "finished", "figure": "tre", "rows": POINT_ROWS, "summary": {}, "csv": ""})
     idle(app, widget)
     table = panel.node.evaluationTable
@@ -113,10 +122,14 @@ def test_cross_validation_of_keypoints_gives_errors_in_mm(app, hands, widget, en
         ["mean of all pairs", "all", "", "14", "7.33", "4", "2.5", "28"],
     ]
     said = ui.evaluationLabel.text
-    assert "over 3 pairs: 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with what was learned. Less is better" in said
-    assert "Dice" not in said and "MIND" not in said
+    assert (
+        "over 3 pairs: 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with what was learned. Less is better" in said
+    )
+    assert "Dice" not in said
+    assert "MIND" not in said
     app.dialogs.answer(str(tmp_path / "result.csv"))
     hands.click(ui.csvButton)
     lines = (tmp_path / "result.csv").read_text().splitlines()
-    assert lines[0].startswith("pair,keypoints,points,before (mm),aligned (mm),positions alone (mm),learned (mm),\"before, 95 % (mm)\"")
-    assert lines[2].startswith("l2r_exp001,independent,1322,16.0,8.0,5.0,4.0,32.0") and len(lines) == 7
+    assert lines[0].startswith('pair,keypoints,points,before (mm),aligned (mm),positions alone (mm),learned (mm),"before, 95 % (mm)"')
+    assert lines[2].startswith("l2r_exp001,independent,1322,16.0,8.0,5.0,4.0,32.0")
+    assert len(lines) == 7

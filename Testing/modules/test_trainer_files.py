@@ -44,6 +44,7 @@ def read(folder, what: str, name: str) -> sitk.Image:
 @pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32, np.float64])
 def test_nifti_files_are_read_by_simpleitk_where_the_voxels_are(tmp_path, turn, kind):
     from DeepRegTrainerLib import nifti
+
     from deepreg_slicer.nrrd import Geometry
 
     matrix = matrix4(turn * np.array([1.5, 0.7, 2.3]), (-40.0, 30.0, -35.5))
@@ -55,7 +56,8 @@ def test_nifti_files_are_read_by_simpleitk_where_the_voxels_are(tmp_path, turn, 
     (tmp_path / "y.nii").write_bytes(bytes(raw))
     for name in ("x.nii.gz", "y.nii"):
         image = sitk.ReadImage(str(tmp_path / name))
-        assert np.array_equal(sitk.GetArrayFromImage(image), values.reshape(4, 5, 7)) and sitk.GetArrayFromImage(image).dtype == kind
+        assert np.array_equal(sitk.GetArrayFromImage(image), values.reshape(4, 5, 7))
+        assert sitk.GetArrayFromImage(image).dtype == kind
         for got, wanted in (
             (image.GetOrigin(), truth.GetOrigin()),
             (image.GetSpacing(), truth.GetSpacing()),
@@ -67,6 +69,7 @@ def test_nifti_files_are_read_by_simpleitk_where_the_voxels_are(tmp_path, turn, 
 
 def test_a_file_that_was_not_finished_is_not_there(tmp_path):
     from DeepRegTrainerLib import nifti
+
     from deepreg_slicer.nrrd import Geometry
 
     work = nifti.write(tmp_path / "x.nii.gz", np.zeros(10**6, dtype=np.int16), Geometry.fromIjkToRas((100, 100, 100), IJK))
@@ -85,7 +88,9 @@ def test_scans_lie_in_the_world_and_segments_of_one_name_have_one_value(tmp_path
     for node, matrix in ((first[0], ABOVE), (first[1], ABOVE), (second[0], matrix4(TURN.T, (5.0, -20.0, 3.0)))):
         node.SetAndObserveTransformNodeID(add_linear(f"above {node.GetName()}", matrix).GetID())
     done = written([scan("1", *first), scan("2", *second)], tmp_path)
-    assert done.files == {"1": "anna", "2": "bert_smith_2"} and done.problems == {} and done.notes == []
+    assert done.files == {"1": "anna", "2": "bert_smith_2"}
+    assert done.problems == {}
+    assert done.notes == []
     assert json.loads((tmp_path / "label_names.json").read_text())["label_names"] == {"1": "liver", "2": "spleen"}
     for (volume, segmentation), name, seed in ((first, "anna", 0), (second, "bert_smith_2", 1)):
         image, truth = read(tmp_path, "images", name), world_image(volume)
@@ -137,9 +142,11 @@ def test_label_maps_keep_their_values_and_overlap_is_said(tmp_path):
     mask[3:6, 4:7, 5:8] = 1
     slicer.util.updateSegmentBinaryLabelmapFromArray(mask, segmentation, segment, volume)
     done = written([scan("1", volume, segmentation), scan("2", *add_scan("over"))], tmp_path / "over")
-    assert done.files == {"1": "over", "2": "over-2"} and ["overlap" in note for note in done.notes] == [True]
+    assert done.files == {"1": "over", "2": "over-2"}
+    assert ["overlap" in note for note in done.notes] == [True]
     values = sitk.GetArrayFromImage(read(tmp_path / "over", "labels", "over"))
-    assert (values == 3).sum() == 27 and (values == 1).sum() == (organs() == 1).sum() - 27
+    assert (values == 3).sum() == 27
+    assert (values == 1).sum() == (organs() == 1).sum() - 27
 
 
 def test_a_scan_that_cannot_be_written_is_named_and_the_others_are(tmp_path):
@@ -147,7 +154,8 @@ def test_a_scan_that_cannot_be_written_is_named_and_the_others_are(tmp_path):
     empty = add_scan("empty")
     empty[0].SetAndObserveImageData(None)
     done = written([scan("1", *good), scan("2", *empty), scan("3", *other)], tmp_path)
-    assert sorted(done.files) == ["1", "3"] and "is empty" in done.problems["2"]
+    assert sorted(done.files) == ["1", "3"]
+    assert "is empty" in done.problems["2"]
     assert sorted(os.listdir(tmp_path / "labels")) == ["fine.nii.gz", "good.nii.gz"]
 
 
@@ -189,7 +197,8 @@ def test_trainings_are_found_wherever_their_folder_went(tmp_path):
     found = {(training.name, training.operation): training for training in findTrainings(tmp_path / "moved")}
     assert set(found) == {("net", TRAIN), ("net", EVALUATE), ("p", TRAIN)}
     net = found["net", TRAIN]
-    assert net.arguments["data"] == [str(tmp_path / "moved" / "net" / "scans"), "/elsewhere"] and net.arguments["folder"] == str(net.folder)
+    assert net.arguments["data"] == [str(tmp_path / "moved" / "net" / "scans"), "/elsewhere"]
+    assert net.arguments["folder"] == str(net.folder)
     assert (net.state, net.step, net.steps, net.unfinished, found["p", TRAIN].unfinished) == ("paused", 7, 9, True, False)
     newFolder(tmp_path / "moved")
     assert not (tmp_path / "moved" / ".new-999999999-x").exists()
@@ -203,4 +212,7 @@ def test_volumes_are_split_evenly(app):
     from DeepRegTrainerLib.scans import split
 
     names = [f"s{n}" for n in range(10)]
-    assert split(names, 2) == {"s2", "s7"} and split(names, 0) == set() and len(split(names, 99)) == 9 and split(["a"], 1) == set()
+    assert split(names, 2) == {"s2", "s7"}
+    assert split(names, 0) == set()
+    assert len(split(names, 99)) == 9
+    assert split(["a"], 1) == set()

@@ -56,29 +56,30 @@ def test_a_training_is_left_with_the_application_resumed_in_another_and_its_mode
     from deepreg_slicer.waiting import waitUntilFree
 
     widget = chosen(app, hands)
-    assert "3 scans to learn from, 1 to validate with" in widget.ui.estimateLabel.text and "GB are free" in widget.ui.estimateLabel.text
+    assert "3 scans to learn from, 1 to validate with" in widget.ui.estimateLabel.text
+    assert "GB are free" in widget.ui.estimateLabel.text
     hands.click(widget.ui.startButton)
     app.wait_for(lambda: "step 2" in widget.ui.stageLabel.text, 60, "the second step")
     pid = widget.panel.client.pids[-1]
     # The user registers meanwhile: nothing waits for the training.
     other = opened(app, "DeepRegDense")
     waitUntilFree(1.0)
-    assert widget.panel.client.busy and not other.panel.client.computing
+    assert widget.panel.client.busy
+    assert not other.panel.client.computing
     if hasattr(os, "getpriority"):
         assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, os.getpid())
     from DeepRegTrainerLib import running
 
     running.leave()  # what the end of the application does
-    assert not running._client.running and not os.path.exists(f"/proc/{pid}")
+    assert not running._client.running
+    assert not os.path.exists(f"/proc/{pid}")
     app.fresh()
     app.add_module_path(MODULES)
     widget = opened(app, "DeepRegTrainer")
     ui = widget.ui
-    assert (
-        cells(ui.trainingsTable, 2) == ["paused"]
-        and "small" in ui.unfinishedLabel.text
-        and slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
-    )
+    assert cells(ui.trainingsTable, 2) == ["paused"]
+    assert "small" in ui.unfinishedLabel.text
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
     done = int(cells(ui.trainingsTable, 3)[0].split(" / ")[0])
     assert 2 <= done < SMALL["steps"]
     hands.click(ui.resumeButton)
@@ -86,7 +87,8 @@ def test_a_training_is_left_with_the_application_resumed_in_another_and_its_mode
     hands.click(ui.stopButton)
     over(app, widget)
     assert "The model small is among your own" in ui.resultLabel.text, ui.resultLabel.text
-    assert cells(ui.trainingsTable, 2) == ["stopped, kept"] and (home / "small.safetensors").is_file()
+    assert cells(ui.trainingsTable, 2) == ["stopped, kept"]
+    assert (home / "small.safetensors").is_file()
     first, second = (add_scan(name, number)[0] for number, name in enumerate(NAMES[:2]))
     dense = opened(app, "DeepRegDense")
     quick(dense, features="small", working_spacing=3.0, control_spacing=9.0)
@@ -111,8 +113,10 @@ def test_cross_validation_from_a_script(app, home):
         scans, "dense", "checked", folds=2, parameters={**SMALL, "steps": 3}, device="cpu", progress=lambda share, stage: told.append(share)
     )
     rows = result["rows"]
-    assert {row["label"] for row in rows} <= {"liver", "spleen", "1", "2", 1, 2} and all(0.0 <= row["before"] <= 1.0 for row in rows)
-    assert all(0.0 <= row[name] <= 1.0 for row in rows for name in ("mind", "learned")) and told == sorted(told)
+    assert {row["label"] for row in rows} <= {"liver", "spleen", "1", "2", 1, 2}
+    assert all(0.0 <= row["before"] <= 1.0 for row in rows)
+    assert all(0.0 <= row[name] <= 1.0 for row in rows for name in ("mind", "learned"))
+    assert told == sorted(told)
     with open(result["csv"], newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) >= len(rows)
 
@@ -123,9 +127,12 @@ def test_cross_validation_of_keypoints_from_a_script(app, home, tmp_path):
     from DeepRegTrainer import DeepRegTrainerLogic
 
     folder = write(tmp_path / "lungs", 1, 2, 3, scans=(2,))
-    result = DeepRegTrainerLogic().crossValidate(str(folder), "points", "lungs", folds=3, parameters=TINY, spacing=list(SPACING), device="cpu")
+    result = DeepRegTrainerLogic().crossValidate(
+        str(folder), "points", "lungs", folds=3, parameters=TINY, spacing=list(SPACING), device="cpu"
+    )
     assert (result["state"], result["figure"]) == ("finished", "tre")
     assert result["folds"] == [["case_001"], ["case_002", "scan_exp002"], ["case_003"]]
-    assert all(row["positions"] < row["aligned"] < row["before"] for row in result["rows"]) and len(result["rows"]) == 4
+    assert all(row["positions"] < row["aligned"] < row["before"] for row in result["rows"])
+    assert len(result["rows"]) == 4
     with open(result["csv"], newline="", encoding="utf-8") as stream:
         assert [float(row["learned"]) for row in csv.DictReader(stream)] == [row["learned"] for row in result["rows"]]

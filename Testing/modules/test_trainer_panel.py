@@ -10,23 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trainer_bench import (
-    FakeEngine, LINES, add_scan, app, begun, cells, engine, estimate, estimated, idle, learned_nodes, widget,
-)
+from trainer_bench import LINES, FakeEngine, add_scan, app, begun, cells, engine, estimate, estimated, idle, learned_nodes, widget
 
 # ------------------------------------------------------------------------------------------------------------------ scans
 
 
 def test_scans_are_added_all_at_once_or_one_by_one(app, hands, widget):
     ui, panel = widget.ui, widget.panel
-    assert "at least 2 scans" in ui.estimateButton.toolTip and not ui.estimateButton.enabled
+    assert "at least 2 scans" in ui.estimateButton.toolTip
+    assert not ui.estimateButton.enabled
     lone, other = add_scan("dora", 1, reference=False)
     hands.click(ui.addAllButton)
-    assert cells(ui.scansTable, 0) == ["anna", "bert", "carl"] and cells(ui.scansTable, 2) == ["liver, spleen"] * 3
+    assert cells(ui.scansTable, 0) == ["anna", "bert", "carl"]
+    assert cells(ui.scansTable, 2) == ["liver, spleen"] * 3
     hands.choose(ui.volumeSelector, lone)
     hands.choose(ui.labelsSelector, other)
     hands.click(ui.addButton)
-    assert cells(ui.scansTable, 0)[-1] == "dora" and ui.estimateButton.enabled
+    assert cells(ui.scansTable, 0)[-1] == "dora"
+    assert ui.estimateButton.enabled
     # Choosing a volume chooses its segmentation; adding it again adds nothing.
     hands.choose(ui.volumeSelector, "anna")
     assert ui.labelsSelector.currentNode().GetName() == "anna organs"
@@ -37,7 +38,8 @@ def test_scans_are_added_all_at_once_or_one_by_one(app, hands, widget):
 
     box = ui.scansTable.cellWidget(1, 1)
     hands.choose(box, "leave out")
-    assert ui.scansTable.item(1, 0).checkState() == qt.Qt.Unchecked and panel.scans.rows()[1].role == "none"
+    assert ui.scansTable.item(1, 0).checkState() == qt.Qt.Unchecked
+    assert panel.scans.rows()[1].role == "none"
     ui.scansTable.item(1, 0).setCheckState(qt.Qt.Checked)
     assert box.currentText == "learn"
     ui.splitSpinBox.value = 2
@@ -45,7 +47,8 @@ def test_scans_are_added_all_at_once_or_one_by_one(app, hands, widget):
     assert [row.role for row in panel.scans.rows()] == ["learn", "validate", "learn", "validate"]
     ui.scansTable.selectRow(3)
     hands.click(ui.removeButton)
-    assert cells(ui.scansTable, 0) == ["anna", "bert", "carl"] and lone.GetScene() is not None
+    assert cells(ui.scansTable, 0) == ["anna", "bert", "carl"]
+    assert lone.GetScene() is not None
 
 
 def test_scans_are_kept_with_the_scene_and_a_missing_volume_is_named(app, hands, widget, tmp_path):
@@ -78,10 +81,14 @@ def test_bad_scans_are_named_and_left_out_only_by_choice(app, hands, widget, eng
     FakeEngine.bad = {"bert": "scan bert: voxels that are not numbers"}
     hands.click(ui.addAllButton)
     estimate(app, hands, widget)
-    assert "is empty" in ui.scansTable.item(3, 3).text() and "none of its segments" in ui.scansTable.item(4, 3).text()
-    assert ui.scansTable.item(1, 3).text() == FakeEngine.bad["bert"] and ui.scansTable.item(0, 3).text() == ""
-    assert not ui.startButton.enabled and "bert, dora, emil" in ui.startButton.toolTip
-    assert "bert: scan bert: voxels that are not numbers" in ui.problemsLabel.text and "emil: none of its" in ui.problemsLabel.text
+    assert "is empty" in ui.scansTable.item(3, 3).text()
+    assert "none of its segments" in ui.scansTable.item(4, 3).text()
+    assert ui.scansTable.item(1, 3).text() == FakeEngine.bad["bert"]
+    assert ui.scansTable.item(0, 3).text() == ""
+    assert not ui.startButton.enabled
+    assert "bert, dora, emil" in ui.startButton.toolTip
+    assert "bert: scan bert: voxels that are not numbers" in ui.problemsLabel.text
+    assert "emil: none of its" in ui.problemsLabel.text
     if how == "skipped":
         hands.click(ui.skipBadCheckBox)
     else:
@@ -105,13 +112,16 @@ def test_a_folder_is_listed_and_roles_go_by_name(app, hands, widget, engine, tmp
         for name in ("p1", "p2", "p3", "p4"):
             (tmp_path / "data" / what / f"{name}.nii.gz").write_bytes(b"")
     hands.choose(ui.sourceComboBox, "in a folder")
-    assert "choose the folder" in ui.estimateButton.toolTip.lower() and ui.folderWidget.visible and not ui.sceneWidget.visible
+    assert "choose the folder" in ui.estimateButton.toolTip.lower()
+    assert ui.folderWidget.visible
+    assert not ui.sceneWidget.visible
     ui.folderPathLineEdit.currentPath = str(tmp_path / "nowhere")
     assert "does not exist" in ui.estimateButton.toolTip
     ui.folderPathLineEdit.currentPath = str(tmp_path / "data")
     FakeEngine.bad = {"p3": "no label inside"}
     estimate(app, hands, widget)
-    assert cells(ui.scansTable, 0) == ["p1", "p2", "p4", "p3"] and ui.scansTable.item(3, 3).text() == "no label inside"
+    assert cells(ui.scansTable, 0) == ["p1", "p2", "p4", "p3"]
+    assert ui.scansTable.item(3, 3).text() == "no label inside"
     hands.choose(ui.scansTable.cellWidget(1, 1), "validate")
     hands.choose(ui.scansTable.cellWidget(3, 1), "leave out")
     estimate(app, hands, widget)
@@ -119,7 +129,9 @@ def test_a_folder_is_listed_and_roles_go_by_name(app, hands, widget, engine, tmp
     hands.choose(ui.modalityComboBox, "CT")
     estimate(app, hands, widget)
     arguments = begun(app, hands, widget, engine).asked["arguments"]
-    assert arguments["data"] == [str(tmp_path / "data")] and arguments["validation"] == ["p2"] and arguments["leave_out"] == ["p3"]
+    assert arguments["data"] == [str(tmp_path / "data")]
+    assert arguments["validation"] == ["p2"]
+    assert arguments["leave_out"] == ["p3"]
     assert (arguments["modality"], arguments["moving_modality"], arguments["method"]) == ("ct", "other", "descent")
     engine().ends("paused", 1)
     idle(app, widget)
@@ -128,14 +140,17 @@ def test_a_folder_is_listed_and_roles_go_by_name(app, hands, widget, engine, tmp
 def test_points_learn_from_files_with_three_voxel_sizes(app, hands, widget, engine, tmp_path):
     ui = widget.ui
     hands.choose(ui.methodComboBox, "Points")
-    assert (
-        not ui.sourceComboBox.visible and ui.pointsWidget.visible and not ui.spacingWidget.visible and widget.panel.node.name == "my-points"
-    )
+    assert not ui.sourceComboBox.visible
+    assert ui.pointsWidget.visible
+    assert not ui.spacingWidget.visible
+    assert widget.panel.node.name == "my-points"
     ui.folderPathLineEdit.currentPath = str(tmp_path)
     ui.pointSpacingXSpinBox.value = 1.75
     estimate(app, hands, widget)
     arguments = begun(app, hands, widget, engine).asked["arguments"]
-    assert arguments["spacing"] == [1.75, 1.0, 1.0] and "modality" not in arguments and "neighbours" in arguments["parameters"]
+    assert arguments["spacing"] == [1.75, 1.0, 1.0]
+    assert "modality" not in arguments
+    assert "neighbours" in arguments["parameters"]
     engine().ends("paused", 1)
     idle(app, widget)
 
@@ -150,12 +165,15 @@ def test_the_estimate_comes_first_and_only_for_what_was_chosen(app, hands, estim
     assert ui.startButton.enabled
     # Another voxel size needs another estimate; what a scan is for and the model's name do not.
     ui.spacingSpinBox.value = 3.0
-    assert not ui.startButton.enabled and "Estimate first" in ui.startButton.toolTip and not ui.estimateLabel.visible
+    assert not ui.startButton.enabled
+    assert "Estimate first" in ui.startButton.toolTip
+    assert not ui.estimateLabel.visible
     ui.spacingSpinBox.value = 2.0
     assert ui.startButton.enabled
     hands.choose(ui.scansTable.cellWidget(0, 1), "validate")
     panel.node.name = "other"
-    assert ui.startButton.enabled and "1 scans to learn from, 2" in ui.estimateLabel.text
+    assert ui.startButton.enabled
+    assert "1 scans to learn from, 2" in ui.estimateLabel.text
     # A segmentation that was painted on since is looked at again.
     import slicer
 
@@ -165,14 +183,17 @@ def test_the_estimate_comes_first_and_only_for_what_was_chosen(app, hands, estim
     )
     app.process_events()
     panel.training._onStart()
-    assert panel.run is None and "Estimate first" in ui.startButton.toolTip and not ui.startButton.enabled
+    assert panel.run is None
+    assert "Estimate first" in ui.startButton.toolTip
+    assert not ui.startButton.enabled
 
 
 def test_too_little_memory_is_refused(app, hands, widget):
     FakeEngine.estimate = {"memory": 90e9}
     hands.click(widget.ui.addAllButton)
     estimate(app, hands, widget)
-    assert not widget.ui.startButton.enabled and "90.0 GB of memory, and 8.0 GB are free" in widget.ui.startButton.toolTip
+    assert not widget.ui.startButton.enabled
+    assert "90.0 GB of memory, and 8.0 GB are free" in widget.ui.startButton.toolTip
 
 
 def test_memory_of_a_gpu_is_told_and_too_little_of_it_is_refused(app, hands, widget):
@@ -180,10 +201,12 @@ def test_memory_of_a_gpu_is_told_and_too_little_of_it_is_refused(app, hands, wid
     FakeEngine.estimate = {"device": "Some GPU", "device_memory": 0.4e9, "free_device_memory": 7.6e9}
     hands.click(ui.addAllButton)
     estimate(app, hands, widget)
-    assert "On Some GPU: about 0.4 GB of its memory, 7.6 GB are free." in ui.estimateLabel.text and ui.startButton.enabled
+    assert "On Some GPU: about 0.4 GB of its memory, 7.6 GB are free." in ui.estimateLabel.text
+    assert ui.startButton.enabled
     FakeEngine.estimate = {"device": "Some GPU", "device_memory": 9e9, "free_device_memory": 7.6e9}
     estimate(app, hands, widget)
-    assert not ui.startButton.enabled and "9.0 GB of the GPU's memory, and 7.6 GB are free" in ui.startButton.toolTip
+    assert not ui.startButton.enabled
+    assert "9.0 GB of the GPU's memory, and 7.6 GB are free" in ui.startButton.toolTip
 
 
 def test_an_estimate_that_is_cancelled_or_belongs_to_nothing_leaves_nothing(app, hands, widget, tmp_path):
@@ -195,10 +218,12 @@ def test_an_estimate_that_is_cancelled_or_belongs_to_nothing_leaves_nothing(app,
     hands.click(ui.estimateButton)
     app.wait_for(lambda: not widget.panel.training.preparing, 5)
     root = tmp_path / "models" / "trainings"
-    assert list(root.iterdir()) == [] and ui.estimateButton.text == "Estimate"
+    assert list(root.iterdir()) == []
+    assert ui.estimateButton.text == "Estimate"
     estimate(app, hands, widget)
     (folder,) = root.iterdir()
-    assert folder.name.startswith(".") and learned_nodes() == before
+    assert folder.name.startswith(".")
+    assert learned_nodes() == before
     import slicer
 
     slicer.mrmlScene.Clear()
@@ -214,13 +239,16 @@ def test_recipes_fill_the_options_and_say_what_was_changed(app, hands, widget):
     titles = [ui.presetComboBox.itemText(n) for n in range(ui.presetComboBox.count)]
     hands.choose(ui.presetComboBox, titles[0])
     recipe = panel.method.recipes()[0]
-    assert panel.values() == recipe.values and "Changed" not in ui.presetHelpLabel.text
+    assert panel.values() == recipe.values
+    assert "Changed" not in ui.presetHelpLabel.text
     panel.forms["descent"].widgets["steps"].value = 77
-    assert panel.node.descent.steps == 77 and "Changed under Advanced: steps." in ui.presetHelpLabel.text
+    assert panel.node.descent.steps == 77
+    assert "Changed under Advanced: steps." in ui.presetHelpLabel.text
     for name, method in (("Dense", "dense"), ("Points", "points"), ("Descent", "descent")):
         hands.choose(ui.methodComboBox, name)
         shown = [page for page in ("dense", "descent", "points") if getattr(ui, f"{page}ParametersWidget").visible]
-        assert shown == [method] and panel.values() == panel.method.recipe(panel.node.preset).values
+        assert shown == [method]
+        assert panel.values() == panel.method.recipe(panel.node.preset).values
         for description in panel.method.options.describe():
             assert description.help[:20].lower() in panel.forms[method].widgets[description.name].toolTip.lower()
 
@@ -233,7 +261,9 @@ def test_only_options_that_count_with_what_learns_are_shown(app, hands, widget):
     for network, shown, hidden in (("label", "size", "radius"), ("context", "radius", "size"), ("label", "size", "radius")):
         panel.node.dense.network = network
         app.process_events()
-        assert widgets[shown].visible and not widgets[hidden].visible and widgets["steps"].visible
+        assert widgets[shown].visible
+        assert not widgets[hidden].visible
+        assert widgets["steps"].visible
     # One that does not count is not called changed.
     panel.node.dense.radius = 3
     assert "radius" not in ui.presetHelpLabel.text
@@ -305,10 +335,10 @@ def test_the_keyboard_goes_through_the_panel_as_it_is_seen(app, widget):
 
 def test_the_scene_can_be_closed_and_the_modules_own_test_runs(app, estimated):
     import slicer
-
     from DeepRegTrainer import DeepRegTrainerTest
 
     slicer.mrmlScene.Clear()
     app.process_events()
-    assert estimated.panel.node is not None and estimated.ui.scansTable.rowCount == 0
+    assert estimated.panel.node is not None
+    assert estimated.ui.scansTable.rowCount == 0
     DeepRegTrainerTest().runTest()

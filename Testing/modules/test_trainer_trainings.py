@@ -9,9 +9,7 @@ import json
 
 import numpy as np
 from panels import opened
-from trainer_bench import (
-    FakeProcess, LINES, app, begun, cells, engine, estimate, estimated, idle, learned_nodes, widget,
-)
+from trainer_bench import LINES, FakeProcess, app, begun, cells, engine, estimate, estimated, idle, learned_nodes, widget
 
 # --------------------------------------------------------------------------------------------------------------- training
 
@@ -25,31 +23,39 @@ def test_a_training_from_start_to_the_model_in_the_other_panels(app, hands, esti
     running = begun(app, hands, estimated, engine)
     home = tmp_path / "models" / "trainings" / "liver net"
     arguments = running.asked["arguments"]
-    assert arguments["folder"] == str(home / "training") and arguments["data"] == [str(home / "scans")] and arguments["licence"] == "CC0"
-    assert arguments["validation"] == ["bert"] and arguments["parameters"]["steps"] == panel.values()["steps"]
+    assert arguments["folder"] == str(home / "training")
+    assert arguments["data"] == [str(home / "scans")]
+    assert arguments["licence"] == "CC0"
+    assert arguments["validation"] == ["bert"]
+    assert arguments["parameters"]["steps"] == panel.values()["steps"]
     assert json.loads((home / "scans" / "label_names.json").read_text())["label_names"] == {"1": "liver", "2": "spleen"}
-    assert learned_nodes() == before and not ui.startButton.visible and ui.pauseButton.visible
+    assert learned_nodes() == before
+    assert not ui.startButton.visible
+    assert ui.pauseButton.visible
     # Registrations go on meanwhile: their worker is another one.
-    assert panel.client.busy and not others[0].panel.client.busy and others[0].panel.client is not panel.client
+    assert panel.client.busy
+    assert not others[0].panel.client.busy
+    assert others[0].panel.client is not panel.client
     running.learns(*LINES)
     app.wait_for(lambda: panel.node.curveChart is not None, 5)
-    assert (
-        "Step 30, loss 1.2, validation Dice 0.300, best Dice 0.400 at step 20." == ui.figuresLabel.text
-        and "70 s left" not in ui.stageLabel.text
-    )
-    assert "step 30 of 100" in ui.stageLabel.text and "1:10 min left" in ui.stageLabel.text and ui.progressBar.value == 300
-    assert panel.node.name and "running" in cells(ui.trainingsTable, 2)
+    assert ui.figuresLabel.text == "Step 30, loss 1.2, validation Dice 0.300, best Dice 0.400 at step 20."
+    assert "70 s left" not in ui.stageLabel.text
+    assert "step 30 of 100" in ui.stageLabel.text
+    assert "1:10 min left" in ui.stageLabel.text
+    assert ui.progressBar.value == 300
+    assert panel.node.name
+    assert "running" in cells(ui.trainingsTable, 2)
     running.ends("finished", 100, best={"step": 20, "figure": "dice", "value": 0.4}, notes=["bert was small"])
     idle(app, estimated)
-    assert (
-        "100 of 100 steps in 1:01 min; best in validation: Dice 0.400 at step 20" in ui.resultLabel.text
-        and "liver net" in ui.resultLabel.text
-    )
+    assert "100 of 100 steps in 1:01 min; best in validation: Dice 0.400 at step 20" in ui.resultLabel.text
+    assert "liver net" in ui.resultLabel.text
     assert "bert was small" in ui.logTextEdit.toPlainText()
     assert others[0].ui.advancedCollapsibleButton.findChild(type(ui.methodComboBox), "featuresParameter").findData("liver net") >= 0
     assert others[1].panel.features.widget.findData("liver net") < 0  # that is no model of the Dense method
-    assert cells(ui.trainingsTable, 2) == ["finished, kept"] and not ui.resumeButton.enabled
-    assert not ui.startButton.enabled and "a training of that name already" in ui.startButton.toolTip
+    assert cells(ui.trainingsTable, 2) == ["finished, kept"]
+    assert not ui.resumeButton.enabled
+    assert not ui.startButton.enabled
+    assert "a training of that name already" in ui.startButton.toolTip
 
 
 def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated, engine):
@@ -60,7 +66,8 @@ def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated
     slicer.app.layoutManager()
     running.learns(*LINES[:1])
     app.wait_for(lambda: ui.figuresLabel.visible, 5)
-    assert panel.node.curveChart is None and "no curve yet" in ui.curveButton.toolTip
+    assert panel.node.curveChart is None
+    assert "no curve yet" in ui.curveButton.toolTip
     running.learns(*LINES[1:2])
     app.wait_for(lambda: ui.curveButton.enabled, 5)
     hands.click(ui.curveButton)
@@ -73,9 +80,12 @@ def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated
     columns = {
         table.GetColumnName(n): [table.GetTable().GetColumn(n).GetValue(row) for row in range(3)] for n in range(table.GetNumberOfColumns())
     }
-    assert columns["step"] == [10, 20, 30] and columns["loss (% of the first)"] == [100.0, 75.0, 60.0]
-    assert columns["loss"] == [2.0, 1.5, 1.2] and columns["validation step"][:2] == [20, 30]
-    assert columns["validation Dice"][:2] == [0.4, 0.3] and columns["validation Dice (%)"][:2] == [40.0, 30.0]
+    assert columns["step"] == [10, 20, 30]
+    assert columns["loss (% of the first)"] == [100.0, 75.0, 60.0]
+    assert columns["loss"] == [2.0, 1.5, 1.2]
+    assert columns["validation step"][:2] == [20, 30]
+    assert columns["validation Dice"][:2] == [0.4, 0.3]
+    assert columns["validation Dice (%)"][:2] == [40.0, 30.0]
     assert np.isnan(columns["validation Dice (%)"][2])
     assert chart.GetNthPlotSeriesNode(1).GetXColumnName() == "validation step"
     assert [chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(chart.GetNumberOfPlotSeriesNodes())] == [
@@ -97,15 +107,16 @@ def test_pause_resume_and_stop_with_the_best(app, hands, estimated, engine):
     first = running.asked["arguments"]
     running.learns(*LINES)
     hands.click(ui.pauseButton)
-    assert (running.folder / "control").read_text() == "pause" and not ui.pauseButton.enabled and "pausing" in ui.stageLabel.text
+    assert (running.folder / "control").read_text() == "pause"
+    assert not ui.pauseButton.enabled
+    assert "pausing" in ui.stageLabel.text
     running.ends("paused", 30)
     idle(app, estimated)
-    assert "paused at step 30 of 100" in ui.resultLabel.text and not (running.folder / "control").exists()
-    assert (
-        cells(ui.trainingsTable, 2) == ["paused"]
-        and cells(ui.trainingsTable, 3) == ["30 / 100"]
-        and "my-descent" in ui.unfinishedLabel.text
-    )
+    assert "paused at step 30 of 100" in ui.resultLabel.text
+    assert not (running.folder / "control").exists()
+    assert cells(ui.trainingsTable, 2) == ["paused"]
+    assert cells(ui.trainingsTable, 3) == ["30 / 100"]
+    assert "my-descent" in ui.unfinishedLabel.text
     hands.click(ui.resumeButton)
     app.wait_for(lambda: sum(request["op"] == "train" for request in running.written) == 2, 5)
     assert running.asked["arguments"] == first  # so that the engine goes on exactly
@@ -113,7 +124,8 @@ def test_pause_resume_and_stop_with_the_best(app, hands, estimated, engine):
     assert (running.folder / "control").read_text() == "stop"
     running.ends("stopped", 31)
     idle(app, estimated)
-    assert "The model my-descent is among your own" in ui.resultLabel.text and not ui.unfinishedLabel.visible
+    assert "The model my-descent is among your own" in ui.resultLabel.text
+    assert not ui.unfinishedLabel.visible
 
 
 def test_a_name_that_is_taken_gets_a_number(app, hands, estimated, engine):
@@ -121,7 +133,8 @@ def test_a_name_that_is_taken_gets_a_number(app, hands, estimated, engine):
     running = begun(app, hands, estimated, engine)
     running.ends("finished", 100)
     idle(app, estimated)
-    assert "any-contrast-2" in estimated.ui.resultLabel.text and cells(estimated.ui.trainingsTable, 2) == ["finished, kept"]
+    assert "any-contrast-2" in estimated.ui.resultLabel.text
+    assert cells(estimated.ui.trainingsTable, 2) == ["finished, kept"]
 
 
 def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(app, hands, estimated, engine):
@@ -130,7 +143,9 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
     running.learns(*LINES)
     running.dies(9, True)
     idle(app, estimated)
-    assert "out of memory" in ui.resultLabel.text and "can go on" in ui.resultLabel.text and ui.startButton.visible
+    assert "out of memory" in ui.resultLabel.text
+    assert "can go on" in ui.resultLabel.text
+    assert ui.startButton.visible
     arguments = running.asked["arguments"]
     # Somebody else, tomorrow: only the folder is left.
     import slicer
@@ -138,7 +153,9 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
     slicer.mrmlScene.Clear()
     app.process_events()
     panel.trainings.refresh()
-    assert cells(ui.trainingsTable, 0) == ["my-descent"] and "my-descent" in ui.unfinishedLabel.text and "step" not in ui.resultLabel.text
+    assert cells(ui.trainingsTable, 0) == ["my-descent"]
+    assert "my-descent" in ui.unfinishedLabel.text
+    assert "step" not in ui.resultLabel.text
     hands.click(ui.resumeButton)
     app.wait_for(lambda: len(FakeProcess.made) == 2 and engine().written, 5)
     assert engine().asked["arguments"] == arguments
@@ -152,7 +169,8 @@ def test_the_engine_refuses(app, hands, estimated, engine):
         {"id": running.asked["id"], "kind": "error", "code": "input", "message": "2 scans are too few", "advice": "give at least 4"}
     )
     idle(app, estimated)
-    assert estimated.ui.resultLabel.text == "2 scans are too few. Give at least 4." and cells(estimated.ui.trainingsTable, 2) == ["failed"]
+    assert estimated.ui.resultLabel.text == "2 scans are too few. Give at least 4."
+    assert cells(estimated.ui.trainingsTable, 2) == ["failed"]
 
 
 def test_a_training_is_deleted_after_asking(app, hands, estimated, engine, tmp_path):
@@ -168,7 +186,8 @@ def test_a_training_is_deleted_after_asking(app, hands, estimated, engine, tmp_p
         hands.click(estimated.ui.deleteButton)
         assert len(list((tmp_path / "models" / "trainings").iterdir())) == left
     app.app.commandOptions().testingEnabled = True
-    assert estimated.ui.trainingsTable.rowCount == 0 and "Estimate first" in estimated.ui.startButton.toolTip
+    assert estimated.ui.trainingsTable.rowCount == 0
+    assert "Estimate first" in estimated.ui.startButton.toolTip
 
 
 def test_trainings_can_lie_elsewhere(app, hands, estimated, tmp_path):
@@ -190,7 +209,9 @@ def test_a_folder_that_cannot_be_made_is_said(app, hands, widget, tmp_path):
     (tmp_path / "models" / "trainings").write_text("a file")
     hands.click(widget.ui.addAllButton)
     estimate(app, hands, widget)
-    assert widget.ui.resultLabel.text and not widget.ui.startButton.enabled and widget.ui.estimateButton.enabled
+    assert widget.ui.resultLabel.text
+    assert not widget.ui.startButton.enabled
+    assert widget.ui.estimateButton.enabled
 
 
 # ---------------------------------------------------------------------------------------------------------------- models
@@ -203,23 +224,22 @@ def test_models_are_exported_with_their_card_and_imported(app, hands, estimated,
     assert not ui.exportButton.enabled
     begun(app, hands, estimated, engine).ends("finished", 100)
     idle(app, estimated)
-    assert ui.modelComboBox.currentText == "my-descent" and "a test" in ui.cardLabel.text
+    assert ui.modelComboBox.currentText == "my-descent"
+    assert "a test" in ui.cardLabel.text
     app.dialogs.answer(str(tmp_path / "given"))
     hands.click(ui.exportButton)
     assert readCard(tmp_path / "given.safetensors")["name"] == "my-descent"
     app.dialogs.answer(str(tmp_path / "given.safetensors"))
     hands.click(ui.importButton)
     app.wait_for(lambda: ui.modelComboBox.count == 2, 5)
-    assert (
-        ui.modelComboBox.currentText == "my-descent-2"
-        and readCard(tmp_path / "models" / "my-descent-2.safetensors")["intended_use"] == "a test"
-    )
+    assert ui.modelComboBox.currentText == "my-descent-2"
+    assert readCard(tmp_path / "models" / "my-descent-2.safetensors")["intended_use"] == "a test"
     # A training can begin with one of them.
-    assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network" and ui.startComboBox.findData(
-        "my-descent-2"
-    ) > 0
+    assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network"
+    assert ui.startComboBox.findData("my-descent-2") > 0
     # Of those that are what learns: the numbers of a self-similarity are no weights of a network.
-    assert ui.startComboBox.findData("any-contrast") > 0 and ui.startComboBox.findData("self-similarity") < 0
+    assert ui.startComboBox.findData("any-contrast") > 0
+    assert ui.startComboBox.findData("self-similarity") < 0
     estimated.panel.node.descent.network = "similarity"
     app.wait_for(lambda: ui.startComboBox.findData("self-similarity") > 0, 5)
     assert ui.startComboBox.findData("any-contrast") < 0

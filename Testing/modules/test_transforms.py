@@ -162,7 +162,8 @@ def test_a_large_region_is_sampled_coarsely_but_wholly(transforms):
     corners = np.array([[x, y, z] for x in (0, 511) for y in (0, 511) for z in (0, 299)])
     world = corners @ large.ijkToRas()[:3, :3].T + large.ijkToRas()[:3, 3]
     index = (world - grid.ijkToRas()[:3, 3]) @ np.linalg.inv(grid.ijkToRas()[:3, :3]).T
-    assert (index >= 1.0).all() and (index <= np.array(grid.size) - 2.0).all()
+    assert (index >= 1.0).all()
+    assert (index <= np.array(grid.size) - 2.0).all()
 
 
 def test_interpolation_is_itks(transforms, field):

@@ -32,7 +32,8 @@ def test_voxels_of_any_type_arrive_unchanged(volumes, tmp_path, dtype):
     node = add_volume("volume", array, IJK_TO_RAS)
     exhaust(volumes.writeVolume(volumes.snapshot(node), str(tmp_path / "v.nrrd")))
     image = sitk.ReadImage(str(tmp_path / "v.nrrd"))
-    assert np.array_equal(sitk.GetArrayFromImage(image), array) and sitk.GetArrayFromImage(image).dtype == dtype
+    assert np.array_equal(sitk.GetArrayFromImage(image), array)
+    assert sitk.GetArrayFromImage(image).dtype == dtype
     corner = np.array([*(n - 1 for n in SIZE), 1.0])
     assert np.allclose(image.TransformIndexToPhysicalPoint([n - 1 for n in SIZE]), (FLIP @ IJK_TO_RAS @ corner)[:3], atol=1e-6)
 
@@ -69,14 +70,17 @@ def test_the_file_shows_what_the_world_shows(volumes, tmp_path, parents):
     inside = ((index > 0.01) & (index < np.array(SIZE) - 1.01)).all(axis=1)
     expected, found = smooth(local), sitk.GetArrayFromImage(image).ravel()
     # All of the volume is in the file, and where it is, it has its values; linear interpolation of waves costs a little.
-    assert np.count_nonzero(inside) * np.prod(image.GetSpacing()) > 0.75 * np.prod(np.array(SIZE) - 1) * 3.1 * 4.2 * 2.3 * (0.8 if drawn else 1.0)
+    assert np.count_nonzero(inside) * np.prod(image.GetSpacing()) > 0.75 * np.prod(np.array(SIZE) - 1) * 3.1 * 4.2 * 2.3 * (
+        0.8 if drawn else 1.0
+    )
     assert np.abs(found - expected)[inside].mean() < (2.5 if drawn else 1e-4)
     if drawn:
         corners = IJK_TO_RAS[:3, 3] + np.array([[0, 0, 0], [22, 16, 28], [22, 0, 0], [0, 16, 28]]) @ IJK_TO_RAS[:3, :3].T
         there = through(node.GetParentTransformNode(), corners) @ FLIP[:3, :3]
         for point in there:
             at = np.array(image.TransformPhysicalPointToContinuousIndex(point.tolist()))
-            assert (at > -0.6).all() and (at < np.array(image.GetSize()) - 0.4).all()
+            assert (at > -0.6).all()
+            assert (at < np.array(image.GetSize()) - 0.4).all()
 
 
 def test_labels_under_a_warp_stay_labels(volumes, tmp_path):
@@ -129,10 +133,7 @@ def test_what_the_worker_writes_comes_to_lie_where_it_belongs(volumes, tmp_path)
     assert node.GetParentTransformNode() is None  # the file is in the world
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [("empty", "is empty"), ("vector", "3 components a voxel"), ("flat", "are degenerate")],
-)
+@pytest.mark.parametrize(("kind", "words"), [("empty", "is empty"), ("vector", "3 components a voxel"), ("flat", "are degenerate")])
 def test_what_cannot_be_used_is_named(volumes, kind, words, tmp_path):
     import slicer
     import vtk

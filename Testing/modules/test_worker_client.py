@@ -15,7 +15,7 @@ from bench import POSIX
 class FakeProcess:
     """What WorkerProcess is, under the hands of a test."""
 
-    made: list["FakeProcess"] = []
+    made: list[FakeProcess] = []
     refuse = ""
 
     def __init__(self) -> None:
@@ -34,7 +34,8 @@ class FakeProcess:
         self.running = True
 
     def write(self, data: bytes) -> None:
-        assert data.endswith(b"\n") and data.count(b"\n") == 1
+        assert data.endswith(b"\n")
+        assert data.count(b"\n") == 1
         self.written.append(json.loads(data))
 
     def isRunning(self) -> bool:
@@ -107,27 +108,37 @@ def test_a_job_from_submit_to_result(app, fake):
     fake.busyChanged.connect(busy.append)
     job, ending, process = begun(app, fake)
     assert process.written == [{"id": job.id, "op": "dense", "arguments": {"a": 1}}]
-    assert os.path.isdir(process.scratch) and fake.busy
-    process.says({"id": job.id, "kind": "progress", "fraction": 0.5, "stage": "search", "eta": 2.5}, {"id": job.id, "kind": "log", "text": "hm"})
+    assert os.path.isdir(process.scratch)
+    assert fake.busy
+    process.says(
+        {"id": job.id, "kind": "progress", "fraction": 0.5, "stage": "search", "eta": 2.5}, {"id": job.id, "kind": "log", "text": "hm"}
+    )
     # Lines arrive in any pieces.
     line = json.dumps({"id": job.id, "kind": "result", "result": {"x": "\u00e9"}}).encode() + b"\n"
     process.says(line[:7], line[7:30], line[30:])
-    assert ending.results == [{"x": "\u00e9"}] and ending.errors == []
-    assert ending.progress == [(0.5, "search", 2.5)] and ending.log == ["hm"]
-    assert not fake.busy and busy == [True, False] and process.written[-1]["op"] == "dense"
+    assert ending.results == [{"x": "\u00e9"}]
+    assert ending.errors == []
+    assert ending.progress == [(0.5, "search", 2.5)]
+    assert ending.log == ["hm"]
+    assert not fake.busy
+    assert busy == [True, False]
+    assert process.written[-1]["op"] == "dense"
     # Jobs wait for each other; one that waits can be taken back.
     first, second, third = (fake.submit(name, {}) for name in ("info", "phantom", "info"))
     endings = [Ending(each) for each in (first, second, third)]
-    assert process.written[-1]["op"] == "info" and fake.computing
+    assert process.written[-1]["op"] == "info"
+    assert fake.computing
     fake.cancel(second)
-    assert endings[1].errors[0].code == "cancelled" and not fake.computing
+    assert endings[1].errors[0].code == "cancelled"
+    assert not fake.computing
     process.says({"id": first.id, "kind": "result", "result": {"n": 1}})
     app.wait_for(lambda: process.written[-1]["id"] == third.id)
     process.says({"id": third.id, "kind": "result", "result": {"n": 3}})
     assert [ending.results for ending in endings] == [[{"n": 1}], [], [{"n": 3}]]
     # The next job goes to the same process at once.
     again = fake.submit("info", {})
-    assert process.written[-1]["op"] == "info" and len(FakeProcess.made) == 1
+    assert process.written[-1]["op"] == "info"
+    assert len(FakeProcess.made) == 1
     process.says({"id": job.id, "kind": "result", "result": {}})  # late news of the first one
     assert fake.busy
     process.says({"id": again.id, "kind": "result", "result": {}})
@@ -147,8 +158,12 @@ def test_an_error_of_the_engine_arrives_without_the_dashes_of_the_command_line(a
 @pytest.mark.parametrize(
     ("what", "code", "words"),
     [
-        ("crash", "crash", "crashed (11)"), ("kill", "killed", "ran out of memory"), ("exit", "crash", "crashed (1)"),
-        ("nonsense", "protocol", "not its protocol"), ("endless", "protocol", "not its protocol"), ("silence", "hang", "has not answered"),
+        ("crash", "crash", "crashed (11)"),
+        ("kill", "killed", "ran out of memory"),
+        ("exit", "crash", "crashed (1)"),
+        ("nonsense", "protocol", "not its protocol"),
+        ("endless", "protocol", "not its protocol"),
+        ("silence", "hang", "has not answered"),
     ],
 )
 def test_whatever_becomes_of_the_process_the_job_ends_and_the_next_one_runs(app, fake, what, code, words, monkeypatch):
@@ -165,8 +180,11 @@ def test_whatever_becomes_of_the_process_the_job_ends_and_the_next_one_runs(app,
         process.says(b"x" * 2000)
     app.wait_for(lambda: ending.over, 3)
     error = ending.errors[0]
-    assert error.code == code and words in error.text and error.advice
-    assert not fake.busy and not process.running
+    assert error.code == code
+    assert words in error.text
+    assert error.advice
+    assert not fake.busy
+    assert not process.running
     if what == "crash":
         assert "Segmentation fault" in ending.log
     _, ending, second = begun(app, fake)
@@ -188,21 +206,24 @@ def test_a_worker_that_does_not_come_up(app, fake):
     job = fake.submit("info", {})
     ending = Ending(job)
     app.wait_for(lambda: ending.over, 3)
-    assert ending.errors[0].code == "hang" and not fake.running
+    assert ending.errors[0].code == "hang"
+    assert not fake.running
 
 
 def test_a_worker_that_cannot_be_started(app, fake):
     FakeProcess.refuse = "no such program"
     ending = Ending(fake.submit("info", {}))
     app.wait_for(lambda: ending.over)
-    assert ending.errors[0].code == "start" and "no such program" in ending.errors[0].text
+    assert ending.errors[0].code == "start"
+    assert "no such program" in ending.errors[0].text
     # One that ends before it is ready says why.
     FakeProcess.refuse = ""
     ending = Ending(fake.submit("info", {}))
     app.wait_for(lambda: len(FakeProcess.made) == 2)
     FakeProcess.made[-1].errorOutput.emit(b"ImportError: no deepreg_engine\n")
     FakeProcess.made[-1].dies(1, False)
-    assert ending.errors[0].code == "start" and "no deepreg_engine" in ending.errors[0].text
+    assert ending.errors[0].code == "start"
+    assert "no deepreg_engine" in ending.errors[0].text
 
 
 def test_a_launcher_may_print_before_the_worker_is_there(app, fake):
@@ -230,7 +251,8 @@ def test_cancel(app, fake, when):
     job, ending, process = begun(app, fake)
     fake.cancel()
     fake.cancel()
-    assert [request["op"] for request in process.written] == ["dense", "cancel"] and process.written[1]["arguments"] == {"job": job.id}
+    assert [request["op"] for request in process.written] == ["dense", "cancel"]
+    assert process.written[1]["arguments"] == {"job": job.id}
     if when == "answered":
         process.says({"id": job.id, "kind": "error", "code": "cancelled", "message": "stopped by the user"})
     elif when == "result comes first":
@@ -238,7 +260,8 @@ def test_cancel(app, fake, when):
     begin = time.monotonic()
     app.wait_for(lambda: ending.over, 2)
     assert time.monotonic() - begin < 4.0
-    assert ending.errors[0].code == "cancelled" and ending.results == []
+    assert ending.errors[0].code == "cancelled"
+    assert ending.results == []
     assert process.running == (when != "ignored")
 
 
@@ -251,7 +274,8 @@ def test_without_users_it_stops(app, fake):
     assert fake.running
     scratch = fake.scratch()
     fake.release(second)
-    assert not fake.running and not os.path.exists(scratch)
+    assert not fake.running
+    assert not os.path.exists(scratch)
 
 
 def test_folders_of_dead_processes_are_swept(app, fake):
@@ -263,7 +287,8 @@ def test_folders_of_dead_processes_are_swept(app, fake):
     for folder in (dead, alive):
         os.makedirs(folder, exist_ok=True)
     fake.scratch()
-    assert not os.path.exists(dead) and os.path.exists(alive)
+    assert not os.path.exists(dead)
+    assert os.path.exists(alive)
     os.rmdir(alive)
 
 
@@ -288,7 +313,9 @@ def test_it_stays_and_is_warm(app, client):
     pids = client.pids
     begin = time.monotonic()
     assert run(app, client).results
-    assert time.monotonic() - begin < 4.0 and client.pids == pids and len(pids) == 1
+    assert time.monotonic() - begin < 4.0
+    assert client.pids == pids
+    assert len(pids) == 1
 
 
 def test_the_application_imports_no_torch(app, client):
@@ -312,7 +339,9 @@ def test_the_application_imports_no_torch(app, client):
         "print('loaded', loaded)\n"
     )
     path = os.pathsep.join(str(folder) for folder in (ROOT / "Testing" / "slicer_testing", MODULES / "DeepReg", Path(os.getcwd())))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120
+    )
     assert "loaded []" in done.stdout, done.stdout + done.stderr
 
 
@@ -339,7 +368,8 @@ def test_stopping_in_the_midst_of_a_job_leaves_nothing(app, client):
     pids, scratch = client.pids, client.scratch()
     begin = time.monotonic()
     client.stop()
-    assert time.monotonic() - begin < 4.0 and ending.errors[0].code == "cancelled"
+    assert time.monotonic() - begin < 4.0
+    assert ending.errors[0].code == "cancelled"
     assert not os.path.exists(scratch)
     for pid in pids:
         app.wait_for(lambda pid=pid: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 5)
@@ -353,5 +383,6 @@ def test_cancelling_a_real_job_takes_less_than_a_second(app, client):
     begin = time.monotonic()
     client.cancel()
     app.wait_for(lambda: ending.over, 5)
-    assert time.monotonic() - begin < 4.0 and ending.errors[0].code == "cancelled"
+    assert time.monotonic() - begin < 4.0
+    assert ending.errors[0].code == "cancelled"
     assert run(app, client).results

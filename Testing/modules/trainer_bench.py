@@ -161,6 +161,7 @@ LINES = [
 def engine(app, tmp_path, monkeypatch):
     """The training's worker in the hands of the test; own models and trainings in a folder of the test."""
     from DeepRegTrainerLib import running
+
     from deepreg_slicer.worker_client import WorkerClient
 
     monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))

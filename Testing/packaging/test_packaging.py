@@ -32,8 +32,17 @@ def configure(source: Path, build: Path, testing: bool = True) -> subprocess.Com
     """Configure an extension against the stand-in. It has nothing to compile, so no compiler is looked for."""
     forced = [f"-DCMAKE_{language}_COMPILER{what}" for language in ("C", "CXX") for what in (f"={sys.executable}", "_FORCED=ON")]
     command = [
-        cmake(), "-S", str(source), "-B", str(build), "-G", "Unix Makefiles", f"-DCMAKE_MAKE_PROGRAM={sys.executable}", f"-DSlicer_DIR={STAND_IN}",
-        f"-DBUILD_TESTING={'ON' if testing else 'OFF'}", *forced,
+        cmake(),
+        "-S",
+        str(source),
+        "-B",
+        str(build),
+        "-G",
+        "Unix Makefiles",
+        f"-DCMAKE_MAKE_PROGRAM={sys.executable}",
+        f"-DSlicer_DIR={STAND_IN}",
+        f"-DBUILD_TESTING={'ON' if testing else 'OFF'}",
+        *forced,
     ]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -61,7 +70,8 @@ def record(built):
 def test_the_extension_describes_itself(record):
     values = {entry[1]: entry[2] for entry in record if entry[0] == "EXTENSION"}
     assert set(values) == {"HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS"}
-    assert values["DEPENDS"] == "PyTorch" and record[-1] == ["CPACK"]
+    assert values["DEPENDS"] == "PyTorch"
+    assert record[-1] == ["CPACK"]
     urls = [values["ICONURL"], *values["SCREENSHOTURLS"].split()]
     for url in urls:
         assert url.startswith("https://raw.githubusercontent.com/")
@@ -72,10 +82,17 @@ def test_the_extension_describes_itself(record):
 
 def test_the_index_entry(record):
     entry = json.loads((ROOT / "DeepRegModules.json").read_text())
-    assert {"$schema", "category", "scm_url"} <= set(entry) <= {"$schema", "category", "scm_url", "scm_revision", "build_dependencies", "build_subdirectory", "enabled", "tier"}
-    assert "v1.0.2" in entry["$schema"] and entry["category"] == "Registration" and entry["build_dependencies"] == ["PyTorch"]
+    assert (
+        {"$schema", "category", "scm_url"}
+        <= set(entry)
+        <= {"$schema", "category", "scm_url", "scm_revision", "build_dependencies", "build_subdirectory", "enabled", "tier"}
+    )
+    assert "v1.0.2" in entry["$schema"]
+    assert entry["category"] == "Registration"
+    assert entry["build_dependencies"] == ["PyTorch"]
     repository = entry["scm_url"].rsplit("/", 1)[1]
-    assert repository.startswith("Slicer") and entry["scm_url"].startswith("https://")
+    assert repository.startswith("Slicer")
+    assert entry["scm_url"].startswith("https://")
     assert ["PROJECT", "DeepRegModules"] in record  # equals the entry's file name, and does not start with "Slicer"
     assert (ROOT / "LICENSE").is_file()
 
@@ -95,7 +112,7 @@ def test_the_checkout_is_small():
 
 
 def test_every_module_is_built_with_its_tests(record):
-    assert MODULES == sorted(entry[1] for entry in record if entry[0] == "MODULE")
+    assert sorted(entry[1] for entry in record if entry[0] == "MODULE") == MODULES
     assert all(entry[2] == "TRUE" for entry in record if entry[0] == "MODULE")
     assert sorted(entry[1] for entry in record if entry[0] == "UNITTEST") == [f"{name}.py" for name in MODULES]
     top = (ROOT / "CMakeLists.txt").read_text()
@@ -111,7 +128,8 @@ def test_every_source_file_is_installed(record):
         assert len(listed) == len(set(listed)), module
         assert there - set(listed) == set(), f"{module}: not listed in its CMakeLists.txt"
         scripts = [entry[2] for entry in record if entry[:2] == ["SCRIPTS", module]]
-        assert scripts[0] == f"{module}.py" and all(name.endswith(".py") for name in scripts)
+        assert scripts[0] == f"{module}.py"
+        assert all(name.endswith(".py") for name in scripts)
 
 
 def test_no_two_modules_install_the_same_file(record):
@@ -142,7 +160,12 @@ def test_the_stand_in_refuses_what_slicer_refuses(tmp_path, how):
         top.write_text(re.sub(r"set\(EXTENSION_HOMEPAGE .*\n", "", top.read_text()))
     done = configure(copy, tmp_path / "build")
     assert done.returncode != 0
-    words = {"a missing file": "nonexistent", "a missing script": "nonexistent", "an unknown keyword": "Unknown keywords", "no description": "HOMEPAGE is not set"}
+    words = {
+        "a missing file": "nonexistent",
+        "a missing script": "nonexistent",
+        "an unknown keyword": "Unknown keywords",
+        "no description": "HOMEPAGE is not set",
+    }
     assert words[how] in done.stderr
 
 
@@ -206,7 +229,8 @@ def load(paths: list[Path], names: list[str], register: bool = False) -> dict[st
 def test_every_module_works_from_the_installed_tree_alone(built):
     _, installed = built
     found = load([installed], MODULES, register=True)
-    assert Path(found["ENGINE"]).is_relative_to(installed) and Path(found["LIBRARY"]).is_relative_to(installed)
+    assert Path(found["ENGINE"]).is_relative_to(installed)
+    assert Path(found["LIBRARY"]).is_relative_to(installed)
     assert found["TORCH"] == "False"
 
 

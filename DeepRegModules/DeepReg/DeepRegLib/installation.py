@@ -14,7 +14,9 @@ from deepreg_slicer.torch_state import TORCH_REQUIREMENT, missingPackages
 class TorchInstaller(Protocol):
     """What is used of ``PyTorchUtils.PyTorchUtilsLogic``."""
 
-    def installTorch(self, askConfirmation: bool = False, forceComputationBackend: str | None = None, torchVersionRequirement: str | None = None) -> Any:
+    def installTorch(
+        self, askConfirmation: bool = False, forceComputationBackend: str | None = None, torchVersionRequirement: str | None = None
+    ) -> Any:
         """Install it; None if the user declines."""
 
 
@@ -65,7 +67,8 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
     installer = installer or torchInstaller()
     if "torch" in missing and installer is None:
         return Outcome(
-            False, _("The extension PyTorch is not installed. Install it in the Extensions Manager, restart the application, and come back here.")
+            False,
+            _("The extension PyTorch is not installed. Install it in the Extensions Manager, restart the application, and come back here."),
         )
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), windowTitle=_("Install PyTorch")):
         return Outcome(False, _("Nothing was installed. The modules can be looked at, but not compute. You can install it at any time."))

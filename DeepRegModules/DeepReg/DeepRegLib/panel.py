@@ -9,11 +9,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from DeepRegLib import installation, samples
 from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.torch_state import missingPackages, torchVersion
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
+from DeepRegLib import installation, samples
 
 _COLUMNS = ("Name", "Method", "Licence", "State")
 
@@ -100,7 +100,9 @@ class SetupPanel:
         version = torchVersion()
         ui.torchLabel.text = _("not installed") if "torch" in missing or version is None else version
         ui.installButton.setEnabled(bool(missing))
-        ui.installButton.text = _("Install PyTorch...") if "torch" in missing or not missing else _("Install {names}...").format(names=", ".join(missing))
+        ui.installButton.text = (
+            _("Install PyTorch...") if "torch" in missing or not missing else _("Install {names}...").format(names=", ".join(missing))
+        )
         if missing:
             self._explain(_("Missing: {names}. The modules can be looked at, but not compute.").format(names=", ".join(missing)))
         elif info is not None:
@@ -112,12 +114,18 @@ class SetupPanel:
             return
         ui.engineLabel.text = _("{engine}, Python {python}").format(**info)
         best = info["devices"][-1]
-        ui.deviceLabel.text = _("{title}").format(**best) if best["name"] != "cpu" else _("CPU, {n} cores; no graphics card was found that PyTorch can use").format(n=info["processors"])
+        ui.deviceLabel.text = (
+            _("{title}").format(**best)
+            if best["name"] != "cpu"
+            else _("CPU, {n} cores; no graphics card was found that PyTorch can use").format(n=info["processors"])
+        )
         texts = []
         if info["memory"]:
             texts.append(_("{available:.1f} of {total:.1f} GB free").format(**{k: v / 1e9 for k, v in info["memory"].items()}))
         if best["memory"]:
-            texts.append(_("on the graphics card {available:.1f} of {total:.1f} GB").format(**{k: v / 1e9 for k, v in best["memory"].items()}))
+            texts.append(
+                _("on the graphics card {available:.1f} of {total:.1f} GB").format(**{k: v / 1e9 for k, v in best["memory"].items()})
+            )
         ui.memoryLabel.text = "; ".join(texts) or "-"
 
     def _explain(self, text: str) -> None:
@@ -244,8 +252,12 @@ def _show(label: Any, text: str) -> None:
 def _details(card: dict[str, Any], model: dict[str, Any]) -> str:
     """A model's card as text."""
     lines = [
-        (_("Origin"), card["origin"]), (_("Licence"), card["licence"]), (_("Trained on"), card["training_data"]), (_("Date"), card["date"]),
-        (_("For"), card["intended_use"]), (_("Figures"), ", ".join(f"{name}: {value}" for name, value in card["figures"].items())),
+        (_("Origin"), card["origin"]),
+        (_("Licence"), card["licence"]),
+        (_("Trained on"), card["training_data"]),
+        (_("Date"), card["date"]),
+        (_("For"), card["intended_use"]),
+        (_("Figures"), ", ".join(f"{name}: {value}" for name, value in card["figures"].items())),
         (_("Checksum"), model["problem"] or _("whole ({digest})").format(digest=card["sha256"][:12])),
     ]
     return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(str(text))}" for name, text in lines if text)

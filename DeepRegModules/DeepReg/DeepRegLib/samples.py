@@ -40,7 +40,11 @@ def register() -> None:
 
     for title, anatomy, modalities in PHANTOMS:
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
-            category=CATEGORY, sampleName=title, uris=[], fileNames=[], customDownloader=lambda _source, a=anatomy, m=modalities: list(makePhantom(a, 0, m).values())
+            category=CATEGORY,
+            sampleName=title,
+            uris=[],
+            fileNames=[],
+            customDownloader=lambda _source, a=anatomy, m=modalities: list(makePhantom(a, 0, m).values()),
         )
     for title, names in PAIRS:
         SampleData.SampleDataLogic.registerCustomSampleDataSource(

@@ -76,7 +76,18 @@ def make_parser() -> Parser:
     """The parser of all commands."""
     # Here, where main looks after errors: they bring SimpleITK, and Ctrl-C may come while it loads.
     from deepreg_engine.commands import (
-        cross_validate, demo, evaluate, features, keypoints, models, phantom, register, report, train, warp, worker
+        cross_validate,
+        demo,
+        evaluate,
+        features,
+        keypoints,
+        models,
+        phantom,
+        register,
+        report,
+        train,
+        warp,
+        worker,
     )
 
     parser = Parser(

@@ -220,9 +220,7 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
         sides.append(layer)
         merged.extend([side] if overlap else [])
     byValue = not any(isSegmentation(node) for node in (fixed, moving))
-    keys = [
-        {(segment.value if byValue else segment.name.strip().lower()): segment for segment in layer.segments} for layer in sides
-    ]
+    keys = [{(segment.value if byValue else segment.name.strip().lower()): segment for segment in layer.segments} for layer in sides]
     common = [key for key in keys[0] if key in keys[1]]
     if not common:
         raise NodeError(f"{fixed.GetName()} and {moving.GetName()} have no structure of the same name: rename their segments")
@@ -236,7 +234,9 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
             table[known[key].value] = value
             names[value] = keys[0][key].name
         path = f"{prefix}-{side}.nrrd"
-        yield from writeVolume(layer.shot, path, labels=True, change=lambda piece, table=table: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)])
+        yield from writeVolume(
+            layer.shot, path, labels=True, change=lambda piece, table=table: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)]
+        )
         paths.append(path)
     return Comparison(paths[0], paths[1], names, merged)
 

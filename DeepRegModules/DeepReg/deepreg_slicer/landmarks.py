@@ -20,7 +20,7 @@ def definedPoints(node: Any) -> list[tuple[str, tuple[float, float, float]]]:
 
 
 def checkPairs(fixed: Any, moving: Any, what: str) -> str:
-    """"" if the points of two lists are pairs, else what is wrong."""
+    """ "" if the points of two lists are pairs, else what is wrong."""
     if fixed is None and moving is None:
         return ""
     if fixed is None or moving is None:

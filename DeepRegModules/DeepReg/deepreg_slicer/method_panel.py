@@ -219,7 +219,11 @@ class MethodPanel:
         said = {name: present[name] for name in self.inputParameters if former is not None and present[name] != former.values.get(name)}
         state = mrml.StartModify()
         try:
-            setValues(self.node.parameters, self.parametersClass, {**preset.values, **(said if former is not None and former.name != preset.name else {})})
+            setValues(
+                self.node.parameters,
+                self.parametersClass,
+                {**preset.values, **(said if former is not None and former.name != preset.name else {})},
+            )
             self.node.preset = preset.name
         finally:
             mrml.EndModify(state)
@@ -266,7 +270,9 @@ class MethodPanel:
         values = self.values()
         changed = [name for name, value in values.items() if preset.values.get(name) != value and name not in self.inputParameters]
         text = preset.help[:1].upper() + preset.help[1:]
-        label.text = f"{text}." + (_(" Changed under Advanced: {names}.").format(names=", ".join(words(name) for name in changed)) if changed else "")
+        label.text = f"{text}." + (
+            _(" Changed under Advanced: {names}.").format(names=", ".join(words(name) for name in changed)) if changed else ""
+        )
 
     # --------------------------------------------------------------- can apply
 
@@ -489,7 +495,9 @@ class MethodPanel:
         there = hasattr(slicer.modules, "deepreginspector")
         ui.inspectButton.setEnabled(transform is not None and there)
         ui.inspectButton.toolTip = (
-            _("Open the result in the module Registration Inspector.") if there else _("The module Registration Inspector is not installed.")
+            _("Open the result in the module Registration Inspector.")
+            if there
+            else _("The module Registration Inspector is not installed.")
         )
 
     def _onGrid(self, on: bool) -> None:
@@ -505,8 +513,14 @@ class MethodPanel:
         node = self.node
         slicer.util.selectModule("DeepRegInspector")
         slicer.modules.deepreginspector.widgetRepresentation().self().inspect(
-            node.resultTransform, fixedVolume=node.fixedVolume, movingVolume=node.movingVolume, fixedPoints=node.testFixed, movingPoints=node.testMoving,
-            fixedLabels=node.fixedLabels, movingLabels=node.movingLabels, inverseTransform=self._inverseOf(node.resultTransform),
+            node.resultTransform,
+            fixedVolume=node.fixedVolume,
+            movingVolume=node.movingVolume,
+            fixedPoints=node.testFixed,
+            movingPoints=node.testMoving,
+            fixedLabels=node.fixedLabels,
+            movingLabels=node.movingLabels,
+            inverseTransform=self._inverseOf(node.resultTransform),
         )
 
     def _inverseOf(self, transform: Any) -> Any:

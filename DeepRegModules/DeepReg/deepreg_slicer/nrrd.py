@@ -19,14 +19,36 @@ PIECE_BYTES = 4_000_000
 # border, those would decide: the same scene has to give the same result.
 _DIGITS = 9
 _TYPES = {
-    "int8": "signed char", "uint8": "unsigned char", "int16": "short", "uint16": "unsigned short", "int32": "int",
-    "uint32": "unsigned int", "int64": "int64", "uint64": "uint64", "float32": "float", "float64": "double",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "int16": "short",
+    "uint16": "unsigned short",
+    "int32": "int",
+    "uint32": "unsigned int",
+    "int64": "int64",
+    "uint64": "uint64",
+    "float32": "float",
+    "float64": "double",
 }
 _NAMES = {
     **{name: dtype for dtype, name in _TYPES.items()},
-    "int8": "int8", "uint8": "uint8", "uchar": "uint8", "int8_t": "int8", "uint8_t": "uint8", "int16": "int16", "uint16": "uint16",
-    "ushort": "uint16", "signed short": "int16", "int32": "int32", "uint32": "uint32", "uint": "uint32", "signed int": "int32",
-    "longlong": "int64", "long long": "int64", "unsigned long long": "uint64", "ulonglong": "uint64",
+    "int8": "int8",
+    "uint8": "uint8",
+    "uchar": "uint8",
+    "int8_t": "int8",
+    "uint8_t": "uint8",
+    "int16": "int16",
+    "uint16": "uint16",
+    "ushort": "uint16",
+    "signed short": "int16",
+    "int32": "int32",
+    "uint32": "uint32",
+    "uint": "uint32",
+    "signed int": "int32",
+    "longlong": "int64",
+    "long long": "int64",
+    "unsigned long long": "uint64",
+    "ulonglong": "uint64",
 }
 
 
@@ -66,7 +88,7 @@ class Geometry:
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.ijkToLps()
 
     @classmethod
-    def fromIjkToRas(cls, size: tuple[int, int, int], matrix: np.ndarray) -> "Geometry":
+    def fromIjkToRas(cls, size: tuple[int, int, int], matrix: np.ndarray) -> Geometry:
         """Geometry of a 4x4 matrix from voxel indices to RAS mm, whose axes must be at right angles.
 
         Raises:

@@ -87,7 +87,9 @@ class ParameterForm:
 
     def connectTo(self, parameterNode: Any, field: str) -> Any:
         """Let widgets and the pack in a parameter node follow each other; returns the tag for ``disconnectGui``."""
-        return parameterNode.connectParametersToGui({f"{field}.{name}": widget for name, widget in self.widgets.items() if name not in self._own})
+        return parameterNode.connectParametersToGui(
+            {f"{field}.{name}": widget for name, widget in self.widgets.items() if name not in self._own}
+        )
 
 
 def _widget(description: Any) -> Any:

@@ -62,7 +62,9 @@ def registrationNode(name: str, pack: type, preset: str, more: dict[str, Any] | 
         resultSummary=str,
         **(more or {}),
     )
-    return parameterNodeWrapper(type(name, (), {"__annotations__": annotations, "__module__": __name__, "__doc__": registrationNode.__doc__}))
+    return parameterNodeWrapper(
+        type(name, (), {"__annotations__": annotations, "__module__": __name__, "__doc__": registrationNode.__doc__})
+    )
 
 
 def _nodeType(classNames: str | tuple[str, ...]) -> Any:
@@ -73,8 +75,19 @@ def _nodeType(classNames: str | tuple[str, ...]) -> Any:
 
 def inputsOf(node: Any) -> Inputs:
     """What a parameter node says to register."""
-    names = ("fixedMask", "fixedMaskSegment", "movingMask", "movingMaskSegment", "guideFixed", "guideMoving", "testFixed", "testMoving",
-             "fixedLabels", "movingLabels", "initialTransform")
+    names = (
+        "fixedMask",
+        "fixedMaskSegment",
+        "movingMask",
+        "movingMaskSegment",
+        "guideFixed",
+        "guideMoving",
+        "testFixed",
+        "testMoving",
+        "fixedLabels",
+        "movingLabels",
+        "initialTransform",
+    )
     return Inputs(node.fixedVolume, node.movingVolume, **{name: getattr(node, name) for name in names})
 
 

@@ -56,7 +56,9 @@ def makeScratch(parent: str) -> str:
 def processRuns(pid: int) -> bool:
     """Whether there is a process of that number."""
     if sys.platform == "win32":
-        listed = subprocess.run(["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False, creationflags=0x08000000)
+        listed = subprocess.run(
+            ["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False, creationflags=0x08000000
+        )
         return str(pid) in listed.stdout
     try:
         os.kill(pid, 0)

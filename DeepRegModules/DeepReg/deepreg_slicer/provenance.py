@@ -35,7 +35,9 @@ def _kept(report: dict[str, Any]) -> dict[str, Any]:
     """The report without the paths of temporary files."""
     kept = {name: value for name, value in report.items() if name not in ("outputs", "iterations")}
     kept["inputs"] = {
-        name: {key: value for key, value in entry.items() if key != "file"} for name, entry in report.get("inputs", {}).items() if isinstance(entry, dict)
+        name: {key: value for key, value in entry.items() if key != "file"}
+        for name, entry in report.get("inputs", {}).items()
+        if isinstance(entry, dict)
     }
     return kept
 

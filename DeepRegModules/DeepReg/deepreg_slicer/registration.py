@@ -83,7 +83,8 @@ class Inputs:
             except NodeError as error:
                 return str(error)
         for first, second, what in (
-            (self.guideFixed, self.guideMoving, "guiding landmarks"), (self.testFixed, self.testMoving, "test landmarks")
+            (self.guideFixed, self.guideMoving, "guiding landmarks"),
+            (self.testFixed, self.testMoving, "test landmarks"),
         ):
             problem = checkPairs(first, second, what)
             if problem:
@@ -354,7 +355,11 @@ class Registration:
     def _export(self) -> Generator[float, None, dict[str, Any]]:
         request, inputs = self.request, self.request.inputs
         arguments: dict[str, Any] = {
-            "parameters": request.parameters, "preset": request.preset, "device": request.device, "threads": request.threads, "compress": False,
+            "parameters": request.parameters,
+            "preset": request.preset,
+            "device": request.device,
+            "threads": request.threads,
+            "compress": False,
         }
         region = yield from self._exportVolumes(arguments)
         self._exportLandmarks(arguments)
@@ -376,7 +381,8 @@ class Registration:
             if worldGeometry(shot)[1]:
                 self.logged.emit(f"{shot.name} lies under a transform that is not rigid: it was drawn anew as it is seen")
         for side, node, segment in (
-            ("fixed", inputs.fixedMask, inputs.fixedMaskSegment), ("moving", inputs.movingMask, inputs.movingMaskSegment)
+            ("fixed", inputs.fixedMask, inputs.fixedMaskSegment),
+            ("moving", inputs.movingMask, inputs.movingMaskSegment),
         ):
             if node is not None:
                 arguments[f"{side}_mask"] = self._path(f"{side}_mask.nrrd")
@@ -390,8 +396,10 @@ class Registration:
     def _exportLandmarks(self, arguments: dict[str, Any]) -> None:
         inputs = self.request.inputs
         for name, node in (
-            ("fixed_landmarks", inputs.guideFixed), ("moving_landmarks", inputs.guideMoving),
-            ("test_fixed_landmarks", inputs.testFixed), ("test_moving_landmarks", inputs.testMoving),
+            ("fixed_landmarks", inputs.guideFixed),
+            ("moving_landmarks", inputs.guideMoving),
+            ("test_fixed_landmarks", inputs.testFixed),
+            ("test_moving_landmarks", inputs.testMoving),
         ):
             if node is not None:
                 arguments[name] = self._path(f"{name}.csv")
@@ -519,4 +527,6 @@ def inScene(node: Any) -> bool:
 
 def _diskError(error: OSError) -> JobError:
     reason = error.strerror or str(error)
-    return JobError("disk", f"a temporary file cannot be written ({reason})", f"free some space in {slicer.app.temporaryPath}, then apply again")
+    return JobError(
+        "disk", f"a temporary file cannot be written ({reason})", f"free some space in {slicer.app.temporaryPath}, then apply again"
+    )

@@ -143,7 +143,9 @@ def plainLength(length: float) -> float:
 def isMoved(moving: Any, transform: Any) -> bool:
     """Whether a volume is seen through a transform that :func:`moveThrough` has put above it."""
     parent = moving.GetParentTransformNode()
-    return parent is transform or (parent is not None and parent.GetAttribute(_STAND_IN) == "1" and parent.GetParentTransformNode() is transform)
+    return parent is transform or (
+        parent is not None and parent.GetAttribute(_STAND_IN) == "1" and parent.GetParentTransformNode() is transform
+    )
 
 
 def moveThrough(moving: Any, transform: Any, on: bool) -> None:

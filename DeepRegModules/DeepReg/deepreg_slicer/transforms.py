@@ -79,8 +79,14 @@ def _writeLinear(toParent: np.ndarray, name: str, path: str) -> str:
         raise NodeError(f"the transform {name} cannot be inverted: choose another")
     matrix = _FLIP @ np.linalg.inv(toParent) @ _FLIP
     numbers = " ".join(repr(float(number)) for number in (*matrix[:3, :3].ravel(), *matrix[:3, 3]))
-    lines = ("#Insight Transform File V1.0", "#Transform 0", "Transform: AffineTransform_double_3_3", f"Parameters: {numbers}",
-             "FixedParameters: 0 0 0", "")
+    lines = (
+        "#Insight Transform File V1.0",
+        "#Transform 0",
+        "Transform: AffineTransform_double_3_3",
+        f"Parameters: {numbers}",
+        "FixedParameters: 0 0 0",
+        "",
+    )
     with open(path, "w", encoding="ascii") as stream:
         stream.write("\n".join(lines))
     return path
@@ -91,9 +97,17 @@ def writeVectors(path: str, vectors: np.ndarray, grid: Geometry) -> Generator[fl
     directions = " ".join(f"({x!r},{y!r},{z!r})" for x, y, z in (grid.direction * np.array(grid.spacing)).T.tolist())
     origin = ",".join(repr(float(o)) for o in grid.origin)
     header = (
-        "NRRD0004", "type: float", "dimension: 4", "space: left-posterior-superior", "sizes: 3 " + " ".join(str(n) for n in grid.size),
-        f"space directions: none {directions}", "kinds: vector domain domain domain", "endian: little", "encoding: raw",
-        f"space origin: ({origin})", "intent_code:=1006",
+        "NRRD0004",
+        "type: float",
+        "dimension: 4",
+        "space: left-posterior-superior",
+        "sizes: 3 " + " ".join(str(n) for n in grid.size),
+        f"space directions: none {directions}",
+        "kinds: vector domain domain domain",
+        "endian: little",
+        "encoding: raw",
+        f"space origin: ({origin})",
+        "intent_code:=1006",
     )
     with open(path, "wb") as stream:
         stream.write(("\n".join(header) + "\n\n").encode("ascii"))

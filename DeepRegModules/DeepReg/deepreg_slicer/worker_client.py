@@ -87,11 +87,7 @@ class WorkerClient:
     """
 
     def __init__(
-        self,
-        makeProcess: Callable[[], Any] = WorkerProcess,
-        silence: float = SILENCE,
-        startup: float = STARTUP,
-        grace: float = GRACE,
+        self, makeProcess: Callable[[], Any] = WorkerProcess, silence: float = SILENCE, startup: float = STARTUP, grace: float = GRACE
     ) -> None:
         self.logged = Signal()
         self.busyChanged = Signal()
@@ -311,7 +307,13 @@ class WorkerClient:
         if not self._ready:  # what a launcher prints before the worker is there
             return
         self._end()
-        self._fail(JobError("protocol", f'the worker sent something that is not its protocol ("{text}")', "apply again; if it stays so, run the self-test of the module DeepReg"))
+        self._fail(
+            JobError(
+                "protocol",
+                f'the worker sent something that is not its protocol ("{text}")',
+                "apply again; if it stays so, run the self-test of the module DeepReg",
+            )
+        )
 
     def _onErrorOutput(self, data: bytes) -> None:
         for line in data.decode("utf-8", "replace").splitlines():
@@ -332,7 +334,8 @@ class WorkerClient:
             return
         if crashed and exitCode == 9:
             error = JobError(
-                "killed", "the worker was ended from outside, most likely because the computer ran out of memory",
+                "killed",
+                "the worker was ended from outside, most likely because the computer ran out of memory",
                 "close other programs or choose a coarser working spacing, then apply again",
             )
         elif crashed or was_ready:

@@ -73,7 +73,7 @@ def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any
         series.SetMarkerSize(4)
         series.SetColor(*_COLORS[number % len(_COLORS)])
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    for series in former[len(names):]:
+    for series in former[len(names) :]:
         slicer.mrmlScene.RemoveNode(series)
     chart.SetTitle(title)
     chart.SetXAxisTitle(_("Iteration"))

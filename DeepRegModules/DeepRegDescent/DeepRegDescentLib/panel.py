@@ -46,7 +46,9 @@ class DescentPanel(MethodPanel):
         ui = self.ui
         ui.iterationsOutputSelector.addAttribute("vtkMRMLSequenceNode", "DeepReg.Output", "iterations")
         super()._build()
-        self.modalities = {name: ChoiceBox(getattr(ui, f"{name.split('_')[0]}ModalityComboBox"), _MODALITIES) for name in self.inputParameters}
+        self.modalities = {
+            name: ChoiceBox(getattr(ui, f"{name.split('_')[0]}ModalityComboBox"), _MODALITIES) for name in self.inputParameters
+        }
         self._players = self._makePlayers()
         self._shows = {"features": ui.showFeaturesCheckBox, "iterations": ui.showIterationsCheckBox}
         self._showHelp = {what: box.toolTip for what, box in self._shows.items()}
@@ -118,8 +120,15 @@ class DescentPanel(MethodPanel):
     def request(self) -> Request:
         node = self.node
         return DescentRequest(
-            self.operation, self.title, descentInputs(node), descentOutputs(node), self.values(), node.preset, node.device,
-            keptIterations=node.keptIterations, chart=node.energyChart,
+            self.operation,
+            self.title,
+            descentInputs(node),
+            descentOutputs(node),
+            self.values(),
+            node.preset,
+            node.device,
+            keptIterations=node.keptIterations,
+            chart=node.energyChart,
         )
 
     def makeRun(self, request: Request) -> Registration:
@@ -203,8 +212,12 @@ class DescentPanel(MethodPanel):
             for what, box in self._shows.items():
                 there = None not in self._layers(what)
                 box.setEnabled(there)
-                box.toolTip = self._showHelp[what] if there else _("There is none: tick {output} under Outputs, and apply.").format(
-                    output=getattr(ui, f"{what}WantedCheckBox").text.rstrip(":")
+                box.toolTip = (
+                    self._showHelp[what]
+                    if there
+                    else _("There is none: tick {output} under Outputs, and apply.").format(
+                        output=getattr(ui, f"{what}WantedCheckBox").text.rstrip(":")
+                    )
                 )
                 box.checked = shown[what] = self._isShown(what)
             ui.fadeSlider.setEnabled(ui.fadeSlider.enabled or any(shown.values()))

@@ -110,7 +110,7 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
         series.SetYColumnName(name)
         series.SetColor(*colors[number % len(colors)])
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    for series in former[len(stages):]:
+    for series in former[len(stages) :]:
         slicer.mrmlScene.RemoveNode(series)
     most = max(float(values.max()) for name, values in list(columns.items())[1:])
     chart.SetTitle(_("Landmark errors"))

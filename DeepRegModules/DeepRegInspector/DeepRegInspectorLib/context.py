@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 #: Inputs by their names in the parameter node; the panel tells its sections when one of them is another node.
 INPUTS = (
-    "transform", "otherTransform", "inverseTransform", "fixedVolume", "movingVolume", "fixedPoints", "movingPoints", "fixedLabels",
+    "transform",
+    "otherTransform",
+    "inverseTransform",
+    "fixedVolume",
+    "movingVolume",
+    "fixedPoints",
+    "movingPoints",
+    "fixedLabels",
     "movingLabels",
 )
 

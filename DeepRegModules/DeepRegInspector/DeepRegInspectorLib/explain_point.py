@@ -14,8 +14,10 @@ from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import views
 
 _EVENTS = (
-    slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
-    slicer.vtkMRMLMarkupsNode.PointRemovedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+    slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
 )
 _COLOR = (0.3, 0.76, 0.97)
 

@@ -20,17 +20,22 @@ def methodText(subject: Any) -> str:
         )
     preset = subject.transform.GetAttribute(PREFIX + "Preset")
     made = _("Made by {title}").format(title=_TITLES[subject.method]) + (_(", preset {preset}").format(preset=preset) if preset else "")
-    return made + {
-        "dense": _(": how likely it finds other displacements than this result, seen from it."),
-        "points": _(": which partners the points would choose, seen from this result."),
-        "descent": _(": what it compares, and the way it took."),
-    }[subject.method]
+    return (
+        made
+        + {
+            "dense": _(": how likely it finds other displacements than this result, seen from it."),
+            "points": _(": which partners the points would choose, seen from this result."),
+            "descent": _(": what it compares, and the way it took."),
+        }[subject.method]
+    )
 
 
 def stageTitle(stage: dict[str, Any]) -> str:
     """A set of displacements, as it is offered."""
     name = _("Fine") if stage["name"] == "fine" else stage["name"][:1].upper() + stage["name"][1:]
-    return _("{name}: \u00b1 {range} mm in steps of {step} mm").format(name=name, range=_number(stage["range_mm"]), step=_number(stage["step_mm"]))
+    return _("{name}: \u00b1 {range} mm in steps of {step} mm").format(
+        name=name, range=_number(stage["range_mm"]), step=_number(stage["step_mm"])
+    )
 
 
 def probabilitiesText(told: dict[str, Any]) -> str:

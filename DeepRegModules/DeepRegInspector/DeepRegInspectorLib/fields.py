@@ -47,14 +47,20 @@ class Maps:
         """In plain numbers."""
         jacobian, lengths = self.jacobian, self.lengths
         return {
-            "voxels": int(jacobian.size), "folded": self.folded, "folding_percent": 100.0 * self.folded / jacobian.size,
-            "min_jacobian": float(jacobian.min()), "mean_jacobian": float(jacobian.mean(dtype=np.float64)),
+            "voxels": int(jacobian.size),
+            "folded": self.folded,
+            "folding_percent": 100.0 * self.folded / jacobian.size,
+            "min_jacobian": float(jacobian.min()),
+            "mean_jacobian": float(jacobian.mean(dtype=np.float64)),
             "max_jacobian": float(jacobian.max()),
             "displacement_mm": {
-                "mean": float(lengths.mean(dtype=np.float64)), "percentile95": float(np.percentile(lengths, 95)),
+                "mean": float(lengths.mean(dtype=np.float64)),
+                "percentile95": float(np.percentile(lengths, 95)),
                 "max": float(lengths.max()),
             },
-            "size": list(self.geometry.size), "spacing": [float(s) for s in self.geometry.spacing], "own_grid": self.own,
+            "size": list(self.geometry.size),
+            "spacing": [float(s) for s in self.geometry.spacing],
+            "own_grid": self.own,
         }
 
 
@@ -155,6 +161,10 @@ def inverseConsistency(forward: Any, backward: Any, fixed: Any, most: int = 200_
         raise NodeError("the two transforms have no region in common: choose the inverse that belongs to the transform")
     error = np.linalg.norm(FixedToMoving(backward)(there[inside]) - points[inside], axis=1)
     return {
-        "points": int(inside.sum()), "outside": int((~inside).sum()), "mean": float(error.mean()), "median": float(np.median(error)),
-        "percentile95": float(np.percentile(error, 95)), "max": float(error.max()),
+        "points": int(inside.sum()),
+        "outside": int((~inside).sum()),
+        "mean": float(error.mean()),
+        "median": float(np.median(error)),
+        "percentile95": float(np.percentile(error, 95)),
+        "max": float(error.max()),
     }

@@ -71,10 +71,15 @@ class Pairs:
         before, after, outliers = self.distancesBefore, self.distances, self.outliers
         each = [
             {
-                "name": name, "fixed": self.fixed[n].tolist(), "moving": self.moving[n].tolist(),
-                "before_mm": float(before[n]), "after_mm": float(after[n]),
-                "error_before_mm": self.before[n].tolist(), "error_mm": self.after[n].tolist(),
-                "used": bool(self.used[n]), "outlier": bool(outliers[n]),
+                "name": name,
+                "fixed": self.fixed[n].tolist(),
+                "moving": self.moving[n].tolist(),
+                "before_mm": float(before[n]),
+                "after_mm": float(after[n]),
+                "error_before_mm": self.before[n].tolist(),
+                "error_mm": self.after[n].tolist(),
+                "used": bool(self.used[n]),
+                "outlier": bool(outliers[n]),
             }
             for n, name in enumerate(self.names)
         ]
@@ -138,10 +143,20 @@ def asCsv(pairs: Pairs) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     axes = ("R", "A", "S")
-    writer.writerow([
-        "name", *(f"fixed {a}" for a in axes), *(f"moving {a}" for a in axes), "before (mm)", "after (mm)",
-        *(f"before {a} (mm)" for a in axes), *(f"after {a} (mm)" for a in axes), "used", "outlier", "note",
-    ])
+    writer.writerow(
+        [
+            "name",
+            *(f"fixed {a}" for a in axes),
+            *(f"moving {a}" for a in axes),
+            "before (mm)",
+            "after (mm)",
+            *(f"before {a} (mm)" for a in axes),
+            *(f"after {a} (mm)" for a in axes),
+            "used",
+            "outlier",
+            "note",
+        ]
+    )
     for entry, note in zip(pairs.figures()["each"], pairs.notes):
         numbers = [*entry["fixed"], *entry["moving"], entry["before_mm"], entry["after_mm"], *entry["error_before_mm"], *entry["error_mm"]]
         writer.writerow([entry["name"], *(f"{number:.4f}" for number in numbers), int(entry["used"]), int(entry["outlier"]), note])

@@ -53,9 +53,12 @@ SECTIONS: tuple[type[Section], ...] = (
 )
 
 _POINT_EVENTS = (
-    slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
-    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
-    slicer.vtkMRMLTransformableNode.TransformModifiedEvent, vtk.vtkCommand.ModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    vtk.vtkCommand.ModifiedEvent,
 )
 _OBSERVED = {
     "fixedPoints": _POINT_EVENTS,

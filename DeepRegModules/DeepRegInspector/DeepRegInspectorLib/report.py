@@ -21,7 +21,18 @@ from DeepRegInspectorLib.worker_run import WorkerRun, waitForRun
 
 #: What the engine's report needs to know of a run; the rest is large, and measured anew.
 _OF_RUN = (
-    "method", "preset", "parameters", "engine", "created", "device", "features", "alignment", "seconds", "notes", "inverse", "inputs",
+    "method",
+    "preset",
+    "parameters",
+    "engine",
+    "created",
+    "device",
+    "features",
+    "alignment",
+    "seconds",
+    "notes",
+    "inverse",
+    "inputs",
 )
 
 
@@ -141,11 +152,15 @@ class ReportRun(WorkerRun):
         inputs = self._inputs
         _name, known = patientsOf(inputs.fixedVolume, inputs.movingVolume)
         named = {
-            "fixed_name": inputs.fixedVolume.GetName(), "moving_name": inputs.movingVolume.GetName(),
+            "fixed_name": inputs.fixedVolume.GetName(),
+            "moving_name": inputs.movingVolume.GetName(),
             "transform_name": inputs.transform.GetName(),
-            "fixed_modality": _modality(inputs.fixedVolume), "moving_modality": _modality(inputs.movingVolume),
-            "fixed_window": _window(inputs.fixedVolume), "moving_window": _window(inputs.movingVolume),
-            "patient": inputs.patientName, "private": [] if inputs.patientName else known,
+            "fixed_modality": _modality(inputs.fixedVolume),
+            "moving_modality": _modality(inputs.movingVolume),
+            "fixed_window": _window(inputs.fixedVolume),
+            "moving_window": _window(inputs.movingVolume),
+            "patient": inputs.patientName,
+            "private": [] if inputs.patientName else known,
             "limits": {key: list(pair) for key, pair in inputs.limits.items()},
             "application": f"3D Slicer {slicer.app.applicationVersion}",
         }

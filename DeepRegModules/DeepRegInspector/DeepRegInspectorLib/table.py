@@ -40,12 +40,27 @@ class PairsTable:
         self._longest = 1.0
         self._filling = False
         widget.setColumnCount(_COLUMNS)
-        widget.setHorizontalHeaderLabels([
-            _("Name"), _("Before\n(mm)"), _("After\n(mm)"), _("Second\n(mm)"), _("Note"),
-            _("After R\n(mm)"), _("After A\n(mm)"), _("After S\n(mm)"),
-            _("Before R\n(mm)"), _("Before A\n(mm)"), _("Before S\n(mm)"), _("Fixed R\n(mm)"), _("Fixed A\n(mm)"), _("Fixed S\n(mm)"),
-            _("Moving R\n(mm)"), _("Moving A\n(mm)"), _("Moving S\n(mm)"),
-        ])
+        widget.setHorizontalHeaderLabels(
+            [
+                _("Name"),
+                _("Before\n(mm)"),
+                _("After\n(mm)"),
+                _("Second\n(mm)"),
+                _("Note"),
+                _("After R\n(mm)"),
+                _("After A\n(mm)"),
+                _("After S\n(mm)"),
+                _("Before R\n(mm)"),
+                _("Before A\n(mm)"),
+                _("Before S\n(mm)"),
+                _("Fixed R\n(mm)"),
+                _("Fixed A\n(mm)"),
+                _("Fixed S\n(mm)"),
+                _("Moving R\n(mm)"),
+                _("Moving A\n(mm)"),
+                _("Moving S\n(mm)"),
+            ]
+        )
         widget.verticalHeader().setVisible(False)
         widget.verticalHeader().setDefaultSectionSize(22)
         header = widget.horizontalHeader()
@@ -130,8 +145,11 @@ class PairsTable:
         shades = {column: _shades(values, longest) for column, values in colors.items()}
         for row, n in enumerate(self._order):
             texts = [
-                pairs.names[n], *(f"{number:.3f}" for number in numbers[n, :3]), self._note(n, outliers[n]),
-                *(f"{number:.3f}" for number in numbers[n, 3:9]), *(f"{number:.1f}" for number in numbers[n, 9:]),
+                pairs.names[n],
+                *(f"{number:.3f}" for number in numbers[n, :3]),
+                self._note(n, outliers[n]),
+                *(f"{number:.3f}" for number in numbers[n, 3:9]),
+                *(f"{number:.1f}" for number in numbers[n, 9:]),
             ]
             present = self._texts[row]
             if texts != present:

@@ -87,7 +87,8 @@ def lines(fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray, partner:
     cells.SetData(2, numpy_to_vtkIdTypeArray(np.arange(2 * count, dtype=np.int64), deep=True))
     result.SetLines(cells)
     for name, values in (
-        ("Displacement", np.linalg.norm(moved - fixed, axis=1)), ("PartnerDistance", np.linalg.norm(partner - moved, axis=1)),
+        ("Displacement", np.linalg.norm(moved - fixed, axis=1)),
+        ("PartnerDistance", np.linalg.norm(partner - moved, axis=1)),
         (CONFIDENCE, confidence),
     ):
         _add(result, name, np.repeat(values, 2).astype(np.float32))
@@ -110,7 +111,10 @@ def _add(data: vtk.vtkPolyData, name: str, values: np.ndarray) -> None:
 
 def confidenceColors() -> object:
     """The colours of confidence; a table of the scene's that all results share."""
-    node = next((other for other in slicer.util.getNodesByClass("vtkMRMLColorTableNode") if other.GetAttribute("DeepReg.Colors") == CONFIDENCE), None)
+    node = next(
+        (other for other in slicer.util.getNodesByClass("vtkMRMLColorTableNode") if other.GetAttribute("DeepReg.Colors") == CONFIDENCE),
+        None,
+    )
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLColorTableNode", COLORS)
         node.SetAttribute("DeepReg.Colors", CONFIDENCE)

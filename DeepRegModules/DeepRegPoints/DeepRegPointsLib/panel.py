@@ -20,8 +20,11 @@ from DeepRegPointsLib.segments import SegmentsChooser
 from DeepRegPointsLib.wrapped_text import WrappedText
 
 _EVENTS = (
-    vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
-    slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent, slicer.vtkMRMLModelNode.PolyDataModifiedEvent,
+    vtk.vtkCommand.ModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+    slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
+    slicer.vtkMRMLModelNode.PolyDataModifiedEvent,
 )
 _OBSERVED = ("fixedPoints", "movingPoints", "testFixed", "testMoving")
 
@@ -131,7 +134,9 @@ class PointsPanel(MethodPanel):
         for side in ("fixed", "moving"):
             getattr(ui, f"{side}MaskSelector").setEnabled(volumes)
             getattr(ui, f"{side}MaskSegmentComboBox").setEnabled(volumes)
-        ui.sourceComboBox.setEnabled(any(node is not None and node.IsA("vtkMRMLSegmentationNode") for node in (inputs.fixedPoints, inputs.movingPoints)))
+        ui.sourceComboBox.setEnabled(
+            any(node is not None and node.IsA("vtkMRMLSegmentationNode") for node in (inputs.fixedPoints, inputs.movingPoints))
+        )
 
     def _onPointsSegment(self) -> None:
         if self.node is not None and not self._updating:
@@ -141,8 +146,16 @@ class PointsPanel(MethodPanel):
     def request(self) -> Request:
         node = self.node
         return PointsRequest(
-            self.operation, self.title, pointsInputs(node), pointsOutputs(node), self.values(), node.preset, node.device,
-            most=node.most, refine=bool(node.refine), refinePreset=node.refinePreset,
+            self.operation,
+            self.title,
+            pointsInputs(node),
+            pointsOutputs(node),
+            self.values(),
+            node.preset,
+            node.device,
+            most=node.most,
+            refine=bool(node.refine),
+            refinePreset=node.refinePreset,
         )
 
     def makeRun(self, request: Request) -> Registration:

@@ -62,14 +62,19 @@ class PointsInputs(Inputs):
         for first, second, what in ((self.fixedPoints, self.movingPoints, "points"), (self.fixed, self.moving, "volume")):
             if (first is None) != (second is None):
                 side, other = ("fixed", "moving") if first is None else ("moving", "fixed")
-                return f"choose {side} {what} too, or no {other} {what}" if what == "points" else f"choose a {side} volume too, or no {other} volume"
+                return (
+                    f"choose {side} {what} too, or no {other} {what}"
+                    if what == "points"
+                    else f"choose a {side} volume too, or no {other} volume"
+                )
         if not self.hasPoints and not self.hasVolumes:
             return "choose fixed and moving points, or two volumes in which keypoints are found"
         if self.hasPoints:
             if self.fixedPoints is self.movingPoints and self.fixedPointsSegment == self.movingPointsSegment:
                 return "fixed and moving points are the same: choose two sets"
             for node, segment, side in (
-                (self.fixedPoints, self.fixedPointsSegment, "fixed"), (self.movingPoints, self.movingPointsSegment, "moving")
+                (self.fixedPoints, self.fixedPointsSegment, "fixed"),
+                (self.movingPoints, self.movingPointsSegment, "moving"),
             ):
                 problem = sources.problem(node, segment, side)
                 if problem:
@@ -130,7 +135,11 @@ class PointsRegistration(Registration):
     def _export(self) -> Generator[float, None, dict[str, Any]]:
         request, inputs, outputs = self.request, self.request.inputs, self.request.outputs
         arguments: dict[str, Any] = {
-            "parameters": request.parameters, "preset": request.preset, "device": request.device, "threads": request.threads, "compress": False,
+            "parameters": request.parameters,
+            "preset": request.preset,
+            "device": request.device,
+            "threads": request.threads,
+            "compress": False,
             "thin": request.most,
         }
         yield 0.0
@@ -155,7 +164,8 @@ class PointsRegistration(Registration):
     def _exportClouds(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
         inputs = self.request.inputs
         for side, node, segment in (
-            ("fixed", inputs.fixedPoints, inputs.fixedPointsSegment), ("moving", inputs.movingPoints, inputs.movingPointsSegment)
+            ("fixed", inputs.fixedPoints, inputs.fixedPointsSegment),
+            ("moving", inputs.movingPoints, inputs.movingPointsSegment),
         ):
             if labelmaps.isSegmentation(node):
                 path = self._path(f"{side}_points.nrrd")

@@ -32,7 +32,9 @@ def hideBelow(node: Any, confidence: float) -> None:
 
 def goTo(nodes: list[Any]) -> None:
     """Let all views show the middle of models, and as much as they need; for scenes in which no volume says what to show."""
-    bounds = np.array([node.GetPolyData().GetBounds() for node in nodes if node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints()])
+    bounds = np.array(
+        [node.GetPolyData().GetBounds() for node in nodes if node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints()]
+    )
     if not len(bounds):
         return
     low, high = bounds[:, ::2].min(axis=0), bounds[:, 1::2].max(axis=0)

@@ -25,8 +25,16 @@ _PACKING = 1
 _LONGEST_AXIS = 32767
 _MILLIMETRES = 2
 _TYPES = {
-    "uint8": 2, "int16": 4, "int32": 8, "float32": 16, "float64": 64,
-    "int8": 256, "uint16": 512, "uint32": 768, "int64": 1024, "uint64": 1280,
+    "uint8": 2,
+    "int16": 4,
+    "int32": 8,
+    "float32": 16,
+    "float64": 64,
+    "int8": 256,
+    "uint16": 512,
+    "uint32": 768,
+    "int64": 1024,
+    "uint64": 1280,
 }
 
 
@@ -69,13 +77,55 @@ def header(dtype: np.dtype, geometry: Geometry) -> bytes:
     b, c, d = quaternion(rotation * (1.0, 1.0, -1.0) if mirrored else rotation)
     return struct.pack(
         "=i10s18sihcB8h3f4h8f3fhBB4f2i80s24s2h3f3f12f16s4s",
-        348, b"", b"", 0, 0, b"r", 0,
-        3, *geometry.size, 1, 1, 1, 1,
-        0.0, 0.0, 0.0, 0, _TYPES[dtype.newbyteorder("=").name], 8 * dtype.itemsize, 0,
-        -1.0 if mirrored else 1.0, *geometry.spacing, 0.0, 0.0, 0.0, 0.0,
-        352.0, 1.0, 0.0, 0, 0, _MILLIMETRES,
-        0.0, 0.0, 0.0, 0.0, 0, 0, f"DeepRegModules {sys.byteorder}".encode(), b"",
-        1, 1, b, c, d, *matrix[:3, 3], *matrix[:3].ravel(), b"", b"n+1\0",
+        348,
+        b"",
+        b"",
+        0,
+        0,
+        b"r",
+        0,
+        3,
+        *geometry.size,
+        1,
+        1,
+        1,
+        1,
+        0.0,
+        0.0,
+        0.0,
+        0,
+        _TYPES[dtype.newbyteorder("=").name],
+        8 * dtype.itemsize,
+        0,
+        -1.0 if mirrored else 1.0,
+        *geometry.spacing,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        352.0,
+        1.0,
+        0.0,
+        0,
+        0,
+        _MILLIMETRES,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0,
+        0,
+        f"DeepRegModules {sys.byteorder}".encode(),
+        b"",
+        1,
+        1,
+        b,
+        c,
+        d,
+        *matrix[:3, 3],
+        *matrix[:3].ravel(),
+        b"",
+        b"n+1\0",
     )
 
 
@@ -86,12 +136,17 @@ def quaternion(rotation: np.ndarray) -> tuple[float, float, float]:
     Rotation Matrix, Journal of Guidance 2000, eq. 3; good for half turns too.
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation.tolist()
-    k = np.array([
-        [xx - yy - zz, 0.0, 0.0, 0.0],
-        [yx + xy, yy - xx - zz, 0.0, 0.0],
-        [zx + xz, zy + yz, zz - xx - yy, 0.0],
-        [zy - yz, xz - zx, yx - xy, xx + yy + zz],
-    ]) / 3.0
+    k = (
+        np.array(
+            [
+                [xx - yy - zz, 0.0, 0.0, 0.0],
+                [yx + xy, yy - xx - zz, 0.0, 0.0],
+                [zx + xz, zy + yz, zz - xx - yy, 0.0],
+                [zy - yz, xz - zx, yx - xy, xx + yy + zz],
+            ]
+        )
+        / 3.0
+    )
     b, c, d, a = np.linalg.eigh(k)[1][:, -1].tolist()  # of the lower triangle
     sign = math.copysign(1.0, a)
     return sign * b, sign * c, sign * d

@@ -396,7 +396,12 @@ class TrainerPanel:
         if bad and not self.node.skipBad:
             return _("scans have problems ({names}): take their tick away, or tick Go on without them").format(names=", ".join(bad))
         for kind, text in (
-            ("memory", _("this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free: choose larger voxels, or smaller options under Advanced")),
+            (
+                "memory",
+                _(
+                    "this needs about {needed:.1f} GB of memory, and {free:.1f} GB are free: choose larger voxels, or smaller options under Advanced"
+                ),
+            ),
             (
                 "device_memory",
                 _(

@@ -21,7 +21,7 @@ _FAREWELL = 4.0
 # Of the process, above that of the application: whoever registers meanwhile does not wait for a training.
 _NICE = 10
 _client: WorkerClient | None = None
-_running: list["Run"] = []
+_running: list[Run] = []
 
 
 def trainingClient() -> WorkerClient:

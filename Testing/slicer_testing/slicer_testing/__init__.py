@@ -1,8 +1,8 @@
 """A Slicer host without the Slicer application: scene, logics, views, and the Qt classes that scripted modules use.
 
-    import slicer_testing
-    host = slicer_testing.start()
-    panel = host.load_module("path/to/MyModule.py").widgetRepresentation()
+import slicer_testing
+host = slicer_testing.start()
+panel = host.load_module("path/to/MyModule.py").widgetRepresentation()
 """
 
 from slicer_testing.pythonqt.enumerations import patch_all

@@ -22,9 +22,7 @@ class Hands:
     def __init__(self, host: Any) -> None:
         self._host = host
 
-    def click(
-        self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False, keys: str = ""
-    ) -> None:
+    def click(self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False, keys: str = "") -> None:
         """Click a widget, in its middle unless a place is given.
 
         Args:
@@ -73,8 +71,14 @@ class Hands:
         where = QPointF(QPoint(*at) if at else target.rect().center())
         with _held(target, keys) as modifiers:
             event = QWheelEvent(
-                where, QPointF(target.mapToGlobal(where.toPoint())), QPoint(), QPoint(0, 120 * steps), Qt.MouseButton.NoButton,
-                modifiers, Qt.ScrollPhase.NoScrollPhase, False,
+                where,
+                QPointF(target.mapToGlobal(where.toPoint())),
+                QPoint(),
+                QPoint(0, 120 * steps),
+                Qt.MouseButton.NoButton,
+                modifiers,
+                Qt.ScrollPhase.NoScrollPhase,
+                False,
             )
             QApplication.sendEvent(target, event)
             self._host.process_events()
@@ -142,7 +146,9 @@ def _must_be_usable(target: QWidget) -> None:
         off = target
         while off.parentWidget() is not None and not off.parentWidget().isEnabled():
             off = off.parentWidget()
-        raise AssertionError(f"{name} cannot be used: {off.objectName() or type(off).__name__} is disabled ({target.toolTip() or 'no tool tip'})")
+        raise AssertionError(
+            f"{name} cannot be used: {off.objectName() or type(off).__name__} is disabled ({target.toolTip() or 'no tool tip'})"
+        )
     if not target.isVisible():
         raise AssertionError(f"{name} cannot be used: it is not visible")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _BUNDLED = Path(__file__).parent / "bundled"
-_host: "Host | None" = None
+_host: Host | None = None
 
 
 class Host:

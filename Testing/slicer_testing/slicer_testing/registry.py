@@ -20,9 +20,7 @@ from PySide6.QtCore import Signal
 _TABLE = Path(__file__).parent / "resources" / "slicer_qt_api.json"
 _CLASSES: dict[str, type] = {}
 # Members that reach Python by another way than the class's own header (decorators, base classes that the table leaves out).
-_ADDED = {
-    "qSlicerCoreApplication": ("testingEnabled", "aboutToQuit"),
-}
+_ADDED = {"qSlicerCoreApplication": ("testingEnabled", "aboutToQuit")}
 
 
 @dataclass(frozen=True)

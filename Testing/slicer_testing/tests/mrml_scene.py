@@ -18,8 +18,13 @@ def make_scene():
     app.SetMRMLScene(scene)
     app.GetColorLogic().SetMRMLScene(scene)
     app.GetColorLogic().AddDefaultColorNodes()
-    logics = {"Markups": slicer.vtkSlicerMarkupsLogic, "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
-              "Volumes": slicer.vtkSlicerVolumesLogic, "Transforms": slicer.vtkSlicerTransformLogic, "Units": slicer.vtkSlicerUnitsLogic}
+    logics = {
+        "Markups": slicer.vtkSlicerMarkupsLogic,
+        "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
+        "Volumes": slicer.vtkSlicerVolumesLogic,
+        "Transforms": slicer.vtkSlicerTransformLogic,
+        "Units": slicer.vtkSlicerUnitsLogic,
+    }
     modules = types.SimpleNamespace()
     for name, logic_class in logics.items():
         logic = logic_class()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+
 import slicer_testing
 
 slicer_testing.start()
@@ -62,7 +63,8 @@ def test_window_and_level(red, hands):
     assert (display.GetWindow(), display.GetLevel()) == before
     interaction().SetCurrentInteractionMode(interaction().AdjustWindowLevel)
     hands.drag(red, (150, 150), (200, 190))
-    assert display.GetWindow() != before[0] and display.GetLevel() != before[1]
+    assert display.GetWindow() != before[0]
+    assert display.GetLevel() != before[1]
 
 
 def test_crosshair_brings_the_other_slices_along(red, hands):

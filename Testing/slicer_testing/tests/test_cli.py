@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 import pytest
 
 
-@pytest.mark.parametrize("run, waits", [("run", False), ("runSync", True)])
+@pytest.mark.parametrize(("run", "waits"), [("run", False), ("runSync", True)])
 def test_a_module_runs_with_its_parameters(slicer_app, run, waits):
     import slicer
 
@@ -61,13 +61,17 @@ def test_progress_bar_follows_the_run_of_a_node(slicer_app):
 
     bar = slicer.qSlicerCLIProgressBar()
     bar.show()
-    assert bar.StatusLabel.text == "Idle" and not bar.ProgressBar.visible
+    assert bar.StatusLabel.text == "Idle"
+    assert not bar.ProgressBar.visible
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCommandLineModuleNode", "run")
     bar.setCommandLineModuleNode(node)
     node.SetStatus(node.Running)
-    assert bar.StatusLabel.text == "Running" and bar.ProgressBar.visible
+    assert bar.StatusLabel.text == "Running"
+    assert bar.ProgressBar.visible
     node.SetStatus(node.Completed)
-    assert bar.StatusLabel.text == "Completed" and bar.ProgressBar.value == 100
+    assert bar.StatusLabel.text == "Completed"
+    assert bar.ProgressBar.value == 100
     bar.progressVisibility = bar.AlwaysHidden
     bar.nameVisibility = bar.AlwaysVisible
-    assert not bar.ProgressBar.visible and bar.NameLabel.text == "run"
+    assert not bar.ProgressBar.visible
+    assert bar.NameLabel.text == "run"

@@ -78,7 +78,8 @@ class TestSpinBox:
         box.setDecimalsOption(kind.DecimalsByValue | kind.DecimalsByShortcuts)
         box.setValue(0.125)
         decimals = box.decimals()
-        assert box.cleanText() == f"{0.125:.{decimals}f}" and decimals >= 3
+        assert box.cleanText() == f"{0.125:.{decimals}f}"
+        assert decimals >= 3
         QTest.keyClick(box._spin_box, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
         assert box.decimals() == decimals + 1
 
@@ -95,7 +96,8 @@ class TestSpinBox:
         box.setPrefix("z = ")
         box.setSuffix(" mm")
         box.setValue(2.5)
-        assert box._spin_box.text() == "z = 2.50 mm" and box.cleanText() == "2.50"
+        assert box._spin_box.text() == "z = 2.50 mm"
+        assert box.cleanText() == "2.50"
         box.setReadOnly(True)
         assert box.isReadOnly()
 
@@ -104,7 +106,8 @@ class TestSlider:
     def test_defaults(self):
         slider = widget("ctkSliderWidget")()
         assert (slider.minimum(), slider.maximum(), slider.value(), slider.singleStep(), slider.decimals()) == (0, 99.99, 0, 1, 2)
-        assert slider.tracking() and slider.isSpinBoxVisible()
+        assert slider.tracking()
+        assert slider.isSpinBoxVisible()
 
     def test_value_is_exact_and_told_once(self):
         slider = widget("ctkSliderWidget")()
@@ -151,9 +154,11 @@ class TestSlider:
     def test_popup_slider(self):
         slider = widget("ctkSliderWidget")()
         slider.setPopupSlider(True)
-        assert slider.popupSlider() and slider._slider.window() is slider._popup
+        assert slider.popupSlider()
+        assert slider._slider.window() is slider._popup
         slider.setPopupSlider(False)
-        assert not slider.popupSlider() and slider._slider.parent() is slider
+        assert not slider.popupSlider()
+        assert slider._slider.parent() is slider
 
     def test_double_slider_keeps_the_rest(self):
         slider = widget("ctkDoubleSlider")(Qt.Orientation.Horizontal)
@@ -208,7 +213,8 @@ class TestRange:
         at = slider._rect(slider._option(2), slider.style().SubControl.SC_SliderHandle).center()
         drag(slider, at, QPoint(40, 0))
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at + QPoint(40, 0))
-        assert slider.minimumValue() == 20 and 80 <= slider.maximumValue() <= 90
+        assert slider.minimumValue() == 20
+        assert 80 <= slider.maximumValue() <= 90
 
     def test_both_handles_from_between(self):
         slider = widget("ctkRangeSlider")(Qt.Orientation.Horizontal)
@@ -219,7 +225,8 @@ class TestRange:
         middle = QPoint(slider._pixel_of(30) + 5, 12)
         drag(slider, middle, QPoint(90, 0))
         low, high = slider.minimumValue(), slider.maximumValue()
-        assert high - low == 20 and low > 40
+        assert high - low == 20
+        assert low > 40
 
 
 class TestCollapsible:
@@ -236,10 +243,12 @@ class TestCollapsible:
         hidden.hide()
         window.show()
         QApplication.processEvents()
-        assert shown.isVisible() and not hidden.isVisible()
+        assert shown.isVisible()
+        assert not hidden.isVisible()
         box.setCollapsed(True)
         QApplication.processEvents()
-        assert box.collapsed() and not shown.isVisible()
+        assert box.collapsed()
+        assert not shown.isVisible()
         late = QLabel("added while closed")
         form.addRow(late)
         QApplication.processEvents()
@@ -248,7 +257,9 @@ class TestCollapsible:
         assert not hidden.isVisible()
         box.setCollapsed(False)
         QApplication.processEvents()
-        assert shown.isVisible() and hidden.isVisible() and late.isVisible()
+        assert shown.isVisible()
+        assert hidden.isVisible()
+        assert late.isVisible()
 
     def test_closed_before_it_is_shown(self):
         window = QWidget()
@@ -261,7 +272,8 @@ class TestCollapsible:
         QFormLayout(box).addRow("Name", edit)
         window.show()
         QApplication.processEvents()
-        assert not edit.isVisible() and box.height() < 60
+        assert not edit.isVisible()
+        assert box.height() < 60
         box.setCollapsed(False)
         QApplication.processEvents()
         assert edit.isVisible()
@@ -290,7 +302,8 @@ class TestCoordinatesAndMatrix:
         coordinates = widget("ctkCoordinatesWidget")()
         log = recorded(coordinates, "coordinatesChanged")
         coordinates.setCoordinates(1, 2.5, -3)
-        assert coordinates.coordinates() == "1,2.5,-3" and log == [("coordinatesChanged", [1.0, 2.5, -3.0])]
+        assert coordinates.coordinates() == "1,2.5,-3"
+        assert log == [("coordinatesChanged", [1.0, 2.5, -3.0])]
         coordinates.setCoordinates("4, 5, 6")
         assert coordinates.getCoordinate(2) == 6.0
         coordinates.setCoordinates("7,8")
@@ -317,7 +330,8 @@ class TestCoordinatesAndMatrix:
         assert matrix.values() == [float(row == column) for row in range(4) for column in range(4)]
         log = recorded(matrix, "matrixChanged")
         matrix.setValue(0, 3, 500)
-        assert matrix.value(0, 3) == 100.0 and len(log) == 1
+        assert matrix.value(0, 3) == 100.0
+        assert len(log) == 1
         matrix.setValues([2.0] * 16)
         assert len(log) == 2
         matrix.setValues([2.0] * 16)
@@ -366,7 +380,8 @@ class TestPaths:
         edit.setFilters(number)
         dialogs.desk.answer("/chosen/path")
         edit.browse()
-        assert edit.currentPath() == "/chosen/path" and dialogs.desk.shown[-1].text == kind
+        assert edit.currentPath() == "/chosen/path"
+        assert dialogs.desk.shown[-1].text == kind
         edit.browse()  # given up
         assert edit.currentPath() == "/chosen/path"
 
@@ -374,7 +389,9 @@ class TestPaths:
         edit = widget("ctkPathLineEdit")()
         edit.setCurrentPath("/a")
         edit.setShowHistoryButton(False)
-        assert edit.comboBox() is None and edit.currentPath() == "/a" and not edit.showHistoryButton()
+        assert edit.comboBox() is None
+        assert edit.currentPath() == "/a"
+        assert not edit.showHistoryButton()
         log = recorded(edit, "currentPathChanged")
         edit.setCurrentPath("/b")
         assert log == [("currentPathChanged", "/b")]
@@ -393,15 +410,18 @@ class TestCombos:
     def test_checkable(self):
         combo = widget("ctkCheckableComboBox")()
         combo.addItems(["a", "b", "c"])
-        assert combo.noneChecked() and combo._shown_text() == "None"
+        assert combo.noneChecked()
+        assert combo._shown_text() == "None"
         log = recorded(combo, "checkedIndexesChanged")
         model = combo.checkableModel()
         combo.setCheckState(model.index(0, 0), Qt.CheckState.Checked)
         combo.setCheckState(model.index(2, 0), 2)
-        assert len(log) == 2 and combo._shown_text() == "a, c"
+        assert len(log) == 2
+        assert combo._shown_text() == "a, c"
         assert [index.row() for index in combo.checkedIndexes()] == [0, 2]
         combo.setCheckState(model.index(1, 0), Qt.CheckState.Checked)
-        assert combo.allChecked() and combo._shown_text() == "All"
+        assert combo.allChecked()
+        assert combo._shown_text() == "All"
         combo.removeItem(0)
         assert len(combo.checkedIndexes()) == 2
 
@@ -411,21 +431,26 @@ class TestCombos:
         combo.addItem("A", "first")
         combo.addItem("B", "second")
         combo.setCurrentUserDataAsString("second")
-        assert combo.currentText() == "B" and combo.currentUserDataAsString() == "second"
+        assert combo.currentText() == "B"
+        assert combo.currentUserDataAsString() == "second"
         combo.setCurrentUserDataAsString("third")
         assert combo.currentText() == "B"
         combo.setCurrentIndex(-1)
-        assert combo.defaultText() == "Select one" and combo.currentUserDataAsString() == ""
+        assert combo.defaultText() == "Select one"
+        assert combo.currentUserDataAsString() == ""
 
 
 class TestButtons:
     def test_color(self):
         button = widget("ctkColorPickerButton")()
         log = recorded(button, "colorChanged")
-        assert button.color() == QColor("black") and button.isCheckable()
+        assert button.color() == QColor("black")
+        assert button.isCheckable()
         dialogs.desk.answer(QColor("red"))
         button.click()
-        assert button.color() == QColor("red") and not button.isChecked() and len(log) == 1
+        assert button.color() == QColor("red")
+        assert not button.isChecked()
+        assert len(log) == 1
         button.click()  # given up
         assert button.color() == QColor("red")
 
@@ -434,9 +459,12 @@ class TestButtons:
         log = recorded(button, "checkBoxToggled", "clicked")
         button.resize(200, 30)
         QTest.mouseClick(button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, button._icon_rect().center())
-        assert button.checkState() == Qt.CheckState.Checked and button.isCheckable() and log == [("checkBoxToggled", True)]
+        assert button.checkState() == Qt.CheckState.Checked
+        assert button.isCheckable()
+        assert log == [("checkBoxToggled", True)]
         QTest.mouseClick(button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(120, 15))
-        assert button.isChecked() and log[-1][0] == "clicked"
+        assert button.isChecked()
+        assert log[-1][0] == "clicked"
 
     def test_menu_button_is_clicked_beside_its_arrow(self):
         from PySide6.QtWidgets import QMenu
@@ -449,9 +477,11 @@ class TestButtons:
         button.show()
         log = recorded(button, "clicked")
         QTest.mouseClick(button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(30, 15))
-        assert len(log) == 1 and not menu.isVisible()
+        assert len(log) == 1
+        assert not menu.isVisible()
         QTest.mousePress(button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(114, 15))
-        assert menu.isVisible() and len(log) == 1
+        assert menu.isVisible()
+        assert len(log) == 1
         menu.close()
 
 
@@ -485,15 +515,18 @@ class TestOthers:
         third.exec()
         seen = len(dialogs.desk.shown)
         fourth = box()
-        assert fourth.dontShowAgain() and fourth.exec() == QMessageBox.StandardButton.Ok
+        assert fourth.dontShowAgain()
+        assert fourth.exec() == QMessageBox.StandardButton.Ok
         assert len(dialogs.desk.shown) == seen
 
     def test_fitted_text(self):
         browser = widget("ctkFittedTextBrowser")()
         browser.setCollapsiblePlainText("first\nsecond\nthird")
-        assert "first" in browser.toPlainText() and "second" not in browser.toPlainText()
+        assert "first" in browser.toPlainText()
+        assert "second" not in browser.toPlainText()
         browser.setCollapsed(False)
-        assert "second" in browser.toPlainText() and "Hide details." in browser.toPlainText()
+        assert "second" in browser.toPlainText()
+        assert "Hide details." in browser.toPlainText()
         assert browser.heightForWidth(50) > browser.heightForWidth(500)
 
     def test_search_box_clears(self):
@@ -502,7 +535,8 @@ class TestOthers:
         box.setText("brain")
         log = recorded(box, "textEdited")
         QTest.mouseClick(box, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, box._clear_rect().center())
-        assert box.text() == "" and log == [("textEdited", "")]
+        assert box.text() == ""
+        assert log == [("textEdited", "")]
 
     def test_settings(self, tmp_path):
         settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
@@ -515,10 +549,12 @@ class TestOthers:
         log = recorded(dialog, "settingChanged")
         check.setChecked(True)
         slider.setValue(5)
-        assert settings.value("on") in (True, "true") and ("settingChanged", "value", 5.0) in log
+        assert settings.value("on") in (True, "true")
+        assert ("settingChanged", "value", 5.0) in log
         assert dialog.isRestartRequired()
         dialog.reject()
-        assert not check.isChecked() and slider.value() == 0.0
+        assert not check.isChecked()
+        assert slider.value() == 0.0
         check.setChecked(True)
         dialog.accept()
         other = QCheckBox()
@@ -538,7 +574,8 @@ class TestOthers:
         window.show()
         QApplication.processEvents()
         rows = {layout.itemAt(index).geometry().y() for index in range(layout.count())}
-        assert len(rows) >= 3 and layout.heightForWidth(1000) < layout.heightForWidth(130)
+        assert len(rows) >= 3
+        assert layout.heightForWidth(1000) < layout.heightForWidth(130)
 
     def test_popup(self):
         window = QWidget()
@@ -552,10 +589,12 @@ class TestOthers:
         log = recorded(popup, "popupOpened")
         popup.showPopup()
         QTest.qWait(120)
-        assert popup.isVisible() and popup.width() == window.width()
+        assert popup.isVisible()
+        assert popup.width() == window.width()
         popup.hidePopup()
         QTest.qWait(120)
-        assert not popup.isVisible() and log == [("popupOpened", True), ("popupOpened", False)]
+        assert not popup.isVisible()
+        assert log == [("popupOpened", True), ("popupOpened", False)]
 
     def test_proxies_and_mapper(self):
         proxy = widget("ctkLinearValueProxy")()
@@ -569,7 +608,8 @@ class TestOthers:
         mapper = widget("ctkBooleanMapper")(check, "checked", "toggled(bool)")
         log = recorded(mapper, "complementChanged")
         check.setChecked(True)
-        assert mapper.valueAsString() == "true" and log == [("complementChanged", False)]
+        assert mapper.valueAsString() == "true"
+        assert log == [("complementChanged", False)]
         mapper.setComplement(True)
         assert not check.isChecked()
 
@@ -588,7 +628,8 @@ class TestOthers:
         thumbnail = widget("ctkThumbnailLabel")()
         thumbnail.setPixmap(QPixmap(40, 20))
         QTest.mouseClick(thumbnail, Qt.MouseButton.LeftButton)
-        assert thumbnail.isSelected() and thumbnail.heightForWidth(100) == 50
+        assert thumbnail.isSelected()
+        assert thumbnail.heightForWidth(100) == 50
 
     def test_file_dialog(self, tmp_path):
         dialog = widget("ctkFileDialog")(None, "Open", str(tmp_path))

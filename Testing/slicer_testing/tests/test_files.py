@@ -94,14 +94,30 @@ def table():
     return node
 
 
-@pytest.mark.parametrize("make, name, kind", [
-    (volume, "a.nrrd", "VolumeFile"), (volume, "a.nii.gz", "VolumeFile"), (volume, "a.mha", "VolumeFile"),
-    (segmentation, "a.seg.nrrd", "SegmentationFile"), (segmentation, "a.nrrd", "SegmentationFile"),
-    (line, "a.mrk.json", "MarkupsFile"), (line, "a.json", "MarkupsFile"), (line, "a.fcsv", "MarkupsFile"),
-    (text, "a.txt", "TextFile"), (text, "a.json", "TextFile"), (colors, "a.txt", "ColorTableFile"), (colors, "a.ctbl", "ColorTableFile"),
-    (sequence, "a.seq.nrrd", "SequenceFile"), (sequence, "a.nrrd", "SequenceFile"), (model, "a.vtk", "ModelFile"), (model, "a.stl", "ModelFile"),
-    (transform, "a.h5", "TransformFile"), (transform, "a.tfm", "TransformFile"), (table, "a.tsv", "TableFile"),
-])
+@pytest.mark.parametrize(
+    ("make", "name", "kind"),
+    [
+        (volume, "a.nrrd", "VolumeFile"),
+        (volume, "a.nii.gz", "VolumeFile"),
+        (volume, "a.mha", "VolumeFile"),
+        (segmentation, "a.seg.nrrd", "SegmentationFile"),
+        (segmentation, "a.nrrd", "SegmentationFile"),
+        (line, "a.mrk.json", "MarkupsFile"),
+        (line, "a.json", "MarkupsFile"),
+        (line, "a.fcsv", "MarkupsFile"),
+        (text, "a.txt", "TextFile"),
+        (text, "a.json", "TextFile"),
+        (colors, "a.txt", "ColorTableFile"),
+        (colors, "a.ctbl", "ColorTableFile"),
+        (sequence, "a.seq.nrrd", "SequenceFile"),
+        (sequence, "a.nrrd", "SequenceFile"),
+        (model, "a.vtk", "ModelFile"),
+        (model, "a.stl", "ModelFile"),
+        (transform, "a.h5", "TransformFile"),
+        (transform, "a.tfm", "TransformFile"),
+        (table, "a.tsv", "TableFile"),
+    ],
+)
 def test_a_saved_node_is_recognised_and_comes_back(make, name, kind, tmp_path):
     node = make()
     path = str(tmp_path / name)
@@ -109,16 +125,29 @@ def test_a_saved_node_is_recognised_and_comes_back(make, name, kind, tmp_path):
     assert slicer.app.coreIOManager().fileType(path) == kind
     loaded = slicer.util.loadNodeFromFile(path)
     # A file of points alone does not say what they were.
-    assert loaded is not node and loaded.GetClassName() == ("vtkMRMLMarkupsFiducialNode" if name == "a.fcsv" else node.GetClassName())
+    assert loaded is not node
+    assert loaded.GetClassName() == ("vtkMRMLMarkupsFiducialNode" if name == "a.fcsv" else node.GetClassName())
 
 
-@pytest.mark.parametrize("make, name", [(volume, "a.mha"), (volume, "a.nii.gz"), (segmentation, "a.seg.nrrd"), (line, "a.mrk.json"),
-                                        (text, "a.txt"), (model, "a.stl"), (transform, "a.tfm"), (table, "a.csv")])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (volume, "a.mha"),
+        (volume, "a.nii.gz"),
+        (segmentation, "a.seg.nrrd"),
+        (line, "a.mrk.json"),
+        (text, "a.txt"),
+        (model, "a.stl"),
+        (transform, "a.tfm"),
+        (table, "a.csv"),
+    ],
+)
 def test_an_exported_node_keeps_its_own_file(make, name, tmp_path):
     node = make()
     storages = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLStorageNode")
     assert slicer.util.exportNode(node, str(tmp_path / name), {})
-    assert (tmp_path / name).is_file() and node.GetStorageNode() is None
+    assert (tmp_path / name).is_file()
+    assert node.GetStorageNode() is None
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLStorageNode") == storages
 
 
@@ -139,7 +168,8 @@ def test_a_loaded_sequence_is_played(tmp_path):
     slicer.mrmlScene.Clear()
     loaded = slicer.util.loadSequence(path)
     browser = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSequenceBrowserNode")
-    assert loaded.GetNumberOfDataNodes() == 3 and browser.GetMasterSequenceNode() is loaded
+    assert loaded.GetNumberOfDataNodes() == 3
+    assert browser.GetMasterSequenceNode() is loaded
     shown = browser.GetProxyNode(loaded)
     assert shown.GetClassName() == "vtkMRMLScalarVolumeNode"
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID() == shown.GetID()
@@ -172,11 +202,15 @@ def test_a_legacy_vtk_file_is_an_image_or_a_mesh(tmp_path):
 
 def test_a_terminology_is_read_by_its_logic(tmp_path):
     path = tmp_path / "organs.json"
-    path.write_text(json.dumps({
-        "SegmentationCategoryTypeContextName": "Organs of a test",
-        "@schema": "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/segment-context-schema.json#",
-        "SegmentationCodes": {"Category": []},
-    }))
+    path.write_text(
+        json.dumps(
+            {
+                "SegmentationCategoryTypeContextName": "Organs of a test",
+                "@schema": "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/segment-context-schema.json#",
+                "SegmentationCodes": {"Category": []},
+            }
+        )
+    )
     assert slicer.app.coreIOManager().fileType(path) == "TerminologyFile"
     assert slicer.util.loadNodeFromFile(path) is None
     names = vtk.vtkStringArray()

@@ -7,14 +7,14 @@ import types
 import pytest
 import slicer
 import vtk
+from mrml_scene import make_scene
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QPushButton, QWidget
+
 from slicer_testing import registry
 from slicer_testing.widgets.mrml_segments_table import NAME, OPACITY, VISIBILITY
-
-from mrml_scene import make_scene
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,18 +71,22 @@ def segmentation(scene):
 
 def test_segment_selector_takes_the_first_segment_and_follows(segmentation, make):
     selector = make("qMRMLSegmentSelectorWidget")
-    assert selector.currentNode() is segmentation and selector.currentSegmentID() == "a"
+    assert selector.currentNode() is segmentation
+    assert selector.currentSegmentID() == "a"
     changed = record(selector.currentSegmentChanged)
     selector.setCurrentSegmentID("b")
     segmentation.GetSegmentation().AddEmptySegment("c", "Bone", [1, 1, 1])
     segmentation.GetSegmentation().GetSegment("b").SetName("Left lung")
     box = selector.findChild(QComboBox, "comboBox_Segment")
     assert [box.itemText(row) for row in range(box.count())] == ["Liver", "Left lung", "Bone"]
-    assert box.currentText() == "Left lung" and changed == ["b"]
+    assert box.currentText() == "Left lung"
+    assert changed == ["b"]
     segmentation.GetSegmentation().RemoveSegment("b")
-    assert selector.currentSegmentID() == "a" and changed == ["b", "a"]
+    assert selector.currentSegmentID() == "a"
+    assert changed == ["b", "a"]
     segmentation.GetSegmentation().RemoveAllSegments()
-    assert selector.currentSegmentID() == "" and changed[-1] == ""
+    assert selector.currentSegmentID() == ""
+    assert changed[-1] == ""
 
 
 def test_segment_selector_with_none(segmentation, make):
@@ -91,7 +95,8 @@ def test_segment_selector_with_none(segmentation, make):
     selector.setCurrentSegmentID("")
     assert selector.currentSegmentID() == ""
     selector.setCurrentNode(None)
-    assert selector.currentNode() is None and selector.segmentIDs() == []
+    assert selector.currentNode() is None
+    assert selector.segmentIDs() == []
 
 
 def test_several_segments(segmentation, make):
@@ -100,17 +105,21 @@ def test_several_segments(segmentation, make):
     changed = record(selector.segmentSelectionChanged)
     assert selector.selectedSegmentIDs() == []
     selector.setSelectedSegmentIDs(["b", "a"])
-    assert selector.selectedSegmentIDs() == ["a", "b"] and changed == [["a", "b"]]
+    assert selector.selectedSegmentIDs() == ["a", "b"]
+    assert changed == [["a", "b"]]
     segmentation.GetSegmentation().RemoveSegment("a")
-    assert selector.selectedSegmentIDs() == ["b"] and changed[-1] == ["b"]
+    assert selector.selectedSegmentIDs() == ["b"]
+    assert changed[-1] == ["b"]
 
 
 def test_a_removed_segmentation_is_let_go(scene, segmentation, make):
     selector, table = make("qMRMLSegmentSelectorWidget"), make("qMRMLSegmentsTableView")
     table.setSegmentationNode(segmentation)
     scene.RemoveNode(segmentation)
-    assert selector.currentNode() is None and selector.currentSegmentID() == ""
-    assert table.segmentationNode() is None and table.segmentCount() == 0
+    assert selector.currentNode() is None
+    assert selector.currentSegmentID() == ""
+    assert table.segmentationNode() is None
+    assert table.segmentCount() == 0
 
 
 def test_segments_table_shows_and_edits(segmentation, make):
@@ -120,18 +129,22 @@ def test_segments_table_shows_and_edits(segmentation, make):
     assert [model.index(row, NAME).data() for row in range(2)] == ["Liver", "Lung"]
     about = record(table.segmentAboutToBeModified)
     model.setData(model.index(0, NAME), "Kidney")
-    assert segmentation.GetSegmentation().GetSegment("a").GetName() == "Kidney" and about == ["a"]
+    assert segmentation.GetSegmentation().GetSegment("a").GetName() == "Kidney"
+    assert about == ["a"]
     model.setData(model.index(1, OPACITY), "0.25")
     assert display.GetSegmentOpacity3D("b") == 0.25
     model.setData(model.index(1, OPACITY), "much")
     assert model.index(1, OPACITY).data() == "0.25"
     table.tableWidget().clicked.emit(model.index(1, VISIBILITY))
-    assert not display.GetSegmentVisibility("b") and display.GetSegmentVisibility("a")
+    assert not display.GetSegmentVisibility("b")
+    assert display.GetSegmentVisibility("a")
     table.setHideSegments(["a"])
-    assert table.displayedSegmentIDs() == ["b"] and table.segmentCount() == 1
+    assert table.displayedSegmentIDs() == ["b"]
+    assert table.segmentCount() == 1
     table.setHideSegments([])
     table.setTextFilter("lun")
-    assert table.segmentIDForRow(0) == "b" and table.segmentCount() == 1
+    assert table.segmentIDForRow(0) == "b"
+    assert table.segmentCount() == 1
 
 
 def test_segments_table_selection_stays(segmentation, make):
@@ -141,9 +154,11 @@ def test_segments_table_selection_stays(segmentation, make):
     table.selectionChanged.connect(lambda *_: changed.append(table.selectedSegmentIDs()))
     table.setSelectedSegmentIDs(["b"])
     segmentation.GetSegmentation().AddEmptySegment("c", "Bone", [1, 1, 1])
-    assert table.selectedSegmentIDs() == ["b"] and changed == [["b"]]
+    assert table.selectedSegmentIDs() == ["b"]
+    assert changed == [["b"]]
     table.moveSelectedSegmentsUp()
-    assert table.displayedSegmentIDs() == ["b", "a", "c"] and table.selectedSegmentIDs() == ["b"]
+    assert table.displayedSegmentIDs() == ["b", "a", "c"]
+    assert table.selectedSegmentIDs() == ["b"]
     table.showOnlySelectedSegments()
     assert [segmentation.GetDisplayNode().GetSegmentVisibility(each) for each in "abc"] == [False, True, False]
 
@@ -191,16 +206,22 @@ def test_place_mode_is_a_state_of_the_scene(scene, points, make):
     widget.placeButton().click()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
     assert selection.GetActivePlaceNodeID() == points.GetID()
-    assert widget.placeModeEnabled() and widget.currentNodeActive() and told == [True]
+    assert widget.placeModeEnabled()
+    assert widget.currentNodeActive()
+    assert told == [True]
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-    assert not widget.placeModeEnabled() and not widget.placeButton().isChecked() and told == [True, False]
+    assert not widget.placeModeEnabled()
+    assert not widget.placeButton().isChecked()
+    assert told == [True, False]
     widget.setPlaceMultipleMarkups(widget.ForcePlaceMultipleMarkups)
     widget.setPlaceModeEnabled(True)
     assert interaction.GetPlaceModePersistence()
     widget.setCurrentNodeActive(False)
-    assert not widget.currentNodeActive() and told[-1] is False
+    assert not widget.currentNodeActive()
+    assert told[-1] is False
     scene.RemoveNode(points)
-    assert widget.currentNode() is None and not widget.placeButton().isEnabled()
+    assert widget.currentNode() is None
+    assert not widget.placeButton().isEnabled()
 
 
 def test_another_active_node_ends_this_ones_place_mode(scene, points, make):
@@ -210,7 +231,9 @@ def test_another_active_node_ends_this_ones_place_mode(scene, points, make):
     other.setCurrentNode(second)
     widget.setPlaceModeEnabled(True)
     other.setPlaceModeEnabled(True)
-    assert other.placeModeEnabled() and not widget.placeModeEnabled() and not widget.placeButton().isChecked()
+    assert other.placeModeEnabled()
+    assert not widget.placeModeEnabled()
+    assert not widget.placeButton().isChecked()
 
 
 def test_delete_and_clear_points(points, make):
@@ -220,17 +243,20 @@ def test_delete_and_clear_points(points, make):
     assert points.GetNumberOfControlPoints() == 1
     points.SetFixedNumberOfControlPoints(True)
     widget.deleteButton().click()
-    assert points.GetNumberOfControlPoints() == 1 and points.GetNumberOfDefinedControlPoints() == 0
+    assert points.GetNumberOfControlPoints() == 1
+    assert points.GetNumberOfDefinedControlPoints() == 0
     points.SetFixedNumberOfControlPoints(False)
     widget.findChild(QAction, "ActionDeleteAll").trigger()
-    assert points.GetNumberOfControlPoints() == 0 and not widget.deleteButton().isEnabled()
+    assert points.GetNumberOfControlPoints() == 0
+    assert not widget.deleteButton().isEnabled()
 
 
 def test_choosing_markups_starts_placing_but_setting_them_does_not(points, make):
     widget = make("qSlicerSimpleMarkupsWidget")
     changed = record(widget.markupsNodeChanged)
     widget.setCurrentNode(points)
-    assert not widget.markupsPlaceWidget().placeModeEnabled() and len(changed) == 1
+    assert not widget.markupsPlaceWidget().placeModeEnabled()
+    assert len(changed) == 1
     widget.markupsSelectorComboBox().setCurrentNode(None)
     widget.markupsSelectorComboBox().setCurrentNode(points)
     assert widget.markupsPlaceWidget().placeModeEnabled()
@@ -238,7 +264,8 @@ def test_choosing_markups_starts_placing_but_setting_them_does_not(points, make)
     widget.placeActive(False)
     widget.setDefaultNodeColor(QColor(255, 0, 255))
     made = widget.markupsSelectorComboBox().addNode()
-    assert widget.currentNode() is made and made.GetDisplayNode().GetSelectedColor() == (1.0, 0.0, 1.0)
+    assert widget.currentNode() is made
+    assert made.GetDisplayNode().GetSelectedColor() == (1.0, 0.0, 1.0)
     assert not widget.markupsPlaceWidget().placeModeEnabled()
 
 
@@ -247,7 +274,8 @@ def test_selected_row_is_told(points, make):
     widget.setCurrentNode(points)
     told = record(widget.currentMarkupsControlPointSelectionChanged)
     widget.highlightNthControlPoint(1)
-    assert told[-1] == 1 and widget.tableWidget().currentRow() == 1
+    assert told[-1] == 1
+    assert widget.tableWidget().currentRow() == 1
 
 
 # -- checkable nodes
@@ -259,9 +287,12 @@ def test_checked_nodes(scene, make):
     first, second = (scene.AddNewNodeByClass("vtkMRMLModelNode", name) for name in "AB")
     changed = record(selector.checkedNodesChanged)
     selector.check(second)
-    assert selector.checkedNodes() == [second] and selector.uncheckedNodes() == [first] and len(changed) == 1
+    assert selector.checkedNodes() == [second]
+    assert selector.uncheckedNodes() == [first]
+    assert len(changed) == 1
     selector.check(first)
-    assert selector.allChecked() and not selector.noneChecked()
+    assert selector.allChecked()
+    assert not selector.noneChecked()
     scene.RemoveNode(second)
     assert selector.checkedNodes() == [first]
 
@@ -316,7 +347,8 @@ def test_window_level_both_ways(volume, make):
     told = record(widget.windowLevelValuesChanged)
     widget.setWindowLevel(40, 30)
     assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (40, 30, 0)
-    assert widget.autoWindowLevel() == widget.Manual and told == [(40, 30)]
+    assert widget.autoWindowLevel() == widget.Manual
+    assert told == [(40, 30)]
     display.SetWindowLevel(20, 10)
     assert (widget.window(), widget.level(), widget.minimumValue()) == (20, 10, 0)
 
@@ -399,7 +431,8 @@ def test_numbers_take_the_unit_of_their_quantity(scene, make):
     for widget in (slider, box, span, place):
         widget.setQuantity("length")
     assert (slider.suffix(), box.suffix(), span.suffix()) == ("mm", "mm", "mm")
-    assert box.minimum() == -10000 and box.decimals() == 4
+    assert box.minimum() == -10000
+    assert box.decimals() == 4
     unit = scene.GetNodeByID("vtkMRMLUnitNodeApplicationLength")
     unit.SetSuffix("um")
     unit.SetPrecision(1)
@@ -411,7 +444,8 @@ def test_properties_that_follow_the_unit_can_be_chosen(make):
     slider.setUnitAwareProperties("qMRMLSliderWidget::Prefix|qMRMLSliderWidget::Precision")
     assert slider.unitAwareProperties() == slider.Prefix | slider.Precision
     slider.setQuantity("length")
-    assert slider.suffix() == "" and slider.decimals() == 4
+    assert slider.suffix() == ""
+    assert slider.decimals() == 4
 
 
 def test_a_scaled_unit_says_that_it_is_missing(make):
@@ -431,14 +465,24 @@ def test_what_a_widget_leaves_out_says_so(make):
 _NOTHING = types.SimpleNamespace(_tags={})
 
 
-@pytest.mark.parametrize("name", ["qMRMLSegmentSelectorWidget", "qMRMLSegmentsTableView", "qSlicerSimpleMarkupsWidget",
-                                  "qSlicerMarkupsPlaceWidget", "qMRMLSliderWidget", "qMRMLTransformDisplayNodeWidget"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qMRMLSegmentSelectorWidget",
+        "qMRMLSegmentsTableView",
+        "qSlicerSimpleMarkupsWidget",
+        "qSlicerMarkupsPlaceWidget",
+        "qMRMLSliderWidget",
+        "qMRMLTransformDisplayNodeWidget",
+    ],
+)
 def test_deleted_widgets_leave_no_observers(scene, name):
     widget = registry.widget(name)()
     widget.setMRMLScene(scene)
     owners = [widget, *widget.findChildren(QObject)]
     held = [tag for owner in owners for tag in getattr(owner, "_observations", _NOTHING)._tags.values()]
-    assert held and all(subject.GetCommand(tag) is not None for subject, tag in held)
+    assert held
+    assert all(subject.GetCommand(tag) is not None for subject, tag in held)
     widget.deleteLater()
     QApplication.sendPostedEvents(None, 52)  # DeferredDelete
     assert [subject.GetClassName() for subject, tag in held if subject.GetCommand(tag) is not None] == []

@@ -6,13 +6,13 @@ import gc
 
 import pytest
 import slicer
+from mrml_scene import make_scene
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QComboBox
+
 from slicer_testing import registry
 from slicer_testing.pythonqt import dialogs
 from slicer_testing.widgets.mrml_node_filter import ACTION_ROLE
-
-from mrml_scene import make_scene
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,14 +100,17 @@ def record(signal):
 
 def test_selector_is_disabled_without_a_scene(make):
     selector = make("qMRMLNodeComboBox", with_scene=False, nodeTypes=["vtkMRMLModelNode"])
-    assert not selector.isEnabled() and selector.nodeCount() == 0 and selector.currentNode() is None
+    assert not selector.isEnabled()
+    assert selector.nodeCount() == 0
+    assert selector.currentNode() is None
 
 
 def test_selector_follows_the_scene(scene, selector):
     first, second = add(scene, "A"), add(scene, "B")
     add(scene, "M", "vtkMRMLModelNode")
     assert nodes(selector) == ["A", "B"]
-    assert selector.currentNode() is None and selector.currentNodeID() == ""
+    assert selector.currentNode() is None
+    assert selector.currentNodeID() == ""
     first.SetName("C")
     assert nodes(selector) == ["C", "B"]
     scene.RemoveNode(first)
@@ -152,7 +155,8 @@ def test_attribute_filter_and_creation_with_it(scene, selector):
     selector.addAttribute("vtkMRMLScalarVolumeNode", "Role", "fixed")
     assert nodes(selector) == []
     created = selector.addNode()
-    assert created.GetAttribute("Role") == "fixed" and nodes(selector) == [created.GetName()]
+    assert created.GetAttribute("Role") == "fixed"
+    assert nodes(selector) == [created.GetName()]
     plain.SetAttribute("Role", "fixed")
     assert nodes(selector) == ["plain", created.GetName()]
     plain.SetAttribute("Role", "moving")
@@ -169,10 +173,24 @@ def test_attribute_filter_of_another_class_is_ignored(scene, selector):
 
 def test_entries_and_their_labels(scene, make):
     add(scene, "A")
-    selector = make("qMRMLNodeComboBox", nodeTypes=["vtkMRMLScalarVolumeNode"], noneEnabled=True, noneDisplay="(no volume)",
-                    renameEnabled=True, editEnabled=True)
-    assert texts(selector) == ["(no volume)", "A", "", "Rename current Volume", "Edit current Volume", "Create new Volume",
-                               "Create new Volume as...", "Delete current Volume"]
+    selector = make(
+        "qMRMLNodeComboBox",
+        nodeTypes=["vtkMRMLScalarVolumeNode"],
+        noneEnabled=True,
+        noneDisplay="(no volume)",
+        renameEnabled=True,
+        editEnabled=True,
+    )
+    assert texts(selector) == [
+        "(no volume)",
+        "A",
+        "",
+        "Rename current Volume",
+        "Edit current Volume",
+        "Create new Volume",
+        "Create new Volume as...",
+        "Delete current Volume",
+    ]
     selector.setNodeTypeLabel("Image", "vtkMRMLScalarVolumeNode")
     selector.setEditEnabled(False)
     selector.setRenameEnabled(False)
@@ -190,7 +208,8 @@ def test_changed_entries_keep_the_choice_and_are_not_told(scene, selector):
     selector.setRenameEnabled(True)
     selector.setNoneEnabled(True)
     selector.setNoneDisplay("nothing")
-    assert selector.currentNode() is node and told == []
+    assert selector.currentNode() is node
+    assert told == []
 
 
 def test_create_by_the_list(scene, selector):
@@ -219,7 +238,8 @@ def test_rename_by_the_list(scene, selector):
     renamed = record(selector.currentNodeRenamed)
     dialogs.desk.answer("New")
     choose(selector, "Rename current Volume")
-    assert node.GetName() == "New" and renamed == ["New"]
+    assert node.GetName() == "New"
+    assert renamed == ["New"]
     assert selector.findChild(QComboBox).currentText() == "New"
     assert dialogs.desk.shown[0].title == "Rename Volume"
 
@@ -229,9 +249,11 @@ def test_delete_by_the_list_chooses_the_one_before(scene, selector):
     selector.setCurrentNode(second)
     about = record(selector.nodeAboutToBeRemoved)
     choose(selector, "Delete current Volume")
-    assert selector.currentNode() is first and about == [second]
+    assert selector.currentNode() is first
+    assert about == [second]
     choose(selector, "Delete current Volume")
-    assert selector.currentNode() is None and scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert selector.currentNode() is None
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
 
 
 def test_own_menu_action(scene, selector):
@@ -240,7 +262,8 @@ def test_own_menu_action(scene, selector):
     action.triggered.connect(lambda: done.append(True))
     selector.addMenuAction(action)
     selector.addMenuAction(QAction("Load sample", selector))
-    assert texts(selector)[-1] == "Load sample" and texts(selector).count("Load sample") == 1
+    assert texts(selector)[-1] == "Load sample"
+    assert texts(selector).count("Load sample") == 1
     choose(selector, "Load sample")
     assert done == [True]
 
@@ -279,7 +302,8 @@ def test_same_names_are_different_choices(scene, selector):
     selector.setCurrentNode(first)
     told = record(selector.currentNodeChanged)
     selector.setCurrentNode(second)
-    assert told == [second] and selector.currentNode() is second
+    assert told == [second]
+    assert selector.currentNode() is second
 
 
 def test_choice_asked_for_before_the_scene(scene, make):
@@ -298,7 +322,9 @@ def test_scene_clear_import_and_batch(scene, selector, tmp_path):
     scene.SetURL(str(path))
     scene.Commit()
     scene.Clear(False)
-    assert nodes(selector) == [] and selector.currentNode() is None and told[-1] is None
+    assert nodes(selector) == []
+    assert selector.currentNode() is None
+    assert told[-1] is None
     scene.SetURL(str(path))
     scene.Connect()
     assert nodes(selector) == ["A"]
@@ -315,7 +341,9 @@ def test_scene_clear_without_none(scene, make):
     selector.setCurrentNodeIndex(2)
     told = record(selector.currentNodeChanged)
     scene.Clear(False)
-    assert selector.nodeCount() == 0 and selector.currentNode() is None and set(told) == {None}
+    assert selector.nodeCount() == 0
+    assert selector.currentNode() is None
+    assert set(told) == {None}
 
 
 def test_sorting_leaves_the_other_entries_in_place(scene, selector):
@@ -340,8 +368,13 @@ def test_selector_with_several_classes_offers_each(scene, make):
 
 def test_no_observers_stay(scene):
     node = add(scene, "A")
-    events = [slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, slicer.vtkMRMLScene.EndCloseEvent,
-              slicer.vtkMRMLScene.EndImportEvent, slicer.vtkMRMLScene.EndBatchProcessEvent]
+    events = [
+        slicer.vtkMRMLScene.NodeAddedEvent,
+        slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent,
+        slicer.vtkMRMLScene.EndCloseEvent,
+        slicer.vtkMRMLScene.EndImportEvent,
+        slicer.vtkMRMLScene.EndBatchProcessEvent,
+    ]
 
     def observed():
         return [bool(scene.HasObserver(event)) for event in events] + [bool(node.HasObserver("ModifiedEvent"))]

@@ -18,6 +18,7 @@ def packaging(slicer_app):
 @pytest.fixture
 def pip(packaging, monkeypatch):
     """Record the runs of pip; ``pip.returnCode`` is their end."""
+
     class Pip:
         returnCode = 0
 
@@ -60,10 +61,19 @@ def test_requirements_are_read_from_files(packaging, tmp_path):
         packaging.load_pyproject_dependencies(tmp_path / "pyproject.toml")
 
 
-@pytest.mark.parametrize("requirement, satisfied", [
-    ("numpy", True), ("numpy>=1 pytest>=7", True), ("numpy>=9999", False), (ABSENT, False), (["numpy", ABSENT], False), ([], True),
-    ("nothing; sys_platform == 'elsewhere'", True), ("pytest[no-such-extra]", True),
-])
+@pytest.mark.parametrize(
+    ("requirement", "satisfied"),
+    [
+        ("numpy", True),
+        ("numpy>=1 pytest>=7", True),
+        ("numpy>=9999", False),
+        (ABSENT, False),
+        (["numpy", ABSENT], False),
+        ([], True),
+        ("nothing; sys_platform == 'elsewhere'", True),
+        ("pytest[no-such-extra]", True),
+    ],
+)
 def test_check(packaging, requirement, satisfied):
     assert packaging.pip_check(requirement) is satisfied
 
@@ -86,7 +96,8 @@ def test_ensure_asks_and_installs_only_what_is_missing(packaging, pip, with_user
     assert pip.runs == [["install", ABSENT]]
     question = with_user.shown[0]
     assert "Mine - Install Python Packages" in question.title
-    assert "1 Python package needs" in question.text and ABSENT in question.detail
+    assert "1 Python package needs" in question.text
+    assert ABSENT in question.detail
 
 
 def test_declined_installation_is_an_error_and_runs_nothing(packaging, pip, with_user):
@@ -100,7 +111,6 @@ def test_declined_installation_is_an_error_and_runs_nothing(packaging, pip, with
 
 def test_restart_is_offered_if_an_imported_package_changed(packaging, pip, with_user, monkeypatch):
     import qt
-
     import slicer
 
     restarts = []
@@ -109,7 +119,8 @@ def test_restart_is_offered_if_an_imported_package_changed(packaging, pip, with_
     monkeypatch.setattr(packaging, "_get_installed_versions", lambda: next(versions))
     with_user.answer(qt.QMessageBox.No)
     packaging.pip_ensure(ABSENT, prompt_install=False)
-    assert "numpy: 1.0 -> 2.0" in with_user.shown[-1].detail and restarts == []
+    assert "numpy: 1.0 -> 2.0" in with_user.shown[-1].detail
+    assert restarts == []
     with_user.answer(qt.QMessageBox.Yes)
     packaging.pip_ensure(ABSENT, prompt_install=False)
     assert restarts == [1]
@@ -144,11 +155,13 @@ def test_installation_in_the_background(packaging, pip, with_user, slicer_app, s
 
     ends = []
     packaging.pip_install(ABSENT, no_deps_requirements="other", blocking=False, show_progress=show_progress, completedCallback=ends.append)
-    assert packaging.isPipInstallInProgress() and ends == []
+    assert packaging.isPipInstallInProgress()
+    assert ends == []
     with pytest.raises(RuntimeError, match="already in progress"):
         packaging.pip_install(ABSENT, blocking=False)
     slicer_app.wait_for(lambda: ends)
-    assert ends == [0] and not packaging.isPipInstallInProgress()
+    assert ends == [0]
+    assert not packaging.isPipInstallInProgress()
     assert pip.runs == [["install", "other", "--no-deps"], ["install", ABSENT]]
     assert qt.QApplication.overrideCursor() is None
 

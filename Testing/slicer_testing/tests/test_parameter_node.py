@@ -68,7 +68,7 @@ class Everything:
     metric: Metric = Metric.MUTUAL_INFORMATION
     folder: pathlib.Path = pathlib.Path("some/folder")
     fixed: slicer.vtkMRMLScalarVolumeNode
-    moving: typing.Optional[slicer.vtkMRMLScalarVolumeNode]
+    moving: slicer.vtkMRMLScalarVolumeNode | None
     either: slicer.vtkMRMLModelNode | slicer.vtkMRMLScalarVolumeNode | None
     points: list[tuple[float, float]]
     names: dict[str, list[int]]
@@ -129,8 +129,11 @@ class TestValues:
         parameters = Everything(new_node())
         assert (parameters.count, parameters.weight, parameters.enabled, parameters.title) == (3, 0.5, True, "")
         assert parameters.metric is Metric.MUTUAL_INFORMATION
-        assert parameters.fixed is None and parameters.moving is None and parameters.either is None
-        assert parameters.seed is None and parameters.anything is None
+        assert parameters.fixed is None
+        assert parameters.moving is None
+        assert parameters.either is None
+        assert parameters.seed is None
+        assert parameters.anything is None
         assert parameters.window == FloatRange(10, 20)
         assert parameters.first == Stage(100, Metric.MEAN_SQUARES, [])
 
@@ -149,7 +152,8 @@ class TestValues:
         assert (stored["names.0.0"], stored["names.0.1.len"]) == ("b", "2")
         assert (stored["window._minimum"], stored["window._maximum"]) == ("25.5", "75")
         assert stored["stages.0.iterations"] == "10"
-        assert stored["seed.0"] == "42" and "seed.1" not in stored
+        assert stored["seed.0"] == "42"
+        assert "seed.1" not in stored
         assert (stored["anything.type.0"], stored["anything.type.1"]) == ("builtins", "dict")
         assert node.GetNodeReference("fixed").GetName() == "fixed image"
 
@@ -219,7 +223,8 @@ class TestValues:
 
     def test_a_change_of_the_node_itself_is_seen(self):
         parameters = Everything(new_node())
-        assert parameters.count == 3 and parameters.isCached("count")
+        assert parameters.count == 3
+        assert parameters.isCached("count")
         parameters.parameterNode.SetParameter("count", "9")
         assert parameters.count == 9
 
@@ -234,18 +239,21 @@ class TestValues:
 
     def test_reserved_names_and_unknown_types_are_refused(self):
         with pytest.raises(ValueError, match="getValue"):
+
             @parameterNodeWrapper
             class Reserved:
                 getValue: int  # noqa: N815
 
         with pytest.raises(TypeError, match="Unknown.what"):
+
             @parameterNodeWrapper
             class Unknown:
                 what: complex
 
     def test_names_of_parameters(self):
         parameters = Everything(new_node())
-        assert isParameterNodeWrapper(parameters) and isParameterNodeWrapper(Everything)
+        assert isParameterNodeWrapper(parameters)
+        assert isParameterNodeWrapper(Everything)
         assert parameters.dataType("first.metric") is Metric
         parameters.setValue("first.iterations", 12)
         assert parameters.getValue("first.iterations") == 12
@@ -256,16 +264,19 @@ class TestValues:
 
 
 class TestValidators:
-    @pytest.mark.parametrize("validator, good, bad", [
-        (Minimum(2), 2, 1),
-        (Maximum(2), 2, 3),
-        (WithinRange(2, 4), 4, 5),
-        (WithinRange(2, 4), 2, 1),
-        (Choice([1, 2]), 2, 3),
-        (Exclude([1, 2]), 3, 2),
-        (RangeBounds(0, 10), FloatRange(0, 10), FloatRange(0, 10.5)),
-        (RangeBounds(0, 10), FloatRange(0, 10), FloatRange(-0.5, 10)),
-    ])
+    @pytest.mark.parametrize(
+        ("validator", "good", "bad"),
+        [
+            (Minimum(2), 2, 1),
+            (Maximum(2), 2, 3),
+            (WithinRange(2, 4), 4, 5),
+            (WithinRange(2, 4), 2, 1),
+            (Choice([1, 2]), 2, 3),
+            (Exclude([1, 2]), 3, 2),
+            (RangeBounds(0, 10), FloatRange(0, 10), FloatRange(0, 10.5)),
+            (RangeBounds(0, 10), FloatRange(0, 10), FloatRange(-0.5, 10)),
+        ],
+    )
     def test_bounds(self, validator, good, bad):
         validator.validate(good)
         with pytest.raises(ValueError):
@@ -273,9 +284,15 @@ class TestValidators:
 
     def test_refused_values_change_nothing(self):
         parameters = Everything(new_node())
-        for name, value, error in (("count", 11, ValueError), ("count", None, ValueError), ("count", 2.5, TypeError),
-                                   ("first.iterations", 0, ValueError), ("metric", "MEAN_SQUARES", TypeError),
-                                   ("fixed", new_node(), TypeError), ("window", FloatRange(0, 101), ValueError)):
+        for name, value, error in (
+            ("count", 11, ValueError),
+            ("count", None, ValueError),
+            ("count", 2.5, TypeError),
+            ("first.iterations", 0, ValueError),
+            ("metric", "MEAN_SQUARES", TypeError),
+            ("fixed", new_node(), TypeError),
+            ("window", FloatRange(0, 101), ValueError),
+        ):
             before = parameters.getValue(name)
             with pytest.raises(error):
                 parameters.setValue(name, value)
@@ -291,7 +308,8 @@ class TestValidators:
 class TestNodeTypes:
     def test_unions_of_nodes(self):
         union = slicer.vtkMRMLModelNode | slicer.vtkMRMLScalarVolumeNode | None
-        assert isNodeOrUnionOfNodes(union) and isNodeOrUnionOfNodes(Annotated[union, Default(None)])
+        assert isNodeOrUnionOfNodes(union)
+        assert isNodeOrUnionOfNodes(Annotated[union, Default(None)])
         assert getNodeTypes(union) == ("vtkMRMLModelNode", "vtkMRMLScalarVolumeNode")
         assert not isNodeOrUnionOfNodes(slicer.vtkMRMLModelNode | int)
 
@@ -337,17 +355,21 @@ class TestScene:
         node = new_node()
         draft, final = Everything(node, prefix="draft_"), Everything(node, prefix="final_")
         fill(final)
-        assert draft.count == 3 and draft.stages == [] and draft.fixed is None
+        assert draft.count == 3
+        assert draft.stages == []
+        assert draft.fixed is None
         draft.count = 1
         draft.fixed = final.moving
         check_filled(final)
         again = Everything(node, prefix="draft_")
-        assert again.count == 1 and again.fixed.GetName() == "moving image"
+        assert again.count == 1
+        assert again.fixed.GetName() == "moving image"
 
     def test_several_sets_in_several_nodes(self):
         first, second = Everything(new_node("a")), Everything(new_node("b"))
         fill(first)
-        assert second.count == 3 and second.moving is None
+        assert second.count == 3
+        assert second.moving is None
         check_filled(first)
 
 
@@ -360,15 +382,18 @@ class TestEvents:
     def test_one_event_for_each_change(self):
         parameters = Everything(new_node())
         calls = self.count_events(parameters)
-        for number, change in enumerate((
-            lambda: setattr(parameters, "count", 4),
-            lambda: setattr(parameters, "points", [(1.0, 2.0)] * 5),
-            lambda: setattr(parameters, "stages", [Stage(), Stage()]),
-            lambda: parameters.stages[1].shrink.extend([1, 2, 3]),
-            lambda: setattr(parameters.first, "iterations", 3),
-            lambda: parameters.names.update({"x": [1], "y": [2]}),
-            lambda: setattr(parameters, "seed", 1),
-        ), start=1):
+        for number, change in enumerate(
+            (
+                lambda: setattr(parameters, "count", 4),
+                lambda: setattr(parameters, "points", [(1.0, 2.0)] * 5),
+                lambda: setattr(parameters, "stages", [Stage(), Stage()]),
+                lambda: parameters.stages[1].shrink.extend([1, 2, 3]),
+                lambda: setattr(parameters.first, "iterations", 3),
+                lambda: parameters.names.update({"x": [1], "y": [2]}),
+                lambda: setattr(parameters, "seed", 1),
+            ),
+            start=1,
+        ):
             change()
             assert len(calls) == number
 

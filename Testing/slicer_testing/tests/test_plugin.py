@@ -231,7 +231,7 @@ def test_a_crash_is_named(pytester):
     second.stdout.fnmatch_lines(["*ended while in *test_falls*"])
 
 
-MODULE = '''
+MODULE = """
 from slicer.ScriptedLoadableModule import *
 
 class {name}(ScriptedLoadableModule):
@@ -243,7 +243,7 @@ class {name}Widget(ScriptedLoadableModuleWidget):
 
     def exit(self):
         self.inside = False
-'''
+"""
 
 
 def test_main_window_changes_modules_and_shows_messages(slicer_app, tmp_path):
@@ -254,11 +254,14 @@ def test_main_window_changes_modules_and_shows_messages(slicer_app, tmp_path):
         slicer_app.load_module(tmp_path / f"{name}.py")
     window = slicer.util.mainWindow()
     slicer.util.selectModule("First")
-    assert slicer.util.selectedModule() == "First" and slicer.modules.FirstWidget.inside
+    assert slicer.util.selectedModule() == "First"
+    assert slicer.modules.FirstWidget.inside
     slicer.util.selectModule("Second")
-    assert slicer.modules.SecondWidget.inside and not slicer.modules.FirstWidget.inside
+    assert slicer.modules.SecondWidget.inside
+    assert not slicer.modules.FirstWidget.inside
     slicer.util.selectModule("First")
-    assert slicer.modules.FirstWidget.inside and slicer.modules.FirstWidget.parent.parent is not None
+    assert slicer.modules.FirstWidget.inside
+    assert slicer.modules.FirstWidget.parent.parent is not None
     slicer_app.loader.unload("First")
     slicer.util.selectModule("Second")
     assert slicer.modules.SecondWidget.inside
@@ -266,4 +269,5 @@ def test_main_window_changes_modules_and_shows_messages(slicer_app, tmp_path):
     slicer.util.errorDisplay("There is no volume.")
     assert slicer_app.dialogs.shown[-1].text == "There is no volume."
     slicer_app.fresh()
-    assert slicer.util.mainWindow() is not window and slicer.util.selectedModule() == ""
+    assert slicer.util.mainWindow() is not window
+    assert slicer.util.selectedModule() == ""

@@ -30,10 +30,13 @@ def test_properties_are_attributes_and_have_setters():
     button = qt.QPushButton("Apply")
     button.enabled = False
     button.toolTip = "Run it"
-    assert not button.enabled and not button.isEnabled() and button.toolTip == "Run it"
+    assert not button.enabled
+    assert not button.isEnabled()
+    assert button.toolTip == "Run it"
     button.setEnabled(True)
     button.setText("Cancel")
-    assert button.enabled and button.text == "Cancel"
+    assert button.enabled
+    assert button.text == "Cancel"
     assert button.objectName == button.name == ""
     button.name = "applyButton"
     assert button.objectName == "applyButton"
@@ -44,12 +47,13 @@ def test_dynamic_properties_and_children_are_found_by_name():
     child = qt.QLabel("text", parent)
     child.objectName = "status"
     parent.setProperty("SlicerParameterName", "volume")
-    assert parent.status is child and parent.SlicerParameterName == "volume"
+    assert parent.status is child
+    assert parent.SlicerParameterName == "volume"
     parent.SlicerParameterName = "mask"
     assert parent.property("SlicerParameterName") == "mask"
 
 
-@pytest.mark.parametrize("value, shown", [(None, False), (0, False), (1, True), ("", False), ("x", True), ([], False), ([1], True)])
+@pytest.mark.parametrize(("value", "shown"), [(None, False), (0, False), (1, True), ("", False), ("x", True), ([], False), ([1], True)])
 def test_anything_is_a_truth_value(value, shown):
     box = qt.QCheckBox()
     box.checked = value
@@ -71,13 +75,16 @@ def test_anything_is_a_text():
         assert label.text == shown
 
 
-@pytest.mark.parametrize("value, whole, floating", [(7, 7, 7.0), (2.9, 2, 2.9), (True, 1, 1.0), (np.int64(3), 3, 3.0), (np.float32(2.5), 2, 2.5)])
+@pytest.mark.parametrize(
+    ("value", "whole", "floating"), [(7, 7, 7.0), (2.9, 2, 2.9), (True, 1, 1.0), (np.int64(3), 3, 3.0), (np.float32(2.5), 2, 2.5)]
+)
 def test_numbers_become_those_that_are_wanted(value, whole, floating):
     spin, double = qt.QSpinBox(), qt.QDoubleSpinBox()
     double.decimals = 3
     for number in (spin, double):
         number.value = value
-    assert spin.value == whole and double.value == pytest.approx(floating, abs=1e-6)
+    assert spin.value == whole
+    assert double.value == pytest.approx(floating, abs=1e-6)
 
 
 def test_what_is_no_number_is_refused():
@@ -95,7 +102,8 @@ def test_functions_of_qt_convert_what_they_get(tmp_path):
     script.write_text("import sys; print(sys.argv[1:])")
     process = qt.QProcess()
     process.start(Path(sys.executable), [script, 3, 0.5], qt.QProcess.Unbuffered | qt.QProcess.ReadOnly)
-    assert process.waitForFinished(-1) and process.state() == process.NotRunning
+    assert process.waitForFinished(-1)
+    assert process.state() == process.NotRunning
     assert process.readAll().data() == b"['3', '0.5']\n"
     table = qt.QTableWidget()
     table.setColumnCount(2.0)
@@ -115,17 +123,23 @@ def record(calls):
     return lambda *arguments: calls.append(arguments)
 
 
-@pytest.mark.parametrize("connect", [
-    lambda slider, function: slider.connect("valueChanged(int)", function),
-    lambda slider, function: slider.valueChanged.connect(function),
-])
-@pytest.mark.parametrize("disconnect", [
-    lambda slider, function: slider.disconnect("valueChanged(int)", function),
-    lambda slider, function: slider.valueChanged.disconnect(function),
-    lambda slider, function: slider.disconnect("valueChanged(int)"),
-    lambda slider, function: slider.valueChanged.disconnect(),
-    lambda slider, function: slider.disconnect(),
-])
+@pytest.mark.parametrize(
+    "connect",
+    [
+        lambda slider, function: slider.connect("valueChanged(int)", function),
+        lambda slider, function: slider.valueChanged.connect(function),
+    ],
+)
+@pytest.mark.parametrize(
+    "disconnect",
+    [
+        lambda slider, function: slider.disconnect("valueChanged(int)", function),
+        lambda slider, function: slider.valueChanged.disconnect(function),
+        lambda slider, function: slider.disconnect("valueChanged(int)"),
+        lambda slider, function: slider.valueChanged.disconnect(),
+        lambda slider, function: slider.disconnect(),
+    ],
+)
 def test_a_function_is_connected_and_disconnected(connect, disconnect):
     slider, calls = qt.QSlider(), []
     function = record(calls)
@@ -153,11 +167,13 @@ def test_slots_of_qt_are_connected_and_disconnected():
     box.toggled.connect(other.setChecked)
     box.clicked.connect(other.toggle)  # takes no argument
     box.checked = True
-    assert label.visible and other.checked
+    assert label.visible
+    assert other.checked
     box.disconnect("toggled(bool)", label.setVisible)
     box.toggled.disconnect(other.setChecked)
     box.checked = False
-    assert label.visible and other.checked
+    assert label.visible
+    assert other.checked
     box.click()
     assert not other.checked
     box.connect("toggled(bool)", label, "setEnabled(bool)")
@@ -196,11 +212,19 @@ def test_enumerators_are_found_at_classes_and_objects():
     assert policy.horizontalPolicy() == qt.QSizePolicy.Expanding
 
 
-@pytest.mark.parametrize("make, name", [
-    (lambda: qt.QPushButton(), "setLabel"), (lambda: ctk.ctkSliderWidget(), "ticks"), (lambda: slicer.qMRMLNodeComboBox(), "currentNodeName"),
-    (lambda: slicer, "qMRMLNodeChooser"), (lambda: ctk, "ctkSlider"), (lambda: qt, "QPyNullVariant"), (lambda: slicer.modules, "nothingofthekind"),
-    (lambda: slicer, "nothing"),
-])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: qt.QPushButton(), "setLabel"),
+        (lambda: ctk.ctkSliderWidget(), "ticks"),
+        (lambda: slicer.qMRMLNodeComboBox(), "currentNodeName"),
+        (lambda: slicer, "qMRMLNodeChooser"),
+        (lambda: ctk, "ctkSlider"),
+        (lambda: qt, "QPyNullVariant"),
+        (lambda: slicer.modules, "nothingofthekind"),
+        (lambda: slicer, "nothing"),
+    ],
+)
 def test_a_name_that_the_application_lacks_is_an_error(make, name):
     thing = make()
     with pytest.raises(AttributeError):
@@ -222,16 +246,20 @@ def test_objects_of_qt_take_no_attributes():
     assert own.mine == 5
 
 
-@pytest.mark.parametrize("use, name", [
-    (lambda: slicer.modules.dicom, "DICOM"), (lambda: slicer.modules.brainsfit, "BRAINSFit"),
-    (lambda: slicer.qMRMLSegmentEditorWidget, "qMRMLSegmentEditorWidget"),
-    (lambda: slicer.qMRMLSubjectHierarchyTreeView().editCurrentItem(), "qMRMLSubjectHierarchyTreeView.editCurrentItem"),
-    (lambda: slicer.app.openExtensionsManagerDialog(), "qSlicerApplication.openExtensionsManagerDialog"),
-    (lambda: slicer.app.extensionsManagerModel().installExtensionFromServer("PyTorch"), "installExtensionFromServer"),
-    (lambda: slicer.app.coreIOManager().openScreenshotDialog(), "openScreenshotDialog"),
-    (lambda: slicer.app.dicomDatabase(), "dicomDatabase"),
-    (lambda: slicer.modules.volumes.widgetRepresentation(), "Volumes"),
-])
+@pytest.mark.parametrize(
+    ("use", "name"),
+    [
+        (lambda: slicer.modules.dicom, "DICOM"),
+        (lambda: slicer.modules.brainsfit, "BRAINSFit"),
+        (lambda: slicer.qMRMLSegmentEditorWidget, "qMRMLSegmentEditorWidget"),
+        (lambda: slicer.qMRMLSubjectHierarchyTreeView().editCurrentItem(), "qMRMLSubjectHierarchyTreeView.editCurrentItem"),
+        (lambda: slicer.app.openExtensionsManagerDialog(), "qSlicerApplication.openExtensionsManagerDialog"),
+        (lambda: slicer.app.extensionsManagerModel().installExtensionFromServer("PyTorch"), "installExtensionFromServer"),
+        (lambda: slicer.app.coreIOManager().openScreenshotDialog(), "openScreenshotDialog"),
+        (lambda: slicer.app.dicomDatabase(), "dicomDatabase"),
+        (lambda: slicer.modules.volumes.widgetRepresentation(), "Volumes"),
+    ],
+)
 def test_what_the_host_lacks_says_so(use, name):
     with pytest.raises(NotImplementedError, match=name):
         use()
@@ -257,9 +285,11 @@ def test_pictures_go_to_vtk_and_back():
     image.setPixelColor(1, 0, qt.QColor(200, 100, 50))  # in the top row
     data, again = vtk.vtkImageData(), qt.QImage()
     assert slicer.qMRMLUtils().qImageToVtkImageData(image, data)
-    assert data.GetDimensions() == (3, 2, 1) and data.GetScalarComponentAsDouble(1, 1, 0, 0) == 200
+    assert data.GetDimensions() == (3, 2, 1)
+    assert data.GetScalarComponentAsDouble(1, 1, 0, 0) == 200
     assert slicer.qMRMLUtils().vtkImageDataToQImage(data, again)
-    assert again.pixelColor(1, 0) == qt.QColor(200, 100, 50) and again.pixelColor(0, 1) == qt.QColor(10, 20, 30)
+    assert again.pixelColor(1, 0) == qt.QColor(200, 100, 50)
+    assert again.pixelColor(0, 1) == qt.QColor(10, 20, 30)
 
 
 def test_flags_add_up():

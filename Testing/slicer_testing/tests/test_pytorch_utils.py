@@ -40,8 +40,14 @@ def test_missing_until_installed(torch_utils):
         import torch  # noqa: F401
     assert logic.installTorch(askConfirmation=True, torchVersionRequirement=">=2.0") is Fake
     assert logic.torchInstalled()
-    assert torch_utils.installations == [{"askConfirmation": True, "forceComputationBackend": None,
-                                          "torchVersionRequirement": ">=2.0", "torchvisionVersionRequirement": None}]
+    assert torch_utils.installations == [
+        {
+            "askConfirmation": True,
+            "forceComputationBackend": None,
+            "torchVersionRequirement": ">=2.0",
+            "torchvisionVersionRequirement": None,
+        }
+    ]
 
 
 def test_declined_only_where_asked(torch_utils):
@@ -64,8 +70,10 @@ def test_failing(torch_utils):
 def test_installed(torch_utils):
     torch_utils.pretend("installed", torch=Fake)
     logic = torch_utils.PyTorchUtilsLogic()
-    assert logic.torchInstalled() and logic.torch is Fake
-    assert logic.getDevice() == "cpu" and logic.cuda is False
+    assert logic.torchInstalled()
+    assert logic.torch is Fake
+    assert logic.getDevice() == "cpu"
+    assert logic.cuda is False
     assert logic.torchVersionInformation == "installed version 9.9"
     logic.uninstallTorch()
     assert not logic.torchInstalled()

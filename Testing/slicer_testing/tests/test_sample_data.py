@@ -45,23 +45,36 @@ def empty_cache(slicer, tmp_path):
 
 def test_registered_volume_is_downloaded_and_loaded(slicer, sample_data, volume_file):
     checksum = "SHA256:" + slicer.util.computeChecksum("SHA256", str(volume_file))
-    arguments = {"category": "Mine", "sampleName": "Sample", "uris": volume_file.as_uri(), "fileNames": "s.nrrd",
-                 "nodeNames": "First", "checksums": checksum}
+    arguments = {
+        "category": "Mine",
+        "sampleName": "Sample",
+        "uris": volume_file.as_uri(),
+        "fileNames": "s.nrrd",
+        "nodeNames": "First",
+        "checksums": checksum,
+    }
     sample_data.SampleDataLogic.registerCustomSampleDataSource(**arguments)
     sample_data.SampleDataLogic.registerCustomSampleDataSource(**arguments)
     assert len(sample_data.SampleDataLogic.sampleDataSourcesByCategory("Mine")) == 1, "the same is registered once"
     node = sample_data.downloadSample("Sample")
-    assert node.GetName() == "First" and node is slicer.mrmlScene.GetFirstNodeByName("First")
+    assert node.GetName() == "First"
+    assert node is slicer.mrmlScene.GetFirstNodeByName("First")
     assert slicer.util.arrayFromVolume(node)[1, 2, 3] == 23
     assert node.GetStorageNode() is None
 
 
 def test_several_files(sample_data, volume_file):
-    nodes = sample_data.SampleDataLogic().downloadFromSource(sample_data.SampleDataSource(
-        uris=[volume_file.as_uri()] * 3, fileNames=["a.nrrd", "b.nrrd", "c.nrrd"], nodeNames=["A", None, "C"],
-        loadFiles=[True, None, False]))
+    nodes = sample_data.SampleDataLogic().downloadFromSource(
+        sample_data.SampleDataSource(
+            uris=[volume_file.as_uri()] * 3,
+            fileNames=["a.nrrd", "b.nrrd", "c.nrrd"],
+            nodeNames=["A", None, "C"],
+            loadFiles=[True, None, False],
+        )
+    )
     assert nodes[0].GetName() == "A"
-    assert nodes[1].endswith("/c.nrrd") and len(nodes) == 2
+    assert nodes[1].endswith("/c.nrrd")
+    assert len(nodes) == 2
 
 
 def test_files_without_nodes_are_only_downloaded(slicer, sample_data, volume_file):
@@ -76,7 +89,7 @@ def test_archive_is_extracted(sample_data, tmp_path):
 
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
         archive.writestr("inside.txt", "hello")
-    folder, = sample_data.downloadFromURL(uris=(tmp_path / "some.zip").as_uri(), fileNames="some.zip")
+    (folder,) = sample_data.downloadFromURL(uris=(tmp_path / "some.zip").as_uri(), fileNames="some.zip")
     assert open(folder + "/inside.txt").read() == "hello"
 
 
@@ -94,13 +107,13 @@ def test_scene_is_loaded_only_if_asked(slicer, sample_data, tmp_path):
 def test_changed_file_in_the_cache_is_replaced(slicer, sample_data, volume_file, empty_cache):
     (empty_cache / "s.nrrd").write_text("something else")
     checksum = "SHA256:" + slicer.util.computeChecksum("SHA256", str(volume_file))
-    path, = sample_data.downloadFromURL(uris=volume_file.as_uri(), fileNames="s.nrrd", checksums=checksum)
+    (path,) = sample_data.downloadFromURL(uris=volume_file.as_uri(), fileNames="s.nrrd", checksums=checksum)
     assert open(path, "rb").read() == volume_file.read_bytes()
 
 
 def test_file_in_the_cache_is_reused(sample_data, empty_cache):
     (empty_cache / "s.txt").write_text("kept")
-    path, = sample_data.downloadFromURL(uris="file:///nowhere", fileNames="s.txt")
+    (path,) = sample_data.downloadFromURL(uris="file:///nowhere", fileNames="s.txt")
     assert open(path).read() == "kept"
 
 
@@ -121,7 +134,8 @@ def test_built_in_categories(sample_data):
     assert logic.categoryForSource(source) == "General"
     assert logic.isSampleDataSourceRegistered("General", source)
     assert not logic.isSampleDataSourceRegistered("Other", source)
-    assert logic.sourceForSampleName("no such") is None and logic.downloadSamples("no such") == []
+    assert logic.sourceForSampleName("no such") is None
+    assert logic.downloadSamples("no such") == []
     with pytest.raises(TypeError):
         logic.isSampleDataSourceRegistered("General", "MRHead")
 
@@ -129,12 +143,14 @@ def test_built_in_categories(sample_data):
 def test_panel_has_a_button_for_each_source(slicer, slicer_app, sample_data, load_module):
     asked = []
     sample_data.SampleDataLogic.registerCustomSampleDataSource(
-        category="Mine", sampleName="Own", uris="file:///nowhere", fileNames="x", customDownloader=asked.append)
+        category="Mine", sampleName="Own", uris="file:///nowhere", fileNames="x", customDownloader=asked.append
+    )
     panel = load_module(sample_data.__file__)
     slicer.util.findChild(panel, "OwnPushButton").click()
     assert [source.sampleName for source in asked] == ["Own"]
     widget = panel.self()
-    assert widget.isCategoryVisible("Mine") and not widget.isCategoryVisible("Development")
+    assert widget.isCategoryVisible("Mine")
+    assert not widget.isCategoryVisible("Development")
     widget.setCategoryVisible("Mine", False)
     assert not widget.isCategoryVisible("Mine")
 
@@ -143,4 +159,5 @@ def test_message_is_shown_and_logged(sample_data, load_module, caplog):
     widget = load_module(sample_data.__file__).self()
     with caplog.at_level(logging.DEBUG):
         widget.logMessage("<b>Look</b>", logging.ERROR)
-    assert "Look" in widget.log.toPlainText() and "Look" in caplog.text
+    assert "Look" in widget.log.toPlainText()
+    assert "Look" in caplog.text

@@ -31,7 +31,8 @@ def test_a_closed_scene_is_that_of_the_start(app, close, capfd):
     assert node_ids() == at_start
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorNode") == colors
     # Logics and displayable managers complain on stderr when one of their nodes is missing.
-    assert "ERR|" not in (said := capfd.readouterr().err) and "WARN|" not in said
+    assert "ERR|" not in (said := capfd.readouterr().err)
+    assert "WARN|" not in said
 
 
 def test_a_fresh_application_has_no_views(slicer_app):
@@ -66,7 +67,8 @@ def test_views_are_turned_as_at_the_start(slicer_app):
     red.SetOrientation("Sagittal")
     slicer_app.fresh()
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
-    assert red.GetOrientation() == "Axial" and red.HasSliceOrientationPreset("Coronal")
+    assert red.GetOrientation() == "Axial"
+    assert red.HasSliceOrientationPreset("Coronal")
 
 
 def test_a_scene_is_undone(slicer_app):

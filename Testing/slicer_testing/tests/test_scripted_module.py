@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-MODULE = '''
+MODULE = """
 import logging
 import qt
 from slicer.ScriptedLoadableModule import *
@@ -43,7 +43,7 @@ class GreeterTest(ScriptedLoadableModuleTest):
     def runTest(self, **kwargs):
         self.delayDisplay("testing")
         GreeterTest.ran.append((self.messageDelay, kwargs))
-'''
+"""
 
 
 @pytest.fixture
@@ -210,7 +210,8 @@ class TestLogic:
         logic.isSingletonParameterNode = False
         first = slicer.mrmlScene.AddNode(logic.createParameterNode())
         second = slicer.mrmlScene.AddNode(logic.createParameterNode())
-        assert first is not second and first.GetName() != second.GetName()
+        assert first is not second
+        assert first.GetName() != second.GetName()
         assert logic.getAllParameterNodes() == [first, second]
         assert logic.getParameterNode() is first
 
@@ -267,7 +268,11 @@ def test_star_import_gives_the_four_classes(slicer):
     names = {}
     exec("from slicer.ScriptedLoadableModule import *", names)
     assert {name for name in names if not name.startswith("_")} == {
-        "ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic", "ScriptedLoadableModuleTest"}
+        "ScriptedLoadableModule",
+        "ScriptedLoadableModuleWidget",
+        "ScriptedLoadableModuleLogic",
+        "ScriptedLoadableModuleTest",
+    }
 
 
 class TestTranslation:

@@ -49,13 +49,16 @@ def volume_of_surface(node):
 
 
 def test_surfaces_are_made_and_removed(segmentation, button):
-    assert button.enabled and not button.checked
+    assert button.enabled
+    assert not button.checked
     press(button)
-    assert button.checked and segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
+    assert button.checked
+    assert segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
     display = segmentation.GetDisplayNode()
     assert (display.GetDisplayRepresentationName3D(), display.GetDisplayRepresentationName2D()) == (SURFACE, LABELMAP)
     press(button)
-    assert not button.checked and not segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
+    assert not button.checked
+    assert not segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
 
 
 def test_it_follows_the_segmentation(segmentation, button):
@@ -64,7 +67,8 @@ def test_it_follows_the_segmentation(segmentation, button):
     segmentation.GetSegmentation().RemoveAllSegments()
     assert not button.enabled
     button.setSegmentationNode(None)
-    assert not button.enabled and button.segmentationNode() is None
+    assert not button.enabled
+    assert button.segmentationNode() is None
 
 
 def test_a_locked_button_and_one_of_surfaces_only_cannot_be_used(segmentation, button):
@@ -83,11 +87,13 @@ def test_smoothing_is_switched_off_and_on_and_weighed(segmentation, button):
     smoothing = next(action for action in button.menu().actions() if action.text == "Surface smoothing")
     factor = button.findChild(type(slicer.util.findChildren(button, className="ctkSliderWidget")[0]))
     button.setChecked(True)
-    assert smoothing.checked and factor.value == 0.5
+    assert smoothing.checked
+    assert factor.value == 0.5
     smooth = volume_of_surface(segmentation)
     smoothing.setChecked(False)
     sharp = volume_of_surface(segmentation)
-    assert sharp > smooth and not factor.enabled
+    assert sharp > smooth
+    assert not factor.enabled
     assert float(segmentation.GetSegmentation().GetConversionParameter("Smoothing factor")) == -0.5
     smoothing.setChecked(True)
     assert volume_of_surface(segmentation) == pytest.approx(smooth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+
 import slicer_testing
 
 slicer_testing.start()
@@ -54,17 +55,21 @@ def test_seek_widget(browser, hands):
     assert not widget.enabled
     widget.setMRMLSequenceBrowserNode(browser)
     widget.show()
-    assert widget.enabled and widget.slider().maximum == COUNT - 1
+    assert widget.enabled
+    assert widget.slider().maximum == COUNT - 1
     widget.slider().value = 3
-    assert browser.GetSelectedItemNumber() == 3 and shown(browser) == 3
+    assert browser.GetSelectedItemNumber() == 3
+    assert shown(browser) == 3
     assert (widget.label_IndexName.text, float(widget.label_IndexValue.text), widget.label_IndexUnit.text) == ("time", 1.5, "s")
     browser.SetIndexDisplayMode(browser.IndexDisplayAsIndex)
     browser.SetSelectedItemNumber(1)
-    assert widget.slider().value == 1 and widget.label_IndexValue.text == "2/5"
+    assert widget.slider().value == 1
+    assert widget.label_IndexValue.text == "2/5"
     hands.key(widget.slider(), "Right")
     assert shown(browser) == 2
     widget.setMRMLSequenceBrowserNode(None)
-    assert not widget.enabled and widget.label_IndexValue.text == ""
+    assert not widget.enabled
+    assert widget.label_IndexValue.text == ""
 
 
 def test_play_widget(browser, hands, slicer_app):
@@ -73,7 +78,8 @@ def test_play_widget(browser, hands, slicer_app):
     widget.show()
     for button, item in (("VcrLast", 4), ("VcrPrevious", 3), ("VcrFirst", 0), ("VcrNext", 1)):
         hands.click(widget.findChild(qt.QPushButton, f"pushButton_{button}"))
-        assert browser.GetSelectedItemNumber() == item and shown(browser) == item
+        assert browser.GetSelectedItemNumber() == item
+        assert shown(browser) == item
     rate = widget.findChild(qt.QDoubleSpinBox)
     rate.value = 50
     assert browser.GetPlaybackRateFps() == 50

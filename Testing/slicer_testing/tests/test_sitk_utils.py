@@ -175,7 +175,8 @@ def test_nodes_without_image_are_refused(sitk_utils, scene):
 def test_address_names_scene_and_node(sitk_utils):
     node = sitk_utils.PushVolumeToSlicer(oblique_image(), name="v")
     address = sitk_utils.GetSlicerITKReadWriteAddress("v")
-    assert address.startswith("slicer:") and address.endswith("#" + node.GetID())
+    assert address.startswith("slicer:")
+    assert address.endswith("#" + node.GetID())
     with pytest.raises(RuntimeError):
         sitk.ReadImage(address)
 
@@ -186,4 +187,5 @@ def test_deprecated_push_reuses_its_node_only_if_told_to(sitk_utils):
         second = sitk_utils.PushToSlicer(oblique_image("float32"), "old", overwrite=True)
         third = sitk_utils.PushToSlicer(oblique_image("float32"), "old")
         assert_same(sitk_utils.PullFromSlicer("old"), oblique_image("float32"))
-    assert second is first and third is not first
+    assert second is first
+    assert third is not first

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import slicer
-import slicer_testing
 import vtk
+
+import slicer_testing
 
 slicer_testing.start()
 
@@ -70,10 +71,22 @@ def record(widget, signal):
 # -- items of nodes
 
 
-@pytest.mark.parametrize("kind, owner", [("ScalarVolume", "Volumes"), ("LabelMapVolume", "LabelMaps"), ("VectorVolume", "Volumes"),
-                                         ("Model", "Models"), ("MarkupsFiducial", "Markups"), ("MarkupsROI", "Markups"),
-                                         ("GridTransform", "Transforms"), ("Table", "Tables"), ("Text", "Texts"),
-                                         ("PlotChart", "Plots"), ("Segmentation", "Segmentations")])
+@pytest.mark.parametrize(
+    ("kind", "owner"),
+    [
+        ("ScalarVolume", "Volumes"),
+        ("LabelMapVolume", "LabelMaps"),
+        ("VectorVolume", "Volumes"),
+        ("Model", "Models"),
+        ("MarkupsFiducial", "Markups"),
+        ("MarkupsROI", "Markups"),
+        ("GridTransform", "Transforms"),
+        ("Table", "Tables"),
+        ("Text", "Texts"),
+        ("PlotChart", "Plots"),
+        ("Segmentation", "Segmentations"),
+    ],
+)
 def test_a_node_has_an_item_as_long_as_it_is_in_the_scene(slicer_app, kind, owner):
     node = add(kind, "N")
     assert hierarchy().GetItemOwnerPluginName(item(node)) == owner
@@ -96,7 +109,8 @@ def test_what_was_below_a_removed_node_stays(slicer_app):
     hierarchy().SetItemParent(item(above), patient)
     hierarchy().SetItemParent(item(below), item(above))
     slicer.mrmlScene.RemoveNode(above)
-    assert below.GetScene() is slicer.mrmlScene and hierarchy().GetItemParent(item(below)) == patient
+    assert below.GetScene() is slicer.mrmlScene
+    assert hierarchy().GetItemParent(item(below)) == patient
     assert hierarchy().GetItemOwnerPluginName(patient) == "Folder"
 
 
@@ -122,7 +136,8 @@ def test_a_tree_survives_saving_and_loading(slicer_app, tmp_path, tree):
     hierarchy().SetItemParent(item(node), folder)
     add("Segmentation", "Organs").GetSegmentation().AddEmptySegment("a", "Spleen")
     before = shown(tree)
-    assert ("Patient", ["Liver"]) in before and ("Organs", ["Spleen"]) in before
+    assert ("Patient", ["Liver"]) in before
+    assert ("Organs", ["Spleen"]) in before
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer.mrmlScene.Clear()
     assert shown(tree) == []
@@ -168,19 +183,23 @@ def test_choice_in_the_tree(tree):
     first, second = add("Model", "A"), add("Model", "B")
     items, nodes = record(tree, "currentItemChanged(vtkIdType)"), record(tree, "currentNodeChanged(vtkMRMLNode*)")
     tree.setCurrentNode(second)
-    assert tree.currentItem() == item(second) and tree.currentNode() is second
-    assert items == [item(second)] and nodes == [second]
+    assert tree.currentItem() == item(second)
+    assert tree.currentNode() is second
+    assert items == [item(second)]
+    assert nodes == [second]
     # A module keeps its choice while others come and go.
     add("Model", "C")
     slicer.mrmlScene.RemoveNode(first)
-    assert tree.currentNode() is second and set(items) == {item(second)}
+    assert tree.currentNode() is second
+    assert set(items) == {item(second)}
     slicer.mrmlScene.RemoveNode(second)
     assert tree.currentNode() is None
     # A function of Qt itself, called by a module, reaches the view's own slots too.
     third = add("Model", "D")
     tree.setCurrentNode(third)
     tree.clearSelection()
-    assert tree.currentNode() is None and nodes[-2:] == [third, None]
+    assert tree.currentNode() is None
+    assert nodes[-2:] == [third, None]
 
 
 def test_several_are_chosen_and_deleted(tree):
@@ -191,8 +210,7 @@ def test_several_are_chosen_and_deleted(tree):
     tree.currentItems(wanted)
     assert [wanted.GetId(row) for row in range(wanted.GetNumberOfIds())] == [item(nodes[0]), item(nodes[2])]
     tree.deleteSelectedItems()
-    assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLModelNode")
-            if not node.GetHideFromEditors()] == ["B"]
+    assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLModelNode") if not node.GetHideFromEditors()] == ["B"]
 
 
 def test_deleting_several_asks_about_what_is_below(tree, slicer_app):
@@ -202,7 +220,8 @@ def test_deleting_several_asks_about_what_is_below(tree, slicer_app):
     tree.setCurrentItems([item(above), item(other)])
     slicer_app.dialogs.answer(qt.QMessageBox.No)
     tree.deleteSelectedItems()
-    assert shown(tree) == ["B"] and "has children" in slicer_app.dialogs.shown[0].text
+    assert shown(tree) == ["B"]
+    assert "has children" in slicer_app.dialogs.shown[0].text
 
 
 def test_renaming(tree, slicer_app):
@@ -210,7 +229,8 @@ def test_renaming(tree, slicer_app):
     tree.setCurrentNode(node)
     slicer_app.dialogs.answer("Kidney")
     tree.renameCurrentItem()
-    assert node.GetName() == "Kidney" and shown(tree) == ["Kidney"]
+    assert node.GetName() == "Kidney"
+    assert shown(tree) == ["Kidney"]
     index = tree.sortFilterProxyModel().indexFromSubjectHierarchyItem(item(node))
     assert tree.sortFilterProxyModel().setData(index, "Left kidney")
     assert node.GetName() == "Left kidney"
@@ -228,7 +248,8 @@ def test_a_click_on_the_eye_hides(tree, hands):
     assert not node.GetDisplayVisibility()
     assert eye_of(tree, node)[1] != open_eye
     hands.click(tree.viewport(), at=(place.x(), place.y()))
-    assert node.GetDisplayVisibility() and eye_of(tree, node)[1] == open_eye
+    assert node.GetDisplayVisibility()
+    assert eye_of(tree, node)[1] == open_eye
 
 
 def test_showing_and_hiding_a_folder_and_a_volume(tree):
@@ -282,7 +303,8 @@ def test_root(tree):
     add("Model", "Other")
     hierarchy().SetItemParent(item(model), folder)
     tree.setRootItem(folder)
-    assert tree.rootItem() == folder and tree.displayedItemCount() == 1
+    assert tree.rootItem() == folder
+    assert tree.displayedItemCount() == 1
     assert tree.rootIndex() == tree.sortFilterProxyModel().indexFromSubjectHierarchyItem(folder)
     tree.setShowRootItem(True)
     assert tree.displayedItemCount() == 2
@@ -308,13 +330,15 @@ def test_combo_box_names_the_item_with_what_it_is_under(box):
     assert box.defaultText == "Select subject hierarchy item"
     chosen = record(box, "currentItemChanged(vtkIdType)")
     box.setCurrentItem(item(node))
-    assert box.defaultText == "Patient / Liver" and chosen == [item(node)]
+    assert box.defaultText == "Patient / Liver"
+    assert chosen == [item(node)]
     node.SetName("Left liver")
     assert box.defaultText == "Patient / Left liver"
     box.showCurrentItemParents = False
     assert box.defaultText == "Left liver"
     slicer.mrmlScene.Clear()
-    assert box.defaultText == "Select subject hierarchy item" and box.currentItem() == 0
+    assert box.defaultText == "Select subject hierarchy item"
+    assert box.currentItem() == 0
 
 
 def test_combo_box_is_chosen_from_with_the_mouse(box, hands):
@@ -323,7 +347,8 @@ def test_combo_box_is_chosen_from_with_the_mouse(box, hands):
     view = box.findChild(slicer.qMRMLSubjectHierarchyTreeView)
     place = view.visualRect(view.sortFilterProxyModel().indexFromSubjectHierarchyItem(item(nodes[1]))).center()
     hands.click(view.viewport(), at=(place.x(), place.y()))
-    assert box.currentItem() == item(nodes[1]) and not view.isVisible()
+    assert box.currentItem() == item(nodes[1])
+    assert not view.isVisible()
 
 
 def test_combo_box_with_none(box):
@@ -332,7 +357,8 @@ def test_combo_box_with_none(box):
     assert box.defaultText == "None"
     box.setCurrentItem(item(node))
     box.clearSelection()
-    assert box.currentItem() == 0 and box.defaultText == "None"
+    assert box.currentItem() == 0
+    assert box.defaultText == "None"
 
 
 def test_many_nodes_are_shown(tree, slicer_app):

@@ -59,4 +59,5 @@ def test_a_property_that_replaces_the_inside_of_a_widget(slicer_app, tmp_path):
     path.write_text(FORM.format(groups=browser), encoding="utf-8")
     loaded = slicer.util.loadUI(str(path))
     browser = slicer.util.childWidgetVariables(loaded).browser
-    assert not browser.collapsed and browser.hideDetailsText == ""
+    assert not browser.collapsed
+    assert browser.hideDetailsText == ""

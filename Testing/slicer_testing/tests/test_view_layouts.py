@@ -205,7 +205,8 @@ def test_cleared_scene_keeps_the_views_and_frees_the_volumes(manager: qSlicerLay
     assert (red(manager), manager.threeDWidget(0)) == widgets
     screenshot(manager.viewport())
     gc.collect()
-    assert len(gone) == 2 and not any(image() for image in images)
+    assert len(gone) == 2
+    assert not any(image() for image in images)
     picture = pixels(red(manager).sliceView())
     assert picture.max() == 0
 

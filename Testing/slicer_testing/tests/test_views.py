@@ -9,13 +9,11 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from view_scene import Host, add_sphere, add_volume, set_window
-from view_tools import SIZE, app, click, drag, host, manager, move, pixels, place_mode, place_of  # noqa: F401
-from view_tools import ramps, red, show, shown, wait_until, wheel  # noqa: F401
+from view_tools import SIZE, app, click, drag, host, manager, move, pixels, place_mode, place_of, ramps, red, show, shown, wait_until, wheel  # noqa: F401  # noqa: F401
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from slicer_testing.views.layout import Layouts, qSlicerLayoutManager
-
 
 # Slices
 
@@ -289,7 +287,8 @@ def test_model_is_seen_in_3d_and_cut_by_a_slice(manager: qSlicerLayoutManager, h
     manager.resetThreeDViews()
     picture = pixels(manager.threeDWidget(0).threeDView())
     middle = picture[picture.shape[0] // 2, picture.shape[1] // 2]
-    assert middle[0] > 100 and middle[0] > 3 * middle[1]
+    assert middle[0] > 100
+    assert middle[0] > 3 * middle[1]
     cut = pixels(red(manager).sliceView())
     reddish = (cut[..., 0] > 150) & (cut[..., 1] < 60)
     assert reddish.sum() > 100

@@ -45,8 +45,22 @@ def test_a_picture_of_panel_and_slices(slicer_app, folder, without_display):
     sitk.WriteImage(sitk.GetImageFromArray(voxels), str(volume))
     paths = list(slicer_app.loader.paths)
     try:
-        assert main([str(volume), "--module-path", str(folder / "modules"), "--module", "Shown", "--screenshot", str(picture),
-                     "--size", "1000x700"]) == 0
+        assert (
+            main(
+                [
+                    str(volume),
+                    "--module-path",
+                    str(folder / "modules"),
+                    "--module",
+                    "Shown",
+                    "--screenshot",
+                    str(picture),
+                    "--size",
+                    "1000x700",
+                ]
+            )
+            == 0
+        )
     finally:
         slicer_app.loader.paths[:] = paths
     image = QImage(str(picture)).convertToFormat(QImage.Format.Format_RGB888)
@@ -59,22 +73,28 @@ def test_a_picture_of_panel_and_slices(slicer_app, folder, without_display):
         assert (views[top, left] > 240).all(axis=2).sum() > 3000
 
 
-@pytest.mark.parametrize("arguments, said", [
-    ([], "there is no display"),
-    (["nothing.nrrd", "--screenshot", "a.png"], "there is no file nothing.nrrd"),
-    (["--size", "wide", "--screenshot", "a.png"], "--size must look like 1320x860"),
-    (["--module-path", "nowhere", "--screenshot", "a.png"], "there is no folder nowhere"),
-    (["--module", "Missing", "--screenshot", "a.png"], "there is no module Missing"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "there is no display"),
+        (["nothing.nrrd", "--screenshot", "a.png"], "there is no file nothing.nrrd"),
+        (["--size", "wide", "--screenshot", "a.png"], "--size must look like 1320x860"),
+        (["--module-path", "nowhere", "--screenshot", "a.png"], "there is no folder nowhere"),
+        (["--module", "Missing", "--screenshot", "a.png"], "there is no module Missing"),
+    ],
+)
 def test_what_cannot_be_done_is_one_line(slicer_app, folder, without_display, monkeypatch, capsys, arguments, said):
     monkeypatch.chdir(folder)
     assert main(arguments) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("slicer_testing: ") and said in lines[0]
+    assert len(lines) == 1
+    assert lines[0].startswith("slicer_testing: ")
+    assert said in lines[0]
 
 
 def test_a_file_of_no_known_kind_is_refused(slicer_app, folder, without_display, capsys):
     strange = folder / "a.strange"
     strange.write_text("?", encoding="utf-8")
     assert main([str(strange), "--screenshot", str(folder / "a.png")]) == 2
-    assert "a.strange cannot be read" in capsys.readouterr().err and not (folder / "a.png").exists()
+    assert "a.strange cannot be read" in capsys.readouterr().err
+    assert not (folder / "a.png").exists()

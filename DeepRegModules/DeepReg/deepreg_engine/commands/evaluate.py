@@ -40,9 +40,7 @@ _EXAMPLES = (
     "evaluate --transform affine.tfm --reference a.nii.gz",
 )
 
-_INPUTS = (
-    "transform", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels", "label_names", "mask", "reference"
-)
+_INPUTS = ("transform", "fixed_landmarks", "moving_landmarks", "fixed_labels", "moving_labels", "label_names", "mask", "reference")
 
 
 def add(commands: argparse._SubParsersAction) -> None:

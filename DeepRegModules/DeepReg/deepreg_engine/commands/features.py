@@ -34,12 +34,18 @@ def add(commands: argparse._SubParsersAction) -> None:
         "features", help="write what is compared of an image", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
     )
     parser.add_argument("--image", required=True, metavar="I", help="image (required)")
-    parser.add_argument("--modality", choices=MODALITIES, default="auto", metavar="WHAT", help=f"what it is: {', '.join(MODALITIES)} (default: auto)")
+    parser.add_argument(
+        "--modality", choices=MODALITIES, default="auto", metavar="WHAT", help=f"what it is: {', '.join(MODALITIES)} (default: auto)"
+    )
     parser.add_argument("--second", metavar="J", help="another image, for the same colours")
     parser.add_argument("--second-modality", choices=MODALITIES, default="auto", metavar="WHAT", help="what that is (default: auto)")
     default = SHIPPED_NETWORK
-    parser.add_argument("--features", default=default, metavar="NAME", help=f"mind, intensity, or a model's name or file (default: {default})")
-    parser.add_argument("--spacing", type=_spacing, metavar="MM", help="voxel size at which they are computed (default: the image's finest)")
+    parser.add_argument(
+        "--features", default=default, metavar="NAME", help=f"mind, intensity, or a model's name or file (default: {default})"
+    )
+    parser.add_argument(
+        "--spacing", type=_spacing, metavar="MM", help="voxel size at which they are computed (default: the image's finest)"
+    )
     about = f"where to compute: {', '.join(DEVICES)} (default: auto)"
     parser.add_argument("--device", default="auto", metavar="WHERE", choices=DEVICES, help=about)
     parser.add_argument("--output", metavar="OUT", help=f"all features, one channel each: {', '.join(IMAGE_SUFFIXES)}")
@@ -68,9 +74,7 @@ def run(options: argparse.Namespace) -> None:
     for option, path in outputs.items():
         check_suffix(option, path, IMAGE_SUFFIXES)
     check_outputs(outputs, [options.image, options.second])
-    parameters = DescentParameters(
-        features=options.features, fixed_modality=options.modality, moving_modality=options.second_modality
-    )
+    parameters = DescentParameters(features=options.features, fixed_modality=options.modality, moving_modality=options.second_modality)
     images = [check_intensities(read_volume(options.image), "image", options.image)]
     if options.second:
         images.append(check_intensities(read_volume(options.second, "second image"), "second image", options.second))

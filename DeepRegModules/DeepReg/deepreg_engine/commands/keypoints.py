@@ -26,8 +26,11 @@ _EXAMPLES = (
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    lines = [f"  {entry.name} = {entry.default:g} [{entry.range_text()}]\n      {entry.help}"
-             for entry in PointsParameters.describe() if entry.group == "Keypoints"]
+    lines = [
+        f"  {entry.name} = {entry.default:g} [{entry.range_text()}]\n      {entry.help}"
+        for entry in PointsParameters.describe()
+        if entry.group == "Keypoints"
+    ]
     epilog = examples(*_EXAMPLES) + "\n\nparameters for --set:\n" + "\n".join(lines)
     parser = commands.add_parser("keypoints", help="find distinct places of an image", description=paragraph(_ABOUT), epilog=epilog)
     parser.add_argument("--image", required=True, metavar="I", help="image: NIfTI, NRRD, MetaImage, DICOM folder (required)")

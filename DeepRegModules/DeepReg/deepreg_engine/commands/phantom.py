@@ -24,8 +24,7 @@ _EXAMPLES = (
     "phantom abdomen --modality-pair mr-ct --output mr_ct",
     "phantom abdomen --scans 10 --seed 2000 --output people",
     "register dense --fixed phantom/fixed.nii.gz --moving phantom/moving.nii.gz --transform phantom/t.nrrd",
-    "evaluate --transform phantom/t.nrrd --fixed-landmarks phantom/fixed_landmarks.csv "
-    "--moving-landmarks phantom/moving_landmarks.csv",
+    "evaluate --transform phantom/t.nrrd --fixed-landmarks phantom/fixed_landmarks.csv --moving-landmarks phantom/moving_landmarks.csv",
 )
 # What a phantom's folder holds, besides its own description. Under these names a patient's files may lie there as well.
 _DESCRIPTION, _FILES = "phantom.json", ("fixed*.nii.gz", "moving*.nii.gz", "*_landmarks.csv", "truth.nrrd")
@@ -51,7 +50,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--patients", type=int, default=1, metavar="N", choices=(1, 2), help="2: the fixed scan is of another patient, without exact truth"
     )
     parser.add_argument(
-        "--scans", type=count("scans", _MOST_SCANS), default=0, metavar="N", help="make labelled scans of N people, numbered from the seed on, 1 to 500; no pair"
+        "--scans",
+        type=count("scans", _MOST_SCANS),
+        default=0,
+        metavar="N",
+        help="make labelled scans of N people, numbered from the seed on, 1 to 500; no pair",
     )
     parser.add_argument("--modality", choices=("ct", "mr"), default="ct", help="of these scans (default: ct)")
     parser.set_defaults(run=run, parser=parser)

@@ -6,14 +6,13 @@ import argparse
 import sys
 
 from deepreg_engine.commands import register_descent, register_points
-from deepreg_engine.commands.parsing import Parser, examples, parameter_table, paragraph, preset_table
+from deepreg_engine.commands.parsing import Parser, examples, paragraph, parameter_table, preset_table
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
-
 
 _DENSE_ABOUT = """
 Register MOVING to FIXED with the Dense method: features (MIND by default, or a network's) are compared at control points for all
@@ -39,7 +38,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     about = "Find the deformation between two images, or two clouds of points."
     epilog = f"{examples(_DENSE_EXAMPLES[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
-    parser = commands.add_parser("register", help="find the deformation between two images or clouds of points", description=about, epilog=epilog)
+    parser = commands.add_parser(
+        "register", help="find the deformation between two images or clouds of points", description=about, epilog=epilog
+    )
     parser.set_defaults(parser=parser)
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
     _add_dense(methods)

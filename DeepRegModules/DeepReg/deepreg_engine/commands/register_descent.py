@@ -5,18 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from deepreg_engine.commands.parsing import Parser, count, examples, parameter_table, paragraph, preset_table
+from deepreg_engine.commands.parsing import Parser, count, examples, paragraph, parameter_table, preset_table
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.jobs.descent import DescentRequest, run_descent
-from deepreg_engine.methods.descent_parameters import (
-    DEFAULT_DESCENT_PRESET,
-    DESCENT_PRESETS,
-    MODALITIES,
-    DescentParameters,
-    descent_preset,
-)
+from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, MODALITIES, DescentParameters, descent_preset
 
 _ABOUT = """
 Register MOVING to FIXED with the Descent method: a network's features, which look alike in MR and CT or in any two contrasts, are brought

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import sys
 
-from deepreg_engine.commands.parsing import Parser, count, examples, parameter_table, paragraph, preset_table
+from deepreg_engine.commands.parsing import Parser, count, examples, paragraph, parameter_table, preset_table
 from deepreg_engine.commands.progress import Progress
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
@@ -57,15 +57,16 @@ def add(methods: argparse._SubParsersAction) -> None:
     parser: Parser = methods.add_parser(
         "points",
         help="keypoints, vessels, surfaces or landmarks find each other",
-        usage="%(prog)s --fixed-points P --moving-points Q ...\n"
-        "       deepreg-engine register points --fixed F --moving M ...",
+        usage="%(prog)s --fixed-points P --moving-points Q ...\n       deepreg-engine register points --fixed F --moving M ...",
         description=paragraph(_ABOUT),
         epilog=epilog,
     )
     points = parser.add_argument_group("points")
     points.add_argument("--fixed-points", metavar="P", help=f"points that stay ({', '.join(POINT_SUFFIXES)}), or a label map")
     points.add_argument("--moving-points", metavar="Q", help="points that are to be found there; any order, any number")
-    points.add_argument("--source", choices=SOURCES, default="surface", metavar="WHAT", help="of a label map: surface (default) or skeleton")
+    points.add_argument(
+        "--source", choices=SOURCES, default="surface", metavar="WHAT", help="of a label map: surface (default) or skeleton"
+    )
     points.add_argument("--source-spacing", type=_distance, default=3.0, metavar="MM", help="distance of its points (default: 3)")
     points.add_argument("--thin", type=count("points"), default=0, metavar="N", help="take at most N points of each cloud, spread evenly")
     images = parser.add_argument_group("images", "For keypoints, for the grid of the field, and to be warped.")

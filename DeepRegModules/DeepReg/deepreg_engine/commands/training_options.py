@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from deepreg_engine.commands.parsing import parameter_table, paragraph
+from deepreg_engine.commands.parsing import paragraph, parameter_table
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs.training import MODALITIES
 from deepreg_engine.learning.presets import TRAININGS, training_presets
@@ -34,7 +34,9 @@ def add_data(page: argparse.ArgumentParser, method: str, optional: bool = False)
     page.add_argument("--moving-modality", choices=MODALITIES, default="other", help="of moving images, where scans come in pairs")
     page.add_argument("--skip-bad", action="store_true", help="go on without scans that cannot be read, and name them")
     page.add_argument("--start", metavar="MODEL", help="begin with this model instead of a new one")
-    page.add_argument("--workers", type=int, metavar="N", help="processes that make examples (default: 1, or up to 8 for a GPU; none on Windows)")
+    page.add_argument(
+        "--workers", type=int, metavar="N", help="processes that make examples (default: 1, or up to 8 for a GPU; none on Windows)"
+    )
     if method == "descent":
         page.add_argument("--spacing", type=float, default=2.0, metavar="MM", help="voxel size at which scans are looked at (default: 2)")
 

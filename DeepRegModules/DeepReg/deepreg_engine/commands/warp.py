@@ -40,9 +40,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     what.add_argument("--points", metavar="P", help="points to map: .csv, .mrk.json or .fcsv")
     parser.add_argument("--reference", metavar="F", help="image whose grid the result gets (default: the field's; an affine has none)")
     parser.add_argument("--labels", action="store_true", help="the image is a label map: nearest neighbour, 0 outside")
-    parser.add_argument(
-        "--interpolation", metavar="HOW", choices=("linear", "nearest", "cubic"), help="linear (default), nearest or cubic"
-    )
+    parser.add_argument("--interpolation", metavar="HOW", choices=("linear", "nearest", "cubic"), help="linear (default), nearest or cubic")
     parser.add_argument("--output", required=True, metavar="W", help="file to write: an image or points, as the input is (required)")
     parser.set_defaults(run=run, parser=parser)
 

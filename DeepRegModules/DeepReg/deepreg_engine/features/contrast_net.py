@@ -122,7 +122,7 @@ def standard_intensities(volume: Tensor, modality: str) -> Tensor:
 
 
 def guess_modality(volume: Tensor) -> str:
-    """"ct" if the values (z, y, x) look like HU: air far below 0, and tissue around it; else "mr"."""
+    """ "ct" if the values (z, y, x) look like HU: air far below 0, and tissue around it; else "mr"."""
     low, high = float(volume.min()), float(volume.max())
     tissue = float(((volume > -200) & (volume < 300)).float().mean())
     return "ct" if low <= -500 and high < 32000 and tissue > 0.02 else "mr"

@@ -255,7 +255,11 @@ class LabelFeatures:
 
     def at(self, volume: torch.Tensor, spacing: float, index: torch.Tensor) -> torch.Tensor:
         own = tuple(max(2, round((n - 1) * spacing / self.finest) + 1) for n in volume.shape)
-        image = volume if own == tuple(volume.shape) else F.interpolate(volume[None, None], size=own, mode="trilinear", align_corners=True)[0, 0]
+        image = (
+            volume
+            if own == tuple(volume.shape)
+            else F.interpolate(volume[None, None], size=own, mode="trilinear", align_corners=True)[0, 0]
+        )
         scale = [(m - 1) / max(n - 1, 1) for m, n in zip(reversed(own), reversed(volume.shape))]
         found = sample(self._probabilities(image).float(), index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
         return found * self._network.importance.to(found.device).view(-1, *[1] * (found.ndim - 1))

@@ -140,6 +140,7 @@ def window_starts(size: int, window: int) -> list[int]:
 def _weights(size: tuple[int, ...], window: int, device: torch.device) -> Tensor:
     """How much each voxel of a window counts: most in its middle, where most around is seen."""
     z, y, x = (
-        torch.exp(-0.5 * ((torch.arange(n, dtype=torch.float32, device=device) - 0.5 * (n - 1)) / (window * _SPREAD)).square()) for n in size
+        torch.exp(-0.5 * ((torch.arange(n, dtype=torch.float32, device=device) - 0.5 * (n - 1)) / (window * _SPREAD)).square())
+        for n in size
     )
     return z[:, None, None] * y[:, None] * x + _LEAST

@@ -101,8 +101,13 @@ def match_patch(fixed: np.ndarray, moving: np.ndarray) -> PatchMatch:
     cost = cost + _PRIOR * (square[:, None, None] + square[None, :, None] + square[None, None, :]) / 3.0
     best = np.array(np.unravel_index(int(np.argmin(cost)), cost.shape))
     lowest = float(cost[tuple(best)])
-    apart = np.max([np.abs(np.arange(cost.shape[axis]) - best[axis]).reshape([-1 if axis == a else 1 for a in range(3)]) + np.zeros(cost.shape)
-                    for axis in range(3)], axis=0)
+    apart = np.max(
+        [
+            np.abs(np.arange(cost.shape[axis]) - best[axis]).reshape([-1 if axis == a else 1 for a in range(3)]) + np.zeros(cost.shape)
+            for axis in range(3)
+        ],
+        axis=0,
+    )
     others = cost[apart >= 2]
     second = float(others.min()) if others.size else lowest
     at_border = bool(search and ((best == 0) | (best == cost.shape[0] - 1)).any())
@@ -160,7 +165,8 @@ def match_point(
     for spacing, search in _passes(step, window):
         values, share = [], 1.0
         for sampler, centre, axes, half in (
-            (fixed, point, np.eye(3), PATCH + MARGIN), (moving, position, np.asarray(linear), PATCH + MARGIN + search)
+            (fixed, point, np.eye(3), PATCH + MARGIN),
+            (moving, position, np.asarray(linear), PATCH + MARGIN + search),
         ):
             offsets = _lattice(half) * spacing
             found, inside = sampler(centre + offsets @ axes.T)

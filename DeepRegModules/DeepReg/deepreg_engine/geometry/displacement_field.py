@@ -65,9 +65,7 @@ class DisplacementField:
     @classmethod
     def from_transform(cls, transform: sitk.Transform, grid: ImageGrid) -> DisplacementField:
         """Any SimpleITK transform, sampled at the voxels of a grid."""
-        image = sitk.TransformToDisplacementField(
-            transform, sitk.sitkVectorFloat32, grid.size, grid.origin, grid.spacing, grid.direction
-        )
+        image = sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat32, grid.size, grid.origin, grid.spacing, grid.direction)
         return cls.from_image(image)
 
     @classmethod

@@ -156,11 +156,7 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
 
 
 def resample(
-    image: sitk.Image,
-    grid: ImageGrid,
-    transform: sitk.Transform | None = None,
-    interpolation: str = "linear",
-    default: float = 0.0,
+    image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None, interpolation: str = "linear", default: float = 0.0
 ) -> sitk.Image:
     """Draw an image into a grid, through a transform that takes the grid's points to the image's.
 

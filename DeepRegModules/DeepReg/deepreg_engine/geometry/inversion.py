@@ -17,7 +17,6 @@ import numpy as np
 from deepreg_engine.geometry.displacement_field import DisplacementField, index_gradient, sample_linear
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-
 # Quick steps; what is open then is a percent or two. Jacobians serve so many of them: sampling them costs three times as much as the step.
 _QUICK_STEPS = 9
 _REFRESH = 3
@@ -101,10 +100,7 @@ class _Solver:
             active, residual, index = active[open_], residual[open_], index[open_]
             if not len(active):
                 return source
-            if iteration % _REFRESH == 0:
-                inverses = self._inverse_jacobians(index)
-            else:
-                inverses = inverses[open_]
+            inverses = self._inverse_jacobians(index) if iteration % _REFRESH == 0 else inverses[open_]
             step = np.einsum("nab,nb->na", inverses, residual)
             length, limit = (np.sqrt(np.einsum("na,na->n", v, v)) for v in (step, residual))
             source[active] -= step * np.minimum(1.0, 2.0 * limit / np.maximum(length, 1e-12))[:, None]
@@ -197,8 +193,20 @@ class _Solver:
         gradient[np.broadcast_to(((index < 0) | (index > size - 1))[:, None, :], gradient.shape)] = 0.0
         jacobian = gradient @ self._to_index + np.eye(3)
         (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(jacobian, 0, -1)
-        adjugate = np.stack([e * i - f * h, c * h - b * i, b * f - c * e, f * g - d * i, a * i - c * g, c * d - a * f,
-                             d * h - e * g, b * g - a * h, a * e - b * d], axis=-1)
+        adjugate = np.stack(
+            [
+                e * i - f * h,
+                c * h - b * i,
+                b * f - c * e,
+                f * g - d * i,
+                a * i - c * g,
+                c * d - a * f,
+                d * h - e * g,
+                b * g - a * h,
+                a * e - b * d,
+            ],
+            axis=-1,
+        )
         determinant = a * adjugate[:, 0] + b * adjugate[:, 3] + c * adjugate[:, 6]
         sound = determinant > 0.05
         inverse = np.broadcast_to(0.5 * np.eye(3), jacobian.shape).copy()

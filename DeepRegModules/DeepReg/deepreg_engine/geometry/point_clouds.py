@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.files import suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, read_labels, resample
-from deepreg_engine.geometry.files import suffix
 from deepreg_engine.geometry.points import read_points
 
 SOURCES = ("surface", "skeleton")

@@ -142,8 +142,14 @@ def probabilities(state: str, point: list[float], output: str, stage: str = "") 
     with FileGroup() as files:
         add_image(files, output, found.grid.to_image(found.probability), compress=False)
     return {
-        "point": [float(value) for value in point], "likeliest": found.likeliest.tolist(), "expected": found.expected.tolist(),
-        "deviation_mm": found.deviation, "bits": found.bits, "most_bits": found.most_bits, "peak": found.peak, "at_result": found.at_result,
+        "point": [float(value) for value in point],
+        "likeliest": found.likeliest.tolist(),
+        "expected": found.expected.tolist(),
+        "deviation_mm": found.deviation,
+        "bits": found.bits,
+        "most_bits": found.most_bits,
+        "peak": found.peak,
+        "at_result": found.at_result,
         "stage": dense.stage(stage).describe(),
     }
 
@@ -172,7 +178,10 @@ def entropy(state: str, bits: str, offset: str | None = None, stage: str = "", p
             add_image(files, offset, grid.to_image(lengths), compress=False)
     described = chosen.describe()
     return {
-        "stage": described, "most_bits": described["most_bits"], "mean_bits": float(values.mean()), "mean_offset_mm": float(lengths.mean()),
+        "stage": described,
+        "most_bits": described["most_bits"],
+        "mean_bits": float(values.mean()),
+        "mean_offset_mm": float(lengths.mean()),
     }
 
 
@@ -212,11 +221,14 @@ def confidences(state: str, output: str) -> dict:
     found = _points(state)
     partners = found.moving[found.candidates[:, 0]]
     _write_table(
-        output, [f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz"] + ["confidence"],
+        output,
+        [f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz"] + ["confidence"],
         np.column_stack([found.fixed, found.moved, partners, found.confidence]),
     )
     return {
-        "points": len(found.fixed), "mean_confidence": float(found.confidence.mean()), "confident_share": float((found.confidence > 0.5).mean()),
+        "points": len(found.fixed),
+        "mean_confidence": float(found.confidence.mean()),
+        "confident_share": float((found.confidence > 0.5).mean()),
     }
 
 
@@ -243,8 +255,11 @@ def partners(state: str, point: list[float], output: str, count: int = 8) -> dic
     distance = np.linalg.norm(positions - found.moved[number], axis=1)
     _write_table(output, ["x", "y", "z", "distance", "probability"], np.column_stack([positions, distance, probability]))
     return {
-        "number": number, "fixed": found.fixed[number].tolist(), "moved": found.moved[number].tolist(),
-        "distance_mm": float(np.linalg.norm(found.fixed[number] - place)), "confidence": float(found.confidence[number]),
+        "number": number,
+        "fixed": found.fixed[number].tolist(),
+        "moved": found.moved[number].tolist(),
+        "distance_mm": float(np.linalg.norm(found.fixed[number] - place)),
+        "confidence": float(found.confidence[number]),
         "rest": max(0.0, 1.0 - float(probability.sum())),
     }
 

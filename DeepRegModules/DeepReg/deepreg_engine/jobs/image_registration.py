@@ -50,6 +50,8 @@ Progress = Callable[[float, str], None]
 
 # Below this change of volume a linear transform is no alignment but a damaged file.
 _FLAT = 1e-6
+
+
 @dataclass(frozen=True)
 class ImageRequest:
     """What to register, how, and where the results go.
@@ -77,13 +79,17 @@ class ImageRequest:
 
     #: Fields that name files to read, beside the images, and files to write.
     INPUTS: ClassVar[tuple[str, ...]] = (
-        "fixed_mask", "moving_mask", "fixed_labels", "moving_labels", "label_names", "test_fixed_landmarks", "test_moving_landmarks",
+        "fixed_mask",
+        "moving_mask",
+        "fixed_labels",
+        "moving_labels",
+        "label_names",
+        "test_fixed_landmarks",
+        "test_moving_landmarks",
     )
     OUTPUTS: ClassVar[tuple[str, ...]] = ("transform", "inverse", "warped", "warped_labels", "jacobian", "overview", "report")
     #: Fields that make sense only together.
-    PARTNERS: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("test_fixed_landmarks", "test_moving_landmarks"), ("fixed_labels", "moving_labels"),
-    )
+    PARTNERS: ClassVar[tuple[tuple[str, str], ...]] = (("test_fixed_landmarks", "test_moving_landmarks"), ("fixed_labels", "moving_labels"))
 
     fixed: str
     moving: str

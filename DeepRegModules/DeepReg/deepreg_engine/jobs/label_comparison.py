@@ -53,7 +53,10 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
     )
     transforms = {"before": sitk.Transform(3, sitk.sitkIdentity), "aligned": alignment.transform, "mind": mind, "learned": learned}
     dice = {
-        what: {overlap.label: overlap.dice for overlap in label_overlap(fixed_labels, resample(moving_labels, grid, transform, "nearest"), labels)}
+        what: {
+            overlap.label: overlap.dice
+            for overlap in label_overlap(fixed_labels, resample(moving_labels, grid, transform, "nearest"), labels)
+        }
         for what, transform in transforms.items()
     }
     return [{"pair": name, "label": label, **{what: round(float(dice[what][label]), 4) for what in _CONDITIONS}} for label in labels]

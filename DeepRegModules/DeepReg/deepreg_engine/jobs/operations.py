@@ -236,7 +236,9 @@ def self_test(arguments: dict, job: Job) -> dict:
         problems.append(f"{folding:.2f} % of the voxels are folded")
     if not apart < 1e-3:
         problems.append(f"the written transform differs from SimpleITK's by {apart:.2g} mm")
-    summary = f"{report['device']}: landmark error {before:.1f} to {after:.1f} mm, folding {folding:.2f} %, {report['seconds']['total']:.1f} s"
+    summary = (
+        f"{report['device']}: landmark error {before:.1f} to {after:.1f} mm, folding {folding:.2f} %, {report['seconds']['total']:.1f} s"
+    )
     return {"passed": not problems, "problems": problems, "summary": summary, "report": report}
 
 
@@ -273,7 +275,8 @@ def _known(arguments: dict, request: type) -> dict:
             near = difflib.get_close_matches(name, names, n=1)
             raise ParameterError(f"there is no argument {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
     missing = [
-        f.name for f in dataclasses.fields(request)
+        f.name
+        for f in dataclasses.fields(request)
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in arguments
     ]
     if missing:

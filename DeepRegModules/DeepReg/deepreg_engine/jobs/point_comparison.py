@@ -69,7 +69,10 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
         raise InputError(f"{name}: {error.message}", error.advice) from error
     results = [
         register_points(
-            fixed, moving, parameters.replaced({"features": features, "initial": initial}), request.device,
+            fixed,
+            moving,
+            parameters.replaced({"features": features, "initial": initial}),
+            request.device,
             lambda share, stage, number=number: tell(0.5 * (number + share), stage),
         )
         for number, features in enumerate((NO_FEATURES, model))
@@ -95,7 +98,10 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
 def _few(patients: int, folds: int) -> tuple[str, str]:
     told = "by the first number in their files' names"
     if patients < 2:
-        return f"all pairs of keypoints are of one patient, {told}", "give pairs of others, or let their names begin with the patient's number"
+        return (
+            f"all pairs of keypoints are of one patient, {told}",
+            "give pairs of others, or let their names begin with the patient's number",
+        )
     return f"pairs of keypoints of {patients} patients, {told}, cannot be dealt out to {folds} folds", f"give 2 to {patients} folds"
 
 

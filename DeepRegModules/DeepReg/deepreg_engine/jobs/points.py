@@ -19,7 +19,16 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES, add_image, check_intensities, read_labels, read_mask, read_volume, resample, warp_intensities
+from deepreg_engine.geometry.images import (
+    IMAGE_SUFFIXES,
+    add_image,
+    check_intensities,
+    read_labels,
+    read_mask,
+    read_volume,
+    resample,
+    warp_intensities,
+)
 from deepreg_engine.geometry.inversion import invert
 from deepreg_engine.geometry.point_clouds import checked_clouds, read_cloud
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_pairs, read_points
@@ -110,16 +119,36 @@ class PointsRequest:
     def inputs(self) -> list[str | None]:
         """Paths of all files that are read."""
         names = (
-            "fixed_points", "moving_points", "fixed", "moving", "fixed_mask", "moving_mask", "test_fixed_landmarks",
-            "test_moving_landmarks", "fixed_labels", "moving_labels", "label_names", "warp_points",
+            "fixed_points",
+            "moving_points",
+            "fixed",
+            "moving",
+            "fixed_mask",
+            "moving_mask",
+            "test_fixed_landmarks",
+            "test_moving_landmarks",
+            "fixed_labels",
+            "moving_labels",
+            "label_names",
+            "warp_points",
         )
         return [*(getattr(self, name) for name in names), *(path for path, _ in self.warp_labels)]
 
     def outputs(self) -> dict[str, str | None]:
         """Paths of all files that are written, by option."""
         names = (
-            "transform", "inverse", "warped", "warped_labels", "jacobian", "correspondences", "fixed_keypoints", "moving_keypoints",
-            "moved_points", "warped_points", "overview", "report",
+            "transform",
+            "inverse",
+            "warped",
+            "warped_labels",
+            "jacobian",
+            "correspondences",
+            "fixed_keypoints",
+            "moving_keypoints",
+            "moved_points",
+            "warped_points",
+            "overview",
+            "report",
         )
         options = {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}
         return {**options, **{f"warped labels {number}": path for number, (_, path) in enumerate(self.warp_labels, start=1)}}
@@ -171,11 +200,26 @@ def run_points(request: PointsRequest, progress: Progress) -> dict:
     _check_place(inputs, fixed, moving)
     parameters = request.parameters.replaced({"initial": initial})
     first, last = (0.05 if inputs.clouds else 0.25), (0.5 if request.refine else 0.9)
-    result = register_points(fixed, moving, parameters, request.device, lambda share, stage: progress(first + (last - first) * share, stage))
+    result = register_points(
+        fixed, moving, parameters, request.device, lambda share, stage: progress(first + (last - first) * share, stage)
+    )
     inputs.notes += result.notes
     progress(last, "displacement field")
-    needs_field = any((request.transform, request.inverse, request.warped, request.warped_labels, request.warp_labels, request.jacobian,
-                       request.overview, request.refine, inputs.labels, request.report, inputs.landmarks))
+    needs_field = any(
+        (
+            request.transform,
+            request.inverse,
+            request.warped,
+            request.warped_labels,
+            request.warp_labels,
+            request.jacobian,
+            request.overview,
+            request.refine,
+            inputs.labels,
+            request.report,
+            inputs.landmarks,
+        )
+    )
     field = result.field(_grid(inputs, fixed, moving)) if needs_field else None
     refined = None
     if request.refine:
@@ -196,8 +240,12 @@ def _check(request: PointsRequest) -> None:
     check_suffix("--overview", request.overview, (".png",))
     check_suffix("--report", request.report, (".json",))
     check_outputs(request.outputs(), request.inputs())
-    for one, two in (("fixed_points", "moving_points"), ("fixed", "moving"), ("test_fixed_landmarks", "test_moving_landmarks"),
-                     ("warp_points", "warped_points")):
+    for one, two in (
+        ("fixed_points", "moving_points"),
+        ("fixed", "moving"),
+        ("test_fixed_landmarks", "test_moving_landmarks"),
+        ("warp_points", "warped_points"),
+    ):
         given = [name for name in (one, two) if getattr(request, name)]
         if len(given) == 1:
             missing = two if given == [one] else one
@@ -235,7 +283,9 @@ def _read(request: PointsRequest) -> _Inputs:
         fixed = check_intensities(read_volume(request.fixed, "fixed image"), "fixed image", request.fixed)
         moving_as_is = read_volume(request.moving, "moving image")
         moving = check_intensities(moving_as_is, "moving image", request.moving)
-        for number, (path, image, role) in enumerate(((request.fixed_mask, fixed, "fixed mask"), (request.moving_mask, moving, "moving mask"))):
+        for number, (path, image, role) in enumerate(
+            ((request.fixed_mask, fixed, "fixed mask"), (request.moving_mask, moving, "moving mask"))
+        ):
             if path:
                 masks[number], note = read_mask(path, ImageGrid.of(image), role)
                 notes += [note] if note else []
@@ -302,7 +352,12 @@ def _refined(request: PointsRequest, inputs: _Inputs, field: DisplacementField, 
     pair = DenseInput(inputs.fixed, inputs.moving, *inputs.masks, None, Alignment(field.to_transform(), "points"))
     result = register_dense(pair, parameters, request.device, progress)
     inputs.notes += result.notes
-    return result.field, {"preset": request.refine_preset, "parameters": parameters.to_dict(), "stages": result.stages, "seconds": result.seconds}
+    return result.field, {
+        "preset": request.refine_preset,
+        "parameters": parameters.to_dict(),
+        "stages": result.stages,
+        "seconds": result.seconds,
+    }
 
 
 def _write(
@@ -393,7 +448,13 @@ def _report(
 
     described = {"fixed": (request.fixed, inputs.fixed), "moving": (request.moving, inputs.moving_as_is)}
     files = (
-        "fixed_points", "moving_points", "fixed_mask", "moving_mask", "test_fixed_landmarks", "test_moving_landmarks", "fixed_labels",
+        "fixed_points",
+        "moving_points",
+        "fixed_mask",
+        "moving_mask",
+        "test_fixed_landmarks",
+        "test_moving_landmarks",
+        "fixed_labels",
         "moving_labels",
     )
     partners = clouds[1][result.partners]
@@ -433,7 +494,11 @@ def _report(
     if field is not None:
         report.update(
             evaluation_report(
-                field.to_transform(), labels=inputs.labels, label_names=inputs.label_names, mask=inputs.masks[0], field=field,
+                field.to_transform(),
+                labels=inputs.labels,
+                label_names=inputs.label_names,
+                mask=inputs.masks[0],
+                field=field,
                 landmarks=inputs.landmarks,
             )
         )

@@ -1,10 +1,10 @@
 """Train features from scans in files: a folder of its own holds all that belongs to a training, so that it can be paused, killed and resumed.
 
-    training.json       what was asked, and how far it is
-    log.jsonl           figures, a line now and then
-    checkpoint.pt       all that is needed to go on
-    model.safetensors   the result, with its card
-    control             the word "pause" or "stop", written by whoever watches
+training.json       what was asked, and how far it is
+log.jsonl           figures, a line now and then
+checkpoint.pt       all that is needed to go on
+model.safetensors   the result, with its card
+control             the word "pause" or "stop", written by whoever watches
 """
 
 from __future__ import annotations
@@ -207,8 +207,14 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     entries = list_entries(request)
     free = psutil.virtual_memory().available
     progress(0.05, "reading the scans")
-    material = gather(dataclasses.replace(request, skip_bad=True), options, lambda share, name: progress(0.05 + 0.55 * share, f"reading {name}"))
-    found = {"scans": material.described, "bad": [{"name": name, "problem": problem} for name, problem in material.bad.items()], "entries": len(entries)}
+    material = gather(
+        dataclasses.replace(request, skip_bad=True), options, lambda share, name: progress(0.05 + 0.55 * share, f"reading {name}")
+    )
+    found = {
+        "scans": material.described,
+        "bad": [{"name": name, "problem": problem} for name, problem in material.bad.items()],
+        "entries": len(entries),
+    }
     progress(0.6, "trying a few steps")
     device, described = choose_device(request.device)
     kinds, number, marks = _kinds_of_steps(request.method, options), 0, []
@@ -325,7 +331,9 @@ def _prepare(folder: Path, request: TrainingRequest) -> dict | None:
 
 def _essence(request: dict) -> dict:
     """What makes a training another one; where its files lie and by how many processes it is computed does not."""
-    values = {name: value for name, value in json.loads(json.dumps(request)).items() if name not in ("device", "workers", "folder", "skip_bad")}
+    values = {
+        name: value for name, value in json.loads(json.dumps(request)).items() if name not in ("device", "workers", "folder", "skip_bad")
+    }
     return values | {"data": [Path(path).name for path in values["data"]]}
 
 

@@ -116,7 +116,9 @@ def _gather_points(entries: dict[str, Any], request: TrainingRequest, gathered: 
         gathered.described.append({"name": name, "voxels": len(pair.fixed), "labels": []})
 
 
-def _gather_dense(entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]) -> None:
+def _gather_dense(
+    entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]
+) -> None:
     from deepreg_engine.learning.training_scans import make_scan
 
     read, scans = {}, {}
@@ -137,7 +139,12 @@ def _gather_dense(entries: dict[str, Any], request: TrainingRequest, options: An
         scans[key] = make_scan(key, image, labels, scan.modality, spacing, gathered.labels)
         names = [value for value in gathered.labels if int((scans[key].labels == gathered.labels.index(value) + 1).sum())]
         if not names:
-            _note(name, InputError(f"scan {key} has no label inside its image", "leave it out, or check that both have one frame"), request, gathered)
+            _note(
+                name,
+                InputError(f"scan {key} has no label inside its image", "leave it out, or check that both have one frame"),
+                request,
+                gathered,
+            )
             continue
         gathered.described.append({"name": key, "voxels": int(np.prod(image.GetSize())), "labels": names})
         (gathered.validation if name in request.validation else gathered.training).append(scans[key])
@@ -148,7 +155,9 @@ def _gather_dense(entries: dict[str, Any], request: TrainingRequest, options: An
         gathered.settings["modality"] = "auto"
 
 
-def _gather_descent(entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]) -> None:
+def _gather_descent(
+    entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]
+) -> None:
     from deepreg_engine.learning.contrast_scenes import scan_scene
     from deepreg_engine.learning.descent_training import Material
     from deepreg_engine.learning.labelled_scans import check_scene
@@ -170,7 +179,9 @@ def _gather_descent(entries: dict[str, Any], request: TrainingRequest, options: 
             _note(name, error, request, gathered)
             continue
         for scene in scenes:
-            gathered.described.append({"name": scene.name, "voxels": scene.labels.numel(), "labels": [v for v in scene.labels.unique().tolist() if v]})
+            gathered.described.append(
+                {"name": scene.name, "voxels": scene.labels.numel(), "labels": [v for v in scene.labels.unique().tolist() if v]}
+            )
             gathered.bytes += scene.labels.numel() * 12
         if isinstance(entry, tuple):
             target.pairs.append(tuple(scenes))
@@ -263,8 +274,14 @@ def train(
         from deepreg_engine.learning.descent_training import train_descent
 
         return train_descent(
-            material.training[0], options, device=device, places=places, start=start, workers=workers,
-            held_out=held_out[0] if held_out else None, **every,
+            material.training[0],
+            options,
+            device=device,
+            places=places,
+            start=start,
+            workers=workers,
+            held_out=held_out[0] if held_out else None,
+            **every,
         )
     if options.network == "label":
         from deepreg_engine.learning.label_training import train_labels as train_dense

@@ -87,7 +87,9 @@ def phantom_scenes(count: int, first_seed: int, tell: Callable[[float], None] = 
     return scenes
 
 
-def ct_people(count: int, first_seed: int, tell: Callable[[float], None] = lambda share: None) -> tuple[list[Scene], list[tuple[Scene, Scene]]]:
+def ct_people(
+    count: int, first_seed: int, tell: Callable[[float], None] = lambda share: None
+) -> tuple[list[Scene], list[tuple[Scene, Scene]]]:
     """People of a population, each with several CT examinations; and pairs of them, in one frame.
 
     Args:

@@ -136,7 +136,11 @@ class Course:
         due = last or self.done % self._keep_every == 0
         line = None
         if due or self.done % self._log_every == 0 or asked:
-            line = {"step": self.done, "steps": self._steps, **{name: round(total / count, 5) for name, (total, count) in self._sums.items()}}
+            line = {
+                "step": self.done,
+                "steps": self._steps,
+                **{name: round(total / count, 5) for name, (total, count) in self._sums.items()},
+            }
             self._sums = {}
         if due and validate is not None:
             found = validate()

@@ -78,7 +78,12 @@ def train_dense(
 
 
 def _learn(
-    network: ContextNet, head: nn.Module, optimiser: torch.optim.Optimizer, example: PairExample, weights: torch.Tensor, options: DenseTraining
+    network: ContextNet,
+    head: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    example: PairExample,
+    weights: torch.Tensor,
+    options: DenseTraining,
 ) -> dict[str, float]:
     """One step; returns figures to log."""
     loss, figures = training_loss(network, head, example, weights, options)

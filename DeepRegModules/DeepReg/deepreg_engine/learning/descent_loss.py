@@ -108,7 +108,7 @@ def likeness_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch
     likeness = -(ours.square().sum(0)[:, None] + theirs.square().sum(0)[None] - 2.0 * (ours.T @ theirs)) / (len(ours) * _TEMPERATURE)
     same = torch.eye(len(places), dtype=torch.bool, device=fixed.device)
     likeness = likeness.masked_fill((apart < _SAME) & ~same, float("-inf"))
-    known = ((partners[:, :, 0, 0].T >= 0) & (partners[:, :, 0, 0].T <= shape.to(fixed.device) - 1)).all(1)
+    known = ((partners[:, :, 0, 0].T >= 0) & (shape.to(fixed.device) - 1 >= partners[:, :, 0, 0].T)).all(1)
     lost = -torch.log_softmax(likeness, 1).diagonal()
     return (lost * known).sum() / (known.sum().clamp(min=1) * math.log(len(places)))
 

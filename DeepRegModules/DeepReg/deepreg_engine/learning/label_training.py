@@ -52,7 +52,9 @@ def train_labels(
     if not bool((weights[1:] > 0).any()):
         raise InputError("the scans show none of the labels", "check that images and label maps have one frame")
     if start is not None and start.channels != labels + 1:
-        raise InputError(f"the model knows {start.channels - 1} labels, the scans have {labels}", "begin with none, or with one of the same labels")
+        raise InputError(
+            f"the model knows {start.channels - 1} labels, the scans have {labels}", "begin with none, or with one of the same labels"
+        )
     with repeatable(device):
         torch.manual_seed(options.seed)
         network = (start or LabelNet(labels, options.width)).to(device, memory_format=torch.channels_last_3d).train()

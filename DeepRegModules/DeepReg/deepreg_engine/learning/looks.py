@@ -55,7 +55,9 @@ class Chance:
         elif scan.modality == "ct":
             # Contrast medium and calibration differ between examinations.
             values = values * float(torch.exp(_GAIN * self.normal(1))) + _OFFSET * float(self.normal(1))
-        bias = F.interpolate(torch.randn(1, 1, 3, 3, 3, generator=self.generator), size=tuple(values.shape), mode="trilinear", align_corners=True)
+        bias = F.interpolate(
+            torch.randn(1, 1, 3, 3, 3, generator=self.generator), size=tuple(values.shape), mode="trilinear", align_corners=True
+        )
         if scan.modality != "ct" or options.contrast > 0:
             values = (values + 1.0) * torch.exp(self.uniform(0.0, 0.2) * bias[0, 0]) - 1.0
         noise = options.noise * self.uniform(0.0, 1.0) ** 2

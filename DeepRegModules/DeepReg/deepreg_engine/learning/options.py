@@ -72,13 +72,19 @@ class DenseTraining(Parameters):
     rate: float = parameter(3e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
     width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
     spacing: float = parameter(
-        0.0, "voxel size that the network sees; 0 for what suits it, 3 (label) or 1.5 (context, with a node for every third)",
-        unit="mm", minimum=0.0, maximum=10.0,
+        0.0,
+        "voxel size that the network sees; 0 for what suits it, 3 (label) or 1.5 (context, with a node for every third)",
+        unit="mm",
+        minimum=0.0,
+        maximum=10.0,
     )
     size: int = parameter(64, "label network: edge of the cubes that it looks at", unit="voxels", minimum=16, maximum=192, only=("label",))
     structures: float = parameter(
-        0.12, "label network: how much brighter or darker structures are made, as a share of half the range of intensities",
-        minimum=0.0, maximum=1.0, only=("label",)
+        0.12,
+        "label network: how much brighter or darker structures are made, as a share of half the range of intensities",
+        minimum=0.0,
+        maximum=1.0,
+        only=("label",),
     )
     channels: int = parameter(16, "context network: features", minimum=2, maximum=64, only=("context",))
     controls: int = parameter(
@@ -89,8 +95,11 @@ class DenseTraining(Parameters):
         0.25, "context network: largest made-up deformation, as a share of the search's reach", minimum=0.0, maximum=0.6, only=("context",)
     )
     same: float = parameter(
-        0.3, "context network: share of the examples that are one scan against itself, deformed: their truth is known",
-        minimum=0.0, maximum=1.0, only=("context",)
+        0.3,
+        "context network: share of the examples that are one scan against itself, deformed: their truth is known",
+        minimum=0.0,
+        maximum=1.0,
+        only=("context",),
     )
     contrast: float = parameter(
         0.0, "share of looks with random contrast; above 0 the features serve any contrast", minimum=0.0, maximum=1.0
@@ -100,8 +109,11 @@ class DenseTraining(Parameters):
         0.01, "context network: weight of squared differences of neighbouring displacements", minimum=0.0, maximum=10.0, only=("context",)
     )
     truth: float = parameter(
-        0.02, "context network: weight of the probability of true displacements, where they are known",
-        minimum=0.0, maximum=10.0, only=("context",)
+        0.02,
+        "context network: weight of the probability of true displacements, where they are known",
+        minimum=0.0,
+        maximum=10.0,
+        only=("context",),
     )
     telling: float = parameter(
         0.3, "context network: weight of telling a node's label from its features alone", minimum=0.0, maximum=10.0, only=("context",)
@@ -110,8 +122,11 @@ class DenseTraining(Parameters):
         "affine", "context network: how scans are aligned before", choices=("geometry", "mass", "rigid", "affine"), only=("context",)
     )
     sharpness: float = parameter(
-        20.0, "context network: how strongly a lower cost raises a displacement's probability",
-        minimum=0.1, maximum=1000.0, only=("context",)
+        20.0,
+        "context network: how strongly a lower cost raises a displacement's probability",
+        minimum=0.1,
+        maximum=1000.0,
+        only=("context",),
     )
     patience: int = parameter(0, "validations without a better one before the training ends; 0 never ends it", minimum=0, maximum=1000)
     seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)
@@ -123,5 +138,7 @@ class DenseTraining(Parameters):
             ParameterError: if it is too small to be meant.
         """
         if 0.0 < self.spacing < _FINEST:
-            raise ParameterError(f"spacing={self.spacing:g} is too fine a voxel size", f"give {_FINEST:g} to 10 mm, or 0 for what suits the network")
+            raise ParameterError(
+                f"spacing={self.spacing:g} is too fine a voxel size", f"give {_FINEST:g} to 10 mm, or 0 for what suits the network"
+            )
         return self.spacing or DENSE_NETWORKS[self.network]

@@ -82,7 +82,9 @@ def train_points(
         optimiser = torch.optim.AdamW(matcher.parameters(), lr=options.rate, weight_decay=1e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.05)
         parts = {"network": matcher, "optimiser": optimiser, "schedule": schedule, "chance": chance}
-        course = Course(options.to_dict(), options.steps, parts, places, keep_every, _LOG_EVERY, "tre" if held_out else None, higher_is_better=False)
+        course = Course(
+            options.to_dict(), options.steps, parts, places, keep_every, _LOG_EVERY, "tre" if held_out else None, higher_is_better=False
+        )
         while not course.over:
             solve = course.done >= (1.0 - options.solver_share) * options.steps
             means: dict[str, float] = {}

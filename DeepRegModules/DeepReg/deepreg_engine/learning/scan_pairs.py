@@ -147,6 +147,7 @@ class _Draw(Chance):
         root = field.square().sum(0).mean().sqrt().clamp(min=1e-6)
         return (field * (min(amplitude, 0.12 * nodes) / root)).double()
 
+
 def _between_nodes(places: Tensor) -> Tensor:
     """Places of nodes (3, n, n, n) and of the voxels between them, float32."""
     size = tuple(STRIDE * (n - 1) + 1 for n in places.shape[1:])

@@ -47,10 +47,16 @@ def in_order(examples: Dataset, first: int, workers: int) -> Iterator[Any]:
         first: number of the first.
         workers: processes beside this one; 0 makes them here.
     """
-    if workers == 0 or not hasattr(torch.multiprocessing, "get_all_start_methods") or "fork" not in torch.multiprocessing.get_all_start_methods():
+    if (
+        workers == 0
+        or not hasattr(torch.multiprocessing, "get_all_start_methods")
+        or "fork" not in torch.multiprocessing.get_all_start_methods()
+    ):
         return iter(examples[number] for number in range(first, len(examples)))
     ahead = {"prefetch_factor": max(1, _AHEAD // workers), "multiprocessing_context": "fork"}  # forked, they share the scans' memory
-    return iter(DataLoader(examples, batch_size=None, sampler=range(first, len(examples)), num_workers=workers, worker_init_fn=_alone, **ahead))
+    return iter(
+        DataLoader(examples, batch_size=None, sampler=range(first, len(examples)), num_workers=workers, worker_init_fn=_alone, **ahead)
+    )
 
 
 def suitable_workers(device: torch.device) -> int:

@@ -59,11 +59,7 @@ class Alignment:
 
 
 def align(
-    fixed: sitk.Image,
-    moving: sitk.Image,
-    kind: str,
-    fixed_mask: sitk.Image | None = None,
-    moving_mask: sitk.Image | None = None,
+    fixed: sitk.Image, moving: sitk.Image, kind: str, fixed_mask: sitk.Image | None = None, moving_mask: sitk.Image | None = None
 ) -> Alignment:
     """Align two 3D float32 images.
 
@@ -147,8 +143,10 @@ def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
             return ImageGrid.of(mask).index_to_physical(places.mean(axis=0, keepdims=True))[0]
     if not weight.any():
         return ImageGrid.of(image).centre
-    index = [float((weight.sum(axis=tuple(a for a in range(3) if a != axis)) * np.arange(n)).sum() / weight.sum())
-             for axis, n in enumerate(weight.shape)]
+    index = [
+        float((weight.sum(axis=tuple(a for a in range(3) if a != axis)) * np.arange(n)).sum() / weight.sum())
+        for axis, n in enumerate(weight.shape)
+    ]
     return ImageGrid.of(small).index_to_physical(np.array([index[::-1]]))[0]
 
 

@@ -48,9 +48,7 @@ DenseInput, DenseResult = ImagePair, Result
 
 
 @torch.no_grad()
-def register_dense(
-    pair: DenseInput, parameters: DenseParameters, device: str = "auto", progress: Progress | None = None
-) -> DenseResult:
+def register_dense(pair: DenseInput, parameters: DenseParameters, device: str = "auto", progress: Progress | None = None) -> DenseResult:
     """Register two images.
 
     Args:
@@ -126,7 +124,15 @@ class _Dense(Registration):
         self._progress(1.0, "done")
         notes = [*alignment.notes, *self._notes]
         return Result(
-            total, local.statistics(), uncertainty, alignment, self._stages, self._clock.seconds, notes, self._device_name, self._extractor.name,
+            total,
+            local.statistics(),
+            uncertainty,
+            alignment,
+            self._stages,
+            self._clock.seconds,
+            notes,
+            self._device_name,
+            self._extractor.name,
             refinement_features=self._refiner.name if self._plan[-1].refinements else "",
         )
 
@@ -138,9 +144,7 @@ class _Dense(Registration):
 
     # ------------------------------------------------------------------ search
 
-    def _search(
-        self, data: LevelData, field: torch.Tensor, search: Search, level: Level, guides: GuideTerms | None
-    ) -> torch.Tensor:
+    def _search(self, data: LevelData, field: torch.Tensor, search: Search, level: Level, guides: GuideTerms | None) -> torch.Tensor:
         """One discrete stage: the field, composed with what it finds."""
         parameters, begun = self._parameters, time.perf_counter()
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
@@ -167,13 +171,19 @@ class _Dense(Registration):
                 update = maximise_probability(probability, update)
         update = spread(update * search.step, field.shape[1:], search.control, first_control())
         field = compose(update, field)
-        self._record("search", data, begun, control_points=int(np.prod(shape)), labels=labels,
-                     step_mm=search.step * data.spacing, range_mm=search.step * search.radius * data.spacing, field=field)
+        self._record(
+            "search",
+            data,
+            begun,
+            control_points=int(np.prod(shape)),
+            labels=labels,
+            step_mm=search.step * data.spacing,
+            range_mm=search.step * search.radius * data.spacing,
+            field=field,
+        )
         return field
 
-    def _search_guides(
-        self, guides: GuideTerms | None, field: torch.Tensor, counts: tuple[int, int, int], search: Search
-    ) -> Guides | None:
+    def _search_guides(self, guides: GuideTerms | None, field: torch.Tensor, counts: tuple[int, int, int], search: Search) -> Guides | None:
         if guides is None:
             return None
         present = sample(field, guides.positions())[:, :, 0, 0].T

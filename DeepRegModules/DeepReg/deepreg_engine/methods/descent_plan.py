@@ -57,9 +57,7 @@ def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], 
     return _BASE_BYTES + _SLACK * _BYTES * peak
 
 
-def check_memory(
-    fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float
-) -> list[ImageGrid]:
+def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float) -> list[ImageGrid]:
     """The plan, if it fits.
 
     Raises:

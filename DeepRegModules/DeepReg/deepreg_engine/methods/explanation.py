@@ -78,8 +78,12 @@ class Stage:
     def describe(self) -> dict:
         """Plain figures."""
         return {
-            "name": self.name, "step_mm": self.step, "range_mm": self.step * self.search.radius, "control_mm": self.search.control * self.spacing,
-            "labels": self.labels, "most_bits": float(np.log2(self.labels)),
+            "name": self.name,
+            "step_mm": self.step,
+            "range_mm": self.step * self.search.radius,
+            "control_mm": self.search.control * self.spacing,
+            "labels": self.labels,
+            "most_bits": float(np.log2(self.labels)),
         }
 
 
@@ -126,7 +130,11 @@ class ImageExplanation:
     """
 
     def __init__(
-        self, pair: ImagePair, transform: sitk.Transform, parameters: DenseParameters | DescentParameters, device: str = "auto",
+        self,
+        pair: ImagePair,
+        transform: sitk.Transform,
+        parameters: DenseParameters | DescentParameters,
+        device: str = "auto",
         progress: Progress | None = None,
     ) -> None:
         progress = progress or (lambda share, stage: None)
@@ -171,7 +179,15 @@ class ImageExplanation:
             pair, transform = self._source
             grid, reach = self._grids[name]
             data = LevelData(
-                pair.fixed, pair.moving, grid, transform, reach, pair.fixed_mask, pair.moving_mask, self._extractors[0], self._device,
+                pair.fixed,
+                pair.moving,
+                grid,
+                transform,
+                reach,
+                pair.fixed_mask,
+                pair.moving_mask,
+                self._extractors[0],
+                self._device,
                 self._extractors[1],
             )
             if not bool((data.warped_known(self._still(grid)) > 0).any()):
@@ -218,7 +234,12 @@ class DenseExplanation(ImageExplanation):
     """A result of the Dense method: probabilities of displacements and their entropy, beside what every method of images has."""
 
     def __init__(
-        self, pair: ImagePair, transform: sitk.Transform, parameters: DenseParameters, device: str = "auto", progress: Progress | None = None
+        self,
+        pair: ImagePair,
+        transform: sitk.Transform,
+        parameters: DenseParameters,
+        device: str = "auto",
+        progress: Progress | None = None,
     ) -> None:
         super().__init__(pair, transform, parameters, device, progress)
         self._costs: dict[str, SearchCosts] = {}
@@ -233,7 +254,9 @@ class DenseExplanation(ImageExplanation):
         searches = self._plan[0].searches
         found = [Stage(f"search {number}", self._plan[0].spacing, search) for number, search in enumerate(searches, start=1)]
         fine = self._grids[FINE][0].spacing[0]
-        control = max(PATCH, round(self.parameters.control_spacing / fine))  # as far apart as those of the run, so that as much is asked of each
+        control = max(
+            PATCH, round(self.parameters.control_spacing / fine)
+        )  # as far apart as those of the run, so that as much is asked of each
         return [*found, Stage(FINE, fine, Search(control, 1, _FINE_RADIUS))]
 
     def stage(self, name: str) -> Stage:
@@ -340,8 +363,14 @@ class DenseExplanation(ImageExplanation):
         mean = np.array([float(share @ steps) for share in sums])
         variance = sum(float(share @ steps**2) for share in sums) - float(mean @ mean)
         return PointExplanation(
-            probability=array.astype(np.float32), grid=around, likeliest=grid.axes @ (best * step), expected=grid.axes @ (mean * step),
-            deviation=step * max(variance, 0.0) ** 0.5, bits=bits, most_bits=float(np.log2(stage.labels)), peak=float(array.max()),
+            probability=array.astype(np.float32),
+            grid=around,
+            likeliest=grid.axes @ (best * step),
+            expected=grid.axes @ (mean * step),
+            deviation=step * max(variance, 0.0) ** 0.5,
+            bits=bits,
+            most_bits=float(np.log2(stage.labels)),
+            peak=float(array.max()),
             at_result=float(array[radius, radius, radius]),
         )
 

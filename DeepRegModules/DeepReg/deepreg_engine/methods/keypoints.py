@@ -40,7 +40,9 @@ def image_keypoints(
     spacing = max(parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
     work = grid.resampled(spacing)
     volume = draw(image, work).to(device or "cpu")
-    inside = None if mask is None else to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)
+    inside = (
+        None if mask is None else to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)
+    )
     distance = max(1, round(parameters.keypoint_distance / spacing))
     index, values = keypoints(volume, inside, parameters.keypoint_sigma, distance, parameters.keypoint_count)
     if len(index) < 4:

@@ -155,9 +155,7 @@ class LevelData:
         features = self._warped_features(values[0], index)
         return features, values[1], values[2] if self.has_moving_mask else None
 
-    def seen(
-        self, field: torch.Tensor, stride: int, anew: bool = True
-    ) -> tuple[Neighbourhood, torch.Tensor, torch.Tensor | None]:
+    def seen(self, field: torch.Tensor, stride: int, anew: bool = True) -> tuple[Neighbourhood, torch.Tensor, torch.Tensor | None]:
         """The moving side seen through a field at every so manieth voxel, with what changes around it.
 
         Args:
@@ -384,9 +382,7 @@ def _on_frame(alignment: sitk.Transform, frame: ImageGrid, fixed: ImageGrid) -> 
     return followed_by(DisplacementField.zeros(frame), alignment, fixed).to_transform()
 
 
-def _moving_frame(
-    moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, reach: float, fixed: ImageGrid
-) -> ImageGrid:
+def _moving_frame(moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, reach: float, fixed: ImageGrid) -> ImageGrid:
     """The part of the fixed frame into which the moving image is drawn: what the search may reach of it."""
     frame = grid.padded(int(np.ceil(reach / grid.spacing[0])) + 1)
     box = _box(moving, frame, alignment, fixed)
@@ -397,9 +393,7 @@ def _moving_frame(
     return grid if np.any(high <= low) else frame.cropped(low, high)
 
 
-def _box(
-    moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform, fixed: ImageGrid
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform, fixed: ImageGrid) -> tuple[np.ndarray, np.ndarray] | None:
     """Lowest and highest index (x, y, z) of the frame that an alignment takes into the moving image; None if it takes none."""
     if alignment.IsLinear():
         inverse = alignment.GetInverse()

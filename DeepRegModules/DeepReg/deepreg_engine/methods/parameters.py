@@ -168,10 +168,20 @@ class DenseParameters(Parameters):
     mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
     mind_dilation: int = parameter(2, "distance of the neighbours MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
     working_spacing: float = parameter(
-        3.5, "finest voxel size of the computation; never finer than the fixed image", unit="mm", minimum=0.25, maximum=20.0, group="Resolution"
+        3.5,
+        "finest voxel size of the computation; never finer than the fixed image",
+        unit="mm",
+        minimum=0.25,
+        maximum=20.0,
+        group="Resolution",
     )
     working_voxels: float = parameter(
-        6.0, "cap on the voxels of the computation; above it the working spacing grows", unit="million", minimum=0.01, maximum=200.0, group="Resolution"
+        6.0,
+        "cap on the voxels of the computation; above it the working spacing grows",
+        unit="million",
+        minimum=0.01,
+        maximum=200.0,
+        group="Resolution",
     )
     control_spacing: float = parameter(
         12.0, "distance of the control points of the discrete search", unit="mm", minimum=1.0, maximum=80.0, group="Search"
@@ -180,13 +190,19 @@ class DenseParameters(Parameters):
         60.0, "largest displacement searched along each axis, beyond the alignment", unit="mm", minimum=1.0, maximum=300.0, group="Search"
     )
     search_stages: int = parameter(
-        2, "discrete stages; each halves the displacement step of the one before and starts from its result", minimum=0, maximum=3, group="Search"
+        2,
+        "discrete stages; each halves the displacement step of the one before and starts from its result",
+        minimum=0,
+        maximum=3,
+        group="Search",
     )
-    mean_field_passes: int = parameter(
-        1, "rounds of min-convolution and mean field in each stage", minimum=0, maximum=4, group="Search"
-    )
+    mean_field_passes: int = parameter(1, "rounds of min-convolution and mean field in each stage", minimum=0, maximum=4, group="Search")
     message_weight: float = parameter(
-        1.0, "share of the neighbours' costs in the second and later rounds (a3 of the paper, relative to a2)", minimum=-2.0, maximum=4.0, group="Search"
+        1.0,
+        "share of the neighbours' costs in the second and later rounds (a3 of the paper, relative to a2)",
+        minimum=-2.0,
+        maximum=4.0,
+        group="Search",
     )
     truncation: float = parameter(
         0.0,
@@ -197,7 +213,11 @@ class DenseParameters(Parameters):
         group="Search",
     )
     sharpness: float = parameter(
-        150.0, "how strongly a lower cost raises a displacement's probability (a5 of the paper)", minimum=0.1, maximum=10000.0, group="Search"
+        150.0,
+        "how strongly a lower cost raises a displacement's probability (a5 of the paper)",
+        minimum=0.1,
+        maximum=10000.0,
+        group="Search",
     )
     instance_optimisation: str = parameter(
         "coupled",
@@ -209,7 +229,11 @@ class DenseParameters(Parameters):
         300.0, "resistance to bending in the coupled search", unit="mm^2", minimum=0.0, maximum=99999.0, group="Search"
     )
     refinement_iterations: int = parameter(
-        4, "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search", minimum=0, maximum=50, group="Refinement"
+        4,
+        "Gauss-Newton steps on the features at each resolution; 0 leaves the result of the search",
+        minimum=0,
+        maximum=50,
+        group="Refinement",
     )
     refinement_spacing: float = parameter(
         9.0, "distance of the control points of the refinement", unit="mm", minimum=0.5, maximum=80.0, group="Refinement"
@@ -218,10 +242,18 @@ class DenseParameters(Parameters):
         10.0, "resistance to bending in the refinement", unit="mm^2", minimum=0.0, maximum=99999.0, group="Refinement"
     )
     robustness: float = parameter(
-        1.0, "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike", minimum=0.0, maximum=100.0, group="Refinement"
+        1.0,
+        "residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike",
+        minimum=0.0,
+        maximum=100.0,
+        group="Refinement",
     )
     guide_weight: float = parameter(
-        20.0, "pull of a pair of guiding landmarks, relative to a voxel's mismatch over one control point spacing", minimum=0.0, maximum=10000.0, group="Landmarks"
+        20.0,
+        "pull of a pair of guiding landmarks, relative to a voxel's mismatch over one control point spacing",
+        minimum=0.0,
+        maximum=10000.0,
+        group="Landmarks",
     )
     guide_radius: float = parameter(
         15.0, "distance over which a guiding landmark's pull falls to 61 %", unit="mm", minimum=1.0, maximum=200.0, group="Landmarks"

@@ -95,10 +95,7 @@ def _searches(spacing: float, parameters: DenseParameters) -> tuple[Search, ...]
     stages = []
     step = PATCH
     for stage in range(parameters.search_stages):
-        if stage == 0:
-            radius = max(1, math.ceil(parameters.capture_range / (step * spacing) - 1e-6))
-        else:
-            radius = LATER_RADIUS
+        radius = max(1, math.ceil(parameters.capture_range / (step * spacing) - 1e-06)) if stage == 0 else LATER_RADIUS
         stages.append(Search(PATCH, step, radius))
         if step > 1:
             step //= 2

@@ -176,8 +176,18 @@ class _Registration:
         alignment[:3, :3], alignment[:3, 3] = affine.matrix.cpu().numpy(), affine.offset.cpu().numpy()
         terms = tuple(Term(term.kernel, term.centres.cpu(), term.coefficients.cpu()) for term in found.terms)
         return PointsResult(
-            SmoothMap(found.matrix.cpu(), found.offset.cpu(), terms), moved.cpu().numpy(), partners.cpu().numpy(), confidence.cpu().numpy(),
-            alignment, sigma, self._stages, self._seconds, self._notes, self._device_name, self._features, plate,
+            SmoothMap(found.matrix.cpu(), found.offset.cpu(), terms),
+            moved.cpu().numpy(),
+            partners.cpu().numpy(),
+            confidence.cpu().numpy(),
+            alignment,
+            sigma,
+            self._stages,
+            self._seconds,
+            self._notes,
+            self._device_name,
+            self._features,
+            plate,
         )
 
     # --------------------------------------------------------------- alignment
@@ -224,8 +234,12 @@ class _Registration:
             found = self._fit(affine, factor, kernel, present + mean.double(), variance.double(), _RIDGE[number] * parameters.smoothing)
             residual = (found(self._fixed) - present - mean).norm(dim=1)
             self._stages.append(
-                {"stage": f"belief propagation {number + 1}", "widths_mm": list(kernel.widths), "gaussians": int(len(factor.pivots)),
-                 "median_residual_mm": float(residual.median())}
+                {
+                    "stage": f"belief propagation {number + 1}",
+                    "widths_mm": list(kernel.widths),
+                    "gaussians": int(len(factor.pivots)),
+                    "median_residual_mm": float(residual.median()),
+                }
             )
         best = probability.argmax(1)
         partners = chosen.gather(1, best[:, None])[:, 0]
@@ -241,9 +255,7 @@ class _Registration:
         """Candidates (N, K), their displacements (N, K, 3) and probabilities (N, K)."""
         return candidate_partners(present, self._moving, edges, self._parameters, self._matcher, other, number)
 
-    def _fit(
-        self, affine: SmoothMap, factor: Factor, kernel: Kernel, targets: Tensor, variance: Tensor, ridge: float
-    ) -> SmoothMap:
+    def _fit(self, affine: SmoothMap, factor: Factor, kernel: Kernel, targets: Tensor, variance: Tensor, ridge: float) -> SmoothMap:
         """The smooth map to the targets (N, 3), with distrust of those it cannot reach."""
         base = affine(self._fixed)
         certain = 1.0 / (1.0 + variance / _VARIANCE)
@@ -286,7 +298,12 @@ class _Registration:
             step=tell,
         )
         self._stages.append(
-            {"stage": "coherent point drift", "iterations": drift.iterations, "sigma_mm": drift.variance**0.5, "gaussians": int(len(factor.pivots))}
+            {
+                "stage": "coherent point drift",
+                "iterations": drift.iterations,
+                "sigma_mm": drift.variance**0.5,
+                "gaussians": int(len(factor.pivots)),
+            }
         )
         best = nearest(drift.moved, self._moving, 1)[:, 0]
         distance = (drift.moved - self._moving[best]).norm(dim=1)
@@ -309,7 +326,12 @@ def looks_of(points: Tensor, matcher: Matcher) -> Tensor:
 
 
 def candidate_partners(
-    present: Tensor, moving: Tensor, edges: Tensor, parameters: PointsParameters, matcher: Matcher | None, other: Tensor | None = None,
+    present: Tensor,
+    moving: Tensor,
+    edges: Tensor,
+    parameters: PointsParameters,
+    matcher: Matcher | None,
+    other: Tensor | None = None,
     number: int = len(_SPACE) - 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Belief propagation of one round.

@@ -85,8 +85,12 @@ def explain_points(
     apart = (second[candidates] - present[:, None]).norm(dim=2)
     confidence = (probability * (apart < CONFIRMED)).sum(1)
     return PointsExplanation(
-        np.asarray(fixed, dtype=np.float64), np.asarray(moved, dtype=np.float64), np.asarray(moving, dtype=np.float64),
-        candidates.cpu().numpy(), probability.cpu().numpy().astype(np.float64), confidence.cpu().numpy().astype(np.float64),
+        np.asarray(fixed, dtype=np.float64),
+        np.asarray(moved, dtype=np.float64),
+        np.asarray(moving, dtype=np.float64),
+        candidates.cpu().numpy(),
+        probability.cpu().numpy().astype(np.float64),
+        confidence.cpu().numpy().astype(np.float64),
     )
 
 

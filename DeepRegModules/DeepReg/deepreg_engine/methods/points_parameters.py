@@ -25,11 +25,13 @@ class PointsParameters(Parameters):
         group="Alignment",
     )
     outliers: float = parameter(
-        0.3, "share of the moving points that have no partner, as coherent point drift assumes it", minimum=0.0, maximum=0.95, group="Alignment"
+        0.3,
+        "share of the moving points that have no partner, as coherent point drift assumes it",
+        minimum=0.0,
+        maximum=0.95,
+        group="Alignment",
     )
-    keypoint_count: int = parameter(
-        1500, "keypoints of each image, the most distinct ones", minimum=20, maximum=50000, group="Keypoints"
-    )
+    keypoint_count: int = parameter(1500, "keypoints of each image, the most distinct ones", minimum=20, maximum=50000, group="Keypoints")
     keypoint_distance: float = parameter(
         6.0, "least distance of two keypoints along an axis", unit="mm", minimum=1.0, maximum=100.0, group="Keypoints"
     )
@@ -42,9 +44,7 @@ class PointsParameters(Parameters):
     features: str = parameter(
         DEFAULT_FEATURES, "what points look like: the name or file of a model, or none for their positions alone", group="Features"
     )
-    feature_weight: float = parameter(
-        1.0, "weight of unlike features against positions", minimum=0.0, maximum=100.0, group="Features"
-    )
+    feature_weight: float = parameter(1.0, "weight of unlike features against positions", minimum=0.0, maximum=100.0, group="Features")
     solver: str = parameter(
         "belief+drift",
         "belief: belief propagation on a graph; drift: coherent point drift; belief+drift: the second refines the first",
@@ -57,18 +57,24 @@ class PointsParameters(Parameters):
     kept: int = parameter(
         32, "of these, the likeliest that take part in the belief propagation", minimum=4, maximum=512, group="Belief propagation"
     )
-    graph_neighbours: int = parameter(
-        12, "nearest neighbours that a point agrees with", minimum=3, maximum=64, group="Belief propagation"
-    )
+    graph_neighbours: int = parameter(12, "nearest neighbours that a point agrees with", minimum=3, maximum=64, group="Belief propagation")
     messages: int = parameter(5, "rounds of messages between neighbours", minimum=1, maximum=50, group="Belief propagation")
     bond: float = parameter(
-        0.5, "how strongly neighbours want equal displacements, relative to what was learned", minimum=0.0, maximum=100.0, group="Belief propagation"
+        0.5,
+        "how strongly neighbours want equal displacements, relative to what was learned",
+        minimum=0.0,
+        maximum=100.0,
+        group="Belief propagation",
     )
     space_weight: float = parameter(
         1.0, "price of long displacements, relative to what was learned", minimum=0.0, maximum=100.0, group="Belief propagation"
     )
     smoothing: float = parameter(
-        1.0, "resistance of the displacement between the points; more ignores more of what single points say", minimum=0.01, maximum=1000.0, group="Deformation"
+        1.0,
+        "resistance of the displacement between the points; more ignores more of what single points say",
+        minimum=0.01,
+        maximum=1000.0,
+        group="Deformation",
     )
     coarse_width: float = parameter(
         80.0, "width of the Gaussians that the deformation begins with", unit="mm", minimum=1.0, maximum=1000.0, group="Deformation"
@@ -77,7 +83,12 @@ class PointsParameters(Parameters):
         20.0, "width of the finest Gaussians of the deformation", unit="mm", minimum=1.0, maximum=500.0, group="Deformation"
     )
     robustness: float = parameter(
-        3.0, "distance from the smooth deformation at which a correspondence counts half; 0 trusts all alike", unit="mm", minimum=0.0, maximum=100.0, group="Deformation"
+        3.0,
+        "distance from the smooth deformation at which a correspondence counts half; 0 trusts all alike",
+        unit="mm",
+        minimum=0.0,
+        maximum=100.0,
+        group="Deformation",
     )
     interpolation: str = parameter(
         "gaussian",
@@ -86,14 +97,17 @@ class PointsParameters(Parameters):
         group="Deformation",
     )
     drift_width: float = parameter(
-        30.0, "beta: width of the Gaussian that couples the points in coherent point drift", unit="mm", minimum=0.1, maximum=1000.0, group="Coherent point drift"
+        30.0,
+        "beta: width of the Gaussian that couples the points in coherent point drift",
+        unit="mm",
+        minimum=0.1,
+        maximum=1000.0,
+        group="Coherent point drift",
     )
     drift_stiffness: float = parameter(
         3.0, "lambda: resistance to bending in coherent point drift", minimum=0.001, maximum=100000.0, group="Coherent point drift"
     )
-    drift_iterations: int = parameter(
-        10, "steps of coherent point drift at most", minimum=1, maximum=1000, group="Coherent point drift"
-    )
+    drift_iterations: int = parameter(10, "steps of coherent point drift at most", minimum=1, maximum=1000, group="Coherent point drift")
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,9 @@ class PointsPreset:
 
 
 POINTS_PRESETS = (
-    PointsPreset("lung", "Lung, breathing", "keypoints or vessels of a lung at two breathing states: up to some centimetres", PointsParameters()),
+    PointsPreset(
+        "lung", "Lung, breathing", "keypoints or vessels of a lung at two breathing states: up to some centimetres", PointsParameters()
+    ),
     PointsPreset(
         "shape",
         "Any shape",
@@ -118,9 +134,7 @@ POINTS_PRESETS = (
         "landmarks",
         "Few landmarks",
         "tens of points of different order, all of which have a partner",
-        PointsParameters(
-            features=NO_FEATURES, solver="drift", drift_iterations=150, drift_width=60.0, drift_stiffness=0.5, outliers=0.0
-        ),
+        PointsParameters(features=NO_FEATURES, solver="drift", drift_iterations=150, drift_width=60.0, drift_stiffness=0.5, outliers=0.0),
     ),
 )
 DEFAULT_POINTS_PRESET = "lung"

@@ -27,12 +27,7 @@ class Preset:
 
 
 DENSE_PRESETS = (
-    Preset(
-        "abdomen-ct",
-        "Abdomen CT",
-        "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm",
-        DenseParameters(),
-    ),
+    Preset("abdomen-ct", "Abdomen CT", "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm", DenseParameters()),
     Preset(
         "follow-up-ct",
         "Follow-up CT",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field as dataclass_field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 import numpy as np
 import psutil
@@ -152,7 +153,9 @@ class Registration:
         if not self._looked_at and (calibrated := need_hounsfield(extractor)):
             self._looked_at = True
             missing = [side for side, found in data.hounsfield().items() if not found]
-            self._notes += [f"{calibrated} is for CT in HU, and the {side} image has no value of fat or air: compare with mind" for side in missing]
+            self._notes += [
+                f"{calibrated} is for CT in HU, and the {side} image has no value of fat or air: compare with mind" for side in missing
+            ]
         return data
 
     def _record(self, stage: str, data: LevelData, begun: float, field: torch.Tensor, **details: float) -> None:
@@ -160,7 +163,14 @@ class Registration:
         seconds = time.perf_counter() - begun
         self._clock.seconds[stage] = self._clock.seconds.get(stage, 0.0) + seconds
         self._stages.append(
-            {"stage": stage, "spacing_mm": data.spacing, "voxels": data.grid.voxels, **details, "mean_displacement_mm": length, "seconds": seconds}
+            {
+                "stage": stage,
+                "spacing_mm": data.spacing,
+                "voxels": data.grid.voxels,
+                **details,
+                "mean_displacement_mm": length,
+                "seconds": seconds,
+            }
         )
 
 

@@ -81,9 +81,7 @@ def label_overlap(reference: sitk.Image, other: sitk.Image, labels: Iterable[int
     return overlaps
 
 
-def overlap_report(
-    transform: Mapping, fixed_labels: sitk.Image, moving_labels: sitk.Image, names: dict[int, str] | None = None
-) -> dict:
+def overlap_report(transform: Mapping, fixed_labels: sitk.Image, moving_labels: sitk.Image, names: dict[int, str] | None = None) -> dict:
     """Overlap of the labels before and after, the moving ones drawn into the fixed grid by nearest neighbour.
 
     Args:

@@ -59,7 +59,7 @@ def list_models() -> list[StoredModel]:
 
 
 def verify(model: StoredModel) -> str:
-    """"" if the weights are whole, else what is wrong with them."""
+    """ "" if the weights are whole, else what is wrong with them."""
     if model.card is None:
         return model.problem
     try:
@@ -157,7 +157,15 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         ParameterError: if they do not exist.
         InputError: if the model is damaged, or of a kind that gives no dense features.
     """
-    from deepreg_engine.features.extractors import ContextFeatures, ContrastFeatures, Intensity, Joined, LabelFeatures, Mind, ObeliskFeatures
+    from deepreg_engine.features.extractors import (
+        ContextFeatures,
+        ContrastFeatures,
+        Intensity,
+        Joined,
+        LabelFeatures,
+        Mind,
+        ObeliskFeatures,
+    )
 
     if len(names := feature_names(parameters.features)) > 1:
         sides = zip(*(load_extractors(parameters.replaced({"features": name})) for name in names))

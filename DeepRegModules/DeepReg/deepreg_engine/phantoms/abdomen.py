@@ -56,7 +56,12 @@ def abdomen(seed: int, individual: Individual | None = None) -> Anatomy:
     individual = individual or Individual()
     rng = generator(seed, "abdomen")
     trunk = Trunk(seed, individual)
-    skeleton, belly, bowel, chest = Skeleton(trunk, seed), Belly(trunk, seed, individual), Bowel(trunk, seed, individual), Chest(trunk, seed)
+    skeleton, belly, bowel, chest = (
+        Skeleton(trunk, seed),
+        Belly(trunk, seed, individual),
+        Bowel(trunk, seed, individual),
+        Chest(trunk, seed),
+    )
     parts = [
         *trunk.shell(),
         *trunk.abdominal_muscles(),

@@ -44,7 +44,9 @@ class Belly:
         low = tip - 60 * (self._own.liver - 1)
         right = ellipsoid((-66, 0, 52), np.array((77, 92, 86)) * size, rotation(("y", -8)))
         riedel = ellipsoid((-96, 8, low + 45), (30, 46, 58))
-        left = ellipsoid((18 + u(-6, 12), -50, 76), np.array((76, 38, 40 * size)) * (self._own.left_lobe, 1, 1), rotation(("y", 14), ("z", -10)))
+        left = ellipsoid(
+            (18 + u(-6, 12), -50, 76), np.array((76, 38, 40 * size)) * (self._own.left_lobe, 1, 1), rotation(("y", 14), ("z", -10))
+        )
         whole = union(right, riedel, left, blend=26.0)
         # The visceral surface faces down, back and left, hollowed by kidney, duodenum and stomach.
         below = half_space((-30, -20, 8), (-0.62, -0.22, 0.75))
@@ -99,9 +101,7 @@ class Belly:
         core = self.liver.grown(-5.0)
         parts = []
         hilum = np.array((-34.0, -8.0, 40.0))
-        portal = grow(
-            np.array([(-16, -2, 22), (-26, -6, 33), hilum]), scatter(core, 34, rng), rng, 1.5, 6.5, region=self.liver.grown(-2)
-        )
+        portal = grow(np.array([(-16, -2, 22), (-26, -6, 33), hilum]), scatter(core, 34, rng), rng, 1.5, 6.5, region=self.liver.grown(-2))
         self.landmarks["portal vein: bifurcation"] = tuple(hilum)
         confluence = np.array((-20.0, 8.0, 98.0))
         veins = []
@@ -127,9 +127,7 @@ class Belly:
         bean = ellipsoid(centre, np.array((27, 23, 53)) * size, axes)
         notch = ellipsoid(centre + 1.25 * middle, np.array((13, 9, 17)) * size, axes)
         whole = bean.minus(notch, 12.0).roughened(self._lobes, 0.7)
-        sinus = union(ellipsoid(centre + 0.38 * middle, np.array((12, 8, 25)) * size, axes), notch, blend=8.0).roughened(
-            self._lobes, 2.2
-        )
+        sinus = union(ellipsoid(centre + 0.38 * middle, np.array((12, 8, 25)) * size, axes), notch, blend=8.0).roughened(self._lobes, 2.2)
         pelvis = ellipsoid(centre + 0.75 * middle, np.array((10, 5, 9)) * size, axes)
         to_axes = axes.T.astype(np.float32)
         lobes = self._lobes
@@ -190,11 +188,7 @@ class Belly:
             2.0,
         )
         iliacs = [
-            centreline(
-                [split, split + (s * 14, 4, -26), split + (s * 34, 6, -70), split + (s * 46, -14, -104)],
-                [6.5, 6.2, 5.8, 5.2],
-                2.0,
-            )
+            centreline([split, split + (s * 14, 4, -26), split + (s * 34, 6, -70), split + (s * 46, -14, -104)], [6.5, 6.2, 5.8, 5.2], 2.0)
             for s in (-1, 1)
         ]
         join = np.array((-16.0, 16.0, -100.0))
@@ -204,9 +198,7 @@ class Belly:
             2.0,
         )
         normals = np.tile((0.0, 1.0, 0.0), (len(cava.positions), 1))
-        iliac_veins = [
-            centreline([join, join + (12 + s * 16, 8, -26), join + (16 + s * 44, 10, -70)], [7.5, 7, 6.5], 2.0) for s in (-1, 1)
-        ]
+        iliac_veins = [centreline([join, join + (12 + s * 16, 8, -26), join + (16 + s * 44, 10, -70)], [7.5, 7, 6.5], 2.0) for s in (-1, 1)]
         self.landmarks |= {"aorta: bifurcation": tuple(split), "vena cava: confluence": tuple(join)}
         parts: list[Part | Vessels] = [
             solid(tube(cava, flat=(0.8, normals)), "vein", "inferior vena cava"),
@@ -223,9 +215,7 @@ class Belly:
         confluence = np.array((-8.0, -8.0, 8.0))
         self.landmarks["portal vein: confluence"] = tuple(confluence)
         portal = centreline([confluence, (-16, -3, 22), (-26, -6, 33), (-34, -8, 40)], 6.4, 1.5)
-        splenic = centreline(
-            [confluence, (12, -12, 16), (34, -2, 24), (58, 16, 36), (76, 26, 48)], [5.2, 4.6, 4.4, 4.2, 3.8], 1.5
-        )
+        splenic = centreline([confluence, (12, -12, 16), (34, -2, 24), (58, 16, 36), (76, 26, 48)], [5.2, 4.6, 4.4, 4.2, 3.8], 1.5)
         mesenteric = centreline([confluence, (-9, -18, -12), (-8, -24, -40), (-6, -26, -72)], [5.6, 5.2, 4.6, 3.5], 1.5)
         return portal.joined(splenic, mesenteric)
 

@@ -53,16 +53,7 @@ class Bowel:
         lumen = body.grown(-4.2).roughened(self._folds, 0.8)
         level = half_space((0, u(-52, -34), 0), (0, 1, 0))
         duodenum = centreline(
-            [
-                (-26, -34, 8),
-                (-38, -24, 6),
-                (-42, -6, -8),
-                (-41, 2, -36),
-                (-32, 4, -56),
-                (-8, -3, -60),
-                (16, -4, -56),
-                (34, -14, -34),
-            ],
+            [(-26, -34, 8), (-38, -24, 6), (-42, -6, -8), (-41, 2, -36), (-32, 4, -56), (-8, -3, -60), (16, -4, -56), (34, -14, -34)],
             [9, 13, 12, 12, 12, 11, 11, 11],
             2.0,
         )
@@ -115,7 +106,11 @@ class Bowel:
             dtype=np.float64,
         )
         knots[1:-1] += self._rng.uniform(-5, 5, (len(knots) - 2, 3)) + self._own.colon_knots
-        radii = np.concatenate([np.full(6, 24.0), np.full(6, 20.0), np.full(7, 14.5)]) * self._rng.uniform(0.85, 1.12, len(knots)) * self._own.colon
+        radii = (
+            np.concatenate([np.full(6, 24.0), np.full(6, 20.0), np.full(7, 14.5)])
+            * self._rng.uniform(0.85, 1.12, len(knots))
+            * self._own.colon
+        )
         self.landmarks |= {
             "colon: hepatic flexure": tuple(knots[4]),
             "colon: splenic flexure": tuple(knots[12]),
@@ -129,9 +124,7 @@ class Bowel:
         lumen = whole.grown(-3.0).roughened(self._folds, 0.5)
         pools = NoiseField(self._rng, 55.0)
         front = half_space((0, self._rng.uniform(-64, -50), 0), (0, 1, 0))
-        gas = Shape(
-            lambda p: np.maximum(lumen.distance(p), np.minimum(front.distance(p), 9 * (0.9 - pools(p)))), lumen.lower, lumen.upper
-        )
+        gas = Shape(lambda p: np.maximum(lumen.distance(p), np.minimum(front.distance(p), 9 * (0.9 - pools(p)))), lumen.lower, lumen.upper)
         return [solid(whole, "gut wall", "colon"), solid(lumen, "stool", None), solid(gas, "gas", None)]
 
     # ------------------------------------------------------------ small bowel
@@ -145,9 +138,7 @@ class Bowel:
         pools = NoiseField(self._rng, 48.0)
         front = half_space((0, -52, 0), (0, 1, 0))
         gas = Shape(
-            lambda p: np.maximum(np.maximum(lumen.distance(p) + 1.5, front.distance(p)), 10 * (1.1 - pools(p))),
-            lumen.lower,
-            lumen.upper,
+            lambda p: np.maximum(np.maximum(lumen.distance(p) + 1.5, front.distance(p)), 10 * (1.1 - pools(p))), lumen.lower, lumen.upper
         )
         root = np.array([(0, -20, -18), (-2, -24, -40), (-4, -25, -62)], dtype=np.float64)
         tips = loops[:: max(len(loops) // 60, 1)] + self._rng.normal(0, 5, (len(loops[:: max(len(loops) // 60, 1)]), 3))
@@ -161,9 +152,7 @@ class Bowel:
 
     def _loops(self) -> np.ndarray:
         """Knots (K, 3) of a line that winds through its room: each next knot is the nearest that is left."""
-        room = union(ellipsoid((4, -26, -88), (88, 44, 72)), ellipsoid((50, -20, -24), (40, 44, 40))).within(
-            self._hollow.grown(-11.0)
-        )
+        room = union(ellipsoid((4, -26, -88), (88, 44, 72)), ellipsoid((50, -20, -24), (40, 44, 40))).within(self._hollow.grown(-11.0))
         frame = ellipsoid((0, 42, -80), (60, 48, 200))  # spine, psoas and great vessels
         colon = tube(self._colon, reach=40.0)
         trial = self._rng.uniform(room.lower, room.upper, (6000, 3))

@@ -92,9 +92,7 @@ class Cerebrum:
 
         def distance(points: np.ndarray) -> np.ndarray:
             x, y, z = points
-            upper = np.maximum(
-                smooth_minimum(vault.distance(points), occiput.distance(points), 10.0), (self._floor(y) - z) * 0.95
-            )
+            upper = np.maximum(smooth_minimum(vault.distance(points), occiput.distance(points), 10.0), (self._floor(y) - z) * 0.95)
             whole = smooth_minimum(smooth_minimum(upper, temporal.distance(points), 9.0), insula_root.distance(points), 10.0)
             middle = 0.7 + 0.5 * self.atrophy - side * x
             # The hemispheres' inner edges are rounded above and behind.
@@ -132,10 +130,7 @@ class Cerebrum:
         for side, name in _SIDES:
             folding = Folding(rng, rng.uniform(9.6, 10.8), (17.0, 4.5), 0.62 + 0.55 * self.atrophy)
             pial = folding.folded(self.hemispheres[side], self._lateral_fissure(side))
-            layers = (
-                Layer("grey matter", 0.0, f"{name} cerebral cortex"),
-                Layer("white matter", _CORTEX, f"{name} white matter"),
-            )
+            layers = (Layer("grey matter", 0.0, f"{name} cerebral cortex"), Layer("white matter", _CORTEX, f"{name} white matter"))
             parts.append(Part(pial, layers))
             # No cortex towards the midbrain: thalamus and peduncles join the stem there.
             core = union(ellipsoid((side * 16, 12, 4), (17, 26, 15)), ellipsoid((side * 22, 22, -8), (9, 16, 9)), blend=8.0)
@@ -158,8 +153,7 @@ class Cerebrum:
             return np.maximum(between, room.distance(points) + 1.0).astype(np.float32)
 
         rim = np.array(
-            [(0, y, z) for y, z in ((-66, 20), (-52, 52), (-20, 76), (20, 82), (60, 73), (92, 46), (103, 14), (98, -8))],
-            dtype=np.float64,
+            [(0, y, z) for y, z in ((-66, 20), (-52, 52), (-20, 76), (20, 82), (60, 73), (92, 46), (103, 14), (98, -8))], dtype=np.float64
         )
         outward = (rim - (0, 17, 14)) / np.linalg.norm(rim - (0, 17, 14), axis=1, keepdims=True)
         for _ in range(12):  # onto the inner table
@@ -167,9 +161,7 @@ class Cerebrum:
         sagittal = centreline(rim, [1.6, 2.2, 2.6, 3.0, 3.4, 3.8, 4.4, 4.4], 2.0)
         transverse = [
             centreline(
-                [rim[-1], rim[-1] + (s * 30, -12, -4), rim[-1] + (s * 52, -40, -8), rim[-1] + (s * 54, -58, -22)],
-                [4, 4, 4, 3.6],
-                2.0,
+                [rim[-1], rim[-1] + (s * 30, -12, -4), rim[-1] + (s * 52, -40, -8), rim[-1] + (s * 54, -58, -22)], [4, 4, 4, 3.6], 2.0
             )
             for s in (-1, 1)
         ]

@@ -76,12 +76,7 @@ class Canvas:
     """
 
     def __init__(
-        self,
-        points: np.ndarray,
-        edge: float,
-        shade: Callable[[str, np.ndarray], np.ndarray],
-        label_ids: dict[str, int],
-        background: float,
+        self, points: np.ndarray, edge: float, shade: Callable[[str, np.ndarray], np.ndarray], label_ids: dict[str, int], background: float
     ) -> None:
         self.points = points
         self.edge = np.float32(edge)
@@ -147,8 +142,6 @@ class Canvas:
             self.labels[index] = self.label_ids.get(label, 0)
 
 
-def _chosen(
-    mask: np.ndarray, index: np.ndarray, points: np.ndarray, distance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _chosen(mask: np.ndarray, index: np.ndarray, points: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     kept = np.flatnonzero(mask)
     return index[kept], points[:, kept], distance[kept]

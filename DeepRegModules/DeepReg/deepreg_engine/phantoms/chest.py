@@ -67,13 +67,7 @@ class Chest:
         else:
             for side in (-1, 1):
                 lower = self.lungs[side].within(half_space((0, 0, 150), (0, 0, 1)))
-                tree = grow(
-                    np.array([(side * 44, 22, 200), (side * 52, 28, 165)]),
-                    scatter(lower, 60, self._rng, 6.0),
-                    self._rng,
-                    0.8,
-                    4.0,
-                )
+                tree = grow(np.array([(side * 44, 22, 200), (side * 52, 28, 165)]), scatter(lower, 60, self._rng, 6.0), self._rng, 0.8, 4.0)
                 parts.append(Vessels(tree.line(), "small vessel", None, region=self.lungs[side].grown(1.0)))
         return parts
 
@@ -123,9 +117,7 @@ class Chest:
         oblique = half_space(*planes[0])
         for number, (point, normal) in enumerate(planes):
             plane = half_space(point, normal)
-            leaf = Shape(
-                lambda p, plane=plane: np.abs(plane.distance(p) + 3.0 * rough(p)) - np.float32(0.45), lung.lower, lung.upper
-            )
+            leaf = Shape(lambda p, plane=plane: np.abs(plane.distance(p) + 3.0 * rough(p)) - np.float32(0.45), lung.lower, lung.upper)
             region = lung if number == 0 else lung.within(oblique)
             parts.append(Part(leaf, (Layer("fissure"),), None, region))
         return parts
@@ -195,9 +187,7 @@ class Chest:
         right = centreline([(12, -20, 222), (-8, -6, 220), (-32, 4, 216), (-46, 12, 210)], [12, 10.5, 9.5, 8], 2.0)
         left = centreline([(12, -20, 222), (26, -2, 228), (44, 14, 222), (50, 20, 212)], [12, 11, 9.5, 8], 2.0)
         veins = [
-            centreline(
-                [(8 + s * 22, 8, z), (s * 40, 10, z + 2 * (z - 180)), (s * 52, 8, z + 3 * (z - 180))], [6.5, 5.5, 4.5], 2.0
-            )
+            centreline([(8 + s * 22, 8, z), (s * 40, 10, z + 2 * (z - 180)), (s * 52, 8, z + 3 * (z - 180))], [6.5, 5.5, 4.5], 2.0)
             for s in (-1, 1)
             for z in (174, 186)
         ]

@@ -124,13 +124,7 @@ class Deformation:
         """All displacements times a factor, those of the bumps also times another."""
         breathing = None if self.breathing is None else self.breathing.scaled(factor)
         return Deformation(
-            self.centre,
-            self.linear * factor,
-            self.shift * factor,
-            self.places,
-            self.widths,
-            self.pushes * (factor * bumps),
-            breathing,
+            self.centre, self.linear * factor, self.shift * factor, self.places, self.widths, self.pushes * (factor * bumps), breathing
         )
 
 

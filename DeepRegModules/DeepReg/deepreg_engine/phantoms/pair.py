@@ -16,16 +16,7 @@ from deepreg_engine.phantoms.choices import MODALITY_PAIRS
 from deepreg_engine.phantoms.deformation import RECIPES, Deformation, draw_deformation
 from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.render import Rendering
-from deepreg_engine.phantoms.scan import (
-    build,
-    check_choice,
-    check_detail,
-    examine,
-    label_names,
-    moving_grid,
-    oblique_grid,
-    place_landmarks,
-)
+from deepreg_engine.phantoms.scan import build, check_choice, check_detail, examine, label_names, moving_grid, oblique_grid, place_landmarks
 from deepreg_engine.phantoms.shapes import rotation
 
 _DEFAULT_MODALITIES = {"abdomen": "ct-ct", "thorax": "ct-ct", "brain": "mr-mr"}
@@ -81,9 +72,7 @@ class PhantomPair:
         }
 
 
-def make_pair(
-    anatomy: str, seed: int = 0, modality_pair: str | None = None, detail: float = 1.0, patients: int = 1
-) -> PhantomPair:
+def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, detail: float = 1.0, patients: int = 1) -> PhantomPair:
     """A pair of scans, the same for the same arguments bit for bit.
 
     The moving scan shows the patient as drawn; the fixed scan shows at x what the moving one shows at x + u(x), u being

@@ -26,7 +26,17 @@ from deepreg_engine.phantoms.appearance import MODALITIES, Setting
 from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.pair import draw_for, fixed_grid_for
-from deepreg_engine.phantoms.scan import PhantomScan, build, check_choice, check_detail, check_seed, examine, label_names, moving_grid, place_landmarks
+from deepreg_engine.phantoms.scan import (
+    PhantomScan,
+    build,
+    check_choice,
+    check_detail,
+    check_seed,
+    examine,
+    label_names,
+    moving_grid,
+    place_landmarks,
+)
 
 # The size of a deformation is measured on a coarse look at the patient.
 _LOOK = 0.4

@@ -155,9 +155,7 @@ class Profile:
         return np.interp(position, self.at, np.gradient(self.values, self.at)).astype(np.float32)
 
 
-def column(
-    half_width: Profile, half_depth: Profile, centre: Profile, exponent: float = 2.4
-) -> Callable[[np.ndarray], np.ndarray]:
+def column(half_width: Profile, half_depth: Profile, centre: Profile, exponent: float = 2.4) -> Callable[[np.ndarray], np.ndarray]:
     """Distance to a column along z whose cross-sections are super-ellipses of changing size: the trunk's layers.
 
     Args:

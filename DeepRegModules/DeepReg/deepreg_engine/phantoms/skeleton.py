@@ -13,28 +13,7 @@ from deepreg_engine.phantoms.trunk import Trunk
 from deepreg_engine.phantoms.tubes import Centreline, centreline, tube
 
 # Middle of each vertebral body, z in mm, from the sacrum up to the sixth cervical vertebra.
-VERTEBRAE = (
-    "S1",
-    "L5",
-    "L4",
-    "L3",
-    "L2",
-    "L1",
-    "T12",
-    "T11",
-    "T10",
-    "T9",
-    "T8",
-    "T7",
-    "T6",
-    "T5",
-    "T4",
-    "T3",
-    "T2",
-    "T1",
-    "C7",
-    "C6",
-)
+VERTEBRAE = ("S1", "L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9", "T8", "T7", "T6", "T5", "T4", "T3", "T2", "T1", "C7", "C6")
 _MIDDLES = (-164, -127, -90, -53.5, -17.5, 17, 49.5, 79, 106.5, 132.5, 157, 180.5, 203, 225, 246.5, 267.5, 288, 308, 327, 344)
 _LEVELS = np.arange(len(_MIDDLES), dtype=np.float64)
 _LUMBAR_TOP = 5.6  # the level, counted from the sacrum, where ribs begin
@@ -88,9 +67,7 @@ class Skeleton:
         pitch = np.interp(nearest, _LEVELS, np.gradient(_MIDDLES)).astype(np.float32)
         return x - self._lean * np.sin(z / 70), forward, along - middles, pitch, nearest
 
-    def _body(
-        self, x: np.ndarray, y: np.ndarray, height: np.ndarray, pitch: np.ndarray, z: np.ndarray, share: float
-    ) -> np.ndarray:
+    def _body(self, x: np.ndarray, y: np.ndarray, height: np.ndarray, pitch: np.ndarray, z: np.ndarray, share: float) -> np.ndarray:
         a, b = self._half_width(z), self._half_depth(z)
         half = pitch * (0.5 * share)
         waist = 1 - 0.09 * (1 - np.minimum(np.abs(height) / half, 1) ** 2)
@@ -113,9 +90,7 @@ class Skeleton:
         pedicle = np.maximum(np.hypot(side - 14, (height - 3) * 0.7) - 4.0, np.abs(back + 4) - 9)
         # Spinous processes: plates that hang the lower, the higher up the spine.
         drop = (0.15 + 0.75 * (1 - lumbar)) * np.clip(back - 10, 0, 40)
-        spinous = np.maximum(
-            np.maximum(side - 2.8 - 0.03 * back, np.abs(back - 22) - 15), np.abs(height + drop) - (5 + 5 * lumbar)
-        )
+        spinous = np.maximum(np.maximum(side - 2.8 - 0.03 * back, np.abs(back - 22) - 15), np.abs(height + drop) - (5 + 5 * lumbar))
         reach = 20 + 8 * lumbar
         transverse = np.maximum(np.hypot(back - 4 - 0.28 * (1 - lumbar) * side, height - 3) - 4.0, side - reach - 10)
         facets = np.maximum(np.hypot(side - 15, back - 6) - 5.5, np.abs(height) - 0.5 * pitch)
@@ -164,9 +139,7 @@ class Skeleton:
     def _on_cage(self, side: int, angle: float, z: float, outward: float) -> np.ndarray:
         """Point on the cage's wall: angle 0 is the spine's side, pi the sternum's."""
         at = np.array([z])
-        a, b, c = (
-            float(profile(at)[0]) for profile in (self._trunk.cavity_width, self._trunk.cavity_depth, self._trunk.cavity_centre)
-        )
+        a, b, c = (float(profile(at)[0]) for profile in (self._trunk.cavity_width, self._trunk.cavity_depth, self._trunk.cavity_centre))
         sine, cosine = np.sin(angle), np.cos(angle)
         power = 2 / 2.4
         x = (a + outward) * np.abs(sine) ** power
@@ -211,9 +184,7 @@ class Skeleton:
         line, normals = self.ribs
         parts = [
             solid(tube(self.cartilages), "cartilage", "ribs and sternum"),
-            Part(
-                tube(line, flat=(0.62, normals)), (Layer("cortical bone"), Layer("trabecular bone", _CORTEX)), "ribs and sternum"
-            ),
+            Part(tube(line, flat=(0.62, normals)), (Layer("cortical bone"), Layer("trabecular bone", _CORTEX)), "ribs and sternum"),
             self._sternum(),
         ]
         for side in (-1, 1):
@@ -228,9 +199,7 @@ class Skeleton:
         knots = [self._on_cage(1, np.pi, z, 2.0) * (0, 1, 1) for z in (118, 150, 190, 230, 262, 282)]
         line = centreline(knots, [7, 13, 15, 15, 21, 19], 3.0)
         normals = np.cross(line.tangents, (1.0, 0.0, 0.0))
-        return Part(
-            tube(line, flat=(0.36, normals)), (Layer("cortical bone"), Layer("trabecular bone", _CORTEX)), "ribs and sternum"
-        )
+        return Part(tube(line, flat=(0.36, normals)), (Layer("cortical bone"), Layer("trabecular bone", _CORTEX)), "ribs and sternum")
 
     def _shoulder_blade(self, side: int) -> Part:
         """A bent plate on the back of the cage, with the ridge of its spine."""

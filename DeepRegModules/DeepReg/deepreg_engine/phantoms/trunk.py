@@ -132,9 +132,7 @@ class Trunk:
             parts.append(solid(tube(psoas), "muscle", f"{name} psoas"))
             lumborum = ellipsoid((side * 62, 61, -55), (23, 9, 72))
             parts.append(solid(lumborum, "muscle", ""))
-            crus = centreline(
-                [(side * 9, 16, 92), (side * 13, 22, 60), (side * 14, 22, 20), (side * 12, 18, -20)], [6, 6, 5, 3], 3.0
-            )
+            crus = centreline([(side * 9, 16, 92), (side * 13, 22, 60), (side * 14, 22, 20), (side * 12, 18, -20)], [6, 6, 5, 3], 3.0)
             parts.append(solid(tube(crus), "muscle", ""))
         return parts
 

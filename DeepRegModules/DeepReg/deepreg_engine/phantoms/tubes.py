@@ -70,10 +70,7 @@ def centreline(knots: np.ndarray | list, radii: np.ndarray | list | float, step:
 
 
 def tube(
-    line: Centreline,
-    waist: tuple[float, float] | None = None,
-    flat: tuple[float, np.ndarray] | None = None,
-    reach: float = _REACH,
+    line: Centreline, waist: tuple[float, float] | None = None, flat: tuple[float, np.ndarray] | None = None, reach: float = _REACH
 ) -> Shape:
     """The solid tube around a centreline.
 

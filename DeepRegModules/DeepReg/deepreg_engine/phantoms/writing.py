@@ -48,9 +48,7 @@ def write_pair(pair: PhantomPair, folder: str | os.PathLike) -> dict[str, Path]:
                 add_points(files, paths[name], getattr(pair, name))
             if pair.truth is not None:
                 add_field(files, paths["truth"], pair.truth)
-            files.add(
-                paths["phantom"], lambda path: Path(path).write_text(json.dumps(_record(pair), indent=2) + "\n", encoding="utf-8")
-            )
+            files.add(paths["phantom"], lambda path: Path(path).write_text(json.dumps(_record(pair), indent=2) + "\n", encoding="utf-8"))
     except BaseException:
         if made and not any(folder.iterdir()):
             folder.rmdir()

@@ -152,7 +152,9 @@ def _model(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, A
 def _refinement(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """What a refinement compared, if it is something else than the search did."""
     fine = str(run.get("refinement_features") or "")
-    return "" if fine in (str(run.get("features") or ""), str(parameters.get("features") or "")) else " + ".join(feature_names(_short(fine)))
+    return (
+        "" if fine in (str(run.get("features") or ""), str(parameters.get("features") or "")) else " + ".join(feature_names(_short(fine)))
+    )
 
 
 def _joined(cards: list[dict[str, Any]]) -> dict[str, Any]:

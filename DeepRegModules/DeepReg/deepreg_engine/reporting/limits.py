@@ -60,11 +60,7 @@ class Limit:
         """What each light means, in words."""
         sign, other = ("\u2265", "<") if self.higher else ("\u2264", ">")
         unit = f" {self.unit}" if self.unit else ""
-        return {
-            "green": f"{sign} {self.green:g}{unit}",
-            "amber": f"{sign} {self.amber:g}{unit}",
-            "red": f"{other} {self.amber:g}{unit}",
-        }
+        return {"green": f"{sign} {self.green:g}{unit}", "amber": f"{sign} {self.amber:g}{unit}", "red": f"{other} {self.amber:g}{unit}"}
 
 
 LIMITS = (

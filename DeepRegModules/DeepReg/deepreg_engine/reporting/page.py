@@ -41,20 +41,13 @@ def page(content: dict[str, Any], found: Found) -> str:
     inputs = content["inputs"]
     head = f"{content['title']}: {inputs['moving']['name']} to {inputs['fixed']['name']}"
     first = [_header(content), _inputs(content), _ratings(content), _pictures(content, found)]
-    second = [
-        _maps(content, found),
-        _charts(content),
-        _tables(content),
-        _run(content),
-        _notes(content),
-        _signature(),
-    ]
+    second = [_maps(content, found), _charts(content), _tables(content), _run(content), _notes(content), _signature()]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(head)}</title><style>{STYLE}</style></head><body>{FILTER}<main>"
-        f'{_sheet(first, 49.0 if len(content["ratings"]) < _FEW else 45.0)}{_sheet(second, _room(content))}{_all(content)}'
+        f"{_sheet(first, 49.0 if len(content['ratings']) < _FEW else 45.0)}{_sheet(second, _room(content))}{_all(content)}"
         f"</main><script>{SCRIPT}</script></body></html>\n"
     )
 

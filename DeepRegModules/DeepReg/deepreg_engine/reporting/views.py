@@ -23,10 +23,7 @@ _ROOM = 4.0
 def pair_rows(found: Found, before: str) -> str:
     """Both rows of pictures that a slider fades: before and after. Without the page's script, and on paper, one stands below the other."""
     rows = []
-    for stage, title, said in (
-        ("before", "Before", before),
-        ("after", "After", "the moving image through the transform"),
-    ):
+    for stage, title, said in (("before", "Before", before), ("after", "After", "the moving image through the transform")):
         words = f"{text(said)}. Fixed in magenta, moving in green, grey where they agree."
         head = f'<p class="rowname"><b>{title}</b><span class="soft">{words}</span></p>'
         rows.append(f'<div class="{stage}">{head}{_row(found, stage, title, blend=True)}</div>')
@@ -128,5 +125,5 @@ def _bar(plane: Plane, letter: float) -> str:
     return (
         f'<path d="{path}" stroke="#000" stroke-width="{0.28 * letter:.2f}" fill="none"/><path d="{path}" stroke="#fff" '
         f'stroke-width="{0.12 * letter:.2f}" fill="none" data-bar="{length:g}"/>'
-        f'{_letter(x + 0.1 * letter, y - 0.5 * letter, said, "bar", 0.85 * letter)}'
+        f"{_letter(x + 0.1 * letter, y - 0.5 * letter, said, 'bar', 0.85 * letter)}"
     )

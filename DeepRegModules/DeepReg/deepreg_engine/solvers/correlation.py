@@ -144,10 +144,7 @@ def _banded_gradients(
                 left_gradient[z, y] = points[window].reshape(matrix.shape[0], -1).T @ matrix
             if wanted[1]:
                 right_gradient[window] += (matrix @ weights[z, y].T).view(labels, labels, width, -1)
-    return (
-        left_gradient.permute(2, 0, 1, 3) if wanted[0] else None,
-        right_gradient.permute(3, 0, 1, 2) if wanted[1] else None,
-    )
+    return (left_gradient.permute(2, 0, 1, 3) if wanted[0] else None, right_gradient.permute(3, 0, 1, 2) if wanted[1] else None)
 
 
 def _blocks(rows: int, device: torch.device) -> list[tuple[int, int]]:

@@ -113,7 +113,9 @@ def _best_labels(rows: torch.Tensor, labels: torch.Tensor, field: torch.Tensor, 
     step = 8 if rows.device.type == "cpu" else max(1, (1 << 25) // rows[0].numel())
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        best[block] = torch.baddbmm(rows[block], design.expand(len(rows[block]), -1, -1), load[block]).min(1, keepdim=True).indices  # faster than argmin
+        best[block] = (
+            torch.baddbmm(rows[block], design.expand(len(rows[block]), -1, -1), load[block]).min(1, keepdim=True).indices
+        )  # faster than argmin
     return best
 
 

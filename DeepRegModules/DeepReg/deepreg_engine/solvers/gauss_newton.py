@@ -112,9 +112,7 @@ def control_shape(shape: tuple[int, int, int], spacing: int) -> tuple[int, int, 
     return tuple(max(2, math.ceil((n - 1) / spacing) + 1) for n in shape)
 
 
-def spread_matrix(
-    controls: int, voxels: int, spacing: int, like: torch.Tensor, cubic: bool = True, first: float = 0.0
-) -> torch.Tensor:
+def spread_matrix(controls: int, voxels: int, spacing: int, like: torch.Tensor, cubic: bool = True, first: float = 0.0) -> torch.Tensor:
     """Interpolation (voxels, controls) along an axis, from control points at first, first + spacing, ...
 
     Args:
@@ -147,9 +145,7 @@ def gather(volume: torch.Tensor, spacing: int) -> torch.Tensor:
     if spacing == 2:
         return _gather_pairs(volume)
     shape = volume.shape[1:]
-    matrices = tuple(
-        spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in zip(control_shape(shape, spacing), shape)
-    )
+    matrices = tuple(spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in zip(control_shape(shape, spacing), shape))
     return separable(volume, matrices)
 
 
@@ -240,4 +236,3 @@ def gauss_newton_step(
     length = update.detach().norm(dim=0, keepdim=True)
     update = update / (length / longest).clamp(min=1.0)
     return spread(update, field.shape[1:], spacing), residual
-

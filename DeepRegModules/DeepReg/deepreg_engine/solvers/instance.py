@@ -18,11 +18,7 @@ def _averaged(field: torch.Tensor) -> torch.Tensor:
 
 
 def maximise_probability(
-    probability: torch.Tensor,
-    start: torch.Tensor,
-    smoothness: float = 1.5,
-    iterations: int = 50,
-    rate: float = 0.05,
+    probability: torch.Tensor, start: torch.Tensor, smoothness: float = 1.5, iterations: int = 50, rate: float = 0.05
 ) -> torch.Tensor:
     """Adam on the field of one pair.
 

@@ -116,12 +116,7 @@ class _SmoothField(torch.autograd.Function):
 
 
 def _conjugate_gradients(
-    weights: torch.Tensor,
-    evidence: torch.Tensor,
-    smoothness: float,
-    start: torch.Tensor | None,
-    iterations: int,
-    tolerance: float,
+    weights: torch.Tensor, evidence: torch.Tensor, smoothness: float, start: torch.Tensor | None, iterations: int, tolerance: float
 ) -> torch.Tensor:
     precondition = _Preconditioner(weights, smoothness, evidence)
 

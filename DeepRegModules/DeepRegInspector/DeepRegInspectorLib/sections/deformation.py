@@ -102,7 +102,8 @@ class DeformationSection(Section):
         display.SetColorMap(lengthRamp(max(longest, 0.1)))
         showBar(display, node.colorBars, _("displacement (mm)"), "right")
         what = {
-            "grid": _("Lines every {spacing:g} mm"), "glyphs": _("Arrows every {spacing:g} mm"),
+            "grid": _("Lines every {spacing:g} mm"),
+            "glyphs": _("Arrows every {spacing:g} mm"),
             "contours": _("A line every {spacing:g} mm of displacement"),
         }
         coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)

@@ -39,7 +39,10 @@ OFFERED = {
     "points": ("none", "confidences"),
 }
 _VOLUMES = {
-    "heat": "heat", "entropy": "explainedMap", "offset": "explainedMap", "fixedFeatures": "fixedFeatures",
+    "heat": "heat",
+    "entropy": "explainedMap",
+    "offset": "explainedMap",
+    "fixedFeatures": "fixedFeatures",
     "movingFeatures": "movingFeatures",
 }
 _MODELS = ("confidences", "partners")
@@ -133,9 +136,11 @@ class ExplanationSection(Section):
         landmark = self.context.sections["landmarks"].table.current
         self.allow(ui.explainPickButton, asks, problem, keep=ui.explainPickButton.checked)
         self.allow(ui.explainCrosshairButton, asks, problem)
-        self.allow(ui.explainLandmarkButton, asks and 0 <= landmark < len(self.context.sections["landmarks"].pairs), problem or _(
-            "Select a pair in the table of landmarks first."
-        ))
+        self.allow(
+            ui.explainLandmarkButton,
+            asks and 0 <= landmark < len(self.context.sections["landmarks"].pairs),
+            problem or _("Select a pair in the table of landmarks first."),
+        )
         problem = self._subject.problem() or self._missing()
         self.allow(ui.explainShownComboBox, not problem, problem)
         self.allow(ui.explainStageComboBox, bool(self._stages), _("Ask for something first: then the steps are known."))
@@ -356,9 +361,12 @@ class ExplanationSection(Section):
         title = _("Features of {name} warped").format(name=moving)
         node.movingFeatures = explain_shown.features(node.movingFeatures, title, *images["moving"])
         self._showLayer()
-        self._showAnswer(self._pointText, _(
-            "Features ({features}) at {spacing_mm:.3g} mm: the same colour where they are alike, black where the moving volume is unknown."
-        ).format(**told))
+        self._showAnswer(
+            self._pointText,
+            _(
+                "Features ({features}) at {spacing_mm:.3g} mm: the same colour where they are alike, black where the moving volume is unknown."
+            ).format(**told),
+        )
 
     def _showLayer(self) -> None:
         node = self.node
@@ -377,9 +385,12 @@ class ExplanationSection(Section):
             slicer.mrmlScene.SaveStateForUndo()
         node.confidences = explain_shown.confidences(node.confidences, rows[:, :3], rows[:, 3:6], rows[:, 9], node.colorBars)
         views.assign(node.confidences, None, None)
-        self._showAnswer(self._pointText, _(
-            "{points} points; {share:.0f} % are sure of where the result takes them (above 0.5), the mean is {mean_confidence:.2f}."
-        ).format(share=100.0 * told["confident_share"], **told))
+        self._showAnswer(
+            self._pointText,
+            _(
+                "{points} points; {share:.0f} % are sure of where the result takes them (above 0.5), the mean is {mean_confidence:.2f}."
+            ).format(share=100.0 * told["confident_share"], **told),
+        )
         self.enable()
 
     def _onPartners(self, found: tuple[np.ndarray, dict[str, Any]]) -> None:

@@ -57,7 +57,7 @@ class HistorySection(Section):
             return
         now = self._states()
         if now != self._now:
-            self._before = [*self._before[1 - _MOST:], self._now]
+            self._before = [*self._before[1 - _MOST :], self._now]
             self._after = []
             self._now = now
 
@@ -105,7 +105,9 @@ class HistorySection(Section):
 def _stateOf(node: Any) -> _State:
     return tuple(
         (
-            node.GetNthControlPointLabel(n), tuple(node.GetNthControlPointPosition(n)), node.GetNthControlPointDescription(n),
+            node.GetNthControlPointLabel(n),
+            tuple(node.GetNthControlPointPosition(n)),
+            node.GetNthControlPointDescription(n),
             bool(node.GetNthControlPointSelected(n)),
         )
         for n in definedIndices(node)
@@ -116,7 +118,7 @@ def _restore(node: Any, state: _State) -> None:
     """Give the points that are placed the names, places, notes and ticks that they had."""
     modified = node.StartModify()
     try:
-        for index in reversed(definedIndices(node)[len(state):]):
+        for index in reversed(definedIndices(node)[len(state) :]):
             node.RemoveNthControlPoint(index)
         present = definedIndices(node)
         for number, (label, position, description, selected) in enumerate(state):

@@ -27,9 +27,11 @@ _OVERLAYS = (
 )
 _MAPS = (
     ("none", _("not shown"), _("No map.")),
-    ("jacobian", _("Jacobian"), _(
-        "Local change of volume: 1 is none, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta."
-    )),
+    (
+        "jacobian",
+        _("Jacobian"),
+        _("Local change of volume: 1 is none, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta."),
+    ),
     ("displacement", _("displacement"), _("Length of the displacement, mm.")),
 )
 
@@ -251,9 +253,15 @@ class ImagesSection(Section):
             text = _("displacement mean {length:.1f}, 95 % {p95:.1f}, maximum {most:.1f} mm")
         lengths = figures["displacement_mm"]
         return text.format(
-            folded=figures["folded"], voxels=figures["voxels"], share=figures["folding_percent"],
-            low=figures["min_jacobian"], high=figures["max_jacobian"], mean=figures["mean_jacobian"],
-            length=lengths["mean"], p95=lengths["percentile95"], most=lengths["max"],
+            folded=figures["folded"],
+            voxels=figures["voxels"],
+            share=figures["folding_percent"],
+            low=figures["min_jacobian"],
+            high=figures["max_jacobian"],
+            mean=figures["mean_jacobian"],
+            length=lengths["mean"],
+            p95=lengths["percentile95"],
+            most=lengths["max"],
         )
 
     def _showMap(self) -> None:

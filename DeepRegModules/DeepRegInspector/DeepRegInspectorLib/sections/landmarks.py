@@ -41,7 +41,8 @@ class LandmarksSection(Section):
         """The two lists; those that are missing are made."""
         node = self.node
         for name, title, color in (
-            ("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)), ("movingPoints", _("Moving landmarks"), (1.0, 0.6, 0.15)),
+            ("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)),
+            ("movingPoints", _("Moving landmarks"), (1.0, 0.6, 0.15)),
         ):
             if getattr(node, name) is None:
                 made = newNode("vtkMRMLMarkupsFiducialNode", title)
@@ -94,7 +95,10 @@ class LandmarksSection(Section):
         if not stages:
             return _("No pair is ticked.")
         rows = (
-            (_("mean"), np.mean), (_("median"), np.median), (_("95 %"), lambda values: np.percentile(values, 95)), (_("maximum"), np.max),
+            (_("mean"), np.mean),
+            (_("median"), np.median),
+            (_("95 %"), lambda values: np.percentile(values, 95)),
+            (_("maximum"), np.max),
         )
         head = "".join(f"<td align='right'>&nbsp;&nbsp;{name}</td>" for name in stages)
         cell = "<td align='right'>&nbsp;&nbsp;{:.2f}</td>"

@@ -84,8 +84,10 @@ class OverlapSection(Section):
             return
         problem = self.problem()
         self.ui.compareButton.setEnabled(not problem)
-        self.ui.compareButton.toolTip = problem[:1].upper() + problem[1:] + "." if problem else _(
-            "Dice, 95 % Hausdorff distance and mean surface distance of each structure, before and after; and inverse consistency."
+        self.ui.compareButton.toolTip = (
+            problem[:1].upper() + problem[1:] + "."
+            if problem
+            else _("Dice, 95 % Hausdorff distance and mean surface distance of each structure, before and after; and inverse consistency.")
         )
 
     # ----------------------------------------------------------------- measure

@@ -116,7 +116,7 @@ class PickingSection(Section):
         toLocal = self._movingToLocal()
         state = moving.StartModify()
         try:
-            for number, point in zip(first[len(second):], positions(fixed, first[len(second):])):
+            for number, point in zip(first[len(second) :], positions(fixed, first[len(second) :])):
                 found = matcher.propose(point, node.window)
                 place = toLocal(found.position)
                 index = moving.AddControlPoint(vtk.vtkVector3d(*place), fixed.GetNthControlPointLabel(number))

@@ -107,8 +107,10 @@ class ReportSection(Section):
             parts.append(_("structures"))
         if node.inverseTransform is not None:
             parts.append(_("inverse transform"))
-        return _("Measured with: {parts}.").format(parts=", ".join(parts)) if parts else _(
-            "Without landmarks and structures the report says how regular the deformation is, not how exact it is."
+        return (
+            _("Measured with: {parts}.").format(parts=", ".join(parts))
+            if parts
+            else _("Without landmarks and structures the report says how regular the deformation is, not how exact it is.")
         )
 
     # ------------------------------------------------------------------ limits
@@ -202,8 +204,17 @@ class ReportSection(Section):
         if node.reportCrosshair:
             position = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode").GetCrosshairRAS()
         inputs = ReportInputs(
-            node.transform, node.fixedVolume, node.movingVolume, node.fixedPoints, node.movingPoints, node.fixedLabels, node.movingLabels,
-            node.inverseTransform, title=ui.reportTitleLineEdit.text.strip(), position=position, limits=self.limits(),
+            node.transform,
+            node.fixedVolume,
+            node.movingVolume,
+            node.fixedPoints,
+            node.movingPoints,
+            node.fixedLabels,
+            node.movingLabels,
+            node.inverseTransform,
+            title=ui.reportTitleLineEdit.text.strip(),
+            position=position,
+            limits=self.limits(),
             patientName=ui.reportPatientLineEdit.text.strip() if ui.reportPatientCheckBox.checked else "",
         )
         self._say("")

@@ -13,8 +13,29 @@ from collections.abc import Callable
 
 # By file type, the extensions that it reads. Of equally sure types the first one wins.
 EXTENSIONS = {
-    "VolumeFile": (".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd", ".hdr", ".img", ".img.gz", ".vtk", ".dcm", ".tif", ".tiff", ".png",
-                   ".jpg", ".jpeg", ".bmp", ".mgz", ".mgh", ".gipl", ".gipl.gz"),
+    "VolumeFile": (
+        ".nrrd",
+        ".nhdr",
+        ".nii.gz",
+        ".nii",
+        ".mha",
+        ".mhd",
+        ".hdr",
+        ".img",
+        ".img.gz",
+        ".vtk",
+        ".dcm",
+        ".tif",
+        ".tiff",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".mgz",
+        ".mgh",
+        ".gipl",
+        ".gipl.gz",
+    ),
     "SceneFile": (".mrml", ".mrb"),
     "MarkupsFile": (".mrk.json", ".json", ".fcsv"),
     "SegmentationFile": (".seg.nrrd", ".seg.nhdr", ".seg.vtm", ".nrrd", ".nhdr", ".vtm", ".nii.gz", ".nii", ".hdr"),
@@ -121,12 +142,22 @@ def _color_rows(start: bytes) -> bool:
 
 _CONTENT: dict[str, dict[str, Callable[[bytes], bool]]] = {
     "MarkupsFile": {".json": lambda start: b"markups-schema" in start},
-    "TerminologyFile": {".json": lambda start: b"segment-context-schema" in start or b"anatomic-context-schema" in start
-                        or b"SegmentationCategoryTypeContextName" in start},
+    "TerminologyFile": {
+        ".json": lambda start: (
+            b"segment-context-schema" in start or b"anatomic-context-schema" in start or b"SegmentationCategoryTypeContextName" in start
+        )
+    },
     "SegmentationFile": {".nrrd": _segments, ".nhdr": _segments, ".nii.gz": _never, ".nii": _never, ".hdr": _never},
     "SequenceFile": {".nrrd": _nrrd_frames, ".nhdr": _nrrd_frames, ".nii.gz": _nifti_frames, ".nii": _nifti_frames},
-    "TransformFile": {".nii.gz": _nifti_displacements, ".nii": _nifti_displacements, ".nrrd": _never, ".nhdr": _never, ".mha": _never,
-                      ".mhd": _never, ".txt": _never},
+    "TransformFile": {
+        ".nii.gz": _nifti_displacements,
+        ".nii": _nifti_displacements,
+        ".nrrd": _never,
+        ".nhdr": _never,
+        ".mha": _never,
+        ".mhd": _never,
+        ".txt": _never,
+    },
     "ModelFile": {".vtk": _mesh},
     "ColorTableFile": {".txt": _color_rows, ".csv": lambda start: start.startswith(b"LabelValue")},
 }

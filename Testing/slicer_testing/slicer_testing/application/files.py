@@ -46,9 +46,15 @@ class qSlicerIOManager(QObject):
         if not node.IsA("vtkMRMLStorableNode"):
             return "NoFile"
         for parent, kind in (
-            ("vtkMRMLSegmentationNode", "SegmentationFile"), ("vtkMRMLVolumeNode", "VolumeFile"), ("vtkMRMLModelNode", "ModelFile"),
-            ("vtkMRMLMarkupsNode", "MarkupsFile"), ("vtkMRMLTransformNode", "TransformFile"), ("vtkMRMLTableNode", "TableFile"),
-            ("vtkMRMLTextNode", "TextFile"), ("vtkMRMLColorNode", "ColorTableFile"), ("vtkMRMLSequenceNode", "SequenceFile"),
+            ("vtkMRMLSegmentationNode", "SegmentationFile"),
+            ("vtkMRMLVolumeNode", "VolumeFile"),
+            ("vtkMRMLModelNode", "ModelFile"),
+            ("vtkMRMLMarkupsNode", "MarkupsFile"),
+            ("vtkMRMLTransformNode", "TransformFile"),
+            ("vtkMRMLTableNode", "TableFile"),
+            ("vtkMRMLTextNode", "TextFile"),
+            ("vtkMRMLColorNode", "ColorTableFile"),
+            ("vtkMRMLSequenceNode", "SequenceFile"),
         ):
             if node.IsA(parent):
                 return kind
@@ -202,7 +208,7 @@ def _default_storage(node: Any, scene: Any) -> Any:
 
 
 def _format_extension(text: str) -> str:
-    """".nrrd" of "NRRD (.nrrd)"."""
+    """ ".nrrd" of "NRRD (.nrrd)"."""
     return text.rpartition("(")[2].rstrip(")").strip().lstrip("*")
 
 

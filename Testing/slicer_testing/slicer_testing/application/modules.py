@@ -187,7 +187,7 @@ class qSlicerModuleFactoryManager(QObject):  # noqa: N801
     moduleLoaded = Signal(str)  # noqa: N815
     moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
 
-    def __init__(self, loader: "ModuleLoader") -> None:
+    def __init__(self, loader: ModuleLoader) -> None:
         super().__init__()
         self._loader = loader
 
@@ -212,7 +212,7 @@ class qSlicerModuleManager(QObject):  # noqa: N801
     moduleLoaded = Signal(str)  # noqa: N815
     moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
 
-    def __init__(self, loader: "ModuleLoader") -> None:
+    def __init__(self, loader: ModuleLoader) -> None:
         super().__init__()
         self._loader = loader
         self._factory = qSlicerModuleFactoryManager(loader)
@@ -287,7 +287,9 @@ class ModuleLoader:
         found = set()
         for folder in self.paths:
             for script in (*folder.glob("*.py"), *(child / f"{child.name}.py" for child in folder.iterdir() if child.is_dir())):
-                if script.is_file() and f"class {script.stem}(ScriptedLoadableModule" in script.read_text(encoding="utf-8", errors="replace"):
+                if script.is_file() and f"class {script.stem}(ScriptedLoadableModule" in script.read_text(
+                    encoding="utf-8", errors="replace"
+                ):
                     found.add(script.stem)
         return sorted(found)
 

@@ -81,7 +81,7 @@ def _nodes(scene: Any, class_name: str) -> Iterator[Any]:
     yield from nodes
 
 
-def install(scene: Any) -> "SubjectHierarchyLogic":
+def install(scene: Any) -> SubjectHierarchyLogic:
     """Give the nodes of a scene, present and future, their items."""
     logic = SubjectHierarchyLogic()
     logic.install(scene)
@@ -191,8 +191,12 @@ class SubjectHierarchyLogic:
         segmentation = node.GetSegmentation()
         if segmentation is None:
             return
-        for event in (segmentation.SegmentAdded, segmentation.SegmentRemoved, segmentation.SegmentModified,
-                      segmentation.SegmentsOrderModified):
+        for event in (
+            segmentation.SegmentAdded,
+            segmentation.SegmentRemoved,
+            segmentation.SegmentModified,
+            segmentation.SegmentsOrderModified,
+        ):
             # The node repeats these events of its segmentation.
             self._follow_once(node, event, self._mirror_segments)
 

@@ -149,8 +149,9 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
             logging.info(f"PyTorch {torch.__version__} imported successfully")
         return torch
 
-    def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
-                     torchvisionVersionRequirement=None):
+    def installTorch(
+        self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None, torchvisionVersionRequirement=None
+    ):
         """Install torch and return the module; None if the user declines.
 
         :param askConfirmation: ask the user (not in testing mode).
@@ -159,9 +160,14 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
         :raises subprocess.CalledProcessError: if the installation fails.
         """
         args = self._getPipInstallArguments(forceComputationBackend, torchVersionRequirement, torchvisionVersionRequirement)
-        installations.append({
-            "askConfirmation": askConfirmation, "forceComputationBackend": forceComputationBackend,
-            "torchVersionRequirement": torchVersionRequirement, "torchvisionVersionRequirement": torchvisionVersionRequirement})
+        installations.append(
+            {
+                "askConfirmation": askConfirmation,
+                "forceComputationBackend": forceComputationBackend,
+                "torchVersionRequirement": torchVersionRequirement,
+                "torchvisionVersionRequirement": torchvisionVersionRequirement,
+            }
+        )
         if askConfirmation and not self._confirmed(args):
             logging.info("Installation of PyTorch aborted by user")
             return None
@@ -178,7 +184,8 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
         if slicer.app.testingEnabled():
             return True
         return slicer.util.confirmOkCancelDisplay(
-            f"PyTorch will be downloaded and installed using light-the-torch (ltt {' '.join(args)}). The process might take some minutes.")
+            f"PyTorch will be downloaded and installed using light-the-torch (ltt {' '.join(args)}). The process might take some minutes."
+        )
 
     def uninstallTorch(self, askConfirmation=False, forceComputationBackend=None):
         """Uninstall torch: from now on it is missing."""

@@ -6,21 +6,28 @@ import urllib.request
 
 import ctk
 import qt
-import vtk
-
 import slicer
+import vtk
 from slicer import _sampleDataCatalogue as _catalogue
 from slicer.i18n import tr as _
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule, ScriptedLoadableModuleTest, ScriptedLoadableModuleWidget)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest, ScriptedLoadableModuleWidget
 from slicer.util import DATA_STORE_URL, TESTING_DATA_URL, computeChecksum, extractAlgoAndDigest
 
 
-def downloadFromURL(uris=None, fileNames=None, nodeNames=None, checksums=None, loadFiles=None, customDownloader=None,
-                    loadFileTypes=None, loadFileProperties={}):
+def downloadFromURL(
+    uris=None,
+    fileNames=None,
+    nodeNames=None,
+    checksums=None,
+    loadFiles=None,
+    customDownloader=None,
+    loadFileTypes=None,
+    loadFileProperties={},
+):
     """Download files and load them; see :class:`SampleDataSource` for the parameters."""
     return SampleDataLogic().downloadFromURL(
-        uris, fileNames, nodeNames, checksums, loadFiles, customDownloader, loadFileTypes, loadFileProperties)
+        uris, fileNames, nodeNames, checksums, loadFiles, customDownloader, loadFileTypes, loadFileProperties
+    )
 
 
 def downloadSample(sampleName):
@@ -76,8 +83,20 @@ class SampleData(ScriptedLoadableModule):
 class SampleDataSource:
     """A sample data set: one file or several, where they come from and what becomes of them."""
 
-    def __init__(self, sampleName=None, sampleDescription=None, uris=None, fileNames=None, nodeNames=None, checksums=None,
-                 loadFiles=None, customDownloader=None, thumbnailFileName=None, loadFileType=None, loadFileProperties=None):
+    def __init__(
+        self,
+        sampleName=None,
+        sampleDescription=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        checksums=None,
+        loadFiles=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+        loadFileType=None,
+        loadFileProperties=None,
+    ):
         """
         Parameters of files are lists of the same length, or single values for a single file.
 
@@ -95,12 +114,14 @@ class SampleDataSource:
         """
         if isinstance(uris, str):
             uris, fileNames, nodeNames, loadFiles, loadFileType, checksums = (
-                [value] for value in (uris, fileNames, nodeNames, loadFiles, loadFileType, checksums))
+                [value] for value in (uris, fileNames, nodeNames, loadFiles, loadFileType, checksums)
+            )
         elif isinstance(uris, (list, tuple)):
             if loadFileType is None or isinstance(loadFileType, str):
                 loadFileType = [loadFileType] * len(uris)
             nodeNames, loadFiles, checksums = (
-                [None] * len(uris) if values is None else values for values in (nodeNames, loadFiles, checksums))
+                [None] * len(uris) if values is None else values for values in (nodeNames, loadFiles, checksums)
+            )
 
         self.sampleName = sampleName
         self.sampleDescription = sampleName if sampleDescription is None else sampleDescription
@@ -116,8 +137,10 @@ class SampleDataSource:
 
         lengths = {name: len(getattr(self, name)) for name in ("uris", "fileNames", "nodeNames", "loadFiles", "loadFileType", "checksums")}
         if len(set(lengths.values())) != 1:
-            raise ValueError("All fields of sample data source must have the same length\n"
-                             + "\n".join(f"  len({name}): {length}" for name, length in lengths.items()))
+            raise ValueError(
+                "All fields of sample data source must have the same length\n"
+                + "\n".join(f"  len({name}): {length}" for name, length in lengths.items())
+            )
 
     @staticmethod
     def _guessType(fileName, nodeName, fileType):
@@ -131,18 +154,28 @@ class SampleDataSource:
     def _parts(self):
         """The source of each single file."""
         for uri, fileName, nodeName, checksum, loadFile, fileType in zip(
-                self.uris, self.fileNames, self.nodeNames, self.checksums, self.loadFiles, self.loadFileType):
+            self.uris, self.fileNames, self.nodeNames, self.checksums, self.loadFiles, self.loadFileType
+        ):
             yield uri, fileName, nodeName, checksum, loadFile, fileType
 
     def __eq__(self, other):
         return str(self) == str(other)
 
     def __str__(self):
-        lines = [f"{name:<18}: {getattr(self, name)}" for name in (
-            "sampleName", "sampleDescription", "thumbnailFileName", "loadFileProperties", "customDownloader")]
+        lines = [
+            f"{name:<18}: {getattr(self, name)}"
+            for name in ("sampleName", "sampleDescription", "thumbnailFileName", "loadFileProperties", "customDownloader")
+        ]
         for uri, fileName, nodeName, checksum, loadFile, fileType in self._parts():
-            lines += ["", f" fileName    : {fileName}", f" uri         : {uri}", f" checksum    : {checksum}",
-                      f" nodeName    : {nodeName}", f" loadFile    : {loadFile}", f" loadFileType: {fileType}"]
+            lines += [
+                "",
+                f" fileName    : {fileName}",
+                f" uri         : {uri}",
+                f" checksum    : {checksum}",
+                f" nodeName    : {nodeName}",
+                f" loadFile    : {loadFile}",
+                f" loadFileType: {fileType}",
+            ]
         return "\n".join([*lines, ""])
 
 
@@ -265,14 +298,35 @@ class SampleDataLogic:
     # Registering
 
     @staticmethod
-    def registerCustomSampleDataSource(category="Custom", sampleName=None, uris=None, fileNames=None, nodeNames=None,
-                                       customDownloader=None, thumbnailFileName=None, loadFileType="VolumeFile", loadFiles=None,
-                                       loadFileProperties={}, checksums=None):
+    def registerCustomSampleDataSource(
+        category="Custom",
+        sampleName=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+        loadFileType="VolumeFile",
+        loadFiles=None,
+        loadFileProperties={},
+        checksums=None,
+    ):
         """Add a data set to a category, unless the same is there; see :class:`SampleDataSource` for the parameters."""
-        SampleDataLogic._register(category, SampleDataSource(
-            sampleName=sampleName, uris=uris, fileNames=fileNames, nodeNames=nodeNames, thumbnailFileName=thumbnailFileName,
-            loadFileType=loadFileType, loadFiles=loadFiles, loadFileProperties=loadFileProperties, checksums=checksums,
-            customDownloader=customDownloader))
+        SampleDataLogic._register(
+            category,
+            SampleDataSource(
+                sampleName=sampleName,
+                uris=uris,
+                fileNames=fileNames,
+                nodeNames=nodeNames,
+                thumbnailFileName=thumbnailFileName,
+                loadFileType=loadFileType,
+                loadFiles=loadFiles,
+                loadFileProperties=loadFileProperties,
+                checksums=checksums,
+                customDownloader=customDownloader,
+            ),
+        )
 
     @staticmethod
     def _register(category, source):
@@ -311,12 +365,29 @@ class SampleDataLogic:
         source = self.sourceForSampleName(sampleName)
         return self.downloadFromSource(source) if source else []
 
-    def downloadFromURL(self, uris=None, fileNames=None, nodeNames=None, checksums=None, loadFiles=None, customDownloader=None,
-                        loadFileTypes=None, loadFileProperties={}):
+    def downloadFromURL(
+        self,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        checksums=None,
+        loadFiles=None,
+        customDownloader=None,
+        loadFileTypes=None,
+        loadFileProperties={},
+    ):
         """Download files and load them; see :class:`SampleDataSource` for the parameters."""
-        return self.downloadFromSource(SampleDataSource(
-            uris=uris, fileNames=fileNames, nodeNames=nodeNames, loadFiles=loadFiles, loadFileType=loadFileTypes,
-            loadFileProperties=loadFileProperties, checksums=checksums))
+        return self.downloadFromSource(
+            SampleDataSource(
+                uris=uris,
+                fileNames=fileNames,
+                nodeNames=nodeNames,
+                loadFiles=loadFiles,
+                loadFileType=loadFileTypes,
+                loadFileProperties=loadFileProperties,
+                checksums=checksums,
+            )
+        )
 
     def downloadFromSource(self, source, maximumAttemptsCount=3):
         """Download the files of a source, and load those with a node name, scenes (if asked to) and archives.
@@ -401,8 +472,12 @@ class SampleDataLogic:
         if algorithm is not None:
             actual = computeChecksum(algorithm, filePath)
             if actual != digest:
-                self.logMessage(_("Checksum verification failed. Computed checksum {currentChecksum} different from expected checksum "
-                                  "{expectedChecksum}").format(currentChecksum=actual, expectedChecksum=digest))
+                self.logMessage(
+                    _(
+                        "Checksum verification failed. Computed checksum {currentChecksum} different from expected checksum "
+                        "{expectedChecksum}"
+                    ).format(currentChecksum=actual, expectedChecksum=digest)
+                )
                 os.remove(filePath)
         self.downloadPercent = 100
         return filePath
@@ -413,8 +488,13 @@ class SampleDataLogic:
         percent = 100 * done // totalSize if totalSize > 0 else 100
         if percent == 100 or percent - self.downloadPercent >= 10:
             self.downloadPercent = percent
-            self.logMessage("<i>" + _("Downloaded {sizeCompleted} ({percentCompleted}% of {sizeTotal})...").format(
-                sizeCompleted=self.humanFormatSize(done), percentCompleted=percent, sizeTotal=self.humanFormatSize(totalSize)) + "</i>")
+            self.logMessage(
+                "<i>"
+                + _("Downloaded {sizeCompleted} ({percentCompleted}% of {sizeTotal})...").format(
+                    sizeCompleted=self.humanFormatSize(done), percentCompleted=percent, sizeTotal=self.humanFormatSize(totalSize)
+                )
+                + "</i>"
+            )
 
     def humanFormatSize(self, size):
         """Size in bytes as a text with a unit."""
@@ -464,13 +544,20 @@ def _source(name, description, files, store=TESTING_DATA_URL, fileType=None):
     """Source of an entry of the catalogue."""
     digests, fileNames, nodeNames = zip(*files)
     return SampleDataSource(
-        name, description, [f"{store}SHA256/{digest}" for digest in digests], fileNames, nodeNames,
-        [f"SHA256:{digest}" for digest in digests], loadFileType=fileType)
+        name,
+        description,
+        [f"{store}SHA256/{digest}" for digest in digests],
+        fileNames,
+        nodeNames,
+        [f"SHA256:{digest}" for digest in digests],
+        loadFileType=fileType,
+    )
 
 
 def _builtInSources():
-    return ([_source(*entry) for entry in _catalogue.GENERAL]
-            + [_source(*entry, store=DATA_STORE_URL, fileType="SequenceFile") for entry in _catalogue.GENERAL_SEQUENCES])
+    return [_source(*entry) for entry in _catalogue.GENERAL] + [
+        _source(*entry, store=DATA_STORE_URL, fileType="SequenceFile") for entry in _catalogue.GENERAL_SEQUENCES
+    ]
 
 
 def _developmentSource():

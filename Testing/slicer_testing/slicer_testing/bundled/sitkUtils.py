@@ -9,10 +9,9 @@ import warnings
 
 import numpy as np
 import SimpleITK as sitk
+import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
-
-import slicer
 
 # Turns RAS into LPS and back.
 _FLIP = np.array([-1.0, -1.0, 1.0])
@@ -23,9 +22,16 @@ _VTK_INT64 = vtk.VTK_LONG if _LONG_HAS_64_BITS else vtk.VTK_LONG_LONG
 _VTK_UINT64 = vtk.VTK_UNSIGNED_LONG if _LONG_HAS_64_BITS else vtk.VTK_UNSIGNED_LONG_LONG
 
 _VTK_TYPES = {
-    "int8": vtk.VTK_SIGNED_CHAR, "uint8": vtk.VTK_UNSIGNED_CHAR, "int16": vtk.VTK_SHORT, "uint16": vtk.VTK_UNSIGNED_SHORT,
-    "int32": vtk.VTK_INT, "uint32": vtk.VTK_UNSIGNED_INT, "int64": _VTK_INT64, "uint64": _VTK_UINT64,
-    "float32": vtk.VTK_FLOAT, "float64": vtk.VTK_DOUBLE,
+    "int8": vtk.VTK_SIGNED_CHAR,
+    "uint8": vtk.VTK_UNSIGNED_CHAR,
+    "int16": vtk.VTK_SHORT,
+    "uint16": vtk.VTK_UNSIGNED_SHORT,
+    "int32": vtk.VTK_INT,
+    "uint32": vtk.VTK_UNSIGNED_INT,
+    "int64": _VTK_INT64,
+    "uint64": _VTK_UINT64,
+    "float32": vtk.VTK_FLOAT,
+    "float64": vtk.VTK_DOUBLE,
 }
 
 
@@ -123,6 +129,7 @@ def EnsureRegistration():
 
 # Deprecated in the application too: functions that find nodes by name.
 
+
 def _warnDeprecated(name, instead):
     warnings.warn(f"'{name}' method is deprecated and will be removed in the future. Use {instead} instead.", FutureWarning, stacklevel=3)
 
@@ -148,8 +155,9 @@ def PushToSlicer(sitkimage, NodeName, compositeView=0, overwrite=False):
 
 def _pushAndShow(image, nodeName, compositeView, overwrite):
     if compositeView not in range(3):
-        raise Exception(f"Unknown compositeView option given: {compositeView}. "
-                        "Valid values are 0 = background, 1 = foreground', or 2 = label.")
+        raise Exception(
+            f"Unknown compositeView option given: {compositeView}. Valid values are 0 = background, 1 = foreground', or 2 = label."
+        )
     className = "vtkMRMLLabelMapVolumeNode" if compositeView == 2 else "vtkMRMLScalarVolumeNode"
     targetNode = None
     if overwrite:

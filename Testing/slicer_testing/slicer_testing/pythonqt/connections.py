@@ -14,9 +14,7 @@ from slicer_testing.pythonqt.conversions import Function
 _log = logging.getLogger("slicer_testing.connections")
 _HELD = "_slicer_testing_connections"
 # How a C++ type travels through a host class's signal.
-_PYTHON_TYPES = {
-    "bool": "bool", "int": "int", "double": "double", "float": "double", "QString": "QString", "const QString&": "QString",
-}
+_PYTHON_TYPES = {"bool": "bool", "int": "int", "double": "double", "float": "double", "QString": "QString", "const QString&": "QString"}
 
 
 def split(signature: str) -> tuple[str, list[str] | None]:

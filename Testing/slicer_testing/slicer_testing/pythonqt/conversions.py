@@ -37,7 +37,12 @@ def _floating(value: Any) -> float:
 
 
 _BY_CPP_TYPE: dict[str, Callable[[Any], Any]] = {
-    "bool": bool, "int": _whole, "uint": _whole, "double": _floating, "float": _floating, "QString": str,
+    "bool": bool,
+    "int": _whole,
+    "uint": _whole,
+    "double": _floating,
+    "float": _floating,
+    "QString": str,
 }
 _BY_PYTHON_TYPE: dict[Any, Callable[[Any], Any]] = {bool: bool, int: _whole, float: _floating, str: str}
 
@@ -88,8 +93,9 @@ class Function:
         """Types of the parameters, by signature."""
         found = get_signature(self._unbound) or []
         signatures = found if isinstance(found, list) else [found]
-        return [[parameter.annotation for parameter in signature.parameters.values() if parameter.name != "self"]
-                for signature in signatures]
+        return [
+            [parameter.annotation for parameter in signature.parameters.values() if parameter.name != "self"] for signature in signatures
+        ]
 
     def _conversions(self, arguments: tuple) -> Iterator[tuple]:
         """The arguments as each signature wants them, where that differs from what they are."""

@@ -79,7 +79,13 @@ desk = Desk()
 
 
 def message(
-    kind: str, title: str, text: str, buttons: int = Button.Ok, default: int = Button.NoButton, parent: QWidget | None = None, detail: str = ""
+    kind: str,
+    title: str,
+    text: str,
+    buttons: int = Button.Ok,
+    default: int = Button.NoButton,
+    parent: QWidget | None = None,
+    detail: str = "",
 ) -> Any:
     """A message box with standard buttons; returns the button."""
     if desk.interactive:

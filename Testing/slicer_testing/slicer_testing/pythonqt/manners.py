@@ -35,7 +35,7 @@ _BuiltinFunction = type(QObject.objectName)
 _get_original = QObject.__getattribute__
 _installed = False
 # What a name is on a class: see _Kind.
-_kinds: dict[tuple[type, str], tuple["_Kind", Any]] = {}
+_kinds: dict[tuple[type, str], tuple[_Kind, Any]] = {}
 
 
 class _Kind(enum.Enum):

@@ -93,7 +93,11 @@ def _take_enumerations(root: ElementTree.Element) -> dict[str, dict[str, str]]:
             continue
         for item in list(element.findall("property")):
             value = item.find("enum") if item.find("enum") is not None else item.find("set")
-            if value is not None and not (value.text or "").startswith("Qt::") and item.get("name") in _own_properties(element.get("class", "")):
+            if (
+                value is not None
+                and not (value.text or "").startswith("Qt::")
+                and item.get("name") in _own_properties(element.get("class", ""))
+            ):
                 taken.setdefault(element.get("name", ""), {})[item.get("name", "")] = value.text or ""
                 element.remove(item)
     return taken

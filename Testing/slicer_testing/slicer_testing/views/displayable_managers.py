@@ -61,9 +61,7 @@ def application_logic() -> slicer.vtkMRMLApplicationLogic | None:
     return slice_factory().GetMRMLApplicationLogic()
 
 
-def make_group(
-    factory: slicer.vtkMRMLDisplayableManagerFactory, renderer: vtkRenderer
-) -> slicer.vtkMRMLDisplayableManagerGroup:
+def make_group(factory: slicer.vtkMRMLDisplayableManagerFactory, renderer: vtkRenderer) -> slicer.vtkMRMLDisplayableManagerGroup:
     """All managers of a factory, drawing into one renderer."""
     group = slicer.vtkMRMLDisplayableManagerGroup()
     group.Initialize(factory, renderer)

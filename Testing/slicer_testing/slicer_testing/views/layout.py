@@ -445,10 +445,7 @@ class qSlicerLayoutManager(qMRMLLayoutManager):
     selectModule = Signal(str)
 
     def __init__(
-        self,
-        application_logic: slicer.vtkMRMLApplicationLogic,
-        viewport: QWidget | None = None,
-        parent: QObject | None = None,
+        self, application_logic: slicer.vtkMRMLApplicationLogic, viewport: QWidget | None = None, parent: QObject | None = None
     ) -> None:
         use_application_logic(application_logic)
         super().__init__(viewport, parent)

@@ -71,12 +71,4 @@ def _maximize(painter: QPainter) -> None:
     _lines(painter, (7, 25, 25, 7), (25, 7, 16, 7), (25, 7, 25, 16), (7, 25, 16, 25), (7, 25, 7, 16))
 
 
-_DRAWINGS = {
-    "options": _options,
-    "link": _link,
-    "visible": _visible,
-    "fit": _fit,
-    "center": _center,
-    "box": _box,
-    "maximize": _maximize,
-}
+_DRAWINGS = {"options": _options, "link": _link, "visible": _visible, "fit": _fit, "center": _center, "box": _box, "maximize": _maximize}

@@ -70,8 +70,7 @@ class ColorMapWidget(QWidget):
             painter.drawText(QRectF(point.x() - 30, bar.bottom() + 5, 60, 16), Qt.AlignmentFlag.AlignCenter, f"{position:g}")
 
     def _at(self, event: QMouseEvent) -> int:
-        return next((index for index, (position, _) in enumerate(self._points())
-                     if abs(self._x(position) - event.position().x()) < 6), -1)
+        return next((index for index, (position, _) in enumerate(self._points()) if abs(self._x(position) - event.position().x()) < 6), -1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take hold of a point."""

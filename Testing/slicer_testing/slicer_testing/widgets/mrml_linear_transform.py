@@ -16,8 +16,9 @@ def matrix_to_parent(node: Any) -> vtk.vtkMatrix4x4:
     return matrix
 
 
-def moved(node: Any, reference: int, rotation: tuple[int, float] | None = None, translation: tuple[float, float, float] = (0, 0, 0)) \
-        -> vtk.vtkMatrix4x4:
+def moved(
+    node: Any, reference: int, rotation: tuple[int, float] | None = None, translation: tuple[float, float, float] = (0, 0, 0)
+) -> vtk.vtkMatrix4x4:
     """The node's matrix after a rotation or translation.
 
     Args:

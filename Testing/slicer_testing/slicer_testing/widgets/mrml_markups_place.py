@@ -57,9 +57,10 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
         self._color.setDisplayColorName(False)
         self._place, self._delete, self._more = QToolButton(self), QToolButton(self), QToolButton(self)
         for button, name, picture, tip in (
-                (self._place, "PlaceButton", "place", "Place a control point"),
-                (self._delete, "DeleteButton", "delete", "Delete the last control point"),
-                (self._more, "MoreButton", "more", "More options")):
+            (self._place, "PlaceButton", "place", "Place a control point"),
+            (self._delete, "DeleteButton", "delete", "Delete the last control point"),
+            (self._more, "MoreButton", "more", "More options"),
+        ):
             button.setObjectName(name)
             button.setIcon(icon(picture))
             button.setToolTip(tip)
@@ -141,8 +142,15 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
         self._node = node
         if node is not None:
             at = slicer.vtkMRMLMarkupsNode
-            for event in ("ModifiedEvent", at.PointAddedEvent, at.PointRemovedEvent, at.FixedNumberOfControlPointsModifiedEvent,
-                          at.DisplayModifiedEvent, at.PointPositionDefinedEvent, at.PointPositionUndefinedEvent):
+            for event in (
+                "ModifiedEvent",
+                at.PointAddedEvent,
+                at.PointRemovedEvent,
+                at.FixedNumberOfControlPointsModifiedEvent,
+                at.DisplayModifiedEvent,
+                at.PointPositionDefinedEvent,
+                at.PointPositionUndefinedEvent,
+            ):
                 self._observations.add(node, event, self._update)
         self._update()
 
@@ -176,8 +184,11 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
 
     def currentNodeActive(self) -> bool:
         """Whether points that views place go to the current node."""
-        return (self._is_ready() and markups_logic().GetActiveListID() == self._node.GetID()
-                and self._selection.GetActivePlaceNodeClassName() == self._node.GetClassName())
+        return (
+            self._is_ready()
+            and markups_logic().GetActiveListID() == self._node.GetID()
+            and self._selection.GetActivePlaceNodeClassName() == self._node.GetClassName()
+        )
 
     def setCurrentNodeActive(self, active: bool) -> None:
         """Make the current node the one that views place points in, or end placing."""
@@ -314,8 +325,11 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
 
     def _update_delete_menu(self) -> None:
         fixed = self._node is not None and bool(self._node.GetFixedNumberOfControlPoints())
-        shown = [(self._delete_all, self._delete_all_visible and not fixed), (self._unset_last, self._unset_last_visible and not fixed),
-                 (self._unset_all, self._unset_all_visible)]
+        shown = [
+            (self._delete_all, self._delete_all_visible and not fixed),
+            (self._unset_last, self._unset_last_visible and not fixed),
+            (self._unset_all, self._unset_all_visible),
+        ]
         for action, visible in shown:
             action.setVisible(visible)
         any_visible = any(visible for _, visible in shown)

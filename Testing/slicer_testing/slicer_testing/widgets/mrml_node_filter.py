@@ -60,8 +60,10 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
                 continue
             if self._show_children and any(node.IsA(hidden) for hidden in self._hidden_children):
                 return False
-            return all(node.GetAttribute(name) is not None and value in (None, node.GetAttribute(name))
-                       for name, value in self._attributes.get(node_type, {}).items())
+            return all(
+                node.GetAttribute(name) is not None and value in (None, node.GetAttribute(name))
+                for name, value in self._attributes.get(node_type, {}).items()
+            )
         return False
 
     def _change(self, name: str, value: Any) -> None:

@@ -45,8 +45,14 @@ class NodeListModel(QStandardItemModel):
             self._observations.add(scene, at.NodeAddedEvent, self._on_added, 10.0, give="data")
             # While the node is still in the scene, so that whoever is told can still ask it.
             self._observations.add(scene, at.NodeAboutToBeRemovedEvent, self._on_removed, -10.0, give="data")
-            for event in (at.EndImportEvent, at.EndCloseEvent, at.EndBatchProcessEvent, at.EndUndoEvent, at.EndRedoEvent,
-                          at.EndRestoreEvent):
+            for event in (
+                at.EndImportEvent,
+                at.EndCloseEvent,
+                at.EndBatchProcessEvent,
+                at.EndUndoEvent,
+                at.EndRedoEvent,
+                at.EndRestoreEvent,
+            ):
                 self._observations.add(scene, event, self._update)
         self._update()
 
@@ -140,7 +146,7 @@ class NodeListModel(QStandardItemModel):
             last = first - 1
 
     def _remove(self, position: int, count: int) -> None:
-        del self._shown[position:position + count]
+        del self._shown[position : position + count]
         self.removeRows(self._first() + position, count)
 
     def _insert(self, node: Any, position: int) -> None:

@@ -67,8 +67,10 @@ class qMRMLSegmentationShow3DButton(ctkMenuButton):  # noqa: N801
             return
         self._observations.drop_all()
         self._node = node
-        for event in (vtk.vtkCommand.ModifiedEvent, *(getattr(slicer.vtkSegmentation, name) for name in
-                                                      ("SegmentAdded", "SegmentRemoved", "ContainedRepresentationNamesModified"))):
+        for event in (
+            vtk.vtkCommand.ModifiedEvent,
+            *(getattr(slicer.vtkSegmentation, name) for name in ("SegmentAdded", "SegmentRemoved", "ContainedRepresentationNamesModified")),
+        ):
             self._observations.add(node, event, self._update)
         self._update()
 

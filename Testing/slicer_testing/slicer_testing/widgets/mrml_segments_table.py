@@ -99,8 +99,13 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._node = node
         if node is not None:
             at = slicer.vtkSegmentation
-            for event in (at.SegmentAdded, at.SegmentRemoved, at.SegmentModified, at.SegmentsOrderModified,
-                          slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent):
+            for event in (
+                at.SegmentAdded,
+                at.SegmentRemoved,
+                at.SegmentModified,
+                at.SegmentsOrderModified,
+                slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent,
+            ):
                 self._observations.add(node, event, self._fill)
         self._fill()
 

@@ -106,9 +106,16 @@ class qMRMLSequenceBrowserPlayWidget(_BrowserWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         self._buttons = {}
-        for name, tip in (("VcrFirst", "First frame"), ("VcrPrevious", "Previous frame"), ("VcrPlayPause", "Play/Pause"),
-                          ("VcrNext", "Next frame"), ("VcrLast", "Last frame"), ("VcrLoop", "Repeat"), ("VcrRecord", "Record"),
-                          ("Snapshot", "Record a snapshot")):
+        for name, tip in (
+            ("VcrFirst", "First frame"),
+            ("VcrPrevious", "Previous frame"),
+            ("VcrPlayPause", "Play/Pause"),
+            ("VcrNext", "Next frame"),
+            ("VcrLast", "Last frame"),
+            ("VcrLoop", "Repeat"),
+            ("VcrRecord", "Record"),
+            ("Snapshot", "Record a snapshot"),
+        ):
             button = self._buttons[name] = QPushButton(self)
             button.setObjectName(f"pushButton_{name}")
             button.setIcon(_icon(name))

@@ -203,10 +203,12 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
             return
         menu = QMenu(self._table)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for text, do in (("Delete highlighted control points", self._delete_selected),
-                         ("Move current control point up", lambda: self._move(-1)),
-                         ("Move current control point down", lambda: self._move(1)),
-                         ("Jump slices to control point", self._jump_to_current)):
+        for text, do in (
+            ("Delete highlighted control points", self._delete_selected),
+            ("Move current control point up", lambda: self._move(-1)),
+            ("Move current control point down", lambda: self._move(1)),
+            ("Jump slices to control point", self._jump_to_current),
+        ):
             menu.addAction(text).triggered.connect(lambda *_, do=do: do())
         menu.popup(self._table.viewport().mapToGlobal(position))
 

@@ -44,8 +44,12 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._nothing)
         layout.addWidget(self._tree)
-        for show in (self._tree.setVisibilityColumnVisible, self._tree.setColorColumnVisible, self._tree.setTransformColumnVisible,
-                     self._tree.setIdColumnVisible):
+        for show in (
+            self._tree.setVisibilityColumnVisible,
+            self._tree.setColorColumnVisible,
+            self._tree.setTransformColumnVisible,
+            self._tree.setIdColumnVisible,
+        ):
             show(False)
         self._tree.setHeaderHidden(True)
         self._tree.setContextMenuEnabled(False)

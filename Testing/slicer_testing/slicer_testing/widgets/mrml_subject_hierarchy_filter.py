@@ -88,8 +88,10 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
             return False
         if not self._show_empty and is_group(hierarchy, item):
             return False
-        rules = [(rule, hierarchy.GetItemAttribute(item, rule.name) if hierarchy.HasItemAttribute(item, rule.name) else None)
-                 for rule in self._item_rules]
+        rules = [
+            (rule, hierarchy.GetItemAttribute(item, rule.name) if hierarchy.HasItemAttribute(item, rule.name) else None)
+            for rule in self._item_rules
+        ]
         if not _passes(rules):
             return False
         if node is None:
@@ -97,8 +99,12 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
             return not any(rule.include for rule in self._node_rules)
         if self._node_types and not any(node.IsA(name) for name in self._node_types) or any(node.IsA(name) for name in self._hidden_types):
             return False
-        return _passes([(rule, node.GetAttribute(rule.name) if not rule.class_name or node.IsA(rule.class_name) else None)
-                        for rule in self._node_rules])
+        return _passes(
+            [
+                (rule, node.GetAttribute(rule.name) if not rule.class_name or node.IsA(rule.class_name) else None)
+                for rule in self._node_rules
+            ]
+        )
 
     def _change(self, name: str, value: Any) -> None:
         if getattr(self, name) != value:

@@ -107,8 +107,13 @@ def tool_tip(hierarchy: Any, item: int) -> str:
     node = hierarchy.GetItemDataNode(item)
     if segment_of(hierarchy, item)[1]:
         return "Segment"
-    return (hierarchy.GetItemLevel(item) or "Item") if node is None else slicer.mrmlScene.GetTypeDisplayNameByClassName(
-        node.GetClassName()) if hasattr(slicer, "mrmlScene") else node.GetNodeTagName()
+    return (
+        (hierarchy.GetItemLevel(item) or "Item")
+        if node is None
+        else slicer.mrmlScene.GetTypeDisplayNameByClassName(node.GetClassName())
+        if hasattr(slicer, "mrmlScene")
+        else node.GetNodeTagName()
+    )
 
 
 # -- icons

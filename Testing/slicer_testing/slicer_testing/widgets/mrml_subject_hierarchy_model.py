@@ -64,8 +64,14 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         self.setHorizontalHeaderLabels(_HEADERS)
         self.horizontalHeaderItem(self.visibilityColumn()).setIcon(icon("visible"))
         self.horizontalHeaderItem(self.transformColumn()).setIcon(looks.drawn("Transforms"))
-        tips = {"name": "Node name and type", "description": "Description of the node", "visibility": "Show or hide a node or a branch",
-                "color": "Node color", "transform": "Applied transform", "id": "Node ID"}
+        tips = {
+            "name": "Node name and type",
+            "description": "Description of the node",
+            "visibility": "Show or hide a node or a branch",
+            "color": "Node color",
+            "transform": "Applied transform",
+            "id": "Node ID",
+        }
         for name, text in tips.items():
             self.horizontalHeaderItem(self._columns[name]).setToolTip(text)
 
@@ -121,8 +127,11 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         add(hierarchy, hierarchy.SubjectHierarchyItemAboutToBeRemovedEvent, self._on_removed, 10.0)
         add(hierarchy, hierarchy.SubjectHierarchyItemReparentedEvent, self._on_moved, -10.0)
         add(hierarchy, hierarchy.SubjectHierarchyItemChildrenReorderedEvent, self._on_reordered, -10.0)
-        for event in (hierarchy.SubjectHierarchyItemModifiedEvent, hierarchy.SubjectHierarchyItemDisplayModifiedEvent,
-                      hierarchy.SubjectHierarchyItemTransformModifiedEvent):
+        for event in (
+            hierarchy.SubjectHierarchyItemModifiedEvent,
+            hierarchy.SubjectHierarchyItemDisplayModifiedEvent,
+            hierarchy.SubjectHierarchyItemTransformModifiedEvent,
+        ):
             add(hierarchy, event, self._on_modified, -10.0)
 
     def _busy(self) -> bool:
@@ -254,7 +263,9 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         color = looks.color(hierarchy, item)
         _set(paint, "", looks.swatch(color.name()) if color is not None else QIcon())
         applied = looks.transform_name(hierarchy, item)
-        _set(transform, "", looks.drawn("Transforms") if applied else QIcon(), f"Transformed by {applied}" if applied else "Not transformed")
+        _set(
+            transform, "", looks.drawn("Transforms") if applied else QIcon(), f"Transformed by {applied}" if applied else "Not transformed"
+        )
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         """Take what a user typed: a name or a description."""

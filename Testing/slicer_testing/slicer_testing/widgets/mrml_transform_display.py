@@ -6,8 +6,18 @@ from typing import Any
 
 from PySide6.QtCore import QRegularExpression, QSize
 from PySide6.QtGui import QRegularExpressionValidator
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLineEdit, QPushButton
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from slicer_testing.registry import slicer_widget, widget
 from slicer_testing.widgets.ctk_slider_widget import ctkSliderWidget
@@ -60,10 +70,15 @@ class qMRMLTransformDisplayNodeWidget(qMRMLWidget):
         group = _group("Interaction", self)
         form = QFormLayout(group)
         self._editor = _check("InteractionVisibleCheckBox", group)
-        self._translate, self._rotate, self._scale = (_check(f"Interactive{name}CheckBox", group)
-                                                      for name in ("Translation", "Rotation", "Scaling"))
-        for label, box in (("Visibility in 3D view:", self._editor), ("Enable translation:", self._translate),
-                           ("Enable rotation:", self._rotate), ("Enable scaling:", self._scale)):
+        self._translate, self._rotate, self._scale = (
+            _check(f"Interactive{name}CheckBox", group) for name in ("Translation", "Rotation", "Scaling")
+        )
+        for label, box in (
+            ("Visibility in 3D view:", self._editor),
+            ("Enable translation:", self._translate),
+            ("Enable rotation:", self._rotate),
+            ("Enable scaling:", self._scale),
+        ):
             form.addRow(label, box)
         self._bounds = QPushButton("Update bounds", group)
         self._bounds.setObjectName("UpdateBoundsPushButton")
@@ -74,10 +89,15 @@ class qMRMLTransformDisplayNodeWidget(qMRMLWidget):
         group = _group("Visualization", self)
         layout = QVBoxLayout(group)
         form = QFormLayout()
-        self._visible, self._visible_2d, self._visible_3d = (_check(f"{name}CheckBox", group)
-                                                             for name in ("Visible", "Visible2d", "Visible3d"))
-        self._region = _selector("RegionNodeComboBox", ["vtkMRMLSliceNode", "vtkMRMLModelNode", "vtkMRMLVolumeNode",
-                                                        "vtkMRMLMarkupsROINode", "vtkMRMLMarkupsPlaneNode"], "Select a node", group)
+        self._visible, self._visible_2d, self._visible_3d = (
+            _check(f"{name}CheckBox", group) for name in ("Visible", "Visible2d", "Visible3d")
+        )
+        self._region = _selector(
+            "RegionNodeComboBox",
+            ["vtkMRMLSliceNode", "vtkMRMLModelNode", "vtkMRMLVolumeNode", "vtkMRMLMarkupsROINode", "vtkMRMLMarkupsPlaneNode"],
+            "Select a node",
+            group,
+        )
         form.addRow("Visibility:", self._visible)
         form.addRow("Visibility in slice view:", self._visible_2d)
         form.addRow("Visibility in 3D view:", self._visible_3d)
@@ -208,10 +228,16 @@ class qMRMLTransformDisplayNodeWidget(qMRMLWidget):
         self.setEnabled(display is not None)
         if display is None:
             return
-        for box, on in ((self._editor, display.GetEditorVisibility()), (self._translate, display.GetEditorTranslationEnabled()),
-                        (self._rotate, display.GetEditorRotationEnabled()), (self._scale, display.GetEditorScalingEnabled()),
-                        (self._visible, display.GetVisibility()), (self._visible_2d, display.GetVisibility2D()),
-                        (self._visible_3d, display.GetVisibility3D()), (self._original, display.GetGridShowNonWarped())):
+        for box, on in (
+            (self._editor, display.GetEditorVisibility()),
+            (self._translate, display.GetEditorTranslationEnabled()),
+            (self._rotate, display.GetEditorRotationEnabled()),
+            (self._scale, display.GetEditorScalingEnabled()),
+            (self._visible, display.GetVisibility()),
+            (self._visible_2d, display.GetVisibility2D()),
+            (self._visible_3d, display.GetVisibility3D()),
+            (self._original, display.GetGridShowNonWarped()),
+        ):
             box.setChecked(bool(on))
         self._modes[self._mode_of(display)].setChecked(True)
         self._region.setCurrentNode(display.GetRegionNode())

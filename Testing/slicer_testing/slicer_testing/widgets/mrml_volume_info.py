@@ -24,8 +24,9 @@ class qMRMLVolumeInfoWidget(qMRMLWidget):
         super().__init__(parent)
         self._volume = None
         self._updating = False
-        self._dimensions, self._spacing, self._origin = (self._make_coordinates(name, decimals) for name, decimals in
-                                                         (("ImageDimensions", 0), ("ImageSpacing", 4), ("ImageOrigin", 4)))
+        self._dimensions, self._spacing, self._origin = (
+            self._make_coordinates(name, decimals) for name, decimals in (("ImageDimensions", 0), ("ImageSpacing", 4), ("ImageOrigin", 4))
+        )
         self._dimensions.setEnabled(False)
         self._spacing.setMinimum(1e-4)
         self._directions = ctkMatrixWidget(self)
@@ -42,10 +43,20 @@ class qMRMLVolumeInfoWidget(qMRMLWidget):
         self._presets = QListWidget(self)
         self._presets.setMaximumHeight(80)
         form = QFormLayout(self)
-        for label, field in (("Image Dimensions:", self._dimensions), ("Image Spacing:", self._spacing), ("Image Origin:", self._origin),
-                             ("IJK to RAS Direction Matrix:", self._directions), ("", self._center), ("Scan Order:", self._order),
-                             ("Number of Scalars:", self._components), ("Scalar Type:", self._type), ("Scalar Range:", self._scalars),
-                             ("File Name:", self._file), ("Volume type:", self._kind), ("Window/Level Presets:", self._presets)):
+        for label, field in (
+            ("Image Dimensions:", self._dimensions),
+            ("Image Spacing:", self._spacing),
+            ("Image Origin:", self._origin),
+            ("IJK to RAS Direction Matrix:", self._directions),
+            ("", self._center),
+            ("Scan Order:", self._order),
+            ("Number of Scalars:", self._components),
+            ("Scalar Type:", self._type),
+            ("Scalar Range:", self._scalars),
+            ("File Name:", self._file),
+            ("Volume type:", self._kind),
+            ("Window/Level Presets:", self._presets),
+        ):
             form.addRow(label, field)
         self._spacing.coordinatesChanged.connect(lambda values: None if self._updating else self.setImageSpacing(values))
         self._origin.coordinatesChanged.connect(lambda values: None if self._updating else self.setImageOrigin(values))

@@ -32,8 +32,14 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel("Window/Level:", self), 0, 0)
         layout.addWidget(self._mode, 0, 1)
-        for column, (name, prefix, setter) in enumerate((("Window", "W: ", self.setWindow), ("Level", "L: ", self.setLevel),
-                                                         ("Min", "Min: ", self.setMinimumValue), ("Max", "Max: ", self.setMaximumValue))):
+        for column, (name, prefix, setter) in enumerate(
+            (
+                ("Window", "W: ", self.setWindow),
+                ("Level", "L: ", self.setLevel),
+                ("Min", "Min: ", self.setMinimumValue),
+                ("Max", "Max: ", self.setMaximumValue),
+            )
+        ):
             box = ctkDoubleSpinBox(self)
             box.setObjectName(f"{name}SpinBox")
             box.setPrefix(prefix)

@@ -82,8 +82,13 @@ class qSlicerCLIProgressBar(QWidget):  # noqa: N801
         if self._node is None:
             return visibility == self.AlwaysVisible and part != "progress"
         busy, completed = self._node.IsBusy(), bool(self._node.GetStatus() & self._node.Completed)
-        return (visibility == self.AlwaysVisible or busy and visibility != self.AlwaysHidden
-                or completed and visibility == self.VisibleAfterCompletion)
+        return (
+            visibility == self.AlwaysVisible
+            or busy
+            and visibility != self.AlwaysHidden
+            or completed
+            and visibility == self.VisibleAfterCompletion
+        )
 
     def _update(self) -> None:
         node = self._node

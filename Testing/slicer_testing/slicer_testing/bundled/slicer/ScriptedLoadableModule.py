@@ -12,9 +12,8 @@ import unittest
 
 import ctk
 import qt
-import vtk
-
 import slicer
+import vtk
 
 __all__ = ["ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic", "ScriptedLoadableModuleTest"]
 
@@ -24,7 +23,7 @@ _DEFAULT_MESSAGE_DELAY = 100
 
 def _withoutSuffix(className, suffix):
     """Module name of a class that is called by the convention ``<module name><suffix>``."""
-    return className[:-len(suffix)] if className.endswith(suffix) else className
+    return className[: -len(suffix)] if className.endswith(suffix) else className
 
 
 class ScriptedLoadableModule:
@@ -59,10 +58,7 @@ class ScriptedLoadableModule:
 
     def getDefaultModuleDocumentationLink(self, docPage=None):
         """Paragraph for the help text that links to the documentation of this module, or to ``docPage`` of it."""
-        if docPage:
-            url = slicer.app.documentationBaseUrl + docPage
-        else:
-            url = slicer.app.moduleDocumentationUrl(self.moduleName)
+        url = slicer.app.documentationBaseUrl + docPage if docPage else slicer.app.moduleDocumentationUrl(self.moduleName)
         return f'<p>For more information see the <a href="{url}">online documentation</a>.</p>'
 
     def runTest(self, msec=100, **kwargs):
@@ -152,14 +148,13 @@ class ScriptedLoadableModuleWidget:
         self.layout.addWidget(self.reloadCollapsibleButton)
         form = qt.QFormLayout(self.reloadCollapsibleButton)
 
-        self.reloadButton = self._toolButton(
-            "Reload", "Reload this module.", "ScriptedLoadableModuleTemplate Reload", self.onReload)
+        self.reloadButton = self._toolButton("Reload", "Reload this module.", "ScriptedLoadableModuleTemplate Reload", self.onReload)
 
         self.reloadTestMenu = qt.QMenu(self.reloadCollapsibleButton)
-        self.testAction = self._addTestAction(
-            "Test", "Test the current module", "TestAction", self.onTest)
+        self.testAction = self._addTestAction("Test", "Test the current module", "TestAction", self.onTest)
         self.reloadTestAction = self._addTestAction(
-            "Reload and Test", "Reload and test the current module", "ReloadTestAction", self.onReloadAndTest)
+            "Reload and Test", "Reload and test the current module", "ReloadTestAction", self.onReloadAndTest
+        )
 
         self.reloadTestMenuButton = qt.QToolButton()
         self.reloadTestMenuButton.setSizePolicy(qt.QSizePolicy(qt.QSizePolicy.Preferred, qt.QSizePolicy.Preferred))
@@ -172,14 +167,17 @@ class ScriptedLoadableModuleWidget:
         self.reloadTestMenuButton.setDefaultAction(self.testAction if isTest else self.reloadTestAction)
 
         self.editSourceButton = self._toolButton(
-            "Edit", "Edit the module's source code. Shift+Click to copy the source code path to the clipboard.", None, self.onEditSource)
+            "Edit", "Edit the module's source code. Shift+Click to copy the source code path to the clipboard.", None, self.onEditSource
+        )
         self.editModuleUiButton = None
         uiPath = self.resourcePath(f"UI/{self.moduleName}.ui")
         if os.path.isfile(uiPath):
             self.editModuleUiButton = self._toolButton(
-                "Edit UI", "Edit the module's .ui file.", None, lambda: slicer.util.startQtDesigner(uiPath))
+                "Edit UI", "Edit the module's .ui file.", None, lambda: slicer.util.startQtDesigner(uiPath)
+            )
         self.restartButton = self._toolButton(
-            "Restart Slicer", "Restart Slicer", "ScriptedLoadableModuleTemplate Restart", slicer.app.restart)
+            "Restart Slicer", "Restart Slicer", "ScriptedLoadableModuleTemplate Restart", slicer.app.restart
+        )
 
         rows = [[self.reloadButton, self.reloadTestMenuButton, self.editSourceButton, self.restartButton]]
         if self.editModuleUiButton:

@@ -27,8 +27,13 @@ def setNodeParameters(node: Any, parameters: dict | None) -> None:  # noqa: N802
     if not node or not parameters:
         return
     # A truth value is a number too, so it comes before.
-    setters = ((str, node.SetParameterAsString), (bool, node.SetParameterAsBool), (int, node.SetParameterAsInt),
-               (float, node.SetParameterAsDouble), (slicer.vtkMRMLNode, node.SetParameterAsNode))
+    setters = (
+        (str, node.SetParameterAsString),
+        (bool, node.SetParameterAsBool),
+        (int, node.SetParameterAsInt),
+        (float, node.SetParameterAsDouble),
+        (slicer.vtkMRMLNode, node.SetParameterAsNode),
+    )
     for key, value in parameters.items():
         if isinstance(value, (list, tuple)):
             node.SetParameterAsString(key, ", ".join(map(repr, value)))

@@ -14,11 +14,10 @@ import sys
 import tomllib
 from subprocess import CalledProcessError
 
+import slicer.util
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-
-import slicer.util
 from slicer._packagingProgress import _busy_cursor, _PipProgressDialog, _progress_dialog, _title
 from slicer.i18n import tr as _
 
@@ -27,6 +26,7 @@ _pip_install_in_progress = False
 
 
 # Requirements
+
 
 def load_requirements(path):
     """Requirements listed in a requirements.txt. Comments and pip options (``-r``, ``--index-url`` ...) are passed over."""
@@ -114,8 +114,17 @@ def _dependencies_of_extras(requirement):
 
 # Ensuring
 
-def pip_ensure(requirements, constraints=None, skip_packages=None, prompt_install=True, prompt_restart=True,
-               requester=None, skip_in_testing=True, show_progress=True):
+
+def pip_ensure(
+    requirements,
+    constraints=None,
+    skip_packages=None,
+    prompt_install=True,
+    prompt_restart=True,
+    requester=None,
+    skip_in_testing=True,
+    show_progress=True,
+):
     """Install what is missing, after asking. To be called where the packages are needed, for example in Apply.
 
     :param requirements: as for :func:`pip_check`.
@@ -142,8 +151,9 @@ def pip_ensure(requirements, constraints=None, skip_packages=None, prompt_instal
         raise RuntimeError("User declined package installation")
 
     before = _get_installed_versions() if prompt_restart else None
-    skipped = pip_install(missing, constraints=constraints, skip_packages=skip_packages, blocking=True,
-                          show_progress=show_progress, requester=requester)
+    skipped = pip_install(
+        missing, constraints=constraints, skip_packages=skip_packages, blocking=True, show_progress=show_progress, requester=requester
+    )
     if prompt_restart:
         _offer_restart(_find_updated_imported_packages(before, _get_installed_versions()), requester)
     return skipped
@@ -153,8 +163,9 @@ def _confirm_installation(missing, requester):
     if len(missing) == 1:
         message = _("1 Python package needs to be installed.\n\nThis will modify Slicer's Python environment. Continue?")
     else:
-        message = _("{count} Python packages need to be installed.\n\n"
-                    "This will modify Slicer's Python environment. Continue?").format(count=len(missing))
+        message = _("{count} Python packages need to be installed.\n\nThis will modify Slicer's Python environment. Continue?").format(
+            count=len(missing)
+        )
     details = "\n".join(f"- {requirement}" for requirement in missing)
     return slicer.util.confirmOkCancelDisplay(message, _title(requester, _("Install Python Packages")), detailedText=details)
 
@@ -167,8 +178,10 @@ def _offer_restart(updated, requester):
     if slicer.app.testingEnabled():
         # The question would be answered with yes by itself.
         return
-    message = _("{count} updated packages are already in use and may not work correctly until Slicer is restarted.\n\n"
-                "Would you like to restart now?").format(count=len(updated))
+    message = _(
+        "{count} updated packages are already in use and may not work correctly until Slicer is restarted.\n\n"
+        "Would you like to restart now?"
+    ).format(count=len(updated))
     if slicer.util.confirmYesNoDisplay(message, _title(requester, _("Restart Recommended")), detailedText=details):
         slicer.util.restart()
 
@@ -176,8 +189,10 @@ def _offer_restart(updated, requester):
 def _get_installed_versions():
     """Version of each installed distribution by its canonical name, with what another process installed just now."""
     importlib.invalidate_caches()
-    return {canonicalize_name(distribution.metadata["Name"]): distribution.metadata["Version"]
-            for distribution in importlib.metadata.distributions()}
+    return {
+        canonicalize_name(distribution.metadata["Name"]): distribution.metadata["Version"]
+        for distribution in importlib.metadata.distributions()
+    }
 
 
 def _find_updated_imported_packages(before_versions, after_versions):
@@ -189,11 +204,15 @@ def _find_updated_imported_packages(before_versions, after_versions):
     for module, distributions in importlib.metadata.packages_distributions().items():
         for distribution in distributions:
             modules.setdefault(canonicalize_name(distribution), set()).add(module)
-    return [(name, before_versions.get(name), version) for name, version in after_versions.items()
-            if before_versions.get(name) != version and any(module in sys.modules for module in modules.get(name, ()))]
+    return [
+        (name, before_versions.get(name), version)
+        for name, version in after_versions.items()
+        if before_versions.get(name) != version and any(module in sys.modules for module in modules.get(name, ()))
+    ]
 
 
 # Running pip
+
 
 def _isSlicerAppAvailable():
     """False in the plain Python of Slicer (PythonSlicer), which has no application."""
@@ -217,8 +236,18 @@ def isPipInstallInProgress():
     return _pip_install_in_progress
 
 
-def pip_install(requirements, constraints=None, no_deps_requirements=None, skip_packages=None, blocking=True, show_progress=True,
-                requester=None, parent=None, logCallback=None, completedCallback=None):
+def pip_install(
+    requirements,
+    constraints=None,
+    no_deps_requirements=None,
+    skip_packages=None,
+    blocking=True,
+    show_progress=True,
+    requester=None,
+    parent=None,
+    logCallback=None,
+    completedCallback=None,
+):
     """Install Python packages.
 
     :param requirements: arguments of ``pip install`` as one string or as a list.
@@ -236,8 +265,9 @@ def pip_install(requirements, constraints=None, no_deps_requirements=None, skip_
     :raises ValueError: if arguments do not go together.
     """
     if skip_packages is not None and no_deps_requirements is not None:
-        raise ValueError("skip_packages and no_deps_requirements are mutually exclusive. "
-                         "skip_packages installs each package with --no-deps internally.")
+        raise ValueError(
+            "skip_packages and no_deps_requirements are mutually exclusive. skip_packages installs each package with --no-deps internally."
+        )
     if skip_packages is not None and not blocking:
         raise ValueError("skip_packages requires blocking=True. The recursive dependency walk cannot run in non-blocking mode.")
 
@@ -349,13 +379,15 @@ def _pip_install_with_dialog(requirements, constraints=None, no_deps_requirement
             slicer.app.processEvents()
             qt.QThread.msleep(10)
     if returnCodes[0] != 0:
-        slicer.util.errorDisplay(_("Package installation failed."), windowTitle=_title(requester, _("Installation Failed")),
-                                 detailedText=dialog.getFullLog())
+        slicer.util.errorDisplay(
+            _("Package installation failed."), windowTitle=_title(requester, _("Installation Failed")), detailedText=dialog.getFullLog()
+        )
         raise CalledProcessError(returnCodes[0], "pip install")
 
 
-def _pip_install_with_statusbar(requirements, constraints=None, no_deps_requirements=None, requester=None, logCallback=None,
-                                completedCallback=None):
+def _pip_install_with_statusbar(
+    requirements, constraints=None, no_deps_requirements=None, requester=None, logCallback=None, completedCallback=None
+):
     """Show pip's output in the status bar, under a busy cursor, until it ends."""
     import qt
 
@@ -383,6 +415,7 @@ def _pip_install_with_statusbar(requirements, constraints=None, no_deps_requirem
 
 
 # Leaving packages out of the tree of dependencies
+
 
 def _pip_install_with_skips(requirements, skip_packages, constraints=None, log_fn=None):
     """Install each package alone and walk its dependencies, without those in ``skip_packages``; return what was skipped.

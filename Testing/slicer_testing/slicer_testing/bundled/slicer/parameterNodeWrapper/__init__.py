@@ -10,12 +10,6 @@ from .guiCreation import *
 from .parameterPack import *
 from .serializers import *
 from .types import *
+from .util import findFirstAnnotation, getNodeTypes, isNodeOrUnionOfNodes, splitAnnotations, unannotatedType
 from .validators import *
-from .util import (
-    findFirstAnnotation,
-    getNodeTypes,
-    isNodeOrUnionOfNodes,
-    splitAnnotations,
-    unannotatedType,
-)
 from .wrapper import *

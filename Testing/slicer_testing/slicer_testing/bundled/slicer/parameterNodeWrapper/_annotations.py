@@ -20,7 +20,7 @@ class Decimals(GuiAnnotation):
 class SingleStep(GuiAnnotation):
     """By how much one step of the widget changes the value."""
 
-    value: Union[float, int]
+    value: float | int
 
 
 @dataclasses.dataclass

@@ -148,8 +148,10 @@ class ListSerializer(Serializer):
         return self._lengthSerializer.read(parameterNode, self._lengthName(name))
 
     def _readElements(self, parameterNode, name: str) -> list:
-        return [self._elementSerializer.read(parameterNode, self._elementName(name, index))
-                for index in range(self._length(parameterNode, name))]
+        return [
+            self._elementSerializer.read(parameterNode, self._elementName(name, index))
+            for index in range(self._length(parameterNode, name))
+        ]
 
     def _writeElements(self, parameterNode, name: str, values) -> None:
         oldLength = self._length(parameterNode, name)

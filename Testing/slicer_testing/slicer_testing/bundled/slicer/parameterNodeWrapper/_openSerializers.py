@@ -7,12 +7,7 @@ import slicer
 
 from ._containerSerializers import ObservedDict, ObservedList, TupleSerializer
 from ._packMembers import packClassOf
-from ._serializerBase import (
-    Serializer,
-    ValidatedSerializer,
-    createSerializerFromAnnotatedType,
-    parameterNodeSerializer,
-)
+from ._serializerBase import Serializer, ValidatedSerializer, createSerializerFromAnnotatedType, parameterNodeSerializer
 from ._valueSerializers import NoneSerializer, StringSerializer
 from .util import isUnion
 
@@ -40,8 +35,9 @@ class UnionSerializer(Serializer):
 
     def _memberInNode(self, parameterNode, name: str):
         """Name and serializer of the member that has a value in the node, or None."""
-        return next(((memberName, serializer) for memberName, serializer in self._members(name)
-                     if serializer.isIn(parameterNode, memberName)), None)
+        return next(
+            ((memberName, serializer) for memberName, serializer in self._members(name) if serializer.isIn(parameterNode, memberName)), None
+        )
 
     def _memberForValue(self, name: str, value):
         """Name and serializer of the first member that accepts the value."""

@@ -23,8 +23,11 @@ def packNameToWidgetMap(widget) -> dict:
     """The widgets within ``widget`` that stand for single parameters of a pack, by their dotted names."""
     import qt
 
-    paths = {_packPath(child, widget): child for child in widget.findChildren(qt.QWidget)
-             if child.property(SlicerPackParameterNamePropertyName) is not None}
+    paths = {
+        _packPath(child, widget): child
+        for child in widget.findChildren(qt.QWidget)
+        if child.property(SlicerPackParameterNamePropertyName) is not None
+    }
     # A widget for an inner pack only groups the widgets below it.
     groups = {path[:length] for path in paths for length in range(1, len(path))}
     return {".".join(path): child for path, child in paths.items() if path not in groups}
@@ -57,8 +60,7 @@ class WidgetChildrenToParameterPackConnector(GuiConnector):
         self._widget = widget
         self._packClass = packClass
         widgets = packNameToWidgetMap(widget)
-        self._connectors = {name: createGuiConnector(widgets[name], packClass.dataType(name))
-                            for name in nestedParameterNames(packClass)}
+        self._connectors = {name: createGuiConnector(widgets[name], packClass.dataType(name)) for name in nestedParameterNames(packClass)}
 
     def _connect(self):
         for connector in self._connectors.values():

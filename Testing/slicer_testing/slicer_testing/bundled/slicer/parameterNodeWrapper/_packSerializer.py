@@ -30,8 +30,7 @@ def _makeObservedClass(packClass):
     class ObservedParameterPack(packClass):
         def __setattr__(self, key, value):
             if not hasattr(self, key):
-                raise AttributeError(f"{packClass.__name__} in a parameter node has no attribute '{key}', "
-                                     "and a new one would not be saved")
+                raise AttributeError(f"{packClass.__name__} in a parameter node has no attribute '{key}', and a new one would not be saved")
             super().__setattr__(key, value)
 
         def __repr__(self) -> str:

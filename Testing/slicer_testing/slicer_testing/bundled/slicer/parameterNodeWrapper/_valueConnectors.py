@@ -11,7 +11,7 @@ from .util import findFirstAnnotation, splitAnnotations, unannotatedType
 from .validators import Choice, Maximum, Minimum, RangeBounds, WithinRange
 
 # The limits of Qt's integers, for a parameter without limits of its own.
-INT_MINIMUM = -2**31
+INT_MINIMUM = -(2**31)
 INT_MAXIMUM = 2**31 - 1
 
 
@@ -40,8 +40,10 @@ def _applyLimits(widget, annotations, lowest, highest, mustBeBounded: bool) -> N
     """Set minimum and maximum of the widget; ``lowest`` and ``highest`` stand in where the annotations give none."""
     minimum, maximum = _limits(annotations)
     if mustBeBounded and (minimum is None or maximum is None):
-        raise RuntimeError(f"A {type(widget).__name__} cannot be connected to a number without limits: "
-                           "annotate it with WithinRange, or with Minimum and Maximum")
+        raise RuntimeError(
+            f"A {type(widget).__name__} cannot be connected to a number without limits: "
+            "annotate it with WithinRange, or with Minimum and Maximum"
+        )
     widget.minimum = lowest if minimum is None else minimum
     widget.maximum = highest if maximum is None else maximum
 
@@ -123,8 +125,7 @@ class QDoubleSpinBoxCtkSliderWidgetToFloatConnector(SingleSignalConnector):
     @staticmethod
     def canRepresent(widget, datatype) -> bool:
         cls = QDoubleSpinBoxCtkSliderWidgetToFloatConnector
-        return unannotatedType(datatype) is float and isWidgetOfClass(
-            widget, "ctkDoubleSlider", *cls.sliders, *cls.spinBoxes)
+        return unannotatedType(datatype) is float and isWidgetOfClass(widget, "ctkDoubleSlider", *cls.sliders, *cls.spinBoxes)
 
     @staticmethod
     def create(widget, datatype):
@@ -136,8 +137,7 @@ class QDoubleSpinBoxCtkSliderWidgetToFloatConnector(SingleSignalConnector):
         super().__init__(widget)
         # A bare ctkDoubleSlider shows no number, so it has no decimals.
         _applySteps(widget, annotations, withDecimals=not isWidgetOfClass(widget, "ctkDoubleSlider"))
-        _applyLimits(widget, annotations, float("-inf"), float("inf"),
-                     mustBeBounded=isWidgetOfClass(widget, *self.sliders))
+        _applyLimits(widget, annotations, float("-inf"), float("inf"), mustBeBounded=isWidgetOfClass(widget, *self.sliders))
 
 
 class _ComboBoxConnector(SingleSignalConnector):
@@ -270,7 +270,8 @@ class ctkRangeWidgetToRangeConnector(SingleSignalConnector):
     @staticmethod
     def canRepresent(widget, datatype) -> bool:
         return unannotatedType(datatype) is FloatRange and isWidgetOfClass(
-            widget, "ctkRangeWidget", "qMRMLRangeWidget", "ctkDoubleRangeSlider")
+            widget, "ctkRangeWidget", "qMRMLRangeWidget", "ctkDoubleRangeSlider"
+        )
 
     @staticmethod
     def create(widget, datatype):
@@ -282,8 +283,7 @@ class ctkRangeWidgetToRangeConnector(SingleSignalConnector):
         super().__init__(widget)
         bounds = findFirstAnnotation(annotations, RangeBounds)
         if bounds is None:
-            raise RuntimeError(f"A {type(widget).__name__} cannot be connected to a range without limits: "
-                               "annotate it with RangeBounds")
+            raise RuntimeError(f"A {type(widget).__name__} cannot be connected to a range without limits: annotate it with RangeBounds")
         _applySteps(widget, annotations, withDecimals=not isWidgetOfClass(widget, "ctkDoubleRangeSlider"))
         widget.setRange(bounds.minimum, bounds.maximum)
 
@@ -353,8 +353,7 @@ class ctkColorPickerButtonToQColorConnector(SingleSignalConnector):
 
     @staticmethod
     def canRepresent(widget, datatype) -> bool:
-        return (getattr(unannotatedType(datatype), "__name__", None) == "QColor"
-                and isWidgetOfClass(widget, "ctkColorPickerButton"))
+        return getattr(unannotatedType(datatype), "__name__", None) == "QColor" and isWidgetOfClass(widget, "ctkColorPickerButton")
 
     @staticmethod
     def create(widget, datatype):

@@ -9,10 +9,7 @@ from ._serializerBase import Serializer, ValidatedSerializer, parameterNodeSeria
 from .util import isNodeClass
 from .validators import IsInstance, IsNone, NotNone
 
-PATH_TYPES = (
-    pathlib.Path, pathlib.PosixPath, pathlib.WindowsPath,
-    pathlib.PurePath, pathlib.PurePosixPath, pathlib.PureWindowsPath,
-)
+PATH_TYPES = (pathlib.Path, pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePath, pathlib.PurePosixPath, pathlib.PureWindowsPath)
 
 
 class _SingleEntrySerializer(Serializer):
@@ -185,6 +182,7 @@ class QColorSerializer(_SingleEntrySerializer):
     def _colorClass():
         # Asked for when needed: a logic without colours can be used where there is no Qt.
         import qt
+
         return qt.QColor
 
     def default(self):

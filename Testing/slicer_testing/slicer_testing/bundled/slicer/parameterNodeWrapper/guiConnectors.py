@@ -5,8 +5,8 @@ from ._guiConnectorBase import GuiConnector, createGuiConnector, parameterNodeGu
 from ._nodeConnectors import qMRMLNodeComboBoxToNodeConnector, qMRMLSubjectHierarchyTreeViewToNodeConnector
 from ._packConnector import SlicerPackParameterNamePropertyName, WidgetChildrenToParameterPackConnector
 from ._valueConnectors import (
-    QCheckBoxToBoolConnector,
     QCheckablePushButtonToBoolConnector,
+    QCheckBoxToBoolConnector,
     QComboBoxToEnumConnector,
     QComboBoxToStringableConnector,
     QDoubleSpinBoxCtkSliderWidgetToFloatConnector,
@@ -25,7 +25,6 @@ __all__ = [
     "parameterNodeGuiConnector",
     "GuiConnector",
     "SlicerPackParameterNamePropertyName",
-
     "Decimals",
     "SingleStep",
 ]

@@ -14,13 +14,7 @@ from .util import findFirstAnnotation, isNodeOrUnionOfNodes, splitAnnotations, u
 from .validators import Choice, Maximum, Minimum, WithinRange
 from .wrapper import SlicerParameterNamePropertyName, isParameterNodeWrapper
 
-__all__ = [
-    "GuiCreator",
-    "createGui",
-    "parameterNodeGuiCreator",
-
-    "Label",
-]
+__all__ = ["GuiCreator", "createGui", "parameterNodeGuiCreator", "Label"]
 
 # How well a creator's widget shows a type, from 0 (not at all) to 100. The built-in creators stay at or below 90, so that
 # a module's own creator can outdo them.
@@ -83,6 +77,7 @@ class ChoiceGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import qt
+
         return qt.QComboBox()
 
 
@@ -98,6 +93,7 @@ class EnumGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import qt
+
         return qt.QComboBox()
 
 
@@ -112,6 +108,7 @@ class BoolGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import qt
+
         return qt.QCheckBox()
 
 
@@ -127,6 +124,7 @@ class FloatGuiCreator(GuiCreator):
     def create(datatype):
         import ctk
         import qt
+
         annotations = splitAnnotations(datatype)[1]
         hasBothEnds = all(findFirstAnnotation(annotations, end) is not None for end in (Minimum, Maximum))
         if hasBothEnds or findFirstAnnotation(annotations, WithinRange) is not None:
@@ -145,6 +143,7 @@ class IntGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import qt
+
         return qt.QSpinBox()
 
 
@@ -159,6 +158,7 @@ class StrGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import qt
+
         return qt.QLineEdit()
 
 
@@ -173,6 +173,7 @@ class FloatRangeGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import ctk
+
         return ctk.ctkRangeWidget()
 
 
@@ -187,6 +188,7 @@ class PathGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import ctk
+
         return ctk.ctkPathLineEdit()
 
 
@@ -226,12 +228,12 @@ class ParameterPackGuiCreator(GuiCreator):
     def create(datatype):
         import ctk
         import qt
+
         widget = slicer.qSlicerWidget()
         layout = qt.QVBoxLayout(widget)
         collapsible = ctk.ctkCollapsibleButton()
         layout.addWidget(collapsible)
-        _fillForm(widget, qt.QFormLayout(collapsible), unannotatedType(datatype).allParameters,
-                  SlicerPackParameterNamePropertyName)
+        _fillForm(widget, qt.QFormLayout(collapsible), unannotatedType(datatype).allParameters, SlicerPackParameterNamePropertyName)
         return widget
 
 
@@ -246,6 +248,7 @@ class ParameterWrapperGuiCreator(GuiCreator):
     @staticmethod
     def create(datatype):
         import qt
+
         widget = slicer.qSlicerWidget()
         _fillForm(widget, qt.QFormLayout(widget), datatype.allParameters, SlicerParameterNamePropertyName)
         return widget

@@ -3,27 +3,14 @@
 import typing
 
 from ._annotations import warnOfUnused
-from ._packMembers import (
-    MARK,
-    PACK_CLASS,
-    implName,
-    isParameterPack,
-    packClassOf,
-    readMember,
-    serializerName,
-    storeMember,
-)
+from ._packMembers import MARK, PACK_CLASS, implName, isParameterPack, packClassOf, readMember, serializerName, storeMember
 from ._packSerializer import ParameterPackSerializer
 from .default import extractDefault
 from .parameterInfo import ParameterInfo
 from .serializers import createSerializer
 from .util import splitAnnotations, splitPossiblyDottedName, unannotatedType
 
-__all__ = [
-    "isParameterPack",
-    "nestedParameterNames",
-    "parameterPack",
-]
+__all__ = ["isParameterPack", "nestedParameterNames", "parameterPack"]
 
 
 def nestedParameterNames(parameterPackClassOrInstance) -> list[str]:
@@ -190,6 +177,7 @@ def _makePack(packClass):
     if ownInit is None:
         packClass.__init__ = _init
     else:
+
         def initAfterDefaults(self, *args, **kwargs):
             _setDefaults(self, self.allParameters)
             ownInit(self, *args, **kwargs)

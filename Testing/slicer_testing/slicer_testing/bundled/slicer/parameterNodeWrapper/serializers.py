@@ -23,7 +23,6 @@ from ._valueSerializers import (
 
 __all__ = [
     "parameterNodeSerializer",
-
     "Serializer",
     "ValidatedSerializer",
     "NumberSerializer",

@@ -5,13 +5,7 @@ import typing
 
 import slicer
 
-__all__ = [
-    "findFirstAnnotation",
-    "getNodeTypes",
-    "isNodeOrUnionOfNodes",
-    "splitAnnotations",
-    "unannotatedType",
-]
+__all__ = ["findFirstAnnotation", "getNodeTypes", "isNodeOrUnionOfNodes", "splitAnnotations", "unannotatedType"]
 
 
 def splitAnnotations(possiblyAnnotatedType):

@@ -2,17 +2,7 @@
 
 import abc
 
-__all__ = [
-    "Validator",
-    "NotNone",
-    "IsInstance",
-    "WithinRange",
-    "Minimum",
-    "Maximum",
-    "Choice",
-    "Exclude",
-    "RangeBounds",
-]
+__all__ = ["Validator", "NotNone", "IsInstance", "WithinRange", "Minimum", "Maximum", "Choice", "Exclude", "RangeBounds"]
 
 
 class Validator(abc.ABC):
@@ -158,5 +148,6 @@ class RangeBounds(Validator):
 
     def validate(self, value) -> None:
         if value.minimum < self.minimum or value.maximum > self.maximum:
-            raise ValueError(f"Range from {value.minimum} to {value.maximum} reaches outside "
-                             f"the bounds from {self.minimum} to {self.maximum}")
+            raise ValueError(
+                f"Range from {value.minimum} to {value.maximum} reaches outside the bounds from {self.minimum} to {self.maximum}"
+            )

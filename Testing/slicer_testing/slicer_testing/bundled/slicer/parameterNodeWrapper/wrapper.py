@@ -3,12 +3,7 @@
 import typing
 
 from ._annotations import warnOfUnused
-from ._guiBinding import (
-    GuiBinding,
-    SlicerParameterNamePropertyName,
-    findChildWidgetForParameter,
-    widgetsByParameter,
-)
+from ._guiBinding import GuiBinding, SlicerParameterNamePropertyName, findChildWidgetForParameter, widgetsByParameter
 from ._slots import NodeWatch, Slot
 from .default import Default, extractDefault
 from .parameterInfo import ParameterInfo
@@ -16,12 +11,7 @@ from .parameterPack import checkMember
 from .serializers import createSerializer
 from .util import splitAnnotations, splitPossiblyDottedName, unannotatedType
 
-__all__ = [
-    "parameterNodeWrapper",
-    "SlicerParameterNamePropertyName",
-    "findChildWidgetForParameter",
-    "isParameterNodeWrapper",
-]
+__all__ = ["parameterNodeWrapper", "SlicerParameterNamePropertyName", "findChildWidgetForParameter", "isParameterNodeWrapper"]
 
 
 def isParameterNodeWrapper(classOrObj) -> bool:
