@@ -143,16 +143,14 @@ def test_installed_files_are_those_of_the_sources(built, record):
     assert files == {entry[2] for entry in record if entry[0] in ("SCRIPTS", "RESOURCES")}
 
 
-@pytest.mark.parametrize("how", ["a missing file", "a missing script", "an unknown keyword", "no description"])
+@pytest.mark.parametrize("how", ["a missing file", "an unknown keyword", "no description"])
 def test_the_stand_in_refuses_what_slicer_refuses(tmp_path, how):
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "DeepRegModules", copy / "DeepRegModules", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "CMakeLists.txt", copy)
     dense = copy / "DeepRegModules" / "DeepRegDense" / "CMakeLists.txt"
     if how == "a missing file":
-        (dense.parent / "Resources" / "UI" / "DeepRegDense.ui").unlink()
-    elif how == "a missing script":
-        (dense.parent / "DeepRegDenseLib" / "panel.py").unlink()
+        dense.write_text(dense.read_text().replace("NAME ${MODULE_NAME}", "NAME ${MODULE_NAME} RESOURCES Resources/missing.png"))
     elif how == "an unknown keyword":
         dense.write_text(dense.read_text().replace("NAME ${MODULE_NAME}", "NAME ${MODULE_NAME} SOURCES x"))
     else:
@@ -162,7 +160,6 @@ def test_the_stand_in_refuses_what_slicer_refuses(tmp_path, how):
     assert done.returncode != 0
     words = {
         "a missing file": "nonexistent",
-        "a missing script": "nonexistent",
         "an unknown keyword": "Unknown keywords",
         "no description": "HOMEPAGE is not set",
     }

@@ -13,9 +13,7 @@ from pathlib import Path
 
 def shipped_folder() -> Path:
     """Where the models lie that come with the engine."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "weights"  # as pip installs it
-    return inside if inside.is_dir() else package.parent / "Resources" / "Models"
+    return Path(__file__).resolve().parent.parent / "weights"
 
 
 def own_folder() -> Path:
