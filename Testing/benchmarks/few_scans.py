@@ -147,11 +147,11 @@ def time_steps() -> None:
     import torch
 
     from deepreg_engine.features.context_net import ContextNet
-    from deepreg_engine.learning.dense_loss import class_weights, training_loss
-    from deepreg_engine.learning.options import DenseTraining
-    from deepreg_engine.learning.scan_pairs import PairExamples
-    from deepreg_engine.learning.training_scans import make_scan
     from deepreg_engine.phantoms.population import make_volunteer
+    from deepreg_engine.training.dense_loss import class_weights, training_loss
+    from deepreg_engine.training.options import DenseTraining
+    from deepreg_engine.training.scan_pairs import PairExamples
+    from deepreg_engine.training.training_scans import make_scan
 
     options = DenseTraining(network="context", same=1.0, controls=16, spacing=2.0)
     person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)
@@ -184,12 +184,12 @@ def time_label_steps() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     from deepreg_engine.features.label_net import LabelNet
-    from deepreg_engine.learning.dense_loss import class_weights
-    from deepreg_engine.learning.label_examples import LabelExamples
-    from deepreg_engine.learning.label_training import _logits, label_loss
-    from deepreg_engine.learning.options import DenseTraining
-    from deepreg_engine.learning.training_scans import make_scan
     from deepreg_engine.phantoms.population import make_volunteer
+    from deepreg_engine.training.dense_loss import class_weights
+    from deepreg_engine.training.label_examples import LabelExamples
+    from deepreg_engine.training.label_training import _logits, label_loss
+    from deepreg_engine.training.options import DenseTraining
+    from deepreg_engine.training.training_scans import make_scan
 
     options = DenseTraining()
     person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)

@@ -20,21 +20,21 @@ from pathlib import Path
 ENGINE = Path(__file__).resolve().parents[2] / "DeepRegModules" / "DeepReg"
 CHILD = """
 import sys, torch
-from deepreg_engine.learning.course import Places
+from deepreg_engine.training.course import Places
 method, folder, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
 places = Places(folder + "/log.jsonl", folder + "/checkpoint.pt")
 torch.set_num_threads(1)
 if method == "descent":
-    from deepreg_engine.learning.descent_training import Material, train_descent
-    from deepreg_engine.learning.options import DescentTraining
+    from deepreg_engine.training.descent_training import Material, train_descent
+    from deepreg_engine.training.options import DescentTraining
     options = DescentTraining(steps=steps, size=24, width=8, phantoms=0, shapes=1.0)
     trained = train_descent(Material(), options, places=places, workers=0, keep_every=1)
 else:
     import SimpleITK as sitk
-    from deepreg_engine.learning.dense_training import train_dense
-    from deepreg_engine.learning.label_training import train_labels
-    from deepreg_engine.learning.options import DenseTraining
-    from deepreg_engine.learning.training_scans import make_scan
+    from deepreg_engine.training.dense_training import train_dense
+    from deepreg_engine.training.label_training import train_labels
+    from deepreg_engine.training.options import DenseTraining
+    from deepreg_engine.training.training_scans import make_scan
     network = "label" if method == "dense" else "context"
     options = DenseTraining(network=network, steps=steps, spacing=4.0, size=24, controls=6, radius=3, width=8, channels=6)
     if network == "label":

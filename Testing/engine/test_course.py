@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.learning.course import Chance, Course, Places
+from deepreg_engine.training.course import Chance, Course, Places
 
 
 def learner(folder, steps=20, asked=lambda: "", figure="score", **settings):

@@ -111,7 +111,7 @@ def test_means_of_each_label_and_of_all(people, tmp_path):
 
 
 def test_pairs_of_two_modalities_for_descent(people, tmp_path, monkeypatch):
-    monkeypatch.setattr("deepreg_engine.learning.descent_training._VALIDATION", 2)
+    monkeypatch.setattr("deepreg_engine.training.descent_training._VALIDATION", 2)
     for side in ("fixed", "moving"):
         for kind in ("images", "labels"):
             shutil.copytree(people / kind, tmp_path / "pairs" / f"{side}_{kind}")

@@ -12,15 +12,15 @@ from deepreg_engine.features.context_net import STRIDE, ContextNet
 from deepreg_engine.features.extractors import ContextFeatures
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.learning import precision
-from deepreg_engine.learning.dense_loss import class_weights, label_loss, training_loss, truth_loss
-from deepreg_engine.learning.dense_training import train_dense
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.scan_pairs import CONTROL, PairExample, PairExamples
-from deepreg_engine.learning.training_scans import make_scan
 from deepreg_engine.methods.affine import align
 from deepreg_engine.methods.level import LevelData
 from deepreg_engine.solvers.correlation import expected_labels, lattice_size
+from deepreg_engine.training import precision
+from deepreg_engine.training.dense_loss import class_weights, label_loss, training_loss, truth_loss
+from deepreg_engine.training.dense_training import train_dense
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.scan_pairs import CONTROL, PairExample, PairExamples
+from deepreg_engine.training.training_scans import make_scan
 
 SMALL = DenseTraining(network="context", steps=4, controls=5, radius=2, width=6, channels=4, spacing=3.0, initial="geometry", noise=0.0)
 
@@ -236,7 +236,7 @@ def test_features_learn_the_scans_by_heart(scans):
 
 
 def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
-    from deepreg_engine.learning.course import Places
+    from deepreg_engine.training.course import Places
 
     settings = {"labels": 3, "workers": 0, "keep_every": 2}
     whole = train_dense(scans[:2], scans[2:], SMALL, **settings)

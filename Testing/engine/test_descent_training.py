@@ -15,17 +15,17 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.geometry.sampling import warp
-from deepreg_engine.learning.contrast_examples import Looks
-from deepreg_engine.learning.contrast_scenes import Scene, phantom_scenes, random_shapes
-from deepreg_engine.learning.course import Places
-from deepreg_engine.learning.descent_loss import STEP, likeness_loss, step_loss
-from deepreg_engine.learning.descent_training import Material, _Supply, train_descent, validate
-from deepreg_engine.learning.labelled_scans import find_labelled, load_scene
-from deepreg_engine.learning.options import DescentTraining
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.models.card import read_card
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.descent import smooth
+from deepreg_engine.training.contrast_examples import Looks
+from deepreg_engine.training.contrast_scenes import Scene, phantom_scenes, random_shapes
+from deepreg_engine.training.course import Places
+from deepreg_engine.training.descent_loss import STEP, likeness_loss, step_loss
+from deepreg_engine.training.descent_training import Material, _Supply, train_descent, validate
+from deepreg_engine.training.labelled_scans import find_labelled, load_scene
+from deepreg_engine.training.options import DescentTraining
 
 SMALL = DescentTraining(steps=4, size=24, width=4, channels=4, phantoms=0, states=1)
 
@@ -33,7 +33,7 @@ SMALL = DescentTraining(steps=4, size=24, width=4, channels=4, phantoms=0, state
 @pytest.fixture(autouse=True)
 def short_validations(monkeypatch):
     """A validation looks at as many examples as a training of thousands of steps needs; these have a handful."""
-    from deepreg_engine.learning import descent_training
+    from deepreg_engine.training import descent_training
 
     monkeypatch.setattr(descent_training, "_VALIDATION", 3)
 
@@ -148,7 +148,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
 
 
 def test_training_learns_an_example_by_heart_and_logs_it(tmp_path):
-    from deepreg_engine.learning.descent_training import _learn
+    from deepreg_engine.training.descent_training import _learn
 
     example = Looks(("mr", "other"), 28, generator(7), motion=2.0).draw(blobs(7))
     torch.manual_seed(0)

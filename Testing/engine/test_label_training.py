@@ -18,13 +18,13 @@ from deepreg_engine.features.label_net import LabelNet, window_starts
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.sampling import identity
-from deepreg_engine.learning.course import Places
-from deepreg_engine.learning.dense_loss import class_weights
-from deepreg_engine.learning.label_examples import LabelExample, LabelExamples
-from deepreg_engine.learning.label_training import label_loss, train_labels, validate
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.training_scans import make_scan
 from deepreg_engine.methods.level import LevelData
+from deepreg_engine.training.course import Places
+from deepreg_engine.training.dense_loss import class_weights
+from deepreg_engine.training.label_examples import LabelExample, LabelExamples
+from deepreg_engine.training.label_training import label_loss, train_labels, validate
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.training_scans import make_scan
 
 SMALL = DenseTraining(steps=4, size=16, width=4, spacing=4.0, noise=0.0)
 
@@ -219,7 +219,7 @@ def test_examples_are_repeatable_and_their_labels_lie_on_their_structures(scans)
 
 
 def test_structures_get_other_intensities_each_as_a_whole(scans):
-    from deepreg_engine.learning.looks import Chance
+    from deepreg_engine.training.looks import Chance
 
     flat = type(scans[0])(**{**vars(scans[0]), "image": torch.zeros_like(scans[0].image), "modality": "other"})
     chance = Chance(SMALL, torch.Generator().manual_seed(3))
@@ -274,7 +274,7 @@ def test_a_validation_is_the_dice_of_what_is_said():
 
 def test_a_network_learns_a_scan_by_heart(scans):
     options = SMALL.replaced({"width": 8})
-    from deepreg_engine.learning.label_training import _learn
+    from deepreg_engine.training.label_training import _learn
 
     torch.manual_seed(0)
     network = LabelNet(3, 8)

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.learning.options import DenseTraining, DescentTraining, PointTraining
 from deepreg_engine.methods.parameters import DenseParameters, Parameters, parameter, parse_settings
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.training.options import DenseTraining, DescentTraining, PointTraining
 
 DESCRIPTIONS = DenseParameters.describe()
 NUMBERS = [d for d in DESCRIPTIONS if d.type in (int, float)]

@@ -582,8 +582,8 @@ def test_a_tree_reaches_its_tips_and_obeys_murrays_law():
 def test_people_of_a_population_differ_in_anatomy_and_posture(tmp_path):
     from command_line import succeed
 
-    from deepreg_engine.learning.labelled_scans import find_labelled, read_scan
     from deepreg_engine.phantoms.population import make_volunteer
+    from deepreg_engine.training.labelled_scans import find_labelled, read_scan
 
     text = succeed("phantom", "abdomen", "--scans", 2, "--seed", 6, "--detail", 0.25, "--output", tmp_path / "people")
     assert "2 scans" in text

@@ -14,8 +14,8 @@ from scipy.spatial import cKDTree
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
 from deepreg_engine.jobs.point_comparison import POINTS, clouds
-from deepreg_engine.learning.point_pairs import PointPair, patient_of, read_point_pairs
 from deepreg_engine.models.card import read_card
+from deepreg_engine.training.point_pairs import PointPair, patient_of, read_point_pairs
 
 WAYS = ("before", "aligned", "positions", "learned")
 

@@ -12,10 +12,10 @@ import torch
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.point_matcher import Matcher
-from deepreg_engine.learning.course import Places
-from deepreg_engine.learning.point_augmentation import Examples
-from deepreg_engine.learning.point_pairs import PointPair, read_point_pairs
-from deepreg_engine.learning.point_training import PointTraining, loss, train_points
+from deepreg_engine.training.course import Places
+from deepreg_engine.training.point_augmentation import Examples
+from deepreg_engine.training.point_pairs import PointPair, read_point_pairs
+from deepreg_engine.training.point_training import PointTraining, loss, train_points
 
 SPACING = (1.75, 1.0, 1.25)
 FEW = PointTraining(steps=3, batch=1, neighbours=8, candidates=24, solver_share=0.5)

@@ -12,15 +12,15 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.features.extractors import TissueFeatures
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.tissue_net import TissueNet
-from deepreg_engine.learning import contrast_scenes, descent_training
-from deepreg_engine.learning.contrast_examples import Looks
-from deepreg_engine.learning.contrast_scenes import Scene, ct_people
-from deepreg_engine.learning.descent_training import Material, train_descent
-from deepreg_engine.learning.options import DescentTraining
 from deepreg_engine.methods.dense import DenseInput, register_dense
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
+from deepreg_engine.training import contrast_scenes, descent_training
+from deepreg_engine.training.contrast_examples import Looks
+from deepreg_engine.training.contrast_scenes import Scene, ct_people
+from deepreg_engine.training.descent_training import Material, train_descent
+from deepreg_engine.training.options import DescentTraining
 
 SHAPE = (9, 11, 10)
 

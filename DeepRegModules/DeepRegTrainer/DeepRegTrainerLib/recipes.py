@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_engine.learning import options
+from deepreg_engine.training import options
 
 DEFAULT_METHOD, DEFAULT_RECIPE = "descent", "standard"
 
@@ -60,7 +60,7 @@ class Method:
 
     def recipes(self) -> list[Recipe]:
         """The presets, the default of the options for what they do not say."""
-        from deepreg_engine.learning.presets import training_presets
+        from deepreg_engine.training.presets import training_presets
 
         default = self.options()
         return [

@@ -9,8 +9,8 @@ from typing import Any
 from deepreg_engine.commands.parsing import paragraph, parameter_table
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs.training import MODALITIES
-from deepreg_engine.learning.presets import TRAININGS, training_presets
 from deepreg_engine.methods.parameters import parse_settings
+from deepreg_engine.training.presets import TRAININGS, training_presets
 
 #: What can be learned, by method.
 LEARNED = {method: f"features of the {method.capitalize()} method" for method in TRAININGS}

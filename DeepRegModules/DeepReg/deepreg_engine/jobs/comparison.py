@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deepreg_engine.learning.presets import check_method
 from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
 from deepreg_engine.methods.parameters import Parameters
 from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.training.presets import check_method
 
 Progress = Callable[[float, str], None]
 

@@ -40,9 +40,9 @@ def _caveat(held_out: list[str], pairs: list[str]) -> str:
 
 def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, tell: Progress) -> list[dict]:
     """Dice of each label of one pair under the four conditions."""
-    from deepreg_engine.learning.labelled_scans import read_scan
     from deepreg_engine.methods.registration import ImagePair
     from deepreg_engine.metrics.overlap import label_overlap, shared_labels
+    from deepreg_engine.training.labelled_scans import read_scan
 
     (fixed, fixed_labels), (moving, moving_labels) = (read_scan(scan) for scan in scans)
     labels, _, _ = shared_labels(fixed_labels, moving_labels)

@@ -22,8 +22,8 @@ import numpy as np
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_clouds import FEWEST, checked_clouds
 from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
-from deepreg_engine.learning.point_pairs import PointPair, patient_of
 from deepreg_engine.methods.points_parameters import NO_FEATURES
+from deepreg_engine.training.point_pairs import PointPair, patient_of
 
 if TYPE_CHECKING:
     from deepreg_engine.jobs.cross_validation import CrossValidationRequest

@@ -20,8 +20,8 @@ from typing import Any
 
 from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.geometry.files import write_text
-from deepreg_engine.learning.presets import TRAININGS, check_method
 from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.training.presets import TRAININGS, check_method
 
 Progress = Callable[[float, str], None]
 
@@ -117,8 +117,8 @@ def run_training(
     if former is not None and former["state"] in ("finished", "stopped") and (folder / _MODEL).is_file():
         return former["result"]
     from deepreg_engine.jobs.training_data import gather, start_network, train
-    from deepreg_engine.learning.course import PAUSED, Places
     from deepreg_engine.methods.device import DeviceMemory, choose_device
+    from deepreg_engine.training.course import PAUSED, Places
 
     control = control or folder / CONTROL
     control.unlink(missing_ok=True)  # of a run before; what is written from here on is obeyed after the first step
@@ -169,8 +169,8 @@ def train_to_file(
         ``learned`` (names), ``notes``, ``device``, ``device_memory``, ``best``, ``seconds``, as of :func:`run_training`.
     """
     from deepreg_engine.jobs.training_data import gather, start_network, train
-    from deepreg_engine.learning.course import Places
     from deepreg_engine.methods.device import DeviceMemory, choose_device
+    from deepreg_engine.training.course import Places
 
     options = request.options()
     material = gather(request, options, lambda share, name: progress(0.0, f"reading {name}"))
@@ -200,8 +200,8 @@ def estimate_training(request: TrainingRequest, progress: Progress = lambda shar
     import psutil
 
     from deepreg_engine.jobs.training_data import gather, list_entries, start_network, train
-    from deepreg_engine.learning.course import Places
     from deepreg_engine.methods.device import DeviceMemory, choose_device
+    from deepreg_engine.training.course import Places
 
     options = request.options()
     entries = list_entries(request)

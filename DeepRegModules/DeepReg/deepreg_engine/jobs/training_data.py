@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepreg_engine.errors import EngineError, InputError, ParameterError
-from deepreg_engine.learning.labelled_scans import find_labelled, read_scan
-from deepreg_engine.learning.point_pairs import read_point_pairs
 from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.training.labelled_scans import find_labelled, read_scan
+from deepreg_engine.training.point_pairs import read_point_pairs
 
 if TYPE_CHECKING:
     import torch
 
     from deepreg_engine.jobs.training import TrainingRequest
-    from deepreg_engine.learning.course import Places, Trained
+    from deepreg_engine.training.course import Places, Trained
 
 # Fewer scans teach a network these people, not their organs.
 _LEAST = {"dense": 2, "descent": 4, "points": 1}
@@ -119,7 +119,7 @@ def _gather_points(entries: dict[str, Any], request: TrainingRequest, gathered: 
 def _gather_dense(
     entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]
 ) -> None:
-    from deepreg_engine.learning.training_scans import make_scan
+    from deepreg_engine.training.training_scans import make_scan
 
     read, scans = {}, {}
     flat = {}
@@ -158,9 +158,9 @@ def _gather_dense(
 def _gather_descent(
     entries: dict[str, Any], request: TrainingRequest, options: Any, gathered: Gathered, tell: Callable[[float, str], None]
 ) -> None:
-    from deepreg_engine.learning.contrast_scenes import scan_scene
-    from deepreg_engine.learning.descent_training import Material
-    from deepreg_engine.learning.labelled_scans import check_scene
+    from deepreg_engine.training.contrast_scenes import scan_scene
+    from deepreg_engine.training.descent_training import Material
+    from deepreg_engine.training.labelled_scans import check_scene
 
     spacing = descent_spacing(request)
     training, validation = Material(), Material()
@@ -241,9 +241,9 @@ def start_network(request: TrainingRequest, options: Parameters) -> Any:
 
     from deepreg_engine.features.context_net import ContextNet
     from deepreg_engine.features.label_net import LabelNet
-    from deepreg_engine.learning.descent_training import DESCENT_NETWORKS
     from deepreg_engine.models.card import read_weights
     from deepreg_engine.models.store import find_model
+    from deepreg_engine.training.descent_training import DESCENT_NETWORKS
 
     kinds = {"context": ContextNet, "label": LabelNet} if request.method == "dense" else DESCENT_NETWORKS
     kind = kinds[options.network]
@@ -261,17 +261,17 @@ def train(
     validate: bool = True,
 ) -> Trained:
     """Train the method's network."""
-    from deepreg_engine.learning.supply import suitable_workers
+    from deepreg_engine.training.supply import suitable_workers
 
     held_out = material.validation if validate else []
     workers = suitable_workers(device) if request.workers is None else request.workers
     every = {} if keep_every is None else {"keep_every": keep_every}
     if request.method == "points":
-        from deepreg_engine.learning.point_training import train_points
+        from deepreg_engine.training.point_training import train_points
 
         return train_points(material.training, options, device, places, held_out or None, **every)
     if request.method == "descent":
-        from deepreg_engine.learning.descent_training import train_descent
+        from deepreg_engine.training.descent_training import train_descent
 
         return train_descent(
             material.training[0],
@@ -284,9 +284,9 @@ def train(
             **every,
         )
     if options.network == "label":
-        from deepreg_engine.learning.label_training import train_labels as train_dense
+        from deepreg_engine.training.label_training import train_labels as train_dense
     else:
-        from deepreg_engine.learning.dense_training import train_dense
+        from deepreg_engine.training.dense_training import train_dense
 
     return train_dense(
         material.training, held_out, options, len(material.labels), device, places, start, workers, validated=validate, **every

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from deepreg_engine.features.contrast_net import standard_intensities, stem_for
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.learning.contrast_scenes import Scene
 from deepreg_engine.solvers.descent import smooth
+from deepreg_engine.training.contrast_scenes import Scene
 
 # Label maps become so many smooth volumes: each label has a random place in that many dimensions.
 _CODES = 8

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deepreg_engine.learning.point_pairs import PointPair
 from deepreg_engine.solvers.neighbours import squared_distances
+from deepreg_engine.training.point_pairs import PointPair
 
 # At most so many points of each side, as a detector gives by default.
 _TEMPLATE, _TARGET = 1500, 1800

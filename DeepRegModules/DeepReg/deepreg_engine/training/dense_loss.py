@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepreg_engine.features.context_net import ContextNet
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.precision import mixed_precision
-from deepreg_engine.learning.scan_pairs import CONTROL, PairExample
 from deepreg_engine.methods.search_costs import mean_mismatch, patches
 from deepreg_engine.solvers.correlation import correlate, expected_labels
 from deepreg_engine.solvers.labels import as_rows, expected_displacement
 from deepreg_engine.solvers.mean_field import regularise
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.precision import mixed_precision
+from deepreg_engine.training.scan_pairs import CONTROL, PairExample
 
 
 def search(fixed: Tensor, moving: Tensor, example: PairExample, options: DenseTraining) -> Tensor:

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_labels, read_volume
-from deepreg_engine.learning.contrast_scenes import Scene, scan_scene
+from deepreg_engine.training.contrast_scenes import Scene, scan_scene
 
 _IMAGES, _LABELS = "images", "labels"
 # What a dataset's modality is to the network.

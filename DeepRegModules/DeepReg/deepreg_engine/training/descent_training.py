@@ -18,13 +18,13 @@ from deepreg_engine.errors import ParameterError
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.features.tissue_net import TissueNet
-from deepreg_engine.learning.contrast_examples import Example, Looks
-from deepreg_engine.learning.contrast_scenes import Scene, ct_people, phantom_scenes, random_shapes
-from deepreg_engine.learning.course import Course, Places, Trained, repeatable
-from deepreg_engine.learning.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss, teacher_step
-from deepreg_engine.learning.options import DescentTraining
-from deepreg_engine.learning.supply import in_order
 from deepreg_engine.solvers.descent import descend
+from deepreg_engine.training.contrast_examples import Example, Looks
+from deepreg_engine.training.contrast_scenes import Scene, ct_people, phantom_scenes, random_shapes
+from deepreg_engine.training.course import Course, Places, Trained, repeatable
+from deepreg_engine.training.descent_loss import SPREADS, STEP, features, likeness_loss, step_loss, teacher_step
+from deepreg_engine.training.options import DescentTraining
+from deepreg_engine.training.supply import in_order
 
 Network = ContrastNet | SimilarityNet | TissueNet
 # What can learn, by the name that options give it.

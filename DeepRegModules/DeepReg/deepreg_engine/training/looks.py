@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from deepreg_engine.geometry.sampling import sample
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.training_scans import TrainingScan
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.training_scans import TrainingScan
 
 # Standard deviations of a CT's intensities between examinations: of the logarithm of their gain, and of their offset.
 _GAIN, _OFFSET = 0.1, 0.05

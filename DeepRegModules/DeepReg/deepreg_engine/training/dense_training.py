@@ -11,12 +11,12 @@ from torch import nn
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.context_net import ContextNet
-from deepreg_engine.learning.course import Course, Places, Trained, repeatable
-from deepreg_engine.learning.dense_loss import class_weights, training_loss
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.scan_pairs import PairExample, PairExamples
-from deepreg_engine.learning.supply import in_order
-from deepreg_engine.learning.training_scans import TrainingScan
+from deepreg_engine.training.course import Course, Places, Trained, repeatable
+from deepreg_engine.training.dense_loss import class_weights, training_loss
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.scan_pairs import PairExample, PairExamples
+from deepreg_engine.training.supply import in_order
+from deepreg_engine.training.training_scans import TrainingScan
 
 # Gradients of one example are cut at this norm: some examples show nothing but noise.
 _LONGEST_GRADIENT = 1.0

@@ -20,8 +20,8 @@ from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.features.tissue_net import TissueNet
 from deepreg_engine.geometry.sampling import identity, sample, warp
-from deepreg_engine.learning.contrast_examples import Example
 from deepreg_engine.solvers.descent import Regularity, descent_step, limited
+from deepreg_engine.training.contrast_examples import Example
 
 # Windows as a registration uses them: what they average out is no error of the features.
 STEP = Regularity(window=2, spread=3.0, damping=0.05, fluid=0.0, elastic=0.0, longest=1.5)

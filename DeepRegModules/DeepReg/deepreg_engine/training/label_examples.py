@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepreg_engine.geometry.sampling import identity
-from deepreg_engine.learning.looks import Chance, mapped, nearest_labels
-from deepreg_engine.learning.supply import ScanExamples
-from deepreg_engine.learning.training_scans import TrainingScan
+from deepreg_engine.training.looks import Chance, mapped, nearest_labels
+from deepreg_engine.training.supply import ScanExamples
+from deepreg_engine.training.training_scans import TrainingScan
 
 # Standard deviations: of turns and stretches, and of shears.
 _POSE, _SHEAR = 0.15, 0.05

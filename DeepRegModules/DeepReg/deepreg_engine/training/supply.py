@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.training_scans import TrainingScan
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.training_scans import TrainingScan
 
 # Examples that all processes together may be ahead, but for one each: what they hold of the memory that processes share, of which a container
 # may have little.

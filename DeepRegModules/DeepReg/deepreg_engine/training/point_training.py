@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from deepreg_engine.features.point_matcher import Matcher
-from deepreg_engine.learning.course import Chance, Course, Places, Trained, repeatable
-from deepreg_engine.learning.options import PointTraining
-from deepreg_engine.learning.point_augmentation import Example, Examples
-from deepreg_engine.learning.point_pairs import PointPair
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph
+from deepreg_engine.training.course import Chance, Course, Places, Trained, repeatable
+from deepreg_engine.training.options import PointTraining
+from deepreg_engine.training.point_augmentation import Example, Examples
+from deepreg_engine.training.point_pairs import PointPair
 
 # A partner counts as found within this distance, mm: keypoints are not repeated more exactly.
 _EXACT = 2.5

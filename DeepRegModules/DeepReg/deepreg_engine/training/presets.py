@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.learning.options import DenseTraining, DescentTraining, PointTraining
 from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.training.options import DenseTraining, DescentTraining, PointTraining
 
 #: Options of each method.
 TRAININGS: dict[str, type[Parameters]] = {"dense": DenseTraining, "points": PointTraining, "descent": DescentTraining}

@@ -19,12 +19,12 @@ from deepreg_engine.errors import EngineError
 from deepreg_engine.features.context_net import STRIDE
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.learning.looks import Chance, mapped, nearest_labels
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.supply import ScanExamples
-from deepreg_engine.learning.training_scans import TrainingScan
 from deepreg_engine.methods.affine import align
 from deepreg_engine.solvers.descent import smooth
+from deepreg_engine.training.looks import Chance, mapped, nearest_labels
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.supply import ScanExamples
+from deepreg_engine.training.training_scans import TrainingScan
 
 # Nodes of the features between two control points: a search has as many voxels there.
 CONTROL = 2

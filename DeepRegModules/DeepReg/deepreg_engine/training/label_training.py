@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.label_net import LabelNet
-from deepreg_engine.learning.course import Course, Places, Trained, repeatable
-from deepreg_engine.learning.dense_loss import class_weights
-from deepreg_engine.learning.label_examples import LabelExample, LabelExamples
-from deepreg_engine.learning.options import DenseTraining
-from deepreg_engine.learning.precision import mixed_precision
-from deepreg_engine.learning.supply import in_order
-from deepreg_engine.learning.training_scans import TrainingScan
+from deepreg_engine.training.course import Course, Places, Trained, repeatable
+from deepreg_engine.training.dense_loss import class_weights
+from deepreg_engine.training.label_examples import LabelExample, LabelExamples
+from deepreg_engine.training.options import DenseTraining
+from deepreg_engine.training.precision import mixed_precision
+from deepreg_engine.training.supply import in_order
+from deepreg_engine.training.training_scans import TrainingScan
 
 _LONGEST_GRADIENT = 5.0
 # Of rare structures, relative to the mean: a few voxels would shout everything else down.
