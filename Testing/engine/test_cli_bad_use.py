@@ -48,25 +48,31 @@ def test_outputs(name, what, advice):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"{DENSE} --warped fixed.nii.gz", ("--warped fixed.nii.gz would overwrite an input", "another name")),
-        (f"{DENSE} --warped ./moving.nii.gz", ("--warped ./moving.nii.gz would overwrite an input", "another name")),
-        (f"{DENSE} --warped link.nii.gz", ("--warped link.nii.gz would overwrite an input", "another name")),
-        (f"{DENSE} --fixed-mask fixed_mask.nii.gz --jacobian fixed_mask.nii.gz", ("--jacobian fixed_mask.nii.gz would overwrite",)),
-        (f"{DENSE} --initial truth.nrrd --transform truth.nrrd", ("--transform truth.nrrd would overwrite an input",)),
-        (f"{DENSE} --label-names phantom.json --report phantom.json", ("--report phantom.json would overwrite an input",)),
-        (f"{DENSE} --inverse out.nrrd", ("--transform and --inverse both write out.nrrd", "its own name")),
-        (f"{DENSE} --warped new.nrrd --jacobian folder/../new.nrrd", ("--warped and --jacobian both write folder/../new.nrrd",)),
-        (f"{DENSE} --overview picture.jpg", ("--overview picture.jpg needs another ending", "use .png")),
-        (f"{DENSE} --report report.txt", ("--report report.txt needs another ending", "use .json")),
+        (f"{DENSE} --warped fixed.nii.gz", ("fixed.nii.gz would overwrite an input", "(--warped)", "another name")),
+        (f"{DENSE} --warped ./moving.nii.gz", ("./moving.nii.gz would overwrite an input", "(--warped)", "another name")),
+        (f"{DENSE} --warped link.nii.gz", ("link.nii.gz would overwrite an input", "(--warped)", "another name")),
+        (
+            f"{DENSE} --fixed-mask fixed_mask.nii.gz --jacobian fixed_mask.nii.gz",
+            ("fixed_mask.nii.gz would overwrite an input", "(--jacobian)"),
+        ),
+        (f"{DENSE} --initial truth.nrrd --transform truth.nrrd", ("truth.nrrd would overwrite an input", "(--transform)")),
+        (f"{DENSE} --label-names phantom.json --report phantom.json", ("phantom.json would overwrite an input", "(--report)")),
+        (f"{DENSE} --inverse out.nrrd", ("two outputs would be written to out.nrrd", "its own name (--inverse)")),
+        (
+            f"{DENSE} --warped new.nrrd --jacobian folder/../new.nrrd",
+            ("two outputs would be written to folder/../new.nrrd", "(--jacobian)"),
+        ),
+        (f"{DENSE} --overview picture.jpg", ("picture.jpg needs another ending", "(--overview)", "use .png")),
+        (f"{DENSE} --report report.txt", ("report.txt needs another ending", "(--report)", "use .json")),
         (f"{DENSE} --report folder.json", ("folder.json is a folder", "name of a file")),
-        (f"{WARP} --output moving.nii.gz", ("--output moving.nii.gz would overwrite an input", "another name")),
-        (f"{WARP} --output truth.nrrd", ("--output truth.nrrd would overwrite an input", "another name")),
-        (f"{WARP} --output out.csv", ("--output out.csv needs another ending", "use .nii.gz")),
-        (f"{POINTS} --output fixed_landmarks.csv", ("--output fixed_landmarks.csv would overwrite an input", "another name")),
-        (f"{POINTS} --output out.nrrd", ("--output out.nrrd needs another ending", "use .csv")),
-        (f"{EVALUATE} --report out.txt", ("--report out.txt needs another ending", "use .json")),
+        (f"{WARP} --output moving.nii.gz", ("moving.nii.gz would overwrite an input", "(--output)", "another name")),
+        (f"{WARP} --output truth.nrrd", ("truth.nrrd would overwrite an input", "(--output)", "another name")),
+        (f"{WARP} --output out.csv", ("out.csv needs another ending", "(--output)", "use .nii.gz")),
+        (f"{POINTS} --output fixed_landmarks.csv", ("fixed_landmarks.csv would overwrite an input", "(--output)", "another name")),
+        (f"{POINTS} --output out.nrrd", ("out.nrrd needs another ending", "(--output)", "use .csv")),
+        (f"{EVALUATE} --report out.txt", ("out.txt needs another ending", "(--report)", "use .json")),
         (f"{EVALUATE} --report missing/out.json", ("the folder missing does not exist", "make it first")),
-        (f"{EVALUATE} --label-names phantom.json --report phantom.json", ("--report phantom.json would overwrite an input",)),
+        (f"{EVALUATE} --label-names phantom.json --report phantom.json", ("phantom.json would overwrite an input", "(--report)")),
         ("phantom abdomen --output missing/new", ("the folder missing does not exist", "make it first")),
         ("phantom abdomen --output text.txt", ("text.txt is a file", "name of a folder")),
         ("phantom abdomen --output text.txt/new", ("the folder text.txt does not exist", "make it first")),
@@ -75,7 +81,7 @@ def test_outputs(name, what, advice):
         ("demo --output text.txt", ("cannot make the folder text.txt", "--output")),
         ("demo --output phantoms", ("phantoms holds fixed.nii.gz, which is no phantom's", "another folder")),
         ("models import broken.pth --output missing/new.safetensors", ("the folder missing does not exist", "make it first")),
-        ("models import broken.pth --output new.pth", ("--output new.pth needs another ending", "use .safetensors")),
+        ("models import broken.pth --output new.pth", ("new.pth needs another ending", "(--output)", "use .safetensors")),
         ("models import broken.pth --output mind.safetensors", ("the name mind belongs to a formula", "--name")),
     ],
 )
@@ -295,9 +301,9 @@ def test_too_little_memory_is_known_before_the_alignment_and_the_line_names_what
     assert free < needed()
     free_memory(monkeypatch, free)
     begun = time.monotonic()
-    line = refused(f"{DENSE} --device cpu", "GB of memory", "GB are free", "--set working_spacing=", "would fit")
+    line = refused(f"{DENSE} --device cpu", "GB of memory", "GB are free", "would fit (--set working_spacing=")
     assert time.monotonic() - begun < 30
-    settings = dict(words.split()[0].split("=") for words in line.split("--set ")[1:])
+    settings = dict(words.split("=") for words in line.split("would fit (--set ")[1].rstrip(")").split(" --set "))
     assert needed(**settings) < free
 
 

@@ -337,7 +337,7 @@ def test_a_preset_that_does_not_exist_is_refused_before_anything_is_learned(meth
         (("--set", "stepps=3"), ("no parameter 'stepps'", "did you mean steps")),
         (("--spacing", "1,2"), ("not three voxel sizes",)),
         (("--validation", "case_001"), ("unknown '--validation'",)),
-        (("--output", "table.txt"), ("--output table.txt needs another ending", "use .csv")),
+        (("--output", "table.txt"), ("table.txt needs another ending", "use .csv (--output)")),
         (("--output", "missing/table.csv"), ("the folder missing does not exist", "make it first")),
         (("--output", "table.csv/"), ("table.csv is a folder",)),
         (("--output", "LUNGS/table.csv"), ("--output", "whose .csv files are keypoints")),

@@ -298,12 +298,20 @@ def test_whatever_an_operation_raises_is_told(raised, code, words, capsys):
 
 def test_a_run_that_does_not_fit_names_what_would(capsys):
     def large(arguments, job):
-        raise NotEnoughMemoryError("this needs 30 GB", "less would fit", {"working_spacing": 5.0})
+        raise NotEnoughMemoryError("this needs 30 GB", "less would fit", changes={"working_spacing": 5.0})
 
     stream = Stream(b'{"id": 1, "op": "large"}\n')
     events = Events(stream, 1)
     Worker(stream, events, operations={"large": large}).run()
-    assert events.all[-1]["changes"] == {"working_spacing": 5.0}
+    assert events.all[-1] == {
+        "id": 1,
+        "kind": "error",
+        "code": "memory",
+        "message": "this needs 30 GB",
+        "advice": "less would fit",
+        "option": "",
+        "changes": {"working_spacing": 5.0},
+    }
     assert explain(ValueError("x"), "report it").advice == "report it"
 
 

@@ -53,23 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    program = _NAME
+    parser: Parser | None = None
     try:
         try:
             options = make_parser().parse_args(arguments)
         except SystemExit:  # argparse has printed a help page or the version
             options = None
         if options is not None:
-            program = options.parser.prog
+            parser = options.parser
             options.run(options)
         sys.stdout.flush()
         return 0
-    except UsageError as error:
-        return _fail(error.program, error)
     except BrokenPipeError:  # "| head": the reader has seen enough
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one line instead of a page
-        return _fail(program, explain(error, f"please report it with the output that {_DEBUG}=1 adds"))
+        return _fail(parser, explain(error, f"please report it with the output that {_DEBUG}=1 adds"))
 
 
 def make_parser() -> Parser:
@@ -111,11 +109,16 @@ def make_parser() -> Parser:
     return parser
 
 
-def _fail(program: str, error: EngineError) -> int:
+def _fail(parser: Parser | None, error: EngineError) -> int:
+    program, line = parser.prog if parser else _NAME, error.line()
+    if isinstance(error, UsageError):
+        program = error.program
+    elif parser and (typed := parser.typed(error)):
+        line += f" ({typed})"
     with contextlib.suppress(OSError):  # nobody may be there to read it
         if os.environ.get(_DEBUG):
             traceback.print_exc()
-        print(f"{program}: {error.line()}", file=sys.stderr, flush=True)
+        print(f"{program}: {line}", file=sys.stderr, flush=True)
     return 2
 
 

@@ -1,32 +1,41 @@
 """Errors that a user can act on.
 
-Every error the engine raises for the sake of its user is an :class:`EngineError`: one sentence that says what is wrong
-with *this* input, and one that says what to do next. The command line prints both on one line and exits with 2; the
-worker sends them as ``message`` and ``advice``.
+Every error that the engine raises for its user is an :class:`EngineError`. Its text uses the words of the field and no option of the
+command line. The command line prints it on one line, adds the options concerned, and exits with 2; the worker sends its fields.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class EngineError(Exception):
-    """Something is wrong that the user can put right.
+    """Something is wrong that the user can correct.
 
     Args:
         message: what is wrong, naming the file, value or parameter; no full stop at its end.
-        advice: what to do about it; may be empty where the message says it all.
+        advice: what to do about it; may be empty if the message says it all.
+        option: name of the input, output or parameter concerned, as in Python ("fixed_mask", "working_spacing"); "" if there is none.
+        changes: parameters with which it would work, name to value.
     """
 
     code = "error"
 
-    def __init__(self, message: str, advice: str = "") -> None:
+    def __init__(self, message: str, advice: str = "", option: str = "", changes: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.option = option
+        self.changes = dict(changes or {})
 
     def line(self) -> str:
         """Message and advice on one line."""
         text = f"{self.message}: {self.advice}" if self.advice else self.message
         return " ".join(text.split())
+
+    def about(self, what: str) -> EngineError:
+        """The same error with the name of the file or scan in front of its message."""
+        return type(self)(f"{what}: {self.message}", self.advice, self.option, self.changes)
 
 
 class InputError(EngineError):
@@ -54,18 +63,9 @@ class DeviceError(EngineError):
 
 
 class NotEnoughMemoryError(EngineError):
-    """A run that would need more memory than there is.
-
-    Args:
-        message, advice: see :class:`EngineError`.
-        changes: parameters with which it would fit, name to value; empty if none are known.
-    """
+    """A run that would need more memory than there is; ``changes`` are parameters with which it would fit."""
 
     code = "memory"
-
-    def __init__(self, message: str, advice: str = "", changes: dict[str, float] | None = None) -> None:
-        super().__init__(message, advice)
-        self.changes = dict(changes or {})
 
 
 class MissingPackageError(EngineError):

@@ -12,7 +12,7 @@ Events on stdout, each with the id of its request (null where a request had none
     {"id": "7", "kind": "progress", "fraction": 0.4, "stage": "search 1", "eta": 3.2}
     {"id": "7", "kind": "log", "text": "..."}
     {"id": "7", "kind": "result", "result": {...}}
-    {"id": "7", "kind": "error", "code": "input", "message": "...", "advice": "..."}
+    {"id": "7", "kind": "error", "code": "input", "message": "...", "advice": "...", "option": "fixed_mask", "changes": {}}
 
 Every request ends with one result or one error. There is one job at a time; ``cancel`` and ``ping`` are answered meanwhile. While a job
 runs, progress comes at least twice a second, so that a silent worker is one that hangs. Arrays travel as files, in folders
@@ -37,7 +37,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn
 
 from deepreg_engine import __version__
-from deepreg_engine.errors import Cancelled, EngineError, NotEnoughMemoryError, ParameterError, explain
+from deepreg_engine.errors import Cancelled, EngineError, ParameterError, explain
 from deepreg_engine.jobs.operations import OPERATIONS
 from deepreg_engine.jobs.time_left import TimeLeft
 
@@ -265,11 +265,9 @@ class Worker:
 
 
 def _ending(error: EngineError) -> dict:
-    """What is told of an error."""
-    told = {"kind": "error", "code": error.code, "message": error.message, "advice": error.advice}
-    if isinstance(error, NotEnoughMemoryError) and error.changes:
-        told["changes"] = error.changes
-    return told
+    """The fields of an error's event."""
+    fields = {name: getattr(error, name) for name in ("code", "message", "advice", "option", "changes")}
+    return {"kind": "error", **fields}
 
 
 def _parsed(line: bytes) -> dict:

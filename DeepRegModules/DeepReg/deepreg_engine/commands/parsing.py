@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from deepreg_engine.errors import ParameterError
+from deepreg_engine.errors import EngineError, ParameterError
 from deepreg_engine.methods.parameters import Parameters
 from deepreg_engine.methods.presets import Preset
 
@@ -79,6 +79,21 @@ class Parser(argparse.ArgumentParser):
         message = re.sub(r"one of the arguments (.*) is required", r"still needed: one of \1", message)
         raise UsageError(self.prog, message.removeprefix("argument "), f"see {self.prog} --help")
 
+    def typed(self, error: EngineError) -> str:
+        """The options that an error names, as the user types them; "" if it names none of this command.
+
+        The changes that would help go before the option concerned. A name that is no option of this command is a parameter of ``--set``.
+        """
+        if error.changes:
+            return " ".join(self._as_option(name, _setting(value)) for name, value in error.changes.items()).strip()
+        return self._as_option(error.option) if error.option else ""
+
+    def _as_option(self, name: str, value: str = "") -> str:
+        actions = {action.dest: action for action in self._actions}
+        if name in actions:
+            return " ".join((*actions[name].option_strings[-1:], value)).strip()
+        return f"--set {name}={value or 'VALUE'}" if "set" in actions else ""
+
     def _misspelt(self) -> str:
         """The first argument that looks like an option of this command and is none; "" if there is none."""
         commands = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
@@ -99,6 +114,13 @@ class Parser(argparse.ArgumentParser):
         """An argument as the user types it."""
         action = next((action for action in self._actions if action.dest == name), None)
         return name if action is None else (action.option_strings or [action.metavar or name])[-1]
+
+
+def _setting(value: object) -> str:
+    """A parameter's value as ``--set`` reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _nearest(given: str, known: list[str]) -> str:

@@ -13,24 +13,25 @@ def check_outputs(outputs: dict[str, str | None], inputs: Iterable[str | None]) 
     """Make sure that every output can be written, none twice, and none over an input.
 
     Args:
-        outputs: option name to path; None is an output that is not wanted.
+        outputs: name of the output to path; None is an output that is not wanted.
         inputs: paths of the input files; None is left out.
 
     Raises:
         OutputError: if one cannot be used.
     """
     read = {_identity(path) for path in inputs if path}
-    written: dict[object, str] = {}
+    written: set[object] = set()
     for option, path in outputs.items():
         if not path:
             continue
+        option = _name(option)
         check_writable(path)
         identity = _identity(path)
         if identity in read:
-            raise OutputError(f"{option} {path} would overwrite an input", "choose another name")
+            raise OutputError(f"{path} would overwrite an input", "choose another name", option)
         if identity in written:
-            raise OutputError(f"{written[identity]} and {option} both write {path}", "give each its own name")
-        written[identity] = option
+            raise OutputError(f"two outputs would be written to {path}", "give each its own name", option)
+        written.add(identity)
 
 
 def _identity(path: str) -> object:
@@ -47,4 +48,9 @@ def _identity(path: str) -> object:
 def check_suffix(option: str, path: str | None, endings: tuple[str, ...]) -> None:
     """Raise OutputError if a wanted output does not have one of the endings."""
     if path and suffix(path) not in endings:
-        raise OutputError(f"{option} {path} needs another ending", f"use {' or '.join(endings)}")
+        raise OutputError(f"{path} needs another ending", f"use {' or '.join(endings)}", _name(option))
+
+
+def _name(option: str) -> str:
+    """Name of an output in Python's form; ``--fixed-mask`` is accepted as well."""
+    return option.lstrip("-").replace("-", "_")

@@ -61,20 +61,20 @@ def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParamet
     """The plan, if it fits.
 
     Raises:
-        NotEnoughMemoryError: if it does not, naming the setting that would fit.
+        NotEnoughMemoryError: if it does not, with the parameters that would fit as its changes.
     """
     plan = make_plan(fixed, parameters)
     needed = estimate_memory(fixed, moving, plan, parameters, channels)
     if needed <= available:
         return plan
-    advice, changes = "crop the images, or use a computer with more memory", None
+    advice, changes = "crop the images, or use a computer with more memory", {}
     for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
         spacing = round(plan[-1].spacing[0] * factor, 1)
         if spacing > 20.0:
             break
         smaller = parameters.replaced({"working_spacing": spacing})
         if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels) <= available:
-            advice, changes = f"--set working_spacing={spacing:g} would fit", {"working_spacing": spacing}
+            advice, changes = "coarser grids would fit", {"working_spacing": spacing}
             break
     message = f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
-    raise NotEnoughMemoryError(message, advice, changes)
+    raise NotEnoughMemoryError(message, advice, changes=changes)

@@ -165,13 +165,13 @@ def check_memory(
     """The plan, if it fits.
 
     Raises:
-        NotEnoughMemoryError: if it does not, naming the setting that would fit.
+        NotEnoughMemoryError: if it does not, with the parameters that would fit as its changes.
     """
     plan = make_plan(fixed, parameters)
     needed = estimate_memory(fixed, moving, plan, parameters, channels, finest)
     if needed <= available:
         return plan
-    advice, changes = "crop the images, or use a computer with more memory", None
+    advice, changes = "crop the images, or use a computer with more memory", {}
     for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
         spacing = round(plan[-1].spacing * factor, 1)
         control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
@@ -180,8 +180,8 @@ def check_memory(
         except ParameterError:  # beyond its range
             break
         if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels, finest) <= available:
-            advice = f"--set working_spacing={spacing:g} --set control_spacing={control:g} would fit"
+            advice = "coarser grids would fit"
             changes = {"working_spacing": spacing, "control_spacing": control}
             break
     message = f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
-    raise NotEnoughMemoryError(message, advice, changes)
+    raise NotEnoughMemoryError(message, advice, changes=changes)
