@@ -9,8 +9,8 @@ from pathlib import Path
 # makes everything ten times slower, and on a quiet one this costs nothing. Read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import pytest
+import torch
 
 # Beside the project on the machines that develop it; users do not have it.
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -11,8 +11,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import pytest
 from bench import MODULES, SHARED_DATA, stop_worker
 
-pytest_plugins = ["slicer_testing.plugin"]
-
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -75,7 +73,7 @@ def warm_app(running_worker, slicer_app):
     if warm_worker.pids != pids:
         warm_worker.stop()  # it took the place of one that the test has ended
         return
-    left = [name for name in os.listdir(warm_worker.scratch())]
+    left = os.listdir(warm_worker.scratch())
     assert left == [], f"temporary files were left: {left}"
 
 

@@ -158,11 +158,7 @@ def test_the_stand_in_refuses_what_slicer_refuses(tmp_path, how):
         top.write_text(re.sub(r"set\(EXTENSION_HOMEPAGE .*\n", "", top.read_text()))
     done = configure(copy, tmp_path / "build")
     assert done.returncode != 0
-    words = {
-        "a missing file": "nonexistent",
-        "an unknown keyword": "Unknown keywords",
-        "no description": "HOMEPAGE is not set",
-    }
+    words = {"a missing file": "nonexistent", "an unknown keyword": "Unknown keywords", "no description": "HOMEPAGE is not set"}
     assert words[how] in done.stderr
 
 
@@ -180,7 +176,8 @@ def test_module_files_import_only_what_slicer_has():
                 continue
             for indent, name in re.findall(r"^( *)(?:from|import) +([\w]+)", path.read_text(), re.MULTILINE):
                 known = name in own or name in bundled or name in sys.stdlib_module_names or name == "PyTorchUtils"
-                assert known and (indent or name != "PyTorchUtils"), f"{path.relative_to(ROOT)} imports {name}"
+                assert known, f"{path.relative_to(ROOT)} imports {name}"
+                assert indent or name != "PyTorchUtils", f"{path.relative_to(ROOT)} imports {name} at file scope"
 
 
 LOAD = """
@@ -201,7 +198,8 @@ if register:
     volumes = []
     for shift in (0, 2):
         z, y, x = np.meshgrid(*(np.arange(24.0),) * 3, indexing="ij")
-        array = sum(np.exp(-((x - a - shift) ** 2 + (y - b) ** 2 + (z - c) ** 2) / 10) for a, b, c in np.random.default_rng(0).uniform(6, 18, (8, 3)))
+        centres = np.random.default_rng(0).uniform(6, 18, (8, 3))
+        array = sum(np.exp(-((x - a - shift) ** 2 + (y - b) ** 2 + (z - c) ** 2) / 10) for a, b, c in centres)
         node = slicer.util.addVolumeFromArray((1000 * array).astype(np.int16))
         node.SetSpacing(3.0, 3.0, 3.0)
         volumes.append(node)

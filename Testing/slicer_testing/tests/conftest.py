@@ -1,12 +1,10 @@
-"""The host's own tests use its own plugin."""
+"""The names of PySide6 are used in some of the host's own tests."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
-pytest_plugins = ["slicer_testing.plugin"]
 
 # Tests of single widgets are written in PySide6's style, as the widgets themselves are.
 PYSIDE_STYLE = ("test_ctk_widgets", "test_mrml_widgets", "test_mrml_data_widgets", "test_views", "test_view_layouts")

@@ -11,8 +11,6 @@ from PySide6.QtGui import QColor, QImage
 
 from slicer_testing import pictures
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture
 def panel(slicer_app):
