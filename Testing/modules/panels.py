@@ -9,8 +9,6 @@ import numpy as np
 import SimpleITK as sitk
 from world import FLIP, through
 
-from deepreg_slicer.volumes import fromVtkMatrix
-
 QUICK = {"working_spacing": 6.0, "control_spacing": 18.0, "search_stages": 1, "refinement_iterations": 2}
 
 
@@ -48,6 +46,8 @@ def world_image(node) -> sitk.Image:
     """A volume node as SimpleITK's image where the world sees it (its parents, if any, are rigid)."""
     import slicer
     import vtk
+
+    from deepreg_slicer.volumes import fromVtkMatrix
 
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)

@@ -196,7 +196,7 @@ def test_the_temporary_folder_goes_while_the_worker_computes(warm_app, hands, wi
     quick(widget, refinement_iterations=12)
     widget.panel.apply()
     warm_app.wait_for(lambda: widget.ui.progressBar.value > 100, 30)
-    shutil.rmtree(widget.panel.run._folder)
+    shutil.rmtree(widget.panel.run.folder)
     text = ended(warm_app, widget)
     assert "folder" in text or "does not exist" in text or "cannot" in text, text
     assert nodes() == before
@@ -211,7 +211,7 @@ def test_a_result_file_is_damaged(warm_app, hands, widget, fault):
     proceed = run._onComputed
 
     def damage(report):
-        path = Path(run._folder) / "warped_out.nrrd"
+        path = Path(run.folder) / "warped_out.nrrd"
         if fault == "cut short":
             path.write_bytes(path.read_bytes()[:-1000])
         elif fault == "gone":

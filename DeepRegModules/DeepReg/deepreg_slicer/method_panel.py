@@ -536,10 +536,7 @@ class MethodPanel:
     def cleanup(self) -> None:
         """Stop what runs and follow nothing any more."""
         if self.run is not None:
-            # It is over some moments later, when the widgets may be gone.
-            for signal in (self.run.progressed, self.run.logged, self.run.finished, self.run.failed):
-                signal.clear()
-            self.run.cancel()
+            self.run.drop()
             self.run = None
         self.setParameterNode(None)
         self.fixedSegment.cleanup()

@@ -1,21 +1,13 @@
 """One registration from the scene through the worker and back into the scene.
 
-1. *Export*: volumes, masks, labels, landmarks and the initial transform are written into a folder of the run's own.
-2. *Compute*: the worker does.
-3. *Import*: results are read, beside the scene.
-4. *Commit*: nodes are made or filled, all at once, in one step of undo.
-
-Nothing in the scene changes before 4; cancelling, an error or a closed scene leave it as it was. The folder goes in any case.
+Volumes, masks, labels, landmarks and the initial transform are written; results are read beside the scene; then nodes are made or
+filled, all at once, in one step of undo. See :mod:`worker_task`.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -24,17 +16,14 @@ from typing import Any
 import slicer
 
 from deepreg_slicer import labels as labelmaps
-from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.landmarks import checkPairs, writePoints
-from deepreg_slicer.nrrd import Geometry, NrrdError
+from deepreg_slicer.errors import NodeError
+from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.provenance import describe, record
-from deepreg_slicer.signals import Signal
 from deepreg_slicer.transforms import readField, setFromParent, writeFromParent
-from deepreg_slicer.volumes import NodeError, newNode, readImage, setVolume, showLike, snapshot, worldGeometry, writeVolume
-from deepreg_slicer.worker_client import JobError, WorkerClient, workerClient
-
-# Shares of the progress bar.
-_EXPORTED, _COMPUTED = 0.04, 0.95
+from deepreg_slicer.volumes import newNode, readImage, setVolume, showLike, snapshot, worldGeometry, writeVolume
+from deepreg_slicer.worker_client import WorkerClient
+from deepreg_slicer.worker_task import WorkerTask
 
 
 @dataclass
@@ -192,167 +181,43 @@ class Result:
         return describe(self.report, self.seconds)
 
 
-class Registration:
+class Registration(WorkerTask):
     """One run.
 
     Args:
         request: what to do.
         client: the worker.
-
-    Signals: ``progressed(fraction, stage, secondsLeft)``, ``logged(text)``, and at the end one of ``finished(Result)`` and
-    ``failed(JobError)``.
     """
 
     #: What a run gives.
     resultClass: type[Result] = Result
+    exported, computed = 0.04, 0.95
 
     def __init__(self, request: Request, client: WorkerClient | None = None) -> None:
+        super().__init__(client)
         self.request = request
-        self.progressed = Signal()
-        self.logged = Signal()
-        self.finished = Signal()
-        self.failed = Signal()
-        self.over = False
-        self.result: Result | None = None
-        self.error: JobError | None = None
-        self._client = client or workerClient()
-        self._folder = ""
-        self._work: Cooperative | None = None
-        self._job: Any = None
-        self._begun = 0.0
-        self._observer = 0
+        self.operation = request.operation
+        self._begun = time.monotonic()
         self._layers: list[labelmaps.Layer] = []
         self._made: list[Any] = []
         self._names = {side: node.GetName() for side, node in zip(("fixed", "moving"), request.inputs.ends) if node}
 
-    # --------------------------------------------------------------------- run
-
-    def start(self) -> None:
-        """Begin; everything else comes by signals.
-
-        Raises:
-            NodeError: if it cannot be made, before anything is done.
-        """
+    def check(self) -> None:
+        self._begun = time.monotonic()
         problem = self.request.problem()
         if problem:
             raise NodeError(problem)
-        if self._client.computing:
-            raise NodeError("another computation is running: wait for its end, or cancel it")
-        self._begun = time.monotonic()
-        self._observer = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self.cancel())
-        try:
-            self._folder = tempfile.mkdtemp(prefix="run-", dir=self._client.scratch())
-        except OSError as error:
-            self._fail(_diskError(error))
-            return
-        self.progressed.emit(0.0, "reading the volumes", None)
-        self._proceed(self._export(), self._onExported)
 
-    def cancel(self) -> None:
-        """Stop; within a second it is over, and nothing has changed."""
-        if self.over:
-            return
-        if self._job is not None:
-            self._client.cancel(self._job)
-        else:
-            self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
-
-    def wait(self, seconds: float = float("inf")) -> Result:
-        """Let the event loop run until the end; for scripts.
-
-        Raises:
-            RuntimeError: if it fails, or takes longer.
-        """
-        end = time.monotonic() + seconds
-        while not self.over:
-            slicer.app.processEvents()
-            time.sleep(0.002)
-            if time.monotonic() > end:
-                self.cancel()
-                raise RuntimeError(f"the registration took longer than {seconds:g} s")
-        if self.error is not None:
-            raise RuntimeError(self.error.text)
-        return self.result
-
-    def _proceed(self, work: Generator, then: Any) -> None:
-        self._work = Cooperative(work)
-        self._work.finished.connect(then)
-        self._work.failed.connect(self._onTrouble)
-        self._work.start()
-
-    def _onExported(self, arguments: dict[str, Any]) -> None:
-        if self._client.computing:  # another panel was faster
-            self._fail(JobError("busy", "another computation is running", "wait for its end, or cancel it"))
-            return
-        self._job = self._client.submit(self.request.operation, arguments)
-        self._job.progressed.connect(self._onProgress)
-        self._job.logged.connect(self.logged.emit)
-        self._job.finished.connect(self._onComputed)
-        self._job.failed.connect(self._onFailed)
-
-    def _onProgress(self, fraction: float, stage: str, left: float | None) -> None:
-        self.progressed.emit(_EXPORTED + (_COMPUTED - _EXPORTED) * fraction, stage, left)
-
-    def _onComputed(self, report: dict[str, Any]) -> None:
-        self._job = None
-        self.progressed.emit(_COMPUTED, "reading the results", None)
-        self._proceed(self._import(report), self._onImported)
-
-    def _onFailed(self, error: JobError) -> None:
-        self._job = None
-        self._fail(error)
-
-    def _onImported(self, results: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        found, report = results
-        try:
-            nodes = self._commit(found, report)
-        except Exception as error:  # noqa: BLE001 - the panel has to be usable again
-            self._onTrouble(error)
-            return
+    def accept(self, value: tuple[dict[str, Any], dict[str, Any]]) -> Result:
+        found, report = value
+        nodes = self._commit(found, report)
         inputs = self.request.inputs
         fixed, moving = (node if inScene(node) else None for node in (inputs.fixed, inputs.moving))
-        self.result = self.resultClass(nodes, report, time.monotonic() - self._begun, fixed, moving)
-        self._end()
-        self.progressed.emit(1.0, "done", 0.0)
-        self.finished.emit(self.result)
-
-    def _onTrouble(self, error: Exception) -> None:
-        if isinstance(error, NodeError):
-            message, _, advice = str(error).partition(": ")
-            self._fail(JobError("input", message, advice))
-        elif isinstance(error, OSError):
-            self._fail(_diskError(error))
-        elif isinstance(error, MemoryError):
-            self._fail(JobError("memory", "the computer ran out of memory", "close other programs, or crop the volumes"))
-        elif isinstance(error, NrrdError):
-            self._fail(JobError("protocol", f"a result cannot be read ({error})", "apply again"))
-        else:
-            logging.error("DeepReg: %s", error, exc_info=error)
-            self._fail(JobError("error", f"internal error ({type(error).__name__}: {error})", "please report it with the log"))
-
-    def _fail(self, error: JobError) -> None:
-        if self.over:
-            return
-        self.error = error
-        self._end()
-        self.failed.emit(error)
-
-    def _end(self) -> None:
-        self.over = True
-        if self._work is not None:
-            self._work.stop()
-        if self._observer:
-            slicer.mrmlScene.RemoveObserver(self._observer)
-            self._observer = 0
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        return self.resultClass(nodes, report, time.monotonic() - self._begun, fixed, moving)
 
     # ------------------------------------------------------------------ export
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self._folder, name)
-
-    def _export(self) -> Generator[float, None, dict[str, Any]]:
+    def export(self) -> Generator[float, None, dict[str, Any]]:
         request, inputs = self.request, self.request.inputs
         arguments: dict[str, Any] = {
             "parameters": request.parameters,
@@ -367,7 +232,7 @@ class Registration:
             yield from self._exportComparison(arguments)
         yield from self._exportLayers(arguments)
         if inputs.initialTransform is not None:
-            arguments["initial"] = yield from writeFromParent(inputs.initialTransform, region, self._path("initial"))
+            arguments["initial"] = yield from writeFromParent(inputs.initialTransform, region, self.file("initial"))
         self._askFor(arguments)
         return arguments
 
@@ -376,7 +241,7 @@ class Registration:
         inputs = self.request.inputs
         fixed, moving = snapshot(inputs.fixed), snapshot(inputs.moving)
         for shot, side in ((fixed, "fixed"), (moving, "moving")):
-            arguments[side] = self._path(f"{side}.nrrd")
+            arguments[side] = self.file(f"{side}.nrrd")
             yield from writeVolume(shot, arguments[side])
             if worldGeometry(shot)[1]:
                 self.logged.emit(f"{shot.name} lies under a transform that is not rigid: it was drawn anew as it is seen")
@@ -385,7 +250,7 @@ class Registration:
             ("moving", inputs.movingMask, inputs.movingMaskSegment),
         ):
             if node is not None:
-                arguments[f"{side}_mask"] = self._path(f"{side}_mask.nrrd")
+                arguments[f"{side}_mask"] = self.file(f"{side}_mask.nrrd")
                 yield from labelmaps.writeMask(node, self._segments(node, segment), arguments[f"{side}_mask"])
         return worldGeometry(fixed)[0]
 
@@ -402,34 +267,34 @@ class Registration:
             ("test_moving_landmarks", inputs.testMoving),
         ):
             if node is not None:
-                arguments[name] = self._path(f"{name}.csv")
+                arguments[name] = self.file(f"{name}.csv")
                 writePoints(node, arguments[name])
 
     def _exportLayers(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
         """What is to be warped of a segmentation."""
         if self.request.outputs.labels.wanted:
             self._layers = labelmaps.layers(self.request.inputs.movingLabels)
-            files = yield from labelmaps.writeLayers(self._layers, self._path("labels"))
-            arguments["warp_labels"] = [[path, self._path(f"warped_labels{number}.nrrd")] for number, path in enumerate(files)]
+            files = yield from labelmaps.writeLayers(self._layers, self.file("labels"))
+            arguments["warp_labels"] = [[path, self.file(f"warped_labels{number}.nrrd")] for number, path in enumerate(files)]
 
     def _askFor(self, arguments: dict[str, Any]) -> None:
         """Where the worker shall write what is wanted."""
-        arguments["transform"] = self._path("transform.nrrd")
+        arguments["transform"] = self.file("transform.nrrd")
         for name, file in (("volume", "warped"), ("inverse", "inverse"), ("jacobian", "jacobian"), ("uncertainty", "uncertainty")):
             if getattr(self.request.outputs, name).wanted:
-                arguments[file] = self._path(f"{file}_out.nrrd")
+                arguments[file] = self.file(f"{file}_out.nrrd")
 
     def _exportComparison(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
         inputs = self.request.inputs
         try:
-            comparison = yield from labelmaps.writeComparison(inputs.fixedLabels, inputs.movingLabels, self._path("compare"))
+            comparison = yield from labelmaps.writeComparison(inputs.fixedLabels, inputs.movingLabels, self.file("compare"))
         except NodeError as error:
             if not self.request.outputs.labels.wanted:
                 raise
             self.logged.emit(f"{error}; overlap is not measured")  # they may be there to be warped only
             return
         arguments["fixed_labels"], arguments["moving_labels"] = comparison.fixed, comparison.moving
-        arguments["label_names"] = self._path("label_names.json")
+        arguments["label_names"] = self.file("label_names.json")
         with open(arguments["label_names"], "w", encoding="utf-8") as stream:
             json.dump({str(value): name for value, name in comparison.names.items()}, stream)
         for side in comparison.merged:
@@ -437,19 +302,19 @@ class Registration:
 
     # ------------------------------------------------------------------ import
 
-    def _import(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
+    def read(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
         outputs = self.request.outputs
         found: dict[str, Any] = {}
         for name, file in (("transform", "transform.nrrd"), ("inverse", "inverse_out.nrrd")):
             if getattr(outputs, name).wanted:
-                found[name] = yield from readField(self._path(file))
+                found[name] = yield from readField(self.file(file))
         for name, file in (("volume", "warped_out.nrrd"), ("jacobian", "jacobian_out.nrrd"), ("uncertainty", "uncertainty_out.nrrd")):
             if getattr(outputs, name).wanted:
-                found[name] = yield from readImage(self._path(file))
+                found[name] = yield from readImage(self.file(file))
         if outputs.labels.wanted:
             found["labels"] = []
             for number, layer in enumerate(self._layers):
-                image, geometry = yield from readImage(self._path(f"warped_labels{number}.nrrd"))
+                image, geometry = yield from readImage(self.file(f"warped_labels{number}.nrrd"))
                 found["labels"].append((layer, image, geometry))
         return found, report
 
@@ -523,10 +388,3 @@ class Registration:
 def inScene(node: Any) -> bool:
     """Whether a node still is one of the scene's."""
     return node is not None and node.GetScene() is slicer.mrmlScene
-
-
-def _diskError(error: OSError) -> JobError:
-    reason = error.strerror or str(error)
-    return JobError(
-        "disk", f"a temporary file cannot be written ({reason})", f"free some space in {slicer.app.temporaryPath}, then apply again"
-    )

@@ -8,7 +8,6 @@ from typing import Any
 
 from deepreg_engine.errors import EngineError
 from deepreg_slicer.registration import Output, Registration, Request, Result
-from deepreg_slicer.waiting import waitUntilFree
 
 
 def parametersOf(preset: Callable[[str], Any], name: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +51,4 @@ def runAndWait(request: Request, kind: type[Registration] = Registration) -> Res
     Raises:
         RuntimeError: if it fails.
     """
-    run = kind(request)
-    waitUntilFree()
-    run.start()
-    return run.wait()
+    return kind(request).compute()

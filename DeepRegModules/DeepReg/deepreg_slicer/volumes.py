@@ -19,14 +19,11 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from deepreg_slicer import nrrd
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
 
 # A slab that is drawn anew has about so many voxels: a few milliseconds of work.
 _SLAB_VOXELS = 200_000
-
-
-class NodeError(RuntimeError):
-    """A node that cannot be used as it is; the text says what to do."""
 
 
 @dataclass

@@ -7,7 +7,8 @@ from typing import Any
 
 import slicer
 
-from deepreg_slicer.worker_client import Job, JobError, workerClient
+from deepreg_slicer.errors import JobError
+from deepreg_slicer.worker_client import Job, WorkerClient, workerClient
 
 
 def waitForJob(job: Job) -> dict[str, Any]:
@@ -27,14 +28,19 @@ def waitForJob(job: Job) -> dict[str, Any]:
     return ended[0]
 
 
-def waitUntilFree(seconds: float = 600.0) -> None:
+def waitUntilFree(seconds: float = 600.0, client: WorkerClient | None = None) -> None:
     """Wait until the worker computes nothing for anybody else.
+
+    Args:
+        seconds: the longest time to wait.
+        client: of the worker; None for the one that all panels share.
 
     Raises:
         RuntimeError: if that takes longer.
     """
     end = time.monotonic() + seconds
-    while workerClient().computing:
+    client = client or workerClient()
+    while client.computing:
         slicer.app.processEvents()
         time.sleep(0.002)
         if time.monotonic() > end:

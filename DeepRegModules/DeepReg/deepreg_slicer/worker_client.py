@@ -15,12 +15,12 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import qt
 import slicer
 
+from deepreg_slicer.errors import JobError, cancelled
 from deepreg_slicer.processes import WorkerProcess, endTree, makeScratch
 from deepreg_slicer.signals import Signal
 
@@ -33,31 +33,6 @@ _LONGEST_LINE = 50_000_000
 _TAIL_LINES = 40
 # What takes a second or two: whoever wants to compute waits for the end of these, without being told.
 _SHORT = ("info", "models", "warm", "import-model", "explain-open", "explain")
-
-
-@dataclass(frozen=True)
-class JobError:
-    """Why a job has not come to its result.
-
-    Args:
-        code: "cancelled", "input", "parameter", "memory", "device", "package", ... from the engine; "crash", "killed", "hang", "start",
-            "protocol" from here.
-        message: what is wrong.
-        advice: what to do.
-        changes: parameters with which it would work, name to value.
-    """
-
-    code: str
-    message: str
-    advice: str = ""
-    changes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        """Message and advice as sentences."""
-        message = self.message[:1].upper() + self.message[1:]
-        advice = self.advice[:1].upper() + self.advice[1:]
-        return f"{message}. {advice}." if advice else f"{message}."
 
 
 class Job:
@@ -182,7 +157,7 @@ class WorkerClient:
         if waiting is not None:
             self._waiting.remove(waiting)
             job.over = True
-            job.failed.emit(JobError("cancelled", "stopped by the user", "nothing was changed"))
+            job.failed.emit(cancelled())
             return
         if job is not None and job is not self._job:
             return
@@ -192,7 +167,7 @@ class WorkerClient:
         job.cancelling = True
         self._cancelledAt = time.monotonic()
         if self._request is not None or not self._ready:  # it has not begun
-            self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+            self._fail(cancelled())
             return
         request = {"id": f"cancel-{job.id}", "op": "cancel", "arguments": {"job": job.id}}
         self._process.write(json.dumps(request).encode("utf-8") + b"\n")
@@ -202,7 +177,7 @@ class WorkerClient:
         for job, _ in list(self._waiting):
             self.cancel(job)
         if self._job is not None:
-            self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+            self._fail(cancelled())
         process, pids = self._process, self.pids
         self._drop()
         if process is not None:
@@ -296,7 +271,7 @@ class WorkerClient:
             job.finished.emit(event.get("result") or {})
         elif kind in ("result", "error"):
             if job.cancelling:
-                self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+                self._fail(cancelled())
             else:
                 told = {name: _plain(str(event.get(name) or "")) for name in ("message", "advice")}
                 self._fail(JobError(str(event.get("code") or "error"), **told, changes=event.get("changes") or {}))
@@ -353,7 +328,7 @@ class WorkerClient:
         if job.cancelling:
             if now - self._cancelledAt > self.grace:
                 self._end()
-                self._fail(JobError("cancelled", "stopped by the user", "nothing was changed"))
+                self._fail(cancelled())
         elif now - self._heard > (self.silence if self._ready else self.startup):
             self._end()
             what = f"has not answered for {now - self._heard:.0f} s and was ended"

@@ -73,17 +73,17 @@ class DescentRegistration(Registration):
         super()._askFor(arguments)
         for name, (file, _) in FEATURES.items():
             if getattr(self.request.outputs, name).wanted:
-                arguments[file] = self._path(f"{file}.nrrd")
+                arguments[file] = self.file(f"{file}.nrrd")
         if self.request.outputs.iterations.wanted:
-            arguments["iterations"] = self._path("iterations")
+            arguments["iterations"] = self.file("iterations")
             arguments["kept_iterations"] = self.request.keptIterations
 
-    def _import(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
+    def read(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
         outputs = self.request.outputs
-        found, report = yield from super()._import(report)
+        found, report = yield from super().read(report)
         for name, (file, _) in FEATURES.items():
             if getattr(outputs, name).wanted:
-                image, geometry = yield from readImage(self._path(f"{file}.nrrd"))
+                image, geometry = yield from readImage(self.file(f"{file}.nrrd"))
                 if image.GetNumberOfScalarComponents() != 3:
                     raise NrrdError(f"{file} has no colours")
                 found[name] = image, geometry
@@ -94,7 +94,7 @@ class DescentRegistration(Registration):
                 found["iterations"].append((int(entry["iteration"]), transform))
             geometry, drawn = worldGeometry(self._moving)
             # The voxels are shared with the moving volume where they can be.
-            self._moved = (yield from readImage(self._path("moving.nrrd"))) if drawn else (self._moving.image, geometry)
+            self._moved = (yield from readImage(self.file("moving.nrrd"))) if drawn else (self._moving.image, geometry)
         if outputs.energy.wanted:
             found["energy"] = report["energies"]
         return found, report

@@ -132,7 +132,7 @@ class PointsRegistration(Registration):
 
     resultClass = PointsResult
 
-    def _export(self) -> Generator[float, None, dict[str, Any]]:
+    def export(self) -> Generator[float, None, dict[str, Any]]:
         request, inputs, outputs = self.request, self.request.inputs, self.request.outputs
         arguments: dict[str, Any] = {
             "parameters": request.parameters,
@@ -155,7 +155,7 @@ class PointsRegistration(Registration):
         self._askFor(arguments)
         for name, file in (("correspondences", "correspondences"), ("fixedCloud", "fixed_keypoints"), ("movingCloud", "moving_keypoints")):
             if getattr(outputs, name).wanted or (name == "movingCloud" and outputs.movedCloud.wanted):
-                arguments[file] = self._path(f"{file}.csv")
+                arguments[file] = self.file(f"{file}.csv")
         return arguments
 
     def _segments(self, node: Any, segment: str) -> str | list[str]:
@@ -168,11 +168,11 @@ class PointsRegistration(Registration):
             ("moving", inputs.movingPoints, inputs.movingPointsSegment),
         ):
             if labelmaps.isSegmentation(node):
-                path = self._path(f"{side}_points.nrrd")
+                path = self.file(f"{side}_points.nrrd")
                 yield from labelmaps.writeMask(node, segments.chosen(node, segment), path)
                 arguments["source"] = inputs.source
             else:
-                path = self._path(f"{side}_points.csv")
+                path = self.file(f"{side}_points.csv")
                 points = sources.distinct(sources.pointsOf(node))
                 yield 0.0
                 if len(points) < sources.FEWEST:
@@ -181,18 +181,18 @@ class PointsRegistration(Registration):
                 yield 0.0
             arguments[f"{side}_points"] = path
 
-    def _import(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
+    def read(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
         outputs = self.request.outputs
-        found, report = yield from super()._import(report)
+        found, report = yield from super().read(report)
         if outputs.correspondences.wanted:
-            path = self._path("correspondences.csv")
+            path = self.file("correspondences.csv")
             positions = sources.readColumns(path, _COLUMNS).reshape(-1, 3, 3) * (-1.0, -1.0, 1.0)
             yield 1.0
             confidence = sources.readColumns(path, ("confidence",))[:, 0]
             found["correspondences"] = clouds.lines(positions[:, 0], positions[:, 1], confidence, positions[:, 2])
             yield 1.0
         points = {
-            name: sources.readCloud(self._path(f"{file}.csv"))
+            name: sources.readCloud(self.file(f"{file}.csv"))
             for name, file in (("fixedCloud", "fixed_keypoints"), ("movingCloud", "moving_keypoints"))
             if getattr(outputs, name).wanted or (name == "movingCloud" and outputs.movedCloud.wanted)
         }
