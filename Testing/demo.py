@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "Testing" / "slicer_testing"), str(ROOT / "DeepRegModules" / "DeepReg")]
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from deepreg_engine import cli  # noqa: E402
 from deepreg_engine.commands import demo as engine_demo  # noqa: E402
+from deepreg_engine.commands.console import end_process, report_error  # noqa: E402
 from deepreg_engine.commands.parsing import Parser, paragraph  # noqa: E402
 from deepreg_engine.commands.phantom import check_folder  # noqa: E402
-from deepreg_engine.commands.progress import Progress  # noqa: E402
-from deepreg_engine.errors import EngineError, explain  # noqa: E402
+from deepreg_engine.commands.progress import ProgressBar  # noqa: E402
+from deepreg_engine.errors import EngineError  # noqa: E402
 from deepreg_engine.geometry.images import read_image  # noqa: E402
 from deepreg_engine.jobs.outputs import check_outputs  # noqa: E402
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, dense_preset  # noqa: E402
@@ -49,15 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     engine_demo.add_choices(parser)
     parser.add_argument("--stay", action="store_true", help="leave the window open (needs a display)")
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse(arguments)
         _run(options)
     except SystemExit as end:  # the help page
         return int(end.code or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one line instead of a page
-        if os.environ.get("DEEPREG_DEBUG"):
-            raise
-        print(f"{parser.prog}: {explain(error, 'please report it with the output that DEEPREG_DEBUG=1 adds').line()}", file=sys.stderr)
-        return 2
+        return report_error(error, parser)
     return 0
 
 
@@ -67,7 +64,7 @@ def _run(options: argparse.Namespace) -> None:
     preset = dense_preset(options.preset or (DEFAULT_DENSE_PRESET if options.images else engine_demo.PHANTOM_PRESETS[anatomy]))
     folder = Path(options.output)
     results = {name: str(folder / file) for name, file in _RESULTS.items()}
-    with engine_demo.made_folder(folder) as written, Progress() as progress:
+    with engine_demo.made_folder(folder) as written, ProgressBar() as progress:
         check_outputs(results, options.images)
         if options.images:
             files = dict(zip(("fixed", "moving"), options.images))
@@ -120,7 +117,7 @@ class _Demo:
         self.window.resize(*_WINDOW)
         self.window.show()
 
-    def run(self, progress: Progress) -> dict:
+    def run(self, progress: ProgressBar) -> dict:
         """From the files to the results; the report."""
         self._load()
         self.window.moduleSelector().selectModule("DeepRegDense")
@@ -243,4 +240,4 @@ def _alignment(report: dict) -> Any:
 
 
 if __name__ == "__main__":
-    cli.console(main)
+    end_process(main)

@@ -81,7 +81,7 @@ def test_the_examples_are_command_lines(command, columns, monkeypatch):
     examples = [line for line in page.replace("\\\n", "").splitlines() if line.startswith("  deepreg-engine ")]
     assert examples or command in ("", "models list", "models verify", "worker")
     for example in examples:
-        make_parser().parse_args(shlex.split(example)[1:])
+        make_parser().parse(shlex.split(example)[1:])
 
 
 def test_version():

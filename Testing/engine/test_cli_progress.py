@@ -15,8 +15,7 @@ import pytest
 from command_line import ENVIRONMENT, check_refusal, cut, finish, listing, process
 
 from deepreg_engine.cli import main
-from deepreg_engine.commands import progress as progress_module
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import ProgressBar
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo-terminals are POSIX")
 
@@ -82,13 +81,13 @@ def test_stopped_while_a_phantom_is_made(tmp_path):
 @posix
 def test_two_hasty_strokes_are_one(monkeypatch):
     """The second must not interrupt the cleaning up; one that comes later is heard again."""
-    from deepreg_engine.cli import _signals
+    from deepreg_engine.commands.console import interruptible
 
-    with _signals():
+    with interruptible():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
-        monkeypatch.setattr("deepreg_engine.cli._SAME_WISH", 0.0)
+        monkeypatch.setattr("deepreg_engine.commands.console._REPEATED", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
@@ -173,7 +172,7 @@ def test_time_left(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr("deepreg_engine.jobs.time_left.time.monotonic", lambda: clock[0])
     monkeypatch.setenv("COLUMNS", "80")
-    progress = Progress(Screen())
+    progress = ProgressBar(Screen())
     progress(0.0, "reading")
     assert "left" not in progress.line()
     clock[0] = 102.0
@@ -204,7 +203,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_work():
             raise BrokenPipeError
 
     for tty in (True, False):
-        with Progress(Closed(tty)) as progress:
+        with ProgressBar(Closed(tty)) as progress:
             for share in (0.0, 0.5, 1.0):
                 progress(share, f"stage {share}")
 
@@ -212,7 +211,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_work():
 def test_quiet():
     for tty in (True, False):
         screen = Screen(tty)
-        with Progress(screen, quiet=True) as progress:
+        with ProgressBar(screen, quiet=True) as progress:
             progress(0.5, "search")
         assert screen.text == ""
 

@@ -71,27 +71,6 @@ def test_what_torch_makes_at_its_first_import_is_not_searched_for_garbage():
     assert int(later) <= int(frozen)  # with torch loaded it does nothing: what comes later can be garbage
 
 
-_WITHOUT_DATA = """
-from deepreg_engine.jobs.memory import first_import_of_torch
-with first_import_of_torch():
-    import sys, torch
-assert "torch._meta_registrations" not in sys.modules and not hasattr(torch, "_meta_registrations")
-# What the engine does works without it; who wants tensors without data imports what they need.
-layer = torch.nn.Conv3d(1, 2, 3)
-layer(torch.ones(1, 1, 4, 4, 4)).sum().backward()
-assert layer.weight.grad.abs().sum() > 0
-import torch._meta_registrations
-assert torch._meta_registrations.register_meta
-print(*torch.linalg.cholesky(torch.empty(5, 5, device="meta")).shape)
-"""
-
-
-def test_what_compilers_need_is_read_when_somebody_imports_it():
-    folder = Path(deepreg_engine.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", _WITHOUT_DATA], env={"PYTHONPATH": str(folder)}, capture_output=True, text=True)
-    assert (done.stdout.split(), done.stderr) == (["5", "5"], "")
-
-
 def test_who_collects_no_garbage_goes_on_so(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.setattr("gc.isenabled", lambda: False)

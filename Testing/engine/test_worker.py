@@ -20,8 +20,9 @@ from command_line import ENVIRONMENT
 from deepreg_engine.errors import Cancelled, NotEnoughMemoryError, explain
 from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs import operations
+from deepreg_engine.jobs.job import Job
 from deepreg_engine.methods.presets import dense_preset
-from deepreg_engine.worker import Job, Worker
+from deepreg_engine.worker import Worker
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="process groups and signals are POSIX")
 QUICK = dense_preset("quick").parameters.to_dict()

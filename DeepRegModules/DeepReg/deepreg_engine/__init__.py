@@ -3,9 +3,10 @@
 The package is imported without torch. Modules that compute import it when they are imported themselves, so that a
 program which only wants the parameters of a method, or the help of a command, does not wait for it.
 
-Floors, from the ground; a floor imports only from below::
+Each layer imports only from those below it::
 
-    errors < geometry < features, solvers < models < methods < metrics, phantoms, training < cli, worker
+    errors, progress < geometry < solvers < features < models < methods < training, metrics < reporting < jobs < commands < cli, worker
+    geometry < phantoms < training, jobs
 """
 
 __version__ = "0.1.0"

@@ -31,21 +31,16 @@ import shutil
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn
 
 from deepreg_engine import __version__
 from deepreg_engine.errors import Cancelled, EngineError, ParameterError, explain
+from deepreg_engine.jobs.job import Job
 from deepreg_engine.jobs.operations import OPERATIONS
-from deepreg_engine.jobs.time_left import TimeLeft
 
 PROTOCOL = 1
-# The other program may take a job of which it hears nothing for long to be dead.
-_HEARTBEAT = 0.4
-# More events than this a second would only keep the other program busy.
-_LEAST_INTERVAL = 0.05
 # No request is longer; a line without end is not held in memory.
 _LONGEST_LINE = 4_000_000
 _REPORT = "the log says more; please report it"
@@ -55,73 +50,6 @@ class RequestError(EngineError):
     """A line that is no request."""
 
     code = "request"
-
-
-class Job:
-    """What an operation has to do with the outside: tell how far it is, and stop when asked to.
-
-    Args:
-        number: id of the request.
-        send: sends an event.
-    """
-
-    def __init__(self, number: Any, send: Callable[[dict], None]) -> None:
-        self.id = number
-        self._send = send
-        self._cancelled = threading.Event()
-        self._over = threading.Event()
-        self._time = TimeLeft()
-        self._share, self._stage, self._sent = 0.0, "starting", 0.0
-        self._lock = threading.Lock()
-
-    def progress(self, share: float, stage: str) -> None:
-        """Tell the share done (0 to 1) and the stage.
-
-        Raises:
-            Cancelled: if the job shall stop.
-        """
-        if self._cancelled.is_set():
-            raise Cancelled
-        with self._lock:
-            changed = stage != self._stage
-            self._share, self._stage = max(self._share, float(share)), stage
-            self._time.update(self._share)
-            due = changed or time.monotonic() - self._sent >= _LEAST_INTERVAL
-        if due:
-            self._tell()
-
-    def log(self, text: str) -> None:
-        """Tell something that a user may want to read."""
-        self._send({"id": self.id, "kind": "log", "text": str(text)})
-
-    def cancel(self) -> None:
-        """Stop at the next report of progress."""
-        self._cancelled.set()
-
-    def run(self, operation: Callable[[dict, Job], dict], arguments: dict) -> dict:
-        """Carry the operation out, with a heartbeat."""
-        beat = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
-        beat.start()
-        try:
-            result = operation(arguments, self)
-            if self._cancelled.is_set():  # while the last files were written: nobody wants them any more
-                raise Cancelled
-            return result
-        finally:
-            self._over.set()
-            beat.join()
-
-    def _beat(self) -> None:
-        while not self._over.wait(_HEARTBEAT):
-            if time.monotonic() - self._sent >= _HEARTBEAT:
-                self._tell()
-
-    def _tell(self) -> None:
-        with self._lock:
-            self._sent = time.monotonic()
-            event = {"id": self.id, "kind": "progress", "fraction": round(self._share, 4), "stage": self._stage}
-            left = self._time.seconds()
-        self._send({**event, "eta": None if left is None else round(left, 1)})
 
 
 def _release_gpu() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepreg_engine.commands.parsing import count, examples, page_width, paragraph
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.tables import number, table
 from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
 from deepreg_engine.errors import EngineError, InputError, OutputError
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> None:
     request = make_request(CrossValidationRequest, options, preset=options.registration_preset or "")
     names = read_label_names(options.label_names) if getattr(options, "label_names", None) else {}
     try:
-        with Progress() as progress:
+        with ProgressBar() as progress:
             done = run_cross_validation(request, progress)
     except KeyboardInterrupt as error:
         raise EngineError("stopped by the user", f"the same command goes on with what is in {options.folder}") from error

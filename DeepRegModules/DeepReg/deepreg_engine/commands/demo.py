@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.commands.parsing import Parser, examples, paragraph, seed
 from deepreg_engine.commands.phantom import check_folder
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.register import chosen_parameters
 from deepreg_engine.commands.tables import number, table
 from deepreg_engine.errors import OutputError, ParameterError
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     check_matplotlib()
     folder = Path(options.output)
     results = {name: str(folder / file) for name, file in _RESULTS.items()}
-    with made_folder(folder) as written, Progress() as progress:
+    with made_folder(folder) as written, ProgressBar() as progress:
         check_outputs(results, options.images)
         if options.images:
             files = dict(zip(("fixed", "moving"), options.images))

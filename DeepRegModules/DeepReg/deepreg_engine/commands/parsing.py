@@ -9,7 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from deepreg_engine.errors import EngineError, ParameterError
 from deepreg_engine.methods.parameters import Parameters
@@ -42,47 +42,71 @@ def page_width() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are :class:`UsageError`, to be shown like every other."""
+    """A parser that raises :class:`UsageError` for every mistake."""
 
-    _given: tuple[str, ...] = ()
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=Formatter, allow_abbrev=False, exit_on_error=False, **settings)
+        self._given: tuple[str, ...] = ()
+        self._found = argparse.Namespace()
 
-    def __init__(self, **settings: object) -> None:
-        super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
+    def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:
+        """The options of a command line; ``parser`` among them is the parser of the command.
 
-    def parse_args(self, arguments: list[str] | None = None, namespace: argparse.Namespace | None = None) -> argparse.Namespace:
-        options, unknown = self.parse_known_args(arguments, namespace)
+        Raises:
+            UsageError: if it cannot be understood, or a value is empty.
+        """
+        options, unknown = self.parse_known_args(arguments)
         deepest = getattr(options, "parser", self)
         if unknown:
             deepest._refuse(unknown[0])
         for name, value in vars(options).items():
-            # "--report $REPORT" with a variable that is not set: taken for no report, it would come out only after the run.
+            # "--report $REPORT" with a variable that is not set. As no report at all, it would be noticed only after the run.
             if value == "" or (isinstance(value, list) and "" in value):
                 raise UsageError(deepest.prog, f"the value of {deepest._shown(name)} is empty", "give one, or leave the option out")
         return options
 
     def parse_known_args(
-        self, args: list[str] | None = None, namespace: argparse.Namespace | None = None
+        self, args: Iterable[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         self._given = tuple(sys.argv[1:] if args is None else args)
-        return super().parse_known_args(args, namespace)
+        self._found = namespace or argparse.Namespace()
+        try:
+            return super().parse_known_args(self._given, self._found)
+        except argparse.ArgumentError as error:
+            if error.argument_name:
+                raise UsageError(self.prog, f"{error.argument_name}: {error.message}", f"see {self.prog} --help") from error
+            self.error(error.message)
 
     def error(self, message: str) -> NoReturn:
-        choice = re.match(r"argument (\S+): invalid choice: (.*?) \(choose from (.*)\)", message)
-        if choice:
-            given, known = choice[2].split(", maybe")[0].strip("'"), [word.strip(" '") for word in choice[3].split(",")]
-            raise UsageError(self.prog, f"there is no {choice[1].strip('<>')} {given!r}", _nearest(given, known))
-        if "required" in message:  # what is missing may be there, misspelt
-            misspelt = self._misspelt()
-            if misspelt:
-                self._refuse(misspelt)
-        message = message.replace("the following arguments are required:", "still needed:")
-        message = re.sub(r"one of the arguments (.*) is required", r"still needed: one of \1", message)
-        raise UsageError(self.prog, message.removeprefix("argument "), f"see {self.prog} --help")
+        """Raise UsageError for something that is missing; argparse reports everything else as an ArgumentError."""
+        missing = self._missing()
+        if missing and (misspelt := self._misspelt()):  # what is missing may be there, misspelt
+            self._refuse(misspelt)
+        raise UsageError(self.prog, f"still needed: {missing}" if missing else message, f"see {self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            message = f"there is no {_title(action).strip('<>')} {str(value)!r}"
+            raise UsageError(self.prog, message, _nearest(str(value), [str(choice) for choice in action.choices]))
+
+    def _missing(self) -> str:
+        """The required options that were not found, or else the group of which one is required; "" if there are none."""
+
+        def found(action: argparse.Action) -> bool:
+            return getattr(self._found, action.dest, action.default) is not action.default
+
+        missing = [_title(action) for action in self._actions if action.required and not found(action)]
+        if missing:
+            return ", ".join(missing)
+        for group in self._mutually_exclusive_groups:
+            if group.required and not any(found(action) for action in group._group_actions):
+                return "one of " + " ".join(_title(action) for action in group._group_actions)
+        return ""
 
     def typed(self, error: EngineError) -> str:
         """The options that an error names, as the user types them; "" if it names none of this command.
 
-        The changes that would help go before the option concerned. A name that is no option of this command is a parameter of ``--set``.
+        They are the changes that would help, or else the option concerned. A name that is no option of this command is a parameter of ``--set``.
         """
         if error.changes:
             return " ".join(self._as_option(name, _setting(value)) for name, value in error.changes.items()).strip()
@@ -112,8 +136,12 @@ class Parser(argparse.ArgumentParser):
 
     def _shown(self, name: str) -> str:
         """An argument as the user types it."""
-        action = next((action for action in self._actions if action.dest == name), None)
-        return name if action is None else (action.option_strings or [action.metavar or name])[-1]
+        return next((_title(action) for action in self._actions if action.dest == name), name)
+
+
+def _title(action: argparse.Action) -> str:
+    """An argument as the user types it: its option, or the word that stands for it on the help page."""
+    return (action.option_strings or [str(action.metavar or action.dest)])[-1]
 
 
 def _setting(value: object) -> str:

@@ -86,10 +86,10 @@ def _run_scans(options: argparse.Namespace) -> None:
     """Make and write labelled scans."""
     folder = Path(options.output)
     check_folder(folder, _POPULATION, _SCANS)
-    from deepreg_engine.commands.progress import Progress
+    from deepreg_engine.commands.progress import ProgressBar
     from deepreg_engine.phantoms.population import make_volunteer, write_population
 
-    with Progress() as progress:
+    with ProgressBar() as progress:
 
         def people():  # noqa: ANN202 - a generator of scans
             for number in range(options.scans):

@@ -13,7 +13,7 @@ from deepreg_engine.jobs.time_left import TimeLeft
 _TICK = 0.2
 
 
-class Progress:
+class ProgressBar:
     """Called with the share done (0 to 1) and the stage; used as a context so that the bar goes away at the end.
 
     Args:
@@ -30,7 +30,7 @@ class Progress:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if self._bar:
             self._thread = threading.Thread(target=self._draw_on, daemon=True)
             self._thread.start()

@@ -7,7 +7,7 @@ import sys
 
 from deepreg_engine.commands import register_descent, register_points
 from deepreg_engine.commands.parsing import Parser, examples, paragraph, parameter_table, preset_table
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
@@ -87,6 +87,6 @@ def run(options: argparse.Namespace) -> None:
     """Register, and print what came out."""
     parameters = chosen_parameters(options.preset, options.set, options.initial, options.features)
     request = make_request(DenseRequest, options, parameters)
-    with Progress(quiet=options.quiet) as progress:
+    with ProgressBar(quiet=options.quiet) as progress:
         report = run_dense(request, progress)
     sys.stdout.write("\n".join(result_lines(report)) + "\n")

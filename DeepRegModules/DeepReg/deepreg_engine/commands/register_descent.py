@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from deepreg_engine.commands.parsing import Parser, count, examples, paragraph, parameter_table, preset_table
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.jobs.descent import DescentRequest, run_descent
@@ -70,6 +70,6 @@ def run(options: argparse.Namespace) -> None:
     sides = {f"{side}_modality": getattr(options, f"{side}_modality") for side in ("fixed", "moving")}
     parameters = parameters.replaced({name: value for name, value in sides.items() if value})
     request = make_request(DescentRequest, options, parameters)
-    with Progress(quiet=options.quiet) as progress:
+    with ProgressBar(quiet=options.quiet) as progress:
         report = run_descent(request, progress)
     sys.stdout.write("\n".join(result_lines(report)) + "\n")

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 
 from deepreg_engine.commands.parsing import Parser, count, examples, paragraph, parameter_table, preset_table
-from deepreg_engine.commands.progress import Progress
+from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
 from deepreg_engine.geometry.point_clouds import SOURCES
@@ -126,6 +126,6 @@ def run(options: argparse.Namespace) -> None:
     own = {f.name for f in dataclasses.fields(PointsRequest)}
     values = {name: value for name, value in vars(options).items() if name in own}
     request = PointsRequest(**{**values, "parameters": parameters.replaced(chosen)})
-    with Progress(quiet=options.quiet) as progress:
+    with ProgressBar(quiet=options.quiet) as progress:
         report = run_points(request, progress)
     sys.stdout.write("\n".join(result_lines(report)) + "\n")

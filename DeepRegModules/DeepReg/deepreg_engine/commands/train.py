@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from deepreg_engine.commands.parsing import examples, paragraph
-from deepreg_engine.commands.progress import Progress, clock
+from deepreg_engine.commands.progress import ProgressBar, clock
 from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     check_outputs({"--output": options.output, "--log": options.log, "--checkpoint": options.checkpoint}, options.data)
     output = Path(options.output)
     request = make_request(TrainingRequest, options, folder=str(output.with_suffix("")), name=options.name or output.stem)
-    with Progress() as progress:
+    with ProgressBar() as progress:
         done = train_to_file(request, options.output, options.log, options.checkpoint, progress)
     for note in done["notes"]:
         sys.stdout.write(f"note: {note}\n")
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _estimate(options: argparse.Namespace) -> None:
     request = make_request(TrainingRequest, options, folder="")
-    with Progress() as progress:
+    with ProgressBar() as progress:
         found = estimate_training(request, progress)
     for bad in found["bad"]:
         sys.stdout.write(f"cannot be used: {bad['problem']}\n")

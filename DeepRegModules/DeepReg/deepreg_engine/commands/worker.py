@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
+from deepreg_engine.commands.console import NAME, end_process, report_error
 from deepreg_engine.commands.parsing import Parser, paragraph
 from deepreg_engine.errors import EngineError
 
@@ -35,16 +36,14 @@ def run(options: argparse.Namespace) -> None:
 
 def console() -> NoReturn:
     """The worker alone, without what the other commands import."""
-    from deepreg_engine import cli
+    end_process(_main)
 
-    def main(_: list[str] | None) -> int:
-        parser = Parser(prog="deepreg-engine worker")
-        _fill(parser)
-        try:
-            run(parser.parse_args(sys.argv[2:]))
-        except EngineError as error:
-            print(f"{parser.prog}: {error.line()}", file=sys.stderr)
-            return 2
-        return 0
 
-    cli.console(main)
+def _main() -> int:
+    parser = Parser(prog=f"{NAME} worker")
+    _fill(parser)
+    try:
+        run(parser.parse(sys.argv[2:]))
+    except EngineError as error:
+        return report_error(error, parser)
+    return 0

@@ -10,9 +10,8 @@ from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DE
 from deepreg_engine.methods.parameters import Parameters
 from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
 from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.progress import Progress
 from deepreg_engine.training.presets import check_method
-
-Progress = Callable[[float, str], None]
 
 #: Presets of each method's registrations.
 REGISTRATION_PRESETS: dict[str, tuple[Any, ...]] = {"dense": DENSE_PRESETS, "points": POINTS_PRESETS, "descent": DESCENT_PRESETS}

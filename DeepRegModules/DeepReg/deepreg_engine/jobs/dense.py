@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,12 +11,11 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image
 from deepreg_engine.jobs.image_registration import ImageMethod, ImageRequest, Inputs, free_memory, run_image_registration
 from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.dense import DenseResult
     from deepreg_engine.methods.registration import ImagePair
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -18,12 +17,12 @@ from deepreg_engine.geometry.transform_files import add_field
 from deepreg_engine.jobs.image_registration import ImageMethod, ImageRequest, Inputs, free_memory, run_image_registration
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.models.store import load_extractors
+from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.descent import DescentResult
     from deepreg_engine.methods.registration import ImagePair
 
-Progress = Callable[[float, str], None]
 
 _COLOURS = ("fixed_colours", "moving_colours", "warped_colours")
 _KEPT_RANGE = (2, 1000)

@@ -29,12 +29,12 @@ from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.progress import Progress, no_progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.explanation import DenseExplanation, ImageExplanation
     from deepreg_engine.methods.points_explanation import PointsExplanation
 
-Progress = Callable[[float, str], None]
 
 PARAMETERS = {"dense": DenseParameters, "descent": DescentParameters, "points": PointsParameters}
 _FILES = ("transform", "fixed", "moving", "fixed_mask", "moving_mask", "fixed_points", "moving_points")
@@ -97,7 +97,7 @@ def drop() -> None:
 drop_when_needed(drop)
 
 
-def open_explanation(request: ExplanationRequest, progress: Progress = lambda share, stage: None) -> dict:
+def open_explanation(request: ExplanationRequest, progress: Progress = no_progress) -> dict:
     """Read a pair and its result, and keep what answers need.
 
     Returns:
@@ -154,7 +154,7 @@ def probabilities(state: str, point: list[float], output: str, stage: str = "") 
     }
 
 
-def entropy(state: str, bits: str, offset: str | None = None, stage: str = "", progress: Progress = lambda share, stage: None) -> dict:
+def entropy(state: str, bits: str, offset: str | None = None, stage: str = "", progress: Progress = no_progress) -> dict:
     """The entropy of the displacements over the fixed image, of Dense.
 
     Args:
@@ -379,7 +379,7 @@ QUESTIONS: dict[str, Callable[..., dict]] = {
 }
 
 
-def answer(arguments: dict[str, Any], progress: Progress = lambda share, stage: None) -> dict:
+def answer(arguments: dict[str, Any], progress: Progress = no_progress) -> dict:
     """One question: ``what`` names it in :data:`QUESTIONS`, the rest are its arguments.
 
     Raises:

@@ -39,14 +39,14 @@ from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.affine import Alignment, align
-from deepreg_engine.methods.parameters import INITIALS, Parameters
+from deepreg_engine.methods.parameters import INITIALS
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.models.store import HANDCRAFTED, check_features, feature_names, find_model, verify
+from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.registration import ImagePair, Result
 
-Progress = Callable[[float, str], None]
 
 # Below this change of volume a linear transform is no alignment but a damaged file.
 _FLAT = 1e-6

@@ -14,21 +14,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from deepreg_engine import __version__
 from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.jobs.job import Job
 from deepreg_engine.methods.parameters import DenseParameters
-
-
-class Job(Protocol):
-    """How an operation talks to whoever asked for it."""
-
-    def progress(self, share: float, stage: str) -> None:
-        """Tell the share done, 0 to 1; raises Cancelled if the job shall stop."""
-
-    def log(self, text: str) -> None:
-        """Tell something worth reading."""
 
 
 def info(arguments: dict, job: Job) -> dict:

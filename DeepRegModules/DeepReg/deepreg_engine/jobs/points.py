@@ -6,7 +6,6 @@ import csv
 import datetime
 import io
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,11 +39,11 @@ from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.models.store import find_model, verify
+from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
     from deepreg_engine.methods.points import PointsResult
 
-Progress = Callable[[float, str], None]
 
 # The grid of a field without an image: the box around both clouds and this much more, mm.
 _MARGIN, _STEP = 20.0, 2.0

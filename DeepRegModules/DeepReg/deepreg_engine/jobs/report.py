@@ -23,6 +23,7 @@ from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.metrics.report import plain, to_json
+from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.reporting.about import described_image, described_run, described_transform, versions
 from deepreg_engine.reporting.figures import Measured, Pair, measure
 from deepreg_engine.reporting.grey import grey_windows
@@ -34,8 +35,6 @@ from deepreg_engine.reporting.planes import Plane, planes
 from deepreg_engine.reporting.png import data_uri
 from deepreg_engine.reporting.private import base_name, hidden, private_words, without_paths
 from deepreg_engine.reporting.table import as_csv
-
-Progress = Callable[[float, str], None]
 
 #: Of the form of the JSON file.
 FORMAT = 1
@@ -121,7 +120,7 @@ class ReportRequest:
         return [file for file in files if isinstance(file, str)]
 
 
-def run_report(request: ReportRequest, progress: Progress = lambda share, stage: None) -> dict[str, Any]:
+def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict[str, Any]:
     """Measure, draw, and write all outputs together; returns what the JSON file holds.
 
     Raises:

@@ -21,9 +21,8 @@ from typing import Any
 from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.geometry.files import write_text
 from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.training.presets import TRAININGS, check_method
-
-Progress = Callable[[float, str], None]
 
 _RECORD, _LOG, _CHECKPOINT, _MODEL = "training.json", "log.jsonl", "checkpoint.pt", "model.safetensors"
 CONTROL = "control"
@@ -91,10 +90,7 @@ class TrainingRequest:
 
 
 def run_training(
-    request: TrainingRequest,
-    progress: Progress = lambda share, stage: None,
-    log: Callable[[str], None] = lambda text: None,
-    control: Path | None = None,
+    request: TrainingRequest, progress: Progress = no_progress, log: Callable[[str], None] = lambda text: None, control: Path | None = None
 ) -> dict:
     """Train, or go on with a training.
 
@@ -160,9 +156,7 @@ def run_training(
     return result
 
 
-def train_to_file(
-    request: TrainingRequest, model: str, log: str | None, checkpoint: str | None, progress: Progress = lambda share, stage: None
-) -> dict:
+def train_to_file(request: TrainingRequest, model: str, log: str | None, checkpoint: str | None, progress: Progress = no_progress) -> dict:
     """Train without a folder: a model file, and if wanted a log and a checkpoint from which the training goes on.
 
     Returns:
@@ -189,7 +183,7 @@ def train_to_file(
     }
 
 
-def estimate_training(request: TrainingRequest, progress: Progress = lambda share, stage: None) -> dict:
+def estimate_training(request: TrainingRequest, progress: Progress = no_progress) -> dict:
     """What a training will take, found by a few of its steps; nothing is written.
 
     Returns:

@@ -12,7 +12,6 @@ Hansen and Heinrich, "Deep learning based geometric registration for medical ima
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +26,12 @@ from deepreg_engine.methods.device import choose_device
 from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
 from deepreg_engine.models.card import read_weights
 from deepreg_engine.models.store import find_model
+from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph, squared_distances
 from deepreg_engine.solvers.point_drift import drift_linear, drift_smooth, feature_prior
 from deepreg_engine.solvers.thin_plate import ThinPlate
-
-Progress = Callable[[float, str], None]
 
 # Most Gaussians that a deformation is made of; many more than a body's motion has shapes, and still quick.
 _RANK, _RANK_OF_MANY, _MANY = 900, 500, 4000

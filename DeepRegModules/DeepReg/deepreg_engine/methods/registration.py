@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -21,8 +20,7 @@ from deepreg_engine.methods.affine import Alignment, align
 from deepreg_engine.methods.device import choose_device
 from deepreg_engine.methods.guides import LandmarkPairs
 from deepreg_engine.methods.level import LevelData, along, followed_by
-
-Progress = Callable[[float, str], None]
+from deepreg_engine.progress import Progress
 
 
 @dataclass
