@@ -1,0 +1,45 @@
+"""How long and how complex code may be, and which functions are documented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+
+import pytest
+from sources import BUNDLED, ENGINE, MODULES, ROOT, parsed, python_files, relative
+
+LONGEST = 400
+FILES = [path for path in python_files(MODULES, ROOT / "Testing") if BUNDLED not in path.parents]
+
+
+@pytest.mark.xfail(reason="being brought into this shape", strict=False)
+def test_no_file_is_long():
+    lengths = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_limits_of_complexity_hold_everywhere():
+    """ruff checks the limits (C901, PLR0913); here is checked that nothing is exempt from them."""
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    assert {"C901", "PLR0913"} <= set(ruff["select"])
+    assert ruff["mccabe"]["max-complexity"] <= 12
+    assert ruff["pylint"]["max-args"] <= 8
+    assert set(ruff["per-file-ignores"]) == {"Testing/slicer_testing/slicer_testing/bundled/**"}
+    exempt = re.compile(r"# (ruff: )?noqa(?!: ?[A-Z])|# noqa:.*(C901|PLR0913)")
+    lines = [f"{relative(path)}: {line.strip()}" for path in FILES for line in path.read_text(encoding="utf-8").splitlines()
+             if path.parent.name != "style" and exempt.search(line)]  # fmt: skip
+    assert lines == []
+
+
+@pytest.mark.xfail(reason="being brought into this shape", strict=False)
+@pytest.mark.parametrize("path", python_files(ENGINE), ids=relative)
+def test_what_is_public_is_documented(path):
+    """Modules, classes, functions and methods of the engine, but for methods that a base class documents."""
+    tree = parsed(path)
+    assert path.name == "__init__.py" or ast.get_docstring(tree), "the module has no docstring"
+    public = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")]
+    for node in list(public):
+        if isinstance(node, ast.ClassDef) and not node.bases:
+            public += [part for part in node.body if isinstance(part, ast.FunctionDef) and not part.name.startswith("_")]
+    assert [f"{node.name} (line {node.lineno})" for node in public if not ast.get_docstring(node)] == []
