@@ -227,13 +227,13 @@ def test_a_pause_and_a_stop_asked_for_by_file_are_told(lungs, tmp_path, monkeypa
 
     asked = {"word": "pause"}
 
-    class Watcher(cross_validate.Progress):
+    class Watcher(cross_validate.ProgressBar):
         def __call__(self, share, stage):
             super().__call__(share, stage)
             if stage.startswith("fold 2 of 2: step 1") and asked["word"]:
                 (tmp_path / "run" / "control").write_text(asked["word"])
 
-    monkeypatch.setattr(cross_validate, "Progress", Watcher)
+    monkeypatch.setattr(cross_validate, "ProgressBar", Watcher)
     begin = ("cross-validate", "points", lungs, *POINTS, "--folder", tmp_path / "run", "--output", tmp_path / "table.csv")
     text = succeed(*begin)
     assert "note: paused" in text
