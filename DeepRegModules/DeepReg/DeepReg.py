@@ -2,13 +2,9 @@
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic, ScriptedLoadableModuleWidget
+
+from deepreg_slicer.module import ModuleTest, describe
 
 
 class DeepReg(ScriptedLoadableModule):
@@ -16,10 +12,7 @@ class DeepReg(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("DeepReg Setup")
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
-        self.parent.dependencies = []
-        self.parent.contributors = ["The DeepRegModules team"]
+        describe(self, _("DeepReg Setup"))
         self.parent.helpText = _(
             "Shows what the DeepReg registration modules compute with, installs PyTorch when asked, lists the models, makes sample data,"
             " and tests whether all works."
@@ -87,17 +80,10 @@ class DeepRegLogic(ScriptedLoadableModuleLogic):
         return result["passed"], "; ".join(result["problems"]) or result["summary"]
 
 
-class DeepRegTest(ScriptedLoadableModuleTest):
+class DeepRegTest(ModuleTest):
     """A short test for the application's Reload and Test."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_selfTest()
 
     def test_selfTest(self):
         """Registration works on this computer."""
         passed, line = DeepRegLogic().selfTest()
-        self.assertTrue(passed, line)
+        assert passed, line

@@ -6,24 +6,13 @@ import sys
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+# Installed modules lie in one folder; in a developer's layout each has its own, whichever of them is loaded first.
+if importlib.util.find_spec("deepreg_slicer") is None:
+    sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-def findLibraries():
-    """Make the packages of the module DeepReg importable.
-
-    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
-    depends on the order in which they are loaded.
-    """
-    if importlib.util.find_spec("deepreg_slicer") is None:
-        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegDense(ScriptedLoadableModule):
@@ -31,88 +20,34 @@ class DeepRegDense(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Dense Registration")
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
-        self.parent.dependencies = ["DeepReg"]
-        self.parent.contributors = ["The DeepRegModules team"]
+        describe(self, _("Dense Registration"))
         self.parent.helpText = _(
             "Registers two volumes that may differ by several centimetres: features (MIND, or a network's) are compared at control points"
             " for all displacements within reach, the smooth field that fits best is found by discrete optimisation and then refined."
         )
         self.parent.acknowledgementText = _(
-            "After M. P. Heinrich, Closing the Gap between Deep and Conventional Image Registration using Probabilistic Dense Displacement"
-            " Networks, MICCAI 2019."
+            "After M. P. Heinrich, Closing the Gap between Deep and Conventional Image Registration using Probabilistic Dense"
+            " Displacement Networks, MICCAI 2019."
         )
 
 
-class DeepRegDenseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class DeepRegDenseWidget(PanelWidget):
     """The module's panel, as the application sees it."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        findLibraries()
+    def makePanel(self):
         from DeepRegDenseLib.panel import DensePanel
 
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegDense.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DeepRegDenseLogic()
-        self.panel = DensePanel(self.ui, self.logic, self.moduleName)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.panel.initialize()
-
-    def cleanup(self):
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.cleanup()
-            self.panel = None
-
-    def enter(self):
-        self.panel.initialize()
-
-    def exit(self):
-        pass
-
-    def onSceneStartClose(self, caller, event):
-        self.panel.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.initialize()
-
-    def onSceneEndImport(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.onImported()
+        return DensePanel(self.ui, DeepRegDenseLogic(), self.moduleName)
 
 
-class DeepRegDenseLogic(ScriptedLoadableModuleLogic):
+class DeepRegDenseLogic(PanelLogic):
     """Registration without a panel, for scripts::
 
     result = DeepRegDenseLogic().register(fixedVolume, movingVolume, preset="abdomen-ct")
     result.nodes["transform"], result.nodes["volume"], result.summary
     """
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        # Several parameter sets can be in a scene.
-        self.isSingletonParameterNode = False
-        findLibraries()
-
-    def getParameterNode(self):
-        """The scene's first parameter set; one is made if there is none."""
-        return self.wrap(super().getParameterNode())
-
     def wrap(self, node):
-        """A parameter set of a scripted module node."""
         from DeepRegDenseLib.parameters import DenseParameterNode
 
         return DenseParameterNode(node)
@@ -132,15 +67,8 @@ class DeepRegDenseLogic(ScriptedLoadableModuleLogic):
         return register(fixedVolume, movingVolume, preset, parameters or {}, outputs, **more)
 
 
-class DeepRegDenseTest(ScriptedLoadableModuleTest):
+class DeepRegDenseTest(ModuleTest):
     """A short test for the application's Reload and Test."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_registersShiftedBlobs()
 
     def test_registersShiftedBlobs(self):
         """A volume that was shifted by 6 mm is brought back."""
@@ -156,4 +84,4 @@ class DeepRegDenseTest(ScriptedLoadableModuleTest):
             volumes.append(node)
         result = DeepRegDenseLogic().register(*volumes, preset="quick", parameters={"initial": "none", "working_spacing": 2.0})
         mean = result.report["displacement"]["mean"]
-        self.assertTrue(4.5 < mean < 7.5, f"mean displacement {mean}")
+        assert 4.5 < mean < 7.5, f"mean displacement {mean}"

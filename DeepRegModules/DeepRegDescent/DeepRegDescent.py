@@ -6,24 +6,13 @@ import sys
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+# Installed modules lie in one folder; in a developer's layout each has its own, whichever of them is loaded first.
+if importlib.util.find_spec("deepreg_slicer") is None:
+    sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-def findLibraries():
-    """Make the packages of the module DeepReg importable.
-
-    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
-    depends on the order in which they are loaded.
-    """
-    if importlib.util.find_spec("deepreg_slicer") is None:
-        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegDescent(ScriptedLoadableModule):
@@ -31,88 +20,35 @@ class DeepRegDescent(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Descent Registration")
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
-        self.parent.dependencies = ["DeepReg"]
-        self.parent.contributors = ["The DeepRegModules team"]
+        describe(self, _("Descent Registration"))
         self.parent.helpText = _(
             "Registers two volumes of different contrast, such as MR and CT: a network's features, which look alike where the anatomy does,"
             " are brought onto each other in small steps that are kept smooth. Features, iterations and energy can be looked at."
         )
         self.parent.acknowledgementText = _(
-            "After M. Blendowski, L. Hansen and M. P. Heinrich, Weakly-supervised learning of multi-modal features for regularised iterative"
-            " descent in 3D image registration, Medical Image Analysis 2021."
+            "After M. Blendowski and M. P. Heinrich, Learning interpretable multi-modal features for alignment with supervised iterative"
+            " descent, MIDL 2019; and M. Blendowski, L. Hansen and M. P. Heinrich, Weakly-supervised learning of multi-modal features for"
+            " regularised iterative descent in 3D image registration, Medical Image Analysis 2021."
         )
 
 
-class DeepRegDescentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class DeepRegDescentWidget(PanelWidget):
     """The module's panel, as the application sees it."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        findLibraries()
+    def makePanel(self):
         from DeepRegDescentLib.panel import DescentPanel
 
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegDescent.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DeepRegDescentLogic()
-        self.panel = DescentPanel(self.ui, self.logic, self.moduleName)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.panel.initialize()
-
-    def cleanup(self):
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.cleanup()
-            self.panel = None
-
-    def enter(self):
-        self.panel.initialize()
-
-    def exit(self):
-        pass
-
-    def onSceneStartClose(self, caller, event):
-        self.panel.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.initialize()
-
-    def onSceneEndImport(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.onImported()
+        return DescentPanel(self.ui, DeepRegDescentLogic(), self.moduleName)
 
 
-class DeepRegDescentLogic(ScriptedLoadableModuleLogic):
+class DeepRegDescentLogic(PanelLogic):
     """Registration without a panel, for scripts::
 
     result = DeepRegDescentLogic().register(fixedVolume, movingVolume, preset="mr-ct", outputs=("transform", "volume", "features"))
     result.nodes["transform"], result.nodes["warpedFeatures"], result.summary
     """
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        # Several parameter sets can be in a scene.
-        self.isSingletonParameterNode = False
-        findLibraries()
-
-    def getParameterNode(self):
-        """The scene's first parameter set; one is made if there is none."""
-        return self.wrap(super().getParameterNode())
-
     def wrap(self, node):
-        """A parameter set of a scripted module node."""
         from DeepRegDescentLib.parameters import DescentParameterNode
 
         return DescentParameterNode(node)
@@ -122,9 +58,9 @@ class DeepRegDescentLogic(ScriptedLoadableModuleLogic):
 
         :param preset: name of a preset.
         :param parameters: dictionary of parameters that differ from the preset.
-        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, features, iterations, energy. In the result's nodes,
-            features are fixedFeatures, movingFeatures and warpedFeatures; iterations come with browser, iterationTransform and moved;
-            energy (a table) comes with chart.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, features, iterations, energy. In the result's
+            nodes, features are fixedFeatures, movingFeatures and warpedFeatures; iterations come with browser, iterationTransform and
+            moved; energy (a table) comes with chart.
         :param more: further inputs, see ``deepreg_slicer.registration.Inputs``; ``device``; ``keptIterations``, about how many (20).
         :return: ``deepreg_slicer.registration.Result``.
         :raises RuntimeError: with a text that says what to do.
@@ -134,15 +70,8 @@ class DeepRegDescentLogic(ScriptedLoadableModuleLogic):
         return register(fixedVolume, movingVolume, preset, parameters or {}, outputs, **more)
 
 
-class DeepRegDescentTest(ScriptedLoadableModuleTest):
+class DeepRegDescentTest(ModuleTest):
     """A short test for the application's Reload and Test."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_registersShiftedBlobs()
 
     def test_registersShiftedBlobs(self):
         """A volume that was shifted by 6 mm is brought back."""
@@ -160,4 +89,4 @@ class DeepRegDescentTest(ScriptedLoadableModuleTest):
             *volumes, preset="quick", parameters={"initial": "none", "features": "mind", "working_spacing": 2.0}
         )
         mean = result.report["displacement"]["mean"]
-        self.assertTrue(4.5 < mean < 7.5, f"mean displacement {mean}")
+        assert 4.5 < mean < 7.5, f"mean displacement {mean}"

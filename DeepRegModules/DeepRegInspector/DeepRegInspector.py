@@ -6,24 +6,13 @@ import sys
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+# Installed modules lie in one folder; in a developer's layout each has its own, whichever of them is loaded first.
+if importlib.util.find_spec("deepreg_slicer") is None:
+    sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-def findLibraries():
-    """Make the packages of the module DeepReg importable.
-
-    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
-    depends on the order in which they are loaded.
-    """
-    if importlib.util.find_spec("deepreg_slicer") is None:
-        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegInspector(ScriptedLoadableModule):
@@ -31,10 +20,7 @@ class DeepRegInspector(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Registration Inspector")
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
-        self.parent.dependencies = ["DeepReg"]
-        self.parent.contributors = ["The DeepRegModules team"]
+        describe(self, _("Registration Inspector"))
         self.parent.helpText = _(
             "Looks into the result of a registration, whatever it was made with: errors of landmark pairs that are picked in the views, the"
             " deformation as grid, arrows, contours and Jacobian, the warped volume over the fixed one, overlap of structures, and inverse"
@@ -46,64 +32,20 @@ class DeepRegInspector(ScriptedLoadableModule):
         )
 
 
-class DeepRegInspectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class DeepRegInspectorWidget(PanelWidget):
     """The module's panel, as the application sees it."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        findLibraries()
+    def makePanel(self):
         from DeepRegInspectorLib.panel import InspectorPanel
 
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegInspector.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DeepRegInspectorLogic()
-        self.panel = InspectorPanel(self.ui, self.logic, self.moduleName)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        self.panel.initialize()
-
-    def cleanup(self):
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.cleanup()
-            self.panel = None
-
-    def enter(self):
-        self.panel.initialize()
-
-    def exit(self):
-        self.panel.rest()
+        return InspectorPanel(self.ui, DeepRegInspectorLogic(), self.moduleName)
 
     def inspect(self, transform, **inputs):
         """Show a result; ``inputs`` as in ``DeepRegInspectorLib.parameters``. The methods' panels call it."""
         self.panel.inspect(transform, **inputs)
 
-    def onSceneStartClose(self, caller, event):
-        self.panel.setParameterNode(None)
 
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.initialize()
-
-    def onNodeRemoved(self, caller, event):
-        self.panel.onNodeRemoved()
-
-    def onSceneEndImport(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.onImported()
-
-
-class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
+class DeepRegInspectorLogic(PanelLogic):
     """Measurements without a window, for scripts::
 
         logic = DeepRegInspectorLogic()
@@ -116,18 +58,7 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
     parent transforms of all nodes are honoured.
     """
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        # Several parameter sets can be in a scene.
-        self.isSingletonParameterNode = False
-        findLibraries()
-
-    def getParameterNode(self):
-        """The scene's first parameter set; one is made if there is none."""
-        return self.wrap(super().getParameterNode())
-
     def wrap(self, node):
-        """A parameter set of a scripted module node."""
         from DeepRegInspectorLib.parameters import InspectorParameterNode
 
         return InspectorParameterNode(node)
@@ -162,8 +93,8 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
 
         :param position: of the place in the fixed volume, RAS mm.
         :param stage: "search 1", "search 2", ... or "fine"; "" is the last search of the run.
-        :return: dictionary: ``likeliest`` and ``expected`` displacement from the result (RAS mm), ``deviation_mm``, ``bits``, ``most_bits``,
-            ``peak``, ``at_result``, and ``stage`` with its steps.
+        :return: dictionary: ``likeliest`` and ``expected`` displacement from the result (RAS mm), ``deviation_mm``, ``bits``,
+            ``most_bits``, ``peak``, ``at_result``, and ``stage`` with its steps.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegInspectorLib.explain_session import probabilitiesAt
@@ -202,23 +133,7 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
 
         return inverseConsistency(transform, inverse, fixedVolume)
 
-    def writeReport(
-        self,
-        path,
-        transform,
-        fixedVolume,
-        movingVolume,
-        fixedPoints=None,
-        movingPoints=None,
-        fixedLabels=None,
-        movingLabels=None,
-        inverse=None,
-        title="",
-        patientName="",
-        position=None,
-        limits=None,
-        figures=True,
-    ):
+    def writeReport(self, path, transform, fixedVolume, movingVolume, fixedPoints=None, movingPoints=None, *, figures=True, **more):
         """Write the report: one HTML file with its pictures inside that works offline and prints on two A4 pages::
 
             content = logic.writeReport("report.html", transform, fixed, moving, points, partners, limits={"tre_median": (1.0, 2.0)})
@@ -226,35 +141,21 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
 
         :param path: of the page; one that is there is replaced, by a whole one or not at all.
         :param fixedPoints, movingPoints: point lists in pairs. Pairs whose fixed point is not selected do not count.
+        :param figures: whether to write NAME_figures.json and NAME_figures.csv beside it.
         :param fixedLabels, movingLabels: segmentations, or label maps.
         :param inverse: transform of the other direction, for inverse consistency.
         :param title: heading of the page.
         :param patientName: shown on the page. Without it no name is shown, and the patient's name that the scene knows is hidden wherever
             it occurs.
         :param position: where the slices are, RAS mm; without it where the tissue is deformed most.
-        :param limits: limits of the traffic lights, green and amber: of tre_median, tre_95, dice, folding, jacobian_min, jacobian_max,
-            inverse_95.
-        :param figures: whether to write NAME_figures.json and NAME_figures.csv beside it.
+        :param limits: dictionary of limits of the traffic lights, green and amber: of tre_median, tre_95, dice, folding, jacobian_min,
+            jacobian_max, inverse_95.
         :return: what the JSON file holds: ``ratings``, ``figures``, ``inputs``, ``run``, ``views``, ``notes``.
         :raises RuntimeError: with a text that says what to do; then nothing was written.
         """
         from DeepRegInspectorLib.report import ReportInputs, writeReport
 
-        inputs = ReportInputs(
-            transform,
-            fixedVolume,
-            movingVolume,
-            fixedPoints,
-            movingPoints,
-            fixedLabels,
-            movingLabels,
-            inverse,
-            title=title,
-            patientName=patientName,
-            position=position,
-            limits=limits or {},
-        )
-        return writeReport(inputs, path, figures)
+        return writeReport(ReportInputs(transform, fixedVolume, movingVolume, fixedPoints, movingPoints, **more), path, figures)
 
     def compare(self, transforms, fixedVolume=None, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None):
         """The same figures for several transforms of one pair.
@@ -270,20 +171,13 @@ class DeepRegInspectorLogic(ScriptedLoadableModuleLogic):
                 found[name]["landmarks"] = self.landmarkErrors(transform, fixedPoints, movingPoints)
         if fixedLabels is not None and movingLabels is not None:
             reports = overlapOf(list(transforms.values()), fixedLabels, movingLabels, fixedVolume)
-            for name, report in zip(transforms, reports):
+            for name, report in zip(transforms, reports, strict=True):
                 found[name]["overlap"] = report
         return found
 
 
-class DeepRegInspectorTest(ScriptedLoadableModuleTest):
+class DeepRegInspectorTest(ModuleTest):
     """A short test for the application's Reload and Test."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_measuresATranslation()
 
     def test_measuresATranslation(self):
         """A translation has Jacobian 1 and takes landmarks onto their partners."""
@@ -305,6 +199,8 @@ class DeepRegInspectorTest(ScriptedLoadableModuleTest):
             nodes.append(node)
         logic = DeepRegInspectorLogic()
         errors = logic.landmarkErrors(transform, *nodes)
-        self.assertTrue(errors["after"]["max"] < 1e-6 and errors["before"]["mean"] > 6.0)
+        assert errors["after"]["max"] < 1e-6
+        assert errors["before"]["mean"] > 6.0
         figures = logic.jacobian(transform, volume)
-        self.assertTrue(figures["folded"] == 0 and abs(figures["min_jacobian"] - 1.0) < 1e-5)
+        assert figures["folded"] == 0
+        assert abs(figures["min_jacobian"] - 1.0) < 1e-5

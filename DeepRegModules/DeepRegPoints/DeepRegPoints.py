@@ -6,24 +6,13 @@ import sys
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+# Installed modules lie in one folder; in a developer's layout each has its own, whichever of them is loaded first.
+if importlib.util.find_spec("deepreg_slicer") is None:
+    sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-def findLibraries():
-    """Make the packages of the module DeepReg importable.
-
-    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
-    depends on the order in which they are loaded.
-    """
-    if importlib.util.find_spec("deepreg_slicer") is None:
-        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegPoints(ScriptedLoadableModule):
@@ -31,88 +20,37 @@ class DeepRegPoints(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Point Registration")
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
-        self.parent.dependencies = ["DeepReg"]
-        self.parent.contributors = ["The DeepRegModules team"]
+        describe(self, _("Point Registration"))
         self.parent.helpText = _(
             "Registers two sets of points, from markups, curves, models or segments, or two volumes by their keypoints. Which point belongs"
-            " to which is found by graph features, belief propagation and coherent point drift; a smooth transform goes through all of them."
+            " to which is found by graph features, belief propagation and coherent point drift; a smooth transform goes through all"
+            " of them."
         )
         self.parent.acknowledgementText = _(
-            "After L. Hansen and M. P. Heinrich, Deep learning based geometric registration for medical images: how accurate can we get without"
-            " visual features?, IPMI 2021; and A. Myronenko and X. Song, Point set registration: coherent point drift, TPAMI 2010."
+            "After L. Hansen, D. Dittmer and M. P. Heinrich, Learning Deformable Point Set Registration with Regularized Dynamic Graph"
+            " CNNs for Large Lung Motion in COPD Patients, GLMI 2019; L. Hansen and M. P. Heinrich, Deep learning based geometric"
+            " registration for medical images: how accurate can we get without visual features?, IPMI 2021; and A. Myronenko and X. Song,"
+            " Point set registration: coherent point drift, TPAMI 2010."
         )
 
 
-class DeepRegPointsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class DeepRegPointsWidget(PanelWidget):
     """The module's panel, as the application sees it."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        findLibraries()
+    def makePanel(self):
         from DeepRegPointsLib.panel import PointsPanel
 
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegPoints.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DeepRegPointsLogic()
-        self.panel = PointsPanel(self.ui, self.logic, self.moduleName)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.panel.initialize()
-
-    def cleanup(self):
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.cleanup()
-            self.panel = None
-
-    def enter(self):
-        self.panel.initialize()
-
-    def exit(self):
-        pass
-
-    def onSceneStartClose(self, caller, event):
-        self.panel.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.initialize()
-
-    def onSceneEndImport(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.onImported()
+        return PointsPanel(self.ui, DeepRegPointsLogic(), self.moduleName)
 
 
-class DeepRegPointsLogic(ScriptedLoadableModuleLogic):
+class DeepRegPointsLogic(PanelLogic):
     """Registration without a panel, for scripts::
 
     result = DeepRegPointsLogic().register(fixedPoints, movingPoints, preset="shape")
     result.nodes["transform"], result.nodes["correspondences"], result.summary
     """
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        # Several parameter sets can be in a scene.
-        self.isSingletonParameterNode = False
-        findLibraries()
-
-    def getParameterNode(self):
-        """The scene's first parameter set; one is made if there is none."""
-        return self.wrap(super().getParameterNode())
-
     def wrap(self, node):
-        """A parameter set of a scripted module node."""
         from DeepRegPointsLib.parameters import PointsParameterNode
 
         return PointsParameterNode(node)
@@ -147,15 +85,8 @@ class DeepRegPointsLogic(ScriptedLoadableModuleLogic):
         return register(preset, parameters or {}, outputs, **inputs, **more)
 
 
-class DeepRegPointsTest(ScriptedLoadableModuleTest):
+class DeepRegPointsTest(ModuleTest):
     """A short test for the application's Reload and Test."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_registersMovedPoints()
 
     def test_registersMovedPoints(self):
         """Points that were turned, moved and put into another order find their partners."""
@@ -176,4 +107,4 @@ class DeepRegPointsTest(ScriptedLoadableModuleTest):
         result = DeepRegPointsLogic().register(*nodes, preset="landmarks")
         lines = slicer.util.arrayFromModelPoints(result.nodes["correspondences"])
         error = np.linalg.norm(lines[1::2] - moved, axis=1).mean()
-        self.assertTrue(error < 1.0, f"mean error {error:.2f} mm")
+        assert error < 1.0, f"mean error {error:.2f} mm"

@@ -6,24 +6,13 @@ import sys
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+# Installed modules lie in one folder; in a developer's layout each has its own, whichever of them is loaded first.
+if importlib.util.find_spec("deepreg_slicer") is None:
+    sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-def findLibraries():
-    """Make the packages of the module DeepReg importable.
-
-    Installed modules lie in one folder. In a developer's layout each has a folder of its own, and which of them Python knows already
-    depends on the order in which they are loaded.
-    """
-    if importlib.util.find_spec("deepreg_slicer") is None:
-        sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
+from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegTrainer(ScriptedLoadableModule):
@@ -31,14 +20,11 @@ class DeepRegTrainer(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Feature Trainer")
-        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
-        self.parent.dependencies = ["DeepReg"]
-        self.parent.contributors = ["The DeepRegModules team"]
+        describe(self, _("Feature Trainer"))
         self.parent.helpText = _(
             "Learns features for Dense, Descent and Point Registration from a few labelled scans of your own: volumes with segmentations"
-            " in the scene, or files in a folder. A training can be watched, paused, resumed and cross-validated; its model is offered by the"
-            " methods' panels. Everything stays on this computer."
+            " in the scene, or files in a folder. A training can be watched, paused, resumed and cross-validated; its model is offered by"
+            " the methods' panels. Everything stays on this computer."
         )
         self.parent.acknowledgementText = _(
             "After M. P. Heinrich (MICCAI 2019), M. Blendowski, L. Hansen and M. P. Heinrich (Medical Image Analysis 2021), and"
@@ -46,60 +32,16 @@ class DeepRegTrainer(ScriptedLoadableModule):
         )
 
 
-class DeepRegTrainerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class DeepRegTrainerWidget(PanelWidget):
     """The module's panel, as the application sees it."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        findLibraries()
+    def makePanel(self):
         from DeepRegTrainerLib.panel import TrainerPanel
 
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepRegTrainer.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = DeepRegTrainerLogic()
-        self.panel = TrainerPanel(self.ui, self.logic, self.moduleName)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        self.panel.initialize()
-
-    def cleanup(self):
-        self.removeObservers()
-        if self.panel is not None:
-            self.panel.cleanup()
-            self.panel = None
-
-    def enter(self):
-        self.panel.initialize()
-
-    def exit(self):
-        pass
-
-    def onSceneStartClose(self, caller, event):
-        self.panel.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.initialize()
-
-    def onSceneEndImport(self, caller, event):
-        if self.parent.isEntered:
-            self.panel.onImported()
-
-    def onNodeRemoved(self, caller, event):
-        self.panel.check()
+        return TrainerPanel(self.ui, DeepRegTrainerLogic(), self.moduleName)
 
 
-class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
+class DeepRegTrainerLogic(PanelLogic):
     """Training without a panel, for scripts::
 
     logic = DeepRegTrainerLogic()
@@ -107,18 +49,7 @@ class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
     result["name"], result["best"]
     """
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        # Several parameter sets can be in a scene.
-        self.isSingletonParameterNode = False
-        findLibraries()
-
-    def getParameterNode(self):
-        """The scene's first parameter set; one is made if there is none."""
-        return self.wrap(super().getParameterNode())
-
     def wrap(self, node):
-        """A parameter set of a scripted module node."""
         from DeepRegTrainerLib.parameters import TrainerParameterNode
 
         return TrainerParameterNode(node)
@@ -156,15 +87,8 @@ class DeepRegTrainerLogic(ScriptedLoadableModuleLogic):
         return crossValidate(scans, method, name, folds, preset, parameters, progress, **more)
 
 
-class DeepRegTrainerTest(ScriptedLoadableModuleTest):
+class DeepRegTrainerTest(ModuleTest):
     """A short test for the application's Reload and Test."""
-
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_writesScansWithTheSameLabels()
 
     def test_writesScansWithTheSameLabels(self):
         """Two scans whose segments stand in another order are written with the same numbers."""
@@ -193,8 +117,8 @@ class DeepRegTrainerTest(ScriptedLoadableModuleTest):
                 except StopIteration as end:
                     written = end.value
                     break
-            self.assertEqual((written.labels, written.problems), ({1: "liver", 2: "spleen"}, {}))
+            assert (written.labels, written.problems) == ({1: "liver", 2: "spleen"}, {})
             for name in written.files.values():
                 node = slicer.util.loadLabelVolume(os.path.join(folder, "labels", f"{name}.nii.gz"))
                 array = slicer.util.arrayFromVolume(node)
-                self.assertEqual([int((array == value).sum()) for value in (1, 2)], [27, 8])
+                assert [int((array == value).sum()) for value in (1, 2)] == [27, 8]

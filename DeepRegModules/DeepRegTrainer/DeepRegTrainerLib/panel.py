@@ -421,6 +421,10 @@ class TrainerPanel:
             return _("there is a training of that name already: choose another name, or go on with it under Trainings")
         return ""
 
+    def onNodeRemoved(self) -> None:
+        """What is chosen may be gone."""
+        self.check()
+
     def check(self, *_arguments: Any) -> None:
         """Enable what can be done; tool tips say why the rest cannot."""
         node, ui = self.node, self.ui

@@ -1,0 +1,114 @@
+"""What the module files have in common: the description, the panel as the application sees it, the logic with its parameter sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+def describe(module: ScriptedLoadableModule, title: str) -> None:
+    """Give a module its title, and what all modules of this extension have in common."""
+    parent = module.parent
+    parent.title = title
+    parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+    parent.dependencies = ["DeepReg"] if module.moduleName != "DeepReg" else []
+    parent.contributors = ["The DeepRegModules team"]
+
+
+class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """A module's panel, as the application sees it. A derived class makes the panel.
+
+    The panel has ``initialize``, ``setParameterNode``, ``onImported`` and ``cleanup``; if it has ``onNodeRemoved`` or ``rest``, these are
+    called when a node leaves the scene, and when the module is left.
+    """
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.ui: Any = None
+        self.logic: Any = None
+        self.panel: Any = None
+
+    def makePanel(self) -> Any:
+        """The panel for the widgets ``self.ui``; it has the module's logic as ``logic``."""
+        raise NotImplementedError
+
+    def setup(self) -> None:
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.panel = self.makePanel()
+        self.logic = self.panel.logic
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        if hasattr(self.panel, "onNodeRemoved"):
+            self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.panel.initialize()
+
+    def cleanup(self) -> None:
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.panel = None
+
+    def enter(self) -> None:
+        self.panel.initialize()
+
+    def exit(self) -> None:
+        if hasattr(self.panel, "rest"):
+            self.panel.rest()
+
+    def onSceneStartClose(self, caller: Any, event: Any) -> None:
+        self.panel.setParameterNode(None)
+
+    def onSceneEndClose(self, caller: Any, event: Any) -> None:
+        if self.parent.isEntered:
+            self.panel.initialize()
+
+    def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        if self.parent.isEntered:
+            self.panel.onImported()
+
+    def onNodeRemoved(self, caller: Any, event: Any) -> None:
+        self.panel.onNodeRemoved()
+
+
+class PanelLogic(ScriptedLoadableModuleLogic):
+    """The logic of a module with parameter sets, of which several can be in a scene. A derived class wraps them."""
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.isSingletonParameterNode = False
+
+    def getParameterNode(self) -> Any:
+        """The scene's first parameter set; one is made if there is none."""
+        return self.wrap(super().getParameterNode())
+
+    def wrap(self, node: Any) -> Any:
+        """The parameter set of a scripted module node."""
+        raise NotImplementedError
+
+
+class ModuleTest(ScriptedLoadableModuleTest):
+    """A short test for the application's Reload and Test: every method of a derived class whose name begins with ``test_``."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        for name in [name for name in dir(self) if name.startswith("test_")]:
+            self.setUp()
+            getattr(self, name)()
