@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ STAND_IN = Path(__file__).resolve().parent / "Slicer"
 HOST = ROOT / "Testing" / "slicer_testing"
 MODULES = sorted(path.parent.name for path in (ROOT / "DeepRegModules").glob("*/CMakeLists.txt"))
 # Sources below DeepRegModules that are not installed.
-LEFT_OUT = re.compile(r"(^|/)(__pycache__/|CMakeLists\.txt$)")
+LEFT_OUT = re.compile(r"(^|/)(__pycache__/|CMakeLists\.txt$|_version\.py$)")
+# Written by the build where the checkout has a tag.
+VERSION = "deepreg_engine/_version.py"
 
 
 def cmake() -> str:
@@ -140,7 +143,42 @@ def test_no_two_modules_install_the_same_file(record):
 def test_installed_files_are_those_of_the_sources(built, record):
     _, installed = built
     files = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
-    assert files == {entry[2] for entry in record if entry[0] in ("SCRIPTS", "RESOURCES")}
+    assert files - {VERSION} == {entry[2] for entry in record if entry[0] in ("SCRIPTS", "RESOURCES")}
+
+
+def version_of(package: Path) -> str:
+    """The version that the engine below a folder reports, in a process without torch and without git."""
+    command = [sys.executable, "-S", "-c", "import deepreg_engine; print(deepreg_engine.__version__)"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(package), "PATH": ""}, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(("commits", "version"), [(0, "9.8.7"), (2, "9.8.7.post2+g")])
+def test_the_package_has_the_version_of_the_tag(tmp_path, commits, version):
+    copy, prefix = tmp_path / "copy", tmp_path / "installed"
+    shutil.copytree(ROOT / "DeepRegModules", copy / "DeepRegModules", ignore=shutil.ignore_patterns("__pycache__", "_version.py"))
+    shutil.copy(ROOT / "CMakeLists.txt", copy)
+    git = ["git", "-C", str(copy), "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "core.hooksPath=/dev/null"]
+    commit = [*git, "commit", "-q", "--allow-empty", "-m", "x"]
+    steps = [[*git, "init", "-q"], commit, [*git, "tag", "v9.8.7"], *[commit] * commits]
+    for step in steps:
+        subprocess.run(step, check=True)
+    assert configure(copy, tmp_path / "build").returncode == 0
+    subprocess.run([cmake(), "--install", str(tmp_path / "build"), "--prefix", str(prefix)], check=True, capture_output=True)
+    assert version_of(prefix / "lib" / "Slicer-5.13" / "qt-scripted-modules").startswith(version)
+
+
+def test_the_last_release_has_one_version(tmp_path):
+    """A checkout, a source archive without git, the citation and the change log name the same release."""
+    package = tmp_path / "deepreg_engine"
+    package.mkdir()
+    shutil.copy(ROOT / "DeepRegModules" / "DeepReg" / "deepreg_engine" / "__init__.py", package)
+    version = version_of(tmp_path)
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert pyproject["tool"]["setuptools_scm"]["fallback_version"] == version
+    assert re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == version
+    released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[:1] in ([], [version])
 
 
 @pytest.mark.parametrize("how", ["a missing file", "an unknown keyword", "no description"])

@@ -9,4 +9,7 @@ Each layer imports only from those below it::
     geometry < phantoms < training, jobs
 """
 
-__version__ = "0.1.0"
+try:  # written from the git tag when a wheel or the package for Slicer is built
+    from deepreg_engine._version import version as __version__
+except ImportError:  # a checkout
+    __version__ = "0.1.0"
