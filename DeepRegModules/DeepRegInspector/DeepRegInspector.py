@@ -63,18 +63,20 @@ class DeepRegInspectorLogic(PanelLogic):
 
         return InspectorParameterNode(node)
 
-    def landmarkErrors(self, transform, fixedPoints, movingPoints):
-        """Errors of landmark pairs; the n-th fixed point belongs to the n-th moving point.
+    def landmarkErrors(self, transform, fixedPoints, movingPoints, fixedVolume=None):
+        """Errors of landmark pairs; the n-th fixed point corresponds to the n-th moving point.
 
-        :param transform: a transform node; None measures as it is.
+        :param transform: a transform node; None is the identity.
         :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list do not count.
-        :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``, and
-            ``each``: name, fixed, moving, before_mm, after_mm, error_before_mm and error_mm along R, A, S, used, outlier.
+        :param fixedVolume: over which a transform is known that is neither linear nor a displacement grid; None is everywhere.
+        :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``,
+            ``outside_field`` (number of landmarks outside the transform's grid, which do not count), and ``each``: name, fixed, moving,
+            before_mm, after_mm, error_before_mm and error_mm along R, A, S, used, outlier. Outside the grid after_mm and error_mm are None.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegInspectorLib.landmarks import landmarkErrors
 
-        return landmarkErrors(transform, fixedPoints, movingPoints)
+        return landmarkErrors(transform, fixedPoints, movingPoints, fixedVolume)
 
     def proposeMatch(self, transform, fixedVolume, movingVolume, position, window=10.0):
         """Where the partner of a point is in the moving volume: from the transform, then by the image.
@@ -168,7 +170,7 @@ class DeepRegInspectorLogic(PanelLogic):
         found = {name: {"jacobian": self.jacobian(transform, fixedVolume)} for name, transform in transforms.items()}
         if fixedPoints is not None and movingPoints is not None:
             for name, transform in transforms.items():
-                found[name]["landmarks"] = self.landmarkErrors(transform, fixedPoints, movingPoints)
+                found[name]["landmarks"] = self.landmarkErrors(transform, fixedPoints, movingPoints, fixedVolume)
         if fixedLabels is not None and movingLabels is not None:
             reports = overlapOf(list(transforms.values()), fixedLabels, movingLabels, fixedVolume)
             for name, report in zip(transforms, reports, strict=True):

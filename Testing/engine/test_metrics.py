@@ -35,88 +35,12 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
-from deepreg_engine.metrics.landmarks import LandmarkErrors, landmark_errors, landmark_report
+from deepreg_engine.metrics.landmarks import landmark_report
 from deepreg_engine.metrics.overlap import label_overlap, overlap_report
 from deepreg_engine.metrics.regularity import regularity
 from deepreg_engine.metrics.report import evaluation_report, to_json
 
 quick = settings(max_examples=20, deadline=None, derandomize=True)
-
-
-# ------------------------------------------------------------------------------------------------------------ landmarks
-
-
-def test_landmark_summary_in_closed_form():
-    # Distances 1, 2, ..., 101 in changing directions.
-    turn = np.random.default_rng(0).normal(size=(101, 3))
-    turn /= np.linalg.norm(turn, axis=1, keepdims=True)
-    vectors = np.random.default_rng(1).permutation(np.arange(1, 102))[:, None] * turn
-    errors = LandmarkErrors(vectors)
-    summary = errors.summary()
-    assert sorted(errors.distances.round(9)) == list(range(1, 102))
-    assert summary["count"] == 101
-    assert summary["mean"] == pytest.approx(51)
-    assert summary["median"] == pytest.approx(51)
-    assert summary["percentile95"] == pytest.approx(96)
-    assert summary["max"] == pytest.approx(101)
-    assert summary["sd"] == pytest.approx(np.sqrt((101**2 - 1) / 12 * 101 / 100))  # the sample's, of consecutive numbers
-    for axis in range(3):
-        assert summary["mean_absolute_per_axis"]["xyz"[axis]] == pytest.approx(np.abs(vectors[:, axis]).mean())
-
-
-def test_one_landmark_has_no_spread():
-    summary = landmark_errors(None, [[1.0, 2.0, 3.0]], [[1.0, 5.0, -1.0]]).summary()
-    assert (summary["count"], summary["mean"], summary["sd"], summary["max"]) == (1, 5.0, 0.0, 5.0)
-    assert summary["mean_absolute_per_axis"] == {"x": 0.0, "y": 3.0, "z": 4.0}
-
-
-def test_errors_are_the_mapped_point_minus_the_moving_point():
-    gradient, shift = random_matrix(0), np.array([3.0, -5.0, 2.0])
-    fixed = random_points(FIXED, 0)
-    exact = fixed + (fixed - FIXED.centre) @ gradient.T + shift
-    miss = np.random.default_rng(0).normal(size=fixed.shape)
-    affine = sitk.AffineTransform(3)
-    affine.SetMatrix((np.eye(3) + gradient).ravel().tolist())
-    affine.SetCenter(FIXED.centre.tolist())
-    affine.SetTranslation(shift.tolist())
-    field = affine_field(gradient, FIXED, FIXED.centre, shift)
-    for transform in (affine, field, field.to_transform(), sitk.CompositeTransform([affine])):
-        np.testing.assert_allclose(landmark_errors(transform, fixed, exact - miss).vectors, miss, atol=1e-4)
-    np.testing.assert_array_equal(landmark_errors(None, fixed, exact).vectors, fixed - exact)
-
-
-def test_landmarks_outside_the_field_are_counted_and_stay():
-    field = Waves.draw(0, amplitude=6.0).on(FIXED)
-    fixed = random_points(FIXED, 1, count=40, beyond=0.3)
-    within = inside(FIXED, fixed)
-    moving = itk_map(itk_transform(field.vectors, FIXED), fixed)
-    points = PointSet(fixed, tuple(f"p{n}" for n in range(40)))
-    assert 5 < within.sum() < 35
-    for transform in (field, field.to_transform(), sitk.CompositeTransform([field.to_transform()])):
-        report = landmark_report(transform, points, PointSet(moving + [0.0, 3.0, 4.0]))
-        assert report["outside_field"] == (~within).sum()
-        assert report["after"]["mean"] == pytest.approx(5.0, abs=1e-4)
-        assert report["after"]["sd"] == pytest.approx(0.0, abs=1e-4)
-        before = np.linalg.norm(moving + [0.0, 3.0, 4.0] - fixed, axis=1)
-        assert report["before"]["mean"] == pytest.approx(before.mean())
-        for n, row in enumerate(report["each"]):
-            assert row["label"] == f"p{n}"
-            assert row["after_mm"] == pytest.approx(5.0, abs=2e-4)
-            assert row["before_mm"] == pytest.approx(before[n], abs=1e-4)
-            assert row["error_mm"] == pytest.approx([0.0, -3.0, -4.0], abs=2e-4)
-            assert row["fixed"] == pytest.approx(fixed[n].tolist(), abs=1e-4)
-            assert row["mapped"] == pytest.approx(moving[n].tolist(), abs=2e-4)
-            assert row["moving"] == pytest.approx((moving[n] + [0.0, 3.0, 4.0]).tolist(), abs=1e-4)
-    assert landmark_report(None, points, PointSet(moving))["outside_field"] == 0
-    assert landmark_report(sitk.AffineTransform(3), points, PointSet(moving))["outside_field"] == 0
-    assert json.loads(json.dumps(report)) == report  # plain numbers
-
-
-def test_landmarks_without_partners():
-    with pytest.raises(InputError, match="3 fixed landmarks but 2 moving"):
-        landmark_errors(None, np.zeros((3, 3)), np.zeros((2, 3)))
-    with pytest.raises(InputError, match="no landmarks"):
-        landmark_errors(None, np.zeros((0, 3)), np.zeros((0, 3)))
 
 
 # -------------------------------------------------------------------------------------------------------------- overlap

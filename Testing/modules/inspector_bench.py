@@ -74,8 +74,8 @@ def markups(name: str, positions: np.ndarray):
     return node
 
 
-@pytest.fixture
-def scene(slicer_app):
+@pytest.fixture(name="scene")
+def scene_fixture(slicer_app):
     """A pair that a known field takes onto each other; the result knows its volumes."""
     fixed_points = points_of(SIZE, IJK)
     vectors = displacement(fixed_points)
@@ -93,8 +93,8 @@ def scene(slicer_app):
     return {"fixed": fixed, "moving": moving, "transform": transform, "vectors": vectors}
 
 
-@pytest.fixture
-def widget(slicer_app, scene):
+@pytest.fixture(name="widget")
+def widget_fixture(slicer_app, scene):
     """The panel, with that result inspected."""
     slicer_app.add_module_path(MODULES)
     widget = opened(slicer_app, "DeepRegInspector")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from inspector_bench import grid_node, itk_transform, markups, pixel_of, settle, texts
+from inspector_bench import grid_node, itk_transform, pixel_of, settle, texts
 from panels import opened
 from world import TURN, add_linear, matrix4, smooth
 

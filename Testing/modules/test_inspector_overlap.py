@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from inspector_bench import IJK, SIZE, inner, points_of, scene, settle, widget  # noqa: F401 - fixtures too
+from inspector_bench import IJK, SIZE, inner, points_of, scene_fixture, settle, widget_fixture  # noqa: F401 - fixtures
 from panels import world_image
 from world import add_linear, add_volume, matrix4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from inspector_bench import displacement, inner, markups, scene, settle, widget  # noqa: F401 - fixtures too
+from inspector_bench import displacement, inner, markups, scene_fixture, settle, widget_fixture  # noqa: F401 - fixtures
 from panels import opened
 from world import TURN, add_linear, matrix4, through
 

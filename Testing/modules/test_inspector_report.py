@@ -9,13 +9,13 @@ import re
 import numpy as np
 import pytest
 from bench import ROOT
-from inspector_bench import ABOVE, IJK, SIZE, displacement, inner, itk_transform, markups, scene, settle, widget  # noqa: F401 - fixtures too
+from inspector_bench import ABOVE, IJK, SIZE, displacement, inner, itk_transform, markups, scene_fixture, settle, widget_fixture  # noqa: F401 - fixtures
 from test_inspector_overlap import balls
 from world import TURN, add_linear, add_volume, matrix4
 
 
 @pytest.fixture
-def opened_pages(widget, monkeypatch):  # noqa: F811
+def opened_pages(widget, monkeypatch):
     """The pages that were shown in the browser."""
     pages = []
     monkeypatch.setattr(type(widget.panel.sections["report"]), "openPage", lambda _self, path: pages.append(path))
@@ -23,7 +23,7 @@ def opened_pages(widget, monkeypatch):  # noqa: F811
 
 
 @pytest.fixture
-def patient(slicer_app, scene):  # noqa: F811
+def patient(slicer_app, scene):
     """The volumes belong to a patient, as DICOM data do."""
     import slicer
 
@@ -45,7 +45,7 @@ def everything(folder) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
 
 
-def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages, tmp_path):  # noqa: F811
+def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages, tmp_path):
     """Choose, tick, press: the page says what the scene holds."""
     from slicer_testing.pythonqt.dialogs import desk
 
@@ -115,7 +115,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     assert "Zweistein^Kunigunde" in everything(tmp_path / "out")
 
 
-def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, scene, opened_pages, tmp_path, monkeypatch):  # noqa: F811
+def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, scene, opened_pages, tmp_path, monkeypatch):
     import slicer
 
     from slicer_testing.pythonqt.dialogs import desk
@@ -156,7 +156,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
 
 
 @pytest.mark.parametrize("parents", [False, True])
-def test_a_script_writes_it(warm_app, scene, parents, tmp_path):  # noqa: F811
+def test_a_script_writes_it(warm_app, scene, parents, tmp_path):
     """Without a window, parents taken in: volumes, segmentations and the moving volume under the transform itself."""
     from DeepRegInspector import DeepRegInspectorLogic
 

@@ -157,7 +157,7 @@ def test_a_large_region_is_sampled_coarsely_but_wholly(transforms):
     from deepreg_slicer.nrrd import Geometry
 
     large = Geometry.fromIjkToRas((512, 512, 300), matrix4(TURN * (0.7, 0.7, 1.5), (10.0, 20.0, 30.0)))
-    grid = transforms._sampling(large)
+    grid = transforms.sampling(large)
     assert 200_000 < grid.voxels < 700_000
     corners = np.array([[x, y, z] for x in (0, 511) for y in (0, 511) for z in (0, 299)])
     world = corners @ large.ijkToRas()[:3, :3].T + large.ijkToRas()[:3, 3]

@@ -46,7 +46,7 @@ def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, 
     general, fromWorld = vtk.vtkGeneralTransform(), vtk.vtkGeneralTransform()
     node.GetTransformFromWorld(general)
     fromWorld.DeepCopy(general)
-    grid = _sampling(region)
+    grid = sampling(region)
     matrix = grid.ijkToRas()
     vectors = np.empty((grid.voxels, 3), dtype=np.float32)
     across = grid.size[0] * grid.size[1]
@@ -63,7 +63,7 @@ def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, 
     return f"{path}.nrrd"
 
 
-def _sampling(region: Geometry) -> Geometry:
+def sampling(region: Geometry) -> Geometry:
     """A grid over a region and a little around it, of about :data:`_SAMPLES` points, no finer than the region's."""
     spacing = np.array(region.spacing)
     extent = spacing * (np.array(region.size) - 1)

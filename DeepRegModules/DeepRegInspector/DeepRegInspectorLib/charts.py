@@ -22,20 +22,20 @@ _FONT = 12
 
 def colorRange(pairs: Pairs) -> float:
     """End of the range of colours, mm: the 95th percentile of the errors that count, rounded up."""
-    distances = pairs.distances[pairs.used]
+    distances = pairs.distances[pairs.counted]
     return max(1.0, float(np.ceil(np.percentile(distances, 95)))) if len(distances) else 1.0
 
 
 def suitableScale(pairs: Pairs) -> float:
     """How many times longer than they are arrows are seen well: the longest has some 15 mm."""
-    distances = pairs.distances[pairs.used]
+    distances = pairs.distances[pairs.counted]
     longest = float(np.percentile(distances, 95)) if len(distances) else 15.0
     return float(min((1.0, 2.0, 5.0, 10.0, 20.0), key=lambda scale: abs(np.log(scale * max(longest, 0.1) / 15.0))))
 
 
 def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
     """Give a model arrows at the fixed landmarks that count, as long as the errors times ``scale``, with the errors as scalars."""
-    chosen = pairs.used & (pairs.distances > 1e-6)
+    chosen = pairs.counted & (pairs.distances > 1e-6)
     points = vtk.vtkPoints()
     points.SetData(numpy_to_vtk(np.ascontiguousarray(pairs.fixed[chosen], dtype=np.float64).reshape(-1, 3), deep=True))
     data = vtk.vtkPolyData()

@@ -11,10 +11,9 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
-from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import NodeError
-from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, gridOf, ownGrid
+from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, contains, gridOf, imageGrid, ownGrid
 
 #: A transform without a grid of its own is sampled at so many points at most.
 MOST_SAMPLES = 2_000_000
@@ -80,7 +79,7 @@ def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
         vectors = yield from _sampled(transform, geometry)
     if not np.isfinite(vectors).all():
         raise NodeError(f"the transform {transform.GetName()} cannot be followed everywhere: choose another")
-    grid = ImageGrid(geometry.size, geometry.spacing, geometry.origin, tuple(np.asarray(geometry.direction).ravel().tolist()))
+    grid = imageGrid(geometry)
     depth = grid.shape[0]
     lengths, jacobian = np.empty(grid.shape, dtype=np.float32), np.empty(grid.shape, dtype=np.float32)
     step = max(1, _SLAB // (grid.shape[1] * grid.shape[2]))
@@ -152,11 +151,7 @@ def inverseConsistency(forward: Any, backward: Any, fixed: Any, most: int = 200_
     there = FixedToMoving(forward)(points)
     # What leaves the field of the inverse cannot come back: it is counted, not measured.
     own = ownGrid(backward)
-    inside = np.ones(len(points), dtype=bool)
-    if own is not None:
-        back = np.linalg.inv(own[1].ijkToRas())
-        place = there @ back[:3, :3].T + back[:3, 3]
-        inside = np.all((place >= -0.5) & (place <= np.array(own[1].size) - 0.5), axis=1)
+    inside = contains(own[1], there) if own is not None else np.ones(len(points), dtype=bool)
     if not inside.any():
         raise NodeError("the two transforms have no region in common: choose the inverse that belongs to the transform")
     error = np.linalg.norm(FixedToMoving(backward)(there[inside]) - points[inside], axis=1)

@@ -10,80 +10,54 @@ from typing import Any
 
 import numpy as np
 
-from deepreg_engine.metrics.landmarks import LandmarkErrors, outlier_limit
+from deepreg_engine.metrics.landmarks import LandmarkErrors
+from deepreg_slicer.transforms import sampling
 from deepreg_slicer.volumes import NodeError, mapPoints
-from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform
+from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, contains, gridOf, ownGrid
 
 #: In the description of a moving point that was found and not yet looked at.
 PROPOSED = "proposed"
 
 
-@dataclass
-class Pairs:
-    """Landmark pairs and what became of them.
+@dataclass(frozen=True)
+class Pairs(LandmarkErrors):
+    """Landmark pairs of two lists and their errors.
 
     Args:
         names: of the fixed points.
-        fixed, moving: (N, 3).
-        before: (N, 3): fixed minus moving.
-        after: (N, 3): mapped fixed minus moving.
-        used: (N,), bool: those that count.
         notes: of the moving points: confidence of a proposal.
-        unpaired: points of the longer list that have no partner.
+        unpaired: number of points of the longer list that have no partner.
     """
 
     names: list[str]
-    fixed: np.ndarray
-    moving: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    used: np.ndarray
     notes: list[str]
     unpaired: int = 0
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def distancesBefore(self) -> np.ndarray:
-        return np.linalg.norm(self.before, axis=1)
-
-    @property
-    def distances(self) -> np.ndarray:
-        return np.linalg.norm(self.after, axis=1)
-
-    @property
-    def limit(self) -> float:
-        """Errors above this are outliers, mm: median + 3 x 1.4826 x median absolute deviation of those that count."""
-        return outlier_limit(self.distances[self.used])
-
-    @property
-    def outliers(self) -> np.ndarray:
-        return self.distances > self.limit
-
-    def summary(self) -> dict[str, Any]:
-        """Figures before and after over the pairs that count, mm; None without any."""
-        stages = {"before": self.before[self.used], "after": self.after[self.used]}
-        return {name: LandmarkErrors(vectors).summary() if len(vectors) else None for name, vectors in stages.items()}
-
     def figures(self) -> dict[str, Any]:
-        """All in plain numbers, those of each pair too."""
-        before, after, outliers = self.distancesBefore, self.distances, self.outliers
+        """All figures as plain data, see ``DeepRegInspectorLogic.landmarkErrors``."""
+        before, after, outliers = self.distances_before, self.distances, self.outliers
+        errorsBefore, errors = self.before, self.after
         each = [
             {
                 "name": name,
                 "fixed": self.fixed[n].tolist(),
                 "moving": self.moving[n].tolist(),
                 "before_mm": float(before[n]),
-                "after_mm": float(after[n]),
-                "error_before_mm": self.before[n].tolist(),
-                "error_mm": self.after[n].tolist(),
+                "after_mm": None if self.outside[n] else float(after[n]),
+                "error_before_mm": errorsBefore[n].tolist(),
+                "error_mm": None if self.outside[n] else errors[n].tolist(),
                 "used": bool(self.used[n]),
                 "outlier": bool(outliers[n]),
             }
             for n, name in enumerate(self.names)
         ]
-        return {**self.summary(), "outlier_limit_mm": self.limit, "unpaired": self.unpaired, "each": each}
+        return {
+            **self.summary(),
+            "outlier_limit_mm": self.outlier_limit,
+            "outside_field": int(self.outside.sum()),
+            "unpaired": self.unpaired,
+            "each": each,
+        }
 
 
 def definedIndices(node: Any) -> list[int]:
@@ -100,33 +74,47 @@ def positions(node: Any, indices: list[int], transform: Any = None) -> np.ndarra
     return mapPoints(belowTransform(node, transform), points) if len(points) else points
 
 
-def pairsOf(fixed: Any, moving: Any, transform: Any) -> Pairs:
+def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np.ndarray:
+    """Which fixed points (N, 3), RAS mm, have a displacement that is not known (N,), bool.
+
+    These are points outside a displacement grid of the transform. A transform that is neither linear nor a displacement grid is known
+    where it is sampled, which is over the fixed volume.
+    """
+    outside = FixedToMoving(transform).outside(points)
+    if fixedVolume is not None and transform is not None and not transform.IsTransformToWorldLinear() and ownGrid(transform) is None:
+        outside |= ~contains(sampling(gridOf(fixedVolume)), points)
+    return outside
+
+
+def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None) -> Pairs:
     """Landmark pairs of two lists under a transform.
 
     Args:
         fixed, moving: point lists; either may be None.
-        transform: the node; None compares as it is.
+        transform: the node; None is the identity.
+        fixedVolume: see :func:`outsideOf`.
     """
     if fixed is moving:
-        moving = None  # no pairs, but a mistake
+        moving = None  # one list has no pairs
     first, second = definedIndices(fixed), definedIndices(moving)
     count = min(len(first), len(second))
     names = [fixed.GetNthControlPointLabel(number) for number in first[:count]]
     here = positions(fixed, first[:count]) if count else np.empty((0, 3))
     there = positions(moving, second[:count], transform) if count else np.empty((0, 3))
     mapped = FixedToMoving(transform)(here) if count else here
+    outside = outsideOf(transform, here, fixedVolume) if count else np.zeros(0, dtype=bool)
     used = np.array([bool(fixed.GetNthControlPointSelected(number)) for number in first[:count]], dtype=bool)
     notes = [moving.GetNthControlPointDescription(number) for number in second[:count]]
-    return Pairs(names, here, there, here - there, mapped - there, used, notes, abs(len(first) - len(second)))
+    return Pairs(here, there, mapped, outside, used, names, notes, abs(len(first) - len(second)))
 
 
-def landmarkErrors(transform: Any, fixed: Any, moving: Any) -> dict[str, Any]:
+def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = None) -> dict[str, Any]:
     """Figures of landmark pairs, see :meth:`Pairs.figures`.
 
     Raises:
         NodeError: if there is not a partner for each point.
     """
-    pairs = pairsOf(fixed, moving, transform)
+    pairs = pairsOf(fixed, moving, transform, fixedVolume)
     if fixed is moving:
         raise NodeError("the fixed and the moving landmarks are the same list: choose another")
     if pairs.unpaired or not len(pairs):
@@ -154,10 +142,13 @@ def asCsv(pairs: Pairs) -> str:
             *(f"after {a} (mm)" for a in axes),
             "used",
             "outlier",
+            "outside",
             "note",
         ]
     )
-    for entry, note in zip(pairs.figures()["each"], pairs.notes):
-        numbers = [*entry["fixed"], *entry["moving"], entry["before_mm"], entry["after_mm"], *entry["error_before_mm"], *entry["error_mm"]]
-        writer.writerow([entry["name"], *(f"{number:.4f}" for number in numbers), int(entry["used"]), int(entry["outlier"]), note])
+    texts = zip(pairs.names, pairs.notes, pairs.used, pairs.outliers, pairs.outside, strict=True)
+    columns = (pairs.fixed, pairs.moving, pairs.distances_before, pairs.distances, pairs.before, pairs.after)
+    numbers = np.column_stack(columns)
+    for row, (name, note, *flags) in zip(numbers, texts, strict=True):
+        writer.writerow([name, *("" if np.isnan(value) else f"{value:.4f}" for value in row), *(int(flag) for flag in flags), note])
     return stream.getvalue()

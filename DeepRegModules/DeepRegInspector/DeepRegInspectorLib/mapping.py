@@ -12,6 +12,7 @@ import numpy as np
 import slicer
 import vtk
 
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import mapPoints, parentTransform, snapshot, worldGeometry
 
@@ -32,6 +33,11 @@ class FixedToMoving:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Points (N, 3)."""
         return mapPoints(self.transform, points)
+
+    def outside(self, points: np.ndarray) -> np.ndarray:
+        """Which points (N, 3) lie outside a displacement grid that the transform contains (N,), bool: what it does there is not known."""
+        points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+        return _followed(self.transform, points)[1] if self.transform is not None else np.zeros(len(points), dtype=bool)
 
     def linear(self, point: np.ndarray, step: float = 1.0) -> np.ndarray:
         """Derivative (3, 3) at a point, by central differences."""
@@ -70,26 +76,61 @@ def _frozen(get: Any) -> vtk.vtkGeneralTransform:
     return frozen
 
 
-def ownGrid(node: Any) -> tuple[np.ndarray, Geometry] | None:
-    """Vectors (z, y, x, 3), RAS mm, and grid of a transform that is a displacement field from fixed points and nothing else; else None."""
-    if node is None or node.GetParentTransformNode() is not None:
-        return None
-    grid = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
-    if grid is None or grid.GetInverseFlag() or grid.GetDisplacementGrid() is None:
-        return None
+def _followed(transform: vtk.vtkAbstractTransform, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points through a transform, part by part, and which of them (N,) come to lie outside the grid of a part."""
+    transform.Update()
+    outside = np.zeros(len(points), dtype=bool)
+    if transform.IsA("vtkGeneralTransform"):
+        for number in range(transform.GetNumberOfConcatenatedTransforms()):
+            points, left = _followed(transform.GetConcatenatedTransform(number), points)
+            outside |= left
+        return points, outside
+    mapped = mapPoints(transform, points)
+    geometry = _geometryOf(transform) if transform.IsA("vtkOrientedGridTransform") else None
+    if geometry is not None:
+        outside = ~contains(geometry, mapped if transform.GetInverseFlag() else points)
+    return mapped, outside
+
+
+def contains(geometry: Geometry, points: np.ndarray) -> np.ndarray:
+    """Which points (N, 3), RAS mm, lie in a voxel of a grid (N,), bool."""
+    return imageGrid(geometry).contains(points * FLIP)
+
+
+def imageGrid(geometry: Geometry) -> ImageGrid:
+    """The grid as the engine has it."""
+    return ImageGrid(geometry.size, geometry.spacing, geometry.origin, tuple(np.asarray(geometry.direction).ravel().tolist()))
+
+
+def _geometryOf(grid: Any) -> Geometry | None:
+    """Where the vectors of a grid transform lie; None if it has none."""
     image = grid.GetDisplacementGrid()
-    scalars = image.GetPointData().GetScalars()
-    if scalars is None or scalars.GetNumberOfComponents() != 3:
+    if image is None:
         return None
     matrix = np.eye(4)
     direction = grid.GetGridDirectionMatrix()
     axes = np.array([[direction.GetElement(i, j) for j in range(3)] for i in range(3)]) if direction is not None else np.eye(3)
     matrix[:3, :3] = axes * np.array(image.GetSpacing())
     matrix[:3, 3] = image.GetOrigin()
+    return Geometry.fromIjkToRas(image.GetDimensions(), matrix)
+
+
+def ownGrid(node: Any) -> tuple[np.ndarray, Geometry] | None:
+    """Vectors (z, y, x, 3), RAS mm, and grid of a transform that is a displacement field from fixed points and nothing else; else None."""
+    if node is None or node.GetParentTransformNode() is not None:
+        return None
+    grid = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
+    geometry = _geometryOf(grid) if grid is not None and not grid.GetInverseFlag() else None
+    if geometry is None:
+        return None
+    image = grid.GetDisplacementGrid()
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None or scalars.GetNumberOfComponents() != 3:
+        return None
     vectors = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(*image.GetDimensions()[::-1], 3)
     if grid.GetDisplacementScale() != 1.0 or grid.GetDisplacementShift() != 0.0:
         vectors = vectors * grid.GetDisplacementScale() + grid.GetDisplacementShift()
-    return vectors, Geometry.fromIjkToRas(image.GetDimensions(), matrix)
+    return vectors, geometry
 
 
 def gridOf(volume: Any) -> Geometry:

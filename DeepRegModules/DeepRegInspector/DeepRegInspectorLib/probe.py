@@ -65,6 +65,8 @@ class Probe:
 
     def text(self, point: np.ndarray) -> str:
         """What there is to say of a fixed point (RAS mm)."""
+        if self._mapping.outside(point).any():
+            return _("Outside the transform's grid: the displacement is not known here.")
         displacement, determinant = probe(self._mapping, point)
         right, anterior, superior = displacement
         lines = [

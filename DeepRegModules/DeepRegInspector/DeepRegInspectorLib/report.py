@@ -15,7 +15,7 @@ from deepreg_slicer.labels import writeComparison
 from deepreg_slicer.provenance import readReport
 from deepreg_slicer.volumes import NodeError, snapshot, worldGeometry, writeVolume
 from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
-from DeepRegInspectorLib.mapping import FLIP, belowTransform, isBelow
+from DeepRegInspectorLib.mapping import FLIP, belowTransform, isBelow, ownGrid
 from DeepRegInspectorLib.overlap import writeTransform
 from DeepRegInspectorLib.worker_run import WorkerRun, waitForRun
 
@@ -174,10 +174,13 @@ class ReportRun(WorkerRun):
 
     def _landmarks(self, remarks: list[str]) -> dict[str, str]:
         inputs = self._inputs
-        pairs = pairsOf(inputs.fixedPoints, inputs.movingPoints, inputs.transform)
+        pairs = pairsOf(inputs.fixedPoints, inputs.movingPoints, inputs.transform, inputs.fixedVolume)
         used = np.flatnonzero(pairs.used)
         if len(used) < len(pairs):
             remarks.append(f"{len(pairs) - len(used)} of {len(pairs)} landmark pairs are not selected and do not count")
+        if ownGrid(inputs.transform) is None and pairs.outside[used].any():  # a file with samples of the transform does not say so
+            remarks.append(f"{pairs.outside[used].sum()} of {len(used)} landmarks lie outside the transform's grid and do not count")
+            used = np.flatnonzero(pairs.counted)
         if pairs.unpaired and len(pairs):
             remarks.append(f"{pairs.unpaired} landmarks have no partner and do not count")
         proposed = sum(pairs.notes[number].startswith(PROPOSED) for number in used)

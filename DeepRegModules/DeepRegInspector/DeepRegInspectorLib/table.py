@@ -14,8 +14,9 @@ from DeepRegInspectorLib.landmarks import PROPOSED, Pairs
 _NAME, _BEFORE, _AFTER, _OTHER, _NOTE = 0, 1, 2, 3, 4
 _AXES = (5, 6, 7, 8, 9, 10)  # errors along R, A, S after and before
 _COLUMNS = 17
-_OUTLIER = _("outlier")
+_OUTLIER, _OUTSIDE = _("outlier"), _("outside")
 # Pale enough for black letters: no error, half, and the end of the range of colours. Told apart by those who see no red and green too.
+_UNKNOWN = (225, 225, 225)
 _COLORS = np.array([[222.0, 238.0, 250.0], [255.0, 245.0, 200.0], [247.0, 178.0, 140.0]])
 
 
@@ -136,7 +137,7 @@ class PairsTable:
 
     def _fill(self, longest: float) -> None:
         pairs, other = self._pairs, self._other
-        before, after, outliers = pairs.distancesBefore, pairs.distances, pairs.outliers
+        before, after, outliers = pairs.distances_before, pairs.distances, pairs.outliers
         second = other if other is not None else after
         numbers = np.column_stack([before, after, second, pairs.after, pairs.before, pairs.fixed, pairs.moving])
         widget = self.widget
@@ -146,9 +147,9 @@ class PairsTable:
         for row, n in enumerate(self._order):
             texts = [
                 pairs.names[n],
-                *(f"{number:.3f}" for number in numbers[n, :3]),
+                *(_error(number) for number in numbers[n, :3]),
                 self._note(n, outliers[n]),
-                *(f"{number:.3f}" for number in numbers[n, 3:9]),
+                *(_error(number) for number in numbers[n, 3:9]),
                 *(f"{number:.1f}" for number in numbers[n, 9:]),
             ]
             present = self._texts[row]
@@ -190,8 +191,8 @@ class PairsTable:
         else:
             other = self._other if self._other is not None else pairs.distances
             axes = np.abs(np.concatenate([pairs.after, pairs.before], axis=1))
-            columns = [pairs.distancesBefore, pairs.distances, other, np.zeros(len(pairs)), axes, pairs.fixed, pairs.moving]
-            keys = np.column_stack(columns)[:, column - 1]
+            columns = [pairs.distances_before, pairs.distances, other, np.zeros(len(pairs)), axes, pairs.fixed, pairs.moving]
+            keys = np.nan_to_num(np.column_stack(columns)[:, column - 1], nan=-1.0)  # those without an error are below all errors
         return sorted(order, key=lambda n: keys[n], reverse=descending)
 
     def _onHeader(self, column: int) -> None:
@@ -228,7 +229,12 @@ def natural(name: str) -> list[Any]:
     return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]
 
 
+def _error(value: float) -> str:
+    return _OUTSIDE if np.isnan(value) else f"{value:.3f}"
+
+
 def _shades(values: np.ndarray, longest: float) -> list[tuple[int, int, int]]:
-    place = np.clip(values / max(longest, 1e-9), 0.0, 1.0) * (len(_COLORS) - 1)
+    place = np.clip(np.nan_to_num(values) / max(longest, 1e-9), 0.0, 1.0) * (len(_COLORS) - 1)
     channels = [np.interp(place, range(len(_COLORS)), _COLORS[:, channel]) for channel in range(3)]
-    return [tuple(color) for color in np.stack(channels, axis=1).astype(int).tolist()]
+    colors = np.stack(channels, axis=1).astype(int).tolist()
+    return [_UNKNOWN if np.isnan(value) else tuple(color) for value, color in zip(values, colors, strict=True)]

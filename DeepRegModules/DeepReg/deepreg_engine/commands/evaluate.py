@@ -21,7 +21,7 @@ from deepreg_engine.geometry.transform_files import field_grid, read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.methods.affine import overlap
-from deepreg_engine.metrics.mapping import outside_field
+from deepreg_engine.metrics.landmarks import check_reached
 from deepreg_engine.metrics.report import evaluation_report, to_json
 
 _ABOUT = """
@@ -83,8 +83,8 @@ def run(options: argparse.Namespace) -> None:
             raise InputError(message, "check that they belong together")
     elif grid is None and labels:
         grid = ImageGrid.of(labels[0])
-    if landmarks and outside_field(transform, landmarks[0].positions).all():
-        raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its frame")
+    if landmarks:
+        check_reached(transform, landmarks[0])
     if not (grid or landmarks):
         raise InputError(f"the transform {options.transform} has no grid of its own", "give --reference, landmarks or labels to measure it")
     if options.mask and grid is None:

@@ -58,10 +58,11 @@ def measured_lines(report: dict[str, Any]) -> list[str]:
         before, after = report["landmarks"]["before"], report["landmarks"]["after"]
         rows = [["", "before", "after"]]
         for key, name in (("mean", "mean"), ("median", "median"), ("percentile95", "95 %"), ("max", "largest")):
-            rows.append([f"  {name}", f"{before[key]:.2f}", f"{after[key]:.2f}"])
+            rows.append([f"  {name}", number(before[key]), number(after[key])])
         lines += [f"target registration error of {after['count']} landmarks, mm", *table(rows)]
         if report["landmarks"]["outside_field"]:
-            lines.append(f"note: {report['landmarks']['outside_field']} landmarks lie outside the field and stay where they are")
+            count = report["landmarks"]["outside_field"]
+            lines.append(f"note: {count} more lie outside the displacement field: their error is not known")
     if "overlap" in report:
         lines += overlap_lines(report["overlap"])
     return lines

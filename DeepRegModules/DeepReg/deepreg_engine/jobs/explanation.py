@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from deepreg_engine.errors import EngineError, InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
@@ -29,6 +28,7 @@ from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.metrics.mapping import outside_field
 from deepreg_engine.progress import Progress, no_progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
@@ -326,16 +326,7 @@ def _open_points(request: ExplanationRequest, parameters: PointsParameters, prog
 
     progress(0.4, "partners")
     explained = explain_points(fixed, moving, moved, parameters, request.sigma, request.device)
-    return explained, {"features": parameters.features, "fixed": len(fixed), "moving": len(moving), "outside": _outside(transform, fixed)}
-
-
-def _outside(transform: sitk.Transform, points: np.ndarray) -> int:
-    """How many points a displacement field says nothing of: ITK leaves them where they are."""
-    if transform.GetName() != "DisplacementFieldTransform":
-        return 0
-    numbers = transform.GetFixedParameters()  # size, origin, spacing, direction
-    grid = ImageGrid(tuple(int(n) for n in numbers[:3]), numbers[6:9], numbers[3:6], numbers[9:18])
-    return int((~grid.contains(points)).sum())
+    return explained, {"features": parameters.features, "fixed": len(fixed), "moving": len(moving), "outside": int(outside_field(transform, fixed).sum())}
 
 
 def _state(state: str) -> _Kept:

@@ -60,7 +60,7 @@ def _pairs(entries: dict[str, PointPair], held_out: list[str]) -> list[tuple[str
 def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model: str, tell: Progress) -> list[dict]:
     """Target registration error of one pair under the four conditions, mm."""
     from deepreg_engine.methods.points import register_points
-    from deepreg_engine.metrics.landmarks import LandmarkErrors
+    from deepreg_engine.metrics.landmarks import summarize
 
     parameters = registration_parameters(request.method, request.preset)
     try:
@@ -83,7 +83,7 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
         "aligned": pair.fixed @ matrix[:3, :3].T + matrix[:3, 3],
         **{what: result.map_points(pair.fixed) for what, result in zip(("positions", "learned"), results)},
     }
-    errors = {what: LandmarkErrors(place - pair.partners).summary() for what, place in places.items()}
+    errors = {what: summarize(place - pair.partners) for what, place in places.items()}
     return [
         {
             "pair": name,

@@ -1,7 +1,12 @@
-"""Target registration error: how far corresponding landmarks still are from each other.
+"""Target registration error: the distance of corresponding landmarks after a registration.
 
-Source: Fitzpatrick, West and Maurer, "Predicting error in rigid-body point-based registration", IEEE TMI 1998; the name
-and its use for any registration. Here the error of a pair is ``T(fixed) - moving`` in the moving image, LPS mm.
+For a pair of landmarks p (fixed) and q (moving) and a transform T from fixed to moving points the error is the vector
+``T(p) - q`` in the moving image, and its length the target registration error (Fitzpatrick, West and Maurer, "Predicting error in
+rigid-body point-based registration", IEEE TMI 1998). Before the registration it is ``p - q``.
+
+Outside the grid of a displacement field T(p) is not known: libraries continue a field there in different ways. Such pairs have no error
+after the registration, and no statistic includes them. This is the only place where errors of landmarks are computed: for reports, for
+the command line, and for the tables and drawings of the panels.
 """
 
 from __future__ import annotations
@@ -14,16 +19,19 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 
-# Tenths of a micrometre: below any measurement, and short in a file.
+# Digits of the figures of single pairs, mm: a tenth of a micrometre is below any measurement.
 _DIGITS = 4
-# The median absolute deviation of a normal distribution, times this, is its standard deviation.
+# The standard deviation of a normal distribution is its median absolute deviation times this.
 _MAD_TO_SD = 1.4826
-# Errors closer together than this are the same, mm: without it rounding makes outliers of equal errors.
+# Errors that differ by less are equal, mm: without this, rounding would make outliers of equal errors.
 _SAME = 1e-6
 
 
 def outlier_limit(distances: np.ndarray) -> float:
-    """Errors (mm) above this are outliers: median + 3 x 1.4826 x median absolute deviation. Infinite for fewer than three."""
+    """Return the error above which a pair is an outlier: median + 3 x 1.4826 x median absolute deviation, in mm.
+
+    Infinite for fewer than three errors.
+    """
     distances = np.asarray(distances, dtype=np.float64)
     if len(distances) < 3:
         return float("inf")
@@ -31,48 +39,97 @@ def outlier_limit(distances: np.ndarray) -> float:
     return float(median + 3.0 * _MAD_TO_SD * np.median(np.abs(distances - median)) + _SAME)
 
 
+def summarize(vectors: np.ndarray) -> dict:
+    """Summarize error vectors (N, 3), mm.
+
+    Returns:
+        "count" and, in mm, "mean", "median", "sd", "percentile95" and "max" of their lengths, and "mean_absolute_per_axis" (x, y, z).
+        "sd" is the sample standard deviation (N - 1 in the denominator), 0 for one vector. Without any vector all but the count
+        are None.
+    """
+    distances = np.linalg.norm(vectors, axis=1)
+    if not len(distances):
+        return {"count": 0, **dict.fromkeys(("mean", "median", "sd", "percentile95", "max", "mean_absolute_per_axis"))}
+    median, percentile95 = np.percentile(distances, [50, 95])
+    per_axis = np.abs(vectors).mean(axis=0)
+    return {
+        "count": len(distances),
+        "mean": float(distances.mean()),
+        "median": float(median),
+        "sd": float(distances.std(ddof=1)) if len(distances) > 1 else 0.0,
+        "percentile95": float(percentile95),
+        "max": float(distances.max()),
+        "mean_absolute_per_axis": {axis: float(value) for axis, value in zip("xyz", per_axis, strict=True)},
+    }
+
+
 @dataclass(frozen=True)
 class LandmarkErrors:
-    """Errors of landmark pairs.
+    """Errors of landmark pairs before and after a registration.
 
     Args:
-        vectors: (N, 3), LPS mm: mapped fixed point minus moving point; N is 1 or more.
+        fixed, moving: (N, 3), mm; the n-th fixed landmark corresponds to the n-th moving landmark. Any one coordinate system.
+        mapped: (N, 3): the fixed landmarks through the transform.
+        outside: (N,), bool: pairs whose displacement is not known, see :func:`outside_field`.
+        used: (N,), bool: pairs that the user has not excluded.
     """
 
-    vectors: np.ndarray
+    fixed: np.ndarray
+    moving: np.ndarray
+    mapped: np.ndarray
+    outside: np.ndarray
+    used: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.fixed)
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Which pairs (N,) statistics include, before and after the registration: used, and not outside."""
+        return self.used & ~self.outside
+
+    @property
+    def before(self) -> np.ndarray:
+        """Error vectors before the registration (N, 3): fixed minus moving."""
+        return self.fixed - self.moving
+
+    @property
+    def after(self) -> np.ndarray:
+        """Error vectors after the registration (N, 3): mapped minus moving; NaN outside."""
+        return np.where(self.outside[:, None], np.nan, self.mapped - self.moving)
+
+    @property
+    def distances_before(self) -> np.ndarray:
+        """Lengths of the errors before (N,), mm."""
+        return np.linalg.norm(self.before, axis=1)
 
     @property
     def distances(self) -> np.ndarray:
-        """Lengths of the errors (N,), mm."""
-        return np.linalg.norm(self.vectors, axis=1)
+        """Lengths of the errors after (N,), mm; NaN outside."""
+        return np.linalg.norm(self.after, axis=1)
+
+    @property
+    def outlier_limit(self) -> float:
+        """See :func:`outlier_limit`; of the pairs that count, their errors as they are reported."""
+        return outlier_limit(np.round(self.distances[self.counted], _DIGITS))
+
+    @property
+    def outliers(self) -> np.ndarray:
+        """Which pairs (N,) have an error above the limit, those that are not used too."""
+        return np.round(self.distances, _DIGITS) > self.outlier_limit
 
     def summary(self) -> dict:
-        """Count and, in mm: mean, median, sd, percentile95, max, and the mean absolute error along each LPS axis.
-
-        ``sd`` is the sample standard deviation (N - 1 in the denominator), as papers give it; 0 for one landmark.
-        """
-        distances = self.distances
-        median, percentile95 = np.percentile(distances, [50, 95])
-        per_axis = np.abs(self.vectors).mean(axis=0)
-        return {
-            "count": len(distances),
-            "mean": float(distances.mean()),
-            "median": float(median),
-            "sd": float(distances.std(ddof=1)) if len(distances) > 1 else 0.0,
-            "percentile95": float(percentile95),
-            "max": float(distances.max()),
-            "mean_absolute_per_axis": {axis: float(value) for axis, value in zip("xyz", per_axis)},
-        }
+        """Return "before" and "after" of the pairs that count, see :func:`summarize`."""
+        return {stage: summarize(vectors[self.counted]) for stage, vectors in (("before", self.before), ("after", self.after))}
 
 
 def landmark_errors(transform: Mapping, fixed: np.ndarray, moving: np.ndarray) -> LandmarkErrors:
-    """Errors of landmark pairs under a transform.
+    """Compute the errors of landmark pairs under a transform.
 
     Args:
-        transform: takes fixed points to moving points; None is the identity. A landmark outside the grid of a
-            displacement field stays where it is, as in ITK.
+        transform: from fixed to moving points; None is the identity.
         fixed: (N, 3), LPS mm.
-        moving: (N, 3), LPS mm; the n-th belongs to the n-th fixed one.
+        moving: (N, 3), LPS mm; the n-th corresponds to the n-th fixed one.
 
     Raises:
         InputError: if there are no pairs, or not as many fixed as moving landmarks.
@@ -84,42 +141,43 @@ def landmark_errors(transform: Mapping, fixed: np.ndarray, moving: np.ndarray) -
         )
     if len(fixed) == 0:
         raise InputError("there are no landmarks", "give at least one pair")
-    return LandmarkErrors(map_points(transform, fixed) - moving)
+    return LandmarkErrors(fixed, moving, map_points(transform, fixed), outside_field(transform, fixed), np.ones(len(fixed), dtype=bool))
+
+
+def check_reached(transform: Mapping, fixed: PointSet) -> None:
+    """Raise InputError if no fixed landmark lies inside the displacement field."""
+    if outside_field(transform, fixed.positions).all():
+        raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its coordinate system")
 
 
 def landmark_report(transform: Mapping, fixed: PointSet, moving: PointSet) -> dict:
-    """Errors before and after, and those of each pair, in plain numbers.
+    """Compute the errors of landmark pairs as plain data.
 
     Returns:
-        "before" and "after": see :meth:`LandmarkErrors.summary`; "outside_field": how many landmarks the displacement
-        field does not reach, so that for them after is before; "each": a list of label, fixed, moving and mapped point
-        (LPS mm), before_mm, after_mm and error_mm (mapped minus moving along x, y, z).
+        "before" and "after": see :meth:`LandmarkErrors.summary`; "outside_field": the number of landmarks outside the displacement
+        field, which no statistic includes; "each": for each pair label, fixed, moving and mapped point (LPS mm), before_mm, after_mm and
+        error_mm (mapped minus moving along x, y, z). Outside the field mapped, after_mm and error_mm are None.
 
     Raises:
         InputError: see :func:`landmark_errors`.
     """
-    before = landmark_errors(None, fixed.positions, moving.positions)
-    after = landmark_errors(transform, fixed.positions, moving.positions)
-    each = [
-        {
-            "label": label,
-            "fixed": _plain(source),
-            "moving": _plain(target),
-            "mapped": _plain(target + error),
-            "before_mm": round(float(old), _DIGITS),
-            "after_mm": round(float(new), _DIGITS),
-            "error_mm": _plain(error),
-        }
-        for label, source, target, error, old, new in zip(
-            fixed.labels, fixed.positions, moving.positions, after.vectors, before.distances, after.distances
+    errors = landmark_errors(transform, fixed.positions, moving.positions)
+    before, after, vectors = errors.distances_before, errors.distances, errors.after
+    each = []
+    for n, label in enumerate(fixed.labels):
+        known = not errors.outside[n]
+        each.append(
+            {
+                "label": label,
+                "fixed": _plain(errors.fixed[n]),
+                "moving": _plain(errors.moving[n]),
+                "mapped": _plain(errors.mapped[n]) if known else None,
+                "before_mm": round(float(before[n]), _DIGITS),
+                "after_mm": round(float(after[n]), _DIGITS) if known else None,
+                "error_mm": _plain(vectors[n]) if known else None,
+            }
         )
-    ]
-    return {
-        "before": before.summary(),
-        "after": after.summary(),
-        "outside_field": int(outside_field(transform, fixed.positions).sum()),
-        "each": each,
-    }
+    return {**errors.summary(), "outside_field": int(errors.outside.sum()), "each": each}
 
 
 def _plain(vector: np.ndarray) -> list[float]:

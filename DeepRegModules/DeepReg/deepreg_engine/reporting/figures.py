@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.geometry.transform_files import field_grid
 from deepreg_engine.metrics.consistency import inverse_consistency
-from deepreg_engine.metrics.landmarks import outlier_limit
-from deepreg_engine.metrics.mapping import outside_field
+from deepreg_engine.metrics.landmarks import check_reached, landmark_errors
 from deepreg_engine.metrics.report import evaluation_report
 
 _ERROR_BINS = 20
@@ -77,8 +75,8 @@ def measure(pair: Pair) -> Measured:
     """
     own = field_grid(pair.transform)
     grid = own or ImageGrid.of(pair.fixed)
-    if pair.landmarks is not None and outside_field(pair.transform, pair.landmarks[0].positions).all():
-        raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its frame")
+    if pair.landmarks is not None:
+        check_reached(pair.transform, pair.landmarks[0])
     deformation = DisplacementField.from_transform(pair.transform, grid)
     mask = _on(pair.mask, grid, pair)
     figures = evaluation_report(
@@ -96,13 +94,13 @@ def measure(pair: Pair) -> Measured:
         "masked": mask is not None,
     }
     figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian if inside is None else jacobian[inside])}
-    if "landmarks" in figures:
-        landmarks = figures["landmarks"]
-        before, after = (np.array([entry[f"{stage}_mm"] for entry in landmarks["each"]]) for stage in ("before", "after"))
-        limit = outlier_limit(after)
-        landmarks["outlier_limit_mm"] = limit
-        for entry, error in zip(landmarks["each"], after):
-            entry["outlier"] = bool(error > limit)
+    if pair.landmarks is not None:
+        landmarks, errors = figures["landmarks"], landmark_errors(pair.transform, *(side.positions for side in pair.landmarks))
+        landmarks["outlier_limit_mm"] = errors.outlier_limit
+        for entry, outlier in zip(landmarks["each"], errors.outliers, strict=True):
+            entry["outlier"] = bool(outlier)
+        known = [entry for entry in landmarks["each"] if entry["after_mm"] is not None]
+        before, after = (np.array([entry[f"{stage}_mm"] for entry in known]) for stage in ("before", "after"))
         figures["histograms"]["landmark_error"] = _error_histogram(before, after)
     return Measured(figures, deformation, jacobian)
 

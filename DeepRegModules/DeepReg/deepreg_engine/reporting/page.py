@@ -149,7 +149,10 @@ def _more(content: dict[str, Any]) -> str:
         f"{'the transform' if on['own_grid'] else 'the fixed image'}{' inside the mask' if on['masked'] else ''}.",
     ]
     if "landmarks" in figures and figures["landmarks"]["outside_field"]:
-        said.append(f"{figures['landmarks']['outside_field']} landmarks lie outside the displacement field, where it does nothing.")
+        said.append(
+            f"{figures['landmarks']['outside_field']} of {len(figures['landmarks']['each'])} landmarks lie outside the displacement field: "
+            "their error is not known, and no figure includes them."
+        )
     if "inverse_consistency" in figures:
         there = figures["inverse_consistency"]
         said.append(

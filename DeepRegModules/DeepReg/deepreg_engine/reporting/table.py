@@ -60,7 +60,7 @@ def _landmark_rows(landmarks: dict[str, Any], row: Any) -> Iterator[tuple[Any, .
     for entry in landmarks["each"]:
         for stage in ("before", "after"):
             yield row("landmarks", entry["label"], "error", stage, entry[f"{stage}_mm"], "mm")
-        for axis, value in zip("xyz", entry["error_mm"]):
+        for axis, value in zip("xyz", entry["error_mm"] or [None] * 3, strict=True):
             yield row("landmarks", entry["label"], f"error {axis} (LPS)", "after", value, "mm")
 
 

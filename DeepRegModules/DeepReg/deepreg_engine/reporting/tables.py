@@ -16,14 +16,16 @@ def landmark_table(landmarks: dict[str, Any], everything: bool = False) -> str:
     """Pairs with their errors; of many those with the largest error after, or all as they come."""
     each = list(enumerate(landmarks["each"]))
     worst = not everything and len(each) > MOST
-    chosen = sorted(each, key=lambda pair: -pair[1]["after_mm"])[:MOST] if worst else each
+    chosen = sorted(each, key=lambda pair: -(pair[1]["after_mm"] or 0.0))[:MOST] if worst else each
     rows = []
     for place, entry in chosen:
         where = f"landmarks.each.{place}"
-        mark = '<td class="outlier">outlier</td>' if entry["outlier"] else "<td></td>"
-        parts = "".join(
-            figure(f"{where}.error_mm.{axis}", number(sign * value)) for axis, (sign, value) in enumerate(zip(_RAS, entry["error_mm"]))
-        )
+        if entry["after_mm"] is None:
+            parts, mark = '<td class="n">\u2013</td>' * 3, "<td>outside</td>"
+        else:
+            error = enumerate(zip(_RAS, entry["error_mm"], strict=True))
+            parts = "".join(figure(f"{where}.error_mm.{axis}", number(sign * value)) for axis, (sign, value) in error)
+            mark = '<td class="outlier">outlier</td>' if entry["outlier"] else "<td></td>"
         rows.append(
             f'<tr><td class="name">{text(entry["label"])}</td>{figure(f"{where}.before_mm", number(entry["before_mm"]))}'
             f"{figure(f'{where}.after_mm', number(entry['after_mm']))}{parts}{mark}</tr>"
@@ -39,7 +41,9 @@ def landmark_table(landmarks: dict[str, Any], everything: bool = False) -> str:
         f"{title} {_span(landmarks, 'before', measure)} \u2192 {_span(landmarks, 'after', measure)}"
         for measure, title in (("mean", "mean"), ("median", "median"), ("percentile95", "95 %"), ("max", "largest"))
     )
-    return f'<h2>Landmarks</h2>{body}<p class="small">All {len(each)} pairs, mm: {totals}.</p><p class="soft small">{text(said)}</p>'
+    inside = " inside the displacement field" if landmarks["outside_field"] else ""
+    summary = f'All {landmarks["after"]["count"]} pairs{inside}, mm: {totals}.'
+    return f'<h2>Landmarks</h2>{body}<p class="small">{summary}</p><p class="soft small">{text(said)}</p>'
 
 
 def _span(landmarks: dict[str, Any], stage: str, measure: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
-from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, pairsOf
-from DeepRegInspectorLib.mapping import FixedToMoving, isBelow, ownGrid
+from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, outsideOf, pairsOf
+from DeepRegInspectorLib.mapping import FixedToMoving, isBelow
 from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.table import PairsTable
 
@@ -21,7 +22,7 @@ class LandmarksSection(Section):
 
     Attributes:
         pairs: as they were last measured.
-        other: errors under the second transform (N,), mm, or None.
+        other: errors under the second transform (N,), mm, NaN outside its grid; None without one.
         table: shows them.
     """
 
@@ -59,7 +60,7 @@ class LandmarksSection(Section):
 
     def refresh(self) -> None:
         node = self.node
-        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform)
+        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform, node.fixedVolume)
         self.other = self._otherDistances()
         self.table.show(self.pairs, self.other, charts.colorRange(self.pairs))
         if self.context.sections["picking"].takeNew() and len(self.pairs):
@@ -71,16 +72,18 @@ class LandmarksSection(Section):
         node = self.node
         if node.otherTransform is None or not len(self.pairs):
             return None
-        if isBelow(node.movingPoints, node.transform):
-            return np.linalg.norm(FixedToMoving(node.otherTransform)(self.pairs.fixed) - self.pairs.moving, axis=1)
-        return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform).distances
+        if not isBelow(node.movingPoints, node.transform):
+            return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform, node.fixedVolume).distances
+        mapped = FixedToMoving(node.otherTransform)(self.pairs.fixed)
+        outside = outsideOf(node.otherTransform, self.pairs.fixed, node.fixedVolume)
+        return dataclasses.replace(self.pairs, mapped=mapped, outside=outside).distances
 
     def stages(self) -> dict[str, np.ndarray]:
         """Errors (mm) of the pairs that count: before, after, and under the second transform."""
         pairs = self.pairs
-        found = {_("before"): pairs.distancesBefore[pairs.used], _("after"): pairs.distances[pairs.used]}
+        found = {_("before"): pairs.distances_before[pairs.counted], _("after"): pairs.distances[pairs.counted]}
         if self.other is not None:
-            found[_("second")] = self.other[pairs.used]
+            found[_("second")] = self.other[pairs.used & np.isfinite(self.other)]
         return found
 
     def _summary(self) -> str:
@@ -93,7 +96,7 @@ class LandmarksSection(Section):
             return _("There are no pairs yet. Press Pick in fixed and click<br>a point in the fixed volume, or choose lists above.")
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
-            return _("No pair is ticked.")
+            return _("No pair is ticked.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
         rows = (
             (_("mean"), np.mean),
             (_("median"), np.median),
@@ -106,23 +109,18 @@ class LandmarksSection(Section):
             f"<tr><td>{title}</td>" + "".join(cell.format(measure(values)) for values in stages.values()) + "</tr>"
             for title, measure in rows
         )
-        used, outliers = int(pairs.used.sum()), int(pairs.outliers.sum())
-        text = _("{used} of {count} pairs count.").format(used=used, count=len(pairs))
-        if np.isfinite(pairs.limit):
-            text += " " + _("Outliers (above {limit:.2f} mm): {outliers}.").format(limit=pairs.limit, outliers=outliers)
+        limit, outliers = pairs.outlier_limit, int(pairs.outliers.sum())
+        text = _("{used} of {count} pairs count.").format(used=int(pairs.counted.sum()), count=len(pairs))
+        if np.isfinite(limit):
+            text += " " + _("Outliers (above {limit:.2f} mm): {outliers}.").format(limit=limit, outliers=outliers)
         if pairs.unpaired:
             text += "<br>" + _("Points without a partner: {count}.").format(count=pairs.unpaired)
-        if self.node.transform is not None and ownGrid(self.node.transform) is not None:
-            outside = self._outside()
-            if outside:
-                text += "<br>" + _("Outside the transform's grid, where it does nothing: {count}.").format(count=outside)
+        outside = _("Outside the grid of {name}, so that the error is not known: {count}.")
+        if pairs.outside.any():
+            text += "<br>" + outside.format(name=self.node.transform.GetName(), count=int(pairs.outside.sum()))
+        if self.other is not None and np.isnan(self.other).any():
+            text += "<br>" + outside.format(name=self.node.otherTransform.GetName(), count=int(np.isnan(self.other).sum()))
         return f"<table><tr><td>{_('error (mm)')}</td>{head}</tr>{lines}</table>{text}"
-
-    def _outside(self) -> int:
-        _vectors, geometry = ownGrid(self.node.transform)
-        index = np.linalg.inv(geometry.ijkToRas())
-        place = self.pairs.fixed @ index[:3, :3].T + index[:3, 3]
-        return int((~np.all((place >= -0.5) & (place < np.array(geometry.size) - 0.5), axis=1)).sum())
 
     def enable(self) -> None:
         there = bool(len(self.pairs))
