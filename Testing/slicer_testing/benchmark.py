@@ -99,7 +99,8 @@ def main(scripts: list[str]) -> None:
     text = timed(reads_and_writes, 5)
     gc.collect()
     print(
-        f"10,000 reads and writes         {text}; None's references {sys.getrefcount(None) - none_before:+d}, memory {memory() - at:+.1f} MiB"
+        f"10,000 reads and writes         {text}; "
+        f"None's references {sys.getrefcount(None) - none_before:+d}, memory {memory() - at:+.1f} MiB"
     )
 
 

@@ -40,7 +40,7 @@ def _mark_what_is_shown() -> None:
     original = slicer.util.tryWithErrorDisplay
 
     @contextlib.contextmanager
-    def tryWithErrorDisplay(*arguments: Any, **named: Any) -> Iterator[None]:  # noqa: N802
+    def tryWithErrorDisplay(*arguments: Any, **named: Any) -> Iterator[None]:
         with original(*arguments, **named):
             try:
                 yield

@@ -60,7 +60,7 @@ class Hands:
             self._host.process_events()
             QTest.mousePress(target, which, modifiers, QPoint(*start))
             for step in range(1, steps + 1):
-                x, y = (round(a + (b - a) * step / steps) for a, b in zip(start, end))
+                x, y = (round(a + (b - a) * step / steps) for a, b in zip(start, end, strict=True))
                 _move(target, QPoint(x, y), which, modifiers)
             QTest.mouseRelease(target, which, modifiers, QPoint(*end))
             self._host.process_events()

@@ -35,9 +35,9 @@ class Host:
     @property
     def dialogs(self) -> Any:
         """The dialogs that were shown, and their answers."""
-        from slicer_testing.pythonqt.dialogs import desk
+        from slicer_testing.pythonqt.dialogs import recorder
 
-        return desk
+        return recorder
 
     @property
     def errors(self) -> list[BaseException]:
@@ -137,11 +137,11 @@ def _start() -> Host:
     temporary = isolate_settings()
     import slicer
 
-    from slicer_testing import callback_errors
+    from slicer_testing import callback_errors, registry
     from slicer_testing.application import kits, modules
     from slicer_testing.application.scene import make_core
     from slicer_testing.application.sequences import SequencePlayer
-    from slicer_testing.pythonqt import dialogs, manners, namespaces
+    from slicer_testing.pythonqt import attributes, dialogs, namespaces
 
     _python_slicer(Path(temporary) / "bin")
     core = make_core(temporary)
@@ -160,8 +160,8 @@ def _start() -> Host:
     slicer.__path__.append(str(_BUNDLED / "slicer"))
     sys.path.insert(0, str(_BUNDLED))
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
-    modules.define_module_widget()
-    manners.install()
+    registry.load_widgets()
+    attributes.install(namespaces.QT_MODULES)
     callback_errors.install()
     _copy_public("ScriptedLoadableModule", slicer)
     app._started = True

@@ -130,7 +130,7 @@ def load_module(slicer_app: Any) -> Any:
 
 
 @pytest.fixture
-def loadModule(load_module: Any) -> Any:  # noqa: N802
+def loadModule(load_module: Any) -> Any:
     """:func:`load_module` as Slicer would spell it."""
     return load_module
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QObject, Signal
 
 _TABLE = Path(__file__).parent / "resources" / "slicer_qt_api.json"
 _CLASSES: dict[str, type] = {}
@@ -134,7 +134,7 @@ def slicer_widget(cls: type) -> type:
     api = class_api(cls.__name__)
     if api is None:
         raise TypeError(f"the application has no class {cls.__name__}")
-    for member, value in vars(cls).items():
+    for member, value in _own_members(cls):
         if member.startswith("_") or member == "staticMetaObject" or isinstance(value, type):
             continue
         if not _is_known(api, cls, member, value):
@@ -168,8 +168,17 @@ def stands_for(name: str) -> Callable[[type], type]:
     return complete
 
 
+def _own_members(cls: type) -> list[tuple[str, object]]:
+    """Members of a host class and of its mixins, which hold a part of its members."""
+    return [pair for base in cls.__mro__ if base is cls or _is_mixin(base) for pair in vars(base).items()]
+
+
+def _is_mixin(cls: type) -> bool:
+    return cls.__module__.startswith("slicer_testing.") and not issubclass(cls, QObject)
+
+
 def _is_known(api: ClassApi, cls: type, member: str, value: object) -> bool:
-    if member in api or any(member in vars(base) for base in cls.__mro__[1:]):
+    if member in api or any(member in vars(base) for base in cls.__mro__[1:] if not _is_mixin(base)):
         return True
     for known in api.properties:
         capital = f"{known[0].upper()}{known[1:]}"

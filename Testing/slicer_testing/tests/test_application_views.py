@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import qt
 import slicer
-
-import slicer_testing
-
-slicer_testing.start()
-
-import qt  # noqa: E402
 
 
 @pytest.fixture

@@ -6,62 +6,21 @@ import gc
 
 import pytest
 import slicer
-from mrml_scene import make_scene
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QComboBox
+from widget_tools import record
 
 from slicer_testing import registry
 from slicer_testing.pythonqt import dialogs
 from slicer_testing.widgets.mrml_node_filter import ACTION_ROLE
 
-
-@pytest.fixture(scope="module", autouse=True)
-def application():
-    """Qt's application."""
-    return QApplication.instance() or QApplication([])
-
-
-@pytest.fixture
-def scene(monkeypatch):
-    """A scene with application logic."""
-    made, modules = make_scene()
-    monkeypatch.setattr(slicer, "mrmlScene", made, raising=False)
-    monkeypatch.setattr(slicer, "modules", modules, raising=False)
-    return made
-
-
-@pytest.fixture
-def make(scene):
-    """Make widgets that are deleted at the end."""
-    made = []
-
-    def make_widget(name, with_scene=True, **properties):
-        widget = registry.widget(name)()
-        made.append(widget)
-        for key, value in properties.items():
-            getattr(widget, f"set{key[0].upper()}{key[1:]}")(value)
-        if with_scene:
-            widget.setMRMLScene(scene)
-        return widget
-
-    yield make_widget
-    for widget in made:
-        widget.setMRMLScene(None)
-        widget.deleteLater()
-    QApplication.processEvents()
+pytestmark = pytest.mark.usefixtures("clean_dialogs")
 
 
 @pytest.fixture
 def selector(make):
     """A selector of scalar volumes with None."""
     return make("qMRMLNodeComboBox", nodeTypes=["vtkMRMLScalarVolumeNode"], noneEnabled=True)
-
-
-@pytest.fixture(autouse=True)
-def clear_dialogs():
-    dialogs.desk.clear()
-    yield
-    dialogs.desk.clear()
 
 
 def add(scene, name, node_class="vtkMRMLScalarVolumeNode"):
@@ -87,12 +46,6 @@ def choose(selector, text):
         combo.setCurrentIndex(row)
         combo.activated.emit(row)
     combo.view().clicked.emit(index)
-
-
-def record(signal):
-    calls = []
-    signal.connect(lambda value: calls.append(value))
-    return calls
 
 
 # -- node selector
@@ -224,7 +177,7 @@ def test_create_by_the_list(scene, selector):
 
 def test_create_with_a_name(scene, selector):
     selector.setRenameEnabled(True)
-    dialogs.desk.answer("Mine")
+    dialogs.recorder.answer("Mine")
     choose(selector, "Create new Volume as...")
     assert selector.currentNode().GetName() == "Mine"
     choose(selector, "Create new Volume as...")
@@ -236,12 +189,12 @@ def test_rename_by_the_list(scene, selector):
     selector.setRenameEnabled(True)
     selector.setCurrentNode(node)
     renamed = record(selector.currentNodeRenamed)
-    dialogs.desk.answer("New")
+    dialogs.recorder.answer("New")
     choose(selector, "Rename current Volume")
     assert node.GetName() == "New"
     assert renamed == ["New"]
     assert selector.findChild(QComboBox).currentText() == "New"
-    assert dialogs.desk.shown[0].title == "Rename Volume"
+    assert dialogs.recorder.shown[0].title == "Rename Volume"
 
 
 def test_delete_by_the_list_chooses_the_one_before(scene, selector):

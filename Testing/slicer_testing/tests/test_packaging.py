@@ -192,7 +192,7 @@ def test_uninstall_asks_pip_not_to_ask(packaging, pip):
     packaging.pip_uninstall("one two")
     packaging.pip_uninstall(["one"], blocking=False, completedCallback=lambda code: None)
     assert pip.runs == [["uninstall", "one", "two", "--yes"], ["uninstall", "one", "--yes"]]
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="string or list"):
         packaging.pip_uninstall(3)
 
 

@@ -6,17 +6,11 @@ import enum
 import pathlib
 from typing import Annotated
 
+import ctk
 import pytest
-
-import slicer_testing
-
-# The classes below are made when this file is imported, and their types come from the application.
-slicer_testing.start()
-
-import ctk  # noqa: E402
-import qt  # noqa: E402
-import slicer  # noqa: E402
-from slicer.parameterNodeWrapper import (  # noqa: E402
+import qt
+import slicer
+from slicer.parameterNodeWrapper import (
     Choice,
     Decimals,
     Default,
@@ -146,7 +140,7 @@ def test_unfit_widgets_are_refused():
 def test_unknown_parameter_is_refused_before_anything_is_connected():
     parameters = Parameters(new_node())
     count = qt.QSpinBox()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="nothing"):
         parameters.connectParametersToGui({"count": count, "nothing": qt.QSpinBox()})
     count.value = 8
     assert parameters.count == 3

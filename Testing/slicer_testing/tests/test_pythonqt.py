@@ -5,16 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import ctk
 import numpy as np
 import pytest
+import qt
 import slicer
-
-import slicer_testing
-
-slicer_testing.start()
-
-import ctk  # noqa: E402
-import qt  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +269,7 @@ def test_a_destroyed_object_says_so():
     label.deleteLater()
     qt.QApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
     with pytest.raises((ValueError, RuntimeError)):
-        label.text
+        _ = label.text
 
 
 def test_pictures_go_to_vtk_and_back():

@@ -25,7 +25,7 @@ class Fake:
 
     __version__ = "9.9"
 
-    class cuda:  # noqa: N801
+    class cuda:
         @staticmethod
         def is_available():
             return False

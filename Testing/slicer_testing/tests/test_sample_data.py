@@ -1,6 +1,7 @@
 """SampleData: registering, downloading from file:// addresses, loading, and the panel."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_several_files(sample_data, volume_file):
 def test_files_without_nodes_are_only_downloaded(slicer, sample_data, volume_file):
     count = slicer.mrmlScene.GetNumberOfNodes()
     paths = sample_data.downloadFromURL(uris=volume_file.as_uri(), fileNames="plain.nrrd")
-    assert open(paths[0], "rb").read() == volume_file.read_bytes()
+    assert Path(paths[0]).read_bytes() == volume_file.read_bytes()
     assert slicer.mrmlScene.GetNumberOfNodes() == count
 
 
@@ -90,7 +91,7 @@ def test_archive_is_extracted(sample_data, tmp_path):
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
         archive.writestr("inside.txt", "hello")
     (folder,) = sample_data.downloadFromURL(uris=(tmp_path / "some.zip").as_uri(), fileNames="some.zip")
-    assert open(folder + "/inside.txt").read() == "hello"
+    assert Path(folder, "inside.txt").read_text() == "hello"
 
 
 def test_scene_is_loaded_only_if_asked(slicer, sample_data, tmp_path):
@@ -108,13 +109,13 @@ def test_changed_file_in_the_cache_is_replaced(slicer, sample_data, volume_file,
     (empty_cache / "s.nrrd").write_text("something else")
     checksum = "SHA256:" + slicer.util.computeChecksum("SHA256", str(volume_file))
     (path,) = sample_data.downloadFromURL(uris=volume_file.as_uri(), fileNames="s.nrrd", checksums=checksum)
-    assert open(path, "rb").read() == volume_file.read_bytes()
+    assert Path(path).read_bytes() == volume_file.read_bytes()
 
 
 def test_file_in_the_cache_is_reused(sample_data, empty_cache):
     (empty_cache / "s.txt").write_text("kept")
     (path,) = sample_data.downloadFromURL(uris="file:///nowhere", fileNames="s.txt")
-    assert open(path).read() == "kept"
+    assert Path(path).read_text() == "kept"
 
 
 def test_what_cannot_be_downloaded_gives_nothing(sample_data, tmp_path, caplog):

@@ -174,7 +174,7 @@ class _WithShift:
     def __init__(self, app, modifier):
         self._app, self._modifier = app, modifier
 
-    def keyboardModifiers(self):  # noqa: N802
+    def keyboardModifiers(self):
         return self._modifier
 
     def __getattr__(self, name):
@@ -324,7 +324,7 @@ class TestScriptFunctions:
         (tmp_path / "good_case_of_host.py").write_text(source.format(True))
         (tmp_path / "bad_case_of_host.py").write_text(source.format(False))
         testing.runUnitTest(str(tmp_path), "good_case_of_host")
-        with pytest.raises(Exception):
+        with pytest.raises(Exception, match="^$"):
             testing.runUnitTest([str(tmp_path)], "bad_case_of_host")
 
 

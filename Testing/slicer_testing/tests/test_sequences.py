@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import qt
 import slicer
-
-import slicer_testing
-
-slicer_testing.start()
-
-import qt  # noqa: E402
 
 COUNT = 5
 
@@ -42,7 +37,7 @@ def test_playing_goes_on_with_time_and_ends(browser, slicer_app):
     browser.SetPlaybackLooped(False)
     browser.SetPlaybackActive(True)
     slicer_app.wait_for(lambda: not browser.GetPlaybackActive(), what="the last item")
-    assert [item for item, before in zip(seen, [None, *seen]) if item != before][:COUNT] == list(range(COUNT))
+    assert [item for item, before in zip(seen, [None, *seen], strict=False) if item != before][:COUNT] == list(range(COUNT))
     browser.SetPlaybackLooped(True)
     browser.SetPlaybackActive(True)
     slicer_app.wait_for(lambda: len(seen) > 4 * COUNT, what="another round")

@@ -161,7 +161,7 @@ def test_flat_image_becomes_one_slice(sitk_utils):
 def test_what_does_not_fit_is_refused_and_leaves_no_node(sitk_utils, scene):
     count = scene.GetNumberOfNodes()
     for image in (sitk.Image([3, 3, 3, 2], sitk.sitkInt16), sitk.Image([3, 3, 3], sitk.sitkComplexFloat32)):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="dimensions|pixel|complex"):
             sitk_utils.PushVolumeToSlicer(image, name="bad")
     assert scene.GetNumberOfNodes() == count
 
@@ -181,11 +181,15 @@ def test_address_names_scene_and_node(sitk_utils):
         sitk.ReadImage(address)
 
 
-def test_deprecated_push_reuses_its_node_only_if_told_to(sitk_utils):
+def test_deprecated_push_reuses_its_node_only_on_request(sitk_utils):
     with pytest.warns(FutureWarning):
         first = sitk_utils.PushToSlicer(oblique_image(), "old")
+    with pytest.warns(FutureWarning):
         second = sitk_utils.PushToSlicer(oblique_image("float32"), "old", overwrite=True)
+    with pytest.warns(FutureWarning):
         third = sitk_utils.PushToSlicer(oblique_image("float32"), "old")
-        assert_same(sitk_utils.PullFromSlicer("old"), oblique_image("float32"))
+    with pytest.warns(FutureWarning):
+        pulled = sitk_utils.PullFromSlicer("old")
+    assert_same(pulled, oblique_image("float32"))
     assert second is first
     assert third is not first

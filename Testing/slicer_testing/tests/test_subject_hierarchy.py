@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import qt
 import slicer
 import vtk
-
-import slicer_testing
-
-slicer_testing.start()
-
-import qt  # noqa: E402
 
 NAME, EYE = 0, 2
 

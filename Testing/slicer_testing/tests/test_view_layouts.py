@@ -6,7 +6,6 @@ import gc
 import weakref
 from pathlib import Path
 
-import numpy as np
 import pytest
 import slicer
 from PySide6.QtCore import QEvent, Qt
@@ -14,10 +13,10 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from view_scene import Host, add_sphere, add_volume
-from view_tools import app, host, manager, pixels, place_mode, ramps, red, show, shown, wait_until  # noqa: F401
+from view_tools import pixels, place_mode, ramps, red, show, wait_until
 from vtkmodules.vtkCommonCore import vtkDoubleArray
 
-from slicer_testing.pythonqt.manners import exempt
+from slicer_testing.pythonqt.attributes import exempt
 from slicer_testing.views.layout import Layouts, qSlicerLayoutManager
 from slicer_testing.views.screenshots import save_screenshot, screenshot
 from slicer_testing.views.slice_widget import qMRMLSliceWidget

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from view_scene import Host, add_sphere, add_volume, set_window
-from view_tools import SIZE, app, click, drag, host, manager, move, pixels, place_mode, place_of, ramps, red, show, shown, wait_until, wheel  # noqa: F401  # noqa: F401
+from view_tools import SIZE, click, drag, move, pixels, place_mode, place_of, ramps, red, show, wait_until, wheel
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkImageData
 

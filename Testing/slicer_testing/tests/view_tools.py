@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from view_scene import Host, make_host
 
-from slicer_testing.pythonqt.manners import exempt
+from slicer_testing.pythonqt.attributes import exempt
 from slicer_testing.views.layout import Layouts, qSlicerLayoutManager
 from slicer_testing.views.screenshots import screenshot
 from slicer_testing.views.slice_widget import qMRMLSliceWidget

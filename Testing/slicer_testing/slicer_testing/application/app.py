@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -26,12 +27,12 @@ VERSION = (5, 13, 0)
 class CommandOptions:
     """Options that the application was started with."""
 
-    testingEnabled = True  # noqa: N815
-    runPythonAndExit = noMainWindow = noSplash = pythonDisabled = False  # noqa: N815
-    disableSettings = True  # noqa: N815
-    settingsEnabled = False  # noqa: N815
-    pythonScript = pythonCode = ""  # noqa: N815
-    additionalModulePaths = modulesToIgnore = ()  # noqa: N815
+    testingEnabled = True
+    runPythonAndExit = noMainWindow = noSplash = pythonDisabled = False
+    disableSettings = True
+    settingsEnabled = False
+    pythonScript = pythonCode = ""
+    additionalModulePaths = modulesToIgnore = ()
 
 
 @stands_for("qSlicerExtensionsManagerModel")
@@ -41,20 +42,20 @@ class ExtensionsModel:
     def __init__(self) -> None:
         self.installed: set[str] = set()
 
-    def isExtensionInstalled(self, name: str) -> bool:  # noqa: N802
+    def isExtensionInstalled(self, name: str) -> bool:
         return name in self.installed
 
-    def installedExtensions(self) -> list[str]:  # noqa: N802
+    def installedExtensions(self) -> list[str]:
         return sorted(self.installed)
 
 
 @stands_for("qSlicerApplication")
-class qSlicerApplication(QApplication):  # noqa: N801
+class qSlicerApplication(QApplication):
     """The application."""
 
-    startupCompleted = Signal()  # noqa: N815
-    mrmlSceneChanged = Signal(object)  # noqa: N815
-    renderPaused = Signal(bool)  # noqa: N815
+    startupCompleted = Signal()
+    mrmlSceneChanged = Signal(object)
+    renderPaused = Signal(bool)
 
     def __init__(self, arguments: list[str], core: Core, loader: ModuleLoader, temporary: str) -> None:
         super().__init__(arguments)
@@ -83,25 +84,25 @@ class qSlicerApplication(QApplication):  # noqa: N801
     def logics(self) -> dict[str, Any]:
         return self._core.logics
 
-    def applicationLogic(self) -> Any:  # noqa: N802
+    def applicationLogic(self) -> Any:
         return self._core.logic
 
-    def mrmlScene(self) -> Any:  # noqa: N802
+    def mrmlScene(self) -> Any:
         return self._core.scene
 
-    def coreIOManager(self) -> qSlicerIOManager:  # noqa: N802
+    def coreIOManager(self) -> qSlicerIOManager:
         return self._io
 
-    def ioManager(self) -> qSlicerIOManager:  # noqa: N802
+    def ioManager(self) -> qSlicerIOManager:
         return self._io
 
-    def moduleManager(self) -> qSlicerModuleManager:  # noqa: N802
+    def moduleManager(self) -> qSlicerModuleManager:
         return self._manager
 
-    def moduleLogic(self, name: str) -> Any:  # noqa: N802
+    def moduleLogic(self, name: str) -> Any:
         return self._core.logics.get(name)
 
-    def layoutManager(self) -> Any:  # noqa: N802
+    def layoutManager(self) -> Any:
         """Views are made at the first call: most tests of logic need none."""
         if self._layout_manager is None:
             from slicer_testing.registry import widget
@@ -112,7 +113,7 @@ class qSlicerApplication(QApplication):  # noqa: N801
                 self._layout_manager.pauseRender()
         return self._layout_manager
 
-    def setLayoutManager(self, manager: Any) -> None:  # noqa: N802
+    def setLayoutManager(self, manager: Any) -> None:
         self._layout_manager = manager
 
     def _drop_views(self) -> None:
@@ -128,35 +129,35 @@ class qSlicerApplication(QApplication):  # noqa: N801
         if viewport is not None and viewport.parentWidget() is None:
             viewport.deleteLater()
 
-    def commandOptions(self) -> CommandOptions:  # noqa: N802
+    def commandOptions(self) -> CommandOptions:
         return self._options
 
-    def extensionsManagerModel(self) -> ExtensionsModel:  # noqa: N802
+    def extensionsManagerModel(self) -> ExtensionsModel:
         return self._extensions
 
     def settings(self) -> QSettings:
         return QSettings()
 
-    def userSettings(self) -> QSettings:  # noqa: N802
+    def userSettings(self) -> QSettings:
         return QSettings()
 
-    def revisionUserSettings(self) -> QSettings:  # noqa: N802
+    def revisionUserSettings(self) -> QSettings:
         return QSettings()
 
-    def startupEnvironment(self) -> QProcessEnvironment:  # noqa: N802
+    def startupEnvironment(self) -> QProcessEnvironment:
         return self._environment
 
     def environment(self) -> QProcessEnvironment:
         return QProcessEnvironment.systemEnvironment()
 
-    def setEnvironmentVariable(self, name: str, value: str) -> None:  # noqa: N802
+    def setEnvironmentVariable(self, name: str, value: str) -> None:
         os.environ[name] = value
 
-    def pythonConsole(self) -> None:  # noqa: N802
+    def pythonConsole(self) -> None:
         """There is none."""
         return None
 
-    def topLevelWidgets(self) -> list[Any]:  # noqa: N802
+    def topLevelWidgets(self) -> list[Any]:
         """All windows, with the main window among them: it is by this list that ``slicer.util`` finds it."""
         self._main_window()
         return QApplication.topLevelWidgets()
@@ -175,40 +176,40 @@ class qSlicerApplication(QApplication):  # noqa: N801
 
     # ------------------------------------------------------------------- words
 
-    def testingEnabled(self) -> bool:  # noqa: N802
+    def testingEnabled(self) -> bool:
         return self._options.testingEnabled
 
-    def temporaryPath(self) -> str:  # noqa: N802
+    def temporaryPath(self) -> str:
         return self._temporary
 
-    def setTemporaryPath(self, path: str) -> None:  # noqa: N802
+    def setTemporaryPath(self, path: str) -> None:
         self._temporary = path
 
-    def cachePath(self) -> str:  # noqa: N802
+    def cachePath(self) -> str:
         return self._temporary
 
-    def slicerHome(self) -> str:  # noqa: N802
+    def slicerHome(self) -> str:
         return sys.prefix
 
-    def startupWorkingPath(self) -> str:  # noqa: N802
+    def startupWorkingPath(self) -> str:
         return os.getcwd()
 
-    def majorVersion(self) -> int:  # noqa: N802
+    def majorVersion(self) -> int:
         return VERSION[0]
 
-    def minorVersion(self) -> int:  # noqa: N802
+    def minorVersion(self) -> int:
         return VERSION[1]
 
-    def mainApplicationName(self) -> str:  # noqa: N802
+    def mainApplicationName(self) -> str:
         return "Slicer"
 
-    def mainApplicationDisplayName(self) -> str:  # noqa: N802
+    def mainApplicationDisplayName(self) -> str:
         return "3D Slicer"
 
-    def mainApplicationMajorVersion(self) -> int:  # noqa: N802
+    def mainApplicationMajorVersion(self) -> int:
         return VERSION[0]
 
-    def mainApplicationMinorVersion(self) -> int:  # noqa: N802
+    def mainApplicationMinorVersion(self) -> int:
         return VERSION[1]
 
     def revision(self) -> str:
@@ -216,13 +217,13 @@ class qSlicerApplication(QApplication):  # noqa: N801
 
     repositoryRevision = mainApplicationRevision = revision
 
-    def releaseType(self) -> str:  # noqa: N802
+    def releaseType(self) -> str:
         return "Stable"
 
-    def isInstalled(self) -> bool:  # noqa: N802
+    def isInstalled(self) -> bool:
         return True
 
-    def isCustomMainApplication(self) -> bool:  # noqa: N802
+    def isCustomMainApplication(self) -> bool:
         return False
 
     def os(self) -> str:
@@ -234,38 +235,38 @@ class qSlicerApplication(QApplication):  # noqa: N801
     def platform(self) -> str:
         return f"{self.os()}-{self.arch()}"
 
-    def launcherExecutableFilePath(self) -> str:  # noqa: N802
+    def launcherExecutableFilePath(self) -> str:
         return sys.executable
 
-    def slicerUserSettingsFilePath(self) -> str:  # noqa: N802
+    def slicerUserSettingsFilePath(self) -> str:
         return QSettings().fileName()
 
     slicerRevisionUserSettingsFilePath = slicerUserSettingsFilePath
 
-    def documentationBaseUrl(self) -> str:  # noqa: N802
+    def documentationBaseUrl(self) -> str:
         return "https://slicer.readthedocs.io/en/latest"
 
-    def documentationVersion(self) -> str:  # noqa: N802
+    def documentationVersion(self) -> str:
         return "latest"
 
-    def documentationLanguage(self) -> str:  # noqa: N802
+    def documentationLanguage(self) -> str:
         return "en"
 
-    def moduleDocumentationUrl(self, name: str) -> str:  # noqa: N802
+    def moduleDocumentationUrl(self, name: str) -> str:
         return f"{self.documentationBaseUrl()}/user_guide/modules/{name.lower()}.html"
 
-    def applicationLocaleName(self) -> str:  # noqa: N802
+    def applicationLocaleName(self) -> str:
         return "en-US"
 
     # ------------------------------------------------------------------ events
 
-    def pauseRender(self) -> None:  # noqa: N802
+    def pauseRender(self) -> None:
         self.setRenderPaused(True)
 
-    def resumeRender(self) -> None:  # noqa: N802
+    def resumeRender(self) -> None:
         self.setRenderPaused(False)
 
-    def setRenderPaused(self, pause: bool) -> None:  # noqa: N802
+    def setRenderPaused(self, pause: bool) -> None:
         before = self._paused > 0
         self._paused = max(0, self._paused + (1 if pause else -1))
         if (self._paused > 0) != before:
@@ -273,7 +274,7 @@ class qSlicerApplication(QApplication):  # noqa: N801
                 self._layout_manager.setRenderPaused(self._paused > 0)
             self.renderPaused.emit(self._paused > 0)
 
-    def confirmRestart(self, reason: str = "") -> None:  # noqa: N802
+    def confirmRestart(self, reason: str = "") -> None:
         from slicer_testing.pythonqt import dialogs
 
         if dialogs.message("question", "Restart", reason, dialogs.Button.Ok | dialogs.Button.Cancel) == dialogs.Button.Ok:
@@ -291,10 +292,8 @@ class qSlicerApplication(QApplication):  # noqa: N801
         self.startupCompleted.emit()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nobody may have been connected
-            try:
+            with contextlib.suppress(RuntimeError, TypeError):
                 self.startupCompleted.disconnect()
-            except (RuntimeError, TypeError):
-                pass
         forget(self, "startupCompleted")
 
     def _complete_later_startup(self) -> None:

@@ -43,13 +43,13 @@ class CommandLineModule:
 
     cliModuleLogic = logic
 
-    def widgetRepresentation(self) -> Any:  # noqa: N802
+    def widgetRepresentation(self) -> Any:
         """The module's panel, made at the first call."""
         if self._widget is None:
             self._widget = self.createNewWidgetRepresentation()
         return self._widget
 
-    def createNewWidgetRepresentation(self) -> Any:  # noqa: N802
+    def createNewWidgetRepresentation(self) -> Any:
         """Another panel."""
         made = widget("qSlicerCLIModuleWidget")()
         made.setMRMLScene(slicer.mrmlScene)

@@ -19,8 +19,8 @@ from slicer_testing.registry import stands_for
 class qSlicerIOManager(QObject):
     """Files in and out of the scene."""
 
-    newFileLoaded = Signal(object)  # noqa: N815
-    fileSaved = Signal(object)  # noqa: N815
+    newFileLoaded = Signal(object)
+    fileSaved = Signal(object)
 
     def __init__(self, app: Any) -> None:
         super().__init__()
@@ -28,19 +28,19 @@ class qSlicerIOManager(QObject):
 
     # --------------------------------------------------------------- questions
 
-    def fileType(self, path: Any) -> str:  # noqa: N802
+    def fileType(self, path: Any) -> str:
         """The file type that would read a file, "NoFile" if none."""
         kinds = self.fileTypes(path)
         return kinds[0] if kinds else "NoFile"
 
-    def fileTypes(self, path: Any) -> list[str]:  # noqa: N802
+    def fileTypes(self, path: Any) -> list[str]:
         """All file types that would, the surest first."""
         return file_types(str(path))
 
-    def registeredFileReaderCount(self, kind: str) -> int:  # noqa: N802
+    def registeredFileReaderCount(self, kind: str) -> int:
         return int(kind in file_readers.readable())
 
-    def fileWriterFileType(self, node: Any) -> str:  # noqa: N802
+    def fileWriterFileType(self, node: Any) -> str:
         if node is None or node.IsA("vtkMRMLScene"):
             return "SceneFile"
         if not node.IsA("vtkMRMLStorableNode"):
@@ -60,7 +60,7 @@ class qSlicerIOManager(QObject):
                 return kind
         return "NoFile"
 
-    def fileWriterExtensions(self, node: Any) -> list[str]:  # noqa: N802
+    def fileWriterExtensions(self, node: Any) -> list[str]:
         """As "Description (.ext)" each."""
         storage = self._storage(node)
         if storage is None:
@@ -68,7 +68,7 @@ class qSlicerIOManager(QObject):
         types = storage.GetSupportedWriteFileTypes()
         return [types.GetValue(i) for i in range(types.GetNumberOfValues())]
 
-    def extractKnownExtension(self, name: str, node: Any = None) -> str:  # noqa: N802
+    def extractKnownExtension(self, name: str, node: Any = None) -> str:
         """The extension with its dot, in full (.nii.gz, .mrk.json)."""
         base = os.path.basename(str(name)).lower()
         known = {extension for extensions in EXTENSIONS.values() for extension in extensions}
@@ -76,14 +76,14 @@ class qSlicerIOManager(QObject):
             known |= {_format_extension(text).lower() for text in self.fileWriterExtensions(node)}
         return longest_extension(base, known) or os.path.splitext(base)[1]
 
-    def stripKnownExtension(self, name: str, node: Any = None) -> str:  # noqa: N802
+    def stripKnownExtension(self, name: str, node: Any = None) -> str:
         text = str(name)
         extension = self.extractKnownExtension(text, node)
         return text[: len(text) - len(extension)] if extension else text
 
     # ----------------------------------------------------------------- reading
 
-    def loadNodes(self, kind: str, properties: dict, loaded: Any = None, messages: Any = None) -> bool:  # noqa: N802
+    def loadNodes(self, kind: str, properties: dict, loaded: Any = None, messages: Any = None) -> bool:
         """Read one file into the scene.
 
         Args:
@@ -94,7 +94,8 @@ class qSlicerIOManager(QObject):
         """
         names = properties.get("fileName") or properties.get("fileNames")
         if isinstance(names, (list, tuple)):
-            return all([self.loadNodes(kind, {**properties, "fileName": name}, loaded, messages) for name in names])
+            results = [self.loadNodes(kind, {**properties, "fileName": name}, loaded, messages) for name in names]
+            return all(results)
         path = str(names)
         if not os.path.exists(path):
             file_readers.complain(messages, f"The file {path} does not exist.")
@@ -117,7 +118,7 @@ class qSlicerIOManager(QObject):
 
     # ----------------------------------------------------------------- writing
 
-    def saveNodes(self, kind: str, properties: dict, messages: Any = None) -> bool:  # noqa: N802
+    def saveNodes(self, kind: str, properties: dict, messages: Any = None) -> bool:
         """Write one node, or the scene."""
         path = str(properties["fileName"])
         scene = self._app.mrmlScene()
@@ -131,14 +132,12 @@ class qSlicerIOManager(QObject):
             self.fileSaved.emit(dict(properties))
         return bool(done)
 
-    def exportNodes(  # noqa: N802
-        self, ids: Any, paths: Any, properties: Any = None, harden: bool = False, messages: Any = None
-    ) -> bool:
+    def exportNodes(self, ids: Any, paths: Any, properties: Any = None, harden: bool = False, messages: Any = None) -> bool:
         """Write copies of nodes, leaving the nodes' own storage as it is."""
         done = True
         settings = properties if isinstance(properties, dict) else {}
         single = [ids] if isinstance(ids, str) else list(ids)
-        for identifier, path in zip(single, [paths] if isinstance(paths, str) else list(paths)):
+        for identifier, path in zip(single, [paths] if isinstance(paths, str) else list(paths), strict=True):
             node = self._app.mrmlScene().GetNodeByID(identifier)
             done = node is not None and self._export(node, str(path), settings, harden, messages) and done
         return done
@@ -167,29 +166,31 @@ class qSlicerIOManager(QObject):
 
     # ----------------------------------------------------------------- dialogs
 
-    def openDialog(self, kind: str, action: int = 0, properties: Any = None, loaded: Any = None) -> bool:  # noqa: N802
+    def openDialog(self, kind: str, action: int = 0, properties: Any = None, loaded: Any = None) -> bool:
         """Ask for files of a type and read them."""
         wanted = " ".join(f"*{extension}" for extension in EXTENSIONS.get(kind, ()))
         paths = dialogs.ask_file("open files", f"Add {kind}", "", f"{kind} ({wanted})")
-        return bool(paths) and all([self.loadNodes(kind, {**(properties or {}), "fileName": path}, loaded) for path in paths])
+        results = [self.loadNodes(kind, {**(properties or {}), "fileName": path}, loaded) for path in paths]
+        return bool(results) and all(results)
 
-    def openAddDataDialog(self) -> bool:  # noqa: N802
+    def openAddDataDialog(self) -> bool:
         paths = dialogs.ask_file("open files", "Add data into the scene")
-        return bool(paths) and all([self.loadNodes(self.fileType(path), {"fileName": path}) for path in paths])
+        results = [self.loadNodes(self.fileType(path), {"fileName": path}) for path in paths]
+        return bool(results) and all(results)
 
-    def openAddVolumeDialog(self) -> bool:  # noqa: N802
+    def openAddVolumeDialog(self) -> bool:
         return self.openDialog("VolumeFile")
 
-    def openAddModelDialog(self) -> bool:  # noqa: N802
+    def openAddModelDialog(self) -> bool:
         return self.openDialog("ModelFile")
 
-    def openAddTransformDialog(self) -> bool:  # noqa: N802
+    def openAddTransformDialog(self) -> bool:
         return self.openDialog("TransformFile")
 
-    def openAddMarkupsDialog(self) -> bool:  # noqa: N802
+    def openAddMarkupsDialog(self) -> bool:
         return self.openDialog("MarkupsFile")
 
-    def openSaveDataDialog(self) -> bool:  # noqa: N802
+    def openSaveDataDialog(self) -> bool:
         path = dialogs.ask_file("save", "Save scene", "", "Scene (*.mrb *.mrml)")
         return bool(path) and self.saveNodes("SceneFile", {"fileName": path})
 

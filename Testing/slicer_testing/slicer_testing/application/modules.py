@@ -10,10 +10,9 @@ from typing import Any
 
 import slicer
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QVBoxLayout
 
 from slicer_testing.application import command_line_modules, core_modules
-from slicer_testing.registry import slicer_widget, stands_for, widget
+from slicer_testing.registry import stands_for, widget
 
 
 class Modules:
@@ -42,13 +41,13 @@ class CoreModule:
     def logic(self) -> Any:
         return self._logic
 
-    def widgetRepresentation(self) -> Any:  # noqa: N802
+    def widgetRepresentation(self) -> Any:
         raise NotImplementedError(f"the panel of module {self.name} is not implemented by slicer_testing")
 
     createNewWidgetRepresentation = widgetRepresentation
 
 
-class qSlicerScriptedLoadableModule:  # noqa: N801
+class qSlicerScriptedLoadableModule:
     """What a scripted module's class gets as its parent."""
 
     def __init__(self, name: str, path: Path) -> None:
@@ -77,13 +76,13 @@ class qSlicerScriptedLoadableModule:  # noqa: N801
             self._logic.SetMRMLScene(slicer.mrmlScene)
         return self._logic
 
-    def widgetRepresentation(self) -> Any:  # noqa: N802
+    def widgetRepresentation(self) -> Any:
         """The module's panel, made at the first call."""
         if self._widget is None:
             self._widget = self.createNewWidgetRepresentation()
         return self._widget
 
-    def createNewWidgetRepresentation(self) -> Any:  # noqa: N802
+    def createNewWidgetRepresentation(self) -> Any:
         made = widget("qSlicerScriptedLoadableModuleWidget")(self)
         made.setMRMLScene(slicer.mrmlScene)
         if self._widget is None:
@@ -103,114 +102,38 @@ class qSlicerScriptedLoadableModule:  # noqa: N801
             panel._close()
 
 
-def define_module_widget() -> None:
-    """Define the panel class; its base is among the host's widgets, which need the application to be importable first."""
-
-    @slicer_widget
-    class qSlicerScriptedLoadableModuleWidget(widget("qSlicerWidget")):  # noqa: N801
-        """The panel of a scripted module around the widget class of its script."""
-
-        def __init__(self, module: Any) -> None:
-            super().__init__()
-            self._module = module
-            self._instance: Any = None
-            self._entered = False
-            QVBoxLayout(self)
-            self.setObjectName(f"{module.name}ModuleWidget")
-
-        def moduleName(self) -> str:  # noqa: N802
-            return self._module.name
-
-        def setModuleName(self, name: str) -> None:  # noqa: N802
-            raise NotImplementedError("the module of a panel does not change")
-
-        def self(self) -> Any:
-            """The Python widget."""
-            return self._instance
-
-        def isEntered(self) -> bool:  # noqa: N802
-            return self._entered
-
-        def enter(self) -> None:
-            self._entered = True
-            if hasattr(self._instance, "enter"):
-                self._instance.enter()
-
-        def exit(self) -> None:
-            self._entered = False
-            if hasattr(self._instance, "exit"):
-                self._instance.exit()
-
-        def setEditedNode(self, node: Any, role: str = "", context: str = "") -> bool:  # noqa: N802
-            edit = getattr(self._instance, "setEditedNode", None)
-            return bool(edit(node, role, context)) if edit else False
-
-        def nodeEditable(self, node: Any) -> float:  # noqa: N802
-            grade = getattr(self._instance, "nodeEditable", None)
-            return float(grade(node)) if grade else 0.0
-
-        def reload(self) -> None:
-            """A new Python widget in this panel, of the class as it is now; slicer.util reads the script and cleans up before."""
-            self._instance = None
-            self._make()
-            if self._entered:
-                self.enter()
-
-        def _make(self) -> None:
-            name = self._module.name
-            cls = getattr(sys.modules[name], f"{name}Widget", None)
-            if cls is None:
-                raise AttributeError(f"{self._module.path} has no class {name}Widget")
-            self._instance = cls(self)
-            setattr(slicer.modules, f"{name}Widget", self._instance)
-            if hasattr(self._instance, "setup"):
-                self._instance.setup()
-
-        def _leave(self) -> None:
-            """As when the user goes to another module."""
-            if self._entered:
-                self.exit()
-
-        def _close(self) -> None:
-            self._instance = None
-            if getattr(getattr(slicer.modules, f"{self._module.name}Widget", None), "parent", None) is self:
-                delattr(slicer.modules, f"{self._module.name}Widget")
-            self.hide()
-            self.deleteLater()
-
-
 @stands_for("qSlicerModuleFactoryManager")
-class qSlicerModuleFactoryManager(QObject):  # noqa: N801
+class qSlicerModuleFactoryManager(QObject):
     """Which modules are there."""
 
-    modulesLoaded = Signal(list)  # noqa: N815
-    moduleLoaded = Signal(str)  # noqa: N815
-    moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
+    modulesLoaded = Signal(list)
+    moduleLoaded = Signal(str)
+    moduleAboutToBeUnloaded = Signal(str)
 
     def __init__(self, loader: ModuleLoader) -> None:
         super().__init__()
         self._loader = loader
 
-    def loadedModuleNames(self) -> list[str]:  # noqa: N802
+    def loadedModuleNames(self) -> list[str]:
         return sorted(self._loader.loaded)
 
-    def isLoaded(self, name: str) -> bool:  # noqa: N802
+    def isLoaded(self, name: str) -> bool:
         return name in self._loader.loaded
 
-    def loadedModule(self, name: str) -> Any:  # noqa: N802
+    def loadedModule(self, name: str) -> Any:
         return self._loader.loaded.get(name)
 
-    def loadModules(self, names: list[str]) -> bool:  # noqa: N802
+    def loadModules(self, names: list[str]) -> bool:
         for name in names:
             self._loader.load(name)
         return True
 
 
-class qSlicerModuleManager(QObject):  # noqa: N801
+class qSlicerModuleManager(QObject):
     """``slicer.app.moduleManager()``."""
 
-    moduleLoaded = Signal(str)  # noqa: N815
-    moduleAboutToBeUnloaded = Signal(str)  # noqa: N815
+    moduleLoaded = Signal(str)
+    moduleAboutToBeUnloaded = Signal(str)
 
     def __init__(self, loader: ModuleLoader) -> None:
         super().__init__()
@@ -220,10 +143,10 @@ class qSlicerModuleManager(QObject):  # noqa: N801
     def module(self, name: str) -> Any:
         return self._loader.loaded.get(name)
 
-    def modulesNames(self) -> list[str]:  # noqa: N802
+    def modulesNames(self) -> list[str]:
         return sorted(self._loader.loaded)
 
-    def factoryManager(self) -> qSlicerModuleFactoryManager:  # noqa: N802
+    def factoryManager(self) -> qSlicerModuleFactoryManager:
         return self._factory
 
 

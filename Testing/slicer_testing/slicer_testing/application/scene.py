@@ -42,13 +42,13 @@ LOGICS = (
 class _Scene(slicer.vtkMRMLScene):
     """The scene; it knows which observers code outside this package has left on it."""
 
-    def AddObserver(self, event: int | str, call: Callable, priority: float = 0.0) -> int:  # noqa: N802
+    def AddObserver(self, event: int | str, call: Callable, priority: float = 0.0) -> int:
         tag = super().AddObserver(event, call, priority)
         if not sys._getframe(1).f_globals.get("__name__", "").startswith("slicer_testing."):
             self.__dict__.setdefault("_foreign", {})[tag] = getattr(call, "__qualname__", type(call).__name__)
         return tag
 
-    def RemoveObserver(self, tag: int) -> None:  # noqa: N802
+    def RemoveObserver(self, tag: int) -> None:
         self.__dict__.get("_foreign", {}).pop(tag, None)
         super().RemoveObserver(tag)
 

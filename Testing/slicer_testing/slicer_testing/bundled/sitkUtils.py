@@ -5,6 +5,7 @@ geometry are handed over directly. The scene's geometry is RAS, that of SimpleIT
 nothing is computed, so a round trip gives every number back exactly. As in the application, parent transforms are ignored.
 """
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -156,15 +157,13 @@ def PushToSlicer(sitkimage, NodeName, compositeView=0, overwrite=False):
 def _pushAndShow(image, nodeName, compositeView, overwrite):
     if compositeView not in range(3):
         raise Exception(
-            f"Unknown compositeView option given: {compositeView}. Valid values are 0 = background, 1 = foreground', or 2 = label."
+            f"Unknown compositeView option given: {compositeView}. Valid values are 0 = background, 1 = foreground, or 2 = label."
         )
     className = "vtkMRMLLabelMapVolumeNode" if compositeView == 2 else "vtkMRMLScalarVolumeNode"
     targetNode = None
     if overwrite:
-        try:
+        with contextlib.suppress(slicer.util.MRMLNodeNotFoundException):
             targetNode = slicer.util.getNode(nodeName)
-        except slicer.util.MRMLNodeNotFoundException:
-            pass
         if targetNode and targetNode.GetClassName() != className:
             slicer.mrmlScene.RemoveNode(targetNode)
             targetNode = None

@@ -103,10 +103,10 @@ class Function:
             if len(wanted) < len(arguments):
                 continue
             try:
-                converted = tuple(_argument(value, kind) for value, kind in zip(arguments, wanted))
+                converted = tuple(_argument(value, kind) for value, kind in zip(arguments, wanted, strict=False))
             except Refused:
                 continue
-            if any(one is not other for one, other in zip(converted, arguments)):
+            if any(one is not other for one, other in zip(converted, arguments, strict=True)):
                 yield converted
 
     def __getattr__(self, name: str) -> Any:

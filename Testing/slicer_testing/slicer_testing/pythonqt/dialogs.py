@@ -1,7 +1,7 @@
 """Message boxes, file dialogs and other dialogs, which in a test must neither block nor pass unseen.
 
-Each dialog is recorded in ``desk.shown``. Its answer is the next of those that ``desk.answer(...)`` was given; without one it is
-what a user does who closes the dialog: the escape button, no file, no text. With ``desk.interactive`` the real dialogs open.
+Each dialog is recorded in ``recorder.shown``. Its answer is the next of those that ``recorder.answer(...)`` was given; without one it is
+what a user does who closes the dialog: the escape button, no file, no text. With ``recorder.interactive`` the real dialogs open.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NOTHING = object()
 
 
 @dataclass
-class Desk:
+class DialogRecorder:
     """Where dialogs arrive.
 
     Args:
@@ -75,7 +75,7 @@ class Desk:
         return shown.answer
 
 
-desk = Desk()
+recorder = DialogRecorder()
 
 
 def message(
@@ -88,7 +88,7 @@ def message(
     detail: str = "",
 ) -> Any:
     """A message box with standard buttons; returns the button."""
-    if desk.interactive:
+    if recorder.interactive:
         box = QMessageBox(parent)
         icons = {"question": "Question", "warning": "Warning", "critical": "Critical"}
         box.setIcon(getattr(QMessageBox.Icon, icons.get(kind, "Information")))
@@ -98,7 +98,7 @@ def message(
         box.setStandardButtons(Button(buttons))
         box.setDefaultButton(Button(default))
         return _exec_original(box)
-    return desk.take(Shown(kind, title, text, detail), _escape(buttons))
+    return recorder.take(Shown(kind, title, text, detail), _escape(buttons))
 
 
 def _escape(buttons: Any) -> Any:
@@ -112,10 +112,10 @@ def _escape(buttons: Any) -> Any:
 
 def ask_text(title: str, label: str, default: str = "", parent: QWidget | None = None) -> str | None:
     """A line of text; None if the user gave up."""
-    if desk.interactive:
+    if recorder.interactive:
         text, accepted = _originals["getText"](parent, title, label, text=default)
         return text if accepted else None
-    return desk.take(Shown("text", title, label, default), None)
+    return recorder.take(Shown("text", title, label, default), None)
 
 
 def ask_file(kind: str, title: str = "", start: str = "", filters: str = "", parent: QWidget | None = None) -> Any:
@@ -124,17 +124,17 @@ def ask_file(kind: str, title: str = "", start: str = "", filters: str = "", par
     Args:
         kind: "open", "open files", "save" or "folder".
     """
-    if desk.interactive:
+    if recorder.interactive:
         if kind == "folder":
             return _originals["getExistingDirectory"](parent, title, start)
         name = {"open": "getOpenFileName", "open files": "getOpenFileNames", "save": "getSaveFileName"}[kind]
         return _originals[name](parent, title, start, filters)[0]
-    return desk.take(Shown("file", title, kind, filters), [] if kind == "open files" else "")
+    return recorder.take(Shown("file", title, kind, filters), [] if kind == "open files" else "")
 
 
 def run_dialog(dialog: QDialog) -> Any:
     """``exec`` of any dialog."""
-    if desk.interactive:
+    if recorder.interactive:
         return _exec_original(dialog)
     title = dialog.windowTitle()
     if isinstance(dialog, QMessageBox):
@@ -147,7 +147,7 @@ def run_dialog(dialog: QDialog) -> Any:
         shown, otherwise = Shown("dialog", title, "", "", dialog), 0
     dialog.show()
     QApplication.processEvents()
-    answer = desk.take(shown, otherwise)
+    answer = recorder.take(shown, otherwise)
     if isinstance(dialog, QMessageBox) and isinstance(answer, str):
         # An answer by the button's words.
         button = next((b for b in dialog.buttons() if b.text().replace("&", "") == answer), None)
@@ -191,7 +191,7 @@ def install() -> None:
 
 def _file(kind: str) -> Callable:
     # PythonQt returns the path alone, without the filter that was chosen.
-    def ask(parent: Any = None, caption: str = "", dir: str = "", filter: str = "", *_: Any, **__: Any) -> Any:  # noqa: A002
+    def ask(parent: Any = None, caption: str = "", dir: str = "", filter: str = "", *_: Any, **__: Any) -> Any:
         return ask_file(kind, caption, str(dir), filter if isinstance(filter, str) else "", parent)
 
     return ask
@@ -212,25 +212,25 @@ def _get_text(parent: Any, title: str, label: str, echo: Any = None, text: str =
 
 
 def _get_item(parent: Any, title: str, label: str, items: Any, current: int = 0, *_: Any) -> str:
-    if desk.interactive:
+    if recorder.interactive:
         text, accepted = _originals["getItem"](parent, title, label, list(items), current)
         return text if accepted else ""
-    return desk.take(Shown("item", title, label, "\n".join(items)), "")
+    return recorder.take(Shown("item", title, label, "\n".join(items)), "")
 
 
 def _get_number(name: str) -> Callable:
     def ask(parent: Any, title: str, label: str, value: Any = 0, *rest: Any) -> Any:
-        if desk.interactive:
+        if recorder.interactive:
             return _originals[name](parent, title, label, value, *rest)[0]
-        return desk.take(Shown("number", title, label), value)
+        return recorder.take(Shown("number", title, label), value)
 
     return ask
 
 
 def _get_color(initial: Any = None, parent: Any = None, title: str = "", *rest: Any) -> QColor:
-    if desk.interactive:
+    if recorder.interactive:
         return _originals["getColor"](initial or QColor(), parent, title, *rest)
-    return desk.take(Shown("color", title), QColor())
+    return recorder.take(Shown("color", title), QColor())
 
 
 _STATIC: dict[str, Callable] = {

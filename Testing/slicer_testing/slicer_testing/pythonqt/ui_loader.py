@@ -13,8 +13,8 @@ from PySide6.QtCore import QBuffer, QByteArray, QFile, QIODevice, QObject
 from PySide6.QtUiTools import QUiLoader as _QUiLoader
 from PySide6.QtWidgets import QWidget
 
+from slicer_testing.pythonqt.attributes import api_of
 from slicer_testing.pythonqt.connections import connect, split
-from slicer_testing.pythonqt.manners import api_of
 from slicer_testing.registry import is_missing, setter, table, widget
 
 
@@ -26,7 +26,7 @@ class QUiLoader(_QUiLoader):
         # Until the form is whole only Qt holds what is made for it, and a collection of garbage in between would take it away.
         self._made: list[QWidget] = []
 
-    def createWidget(self, className: str, parent: QWidget | None = None, name: str = "") -> QWidget:  # noqa: N802, N803
+    def createWidget(self, className: str, parent: QWidget | None = None, name: str = "") -> QWidget:
         if className in table():
             made = widget(className)(parent)
             made.setObjectName(name)
@@ -35,7 +35,7 @@ class QUiLoader(_QUiLoader):
         self._made.append(made)
         return made
 
-    def load(self, device: Any, parentWidget: QWidget | None = None) -> QWidget:  # noqa: N802, N803
+    def load(self, device: Any, parentWidget: QWidget | None = None) -> QWidget:
         """Make the form of a file or device.
 
         Raises:

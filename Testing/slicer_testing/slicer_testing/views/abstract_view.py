@@ -7,8 +7,6 @@ import os
 import sys
 
 import numpy as np
-import vtkmodules.vtkRenderingFreeType  # noqa: F401  (fonts of the annotations)
-import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (the implementation of the render window)
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget

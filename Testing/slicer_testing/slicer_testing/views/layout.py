@@ -7,16 +7,12 @@ from xml.etree import ElementTree
 import slicer
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
-from vtkmodules.vtkCommonCore import vtkCollection
-from vtkmodules.vtkRenderingCore import vtkRenderer
 
 from slicer_testing.registry import slicer_widget
 from slicer_testing.views.displayable_managers import use_application_logic
 from slicer_testing.views.layout_builder import LayoutBuilder, parse
-from slicer_testing.views.plot_widget import qMRMLPlotWidget
-from slicer_testing.views.slice_widget import qMRMLSliceWidget
-from slicer_testing.views.table_view import qMRMLTableWidget
-from slicer_testing.views.threed_widget import qMRMLThreeDWidget
+from slicer_testing.views.layout_viewports import MAIN_VIEWPORT, ctkLayoutFactory
+from slicer_testing.views.layout_views import LayoutViews
 from slicer_testing.views.view_factory import WIDGETS, ctkLayoutViewFactory, qMRMLLayoutViewFactory
 from slicer_testing.views.view_widget import nodes_of
 from slicer_testing.widgets.mrml_observation import Observations
@@ -25,47 +21,9 @@ Layouts = slicer.vtkMRMLLayoutNode
 FIRST_LAYOUT = Layouts.SlicerLayoutFourUpView
 """The layout of a scene that names none."""
 
-MAIN_VIEWPORT = ""
-"""Name of the viewport in the application's window; others have windows of their own."""
-
 
 @slicer_widget
-class ctkLayoutManager(QObject):
-    """Viewports, and what is common to all layouts.
-
-    Args:
-        parent: owner.
-    """
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._viewports: dict[str, QWidget] = {}
-        self._spacing = 1
-
-    def viewport(self, name: str = MAIN_VIEWPORT) -> QWidget | None:
-        """The widget that views lie in."""
-        return self._viewports.get(name)
-
-    def viewportNames(self) -> list[str]:
-        """Names of all viewports; the main one's is empty."""
-        return list(self._viewports)
-
-    def spacing(self) -> int:
-        """Pixels between views."""
-        return self._spacing
-
-
-@slicer_widget
-class ctkLayoutFactory(ctkLayoutManager):
-    """A layout manager that asks factories for views.
-
-    Args:
-        parent: owner.
-    """
-
-
-@slicer_widget
-class qMRMLLayoutManager(ctkLayoutFactory):
+class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
     """Follows the layout node of a scene.
 
     Args:
@@ -229,72 +187,6 @@ class qMRMLLayoutManager(ctkLayoutFactory):
         """The factory of one class of view nodes."""
         return next((factory for factory in self.mrmlViewFactories() if factory.viewClassName() == viewClassName), None)
 
-    def sliceViewNames(self) -> list[str]:
-        """The layout's names of all slice views, such as Red."""
-        return self.mrmlViewFactory("vtkMRMLSliceNode")._names()
-
-    def sliceWidget(self, name: str) -> qMRMLSliceWidget | None:
-        """A slice view by name."""
-        return self.mrmlViewFactory("vtkMRMLSliceNode").viewWidget(name)
-
-    def threeDViewCount(self) -> int:
-        """Number of 3D views."""
-        return self.mrmlViewFactory("vtkMRMLViewNode").viewCount()
-
-    def threeDWidget(self, which: int | str) -> qMRMLThreeDWidget | None:
-        """A 3D view by place or name."""
-        return self.mrmlViewFactory("vtkMRMLViewNode").viewWidget(which)
-
-    def tableViewCount(self) -> int:
-        """Number of table views."""
-        return self.mrmlViewFactory("vtkMRMLTableViewNode").viewCount()
-
-    def tableWidget(self, which: int) -> qMRMLTableWidget | None:
-        """A table view by place."""
-        return self.mrmlViewFactory("vtkMRMLTableViewNode").viewWidget(which)
-
-    def plotViewCount(self) -> int:
-        """Number of plot views."""
-        return self.mrmlViewFactory("vtkMRMLPlotViewNode").viewCount()
-
-    def plotWidget(self, which: int) -> qMRMLPlotWidget | None:
-        """A plot view by place."""
-        return self.mrmlViewFactory("vtkMRMLPlotViewNode").viewWidget(which)
-
-    def viewWidget(self, node: slicer.vtkMRMLAbstractViewNode) -> QWidget | None:
-        """The widget of a view node."""
-        factory = self.mrmlViewFactory(node.GetClassName()) if node is not None else None
-        return factory.viewWidget(node) if factory is not None else None
-
-    def viewWidgets(self) -> list[QWidget]:
-        """All views that the present layout shows."""
-        return [widget for container in self._containers.values() for widget in self._views_in(container)]
-
-    def mrmlSliceLogics(self) -> vtkCollection:
-        """Logics of all slice views; the collection stays the same, its members change."""
-        return self.mrmlViewFactory("vtkMRMLSliceNode")._logics
-
-    def mrmlViewLogics(self) -> vtkCollection:
-        """Logics of all 3D views; the collection stays the same, its members change."""
-        return self.mrmlViewFactory("vtkMRMLViewNode")._logics
-
-    def activeMRMLThreeDViewNode(self) -> slicer.vtkMRMLViewNode | None:
-        """The 3D view that was used last, else the first."""
-        return self._active("vtkMRMLViewNode")
-
-    def activeMRMLTableViewNode(self) -> slicer.vtkMRMLTableViewNode | None:
-        """The table view that was used last, else the first."""
-        return self._active("vtkMRMLTableViewNode")
-
-    def activeMRMLPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode | None:
-        """The plot view that was used last, else the first."""
-        return self._active("vtkMRMLPlotViewNode")
-
-    def activeThreeDRenderer(self) -> vtkRenderer | None:
-        """The renderer of the active 3D view."""
-        widget = self.viewWidget(self.activeMRMLThreeDViewNode())
-        return widget.threeDView().renderWindow().GetRenderers().GetFirstRenderer() if widget is not None else None
-
     def resetThreeDViews(self) -> None:
         """Let all 3D views show everything."""
         for index in range(self.threeDViewCount()):
@@ -323,10 +215,6 @@ class qMRMLLayoutManager(ctkLayoutFactory):
         self.setRenderPaused(False)
 
     # Inside
-
-    def _active(self, view_class: str) -> slicer.vtkMRMLAbstractViewNode | None:
-        nodes = [node for node, _ in self.mrmlViewFactory(view_class)._shown]
-        return next((node for node in nodes if node.GetActive()), nodes[0] if nodes else None)
 
     def _on_node_added(self, node: slicer.vtkMRMLNode) -> None:
         if self._scene.IsBatchProcessing():

@@ -17,7 +17,7 @@ _HIT = 0.25
 
 
 @slicer_widget
-class ctkAxesWidget(QWidget):  # noqa: N801
+class ctkAxesWidget(QWidget):
     """Six axes from one point; a click on one chooses it."""
 
     # ``None`` is the application's name of 0; Python does not let it be written as one.

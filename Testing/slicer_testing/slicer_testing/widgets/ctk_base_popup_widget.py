@@ -10,7 +10,7 @@ from slicer_testing.widgets.ctk_values import enumeration, integer
 
 
 @slicer_widget
-class ctkBasePopupWidget(QFrame):  # noqa: N801
+class ctkBasePopupWidget(QFrame):
     """A popup at its parent. It opens and closes with an effect that ends after ``effectDuration`` milliseconds."""
 
     WindowOpacityFadeEffect, ScrollEffect, FadeEffect = 0, 1, 2

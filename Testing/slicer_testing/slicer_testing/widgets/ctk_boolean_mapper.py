@@ -11,7 +11,7 @@ from slicer_testing.registry import getter, setter, slicer_widget
 
 
 @slicer_widget
-class ctkBooleanMapper(QObject):  # noqa: N801
+class ctkBooleanMapper(QObject):
     """A boolean property of an object, also as its opposite, as 0 and 1, and as texts."""
 
     valueChanged = Signal(bool)
@@ -96,7 +96,7 @@ class ctkBooleanMapper(QObject):  # noqa: N801
 
 
 @slicer_widget
-class ctkCallback(QObject):  # noqa: N801
+class ctkCallback(QObject):
     """An object whose ``invoke`` calls a function."""
 
     def __init__(self, callback: Callable[[], Any] | None = None, parent: QObject | None = None) -> None:

@@ -10,7 +10,7 @@ from slicer_testing.registry import slicer_widget
 
 
 @slicer_widget
-class ctkCheckBox(QCheckBox):  # noqa: N801
+class ctkCheckBox(QCheckBox):
     """A check box that shows ``indicatorIcon`` on or off, if it has one."""
 
     def __init__(self, *arguments: object) -> None:

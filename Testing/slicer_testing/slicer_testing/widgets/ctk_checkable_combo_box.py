@@ -14,7 +14,7 @@ _STATE = Qt.CheckState
 
 
 @slicer_widget
-class ctkCheckableComboBox(QComboBox):  # noqa: N801
+class ctkCheckableComboBox(QComboBox):
     """A list of items of which any can be checked; the box shows their names, "None" or "All"."""
 
     checkedIndexesChanged = Signal()

@@ -19,7 +19,7 @@ def state_of(model: QAbstractItemModel, index: QModelIndex) -> Qt.CheckState | N
 
 
 @slicer_widget
-class ctkCheckableModelHelper(QObject):  # noqa: N801
+class ctkCheckableModelHelper(QObject):
     """Gives items of a model check marks, and their parents a mark that tells of all children."""
 
     def __init__(self, orientation: Qt.Orientation = Qt.Orientation.Horizontal, parent: QObject | None = None) -> None:

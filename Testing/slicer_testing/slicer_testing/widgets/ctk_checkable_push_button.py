@@ -14,7 +14,7 @@ _STATE = Qt.CheckState
 
 
 @slicer_widget
-class ctkCheckablePushButton(ctkPushButton):  # noqa: N801
+class ctkCheckablePushButton(ctkPushButton):
     """A button with a check box. As long as ``checkBoxControlsButton`` is on, the box says whether the button can be toggled."""
 
     checkBoxToggled = Signal(bool)

@@ -14,7 +14,7 @@ _ALIGN = Qt.AlignmentFlag
 
 
 @slicer_widget
-class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):  # noqa: N801
+class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):
     """A section of a panel with a title. It is checked while it is open."""
 
     contentsCollapsed = Signal(bool)

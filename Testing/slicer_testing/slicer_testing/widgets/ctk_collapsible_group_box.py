@@ -13,7 +13,7 @@ _COMPLEX = QStyle.ComplexControl.CC_GroupBox
 
 
 @slicer_widget
-class ctkCollapsibleGroupBox(CollapsibleChildren, QGroupBox):  # noqa: N801
+class ctkCollapsibleGroupBox(CollapsibleChildren, QGroupBox):
     """A group box with an arrow in place of the check box. It is checked while it is open."""
 
     def __init__(self, *arguments: object) -> None:

@@ -11,7 +11,7 @@ from slicer_testing.widgets.ctk_values import integer
 
 
 @slicer_widget
-class ctkColorPickerButton(QPushButton):  # noqa: N801
+class ctkColorPickerButton(QPushButton):
     """A colour, black at first, shown with its name or with the button's text."""
 
     ShowAlphaChannel, NoButtons, DontUseNativeDialog, UseCTKColorDialog = 0x1, 0x2, 0x4, 0xC

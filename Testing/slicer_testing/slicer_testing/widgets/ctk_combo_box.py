@@ -11,7 +11,7 @@ from slicer_testing.widgets.ctk_values import enumeration, integer
 
 
 @slicer_widget
-class ctkComboBox(QComboBox):  # noqa: N801
+class ctkComboBox(QComboBox):
     """Shows ``defaultText`` and ``defaultIcon`` while nothing is chosen, or always with ``forceDefault``."""
 
     NeverScroll, AlwaysScroll, ScrollWithFocus, ScrollWithNoVScrollBar = range(4)

@@ -17,7 +17,7 @@ _UNKNOWN_DECIMALS = 16
 
 
 @slicer_widget
-class ctkCoordinatesWidget(QWidget):  # noqa: N801
+class ctkCoordinatesWidget(QWidget):
     """Some spin boxes in a row. With ``normalized``, an edit of one changes another so that the length stays 1."""
 
     coordinatesChanged = Signal(object)

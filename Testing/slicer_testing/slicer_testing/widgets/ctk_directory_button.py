@@ -12,7 +12,7 @@ from slicer_testing.widgets.ctk_values import enumeration, integer
 
 
 @slicer_widget
-class ctkDirectoryButton(QWidget):  # noqa: N801
+class ctkDirectoryButton(QWidget):
     """A folder. ``directorySelected`` tells each choice, ``directoryChanged`` only one that is new."""
 
     ShowDirsOnly, DontResolveSymlinks, DontConfirmOverwrite = 0x01, 0x02, 0x04

@@ -14,7 +14,7 @@ _SAME = 1e-9
 
 
 @slicer_widget
-class ctkDoubleRangeSlider(QWidget):  # noqa: N801
+class ctkDoubleRangeSlider(QWidget):
     """Two numbers within a range: whole steps of ``singleStep`` plus the rest that each had when it was set."""
 
     minimumValueChanged = Signal(float)

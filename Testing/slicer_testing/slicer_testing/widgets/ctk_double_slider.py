@@ -33,7 +33,7 @@ class _Slider(QSlider):
 
 
 @slicer_widget
-class ctkDoubleSlider(QWidget):  # noqa: N801
+class ctkDoubleSlider(QWidget):
     """A slider whose values are any numbers: whole steps of ``singleStep`` plus the rest that the last value had."""
 
     valueChanged = Signal(float)

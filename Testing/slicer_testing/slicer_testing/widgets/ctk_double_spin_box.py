@@ -20,10 +20,10 @@ class _SpinBox(QDoubleSpinBox):
         self._owner = owner
         self._inverted = False
 
-    def stepBy(self, steps: int) -> None:  # noqa: N802
+    def stepBy(self, steps: int) -> None:
         super().stepBy(-steps if self._inverted else steps)
 
-    def stepEnabled(self) -> QDoubleSpinBox.StepEnabledFlag:  # noqa: N802
+    def stepEnabled(self) -> QDoubleSpinBox.StepEnabledFlag:
         flags = super().stepEnabled()
         if not self._inverted or self.isReadOnly() or self.wrapping():
             return flags
@@ -34,14 +34,14 @@ class _SpinBox(QDoubleSpinBox):
             swapped |= QDoubleSpinBox.StepEnabledFlag.StepUpEnabled
         return swapped
 
-    def textFromValue(self, value: float) -> str:  # noqa: N802
+    def textFromValue(self, value: float) -> str:
         text = super().textFromValue(value) or "0"
         point = self.locale().decimalPoint()
         if self._owner._option & ctkDoubleSpinBox.DecimalPointAlwaysVisible and point not in text:
             text += point
         return text
 
-    def valueFromText(self, text: str) -> float:  # noqa: N802
+    def valueFromText(self, text: str) -> float:
         if not self._owner._option & ctkDoubleSpinBox.DecimalsByKey:
             return super().valueFromText(text)
         value, good = self.locale().toDouble(self._stripped(text))
@@ -62,7 +62,7 @@ class _SpinBox(QDoubleSpinBox):
         outside = self.minimum() == self.maximum() or value > max(self.maximum(), 0.0) or value < min(self.minimum(), 0.0)
         return (QValidator.State.Invalid if outside else QValidator.State.Intermediate), text, position
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._owner._change_decimals_by_key(event):
             super().keyPressEvent(event)
 
@@ -91,7 +91,7 @@ class _SpinBox(QDoubleSpinBox):
 
 
 @slicer_widget
-class ctkDoubleSpinBox(QWidget):  # noqa: N801
+class ctkDoubleSpinBox(QWidget):
     """A number with decimals.
 
     The value is the exact number that was set, even where fewer decimals are shown; an edit by hand rounds it. ``decimalsOption``

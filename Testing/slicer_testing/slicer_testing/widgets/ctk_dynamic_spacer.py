@@ -8,7 +8,7 @@ from slicer_testing.registry import slicer_widget
 
 
 @slicer_widget
-class ctkDynamicSpacer(QWidget):  # noqa: N801
+class ctkDynamicSpacer(QWidget):
     """An empty widget with one size policy while it is active and another while it is not."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -14,7 +14,7 @@ _THICKNESS = 13
 
 
 @slicer_widget
-class ctkSizeGrip(QWidget):  # noqa: N801
+class ctkSizeGrip(QWidget):
     """A handle that changes the size of a widget, or only a size hint."""
 
     widgetSizeHintChanged = Signal(QSize)
@@ -107,7 +107,7 @@ class ctkSizeGrip(QWidget):  # noqa: N801
 
 
 @slicer_widget
-class ctkExpandableWidget(QFrame):  # noqa: N801
+class ctkExpandableWidget(QFrame):
     """A frame with a handle at its lower right, or along its edge for one orientation."""
 
     # Events may still come while Qt takes the object apart, when its own attributes are gone.

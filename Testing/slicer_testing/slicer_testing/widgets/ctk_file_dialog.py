@@ -22,7 +22,7 @@ _BOTTOM_ROW = 4
 
 
 @slicer_widget
-class ctkFileDialog(QFileDialog):  # noqa: N801
+class ctkFileDialog(QFileDialog):
     """Qt's file dialog, never the system's, with a bottom widget, a selection mode and control of the accept button."""
 
     fileSelectionChanged = Signal(list)

@@ -13,7 +13,7 @@ _BREAK = "<br>"
 
 
 @slicer_widget
-class ctkFittedTextBrowser(QTextBrowser):  # noqa: N801
+class ctkFittedTextBrowser(QTextBrowser):
     """A text browser without scrolling. Of a collapsible text only the first line is shown, with a link to the rest."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

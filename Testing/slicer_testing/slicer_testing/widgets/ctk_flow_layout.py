@@ -12,7 +12,7 @@ from slicer_testing.widgets.ctk_values import enumeration
 
 
 @slicer_widget
-class ctkFlowLayout(QLayout):  # noqa: N801
+class ctkFlowLayout(QLayout):
     """Items one beside the other, in rows or columns; with ``alignItems`` all take the room of the largest."""
 
     def __init__(self, *arguments: object) -> None:

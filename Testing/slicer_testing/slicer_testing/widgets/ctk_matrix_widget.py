@@ -32,10 +32,10 @@ class _Delegate(QStyledItemDelegate):
         super().__init__(matrix)
         self._matrix = matrix
 
-    def displayText(self, value: object, locale: QLocale) -> str:  # noqa: N802
+    def displayText(self, value: object, locale: QLocale) -> str:
         return locale.toString(float(value), "f", self._matrix.decimals())
 
-    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: QModelIndex) -> QWidget:  # noqa: N802
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: QModelIndex) -> QWidget:
         matrix = self._matrix
         box = ctkDoubleSpinBox(parent)
         box._set_range(matrix.minimum(), matrix.maximum())
@@ -45,16 +45,16 @@ class _Delegate(QStyledItemDelegate):
         box.decimalsChanged.connect(matrix.setDecimals)
         return box
 
-    def setEditorData(self, editor: QWidget, index: QModelIndex) -> None:  # noqa: N802
+    def setEditorData(self, editor: QWidget, index: QModelIndex) -> None:
         editor.setValue(float(index.data(_DISPLAY)))
 
-    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: QModelIndex) -> None:  # noqa: N802
+    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: QModelIndex) -> None:
         editor._spin_box.interpretText()
         model.setData(index, editor.value(), _DISPLAY)
 
 
 @slicer_widget
-class ctkMatrixWidget(QWidget):  # noqa: N801
+class ctkMatrixWidget(QWidget):
     """A matrix, 4 by 4 unless said otherwise, edited by a double click. New elements are those of an identity matrix."""
 
     matrixChanged = Signal()

@@ -12,7 +12,7 @@ _ARROW_WIDTH = 14
 
 
 @slicer_widget
-class ctkMenuButton(QPushButton):  # noqa: N801
+class ctkMenuButton(QPushButton):
     """A button that is clicked as any other; its menu opens from the arrow at its right."""
 
     def __init__(self, *arguments: object) -> None:

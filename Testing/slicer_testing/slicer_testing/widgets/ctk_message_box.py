@@ -15,7 +15,7 @@ _ACCEPT = QMessageBox.ButtonRole.AcceptRole
 
 
 @slicer_widget
-class ctkMessageBox(QMessageBox):  # noqa: N801
+class ctkMessageBox(QMessageBox):
     """A message box with a check box "don't show again", remembered in the settings under ``dontShowAgainSettingsKey``.
 
     Only buttons of ``dontShowAgainButtonRoles`` are remembered; the next time, the button is pressed without the user.

@@ -14,7 +14,7 @@ from slicer_testing.widgets.ctk_values import integer
 
 
 @slicer_widget
-class ctkPathLineEdit(QWidget):  # noqa: N801
+class ctkPathLineEdit(QWidget):
     """A file or folder.
 
     A text that the name filters do not allow (without filters: an empty one) is shown, but ``currentPathChanged`` is not emitted.

@@ -11,7 +11,7 @@ from slicer_testing.widgets.ctk_base_popup_widget import ctkBasePopupWidget
 
 
 @slicer_widget
-class ctkPopupWidget(ctkBasePopupWidget):  # noqa: N801
+class ctkPopupWidget(ctkBasePopupWidget):
     """A popup that opens while the mouse is over its parent and closes when it leaves."""
 
     # Events may still come while Qt takes the object apart, when its own attributes are gone.
@@ -76,7 +76,7 @@ class ctkPopupWidget(ctkBasePopupWidget):  # noqa: N801
         else:
             self.hidePopup()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if self._timer is not None and watched is self._base_widget:
             kind = event.type()
             if kind == QEvent.Type.Enter:
@@ -91,12 +91,12 @@ class ctkPopupWidget(ctkBasePopupWidget):  # noqa: N801
                 self.setGeometry(self._open_geometry)
         return super().eventFilter(watched, event)
 
-    def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802
+    def enterEvent(self, event: QEnterEvent) -> None:
         if self._timer is not None:
             self._timer.start(self._show_delay)
         super().enterEvent(event)
 
-    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+    def leaveEvent(self, event: QEvent) -> None:
         if self._timer is not None:
             self._timer.start(self._hide_delay)
         super().leaveEvent(event)

@@ -13,7 +13,7 @@ _ALIGN = Qt.AlignmentFlag
 
 
 @slicer_widget
-class ctkPushButton(QPushButton):  # noqa: N801
+class ctkPushButton(QPushButton):
     """A button with its text in the middle and its icon at the left, unless said otherwise; a long text can be shortened."""
 
     def __init__(self, *arguments: object) -> None:

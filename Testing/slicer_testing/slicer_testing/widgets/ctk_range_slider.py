@@ -15,7 +15,7 @@ _NO_HANDLE, _MINIMUM, _MAXIMUM = 0, 1, 2
 
 
 @slicer_widget
-class ctkRangeSlider(QSlider):  # noqa: N801
+class ctkRangeSlider(QSlider):
     """Two whole numbers within a range. A press between the handles moves both.
 
     Positions are where the handles are; values follow at once with ``tracking``, else when the mouse lets go.
@@ -175,7 +175,7 @@ class ctkRangeSlider(QSlider):  # noqa: N801
 
     # Mouse
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         if self.minimum() == self.maximum() or event.buttons() != event.button():
             event.ignore()
             return
@@ -200,7 +200,7 @@ class ctkRangeSlider(QSlider):  # noqa: N801
         self.update()
         event.accept()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._selected == _NO_HANDLE:
             event.ignore()
             return
@@ -216,7 +216,7 @@ class ctkRangeSlider(QSlider):  # noqa: N801
             self._set_positions(position - int(self._half_width), position + int(self._half_width + 0.5))
         event.accept()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
         if self._selected != _NO_HANDLE:
             self._selected = _NO_HANDLE
@@ -236,7 +236,7 @@ class ctkRangeSlider(QSlider):  # noqa: N801
 
     # Picture
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QStylePainter(self)
         option = self._option()
         option.subControls = _GROOVE

@@ -17,7 +17,7 @@ _SAME = 1e-9
 
 
 @slicer_widget
-class ctkRangeWidget(QWidget):  # noqa: N801
+class ctkRangeWidget(QWidget):
     """Two numbers within a range, by handles or typed.
 
     With ``tracking`` off, the values stay what they were while a handle is held; the ``...IsChanging`` signals tell the changes.

@@ -12,7 +12,7 @@ _ICON_SIZE = 32
 
 
 @slicer_widget
-class ctkSearchBox(QLineEdit):  # noqa: N801
+class ctkSearchBox(QLineEdit):
     """A line edit with a cross to clear it and, if wanted, a lens to select its text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

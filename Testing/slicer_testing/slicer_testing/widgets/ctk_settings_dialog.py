@@ -27,7 +27,7 @@ _BUTTON = QDialogButtonBox.StandardButton
 
 
 @slicer_widget
-class ctkSettingsDialog(QDialog):  # noqa: N801
+class ctkSettingsDialog(QDialog):
     """A list of pages at the left and the chosen page at the right. Changes hold at once; Cancel takes them back."""
 
     settingChanged = Signal(str, object)

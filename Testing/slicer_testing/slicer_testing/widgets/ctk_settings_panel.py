@@ -45,7 +45,7 @@ class _Property:
 
 
 @slicer_widget
-class ctkSettingsPanel(QWidget):  # noqa: N801
+class ctkSettingsPanel(QWidget):
     """A page of settings. ``resetSettings`` goes back to what they were when ``applySettings`` was called last."""
 
     OptionNone, OptionRequireRestart = 0, 1

@@ -16,7 +16,7 @@ _SAME = 1e-9
 
 
 @slicer_widget
-class ctkSliderWidget(QWidget):  # noqa: N801
+class ctkSliderWidget(QWidget):
     """A slider and a spin box that show one value.
 
     With ``tracking`` off, ``value`` stays what it was while the handle is held, and ``valueIsChanging`` tells the changes.

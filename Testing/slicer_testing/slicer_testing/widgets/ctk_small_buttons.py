@@ -11,7 +11,7 @@ from slicer_testing.widgets.ctk_values import enumeration
 
 
 @slicer_widget
-class ctkExpandButton(QToolButton):  # noqa: N801
+class ctkExpandButton(QToolButton):
     """A double arrow that is checked to show more; it turns around when it is checked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -53,7 +53,7 @@ class ctkExpandButton(QToolButton):  # noqa: N801
 
 
 @slicer_widget
-class ctkFontButton(QPushButton):  # noqa: N801
+class ctkFontButton(QPushButton):
     """A button that shows a font's name in the font."""
 
     currentFontChanged = Signal(QFont)

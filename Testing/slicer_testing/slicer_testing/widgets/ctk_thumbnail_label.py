@@ -13,7 +13,7 @@ _ALIGN = Qt.AlignmentFlag
 
 
 @slicer_widget
-class ctkThumbnailLabel(QWidget):  # noqa: N801
+class ctkThumbnailLabel(QWidget):
     """A picture that fills its room in proportion. A click selects it.
 
     ``selected`` is a property and a signal in the application; here it is the signal, ``isSelected`` and ``setSelected`` are the property.

@@ -9,7 +9,7 @@ from slicer_testing.registry import slicer_widget
 
 
 @slicer_widget
-class ctkTreeComboBox(QComboBox):  # noqa: N801
+class ctkTreeComboBox(QComboBox):
     """A choice from a tree; a click on a branch opens it and keeps the list open."""
 
     popupShow = Signal()

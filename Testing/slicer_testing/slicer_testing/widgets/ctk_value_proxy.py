@@ -10,7 +10,7 @@ _SAME = 1e-12
 
 
 @slicer_widget
-class ctkValueProxy(QObject):  # noqa: N801
+class ctkValueProxy(QObject):
     """A value and what it is shown as. This base class shows it as it is."""
 
     valueChanged = Signal(float)
@@ -50,7 +50,7 @@ class ctkValueProxy(QObject):  # noqa: N801
 
 
 @slicer_widget
-class ctkLinearValueProxy(ctkValueProxy):  # noqa: N801
+class ctkLinearValueProxy(ctkValueProxy):
     """Shows ``coefficient`` times the value plus ``offset``."""
 
     def __init__(self, parent: QObject | None = None) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWid
 
 from slicer_testing.registry import slicer_widget, widget
 from slicer_testing.widgets.mrml_icons import icon
+from slicer_testing.widgets.mrml_markups_place_options import MarkupsPlaceOptions
 from slicer_testing.widgets.mrml_widget import qSlicerWidget
 
 
@@ -21,7 +22,7 @@ def markups_logic() -> Any:
 
 
 @slicer_widget
-class qSlicerMarkupsPlaceWidget(qSlicerWidget):
+class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
     """Colour, place, delete and more, for the current markups node.
 
     Place mode is a state of the scene: the node is the active one of the selection node, and the interaction node is in place mode.
@@ -359,7 +360,7 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
             self._node.SetFixedNumberOfControlPoints(not self._node.GetFixedNumberOfControlPoints())
             self.setPlaceModeEnabled(False)
 
-    # -- parts and looks
+    # -- parts
 
     def placeButton(self) -> QToolButton:
         """The button that starts and ends placing."""
@@ -368,68 +369,3 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
     def deleteButton(self) -> QToolButton:
         """The button that deletes the last point."""
         return self._delete
-
-    def buttonsVisible(self) -> bool:
-        """Whether all buttons are shown."""
-        return all(button.isVisibleTo(self) for button in self._buttons())
-
-    def setButtonsVisible(self, visible: bool) -> None:
-        """Show or hide all buttons."""
-        for button in self._buttons():
-            button.setVisible(bool(visible))
-
-    def defaultNodeColor(self) -> QColor:
-        """Colour that is shown without a node."""
-        return self._default_color
-
-    def setDefaultNodeColor(self, color: QColor) -> None:
-        """Set the colour that is shown without a node, and given to new nodes by widgets that make them."""
-        self._default_color = QColor(color)
-
-    def nodeColor(self) -> QColor:
-        """Colour of the current node's points."""
-        display = self._node.GetDisplayNode() if self._node is not None else None
-        return QColor.fromRgbF(*display.GetSelectedColor()) if display is not None else self._default_color
-
-    def setNodeColor(self, color: QColor) -> None:
-        """Colour the current node's points."""
-        display = self._node.GetDisplayNode() if self._node is not None else None
-        if display is not None:
-            color = QColor(color)
-            display.SetColor(color.redF(), color.greenF(), color.blueF())
-            display.SetSelectedColor(color.redF(), color.greenF(), color.blueF())
-
-    def deleteAllControlPointsOptionVisible(self) -> bool:
-        """Whether the menu offers to delete all points."""
-        return self._delete_all_visible
-
-    def setDeleteAllControlPointsOptionVisible(self, visible: bool) -> None:
-        """Offer to delete all points."""
-        self._delete_all_visible = bool(visible)
-        self._update_delete_menu()
-
-    def deleteAllMarkupsOptionVisible(self) -> bool:
-        """Old name of ``deleteAllControlPointsOptionVisible``."""
-        return self._delete_all_visible
-
-    def setDeleteAllMarkupsOptionVisible(self, visible: bool) -> None:
-        """Old name of ``setDeleteAllControlPointsOptionVisible``."""
-        self.setDeleteAllControlPointsOptionVisible(visible)
-
-    def unsetLastControlPointOptionVisible(self) -> bool:
-        """Whether the menu offers to clear the last position."""
-        return self._unset_last_visible
-
-    def setUnsetLastControlPointOptionVisible(self, visible: bool) -> None:
-        """Offer to clear the last position."""
-        self._unset_last_visible = bool(visible)
-        self._update_delete_menu()
-
-    def unsetAllControlPointsOptionVisible(self) -> bool:
-        """Whether the menu offers to clear all positions."""
-        return self._unset_all_visible
-
-    def setUnsetAllControlPointsOptionVisible(self, visible: bool) -> None:
-        """Offer to clear all positions."""
-        self._unset_all_visible = bool(visible)
-        self._update_delete_menu()

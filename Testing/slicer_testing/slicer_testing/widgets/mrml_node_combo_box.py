@@ -10,13 +10,14 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
 from slicer_testing.registry import slicer_widget, widget
 from slicer_testing.widgets.mrml_node_actions import NodeActions
+from slicer_testing.widgets.mrml_node_combo_box_options import NodeComboBoxOptions
 from slicer_testing.widgets.mrml_node_factory import qMRMLNodeFactory
 from slicer_testing.widgets.mrml_node_filter import ACTION_ROLE, NODE_ID_ROLE, qMRMLSortFilterProxyModel
 from slicer_testing.widgets.mrml_node_list_model import NodeListModel
 
 
 @slicer_widget
-class qMRMLNodeComboBox(QWidget):
+class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
     """Chooses a node of the scene, or creates, renames, edits and deletes one.
 
     The entries are None (if enabled), the nodes in the order of the scene, a line and the enabled actions. As in the application, a
@@ -75,30 +76,6 @@ class qMRMLNodeComboBox(QWidget):
             signal.connect(self._on_entries_changed)
         self._list.nodeRenamed.connect(self._on_node_renamed)
         self._update_default_text()
-
-    # -- entries
-
-    def _update_default_text(self) -> None:
-        types = self.nodeTypes()
-        text = f"Select a {self.nodeTypeLabel(types[0] if types else '')}"
-        if hasattr(self._combo, "setDefaultText"):
-            self._combo.setDefaultText(text)
-
-    def _update_extra_entries(self) -> None:
-        """Make the entries that are no nodes again; the choice stays and nothing is told."""
-        if self._scene is None:
-            return
-        was_switching, self._switching = self._switching, True
-        current = self.currentNodeID()
-        self._list._set_before([self._none_display] if self._none_enabled else [])
-        self._list._set_after(self._actions.entries(self.nodeTypes(), self.nodeTypeLabel))
-        self._select_id(current)
-        self._switching = was_switching
-
-    def _set_action_enabled(self, name: str, enabled: bool) -> None:
-        if self._actions.enabled[name] != bool(enabled):
-            self._actions.enabled[name] = bool(enabled)
-            self._update_extra_entries()
 
     # -- what the combo box tells
 
@@ -218,82 +195,6 @@ class qMRMLNodeComboBox(QWidget):
         self._switching = False
         self._on_index_changed(self._combo.currentIndex())
 
-    def nodeTypes(self) -> list[str]:
-        """Classes of the nodes to choose from."""
-        return self._filter.nodeTypes()
-
-    def setNodeTypes(self, nodeTypes: list[str]) -> None:
-        """Choose from nodes of these classes and, unless ``showChildNodeTypes`` is off, those below them."""
-        self._filter.setNodeTypes([node_type for node_type in nodeTypes if node_type])
-        self._update_default_text()
-        self._update_extra_entries()
-
-    def showHidden(self) -> bool:
-        """Whether nodes hidden from editors are shown."""
-        return self._filter.showHidden()
-
-    def setShowHidden(self, show: bool) -> None:
-        """Show nodes that are hidden from editors."""
-        self._filter.setShowHidden(show)
-
-    def showChildNodeTypes(self) -> bool:
-        """Whether nodes of classes below ``nodeTypes`` are shown."""
-        return self._filter.showChildNodeTypes()
-
-    def setShowChildNodeTypes(self, show: bool) -> None:
-        """Show nodes of classes below ``nodeTypes``."""
-        self._filter.setShowChildNodeTypes(show)
-
-    def hideChildNodeTypes(self) -> list[str]:
-        """Classes below ``nodeTypes`` that are not shown."""
-        return self._filter.hideChildNodeTypes()
-
-    def setHideChildNodeTypes(self, nodeTypes: list[str]) -> None:
-        """Hide nodes of these classes below ``nodeTypes``."""
-        self._filter.setHideChildNodeTypes(nodeTypes)
-
-    def addAttribute(self, nodeType: str, attributeName: str, attributeValue: Any = None) -> None:
-        """Show nodes of a class only with an attribute (with this value unless None), and give it to nodes that are created here."""
-        self._factory.addAttribute(attributeName, "" if attributeValue is None else str(attributeValue))
-        self._filter.addAttribute(nodeType, attributeName, attributeValue)
-
-    def removeAttribute(self, nodeType: str, attributeName: str) -> None:
-        """Take back ``addAttribute``."""
-        self._factory.removeAttribute(attributeName)
-        self._filter.removeAttribute(nodeType, attributeName)
-
-    def sortFilterProxyModel(self) -> qMRMLSortFilterProxyModel:
-        """The filter."""
-        return self._filter
-
-    # -- names
-
-    def baseName(self, nodeType: str = "") -> str:
-        """What names of nodes created here begin with, for a class or the first one."""
-        types = self.nodeTypes()
-        return self._factory.baseName(nodeType or (types[0] if types else ""))
-
-    def setBaseName(self, baseName: str, nodeType: str = "") -> None:
-        """Set what names of nodes created here begin with, for a class or all of ``nodeTypes``."""
-        for each in [nodeType] if nodeType else self.nodeTypes():
-            self._factory.setBaseName(each, baseName)
-
-    def nodeTypeLabel(self, nodeType: str) -> str:
-        """What a class is called in the entries: as set, as the scene says, or "node"."""
-        if nodeType in self._type_labels:
-            return self._type_labels[nodeType]
-        label = self._scene.GetTypeDisplayNameByClassName(nodeType) if self._scene is not None and nodeType else ""
-        return label or "node"
-
-    def setNodeTypeLabel(self, label: str, nodeType: str) -> None:
-        """Set what a class is called; "" for the usual label."""
-        if label:
-            self._type_labels[nodeType] = label
-        else:
-            self._type_labels.pop(nodeType, None)
-        self._update_default_text()
-        self._update_extra_entries()
-
     # -- choice
 
     def currentNode(self) -> Any:
@@ -403,81 +304,3 @@ class qMRMLNodeComboBox(QWidget):
         """Append an entry of one's own; one with a text that is there already, or that an enabled action would catch, is ignored."""
         if self._actions.add(action):
             self._update_extra_entries()
-
-    # -- properties
-
-    def noneEnabled(self) -> bool:
-        """Whether None is among the entries."""
-        return self._none_enabled
-
-    def setNoneEnabled(self, enabled: bool) -> None:
-        """Put None among the entries."""
-        if self._none_enabled != bool(enabled):
-            self._none_enabled = bool(enabled)
-            self._update_extra_entries()
-
-    def noneDisplay(self) -> str:
-        """Text of the entry None."""
-        return self._none_display
-
-    def setNoneDisplay(self, text: str) -> None:
-        """Set the text of the entry None."""
-        if text != self._none_display:
-            self._none_display = text
-            self._update_extra_entries()
-
-    def addEnabled(self) -> bool:
-        """Whether nodes can be created here."""
-        return self._actions.enabled["CREATE"]
-
-    def setAddEnabled(self, enabled: bool) -> None:
-        """Offer to create nodes."""
-        self._set_action_enabled("CREATE", enabled)
-
-    def removeEnabled(self) -> bool:
-        """Whether the chosen node can be deleted here."""
-        return self._actions.enabled["DELETE"]
-
-    def setRemoveEnabled(self, enabled: bool) -> None:
-        """Offer to delete the chosen node."""
-        self._set_action_enabled("DELETE", enabled)
-
-    def editEnabled(self) -> bool:
-        """Whether the chosen node can be edited from here."""
-        return self._actions.enabled["EDIT"]
-
-    def setEditEnabled(self, enabled: bool) -> None:
-        """Offer to edit the chosen node."""
-        self._set_action_enabled("EDIT", enabled)
-
-    def renameEnabled(self) -> bool:
-        """Whether the chosen node can be renamed here."""
-        return self._actions.enabled["RENAME"]
-
-    def setRenameEnabled(self, enabled: bool) -> None:
-        """Offer to rename the chosen node, and to name nodes at creation."""
-        self._set_action_enabled("RENAME", enabled)
-
-    def selectNodeUponCreation(self) -> bool:
-        """Whether a node created here becomes the chosen one."""
-        return self._select_new
-
-    def setSelectNodeUponCreation(self, select: bool) -> None:
-        """Choose nodes that are created by ``addNode``."""
-        self._select_new = bool(select)
-
-    def interactionNodeSingletonTag(self) -> str:
-        """Tag of the interaction node that is asked to edit nodes; "" for none."""
-        return self._interaction_tag
-
-    def setInteractionNodeSingletonTag(self, tag: str) -> None:
-        """Set which interaction node is asked to edit nodes."""
-        self._interaction_tag = tag
-
-    def sizeAdjustPolicy(self) -> QComboBox.SizeAdjustPolicy:
-        """Qt's rule for the size of the combo box."""
-        return self._combo.sizeAdjustPolicy()
-
-    def setSizeAdjustPolicy(self, policy: QComboBox.SizeAdjustPolicy) -> None:
-        """Set Qt's rule for the size of the combo box."""
-        self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy(policy))

@@ -21,7 +21,7 @@ _DEFAULT_SMOOTHING = 0.5
 
 
 @slicer_widget
-class qMRMLSegmentationShow3DButton(ctkMenuButton):  # noqa: N801
+class qMRMLSegmentationShow3DButton(ctkMenuButton):
     """Checked while the segmentation has surfaces; its menu smooths them.
 
     A negative smoothing factor is one that is kept while smoothing is off.

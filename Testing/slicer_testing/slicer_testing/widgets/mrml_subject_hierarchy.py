@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTreeView, QWidget
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QAbstractItemView, QMenu, QTreeView, QWidget
 
-from slicer_testing.application.subject_hierarchy import children, segment_of
-from slicer_testing.pythonqt import dialogs
+from slicer_testing.application.subject_hierarchy import children
 from slicer_testing.registry import slicer_widget
-from slicer_testing.widgets import mrml_subject_hierarchy_items as looks
+from slicer_testing.widgets import mrml_subject_hierarchy_items as appearance
+from slicer_testing.widgets.mrml_subject_hierarchy_actions import ItemActions
+from slicer_testing.widgets.mrml_subject_hierarchy_columns import Columns
 from slicer_testing.widgets.mrml_subject_hierarchy_filter import qMRMLSortFilterSubjectHierarchyProxyModel
 from slicer_testing.widgets.mrml_subject_hierarchy_filtering import Filtering
 from slicer_testing.widgets.mrml_subject_hierarchy_model import qMRMLSubjectHierarchyModel
@@ -22,7 +23,7 @@ _ONLY = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
 
 @slicer_widget
-class qMRMLSubjectHierarchyTreeView(Filtering, QTreeView):
+class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
     """Shows the items of a scene; they can be chosen, renamed, deleted, shown and hidden.
 
     The current item is the first chosen one. When the choice is taken back, the current item is the scene (0 if there is a row "None");
@@ -271,59 +272,6 @@ class qMRMLSubjectHierarchyTreeView(Filtering, QTreeView):
         """How many items are shown, in open and closed branches."""
         return self._filter.acceptedItemCount(self.rootItem()) + self._show_root
 
-    # -- actions
-
-    def renameCurrentItem(self) -> None:
-        """Ask for a new name of the current item."""
-        hierarchy = self.subjectHierarchyNode()
-        if not self._chosen():
-            return
-        before = hierarchy.GetItemName(self.currentItem())
-        name = dialogs.ask_text(f"Rename {before}", "New name:", before, parent=self)
-        if name is not None:
-            hierarchy.SetItemName(self.currentItem(), name)
-
-    def deleteSelectedItems(self) -> None:
-        """Remove the chosen items with their nodes and all below; of several, it asks about each that has others below it."""
-        hierarchy = self.subjectHierarchyNode()
-        chosen = self._chosen()
-        for item in chosen:
-            if not hierarchy.GetItemParent(item):
-                continue  # went with one above it
-            below = [child for child in children(hierarchy, item) if not segment_of(hierarchy, child)[1]]
-            with_branch = True
-            if len(chosen) > 1 and below:
-                button = dialogs.Button
-                text = "The deleted subject hierarchy item has children. Do you want to remove those too?"
-                answer = dialogs.message("question", "Delete subject hierarchy branch?", text, button.Yes | button.No, button.No, self)
-                with_branch = answer == button.Yes
-            hierarchy.RemoveItem(item, True, with_branch)
-
-    def toggleVisibilityOfSelectedItems(self) -> None:
-        """Show what is hidden and hide what is shown, of the chosen items that are not below another chosen one."""
-        hierarchy = self.subjectHierarchyNode()
-        chosen = self._chosen()
-        for item in chosen:
-            if not any(self._model.isAncestorItem(item, other) for other in chosen):
-                self._toggle(hierarchy, item)
-
-    def showSelectedItems(self) -> None:
-        """Show the chosen items."""
-        for item in self._chosen():
-            looks.set_visibility(self.subjectHierarchyNode(), item, True)
-
-    def hideSelectedItems(self) -> None:
-        """Hide the chosen items."""
-        for item in self._chosen():
-            looks.set_visibility(self.subjectHierarchyNode(), item, False)
-
-    def _chosen(self) -> list[int]:
-        hierarchy = self.subjectHierarchyNode()
-        return [] if hierarchy is None else [item for item in self._selected if item and item != hierarchy.GetSceneItemID()]
-
-    def _toggle(self, hierarchy: Any, item: int) -> None:
-        looks.set_visibility(hierarchy, item, looks.visibility(hierarchy, item) not in (looks.SHOWN, looks.PARTLY))
-
     # -- mouse and keys
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -331,9 +279,9 @@ class qMRMLSubjectHierarchyTreeView(Filtering, QTreeView):
         super().mousePressEvent(event)
         index = self.indexAt(event.position().toPoint())
         item = self._filter.subjectHierarchyItemFromIndex(index) if index.isValid() else 0
-        if event.button() == Qt.MouseButton.LeftButton and item and index.column() == self._model.visibilityColumn():
-            if looks.visibility(self.subjectHierarchyNode(), item) != looks.UNKNOWN:
-                self._toggle(self.subjectHierarchyNode(), item)
+        on_eye = event.button() == Qt.MouseButton.LeftButton and index.column() == self._model.visibilityColumn()
+        if on_eye and item and appearance.visibility(self.subjectHierarchyNode(), item) != appearance.UNKNOWN:
+            self._toggle(self.subjectHierarchyNode(), item)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space shows or hides the chosen items."""
@@ -341,86 +289,6 @@ class qMRMLSubjectHierarchyTreeView(Filtering, QTreeView):
             for item in self._chosen():
                 self._toggle(self.subjectHierarchyNode(), item)
         super().keyPressEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Offer what can be done with the chosen items, or with the scene."""
-        hierarchy = self.subjectHierarchyNode()
-        if not self._menu_enabled or hierarchy is None:
-            return
-        index = self.indexAt(event.pos())
-        self._menu = QMenu(self)
-        if index.isValid() and self._chosen():
-            if len(self._chosen()) == 1:
-                self._menu.addAction("Rename", self.renameCurrentItem)
-            self._menu.addAction("Delete", self.deleteSelectedItems)
-            self._menu.addAction("Toggle visibility", self.toggleVisibilityOfSelectedItems)
-        parent = self.currentItem() if index.isValid() and self._chosen() else hierarchy.GetSceneItemID()
-        self._menu.addAction("Create new folder", lambda: self._create_folder(parent))
-        self._menu.popup(event.globalPos())
-
-    def _create_folder(self, parent: int) -> None:
-        hierarchy = self.subjectHierarchyNode()
-        hierarchy.CreateFolderItem(parent, hierarchy.GenerateUniqueItemName("NewFolder"))
-
-    def contextMenuEnabled(self) -> bool:
-        """Whether the right mouse button opens a menu."""
-        return self._menu_enabled
-
-    def setContextMenuEnabled(self, enabled: bool) -> None:
-        """Let the right mouse button open a menu."""
-        self._menu_enabled = bool(enabled)
-
-    # -- columns
-
-    def resetColumnSizesToDefault(self) -> None:
-        """The name takes what room the others leave."""
-        header = self.header()
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(22)
-        for column in range(self._model.columnCount()):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(self._model.nameColumn(), QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(self._model.descriptionColumn(), QHeaderView.ResizeMode.Interactive)
-
-    def visibilityColumnVisible(self) -> bool:
-        """Whether the eyes are shown."""
-        return not self.isColumnHidden(self._model.visibilityColumn())
-
-    def setVisibilityColumnVisible(self, visible: bool) -> None:
-        """Show the eyes."""
-        self.setColumnHidden(self._model.visibilityColumn(), not visible)
-
-    def colorColumnVisible(self) -> bool:
-        """Whether the colours are shown."""
-        return not self.isColumnHidden(self._model.colorColumn())
-
-    def setColorColumnVisible(self, visible: bool) -> None:
-        """Show the colours."""
-        self.setColumnHidden(self._model.colorColumn(), not visible)
-
-    def transformColumnVisible(self) -> bool:
-        """Whether it is shown what is transformed."""
-        return not self.isColumnHidden(self._model.transformColumn())
-
-    def setTransformColumnVisible(self, visible: bool) -> None:
-        """Show what is transformed."""
-        self.setColumnHidden(self._model.transformColumn(), not visible)
-
-    def descriptionColumnVisible(self) -> bool:
-        """Whether the descriptions are shown."""
-        return not self.isColumnHidden(self._model.descriptionColumn())
-
-    def setDescriptionColumnVisible(self, visible: bool) -> None:
-        """Show the descriptions."""
-        self.setColumnHidden(self._model.descriptionColumn(), not visible)
-
-    def idColumnVisible(self) -> bool:
-        """Whether the IDs of the nodes are shown."""
-        return not self.isColumnHidden(self._model.idColumn())
-
-    def setIdColumnVisible(self, visible: bool) -> None:
-        """Show the IDs of the nodes."""
-        self.setColumnHidden(self._model.idColumn(), not visible)
 
     # -- filters that only the tree has
 

@@ -12,7 +12,7 @@ from PySide6.QtGui import QIcon, QStandardItem, QStandardItemModel
 
 from slicer_testing.application.subject_hierarchy import children, subject_hierarchy_node
 from slicer_testing.registry import slicer_widget
-from slicer_testing.widgets import mrml_subject_hierarchy_items as looks
+from slicer_testing.widgets import mrml_subject_hierarchy_items as appearance
 from slicer_testing.widgets.mrml_icons import icon
 from slicer_testing.widgets.mrml_observation import Observations
 
@@ -63,7 +63,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         self._observations = _ItemObservations(self)
         self.setHorizontalHeaderLabels(_HEADERS)
         self.horizontalHeaderItem(self.visibilityColumn()).setIcon(icon("visible"))
-        self.horizontalHeaderItem(self.transformColumn()).setIcon(looks.drawn("Transforms"))
+        self.horizontalHeaderItem(self.transformColumn()).setIcon(appearance.drawn("Transforms"))
         tips = {
             "name": "Node name and type",
             "description": "Description of the node",
@@ -253,18 +253,21 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
             return
         node = hierarchy.GetItemDataNode(item)
         name.setFlags(fixed | Qt.ItemFlag.ItemIsEditable)
-        _set(name, hierarchy.GetItemName(item), looks.item_icon(hierarchy, item), looks.tool_tip(hierarchy, item))
+        _set(name, hierarchy.GetItemName(item), appearance.item_icon(hierarchy, item), appearance.tool_tip(hierarchy, item))
         if node is not None:
             description.setFlags(fixed | Qt.ItemFlag.ItemIsEditable)
             _set(description, node.GetDescription() or "")
             _set(node_id, node.GetID())
-        eyes = {looks.SHOWN: icon("visible"), looks.HIDDEN: icon("invisible"), looks.PARTLY: looks.drawn("Partly")}
-        _set(eye, "", eyes.get(looks.visibility(hierarchy, item), QIcon()))
-        color = looks.color(hierarchy, item)
-        _set(paint, "", looks.swatch(color.name()) if color is not None else QIcon())
-        applied = looks.transform_name(hierarchy, item)
+        eyes = {appearance.SHOWN: icon("visible"), appearance.HIDDEN: icon("invisible"), appearance.PARTLY: appearance.drawn("Partly")}
+        _set(eye, "", eyes.get(appearance.visibility(hierarchy, item), QIcon()))
+        color = appearance.color(hierarchy, item)
+        _set(paint, "", appearance.swatch(color.name()) if color is not None else QIcon())
+        applied = appearance.transform_name(hierarchy, item)
         _set(
-            transform, "", looks.drawn("Transforms") if applied else QIcon(), f"Transformed by {applied}" if applied else "Not transformed"
+            transform,
+            "",
+            appearance.drawn("Transforms") if applied else QIcon(),
+            f"Transformed by {applied}" if applied else "Not transformed",
         )
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:

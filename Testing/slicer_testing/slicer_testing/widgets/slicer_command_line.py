@@ -16,7 +16,7 @@ from slicer_testing.widgets.mrml_widget import qSlicerWidget
 
 
 @slicer_widget
-class qSlicerCLIProgressBar(QWidget):  # noqa: N801
+class qSlicerCLIProgressBar(QWidget):
     """Status and progress of the run of a command-line module's node."""
 
     AlwaysHidden, AlwaysVisible, HiddenWhenIdle, VisibleAfterCompletion = range(4)
@@ -110,7 +110,7 @@ class qSlicerCLIProgressBar(QWidget):  # noqa: N801
 
 
 @slicer_widget
-class qSlicerCLIModuleWidget(qSlicerWidget):  # noqa: N801
+class qSlicerCLIModuleWidget(qSlicerWidget):
     """Parameter set, progress and buttons of a command-line module, without its parameters."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

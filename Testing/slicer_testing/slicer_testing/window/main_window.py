@@ -27,10 +27,10 @@ LAYOUTS = (
 
 
 @slicer_widget
-class qSlicerModuleSelectorToolBar(QToolBar):  # noqa: N801
+class qSlicerModuleSelectorToolBar(QToolBar):
     """Chooses the module whose panel is shown."""
 
-    moduleSelected = Signal(str)  # noqa: N815
+    moduleSelected = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Module Selection", parent)
@@ -57,13 +57,13 @@ class qSlicerModuleSelectorToolBar(QToolBar):  # noqa: N801
         if index >= 0:
             self.moduleSelected.emit(self._box.itemData(index))
 
-    def selectedModule(self) -> str:  # noqa: N802
+    def selectedModule(self) -> str:
         return self._box.currentData() or ""
 
-    def setSelectedModule(self, name: str) -> None:  # noqa: N802
+    def setSelectedModule(self, name: str) -> None:
         self.selectModule(name)
 
-    def selectModule(self, name: str) -> None:  # noqa: N802
+    def selectModule(self, name: str) -> None:
         """Show a module's panel; a name that is not offered changes nothing, as in the application."""
         index = self._box.findData(name)
         if index >= 0:
@@ -71,10 +71,10 @@ class qSlicerModuleSelectorToolBar(QToolBar):  # noqa: N801
 
 
 @slicer_widget
-class qSlicerMainWindow(QMainWindow):  # noqa: N801
+class qSlicerMainWindow(QMainWindow):
     """The window of the application. Its views are made when it is first shown: most tests only want to know that it is there."""
 
-    initialWindowShown = Signal()  # noqa: N815
+    initialWindowShown = Signal()
 
     def __init__(self, host: Any) -> None:
         super().__init__()
@@ -143,34 +143,34 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
         menu.addAction(action)
         return action
 
-    def on_FileAddDataAction_triggered(self) -> None:  # noqa: N802
+    def on_FileAddDataAction_triggered(self) -> None:
         slicer.app.ioManager().openAddDataDialog()
 
-    def on_FileSaveSceneAction_triggered(self) -> None:  # noqa: N802
+    def on_FileSaveSceneAction_triggered(self) -> None:
         slicer.app.ioManager().openSaveDataDialog()
 
-    def on_FileCloseSceneAction_triggered(self) -> None:  # noqa: N802
+    def on_FileCloseSceneAction_triggered(self) -> None:
         self._host.core.clear()
 
-    def on_FileExitAction_triggered(self) -> None:  # noqa: N802
+    def on_FileExitAction_triggered(self) -> None:
         self.close()
 
-    def on_EditUndoAction_triggered(self) -> None:  # noqa: N802
+    def on_EditUndoAction_triggered(self) -> None:
         slicer.mrmlScene.Undo()
 
-    def on_EditRedoAction_triggered(self) -> None:  # noqa: N802
+    def on_EditRedoAction_triggered(self) -> None:
         slicer.mrmlScene.Redo()
 
     # ----------------------------------------------------------------- modules
 
-    def moduleSelector(self) -> qSlicerModuleSelectorToolBar:  # noqa: N802
+    def moduleSelector(self) -> qSlicerModuleSelectorToolBar:
         return self._selector
 
-    def setLayout(self, layout: int) -> None:  # noqa: N802
+    def setLayout(self, layout: int) -> None:
         """Arrange the views (a constant of vtkMRMLLayoutNode)."""
         self._host.app.layoutManager().setLayout(layout)
 
-    def pythonConsole(self) -> None:  # noqa: N802
+    def pythonConsole(self) -> None:
         """There is none."""
         return None
 
@@ -214,14 +214,14 @@ class qSlicerMainWindow(QMainWindow):  # noqa: N801
             panel.enter()
         self._entered = panel
 
-    def showEvent(self, event: Any) -> None:  # noqa: N802
+    def showEvent(self, event: Any) -> None:
         if not self._has_views:
             self._has_views = True
             self._host.app.layoutManager().setViewport(self._views)
         super().showEvent(event)
         self.initialWindowShown.emit()
 
-    def closeEvent(self, event: Any) -> None:  # noqa: N802
+    def closeEvent(self, event: Any) -> None:
         if self._entered is not None:
             self._entered.exit()
             self._entered = None

@@ -1,4 +1,4 @@
-"""Data sets that every Slicer offers: (name, text of the button or None, files), a file being (SHA-256, file name, node name)."""
+"""Data sets that Slicer ships: (name, text of the button or None, files); a file is (SHA-256, file name, node name)."""
 
 GENERAL = [
     ("MRHead", None, [("cc211f0dfd9a05ca3841ce1141b292898b2dd2d3f08286affadf823a7e58df93", "MR-head.nrrd", "MRHead")]),
@@ -69,7 +69,7 @@ GENERAL = [
     ("CTLiver", None, [("e16eae0ae6fefa858c5c11e58f0f1bb81834d81b7102e021571056324ef6f37e", "CTLiver.nrrd", "CTLiver")]),
 ]
 
-# Time series, from another store than the others.
+# Time series, from a store of their own.
 GENERAL_SEQUENCES = [
     (
         "CTPCardioSeq",

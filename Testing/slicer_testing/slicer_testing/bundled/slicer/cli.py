@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def createNode(cliModule: Any, parameters: dict | None = None) -> Any:  # noqa: N802,N803
+def createNode(cliModule: Any, parameters: dict | None = None) -> Any:
     """A new parameter node of a module in the scene, with parameters set; None without a module or its logic."""
     logic = cliModule.logic() if cliModule else None
     if not logic:
@@ -20,7 +20,7 @@ def createNode(cliModule: Any, parameters: dict | None = None) -> Any:  # noqa: 
     return node
 
 
-def setNodeParameters(node: Any, parameters: dict | None) -> None:  # noqa: N802
+def setNodeParameters(node: Any, parameters: dict | None) -> None:
     """Set parameters: texts, truth values, numbers, nodes; several numbers as a list, a tuple or a text with commas."""
     import slicer
 
@@ -66,7 +66,7 @@ def run(
     return node
 
 
-def runSync(  # noqa: N802
+def runSync(
     module: Any, node: Any = None, parameters: dict | None = None, delete_temporary_files: bool = True, update_display: bool = True
 ) -> Any:
     """Run a module and wait for it; returns the parameter node."""

@@ -1,3 +1,3 @@
 """Classes of the library vtkSlicerBaseLogic in one namespace."""
 
-from slicer_core.vtkSlicerBaseLogic import *  # noqa: F401,F403
+from slicer_core.vtkSlicerBaseLogic import *

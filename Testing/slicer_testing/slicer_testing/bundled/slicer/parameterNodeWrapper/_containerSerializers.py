@@ -232,7 +232,7 @@ class TupleSerializer(Serializer):
         """Raise unless there is a fitting value for each place."""
         if len(values) != len(self._serializers):
             raise ValueError(f"The tuple needs {len(self._serializers)} values, but has {len(values)}")
-        for serializer, value in zip(self._serializers, values):
+        for serializer, value in zip(self._serializers, values, strict=True):
             if hasattr(serializer, "validate"):
                 serializer.validate(value)
 
@@ -241,7 +241,7 @@ class TupleSerializer(Serializer):
         # All places first, so that a refused value leaves the tuple as it was.
         self.validate(values)
         with slicer.util.NodeModify(parameterNode):
-            for (placeName, serializer), value in zip(self._places(name), values):
+            for (placeName, serializer), value in zip(self._places(name), values, strict=True):
                 serializer.write(parameterNode, placeName, value)
 
     def read(self, parameterNode, name: str) -> tuple:

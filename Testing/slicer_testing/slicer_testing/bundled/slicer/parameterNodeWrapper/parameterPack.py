@@ -79,7 +79,7 @@ def _init(self, *args, **kwargs):
     names = list(self.allParameters)
     if len(args) > len(names):
         raise TypeError(f"{type(self).__name__} takes {len(names)} values, but {len(args)} were given")
-    values = dict(zip(names, args))
+    values = dict(zip(names, args, strict=False))
     for name, value in kwargs.items():
         if name not in names:
             raise TypeError(f"{type(self).__name__} has no parameter '{name}'")

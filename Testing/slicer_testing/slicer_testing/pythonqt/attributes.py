@@ -1,8 +1,8 @@
-"""Attributes of Qt objects as PythonQt gives them.
+"""Attribute access to Qt objects as in PythonQt.
 
 PythonQt lets Python read and write Qt properties as attributes (``button.enabled = False``), finds dynamic properties and children
-by name, and refuses new attributes on objects of C++ classes. PySide6 gives getters and setters instead. Code of this package is
-written for PySide6; every other caller gets PythonQt's manners. Which is which is decided by the name of the calling module.
+by name, and refuses new attributes on objects of C++ classes. PySide6 has getters and setters instead. Code of this package is
+written for PySide6; every other caller gets the behaviour of PythonQt. The name of the calling module decides.
 
 Rules are those of commontk/PythonQt, src/PythonQtInstanceWrapper.cpp (getattro and setattro).
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from types import ModuleType
 from typing import Any
 
 import shiboken6
@@ -26,7 +27,7 @@ _PYSIDE_STYLE = ("slicer_testing.", "PySide6", "shiboken6", "shibokensupport", "
 _HOST = "slicer_testing."
 _QT = ("PySide6.", "shiboken6", "Shiboken")
 _exempt: set[str] = {"slicer_testing"}
-# By module name, whether it is written for PySide6: asked at each access to an attribute, so it has to be quick.
+# By module name, whether it is written for PySide6; a cache, since it is needed at each access to an attribute.
 _styles: dict[str, bool] = {}
 _getframe = sys._getframe
 
@@ -34,18 +35,21 @@ _getframe = sys._getframe
 _BuiltinFunction = type(QObject.objectName)
 _get_original = QObject.__getattribute__
 _installed = False
-# What a name is on a class: see _Kind.
+# The kind of a name of a class, and what is needed to use it.
 _kinds: dict[tuple[type, str], tuple[_Kind, Any]] = {}
 
 
 class _Kind(enum.Enum):
-    PLAIN = 1  # as Python finds it
-    HOST_PROPERTY = 2  # getter of a host class
-    QT_PROPERTY = 3  # of Qt's meta-object
-    SPECIAL = 4  # what PythonQt adds to every object
-    CLASS = 5  # only the class has it: an enumerator
-    FUNCTION = 6  # of Qt itself
+    PLAIN = 1  # found by Python itself
+    HOST_PROPERTY = 2  # property with a getter in a host class
+    QT_PROPERTY = 3  # property in Qt's meta-object
+    SPECIAL = 4  # attribute that PythonQt adds to every object
+    CLASS = 5  # enumerator, which only the class has
+    FUNCTION = 6  # function of Qt
     UNKNOWN = 7
+
+
+_PLAIN = (_Kind.PLAIN, None)
 
 
 def exempt(module_name: str) -> None:
@@ -54,7 +58,7 @@ def exempt(module_name: str) -> None:
     _styles.clear()
 
 
-def _speaks_pyside(module_name: str) -> bool:
+def _is_pyside_style(module_name: str) -> bool:
     """Whether a module is written for PySide6."""
     found = _styles[module_name] = module_name in _exempt or module_name.startswith(_PYSIDE_STYLE)
     return found
@@ -104,45 +108,60 @@ def _kind(instance: QObject, name: str) -> tuple[_Kind, Any]:
 
 
 def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
+    """Return the kind of a name and, depending on the kind, the function or the facts that are needed to use it."""
+    if _is_python_name(cls, name):
+        return _PLAIN
+    if name in _SPECIAL:
+        return _Kind.SPECIAL, _SPECIAL[name]
+    api = api_of(cls)
+    return _from_table(cls, name, api) or _from_meta_object(instance, cls, name) or _from_class(cls, name, api)
+
+
+def _is_python_name(cls: type, name: str) -> bool:
+    """Whether Python finds a name by itself: one of a class derived in Python, or a private one of a host class."""
     for base in cls.__mro__:
         if not is_python_class(base):
             break
         if name in vars(base):
-            return _Kind.PLAIN, None
-    if name.startswith("_") and name in _host_names(cls):
-        # PySide6 looks up a slot by its name at each call, in the frame of whoever made Qt emit the signal.
-        return _Kind.PLAIN, None
-    if name in _SPECIAL:
-        return _Kind.SPECIAL, _SPECIAL[name]
-    api, qt = api_of(cls), qt_class(cls)
-    if api is not None:
-        if name in api.properties:
-            read = getter(cls, name)
-            return (_Kind.PLAIN, None) if read is None else (_Kind.HOST_PROPERTY, getattr(cls, read))
-        if name in api:
-            return _Kind.PLAIN, None
-    # The instance's own: PySide6 lets the Python object of a class's static one die.
+            return True
+    # PySide6 finds a slot by its name at each call, in the frame of the code that made Qt emit the signal.
+    return name.startswith("_") and name in _host_names(cls)
+
+
+def _from_table(cls: type, name: str, api: ClassApi | None) -> tuple[_Kind, Any] | None:
+    if api is None or name not in api:
+        return None
+    read = getter(cls, name) if name in api.properties else None
+    return _PLAIN if read is None else (_Kind.HOST_PROPERTY, getattr(cls, read))
+
+
+def _from_meta_object(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any] | None:
+    # The instance's meta-object: PySide6 lets the Python object of a class's static one die.
     meta = QObject.metaObject(instance)
-    if meta.indexOfProperty(name) >= 0:
-        # A host class may keep the value itself.
-        own = getattr(cls, name, None)
-        if callable(own) and not hasattr(own, "emit") and name in _host_names(cls):
-            return _Kind.HOST_PROPERTY, own
-        found = meta.property(meta.indexOfProperty(name))
-        # What Qt hands out does not outlive its meta-object's wrapper, so only plain values are kept.
-        return _Kind.QT_PROPERTY, (found.isWritable(), str(found.typeName()))
+    if meta.indexOfProperty(name) < 0:
+        return None
+    # A host class may keep the value itself.
+    own = getattr(cls, name, None)
+    if callable(own) and not hasattr(own, "emit") and name in _host_names(cls):
+        return _Kind.HOST_PROPERTY, own
+    found = meta.property(meta.indexOfProperty(name))
+    # What Qt returns does not outlive its meta-object's wrapper, so only plain values are kept.
+    return _Kind.QT_PROPERTY, (found.isWritable(), str(found.typeName()))
+
+
+def _from_class(cls: type, name: str, api: ClassApi | None) -> tuple[_Kind, Any]:
+    qt = qt_class(cls)
     if hasattr(qt, name):
-        # PySide6 finds the enumerators of a class at the class alone.
+        # PySide6 finds the enumerators of a class only at the class.
         if isinstance(getattr(qt, name), enum.Enum):
             return _Kind.CLASS, None
         if isinstance(getattr(qt, name), _BuiltinFunction) and name not in _host_names(cls):
             return _Kind.FUNCTION, getattr(qt, name)
-        return _Kind.PLAIN, None
-    if api is not None and name[0].isupper() and hasattr(cls, name):  # an enumeration
-        return _Kind.PLAIN, None
-    if api is None and is_host_class(wrapped_class(cls)) and hasattr(cls, name):
-        return _Kind.PLAIN, None  # a helper class of the host that stands for none of the application's
-    return _Kind.UNKNOWN, None
+        return _PLAIN
+    is_enumeration = api is not None and name[0].isupper()
+    # A helper class of the host that stands for none of the application's.
+    is_helper = api is None and is_host_class(wrapped_class(cls))
+    return _PLAIN if (is_enumeration or is_helper) and hasattr(cls, name) else (_Kind.UNKNOWN, None)
 
 
 def _host_names(cls: type) -> set[str]:
@@ -163,7 +182,7 @@ def _getter_for(original: Any) -> Any:
             caller = _getframe(1).f_globals["__name__"]
         except (KeyError, ValueError):
             return original(self, name)  # Qt itself, without any frame of Python's
-        if _styles[caller] if caller in _styles else _speaks_pyside(caller):
+        if _styles[caller] if caller in _styles else _is_pyside_style(caller):
             return original(self, name)
         return _get(self, name, original)
 
@@ -190,13 +209,18 @@ def _get(self: QObject, name: str, original: Any) -> Any:
         return _converted(QObject.property(self, name))
     if kind is _Kind.SPECIAL:
         return detail(self)
+    return _get_dynamic(self, name, original)
+
+
+def _get_dynamic(self: QObject, name: str, original: Any) -> Any:
+    """Return a dynamic property, or the child of that name."""
     value = QObject.property(self, name)
     if value is not None:
         return _converted(value)
     for child in QObject.children(self):
         if QObject.objectName(child) == name:
             return child
-    if is_python_class(cls):
+    if is_python_class(type(self)):
         return original(self, name)
     raise AttributeError(f"{class_name(self)} has no attribute named '{name}'")
 
@@ -206,7 +230,7 @@ def _setattr(self: QObject, name: str, value: Any) -> None:
         caller = _getframe(1).f_globals["__name__"]
     except (KeyError, ValueError):
         caller = ""
-    if name[:2] == "__" or not caller or (_styles[caller] if caller in _styles else _speaks_pyside(caller)):
+    if name[:2] == "__" or not caller or (_styles[caller] if caller in _styles else _is_pyside_style(caller)):
         _store(self, name, value)
     else:
         _set(self, name, value)
@@ -231,49 +255,46 @@ def _store(self: QObject, name: str, value: Any) -> None:
 def _set(self: QObject, name: str, value: Any) -> None:
     cls = type(self)
     kind, detail = _kind(self, name)
-    shown = class_name(self)
     if kind is _Kind.HOST_PROPERTY or (kind is _Kind.PLAIN and is_missing(cls, name)):
-        api = api_of(cls)
-        if api is not None and name in api.properties and not api.properties[name]:
-            raise AttributeError(f"Property '{name}' of {shown} object is not writable")
-        write = getattr(cls, setter(name), None)
-        if write is None:
-            raise AttributeError(f"Property '{name}' of {shown} object is not writable")
-        write(self, value)
-        return
-    if kind is _Kind.QT_PROPERTY:
-        writable, type_name = detail
-        if not writable:
-            raise AttributeError(f"Property '{name}' of {shown} object is not writable")
-        # A setter that was overridden in Python must be called; otherwise Qt's conversions are wanted.
-        own = getattr(cls, setter(name), None)
-        if own is not None and setter(name) in _host_names(cls):
-            own(self, value)
-            return
-        try:
-            taken = QObject.setProperty(self, name, to_property(value, type_name))
-        except Refused:
-            taken = False
-        if not taken:
-            raise AttributeError(
-                f"Property '{name}' of type '{type_name}' does not accept an object of type {type(value).__name__} ({value!r})"
-            )
-        return
-    if kind is _Kind.UNKNOWN and shiboken6.isValid(self) and QObject.property(self, name) is not None:
+        _set_host_property(self, name, value)
+    elif kind is _Kind.QT_PROPERTY:
+        _set_qt_property(self, name, value, *detail)
+    elif kind is _Kind.UNKNOWN and shiboken6.isValid(self) and QObject.property(self, name) is not None:
         QObject.setProperty(self, name, value)
-        return
-    if name == "name":
+    elif name == "name":
         QObject.setObjectName(self, value)
-        return
-    if kind is _Kind.SPECIAL and name == "name":
-        QObject.setObjectName(self, str(value))
-        return
-    if is_python_class(cls):
+    elif is_python_class(cls):
         _store(self, name, value)
+    elif kind is _Kind.UNKNOWN:
+        raise AttributeError(f"'{name}' does not exist on {class_name(self)} and creating new attributes on C++ objects is not allowed")
+    else:
+        raise AttributeError(f"Slot '{name}' can not be overwritten on {class_name(self)} object")
+
+
+def _set_host_property(self: QObject, name: str, value: Any) -> None:
+    api = api_of(type(self))
+    write = getattr(type(self), setter(name), None)
+    if write is None or (api is not None and name in api.properties and not api.properties[name]):
+        raise AttributeError(f"Property '{name}' of {class_name(self)} object is not writable")
+    write(self, value)
+
+
+def _set_qt_property(self: QObject, name: str, value: Any, writable: bool, type_name: str) -> None:
+    if not writable:
+        raise AttributeError(f"Property '{name}' of {class_name(self)} object is not writable")
+    # A setter that was overridden in Python must be called; otherwise Qt converts the value.
+    own = getattr(type(self), setter(name), None)
+    if own is not None and setter(name) in _host_names(type(self)):
+        own(self, value)
         return
-    if kind is _Kind.UNKNOWN:
-        raise AttributeError(f"'{name}' does not exist on {shown} and creating new attributes on C++ objects is not allowed")
-    raise AttributeError(f"Slot '{name}' can not be overwritten on {shown} object")
+    try:
+        taken = QObject.setProperty(self, name, to_property(value, type_name))
+    except Refused:
+        taken = False
+    if not taken:
+        raise AttributeError(
+            f"Property '{name}' of type '{type_name}' does not accept an object of type {type(value).__name__} ({value!r})"
+        )
 
 
 def class_name(instance: QObject) -> str:
@@ -290,15 +311,17 @@ _SPECIAL = {
 }
 
 
-def install() -> None:
-    """Give every Qt object PythonQt's manners; once for the process."""
+def install(qt_modules: tuple[ModuleType, ...]) -> None:
+    """Let every Qt object behave as in PythonQt; only the first call has an effect.
+
+    Args:
+        qt_modules: PySide6's modules.
+    """
     global _installed
     if _installed:
         return
     _installed = True
-    from slicer_testing.pythonqt.namespaces import QT_MODULES
-
-    for module in QT_MODULES:
+    for module in qt_modules:
         for cls in [getattr(module, name) for name in dir(module)]:
             if not (isinstance(cls, type) and issubclass(cls, QObject)):
                 continue
