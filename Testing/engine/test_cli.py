@@ -12,7 +12,6 @@ import SimpleITK as sitk
 import torch
 from command_line import call, succeed
 
-from deepreg_engine.commands import demo
 from deepreg_engine.features.obelisk import Obelisk
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid

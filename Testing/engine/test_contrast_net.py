@@ -10,8 +10,8 @@ from scenes import FIXED, image_on, smooth_image
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.colours import make_palette
-from deepreg_engine.features.contrast_net import ContrastNet, guess_modality, standard_intensities, stem_for
-from deepreg_engine.features.extractors import ContrastFeatures, Mind
+from deepreg_engine.features.contrast_net import ContrastFeatures, ContrastNet, guess_modality, standard_intensities, stem_for
+from deepreg_engine.features.handcrafted import Mind
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.volumes import feature_volume, on_grid
 from deepreg_engine.geometry.image_grid import ImageGrid

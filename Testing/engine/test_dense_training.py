@@ -8,8 +8,7 @@ import SimpleITK as sitk
 import torch
 from scipy.spatial.transform import Rotation
 
-from deepreg_engine.features.context_net import STRIDE, ContextNet
-from deepreg_engine.features.extractors import ContextFeatures
+from deepreg_engine.features.context_net import STRIDE, ContextFeatures, ContextNet
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.methods.affine import align
@@ -200,8 +199,8 @@ def test_features_of_a_coarse_level_come_from_the_finer_image(scans):
     transform = sitk.TranslationTransform(3, (4.0, -3.0, 2.0))
     data = LevelData(fixed, moving, grid, transform, 20.0, None, None, extractor, torch.device("cpu"))
     own = ImageGrid.of(fixed).resampled(3.0)
+    from deepreg_engine.geometry.images import without_padding
     from deepreg_engine.geometry.volume import draw
-    from deepreg_engine.methods.affine import without_padding
 
     volume = draw(without_padding(fixed), own)
     points = grid.index_to_physical(np.array([[2.0, 3.0, 1.0], [4.0, 2.0, 3.0]]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.edge_conv import EdgeConv, PointFeatures
 from deepreg_engine.features.point_matcher import Matcher
-from deepreg_engine.methods.points import load_matcher
+from deepreg_engine.models.store import load_matcher
 
 
 def cloud(count=150, seed=0):

@@ -10,8 +10,9 @@ from registering import scene
 from test_dense_training import scan
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.features.context_net import ContextNet
-from deepreg_engine.features.extractors import ContextFeatures, Intensity, Joined, Mind
+from deepreg_engine.features.context_net import ContextFeatures, ContextNet
+from deepreg_engine.features.extractor import Joined
+from deepreg_engine.features.handcrafted import Intensity, Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.dense import DenseInput, register_dense
 from deepreg_engine.methods.level import LevelData
@@ -37,7 +38,7 @@ def test_each_part_counts_alike_and_both_sides_are_told_in_the_same_units(joined
     fixed = data.fixed_features()
     assert joined.name == "own+mind"
     assert joined.channels == fixed.shape[0] == 16
-    assert not joined.follows_warp
+    assert not joined.kind.follows_warp
     variances = fixed.flatten(1).var(1)
     assert float(variances[:12].sum()) == pytest.approx(1.0, rel=1e-3)
     assert float(variances[12:].sum()) == pytest.approx(1.0, rel=1e-3)
@@ -57,7 +58,7 @@ def test_names_are_joined_with_a_plus():
     extractor = load_extractor(QUICK.replaced({"features": "mind + intensity", "mind_dilation": 3}))
     assert extractor.name == "mind+intensity"
     assert extractor.channels == 13
-    assert extractor.follows_warp
+    assert extractor.kind.follows_warp
     volume = torch.rand(9, 8, 7)
     expected = torch.cat([part / part.flatten(1).var(1).sum().sqrt() for part in (Mind(1, 3)(volume, 2.0), Intensity()(volume, 2.0))])
     assert torch.allclose(extractor(volume, 2.0), expected, rtol=1e-4, atol=1e-6)

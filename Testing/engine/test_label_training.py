@@ -13,12 +13,15 @@ from test_dense_training import scan
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.features.contrast_net import standard_intensities
-from deepreg_engine.features.extractors import LabelFeatures, Mind, for_refinement
-from deepreg_engine.features.label_net import LabelNet, window_starts
+from deepreg_engine.features.handcrafted import Mind
+from deepreg_engine.features.label_net import LabelFeatures, LabelNet, window_starts
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.sampling import identity
+from deepreg_engine.methods.dense import extractors_of
 from deepreg_engine.methods.level import LevelData
+from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.training.course import Places
 from deepreg_engine.training.dense_loss import class_weights
 from deepreg_engine.training.label_examples import LabelExample, LabelExamples
@@ -118,8 +121,8 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
     (_, fixed, _, _), (_, moving, _, _) = scan(1, 12.0), scan(2, -8.0)
     shift = (4.0, -3.0, 2.0)
     transform = sitk.TranslationTransform(3, shift)
+    from deepreg_engine.geometry.images import without_padding
     from deepreg_engine.geometry.volume import draw
-    from deepreg_engine.methods.affine import without_padding
 
     own = ImageGrid.of(fixed).resampled(4.0)
     said = network.probabilities(standard_intensities(draw(without_padding(fixed), own), "ct"), 24).float()
@@ -143,7 +146,6 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
 def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkeypatch):
     """Rows of alike balls: to MIND each lies on one already, by name on its neighbour."""
     from deepreg_engine.methods import dense as method
-    from deepreg_engine.methods.parameters import DenseParameters
     from deepreg_engine.metrics.overlap import label_overlap
 
     def balls(grid, centres):
@@ -189,13 +191,17 @@ def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkey
     assert dice["mind"] < 0.3
 
 
-def test_the_refinement_sees_edges_beside_names():
-    mind, names = Mind(), LabelFeatures(LabelNet(2, 4), "own", 4.0, 16, "ct")
-    joined = for_refinement(names, mind)
-    assert joined.name == "mind+own"
-    assert joined.channels == mind.channels + 3
-    assert for_refinement(mind, Mind()) is mind
-    assert for_refinement(joined, mind) is joined
+def test_mind_joins_probabilities_in_the_refinement(tmp_path):
+    weights = {name: value.numpy() for name, value in LabelNet(2, 4).state_dict().items()}
+    write_model(tmp_path / "own.safetensors", ModelCard("own", "dense", "label-net"), weights)
+    search, refinement = extractors_of(DenseParameters(features=str(tmp_path / "own.safetensors"), mind_dilation=3))
+    assert (search.name, search.channels) == ("own", 3)
+    assert (refinement.name, refinement.channels) == ("mind+own", 15)
+    assert refinement.reach == Mind(1, 3).reach
+    assert refinement.kept == search.kept == 3.0
+    for features in ("mind", f"mind+{tmp_path / 'own.safetensors'}"):  # those that see edges, or are joined already, need none
+        search, refinement = extractors_of(DenseParameters(features=features))
+        assert refinement is search
 
 
 # ------------------------------------------------------------------------------------------------------------ examples
@@ -316,7 +322,6 @@ def test_what_does_not_fit_is_refused(scans):
 ])  # fmt: skip
 def test_the_ceiling_of_a_mismatch_suits_the_features(names, asked, given, tmp_path, monkeypatch):
     from deepreg_engine.methods import dense
-    from deepreg_engine.methods.parameters import DenseParameters
     from deepreg_engine.models.card import ModelCard, write_model
 
     path = tmp_path / "own.safetensors"

@@ -24,7 +24,7 @@ from scenes import (
 )
 from scipy import ndimage
 
-from deepreg_engine.features.extractors import Mind
+from deepreg_engine.features.handcrafted import Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.volume import covered, draw
 from deepreg_engine.methods.affine import Alignment

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from deepreg_engine.features import mind
-from deepreg_engine.features.extractors import Intensity, Mind
+from deepreg_engine.features.handcrafted import Intensity, Mind
 from deepreg_engine.features.mind import CHANNELS, NEIGHBOURS, PAIRS, mind_ssc
 
 OFFSETS = [(NEIGHBOURS[first], NEIGHBOURS[second]) for first, second in PAIRS]

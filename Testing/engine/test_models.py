@@ -11,8 +11,8 @@ import torch
 from safetensors.numpy import save_file
 
 from deepreg_engine.errors import InputError, OutputError, ParameterError
-from deepreg_engine.features.extractors import Intensity, Mind, ObeliskFeatures
-from deepreg_engine.features.obelisk import Obelisk
+from deepreg_engine.features.handcrafted import Intensity, Mind
+from deepreg_engine.features.obelisk import Obelisk, ObeliskFeatures
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models import folders as places
 from deepreg_engine.models import store
@@ -187,7 +187,7 @@ def test_shipped_models_come_first(tmp_path, stored, monkeypatch):
     assert [model.path for model in list_models()] == [shipped, stored]
     assert find_model("kidneys").path == shipped
     monkeypatch.undo()
-    assert shipped_folder().parts[-3:] == ("DeepReg", "Resources", "Models")
+    assert shipped_folder().parts[-3:] == ("DeepReg", "deepreg_engine", "weights")
 
 
 def test_verify(folders, stored):

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.features.extractors import ObeliskFeatures
-from deepreg_engine.features.obelisk import Obelisk
+from deepreg_engine.features.obelisk import Obelisk, ObeliskFeatures
 from deepreg_engine.models.card import read_card, read_weights
 from deepreg_engine.models.published import import_checkpoint, read_checkpoint
 

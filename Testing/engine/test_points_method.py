@@ -11,7 +11,7 @@ from scenes import make_grid
 
 from deepreg_engine.errors import DeviceError, InputError, ParameterError
 from deepreg_engine.methods import points as module
-from deepreg_engine.methods.points import load_matcher, register_points
+from deepreg_engine.methods.points import register_points
 from deepreg_engine.methods.points_parameters import POINT_INITIALS, POINTS_PRESETS, SOLVERS, PointsParameters, points_preset
 
 CENTRE = np.array([20.0, -30.0, 40.0])
@@ -212,9 +212,10 @@ def test_what_is_not_there_is_refused(many):
 
 def test_another_methods_model_is_refused(tmp_path):
     from deepreg_engine.models.card import ModelCard, write_model
+    from deepreg_engine.models.store import load_matcher
 
-    write_model(tmp_path / "dense.safetensors", ModelCard("dense-one", "dense", "mind"), {"a": np.zeros(3, np.float32)})
-    with pytest.raises(InputError, match="does not match points"):
+    write_model(tmp_path / "dense.safetensors", ModelCard("dense-one", "dense", "obelisk"), {"a": np.zeros(3, np.float32)})
+    with pytest.raises(InputError, match="gives no features of points"):
         load_matcher(str(tmp_path / "dense.safetensors"))
 
 

@@ -8,9 +8,8 @@ import torch
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features import similarity_net
-from deepreg_engine.features.extractors import SimilarityFeatures
 from deepreg_engine.features.mind import NEIGHBOURS, PAIRS, mind_ssc
-from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.similarity_net import SimilarityFeatures, SimilarityNet
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
@@ -121,7 +120,7 @@ def test_a_model_file_gives_the_features(tmp_path):
     )
     extractor = load_extractor(DenseParameters(features=str(path)))
     assert extractor.name == "own"
-    assert extractor.follows_warp
+    assert extractor.kind.follows_warp
     assert extractor.channels == 12
     assert torch.equal(extractor(image(), 2.0), SimilarityFeatures(network(), "own")(image(), 2.0))
 

@@ -9,9 +9,8 @@ import torch
 from scipy.special import expit
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.features.extractors import TissueFeatures
 from deepreg_engine.features.mind import mind_ssc
-from deepreg_engine.features.tissue_net import TissueNet
+from deepreg_engine.features.tissue_net import TissueFeatures, TissueNet
 from deepreg_engine.methods.dense import DenseInput, register_dense
 from deepreg_engine.methods.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, write_model
@@ -99,7 +98,7 @@ def test_a_model_file_gives_the_features(tmp_path):
     write_model(path, ModelCard("own", "dense", "tissue-net"), {name: value.numpy() for name, value in network().state_dict().items()})
     extractor = load_extractor(DenseParameters(features=str(path)))
     assert extractor.name == "own"
-    assert extractor.follows_warp
+    assert extractor.kind.follows_warp
     assert extractor.channels == TissueNet.channels
     assert torch.equal(extractor(scan(), 2.0), TissueFeatures(network(), "own")(scan(), 2.0))
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.tables import table
 from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.features import registry
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.models.card import ModelCard
 from deepreg_engine.models.published import import_checkpoint
-from deepreg_engine.models.store import HANDCRAFTED, OF_IMAGES, find_model, list_models, own_folder, shipped_folder, verify
+from deepreg_engine.models.store import find_model, list_models, own_folder, shipped_folder, verify
 
-# What a model gives features of.
-_IMAGES, _POINTS, _UNKNOWN = "images", "points", "?"
+# What is not known of a model without a readable card, or of another architecture.
+_UNKNOWN = "?"
 _ABOUT = """
 The features that register's --features can name: formulas (mind, intensity), and trained networks in .safetensors files, each with
 a card that says where it comes from. Models of your own are found in the folder that the environment variable DEEPREG_MODELS names,
@@ -59,24 +59,25 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run_list(options: argparse.Namespace) -> None:
     """Print all models."""
     rows = [["name", "features of", "licence", "origin"]]
-    rows.append(["mind", _IMAGES, "-", "MIND-SSC formula (Heinrich et al., MICCAI 2013); any contrast, no training"])
-    rows.append(["intensity", _IMAGES, "-", "the image itself; one modality, same calibration"])
+    for feature in registry.features():
+        if not feature.learned:
+            rows.append([feature.name, feature.subject, "-", f"{feature.origin}; {feature.intended_use}"])
     for model in list_models():
         card = model.card
-        rows.append([card.name, _of(card), card.licence, card.origin] if card else [model.path.name, _UNKNOWN, _UNKNOWN, model.problem])
+        if card is None:
+            rows.append([model.path.name, _UNKNOWN, _UNKNOWN, model.problem])
+            continue
+        feature = registry.find(card.architecture)
+        rows.append([card.name, feature.subject if feature else _UNKNOWN, card.licence, card.origin])
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
     lines.append(f"models of your own: {own_folder()}")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _of(card: ModelCard) -> str:
-    return _IMAGES if card.architecture in OF_IMAGES else _POINTS if card.method == "points" else _UNKNOWN
-
-
 def run_verify(options: argparse.Namespace) -> None:
     """Check one model, or all."""
-    if options.model in HANDCRAFTED:
+    if options.model and registry.handcrafted(options.model):
         sys.stdout.write(f"{options.model} is a formula: it has no weights\n")
         return
     models = [find_model(options.model)] if options.model else list_models()
@@ -96,7 +97,7 @@ def run_import(options: argparse.Namespace) -> None:
     check_suffix("--output", options.output, (".safetensors",))
     check_outputs({"--output": options.output}, [options.checkpoint, options.regulariser])
     name = options.name or Path(options.output).stem
-    if name in HANDCRAFTED:
+    if registry.handcrafted(name):
         raise ParameterError(f"the name {name} belongs to a formula", "give the model another with --name")
     card = import_checkpoint(options.checkpoint, options.output, name, options.regulariser)
     sys.stdout.write(f"written: {options.output} ({card.name}, {card.figures['channels']} channels, sha256 {card.sha256[:12]})\n")

@@ -9,13 +9,19 @@ Obelisk (:mod:`obelisk`) has the same task; in the time of one training step on 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.features import registry
+from deepreg_engine.features.contrast_net import guess_modality, standard_intensities
+from deepreg_engine.features.extractor import Extractor
+from deepreg_engine.features.weights import weights_of
+from deepreg_engine.geometry.sampling import sample
 
-ARCHITECTURE = "context-net"
 # Voxels between nodes.
 STRIDE = 3
 _KERNEL = 5
@@ -74,19 +80,16 @@ class ContextNet(nn.Module):
         return self.out(_activated(self.up(torch.cat([hidden, back], dim=1)))).contiguous()
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor]) -> ContextNet:
+    def from_state(cls, state: Mapping[str, Tensor]) -> ContextNet:
         """The network that weights belong to, in evaluation mode.
 
         Raises:
             InputError: if they belong to none.
         """
-        try:
+        with weights_of("a context network"):
             stem, width, deep = (state[f"{name}.weight"].shape[0] for name in ("stem", "enter", "down"))
             network = cls(state["out.weight"].shape[0], width, deep, stem)
             network.load_state_dict({name: value.float() for name, value in state.items()})
-        except (KeyError, IndexError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"these are not the weights of a context network ({reason})", "give another model") from error
         return network.eval()
 
 
@@ -97,3 +100,37 @@ def _activated(volume: Tensor) -> Tensor:
 def _conv(inputs: int, outputs: int, dilation: int = 1, stride: int = 1) -> nn.Conv3d:
     # A bias would be taken away by the norm.
     return nn.Conv3d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, bias=False, padding_mode="replicate")
+
+
+class ContextFeatures(Extractor):
+    """Features of an image by a trained :class:`ContextNet`.
+
+    Args:
+        network: see there.
+        name: of the model.
+        spacing: voxel size that it was trained on, mm.
+        modality: of the images it was trained on: "ct" for Hounsfield units, "other" for any contrast; "auto" is decided by the intensities.
+    """
+
+    kind = registry.CONTEXT_NET
+
+    def __init__(self, network: ContextNet, name: str, spacing: float, modality: str = "auto") -> None:
+        self._network, self._modality = network, modality
+        self.name = name
+        self.finest = spacing
+        self.channels = network.channels
+
+    @classmethod
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> ContextFeatures:
+        return cls(ContextNet.from_state(weights), name, float(settings.get("spacing_mm", 2.0)), str(settings.get("modality", "auto")))
+
+    @torch.no_grad()
+    def at(self, volume: Tensor, spacing: float, index: Tensor) -> Tensor:
+        modality = guess_modality(volume) if self._modality == "auto" else self._modality
+        own = tuple(max(2 * STRIDE + 1, round((n - 1) * spacing / self.finest) + 1) for n in volume.shape)
+        image = standard_intensities(volume, modality)[None, None]
+        if own != tuple(volume.shape):
+            image = F.interpolate(image, size=own, mode="trilinear", align_corners=True)
+        features = self._network.to(volume.device)(image)[0]
+        scale = [(m - 1) / max(n - 1, 1) / STRIDE for m, n in zip(reversed(own), reversed(volume.shape), strict=True)]
+        return sample(features, index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))

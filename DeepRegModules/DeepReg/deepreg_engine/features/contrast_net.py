@@ -10,15 +10,19 @@ channels. Before training its features are MIND's, so that it learns what MIND l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.features import registry
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.features.mind import CHANNELS as MIND_CHANNELS
 from deepreg_engine.features.mind import mind_ssc
+from deepreg_engine.features.weights import weights_of
 
-ARCHITECTURE = "contrast-net"
 # Soft tissue of a CT fills the linear part of a hyperbolic tangent, HU.
 _CT_CENTRE, _CT_WIDTH = 50.0, 200.0
 _PERCENTILES = (0.01, 0.99)
@@ -70,20 +74,17 @@ class ContrastNet(nn.Module):
         return _standardised(layers[-1](hidden) + self.skip(mind)).contiguous()
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor]) -> ContrastNet:
+    def from_state(cls, state: Mapping[str, Tensor]) -> ContrastNet:
         """The network that weights belong to.
 
         Raises:
             InputError: if they belong to none.
         """
-        try:
+        with weights_of("a contrast network"):
             names = list(dict.fromkeys(key.split(".")[1] for key in state if key.startswith("stems.")))
             first = state[f"stems.{names[0]}.0.weight"]
             network = cls(tuple(names), first.shape[0], state["trunk.2.weight"].shape[0])
             network.load_state_dict(state)
-        except (KeyError, IndexError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"these are not the weights of a contrast network ({reason})", "give another model") from error
         return network.eval()
 
     @property
@@ -134,3 +135,35 @@ def stem_for(modality: str, known: tuple[str, ...]) -> str:
         if name in known:
             return name
     return known[-1]
+
+
+class ContrastFeatures(Extractor):
+    """Features of an image by a trained :class:`ContrastNet`.
+
+    Args:
+        network: see there.
+        name: of the model.
+        modality: of the images: one of the network's, or "auto", which is decided by the intensities.
+    """
+
+    kind = registry.CONTRAST_NET
+
+    def __init__(self, network: ContrastNet, name: str, modality: str = "auto") -> None:
+        self._network, self._modality = network, modality
+        self.name = name
+        self.channels = network.channels
+        self.reach = network.reach
+
+    @classmethod
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> ContrastFeatures:
+        return cls(ContrastNet.from_state(weights), name)
+
+    def of_modality(self, modality: str) -> ContrastFeatures:
+        return ContrastFeatures(self._network, self.name, modality)
+
+    @torch.no_grad()
+    def __call__(self, volume: Tensor, spacing: float) -> Tensor:
+        modality = guess_modality(volume) if self._modality == "auto" else self._modality
+        stem = stem_for(modality, self._network.modalities)
+        image = standard_intensities(volume, modality if modality == stem else "other")
+        return self._network.to(volume.device)(image[None, None], stem)[0]

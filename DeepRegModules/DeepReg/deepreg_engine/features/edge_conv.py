@@ -9,10 +9,12 @@ Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.features.weights import weights_of
 from deepreg_engine.solvers.neighbours import nearest
 
 # Positions come in mm, and go through the network in this unit.
@@ -93,19 +95,16 @@ class PointFeatures(nn.Module):
         self.head = nn.Sequential(nn.Linear(sum(widths), channels), nn.LeakyReLU(0.1), nn.Linear(channels, channels))
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor], neighbours: int = 16) -> PointFeatures:
+    def from_state(cls, state: Mapping[str, Tensor], neighbours: int = 16) -> PointFeatures:
         """The network whose weights these are, in evaluation mode.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.
         """
-        try:
+        with weights_of("point features"):
             widths = (state["first.inner.weight"].shape[0], *(state[f"layers.{n}.centre.weight"].shape[0] for n in range(2)))
             network = cls(neighbours, widths, state["head.2.weight"].shape[0])
             network.load_state_dict(state)
-        except (KeyError, RuntimeError, IndexError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"these are not the weights of point features ({reason})", "give another model") from error
         return network.eval()
 
     @property

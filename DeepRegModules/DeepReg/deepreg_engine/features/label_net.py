@@ -12,14 +12,19 @@ an image is looked at in overlapping windows of the size that was learned from.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.features import registry
+from deepreg_engine.features.contrast_net import guess_modality, standard_intensities
+from deepreg_engine.features.extractor import Extractor
+from deepreg_engine.features.weights import weights_of
+from deepreg_engine.geometry.sampling import sample
 
-ARCHITECTURE = "label-net"
 # Channels at each resolution, relative to the finest.
 _WIDTHS = (1, 2, 4, 4)
 # Voxels of the finest resolution in one of the coarsest.
@@ -105,18 +110,15 @@ class LabelNet(nn.Module):
         return total.div_(counted).half()
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor]) -> LabelNet:
+    def from_state(cls, state: Mapping[str, Tensor]) -> LabelNet:
         """The network that weights belong to, in evaluation mode.
 
         Raises:
             InputError: if they belong to none.
         """
-        try:
+        with weights_of("a label network"):
             network = cls(state["out.weight"].shape[0] - 1, state["out.weight"].shape[1])
             network.load_state_dict({name: value.float() for name, value in state.items()})
-        except (KeyError, IndexError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"these are not the weights of a label network ({reason})", "give another model") from error
         return network.eval()
 
 
@@ -144,3 +146,49 @@ def _weights(size: tuple[int, ...], window: int, device: torch.device) -> Tensor
         for n in size
     )
     return z[:, None, None] * y[:, None] * x + _LEAST
+
+
+class LabelFeatures(Extractor):
+    """Probabilities of labelled structures, each weighted by the structure's importance.
+
+    Args:
+        network: see :class:`LabelNet`.
+        name: of the model.
+        spacing: voxel size that it was trained on, mm.
+        window: edge of the cubes that it was trained on, voxels.
+        modality: as for :class:`~deepreg_engine.features.context_net.ContextFeatures`.
+    """
+
+    kind = registry.LABEL_NET
+    # Images whose probabilities are kept: fixed and moving, which every resolution needs and which take seconds to compute.
+    _KEPT_IMAGES = 2
+
+    def __init__(self, network: LabelNet, name: str, spacing: float, window: int, modality: str = "auto") -> None:
+        self._network, self._window, self._modality = network, max(COARSEST, window), modality
+        self.name = name
+        self.finest = spacing
+        self.channels = network.channels
+        self._known: list[tuple[Tensor, Tensor]] = []
+
+    @classmethod
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LabelFeatures:
+        spacing, window = float(settings.get("spacing_mm", 3.0)), int(settings.get("size", 64))
+        return cls(LabelNet.from_state(weights), name, spacing, window, str(settings.get("modality", "auto")))
+
+    def at(self, volume: Tensor, spacing: float, index: Tensor) -> Tensor:
+        own = tuple(max(2, round((n - 1) * spacing / self.finest) + 1) for n in volume.shape)
+        image = volume
+        if own != tuple(volume.shape):
+            image = F.interpolate(volume[None, None], size=own, mode="trilinear", align_corners=True)[0, 0]
+        scale = [(m - 1) / max(n - 1, 1) for m, n in zip(reversed(own), reversed(volume.shape), strict=True)]
+        found = sample(self._probabilities(image).float(), index * torch.tensor(scale, device=index.device).view(3, 1, 1, 1))
+        return found * self._network.importance.to(found.device).view(-1, *[1] * (found.ndim - 1))
+
+    def _probabilities(self, image: Tensor) -> Tensor:
+        for known, found in self._known:
+            if known.shape == image.shape and torch.equal(known, image):
+                return found
+        modality = guess_modality(image) if self._modality == "auto" else self._modality
+        found = self._network.to(image.device).probabilities(standard_intensities(image, modality), self._window)
+        self._known = [*self._known, (image, found)][-self._KEPT_IMAGES :]
+        return found

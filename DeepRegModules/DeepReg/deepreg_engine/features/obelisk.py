@@ -10,11 +10,16 @@ shapes of the weights are those of the published checkpoints (multimodallearning
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.features import registry
+from deepreg_engine.features.extractor import Extractor
+from deepreg_engine.features.weights import weights_of
 from deepreg_engine.geometry.sampling import sample
 
 _STEM_CHANNELS = 4
@@ -46,20 +51,17 @@ class Obelisk(nn.Module):
         self.layer3 = nn.Conv3d(hidden, channels, 1)
 
     @classmethod
-    def from_state(cls, state: dict[str, torch.Tensor]) -> Obelisk:
+    def from_state(cls, state: Mapping[str, Tensor]) -> Obelisk:
         """The network whose weights these are; its sizes are read off their shapes. In evaluation mode.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.
         """
-        try:
+        with weights_of("an Obelisk network"):
             pairs, hidden = state["offsets"].shape[1], state["layer1.weight"].shape[0]
             groups = _STEM_CHANNELS * pairs // state["layer1.weight"].shape[1]
             network = cls(state["layer3.weight"].shape[0], pairs, hidden, groups)
             network.load_state_dict(state)
-        except (KeyError, IndexError, RuntimeError, ValueError, ZeroDivisionError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"these are not the weights of an Obelisk network ({reason})", "give another model") from error
         return network.eval()
 
     @property
@@ -96,3 +98,49 @@ class Obelisk(nn.Module):
             first, second = (sample(stem, place + shift[side, pair][:, None, None, None], "zeros") for side in (0, 1))
             parts.append(first - second)
         return torch.stack(parts, dim=1).flatten(0, 1)  # channel of the stem first, then pair
+
+
+# The smallest image that the network is given, voxels along an axis.
+_LEAST_SIZE = 12
+# The weights of the regularisation that a published model may hold beside the network's.
+REGULARISATION = "alpha"
+
+
+class ObeliskFeatures(Extractor):
+    """Features of an image by a trained Obelisk network.
+
+    Args:
+        network: see :class:`Obelisk`.
+        name: of the model.
+        spacing: voxel size (mm) that it was trained on; the image is resampled to it and the features back.
+        scale: the network's input is the image divided by this (the published ones: HU / 500).
+        reversed_axes: whether it was trained on arrays (x, y, z) instead of (z, y, x), as nibabel loads them.
+    """
+
+    kind = registry.OBELISK
+
+    def __init__(self, network: Obelisk, name: str, spacing: float = 2.0, scale: float = 500.0, reversed_axes: bool = False) -> None:
+        self._network = network
+        self._spacing, self._scale, self._reversed = spacing, scale, reversed_axes
+        self.name = name
+        self.channels = network.channels
+
+    @classmethod
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> ObeliskFeatures:
+        network = Obelisk.from_state({key: value for key, value in weights.items() if key != REGULARISATION})
+        spacing, scale = float(settings.get("spacing_mm", 2.0)), float(settings.get("intensity_scale", 500.0))
+        return cls(network, name, spacing, scale, bool(settings.get("reversed_axes", False)))
+
+    @torch.no_grad()
+    def __call__(self, volume: Tensor, spacing: float) -> Tensor:
+        shape = volume.shape
+        network = self._network.to(volume.device)
+        own = tuple(max(_LEAST_SIZE, round((n - 1) * spacing / self._spacing) + 1) for n in shape)
+        image = F.interpolate(volume[None, None] / self._scale, size=own, mode="trilinear", align_corners=True)
+        if self._reversed:
+            image = image.permute(0, 1, 4, 3, 2)
+        features = network(image)
+        if self._reversed:
+            features = features.permute(0, 1, 4, 3, 2)
+        # The network's nodes span the image from corner to corner, as does this interpolation.
+        return F.interpolate(features, size=shape, mode="trilinear", align_corners=True)[0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
 from deepreg_engine.features.edge_conv import PointFeatures
+from deepreg_engine.features.weights import weights_of
 from deepreg_engine.solvers.neighbours import squared_distances
 
 
@@ -25,22 +28,27 @@ class Matcher(nn.Module):
         self.log_bond = nn.Parameter(torch.tensor(-3.0))
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor], neighbours: int) -> Matcher:
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Matcher:
+        """The matcher of a model, in evaluation mode.
+
+        Raises:
+            InputError: if the weights do not fit.
+        """
+        return cls.from_state(weights, int(settings.get("neighbours", 20)))
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor], neighbours: int) -> Matcher:
         """The matcher whose weights these are, in evaluation mode.
 
         Raises:
             InputError: if they do not fit.
         """
         matcher = cls(neighbours)
-        try:
-            own = {name.removeprefix("features."): value for name, value in state.items() if name.startswith("features.")}
-            matcher.features = PointFeatures.from_state(own, neighbours)
+        own = {name.removeprefix("features."): value for name, value in state.items() if name.startswith("features.")}
+        matcher.features = PointFeatures.from_state(own, neighbours)
+        with weights_of("a point matcher"):
             for name in ("log_scale", "log_space", "log_bond"):
                 getattr(matcher, name).data = state[name].reshape(())
-        except KeyError as error:
-            raise InputError(f"these are not the weights of a point matcher ({error} is missing)", "give another model") from error
-        except RuntimeError as error:
-            raise InputError(f"these are not the weights of a point matcher ({name} is not one number)", "give another model") from error
         return matcher.eval()
 
     def costs(self, moved: Tensor, target: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:

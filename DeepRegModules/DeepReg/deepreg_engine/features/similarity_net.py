@@ -13,17 +13,18 @@ numbers cannot learn a scanner or an organ by heart; and as a formula has it, fe
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.features import registry
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.features.mind import CHANNELS, NEIGHBOURS, PAIRS
+from deepreg_engine.features.weights import weights_of
 
-ARCHITECTURE = "similarity-net"
-Network = TypeVar("Network", bound=nn.Module)
 # m is held above this share of its mean over the image: nothing is known where nothing differs.
 _LEAST_MEAN = 1e-3
 # Voxels of one slab: its distances stay in the cache while they are computed.
@@ -104,27 +105,16 @@ class SimilarityNet(nn.Module):
         return distances - distances.amin(0, keepdim=True)
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor]) -> SimilarityNet:
+    def from_state(cls, state: Mapping[str, Tensor]) -> SimilarityNet:
         """The features that weights belong to.
 
         Raises:
             InputError: if they belong to none.
         """
-        return with_weights(cls(), state, "similarity")
-
-
-def with_weights(network: Network, state: dict[str, Tensor], kind: str) -> Network:
-    """A network with weights, to be used.
-
-    Raises:
-        InputError: if they are not of this kind.
-    """
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"these are not the weights of a {kind} network ({reason})", "give another model") from error
-    return network.eval()
+        network = cls()
+        with weights_of("a similarity network"):
+            network.load_state_dict(state)
+        return network.eval()
 
 
 def _weighted(volume: Tensor, axis: int, side: Tensor, padding: tuple[int, int]) -> Tensor:
@@ -136,3 +126,26 @@ def _weighted(volume: Tensor, axis: int, side: Tensor, padding: tuple[int, int])
     if torch.is_grad_enabled():
         return padded.narrow(axis, 1, count) + side * both
     return both.mul_(side).add_(padded.narrow(axis, 1, count))
+
+
+class SimilarityFeatures(Extractor):
+    """Features of an image by self-similarity with learned numbers.
+
+    Args:
+        network: the numbers, see :class:`SimilarityNet`.
+        name: of the model.
+    """
+
+    kind = registry.SIMILARITY_NET
+
+    def __init__(self, network: SimilarityNet, name: str) -> None:
+        self._network = network
+        self.name, self.channels, self.reach = name, network.channels, network.reach
+
+    @classmethod
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> SimilarityFeatures:
+        return cls(SimilarityNet.from_state(weights), name)
+
+    @torch.no_grad()
+    def __call__(self, volume: Tensor, spacing: float) -> Tensor:
+        return self._network.to(volume.device)(volume[None, None])[0]

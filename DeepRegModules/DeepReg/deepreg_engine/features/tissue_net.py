@@ -13,15 +13,18 @@ anew from each warped image.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from deepreg_engine.features import registry
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.features.mind import CHANNELS, mind_ssc
-from deepreg_engine.features.similarity_net import SimilarityNet, with_weights
+from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.weights import weights_of
 
-ARCHITECTURE = "tissue-net"
 # Where training begins, HU: between lung and fat, fat and organs, organs and what contrast medium fills, and at bone; and how sharply.
 _BETWEEN, _WIDTHS = (-500.0, -40.0, 60.0, 250.0), (150.0, 40.0, 40.0, 100.0)
 # Learned numbers are this many times finer than HU, so that one learning rate suits all.
@@ -89,10 +92,36 @@ class TissueNet(nn.Module):
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor]) -> TissueNet:
+    def from_state(cls, state: Mapping[str, Tensor]) -> TissueNet:
         """The features that weights belong to.
 
         Raises:
             InputError: if they belong to none.
         """
-        return with_weights(cls(), state, "tissue")
+        network = cls()
+        with weights_of("a tissue network"):
+            network.load_state_dict(state)
+        return network.eval()
+
+
+class TissueFeatures(Extractor):
+    """Features of a CT by self-similarity and tissue classes.
+
+    Args:
+        network: the numbers, see :class:`TissueNet`.
+        name: of the model.
+    """
+
+    kind = registry.TISSUE_NET
+
+    def __init__(self, network: TissueNet, name: str) -> None:
+        self._network = network
+        self.name, self.channels, self.reach = name, network.channels, network.reach
+
+    @classmethod
+    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> TissueFeatures:
+        return cls(TissueNet.from_state(weights), name)
+
+    @torch.no_grad()
+    def __call__(self, volume: Tensor, spacing: float) -> Tensor:
+        return self._network.to(volume.device)(volume[None, None])[0]

@@ -7,10 +7,10 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import without_padding
 from deepreg_engine.geometry.volume import draw
-from deepreg_engine.methods.affine import without_padding
 
 
 def feature_volume(image: sitk.Image, extractor: Extractor, spacing: float, device: torch.device | None = None) -> tuple[Tensor, ImageGrid]:

@@ -189,6 +189,13 @@ def background_value(image: sitk.Image) -> float:
     return max(lowest, -1024.0) if lowest < -900.0 else lowest
 
 
+def without_padding(image: sitk.Image) -> sitk.Image:
+    """The image with no value below its background: a CT scanner's marks outside its circular field of view become air."""
+    air = background_value(image)
+    lowest = float(sitk.GetArrayViewFromImage(image).min())
+    return sitk.Clamp(image, lowerBound=air) if lowest < air else image
+
+
 def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear") -> sitk.Image:
     """An image drawn into a grid through a transform, in its own pixel type; background where it does not reach.
 

@@ -45,13 +45,12 @@ class _Dense(ImageMethod):
             raise InputError("--uncertainty comes from the search, and search_stages is 0", "set it to 1 or more")
 
     def check_room(self, request: DenseRequest, inputs: Inputs) -> None:
-        from deepreg_engine.features.extractors import kept_at
         from deepreg_engine.methods.dense import extractors_of
         from deepreg_engine.methods.plan import check_memory
 
         extractors, free = extractors_of(request.parameters), free_memory(request.device)
         grids = ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving)
-        check_memory(*grids, request.parameters, max(each.channels for each in extractors), free, max(map(kept_at, extractors)))
+        check_memory(*grids, request.parameters, max(each.channels for each in extractors), free, max(each.kept for each in extractors))
 
     def register(self, request: DenseRequest, pair: ImagePair, tell: Progress) -> DenseResult:
         from deepreg_engine.methods.dense import register_dense

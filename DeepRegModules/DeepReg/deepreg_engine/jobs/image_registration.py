@@ -41,7 +41,7 @@ from deepreg_engine.jobs.overview import add_overview, check_matplotlib
 from deepreg_engine.methods.affine import Alignment, align
 from deepreg_engine.methods.parameters import INITIALS
 from deepreg_engine.metrics.overlap import shared_labels
-from deepreg_engine.models.store import HANDCRAFTED, check_features, feature_names, find_model, verify
+from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
@@ -210,12 +210,7 @@ def _check(method: ImageMethod, request: ImageRequest) -> None:
     if request.warped_labels and not request.moving_labels:
         raise InputError("--warped-labels needs labels to warp", "give --moving-labels")
     method.check(request)
-    for name in feature_names(request.parameters.features):
-        if name not in HANDCRAFTED:
-            check_features(name)
-            problem = verify(find_model(name))
-            if problem:
-                raise InputError(problem)
+    check_features(request.parameters.features)
 
 
 def _read(request: ImageRequest) -> Inputs:

@@ -36,9 +36,9 @@ from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.memory import first_import_of_torch, make_room
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
-from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
+from deepreg_engine.methods.points_parameters import PointsParameters
 from deepreg_engine.metrics.overlap import shared_labels
-from deepreg_engine.models.store import find_model, verify
+from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
@@ -264,10 +264,7 @@ def _check(request: PointsRequest) -> None:
         raise InputError("no result is asked for", "give --transform, --correspondences, or --warp-points with --warped-points")
     if request.overview:
         check_matplotlib()
-    if request.parameters.features != NO_FEATURES:
-        problem = verify(find_model(request.parameters.features))
-        if problem:
-            raise InputError(problem)
+    check_features(request.parameters.features, "points")
     if request.refine:
         from deepreg_engine.methods.presets import dense_preset
 

@@ -19,7 +19,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import background_value, resample
+from deepreg_engine.geometry.images import resample, without_padding
 from deepreg_engine.methods.parameters import INITIALS
 
 _SEED = 20190813
@@ -90,13 +90,6 @@ def align(
     search = _Search(fixed, moving, kind, fixed_mask, moving_mask)
     with _one_thread():
         return search.run()
-
-
-def without_padding(image: sitk.Image) -> sitk.Image:
-    """The image with nothing below its background: the marks of a CT scanner outside its round field of view become air."""
-    air = background_value(image)
-    lowest = float(sitk.GetArrayViewFromImage(image).min())
-    return sitk.Clamp(image, lowerBound=air) if lowest < air else image
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from deepreg_engine.features.extractors import Extractor, Mind, for_refinement, kept_at
+from deepreg_engine.features.extractor import Extractor, Joined
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
@@ -74,9 +74,10 @@ def extractors_of(parameters: DenseParameters) -> tuple[Extractor, Extractor]:
     extractor: Extractor = load_extractor(parameters)
     # Learned features say what lies where; the last millimetre is often better known to MIND.
     fine = parameters.refinement_features
-    if fine == "same":
-        return extractor, for_refinement(extractor, Mind(parameters.mind_radius, parameters.mind_dilation))
-    return extractor, load_extractor(parameters.replaced({"features": fine}))
+    if fine != "same":
+        return extractor, load_extractor(parameters.replaced({"features": fine}))
+    partner = extractor.kind.partner
+    return extractor, Joined(load_extractor(parameters.replaced({"features": partner})), extractor) if partner else extractor
 
 
 class _Dense(Registration):
@@ -87,7 +88,7 @@ class _Dense(Registration):
         self._extractor, self._refiner = extractors_of(parameters)
         moving_grid = ImageGrid.of(pair.moving)
         channels = max(self._extractor.channels, self._refiner.channels)
-        kept = max(kept_at(self._extractor), kept_at(self._refiner))
+        kept = max(self._extractor.kept, self._refiner.kept)
         self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory(), kept)
         self._work = _shares_of_work(self._plan, parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
@@ -150,7 +151,7 @@ class _Dense(Registration):
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
         self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
         padding = padding_voxels(self._plan[0], search, self._extractor.reach)
-        costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.ceiling)
+        costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.kind.ceiling)
         (cost, confidence), shape = costs.costs(), costs.counts
         del costs  # features and patches are not needed any more, and costs take much memory
         labels = int(cost[0, 0, ..., 0].numel())

@@ -24,7 +24,7 @@ import torch
 
 from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
 from deepreg_engine.features.colours import make_palette
-from deepreg_engine.features.extractors import Extractor
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.methods.descent_plan import finest_spacing
@@ -338,7 +338,12 @@ class DenseExplanation(ImageExplanation):
             padding = padding_voxels(level, stage.search, self._extractors[0].reach)
             data = self._level(FINE if stage.name == FINE else "search")
             self._costs[stage.name] = SearchCosts(
-                data, self._still(data.grid), stage.search, padding, self.parameters.truncation or self._extractors[0].ceiling, sparing=True
+                data,
+                self._still(data.grid),
+                stage.search,
+                padding,
+                self.parameters.truncation or self._extractors[0].kind.ceiling,
+                sparing=True,
             )
         return self._costs[stage.name]
 

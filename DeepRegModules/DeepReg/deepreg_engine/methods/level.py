@@ -14,13 +14,12 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from deepreg_engine.features.extractors import Extractor, balanced, parts_of
+from deepreg_engine.features.extractor import Extractor, balanced
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import background_value
+from deepreg_engine.geometry.images import background_value, without_padding
 from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import covered, draw
-from deepreg_engine.methods.affine import without_padding
 from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
 # A share of what is known that is all of it.
@@ -63,7 +62,7 @@ class LevelData:
         self.grid = grid
         self._extractor = extractor
         self._moving_extractor = moving_extractor or extractor
-        self._parts, self._moving_parts = parts_of(extractor), parts_of(self._moving_extractor)
+        self._parts, self._moving_parts = extractor.parts, self._moving_extractor.parts
         # Of features that are joined: what makes each part count alike, on both sides.
         self._scales = [1.0] * len(self._parts)
         self._balanced = len(self._parts) == 1
@@ -133,7 +132,7 @@ class LevelData:
     def prepare(self) -> None:
         """Compute what is computed once of the moving image: features that do not follow the warp."""
         for number, part in enumerate(self._moving_parts):
-            if not part.follows_warp:
+            if not part.kind.follows_warp:
                 self._unwarped(number)
 
     def warped_known(self, field: torch.Tensor) -> torch.Tensor:
@@ -169,7 +168,7 @@ class LevelData:
         index = self._places(field)
         parts, image = [], None
         for number, part in enumerate(self._moving_parts):
-            if anew and part.follows_warp:
+            if anew and part.kind.follows_warp:
                 image = sample(self._moving[:1], index)[0] if image is None else image
                 parts.append(Neighbourhood.of(part(image, self.spacing), stride))
             else:
@@ -190,7 +189,7 @@ class LevelData:
         index = self._places(field)
         values = sample(self._moving, index)
         features, known = self._warped_features(values[0], index), values[1]
-        following = sum(part.channels for part in self._moving_parts if part.follows_warp)
+        following = sum(part.channels for part in self._moving_parts if part.kind.follows_warp)
         if following:
             aired = torch.lerp(torch.full_like(known, self._air), values[0], known)
             # Where the image ends in air, as around a head or beside a trunk, both guesses are the same.
@@ -217,7 +216,7 @@ class LevelData:
     def _warped_features(self, image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         found = []
         for number, part in enumerate(self._moving_parts):
-            found.append(part(image, self.spacing) if part.follows_warp else self._unwarped(number).sample(index))
+            found.append(part(image, self.spacing) if part.kind.follows_warp else self._unwarped(number).sample(index))
         return self._together(found)
 
     def _together(self, parts: list[torch.Tensor]) -> torch.Tensor:
@@ -241,7 +240,7 @@ class LevelData:
         low = [max(0, part.start - self._extractor.reach) for part in box]
         wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box))
         inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box))
-        parts = [part(image[wide], self.spacing)[(slice(None), *inner)] for part in self._moving_parts if part.follows_warp]
+        parts = [part(image[wide], self.spacing)[(slice(None), *inner)] for part in self._moving_parts if part.kind.follows_warp]
         return parts[0] if len(self._parts) == 1 else torch.cat([part * scale for part, scale in zip(parts, self._scales)])
 
 

@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepreg_engine.errors import InputError
 from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
-from deepreg_engine.models.card import read_weights
-from deepreg_engine.models.store import find_model
+from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.models.store import load_matcher
 from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
@@ -99,22 +97,6 @@ class PointsResult:
         if self.plate is not None:
             return self.plate.field(grid)
         return DisplacementField(self.map.displacements(grid), grid)
-
-
-def load_matcher(name: str) -> tuple[Matcher | None, str]:
-    """What was learned, by a model's name or file, and its name; None for "none".
-
-    Raises:
-        ParameterError: if there is no such model.
-        InputError: if it is of another kind, or damaged.
-    """
-    if name == NO_FEATURES:
-        return None, NO_FEATURES
-    model = find_model(name)
-    if model.card.method != "points":
-        raise InputError(f"the model {model.card.name} ({model.card.method}) does not match points", "choose another, or none")
-    weights = {key: torch.from_numpy(array.copy()) for key, array in read_weights(model.path).items()}
-    return Matcher.from_state(weights, int(model.card.settings.get("neighbours", 20))), model.card.name
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.features.extractors import Extractor, need_hounsfield
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
@@ -148,7 +148,8 @@ class Registration:
                 "after the initial alignment the images have no point in common",
                 "use --initial geometry, mass or affine, or give a transform that brings them together",
             )
-        if not self._looked_at and (calibrated := need_hounsfield(extractor)):
+        calibrated = next((part.name for part in extractor.parts if part.kind.hounsfield), "")
+        if calibrated and not self._looked_at:
             self._looked_at = True
             missing = [side for side, found in data.hounsfield().items() if not found]
             self._notes += [

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from deepreg_engine.errors import EngineError, InputError, OutputError, ParameterError
+from deepreg_engine.features.registry import Feature, find, handcrafted, handcrafted_names
 from deepreg_engine.models.card import ModelCard, read_card, read_weights, write_model
 from deepreg_engine.models.folders import own_folder, shipped_folder
 
 if TYPE_CHECKING:  # torch is imported only where features are made
-    from deepreg_engine.features.extractors import Extractor
+    from torch import Tensor
 
-HANDCRAFTED = ("mind", "intensity")
-#: Networks and formulas that give features of images, which the Dense and the Descent method both compare.
-OF_IMAGES = ("obelisk", "contrast-net", "context-net", "label-net", "similarity-net", "tissue-net")
+    from deepreg_engine.features.extractor import Extractor
+    from deepreg_engine.features.point_matcher import Matcher
 
 
 class FeatureParameters(Protocol):
@@ -29,6 +29,8 @@ class FeatureParameters(Protocol):
     mind_dilation: int
 
     def replaced(self, changes: dict) -> FeatureParameters: ...  # noqa: D102
+
+    def to_dict(self) -> dict: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def find_model(name: str) -> StoredModel:
     for model in models:
         if model.card.name == name:
             return model
-    names = [*HANDCRAFTED, *(model.card.name for model in models)]
+    names = [*handcrafted_names(), *(model.card.name for model in models)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}; or give a .safetensors file"
     raise ParameterError(f"there are no features {name!r}", hint)
@@ -103,7 +105,7 @@ def adopt(path: str, name: str | None = None) -> StoredModel:
     card = None if published else read_card(source)
     weights = None if published else read_weights(source)
     name = name or (source.stem if published else card.name)
-    taken = [*HANDCRAFTED, *(model.card.name for model in list_models() if model.card is not None)]
+    taken = [*handcrafted_names(), *(model.card.name for model in list_models() if model.card is not None)]
     if name in taken:
         raise ParameterError(f"there is a model {name!r} already", "give it another name, or remove the other")
     folder = own_folder()
@@ -120,28 +122,42 @@ def _file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name) or "model"
 
 
-def check_features(features: str) -> None:
-    """Make sure that the features a registration asks for exist, without torch.
+def check_features(features: str, subject: str = "images") -> None:
+    """Check, without torch, that the features that a registration asks for exist and that the weights of models are whole.
 
     Args:
-        features: a formula's or model's name, or a model's file.
+        features: names of handcrafted features or models, or a model's file; joined by "+".
+        subject: "images" or "points": what the features are to be of.
 
     Raises:
         ParameterError, InputError: as :func:`load_extractors`.
     """
-    if len(names := feature_names(features)) > 1:
-        for name in names:
-            check_features(name)
-        return
-    if features in HANDCRAFTED:
-        return
-    model = find_model(features)
-    if model.card.architecture not in OF_IMAGES:
-        raise InputError(f"the model {model.card.name} ({model.card.architecture}) gives no features of images", "choose another")
+    for name in feature_names(features):
+        _, model = _find_feature(name, subject)
+        if model is not None and (problem := verify(model)):
+            raise InputError(problem)
+
+
+def _find_feature(name: str, subject: str) -> tuple[Feature, StoredModel | None]:
+    """A feature of "images" or of "points", with its model unless it is handcrafted.
+
+    Raises:
+        ParameterError: if there is none of that name.
+        InputError: if it is of the other, or the model cannot be read.
+    """
+    feature, model = handcrafted(name), None
+    if feature is None:
+        model = find_model(name)
+        feature = find(model.card.architecture)
+        name = f"{model.card.name} ({model.card.architecture})"
+    if feature is None or feature.subject != subject:
+        kind = "formula" if model is None else "model"
+        raise InputError(f"the {kind} {name} gives no features of {subject}", "choose another")
+    return feature, model
 
 
 def feature_names(features: str) -> list[str]:
-    """Names of features that are joined by "+"; a file's own name may have one."""
+    """Names of features that are joined by "+"; a file's own name may contain one."""
     return [features] if Path(features).is_file() else [name.strip() for name in features.split("+")]
 
 
@@ -155,67 +171,36 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
 
     Raises:
         ParameterError: if they do not exist.
-        InputError: if the model is damaged, or of a kind that gives no dense features.
+        InputError: if the model is damaged, or gives no features of images.
     """
-    from deepreg_engine.features.extractors import (
-        ContextFeatures,
-        ContrastFeatures,
-        Intensity,
-        Joined,
-        LabelFeatures,
-        Mind,
-        ObeliskFeatures,
-    )
+    from deepreg_engine.features.extractor import Joined
 
-    if len(names := feature_names(parameters.features)) > 1:
-        sides = zip(*(load_extractors(parameters.replaced({"features": name})) for name in names))
-        fixed, moving = (Joined(*parts) for parts in sides)
-        return fixed, moving
-    if parameters.features == "mind":
-        return (Mind(parameters.mind_radius, parameters.mind_dilation),) * 2
-    if parameters.features == "intensity":
-        return (Intensity(),) * 2
-    check_features(parameters.features)
-    model = find_model(parameters.features)
+    fixed, moving = [], []
+    for name in feature_names(parameters.features):
+        feature, model = _find_feature(name, "images")
+        if model is None:
+            extractor: Extractor = feature.load(name, {}, parameters.to_dict())
+        else:
+            extractor = feature.load(model.card.name, _weights(model), model.card.settings)
+        for side, found in (("fixed", fixed), ("moving", moving)):
+            found.append(extractor.of_modality(getattr(parameters, f"{side}_modality", "auto")))
+    return (fixed[0], moving[0]) if len(fixed) == 1 else (Joined(*fixed), Joined(*moving))
+
+
+def load_matcher(name: str) -> tuple[Matcher | None, str]:
+    """What compares points, by a model's name or file, and the model's name; None if nothing but positions is compared.
+
+    Raises:
+        ParameterError: if there is no such model.
+        InputError: if it gives no features of points, or is damaged.
+    """
+    feature, model = _find_feature(name, "points")
+    if model is None:
+        return None, name
+    return feature.load(model.card.name, _weights(model), model.card.settings), model.card.name
+
+
+def _weights(model: StoredModel) -> dict[str, Tensor]:
     import torch
 
-    weights = {name: torch.from_numpy(array.copy()) for name, array in read_weights(model.path).items() if name != "alpha"}
-    if model.card.architecture == "contrast-net":
-        from deepreg_engine.features.contrast_net import ContrastNet
-
-        network = ContrastNet.from_state(weights)
-        sides = (getattr(parameters, f"{side}_modality", "auto") for side in ("fixed", "moving"))
-        return tuple(ContrastFeatures(network, model.card.name, modality) for modality in sides)
-    if model.card.architecture == "similarity-net":
-        from deepreg_engine.features.extractors import SimilarityFeatures
-        from deepreg_engine.features.similarity_net import SimilarityNet
-
-        return (SimilarityFeatures(SimilarityNet.from_state(weights), model.card.name),) * 2
-    if model.card.architecture == "tissue-net":
-        from deepreg_engine.features.extractors import TissueFeatures
-        from deepreg_engine.features.tissue_net import TissueNet
-
-        return (TissueFeatures(TissueNet.from_state(weights), model.card.name),) * 2
-    settings = model.card.settings
-    if model.card.architecture == "context-net":
-        from deepreg_engine.features.context_net import ContextNet
-
-        network = ContextNet.from_state(weights)
-        modality = str(settings.get("modality", "auto"))
-        return (ContextFeatures(network, model.card.name, float(settings.get("spacing_mm", 2.0)), modality),) * 2
-    if model.card.architecture == "label-net":
-        from deepreg_engine.features.label_net import LabelNet
-
-        network = LabelNet.from_state(weights)
-        spacing, window = float(settings.get("spacing_mm", 3.0)), int(settings.get("size", 64))
-        return (LabelFeatures(network, model.card.name, spacing, window, str(settings.get("modality", "auto"))),) * 2
-    from deepreg_engine.features.obelisk import Obelisk
-
-    extractor = ObeliskFeatures(
-        Obelisk.from_state(weights),
-        model.card.name,
-        float(settings.get("spacing_mm", 2.0)),
-        float(settings.get("intensity_scale", 500.0)),
-        bool(settings.get("reversed_axes", False)),
-    )
-    return extractor, extractor
+    return {name: torch.from_numpy(array.copy()) for name, array in read_weights(model.path).items()}

@@ -12,11 +12,12 @@ import SimpleITK as sitk
 
 from deepreg_engine import __version__
 from deepreg_engine.errors import EngineError
+from deepreg_engine.features.registry import handcrafted
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.transform_files import field_grid
 from deepreg_engine.methods.descent_parameters import DescentParameters
 from deepreg_engine.methods.parameters import DenseParameters, Parameters
-from deepreg_engine.methods.points_parameters import NO_FEATURES, PointsParameters
+from deepreg_engine.methods.points_parameters import PointsParameters
 from deepreg_engine.models.store import feature_names, find_model
 from deepreg_engine.reporting.planes import obliqueness
 from deepreg_engine.reporting.private import base_name, without_paths
@@ -25,12 +26,6 @@ METHODS: dict[str, tuple[str, type[Parameters]]] = {
     "dense": ("Dense Registration", DenseParameters),
     "descent": ("Descent Registration", DescentParameters),
     "points": ("Point Registration", PointsParameters),
-}
-# Features that are formulas: there is no card of them, and nothing was learned.
-_FORMULAS = {
-    "mind": ("MIND-SSC, a formula (Heinrich et al., MICCAI 2013)", "nothing was learned: no training data, no weights"),
-    "intensity": ("the images' own grey values", "nothing was learned: no training data, no weights"),
-    NO_FEATURES: ("positions alone", "nothing was learned: no training data, no weights"),
 }
 # How SimpleITK calls transforms that have no grid of vectors, and how a reader does.
 _KINDS = {"CompositeTransform": "chain of transforms", "BSplineTransform": "B-spline"}
@@ -165,9 +160,8 @@ def _joined(cards: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _card(features: str) -> dict[str, Any]:
-    if features in _FORMULAS:
-        origin, training = _FORMULAS[features]
-        return {"name": features, "origin": origin, "training_data": training}
+    if feature := handcrafted(features):
+        return {"name": features, "origin": feature.origin, "training_data": "nothing was learned: no training data, no weights"}
     try:
         card = dataclasses.asdict(find_model(features).card)
     except (EngineError, AttributeError):

@@ -139,9 +139,8 @@ def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: fl
         spacing: edge of a voxel, mm.
         name: for messages.
     """
-    from deepreg_engine.geometry.images import resample
+    from deepreg_engine.geometry.images import resample, without_padding
     from deepreg_engine.geometry.volume import draw
-    from deepreg_engine.methods.affine import without_padding
 
     grid = ImageGrid.of(image).resampled(spacing)
     identity = sitk.Transform(3, sitk.sitkIdentity)
