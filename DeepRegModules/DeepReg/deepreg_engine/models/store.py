@@ -84,7 +84,7 @@ def find_model(name: str) -> StoredModel:
     for model in models:
         if model.card.name == name:
             return model
-    names = [*handcrafted_names(), *(model.card.name for model in models)]
+    names = [*handcrafted_names("images"), *(model.card.name for model in models)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}; or give a .safetensors file"
     raise ParameterError(f"there are no features {name!r}", hint)
