@@ -26,7 +26,7 @@ from deepreg_engine.commands.progress import ProgressBar  # noqa: E402
 from deepreg_engine.errors import EngineError  # noqa: E402
 from deepreg_engine.geometry.images import read_image  # noqa: E402
 from deepreg_engine.jobs.outputs import check_outputs  # noqa: E402
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, dense_preset  # noqa: E402
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, dense_preset  # noqa: E402
 
 _RESULTS = {
     "transform": "transform.nrrd",

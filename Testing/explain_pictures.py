@@ -115,7 +115,6 @@ class ExplainTutorial(Tutorial):
 
     def dense(self) -> None:
         """The heat around a point of a brain, and where the result was moved on purpose."""
-        import slicer
         from DeepRegDense import DeepRegDenseLogic
 
         self.brain = self.load("brain", 1.0)

@@ -39,7 +39,8 @@ from deepreg_engine.geometry.images import resample  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
 from deepreg_engine.jobs.descent import DescentRequest, run_descent  # noqa: E402
 from deepreg_engine.jobs.memory import kept_memory  # noqa: E402
-from deepreg_engine.methods.descent_parameters import DescentParameters, descent_preset  # noqa: E402
+from deepreg_engine.methods.descent.parameters import DescentParameters  # noqa: E402
+from deepreg_engine.methods.descent.presets import descent_preset  # noqa: E402
 
 # Labels of both people that name the same organ: CT and MR.
 ORGANS = {"spleen": (1, 1), "right kidney": (2, 2), "left kidney": (3, 3), "liver": (5, 5), "stomach": (6, 6), "aorta": (52, 23)}
@@ -181,8 +182,8 @@ def _prostate(data: Path, folder: Path, tested: bool = False) -> Path:
 
 def _prostate_table(options: argparse.Namespace) -> None:
     from deepreg_engine.geometry.images import check_intensities, read_volume
-    from deepreg_engine.methods.descent import register_descent
-    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.descent.register import register_descent
 
     names = [*([options.prostate_model] if options.prostate_model else []), *options.features, "intensity"]
     print("| features | gland Dice before | after | all labels before | after | folding % |\n|---|---|---|---|---|---|")

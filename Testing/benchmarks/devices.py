@@ -22,14 +22,14 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from known_pairs import CONTRASTS, RECIPES, make_pair  # noqa: E402
 
-from deepreg_engine.methods.dense import register_dense  # noqa: E402
-from deepreg_engine.methods.descent import register_descent  # noqa: E402
-from deepreg_engine.methods.descent_parameters import descent_preset  # noqa: E402
-from deepreg_engine.methods.device import DeviceMemory, choose_device  # noqa: E402
-from deepreg_engine.methods.points import register_points  # noqa: E402
-from deepreg_engine.methods.points_parameters import points_preset  # noqa: E402
-from deepreg_engine.methods.presets import dense_preset  # noqa: E402
-from deepreg_engine.methods.registration import ImagePair  # noqa: E402
+from deepreg_engine.methods.common.device import DeviceMemory, choose_device  # noqa: E402
+from deepreg_engine.methods.common.registration import ImagePair  # noqa: E402
+from deepreg_engine.methods.dense.presets import dense_preset  # noqa: E402
+from deepreg_engine.methods.dense.register import register_dense  # noqa: E402
+from deepreg_engine.methods.descent.presets import descent_preset  # noqa: E402
+from deepreg_engine.methods.descent.register import register_descent  # noqa: E402
+from deepreg_engine.methods.points.presets import points_preset  # noqa: E402
+from deepreg_engine.methods.points.register import register_points  # noqa: E402
 from deepreg_engine.training.point_pairs import read_point_pairs  # noqa: E402
 
 KEYPOINTS, KEYPOINT_SPACING = "lung_points/l2r_lung_keypoints.zip", (1.75, 1.0, 1.25)

@@ -78,7 +78,7 @@ def make_people(options: argparse.Namespace) -> list[str]:
 def learn(options: argparse.Namespace, people: list[str]) -> str:
     """The model's file."""
     from deepreg_engine.jobs.training import TrainingRequest, run_training
-    from deepreg_engine.methods.parameters import parse_settings
+    from deepreg_engine.methods.common.parameters import parse_settings
 
     request = TrainingRequest(
         "dense",
@@ -104,10 +104,10 @@ def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
     """Dice of the people not learned from."""
     from deepreg_engine.geometry.image_grid import ImageGrid
     from deepreg_engine.geometry.images import resample
-    from deepreg_engine.methods.dense import register_dense
-    from deepreg_engine.methods.parameters import parse_settings
-    from deepreg_engine.methods.presets import dense_preset
-    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.methods.common.parameters import parse_settings
+    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.dense.presets import dense_preset
+    from deepreg_engine.methods.dense.register import register_dense
     from deepreg_engine.metrics.overlap import label_overlap
     from deepreg_engine.metrics.regularity import regularity
 

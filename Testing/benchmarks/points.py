@@ -31,8 +31,8 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from deepreg_engine.geometry.image_grid import ImageGrid  # noqa: E402
-from deepreg_engine.methods.points import register_points  # noqa: E402
-from deepreg_engine.methods.points_parameters import PointsParameters  # noqa: E402
+from deepreg_engine.methods.points.parameters import PointsParameters  # noqa: E402
+from deepreg_engine.methods.points.register import register_points  # noqa: E402
 from deepreg_engine.solvers.kernel import Kernel  # noqa: E402
 from deepreg_engine.solvers.point_drift import drift_smooth, first_variance  # noqa: E402
 

@@ -15,7 +15,7 @@ from scenes import image_on, make_grid, voxel_points
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.affine import Alignment, align
+from deepreg_engine.methods.common.affine import Alignment, align
 from deepreg_engine.phantoms import make_pair
 from deepreg_engine.phantoms.deformation import Deformation
 from deepreg_engine.phantoms.scan import build, examine

@@ -85,7 +85,7 @@ def write_scene(folder: Path) -> Scene:
 
 def run_of(folder: Path) -> dict:
     """What a registration of the pair would report."""
-    from deepreg_engine.methods.presets import dense_preset
+    from deepreg_engine.methods.dense.presets import dense_preset
 
     return {
         "engine": "deepreg-engine 0.1.0",

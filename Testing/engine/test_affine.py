@@ -12,9 +12,9 @@ from scenes import image_on, itk_map, make_grid, rotation, voxel_points
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods import affine
-from deepreg_engine.methods.affine import align, overlap
-from deepreg_engine.methods.parameters import INITIALS
+from deepreg_engine.methods.common import affine
+from deepreg_engine.methods.common.affine import align, overlap
+from deepreg_engine.methods.common.parameters import INITIALS
 from deepreg_engine.phantoms import make_patient
 
 STRETCH = np.array([[1.12, 0.05, -0.04], [0.03, 0.9, 0.06], [-0.05, 0.02, 1.07]])

@@ -17,7 +17,7 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import read_points, write_points
 from deepreg_engine.geometry.transform_files import read_transform, write_field
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.dense.presets import dense_preset
 
 
 @pytest.fixture(autouse=True)

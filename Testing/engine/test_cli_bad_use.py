@@ -20,8 +20,8 @@ from wrong_files import DENSE, EVALUATE, POINTS, WARP, refused
 from deepreg_engine.geometry import files as files_module
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs import image_registration as image_job
-from deepreg_engine.methods.plan import estimate_memory, make_plan
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.dense.plan import estimate_memory, make_plan
+from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.models.folders import shipped_folder
 
 pytestmark = pytest.mark.usefixtures("among_wrong_files")

@@ -10,7 +10,7 @@ import pytest
 from command_line import succeed
 
 from deepreg_engine.cli import make_parser
-from deepreg_engine.methods.presets import DENSE_PRESETS, dense_preset
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS, dense_preset
 
 COMMANDS = (
     "",

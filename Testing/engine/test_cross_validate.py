@@ -22,7 +22,7 @@ from deepreg_engine.geometry import files as files_module
 from deepreg_engine.jobs import cross_validation
 from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS, registration_parameters
 from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
-from deepreg_engine.methods.points_parameters import points_preset
+from deepreg_engine.methods.points.presets import points_preset
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 

@@ -22,12 +22,12 @@ from deepreg_engine.errors import Cancelled, DeviceError, InputError
 from deepreg_engine.features.obelisk import Obelisk
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.affine import Alignment
-from deepreg_engine.methods.dense import DenseInput, register_dense, then_transform
-from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.guides import LandmarkPairs
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.guides import LandmarkPairs
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.dense.register import DenseInput, register_dense, then_transform
 from deepreg_engine.models.card import ModelCard, write_model
 
 IDENTITY = Alignment(sitk.Transform(3, sitk.sitkIdentity), "none")

@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from deepreg_engine.features.context_net import STRIDE, ContextFeatures, ContextNet
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.methods.affine import align
-from deepreg_engine.methods.level import LevelData
+from deepreg_engine.methods.common.affine import align
+from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.solvers.correlation import expected_labels, lattice_size
 from deepreg_engine.training import precision
 from deepreg_engine.training.dense_loss import class_weights, label_loss, training_loss, truth_loss

@@ -12,11 +12,13 @@ from scenes import image_on
 from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods import descent, registration
-from deepreg_engine.methods.descent import register_descent
-from deepreg_engine.methods.descent_parameters import DESCENT_PRESETS, DescentParameters, descent_preset
-from deepreg_engine.methods.descent_plan import estimate_memory, finest_spacing, make_plan, steps_at
-from deepreg_engine.methods.registration import ImagePair
+from deepreg_engine.methods.common import registration
+from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.descent.plan import estimate_memory, finest_spacing, make_plan, steps_at
+from deepreg_engine.methods.descent.presets import DESCENT_PRESETS, descent_preset
+from deepreg_engine.methods.descent import register as descent
+from deepreg_engine.methods.descent.register import register_descent
 from deepreg_engine.models.card import ModelCard, write_model
 
 COARSE = DescentParameters(features="mind", working_spacing=6.0, levels=2, iterations=30, window_spread=4.0, elastic=0.7)

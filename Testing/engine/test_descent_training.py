@@ -15,7 +15,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.geometry.sampling import warp
-from deepreg_engine.methods.descent_parameters import DescentParameters
+from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.models.card import read_card
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.descent import smooth

@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from deepreg_engine.geometry.images import read_image, read_labels
-from deepreg_engine.methods.dense import DenseInput, register_dense
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.dense.register import DenseInput, register_dense
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
@@ -63,8 +63,8 @@ def test_a_known_deformation_of_a_real_scan_is_recovered(shared_data, scan, obli
 
 def test_learned_self_similarity_is_finer_than_mind(shared_data):
     """Two contrasts of a head by descent; and a body at the coarse voxels of the quick preview. Both under known deformations."""
-    from deepreg_engine.methods.descent import register_descent
-    from deepreg_engine.methods.descent_parameters import descent_preset
+    from deepreg_engine.methods.descent.presets import descent_preset
+    from deepreg_engine.methods.descent.register import register_descent
 
     try:
         head, body = make_pair("T2 to T1", shared_data, 0), make_pair("example_ct", shared_data, 0)

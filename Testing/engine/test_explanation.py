@@ -15,14 +15,15 @@ from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterErr
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs import explanation as job
 from deepreg_engine.jobs.memory import kept_memory, make_room
-from deepreg_engine.methods import dense
-from deepreg_engine.methods.affine import Alignment
-from deepreg_engine.methods.descent_parameters import DescentParameters
-from deepreg_engine.methods.explanation import DenseExplanation, ImageExplanation
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.points_explanation import explain_points
-from deepreg_engine.methods.points_parameters import PointsParameters
-from deepreg_engine.methods.registration import ImagePair
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.explain import ImageExplanation
+from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.dense.explain import DenseExplanation
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense import register as dense
+from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.points.explain import explain_points
+from deepreg_engine.methods.points.parameters import PointsParameters
 
 FIXED = make_grid((38, 44, 26), (3.1, 2.6, 4.3), (21, -14, 33), centre=(31.0, -52.0, 17.0))
 MOVING = make_grid((52, 40, 42), (2.7, 3.4, 3.6), (-17, 24, -9), centre=(29.0, -55.0, 20.0))
@@ -193,14 +194,14 @@ def test_probabilities_are_the_run_s_own(monkeypatch, changes, masked):
 
 def test_an_eighth_of_a_large_lattice_tells_the_mean(monkeypatch):
     whole = explained(tuple(SHIFT)).at(FIXED.centre, "fine")
-    monkeypatch.setattr("deepreg_engine.methods.search_costs._MANY", 1000)
+    monkeypatch.setattr("deepreg_engine.methods.dense.search_costs._MANY", 1000)
     part = DenseExplanation(pair(), translation(SHIFT), PARAMETERS, "cpu").at(FIXED.centre, "fine")
     assert np.abs(whole.probability - part.probability).max() < 0.03 * whole.peak
 
 
 def test_maps_do_not_depend_on_slabs(monkeypatch):
     whole = explained(tuple(SHIFT)).maps("fine")
-    monkeypatch.setattr("deepreg_engine.methods.explanation._SLAB_VALUES", 1)
+    monkeypatch.setattr("deepreg_engine.methods.dense.explain.SLAB_VALUES", 1)
     parts = explained(tuple(SHIFT)).maps("fine")
     assert np.abs(whole[0] - parts[0]).max() < 1e-3
     assert np.abs(whole[1] - parts[1]).max() < 1e-2

@@ -14,9 +14,9 @@ from deepreg_engine.features.context_net import ContextFeatures, ContextNet
 from deepreg_engine.features.extractor import Joined
 from deepreg_engine.features.handcrafted import Intensity, Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.dense import DenseInput, register_dense
-from deepreg_engine.methods.level import LevelData
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.dense.register import DenseInput, register_dense
 from deepreg_engine.models.store import check_features, load_extractor
 
 QUICK = dense_preset("quick").parameters

@@ -18,9 +18,9 @@ from deepreg_engine.features.label_net import LabelFeatures, LabelNet, window_st
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.sampling import identity
-from deepreg_engine.methods.dense import extractors_of
-from deepreg_engine.methods.level import LevelData
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.register import extractors_of
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.training.course import Places
 from deepreg_engine.training.dense_loss import class_weights
@@ -145,7 +145,7 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
 
 def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkeypatch):
     """Rows of alike balls: to MIND each lies on one already, by name on its neighbour."""
-    from deepreg_engine.methods import dense as method
+    from deepreg_engine.methods.dense import register as method
     from deepreg_engine.metrics.overlap import label_overlap
 
     def balls(grid, centres):
@@ -321,7 +321,7 @@ def test_what_does_not_fit_is_refused(scans):
     ("mind", 0.0, 0.3), ("own", 0.0, 1.0), ("mind+own", 0.0, 0.3), ("own", 0.5, 0.5), ("self-similarity", 0.0, 0.3),
 ])  # fmt: skip
 def test_the_ceiling_of_a_mismatch_suits_the_features(names, asked, given, tmp_path, monkeypatch):
-    from deepreg_engine.methods import dense
+    from deepreg_engine.methods.dense import register as dense
     from deepreg_engine.models.card import ModelCard, write_model
 
     path = tmp_path / "own.safetensors"

@@ -27,10 +27,10 @@ from scipy import ndimage
 from deepreg_engine.features.handcrafted import Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.volume import covered, draw
-from deepreg_engine.methods.affine import Alignment
-from deepreg_engine.methods.dense import DenseInput, register_dense
-from deepreg_engine.methods.level import LevelData, _boxes_around
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.level import LevelData, _boxes_around
+from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.dense.register import DenseInput, register_dense
 
 QUICK = dense_preset("quick").parameters
 CPU = torch.device("cpu")
@@ -113,7 +113,9 @@ def test_the_better_guess_is_computed_only_where_it_can_differ(monkeypatch, seed
     assert (count.numpy()[near] == 1).all()
     assert 0.3 < count.mean() < 0.5 + near.mean()
     parts = data.fitted(field)[0]
-    monkeypatch.setattr("deepreg_engine.methods.level._boxes_around", lambda marked, reach: [tuple(slice(0, n) for n in marked.shape)])
+    monkeypatch.setattr(
+        "deepreg_engine.methods.common.level._boxes_around", lambda marked, reach: [tuple(slice(0, n) for n in marked.shape)]
+    )
     # MIND divides by no less than a thousandth of its volume's mean variance, and a part has another: a few voxels decide otherwise.
     difference = (parts - data.fitted(field)[0]).abs()[:, data.warped_known(field) > 0.5]
     assert (difference > 1e-3).float().mean() < 1e-3

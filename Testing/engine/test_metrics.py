@@ -11,23 +11,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import (
-    FIXED,
-    MIRRORED,
-    MOVING,
-    Waves,
-    affine_field,
-    field_of,
-    image_on,
-    inside,
-    itk_map,
-    itk_transform,
-    make_grid,
-    random_labels,
-    random_matrix,
-    random_points,
-    voxel_points,
-)
+from scenes import FIXED, MIRRORED, MOVING, Waves, affine_field, field_of, image_on, make_grid, random_labels, random_points, voxel_points
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.features.handcrafted import Intensity, Mind
 from deepreg_engine.features.obelisk import Obelisk, ObeliskFeatures
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.models import folders as places
 from deepreg_engine.models import store
 from deepreg_engine.models.card import ModelCard, read_card, read_weights, weights_digest, write_model

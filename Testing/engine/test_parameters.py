@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import DenseParameters, Parameters, parameter, parse_settings
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.methods.common.parameters import Parameters, parameter, parse_settings
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
 from deepreg_engine.training.options import DenseTraining, DescentTraining, PointTraining
 
 DESCRIPTIONS = DenseParameters.describe()
@@ -233,6 +234,6 @@ def test_the_nearest_preset_is_offered():
 
 def test_no_torch_is_needed():
     """A panel shows parameters and presets before PyTorch is installed."""
-    code = "import sys, deepreg_engine.methods.presets; sys.exit('torch' in sys.modules)"
+    code = "import sys, deepreg_engine.methods.common.presets; sys.exit('torch' in sys.modules)"
     folder = next(path for path in sys.path if path.endswith("DeepReg"))
     assert subprocess.run([sys.executable, "-c", code], cwd=folder, check=False).returncode == 0

@@ -19,11 +19,11 @@ from scenes import blank, make_grid, smooth_image
 import deepreg_engine
 from deepreg_engine.errors import NotEnoughMemoryError
 from deepreg_engine.features.mind import CHANNELS
-from deepreg_engine.methods import registration
-from deepreg_engine.methods.dense import DenseInput, register_dense
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.plan import LATER_RADIUS, PATCH, check_memory, control_counts, estimate_memory, make_plan
-from deepreg_engine.methods.presets import DENSE_PRESETS
+from deepreg_engine.methods.common import registration
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.plan import LATER_RADIUS, PATCH, check_memory, control_counts, estimate_memory, make_plan
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
+from deepreg_engine.methods.dense.register import DenseInput, register_dense
 
 ABDOMEN = make_grid((90, 61, 40), (4.1, 4.6, 6.3), FIXED_TURNS, (31, -52, 17))
 THORAX = make_grid((80, 75, 52), (4.4, 3.9, 5.2), MOVING_TURNS, (20, -60, 30))
@@ -205,9 +205,9 @@ def test_what_fits_is_the_plan():
 _MEASURE = """
 import json, resource, sys
 import SimpleITK as sitk
-from deepreg_engine.methods.affine import Alignment
-from deepreg_engine.methods.dense import DenseInput, register_dense
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.parameters import DenseParameters
 
 def peak():
     try:  # Linux: ru_maxrss also counts what the parent had before this program took its place

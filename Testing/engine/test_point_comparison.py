@@ -170,8 +170,8 @@ def test_a_false_truth_is_not_found(whole, lungs, name):
 
 
 def test_both_registrations_have_the_same_points_and_parameters_but_for_the_features(whole, lungs, monkeypatch):
-    from deepreg_engine.methods import points as method
-    from deepreg_engine.methods.points_parameters import points_preset
+    from deepreg_engine.methods.points.presets import points_preset
+    from deepreg_engine.methods.points import register as method
 
     asked, done = whole
     model, seen, run = f"{asked.folder}/fold_1/model.safetensors", [], method.register_points

@@ -10,9 +10,10 @@ import torch
 from scenes import make_grid
 
 from deepreg_engine.errors import DeviceError, InputError, ParameterError
-from deepreg_engine.methods import points as module
-from deepreg_engine.methods.points import register_points
-from deepreg_engine.methods.points_parameters import POINT_INITIALS, POINTS_PRESETS, SOLVERS, PointsParameters, points_preset
+from deepreg_engine.methods.points import register as module
+from deepreg_engine.methods.points.parameters import POINT_INITIALS, SOLVERS, PointsParameters
+from deepreg_engine.methods.points.presets import POINTS_PRESETS, points_preset
+from deepreg_engine.methods.points.register import register_points
 
 CENTRE = np.array([20.0, -30.0, 40.0])
 GRID = make_grid((30, 26, 18), (4.1, 4.6, 8.3), (12, -9, 17), centre=CENTRE)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepreg_engine.methods.points import register_points
-from deepreg_engine.methods.points_parameters import PointsParameters, points_preset
+from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.presets import points_preset
+from deepreg_engine.methods.points.register import register_points
 
 CASES = (2, 3, 4, 5)
 

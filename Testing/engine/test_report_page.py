@@ -438,8 +438,7 @@ def many(content):
     figures, long = content["figures"], "a name that is longer than any that a sensible person would give to it, "
     inside = [entry for entry in figures["landmarks"]["each"] if entry["after_mm"] is not None]
     figures["landmarks"]["each"] = [
-        {**inside[n % len(inside)], "label": f"{n} {long}", "after_mm": float((n * 37) % 300), "outlier": n % 2 == 0}
-        for n in range(300)
+        {**inside[n % len(inside)], "label": f"{n} {long}", "after_mm": float((n * 37) % 300), "outlier": n % 2 == 0} for n in range(300)
     ]
     figures["overlap"]["labels"] = [{**figures["overlap"]["labels"][n % 2], "name": f"{n} {long}"} for n in range(61)]
     figures["overlap"]["only_in_fixed"], figures["overlap"]["only_in_moving"] = [4, 5], [6]

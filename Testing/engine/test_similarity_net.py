@@ -10,7 +10,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.features import similarity_net
 from deepreg_engine.features.mind import NEIGHBOURS, PAIRS, mind_ssc
 from deepreg_engine.features.similarity_net import SimilarityFeatures, SimilarityNet
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
 

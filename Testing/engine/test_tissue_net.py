@@ -11,8 +11,8 @@ from scipy.special import expit
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.tissue_net import TissueFeatures, TissueNet
-from deepreg_engine.methods.dense import DenseInput, register_dense
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.register import DenseInput, register_dense
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.training import contrast_scenes, descent_training

@@ -17,8 +17,8 @@ from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
 from deepreg_engine.jobs.label_comparison import LABELS
 from deepreg_engine.jobs.training import TrainingRequest, _kinds_of_steps, estimate_training, read_record, run_training
-from deepreg_engine.methods.device import DeviceMemory
-from deepreg_engine.methods.parameters import parse_settings
+from deepreg_engine.methods.common.device import DeviceMemory
+from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.models.card import read_card
 from deepreg_engine.training import descent_training
 from deepreg_engine.training.contrast_scenes import random_shapes

@@ -21,7 +21,7 @@ from deepreg_engine.errors import Cancelled, NotEnoughMemoryError, explain
 from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs import operations
 from deepreg_engine.jobs.job import Job
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.worker import Worker
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="process groups and signals are POSIX")
@@ -407,7 +407,7 @@ def test_the_self_test_passes_and_would_fail(monkeypatch):
     assert "landmark error" in result["summary"]
     assert job.told == sorted(job.told)
     # A registration that finds nothing is noticed.
-    from deepreg_engine.methods import presets
+    from deepreg_engine.methods.common import presets
 
     idle = presets.dense_preset("quick").parameters.replaced({"initial": "none", "search_stages": 0, "refinement_iterations": 0})
     monkeypatch.setattr(presets, "dense_preset", lambda name: presets.Preset(name, "", "", idle))

@@ -100,7 +100,7 @@ def test_without_pytorch_the_panel_opens_and_says_what_to_do(slicer_app, warm_wo
 
 
 def test_every_parameter_has_its_widget_with_unit_range_and_help(warm_app, widget):
-    from deepreg_engine.methods.parameters import DenseParameters
+    from deepreg_engine.methods.dense.parameters import DenseParameters
 
     for description in DenseParameters.describe():
         control = widget.panel.form.widgets[description.name]
@@ -148,7 +148,7 @@ def test_scrolling_the_panel_changes_no_value(warm_app, hands, widget):
 
 
 def test_presets_set_all_parameters_and_changes_are_shown(warm_app, hands, widget):
-    from deepreg_engine.methods.presets import DENSE_PRESETS
+    from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 
     for preset in DENSE_PRESETS:
         hands.choose(widget.ui.presetComboBox, preset.title)
@@ -413,7 +413,6 @@ def test_each_run_makes_new_nodes_unless_told_otherwise(warm_app, hands, widget)
 
 
 def test_the_same_input_gives_the_same_result(warm_app, hands, widget):
-    import slicer
 
     grids = []
     for _ in range(2):

@@ -102,7 +102,8 @@ def test_modalities_stand_beside_their_volumes(warm_app, hands, widget):
 
 
 def test_every_other_parameter_has_its_widget_and_presets_set_them(warm_app, hands, widget):
-    from deepreg_engine.methods.descent_parameters import DESCENT_PRESETS, DescentParameters
+    from deepreg_engine.methods.descent.parameters import DescentParameters
+    from deepreg_engine.methods.descent.presets import DESCENT_PRESETS
 
     names = {description.name for description in DescentParameters.describe()}
     assert set(widget.panel.form.widgets) == names - {"fixed_modality", "moving_modality"}

@@ -51,7 +51,7 @@ def test_the_web_pages_are_built_without_a_warning(tmp_path):
 
 
 def test_the_guide_has_every_parameter_as_the_engine_has_it(slicer_app):
-    from deepreg_engine.methods.parameters import DenseParameters
+    from deepreg_engine.methods.dense.parameters import DenseParameters
     from deepreg_slicer.parameter_form import title
 
     rows = [
@@ -70,7 +70,7 @@ def test_the_guide_has_every_parameter_as_the_engine_has_it(slicer_app):
 
 
 def test_the_guide_has_every_preset():
-    from deepreg_engine.methods.presets import DENSE_PRESETS
+    from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 
     text = GUIDE.read_text(encoding="utf-8")
     for preset in DENSE_PRESETS:

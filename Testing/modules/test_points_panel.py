@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import vtk
-from panels import finish, landmark_error, load_points, nodes, opened, world_image
+from panels import finish, landmark_error, nodes, opened, world_image
 from vtk.util.numpy_support import vtk_to_numpy
 from world import FLIP, TURN, add_linear, add_volume, add_warp, matrix4, through, to_vtk
 
@@ -162,7 +162,8 @@ def test_apply_says_why_it_cannot(warm_app, widget, lists, wrong, words):
 
 
 def test_every_parameter_has_its_widget_and_presets_set_them(warm_app, hands, widget):
-    from deepreg_engine.methods.points_parameters import POINTS_PRESETS, PointsParameters
+    from deepreg_engine.methods.points.parameters import PointsParameters
+    from deepreg_engine.methods.points.presets import POINTS_PRESETS
 
     for description in PointsParameters.describe():
         control = widget.panel.form.widgets[description.name]

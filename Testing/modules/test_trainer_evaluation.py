@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer_bench import FakeEngine, app, begun, cells, engine, estimate, estimated, idle, widget
+from trainer_bench import FakeEngine, begun, cells, estimate, idle
 
 ROWS = [
     {"pair": "anna - bert", "label": "liver", "before": 0.3, "aligned": 0.4, "mind": 0.5, "learned": 0.6},

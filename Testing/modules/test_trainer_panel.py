@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trainer_bench import LINES, FakeEngine, add_scan, app, begun, cells, engine, estimate, estimated, idle, learned_nodes, widget
+from trainer_bench import LINES, FakeEngine, add_scan, begun, cells, estimate, idle, learned_nodes
 
 # ------------------------------------------------------------------------------------------------------------------ scans
 

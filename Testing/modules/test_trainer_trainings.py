@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 from panels import opened
-from trainer_bench import LINES, FakeProcess, app, begun, cells, engine, estimate, estimated, idle, learned_nodes, widget
+from trainer_bench import LINES, FakeProcess, begun, cells, estimate, idle, learned_nodes
 
 # --------------------------------------------------------------------------------------------------------------- training
 

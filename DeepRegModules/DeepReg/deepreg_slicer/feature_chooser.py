@@ -11,7 +11,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.parameters import SHIPPED_CT, SHIPPED_FEATURES
+from deepreg_engine.methods.common.parameters import SHIPPED_CT, SHIPPED_FEATURES
 from deepreg_slicer.signals import Signal
 
 #: Name and title of features that are the same formula for all images; the numbers of the second and third are learned.

@@ -16,8 +16,8 @@ from typing import Any
 import slicer
 
 from deepreg_slicer import labels as labelmaps
-from deepreg_slicer.landmarks import checkPairs, writePoints
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.landmarks import checkPairs, writePoints
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.provenance import describe, record
 from deepreg_slicer.transforms import readField, setFromParent, writeFromParent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS
 from deepreg_slicer.estimate import denseMemory
 from deepreg_slicer.method_panel import MethodPanel
 

@@ -1,7 +1,7 @@
 """The Dense method's parameter node."""
 
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET
 from deepreg_slicer.parameter_node import registrationNode
 from deepreg_slicer.parameter_pack import packFor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from deepreg_engine.methods.presets import dense_preset
+from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_slicer.registration import Inputs, Outputs, Request, Result
 from deepreg_slicer.scripting import outputsNamed, parametersOf, runAndWait
 

@@ -8,7 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, SHIPPED_NETWORK, DescentParameters
+from deepreg_engine.methods.descent.parameters import SHIPPED_NETWORK, DescentParameters
+from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS
 from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.estimate import descentMemory

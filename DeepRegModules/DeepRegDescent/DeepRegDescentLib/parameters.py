@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import slicer
 from slicer.parameterNodeWrapper import Default, WithinRange
 
-from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DescentParameters
+from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET
 from deepreg_slicer.parameter_node import inputsOf, outputsOf, registrationNode
 from deepreg_slicer.parameter_pack import packFor
 from deepreg_slicer.registration import Inputs, Output

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from deepreg_engine.methods.descent_parameters import descent_preset
+from deepreg_engine.methods.descent.presets import descent_preset
 from deepreg_slicer.registration import Inputs, Result
 from deepreg_slicer.scripting import outputsNamed, parametersOf, runAndWait
 from DeepRegDescentLib.registration import FEATURES, DescentOutputs, DescentRegistration, DescentRequest

@@ -8,8 +8,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, NO_FEATURES, POINTS_PRESETS, PointsParameters
-from deepreg_engine.methods.presets import DENSE_PRESETS
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
+from deepreg_engine.methods.points.parameters import NO_FEATURES, PointsParameters
+from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.registration import Registration, Request, Result

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Union
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange
 
-from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, PointsParameters
-from deepreg_engine.methods.presets import DENSE_PRESETS
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
+from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET
 from deepreg_slicer.parameter_node import inputsOf, outputsOf, registrationNode
 from deepreg_slicer.parameter_pack import packFor
 from deepreg_slicer.registration import Output

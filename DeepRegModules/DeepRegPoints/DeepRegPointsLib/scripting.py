@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from deepreg_engine.methods.points_parameters import points_preset
+from deepreg_engine.methods.points.presets import points_preset
 from deepreg_slicer.registration import Result
 from deepreg_slicer.scripting import outputsNamed, parametersOf, runAndWait
 from DeepRegPointsLib.registration import PointsInputs, PointsOutputs, PointsRegistration, PointsRequest

@@ -23,7 +23,7 @@ from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
 from deepreg_engine.jobs.outputs import check_outputs
 from deepreg_engine.jobs.overview import check_matplotlib
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET
 from deepreg_engine.phantoms import ANATOMIES
 
 _HELP = "register a phantom or two images, with a picture"

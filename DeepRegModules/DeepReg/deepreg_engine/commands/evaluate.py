@@ -20,7 +20,7 @@ from deepreg_engine.geometry.points import read_pairs
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.methods.affine import overlap
+from deepreg_engine.methods.common.affine import overlap
 from deepreg_engine.metrics.landmarks import check_reached
 from deepreg_engine.metrics.report import evaluation_report, to_json
 

@@ -13,8 +13,8 @@ from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, add_image, check_intensities, read_volume
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.methods.descent_parameters import MODALITIES, SHIPPED_NETWORK, DescentParameters
-from deepreg_engine.methods.parameters import DEVICES
+from deepreg_engine.methods.common.parameters import DEVICES
+from deepreg_engine.methods.descent.parameters import MODALITIES, SHIPPED_NETWORK, DescentParameters
 
 _ABOUT = """
 Write the features of an image as a volume of as many channels, on the image's own grid, to look at them or to use them elsewhere. With
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
         images.append(check_intensities(read_volume(options.second, "second image"), "second image", options.second))
     from deepreg_engine.features.colours import make_palette
     from deepreg_engine.features.volumes import feature_volume, on_grid
-    from deepreg_engine.methods.device import choose_device
+    from deepreg_engine.methods.common.device import choose_device
     from deepreg_engine.models.store import load_extractors
 
     device, _ = choose_device(options.device)

@@ -11,8 +11,8 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_mask, read_volume
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.methods.parameters import parse_settings
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.common.parameters import parse_settings
+from deepreg_engine.methods.points.parameters import PointsParameters
 
 _ABOUT = """
 Find Förstner keypoints of an image: places, such as where vessels branch, whose position is certain in every direction. They are
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     parameters = PointsParameters().replaced(parse_settings(options.set))
     image = check_intensities(read_volume(options.image), "image", options.image)
     mask, note = read_mask(options.mask, ImageGrid.of(image)) if options.mask else (None, "")
-    from deepreg_engine.methods.keypoints import image_keypoints
+    from deepreg_engine.methods.points.keypoints import image_keypoints
 
     points, _ = image_keypoints(image, mask, parameters)
     with FileGroup() as files:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from deepreg_engine.errors import EngineError, ParameterError
-from deepreg_engine.methods.parameters import Parameters
-from deepreg_engine.methods.presets import Preset
+from deepreg_engine.methods.common.parameters import Parameters
+from deepreg_engine.methods.common.presets import Preset
 
 
 class UsageError(ParameterError):

@@ -11,8 +11,8 @@ from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.jobs.dense import DenseRequest, run_dense
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
 
 _DENSE_ABOUT = """
 Register MOVING to FIXED with the Dense method: features (MIND by default, or a network's) are compared at control points for all

@@ -10,7 +10,8 @@ from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.jobs.descent import DescentRequest, run_descent
-from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, MODALITIES, DescentParameters, descent_preset
+from deepreg_engine.methods.descent.parameters import MODALITIES, DescentParameters
+from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
 
 _ABOUT = """
 Register MOVING to FIXED with the Descent method: a network's features, which look alike in MR and CT or in any two contrasts, are brought

@@ -12,7 +12,7 @@ from deepreg_engine.commands.parsing import count
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
-from deepreg_engine.methods.parameters import DEVICES, INITIALS, Parameters, parse_settings
+from deepreg_engine.methods.common.parameters import DEVICES, INITIALS, Parameters, parse_settings
 
 
 def add_images(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

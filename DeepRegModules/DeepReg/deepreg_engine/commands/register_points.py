@@ -14,15 +14,9 @@ from deepreg_engine.geometry.point_clouds import SOURCES
 from deepreg_engine.geometry.points import POINT_SUFFIXES
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.points import PointsRequest, run_points
-from deepreg_engine.methods.parameters import DEVICES, parse_settings
-from deepreg_engine.methods.points_parameters import (
-    DEFAULT_POINTS_PRESET,
-    POINT_INITIALS,
-    POINTS_PRESETS,
-    SOLVERS,
-    PointsParameters,
-    points_preset,
-)
+from deepreg_engine.methods.common.parameters import DEVICES, parse_settings
+from deepreg_engine.methods.points.parameters import POINT_INITIALS, SOLVERS, PointsParameters
+from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
 
 _ABOUT = """
 Register two clouds of points whose order means nothing and many of which have no partner: keypoints, vessels, surfaces, landmarks.

@@ -9,7 +9,7 @@ from typing import Any
 from deepreg_engine.commands.parsing import paragraph, parameter_table
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs.training import MODALITIES
-from deepreg_engine.methods.parameters import parse_settings
+from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.training.presets import TRAININGS, training_presets
 
 #: What can be learned, by method.

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deepreg_engine.methods.descent_parameters import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
-from deepreg_engine.methods.parameters import Parameters
-from deepreg_engine.methods.points_parameters import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
-from deepreg_engine.methods.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.methods.common.parameters import Parameters
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
+from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.presets import check_method
 

@@ -10,12 +10,12 @@ from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image
 from deepreg_engine.jobs.image_registration import ImageMethod, ImageRequest, Inputs, free_memory, run_image_registration
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
-    from deepreg_engine.methods.dense import DenseResult
-    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.dense.register import DenseResult
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class _Dense(ImageMethod):
             raise InputError("--uncertainty comes from the search, and search_stages is 0", "set it to 1 or more")
 
     def check_room(self, request: DenseRequest, inputs: Inputs) -> None:
-        from deepreg_engine.methods.dense import extractors_of
-        from deepreg_engine.methods.plan import check_memory
+        from deepreg_engine.methods.dense.plan import check_memory
+        from deepreg_engine.methods.dense.register import extractors_of
 
         extractors, free = extractors_of(request.parameters), free_memory(request.device)
         grids = ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving)
         check_memory(*grids, request.parameters, max(each.channels for each in extractors), free, max(each.kept for each in extractors))
 
     def register(self, request: DenseRequest, pair: ImagePair, tell: Progress) -> DenseResult:
-        from deepreg_engine.methods.dense import register_dense
+        from deepreg_engine.methods.dense.register import register_dense
 
         return register_dense(pair, request.parameters, request.device, tell)
 

@@ -15,13 +15,13 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image
 from deepreg_engine.geometry.transform_files import add_field
 from deepreg_engine.jobs.image_registration import ImageMethod, ImageRequest, Inputs, free_memory, run_image_registration
-from deepreg_engine.methods.descent_parameters import DescentParameters
+from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.models.store import load_extractors
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
-    from deepreg_engine.methods.descent import DescentResult
-    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.descent.register import DescentResult
 
 
 _COLOURS = ("fixed_colours", "moving_colours", "warped_colours")
@@ -66,14 +66,14 @@ class _Descent(ImageMethod):
                 raise OutputError(f"cannot write to the folder {folder}", "name another, or change its permissions")
 
     def check_room(self, request: DescentRequest, inputs: Inputs) -> None:
-        from deepreg_engine.methods.descent_plan import check_memory
+        from deepreg_engine.methods.descent.plan import check_memory
 
         channels = load_extractors(request.parameters)[0].channels
         free = free_memory(request.device)
         check_memory(ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving), request.parameters, channels, free)
 
     def register(self, request: DescentRequest, pair: ImagePair, tell: Progress) -> DescentResult:
-        from deepreg_engine.methods.descent import register_descent
+        from deepreg_engine.methods.descent.register import register_descent
 
         return register_descent(pair, request.parameters, request.device, tell, request.kept_iterations if request.iterations else 0)
 

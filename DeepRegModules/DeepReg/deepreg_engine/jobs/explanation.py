@@ -25,15 +25,16 @@ from deepreg_engine.geometry.images import add_image, check_intensities, read_ma
 from deepreg_engine.geometry.points import read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
-from deepreg_engine.methods.descent_parameters import DescentParameters
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.metrics.mapping import outside_field
 from deepreg_engine.progress import Progress, no_progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
-    from deepreg_engine.methods.explanation import DenseExplanation, ImageExplanation
-    from deepreg_engine.methods.points_explanation import PointsExplanation
+    from deepreg_engine.methods.common.explain import ImageExplanation
+    from deepreg_engine.methods.dense.explain import DenseExplanation
+    from deepreg_engine.methods.points.explain import PointsExplanation
 
 
 PARAMETERS = {"dense": DenseParameters, "descent": DescentParameters, "points": PointsParameters}
@@ -300,10 +301,11 @@ def _open_images(request: ExplanationRequest, parameters: Any, progress: Progres
     ]
     transform = read_transform(request.transform)
     progress(0.2, "loading PyTorch")
-    from deepreg_engine.methods.explanation import DenseExplanation, ImageExplanation
-    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.dense.explain import DenseExplanation
+    from deepreg_engine.methods.descent.explain import DescentExplanation
 
-    kind = DenseExplanation if request.method == "dense" else ImageExplanation
+    kind = DenseExplanation if request.method == "dense" else DescentExplanation
     explained = kind(
         ImagePair(fixed, moving, *masks), transform, parameters, request.device, lambda share, stage: progress(0.3 + 0.7 * share, stage)
     )
@@ -322,11 +324,16 @@ def _open_points(request: ExplanationRequest, parameters: PointsParameters, prog
     transform = read_transform(request.transform)
     moved = np.array([transform.TransformPoint(point) for point in fixed.tolist()])
     progress(0.2, "loading PyTorch")
-    from deepreg_engine.methods.points_explanation import explain_points
+    from deepreg_engine.methods.points.explain import explain_points
 
     progress(0.4, "partners")
     explained = explain_points(fixed, moving, moved, parameters, request.sigma, request.device)
-    return explained, {"features": parameters.features, "fixed": len(fixed), "moving": len(moving), "outside": int(outside_field(transform, fixed).sum())}
+    return explained, {
+        "features": parameters.features,
+        "fixed": len(fixed),
+        "moving": len(moving),
+        "outside": int(outside_field(transform, fixed).sum()),
+    }
 
 
 def _state(state: str) -> _Kept:

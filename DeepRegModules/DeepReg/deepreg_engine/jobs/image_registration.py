@@ -38,14 +38,14 @@ from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
-from deepreg_engine.methods.affine import Alignment, align
-from deepreg_engine.methods.parameters import INITIALS
+from deepreg_engine.methods.common.affine import Alignment, align
+from deepreg_engine.methods.common.parameters import INITIALS
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
-    from deepreg_engine.methods.registration import ImagePair, Result
+    from deepreg_engine.methods.common.registration import ImagePair, Result
 
 
 # Below this change of volume a linear transform is no alignment but a damaged file.
@@ -306,8 +306,8 @@ def _compute(method: ImageMethod, request: ImageRequest, inputs: Inputs, progres
     with first_import_of_torch():
         import torch
 
-        from deepreg_engine.methods.guides import LandmarkPairs
-        from deepreg_engine.methods.registration import ImagePair
+        from deepreg_engine.methods.common.guides import LandmarkPairs
+        from deepreg_engine.methods.common.registration import ImagePair
 
     if request.threads:
         torch.set_num_threads(request.threads)
@@ -335,7 +335,7 @@ def free_memory(device: str) -> float:
     """
     import torch
 
-    from deepreg_engine.methods.device import choose_device
+    from deepreg_engine.methods.common.device import choose_device
 
     chosen, _ = choose_device(device)
     return float(torch.cuda.mem_get_info()[0] if chosen.type == "cuda" else psutil.virtual_memory().available)

@@ -40,7 +40,7 @@ def _caveat(held_out: list[str], pairs: list[str]) -> str:
 
 def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, tell: Progress) -> list[dict]:
     """Dice of each label of one pair under the four conditions."""
-    from deepreg_engine.methods.registration import ImagePair
+    from deepreg_engine.methods.common.registration import ImagePair
     from deepreg_engine.metrics.overlap import label_overlap, shared_labels
     from deepreg_engine.training.labelled_scans import read_scan
 
@@ -65,12 +65,12 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
 def _run(request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any], tell: Progress) -> tuple[sitk.Transform, Any]:
     parameters = registration_parameters(request.method, request.preset)
     if request.method == "dense":
-        from deepreg_engine.methods.dense import register_dense
+        from deepreg_engine.methods.dense.register import register_dense
 
         # One kind of features throughout, whatever else a preset refines with: it is these that are compared.
         result = register_dense(pair, parameters.replaced({"features": features, "refinement_features": "same"}), request.device, tell)
     else:
-        from deepreg_engine.methods.descent import register_descent
+        from deepreg_engine.methods.descent.register import register_descent
 
         sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans)}
         result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device, tell)

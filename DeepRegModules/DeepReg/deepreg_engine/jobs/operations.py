@@ -19,7 +19,7 @@ from typing import Any
 from deepreg_engine import __version__
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.jobs.job import Job
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
 
 
 def info(arguments: dict, job: Job) -> dict:
@@ -66,8 +66,8 @@ def missing_packages() -> list[str]:
 
 def warm(arguments: dict, job: Job) -> dict:
     """Load what a registration needs, so that the next one starts at once."""
-    import deepreg_engine.jobs.dense  # noqa: F401
-    import deepreg_engine.methods.dense  # noqa: F401
+    import deepreg_engine.jobs.dense
+    import deepreg_engine.methods.dense.register  # noqa: F401
 
     return {}
 
@@ -90,7 +90,7 @@ def dense(arguments: dict, job: Job) -> dict:
 def points(arguments: dict, job: Job) -> dict:
     """Register two clouds of points, or two images by keypoints: arguments are those of PointsRequest. Returns the report."""
     from deepreg_engine.jobs.points import PointsRequest, run_points
-    from deepreg_engine.methods.points_parameters import PointsParameters
+    from deepreg_engine.methods.points.parameters import PointsParameters
 
     values = _known(arguments, PointsRequest)
     if "parameters" in values:
@@ -106,7 +106,7 @@ def points(arguments: dict, job: Job) -> dict:
 def descent(arguments: dict, job: Job) -> dict:
     """Register two images with the Descent method: arguments are those of DescentRequest. Returns the report."""
     from deepreg_engine.jobs.descent import DescentRequest, run_descent
-    from deepreg_engine.methods.descent_parameters import DescentParameters
+    from deepreg_engine.methods.descent.parameters import DescentParameters
 
     values = _known(arguments, DescentRequest)
     if "parameters" in values:
@@ -197,7 +197,7 @@ def self_test(arguments: dict, job: Job) -> dict:
 
     from deepreg_engine.geometry.transform_files import read_field, read_transform
     from deepreg_engine.jobs.dense import DenseRequest, run_dense
-    from deepreg_engine.methods.presets import dense_preset
+    from deepreg_engine.methods.dense.presets import dense_preset
     from deepreg_engine.phantoms import make_pair, write_pair
 
     job.progress(0.0, "making a phantom")

@@ -22,7 +22,7 @@ import numpy as np
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_clouds import FEWEST, checked_clouds
 from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
-from deepreg_engine.methods.points_parameters import NO_FEATURES
+from deepreg_engine.methods.points.parameters import NO_FEATURES
 from deepreg_engine.training.point_pairs import PointPair, patient_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _pairs(entries: dict[str, PointPair], held_out: list[str]) -> list[tuple[str
 
 def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model: str, tell: Progress) -> list[dict]:
     """Target registration error of one pair under the four conditions, mm."""
-    from deepreg_engine.methods.points import register_points
+    from deepreg_engine.methods.points.register import register_points
     from deepreg_engine.metrics.landmarks import summarize
 
     parameters = registration_parameters(request.method, request.preset)

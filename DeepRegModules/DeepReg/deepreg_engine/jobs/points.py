@@ -36,13 +36,13 @@ from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.memory import first_import_of_torch, make_room
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import add_overview, check_matplotlib
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
-    from deepreg_engine.methods.points import PointsResult
+    from deepreg_engine.methods.points.register import PointsResult
 
 
 # The grid of a field without an image: the box around both clouds and this much more, mm.
@@ -189,7 +189,7 @@ def run_points(request: PointsRequest, progress: Progress) -> dict:
     with first_import_of_torch():
         import torch
 
-        from deepreg_engine.methods.points import register_points
+        from deepreg_engine.methods.points.register import register_points
 
     if request.threads:
         torch.set_num_threads(request.threads)
@@ -266,7 +266,7 @@ def _check(request: PointsRequest) -> None:
         check_matplotlib()
     check_features(request.parameters.features, "points")
     if request.refine:
-        from deepreg_engine.methods.presets import dense_preset
+        from deepreg_engine.methods.dense.presets import dense_preset
 
         dense_preset(request.refine_preset)
 
@@ -303,8 +303,8 @@ def _read(request: PointsRequest) -> _Inputs:
 
 
 def _keypoints(request: PointsRequest, inputs: _Inputs, progress: Progress) -> list[np.ndarray]:
-    from deepreg_engine.methods.device import choose_device
-    from deepreg_engine.methods.keypoints import image_keypoints
+    from deepreg_engine.methods.common.device import choose_device
+    from deepreg_engine.methods.points.keypoints import image_keypoints
 
     device, _ = choose_device(request.device)
     found = []
@@ -340,9 +340,9 @@ def _grid(inputs: _Inputs, fixed: np.ndarray, moving: np.ndarray) -> ImageGrid:
 
 
 def _refined(request: PointsRequest, inputs: _Inputs, field: DisplacementField, progress: Progress) -> tuple[DisplacementField, dict]:
-    from deepreg_engine.methods.affine import Alignment
-    from deepreg_engine.methods.dense import DenseInput, register_dense
-    from deepreg_engine.methods.presets import dense_preset
+    from deepreg_engine.methods.common.affine import Alignment
+    from deepreg_engine.methods.dense.presets import dense_preset
+    from deepreg_engine.methods.dense.register import DenseInput, register_dense
 
     parameters = dense_preset(request.refine_preset).parameters.replaced({"capture_range": _REFINED_RANGE})
     pair = DenseInput(inputs.fixed, inputs.moving, *inputs.masks, None, Alignment(field.to_transform(), "points"))

@@ -20,7 +20,7 @@ from typing import Any
 
 from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.geometry.files import write_text
-from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.training.presets import TRAININGS, check_method
 
@@ -113,7 +113,7 @@ def run_training(
     if former is not None and former["state"] in ("finished", "stopped") and (folder / _MODEL).is_file():
         return former["result"]
     from deepreg_engine.jobs.training_data import gather, start_network, train
-    from deepreg_engine.methods.device import DeviceMemory, choose_device
+    from deepreg_engine.methods.common.device import DeviceMemory, choose_device
     from deepreg_engine.training.course import PAUSED, Places
 
     control = control or folder / CONTROL
@@ -163,7 +163,7 @@ def train_to_file(request: TrainingRequest, model: str, log: str | None, checkpo
         ``learned`` (names), ``notes``, ``device``, ``device_memory``, ``best``, ``seconds``, as of :func:`run_training`.
     """
     from deepreg_engine.jobs.training_data import gather, start_network, train
-    from deepreg_engine.methods.device import DeviceMemory, choose_device
+    from deepreg_engine.methods.common.device import DeviceMemory, choose_device
     from deepreg_engine.training.course import Places
 
     options = request.options()
@@ -194,7 +194,7 @@ def estimate_training(request: TrainingRequest, progress: Progress = no_progress
     import psutil
 
     from deepreg_engine.jobs.training_data import gather, list_entries, start_network, train
-    from deepreg_engine.methods.device import DeviceMemory, choose_device
+    from deepreg_engine.methods.common.device import DeviceMemory, choose_device
     from deepreg_engine.training.course import Places
 
     options = request.options()

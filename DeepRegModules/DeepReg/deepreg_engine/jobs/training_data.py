@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepreg_engine.errors import EngineError, InputError, ParameterError
-from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.training.labelled_scans import find_labelled, read_scan
 from deepreg_engine.training.point_pairs import read_point_pairs
 

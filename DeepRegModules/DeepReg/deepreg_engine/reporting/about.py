@@ -15,9 +15,10 @@ from deepreg_engine.errors import EngineError
 from deepreg_engine.features.registry import handcrafted
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.transform_files import field_grid
-from deepreg_engine.methods.descent_parameters import DescentParameters
-from deepreg_engine.methods.parameters import DenseParameters, Parameters
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.common.parameters import Parameters
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.models.store import feature_names, find_model
 from deepreg_engine.reporting.planes import obliqueness
 from deepreg_engine.reporting.private import base_name, without_paths

@@ -42,7 +42,7 @@ def landmark_table(landmarks: dict[str, Any], everything: bool = False) -> str:
         for measure, title in (("mean", "mean"), ("median", "median"), ("percentile95", "95 %"), ("max", "largest"))
     )
     inside = " inside the displacement field" if landmarks["outside_field"] else ""
-    summary = f'All {landmarks["after"]["count"]} pairs{inside}, mm: {totals}.'
+    summary = f"All {landmarks['after']['count']} pairs{inside}, mm: {totals}."
     return f'<h2>Landmarks</h2>{body}<p class="small">{summary}</p><p class="soft small">{text(said)}</p>'
 
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepreg_engine.features.context_net import ContextNet
-from deepreg_engine.methods.search_costs import mean_mismatch, patches
+from deepreg_engine.methods.dense.search_costs import mean_mismatch, patches
 from deepreg_engine.solvers.correlation import correlate, expected_labels
 from deepreg_engine.solvers.labels import as_rows, expected_displacement
 from deepreg_engine.solvers.mean_field import regularise

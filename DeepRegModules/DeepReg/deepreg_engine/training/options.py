@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import Parameters, parameter
+from deepreg_engine.methods.common.parameters import Parameters, parameter
 
 # Smallest voxels that a scan is drawn on, mm.
 _FINEST = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import Parameters
+from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.training.options import DenseTraining, DescentTraining, PointTraining
 
 #: Options of each method.

@@ -19,7 +19,7 @@ from deepreg_engine.errors import EngineError
 from deepreg_engine.features.context_net import STRIDE
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
-from deepreg_engine.methods.affine import align
+from deepreg_engine.methods.common.affine import align
 from deepreg_engine.solvers.descent import smooth
 from deepreg_engine.training.looks import Chance, mapped, nearest_labels
 from deepreg_engine.training.options import DenseTraining

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample, without_padding
-from deepreg_engine.methods.parameters import INITIALS
+from deepreg_engine.methods.common.parameters import INITIALS
 
 _SEED = 20190813
 # Voxels of the smaller image at the scan; the refinement has eight times as many.

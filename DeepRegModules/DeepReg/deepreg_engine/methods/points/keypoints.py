@@ -11,7 +11,7 @@ from deepreg_engine.features.foerstner import keypoints
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.volume import draw, to_tensor
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.points.parameters import PointsParameters
 
 # Voxels of the working image at most; above it the voxels grow.
 _VOXELS = 60_000_000

@@ -21,8 +21,8 @@ from torch import Tensor
 from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.models.store import load_matcher
 from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals

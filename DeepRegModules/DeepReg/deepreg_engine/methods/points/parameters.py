@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import Parameters, parameter
+from deepreg_engine.methods.common.parameters import Parameters, parameter
 
 POINT_INITIALS = ("none", "centres", "rigid", "similarity", "affine")
 SOLVERS = ("belief+drift", "belief", "drift")
@@ -108,46 +106,3 @@ class PointsParameters(Parameters):
         3.0, "lambda: resistance to bending in coherent point drift", minimum=0.001, maximum=100000.0, group="Coherent point drift"
     )
     drift_iterations: int = parameter(10, "steps of coherent point drift at most", minimum=1, maximum=1000, group="Coherent point drift")
-
-
-@dataclass(frozen=True)
-class PointsPreset:
-    """A named set of parameters; the fields are those of :class:`deepreg_engine.methods.presets.Preset`."""
-
-    name: str
-    title: str
-    help: str
-    parameters: PointsParameters
-
-
-POINTS_PRESETS = (
-    PointsPreset(
-        "lung", "Lung, breathing", "keypoints or vessels of a lung at two breathing states: up to some centimetres", PointsParameters()
-    ),
-    PointsPreset(
-        "shape",
-        "Any shape",
-        "surfaces, centrelines or landmarks of anything, by their positions alone",
-        PointsParameters(features=NO_FEATURES, solver="drift", drift_iterations=60, drift_width=30.0, drift_stiffness=2.0, outliers=0.1),
-    ),
-    PointsPreset(
-        "landmarks",
-        "Few landmarks",
-        "tens of points of different order, all of which have a partner",
-        PointsParameters(features=NO_FEATURES, solver="drift", drift_iterations=150, drift_width=60.0, drift_stiffness=0.5, outliers=0.0),
-    ),
-)
-DEFAULT_POINTS_PRESET = "lung"
-
-
-def points_preset(name: str) -> PointsPreset:
-    """The preset of that name.
-
-    Raises:
-        ParameterError: if there is none, naming the nearest.
-    """
-    names = [preset.name for preset in POINTS_PRESETS]
-    if name in names:
-        return POINTS_PRESETS[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=1)
-    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")

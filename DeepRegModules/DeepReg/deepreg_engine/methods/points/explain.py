@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from deepreg_engine.features.point_matcher import Matcher
-from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.points import CONFIRMED, candidate_partners, looks_of
-from deepreg_engine.methods.points_parameters import PointsParameters
+from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.register import CONFIRMED, candidate_partners, looks_of
 from deepreg_engine.models.store import load_matcher
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph, squared_distances
 from deepreg_engine.solvers.point_drift import feature_prior, outlier_density

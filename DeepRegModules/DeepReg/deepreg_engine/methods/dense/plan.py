@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepreg_engine.errors import NotEnoughMemoryError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.parameters import DenseParameters
+from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large
+from deepreg_engine.methods.dense.parameters import DenseParameters
 
 # Labels of the later stages reach so many steps: each corrects what the stage before could not resolve.
 LATER_RADIUS = 3
@@ -20,10 +20,6 @@ LATER_RADIUS = 3
 REACH = 1.5
 # Samples of a control point's patch along each axis.
 PATCH = 2
-_BYTES = 4
-# What Python, torch and SimpleITK take for themselves, and slack for temporaries that are not counted.
-_BASE_BYTES = 450e6
-_SLACK = 1.15
 
 
 @dataclass(frozen=True)
@@ -74,11 +70,7 @@ def make_plan(fixed: ImageGrid, parameters: DenseParameters) -> list[Level]:
     The finest spacing is the working spacing, but no finer than the fixed image and no finer than the cap on voxels allows.
     The search runs at half the control point spacing, and at least at twice the finest; from there the spacing halves.
     """
-    finest = max(parameters.working_spacing, min(fixed.spacing))
-    cap = parameters.working_voxels * 1e6
-    finest = max(finest, (float(np.prod(fixed.extent)) / cap) ** (1 / 3))
-    while fixed.resampled(finest).voxels > cap:  # a grid has whole voxels, so it may reach further than the image
-        finest *= 1.01
+    finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     searched = max(parameters.control_spacing / PATCH, 2.0 * finest)
     halvings = max(0, math.ceil(math.log2(searched / finest) - 0.35))
     spacings = [searched * (finest / searched) ** (level / halvings) for level in range(halvings)] + [finest]
@@ -130,10 +122,10 @@ def estimate_memory(
     reach, kept = REACH * parameters.capture_range, 0.0
     if finest > 0:
         # They are kept with half the digits.
-        kept = 0.5 * channels * (fixed.resampled(finest).voxels + _frame_voxels(fixed, finest, moving, reach))
+        kept = 0.5 * channels * (fixed.resampled(finest).voxels + moving_frame_voxels(fixed, finest, moving, reach))
     for level in plan:
         voxels = level.grid.voxels
-        frame = _frame_voxels(level.grid, level.spacing, moving, reach)
+        frame = moving_frame_voxels(level.grid, level.spacing, moving, reach)
         images = 8.0 * voxels + 2.0 * frame  # both images, masks, the field
         peak = max(peak, images + smoothed + 4.0 * frame)
         for number, search in enumerate(level.searches, start=1):
@@ -149,39 +141,26 @@ def estimate_memory(
             peak = max(peak, images + channels * (voxels + 1.5 * padded) + patches + copies * volume)
         if level.refinements:
             peak = max(peak, images + voxels * (2.5 * channels + 45.0))
-    return _BASE_BYTES + _SLACK * _BYTES * (peak + kept)
-
-
-def _frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, reach: float) -> float:
-    """About how many voxels of an edge the moving image takes in the fixed frame: what the search may reach of it."""
-    across = np.abs(fixed.axes.T @ moving.axes) @ moving.extent
-    within = fixed.extent + 2.0 * reach
-    return float(np.prod(np.minimum(1.2 * across, within) / spacing + 3.0))
+    return bytes_of(peak + kept)
 
 
 def check_memory(
     fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float, finest: float = 0.0
 ) -> list[Level]:
-    """The plan, if it fits.
+    """The plan of a run that fits into memory; arguments as for :func:`estimate_memory`, and the bytes that are free.
 
     Raises:
-        NotEnoughMemoryError: if it does not, with the parameters that would fit as its changes.
+        NotEnoughMemoryError: if it does not fit, with the parameters that would as its changes.
     """
     plan = make_plan(fixed, parameters)
-    needed = estimate_memory(fixed, moving, plan, parameters, channels, finest)
-    if needed <= available:
-        return plan
-    advice, changes = "crop the images, or use a computer with more memory", {}
-    for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
-        spacing = round(plan[-1].spacing * factor, 1)
+
+    def coarser(factor: float) -> dict[str, float]:
         control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
-        try:
-            smaller = parameters.replaced({"working_spacing": spacing, "control_spacing": control})
-        except ParameterError:  # beyond its range
-            break
-        if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels, finest) <= available:
-            advice = "coarser grids would fit"
-            changes = {"working_spacing": spacing, "control_spacing": control}
-            break
-    message = f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
-    raise NotEnoughMemoryError(message, advice, changes=changes)
+        return {"working_spacing": round(plan[-1].spacing * factor, 1), "control_spacing": control}
+
+    def needed_with(changes: dict[str, float]) -> float:
+        changed = parameters.replaced(changes)
+        return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels, finest)
+
+    refuse_too_large(estimate_memory(fixed, moving, plan, parameters, channels, finest), available, coarser, needed_with)
+    return plan

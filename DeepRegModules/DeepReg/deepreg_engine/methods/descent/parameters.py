@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import INITIALS, SHIPPED_FEATURES, Parameters, parameter
+from deepreg_engine.methods.common.parameters import INITIALS, Parameters, parameter
 
 # What an image can be said to be; each has its first layers in a network. "auto" looks at the intensities.
 MODALITIES = ("auto", "ct", "mr", "other")
@@ -95,64 +93,3 @@ class DescentParameters(Parameters):
     symmetric: bool = parameter(
         False, "whether both images are moved half of the way, so that neither is preferred; takes about twice the time", group="Descent"
     )
-
-
-@dataclass(frozen=True)
-class DescentPreset:
-    """A named set of parameters; the fields are those of :class:`deepreg_engine.methods.presets.Preset`."""
-
-    name: str
-    title: str
-    help: str
-    parameters: DescentParameters
-
-
-DESCENT_PRESETS = (
-    DescentPreset(
-        "mr-ct",
-        "MR with CT, abdomen",
-        "MR and CT of the trunk, of two people or of one: large structures that both show",
-        DescentParameters(),
-    ),
-    DescentPreset(
-        "brain-mr",
-        "Brain MR, other contrast",
-        "two MR contrasts of a head, such as T1 with T2 or FLAIR: found to a fraction of a millimetre",
-        DescentParameters(
-            features=SHIPPED_FEATURES,
-            mind_dilation=1,
-            working_spacing=1.0,
-            iterations=27,
-            window_spread=8.0,
-            fluid=3.0,
-            elastic=0.5,
-            robustness=1.0,
-        ),
-    ),
-    DescentPreset(
-        "ct-cbct",
-        "CT with cone-beam CT",
-        "CT and cone-beam CT of one person, whose grey values do not agree",
-        DescentParameters(fixed_modality="other", moving_modality="other", working_spacing=2.0, window_spread=4.0),
-    ),
-    DescentPreset(
-        "quick",
-        "Quick preview",
-        "a first impression in seconds at coarse resolution, for any region",
-        DescentParameters(working_spacing=5.0, levels=2, iterations=20),
-    ),
-)
-DEFAULT_DESCENT_PRESET = "mr-ct"
-
-
-def descent_preset(name: str) -> DescentPreset:
-    """The preset of that name.
-
-    Raises:
-        ParameterError: if there is none, naming the nearest.
-    """
-    names = [preset.name for preset in DESCENT_PRESETS]
-    if name in names:
-        return DESCENT_PRESETS[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=1)
-    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from deepreg_engine.errors import DeviceError
-from deepreg_engine.methods.parameters import DEVICES
+from deepreg_engine.methods.common.parameters import DEVICES
 
 __all__ = ["DEVICES", "DeviceMemory", "choose_device"]
 

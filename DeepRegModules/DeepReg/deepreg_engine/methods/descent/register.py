@@ -20,11 +20,11 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import field_from_voxels
-from deepreg_engine.methods.affine import Alignment
-from deepreg_engine.methods.descent_parameters import DescentParameters
-from deepreg_engine.methods.descent_plan import check_memory, steps_at
-from deepreg_engine.methods.level import LevelData
-from deepreg_engine.methods.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
+from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.descent.plan import check_memory, steps_at
 from deepreg_engine.models.store import load_extractors
 from deepreg_engine.solvers.descent import Regularity, at_lattice, descend, descent_step
 from deepreg_engine.solvers.neighbourhood import Neighbourhood

@@ -20,12 +20,12 @@ from deepreg_engine.features.extractor import Extractor, Joined
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
-from deepreg_engine.methods.guides import GuideTerms
-from deepreg_engine.methods.level import LevelData
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.plan import REACH, Level, Search, check_memory, control_counts, padding_voxels
-from deepreg_engine.methods.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
-from deepreg_engine.methods.search_costs import SearchCosts, control_grid, first_control, mean_mismatch, mean_over
+from deepreg_engine.methods.common.guides import GuideTerms
+from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.plan import REACH, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.methods.dense.search_costs import SearchCosts, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.coupling import Guides, couple
 from deepreg_engine.solvers.gauss_newton import control_shape, gauss_newton_step, spread

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.level import LevelData
-from deepreg_engine.methods.plan import PATCH, Search, control_counts
+from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.dense.plan import PATCH, Search, control_counts
 from deepreg_engine.solvers.correlation import correlate, lattice_size
 
 # How steeply a control point's say falls with the share of its labels that leave the moving image: it should know both sides.

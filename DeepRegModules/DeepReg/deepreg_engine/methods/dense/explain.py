@@ -18,36 +18,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 import SimpleITK as sitk
 import torch
 
-from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
-from deepreg_engine.features.colours import make_palette
-from deepreg_engine.features.extractor import Extractor
+from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.descent_parameters import DescentParameters
-from deepreg_engine.methods.descent_plan import finest_spacing
-from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.level import LevelData
-from deepreg_engine.methods.parameters import DenseParameters
-from deepreg_engine.methods.plan import PATCH, REACH, Level, Search, make_plan, padding_voxels
-from deepreg_engine.methods.registration import ImagePair, Progress
-from deepreg_engine.methods.search_costs import Counts, SearchCosts, control_grid, first_control
-from deepreg_engine.models.store import load_extractors
+from deepreg_engine.methods.common.explain import FINE, FINE_RADIUS, SLAB_VALUES, ImageExplanation
+from deepreg_engine.methods.common.registration import ImagePair, Progress
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.plan import PATCH, REACH, Level, Search, make_plan, padding_voxels
+from deepreg_engine.methods.dense.search_costs import Counts, SearchCosts, control_grid, first_control
 from deepreg_engine.solvers.labels import as_rows, expected_displacement, probabilities
 from deepreg_engine.solvers.mean_field import regularise
 
-FINE = "fine"
-# The fine stage has so many voxels at most, and its displacements so many voxels to each side.
-_FINE_VOXELS, _FINE_RADIUS = 1.0e6, 4
-# Images with more voxels together are not kept until all resolutions were asked for: these are made at once.
-_KEPT_VOXELS = 60e6
 # Control points around a control point that one round of mean field looks at.
 _LOOKS = 2
-# Costs that a slab of a map takes at once, at least.
-_SLAB_VALUES = 12_000_000
-_BYTES, _SLACK = 4, 1.2
 
 
 @dataclass(frozen=True)
@@ -113,123 +98,6 @@ class PointExplanation:
     at_result: float
 
 
-class ImageExplanation:
-    """Both images at the resolutions of a method, the moving one through the result.
-
-    Args:
-        pair: images and masks.
-        transform: the result, from fixed to moving points.
-        parameters: of the run.
-        device: see :func:`choose_device`.
-        progress: called with the share done and the stage; it may raise to stop.
-
-    Raises:
-        InputError: if the images do not overlap under the transform.
-        NotEnoughMemoryError: if it would not fit.
-        DeviceError, ParameterError: if the device or the features do not exist.
-    """
-
-    def __init__(
-        self,
-        pair: ImagePair,
-        transform: sitk.Transform,
-        parameters: DenseParameters | DescentParameters,
-        device: str = "auto",
-        progress: Progress | None = None,
-    ) -> None:
-        progress = progress or (lambda share, stage: None)
-        self.parameters = parameters
-        self._device, self.device_name = choose_device(device)
-        self._extractors: tuple[Extractor, Extractor] = load_extractors(parameters)
-        self.fixed_grid = ImageGrid.of(pair.fixed)
-        self._grids = self._resolutions()
-        self._check_memory(ImageGrid.of(pair.moving))
-        self._levels: dict[str, LevelData] = {}
-        self._source: tuple[ImagePair, sitk.Transform] | None = pair, transform
-        # Levels are drawn when they are first looked at, as long as the images are small enough to be kept until then.
-        large = self.fixed_grid.voxels + ImageGrid.of(pair.moving).voxels > _KEPT_VOXELS
-        names = list(self._grids) if large else list(self._grids)[:1]
-        for number, name in enumerate(names):
-            progress(number / len(names), f"images at {self._grids[name][0].spacing[0]:.3g} mm")
-            self._level(name)
-        if large:
-            self._source = None
-
-    @property
-    def features_name(self) -> str:
-        """What is compared."""
-        return " and ".join(dict.fromkeys(extractor.name for extractor in self._extractors))
-
-    def feature_colours(self) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
-        """Features of the fixed image and of the moving one through the result as the same colours, (3, z, y, x) uint8 each; and their grid.
-
-        The moving image's are black where it is not known. See :mod:`deepreg_engine.features.colours`.
-        """
-        with torch.no_grad():
-            data = self._level(FINE)
-            fixed = data.fixed_features()
-            moving, known, _ = data.warped(self._still(data.grid))
-            palette = make_palette(fixed, moving)
-            colours = palette(moving) * (known > 0.5)
-            return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
-
-    def _level(self, name: str) -> LevelData:
-        """The images at a resolution."""
-        if name not in self._levels:
-            pair, transform = self._source
-            grid, reach = self._grids[name]
-            data = LevelData(
-                pair.fixed,
-                pair.moving,
-                grid,
-                transform,
-                reach,
-                pair.fixed_mask,
-                pair.moving_mask,
-                self._extractors[0],
-                self._device,
-                self._extractors[1],
-            )
-            if not bool((data.warped_known(self._still(grid)) > 0).any()):
-                raise InputError(
-                    "under the transform the images have no point in common", "choose the transform that belongs to the two images"
-                )
-            self._levels[name] = data
-            if len(self._levels) == len(self._grids):
-                self._source = None
-        return self._levels[name]
-
-    def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
-        """Name to grid, and how far beyond it the moving image is looked at, mm."""
-        parameters = self.parameters
-        spacing = finest_spacing(self.fixed_grid, parameters.working_spacing, min(parameters.working_voxels, _FINE_VOXELS / 1e6))
-        grid = self.fixed_grid.resampled(spacing)
-        reach = max(extractor.reach for extractor in self._extractors)
-        control = max(PATCH, getattr(parameters, "control_spacing", 0.0) / spacing)
-        return {FINE: (grid, (_FINE_RADIUS + control + reach + 1) * spacing)}
-
-    def _check_memory(self, moving: ImageGrid) -> None:
-        channels = max(extractor.channels for extractor in self._extractors)
-        values = 3.0 * self.fixed_grid.voxels + 5.0 * moving.voxels
-        for grid, reach in self._grids.values():
-            padded = grid.padded(int(np.ceil(reach / grid.spacing[0]))).voxels
-            values += 3.0 * padded + 2.5 * channels * padded
-        needed, available = _SLACK * _BYTES * (values + 4.0 * _SLAB_VALUES), self._free_memory()
-        if needed > available:
-            raise NotEnoughMemoryError(
-                f"to explain this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free",
-                "close other programs, or crop the images",
-            )
-
-    def _free_memory(self) -> float:
-        if self._device.type == "cuda":
-            return float(torch.cuda.mem_get_info()[0])
-        return float(psutil.virtual_memory().available)
-
-    def _still(self, grid: ImageGrid) -> torch.Tensor:
-        return torch.zeros(3, *grid.shape, device=self._device)
-
-
 class DenseExplanation(ImageExplanation):
     """A result of the Dense method: probabilities of displacements and their entropy, beside what every method of images has."""
 
@@ -249,15 +117,17 @@ class DenseExplanation(ImageExplanation):
         fine = super()._resolutions()
         return {"search": (self._plan[0].grid, REACH * self.parameters.capture_range), **fine} if self._plan[0].searches else fine
 
+    def _control_voxels(self, spacing: float) -> float:
+        return max(PATCH, self.parameters.control_spacing / spacing)
+
     def stages(self) -> list[Stage]:
         """The searches of the run, coarse to fine, and one of single voxels."""
         searches = self._plan[0].searches
         found = [Stage(f"search {number}", self._plan[0].spacing, search) for number, search in enumerate(searches, start=1)]
         fine = self._grids[FINE][0].spacing[0]
-        control = max(
-            PATCH, round(self.parameters.control_spacing / fine)
-        )  # as far apart as those of the run, so that as much is asked of each
-        return [*found, Stage(FINE, fine, Search(control, 1, _FINE_RADIUS))]
+        # Control points are as far apart as those of the run, so that each has as many displacements to compare.
+        control = max(PATCH, round(self.parameters.control_spacing / fine))
+        return [*found, Stage(FINE, fine, Search(control, 1, FINE_RADIUS))]
 
     def stage(self, name: str) -> Stage:
         """A stage by name; "" is the last one of the run's, or the fine one where the run has none.
@@ -320,7 +190,7 @@ class DenseExplanation(ImageExplanation):
 
     def _slabs(self, costs: SearchCosts, stage: Stage) -> Iterator[tuple[int, int]]:
         depth = costs.counts[0]
-        thick = max(1, int(_SLAB_VALUES / (costs.counts[1] * costs.counts[2] * stage.labels)))
+        thick = max(1, int(SLAB_VALUES / (costs.counts[1] * costs.counts[2] * stage.labels)))
         thick = max(thick, 2 * self._margin)  # what is computed twice, above and below, is to be no more than what is new
         for start in range(0, depth, thick):
             yield start, min(start + thick, depth)

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from deepreg_engine.errors import NotEnoughMemoryError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.descent_parameters import DescentParameters
+from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large
+from deepreg_engine.methods.descent.parameters import DescentParameters
 
-_BYTES = 4
-_BASE_BYTES = 450e6
-_SLACK = 1.15
 # Hidden channels of the feature network and how many copies of them there are at once.
 _HIDDEN, _COPIES = 16, 3
 # Each finer level has so many of the iterations of the one before.
 _FEWER = 2 / 3
 # A level with fewer voxels along its shortest axis has too little to show.
 _LEAST = 10
-
-
-def finest_spacing(fixed: ImageGrid, working_spacing: float, working_voxels: float) -> float:
-    """The finest voxel size, mm: the working spacing, but no finer than the fixed image, nor than the cap on voxels (millions) allows."""
-    finest = max(working_spacing, min(fixed.spacing))
-    cap = working_voxels * 1e6
-    finest = max(finest, (float(np.prod(fixed.extent)) / cap) ** (1 / 3))
-    while fixed.resampled(finest).voxels > cap:  # a grid has whole voxels, so it may reach further than the image
-        finest *= 1.01
-    return finest
 
 
 def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid]:
@@ -47,34 +32,27 @@ def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], 
     """Peak memory of a run, bytes."""
     peak = max(15.0 * fixed.voxels, 5.0 * moving.voxels)
     for grid in plan:
-        across = np.abs(grid.axes.T @ moving.axes) @ moving.extent
-        frame = float(np.prod(np.minimum(1.2 * across, grid.extent + 2.0 * parameters.reach) / grid.spacing[0] + 3.0))
+        frame = moving_frame_voxels(grid, grid.spacing[0], moving, parameters.reach)
         images = 8.0 * grid.voxels + 3.0 * frame + channels * (grid.voxels + frame)
         network = _COPIES * _HIDDEN * max(grid.voxels, frame)
         sides = 2.0 if parameters.symmetric else 1.0
         descent = grid.voxels * (channels * sides + 45.0)
         peak = max(peak, images + max(network, descent))
-    return _BASE_BYTES + _SLACK * _BYTES * peak
+    return bytes_of(peak)
 
 
 def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float) -> list[ImageGrid]:
-    """The plan, if it fits.
+    """The plan of a run that fits into memory; arguments as for :func:`estimate_memory`, and the bytes that are free.
 
     Raises:
-        NotEnoughMemoryError: if it does not, with the parameters that would fit as its changes.
+        NotEnoughMemoryError: if it does not fit, with the parameters that would as its changes.
     """
     plan = make_plan(fixed, parameters)
+
+    def needed_with(changes: dict[str, float]) -> float:
+        changed = parameters.replaced(changes)
+        return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels)
+
     needed = estimate_memory(fixed, moving, plan, parameters, channels)
-    if needed <= available:
-        return plan
-    advice, changes = "crop the images, or use a computer with more memory", {}
-    for factor in (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0):
-        spacing = round(plan[-1].spacing[0] * factor, 1)
-        if spacing > 20.0:
-            break
-        smaller = parameters.replaced({"working_spacing": spacing})
-        if estimate_memory(fixed, moving, make_plan(fixed, smaller), smaller, channels) <= available:
-            advice, changes = "coarser grids would fit", {"working_spacing": spacing}
-            break
-    message = f"this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
-    raise NotEnoughMemoryError(message, advice, changes=changes)
+    refuse_too_large(needed, available, lambda factor: {"working_spacing": round(plan[-1].spacing[0] * factor, 1)}, needed_with)
+    return plan

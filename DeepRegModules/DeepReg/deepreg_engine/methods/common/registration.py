@@ -16,10 +16,10 @@ from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
-from deepreg_engine.methods.affine import Alignment, align
-from deepreg_engine.methods.device import choose_device
-from deepreg_engine.methods.guides import LandmarkPairs
-from deepreg_engine.methods.level import LevelData, along, followed_by
+from deepreg_engine.methods.common.affine import Alignment, align
+from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.guides import LandmarkPairs
+from deepreg_engine.methods.common.level import LevelData, along, followed_by
 from deepreg_engine.progress import Progress
 
 

@@ -1,30 +1,10 @@
-"""Presets: parameters that suit a task, under a name that a clinician knows. No torch."""
+"""Presets of the Dense method. No torch."""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
-
-from deepreg_engine.errors import ParameterError
-from deepreg_engine.methods.parameters import SHIPPED_CT, SHIPPED_FEATURES, DenseParameters
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named set of parameters.
-
-    Args:
-        name: as typed on the command line.
-        title: as shown in a panel.
-        help: what it is for, one sentence.
-        parameters: the values.
-    """
-
-    name: str
-    title: str
-    help: str
-    parameters: DenseParameters
-
+from deepreg_engine.methods.common.parameters import SHIPPED_CT, SHIPPED_FEATURES
+from deepreg_engine.methods.common.presets import Preset, find_preset
+from deepreg_engine.methods.dense.parameters import DenseParameters
 
 DENSE_PRESETS = (
     Preset("abdomen-ct", "Abdomen CT", "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm", DenseParameters()),
@@ -80,13 +60,5 @@ DEFAULT_DENSE_PRESET = "abdomen-ct"
 
 
 def dense_preset(name: str) -> Preset:
-    """The preset of that name.
-
-    Raises:
-        ParameterError: if there is none, naming the nearest.
-    """
-    names = [preset.name for preset in DENSE_PRESETS]
-    if name in names:
-        return DENSE_PRESETS[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=1)
-    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
+    """The preset of that name; raises ParameterError if there is none."""
+    return find_preset(DENSE_PRESETS, name)

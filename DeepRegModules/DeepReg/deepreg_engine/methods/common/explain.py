@@ -1,0 +1,163 @@
+"""What explains the result of a registration of two images: both images at the resolutions of the method, the moving one warped by the result.
+
+Each method derives its own explanation from :class:`ImageExplanation`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import psutil
+import SimpleITK as sitk
+import torch
+
+from deepreg_engine.errors import InputError, NotEnoughMemoryError
+from deepreg_engine.features.colours import make_palette
+from deepreg_engine.features.extractor import Extractor
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.common.registration import ImagePair, Progress
+from deepreg_engine.methods.common.resolution import finest_spacing
+from deepreg_engine.models.store import load_extractors
+
+FINE = "fine"
+# The fine resolution has at most so many voxels, and its displacements reach so many voxels to each side.
+FINE_VOXELS, FINE_RADIUS = 1.0e6, 4
+# Images with more voxels together are not kept until all resolutions were asked for: these are made at once.
+_KEPT_VOXELS = 60e6
+# Costs that a slab of a map takes at once, at least.
+SLAB_VALUES = 12_000_000
+_BYTES, _SLACK = 4, 1.2
+
+
+class ImageParameters(Protocol):
+    """Parameters of a method that registers images."""
+
+    features: str
+    mind_radius: int
+    mind_dilation: int
+    working_spacing: float
+    working_voxels: float
+
+
+class ImageExplanation:
+    """Both images at the resolutions of a method, the moving one through the result.
+
+    Args:
+        pair: images and masks.
+        transform: the result, from fixed to moving points.
+        parameters: of the run.
+        device: see :func:`choose_device`.
+        progress: called with the share done and the stage; it may raise to stop.
+
+    Raises:
+        InputError: if the images do not overlap under the transform.
+        NotEnoughMemoryError: if it would not fit.
+        DeviceError, ParameterError: if the device or the features do not exist.
+    """
+
+    def __init__(
+        self,
+        pair: ImagePair,
+        transform: sitk.Transform,
+        parameters: ImageParameters,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        progress = progress or (lambda share, stage: None)
+        self.parameters = parameters
+        self._device, self.device_name = choose_device(device)
+        self._extractors: tuple[Extractor, Extractor] = load_extractors(parameters)
+        self.fixed_grid = ImageGrid.of(pair.fixed)
+        self._grids = self._resolutions()
+        self._check_memory(ImageGrid.of(pair.moving))
+        self._levels: dict[str, LevelData] = {}
+        self._source: tuple[ImagePair, sitk.Transform] | None = pair, transform
+        # Levels are drawn when they are first looked at, as long as the images are small enough to be kept until then.
+        large = self.fixed_grid.voxels + ImageGrid.of(pair.moving).voxels > _KEPT_VOXELS
+        names = list(self._grids) if large else list(self._grids)[:1]
+        for number, name in enumerate(names):
+            progress(number / len(names), f"images at {self._grids[name][0].spacing[0]:.3g} mm")
+            self._level(name)
+        if large:
+            self._source = None
+
+    @property
+    def features_name(self) -> str:
+        """What is compared."""
+        return " and ".join(dict.fromkeys(extractor.name for extractor in self._extractors))
+
+    def feature_colours(self) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
+        """Features of the fixed image and of the moving one through the result as the same colours, (3, z, y, x) uint8 each; and their grid.
+
+        The moving image's are black where it is not known. See :mod:`deepreg_engine.features.colours`.
+        """
+        with torch.no_grad():
+            data = self._level(FINE)
+            fixed = data.fixed_features()
+            moving, known, _ = data.warped(self._still(data.grid))
+            palette = make_palette(fixed, moving)
+            colours = palette(moving) * (known > 0.5)
+            return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
+
+    def _level(self, name: str) -> LevelData:
+        """The images at a resolution."""
+        if name not in self._levels:
+            pair, transform = self._source
+            grid, reach = self._grids[name]
+            data = LevelData(
+                pair.fixed,
+                pair.moving,
+                grid,
+                transform,
+                reach,
+                pair.fixed_mask,
+                pair.moving_mask,
+                self._extractors[0],
+                self._device,
+                self._extractors[1],
+            )
+            if not bool((data.warped_known(self._still(grid)) > 0).any()):
+                raise InputError(
+                    "under the transform the images have no point in common", "choose the transform that belongs to the two images"
+                )
+            self._levels[name] = data
+            if len(self._levels) == len(self._grids):
+                self._source = None
+        return self._levels[name]
+
+    def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
+        """Name to grid, and how far beyond it the moving image is looked at, mm."""
+        parameters = self.parameters
+        spacing = finest_spacing(self.fixed_grid, parameters.working_spacing, min(parameters.working_voxels, FINE_VOXELS / 1e6))
+        grid = self.fixed_grid.resampled(spacing)
+        reach = max(extractor.reach for extractor in self._extractors)
+        control = self._control_voxels(spacing)
+        return {FINE: (grid, (FINE_RADIUS + control + reach + 1) * spacing)}
+
+    def _check_memory(self, moving: ImageGrid) -> None:
+        channels = max(extractor.channels for extractor in self._extractors)
+        values = 3.0 * self.fixed_grid.voxels + 5.0 * moving.voxels
+        for grid, reach in self._grids.values():
+            padded = grid.padded(int(np.ceil(reach / grid.spacing[0]))).voxels
+            values += 3.0 * padded + 2.5 * channels * padded
+        needed, available = _SLACK * _BYTES * (values + 4.0 * SLAB_VALUES), self._free_memory()
+        if needed > available:
+            raise NotEnoughMemoryError(
+                f"to explain this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free",
+                "close other programs, or crop the images",
+            )
+
+    def _free_memory(self) -> float:
+        if self._device.type == "cuda":
+            return float(torch.cuda.mem_get_info()[0])
+        return float(psutil.virtual_memory().available)
+
+    def _still(self, grid: ImageGrid) -> torch.Tensor:
+        return torch.zeros(3, *grid.shape, device=self._device)
+
+    def _control_voxels(self, spacing: float) -> float:
+        """Distance of the control points of the finest questions, voxels of ``spacing`` mm."""
+        return 2.0

@@ -1,0 +1,40 @@
+"""Presets: parameters that suit a task, under a name that a clinician knows. No torch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.methods.common.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of parameters.
+
+    Args:
+        name: as typed on the command line.
+        title: as shown in a panel.
+        help: what it is for, one sentence.
+        parameters: the values.
+    """
+
+    name: str
+    title: str
+    help: str
+    parameters: Parameters
+
+
+def find_preset(presets: Sequence[Preset], name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ParameterError: if there is none, naming the nearest.
+    """
+    names = [preset.name for preset in presets]
+    if name in names:
+        return presets[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    raise ParameterError(f"there is no preset {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}", "preset")

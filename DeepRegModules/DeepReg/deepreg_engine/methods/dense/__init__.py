@@ -1,0 +1,1 @@
+"""The Dense method: discrete search over dense displacements, then Gauss-Newton refinement."""

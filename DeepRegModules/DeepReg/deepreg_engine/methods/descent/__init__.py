@@ -1,0 +1,1 @@
+"""The Descent method: regularised iterative descent on features."""

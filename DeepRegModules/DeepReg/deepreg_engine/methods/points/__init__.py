@@ -1,0 +1,1 @@
+"""The Points method: belief propagation and coherent point drift on point clouds."""
