@@ -20,7 +20,7 @@ def denseMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     Raises:
         NodeError: if one of them is no volume.
     """
-    from deepreg_engine.methods.dense.register import plan
+    from deepreg_engine.methods.dense import plan
 
     kept = () if all(name in _CHANNELS for name in _parts(parameters.features)) else (_NETWORK_SPACING,)
     return _memory(plan, fixed, moving, parameters, _NETWORK_CHANNELS, *kept)
@@ -32,7 +32,7 @@ def descentMemory(fixed: Any, moving: Any, parameters: Any) -> float:
     Raises:
         NodeError: if one of them is no volume.
     """
-    from deepreg_engine.methods.descent.register import plan as descent_plan
+    from deepreg_engine.methods.descent import plan as descent_plan
 
     return _memory(descent_plan, fixed, moving, parameters, _DESCENT_CHANNELS)
 
