@@ -110,10 +110,9 @@ class DeepRegInspectorLogic(PanelLogic):
         :return: dictionary: ``voxels``, ``folded``, ``folding_percent``, ``min_jacobian``, ``mean_jacobian``, ``max_jacobian``,
             ``displacement_mm`` (mean, percentile95, max), ``size``, ``spacing``, ``own_grid``.
         """
-        from DeepRegInspectorLib.fields import mapsOf
-        from DeepRegInspectorLib.running import exhaust
+        from DeepRegInspectorLib.fields import figuresOf
 
-        return exhaust(mapsOf(transform, fixedVolume)).figures()
+        return figuresOf(transform, fixedVolume)
 
     def overlap(self, transform, fixedLabels, movingLabels, fixedVolume=None):
         """Dice, 95 % Hausdorff distance and mean surface distance of structures, before and after.
@@ -122,9 +121,9 @@ class DeepRegInspectorLogic(PanelLogic):
         :param fixedVolume: where a transform without a grid is sampled; without it the fixed label map is taken.
         :return: dictionary as in a registration's report: ``labels``, ``mean_before``, ``mean_after``.
         """
-        from DeepRegInspectorLib.running import overlapOf
+        from DeepRegInspectorLib.overlap import OverlapTask
 
-        return overlapOf([transform], fixedLabels, movingLabels, fixedVolume)[0]
+        return OverlapTask([transform], fixedLabels, movingLabels, fixedVolume).compute()[0]
 
     def inverseConsistency(self, transform, inverse, fixedVolume):
         """How far points of the fixed volume are from where they began after the way there and back, in mm.
@@ -155,9 +154,9 @@ class DeepRegInspectorLogic(PanelLogic):
         :return: what the JSON file holds: ``ratings``, ``figures``, ``inputs``, ``run``, ``views``, ``notes``.
         :raises RuntimeError: with a text that says what to do; then nothing was written.
         """
-        from DeepRegInspectorLib.report import ReportInputs, writeReport
+        from DeepRegInspectorLib.report import ReportInputs, ReportTask
 
-        return writeReport(ReportInputs(transform, fixedVolume, movingVolume, fixedPoints, movingPoints, **more), path, figures)
+        return ReportTask(ReportInputs(transform, fixedVolume, movingVolume, fixedPoints, movingPoints, **more), path, figures).compute()
 
     def compare(self, transforms, fixedVolume=None, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None):
         """The same figures for several transforms of one pair.
@@ -165,14 +164,14 @@ class DeepRegInspectorLogic(PanelLogic):
         :param transforms: dictionary of name and transform node.
         :return: dictionary of name and a dictionary with ``jacobian`` and, if there are inputs for them, ``landmarks`` and ``overlap``.
         """
-        from DeepRegInspectorLib.running import overlapOf
+        from DeepRegInspectorLib.overlap import OverlapTask
 
         found = {name: {"jacobian": self.jacobian(transform, fixedVolume)} for name, transform in transforms.items()}
         if fixedPoints is not None and movingPoints is not None:
             for name, transform in transforms.items():
                 found[name]["landmarks"] = self.landmarkErrors(transform, fixedPoints, movingPoints, fixedVolume)
         if fixedLabels is not None and movingLabels is not None:
-            reports = overlapOf(list(transforms.values()), fixedLabels, movingLabels, fixedVolume)
+            reports = OverlapTask(list(transforms.values()), fixedLabels, movingLabels, fixedVolume).compute()
             for name, report in zip(transforms, reports, strict=True):
                 found[name]["overlap"] = report
         return found

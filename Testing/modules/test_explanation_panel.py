@@ -361,7 +361,7 @@ def test_closing_the_scene_ends_the_question(warm_app, widget, scene, moment):
     part = section(widget)
     part.setPoint(scene["middle"])
     if moment != "at once":
-        warm_app.wait_for(lambda: part.session._job is not None, 20, "the worker")
+        warm_app.wait_for(lambda: part.session._task is not None and part.session._client.busy, 20, "the worker")
     slicer.mrmlScene.Clear()
     settle(warm_app, widget)
     assert part.answer is None

@@ -11,8 +11,8 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
-from deepreg_slicer.volumes import NodeError
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, contains, gridOf, imageGrid, ownGrid
 
 #: A transform without a grid of its own is sampled at so many points at most.
@@ -92,6 +92,16 @@ def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
         lengths[start:stop] = field.lengths()[start - low : stop - low]
         yield stop / depth
     return Maps(geometry, lengths, jacobian, own is not None)
+
+
+def figuresOf(transform: Any, fixed: Any) -> dict[str, Any]:
+    """Figures of a transform, see :meth:`Maps.figures` and :func:`mapsOf`; waits for them."""
+    work = mapsOf(transform, fixed)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value.figures()
 
 
 def _sampled(transform: Any, geometry: Geometry) -> Generator[float, None, np.ndarray]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from deepreg_engine.metrics.landmarks import LandmarkErrors
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.transforms import sampling
-from deepreg_slicer.volumes import NodeError, mapPoints
+from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, contains, gridOf, ownGrid
 
 #: In the description of a moving point that was found and not yet looked at.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from deepreg_slicer.labels import writeComparison
+from slicer.i18n import tr as _
+
+from deepreg_slicer.errors import NodeError
+from deepreg_slicer.labels import isSegmentation, writeComparison
 from deepreg_slicer.transforms import writeFromParent, writeVectors
-from deepreg_slicer.volumes import NodeError
+from deepreg_slicer.worker_task import WorkerTask
 from DeepRegInspectorLib.mapping import FLIP, gridOf, isBelow, ownGrid
-from DeepRegInspectorLib.worker_run import WorkerRun
 
 
 def writeTransform(transform: Any, fixed: Any, path: str) -> Generator[float, None, str]:
@@ -22,31 +24,59 @@ def writeTransform(transform: Any, fixed: Any, path: str) -> Generator[float, No
     return f"{path}.nrrd"
 
 
-class OverlapRun(WorkerRun):
-    """One measurement of overlap; its result are the reports, one a transform.
+class OverlapTask(WorkerTask):
+    """One measurement of overlap; its result is a list of reports, one for each transform.
 
     Args:
         transforms: nodes, one or two.
         fixedLabels, movingLabels: segmentations or label maps.
-        region: volume over which transforms without a grid are sampled.
+        fixedVolume: over which transforms without a grid are sampled; None for the region of the fixed labels.
     """
 
     operation = "overlap"
 
-    def __init__(self, transforms: list[Any], fixedLabels: Any, movingLabels: Any, region: Any) -> None:
+    def __init__(self, transforms: list[Any], fixedLabels: Any, movingLabels: Any, fixedVolume: Any) -> None:
         super().__init__()
-        self._transforms, self._labels, self._region = transforms, (fixedLabels, movingLabels), region
+        self._transforms, self._labels, self._volume = transforms, (fixedLabels, movingLabels), fixedVolume
 
     def export(self) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._labels
-        if any(isBelow(moving, transform) for transform in self._transforms):
-            raise NodeError(f"{moving.GetName()} is under the transform already: take it out to measure")
+        checkNotBelow(moving, self._transforms)
+        region = gridOf(_regionOf(self._volume, fixed))
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
         files = []
         for number, transform in enumerate(self._transforms):
-            files.append((yield from writeTransform(transform, gridOf(self._region), self.file(f"transform{number}"))))
+            files.append((yield from writeTransform(transform, region, self.file(f"transform{number}"))))
         names = {str(value): name for value, name in comparison.names.items()}
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "transforms": files, "names": names}
 
-    def result(self, found: dict[str, Any]) -> list[dict[str, Any]]:
-        return found["reports"]
+    def accept(self, value: dict[str, Any]) -> list[dict[str, Any]]:
+        return value["reports"]
+
+
+def checkNotBelow(labels: Any, transforms: list[Any]) -> None:
+    """Raise NodeError if moving labels are already below one of the transforms under which they are to be measured."""
+    if any(isBelow(labels, transform) for transform in transforms):
+        raise NodeError(
+            _("{name} is already below the transform").format(name=labels.GetName()),
+            _("take it out of the transform to measure the overlap"),
+            "moving_labels",
+        )
+
+
+def _regionOf(fixedVolume: Any, fixedLabels: Any) -> Any:
+    """The volume over which transforms are sampled.
+
+    Raises:
+        NodeError: if there is none.
+    """
+    if fixedVolume is not None:
+        return fixedVolume
+    if not isSegmentation(fixedLabels):
+        return fixedLabels
+    reference = fixedLabels.GetNodeReference(fixedLabels.GetReferenceImageGeometryReferenceRole())
+    if reference is None:
+        raise NodeError(
+            _("the fixed segmentation does not name the volume that it belongs to"), _("choose the fixed volume as well"), "fixed"
+        )
+    return reference

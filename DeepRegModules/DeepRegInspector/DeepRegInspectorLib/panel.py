@@ -87,6 +87,7 @@ class InspectorPanel:
         self._nodeObserver: tuple[Any, int] | None = None
         self._known: dict[str, Any] = {}
         self.context.client.acquire(self)
+        self.context.client.busyChanged.connect(self._onBusy)
         self.sections = self.context.sections
         for kind in SECTIONS:
             self.sections[kind.name] = kind(self.context)
@@ -256,6 +257,12 @@ class InspectorPanel:
             section.onModified(name)
         self.context.refreshSoon()
 
+    def _onBusy(self, busy: bool) -> None:
+        """Let the sections whose computations take turns with those of other panels show whether they can start."""
+        if self.node is not None and not slicer.mrmlScene.IsClosing():
+            for name in ("overlap", "report"):
+                self.sections[name].enable()
+
     # --------------------------------------------------------------------- end
 
     def rest(self) -> None:
@@ -268,4 +275,5 @@ class InspectorPanel:
         for section in self.sections.values():
             section.cleanup()
         self.setParameterNode(None)
+        self.context.client.busyChanged.disconnect(self._onBusy)
         self.context.client.release(self)

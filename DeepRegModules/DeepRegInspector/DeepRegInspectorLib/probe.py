@@ -9,8 +9,9 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.labels import layers
-from deepreg_slicer.volumes import NodeError, mapPoints
+from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.fields import probe
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from deepreg_engine.geometry.points import PointSet, write_points
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.labels import writeComparison
 from deepreg_slicer.provenance import readReport
-from deepreg_slicer.volumes import NodeError, snapshot, worldGeometry, writeVolume
+from deepreg_slicer.volumes import snapshot, worldGeometry, writeVolume
+from deepreg_slicer.worker_task import WorkerTask
 from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
-from DeepRegInspectorLib.mapping import FLIP, belowTransform, isBelow, ownGrid
-from DeepRegInspectorLib.overlap import writeTransform
-from DeepRegInspectorLib.worker_run import WorkerRun, waitForRun
+from DeepRegInspectorLib.mapping import FLIP, belowTransform, ownGrid
+from DeepRegInspectorLib.overlap import checkNotBelow, writeTransform
 
 #: What the engine's report needs to know of a run; the rest is large, and measured anew.
 _OF_RUN = (
@@ -105,7 +107,7 @@ def _window(volume: Any) -> list[float] | None:
     return [low, high] if np.isfinite([low, high]).all() and low < high else None
 
 
-class ReportRun(WorkerRun):
+class ReportTask(WorkerTask):
     """One report; its result is what the JSON file holds.
 
     Args:
@@ -115,16 +117,18 @@ class ReportRun(WorkerRun):
     """
 
     operation = "report"
-    exportShare = 0.3
+    exported = 0.3
 
     def __init__(self, inputs: ReportInputs, path: str, figures: bool) -> None:
         super().__init__()
         self._inputs, self._path, self._figures = inputs, os.path.abspath(path), figures
 
+    def check(self) -> None:
+        if self._inputs.fixedVolume is None or self._inputs.movingVolume is None:
+            raise NodeError(_("a report shows both volumes"), _("choose the fixed and the moving volume"), "fixed")
+
     def export(self) -> Generator[float, None, dict[str, Any]]:
         inputs, remarks = self._inputs, []
-        if inputs.fixedVolume is None or inputs.movingVolume is None:
-            raise NodeError("choose the fixed and the moving volume: the report shows them")
         arguments: dict[str, Any] = {"output": self._path, **self._names(remarks)}
         if self._figures:
             arguments["json"], arguments["csv"] = figuresFiles(self._path)
@@ -134,11 +138,11 @@ class ReportRun(WorkerRun):
         for side, shot in (("fixed", fixed), ("moving", moving)):
             arguments[side] = self.file(f"{side}.nrrd")
             grids[side] = yield from writeVolume(shot, arguments[side])
-        self.progressed.emit(self.exportShare / 3.0)
+        self.progressed.emit(self.exported / 3.0, self.exporting, None)
         arguments["transform"] = yield from writeTransform(inputs.transform, worldGeometry(fixed)[0], self.file("transform"))
         if inputs.inverse is not None:
             arguments["inverse"] = yield from writeTransform(inputs.inverse, grids["moving"], self.file("inverse"))
-        self.progressed.emit(2.0 * self.exportShare / 3.0)
+        self.progressed.emit(2.0 * self.exported / 3.0, self.exporting, None)
         arguments.update(self._landmarks(remarks))
         if inputs.fixedLabels is not None and inputs.movingLabels is not None:
             arguments.update((yield from self._labels(remarks)))
@@ -196,19 +200,9 @@ class ReportRun(WorkerRun):
 
     def _labels(self, remarks: list[str]) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._inputs.fixedLabels, self._inputs.movingLabels
-        if isBelow(moving, self._inputs.transform):
-            raise NodeError(f"{moving.GetName()} is under the transform already: take it out to measure")
+        checkNotBelow(moving, [self._inputs.transform])
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
         for side in comparison.merged:
             remarks.append(f"segments of the {side} segmentation overlap: where they do, the later one stands")
         names = {str(value): name for value, name in comparison.names.items()}
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "label_names": names}
-
-
-def writeReport(inputs: ReportInputs, path: str, figures: bool) -> dict[str, Any]:
-    """Write a report and wait for it; returns what the JSON file holds.
-
-    Raises:
-        RuntimeError: with a text that says what to do; then nothing was written.
-    """
-    return waitForRun(ReportRun(inputs, path, figures))

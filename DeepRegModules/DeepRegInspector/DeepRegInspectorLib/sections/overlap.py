@@ -7,11 +7,10 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.torch_state import missingPackages
-from deepreg_slicer.volumes import NodeError
 from DeepRegInspectorLib import fields
-from DeepRegInspectorLib.overlap import OverlapRun
-from DeepRegInspectorLib.running import regionOf
+from DeepRegInspectorLib.overlap import OverlapTask
 from DeepRegInspectorLib.sections.base import Section, showText
 
 
@@ -27,7 +26,7 @@ class OverlapSection(Section):
 
     def __init__(self, context: Any) -> None:
         super().__init__(context)
-        self._run: OverlapRun | None = None
+        self._task: OverlapTask | None = None
         self.reports: list[dict[str, Any]] = []
         self.inverse: dict[str, Any] | None = None
         self._said = ""
@@ -40,12 +39,12 @@ class OverlapSection(Section):
 
     @property
     def busy(self) -> bool:
-        return self._run is not None
+        return self._task is not None
 
     def forget(self) -> None:
-        if self._run is not None:
-            self._run.cancel()
-            self._run = None
+        if self._task is not None:
+            self._task.drop()
+            self._task = None
             self.ui.progressBar.setVisible(False)
         self.reports, self.inverse, self._said = [], None, ""
 
@@ -80,7 +79,7 @@ class OverlapSection(Section):
         return ""
 
     def enable(self) -> None:
-        if self._run is not None:
+        if self._task is not None:
             return
         problem = self.problem()
         self.ui.compareButton.setEnabled(not problem)
@@ -105,29 +104,24 @@ class OverlapSection(Section):
             except (NodeError, RuntimeError) as error:
                 self._said = str(error)[:1].upper() + str(error)[1:]
         if node.fixedLabels is not None and node.movingLabels is not None:
-            try:
-                region = regionOf(node.fixedVolume, node.fixedLabels)
-                self._run = OverlapRun(self.context.transforms(), node.fixedLabels, node.movingLabels, region)
-            except NodeError as error:
-                self._onFailed(str(error))
-                return
-            self._run.progressed.connect(lambda fraction: setattr(ui.progressBar, "value", int(1000 * fraction)))
-            self._run.finished.connect(self._onOverlap)
-            self._run.failed.connect(self._onFailed)
+            self._task = OverlapTask(self.context.transforms(), node.fixedLabels, node.movingLabels, node.fixedVolume)
+            self._task.progressed.connect(lambda fraction, *_: setattr(ui.progressBar, "value", int(1000 * fraction)))
+            self._task.finished.connect(self._onOverlap)
+            self._task.failed.connect(lambda error: self._onFailed(error.text))
             ui.progressBar.setVisible(True)
             ui.compareButton.setEnabled(False)
-            self._run.start()
+            self._task.start()
         self._show()
 
     def _onOverlap(self, reports: list[dict[str, Any]]) -> None:
-        self._run = None
+        self._task = None
         self.reports = reports
         self.ui.progressBar.setVisible(False)
         self._show()
         self.enable()
 
     def _onFailed(self, text: str) -> None:
-        self._run = None
+        self._task = None
         self.ui.progressBar.setVisible(False)
         self._said = "\n".join(line for line in (self._said, text[:1].upper() + text[1:]) if line)
         self._show()

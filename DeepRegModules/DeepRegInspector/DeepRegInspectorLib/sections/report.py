@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.errors import EngineError
 from deepreg_engine.reporting.limits import LIMITS, WORDS, limits_with
 from deepreg_slicer.torch_state import missingPackages
-from DeepRegInspectorLib.report import ReportInputs, ReportRun, figuresFiles, patientsOf
+from DeepRegInspectorLib.report import ReportInputs, ReportTask, figuresFiles, patientsOf
 from DeepRegInspectorLib.sections.base import Section
 
 _FIGURE, _GREEN, _AMBER = 0, 1, 2
@@ -32,7 +32,7 @@ class ReportSection(Section):
     def __init__(self, context: Any) -> None:
         super().__init__(context)
         self.written = ""
-        self._run: ReportRun | None = None
+        self._task: ReportTask | None = None
         self._knownName = ""
         ui = self.loadUi("DeepRegReport.ui")
         ui.reportProgressBar.setVisible(False)
@@ -45,7 +45,7 @@ class ReportSection(Section):
 
     @property
     def busy(self) -> bool:
-        return self._run is not None
+        return self._task is not None
 
     # ------------------------------------------------------------------- hooks
 
@@ -69,7 +69,7 @@ class ReportSection(Section):
         self._showLimits()
 
     def enable(self) -> None:
-        ui, running = self.ui, self._run is not None
+        ui, running = self.ui, self._task is not None
         problem = self.problem()
         ui.reportButton.text = _("Cancel") if running else _("Write report...")
         self.allow(ui.reportButton, not problem or running, problem[:1].upper() + problem[1:] + ".")
@@ -88,7 +88,7 @@ class ReportSection(Section):
             return _("choose the fixed and the moving volume")
         if missingPackages():
             return _("not installed: {names}; open the module DeepReg Setup").format(names=", ".join(missingPackages()))
-        if self.context.client.computing and self._run is None:
+        if self.context.client.computing and self._task is None:
             return _("another computation is running: wait for its end")
         try:
             self.limits()
@@ -176,7 +176,7 @@ class ReportSection(Section):
     # ------------------------------------------------------------------- write
 
     def _onButton(self) -> None:
-        if self._run is not None:
+        if self._task is not None:
             self._stop()
             self._say(_("Cancelled. Nothing was written."))
             self.enable()
@@ -218,17 +218,17 @@ class ReportSection(Section):
             patientName=ui.reportPatientLineEdit.text.strip() if ui.reportPatientCheckBox.checked else "",
         )
         self._say("")
-        self._run = ReportRun(inputs, complete, bool(node.reportFigures))
-        self._run.progressed.connect(lambda fraction: setattr(ui.reportProgressBar, "value", int(1000 * fraction)))
-        self._run.finished.connect(lambda content: self._onWritten(complete, content))
-        self._run.failed.connect(self._onFailed)
+        self._task = ReportTask(inputs, complete, bool(node.reportFigures))
+        self._task.progressed.connect(lambda fraction, *_: setattr(ui.reportProgressBar, "value", int(1000 * fraction)))
+        self._task.finished.connect(lambda content: self._onWritten(complete, content))
+        self._task.failed.connect(lambda error: self._onFailed(error.text))
         ui.reportProgressBar.value = 0
         ui.reportProgressBar.setVisible(True)
-        self._run.start()
+        self._task.start()
         self.enable()
 
     def _onWritten(self, path: str, content: dict[str, Any]) -> None:
-        self._run = None
+        self._task = None
         self.ui.reportProgressBar.setVisible(False)
         self.written = path
         ratings = [entry["rating"] for entry in content["ratings"]]
@@ -239,9 +239,9 @@ class ReportSection(Section):
         self.openPage(path)
 
     def _onFailed(self, text: str) -> None:
-        self._run = None
+        self._task = None
         self.ui.reportProgressBar.setVisible(False)
-        self._say(text[:1].upper() + text[1:])
+        self._say(text)
         self.enable()
 
     def openPage(self, path: str) -> None:
@@ -249,9 +249,9 @@ class ReportSection(Section):
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path))
 
     def _stop(self) -> None:
-        if self._run is not None:
-            self._run.cancel()
-            self._run = None
+        if self._task is not None:
+            self._task.drop()
+            self._task = None
         self.ui.reportProgressBar.setVisible(False)
 
     def _say(self, text: str) -> None:
