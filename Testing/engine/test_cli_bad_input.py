@@ -26,8 +26,8 @@ IMAGES = [
     ("half_whole.mha", "cannot be read as an image", "NIfTI"),
     ("flat.nii.gz", "is a 2D picture", "give a 3D volume"),
     ("times.nii.gz", "is 4D (2 times or channels)", "extract one 3D volume"),
-    ("vectors.nrrd", "3 components a voxel", "give a scalar volume"),
-    ("two_channels.nrrd", "2 components a voxel", "give a scalar volume"),
+    ("vectors.nrrd", "3 components per voxel", "give a scalar volume"),
+    ("two_channels.nrrd", "2 components per voxel", "give a scalar volume"),
     ("rgb.nrrd", "RGB image", "give a scalar volume"),
     ("complex.nii.gz", "complex values", "take the magnitude"),
 ]
@@ -119,7 +119,7 @@ LANDMARKS = [
     ("nan.csv", "point 1 is not finite", "remove or correct it"),
     ("binary.csv", "binary.csv cannot be read", "text file of points"),
     ("broken.mrk.json", "is not a Slicer markups file", "save the points from Slicer"),
-    ("points.txt", "have no ending of a points file", ".csv"),
+    ("points.txt", "do not have the ending of a points file", ".csv"),
     ("folder", "folder", "use one of .csv"),
 ]
 

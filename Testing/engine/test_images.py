@@ -66,7 +66,7 @@ def test_a_time_axis_with_one_time_is_dropped(tmp_path):
 @pytest.mark.parametrize("name", ["a.mhd", "a.img", "a.hdr", "a.nhdr", "a.png", "a", "a.csv"])
 def test_only_whole_files_are_written(tmp_path, name):
     # Of a header and its data only one would get the name that was asked for.
-    with pytest.raises(InputError, match="no ending of an image file"), FileGroup() as files:
+    with pytest.raises(InputError, match="the ending of an image file"), FileGroup() as files:
         add_image(files, tmp_path / name, smooth_image(FIXED, 0))
     assert not list(tmp_path.iterdir())
 
@@ -139,9 +139,9 @@ def of_components(count, dtype):
         ("flat.png", sitk.Cast(of_shape(7, 9) * 10 + 100, sitk.sitkUInt8), "2D picture|only 1 voxel"),
         ("times.nrrd", of_shape(5, 6, 7, 8), r"4D \(5 times"),
         ("times.nii.gz", of_shape(5, 6, 7, 8), r"4D \(5 times"),
-        ("vector.nrrd", of_components(2, np.float32), "2 components a voxel .a vector image"),
-        ("rgb.mha", of_components(3, np.uint8), "3 components a voxel .an RGB image"),
-        ("field.nii.gz", of_components(3, np.float32), "3 components a voxel"),
+        ("vector.nrrd", of_components(2, np.float32), "2 components per voxel .a vector image"),
+        ("rgb.mha", of_components(3, np.uint8), "3 components per voxel .an RGB image"),
+        ("field.nii.gz", of_components(3, np.float32), "3 components per voxel"),
         ("complex.mha", sitk.Cast(of_shape(6, 7, 8), sitk.sitkComplexFloat32), "complex"),
         ("constant.nii.gz", sitk.Image([6, 7, 8], sitk.sitkInt16) + 42, r"constant \(every voxel is 42\)"),
         ("nan.nrrd", with_value(np.nan), "1 voxels that are NaN or infinite"),

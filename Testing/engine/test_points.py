@@ -168,8 +168,8 @@ def without(key):
     ("name", "text", "message"),
     [
         ("missing.csv", None, "do not exist"),
-        ("p.txt", "x,y,z\n1,2,3\n", "no ending of a points file"),
-        ("p", "x,y,z\n1,2,3\n", "no ending of a points file"),
+        ("p.txt", "x,y,z\n1,2,3\n", "the ending of a points file"),
+        ("p", "x,y,z\n1,2,3\n", "the ending of a points file"),
         ("p.csv", "", "no points"),
         ("p.csv", "x,y,z\n", "no points"),
         ("p.csv", "1,2,3\n4,5,6\n", "not a header"),
@@ -243,6 +243,6 @@ def test_names_and_points_must_be_as_many():
 
 @pytest.mark.parametrize("name", ["p.txt", "p", "p.vtk"])
 def test_unknown_endings_are_not_written(tmp_path, name):
-    with pytest.raises(InputError, match="no ending of a points file"):
+    with pytest.raises(InputError, match="the ending of a points file"):
         write_points(tmp_path / name, PointSet(LPS))
     assert not list(tmp_path.iterdir())

@@ -225,9 +225,9 @@ def test_an_affine_transform_that_is_not_finite(tmp_path):
 
 @pytest.mark.parametrize("name", ["u.txt", "u.mat", "u.png", "u", "u.mhd", "u.nii.bz2"])
 def test_other_endings_are_not_written(tmp_path, name):
-    with pytest.raises(InputError, match="no ending of a transform file"):
+    with pytest.raises(InputError, match="the ending of a transform file"):
         check_field_suffix(name)
-    with pytest.raises(InputError, match="no ending"), FileGroup() as files:
+    with pytest.raises(InputError, match="the ending"), FileGroup() as files:
         add_field(files, tmp_path / name, Waves.draw(0).on(FIXED))
     assert not list(tmp_path.iterdir())
 

@@ -1,10 +1,10 @@
-"""A dense displacement field: the result of every registration.
+"""A dense displacement field, the result of every registration.
 
 Contract: a fixed point x maps to the moving point ``x + u(x)``; u is in millimetres along the LPS axes, whatever the
 direction of the grid. This is ITK's resampling direction, so an image is warped by sampling the moving image there.
 
-Between voxel centres u is linear; outside the grid a point stays where it is. Both as in ITK's
-``DisplacementFieldTransform``, so that SimpleITK, ANTs and this class map every point alike.
+Between voxel centres u is interpolated linearly; outside the grid it is zero. Both hold for ITK's ``DisplacementFieldTransform`` too, so
+that SimpleITK, ANTs and this class map every point alike.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from deepreg_engine.geometry.images import resample
 
 # Slabs of about this many voxels bound the temporary memory of point-wise work on large grids.
 _SLAB_VOXELS = 2_000_000
-# Of derivatives there are many at each voxel: slabs this small stay in the cache.
+# A voxel has nine derivatives: slabs this small stay in the cache.
 _DERIVATIVE_SLAB_VOXELS = 100_000
 
 
@@ -40,7 +40,7 @@ class DisplacementField:
 
     Args:
         vectors: (3, z, y, x), components in the order x, y, z; kept as float32.
-        grid: where they are.
+        grid: the voxel centres at which they are sampled.
 
     Raises:
         InputError: if a displacement is not finite.
@@ -55,22 +55,26 @@ class DisplacementField:
         self.vectors = vectors
         self.grid = grid
 
-    # ------------------------------------------------------------------ making
+    # ------------------------------------------------------------- conversions
 
     @classmethod
     def zeros(cls, grid: ImageGrid) -> DisplacementField:
-        """The identity on a grid."""
+        """A field of zeros, the identity."""
         return cls(np.zeros((3, *grid.shape), dtype=np.float32), grid)
 
     @classmethod
     def from_transform(cls, transform: sitk.Transform, grid: ImageGrid) -> DisplacementField:
-        """Any SimpleITK transform, sampled at the voxels of a grid."""
+        """A SimpleITK transform, sampled at the voxels of a grid."""
         image = sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat32, grid.size, grid.origin, grid.spacing, grid.direction)
         return cls.from_image(image)
 
     @classmethod
     def from_image(cls, image: sitk.Image) -> DisplacementField:
-        """A 3D SimpleITK image with three components, LPS mm."""
+        """The field that a 3D SimpleITK image with three components (LPS mm) holds.
+
+        Raises:
+            InputError: if it is not 3D or has another number of components.
+        """
         if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
             raise InputError("a displacement field is a 3D image with three components")
         return cls(np.moveaxis(sitk.GetArrayViewFromImage(image), -1, 0), ImageGrid.of(image))
@@ -84,10 +88,10 @@ class DisplacementField:
         return sitk.DisplacementFieldTransform(sitk.Cast(self.to_image(), sitk.sitkVectorFloat64))
 
     def resampled(self, grid: ImageGrid) -> DisplacementField:
-        """The field on another grid, linear inside; beyond its own grid the nearest displacement goes on.
+        """The field on another grid: linear interpolation, and nearest-neighbour extrapolation beyond its own grid.
 
-        A registration computes on a working grid that may end a fraction of a voxel before the image does; going on
-        with the nearest value leaves no step there.
+        A registration computes on a working grid that may end a fraction of a voxel before the image does; extrapolation avoids a step
+        there.
         """
         if grid.same_as(self.grid, 1e-6):
             return self
@@ -106,8 +110,8 @@ class DisplacementField:
         """Displacements (N, 3), mm, at LPS points (N, 3), mm.
 
         Args:
-            points: where.
-            extend: outside the grid go on with the nearest displacement, instead of none.
+            points: where to evaluate the field.
+            extend: whether to extrapolate with the nearest displacement outside the grid, instead of zero.
         """
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         values = sample_linear(self.vectors, self.grid.physical_to_index(points))
@@ -120,12 +124,12 @@ class DisplacementField:
         return np.asarray(points, dtype=np.float64).reshape(-1, 3) + self.at(points)
 
     def warp_image(self, moving: sitk.Image, interpolation: str = "linear", default: float = 0.0) -> sitk.Image:
-        """The moving image drawn into the field's grid.
+        """The moving image resampled onto the field's grid.
 
         Args:
             moving: a 3D image.
             interpolation: "linear", "cubic", or "nearest" for labels.
-            default: value where the moving image does not reach.
+            default: value outside the moving image.
         """
         return resample(moving, self.grid, self.to_transform(), interpolation, default)
 
@@ -141,10 +145,10 @@ class DisplacementField:
     # --------------------------------------------------------------- measuring
 
     def jacobian_determinant(self) -> np.ndarray:
-        """Determinant of d(x + u)/dx (z, y, x): local volume change; 1 is none, 0 or less is a fold.
+        """Determinant of d(x + u)/dx (z, y, x), the local change of volume: 1 is none, 0 or less is folding.
 
-        Derivatives are central differences (one-sided at the faces) taken along the grid's axes and turned into
-        LPS by the direction matrix, which ITK's own filter leaves out: it is right on oblique grids too.
+        Derivatives are central differences (one-sided at the faces) along the axes of the grid, converted to LPS by the direction matrix.
+        ITK's own filter leaves out that matrix, and is wrong on oblique grids.
         """
         to_physical = self.grid.index_to_physical_matrix
         scale = float(1.0 / np.linalg.det(to_physical))
@@ -178,13 +182,13 @@ class DisplacementField:
     def _slabs(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Slabs of slices, each with the LPS points (N, 3) of its voxels."""
         for part in self._slab_slices():
-            slab = self.grid.cropped((0, 0, part.start), (self.grid.size[0], self.grid.size[1], part.stop))
+            slab = self.grid.cropped((0, 0, part.start), (*self.grid.size[:2], part.stop))
             yield part, slab.points().reshape(-1, 3)
 
 
 def sample_linear(volume: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Trilinear values (N, C) of a volume (C, z, y, x) at continuous indices (N, 3), x, y, z, held at the faces."""
-    from scipy import ndimage  # here: a third of a second that a command without points should not wait for
+    """Trilinear values (N, C) of a volume (C, z, y, x) at continuous indices (N, 3), x, y, z; clamped to the faces."""
+    from scipy import ndimage  # here: its import takes a third of a second, which commands without points avoid
 
     coordinates = np.ascontiguousarray(np.asarray(index)[:, ::-1].T)
     values = np.empty((coordinates.shape[1], volume.shape[0]), dtype=np.float64)
@@ -194,7 +198,7 @@ def sample_linear(volume: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def index_gradient(vectors: np.ndarray, dtype: type = np.float64) -> np.ndarray:
-    """Derivatives (3, 3, z, y, x) of vectors (3, z, y, x): [component, index axis x, y, z], per voxel, in a precision."""
+    """Derivatives (3, 3, z, y, x) of vectors (3, z, y, x): [component, index axis x, y, z], per voxel."""
     gradient = np.zeros((3, 3, *vectors.shape[1:]), dtype=dtype)
     vectors = vectors.astype(dtype, copy=False)
     for axis in range(3):
@@ -204,6 +208,6 @@ def index_gradient(vectors: np.ndarray, dtype: type = np.float64) -> np.ndarray:
 
 
 def _determinant(matrices: np.ndarray) -> np.ndarray:
-    """Determinants of matrices (3, 3, ...), by the rule of Sarrus: faster than LAPACK for millions of 3x3."""
+    """Determinants of matrices (3, 3, ...), by the rule of Sarrus, which is faster than LAPACK for millions of them."""
     (a, b, c), (d, e, f), (g, h, i) = matrices
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)

@@ -1,7 +1,7 @@
-"""Writing files so that a half-written one never appears.
+"""Atomic writing of files: a half-written file never appears.
 
-Everything is written under a temporary name in the target's own folder and renamed once it is complete; a group of files
-is renamed only when every one of them is complete.
+A file is written under a temporary name in its own folder and renamed once it is complete; a group of files is renamed only when
+all of them are complete.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 
 from deepreg_engine.errors import OutputError
 
-# Room that must be left on the disk after a file, bytes.
+# Bytes that must be free on the disk after a file.
 _SPARE = 1 << 16
 # Longest first: "a.nii.gz" ends in ".nii.gz", not in ".gz".
 _DOUBLE_SUFFIXES = (".nii.gz", ".mrk.json", ".seg.nrrd")
 
 
 def suffix(path: str | os.PathLike) -> str:
-    """The file's ending in lower case, double endings such as ".nii.gz" kept whole."""
+    """The ending of a file name in lower case, including double endings such as ".nii.gz"."""
     name = Path(path).name.lower()
     return next((s for s in _DOUBLE_SUFFIXES if name.endswith(s)), Path(name).suffix)
 
 
 def check_writable(path: str | os.PathLike) -> Path:
-    """Make sure a file could be written, before hours are spent on what goes into it.
+    """Check that a file can be written, before its content is computed; returns the path.
 
     Raises:
         OutputError: if its folder is missing or read-only, or the path is a folder or a read-only file.
@@ -41,8 +41,8 @@ def check_writable(path: str | os.PathLike) -> Path:
     probe = folder / f".{uuid.uuid4().hex}.tmp"
     try:
         try:
-            probe.touch(exist_ok=False)  # asks the file system itself: mode bits say nothing to root or on a network share
-        finally:  # should Ctrl-C come in between
+            probe.touch(exist_ok=False)  # mode bits are no answer for root or on a network share
+        finally:  # also on Ctrl-C
             probe.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write into {folder} ({error.strerror or error})", "choose a folder you may write to") from error
@@ -66,15 +66,15 @@ class FileGroup:
     def __init__(self) -> None:
         self._pending: list[tuple[Path, Path]] = []
 
-    def add(self, path: str | os.PathLike, write: Callable[[str], None]) -> None:
+    def add(self, path: str | os.PathLike, write: Callable[[str], object]) -> None:
         """Write one file under a temporary name with the same ending.
 
         Args:
-            path: the name it shall get.
-            write: writes the content to the path it is given.
+            path: its final name.
+            write: a function that writes the content to the path it is given.
 
         Raises:
-            OutputError: if the disk is full or refuses.
+            OutputError: if the disk is full or the file cannot be written.
         """
         path = check_writable(path)
         temporary = path.parent / f".{uuid.uuid4().hex}{suffix(path)}"
@@ -93,11 +93,11 @@ class FileGroup:
             if kind is None:
                 self._rename()
         finally:
-            for temporary, _ in self._pending:
+            for temporary, _target in self._pending:
                 temporary.unlink(missing_ok=True)
 
     def _rename(self) -> None:
-        """Give every file its name; if one cannot have it, all names mean again what they meant before."""
+        """Rename all files; if one cannot be renamed, restore all files that were there before."""
         started: list[tuple[Path, Path, Path]] = []
         group = len(self._pending) > 1  # a single file is simply replaced
         try:
@@ -108,23 +108,23 @@ class FileGroup:
                     os.replace(path, kept)
                 os.replace(temporary, path)
         except BaseException as error:  # Ctrl-C as well
-            for temporary, before, kept in reversed(started):
+            for temporary, target, kept in reversed(started):
                 if kept.exists():
-                    os.replace(kept, before)
-                elif group and not temporary.exists():  # it has its name already, which was free
-                    before.unlink(missing_ok=True)
+                    os.replace(kept, target)
+                elif group and not temporary.exists():  # renamed already, and there was no file before
+                    target.unlink(missing_ok=True)
             if not isinstance(error, OSError):
                 raise
-            raise OutputError(f"cannot write {path} ({_reason(error)})", "choose another name") from error
-        for _, _, kept in started:
+            raise OutputError(f"cannot write {started[-1][1]} ({_reason(error)})", "choose another name") from error
+        for *_, kept in started:
             kept.unlink(missing_ok=True)
 
 
 def _check_disk(path: Path) -> None:
-    """Find out whether the disk took a whole file.
+    """Raise OSError if the disk could not hold a whole file.
 
-    ITK's writers of NIfTI and of text transforms fill a full disk and end without an error. Where that happened not one
-    block more fits, so one is tried; the flush to the disk finds what a network share reports late.
+    ITK's writers of NIfTI and of text transforms report no error on a full disk. If that happened, not one more block fits, so one
+    is written and removed; the flush to the disk reveals errors that a network share reports late.
     """
     with open(path, "rb+") as stream:
         end = stream.seek(0, os.SEEK_END)

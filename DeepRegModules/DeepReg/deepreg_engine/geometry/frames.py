@@ -1,7 +1,7 @@
-"""LPS and RAS: the two names for the patient's axes.
+"""Conversion between LPS and RAS coordinates.
 
 The engine, ITK and DICOM use LPS (x towards the patient's left, y towards the back, z towards the head); 3D Slicer uses
-RAS. Both have the same origin and millimetres, so the change is the sign of x and y, and it is its own inverse.
+RAS. Both have the same origin and millimetres, so the conversion changes the signs of x and y and is its own inverse.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ LPS_RAS_SIGNS = np.array([-1.0, -1.0, 1.0])
 
 
 def flip_points(points: np.ndarray) -> np.ndarray:
-    """Points or vectors (..., 3), x, y, z in mm, from LPS to RAS or back."""
+    """Points or vectors (..., 3), x, y, z in mm, converted from LPS to RAS or back."""
     return np.asarray(points, dtype=np.float64) * LPS_RAS_SIGNS
 
 
 def flip_matrix(matrix: np.ndarray) -> np.ndarray:
-    """A 4x4 homogeneous matrix that maps LPS to LPS, as the matrix that maps RAS to RAS, or back."""
+    """The homogeneous matrix (4, 4) in RAS of a mapping that is given in LPS, or the other way round."""
     change = np.diag([*LPS_RAS_SIGNS, 1.0])
     return change @ np.asarray(matrix, dtype=np.float64) @ change

@@ -1,4 +1,4 @@
-"""Where the voxels of an image lie in the patient.
+"""The grid of voxel centres of an image in patient space.
 
 Contract: ``physical = origin + direction @ (spacing * index)``, index in the order x, y, z, physical in LPS mm. Arrays
 over a grid have the shape (z, y, x), x fastest.
@@ -6,14 +6,17 @@ over a grid have the shape (z, y, x), x fastest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import ArrayLike
 
 from deepreg_engine.errors import InputError
 
-# ITK refuses directions that are further than this from orthonormal; files written in single precision stay below it.
+# ITK refuses directions that deviate more from orthonormal; files written in single precision deviate less.
 _ORTHONORMAL_TOLERANCE = 1e-3
 
 
@@ -52,9 +55,9 @@ class ImageGrid:
             raise InputError(f"the origin {self.origin} mm is not finite")
         axes = self.axes
         if not np.allclose(axes.T @ axes, np.eye(3), atol=_ORTHONORMAL_TOLERANCE):
-            raise InputError("the direction matrix is not orthonormal", "straighten the image's axes (resample it) first")
+            raise InputError("the direction matrix is not orthonormal", "resample the image to orthogonal axes first")
 
-    # ------------------------------------------------------------------ making
+    # ------------------------------------------------------------- other grids
 
     @classmethod
     def of(cls, image: sitk.Image) -> ImageGrid:
@@ -67,29 +70,29 @@ class ImageGrid:
         lower, upper = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
         size = np.maximum(np.ceil((upper - lower) / spacing - 1e-9).astype(int) + 1, 2)
         origin = (lower + upper) / 2 - spacing * (size - 1) / 2
-        return cls(tuple(size), (spacing,) * 3, tuple(origin))
+        return cls(_three(size), (spacing, spacing, spacing), _three(origin))
 
-    def resampled(self, spacing: float | tuple[float, float, float]) -> ImageGrid:
-        """A grid with the same axes and centre whose voxel centres reach at least as far, at another spacing (mm)."""
+    def resampled(self, spacing: ArrayLike) -> ImageGrid:
+        """The grid at another spacing (mm, one for all axes or one each), with the same axes and centre, covering at least as much."""
         spacing = np.broadcast_to(np.asarray(spacing, dtype=np.float64), 3)
         reach = np.array(self.spacing) * (np.array(self.size) - 1)
         size = np.ceil(reach / spacing - 1e-6).astype(int) + 1
         return self._centred(np.maximum(size, 2), spacing)
 
-    def padded(self, voxels: int | tuple[int, int, int]) -> ImageGrid:
-        """The grid with that many voxels more at both ends of each axis (fewer, if negative)."""
+    def padded(self, voxels: ArrayLike) -> ImageGrid:
+        """The grid with that many more voxels at both ends of each axis, fewer if negative; one number or one per axis."""
         pad = np.broadcast_to(np.asarray(voxels, dtype=int), 3)
         return self._centred(np.array(self.size) + 2 * pad, np.array(self.spacing))
 
-    def cropped(self, start: np.ndarray, stop: np.ndarray) -> ImageGrid:
-        """The part from index ``start`` up to, not including, ``stop`` (x, y, z)."""
+    def cropped(self, start: ArrayLike, stop: ArrayLike) -> ImageGrid:
+        """The part from index ``start`` up to, but not including, ``stop`` (x, y, z)."""
         start, stop = np.asarray(start, dtype=int), np.asarray(stop, dtype=int)
         origin = self.index_to_physical(start[None].astype(np.float64))[0]
-        return ImageGrid(tuple(stop - start), self.spacing, tuple(origin), self.direction)
+        return ImageGrid(_three(stop - start), self.spacing, _three(origin), self.direction)
 
     def _centred(self, size: np.ndarray, spacing: np.ndarray) -> ImageGrid:
         origin = self.centre - self.axes @ (spacing * (size - 1) / 2)
-        return ImageGrid(tuple(size), tuple(spacing), tuple(origin), self.direction)
+        return ImageGrid(_three(size), _three(spacing), _three(origin), self.direction)
 
     def to_image(self, array: np.ndarray, vector: bool = False) -> sitk.Image:
         """A SimpleITK image of an array over this grid: (z, y, x), or (z, y, x, components) with ``vector``."""
@@ -106,7 +109,8 @@ class ImageGrid:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of an array over the grid: (z, y, x)."""
-        return self.size[::-1]
+        x, y, z = self.size
+        return z, y, x
 
     @property
     def voxels(self) -> int:
@@ -120,7 +124,7 @@ class ImageGrid:
 
     @property
     def index_to_physical_matrix(self) -> np.ndarray:
-        """3x3, direction times spacing: takes a step in voxels to a step in mm."""
+        """The matrix (3, 3) that converts a step in voxels to a step in LPS mm: direction times spacing."""
         return self.axes * np.array(self.spacing)
 
     @property
@@ -131,7 +135,7 @@ class ImageGrid:
 
     @property
     def extent(self) -> np.ndarray:
-        """Lengths of the field of view along the grid's axes, mm, voxels counted whole."""
+        """Lengths of the field of view along the grid's axes, mm, from face to face."""
         return np.array(self.size) * np.array(self.spacing)
 
     def index_to_physical(self, index: np.ndarray) -> np.ndarray:
@@ -144,7 +148,7 @@ class ImageGrid:
         return offset @ np.linalg.inv(self.index_to_physical_matrix).T
 
     def contains(self, points: np.ndarray) -> np.ndarray:
-        """Which LPS points (N, 3) lie in a voxel of the grid (N,), as ITK counts: index -1/2 belongs to it, size - 1/2 no more."""
+        """Mask (N,) of the LPS points (N, 3) inside the grid, as in ITK: indices from -1/2 up to, but not including, size - 1/2."""
         index = self.physical_to_index(points)
         return np.all((index >= -0.5) & (index < np.array(self.size) - 0.5), axis=1)
 
@@ -166,11 +170,16 @@ class ImageGrid:
         return bool(np.abs(self.physical_to_index(other.corners()) - self.physical_to_index(self.corners())).max() <= tolerance)
 
     def describe(self) -> str:
-        """One short phrase for messages and reports."""
+        """Size and spacing as a short phrase for messages and reports."""
         size = " x ".join(str(n) for n in self.size)
         spacing = " x ".join(f"{s:.3g}" for s in self.spacing)
         return f"{size} voxels of {spacing} mm"
 
     def to_dict(self) -> dict:
-        """Plain numbers for a report."""
+        """Size, spacing, origin and direction as lists, for a report."""
         return {"size": list(self.size), "spacing": list(self.spacing), "origin": list(self.origin), "direction": list(self.direction)}
+
+
+def _three(values: Sequence[Any] | np.ndarray) -> tuple[Any, Any, Any]:
+    x, y, z = values
+    return x, y, z

@@ -1,4 +1,4 @@
-"""Reading and writing images, with the checks that turn a wrong file into one clear sentence."""
+"""Reading, checking, resampling and writing of images."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from deepreg_engine.geometry import nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Endings under which ITK writes whole volumes with their geometry, in one file: of a pair of header and data (.mhd, .img)
-# only one would be renamed to what was asked for.
+# Endings under which ITK writes a volume and its geometry in one file. A pair of header and data (.mhd, .img) cannot be renamed.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
-# Two control points and the stencil of a feature need so many voxels along each axis.
+# Voxels along each axis that two control points and the stencil of a feature need.
 SMALLEST_SIZE = 4
 
 
 def read_volume(path: str | os.PathLike, role: str = "image") -> sitk.Image:
-    """Read a scalar 3D volume as it is: a file that ITK knows, or a folder that holds one DICOM series.
+    """Read a scalar 3D volume in its own pixel type, from a file that ITK can read or a folder with one DICOM series.
 
     Args:
         path: the file or folder.
-        role: what it is for, in words, for messages: "fixed image".
+        role: its role in messages, such as "fixed image".
 
     Raises:
-        InputError: if it is missing, not an image, damaged, not 3D, complex, or has several components a voxel.
+        InputError: if it is missing, not an image, damaged, not 3D, complex, or has several components per voxel.
     """
     path = Path(path)
     if not path.exists():
@@ -60,7 +59,7 @@ def _read_dicom_folder(folder: Path, role: str) -> sitk.Image:
 
 def _as_scalar_volume(image: sitk.Image, path: Path, role: str) -> sitk.Image:
     what = f"the {role} {path}"
-    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:  # a time axis with one time
+    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:  # a time axis of length one
         extract = list(image.GetSize())
         extract[-1] = 0
         image = sitk.Extract(image, extract, [0] * image.GetDimension())
@@ -73,16 +72,16 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str) -> sitk.Image:
     components = image.GetNumberOfComponentsPerPixel()
     if components > 1:
         kind = "an RGB image or a vector field" if components == 3 else "a vector image"
-        raise InputError(f"{what} has {components} components a voxel ({kind})", "give a scalar volume")
+        raise InputError(f"{what} has {components} components per voxel ({kind})", "give a scalar volume")
     try:
         ImageGrid.of(image)
     except InputError as error:
-        raise InputError(f"{what}: {error.message}", error.advice) from error
+        raise error.about(what) from error
     return image
 
 
-def check_intensities(image: sitk.Image, role: str, path: object = "") -> sitk.Image:
-    """A registrable image as float32, or the reason why it is none.
+def check_intensities(image: sitk.Image, role: str, path: str | os.PathLike = "") -> sitk.Image:
+    """Check that an image can be registered; returns it as float32.
 
     Raises:
         InputError: if it is thinner than :data:`SMALLEST_SIZE` voxels, constant, or holds NaN, infinity or more than a float32 can.
@@ -143,7 +142,7 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
     """
     image = read_volume(path, role)
     array = sitk.GetArrayViewFromImage(image)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():  # NaN is not 0, and would count as inside
+    if array.dtype.kind == "f" and not np.isfinite(array).all():  # NaN differs from 0 and would count as inside
         raise InputError(f"the {role} {path} holds values that are NaN or infinite", "write 0 where it is not")
     image = sitk.Cast(image != 0, sitk.sitkUInt8)
     note = ""
@@ -158,14 +157,14 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
 def resample(
     image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None, interpolation: str = "linear", default: float = 0.0
 ) -> sitk.Image:
-    """Draw an image into a grid, through a transform that takes the grid's points to the image's.
+    """Resample an image onto a grid, through a transform that takes points of the grid to points of the image.
 
     Args:
         image: scalar, 3D.
-        grid: where.
-        transform: none is the identity.
+        grid: of the result.
+        transform: None is the identity.
         interpolation: a key of :data:`INTERPOLATORS`.
-        default: value where the image does not reach.
+        default: value outside the image.
     """
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize(grid.size)
@@ -180,10 +179,10 @@ def resample(
 
 
 def background_value(image: sitk.Image) -> float:
-    """What lies around the patient in this image, for voxels that it does not cover: its minimum, on CT at least air.
+    """The padding value for voxels outside an image: its minimum, but at least -1024 HU on CT.
 
-    CT scanners mark the corners outside their circular field of view with values far below air (-2000, -3024); drawn
-    around the image they would be an edge that the patient does not have.
+    CT scanners mark the corners outside their circular field of view with values far below air (-2000, -3024). Used as padding, these
+    would make an edge that the patient does not have.
     """
     lowest = float(sitk.GetArrayViewFromImage(image).min())
     return max(lowest, -1024.0) if lowest < -900.0 else lowest
@@ -197,16 +196,16 @@ def without_padding(image: sitk.Image) -> sitk.Image:
 
 
 def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear") -> sitk.Image:
-    """An image drawn into a grid through a transform, in its own pixel type; background where it does not reach.
+    """An image resampled onto a grid through a transform, in its own pixel type, with its background value outside the image.
 
-    Integers are rounded and held to their range: ITK's resampling alone would cut off what follows the decimal point.
+    Integers are rounded and clipped to their range; ITK's resampling alone would truncate them.
     """
     background = background_value(moving)
     kind = moving.GetPixelID()
     if interpolation == "nearest" or kind in (sitk.sitkFloat32, sitk.sitkFloat64):
         return resample(moving, grid, transform, interpolation, background)
     dtype = sitk.GetArrayViewFromImage(moving).dtype
-    # Above 16 bits not every integer is a float32; and ITK's own rounding wraps around at 2^30.
+    # float32 does not hold every integer of more than 16 bits, and ITK's own rounding wraps around at 2^30.
     wide = sitk.sitkFloat64 if dtype.itemsize > 2 else sitk.sitkFloat32
     warped = sitk.GetArrayFromImage(resample(sitk.Cast(moving, wide), grid, transform, interpolation, background))
     bounds = np.iinfo(dtype)
@@ -214,10 +213,11 @@ def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transf
 
 
 def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image, compress: bool = True) -> None:
-    """Put an image into a group of files; compressed where the format can, unless told otherwise.
+    """Add an image to a group of files, compressed if the format allows it and ``compress`` is true.
 
     Raises:
-        OutputError: if the ending is not an image's, or it cannot be written.
+        InputError: if the ending is not that of an image file.
+        OutputError: if it cannot be written.
     """
     check_image_suffix(path)
     compress = compress and suffix(path) in (".nii.gz", ".nrrd", ".mha")
@@ -226,6 +226,6 @@ def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image, comp
 
 
 def check_image_suffix(path: str | os.PathLike) -> None:
-    """Raise InputError if a file's ending is not one under which an image is written, whole and in one file."""
+    """Raise InputError if a file name has no ending of :data:`IMAGE_SUFFIXES`."""
     if suffix(path) not in IMAGE_SUFFIXES:
-        raise InputError(f"{path} has no ending of an image file that can be written", "use .nii.gz, .nrrd or .mha")
+        raise InputError(f"{path} does not have the ending of an image file that can be written", "use .nii.gz, .nrrd or .mha")

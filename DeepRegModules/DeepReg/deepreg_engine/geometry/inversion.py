@@ -1,10 +1,10 @@
-"""The inverse of a displacement field, and how well it undoes the field.
+"""The inverse of a displacement field, and its round-trip error.
 
-Contract: ``v`` on a grid of the moving image with ``y + v(y) + u(y + v(y)) = y`` for each of its voxels y. Solved for all
-voxels at once by Newton's method: where the field stretches to more than double the usual fixed-point iteration
-v <- -u(y + v) diverges, and where it compresses to a third or less it crawls. First by quick steps with smoothed, reused Jacobians.
-Where the field is strongly compressed these circle around some voxels; those few go on by careful steps, with the exact
-Jacobian of the interpolated field and a line search, and if need be once more from the fixed voxels that come to lie nearest.
+Contract: ``v`` on a grid of the moving image with ``y + v(y) + u(y + v(y)) = y`` for each of its voxels y. It is solved
+for all voxels at once by Newton's method, because the usual fixed-point iteration v <- -u(y + v) diverges where the field expands by
+more than a factor of two, and converges slowly where it compresses to a third or less. Quick steps use smoothed Jacobians that are
+reused. They do not converge at some voxels in strongly compressed regions; there, careful steps use the exact Jacobian of the
+interpolated field and a line search, and start again, if necessary, from the fixed voxels that the field takes nearest.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ import numpy as np
 from deepreg_engine.geometry.displacement_field import DisplacementField, index_gradient, sample_linear
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Quick steps; what is open then is a percent or two. Jacobians serve so many of them: sampling them costs three times as much as the step.
+# Quick steps, after which one or two percent of the voxels remain; and steps per Jacobian, whose sampling costs three times as much as one.
 _QUICK_STEPS = 9
 _REFRESH = 3
-# A careful step moves no point further than so many voxels, and is shortened up to so many times, by this factor.
+# Longest careful step in voxels; largest number of times that it is shortened, and the factor.
 _LONGEST = 3.0
 _SHORTENINGS = 6
 _SHORTENED = 0.4
-# Share of the squared Jacobian's trace that is added to its diagonal, so that a careful step exists where it is singular.
+# Share of the trace of J^T J that is added to its diagonal (Levenberg-Marquardt), so that it can be inverted where J is singular.
 _DAMPING = 1e-9
-# Fixed voxels tried as starts for a voxel that is still open.
+# Fixed voxels tried as starting points for a voxel that has not converged.
 _STARTS = 4
-# They lie no further (mm) from the box of all such voxels.
+# Distance (mm) around the bounding box of all such voxels in which they are searched.
 _MARGIN = 50.0
 
 
 @dataclass(frozen=True)
 class Inverse:
-    """An inverse with its proof.
+    """An inverse field and its round-trip error.
 
     Args:
         field: displacements that take moving points back to fixed points.
-        worst_error: largest distance (mm) between a fixed voxel and its round trip there and back, over the fixed
-            voxels whose moving point lies inside the inverse's grid; 0 if there is none.
-        mean_error: the mean of the same.
-        covered: share of the fixed voxels that were tried.
+        worst_error: largest distance (mm) between a fixed voxel and its round trip through both fields, over the fixed voxels whose
+            moving point lies inside the inverse's grid; 0 if there is none.
+        mean_error: the mean of these distances, mm.
+        covered: share of the fixed voxels over which they were taken.
     """
 
     field: DisplacementField
@@ -55,11 +55,11 @@ def invert(field: DisplacementField, grid: ImageGrid | None = None, tolerance: f
 
     Args:
         field: the forward field.
-        grid: where the inverse is wanted, usually the moving image's grid; the field's own by default.
-        tolerance: residual in mm at which a voxel is done.
-        iterations: at most so many Newton steps of each kind.
+        grid: grid of the inverse, usually the moving image's; the field's own by default.
+        tolerance: residual in mm at which a voxel has converged.
+        iterations: largest number of Newton steps of each kind.
 
-    Beyond the forward grid the field goes on with its nearest value, so that the inverse does not tear at its edge.
+    Outside its grid the forward field is extrapolated with its nearest value, so that the inverse does not fold at its border.
     """
     grid = grid or field.grid
     solver = _Solver(field)
@@ -79,7 +79,7 @@ class _Solver:
         self._field = field
         self._to_index = np.linalg.inv(field.grid.index_to_physical_matrix)
         self._gradient = index_gradient(field.vectors).reshape(9, *field.grid.shape).astype(np.float32)
-        # The affine map nearest to the field: its inverse is the first guess. An alignment across the room is common.
+        # The inverse of the affine map nearest to the field is the first guess: alignments may be large.
         step = max(1, round((field.grid.voxels / 20_000) ** (1 / 3)))
         points = field.grid.points()[::step, ::step, ::step].reshape(-1, 3)
         moved = points + np.moveaxis(field.vectors[:, ::step, ::step, ::step], 0, -1).reshape(-1, 3)
@@ -114,7 +114,7 @@ class _Solver:
         return source
 
     def _carefully(self, source: np.ndarray, target: np.ndarray, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
-        """Better fixed points (N, 3) and what they miss their targets by (N,), mm; every step comes nearer."""
+        """Improved fixed points (N, 3) and their residuals (N,), mm; every accepted step reduces the residual."""
         index = self._index(source)
         residual, jacobian = self._exactly(index, target)
         error = np.linalg.norm(residual, axis=1)
@@ -140,13 +140,13 @@ class _Solver:
                 if not len(pending):
                     break
                 step[pending] *= _SHORTENED
-            active = np.delete(active, pending)  # these cannot come nearer
+            active = np.delete(active, pending)  # no shorter step reduces their residual
             active = active[error[active] > tolerance]
         grid = self._field.grid
         return grid.index_to_physical(index), error
 
     def _exactly(self, index: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x + u(x) - y (N, 3), mm, at indices of x, and its derivative by the index (N, 3, 3): of the interpolated field itself."""
+        """The residual x + u(x) - y (N, 3), mm, at indices of x, and its exact derivative by the index (N, 3, 3)."""
         grid = self._field.grid
         last = np.array(grid.size) - 1
         held = np.clip(index, 0, last)
@@ -168,17 +168,17 @@ class _Solver:
         return residual, jacobian
 
     def _nearest(self, target: np.ndarray) -> Iterator[np.ndarray]:
-        """Fixed voxels (N, 3) that the field takes nearest to targets (N, 3), then next nearest, and so on."""
+        """Fixed voxels (N, 3) that the field takes nearest to targets (N, 3), then the second nearest, and so on."""
         if not len(target):
             return
-        from scipy.spatial import cKDTree  # here: most inverses do without
+        from scipy.spatial import KDTree  # here: most inverses do not need it
 
         points = self._field.grid.points().reshape(-1, 3)
         moved = points + np.moveaxis(self._field.vectors, 0, -1).reshape(-1, 3)
         near = np.all((moved > target.min(axis=0) - _MARGIN) & (moved < target.max(axis=0) + _MARGIN), axis=1)
         near = np.flatnonzero(near) if np.count_nonzero(near) >= _STARTS else np.arange(len(points))
         count = min(_STARTS, len(near))
-        _, nearest = cKDTree(moved[near]).query(target, count)
+        _, nearest = KDTree(moved[near], leafsize=16).query(target, count)
         for column in nearest.reshape(len(target), count).T:
             yield points[near[column]]
 
@@ -186,10 +186,10 @@ class _Solver:
         return (points - np.array(self._field.grid.origin)) @ self._to_index.T
 
     def _inverse_jacobians(self, index: np.ndarray) -> np.ndarray:
-        """(d(x + u)/dx)^-1 (N, 3, 3) at indices; half the identity, a damped plain step, where the field is folded or nearly so."""
+        """(d(x + u)/dx)^-1 (N, 3, 3) at indices; half the identity, a damped fixed-point step, where the field folds or nearly so."""
         size = np.array(self._field.grid.size)
         gradient = sample_linear(self._gradient, index).reshape(-1, 3, 3)
-        # Beyond the grid the field goes on with its nearest value: along that axis it does not change.
+        # Outside the grid the field is extrapolated with its nearest value: its derivative along that axis is zero.
         gradient[np.broadcast_to(((index < 0) | (index > size - 1))[:, None, :], gradient.shape)] = 0.0
         jacobian = gradient @ self._to_index + np.eye(3)
         (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(jacobian, 0, -1)
@@ -215,7 +215,7 @@ class _Solver:
 
 
 def round_trip(forward: DisplacementField, backward: DisplacementField) -> tuple[float, float, float]:
-    """Worst and mean distance (mm) of the forward grid's voxels from their way there and back, and the share tried."""
+    """Largest and mean distance (mm) between the forward grid's voxels and their round trips, and the share of voxels compared."""
     worst, total, tried = 0.0, 0.0, 0
     for _, points in forward._slabs():
         there = forward.map_points(points)

@@ -1,7 +1,6 @@
-"""What ITK passes over in silence when it reads a NIfTI file, found in the file itself.
+"""Defects of NIfTI files that ITK reads without an error or a warning.
 
-A file that ends too early, a download that broke off, is filled up with zeros, and a voxel that is NaN or infinite is read
-as 0: no error, no warning.
+ITK fills a file that ends too early with zeros, and reads voxels that are NaN or infinite as 0.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from io import BufferedReader
 
 import numpy as np
 
@@ -21,18 +20,19 @@ from deepreg_engine.geometry.files import suffix
 _SUFFIXES = (".nii", ".nii.gz")
 _FLOATS = {16: "f4", 64: "f8"}
 _CHUNK = 1 << 22
+_Stream = gzip.GzipFile | BufferedReader
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the voxels are in a file.
+    """Layout of the voxels in a file.
 
     Args:
-        order: of the bytes, "<" or ">".
-        voxels: their number.
-        datatype: NIfTI's code.
-        bits: of a voxel.
-        start: of the first voxel, bytes.
+        order: byte order, "<" or ">".
+        voxels: number of voxels.
+        datatype: NIfTI's code of the data type.
+        bits: bits per voxel.
+        start: offset of the first voxel, bytes.
     """
 
     order: str
@@ -43,18 +43,18 @@ class _Layout:
 
     @property
     def end(self) -> int:
-        """Bytes that the file must have, unpacked."""
+        """Size that the uncompressed file must have, bytes."""
         return self.start + (self.voxels * self.bits + 7) // 8
 
 
 def ends_too_early(path: str | os.PathLike) -> bool:
-    """Whether a NIfTI file has fewer voxels than its header says; False for files of other formats."""
+    """Whether a NIfTI file has fewer voxels than its header states; False for files of other formats."""
     layout = _layout(path)
     if layout is None:
         return False
     if not _is_packed(path):
         return os.path.getsize(path) < layout.end
-    with open(path, "rb") as stream:  # the unpacked size, modulo 2^32, ends the file: nothing need be unpacked if it is right
+    with open(path, "rb") as stream:  # the file ends with its uncompressed size modulo 2^32; if that is right, it need not be decompressed
         stream.seek(-4, os.SEEK_END)
         if struct.unpack("<I", stream.read(4))[0] == layout.end & 0xFFFFFFFF:
             return False
@@ -64,12 +64,12 @@ def ends_too_early(path: str | os.PathLike) -> bool:
             while chunk := stream.read(_CHUNK):
                 length += len(chunk)
     except (EOFError, OSError, zlib.error):
-        pass  # what came before counts
+        pass  # the bytes before the damage count
     return length < layout.end
 
 
 def count_not_finite(path: str | os.PathLike) -> int:
-    """How many values of a NIfTI file of floats are NaN or infinite; 0 for files of other formats."""
+    """Number of values of a NIfTI file of floats that are NaN or infinite; 0 for other files."""
     layout = _layout(path)
     if layout is None or layout.datatype not in _FLOATS:
         return 0
@@ -83,12 +83,12 @@ def count_not_finite(path: str | os.PathLike) -> int:
                 break
             left -= len(chunk)
             values = np.frombuffer(chunk, dtype, len(chunk) // dtype.itemsize)
-            count += values.size - np.count_nonzero(np.isfinite(values))
+            count += int(values.size - np.count_nonzero(np.isfinite(values)))
     return count
 
 
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """So many bytes, or all that are left."""
+def _read(stream: _Stream, size: int) -> bytes:
+    """``size`` bytes, or all that are left if there are fewer."""
     parts = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)
@@ -101,12 +101,12 @@ def _is_packed(path: str | os.PathLike) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def _open(path: str | os.PathLike) -> BinaryIO:
+def _open(path: str | os.PathLike) -> _Stream:
     return gzip.open(path) if _is_packed(path) else open(path, "rb")
 
 
 def _layout(path: str | os.PathLike) -> _Layout | None:
-    """The layout of a NIfTI-1 or NIfTI-2 file; None if it is neither."""
+    """The layout of a NIfTI-1 or NIfTI-2 file; None for other files."""
     if suffix(path) not in _SUFFIXES:
         return None
     try:

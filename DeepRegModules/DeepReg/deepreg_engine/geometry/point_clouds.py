@@ -1,4 +1,4 @@
-"""Clouds of points to register: from files, from label maps, and what cannot be registered said in one line."""
+"""Clouds of points to register: read from files, made from label maps, and checked."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from deepreg_engine.geometry.points import read_points
 
 SOURCES = ("surface", "skeleton")
 FEWEST = 4
-# More are no better, and take minutes and many GB.
+# More points do not improve a registration, and take minutes and many GB.
 MOST = 30_000
-# A body part is larger than this, mm; a cloud that is not was written in metres.
+# Smallest extent of a cloud, mm: a smaller one is probably in metres.
 _SMALLEST = 2.0
-# Clouds of one structure do not differ more than this in size.
+# Largest ratio of the sizes of two clouds of the same structure.
 _LARGEST_RATIO = 20.0
-# Singular values below this share of the first: the cloud is flat, or a line.
+# A cloud is flat, or a line, if a singular value is below this share of the first.
 _FLAT = 1e-3
 # A voxel is on the medial axis if no neighbour is deeper by more than this share of a voxel.
 _RIDGE = 0.35
-# Voxels at most of the grid on which a structure is drawn.
+# Largest number of voxels of the grid onto which a structure is resampled.
 _VOXELS = 20_000_000
 
 
 def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spacing: float = 2.0) -> np.ndarray:
-    """Points (N, 3), LPS mm, from a points file, or from the structures of a label map.
+    """Read points (N, 3), LPS mm, from a points file or from the structures of a label map.
 
     Args:
-        path: .csv, .mrk.json or .fcsv; or an image whose voxels above 0 are taken together.
-        role: what they are, in words.
-        source: of a label map: "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
-        spacing: distance of the points that a label map gives, mm.
+        path: .csv, .mrk.json or .fcsv; or an image, whose voxels above 0 are one structure.
+        role: name of the points in messages.
+        source: for a label map, "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
+        spacing: distance of the points from a label map, mm.
 
     Raises:
-        InputError: if it cannot be read, or is empty.
+        InputError: if the file cannot be read or is empty.
     """
     if suffix(path) in IMAGE_SUFFIXES:
         return label_points(read_labels(path, role), source, spacing, role)
@@ -47,9 +47,9 @@ def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spac
 
 
 def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "label map") -> np.ndarray:
-    """Points (N, 3), LPS mm, on the surface or the medial axis of what is above 0.
+    """Points (N, 3), LPS mm, on the surface or the medial axis of the voxels above 0.
 
-    The label map is drawn on cubic voxels as fine as its own, and smoothed by less than one of them.
+    The label map is resampled to cubic voxels as fine as its own and smoothed by less than one of them.
 
     Raises:
         InputError: if the label map is empty.
@@ -64,7 +64,7 @@ def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "l
     step = min(spacing, min(grid.spacing))
     step = max(step, float((np.prod(np.array(part.size) * part.spacing) / _VOXELS) ** (1 / 3)))
     fine = part.resampled(step).padded(2)
-    soft = sitk.SmoothingRecursiveGaussian(resample(inside, fine, None, "linear", 0.0), 0.7 * step)
+    soft = sitk.SmoothingRecursiveGaussian(resample(inside, fine, None, "linear", 0.0), [0.7 * step] * 3)
     if source == "surface":
         index = _level_set(sitk.GetArrayFromImage(soft))
     else:
@@ -75,7 +75,7 @@ def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "l
 
 
 def _level_set(soft: np.ndarray) -> np.ndarray:
-    """Indices (N, 3), z, y, x, to a fraction of a voxel, where a smooth mask is 0.5."""
+    """Continuous indices (N, 3), z, y, x, at which a smooth mask is 0.5."""
     above = soft > 0.5
     crossed = np.zeros_like(above)
     for axis in range(3):
@@ -86,13 +86,13 @@ def _level_set(soft: np.ndarray) -> np.ndarray:
         crossed[tuple(upper)] |= change
     where = np.argwhere(crossed)
     gradient = np.stack([part[crossed] for part in np.gradient(soft)], axis=1)
-    # One Newton step along the gradient, as long as a voxel at most.
+    # One Newton step along the gradient, at most one voxel long.
     step = (0.5 - soft[crossed])[:, None] * gradient / np.maximum((gradient**2).sum(1), 1e-4)[:, None]
     return where + step / np.maximum(1.0, np.linalg.norm(step, axis=1))[:, None]
 
 
 def _ridge(depth: np.ndarray, step: float) -> np.ndarray:
-    """Indices (N, 3), z, y, x, of voxels inside whose depth (mm, positive) no neighbour clearly exceeds: the medial axis."""
+    """Indices (N, 3), z, y, x, of the medial axis: voxels whose depth (mm, positive inside) no neighbour clearly exceeds."""
     from scipy import ndimage
 
     highest = ndimage.maximum_filter(depth, size=3)
@@ -100,7 +100,7 @@ def _ridge(depth: np.ndarray, step: float) -> np.ndarray:
 
 
 def thinned(points: np.ndarray, spacing: float) -> np.ndarray:
-    """One point for each cube of the given edge (mm): the one nearest to the mean of those in it."""
+    """The points (N, 3) thinned to one in each cube of the given edge (mm), the one nearest to the mean of those in it."""
     cells = np.floor((points - points.min(0)) / spacing).astype(np.int64)
     _, cell, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     cell = cell.ravel()
@@ -112,7 +112,7 @@ def thinned(points: np.ndarray, spacing: float) -> np.ndarray:
 
 
 def thinned_to(points: np.ndarray, count: int) -> np.ndarray:
-    """At most so many points, spread evenly."""
+    """The points (N, 3) thinned evenly to at most ``count``."""
     if len(points) <= count:
         return points
     low, high = 0.0, float(np.ptp(points, axis=0).max()) + 1.0
@@ -123,53 +123,61 @@ def thinned_to(points: np.ndarray, count: int) -> np.ndarray:
 
 
 def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: int = 0) -> tuple[np.ndarray, np.ndarray, str, list[str]]:
-    """Two clouds that can be registered.
+    """Check two clouds, and remove what must not be registered.
 
     Args:
         fixed, moving: (N, 3) and (M, 3), LPS mm.
-        initial: how they are to be aligned, see ``PointsParameters.initial``.
-        thin: the most points of each; 0 for no thinning.
+        initial: their initial alignment, see ``PointsParameters.initial``.
+        thin: largest number of points of each; 0 for no thinning.
 
     Returns:
         Both without duplicates, the alignment that they allow, and notes for the user.
 
     Raises:
-        InputError: if they cannot be registered, saying why.
+        InputError: if they cannot be registered.
     """
     notes: list[str] = []
-    clouds = []
-    for points, role in ((fixed, "fixed"), (moving, "moving")):
-        if not np.isfinite(points).all():
-            raise InputError(f"the {role} points hold values that are not finite", "remove or correct them")
-        single = _without_duplicates(points)
-        if len(single) < len(points):
-            notes.append(f"{len(points) - len(single)} duplicates among the {role} points were left out")
-        if thin and len(single) > thin:
-            notes.append(f"{len(single)} {role} points were thinned")
-            single = thinned_to(single, thin)
-        if len(single) < FEWEST:
-            raise InputError(f"there are {len(single)} different {role} points", f"at least {FEWEST} are needed")
-        if len(single) > MOST:
-            raise InputError(f"there are {len(single)} {role} points, more than {MOST}", "thin them, for instance with --thin 10000")
-        if np.ptp(single, axis=0).max() < _SMALLEST:
-            raise InputError(f"the {role} points span {np.ptp(single, axis=0).max():.3g} mm", "are they in metres? give millimetres")
-        clouds.append(single)
-    sizes = [float(np.sqrt(((cloud - cloud.mean(0)) ** 2).sum(1).mean())) for cloud in clouds]
-    ratio = max(sizes) / min(sizes)
-    if ratio > _LARGEST_RATIO:
-        larger = "fixed" if sizes[0] > sizes[1] else "moving"
-        hint = "are the others in metres? give millimetres" if ratio > 300 else "check that both show the same structure, in millimetres"
-        raise InputError(f"the {larger} points span {ratio:.0f} times as much as the others", hint)
-    if initial == "none" and (np.minimum(*(c.max(0) for c in clouds)) < np.maximum(*(c.min(0) for c in clouds))).any():
-        raise InputError("the clouds do not overlap", "let them be aligned: initial centres, rigid or affine")
-    for cloud, role in zip(clouds, ("fixed", "moving")):
+    first, second = (_checked_cloud(points, role, thin, notes) for points, role in ((fixed, "fixed"), (moving, "moving")))
+    _check_sizes(first, second)
+    if initial == "none" and (np.minimum(first.max(0), second.max(0)) < np.maximum(first.min(0), second.min(0))).any():
+        raise InputError("the clouds do not overlap", "choose the alignment centres, rigid or affine", "initial")
+    for cloud, role in ((first, "fixed"), (second, "moving")):
         spread = np.linalg.svd(cloud - cloud.mean(0), compute_uv=False)
         if spread[1] < _FLAT * spread[0]:
             raise InputError(f"the {role} points lie on one line", "give points that span the structure")
         if spread[2] < _FLAT * spread[0] and initial in ("affine", "similarity"):
             notes.append(f"the {role} points lie in one plane: they are aligned rigidly")
             initial = "rigid"
-    return clouds[0], clouds[1], initial, notes
+    return first, second, initial, notes
+
+
+def _checked_cloud(points: np.ndarray, role: str, thin: int, notes: list[str]) -> np.ndarray:
+    """One cloud without duplicates, thinned; notes for the user are appended."""
+    if not np.isfinite(points).all():
+        raise InputError(f"the {role} points hold values that are not finite", "remove or correct them")
+    single = _without_duplicates(points)
+    if len(single) < len(points):
+        notes.append(f"{len(points) - len(single)} duplicates among the {role} points were left out")
+    if thin and len(single) > thin:
+        notes.append(f"{len(single)} {role} points were thinned")
+        single = thinned_to(single, thin)
+    if len(single) < FEWEST:
+        raise InputError(f"there are {len(single)} different {role} points", f"at least {FEWEST} are needed")
+    if len(single) > MOST:
+        raise InputError(f"there are {len(single)} {role} points, more than {MOST}", "thin them, for instance to 10000", "thin")
+    if np.ptp(single, axis=0).max() < _SMALLEST:
+        raise InputError(f"the {role} points span {np.ptp(single, axis=0).max():.3g} mm", "are they in metres? give millimetres")
+    return single
+
+
+def _check_sizes(fixed: np.ndarray, moving: np.ndarray) -> None:
+    """Raise InputError if one cloud is so much larger than the other that they cannot show the same structure."""
+    sizes = [float(np.sqrt(((cloud - cloud.mean(0)) ** 2).sum(1).mean())) for cloud in (fixed, moving)]
+    ratio = max(sizes) / min(sizes)
+    if ratio > _LARGEST_RATIO:
+        larger = "fixed" if sizes[0] > sizes[1] else "moving"
+        hint = "are the others in metres? give millimetres" if ratio > 300 else "check that both show the same structure, in millimetres"
+        raise InputError(f"the {larger} points span {ratio:.0f} times as much as the others", hint)
 
 
 def _without_duplicates(points: np.ndarray) -> np.ndarray:

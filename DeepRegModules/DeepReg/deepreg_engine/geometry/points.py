@@ -1,7 +1,7 @@
 """Point sets, and their files: CSV, and 3D Slicer's ``.mrk.json`` and ``.fcsv``.
 
-In memory points are LPS millimetres. A CSV file has a header with x, y and z and is LPS; the Slicer files say themselves
-whether they are LPS or RAS, and that is honoured.
+In memory points are LPS millimetres. A CSV file has a header with x, y and z and is LPS; the Slicer files state
+whether they are LPS or RAS, and are read accordingly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.frames import flip_points
 
 POINT_SUFFIXES = (".csv", ".mrk.json", ".json", ".fcsv")
-# Slicer wrote numbers for the frame in old files: 0 RAS, 1 LPS.
+# Old files of Slicer hold a number for the frame: 0 is RAS, 1 is LPS.
 _FRAMES = {"LPS": "LPS", "RAS": "RAS", "0": "RAS", "1": "LPS"}
 
 
@@ -52,7 +52,7 @@ def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
     """Read a point set.
 
     Raises:
-        InputError: if the file is missing, of another kind, empty, or holds coordinates that are not finite numbers.
+        InputError: if the file is missing, of another format, empty, or holds coordinates that are not finite numbers.
     """
     path = Path(path)
     if not path.exists():
@@ -60,11 +60,11 @@ def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
     readers = {".csv": _read_csv, ".fcsv": _read_fcsv, ".mrk.json": _read_markups, ".json": _read_markups}
     reader = readers.get(suffix(path))
     if reader is None:
-        raise InputError(f"the {role} {path} have no ending of a points file", f"use one of {' '.join(POINT_SUFFIXES)}")
+        raise InputError(f"the {role} {path} do not have the ending of a points file", f"use one of {' '.join(POINT_SUFFIXES)}")
     try:
         points = reader(path.read_text(encoding="utf-8-sig"))
     except InputError as error:
-        raise InputError(f"the {role} {path}: {error.message}", error.advice) from error
+        raise error.about(f"the {role} {path}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"the {role} {path} cannot be read", "give a text file of points") from error
     if len(points) == 0:
@@ -76,7 +76,7 @@ def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
 
 
 def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike) -> tuple[PointSet, PointSet]:
-    """Read corresponding landmarks: the n-th fixed point belongs to the n-th moving point.
+    """Read corresponding landmarks: the n-th fixed point corresponds to the n-th moving point.
 
     Raises:
         InputError: if one file has fewer points than the other.
@@ -84,13 +84,15 @@ def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike) -> tuple[Poi
     first, second = read_points(fixed, "fixed landmarks"), read_points(moving, "moving landmarks")
     if len(first) != len(second):
         raise InputError(
-            f"there are {len(first)} fixed landmarks but {len(second)} moving landmarks", "each needs its partner, in the same order"
+            f"there are {len(first)} fixed landmarks but {len(second)} moving landmarks",
+            "each needs its partner, in the same order",
+            "moving_landmarks",
         )
     return first, second
 
 
 def add_points(files: FileGroup, path: str | os.PathLike, points: PointSet) -> None:
-    """Put a point set into a group of files, in the format its ending names.
+    """Add a point set to a group of files, in the format of its ending.
 
     Raises:
         InputError: on an unknown ending.
@@ -99,7 +101,7 @@ def add_points(files: FileGroup, path: str | os.PathLike, points: PointSet) -> N
     writers = {".csv": _csv_text, ".fcsv": _fcsv_text, ".mrk.json": _markups_text, ".json": _markups_text}
     writer = writers.get(suffix(path))
     if writer is None:
-        raise InputError(f"{path} has no ending of a points file", f"use one of {' '.join(POINT_SUFFIXES)}")
+        raise InputError(f"{path} does not have the ending of a points file", f"use one of {' '.join(POINT_SUFFIXES)}")
     text = writer(points)
     files.add(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
 
@@ -128,7 +130,7 @@ def _read_csv(text: str) -> PointSet:
     columns = [header.index(axis) for axis in "xyz"]
     name = next((header.index(word) for word in ("label", "name", "id") if word in header), None)
     positions, labels = [], []
-    for line, row in zip(lines[1:], rows[1:]):
+    for line, row in zip(lines[1:], rows[1:], strict=True):
         try:
             positions.append([float(row[column]) for column in columns])
         except (ValueError, IndexError) as error:
@@ -143,13 +145,13 @@ def _csv_text(points: PointSet) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     named = points.labels != tuple(str(n + 1) for n in range(len(points)))
     writer.writerow(["x", "y", "z", "label"] if named else ["x", "y", "z"])
-    for position, label in zip(points.positions, points.labels):
+    for position, label in zip(points.positions, points.labels, strict=True):
         writer.writerow([_number(value) for value in position] + ([label] if named else []))
     return stream.getvalue()
 
 
 def _number(value: float) -> str:
-    """A coordinate with a tenth of a micrometre: shorter than repr, and far below any voxel."""
+    """A coordinate in mm with seven decimals, without trailing zeros."""
     return f"{value:.7f}".rstrip("0").rstrip(".")
 
 
@@ -167,7 +169,7 @@ def _read_markups(text: str) -> PointSet:
     try:
         markups = json.loads(text)["markups"]
         markup = next((m for m in markups if m.get("controlPoints")), markups[0])
-        # "undefined" and "preview" points have a place in the list but none in the patient.
+        # "undefined" and "preview" points have no position.
         points = [p for p in markup.get("controlPoints", []) if p.get("positionStatus", "defined") == "defined"]
         positions = np.array([p["position"] for p in points], dtype=np.float64).reshape(len(points), 3)
         units = markup.get("coordinateUnits") or "mm"
@@ -183,7 +185,7 @@ def _read_markups(text: str) -> PointSet:
 def _markups_text(points: PointSet) -> str:
     control_points = [
         {"id": str(number + 1), "label": label, "position": [round(float(v), 7) for v in position], "positionStatus": "defined"}
-        for number, (position, label) in enumerate(zip(points.positions, points.labels))
+        for number, (position, label) in enumerate(zip(points.positions, points.labels, strict=True))
     ]
     schema = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
     markup = {"type": "Fiducial", "coordinateSystem": "LPS", "coordinateUnits": "mm", "controlPoints": control_points}
@@ -194,7 +196,8 @@ _FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
 
 
 def _read_fcsv(text: str) -> PointSet:
-    frame, columns = "RAS", _FCSV_COLUMNS.split(",")  # what files without these lines meant
+    frame: str = "RAS"  # of files without a line that states it
+    columns: list[str] = list(_FCSV_COLUMNS.split(","))
     positions, labels = [], []
     for line in text.splitlines():
         if line.startswith("#"):
@@ -218,13 +221,13 @@ def _read_fcsv(text: str) -> PointSet:
 
 def _fcsv_text(points: PointSet) -> str:
     lines = ["# Markups fiducial file version = 5.0", "# CoordinateSystem = LPS", f"# columns = {_FCSV_COLUMNS}"]
-    for number, (position, label) in enumerate(zip(points.positions, points.labels)):
+    for number, (position, label) in enumerate(zip(points.positions, points.labels, strict=True)):
         xyz = ",".join(_number(value) for value in position)
         lines.append(f"{number + 1},{xyz},0,0,0,1,1,1,0,{_quoted(label)},,")
     return "\n".join(lines) + "\n"
 
 
 def _quoted(label: str) -> str:
-    """A name that may hold commas, quotation marks and line breaks as one cell of a line."""
+    """A label, which may hold commas, quotation marks and line breaks, as one cell of a line."""
     label = " ".join(label.split())
     return '"' + label.replace('"', '""') + '"' if "," in label or '"' in label else label

@@ -1,4 +1,4 @@
-"""Transforms in files: ITK displacement fields, and any other ITK transform to read."""
+"""Files of transforms: displacement fields, read and written, and other ITK transforms, read only."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ IMAGE_FIELD_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 TRANSFORM_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat", ".xfm")
 WRITABLE_SUFFIXES = (*IMAGE_FIELD_SUFFIXES, ".h5", ".tfm")
 
-# The intent code by which NRRD and NIfTI call an image a displacement field.
+# Intent code of a displacement field in NRRD and NIfTI.
 _DISPLACEMENT_INTENT = "1006"
 
 
 def check_field_suffix(path: str | os.PathLike) -> None:
-    """Raise InputError if a file's ending is not one under which a displacement field is written."""
+    """Raise InputError if a file name has no ending of :data:`WRITABLE_SUFFIXES`."""
     if suffix(path) not in WRITABLE_SUFFIXES:
-        raise InputError(f"{path} has no ending of a transform file", f"use one of {' '.join(WRITABLE_SUFFIXES)}")
+        raise InputError(f"{path} does not have the ending of a transform file", f"use one of {' '.join(WRITABLE_SUFFIXES)}")
 
 
 def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementField) -> None:
-    """Put a displacement field into a group of files, in the format its ending names.
+    """Add a displacement field to a group of files, in the format of its ending.
 
     ``.nrrd``, ``.nii.gz``, ``.nii`` and ``.mha`` are vector images of LPS millimetres (NRRD with ``intent_code := 1006``);
     ``.h5`` and ``.tfm`` are ITK displacement field transforms. SimpleITK, ANTs and 3D Slicer read them all.
@@ -44,9 +44,9 @@ def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementFiel
         files.add(path, lambda name: sitk.WriteTransform(field.to_transform(), name))
         return
     image = field.to_image()
-    if ending == ".nrrd":  # ITK's NIfTI writer sets an intent of its own and refuses this one
+    if ending == ".nrrd":  # ITK's NIfTI writer sets its own intent and refuses this one
         image.SetMetaData("intent_code", _DISPLACEMENT_INTENT)
-    # A float field hardly compresses; only the formats that are compressed by name are.
+    # Floating-point fields hardly shrink: only .nii.gz is compressed.
     files.add(path, lambda name: sitk.WriteImage(image, name, useCompression=ending == ".nii.gz", compressionLevel=1))
 
 
@@ -60,7 +60,7 @@ def read_transform(path: str | os.PathLike, role: str = "transform") -> sitk.Tra
     """Read any transform that takes fixed points to moving points: a displacement field or an ITK transform.
 
     Raises:
-        InputError: if the file is missing or holds neither.
+        InputError: if the file is missing, damaged, or holds neither.
     """
     path = Path(path)
     if not path.exists():
@@ -101,12 +101,12 @@ def read_field(path: str | os.PathLike, role: str = "displacement field") -> Dis
         ) from error
     if nifti.ends_too_early(path):
         raise InputError(f"the {role} {path} ends before its last voxel", "the file is damaged: get it again")
-    if image.GetDimension() == 5 and image.GetSize()[3] == 1:  # a NIfTI field of other writers: x, y, z, 1, 3
+    if image.GetDimension() == 5 and image.GetSize()[3] == 1:  # as other programs write NIfTI fields: x, y, z, 1, 3
         array = np.moveaxis(sitk.GetArrayFromImage(image)[:, 0], 0, -1)
         spatial = sitk.Extract(image[..., 0], [*image.GetSize()[:3], 0], [0] * 4)
         image = ImageGrid.of(spatial).to_image(np.ascontiguousarray(array), vector=True)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
-        raise InputError(f"the {role} {path} is an image, not a displacement field", "a field has three components a voxel")
+        raise InputError(f"the {role} {path} is an image, not a displacement field", "a field has three components per voxel")
     if image.GetPixelID() not in (sitk.sitkVectorFloat32, sitk.sitkVectorFloat64):
         raise InputError(f"the {role} {path} is a colour image, not a displacement field", "a field holds millimetres as floats")
     if nifti.count_not_finite(path):
@@ -114,7 +114,7 @@ def read_field(path: str | os.PathLike, role: str = "displacement field") -> Dis
     try:
         return DisplacementField.from_image(sitk.Cast(image, sitk.sitkVectorFloat32))
     except InputError as error:
-        raise InputError(f"the {role} {path}: {error.message}", error.advice) from error
+        raise error.about(f"the {role} {path}") from error
 
 
 def field_grid(transform: sitk.Transform) -> ImageGrid | None:
@@ -138,7 +138,7 @@ def _checked(transform: sitk.Transform, path: Path, role: str) -> sitk.Transform
 
 
 def _ends_too_early(path: Path) -> bool:
-    """Whether a text file lacks the last line of a transform. ITK reads the others then, and makes of it the identity."""
+    """Whether a text file lacks the last line of a transform, which ITK then reads as the identity."""
     if suffix(path) not in (".tfm", ".txt"):
         return False
     content = path.read_bytes()

@@ -1,7 +1,7 @@
-"""From SimpleITK images to torch volumes on a working grid, and back to displacement fields in the patient.
+"""Conversion between SimpleITK images and torch volumes on a working grid, and between displacements in voxels and in LPS mm.
 
-The working grid has the fixed image's axes and cubic voxels, so that features, displacements and regularisation mean the
-same along every axis, however anisotropic or oblique the images are.
+The working grid has the axes of the fixed image and cubic voxels, so that features, displacements and regularisation are isotropic,
+however anisotropic or oblique the images are.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
 
-# Gaussian before sampling at a coarser spacing, in voxels of that spacing: enough against aliasing, little blur.
+# Standard deviation of the Gaussian before sampling at a coarser spacing, in voxels of that spacing.
 _ANTIALIAS_SIGMA = 0.5
-# An image ends half a voxel beyond its outermost voxel centres; a little more, so that rounding does not decide where a grid ends there too.
+# An image ends half a voxel beyond its outermost voxel centres. The margin keeps rounding from deciding where both grids end there.
 _HALF = 0.5 + 1e-3
 
 
 def to_tensor(image: sitk.Image) -> torch.Tensor:
-    """The voxels of a scalar image as a float32 tensor (z, y, x) of its own memory."""
+    """A copy of the voxels of a scalar image as a float32 tensor (z, y, x)."""
     return torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.float32, copy=False))
 
 
 def antialiased(image: sitk.Image, spacing: float) -> sitk.Image:
-    """The image smoothed along those axes on which ``spacing`` (mm) is clearly coarser than its own."""
+    """The image smoothed along those axes on which ``spacing`` (mm) exceeds its own by more than a fifth."""
     sigmas = [_ANTIALIAS_SIGMA * spacing if spacing > 1.2 * s else 0.0 for s in image.GetSpacing()]
     for axis, sigma in enumerate(sigmas):
         if sigma > 0:
@@ -35,28 +35,28 @@ def antialiased(image: sitk.Image, spacing: float) -> sitk.Image:
 
 
 def draw(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
-    """An image as float32 (z, y, x) on a grid of cubic voxels, smoothed before where the grid is coarser.
+    """An image resampled onto a grid of cubic voxels, float32 (z, y, x); smoothed before where the grid is coarser.
 
-    Beyond its faces the image goes on as it is at them: a constant there would be an edge that the patient does not have.
+    Outside the image its border values are repeated: a constant would make an edge that the patient does not have.
 
     Args:
         image: float32.
-        grid: where.
-        transform: takes the grid's points to the image's; none is the identity.
+        grid: of the result.
+        transform: takes points of the grid to points of the image; None is the identity.
     """
     source = to_tensor(antialiased(image, min(grid.spacing)))
     return sample(source[None], _places(ImageGrid.of(image), grid, transform))[0]
 
 
 def covered(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
-    """1 where a transform takes a grid's voxels into an image on another grid, else 0; float32 (z, y, x)."""
+    """Mask of the voxels of ``grid`` that a transform takes into the grid ``source``: 1 inside, 0 outside; float32 (z, y, x)."""
     index = _places(source, grid, transform)
     size = torch.tensor(source.size).view(3, 1, 1, 1)
     return ((index >= -_HALF) & (index <= size - 1 + _HALF)).all(0).float()
 
 
 def _places(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None) -> torch.Tensor:
-    """Where a transform takes the voxels of a grid, as indices of another (3, z, y, x), components x, y, z."""
+    """Indices in ``source`` (3, z, y, x), components x, y, z, of the points to which a transform takes the voxels of ``grid``."""
     transform = transform or sitk.Transform(3, sitk.sitkIdentity)
     to_index = np.linalg.inv(source.index_to_physical_matrix)
     corner, linear, index = grid.origin, np.eye(3), np.zeros((3, *grid.shape), dtype=np.float32)
@@ -75,13 +75,13 @@ def _places(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None
 
 
 def field_from_voxels(displacement: torch.Tensor, grid: ImageGrid) -> DisplacementField:
-    """Displacements (3, z, y, x) in voxels along a grid's axes, as a field in LPS mm."""
+    """The field in LPS mm of displacements (3, z, y, x) in voxels along a grid's axes."""
     vectors = displacement.detach().to("cpu", torch.float32).numpy()
     matrix = grid.index_to_physical_matrix.astype(np.float32)
     return DisplacementField(np.einsum("ab,bzyx->azyx", matrix, vectors), grid)
 
 
 def field_to_voxels(field: DisplacementField, grid: ImageGrid) -> torch.Tensor:
-    """A field sampled on a grid, its displacements in voxels along the grid's axes (3, z, y, x), float32."""
+    """The displacements of a field in voxels along a grid's axes, resampled onto it: (3, z, y, x), float32."""
     matrix = np.linalg.inv(grid.index_to_physical_matrix).astype(np.float32)
     return torch.from_numpy(np.einsum("ab,bzyx->azyx", matrix, field.resampled(grid).vectors).astype(np.float32))
