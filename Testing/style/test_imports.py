@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
+from pathlib import Path
 
-from sources import ENGINE, MODULES, circles, imported, module_name, python_files, relative, top_level_names
+from sources import ENGINE, MODULES, circles, imported, module_name, parsed, python_files, relative, top_level_names
 
 # A floor of the engine imports only from floors with a smaller number. Two packages on one floor do not import each other.
 FLOORS = {
@@ -29,6 +31,7 @@ FLOORS = {
 NOT_PHANTOMS = ("features", "models", "methods", "metrics", "reporting")
 
 
+@cache
 def engine_graph() -> dict[str, set[str]]:
     """What each module of the engine imports of it."""
     files = {module_name(path): path for path in python_files(ENGINE)}
@@ -86,10 +89,10 @@ def test_the_window_needs_no_torch():
         assert not imported(path, set(graph)) & heavy, relative(path)
 
 
-def _imports_when_loaded(path) -> set[str]:
+def _imports_when_loaded(path: Path) -> set[str]:
     """The packages that loading a file imports: its imports outside functions."""
     found = set()
-    nodes = list(ast.iter_child_nodes(ast.parse(path.read_text(encoding="utf-8"))))
+    nodes = list(ast.iter_child_nodes(parsed(path)))
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.Import):
