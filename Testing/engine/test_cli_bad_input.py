@@ -143,7 +143,11 @@ def test_landmarks_that_are_not_where_the_image_is(kind, side):
 
 
 def test_points_that_are_not_where_the_field_is():
-    refused(f"{EVALUATE} --fixed-landmarks elsewhere.csv --moving-landmarks moving_landmarks.csv", "no fixed landmark lies in the", "frame")
+    refused(
+        f"{EVALUATE} --fixed-landmarks elsewhere.csv --moving-landmarks moving_landmarks.csv",
+        "no fixed landmark lies in the",
+        "coordinate system",
+    )
     refused(f"{POINTS} --points elsewhere.csv", "no point of elsewhere.csv lies in the displacement field", "frame")
 
 
@@ -218,5 +222,5 @@ def test_transforms(name, what, advice):
 
 def test_transforms_that_are_not_enough():
     for begin in (WARP, EVALUATE, f"{EVALUATE} --mask fixed_mask.nii.gz"):
-        refused(f"{begin} --transform shift.tfm", "the transform shift.tfm has no grid of its own", "give --reference")
+        refused(f"{begin} --transform shift.tfm", "the transform shift.tfm has no grid of its own", "--reference")
     refused(f"{DENSE} --initial flat.tfm", "the initial transform flat.tfm squeezes all space flat", "compute it again")

@@ -9,7 +9,9 @@ Each layer imports only from those below it::
     geometry < phantoms < training, jobs
 """
 
+from importlib import import_module
+
 try:  # written from the git tag when a wheel or the package for Slicer is built
-    from deepreg_engine._version import version as __version__
+    __version__: str = import_module("deepreg_engine._version").version
 except ImportError:  # a checkout
     __version__ = "0.1.0"

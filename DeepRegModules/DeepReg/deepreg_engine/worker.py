@@ -1,11 +1,11 @@
-"""The worker: a process that computes for another program, which it talks to in lines of JSON.
+"""The worker: a process that computes for another program and communicates with it in lines of JSON.
 
-One object a line. Requests on stdin::
+Each line is one object. Requests on stdin::
 
     {"id": "7", "op": "dense", "arguments": {...}}
     {"id": "8", "op": "cancel", "arguments": {"job": "7"}}
 
-Events on stdout, each with the id of its request (null where a request had none)::
+Events on stdout, each with the id of its request, or null::
 
     {"id": null, "kind": "ready", "protocol": 1, "engine": "0.1.0", "pid": 4711}
     {"id": "7", "kind": "started"}
@@ -14,10 +14,10 @@ Events on stdout, each with the id of its request (null where a request had none
     {"id": "7", "kind": "result", "result": {...}}
     {"id": "7", "kind": "error", "code": "input", "message": "...", "advice": "...", "option": "fixed_mask", "changes": {}}
 
-Every request ends with one result or one error. There is one job at a time; ``cancel`` and ``ping`` are answered meanwhile. While a job
-runs, progress comes at least twice a second, so that a silent worker is one that hangs. Arrays travel as files, in folders
-of the other program's. stderr is a log. When stdin ends, the other program is gone: the worker removes its scratch folder and goes too,
-whatever it is doing.
+Every request ends with one result or one error. One job runs at a time; ``cancel`` and ``ping`` are answered meanwhile. While a job runs,
+progress is sent at least twice a second, so that the other program can detect a worker that hangs. Arrays are passed as files, in folders
+of the other program. stderr is a log. When stdin ends, the other program is gone: the worker removes its scratch folder and ends, even in
+the middle of a job.
 """
 
 from __future__ import annotations
@@ -41,31 +41,31 @@ from deepreg_engine.jobs.job import Job
 from deepreg_engine.jobs.operations import OPERATIONS
 
 PROTOCOL = 1
-# No request is longer; a line without end is not held in memory.
+# Longest request in bytes; a longer line is not kept in memory.
 _LONGEST_LINE = 4_000_000
 _REPORT = "the log says more; please report it"
 
 
 class RequestError(EngineError):
-    """A line that is no request."""
+    """A line that is not a valid request."""
 
     code = "request"
 
 
 def _release_gpu() -> None:
-    """Give back the memory of a GPU that torch keeps for the next job: between jobs it belongs to the views' volume rendering."""
+    """Release the GPU memory that torch keeps for the next job: the other program may need it for volume rendering."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
 
 class Worker:
-    """Reads requests, carries them out one after the other, sends events.
+    """Reads requests, carries them out one at a time, and sends events.
 
     Args:
-        requests: where requests come from.
-        events: where events go.
-        scratch: folder of the other program's, removed if that goes away without a word; None for none.
+        requests: stream of requests.
+        events: stream of events.
+        scratch: folder of the other program, removed if that program ends unexpectedly; None for none.
         operations: name to function of arguments and :class:`Job`.
     """
 
@@ -99,7 +99,7 @@ class Worker:
             try:
                 self._events.write(line)
                 self._events.flush()
-            except (OSError, ValueError):  # nobody listens; the end of the requests says so too
+            except (OSError, ValueError):  # the other program is gone; the end of the requests shows it too
                 pass
 
     # ---------------------------------------------------------------- requests
@@ -121,7 +121,7 @@ class Worker:
                 return
 
     def _take(self, line: bytes) -> bool:
-        """Take one request in; False when it was the last."""
+        """Accept one request; returns False after the last."""
         number = None
         try:
             request = _parsed(line)
@@ -169,14 +169,14 @@ class Worker:
             if not isinstance(error, Cancelled):
                 traceback.print_exc()
             ending = {"id": job.id, **_ending(explained)}
-        self._job = None  # before the end is told: the next request may come at once
+        self._job = None  # before the event is sent, after which the next request may come at once
         self.send(ending)
         _release_gpu()
 
     # --------------------------------------------------------------------- end
 
     def _abandoned(self) -> None:
-        """The other program is gone."""
+        """Clean up when the other program is gone."""
         if self._job is not None:
             self._leave()
         if self._scratch:
@@ -184,7 +184,7 @@ class Worker:
         self._waiting.put(None)
 
     def _leave(self) -> NoReturn:
-        """End in the middle of a job, with all that it may have started."""
+        """End the process in the middle of a job, with all processes that it has started."""
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
         if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
@@ -217,15 +217,19 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
 
 
 def serve(scratch: str | None = None) -> int:
-    """Be the worker of the program that started this process; returns the exit code."""
-    # Read when torch loads its thread pool, see the command line.
+    """Serve the program that started this process until it ends; returns the exit code.
+
+    Raises:
+        ParameterError: if the scratch folder does not exist.
+    """
+    # See deepreg_engine.cli.main.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if scratch is not None and not os.path.isdir(scratch):
-        raise ParameterError(f"the scratch folder {scratch} does not exist", "make it first")
+        raise ParameterError(f"the scratch folder {scratch} does not exist", "make it first", "scratch")
     if hasattr(os, "setpgid"):  # so that the whole tree can be ended at once
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
-    # Nobody but the protocol writes to stdout: what libraries print goes to the log. And nobody else reads the requests.
+    # stdout is reserved for events and stdin for requests: what libraries print goes to the log.
     events = os.fdopen(os.dup(1), "wb")
     requests = os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""``demo``: a whole registration to look at, of a phantom or of two images of one's own."""
+"""``demo``: a complete registration of a phantom or of two images, with a picture."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -28,8 +29,8 @@ from deepreg_engine.phantoms import ANATOMIES
 
 _HELP = "register a phantom or two images, with a picture"
 _ABOUT = """
-Make a phantom pair and register it, or register two images of your own with the Dense method; print what was gained, and write
-transform, warped image, report and one picture (before, after, deformation grid, difference) into a folder.
+Make a phantom pair and register it, or register two images of your own with the Dense method; print the figures before and after, and
+write transform, warped image, report and one picture (before, after, deformation grid, difference) into a folder.
 """
 _EXAMPLES = ("demo", "demo --anatomy thorax --seed 2 --output breathing", "demo fixed.nii.gz moving.nii.gz --preset mr-ct --output result")
 PHANTOM_PRESETS = {"abdomen": "abdomen-ct", "thorax": "thorax-ct", "brain": "brain-mr"}
@@ -37,14 +38,14 @@ _RESULTS = {"transform": "transform.nrrd", "warped": "warped.nii.gz", "report": 
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser("demo", help=_HELP, description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
     add_choices(parser)
     parser.set_defaults(run=run, parser=parser)
 
 
 def add_choices(parser: Parser) -> None:
-    """Describe what can be chosen."""
+    """Add the options that this demo shares with the demo in a window."""
     parser.add_argument("images", nargs="*", metavar="FIXED MOVING", help="two images of your own (default: a phantom)")
     parser.add_argument("--output", default="demo", metavar="DIR", help="folder for the results, made if it is missing (default: demo)")
     parser.add_argument("--anatomy", choices=ANATOMIES, metavar="NAME", help=f"which phantom: {', '.join(ANATOMIES)} (default: abdomen)")
@@ -54,30 +55,30 @@ def add_choices(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Register and show."""
+    """Register, print the figures and write the results."""
     check_choice(options)
     anatomy = options.anatomy or "abdomen"
     preset = options.preset or (DEFAULT_DENSE_PRESET if options.images else PHANTOM_PRESETS[anatomy])
     parameters = chosen_parameters(preset, [], None, None)
     check_matplotlib()
     folder = Path(options.output)
-    results = {name: str(folder / file) for name, file in _RESULTS.items()}
+    results: dict[str, Any] = {name: str(folder / file) for name, file in _RESULTS.items()}
     with made_folder(folder) as written, ProgressBar() as progress:
         check_outputs(results, options.images)
         if options.images:
-            files = dict(zip(("fixed", "moving"), options.images))
+            files: dict[str, Any] = dict(zip(("fixed", "moving"), options.images, strict=True))
         else:
             check_folder(folder)
             progress(0.0, f"making the phantom ({anatomy})")
             files = written_phantom(anatomy, options.seed or 0, folder, written)
         request = DenseRequest(**files, **results, preset=preset, parameters=parameters)
         report = run_dense(request, progress)
-    gained = phantom_rows(report) if not options.images else similarity_rows(request.fixed, request.moving, request.transform)
+    gained = phantom_rows(report) if not options.images else similarity_rows(options.images[0], options.images[1], results["transform"])
     sys.stdout.write("\n".join(summary_lines(report, gained, results)) + "\n")
 
 
 def check_choice(options: argparse.Namespace) -> None:
-    """Make sure that either a phantom or two images are asked for.
+    """Check that either a phantom or two images are given.
 
     Raises:
         ParameterError: if not.
@@ -86,15 +87,15 @@ def check_choice(options: argparse.Namespace) -> None:
         count = len(options.images)
         raise ParameterError(f"{count} image{'s' if count > 1 else ''} given", "give two, FIXED and MOVING, or none for a phantom")
     if options.images and (options.anatomy or options.seed is not None):
-        raise ParameterError("--anatomy and --seed are for the phantom", "leave them out with images of your own")
+        raise ParameterError("an anatomy and a seed are for the phantom", "leave them out with images of your own")
 
 
 def summary_lines(report: dict, gained: list[list[str]], results: dict[str, str]) -> list[str]:
-    """What a registration gained, as a table, and where its files are.
+    """The table of figures before and after a registration, notes, and the files, as lines of text.
 
     Args:
         report: of the registration.
-        gained: rows of the table, each a name and what it was before and after.
+        gained: rows of the table: a name, and the figure before and after.
         results: name to file.
     """
     rows = [
@@ -111,13 +112,13 @@ def summary_lines(report: dict, gained: list[list[str]], results: dict[str, str]
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[list[Path]]:
-    """A folder, made if it is missing. If what is done in it fails, the files that were put on the list go, and it too if it was made."""
+    """Make a folder if it is missing; yields a list. If the block fails, the files in the list are removed, and the folder if it was made."""
     written: list[Path] = []
     made = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "choose another with --output") from error
+        raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "choose another", "output") from error
     try:
         yield written
     except BaseException:
@@ -129,7 +130,7 @@ def made_folder(folder: Path) -> Iterator[list[Path]]:
 
 
 def written_phantom(anatomy: str, number: int, folder: Path, written: list[Path]) -> dict[str, str]:
-    """Make and write a phantom: the files for a request. Those that were not there before go on the list."""
+    """Make and write a phantom; returns its files as fields of a request. Files that did not exist are appended to ``written``."""
     from deepreg_engine.phantoms import make_pair, write_pair
 
     pair = make_pair(anatomy, number)
@@ -148,7 +149,7 @@ def written_phantom(anatomy: str, number: int, folder: Path, written: list[Path]
 
 
 def phantom_rows(report: dict) -> list[list[str]]:
-    """What a registration gained at a phantom's landmarks and labels."""
+    """Rows of the table with the errors at a phantom's landmarks and the overlap of its labels."""
     landmarks, overlap = report["landmarks"], report["overlap"]
     rows = [[f"landmark error, mean of {landmarks['after']['count']}, mm", *(number(landmarks[k]["mean"]) for k in ("before", "after"))]]
     rows.append(["landmark error, largest, mm", *(number(landmarks[k]["max"]) for k in ("before", "after"))])
@@ -158,7 +159,7 @@ def phantom_rows(report: dict) -> list[list[str]]:
 
 
 def similarity_rows(fixed_file: str, moving_file: str, transform_file: str) -> list[list[str]]:
-    """What can be said of images without landmarks or labels."""
+    """Rows of the table with the mutual information of two images without landmarks or labels."""
     fixed, moving = read_image(fixed_file), read_image(moving_file)
     field = read_field(transform_file)
     values = [_mutual_information(fixed, moving, transform) for transform in (None, field.to_transform())]
@@ -166,7 +167,7 @@ def similarity_rows(fixed_file: str, moving_file: str, transform_file: str) -> l
 
 
 def _mutual_information(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform | None) -> float | None:
-    """Of the joint histogram with 32 x 32 bins, in nats, where the two overlap; None where they do not."""
+    """Mutual information of the joint histogram with 32 x 32 bins over the overlap, in nats; None if they do not overlap."""
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
     grid = ImageGrid.of(fixed)
@@ -175,7 +176,7 @@ def _mutual_information(fixed: sitk.Image, moving: sitk.Image, transform: sitk.T
         return None
     values = [sitk.GetArrayViewFromImage(image)[inside] for image in (fixed, resample(moving, grid, transform))]
     ranges = [np.percentile(value, [0.5, 99.5]) + (0.0, 1e-6) for value in values]
-    joint, _, _ = np.histogram2d(*(np.clip(value, *limit) for value, limit in zip(values, ranges)), bins=32)
+    joint, _, _ = np.histogram2d(*(np.clip(value, *limit) for value, limit in zip(values, ranges, strict=True)), bins=32)
     joint /= joint.sum()
     apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     some = joint > 0

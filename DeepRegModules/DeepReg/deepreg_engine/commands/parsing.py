@@ -1,4 +1,4 @@
-"""argparse, with one line for a mistake and the nearest right name in it."""
+"""A parser of command lines whose errors are one line that names the nearest right name, and the texts of its help pages."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class UsageError(ParameterError):
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help pages as wide as the terminal, up to a width that is still easy to read."""
+    """Formats help pages as wide as the terminal, up to 110 columns."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=page_width())
 
 
 def page_width() -> int:
-    """Columns of a help page."""
+    """Number of columns of a help page."""
     return min(shutil.get_terminal_size((100, 24)).columns, 110)
 
 
@@ -106,7 +106,8 @@ class Parser(argparse.ArgumentParser):
     def typed(self, error: EngineError) -> str:
         """The options that an error names, as the user types them; "" if it names none of this command.
 
-        They are the changes that would help, or else the option concerned. A name that is no option of this command is a parameter of ``--set``.
+        They are the changes that would help, or else the option concerned. A name that is no option of the command is taken for a parameter,
+        if the command has ``--set``.
         """
         if error.changes:
             return " ".join(self._as_option(name, _setting(value)) for name, value in error.changes.items()).strip()
@@ -119,7 +120,7 @@ class Parser(argparse.ArgumentParser):
         return f"--set {name}={value or 'VALUE'}" if "set" in actions else ""
 
     def _misspelt(self) -> str:
-        """The first argument that looks like an option of this command and is none; "" if there is none."""
+        """The first argument that starts as an option but is none of this command; "" if there is none."""
         commands = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
         for argument in self._given:
             option = argument.split("=")[0]
@@ -152,7 +153,7 @@ def _setting(value: object) -> str:
 
 
 def _nearest(given: str, known: list[str]) -> str:
-    """Advice for a name that is none of those known: the nearest, and all where they are few."""
+    """Advice for an unknown name: the nearest known one, and all if they are few."""
     near = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
     if not near:
         return f"there are {', '.join(known)}"
@@ -171,7 +172,7 @@ def seed(text: str) -> int:
 
 
 def count(what: str, most: int = 100_000) -> Callable[[str], int]:
-    """The type of an option that takes a number of something, 1 or more."""
+    """The type of an option that takes a number of ``what``, 1 to ``most``."""
 
     def convert(text: str) -> int:
         if not (text.isascii() and text.strip().isdigit() and 1 <= int(text) <= most):
@@ -187,7 +188,7 @@ def paragraph(text: str, indent: str = "") -> str:
 
 
 def examples(*commands: str) -> str:
-    """Command lines for a help page, broken between options as a shell takes them."""
+    """Command lines for a help page, with line breaks between options as in a shell."""
     lines = ["examples:"]
     for command in commands:
         words = re.split(r" (?=--)", f"  deepreg-engine {command}")

@@ -1,41 +1,47 @@
-"""``phantom``: make a pair of synthetic scans with exact truth."""
+"""``phantom``: make a pair of synthetic scans with exact ground truth, or a population of labelled scans."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepreg_engine.commands.parsing import count, examples, paragraph, seed
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import check_writable
 from deepreg_engine.phantoms import ANATOMIES, MODALITY_PAIRS
 
+if TYPE_CHECKING:
+    from deepreg_engine.phantoms import PhantomScan
+
 _ABOUT = """
-Make a pair of scans of a synthetic patient: fixed and moving image with organs, vessels, texture, noise and bias of their own, the
-label maps, corresponding landmarks, a body mask, and the exact displacement field between them (truth.nrrd, as a registration's
-result). The same arguments give the same files. The fixed image lies oblique, its voxels are anisotropic, and the images differ
-in size: as in life. With --scans it makes labelled scans of so many people instead, to learn from (see train) and to judge by.
+Make a pair of scans of a synthetic patient: fixed and moving image with organs, vessels, texture, noise and bias field, label maps,
+corresponding landmarks, a body mask, and the exact displacement field between them (truth.nrrd, in the format of a registration). The
+same arguments give the same files. As in clinical data, the fixed image is oblique, voxels are anisotropic and the images differ in
+size. With --scans it makes labelled scans of several patients instead, for training and evaluation.
 """
 
 _EXAMPLES = (
     "phantom abdomen --output phantom",
     "phantom thorax --seed 3 --output breathing",
     "phantom abdomen --modality-pair mr-ct --output mr_ct",
-    "phantom abdomen --scans 10 --seed 2000 --output people",
+    "phantom abdomen --scans 10 --seed 2000 --output scans",
     "register dense --fixed phantom/fixed.nii.gz --moving phantom/moving.nii.gz --transform phantom/t.nrrd",
     "evaluate --transform phantom/t.nrrd --fixed-landmarks phantom/fixed_landmarks.csv --moving-landmarks phantom/moving_landmarks.csv",
 )
-# What a phantom's folder holds, besides its own description. Under these names a patient's files may lie there as well.
+# Description and other files in a phantom's folder. Files of a patient may have the names of the latter.
 _DESCRIPTION, _FILES = "phantom.json", ("fixed*.nii.gz", "moving*.nii.gz", "*_landmarks.csv", "truth.nrrd")
 _POPULATION, _SCANS = "dataset.json", ("images", "labels", "landmarks")
 _MOST_SCANS = 500
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
-    page = {"description": paragraph(_ABOUT), "epilog": examples(*_EXAMPLES)}
-    parser = commands.add_parser("phantom", help="make a pair of synthetic scans", **page)
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "phantom", help="make a pair of synthetic scans", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
+    )
     parser.add_argument("anatomy", metavar="<anatomy>", choices=ANATOMIES, help=f"what to scan: {', '.join(ANATOMIES)}")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the files, made if it is missing (required)")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="patient, deformation and noise (default: 0)")
@@ -54,14 +60,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         type=count("scans", _MOST_SCANS),
         default=0,
         metavar="N",
-        help="make labelled scans of N people, numbered from the seed on, 1 to 500; no pair",
+        help="make labelled scans of N patients instead of a pair, numbered from the seed on, 1 to 500",
     )
-    parser.add_argument("--modality", choices=("ct", "mr"), default="ct", help="of these scans (default: ct)")
+    parser.add_argument("--modality", choices=("ct", "mr"), default="ct", help="modality of these scans (default: ct)")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make and write a pair."""
+    """Make and write a pair, or labelled scans."""
     if options.scans:
         _run_scans(options)
         return
@@ -91,22 +97,22 @@ def _run_scans(options: argparse.Namespace) -> None:
 
     with ProgressBar() as progress:
 
-        def people():  # noqa: ANN202 - a generator of scans
+        def scans() -> Iterator[PhantomScan]:
             for number in range(options.scans):
-                progress(number / options.scans, f"person {number + 1} of {options.scans}")
+                progress(number / options.scans, f"scan {number + 1} of {options.scans}")
                 yield make_volunteer(options.anatomy, options.seed + number, options.modality, options.detail)
 
-        names = write_population(people(), folder)
+        names = write_population(scans(), folder)
     sys.stdout.write(f"{len(names)} scans, {options.modality}: {names[0]} to {names[-1]}\nwritten: {folder / _POPULATION}\n")
 
 
 def check_folder(folder: Path, description: str = _DESCRIPTION, files: tuple[str, ...] = _FILES) -> None:
-    """Make sure that a phantom can be written to a folder, and over nothing but another phantom, before it is made.
+    """Check, before a phantom is made, that it can be written to a folder and would replace nothing but another phantom.
 
     Args:
-        folder: may exist.
-        description: the file by which a phantom's folder is known.
-        files: what else it holds.
+        folder: its folder, which may exist.
+        description: the file that identifies a phantom's folder.
+        files: patterns of its other files.
 
     Raises:
         OutputError: if not.
@@ -114,9 +120,9 @@ def check_folder(folder: Path, description: str = _DESCRIPTION, files: tuple[str
     if not folder.exists():
         check_writable(folder)  # into its parent
     elif not folder.is_dir():
-        raise OutputError(f"{folder} is a file", "give the name of a folder")
+        raise OutputError(f"{folder} is a file", "give the name of a folder", "output")
     else:
         check_writable(folder / description)
         there = sorted(path.name for pattern in files for path in folder.glob(pattern))
         if there and not (folder / description).exists():
-            raise OutputError(f"{folder} holds {there[0]}, which is no phantom's", "choose another folder")
+            raise OutputError(f"{folder} holds {there[0]}, which is no phantom's", "choose another folder", "output")

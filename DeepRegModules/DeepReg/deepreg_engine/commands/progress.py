@@ -9,16 +9,16 @@ from typing import TextIO
 
 from deepreg_engine.jobs.time_left import TimeLeft
 
-# A terminal's bar is drawn anew so often, in seconds, that the clock in it moves.
+# Seconds between two updates of the bar, in which the time left counts down.
 _TICK = 0.2
 
 
 class ProgressBar:
-    """Called with the share done (0 to 1) and the stage; used as a context so that the bar goes away at the end.
+    """A progress callback that shows the share done (0 to 1) and the stage; as a context manager it removes the bar at the end.
 
     Args:
-        stream: where to draw; stderr by default, so that stdout holds nothing but results.
-        quiet: draw nothing.
+        stream: where to write; stderr by default, so that stdout holds nothing but results.
+        quiet: write nothing.
     """
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
@@ -50,7 +50,7 @@ class ProgressBar:
             self._write(f"{100 * self._share:3.0f} %  {self._time.elapsed():5.1f} s  {stage}\n")
 
     def line(self) -> str:
-        """The bar as it is now."""
+        """The bar as text, as wide as the terminal."""
         seconds = self._time.seconds()
         left = f"  {clock(seconds)} left" if seconds is not None and self._share < 1.0 else ""
         filled = round(24 * self._share)
@@ -68,11 +68,11 @@ class ProgressBar:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError):  # nobody reads it any more: no reason to stop the work
+        except (OSError, ValueError):  # nobody reads it any more, which does not stop the work
             self._quiet, self._bar = True, False
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, or seconds, in words."""
+    """A duration as minutes and seconds ("3:20"), or as seconds ("20 s")."""
     minutes, rest = divmod(int(seconds + 0.5), 60)
     return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

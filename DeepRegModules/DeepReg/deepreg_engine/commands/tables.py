@@ -1,4 +1,4 @@
-"""Results as text for people."""
+"""Results as lines of text."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Any
 
 
 def table(rows: Sequence[Sequence[str]], head: bool = True) -> list[str]:
-    """Rows of cells as aligned lines: the first column to the left, the others to the right, the head underlined."""
+    """Rows of cells as aligned lines: the first column left-aligned, the others right-aligned, the head underlined."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(c.ljust(w) if n == 0 else c.rjust(w) for n, (c, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
+    formats = "  ".join(("{:<%d}" if column == 0 else "{:>%d}") % width for column, width in enumerate(widths))
+    lines = [formats.format(*row).rstrip() for row in rows]
     return [lines[0], "-" * len(lines[0]), *lines[1:]] if head else lines
 
 
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
-    """A figure, or a dash where there is none."""
+    """A figure with the given digits and unit, or a dash for None."""
     return "-" if value is None else f"{value:.{digits}f}{unit}"
 
 
 def result_lines(report: dict[str, Any]) -> list[str]:
-    """What a registration's or an evaluation's report says, in a few lines."""
+    """A summary of the report of a registration or an evaluation."""
     lines = []
     if "seconds" in report:
         lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}; features: {report['features']})")
     if "points" in report:
         points = report["points"]
         lines.append(
-            f"{points['fixed']} fixed and {points['moving']} moving points; {100 * points['confident_share']:.0f} % of the fixed ones found "
+            f"{points['fixed']} fixed and {points['moving']} moving points; {100 * points['confident_share']:.0f} % of the fixed points have "
             f"a partner (median distance {points['median_distance_to_partner_mm']:.2f} mm)"
         )
     if "deformation" in report:
@@ -43,7 +44,7 @@ def result_lines(report: dict[str, Any]) -> list[str]:
 
 
 def measured_lines(report: dict[str, Any]) -> list[str]:
-    """Displacement, regularity, landmarks and overlap of a report."""
+    """The figures of a report: displacement, regularity, landmarks and overlap."""
     lines = []
     if "displacement" in report:
         moved = report["displacement"]
@@ -69,7 +70,7 @@ def measured_lines(report: dict[str, Any]) -> list[str]:
 
 
 def overlap_lines(overlap: dict[str, Any]) -> list[str]:
-    """Overlap of each label, before and after."""
+    """A table of the overlap of each label, before and after."""
     rows = [["label", "Dice before", "after", "HD95 before", "after", "surface before", "after"]]
     for entry in overlap["labels"]:
         rows.append([str(entry.get("name", entry["label"])), *_pairs(entry["before"], entry["after"])])

@@ -18,9 +18,9 @@ from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.metrics.mapping import map_points, outside_field
 
 _ABOUT = """
-Apply a transform (a displacement field, or any ITK transform) to an image, a label map, or points. Images are drawn into the grid
-of the reference, as in a registration: the moving image comes onto the fixed one. Points go the other way, as in ITK: fixed
-points x go to their moving points x + u(x). To take moving points to the fixed image, use the file from register's --inverse.
+Apply a transform (a displacement field, or any ITK transform) to an image, a label map or points. Images are resampled onto the grid
+of the reference, so that the moving image matches the fixed one. Points are mapped in the opposite direction, as in ITK: a fixed point x
+is mapped to its moving point x + u(x). To map moving points to the fixed image, use the inverse that register --inverse writes.
 """
 
 _EXAMPLES = (
@@ -32,7 +32,7 @@ _EXAMPLES = (
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser("warp", help="apply a transform", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
     parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform (required)")
     what = parser.add_mutually_exclusive_group(required=True)
@@ -46,14 +46,21 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Warp."""
-    check_suffix("--output", options.output, POINT_SUFFIXES if options.points else IMAGE_SUFFIXES)
-    check_outputs({"--output": options.output}, [options.transform, options.image, options.points, options.reference])
-    if options.points and (options.reference or options.labels or options.interpolation):
-        raise ParameterError("--reference, --labels and --interpolation are for images", "leave them out with --points")
+    """Warp an image, a label map or points, and write the result.
+
+    Raises:
+        ParameterError: if the options contradict each other.
+        InputError: if a file cannot be used, or the transform maps nothing of it.
+        OutputError: if the result cannot be written.
+    """
+    check_suffix("output", options.output, POINT_SUFFIXES if options.points else IMAGE_SUFFIXES)
+    check_outputs({"output": options.output}, [options.transform, options.image, options.points, options.reference])
+    for name in ("reference", "labels", "interpolation"):
+        if options.points and getattr(options, name):
+            raise ParameterError("reference, labels and interpolation are for images", "leave them out for points", name)
     if options.labels and options.interpolation not in (None, "nearest"):
-        message = f"--labels and --interpolation {options.interpolation} contradict each other"
-        raise ParameterError(message, "label maps are warped by nearest")
+        message = f"labels and {options.interpolation} interpolation contradict each other"
+        raise ParameterError(message, "label maps are warped by nearest", "interpolation")
     transform = read_transform(options.transform)
     with FileGroup() as files:
         if options.points:
@@ -69,7 +76,9 @@ def _warped_image(transform: sitk.Transform, options: argparse.Namespace) -> sit
     else:
         grid = field_grid(transform)
         if grid is None:
-            raise InputError(f"the transform {options.transform} has no grid of its own", "give --reference, an image whose grid to use")
+            raise InputError(
+                f"the transform {options.transform} has no grid of its own", "give the reference image whose grid to use", "reference"
+            )
     if options.labels:
         image = read_labels(options.image)
         warped = resample(image, grid, transform, "nearest")
@@ -81,21 +90,23 @@ def _warped_image(transform: sitk.Transform, options: argparse.Namespace) -> sit
 
 
 def _check_reached(image: sitk.Image, warped: sitk.Image, transform: sitk.Transform, path: str) -> None:
-    """Raise InputError if nothing of an image came into the result, as when it belongs to another scan."""
+    """Raise InputError if no point of the result lies inside the image, which then belongs to another scan."""
     values = sitk.GetArrayViewFromImage(warped)
     if values.min() != values.max():
         return
     everywhere = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
     everywhere.CopyInformation(image)
     if not sitk.GetArrayFromImage(resample(everywhere, ImageGrid.of(warped), transform, "nearest")).any():
-        raise InputError(f"the transform takes no point of the result into the image {path}", "check that they belong together")
+        raise InputError(f"the transform takes no point of the result into the image {path}", "check that they belong together", "image")
 
 
 def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.Namespace) -> None:
     points = read_points(options.points)
     outside = int(outside_field(transform, points.positions).sum())
     if outside == len(points):
-        raise InputError(f"no point of {options.points} lies in the displacement field", "check that they belong to it and to its frame")
+        raise InputError(
+            f"no point of {options.points} lies in the displacement field", "check that they belong to it and to its frame", "points"
+        )
     if outside:
         sys.stderr.write(f"note: {outside} of {len(points)} points lie outside the displacement field and stay where they are\n")
     add_points(files, options.output, PointSet(map_points(transform, points.positions), points.labels))

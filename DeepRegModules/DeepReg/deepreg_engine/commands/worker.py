@@ -18,17 +18,17 @@ protocol.
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     _fill(commands.add_parser("worker", help="compute for another program", description=paragraph(_ABOUT)))
 
 
 def _fill(parser: Parser) -> None:
-    parser.add_argument("--scratch", metavar="DIR", help="folder of the other program, removed if that ends without a word")
+    parser.add_argument("--scratch", metavar="DIR", help="folder of the other program, removed if that program ends")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serve."""
+    """Serve requests until stdin ends."""
     from deepreg_engine.worker import serve
 
     serve(options.scratch)

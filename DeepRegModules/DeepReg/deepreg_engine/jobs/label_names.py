@@ -1,4 +1,4 @@
-"""Names of labels from a JSON file."""
+"""Reading of label names from a JSON file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from deepreg_engine.errors import InputError
 
 
 def read_label_names(path: str | os.PathLike) -> dict[int, str]:
-    """Label number to name, from ``{"1": "liver"}`` or from an object with that under "label_names" or "labels".
+    """Read a dictionary of label number to name, from ``{"1": "liver"}`` or from an object with that under "label_names" or "labels".
 
     Raises:
-        InputError: if the file is missing or holds something else.
+        InputError: if the file is missing or has another content.
     """
     path = Path(path)
     try:
@@ -22,6 +22,6 @@ def read_label_names(path: str | os.PathLike) -> dict[int, str]:
             content = content[key] if isinstance(content.get(key), dict) else content
         return {int(number): str(name) for number, name in content.items()}
     except FileNotFoundError as error:
-        raise InputError(f"the label names {path} do not exist", "check the path") from error
+        raise InputError(f"the label names {path} do not exist", "check the path", "label_names") from error
     except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} does not hold names of labels", 'write {"1": "liver", "2": "spleen"}') from error
+        raise InputError(f"{path} does not hold names of labels", 'write {"1": "liver", "2": "spleen"}', "label_names") from error

@@ -1,7 +1,7 @@
-"""Memory that a run gives back only at its end, and what is kept between jobs only as long as nobody needs its room.
+"""Memory: reuse of freed blocks during a run, and caches between jobs that are released when memory is needed.
 
-A registration makes and drops volumes of the same few sizes hundreds of times. The C library gives large blocks back to the
-system at once and asks for them anew, and the system clears every page of them each time: up to a fifth of a run's time.
+A registration allocates and frees volumes of the same few sizes hundreds of times. The C library returns large blocks to the system at
+once and requests them again, and the system clears every page each time, which takes up to a fifth of a run's time.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Options of glibc's mallopt: how much may lie free at the end of the heap, and from what size on a block is not of the heap.
+# Options of glibc's mallopt: free bytes at the end of the heap that are kept, and size from which blocks lie outside the heap.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-# Bytes; an int in C.
+# Bytes; glibc takes a C int.
 _LARGEST_BLOCK, _LARGEST_REST = 1 << 30, (1 << 31) - 1
-# Bytes: where glibc's own adaptation ends in a process that uses large blocks; once set, it adapts no more.
+# Bytes: values that glibc's own adaptation reaches in a process with large blocks; it stops adapting once they are set.
 _USUAL_BLOCK, _USUAL_REST = 32 << 20, 64 << 20
 
 _droppers: list[Callable[[], None]] = []
 
 
 def drop_when_needed(drop: Callable[[], None]) -> None:
-    """Name a function that forgets what is kept for a later job; it is called when another job needs memory."""
+    """Register a function that releases a cache; it is called when another job needs memory."""
     if drop not in _droppers:
         _droppers.append(drop)
 
 
 def make_room() -> None:
-    """Forget what is kept between jobs: a job that needs memory begins with this."""
+    """Release all caches that are kept between jobs, before a job that needs memory."""
     for drop in _droppers:
         drop()
 
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Make room; within, freed memory is kept for what comes next; afterwards all of it goes back. Without glibc it makes room only."""
+    """Release all caches, and reuse freed memory within the block, see :func:`reused_memory`."""
     make_room()
     with reused_memory():
         yield
@@ -45,7 +45,7 @@ def kept_memory() -> Iterator[None]:
 
 @contextmanager
 def reused_memory() -> Iterator[None]:
-    """As :func:`kept_memory`, but what is kept between jobs stays."""
+    """Within, the C library keeps freed memory for the next allocation; afterwards it returns all of it. Without glibc nothing changes."""
     library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if library is None:
         yield

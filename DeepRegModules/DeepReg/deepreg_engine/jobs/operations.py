@@ -1,7 +1,7 @@
-"""What the worker can be asked for: name to function of arguments and job.
+"""The operations of the worker: functions that take the arguments of a request and a :class:`Job`, and return the result.
 
-A job tells how far it is (``progress``), may be told to stop by that call, and keeps a log. Arguments and results are what JSON holds.
-Everything is imported where it is used: the worker starts, and says what is missing, where packages are not installed yet.
+Arguments and results hold what JSON can hold. Modules are imported inside the functions, so that the worker starts, and reports what is
+missing, before the packages are installed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from deepreg_engine.methods.dense.parameters import DenseParameters
 
 
 def info(arguments: dict, job: Job) -> dict:
-    """What this Python computes with: versions, devices, memory."""
+    """Versions, devices and memory of this Python."""
     found: dict[str, Any] = {
         "engine": __version__,
         "python": platform.python_version(),
@@ -58,14 +58,14 @@ def info(arguments: dict, job: Job) -> dict:
 
 
 def missing_packages() -> list[str]:
-    """Packages that the engine needs and this Python lacks, without importing any."""
+    """Names of the packages that the engine needs and this Python lacks; imports none of them."""
     import importlib.util
 
     return [name for name in ("torch", "numpy", "scipy", "SimpleITK", "safetensors", "psutil") if importlib.util.find_spec(name) is None]
 
 
 def warm(arguments: dict, job: Job) -> dict:
-    """Load what a registration needs, so that the next one starts at once."""
+    """Import what a registration needs, so that the next one starts at once."""
     import deepreg_engine.jobs.dense
     import deepreg_engine.methods.dense.register  # noqa: F401
 
@@ -127,28 +127,28 @@ def overlap(arguments: dict, job: Job) -> dict:
 
 
 def train(arguments: dict, job: Job) -> dict:
-    """Train features, or go on with a training: arguments are those of TrainingRequest."""
+    """Train features, or continue a training: arguments are those of TrainingRequest. Returns the summary."""
     from deepreg_engine.jobs.training import TrainingRequest, run_training
 
     return run_training(TrainingRequest(**_known(arguments, TrainingRequest)), job.progress, job.log)
 
 
 def train_estimate(arguments: dict, job: Job) -> dict:
-    """What a training will take of time and memory, and which scans it can use: arguments are those of TrainingRequest."""
+    """Estimate time and memory of a training, and find the scans that it can use: arguments are those of TrainingRequest."""
     from deepreg_engine.jobs.training import TrainingRequest, estimate_training
 
     return estimate_training(TrainingRequest(**_known(arguments, TrainingRequest)), job.progress)
 
 
 def cross_validate(arguments: dict, job: Job) -> dict:
-    """Train several times, each time without some of the scans, and register those: arguments of CrossValidationRequest."""
+    """Cross-validate a training: arguments are those of CrossValidationRequest. Returns the rows and their means."""
     from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
 
     return run_cross_validation(CrossValidationRequest(**_known(arguments, CrossValidationRequest)), job.progress, job.log)
 
 
 def models(arguments: dict, job: Job) -> dict:
-    """All models with their cards and whether their weights are whole."""
+    """List all models with their cards and the problems of damaged ones."""
     from deepreg_engine.models.store import list_models, own_folder, shipped_folder, verify
 
     listed = []
@@ -160,17 +160,17 @@ def models(arguments: dict, job: Job) -> dict:
 
 
 def import_model(arguments: dict, job: Job) -> dict:
-    """Put a model file, or a published checkpoint, into the folder of a user's own models."""
+    """Copy a model file, or convert a published checkpoint, into the folder of the user's models. Returns path and card."""
     from deepreg_engine.models.store import adopt
 
     if not isinstance(arguments.get("file"), str):
         raise InputError("no file is given", "choose a .safetensors or .pth file")
     model = adopt(arguments["file"], arguments.get("name"))
-    return {"path": str(model.path), "card": dataclasses.asdict(model.card)}
+    return {"path": str(model.path), "card": model.card and dataclasses.asdict(model.card)}
 
 
 def phantom(arguments: dict, job: Job) -> dict:
-    """Make a phantom pair in a folder: anatomy, folder, and optionally seed, modality_pair, detail. Returns the files."""
+    """Make a phantom pair: anatomy, folder, and optionally seed, modality_pair, detail, patients. Returns files and label names."""
     from deepreg_engine.phantoms import make_pair, write_pair
 
     job.progress(0.02, "making the phantom")
@@ -192,7 +192,7 @@ def phantom(arguments: dict, job: Job) -> dict:
 
 
 def self_test(arguments: dict, job: Job) -> dict:
-    """Register a small phantom and check the result: the error at its landmarks, folding, and the written field against SimpleITK."""
+    """Register a small phantom and check landmark error, folding, and the written field against SimpleITK. Returns the outcome."""
     import numpy as np
 
     from deepreg_engine.geometry.transform_files import read_field, read_transform
@@ -234,14 +234,14 @@ def self_test(arguments: dict, job: Job) -> dict:
 
 
 def explain_open(arguments: dict, job: Job) -> dict:
-    """Open a pair and its result for questions: arguments are those of ExplanationRequest. Returns ``state``, by which it is asked."""
+    """Prepare the explanation of a pair and its result: arguments are those of ExplanationRequest. Returns its key, ``state``."""
     from deepreg_engine.jobs.explanation import ExplanationRequest, open_explanation
 
     return open_explanation(ExplanationRequest(**_known(arguments, ExplanationRequest)), job.progress)
 
 
 def explain(arguments: dict, job: Job) -> dict:
-    """Answer one question about what is open: ``what``, ``state``, and the question's own arguments."""
+    """Compute one explanation: ``what``, ``state``, and the arguments of that kind. Returns values or files."""
     from deepreg_engine.jobs.explanation import answer
 
     return answer(arguments, job.progress)
@@ -255,10 +255,10 @@ def report(arguments: dict, job: Job) -> dict:
 
 
 def _known(arguments: dict, request: type) -> dict:
-    """The arguments, if a request has them all.
+    """A copy of the arguments, if they are fields of a request and none is missing.
 
     Raises:
-        ParameterError: naming the first that it has not.
+        ParameterError: naming the first that is unknown or missing.
     """
     names = [f.name for f in dataclasses.fields(request)]
     for name in arguments:

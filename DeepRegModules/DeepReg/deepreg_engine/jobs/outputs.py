@@ -1,23 +1,23 @@
-"""Checks of output files before a run, so that no work is lost to a wrong name."""
+"""Checks of output files before a run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from deepreg_engine.errors import OutputError
 from deepreg_engine.geometry.files import check_writable, suffix
 
 
-def check_outputs(outputs: dict[str, str | None], inputs: Iterable[str | None]) -> None:
-    """Make sure that every output can be written, none twice, and none over an input.
+def check_outputs(outputs: Mapping[str, str | None], inputs: Iterable[str | None]) -> None:
+    """Check that every output can be written, that no two have the same path, and that none would overwrite an input.
 
     Args:
-        outputs: name of the output to path; None is an output that is not wanted.
-        inputs: paths of the input files; None is left out.
+        outputs: name to path of each output; None if it is not wanted.
+        inputs: paths of the input files; None if there is none.
 
     Raises:
-        OutputError: if one cannot be used.
+        OutputError: if a path cannot be used.
     """
     read = {_identity(path) for path in inputs if path}
     written: set[object] = set()
@@ -35,18 +35,18 @@ def check_outputs(outputs: dict[str, str | None], inputs: Iterable[str | None]) 
 
 
 def _identity(path: str) -> object:
-    """What two paths of one file have in common, be it a link or, on some systems, written in other letters."""
+    """A key that is equal for two paths of the same file, such as links or names in other case on some systems."""
     try:
         status = os.stat(path)
     except OSError:
         status = None
-    if status is None or status.st_ino == 0:  # not there yet, or on a file system that does not number its files
+    if status is None or status.st_ino == 0:  # it does not exist yet, or the file system has no inode numbers
         return os.path.normcase(os.path.realpath(path))
     return status.st_dev, status.st_ino
 
 
 def check_suffix(option: str, path: str | None, endings: tuple[str, ...]) -> None:
-    """Raise OutputError if a wanted output does not have one of the endings."""
+    """Raise OutputError if the path of an output has none of the endings; None is accepted."""
     if path and suffix(path) not in endings:
         raise OutputError(f"{path} needs another ending", f"use {' or '.join(endings)}", _name(option))
 
