@@ -112,7 +112,7 @@ def summary_lines(report: dict, gained: list[list[str]], results: dict[str, str]
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[list[Path]]:
-    """Make a folder if it is missing; yields a list. If the block fails, the files in the list are removed, and the folder if it was made."""
+    """Make a folder if it is missing; yields a list. If the block fails, the files in it are removed, and the folder if it was made."""
     written: list[Path] = []
     made = not folder.exists()
     try:

@@ -106,8 +106,8 @@ class Parser(argparse.ArgumentParser):
     def typed(self, error: EngineError) -> str:
         """The options that an error names, as the user types them; "" if it names none of this command.
 
-        They are the changes that would help, or else the option concerned. A name that is no option of the command is taken for a parameter,
-        if the command has ``--set``.
+        They are the changes that would help, or else the option concerned. A name that is no option of the command is a
+        parameter, if the command has ``--set``.
         """
         if error.changes:
             return " ".join(self._as_option(name, _setting(value)) for name, value in error.changes.items()).strip()

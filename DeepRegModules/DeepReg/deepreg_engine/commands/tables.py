@@ -27,8 +27,8 @@ def result_lines(report: dict[str, Any]) -> list[str]:
     if "points" in report:
         points = report["points"]
         lines.append(
-            f"{points['fixed']} fixed and {points['moving']} moving points; {100 * points['confident_share']:.0f} % of the fixed points have "
-            f"a partner (median distance {points['median_distance_to_partner_mm']:.2f} mm)"
+            f"{points['fixed']} fixed and {points['moving']} moving points; {100 * points['confident_share']:.0f} % of the fixed points "
+            f"have a partner (median distance {points['median_distance_to_partner_mm']:.2f} mm)"
         )
     if "deformation" in report:
         beyond = report["deformation"]
