@@ -1,4 +1,4 @@
-"""Times of the host: ``python Testing/slicer_testing/benchmark.py [MODULE.py ...]``, with panels to set up."""
+"""Measures times of the host: ``python Testing/slicer_testing/benchmark.py [MODULE.py ...]``, with panels to set up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 def timed(work: Callable[[], object], repeats: int) -> str:
-    """Median and slowest, in milliseconds."""
+    """Run a function several times and return its median and slowest time in milliseconds, as a text."""
     seconds = []
     for _ in range(repeats):
         begun = time.perf_counter()
@@ -26,7 +26,7 @@ def timed(work: Callable[[], object], repeats: int) -> str:
 
 
 def memory() -> float:
-    """Resident memory at its peak so far, MiB."""
+    """Return the peak of the resident memory so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

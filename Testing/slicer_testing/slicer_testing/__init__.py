@@ -1,4 +1,4 @@
-"""A Slicer host without the Slicer application: scene, logics, views, and the Qt classes that scripted modules use.
+"""A host for scripted Slicer modules without the Slicer application: scene, logics, views, and the Qt classes that modules use.
 
 import slicer_testing
 host = slicer_testing.start()
@@ -7,7 +7,7 @@ panel = host.load_module("path/to/MyModule.py").widgetRepresentation()
 
 from slicer_testing.pythonqt.enumerations import patch_all
 
-# Before any table with enumerations as keys is made: they hash as the integers they compare with.
+# Before any dictionary with enumerators as keys is made, since this changes their hashes to those of their integers.
 patch_all()
 
 from slicer_testing.host import Host, start  # noqa: E402

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the application until its window is closed; 2 and one line if it cannot."""
+    """Run the application until its window is closed and return its exit code; on an error print one line and return 2."""
     parser = argparse.ArgumentParser(prog="slicer_testing", description="Slicer modules in a window, without the Slicer application.")
     parser.add_argument("files", nargs="*", help="volumes, segmentations, models, transforms, markups or scenes to load")
     parser.add_argument("--module", help="module to show")
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         width, height = (int(part) for part in options.size.split("x"))
     except ValueError:
-        print(f"slicer_testing: --size must look like 1320x860, not {options.size}", file=sys.stderr)
+        print(f"slicer_testing: --size must have the form 1320x860, not {options.size}", file=sys.stderr)
         return 2
     if options.screenshot and not shows:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace, width: int, height: int) -> int:
         return 2
     window.resize(width, height)
     window.show()
-    # Views are there now, and show the last volume that is read, as in the application.
+    # The views exist now and show the volume that is read last, as in the application.
     for path in options.files:
         if not _read(host.app.ioManager(), Path(path).resolve()):
             print(f"slicer_testing: {path} cannot be read", file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Exceptions that nobody could catch: raised in what Qt or VTK had called.
+"""Exceptions that are raised in functions called by Qt or VTK, where no code can catch them.
 
-The application prints them in its console and goes on. A test would pass over them, so they are kept for it to look at.
+The application prints them in its console and continues. A test would not notice them, so they are recorded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _installed = False
 
 
 def install() -> None:
-    """Keep what Qt and VTK hand to ``sys.excepthook``, and print it as before; once for the process."""
+    """Record the exceptions that Qt and VTK pass to ``sys.excepthook``, and print them as before; only the first call has an effect."""
     global _installed
     if _installed:
         return
@@ -34,7 +34,7 @@ def install() -> None:
 
 
 def _mark_what_is_shown() -> None:
-    """``slicer.util.tryWithErrorDisplay`` tells the user of an error and lets it go on; such an error has not passed unseen."""
+    """Mark the errors that ``slicer.util.tryWithErrorDisplay`` has shown to the user, so that they are not recorded."""
     import slicer.util
 
     original = slicer.util.tryWithErrorDisplay
@@ -53,5 +53,5 @@ def _mark_what_is_shown() -> None:
 
 
 def text() -> str:
-    """The tracebacks of all."""
+    """Return the tracebacks of all recorded exceptions."""
     return "\n".join("".join(traceback.format_exception(error)) for error in errors)

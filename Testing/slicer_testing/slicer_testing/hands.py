@@ -1,4 +1,4 @@
-"""A user's hands: clicks and keys that go through Qt's events, so that disabled and hidden widgets cannot be used."""
+"""A user's actions: clicks and keys that are sent as Qt's events, so that disabled and hidden widgets cannot be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
 
 
 class Hands:
-    """Uses widgets of one application.
+    """Uses the widgets of one application as a user does.
 
     Args:
         host: the application.
@@ -23,14 +23,14 @@ class Hands:
         self._host = host
 
     def click(self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False, keys: str = "") -> None:
-        """Click a widget, in its middle unless a place is given.
+        """Click a widget, in its centre by default.
 
         Args:
-            target: what is clicked.
+            target: widget to click.
             button: "left", "right" or "middle".
-            at: pixels from the left upper corner.
-            twice: a double click.
-            keys: held meanwhile: "shift", "control", "alt", or several as "control+shift".
+            at: position in pixels from the upper left corner.
+            twice: whether to double-click.
+            keys: modifier keys that are held: "shift", "control", "alt", or several as "control+shift".
 
         Raises:
             AssertionError: if a user could not click it, with the reason.
@@ -51,11 +51,11 @@ class Hands:
     def drag(
         self, target: QWidget, start: tuple[int, int], end: tuple[int, int], button: str = "left", steps: int = 8, keys: str = ""
     ) -> None:
-        """Press, move in steps, release."""
+        """Press a button at ``start``, move the mouse in steps to ``end`` (both in pixels), and release the button."""
         _must_be_usable(target)
         which = _button(button)
         with _held(target, keys) as modifiers:
-            # What lies under the mouse is looked for as it moves, before the press.
+            # Views search for the object under the mouse while it moves, before the press.
             _move(target, QPoint(*start), Qt.MouseButton.NoButton, modifiers)
             self._host.process_events()
             QTest.mousePress(target, which, modifiers, QPoint(*start))
@@ -84,7 +84,7 @@ class Hands:
             self._host.process_events()
 
     def type(self, target: QWidget, text: str, replace: bool = True) -> None:
-        """Type into a widget; what stood there is replaced unless told otherwise. Ends with Enter."""
+        """Type a text into a widget, by default in place of the old one, and press Enter."""
         _must_be_usable(target)
         target.setFocus()
         if replace and hasattr(type(target), "selectAll"):
@@ -103,7 +103,7 @@ class Hands:
         """Choose in a combo box by text, in a node selector by node (or None) or by its name.
 
         Raises:
-            AssertionError: if it does not offer that.
+            AssertionError: if the widget has no such entry.
         """
         _must_be_usable(target)
         if hasattr(type(target), "setCurrentNode"):
@@ -132,7 +132,7 @@ class Hands:
 
 
 def _place(target: QWidget) -> QPoint:
-    # The text of a check box or radio button may end before the middle of its widget.
+    # The text of a check box or radio button may end before the centre of its widget.
     if isinstance(target, QAbstractButton) and target.isCheckable():
         for x in (target.width() // 2, 8):
             if target.hitButton(QPoint(x, target.height() // 2)):
@@ -159,7 +159,7 @@ def _button(name: str) -> Qt.MouseButton:
 
 @contextlib.contextmanager
 def _held(target: QWidget, keys: str) -> Iterator[Qt.KeyboardModifier]:
-    """Press keys such as "control+shift" and let go of them afterwards; views look at the keys themselves too."""
+    """Press keys such as "control+shift" and release them afterwards; views also process the key events."""
     names = [key.strip().capitalize() for key in keys.split("+") if key.strip()]
     held = Qt.KeyboardModifier.NoModifier
     for name in names:
@@ -173,7 +173,7 @@ def _held(target: QWidget, keys: str) -> Iterator[Qt.KeyboardModifier]:
 
 
 def _move(target: QWidget, place: QPoint, held: Qt.MouseButton, modifiers: Qt.KeyboardModifier) -> None:
-    # QTest.mouseMove does not tell which button is held, and a drag without a button is none.
+    # QTest.mouseMove does not report which button is held, and a drag needs a button.
     where = QPointF(place)
     event = QMouseEvent(QEvent.Type.MouseMove, where, QPointF(target.mapToGlobal(place)), Qt.MouseButton.NoButton, held, modifiers)
     QApplication.sendEvent(target, event)

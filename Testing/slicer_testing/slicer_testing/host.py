@@ -34,20 +34,20 @@ class Host:
 
     @property
     def dialogs(self) -> Any:
-        """The dialogs that were shown, and their answers."""
+        """The record of the dialogs that were shown, and the queue of their answers."""
         from slicer_testing.pythonqt.dialogs import recorder
 
         return recorder
 
     @property
     def errors(self) -> list[BaseException]:
-        """Exceptions raised in slots and observers, which Qt and VTK print and drop; a test that expects one removes it."""
+        """Exceptions raised in slots and observers, which Qt and VTK only print; a test that expects one removes it."""
         from slicer_testing.callback_errors import errors
 
         return errors
 
     def add_module_path(self, path: str | Path) -> None:
-        """A folder in which modules are looked for."""
+        """Add a folder to the search paths for modules."""
         self.loader.add_path(path)
 
     def load_module(self, name_or_path: str | Path) -> Any:
@@ -55,7 +55,7 @@ class Host:
         return self.loader.load(name_or_path)
 
     def process_events(self, seconds: float = 0.0) -> None:
-        """Let the event loop run; for a while if asked."""
+        """Run the event loop, for a number of seconds or once."""
         import time
 
         end = time.perf_counter() + seconds
@@ -66,10 +66,10 @@ class Host:
             time.sleep(0.002)
 
     def wait_for(self, condition: Any, seconds: float = 10.0, what: str = "") -> Any:
-        """Run the event loop until a condition holds.
+        """Run the event loop until a condition holds, and return the condition's value.
 
         Raises:
-            TimeoutError: if it does not in time.
+            TimeoutError: if the condition does not hold within the given seconds.
         """
         import time
 
@@ -84,19 +84,19 @@ class Host:
             time.sleep(0.002)
 
     def fresh(self) -> None:
-        """The state of a new application: empty scene, no module loaded, no views, default settings, no dialog on record."""
+        """Return to the state of a new application: empty scene, no modules, no views, default settings, no recorded dialogs."""
         from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 
         self.loader.unload_scripted()
         self.app._drop_window()
-        # Most tests need no views, and those that do have none of another test's.
+        # Most tests need no views, and the others must not get those of another test.
         self.app._drop_views()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         left = self.core.drop_foreign_observers()
         if left:
             logging.getLogger("slicer_testing").info("observers that were left on the scene are removed: %s", ", ".join(left))
         self.core.clear()
-        # A scene that was saved or loaded leaves its folder, to which relative names of files then belong.
+        # A saved or loaded scene keeps its folder, which relative file names would refer to.
         self.scene.SetURL("")
         self.scene.SetRootDirectory("")
         self.scene.SetUndoOff()
@@ -114,12 +114,12 @@ class Host:
 
 
 def start(module_paths: tuple[str | Path, ...] = ()) -> Host:
-    """Start the application, once in a process; later calls return the same.
+    """Start the application and return its host; later calls in the same process return the same host.
 
-    Without a display, and unless QT_QPA_PLATFORM says otherwise, windows are drawn off screen.
+    Without a display, windows are drawn off screen, unless QT_QPA_PLATFORM has another value.
 
     Args:
-        module_paths: folders in which modules are looked for.
+        module_paths: search paths for modules.
     """
     global _host
     if _host is None:
@@ -165,7 +165,7 @@ def _start() -> Host:
     callback_errors.install()
     _copy_public("ScriptedLoadableModule", slicer)
     app._started = True
-    # What is there now stays until the end; later collections need not look at it, which makes them fast enough for each test.
+    # The objects that exist now remain until the end; garbage collection need not visit them and is fast enough for each test.
     gc.collect()
     gc.freeze()
     atexit.register(_stop, temporary)
@@ -175,14 +175,14 @@ def _start() -> Host:
 
 
 def _make_window(host: Host) -> Any:
-    # Its base class is among the host's widgets, which need the application to be importable first.
+    # Imported late, since its base class needs the application.
     from slicer_testing.window.main_window import qSlicerMainWindow
 
     return qSlicerMainWindow(host)
 
 
 def _python_slicer(folder: Path) -> None:
-    """The application's Python by the name under which ``slicer.util`` starts it."""
+    """Provide the application's Python under the name that ``slicer.util`` starts it by."""
     folder.mkdir()
     script = folder / "PythonSlicer"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
@@ -191,7 +191,7 @@ def _python_slicer(folder: Path) -> None:
 
 
 def _fill_main(slicer: Any) -> None:
-    """The names that the application's console has; older modules import them from there."""
+    """Add the names of the application's console to ``__main__``; older modules import them from there."""
     import ctk
     import qt
     import vtk
@@ -201,7 +201,7 @@ def _fill_main(slicer: Any) -> None:
 
 
 def _copy_public(name: str, slicer: Any) -> None:
-    """As the application does for its own submodules: ``slicer.ScriptedLoadableModule`` is there without an import."""
+    """Import submodules as the application does, so that ``slicer.ScriptedLoadableModule`` exists without an import."""
     import importlib
 
     for module in (name, "i18n", "testing", "packaging", "logic", "cli"):
@@ -210,14 +210,14 @@ def _copy_public(name: str, slicer: Any) -> None:
 
 
 def _stop(temporary: str) -> None:
-    """Leave in an order that neither VTK nor Qt minds."""
+    """Destroy the application's parts in an order that is safe for VTK and Qt."""
     global _host
     if _host is None:
         return
     host, _host = _host, None
     try:
         host.loader.unload_scripted()
-        # Views first: they complain of each node that goes before them.
+        # Views first: they print an error for each node that is removed before them.
         host.app._drop_window()
         host.app._drop_views()
         host.scene.Clear(0)

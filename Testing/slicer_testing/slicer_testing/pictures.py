@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 
 def screenshot(shown: Any, path: str | Path | None = None) -> QImage:
-    """What a widget (a view, a panel, the whole window) shows; written to a file if one is given."""
+    """Return a picture of a widget (a view, a panel, the whole window), and write it to a file if one is given."""
     if isinstance(shown, QImage):
         image = shown
     elif isinstance(shown, QPixmap):
@@ -27,14 +27,14 @@ def screenshot(shown: Any, path: str | Path | None = None) -> QImage:
 
 
 def pixels(image: QImage) -> np.ndarray:
-    """Red, green and blue (height, width, 3), 8 bit."""
+    """Return red, green and blue as an array (height, width, 3) of 8 bits."""
     image = image.convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
 def difference(first: QImage, second: QImage, tolerance: float) -> float:
-    """Share of pixels of which a colour differs by more than a tolerance (0 to 255); 1 if the sizes differ."""
+    """Return the fraction of pixels with a colour that differs by more than a tolerance (0 to 255); 1 if the sizes differ."""
     if first.size() != second.size():
         return 1.0
     a, b = pixels(first).astype(np.int16), pixels(second).astype(np.int16)
@@ -42,17 +42,17 @@ def difference(first: QImage, second: QImage, tolerance: float) -> float:
 
 
 def compare(shown: Any, reference: Path, folder: Path, tolerance: float = 8.0, share: float = 0.01) -> None:
-    """Compare with a picture in a file.
+    """Compare a widget or a picture with a picture in a file.
 
     Args:
         shown: widget or picture.
         reference: file to compare with.
-        folder: where the picture is written if it differs.
-        tolerance: difference of a colour (0 to 255) that does not count.
-        share: of the pixels that may differ.
+        folder: folder that the picture is written to if it differs.
+        tolerance: difference of a colour (0 to 255) that is ignored.
+        share: fraction of the pixels that may differ.
 
     Raises:
-        AssertionError: if it differs, or there is no such file.
+        AssertionError: if the picture differs, or there is no such file.
     """
     image = screenshot(shown)
     kept = folder / f"{reference.stem}-now.png"

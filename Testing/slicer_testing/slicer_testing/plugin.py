@@ -1,7 +1,7 @@
-"""Fixtures for pytest: a fresh application for each test, and hands for its panels.
+"""Fixtures for pytest: a fresh application for each test, and a user's actions on its panels.
 
-Load with ``pytest_plugins = ["slicer_testing.plugin"]`` or ``-p slicer_testing.plugin``. Folders with modules are given in the
-ini option ``slicer_module_paths`` or by ``slicer.add_module_path``.
+Load with ``pytest_plugins = ["slicer_testing.plugin"]`` or ``-p slicer_testing.plugin``. Folders with modules are set in the
+ini option ``slicer_module_paths`` or added by ``slicer_app.add_module_path``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from slicer_testing.hands import Hands
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addini("slicer_module_paths", "folders in which scripted modules are looked for", type="paths", default=[])
+    parser.addini("slicer_module_paths", "search paths for scripted modules", type="paths", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A crash in C++ ends the process; the last line on stderr then names the test, and the traceback stands above it.
+    # A crash in C++ ends the process; stderr then has the traceback and the name of the test.
     if not faulthandler.is_enabled():
         faulthandler.enable()
 
@@ -41,7 +41,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def _crash_logs(config: pytest.Config) -> Path | None:
-    """A folder with the name of the running test of each process, so that a crash can be named by a later run."""
+    """Return a folder with the name of the running test of each process, so that a later run can report a crash."""
     cache = getattr(config, "cache", None)
     return None if cache is None else Path(cache.mkdir("slicer_testing"))
 
@@ -50,7 +50,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     folder = _crash_logs(session.config)
     for log in sorted(folder.iterdir()) if folder is not None else []:
         if not log.name.isdigit() or _runs(int(log.name)):
-            continue  # another run, which is still at it
+            continue  # belongs to a run that has not ended
         crashed = log.read_text(encoding="utf-8")
         log.unlink(missing_ok=True)
         session.config.issue_config_time_warning(pytest.PytestWarning(f"the run before this one ended while in {crashed}"), 2)
@@ -68,7 +68,7 @@ def _runs(process: int) -> bool:
 
 @pytest.fixture(scope="session")
 def slicer_host(request: pytest.FixtureRequest) -> Any:
-    """The application of this process, with whatever earlier tests left in it."""
+    """The application of this process, in the state that earlier tests left."""
     import slicer_testing
 
     return slicer_testing.start(tuple(request.config.getini("slicer_module_paths")))
@@ -76,9 +76,10 @@ def slicer_host(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def slicer_app(slicer_host: Any) -> Iterator[Any]:
-    """The application as after its start: empty scene, no panel, own settings.
+    """The application in its state after the start: empty scene, no panel, default settings.
 
-    The test fails if it leaves something running, or if a slot or an observer raised, unless it has taken that from ``errors``.
+    The test fails if it leaves a thread or a process running, or if a slot or an observer raised an exception, unless the test has
+    removed it from ``errors``.
     """
     slicer_host.fresh()
     threads = set(threading.enumerate())
@@ -98,7 +99,7 @@ def slicer_app(slicer_host: Any) -> Iterator[Any]:
 
 
 def _children() -> set[int]:
-    """Processes of this one that run; zombies do not count."""
+    """Return the running child processes of this process, without zombies."""
     folder = Path("/proc")
     if not folder.is_dir():
         return set()
@@ -131,19 +132,19 @@ def load_module(slicer_app: Any) -> Any:
 
 @pytest.fixture
 def loadModule(load_module: Any) -> Any:
-    """:func:`load_module` as Slicer would spell it."""
+    """:func:`load_module` in Slicer's spelling."""
     return load_module
 
 
 @pytest.fixture
 def hands(slicer_app: Any) -> Hands:
-    """Click, type, choose."""
+    """A user's actions: click, type, choose."""
     return Hands(slicer_app)
 
 
 @pytest.fixture
 def compare_picture(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Compare a widget or a picture with one kept in a file: see :func:`slicer_testing.pictures.compare`."""
+    """Compare a widget or a picture with a picture in a file; see :func:`slicer_testing.pictures.compare`."""
     from slicer_testing.pictures import compare
 
     def check(shown: Any, reference: str | Path, tolerance: float = 8.0, share: float = 0.01) -> None:

@@ -1,8 +1,8 @@
-"""Which Qt classes and members Slicer and CTK have, and which of them this host implements.
+"""The Qt classes and members of Slicer and CTK, and those that this host implements.
 
 The table ``resources/slicer_qt_api.json`` lists, for each class that the application offers to Python, its base, properties, slots,
-invokables and signals. Host widgets are checked against it, so that a module cannot come to rely on a name that the application
-lacks; names of the application that a host widget leaves out raise NotImplementedError with the class and the name.
+invokables and signals. Host widgets are checked against it, so that a module cannot depend on a name that the application
+lacks; names of the application that a host widget does not implement raise NotImplementedError with the class and the name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, Signal
 
 _TABLE = Path(__file__).parent / "resources" / "slicer_qt_api.json"
 _CLASSES: dict[str, type] = {}
-# Members that reach Python by another way than the class's own header (decorators, base classes that the table leaves out).
+# Members that are not in the class's own header (decorators, base classes that are missing in the table).
 _ADDED = {"qSlicerCoreApplication": ("testingEnabled", "aboutToQuit")}
 
 
@@ -29,9 +29,9 @@ class ClassApi:
 
     Args:
         name: of the class.
-        properties: whether each can be written.
-        methods: slots and invokables.
-        signals: names, without arguments.
+        properties: name of each property, and whether it can be written.
+        methods: names of slots and invokables.
+        signals: names of signals, without arguments.
         qt_base: the Qt class below the last class of the table, "" if there is none.
     """
 
@@ -47,13 +47,13 @@ class ClassApi:
 
 @functools.cache
 def table() -> dict[str, dict]:
-    """The raw table, by class name."""
+    """Return the raw table, by class name."""
     return json.loads(_TABLE.read_text(encoding="utf-8"))
 
 
 @functools.cache
 def class_api(name: str) -> ClassApi | None:
-    """Members of a class of the application; None if it has no such class."""
+    """Return the members of a class of the application; None if it has no such class."""
     if name not in table():
         return None
     properties: dict[str, bool] = {}
@@ -73,12 +73,12 @@ def class_api(name: str) -> ClassApi | None:
 
 
 def setter(member: str) -> str:
-    """Qt's name of the function that sets a property."""
+    """Return Qt's name of the function that sets a property."""
     return f"set{member[0].upper()}{member[1:]}"
 
 
 def getter(cls: type, member: str) -> str | None:
-    """The method of a host class that reads a property: ``name``, ``isName`` or ``getName``."""
+    """Return the method of a host class that reads a property: ``name``, ``isName`` or ``getName``."""
     capital = f"{member[0].upper()}{member[1:]}"
     for candidate in (member, f"is{capital}", f"get{capital}"):
         if callable(getattr(cls, candidate, None)) and not is_missing(cls, candidate):
@@ -118,7 +118,7 @@ class _MissingProperty(_Missing):
 
 
 def is_missing(cls: type, member: str) -> bool:
-    """Whether a class has a name only to say that the host does not implement it."""
+    """Return whether a class has a name only as a placeholder that raises NotImplementedError."""
     for base in cls.__mro__:
         if member in vars(base):
             return isinstance(vars(base)[member], _Missing)
@@ -129,7 +129,7 @@ def slicer_widget(cls: type) -> type:
     """Register a host class under its name, after checking it against the application's.
 
     Raises:
-        TypeError: if the application has no such class, or the class has a public member that the application's has not.
+        TypeError: if the application has no such class, or the class has a public member that the application's class lacks.
     """
     api = class_api(cls.__name__)
     if api is None:
@@ -152,7 +152,7 @@ def slicer_widget(cls: type) -> type:
 
 
 def stands_for(name: str) -> Callable[[type], type]:
-    """Let a class that is no widget say which members of the application's class it does not implement; its objects may have them.
+    """Class decorator for a class that is no widget: add placeholders for the members of the application's class that it lacks.
 
     Args:
         name: of the application's class.
@@ -169,7 +169,7 @@ def stands_for(name: str) -> Callable[[type], type]:
 
 
 def _own_members(cls: type) -> list[tuple[str, object]]:
-    """Members of a host class and of its mixins, which hold a part of its members."""
+    """Return the names and values of the members of a host class and of its mixins."""
     return [pair for base in cls.__mro__ if base is cls or _is_mixin(base) for pair in vars(base).items()]
 
 
@@ -184,15 +184,15 @@ def _is_known(api: ClassApi, cls: type, member: str, value: object) -> bool:
         capital = f"{known[0].upper()}{known[1:]}"
         if member in (f"set{capital}", f"is{capital}", f"get{capital}"):
             return True
-    # Enumerations are not in the table; they are plain integers, in capitals.
+    # Enumerators are not in the table; they are plain integers whose names begin with a capital.
     return not callable(value) and not isinstance(value, Signal) and member[0].isupper()
 
 
 def widget(name: str) -> type:
-    """A registered host class.
+    """Return a registered host class.
 
     Raises:
-        NotImplementedError: if the application has the class and the host has not.
+        NotImplementedError: if the application has the class and the host lacks it.
         AttributeError: if the application has no such class.
     """
     load_widgets()
@@ -204,7 +204,7 @@ def widget(name: str) -> type:
 
 
 def registered() -> dict[str, type]:
-    """All host classes by name."""
+    """Return all host classes by name."""
     load_widgets()
     return dict(_CLASSES)
 

@@ -22,7 +22,7 @@ except ImportError:
 # Tests of single widgets are written in PySide6's style, as the widgets themselves are.
 PYSIDE_STYLE = ("test_ctk_", "test_mrml_", "test_views", "test_view_layouts")
 # Helpers of these tests.
-PYSIDE_HELPERS = ("mrml_scene", "view_scene", "view_tools", "widget_tools")
+PYSIDE_HELPERS = ("view_scene", "view_tools", "widget_tools")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from slicer.parameterNodeWrapper import Default, FloatRange, Minimum, RangeBound
 
 
 class Metric(enum.Enum):
-    """A choice whose values could not be stored as text."""
+    """An enum whose values cannot be stored as text."""
 
     MEAN_SQUARES = ("a", 1)
     MUTUAL_INFORMATION = ("b", 2)
@@ -78,7 +78,7 @@ def fill(parameters) -> None:
 
 
 def check_filled(parameters) -> None:
-    """The values of fill()."""
+    """Check that the parameters have the values of fill()."""
     assert parameters.count == 7
     assert parameters.weight == 0.1 + 0.2
     assert parameters.enabled is False

@@ -1,4 +1,4 @@
-"""Views of the application, used with mouse and keys as a person uses them."""
+"""Views of the application, used with mouse and keys as by a user."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_window_and_level(red, hands):
 
 def test_crosshair_brings_the_other_slices_along(red, hands):
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
-    hands.drag(red, (150, 150), (150, 190), button="right")  # views forget a held key when a button goes up
+    hands.drag(red, (150, 150), (150, 190), button="right")  # views forget a held key when a button is released
     hands.move(red, (150, 150))
     cursor = [0.0, 0.0, 0.0]
     hands.move(red, (260, 200), keys="shift")
@@ -99,7 +99,7 @@ def test_points_are_placed_and_dragged(manager, red, hands, slicer_app, where):
     moved = np.subtract(points.GetNthControlPointPosition(0), placed)
     if where == "slice":
         pixel = slice_node().GetFieldOfView()[0] / red.width
-        assert moved == pytest.approx((-40 * pixel, -30 * pixel, 0), abs=2 * pixel)  # R is left in the picture
+        assert moved == pytest.approx((-40 * pixel, -30 * pixel, 0), abs=2 * pixel)  # R points to the left of the picture
     else:
         assert np.linalg.norm(moved) > 1
 

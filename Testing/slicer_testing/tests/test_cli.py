@@ -35,7 +35,7 @@ DESCRIPTION = """<?xml version="1.0" encoding="utf-8"?>
 <executable><category>Registration</category><title>Warp volumes</title><description>Warps.</description></executable>"""
 
 
-def test_a_command_line_module_of_a_search_path_has_a_panel_and_says_that_it_does_not_run(slicer_app, tmp_path):
+def test_a_command_line_module_of_a_search_path_has_a_panel_but_does_not_run(slicer_app, tmp_path):
     import slicer
 
     (tmp_path / "Warp").mkdir()

@@ -74,7 +74,7 @@ class TestSlider:
         assert slider.tracking()
         assert slider.isSpinBoxVisible()
 
-    def test_value_is_exact_and_told_once(self):
+    def test_value_is_exact_and_emitted_once(self):
         slider = widget("ctkSliderWidget")()
         log = record_all(slider, "valueChanged", "valueIsChanging")
         slider.setValue(3.14159)
@@ -109,7 +109,7 @@ class TestSlider:
         inner.setSliderDown(False)
         assert (slider.value(), log[-1]) == (7.0, ("valueChanged", 7.0))
 
-    def test_siblings_share_decimals_unless_told_not_to(self):
+    def test_siblings_share_decimals_unless_excluded(self):
         parent = QWidget()
         one, two, three = (widget("ctkSliderWidget")(parent) for _ in range(3))
         three.setSynchronizeSiblings(three.NoSynchronize)
@@ -208,7 +208,7 @@ class TestCoordinatesAndMatrix:
         coordinates.setDimension(2)
         assert coordinates.coordinates() == "4,5"
 
-    def test_an_edit_is_told(self):
+    def test_an_edit_is_reported(self):
         coordinates = widget("ctkCoordinatesWidget")()
         log = record_all(coordinates, "coordinatesChanged")
         coordinates._boxes[1].setValue(5)

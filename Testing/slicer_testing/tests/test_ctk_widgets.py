@@ -41,7 +41,7 @@ class TestCollapsible:
         form.addRow(late)
         QApplication.processEvents()
         assert not late.isVisible()
-        hidden.show()  # to be seen once the box is open
+        hidden.show()  # visible once the box is open
         assert not hidden.isVisible()
         box.setCollapsed(False)
         QApplication.processEvents()
@@ -125,7 +125,7 @@ class TestPaths:
         edit.browse()
         assert edit.currentPath() == "/chosen/path"
         assert dialogs.recorder.shown[-1].text == kind
-        edit.browse()  # given up
+        edit.browse()  # cancelled
         assert edit.currentPath() == "/chosen/path"
 
     def test_without_history(self):
@@ -194,7 +194,7 @@ class TestButtons:
         assert button.color() == QColor("red")
         assert not button.isChecked()
         assert len(log) == 1
-        button.click()  # given up
+        button.click()  # cancelled
         assert button.color() == QColor("red")
 
     def test_checkable(self):
@@ -383,7 +383,7 @@ class TestOthers:
         assert not dialog._accept_button().isEnabled()
 
 
-def test_what_is_not_implemented_says_so():
+def test_missing_members_raise_not_implemented():
     with pytest.raises(NotImplementedError, match="ctkThumbnailLabel.operationProgress"):
         _ = widget("ctkThumbnailLabel")().operationProgress
     with pytest.raises(NotImplementedError, match="ctkConsole"):

@@ -1,4 +1,4 @@
-"""Files are recognised by what they hold, and give back the node that was saved."""
+"""File types are recognised by the content of files, and a saved node is read back as it was."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_saved_node_is_recognised_and_comes_back(make, name, kind, tmp_path):
     assert slicer.util.saveNode(node, path)
     assert slicer.app.coreIOManager().fileType(path) == kind
     loaded = slicer.util.loadNodeFromFile(path)
-    # A file of points alone does not say what they were.
+    # A file with only points does not contain their type.
     assert loaded is not node
     assert loaded.GetClassName() == ("vtkMRMLMarkupsFiducialNode" if name == "a.fcsv" else node.GetClassName())
 
@@ -182,7 +182,7 @@ def test_nifti_files_with_frames_and_with_displacements(tmp_path):
     sitk.WriteImage(sitk.JoinSeries([sitk.Image(4, 4, 4, sitk.sitkFloat32)] * 3), frames)
     displacements = sitk.Image([4, 4, 4], sitk.sitkVectorFloat32, 3)
     sitk.WriteImage(displacements, field)
-    # SimpleITK marks vectors as vectors; a displacement field has a mark of its own.
+    # SimpleITK writes a vector image; a displacement field has an intent code of its own.
     marked = bytearray(field.read_bytes())
     marked[68:70] = (1006).to_bytes(2, "little")
     field.write_bytes(marked)
@@ -233,10 +233,10 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, app):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_what_cannot_be_read_says_so(tmp_path):
+def test_unreadable_files_are_refused(tmp_path):
     with pytest.raises(RuntimeError, match="does not exist"):
         slicer.util.loadVolume(str(tmp_path / "none.nrrd"))
-    # As without the extension that brings its reader.
+    # As in an application without the extension that has the reader.
     with pytest.raises(RuntimeError, match="FiberBundleFile reader not registered"):
         slicer.util.loadFiberBundle(str(tmp_path / "none.vtk"))
     assert slicer.app.coreIOManager().fileType("a.unknown") == "NoFile"

@@ -80,11 +80,11 @@ def test_window_level_both_ways(volume, make):
     widget.setMRMLVolumeNode(volume)
     display = volume.GetDisplayNode()
     assert widget.autoWindowLevel() == widget.Auto
-    told = record(widget.windowLevelValuesChanged)
+    reported = record(widget.windowLevelValuesChanged)
     widget.setWindowLevel(40, 30)
     assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (40, 30, 0)
     assert widget.autoWindowLevel() == widget.Manual
-    assert told == [(40, 30)]
+    assert reported == [(40, 30)]
     display.SetWindowLevel(20, 10)
     assert (widget.window(), widget.level(), widget.minimumValue()) == (20, 10, 0)
 
@@ -184,18 +184,18 @@ def test_properties_that_follow_the_unit_can_be_chosen(make):
     assert slider.decimals() == 4
 
 
-def test_a_scaled_unit_says_that_it_is_missing(make):
+def test_a_scaled_unit_is_not_implemented(make):
     slider = make("qMRMLSliderWidget")
     with pytest.raises(NotImplementedError, match="qMRMLSliderWidget"):
         slider.setQuantity("area")
 
 
-def test_what_a_widget_leaves_out_says_so(make):
+def test_a_missing_member_is_not_implemented(make):
     with pytest.raises(NotImplementedError, match="qMRMLSegmentsTableView.jumpSlices"):
         make("qMRMLSegmentsTableView").jumpSlices()
 
 
-# -- no observers stay
+# -- no observers remain
 
 
 _NOTHING = types.SimpleNamespace(_tags={})

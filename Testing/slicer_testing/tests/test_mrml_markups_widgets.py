@@ -43,23 +43,23 @@ def test_place_mode_is_a_state_of_the_scene(scene, points, make):
     interaction, selection = widget.interactionNode(), widget.selectionNode()
     assert not widget.placeButton().isEnabled()
     widget.setCurrentNode(points)
-    told = record(widget.activeMarkupsPlaceModeChanged)
+    reported = record(widget.activeMarkupsPlaceModeChanged)
     widget.placeButton().click()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
     assert selection.GetActivePlaceNodeID() == points.GetID()
     assert widget.placeModeEnabled()
     assert widget.currentNodeActive()
-    assert told == [True]
+    assert reported == [True]
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
     assert not widget.placeModeEnabled()
     assert not widget.placeButton().isChecked()
-    assert told == [True, False]
+    assert reported == [True, False]
     widget.setPlaceMultipleMarkups(widget.ForcePlaceMultipleMarkups)
     widget.setPlaceModeEnabled(True)
     assert interaction.GetPlaceModePersistence()
     widget.setCurrentNodeActive(False)
     assert not widget.currentNodeActive()
-    assert told[-1] is False
+    assert reported[-1] is False
     scene.RemoveNode(points)
     assert widget.currentNode() is None
     assert not widget.placeButton().isEnabled()
@@ -110,10 +110,10 @@ def test_choosing_markups_starts_placing_but_setting_them_does_not(points, make)
     assert not widget.markupsPlaceWidget().placeModeEnabled()
 
 
-def test_selected_row_is_told(points, make):
+def test_selected_row_is_reported(points, make):
     widget = make("qSlicerSimpleMarkupsWidget")
     widget.setCurrentNode(points)
-    told = record(widget.currentMarkupsControlPointSelectionChanged)
+    reported = record(widget.currentMarkupsControlPointSelectionChanged)
     widget.highlightNthControlPoint(1)
-    assert told[-1] == 1
+    assert reported[-1] == 1
     assert widget.tableWidget().currentRow() == 1

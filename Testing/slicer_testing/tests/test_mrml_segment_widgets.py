@@ -62,7 +62,7 @@ def test_several_segments(segmentation, make):
     assert changed[-1] == ["b"]
 
 
-def test_a_removed_segmentation_is_let_go(scene, segmentation, make):
+def test_a_removed_segmentation_is_released(scene, segmentation, make):
     selector, table = make("qMRMLSegmentSelectorWidget"), make("qMRMLSegmentsTableView")
     table.setSegmentationNode(segmentation)
     scene.RemoveNode(segmentation)

@@ -1,4 +1,4 @@
-"""Node selectors follow the scene, filter, create, rename and delete as the application's do, and leave no observers behind."""
+"""Node selectors follow the scene, filter, create, rename and delete nodes as in the application, and leave no observers."""
 
 from __future__ import annotations
 
@@ -153,16 +153,16 @@ def test_entries_and_their_labels(scene, make):
     assert texts(selector) == ["(no volume)", "A"]
 
 
-def test_changed_entries_keep_the_choice_and_are_not_told(scene, selector):
+def test_changed_entries_keep_the_selection_without_signals(scene, selector):
     node = add(scene, "A")
     selector.setCurrentNode(node)
-    told = record(selector.currentNodeChanged)
+    reported = record(selector.currentNodeChanged)
     selector.setNoneEnabled(False)
     selector.setRenameEnabled(True)
     selector.setNoneEnabled(True)
     selector.setNoneDisplay("nothing")
     assert selector.currentNode() is node
-    assert told == []
+    assert reported == []
 
 
 def test_create_by_the_list(scene, selector):
@@ -253,9 +253,9 @@ def test_signals_of_a_choice(scene, selector):
 def test_same_names_are_different_choices(scene, selector):
     first, second = add(scene, "A"), add(scene, "A")
     selector.setCurrentNode(first)
-    told = record(selector.currentNodeChanged)
+    reported = record(selector.currentNodeChanged)
     selector.setCurrentNode(second)
-    assert told == [second]
+    assert reported == [second]
     assert selector.currentNode() is second
 
 
@@ -270,14 +270,14 @@ def test_choice_asked_for_before_the_scene(scene, make):
 
 def test_scene_clear_import_and_batch(scene, selector, tmp_path):
     selector.setCurrentNode(add(scene, "A"))
-    told = record(selector.currentNodeChanged)
+    reported = record(selector.currentNodeChanged)
     path = tmp_path / "saved.mrml"
     scene.SetURL(str(path))
     scene.Commit()
     scene.Clear(False)
     assert nodes(selector) == []
     assert selector.currentNode() is None
-    assert told[-1] is None
+    assert reported[-1] is None
     scene.SetURL(str(path))
     scene.Connect()
     assert nodes(selector) == ["A"]
@@ -292,11 +292,11 @@ def test_scene_clear_without_none(scene, make):
         add(scene, name)
     selector = make("qMRMLNodeComboBox", nodeTypes=["vtkMRMLScalarVolumeNode"])
     selector.setCurrentNodeIndex(2)
-    told = record(selector.currentNodeChanged)
+    reported = record(selector.currentNodeChanged)
     scene.Clear(False)
     assert selector.nodeCount() == 0
     assert selector.currentNode() is None
-    assert set(told) == {None}
+    assert set(reported) == {None}
 
 
 def test_sorting_leaves_the_other_entries_in_place(scene, selector):

@@ -1,11 +1,11 @@
-"""slicer.packaging: what is checked, asked and shown. No pip is run: a function takes the place of the process."""
+"""slicer.packaging: its checks, questions and messages. pip is not run: a function takes the place of the process."""
 
 import subprocess
 import threading
 
 import pytest
 
-ABSENT = "a-package-that-nobody-has>=1.0"
+ABSENT = "a-package-that-does-not-exist>=1.0"
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def packaging(slicer_app):
 
 @pytest.fixture
 def pip(packaging, monkeypatch):
-    """Record the runs of pip; ``pip.returnCode`` is their end."""
+    """Record the runs of pip; ``pip.returnCode`` is their return code."""
 
     class Pip:
         returnCode = 0
@@ -32,7 +32,7 @@ def pip(packaging, monkeypatch):
             if logCallback:
                 logCallback("Collecting something")
             if not blocking:
-                # After the caller has returned, as a process would.
+                # After the caller has returned, as with a process.
                 qt.QTimer.singleShot(0, lambda: completedCallback(self.returnCode))
             elif self.returnCode:
                 raise subprocess.CalledProcessError(self.returnCode, ["pip", *args])
@@ -46,7 +46,7 @@ def pip(packaging, monkeypatch):
 
 @pytest.fixture
 def with_user(slicer_app):
-    """The application as users have it: not in testing mode, so that dialogs are shown."""
+    """The application as for users: not in testing mode, so that dialogs are shown."""
     slicer_app.app.commandOptions().testingEnabled = False
     return slicer_app.dialogs
 
@@ -166,7 +166,7 @@ def test_installation_in_the_background(packaging, pip, with_user, slicer_app, s
     assert qt.QApplication.overrideCursor() is None
 
 
-def test_skipped_packages_are_told(packaging, pip, with_user):
+def test_skipped_packages_are_returned(packaging, pip, with_user):
     assert packaging.pip_install(f"{ABSENT} torch>=99", skip_packages=["Torch"]) == ["torch>=99"]
     assert pip.runs == [["install", ABSENT, "--no-deps"]]
 

@@ -18,7 +18,7 @@ class TestScene:
         slicer.mrmlScene.SetURL(path)
         assert slicer.mrmlScene.Commit()
         slicer.mrmlScene.Clear(0)
-        # Other nodes take the ids of the saved ones, so the references must follow.
+        # Other nodes have the IDs of the saved ones now, so the references must be updated.
         for name in ("unrelated 1", "unrelated 2", "unrelated 3"):
             slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
             new_node(name)
@@ -40,7 +40,7 @@ class TestScene:
         parameters.stages = []
         parameters.first.iterations = 99
         assert slicer.mrmlScene.Import()
-        # The panel goes on with the same node and the same wrapper.
+        # The panel continues with the same node and the same wrapper.
         assert (parameters.count, len(parameters.stages), parameters.first.iterations) == (7, 2, 5)
 
     def test_several_sets_in_one_node(self, tmp_path):

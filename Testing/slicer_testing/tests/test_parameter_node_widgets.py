@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("slicer_app")
 
 
 class Metric(enum.Enum):
-    """A choice with texts of its own."""
+    """An enum with texts of its own."""
 
     MEAN_SQUARES = 1
     MUTUAL_INFORMATION = 2
@@ -50,7 +50,7 @@ class Stage:
 
 @parameterNodeWrapper
 class Parameters:
-    """What a panel may show."""
+    """Parameters that a panel may show."""
 
     count: Annotated[int, WithinRange(0, 10), SingleStep(2)] = 3
     weight: Annotated[float, Default(0.5), Decimals(3)]

@@ -1,4 +1,4 @@
-"""The pytest plugin: what it gives to tests, and what it does not let pass."""
+"""The pytest plugin: its fixtures, and the errors that it reports."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def test_pictures_are_compared_with_tolerance(tmp_path):
 
 @pytest.fixture(autouse=True)
 def package_is_found(monkeypatch):
-    """Also by processes that tests start."""
+    """Let processes that tests start find the package too."""
     monkeypatch.setenv("PYTHONPATH", str(Path(pictures.__file__).parents[1]))
 
 
 def run_elsewhere(pytester, text):
-    """A test file in a process of its own."""
+    """Run a test file in a process of its own."""
     pytester.makeconftest('pytest_plugins = ["slicer_testing.plugin"]')
     pytester.makepyfile(textwrap.dedent(text))
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")

@@ -1,4 +1,4 @@
-"""Qt as PythonQt gives it: properties, conversions, signals, names that there are and names that there are not."""
+"""The interface of PythonQt: properties, conversions, signals, existing and missing names."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_objects_of_qt_take_no_attributes():
         (lambda: slicer.modules.volumes.widgetRepresentation(), "Volumes"),
     ],
 )
-def test_what_the_host_lacks_says_so(use, name):
+def test_missing_names_raise_not_implemented(use, name):
     with pytest.raises(NotImplementedError, match=name):
         use()
 
@@ -264,7 +264,7 @@ def test_older_imports_are_found():
     exec("from __main__ import vtk, qt, ctk, slicer\nimport vtkSegmentationCorePython\nfrom MRMLCorePython import vtkMRMLModelNode", {})
 
 
-def test_a_destroyed_object_says_so():
+def test_access_to_a_destroyed_object_raises():
     label = qt.QLabel()
     label.deleteLater()
     qt.QApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)

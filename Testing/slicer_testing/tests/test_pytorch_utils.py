@@ -1,4 +1,4 @@
-"""The stand-in for PyTorchUtils shows each state that a test asks for."""
+"""The stand-in for PyTorchUtils has each state that a test can set."""
 
 import sys
 
@@ -21,7 +21,7 @@ def torch_utils(slicer):
 
 
 class Fake:
-    """What a test may use for torch."""
+    """A stand-in for torch."""
 
     __version__ = "9.9"
 

@@ -1,4 +1,4 @@
-"""What the application's scene always has, and what closing it brings back."""
+"""The default nodes of the application's scene, which are restored when the scene is closed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import slicer
 
 @pytest.fixture(params=["without views", "with views"])
 def app(request, slicer_app):
-    """The application before and after somebody asked for its views."""
+    """The application before and after its views are made."""
     if request.param == "with views":
         slicer_app.app.layoutManager()
     return slicer_app
 
 
 def node_ids():
-    """IDs of all nodes but colours, of which there are hundreds."""
+    """IDs of all nodes except colours, of which there are hundreds."""
     nodes = slicer.mrmlScene.GetNodes()
     return sorted(node.GetID() for node in nodes if not node.IsA("vtkMRMLColorNode"))
 
@@ -30,9 +30,9 @@ def test_a_closed_scene_is_that_of_the_start(app, close, capfd):
     app.process_events()
     assert node_ids() == at_start
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorNode") == colors
-    # Logics and displayable managers complain on stderr when one of their nodes is missing.
-    assert "ERR|" not in (said := capfd.readouterr().err)
-    assert "WARN|" not in said
+    # Logics and displayable managers print an error to stderr when one of their nodes is missing.
+    assert "ERR|" not in (output := capfd.readouterr().err)
+    assert "WARN|" not in output
 
 
 def test_a_fresh_application_has_no_views(slicer_app):

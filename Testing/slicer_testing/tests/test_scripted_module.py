@@ -240,7 +240,7 @@ class TestTestCase:
         case.delayDisplay("a", 5, 6)
         assert shown == [100, 5, 6, 0]
 
-    def test_nothing_defined_is_said(self, slicer, caplog):
+    def test_an_empty_test_is_reported(self, slicer, caplog):
         from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
         ScriptedLoadableModuleTest().runTest()

@@ -12,7 +12,7 @@ COUNT = 5
 
 @pytest.fixture
 def browser(slicer_app):
-    """A browser of a sequence of volumes; the volume of each item has its number as its values."""
+    """A browser of a sequence of volumes; all voxels of an item's volume have the number of the item."""
     sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "beats")
     sequence.SetIndexName("time")
     sequence.SetIndexUnit("s")

@@ -22,7 +22,7 @@ def sitk_utils():
 
 
 def rotation(*angles):
-    """Rotation matrix about the three axes, one after the other."""
+    """Rotation matrix of successive rotations about the three axes."""
     matrix = np.eye(3)
     for axis, angle in enumerate(angles):
         i, j = [k for k in range(3) if k != axis]
@@ -34,7 +34,7 @@ def rotation(*angles):
 
 
 def oblique_image(dtype="int16", components=1, size=(5, 4, 3)):
-    """Anisotropic, oblique image off the origin, with different values everywhere."""
+    """Anisotropic, oblique image away from the origin, with a different value in each voxel."""
     shape = (*reversed(size), components) if components > 1 else tuple(reversed(size))
     voxels = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     image = sitk.GetImageFromArray(voxels, isVector=components > 1)
@@ -68,7 +68,7 @@ def test_round_trip_of_vectors(sitk_utils, components):
 
 
 def test_pushed_voxels_lie_where_simpleitk_has_them(sitk_utils):
-    """Each voxel's place in RAS is its place in SimpleITK with two signs changed, and its value is the same."""
+    """Each voxel has the same value in the scene, at its position in SimpleITK with two signs changed."""
     import vtk
     from slicer.util import arrayFromVolume
 
@@ -85,7 +85,7 @@ def test_pushed_voxels_lie_where_simpleitk_has_them(sitk_utils):
 
 
 def test_pulled_image_resamples_like_the_file_of_the_volume(sitk_utils, tmp_path):
-    """The image pulled from a node is the one that SimpleITK reads from the file of that node."""
+    """The image pulled from a node equals the one that SimpleITK reads from the node's file."""
     import slicer
 
     node = sitk_utils.PushVolumeToSlicer(oblique_image("float32"), name="v")
@@ -116,7 +116,7 @@ def test_target_node_keeps_identity_and_name(sitk_utils, scene):
     assert_same(sitk_utils.PullVolumeFromSlicer(node), second)
 
 
-def test_push_tells_observers_that_the_image_changed(sitk_utils):
+def test_push_notifies_observers_that_the_image_changed(sitk_utils):
     import slicer
 
     node = sitk_utils.PushVolumeToSlicer(oblique_image(), name="v")

@@ -1,4 +1,4 @@
-"""Nodes get their items in the subject hierarchy, and its tree and combo box show and change them as panels expect."""
+"""Nodes have items in the subject hierarchy, and its tree and combo box show and change them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def item(node):
 
 
 def shown(view):
-    """Names of what the view shows, each below what it is under."""
+    """Names of the shown items, indented below their parents."""
     model = view.sortFilterProxyModel()
 
     def below(index):
@@ -138,7 +138,7 @@ def test_a_tree_survives_saving_and_loading(slicer_app, tmp_path, tree):
     assert shown(tree) == []
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     assert shown(tree) == before
-    slicer.util.loadScene(str(tmp_path / "scene.mrb"))  # added to what is there
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))  # added to the existing items
     assert len(shown(tree)) == 2 * len(before)
 
 
@@ -182,14 +182,14 @@ def test_choice_in_the_tree(tree):
     assert tree.currentNode() is second
     assert items == [item(second)]
     assert nodes == [second]
-    # A module keeps its choice while others come and go.
+    # A module keeps its selection while other items are added and removed.
     add("Model", "C")
     slicer.mrmlScene.RemoveNode(first)
     assert tree.currentNode() is second
     assert set(items) == {item(second)}
     slicer.mrmlScene.RemoveNode(second)
     assert tree.currentNode() is None
-    # A function of Qt itself, called by a module, reaches the view's own slots too.
+    # A function of Qt, called by a module, also calls the view's own slots.
     third = add("Model", "D")
     tree.setCurrentNode(third)
     tree.clearSelection()

@@ -1,4 +1,4 @@
-"""Forms of Qt Designer keep what was made for them."""
+"""Forms of Qt Designer keep the widgets that are made for them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_collection_of_garbage_takes_nothing_from_a_form(slicer_app, form, mon
     loaded = slicer.util.loadUI(form)
     wanted = {f"{kind}{number}" for kind in ("group", "node", "slider") for number in range(3)}
     assert names(loaded) == wanted
-    # Nor later, when Python holds only the window that the form stands in.
+    # Nor later, when Python refers only to the window that contains the form.
     import qt
 
     window = qt.QWidget()
@@ -52,7 +52,7 @@ def test_a_collection_of_garbage_takes_nothing_from_a_form(slicer_app, form, mon
 
 
 def test_a_property_that_replaces_the_inside_of_a_widget(slicer_app, tmp_path):
-    """A new text of a browser replaces the frame that its document had."""
+    """A new text of a browser replaces the frame of its document."""
     path = tmp_path / "Form.ui"
     browser = """<item><widget class="ctkFittedTextBrowser" name="browser"><property name="collapsed"><bool>false</bool></property>
 <property name="hideDetailsText"><string/></property></widget></item>"""

@@ -1,4 +1,4 @@
-"""Layouts say which views are seen; tables, plots, screenshots and scenes come and go in them."""
+"""Layouts and their views; tables, plots and screenshots; loading and closing of scenes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SLICES = {"Red", "Yellow", "Green"}
         ("Dual3DView", SLICES | {"1", "2"}),
     ],
 )
-def test_layout_says_which_views_are_seen(manager: qSlicerLayoutManager, layout: str, views: set[str]) -> None:
+def test_visible_views_of_a_layout(manager: qSlicerLayoutManager, layout: str, views: set[str]) -> None:
     changes = []
     manager.setLayout(Layouts.SlicerLayoutOneUpRedSliceView if layout != "OneUpRedSliceView" else Layouts.SlicerLayoutOneUp3DView)
     manager.layoutChanged.connect(changes.append)
@@ -65,7 +65,7 @@ def test_layout_says_which_views_are_seen(manager: qSlicerLayoutManager, layout:
     assert manager.layout() == number
     assert number in changes
     seen = visible(manager)
-    # Four views, a plot and a table share the window as the description says; only what is named may be seen.
+    # Four views, a plot and a table share the window by the description; only these may be visible.
     assert views - {"1"} <= seen if layout == "FourUpTableView" else seen == views
 
 
@@ -227,7 +227,7 @@ def test_screenshots_of_view_panel_and_window(manager: qSlicerLayoutManager, hos
     path = save_screenshot(manager.viewport(), tmp_path / "new" / "window.png")
     whole = QImage(str(path))
     assert whole.size() == manager.viewport().size()
-    # The window's picture has the view's in it.
+    # The picture of the window contains that of the view.
     place = view.mapTo(manager.viewport(), view.rect().center())
     assert whole.pixelColor(place) == screenshot(view).pixelColor(view.rect().center())
     with pytest.raises(OSError, match="could not write"):
@@ -235,7 +235,7 @@ def test_screenshots_of_view_panel_and_window(manager: qSlicerLayoutManager, hos
 
 
 def test_view_of_its_own_is_freed(host: Host, manager: qSlicerLayoutManager) -> None:
-    # A view that belongs to a node of its module stays out of the layout.
+    # A view that belongs to a node of a module is not in the layout.
     node = slicer.vtkMRMLSliceNode()
     node.SetLayoutName("Own")
     node.SetAndObserveParentLayoutNodeID(host.scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode").GetID())

@@ -1,4 +1,4 @@
-"""Slice and 3D views show what the scene holds, and the mouse changes it, as in the application."""
+"""Slice and 3D views show the content of the scene, and the mouse changes it, as in the application."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_point_is_seen_in_its_slice_only(manager: qSlicerLayoutManager, host: Ho
 
 
 def grid_transform(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLGridTransformNode:
-    """A displacement of up to 8 mm along R, by a wave along A."""
+    """A displacement along R of up to 8 mm, which is a wave along A."""
     values = np.zeros((7, 7, 7, 3))
     values[..., 0] = 8 * np.sin(np.arange(7))[None, :, None]
     image = vtkImageData()
@@ -302,7 +302,7 @@ def test_background_is_blue_and_the_box_comes_and_goes(manager: qSlicerLayoutMan
     view.mrmlViewNode().SetAxisLabelsVisible(False)
     plain = pixels(view)
     assert np.abs(plain - picture).max() > 50
-    # A gradient has one colour a row, but for rounding.
+    # A gradient has one colour per row, up to rounding.
     assert np.abs(plain - plain[:, :1]).max() <= 2
 
 

@@ -68,28 +68,28 @@ def test_a_picture_of_panel_and_slices(slicer_app, folder, without_display):
     pixels = np.frombuffer(image.constBits(), np.uint8).reshape(700, image.bytesPerLine())[:, :3000].reshape(700, 1000, 3)
     panel, views = pixels[:, :430], pixels[:, 440:]
     assert (np.abs(panel.astype(int) - (10, 200, 30)).max(axis=2) < 8).sum() > 5000
-    # The box is white in three slices on black.
+    # The box is white on black in three slices.
     for top, left in ((slice(0, 330), slice(0, 270)), (slice(360, 690), slice(0, 270)), (slice(360, 690), slice(290, 560))):
         assert (views[top, left] > 240).all(axis=2).sum() > 3000
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         ([], "there is no display"),
         (["nothing.nrrd", "--screenshot", "a.png"], "there is no file nothing.nrrd"),
-        (["--size", "wide", "--screenshot", "a.png"], "--size must look like 1320x860"),
+        (["--size", "wide", "--screenshot", "a.png"], "--size must have the form 1320x860"),
         (["--module-path", "nowhere", "--screenshot", "a.png"], "there is no folder nowhere"),
         (["--module", "Missing", "--screenshot", "a.png"], "there is no module Missing"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(slicer_app, folder, without_display, monkeypatch, capsys, arguments, said):
+def test_what_cannot_be_done_is_one_line(slicer_app, folder, without_display, monkeypatch, capsys, arguments, output):
     monkeypatch.chdir(folder)
     assert main(arguments) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("slicer_testing: ")
-    assert said in lines[0]
+    assert output in lines[0]
 
 
 def test_a_file_of_no_known_kind_is_refused(slicer_app, folder, without_display, capsys):

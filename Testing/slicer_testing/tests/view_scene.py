@@ -1,7 +1,8 @@
-"""A scene with logics, and things to look at, for the tests of the views."""
+"""Scenes with logics, and nodes for views and widgets to show."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +19,18 @@ LOGICS = {
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
     "Models": "vtkSlicerModelsLogic",
     "VolumeRendering": "vtkSlicerVolumeRenderingLogic",
+    "Units": "vtkSlicerUnitsLogic",
 }
+VIEW_LOGICS = ("Volumes", "Colors", "Markups", "Transforms", "Segmentations", "Models", "VolumeRendering")
 
 
 @dataclass
 class Host:
-    """What an application gives its views.
+    """The parts of an application that views need.
 
     Args:
-        scene: of the application.
-        logic: of the application.
+        scene: the application's scene.
+        logic: the application's logic.
         modules: logic of each module, by name.
     """
 
@@ -36,16 +39,16 @@ class Host:
     modules: dict[str, object]
 
 
-def make_host() -> Host:
-    """A scene with the application's logic and those of the modules."""
+def make_host(names: Iterable[str] = VIEW_LOGICS) -> Host:
+    """Make a scene with the application's logic and the logics of some modules."""
     scene = slicer.vtkMRMLScene()
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
     modules = {}
-    for name, class_name in LOGICS.items():
-        module = logic.GetColorLogic() if name == "Colors" else getattr(slicer, class_name)()
+    for name in names:
+        module = logic.GetColorLogic() if name == "Colors" else getattr(slicer, LOGICS[name])()
         if name != "Colors":
             module.SetMRMLApplicationLogic(logic)
             module.SetMRMLScene(scene)

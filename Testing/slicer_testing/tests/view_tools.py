@@ -1,4 +1,4 @@
-"""Fixtures with all views of an application, and a mouse for them."""
+"""Fixtures with all views of an application, and functions that use the mouse."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def manager(shown: qSlicerLayoutManager, host: Host) -> Iterator[qSlicerLayoutMa
 
 
 def pixels(view: QWidget) -> np.ndarray:
-    """Rows, columns and RGB of a view's picture."""
+    """The picture of a view as an array of rows, columns and RGB."""
     image = screenshot(view).convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).astype(int)
@@ -69,13 +69,13 @@ def red(manager: qSlicerLayoutManager) -> qMRMLSliceWidget:
 
 
 def place_of(widget: qMRMLSliceWidget, ras: tuple[float, float, float]) -> QPoint:
-    """The pixel of a slice view at a point of the patient."""
+    """The pixel of a slice view at a point in RAS."""
     x, y, _ = widget.sliceView().convertRASToXYZ(list(ras))
     return QPoint(round(x), widget.sliceView().height() - 1 - round(y))
 
 
 def ramps() -> np.ndarray:
-    """Values that tell each voxel's place: 1000 + S times 10 + R, in mm."""
+    """Values from which a voxel's position can be computed: 1000 + 10 S + R, in mm."""
     k, _, i = np.mgrid[:SIZE, :SIZE, :SIZE] - (SIZE - 1) / 2
     return (1000 + 10 * k + i).astype(np.float32)
 

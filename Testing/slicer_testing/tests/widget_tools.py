@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import slicer
-from mrml_scene import make_scene
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtWidgets import QApplication, QWidget
+from view_scene import make_host
 
 from slicer_testing import registry
 from slicer_testing.pythonqt import dialogs
@@ -19,10 +20,12 @@ from slicer_testing.pythonqt import dialogs
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A scene with application logic, which takes the place of the application's."""
-    made, modules = make_scene()
-    monkeypatch.setattr(slicer, "mrmlScene", made, raising=False)
-    monkeypatch.setattr(slicer, "modules", modules, raising=False)
-    return made
+    host = make_host(("Markups", "Segmentations", "Volumes", "Transforms", "Units"))
+    modules = {name.lower(): SimpleNamespace(logic=lambda logic=logic: logic) for name, logic in host.modules.items()}
+    # The application's logic must exist as long as the nodes.
+    monkeypatch.setattr(slicer, "modules", SimpleNamespace(**modules, kept=host.logic), raising=False)
+    monkeypatch.setattr(slicer, "mrmlScene", host.scene, raising=False)
+    return host.scene
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``slicer.app``: Qt's application with what Slicer's adds to it."""
+"""``slicer.app``: Qt's application with the members that Slicer's application adds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CommandOptions:
 
 @stands_for("qSlicerExtensionsManagerModel")
 class ExtensionsModel:
-    """No extension is installed from a catalogue here; tests may say that one is."""
+    """The installed extensions: none, unless a test adds names to ``installed``."""
 
     def __init__(self) -> None:
         self.installed: set[str] = set()
@@ -71,7 +71,7 @@ class qSlicerApplication(QApplication):
         self._extensions = ExtensionsModel()
         self._layout_manager: Any = None
         self._window: Any = None
-        # Makes the main window; set by the host, which the window needs.
+        # Makes the main window; set by the host, since the window needs the host.
         self._make_window: Any = None
         self._environment = QProcessEnvironment.systemEnvironment()
         self._paused = 0
@@ -103,7 +103,7 @@ class qSlicerApplication(QApplication):
         return self._core.logics.get(name)
 
     def layoutManager(self) -> Any:
-        """Views are made at the first call: most tests of logic need none."""
+        """Return the layout manager. It makes its views at the first call, since most tests of logic need none."""
         if self._layout_manager is None:
             from slicer_testing.registry import widget
 
@@ -117,7 +117,7 @@ class qSlicerApplication(QApplication):
         self._layout_manager = manager
 
     def _drop_views(self) -> None:
-        """Back to the state before the first call of ``layoutManager``."""
+        """Return to the state before the first call of ``layoutManager``."""
         manager, self._layout_manager = self._layout_manager, None
         if manager is None:
             return
@@ -154,11 +154,11 @@ class qSlicerApplication(QApplication):
         os.environ[name] = value
 
     def pythonConsole(self) -> None:
-        """There is none."""
+        """Return None: the host has no Python console."""
         return None
 
     def topLevelWidgets(self) -> list[Any]:
-        """All windows, with the main window among them: it is by this list that ``slicer.util`` finds it."""
+        """Return all windows, the main window included: ``slicer.util`` finds it in this list."""
         self._main_window()
         return QApplication.topLevelWidgets()
 
@@ -171,10 +171,10 @@ class qSlicerApplication(QApplication):
         window, self._window = self._window, None
         if window is not None:
             window.hide()
-            window.setObjectName("")  # it may live on until the event loop runs, and must not be found
+            window.setObjectName("")  # it may exist until the event loop runs, and must not be found
             window.deleteLater()
 
-    # ------------------------------------------------------------------- words
+    # ------------------------------------------------------- names and versions
 
     def testingEnabled(self) -> bool:
         return self._options.testingEnabled
@@ -284,14 +284,14 @@ class qSlicerApplication(QApplication):
         raise SystemExit(0)
 
     def _complete_startup(self) -> None:
-        """Tell those who wait for the end of the start, each once.
+        """Call the functions that are connected to the end of the start, each once.
 
-        The application loads its modules before that. Here a module may be loaded later, and what it connects is called then.
+        The application loads its modules before that. Here a module may be loaded later; its functions are called then.
         """
         self._started = True
         self.startupCompleted.emit()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nobody may have been connected
+            warnings.simplefilter("ignore")  # there may be no connection
             with contextlib.suppress(RuntimeError, TypeError):
                 self.startupCompleted.disconnect()
         forget(self, "startupCompleted")
@@ -302,7 +302,7 @@ class qSlicerApplication(QApplication):
 
 
 def isolate_settings() -> str:
-    """A configuration folder of this process's own, before Qt reads any; returns the temporary folder around it."""
+    """Make a configuration folder for this process, before Qt reads any settings, and return the temporary folder that holds it."""
     temporary = tempfile.mkdtemp(prefix="slicer_testing_")
     config = Path(temporary) / "config"
     config.mkdir()

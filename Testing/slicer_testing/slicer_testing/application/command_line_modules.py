@@ -1,7 +1,7 @@
-"""Command-line modules that an extension brings along: a script or program beside an XML file that describes it.
+"""Command-line modules of an extension: a script or program beside an XML file that describes it.
 
-They have their panel's frame, so that scripted modules can show its progress bar. They cannot run: the MRML libraries from the wheel
-keep a command-line module's parameters only for descriptions that C++ hands to them.
+They have the frame of their panel, so that scripted modules can show its progress bar. They cannot run: the MRML libraries of the wheel
+keep a command-line module's parameters only for descriptions that C++ code registers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from slicer_testing.registry import stands_for, widget
 
 @stands_for("qSlicerCLIModule")
 class CommandLineModule:
-    """A module as its XML file describes it.
+    """A command-line module, described by its XML file.
 
     Args:
         path: of the XML file.
@@ -44,24 +44,24 @@ class CommandLineModule:
     cliModuleLogic = logic
 
     def widgetRepresentation(self) -> Any:
-        """The module's panel, made at the first call."""
+        """Return the module's panel, made at the first call."""
         if self._widget is None:
             self._widget = self.createNewWidgetRepresentation()
         return self._widget
 
     def createNewWidgetRepresentation(self) -> Any:
-        """Another panel."""
+        """Make another panel and return it."""
         made = widget("qSlicerCLIModuleWidget")()
         made.setMRMLScene(slicer.mrmlScene)
         return made
 
 
 def find(attribute: str, folders: Iterable[Path]) -> CommandLineModule | None:
-    """The command-line module that ``slicer.modules`` has under a name in lower case; None if no folder has one.
+    """Return the command-line module for a name of ``slicer.modules``; None if no folder has one.
 
     Args:
         attribute: name in lower case.
-        folders: each with modules, or with folders that hold one each.
+        folders: folders with modules, or with folders that hold one module each.
     """
     for folder in folders:
         for path in sorted((*folder.glob("*.xml"), *folder.glob("*/*.xml"))):

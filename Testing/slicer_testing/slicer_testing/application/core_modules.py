@@ -1,4 +1,4 @@
-"""Modules that the application brings along and of which the host has nothing: asking for one says so instead of being a typing error."""
+"""Modules of the application that the host lacks: access to one raises NotImplementedError, unlike access to a mistyped name."""
 
 from __future__ import annotations
 
@@ -80,6 +80,6 @@ _BY_ATTRIBUTE = {name.lower(): name for name in (*LOADABLE, *SCRIPTED, *COMMAND_
 
 
 def missing(attribute: str) -> NotImplementedError | None:
-    """What to raise for an attribute of ``slicer.modules`` that the application has and the host has not; None for any other."""
+    """Return the exception for an attribute of ``slicer.modules`` that the application has and the host lacks; None for any other."""
     name = _BY_ATTRIBUTE.get(attribute)
     return None if name is None else NotImplementedError(f"the application's module {name} is not implemented by slicer_testing")

@@ -1,4 +1,4 @@
-"""Reads one file of a known type into the scene."""
+"""Readers of files of a known type, which add nodes to the scene."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import vtk
 
 from slicer_testing.application.file_types import short_name
 
-# What a reader gives: its nodes, or True if it cannot tell which nodes are its own; [] or False if it could not read the file.
+# A reader returns its nodes, or True if it does not know which nodes are its own; [] or False if it could not read the file.
 Loaded = "list[Any] | bool"
 
 
@@ -22,8 +22,8 @@ def read(app: Any, kind: str, path: str, properties: dict, messages: Any) -> Loa
         app: ``slicer.app``.
         kind: file type.
         path: of the file.
-        properties: what the type knows, such as "name", "show" or "singleFile".
-        messages: vtkMRMLMessageCollection for what went wrong; None to drop it.
+        properties: options of the type, such as "name", "show" or "singleFile".
+        messages: vtkMRMLMessageCollection that gets the errors; None to drop them.
 
     Raises:
         NotImplementedError: for a file type of the application that the host cannot read.
@@ -38,12 +38,12 @@ def read(app: Any, kind: str, path: str, properties: dict, messages: Any) -> Loa
 
 
 def readable() -> tuple[str, ...]:
-    """The file types that can be read."""
+    """Return the file types that can be read."""
     return tuple(_READERS)
 
 
 def complain(messages: Any, text: str) -> None:
-    """Tell the caller what went wrong, if it listens."""
+    """Add an error to the caller's messages, if there are any."""
     if messages is not None:
         messages.AddMessage(vtk.vtkCommand.ErrorEvent, text)
 
@@ -71,7 +71,7 @@ def _volume(app: Any, path: str, properties: dict, messages: Any) -> Any:
 
 
 def _show(app: Any, node: Any) -> None:
-    """Put a volume into the slice views."""
+    """Show a volume in the slice views."""
     selection = app.applicationLogic().GetSelectionNode()
     if node.IsA("vtkMRMLLabelMapVolumeNode"):
         selection.SetActiveLabelVolumeID(node.GetID())
@@ -100,7 +100,7 @@ def _segmentation(app: Any, path: str, properties: dict, messages: Any) -> Any:
 
 
 def _sequence(app: Any, path: str, properties: dict, messages: Any) -> list[Any]:
-    """The sequence and, unless "show" is off, a browser that plays it."""
+    """Read a sequence and, unless "show" is off, add a browser that plays it."""
     logic, scene = app.logics["Sequences"], app.mrmlScene()
     node = logic.AddSequence(path, messages)
     if node is None:
@@ -140,7 +140,7 @@ def _colors(app: Any, path: str, properties: dict, messages: Any) -> Any:
 
 
 def _terminology(app: Any, path: str, properties: dict, messages: Any) -> bool:
-    """Terminologies are kept by their logic, not in the scene."""
+    """Load a terminology into its logic; it has no node in the scene."""
     return bool(app.logics["Terminologies"].LoadTerminologyFromFile(path))
 
 

@@ -1,7 +1,7 @@
-"""Which file type reads a file.
+"""Selects the file type that reads a file.
 
-As in the application, each type is as sure of itself as the extension that it knows is long; where an extension says little, such as
-``.nrrd`` or ``.json``, the beginning of the file decides. The surest type comes first.
+As in the application, the confidence of a type is the length of the extension that it knows; where an extension is ambiguous, such as
+``.nrrd`` or ``.json``, the beginning of the file decides. The type with the highest confidence comes first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Callable
 
-# By file type, the extensions that it reads. Of equally sure types the first one wins.
+# By file type, the extensions that it reads. Of types with equal confidence the first one wins.
 EXTENSIONS = {
     "VolumeFile": (
         ".nrrd",
@@ -49,22 +49,22 @@ EXTENSIONS = {
     "VolumePropertyFile": (".vp", ".vp.json"),
     "ShaderPropertyFile": (".sp",),
 }
-# Two files with one extension may differ in what they hold: what a type has found, and what it has not.
+# Files with the same extension may have different contents, so a type whose content is recognised gains confidence.
 _FOUND, _NOT_FOUND = 0.6, 0.4
-# More than a sequence's own long extension would be too sure: a segmentation may have four dimensions too.
+# Not more than for a sequence's own long extension: a segmentation may have four dimensions too.
 _FOUND_SEQUENCE = 0.58
 _NIFTI_DISPLACEMENTS = 1006
 
 
 def file_types(path: str) -> list[str]:
-    """The file types that read a file, the surest first; empty if there is none."""
+    """Return the file types that read a file, in order of falling confidence; empty if there is none."""
     start = _beginning(path)
     sure = {kind: _confidence(kind, str(path), start) for kind in EXTENSIONS}
     return sorted((kind for kind in sure if sure[kind] > 0), key=lambda kind: -sure[kind])
 
 
 def longest_extension(name: str, extensions: tuple[str, ...] | set[str]) -> str:
-    """The longest of some extensions that a file name ends with, "" if there is none."""
+    """Return the longest of some extensions that a file name ends with, "" if there is none."""
     return max((extension for extension in extensions if extension and name.lower().endswith(extension)), key=len, default="")
 
 
@@ -79,7 +79,7 @@ def _confidence(kind: str, path: str, start: bytes) -> float:
 
 
 def _beginning(path: str) -> bytes:
-    """As much of a file as its header takes, unpacked."""
+    """Return the beginning of a file, uncompressed, long enough for its header."""
     try:
         if str(path).lower().endswith(".gz"):
             import gzip
@@ -97,7 +97,7 @@ def _segments(start: bytes) -> bool:
 
 
 def _nrrd_frames(start: bytes) -> bool:
-    """Whether an NRRD file holds a list of volumes or, with five dimensions, of displacement fields."""
+    """Return whether an NRRD file holds a list of volumes or, if it has five dimensions, of displacement fields."""
     dimension = re.search(rb"^dimension:\s*(\d+)", start, re.MULTILINE)
     kinds = re.search(rb"^kinds:(.*)$", start, re.MULTILINE)
     if dimension is None:
@@ -108,7 +108,7 @@ def _nrrd_frames(start: bytes) -> bool:
 
 
 def _nifti(start: bytes) -> tuple[int, int] | None:
-    """Number of frames and code of intent of a NIfTI file."""
+    """Return the number of frames and the intent code of a NIfTI file."""
     for order in "<>":
         if len(start) >= 348 and struct.unpack(f"{order}i", start[:4])[0] == 348:
             size = struct.unpack(f"{order}8h", start[40:56])
@@ -127,7 +127,7 @@ def _nifti_displacements(start: bytes) -> bool:
 
 
 def _never(start: bytes) -> bool:
-    """A reader that is only used when it is asked for by name."""
+    """Return a test that never holds, for a type that is used by name only."""
     return False
 
 
@@ -136,7 +136,7 @@ def _mesh(start: bytes) -> bool:
 
 
 def _color_rows(start: bytes) -> bool:
-    """Whether lines are number, name, red, green, blue, opacity."""
+    """Return whether lines are number, name, red, green, blue, opacity."""
     return re.search(rb"^\d+\s+\S+(\s+\d+){4}\s*$", start, re.MULTILINE) is not None
 
 
@@ -164,7 +164,7 @@ _CONTENT: dict[str, dict[str, Callable[[bytes], bool]]] = {
 
 
 def short_name(path: str) -> str:
-    """A file's name without folder and without its extension, in full (``ct`` of ``ct.nii.gz``)."""
+    """Return a file's name without folder and without its extension, in full (``ct`` of ``ct.nii.gz``)."""
     base = os.path.basename(path)
     known = {extension for extensions in EXTENSIONS.values() for extension in extensions}
     extension = longest_extension(base, known) or os.path.splitext(base)[1]

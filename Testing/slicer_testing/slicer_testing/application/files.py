@@ -1,4 +1,4 @@
-"""Reading and writing nodes and scenes: what ``slicer.app.coreIOManager()`` does."""
+"""Reading and writing of nodes and scenes: ``slicer.app.coreIOManager()``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slicer_testing.registry import stands_for
 
 @stands_for("qSlicerIOManager")
 class qSlicerIOManager(QObject):
-    """Files in and out of the scene."""
+    """Reads files into the scene and writes nodes and scenes to files."""
 
     newFileLoaded = Signal(object)
     fileSaved = Signal(object)
@@ -29,12 +29,12 @@ class qSlicerIOManager(QObject):
     # --------------------------------------------------------------- questions
 
     def fileType(self, path: Any) -> str:
-        """The file type that would read a file, "NoFile" if none."""
+        """Return the file type that reads a file, "NoFile" if there is none."""
         kinds = self.fileTypes(path)
         return kinds[0] if kinds else "NoFile"
 
     def fileTypes(self, path: Any) -> list[str]:
-        """All file types that would, the surest first."""
+        """Return all file types that read a file, in order of falling confidence."""
         return file_types(str(path))
 
     def registeredFileReaderCount(self, kind: str) -> int:
@@ -61,7 +61,7 @@ class qSlicerIOManager(QObject):
         return "NoFile"
 
     def fileWriterExtensions(self, node: Any) -> list[str]:
-        """As "Description (.ext)" each."""
+        """Return the formats that a node can be written in, each as "Description (.ext)"."""
         storage = self._storage(node)
         if storage is None:
             return []
@@ -69,7 +69,7 @@ class qSlicerIOManager(QObject):
         return [types.GetValue(i) for i in range(types.GetNumberOfValues())]
 
     def extractKnownExtension(self, name: str, node: Any = None) -> str:
-        """The extension with its dot, in full (.nii.gz, .mrk.json)."""
+        """Return the extension with its dot, in full (.nii.gz, .mrk.json)."""
         base = os.path.basename(str(name)).lower()
         known = {extension for extensions in EXTENSIONS.values() for extension in extensions}
         if node is not None:
@@ -88,9 +88,9 @@ class qSlicerIOManager(QObject):
 
         Args:
             kind: file type.
-            properties: "fileName" and what the type knows.
+            properties: "fileName" and the options of the type.
             loaded: vtkCollection for the new nodes.
-            messages: vtkMRMLMessageCollection for what went wrong.
+            messages: vtkMRMLMessageCollection that gets the errors.
         """
         names = properties.get("fileName") or properties.get("fileNames")
         if isinstance(names, (list, tuple)):
@@ -119,7 +119,7 @@ class qSlicerIOManager(QObject):
     # ----------------------------------------------------------------- writing
 
     def saveNodes(self, kind: str, properties: dict, messages: Any = None) -> bool:
-        """Write one node, or the scene."""
+        """Write one node, or the scene, and return whether that succeeded."""
         path = str(properties["fileName"])
         scene = self._app.mrmlScene()
         if kind == "SceneFile":
@@ -133,7 +133,7 @@ class qSlicerIOManager(QObject):
         return bool(done)
 
     def exportNodes(self, ids: Any, paths: Any, properties: Any = None, harden: bool = False, messages: Any = None) -> bool:
-        """Write copies of nodes, leaving the nodes' own storage as it is."""
+        """Write copies of nodes without changing the nodes' own storage, and return whether that succeeded."""
         done = True
         settings = properties if isinstance(properties, dict) else {}
         single = [ids] if isinstance(ids, str) else list(ids)
@@ -167,7 +167,7 @@ class qSlicerIOManager(QObject):
     # ----------------------------------------------------------------- dialogs
 
     def openDialog(self, kind: str, action: int = 0, properties: Any = None, loaded: Any = None) -> bool:
-        """Ask for files of a type and read them."""
+        """Ask the user for files of a type, read them and return whether that succeeded."""
         wanted = " ".join(f"*{extension}" for extension in EXTENSIONS.get(kind, ()))
         paths = dialogs.ask_file("open files", f"Add {kind}", "", f"{kind} ({wanted})")
         results = [self.loadNodes(kind, {**(properties or {}), "fileName": path}, loaded) for path in paths]
@@ -196,11 +196,11 @@ class qSlicerIOManager(QObject):
 
 
 def _default_storage(node: Any, scene: Any) -> Any:
-    """A storage node of the class that suits a node; it belongs to a scene without being in it, and so knows its formats.
+    """Return a storage node of the class that suits a node. It belongs to a scene without being in it, so that it knows its formats.
 
     Volumes ask the scene for the file types that they can be written to.
     """
-    # Short texts and empty sequences need no file in a scene and refuse to make one, but can be exported.
+    # Short texts and empty sequences need no file in a scene and create no storage node, but can be exported.
     class_name = node.GetDefaultStorageNodeClassName("")
     storage = node.CreateDefaultStorageNode() or (getattr(slicer, class_name)() if class_name else None)
     if storage is not None:
@@ -209,7 +209,7 @@ def _default_storage(node: Any, scene: Any) -> Any:
 
 
 def _format_extension(text: str) -> str:
-    """ ".nrrd" of "NRRD (.nrrd)"."""
+    """Return the extension of a format: ".nrrd" for "NRRD (.nrrd)"."""
     return text.rpartition("(")[2].rstrip(")").strip().lstrip("*")
 
 
@@ -232,7 +232,7 @@ def _write_scene(app: Any, scene: Any, path: str) -> bool:
     if lower.endswith(".mrb"):
         return bool(scene.WriteToMRB(path))
     if lower.endswith(".mrml"):
-        # The description alone, as in the application: data go into files of their own before, or not at all.
+        # Only the description is written, as in the application: data must be saved to their own files before.
         scene.SetURL(path)
         scene.SetRootDirectory(os.path.dirname(os.path.abspath(path)))
         return bool(scene.Commit())

@@ -1,6 +1,6 @@
-"""The application's compiled kits by their own module names: ``import MRMLCorePython`` gives what ``slicer`` has.
+"""The application's compiled kits by their own module names: ``import MRMLCorePython`` gives the classes of ``slicer``.
 
-The wheel holds all wrapped classes in one module. Scripts and Slicer's tests import some of them from the kit they are built in.
+The wheel holds all wrapped classes in one module. Scripts and Slicer's tests import some of them from their kit.
 """
 
 from __future__ import annotations

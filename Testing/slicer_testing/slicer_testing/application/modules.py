@@ -1,4 +1,4 @@
-"""Modules of the application: those of its core, which have a logic only, and scripted ones, which are loaded from their files."""
+"""Modules of the application: core modules, which have only a logic here, and scripted modules, which are loaded from their files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Modules:
         self._folders: list[Path] = []
 
     def __getattr__(self, name: str) -> Any:
-        # The application has found the command-line modules of its search paths when it started.
+        # The application finds the command-line modules of its search paths when it starts.
         found = None if name.startswith("_") else command_line_modules.find(name, self._folders)
         if found is None:
             raise core_modules.missing(name) or AttributeError(f"'Modules' object has no attribute '{name}'")
@@ -48,7 +48,7 @@ class CoreModule:
 
 
 class qSlicerScriptedLoadableModule:
-    """What a scripted module's class gets as its parent."""
+    """The object that a scripted module's class gets as its parent."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = self.title = name
@@ -69,7 +69,7 @@ class qSlicerScriptedLoadableModule:
         self._logic = None
 
     def logic(self) -> Any:
-        """The C++ logic that each scripted module has."""
+        """Return the C++ logic that each scripted module has."""
         if self._logic is None:
             self._logic = slicer.vtkSlicerScriptedLoadableModuleLogic()
             self._logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
@@ -77,7 +77,7 @@ class qSlicerScriptedLoadableModule:
         return self._logic
 
     def widgetRepresentation(self) -> Any:
-        """The module's panel, made at the first call."""
+        """Return the module's panel, made at the first call."""
         if self._widget is None:
             self._widget = self.createNewWidgetRepresentation()
         return self._widget
@@ -96,7 +96,7 @@ class qSlicerScriptedLoadableModule:
             self._widget._leave()
 
     def close(self) -> None:
-        """Destroy the panel. Its Python widget cleans up when the module manager says that the module goes."""
+        """Destroy the panel. Its Python widget cleans up when the module manager announces that the module is unloaded."""
         panel, self._widget = self._widget, None
         if panel is not None:
             panel._close()
@@ -104,7 +104,7 @@ class qSlicerScriptedLoadableModule:
 
 @stands_for("qSlicerModuleFactoryManager")
 class qSlicerModuleFactoryManager(QObject):
-    """Which modules are there."""
+    """The loaded modules, by name."""
 
     modulesLoaded = Signal(list)
     moduleLoaded = Signal(str)
@@ -151,7 +151,7 @@ class qSlicerModuleManager(QObject):
 
 
 def _import(name: str, path: Path) -> Any:
-    """The script as a module of that name, read anew."""
+    """Read a script and return it as a module of that name."""
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -172,11 +172,11 @@ class ModuleLoader:
 
     def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        # One list, so that command-line modules are found in the same folders.
+        # The same list object, so that command-line modules are found in the same folders.
         self.paths = modules._folders
         self.loaded: dict[str, Any] = {}
         self.manager: qSlicerModuleManager | None = None
-        # Called after each load; the application then tells those who wait for the end of its start.
+        # Called after each load; the application then calls the functions that are connected to the end of its start.
         self.on_loaded: Callable[[], None] | None = None
 
     def add_core(self, name: str, logic: Any) -> None:
@@ -185,7 +185,7 @@ class ModuleLoader:
         setattr(self.modules, name.lower(), module)
 
     def add_path(self, path: str | Path) -> None:
-        """A folder with scripted modules, or whose folders hold one each."""
+        """Add a folder with scripted modules, or with folders that hold one module each."""
         folder = Path(path).resolve()
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {path}")
@@ -193,7 +193,7 @@ class ModuleLoader:
             self.paths.append(folder)
 
     def find(self, name: str) -> Path:
-        """The script of a module.
+        """Return the script of a module.
 
         Raises:
             FileNotFoundError: if no search path has it.
@@ -203,10 +203,10 @@ class ModuleLoader:
                 if candidate.is_file():
                     return candidate
         places = ", ".join(map(str, self.paths)) or "no folder was given"
-        raise FileNotFoundError(f"there is no module {name}; looked in: {places}")
+        raise FileNotFoundError(f"there is no module {name}; search paths: {places}")
 
     def available(self) -> list[str]:
-        """Names of all scripted modules in the search paths."""
+        """Return the names of all scripted modules in the search paths."""
         found = set()
         for folder in self.paths:
             for script in (*folder.glob("*.py"), *(child / f"{child.name}.py" for child in folder.iterdir() if child.is_dir())):
@@ -217,7 +217,7 @@ class ModuleLoader:
         return sorted(found)
 
     def load(self, name_or_path: str | Path) -> qSlicerScriptedLoadableModule:
-        """Load a scripted module and what it depends on; what is loaded already is returned."""
+        """Load a scripted module and its dependencies and return it; a module that is loaded already is returned as it is."""
         path = Path(name_or_path)
         if path.suffix == ".py":
             path = path.resolve()
@@ -257,7 +257,7 @@ class ModuleLoader:
         return module
 
     def unload(self, name: str) -> None:
-        """Destroy a scripted module's panel and forget the module."""
+        """Destroy a scripted module's panel and remove the module."""
         module = self.loaded.get(name)
         if not isinstance(module, qSlicerScriptedLoadableModule):
             return

@@ -12,7 +12,7 @@ import vtk
 
 from slicer_testing.application import subject_hierarchy
 
-# Module name and class of its logic, in the order in which later ones need earlier ones.
+# Module name and class of its logic; later logics need earlier ones.
 LOGICS = (
     ("Units", "vtkSlicerUnitsLogic"),
     ("Colors", "vtkSlicerColorLogic"),
@@ -40,7 +40,7 @@ LOGICS = (
 
 
 class _Scene(slicer.vtkMRMLScene):
-    """The scene; it knows which observers code outside this package has left on it."""
+    """The scene; it keeps track of the observers that code outside this package adds to it."""
 
     def AddObserver(self, event: int | str, call: Callable, priority: float = 0.0) -> int:
         tag = super().AddObserver(event, call, priority)
@@ -58,7 +58,7 @@ _Scene.__name__ = _Scene.__qualname__ = "vtkMRMLScene"
 
 @dataclass
 class Core:
-    """What the application is made of, below its windows.
+    """The parts of the application below its windows.
 
     Args:
         scene: the one scene of the application.
@@ -71,22 +71,22 @@ class Core:
     logics: dict[str, object] = field(default_factory=dict)
     cache: object = None
     io: object = None
-    # Nodes that logics and views hold on to, each with a copy of how it is at start.
+    # Nodes that logics and views keep pointers to, each with a copy of its state at the start.
     lasting: list[tuple[slicer.vtkMRMLNode, slicer.vtkMRMLNode]] = field(default_factory=list)
 
     def clear(self) -> None:
-        """As File > Close scene, with singletons too as they are at start."""
+        """Close the scene as File > Close scene does, and reset its singletons to their state at the start."""
         for node, at_start in self.lasting:
             node.Copy(at_start)
-        # Defaults first: the views that come back with the scene are made of them.
+        # Defaults first: the views that the scene restores are made from them.
         self.scene.RemoveAllDefaultNodes()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
         self.scene.Clear(1)
 
     def keep_defaults(self) -> None:
-        """Whatever clears the scene, what an application always has stays in it: which unit, which mode of the mouse.
+        """Keep the application's own nodes, such as units and the mode of the mouse, in the scene whenever it is cleared.
 
-        Logics and views keep pointers to these nodes, so that new ones in their place would be followed by nobody.
+        Logics and views keep pointers to these nodes and would not follow new ones in their place.
         """
         units = self.scene.GetNodesByClass("vtkMRMLUnitNode")
         units.UnRegister(None)  # the caller owns a reference
@@ -95,18 +95,18 @@ class Core:
             at_start.UnRegister(None)
             at_start.Copy(node)
             self.lasting.append((node, at_start))
-        # Before the views are told, which look for them.
+        # Before the views are notified, since they use these nodes.
         self.scene.AddObserver(self.scene.EndCloseEvent, lambda *_: self.add_defaults(), 1000.0)
 
     def drop_foreign_observers(self) -> list[str]:
-        """Remove the observers that modules have left on the scene; returns what they called."""
+        """Remove the observers that modules have left on the scene and return the names of the functions that they called."""
         left = dict(self.scene.__dict__.get("_foreign", {}))
         for tag in left:
             self.scene.RemoveObserver(tag)
         return sorted(left.values())
 
     def add_defaults(self) -> None:
-        """Nodes that a new scene of the application has."""
+        """Add the nodes that a new scene of the application has."""
         for node, _ in self.lasting:
             if node.GetScene() is None:
                 self.scene.AddNode(node)
@@ -121,7 +121,7 @@ class Core:
 
 
 def make_core(temporary: str) -> Core:
-    """A scene with all logics.
+    """Return a scene with all logics.
 
     Args:
         temporary: folder for the cache and for scenes that are unpacked.
@@ -130,7 +130,7 @@ def make_core(temporary: str) -> Core:
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetTemporaryPath(temporary)
     cache = slicer.vtkCacheManager()
-    # The cache deletes only in a folder that says it is one.
+    # The cache deletes files only in a folder that is marked as a cache.
     folder = Path(temporary) / "cache"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ".slicer-cache").touch()
@@ -146,17 +146,17 @@ def make_core(temporary: str) -> Core:
         made = logic.GetColorLogic() if name == "Colors" and logic.GetColorLogic() else getattr(slicer, class_name)()
         made.SetMRMLApplicationLogic(logic)
         if name == "Terminologies":
-            # It looks for the application's own files, which are not part of the wheel, and complains of each; modules load theirs.
+            # It would search for files that are not part of the wheel and print an error for each; modules load their own.
             vtk.vtkObject.GlobalWarningDisplayOff()
         made.SetMRMLScene(scene)
         vtk.vtkObject.GlobalWarningDisplayOn()
         logic.SetModuleLogic(name, made)
         core.logics[name] = made
-    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # which the logic of the module Colors does
-    scene.RegisterNodeClass(slicer.vtkMRMLCommandLineModuleNode())  # which the logic of each command-line module does
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # done by the logic of the module Colors
+    scene.RegisterNodeClass(slicer.vtkMRMLCommandLineModuleNode())  # done by the logic of each command-line module
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
     core.add_defaults()
     core.keep_defaults()
-    # Last, and for as long as the scene lives: the scene holds what follows it.
+    # Last; the scene keeps its observers alive as long as it exists.
     subject_hierarchy.install(scene)
     return core

@@ -1,4 +1,4 @@
-"""Plays sequences: what browsers show goes on with time, as long as one of them plays."""
+"""Plays sequences: advances the browsers of a scene with time, as long as one of them plays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import vtk
 from PySide6.QtCore import QObject, QTimer
 
-# Milliseconds between looks at the clock; the logic decides from a browser's rate whether its time has come.
+# Milliseconds between two updates; the logic decides from a browser's rate whether its next item is due.
 _INTERVAL = 20
 
 
@@ -28,13 +28,13 @@ class SequencePlayer(QObject):
 
         def added(_scene: Any, _event: str, node: Any) -> None:
             if node is not None and node.IsA("vtkMRMLSequenceBrowserNode"):
-                node.AddObserver("ModifiedEvent", lambda browser, _: self._look(browser))
-                self._look(node)
+                node.AddObserver("ModifiedEvent", lambda browser, _: self._update(browser))
+                self._update(node)
 
         added.CallDataType = vtk.VTK_OBJECT
         scene.AddObserver(scene.NodeAddedEvent, added)
 
-    def _look(self, browser: Any) -> None:
+    def _update(self, browser: Any) -> None:
         if browser.GetPlaybackActive() and not self._timer.isActive():
             self._timer.start()
 

@@ -1,7 +1,7 @@
 """The subject hierarchy: each data node of the scene has an item in a tree.
 
-The tree itself is a node of the scene. That items come and go with their nodes is not the scene's doing but that of the application's
-plugins, which are Qt; this module does the same without them.
+The tree itself is a node of the scene. Items are added and removed with their nodes not by the scene but by the application's
+plugins, which need Qt; this module does the same without them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import slicer
 import vtk
 
-#: Plugin that owns the item of a node, by the node's class; the first that fits.
+#: Plugin that owns the item of a node, by the node's class; the first class that fits counts.
 ROLES = (
     ("vtkMRMLSegmentationNode", "Segmentations"),
     ("vtkMRMLLabelMapVolumeNode", "LabelMaps"),
@@ -32,21 +32,21 @@ _SEGMENT_ID = slicer.vtkMRMLSegmentationNode.GetSegmentIDAttributeName()
 
 
 def role_of(node: Any) -> str:
-    """Name of the plugin that owns items of a node; "" for nodes that get none by themselves."""
+    """Return the name of the plugin that owns items of a node; "" for nodes that get none by themselves."""
     return next((role for class_name, role in ROLES if node.IsA(class_name)), "")
 
 
 def subject_hierarchy_node(scene: Any) -> Any:
-    """The node with the tree of a scene; None while the scene closes and has already lost it."""
+    """Return the node with the tree of a scene; None while the scene closes and has already lost it."""
     if scene is None:
         return None
     if scene.IsClosing():
-        # Asking the scene's own function would make one, in the middle of closing.
+        # The scene's own function would create one while the scene closes.
         return scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
     node = scene.GetSubjectHierarchyNode()
     if node is not None and node.GetScene() is not scene:
-        # Closing took the node out of the scene, but somebody keeps it alive and the scene has not noticed. Emptied, it cannot stand
-        # in the way of the new one: all trees of a process share a table of the nodes in them.
+        # Closing removed the node from the scene, but a reference keeps it alive and the scene has not noticed. Once it is empty, it
+        # cannot conflict with the new one: all trees of a process share a table of the nodes in them.
         node.RemoveAllItems()
         scene.AddNode(slicer.vtkMRMLSubjectHierarchyNode())
         node = scene.GetSubjectHierarchyNode()
@@ -54,21 +54,21 @@ def subject_hierarchy_node(scene: Any) -> Any:
 
 
 def children(hierarchy: Any, item: int, recursive: bool = False) -> list[int]:
-    """Items below an item, in order; each after the one that it is under."""
+    """Return the items below an item in order; each item comes after its parent."""
     found: list[int] = []
     hierarchy.GetItemChildren(item, found, recursive)
     return found
 
 
 def segment_of(hierarchy: Any, item: int) -> tuple[Any, str]:
-    """Segmentation node and segment ID of a segment's item; (None, "") for others."""
+    """Return the segmentation node and segment ID of a segment's item; (None, "") for others."""
     segment_id = hierarchy.GetItemAttribute(item, _SEGMENT_ID) if hierarchy.HasItemAttribute(item, _SEGMENT_ID) else ""
     node = hierarchy.GetItemDataNode(hierarchy.GetItemParent(item)) if segment_id else None
     return (node, segment_id) if node is not None and node.IsA("vtkMRMLSegmentationNode") else (None, "")
 
 
 def shown_volumes(scene: Any) -> set[str]:
-    """IDs of the volumes that a slice view shows."""
+    """Return the IDs of the volumes that a slice view shows."""
     shown = set()
     for composite in _nodes(scene, "vtkMRMLSliceCompositeNode"):
         shown.update((composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetLabelVolumeID()))
@@ -89,9 +89,9 @@ def install(scene: Any) -> SubjectHierarchyLogic:
 
 
 class SubjectHierarchyLogic:
-    """Keeps the tree of a scene in step with its nodes.
+    """Keeps the tree of a scene consistent with its nodes.
 
-    It holds neither the scene nor any node: they hold it, by their observers, and keep it alive.
+    It has no reference to the scene or to a node: their observers refer to it and keep it alive.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class SubjectHierarchyLogic:
         self.add_missing(scene)
 
     def add_missing(self, scene: Any) -> None:
-        """Give every node that should have an item one."""
+        """Add an item for every node that should have one and has none."""
         for node in list(scene.GetNodes()):
             self._add(scene, node)
 
@@ -122,13 +122,13 @@ class SubjectHierarchyLogic:
         if node is None:
             return
         if node.IsA("vtkMRMLSubjectHierarchyNode"):
-            # Asking for the one tree merges the added one into it. While a scene is read, that waits for the end.
+            # Access to the tree merges the added one into it. While a scene is read, this has to wait for the end.
             if not scene.IsImporting():
                 self._follow_tree(subject_hierarchy_node(scene))
         elif node.IsA("vtkMRMLSliceCompositeNode"):
             self._follow_once(node, "ModifiedEvent", self._on_slices_modified)
         elif not scene.IsImporting():
-            # What is read from a file may bring its tree along; the end of the import adds what that one lacks.
+            # A file may contain a tree of its own; items that it lacks are added at the end of the import.
             self._add(scene, node)
 
     def _on_node_about_to_be_removed(self, scene: Any, node: Any) -> None:
@@ -138,8 +138,8 @@ class SubjectHierarchyLogic:
         item = hierarchy.GetItemByDataNode(node) if hierarchy is not None else 0
         if item:
             if node.IsA("vtkMRMLSegmentationNode"):
-                hierarchy.RemoveItemChildren(item, False, True)  # segments go with their segmentation
-            # Items below move up, their nodes stay.
+                hierarchy.RemoveItemChildren(item, False, True)  # segments are removed with their segmentation
+            # Items below move one level up, their nodes stay.
             hierarchy.RemoveItem(item, False, False)
 
     def _on_import_ended(self, scene: Any) -> None:
@@ -166,14 +166,14 @@ class SubjectHierarchyLogic:
             self._follow_segments(node)
             self._mirror_segments(node)
 
-    # -- items that others make
+    # -- items made elsewhere
 
     def _follow_tree(self, hierarchy: Any) -> None:
         if hierarchy is not None:
             self._follow_once(hierarchy, hierarchy.SubjectHierarchyItemOwnerPluginSearchRequested, self._on_owner_wanted, vtk.VTK_LONG)
 
     def _on_owner_wanted(self, hierarchy: Any, item: int) -> None:
-        """Name the owner of an item that has none, such as a folder that a module made."""
+        """Set the owner of an item that has none, such as a folder that a module made."""
         if not item or item == hierarchy.GetSceneItemID() or hierarchy.GetItemOwnerPluginName(item):
             return
         node = hierarchy.GetItemDataNode(item)
@@ -237,7 +237,7 @@ class SubjectHierarchyLogic:
     # -- slice views
 
     def _on_slices_modified(self, composite: Any) -> None:
-        """Tell those who show the tree which volumes came into slice views or left them."""
+        """Report the items of the volumes that slice views began or ceased to show as modified."""
         scene = composite.GetScene()
         if scene is None or scene.IsClosing() or scene.IsImporting():
             return
@@ -251,8 +251,8 @@ class SubjectHierarchyLogic:
                 hierarchy.ItemModified(item)
 
     def _follow_once(self, subject: Any, event: int | str, method: Callable[..., None], data: int | None = None) -> None:
-        # The mark goes with the observed object, also while nobody in Python holds that: a list kept here would outlive objects, and
-        # take a new one at the same address for an old one.
+        # The mark is kept by the observed object, even without a reference from Python. A list here would outlive the objects and
+        # mistake a new object at the same address for an old one.
         marks = subject.__dict__.setdefault("_subject_hierarchy_follows", set())
         if (event, method.__name__) not in marks:
             marks.add((event, method.__name__))
@@ -260,7 +260,7 @@ class SubjectHierarchyLogic:
 
 
 def _observe(subject: Any, event: int | str, method: Callable[..., None], data: int | None) -> int:
-    """Call a method with the subject, and what comes with the event if asked for."""
+    """Call a method at an event, with the subject and, on request, the object that comes with the event."""
     if data is None:
         return subject.AddObserver(event, lambda caller, _event: method(caller))
 

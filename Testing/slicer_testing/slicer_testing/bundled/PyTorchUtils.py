@@ -1,18 +1,18 @@
 """Stand-in for the module PyTorchUtils of the extension PyTorch. It never downloads or installs anything.
 
-A test says what the application shall be like::
+A test sets the state of the application::
 
     import PyTorchUtils
-    PyTorchUtils.pretend("missing")      # torch is not installed; whoever installs it, gets it
+    PyTorchUtils.pretend("missing")      # torch is not installed, but can be installed
     ...
-    PyTorchUtils.pretend("actual")       # the truth again
+    PyTorchUtils.pretend("actual")       # the real state again
 
 States of :func:`pretend` (``pretend`` and ``installations`` exist in this stand-in only, not in the extension):
 
-``actual``     what this Python has, the default: installed if torch can be imported; installing what is not there fails
-``installed``  torch is there, the real one or the module given as ``torch``
-``missing``    torch is not there (``import torch`` raises ModuleNotFoundError too) until ``installTorch`` is called
-``declined``   like ``missing``, but the user says no when asked
+``actual``     the state of this Python, the default: installed if torch can be imported; otherwise an installation fails
+``installed``  torch is installed: the real one, or the module given as ``torch``
+``missing``    torch is not installed (``import torch`` raises ModuleNotFoundError) until ``installTorch`` is called
+``declined``   like ``missing``, but the user declines the installation
 ``failing``    like ``missing``, but the installation fails as it does without a network
 
 ``installations`` lists the arguments of each call of ``installTorch`` since the last ``pretend``.
@@ -30,7 +30,7 @@ STATES = ("actual", "installed", "missing", "declined", "failing")
 
 installations = []
 
-# Computation backends that a test may have the machine offer.
+# Computation backends that a test can add to the machine.
 compatibleBackends = ["cpu"]
 
 _PACKAGES = ("torch", "torchvision")
@@ -40,10 +40,10 @@ _hidden = None
 
 
 def pretend(state, torch=None, backends=("cpu",)):
-    """Set the state that the logic shows; see the module's description.
+    """Set the state that the logic reports; see the module's description.
 
-    :param torch: module that stands for torch once it is "installed", if not the real one.
-    :param backends: what ``getCompatibleComputationBackends`` answers.
+    :param torch: module that takes the place of torch once it is "installed"; by default the real one.
+    :param backends: the value of ``getCompatibleComputationBackends``.
     """
     global _state, _given
     if state not in STATES:
@@ -57,7 +57,7 @@ def pretend(state, torch=None, backends=("cpu",)):
 
 
 def _hide():
-    """Make ``import torch`` fail: None in sys.modules does so, and loaded modules can be put back later (they cannot load twice)."""
+    """Make ``import torch`` fail: set it to None in sys.modules and keep the loaded modules, which cannot be loaded a second time."""
     global _hidden
     names = [name for name in sys.modules if name.split(".")[0] in _PACKAGES]
     _hidden = {name: sys.modules[name] for name in names}
@@ -75,7 +75,7 @@ def _reveal():
 
 
 def _importTorch():
-    """The module that stands for torch."""
+    """Return the module that takes the place of torch."""
     if _given is not None:
         return _given
     import torch
@@ -94,7 +94,7 @@ class PyTorchUtils(ScriptedLoadableModule):
 
 
 class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
-    """Names and answers of the extension's logic."""
+    """Counterpart of the extension's logic, with the same names."""
 
     def __init__(self):
         super().__init__()
@@ -102,7 +102,7 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
 
     @property
     def nvidiaDriverVersionInformation(self):
-        """Version of the NVIDIA driver as a text: none here."""
+        """Version of the NVIDIA driver as a text: the stand-in has none."""
         return ""
 
     @property
@@ -128,14 +128,14 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def torchInstalled():
-        """True if torch can be imported."""
+        """Return True if torch can be imported."""
         if _state in ("missing", "declined", "failing"):
             return False
         return _given is not None or importlib.util.find_spec("torch") is not None
 
     @staticmethod
     def torchvisionInstalled():
-        """True if torchvision can be imported."""
+        """Return True if torchvision can be imported."""
         if _hidden is not None:
             return False
         return importlib.util.find_spec("torchvision") is not None
@@ -155,7 +155,7 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
         """Install torch and return the module; None if the user declines.
 
         :param askConfirmation: ask the user (not in testing mode).
-        :param forceComputationBackend: ``cpu``, ``cu126`` ..., or None for what fits the machine.
+        :param forceComputationBackend: ``cpu``, ``cu126`` ..., or None for the backend that fits the machine.
         :param torchVersionRequirement: for example ``>=2.0``; the same for torchvision.
         :raises subprocess.CalledProcessError: if the installation fails.
         """
@@ -188,7 +188,7 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
         )
 
     def uninstallTorch(self, askConfirmation=False, forceComputationBackend=None):
-        """Uninstall torch: from now on it is missing."""
+        """Uninstall torch: its state is ``missing`` from then on."""
         pretend("missing", torch=_given, backends=list(compatibleBackends))
         self._torch = None
 
@@ -201,7 +201,7 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
 
     @staticmethod
     def getCompatibleComputationBackends(forceComputationBackend=None, torchVersionRequirement=None):
-        """Computation backends that the machine can use."""
+        """Return the computation backends that the machine can use."""
         return [forceComputationBackend] if forceComputationBackend else sorted(compatibleBackends)
 
     def getPyTorchHubModel(self, repoOwner, repoName, modelName, addPretrainedKwarg=True, *args, **kwargs):
@@ -211,7 +211,7 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
         return self.torch.hub.load(f"{repoOwner}/{repoName}", modelName, *args, **kwargs)
 
     def getDevice(self):
-        """``torch.device("cuda")`` if there is one, otherwise the text ``cpu``."""
+        """Return ``torch.device("cuda")`` if there is one, otherwise the text ``cpu``."""
         return self.torch.device("cuda") if self.torch.cuda.is_available() else "cpu"
 
     @property
@@ -221,18 +221,18 @@ class PyTorchUtilsLogic(ScriptedLoadableModuleLogic):
 
 
 def _becomeInstalled():
-    """Keep the list of installations, but let torch be there."""
+    """Set the state to ``installed`` without clearing the list of installations."""
     global _state
     _reveal()
     _state = "installed"
 
 
 class PyTorchUtilsTest(ScriptedLoadableModuleTest):
-    """Test of the stand-in as the extension has it."""
+    """Counterpart of the extension's test."""
 
     def runTest(self):
         self.test_PyTorchUtils()
 
     def test_PyTorchUtils(self):
-        """The device can be asked for."""
+        """The device can be obtained."""
         self.delayDisplay(f"Device: {PyTorchUtilsLogic().getDevice()}")

@@ -52,7 +52,7 @@ class SampleData(ScriptedLoadableModule):
         _registered()
 
     def addMenu(self):
-        """Add the module to the File menu, before saving."""
+        """Add the module to the File menu, before the entry for saving."""
         try:
             menu = slicer.util.lookupTopLevelWidget("FileMenu")
         except RuntimeError:

@@ -1,8 +1,8 @@
-"""Volumes of the scene as SimpleITK images, and back.
+"""Conversion between volumes of the scene and SimpleITK images.
 
-In the application an ITK reader that knows the scene does this; the SimpleITK of PyPI has no such reader, so here voxels and
-geometry are handed over directly. The scene's geometry is RAS, that of SimpleITK is LPS: the first two axes change sign and
-nothing is computed, so a round trip gives every number back exactly. As in the application, parent transforms are ignored.
+In the application an ITK reader that knows the scene does this. The SimpleITK of PyPI has no such reader, so here voxels and
+geometry are copied directly. The scene's geometry is RAS, that of SimpleITK is LPS: the first two axes change sign and
+nothing else is computed, so a round trip preserves every number exactly. As in the application, parent transforms are ignored.
 """
 
 import contextlib
@@ -14,10 +14,10 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-# Turns RAS into LPS and back.
+# Converts RAS to LPS and back.
 _FLIP = np.array([-1.0, -1.0, 1.0])
 
-# VTK names 64-bit integers by the C type; "long" where it has 64 bits, since volumes of "long long" cannot be shown.
+# VTK names 64-bit integers after the C type: "long" where it has 64 bits, since volumes of "long long" cannot be displayed.
 _LONG_HAS_64_BITS = vtk.VTK_SIZEOF_LONG == 8
 _VTK_INT64 = vtk.VTK_LONG if _LONG_HAS_64_BITS else vtk.VTK_LONG_LONG
 _VTK_UINT64 = vtk.VTK_UNSIGNED_LONG if _LONG_HAS_64_BITS else vtk.VTK_UNSIGNED_LONG_LONG
@@ -40,7 +40,7 @@ def PushVolumeToSlicer(sitkimage, targetNode=None, name=None, className="vtkMRML
     """Store a SimpleITK image in a volume node and return the node.
 
     :param targetNode: node to fill; without it a new node is made.
-    :param name: basis of a new node's name.
+    :param name: base of a new node's name.
     :param className: class of a new node, for example vtkMRMLLabelMapVolumeNode.
     """
     # Before the node is made, so that an image that does not fit leaves no empty node behind.
@@ -69,7 +69,7 @@ def PushVolumeToSlicer(sitkimage, targetNode=None, name=None, className="vtkMRML
 
 
 def _imageData(image):
-    """Voxels of a SimpleITK image as vtkImageData of unit spacing, as volume nodes hold them."""
+    """Return the voxels of a SimpleITK image as vtkImageData of unit spacing, as volume nodes hold them."""
     dimension = image.GetDimension()
     if dimension not in (2, 3):
         raise ValueError(f"Only images of 2 or 3 dimensions fit into a volume node, this one has {dimension}.")
@@ -86,7 +86,7 @@ def _imageData(image):
 
 
 def PullVolumeFromSlicer(nodeObjectOrName):
-    """Copy of a volume node, given by itself or by its name or ID, as a SimpleITK image.
+    """Return a copy of a volume node, given as a node or by its name or ID, as a SimpleITK image.
 
     :raises RuntimeError: if the node holds no image.
     """
@@ -115,17 +115,17 @@ def _node(nodeObjectOrName):
 
 
 def GetSlicerITKReadWriteAddress(nodeObjectOrName):
-    """Address of a node for the application's ITK reader.
+    """Return the address of a node for the application's ITK reader.
 
-    The text is that of the application, but only its own ITK can open it: with another SimpleITK, ``sitk.ReadImage`` raises
-    an error for it.
+    The address is that of the application, but only the application's ITK can open it: with another SimpleITK, ``sitk.ReadImage``
+    raises an error.
     """
     node = _node(nodeObjectOrName)
     return "slicer:" + node.GetScene().GetAddressAsString("").replace("Addr=", "") + "#" + node.GetID()
 
 
 def EnsureRegistration():
-    """Register the application's ITK reader for nodes: not needed here, since the functions above do without it."""
+    """Do nothing: the functions above do not need the application's ITK reader for nodes."""
 
 
 # Deprecated in the application too: functions that find nodes by name.
@@ -143,13 +143,13 @@ def CloneSlicerNode(NodeName, NewNodeNamePrefix):
 
 
 def PullFromSlicer(NodeName):
-    """The same as :func:`PullVolumeFromSlicer`."""
+    """Return the result of :func:`PullVolumeFromSlicer`."""
     _warnDeprecated("PullFromSlicer", "PullVolumeFromSlicer")
     return PullVolumeFromSlicer(NodeName)
 
 
 def PushToSlicer(sitkimage, NodeName, compositeView=0, overwrite=False):
-    """Store an image in a node of that name and show it: 0 as background, 1 as foreground, 2 as label."""
+    """Store an image in a node of that name, show it as background (0), foreground (1) or label (2), and return the node."""
     _warnDeprecated("PushToSlicer", "PushVolumeToSlicer and slicer.util.setSliceViewerLayers")
     return _pushAndShow(sitkimage, NodeName, compositeView, overwrite)
 
@@ -173,18 +173,18 @@ def _pushAndShow(image, nodeName, compositeView, overwrite):
 
 
 def PushBackground(sitkImage, nodeName, overwrite=False):
-    """:func:`PushToSlicer` as background."""
+    """Store an image in a node of that name and show it as background."""
     _warnDeprecated("PushBackground", "PushVolumeToSlicer and slicer.util.setSliceViewerLayers")
     _pushAndShow(sitkImage, nodeName, 0, overwrite)
 
 
 def PushForeground(sitkImage, nodeName, overwrite=False):
-    """:func:`PushToSlicer` as foreground."""
+    """Store an image in a node of that name and show it as foreground."""
     _warnDeprecated("PushForeground", "PushVolumeToSlicer and slicer.util.setSliceViewerLayers")
     _pushAndShow(sitkImage, nodeName, 1, overwrite)
 
 
 def PushLabel(sitkImage, nodeName, overwrite=False):
-    """:func:`PushToSlicer` as label."""
+    """Store an image in a node of that name and show it as label."""
     _warnDeprecated("PushLabel", "PushVolumeToSlicer and slicer.util.setSliceViewerLayers")
     _pushAndShow(sitkImage, nodeName, 2, overwrite)

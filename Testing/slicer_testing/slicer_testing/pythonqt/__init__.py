@@ -1,1 +1,1 @@
-"""Qt and CTK as Slicer's Python sees them."""
+"""Qt and CTK with the interface of PythonQt."""

@@ -59,13 +59,13 @@ def exempt(module_name: str) -> None:
 
 
 def _is_pyside_style(module_name: str) -> bool:
-    """Whether a module is written for PySide6."""
+    """Return whether a module is written for PySide6."""
     found = _styles[module_name] = module_name in _exempt or module_name.startswith(_PYSIDE_STYLE)
     return found
 
 
 def is_host_class(cls: type) -> bool:
-    """Whether a class is this package's version of one of the application's."""
+    """Return whether a class is this package's version of one of the application's."""
     return cls.__module__.startswith(_HOST)
 
 
@@ -74,22 +74,22 @@ def is_qt_class(cls: type) -> bool:
 
 
 def is_python_class(cls: type) -> bool:
-    """Whether a class was derived in Python by the code that is tested."""
+    """Return whether a class was derived in Python by the code that is tested."""
     return not (is_host_class(cls) or is_qt_class(cls))
 
 
 def wrapped_class(cls: type) -> type:
-    """The nearest base that stands for a C++ class."""
+    """Return the nearest base that stands for a C++ class."""
     return next(base for base in cls.__mro__ if not is_python_class(base))
 
 
 def qt_class(cls: type) -> type:
-    """The nearest base that is Qt's own."""
+    """Return the nearest base that is Qt's own."""
     return next(base for base in cls.__mro__ if is_qt_class(base))
 
 
 def api_of(cls: type) -> ClassApi | None:
-    """The table's entry of the nearest host class that has one."""
+    """Return the table's entry of the nearest host class that has one."""
     for base in cls.__mro__:
         if is_host_class(base):
             api = class_api(base.__name__)
@@ -108,7 +108,7 @@ def _kind(instance: QObject, name: str) -> tuple[_Kind, Any]:
 
 
 def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
-    """Return the kind of a name and, depending on the kind, the function or the facts that are needed to use it."""
+    """Return the kind of a name and, depending on the kind, the function or the values that are needed to use it."""
     if _is_python_name(cls, name):
         return _PLAIN
     if name in _SPECIAL:
@@ -118,7 +118,7 @@ def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
 
 
 def _is_python_name(cls: type, name: str) -> bool:
-    """Whether Python finds a name by itself: one of a class derived in Python, or a private one of a host class."""
+    """Return whether Python finds a name by itself: one of a class derived in Python, or a private one of a host class."""
     for base in cls.__mro__:
         if not is_python_class(base):
             break
@@ -173,7 +173,7 @@ def _converted(value: Any) -> Any:
 
 
 def _getter_for(original: Any) -> Any:
-    """Some classes of PySide6 (QProcess, QMenu, ...) have a slot of their own."""
+    """Return the new ``__getattribute__`` of a class; some classes of PySide6 (QProcess, QMenu, ...) have one of their own."""
 
     def _getattribute(self: QObject, name: str) -> Any:
         if name[:2] == "__":
@@ -181,7 +181,7 @@ def _getter_for(original: Any) -> Any:
         try:
             caller = _getframe(1).f_globals["__name__"]
         except (KeyError, ValueError):
-            return original(self, name)  # Qt itself, without any frame of Python's
+            return original(self, name)  # called by Qt, without a frame of Python
         if _styles[caller] if caller in _styles else _is_pyside_style(caller):
             return original(self, name)
         return _get(self, name, original)
@@ -237,9 +237,9 @@ def _setattr(self: QObject, name: str, value: Any) -> None:
 
 
 def _store(self: QObject, name: str, value: Any) -> None:
-    """Python's own way to set an attribute.
+    """Set an attribute as Python does.
 
-    The slot of a Shiboken class refuses to be called once it has been replaced, so its steps are taken here: a data descriptor of
+    The slot of a Shiboken class cannot be called once it has been replaced, so its steps are repeated here: a data descriptor of
     the class first, then the instance's dictionary.
     """
     for base in type(self).__mro__:
@@ -298,7 +298,7 @@ def _set_qt_property(self: QObject, name: str, value: Any, writable: bool, type_
 
 
 def class_name(instance: QObject) -> str:
-    """The C++ class that PythonQt would name."""
+    """Return the name of the C++ class that PythonQt would report."""
     return wrapped_class(type(instance)).__name__
 
 

@@ -13,14 +13,14 @@ from slicer_testing.pythonqt.conversions import Function
 
 _log = logging.getLogger("slicer_testing.connections")
 _HELD = "_slicer_testing_connections"
-# How a C++ type travels through a host class's signal.
+# Type of a host class's signal for each C++ type.
 _PYTHON_TYPES = {"bool": "bool", "int": "int", "double": "double", "float": "double", "QString": "QString", "const QString&": "QString"}
 
 
 def split(signature: str) -> tuple[str, list[str] | None]:
-    """Name and argument types of a signature; None for the types if it has no parentheses."""
+    """Return the name and argument types of a signature; None for the types if it has no parentheses."""
     text = signature.strip()
-    if text[:1] == "2":  # what Qt's SIGNAL macro puts before it
+    if text[:1] == "2":  # prefix of Qt's SIGNAL macro
         text = text[1:]
     name, bracket, rest = text.partition("(")
     if not bracket:
@@ -30,14 +30,14 @@ def split(signature: str) -> tuple[str, list[str] | None]:
 
 
 def connect(sender: QObject, *arguments: Any) -> bool:
-    """Connect a signal with a function, as PythonQt does.
+    """Connect a signal to a function, as PythonQt does.
 
     Args:
-        sender: whose signal.
+        sender: object with the signal.
         arguments: signature and function; or signature, receiver and the receiver's slot.
 
     Returns:
-        False, with a warning, if there is no such signal: the application warns as well and goes on.
+        False, with a warning, if there is no such signal: the application also warns and continues.
     """
     if len(arguments) == 3 and isinstance(arguments[0], QObject):
         sender, signature, function = arguments  # as PySide6 itself calls it, in QTimer.singleShot
@@ -65,7 +65,7 @@ def connect(sender: QObject, *arguments: Any) -> bool:
 
 
 def disconnect(sender: QObject, *arguments: Any) -> bool:
-    """Undo :func:`connect`: all, all of a signature, or one function."""
+    """Remove connections: all, all of a signature, or one function."""
     held = sender.__dict__.get(_HELD, []) if hasattr(sender, "__dict__") else []
     wanted = split(arguments[0]) if arguments else None
     function = arguments[1] if len(arguments) == 2 else None
@@ -84,23 +84,23 @@ def disconnect(sender: QObject, *arguments: Any) -> bool:
 
 
 def forget(sender: QObject, name: str) -> None:
-    """Keep no record of the connections of a signal, after all of them were cut."""
+    """Remove the record of the connections of a signal, after all of them were disconnected."""
     held = getattr(sender, "__dict__", {}).get(_HELD, [])
     held[:] = [entry for entry in held if entry[0][0] != name]
 
 
 def _names(wanted: tuple[str, list[str] | None], connected: tuple[str, list[str] | None]) -> bool:
-    """Whether one signature stands for another; a name alone stands for all signals of that name."""
+    """Return whether one signature includes another; a name alone includes all signals of that name."""
     return wanted[0] == connected[0] and (wanted[1] == connected[1] or wanted[1] is None or connected[1] is None)
 
 
 def _same(first: Any, second: Any) -> bool:
-    # Two readings of a bound method, or of a slot of a Qt object, are equal but not identical.
+    # Two accesses to a bound method, or to a slot of a Qt object, give equal but not identical objects.
     return first is second or first == second
 
 
 def find_signal(sender: QObject, signature: str) -> tuple[SignalInstance, int] | None:
-    """The signal of that signature and how many arguments its functions get."""
+    """Return the signal of that signature and the number of arguments that its functions get."""
     name, types = split(signature)
     bound = getattr(sender, name, None)
     if bound is None or not hasattr(bound, "emit"):
@@ -110,7 +110,7 @@ def find_signal(sender: QObject, signature: str) -> tuple[SignalInstance, int] |
         types = max(candidates, key=len, default=[])
     if types in candidates:
         return _overload(bound, types, candidates), len(types)
-    # Host signals carry MRML objects as Python objects; overloads differ by what the table's names translate to.
+    # Host signals carry MRML objects as Python objects; overloads are distinguished by the types of the table above.
     translated = [_PYTHON_TYPES.get(kind, "PyObject") for kind in types]
     if translated in candidates:
         return _overload(bound, translated, candidates), len(types)
@@ -147,9 +147,9 @@ def _overload(bound: SignalInstance, types: list[str], candidates: list[list[str
 
 
 def _with_arity(function: Callable, count: int) -> Callable:
-    """The function for a signal of so many arguments: it gets as many as both can handle.
+    """Return a function for a signal with a number of arguments; it passes on as many as the original function accepts.
 
-    PySide6 chooses by the receiver's signature which arguments it sends, so the receiver must have exactly the right one.
+    PySide6 selects the arguments that it sends by the receiver's signature, so the receiver must have exactly the right one.
     """
     takes = _positional(function)
     passed = count if takes is None else min(count, takes)
@@ -169,7 +169,7 @@ def _with_arity(function: Callable, count: int) -> Callable:
 
 
 def _positional(function: Callable) -> int | None:
-    """How many positional arguments a function can take; None if any number or unknown."""
+    """Return the number of positional arguments that a function accepts; None if there is no limit or it is unknown."""
     if isinstance(function, Function):
         return function.most_arguments()
     try:

@@ -1,7 +1,7 @@
-"""Values on their way from Python to Qt, converted as PythonQt does.
+"""Conversion of values from Python to Qt, as in PythonQt.
 
-PythonQt takes anything as a truth value or a text, and whole numbers where floating ones are wanted and the reverse; PySide6 refuses
-some of that and, for properties, quietly makes a zero of what it does not understand.
+PythonQt accepts any value as a bool or a text, and converts between integers and floating-point numbers; PySide6 refuses
+some of these conversions and, for properties, silently sets 0 for a value that it cannot convert.
 
 Rules are those of commontk/PythonQt, src/PythonQtConversion.cpp.
 """
@@ -19,7 +19,7 @@ from shibokensupport.signature import get_signature
 
 
 class Refused(TypeError):
-    """A value that cannot become one of the wanted type."""
+    """Raised for a value that cannot be converted to the required type."""
 
 
 def _whole(value: Any) -> int:
@@ -48,25 +48,25 @@ _BY_PYTHON_TYPE: dict[Any, Callable[[Any], Any]] = {bool: bool, int: _whole, flo
 
 
 def to_property(value: Any, type_name: str) -> Any:
-    """A value for a property of a C++ type; values for types that are left to PySide6 are not changed.
+    """Return a value converted for a property of a C++ type; values of types that PySide6 converts itself are not changed.
 
     Raises:
-        Refused: if PythonQt would not take the value.
+        Refused: if PythonQt would not accept the value.
     """
     if isinstance(value, tuple):
         return list(value)
-    # Enumerators of PySide6 stand for integers, which it converts itself.
+    # PySide6 converts its enumerators to integers itself.
     if type_name not in _BY_CPP_TYPE or hasattr(value, "_value_") and not isinstance(value, numbers.Number):
         return value
     return _BY_CPP_TYPE[type_name](value)
 
 
 class Function:
-    """A function of a Qt object that takes what PythonQt would take for it.
+    """A function of a Qt object that accepts the values that PythonQt would accept.
 
     Args:
-        original: PySide6's own, bound to the object.
-        unbound: the same of the class, which knows its signatures.
+        original: PySide6's function, bound to the object.
+        unbound: the function of the class, which has the signatures.
     """
 
     __slots__ = ("_unbound", "original")
@@ -86,11 +86,11 @@ class Function:
             raise
 
     def most_arguments(self) -> int | None:
-        """How many arguments it takes; None if that is not known."""
+        """Return the largest number of arguments that the function accepts; None if it is unknown."""
         return max(map(len, self._parameters()), default=None)
 
     def _parameters(self) -> list[list[Any]]:
-        """Types of the parameters, by signature."""
+        """Return the types of the parameters, by signature."""
         found = get_signature(self._unbound) or []
         signatures = found if isinstance(found, list) else [found]
         return [
@@ -98,7 +98,7 @@ class Function:
         ]
 
     def _conversions(self, arguments: tuple) -> Iterator[tuple]:
-        """The arguments as each signature wants them, where that differs from what they are."""
+        """Yield the arguments converted for each signature, where they differ from the original ones."""
         for wanted in self._parameters():
             if len(wanted) < len(arguments):
                 continue
@@ -112,7 +112,7 @@ class Function:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.original, name)
 
-    # Two readings of a function are equal, so that what was connected can be disconnected.
+    # Two accesses to a function give equal objects, so that a connected function can be disconnected.
     def __eq__(self, other: object) -> bool:
         return self.original == (other.original if isinstance(other, Function) else other)
 

@@ -1,7 +1,7 @@
-"""Message boxes, file dialogs and other dialogs, which in a test must neither block nor pass unseen.
+"""Message boxes, file dialogs and other dialogs, which are recorded and do not block in a test.
 
-Each dialog is recorded in ``recorder.shown``. Its answer is the next of those that ``recorder.answer(...)`` was given; without one it is
-what a user does who closes the dialog: the escape button, no file, no text. With ``recorder.interactive`` the real dialogs open.
+Each dialog is recorded in ``recorder.shown``. Its answer is the next one in the queue of ``recorder.answer(...)``; without one, the
+dialog is closed: its result is the escape button, no file or no text. With ``recorder.interactive`` the real dialogs open.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Shown:
 
     Args:
         kind: "question", "information", "warning", "critical", "about", "text", "item", "number", "file", "color" or "dialog".
-        title, text: what it said.
+        title, text: its title and text.
         detail: its informative and detailed text, or the filters of a file dialog.
-        dialog: the dialog itself, where the code made one.
-        answer: what it returned.
+        dialog: the dialog itself, if the code made one.
+        answer: the result that it returned.
     """
 
     kind: str
@@ -43,11 +43,11 @@ _NOTHING = object()
 
 @dataclass
 class DialogRecorder:
-    """Where dialogs arrive.
+    """The record of dialogs, and the queue of their answers.
 
     Args:
-        interactive: open the real dialogs, for a person.
-        shown: what was shown, oldest first.
+        interactive: open the real dialogs, for a user.
+        shown: the dialogs that were shown, oldest first.
     """
 
     interactive: bool = False
@@ -64,11 +64,11 @@ class DialogRecorder:
 
     @property
     def unused(self) -> int:
-        """Answers that no dialog has asked for."""
+        """Number of answers that no dialog has used."""
         return len(self._answers)
 
     def take(self, shown: Shown, otherwise: Any) -> Any:
-        """Record a dialog and give its answer."""
+        """Record a dialog and return its answer, or ``otherwise`` if the queue is empty."""
         self.shown.append(shown)
         answer = self._answers.popleft() if self._answers else otherwise
         shown.answer = answer(shown) if callable(answer) else answer
@@ -87,7 +87,7 @@ def message(
     parent: QWidget | None = None,
     detail: str = "",
 ) -> Any:
-    """A message box with standard buttons; returns the button."""
+    """Show a message box with standard buttons and return the button."""
     if recorder.interactive:
         box = QMessageBox(parent)
         icons = {"question": "Question", "warning": "Warning", "critical": "Critical"}
@@ -102,7 +102,7 @@ def message(
 
 
 def _escape(buttons: Any) -> Any:
-    """The button that closing a message box stands for."""
+    """Return the button that is the result when a message box is closed."""
     flags = int(getattr(buttons, "value", buttons))
     for button in (Button.Cancel, Button.No, Button.Abort, Button.Close, Button.Ok):
         if flags & button.value:
@@ -111,7 +111,7 @@ def _escape(buttons: Any) -> Any:
 
 
 def ask_text(title: str, label: str, default: str = "", parent: QWidget | None = None) -> str | None:
-    """A line of text; None if the user gave up."""
+    """Ask for a line of text and return it; None if the user cancels."""
     if recorder.interactive:
         text, accepted = _originals["getText"](parent, title, label, text=default)
         return text if accepted else None
@@ -119,7 +119,7 @@ def ask_text(title: str, label: str, default: str = "", parent: QWidget | None =
 
 
 def ask_file(kind: str, title: str = "", start: str = "", filters: str = "", parent: QWidget | None = None) -> Any:
-    """A path, "" if the user gave up; a list of paths for kind "open files".
+    """Ask for a file and return its path, "" if the user cancels; for kind "open files" return a list of paths.
 
     Args:
         kind: "open", "open files", "save" or "folder".
@@ -133,7 +133,7 @@ def ask_file(kind: str, title: str = "", start: str = "", filters: str = "", par
 
 
 def run_dialog(dialog: QDialog) -> Any:
-    """``exec`` of any dialog."""
+    """Run a dialog and return its result; it replaces ``exec`` of all dialogs."""
     if recorder.interactive:
         return _exec_original(dialog)
     title = dialog.windowTitle()
@@ -149,7 +149,7 @@ def run_dialog(dialog: QDialog) -> Any:
     QApplication.processEvents()
     answer = recorder.take(shown, otherwise)
     if isinstance(dialog, QMessageBox) and isinstance(answer, str):
-        # An answer by the button's words.
+        # The answer is the text of the button.
         button = next((b for b in dialog.buttons() if b.text().replace("&", "") == answer), None)
         if button is None:
             raise ValueError(f"the message box has no button {answer!r}")
@@ -172,7 +172,7 @@ _exec_original: Callable = QDialog.exec
 
 
 def install() -> None:
-    """Lead Qt's own blocking calls here; once for the process."""
+    """Replace Qt's blocking functions by those of this module; only the first call has an effect."""
     if _originals:
         return
     for owner, names in (
@@ -190,7 +190,7 @@ def install() -> None:
 
 
 def _file(kind: str) -> Callable:
-    # PythonQt returns the path alone, without the filter that was chosen.
+    # PythonQt returns only the path, without the selected filter.
     def ask(parent: Any = None, caption: str = "", dir: str = "", filter: str = "", *_: Any, **__: Any) -> Any:
         return ask_file(kind, caption, str(dir), filter if isinstance(filter, str) else "", parent)
 
@@ -207,7 +207,7 @@ def _message(kind: str) -> Callable:
 
 
 def _get_text(parent: Any, title: str, label: str, echo: Any = None, text: str = "", *_: Any) -> str:
-    # PythonQt has no out-parameter here: a cancelled dialog gives an empty text.
+    # PythonQt has no output parameter here: a cancelled dialog returns an empty text.
     return ask_text(title, label, text, parent) or ""
 
 

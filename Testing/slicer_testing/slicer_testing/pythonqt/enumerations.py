@@ -1,4 +1,4 @@
-"""Qt's enumerations compare with and combine as integers, as PythonQt's do."""
+"""Lets Qt's enumerators compare and combine as integers, as in PythonQt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 def patch_enumerations(module: ModuleType) -> None:
-    """Let every enumeration of a PySide6 module be used as an integer; also those that live in its classes."""
+    """Let every enumeration of a PySide6 module and of its classes be used as an integer."""
     for owner in (module, *(value for value in (getattr(module, name) for name in dir(module)) if isinstance(value, type))):
         for value in list(vars(owner).values()):
             if isinstance(value, type) and issubclass(value, enum.Enum) and not issubclass(value, int):
@@ -16,7 +16,7 @@ def patch_enumerations(module: ModuleType) -> None:
 
 
 def patch_all() -> None:
-    """Patch the enumerations of every module that ``qt`` is made of."""
+    """Patch the enumerations of every module that is a part of ``qt``."""
     for name in ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtPrintSupport"):
         patch_enumerations(importlib.import_module(f"PySide6.{name}"))
 
@@ -44,7 +44,7 @@ def _as_integer(cls: type[enum.Enum]) -> None:
                 return NotImplemented
             result = getattr(int, name)(self.value, number)
             try:
-                return cls(result)  # so that it can be passed on to Qt
+                return cls(result)  # so that it can be passed to Qt
             except ValueError:
                 return result
 
@@ -57,7 +57,7 @@ def _as_integer(cls: type[enum.Enum]) -> None:
         if not flag:
             setattr(cls, name, combine(name))
             setattr(cls, name.replace("__", "__r", 1), combine(name))
-    # Flags that are added up instead of or'ed are common in modules.
+    # Modules often add flags instead of combining them with |.
     for name in ("__add__", "__sub__"):
         setattr(cls, name, combine(name))
     cls.__radd__ = combine("__radd__")

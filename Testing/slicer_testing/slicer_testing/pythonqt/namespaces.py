@@ -1,4 +1,4 @@
-"""The modules ``qt`` and ``ctk``, and the Qt classes in ``slicer``, as the application's Python has them."""
+"""The modules ``qt`` and ``ctk``, and the Qt classes in ``slicer``, as in the application's Python."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from PySide6 import QtCore, QtGui, QtNetwork, QtPrintSupport, QtWidgets
 from slicer_testing.registry import widget
 
 QT_MODULES = (QtCore, QtGui, QtWidgets, QtNetwork, QtPrintSupport)
-# What PySide6 adds to Qt and PythonQt does not have.
+# Names that PySide6 adds to Qt and PythonQt does not have.
 _PYSIDE_ONLY = {"Signal", "Slot", "Property", "SignalInstance", "ClassInfo", "QEnum", "QFlag", "MetaFunction", "MetaSignal"}
 
 
 def qt_module() -> ModuleType:
-    """Every class of Qt in one module."""
+    """Return a module with every class of Qt."""
     from slicer_testing.pythonqt.ui_loader import QUiLoader
 
-    module = ModuleType("qt", "Qt as the application's Python sees it.")
+    module = ModuleType("qt", "Qt with the names of the application's Python.")
     for source in QT_MODULES:
-        # PySide6 makes its classes when they are first asked for, so the module's dictionary does not hold them all.
+        # PySide6 makes its classes at their first use, so the module's dictionary does not contain all of them.
         for name in dir(source):
             if not name.startswith("_") and name not in _PYSIDE_ONLY:
                 setattr(module, name, getattr(source, name))
@@ -39,7 +39,7 @@ def qt_module() -> ModuleType:
 
 
 def ctk_module() -> ModuleType:
-    """CTK's widgets, made on demand."""
+    """Return a module with CTK's widgets, which are made on demand."""
     module = ModuleType("ctk", "CTK as the application's Python sees it.")
 
     def find(name: str) -> Any:
@@ -54,7 +54,7 @@ def ctk_module() -> ModuleType:
 
 
 def install(slicer: ModuleType) -> None:
-    """Make ``qt`` and ``ctk`` importable and give ``slicer`` its Qt classes."""
+    """Make ``qt`` and ``ctk`` importable and add the Qt classes of ``slicer``."""
     if "qt" not in sys.modules:
         sys.modules["qt"] = qt_module()
     if "ctk" not in sys.modules:

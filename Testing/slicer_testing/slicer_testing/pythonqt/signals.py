@@ -13,9 +13,9 @@ class Signal:
     """A signal of one object; connecting it is the same as connecting by its name.
 
     Args:
-        sender: whose signal.
+        sender: object with the signal.
         name: of the signal.
-        instance: PySide6's own.
+        instance: PySide6's signal.
     """
 
     __slots__ = ("_instance", "_name", "_sender")
@@ -24,16 +24,16 @@ class Signal:
         self._sender, self._name, self._instance = sender, name, instance
 
     def connect(self, *arguments: Any) -> bool:
-        """Call a function, or an object's slot, when the signal comes."""
+        """Call a function, or an object's slot, when the signal is emitted."""
         return connect(self._sender, self._name, *arguments)
 
     def disconnect(self, *arguments: Any) -> bool:
-        """Undo ``connect``, for one function or all."""
+        """Disconnect one function, or all."""
         return disconnect(self._sender, self._name, *arguments)
 
     def emit(self, *arguments: Any) -> None:
-        """Send the signal."""
-        # The instance stands for the overload without arguments where there is one, as for clicked.
+        """Emit the signal."""
+        # The instance is the overload without arguments if there is one, as for clicked.
         found = find_signal(self._sender, self._name) if arguments else None
         (found[0] if found else self._instance).emit(*arguments)
 

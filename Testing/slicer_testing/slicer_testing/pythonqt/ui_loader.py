@@ -1,7 +1,7 @@
 """Forms of Qt Designer (.ui) with Slicer's and CTK's widgets.
 
-Qt's loader makes the widgets; it knows neither the properties nor the signals of host classes. Properties that it could not set
-arrive as dynamic properties and are given to the setters; connections that touch a host class are taken out and made afterwards.
+Qt's loader makes the widgets; it knows neither the properties nor the signals of host classes. Properties that it cannot set
+become dynamic properties, which are passed to the setters; connections of host classes are removed and made afterwards.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from slicer_testing.registry import is_missing, setter, table, widget
 
 
 class QUiLoader(_QUiLoader):
-    """Loads a form; the classes of the application are made from the host's."""
+    """Loads a form with the host's versions of the application's classes."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        # Until the form is whole only Qt holds what is made for it, and a collection of garbage in between would take it away.
+        # Until the form is complete, only Qt refers to its widgets, and a garbage collection would destroy them.
         self._made: list[QWidget] = []
 
     def createWidget(self, className: str, parent: QWidget | None = None, name: str = "") -> QWidget:
@@ -36,10 +36,10 @@ class QUiLoader(_QUiLoader):
         return made
 
     def load(self, device: Any, parentWidget: QWidget | None = None) -> QWidget:
-        """Make the form of a file or device.
+        """Load the form of a file or device and return its widget.
 
         Raises:
-            RuntimeError: if it cannot be read.
+            RuntimeError: if the form cannot be read.
         """
         if isinstance(device, str):
             device = QFile(device)
@@ -59,7 +59,7 @@ class QUiLoader(_QUiLoader):
             everything = [form, *form.findChildren(QObject)]
         finally:
             self._made.clear()
-        # Before the properties: setting one may replace an object inside a widget, such as the frame of a text.
+        # Before the properties are set: that may replace an object inside a widget, such as the frame of a text.
         by_name = {item.objectName(): item for item in everything if item.objectName()}
         for item in everything:
             if api_of(type(item)) is not None:
@@ -85,7 +85,7 @@ def _take_connections(root: ElementTree.Element, names: set[str]) -> list[tuple[
 
 
 def _take_enumerations(root: ElementTree.Element) -> dict[str, dict[str, str]]:
-    """Enumerated properties of host classes, which Qt's loader would try to resolve in its own meta-objects."""
+    """Remove the enumerated properties of host classes and return them; Qt's loader cannot resolve them in its meta-objects."""
     taken: dict[str, dict[str, str]] = {}
     for element in root.iter("widget"):
         api = table().get(element.get("class", ""))
@@ -146,7 +146,7 @@ def _connect(sender: QObject | None, signal: str, receiver: QObject | None, slot
         return
     name, types = split(slot)
     count = len(types or [])
-    # Looked up when the signal comes: the receiver may be gone by then, and its scene is set by the widget above it.
+    # Resolved when the signal is emitted: the receiver may be deleted by then, and the parent widget sets its scene.
     if not hasattr(type(receiver), name):
         return
     if count == 0:

@@ -1,4 +1,4 @@
-"""The widget below every rendered view: an off-screen VTK window whose picture Qt paints."""
+"""The base class of every rendered view: an off-screen VTK window whose picture Qt paints."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from slicer_testing.widgets.mrml_observation import Observations
 
 
 def make_render_window() -> vtkRenderWindow:
-    """A window that never comes to the screen.
+    """Return a render window that is never shown on the screen.
 
-    On Linux VTK would first look for an X server, and draw through its slower path where there is one; EGL needs none. Whoever wants
-    another implementation says so with VTK's own environment variable.
+    On Linux VTK would first try an X server and use its slower rendering path where there is one; EGL needs none. VTK's
+    environment variable selects another implementation.
     """
     if sys.platform.startswith("linux"):
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
@@ -38,13 +38,13 @@ def make_render_window() -> vtkRenderWindow:
 
 @slicer_widget
 class ctkVTKAbstractView(QWidget):
-    """Shows what a VTK window renders, on every Qt platform, and hands Qt's events to VTK's interactor.
+    """Shows the picture of a VTK window, on every Qt platform, and passes Qt's events to VTK's interactor.
 
-    VTK draws into a buffer and Qt paints the picture, instead of giving VTK a native window of its own. So the same code runs without
-    a display, `QWidget.grab` sees the picture, and there is nothing that depends on the window system.
+    VTK draws into a buffer and Qt paints the picture; VTK has no native window. So the same code runs without a display,
+    `QWidget.grab` captures the picture, and nothing depends on the window system.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -72,7 +72,7 @@ class ctkVTKAbstractView(QWidget):
         self._window.AddRenderer(self._renderer)
         self._interactor.SetRenderWindow(self._window)
         self._interactor.SetInteractorStyle(vtkInteractorStyleUser())
-        # VTK's own wish to render becomes a request, so that many changes make one picture.
+        # VTK's render calls become requests, so that many changes are rendered once.
         self._interactor.SetEnableRender(False)
         self._interactor.Initialize()
         self._annotation.SetMaximumLineHeight(0.07)
@@ -97,49 +97,49 @@ class ctkVTKAbstractView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        # A right click zooms; without this Qt would ask the parents for a menu as well.
+        # A right click zooms; without this Qt would also open a context menu of the parents.
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
 
-    # What modules use
+    # For modules
 
     def renderWindow(self) -> vtkRenderWindow:
-        """The off-screen window."""
+        """Return the off-screen window."""
         return self._window
 
     def interactor(self) -> vtkRenderWindowInteractor:
-        """The interactor that Qt's events go to."""
+        """Return the interactor that gets Qt's events."""
         return self._interactor
 
     def interactorStyle(self) -> vtkInteractorObserver:
-        """The interactor's style; views of a scene handle events by their `interactorObserver` instead."""
+        """Return the interactor's style; views of a scene handle events by their `interactorObserver` instead."""
         return self._interactor.GetInteractorStyle()
 
     def cornerAnnotation(self) -> vtkCornerAnnotation:
-        """The texts in the corners."""
+        """Return the texts in the corners."""
         return self._annotation
 
     def cornerAnnotationText(self) -> str:
-        """Text in the lower left corner."""
+        """Return the text in the lower left corner."""
         return self._annotation.GetText(vtkCornerAnnotation.LowerLeft) or ""
 
     def setCornerAnnotationText(self, text: str) -> None:
-        """Set the text in the lower left corner, and empty the others."""
+        """Set the text in the lower left corner, and clear the other texts."""
         self._annotation.ClearAllTexts()
         self._annotation.SetText(vtkCornerAnnotation.LowerLeft, text)
         self.scheduleRender()
 
     def VTKWidget(self) -> QWidget:
-        """The widget that shows the picture; here there is none below this one."""
+        """Return the widget that shows the picture: this one."""
         return self
 
     def scheduleRender(self) -> None:
-        """Ask for a picture soon; many requests make one picture."""
+        """Request a rendering; several requests are rendered once."""
         self._stale = True
         if self._render_enabled and not self._pauses and not self._request.isActive():
             self._request.start()
 
     def forceRender(self) -> None:
-        """Render now, if the view can be seen."""
+        """Render now, if the view is visible."""
         self._request.stop()
         self._stale = True
         if self._render_enabled and self.isVisible():
@@ -147,17 +147,17 @@ class ctkVTKAbstractView(QWidget):
             self.update()
 
     def renderEnabled(self) -> bool:
-        """Whether the view renders at all; while a scene changes as a whole it does not."""
+        """Return whether the view renders; it does not while a scene is loaded or closed."""
         return self._render_enabled
 
     def setRenderEnabled(self, enabled: bool) -> None:
-        """Stop rendering, or go on with it."""
+        """Stop or continue rendering."""
         self._render_enabled = bool(enabled)
         if enabled and self._stale:
             self.scheduleRender()
 
     def pauseRender(self) -> None:
-        """Hold requests back until as many calls of `resumeRender`."""
+        """Pause rendering until `resumeRender` has been called as often as `pauseRender`."""
         self._pauses += 1
         self._request.stop()
 
@@ -175,24 +175,24 @@ class ctkVTKAbstractView(QWidget):
             self.resumeRender()
 
     def maximumUpdateRate(self) -> float:
-        """Pictures a second at most."""
+        """Return the maximum number of renderings per second."""
         return 1000.0 / self._request.interval()
 
     def setMaximumUpdateRate(self, rate: float) -> None:
-        """Limit the number of pictures a second."""
+        """Set the maximum number of renderings per second."""
         self._request.setInterval(round(1000.0 / rate) if rate > 0 else 0)
 
     def backgroundColor(self) -> QColor:
-        """Colour behind everything; the lower one of a gradient."""
+        """Return the background colour; of a gradient, the lower one."""
         return QColor.fromRgbF(*self._renderer.GetBackground())
 
     def setBackgroundColor(self, color: QColor) -> None:
-        """Set the colour behind everything."""
+        """Set the background colour."""
         self._renderer.SetBackground(color.redF(), color.greenF(), color.blueF())
         self.scheduleRender()
 
     def backgroundColor2(self) -> QColor:
-        """Upper colour of a gradient."""
+        """Return the upper colour of a gradient."""
         return QColor.fromRgbF(*self._renderer.GetBackground2())
 
     def setBackgroundColor2(self, color: QColor) -> None:
@@ -201,47 +201,47 @@ class ctkVTKAbstractView(QWidget):
         self.scheduleRender()
 
     def gradientBackground(self) -> bool:
-        """Whether the background goes from one colour to another."""
+        """Return whether the background is a gradient."""
         return bool(self._renderer.GetGradientBackground())
 
     def setGradientBackground(self, enabled: bool) -> None:
-        """Let the background go from one colour to another."""
+        """Switch the gradient of the background on or off."""
         self._renderer.SetGradientBackground(bool(enabled))
         self.scheduleRender()
 
     def useDepthPeeling(self) -> bool:
-        """Whether translucent surfaces are drawn in the right order."""
+        """Return whether translucent surfaces are sorted by depth."""
         return bool(self._renderer.GetUseDepthPeeling())
 
     def setUseDepthPeeling(self, enabled: bool) -> None:
-        """Draw translucent surfaces in the right order."""
+        """Sort translucent surfaces by depth."""
         self._renderer.SetUseDepthPeeling(bool(enabled))
         self.scheduleRender()
 
     # Qt's side
 
     def sizeHint(self) -> QSize:
-        """A size that shows something."""
+        """Return the preferred size."""
         return QSize(300, 300)
 
     def minimumSizeHint(self) -> QSize:
-        """Views can be made small, but do not vanish."""
+        """Return the smallest size of a view."""
         return QSize(50, 50)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give VTK's window as many pixels as the widget has."""
+        """Resize VTK's window to the size of the widget."""
         super().resizeEvent(event)
         self._fit_window()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Requests that came while the view was hidden are met now."""
+        """Render, if that was requested while the view was hidden."""
         super().showEvent(event)
         self._fit_window()
         if self._stale:
             self.scheduleRender()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the last picture; render first if it is out of date."""
+        """Paint the last picture; render first if it is out of date."""
         if self._stale and self._render_enabled and not self._pauses:
             self._painting = True
             try:
@@ -255,9 +255,9 @@ class ctkVTKAbstractView(QWidget):
         painter.end()
 
     def event(self, event: QEvent) -> bool:
-        """Pass on what the interactor wants to know; the rest goes its way in Qt."""
+        """Pass the mouse, wheel and key events to the interactor; other events are left to Qt."""
         kind = event.type()
-        # A disabled widget keeps its picture but takes no input, and Qt sends mouse events to this function all the same.
+        # Qt sends mouse events to this function even if the widget is disabled.
         if self.isEnabled():
             if isinstance(event, QMouseEvent) and kind != QEvent.Type.NonClientAreaMouseMove:
                 if kind == QEvent.Type.MouseButtonPress:
@@ -293,11 +293,11 @@ class ctkVTKAbstractView(QWidget):
         self.scheduleRender()
 
     def _on_size_changed(self, size: QSize) -> None:
-        """Called with the size in device pixels."""
+        """Respond to a new size in device pixels."""
 
     def _on_request(self) -> None:
         if self._stale and self.isVisible():
-            # Painting renders; Qt leaves out what cannot be seen.
+            # Painting renders; Qt does not paint what is invisible.
             self.update()
 
     def _render(self) -> None:
@@ -305,13 +305,13 @@ class ctkVTKAbstractView(QWidget):
         self._window.Render()
 
     def _on_rendered(self) -> None:
-        """The window was rendered by whomever."""
+        """Respond to a rendering of the window."""
         self._picture = None
         if not self._painting:
             self.update()
 
     def _capture(self) -> QImage:
-        """What is in the window's buffer now."""
+        """Return the content of the window's buffer as a picture."""
         width, height = self._window.GetSize()
         if self._window.GetNeverRendered():
             empty = QImage(width, height, QImage.Format.Format_RGB32)
@@ -320,11 +320,11 @@ class ctkVTKAbstractView(QWidget):
         pixels = vtkUnsignedCharArray()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)
         rows = np.ascontiguousarray(vtk_to_numpy(pixels).reshape(height, width, 4)[::-1])
-        # Copied, since the picture must not outlive the memory that it was made from.
+        # Copied, since the picture must not refer to the buffer.
         return QImage(rows.data, width, height, 4 * width, QImage.Format.Format_RGBX8888).copy()
 
     def _current_picture(self) -> QImage:
-        """An up-to-date picture, whether the view can be seen or not."""
+        """Return an up-to-date picture, whether the view is visible or not."""
         self._fit_window()
         self._painting = True
         try:

@@ -1,4 +1,4 @@
-"""Names of the shown volumes in the lower left corner of a slice view, as the application's data probe writes them."""
+"""Names of the shown volumes in the lower left corner of a slice view, as in the application's data probe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SliceAnnotations(QObject):
     """Keeps the annotations of one slice view up to date.
 
     Args:
-        slice_widget: that is annotated; it owns this object.
+        slice_widget: the annotated view; it owns this object.
     """
 
     def __init__(self, slice_widget: qMRMLSliceWidget) -> None:
@@ -41,7 +41,7 @@ class SliceAnnotations(QObject):
             self._widget.sliceView().scheduleRender()
 
     def _lines(self, composite: slicer.vtkMRMLSliceCompositeNode | None) -> list[str]:
-        """Label map, foreground and background, each with its opacity unless that is all or nothing."""
+        """Return the label map, foreground and background, each with its opacity unless that is 0 or 1."""
         logic = self._widget.sliceLogic()
         layers = (
             ("L", logic.GetLabelLayer(), composite.GetLabelOpacity() if composite is not None else 0.0),
@@ -52,7 +52,7 @@ class SliceAnnotations(QObject):
         shown = [layer.GetVolumeNode() for _, layer, _ in layers if layer is not None]
         for volume in self._volumes:
             if volume not in shown:
-                # An observer keeps what it watches, and a volume is large.
+                # An observer keeps the observed object alive, and a volume is large.
                 self._observations.drop(volume)
         self._volumes = [volume for volume in shown if volume is not None]
         for letter, layer, opacity in layers:

@@ -1,7 +1,7 @@
-"""Which displayable managers draw in slice and in 3D views.
+"""The displayable managers of slice and 3D views.
 
-Slicer's widgets and modules register each manager with a factory, once for the application. Here all that the installed slicer-core
-offers are registered in the same order: first those of the views themselves, then those of the modules.
+Slicer's widgets and modules register each manager with a factory, once for the application. Here all managers of the installed
+slicer-core are registered in the same order: first those of the views themselves, then those of the modules.
 """
 
 from __future__ import annotations
@@ -41,28 +41,28 @@ THREED_MANAGERS = (
 
 
 def slice_factory() -> slicer.vtkMRMLSliceViewDisplayableManagerFactory:
-    """The application's factory for slice views, with all managers registered."""
+    """Return the application's factory for slice views, with all managers registered."""
     return _registered(slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(), SLICE_MANAGERS)
 
 
 def threed_factory() -> slicer.vtkMRMLThreeDViewDisplayableManagerFactory:
-    """The application's factory for 3D views, with all managers registered."""
+    """Return the application's factory for 3D views, with all managers registered."""
     return _registered(slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance(), THREED_MANAGERS)
 
 
 def use_application_logic(application_logic: slicer.vtkMRMLApplicationLogic) -> None:
-    """Name the logic that every view made from now on belongs to."""
+    """Set the application's logic for all views that are made afterwards."""
     for factory in (slice_factory(), threed_factory()):
         factory.SetMRMLApplicationLogic(application_logic)
 
 
 def application_logic() -> slicer.vtkMRMLApplicationLogic | None:
-    """The logic that views belong to; None before there is one."""
+    """Return the application's logic for views; None before it is set."""
     return slice_factory().GetMRMLApplicationLogic()
 
 
 def make_group(factory: slicer.vtkMRMLDisplayableManagerFactory, renderer: vtkRenderer) -> slicer.vtkMRMLDisplayableManagerGroup:
-    """All managers of a factory, drawing into one renderer."""
+    """Return a group with all managers of a factory, which draw into one renderer."""
     group = slicer.vtkMRMLDisplayableManagerGroup()
     group.Initialize(factory, renderer)
     return group

@@ -1,4 +1,4 @@
-"""Qt's mouse, wheel and key events as a VTK interactor takes them."""
+"""Conversion of Qt's mouse, wheel and key events for a VTK interactor."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _CURSORS = {
 
 
 def key_symbol(event: QKeyEvent) -> str:
-    """VTK's name of a key."""
+    """Return VTK's name of a key."""
     known = _KEYS.get(Qt.Key(event.key()))
     if known:
         return known
@@ -62,10 +62,10 @@ def key_symbol(event: QKeyEvent) -> str:
 
 
 class EventForwarder:
-    """Feeds an interactor with Qt's events.
+    """Passes Qt's events to an interactor.
 
     Args:
-        interactor: that receives the events.
+        interactor: VTK's interactor.
     """
 
     def __init__(self, interactor: vtkRenderWindowInteractor) -> None:
@@ -86,7 +86,7 @@ class EventForwarder:
         self._interactor.InvokeEvent(f"{button}{action}Event")
 
     def wheel(self, event: QWheelEvent, height: int, ratio: float) -> None:
-        """Pass on whole notches; what is less is kept for the next event, so that touch pads scroll at a sane pace."""
+        """Pass on whole notches; fractions are added to the next event, so that touch pads scroll at a normal speed."""
         self._place(event.position(), event, height, ratio)
         self._wheel += event.angleDelta().y()
         while abs(self._wheel) >= WHEEL_STEP:
@@ -109,11 +109,11 @@ class EventForwarder:
             self._interactor.InvokeEvent("KeyReleaseEvent")
 
     def crossing(self, inside: bool) -> None:
-        """Say that the mouse came in or went out."""
+        """Pass on that the mouse entered or left the view."""
         self._interactor.InvokeEvent("EnterEvent" if inside else "LeaveEvent")
 
     def _place(self, position: QPointF, event: QSinglePointEvent, height: int, ratio: float) -> None:
-        """Set where the mouse is: VTK counts device pixels from the bottom, Qt logical ones from the top."""
+        """Set the position of the mouse: VTK counts device pixels from the bottom, Qt logical pixels from the top."""
         self._modifiers(event)
         self._interactor.SetEventInformation(
             int(position.x() * ratio),
@@ -133,5 +133,5 @@ class EventForwarder:
 
 
 def cursor_shape(window: vtkRenderWindow) -> Qt.CursorShape:
-    """The shape of the mouse pointer that VTK asks for."""
+    """Return Qt's shape of the mouse pointer for that of VTK."""
     return _CURSORS.get(window.GetCurrentCursor(), Qt.CursorShape.ArrowCursor)

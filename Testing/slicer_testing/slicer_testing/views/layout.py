@@ -1,4 +1,4 @@
-"""The layout manager: which views are shown, and how they lie beside each other, as the scene's layout node says."""
+"""The layout manager: it shows and arranges the views of the scene's layout node."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from slicer_testing.widgets.mrml_observation import Observations
 
 Layouts = slicer.vtkMRMLLayoutNode
 FIRST_LAYOUT = Layouts.SlicerLayoutFourUpView
-"""The layout of a scene that names none."""
+"""The layout of a scene without one."""
 
 
 @slicer_widget
@@ -27,8 +27,8 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
     """Follows the layout node of a scene.
 
     Args:
-        viewport: widget that the views lie in; one is made if there is none.
-        parent: owner.
+        viewport: widget for the views; one is made by default.
+        parent: parent object.
     """
 
     layoutChanged = Signal(int)
@@ -58,8 +58,8 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
     # Viewport and scene
 
     def setViewport(self, widget: QWidget, name: str = MAIN_VIEWPORT) -> None:
-        """Let views lie in a widget; those that there are move into it."""
-        # Views that the present layout does not show are the former viewport's children, and would go with it.
+        """Set the widget of a viewport; existing views move into it."""
+        # Views that the current layout does not show are children of the former viewport and would be deleted with it.
         former = self._viewports.get(name)
         self._viewports[name] = widget
         if former is not None and former is not widget:
@@ -75,7 +75,7 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
             self._update_layout()
 
     def isViewportUsedInLayout(self, name: str) -> bool:
-        """Whether the present layout shows something in a viewport."""
+        """Return whether the current layout uses a viewport."""
         return name in self._containers
 
     def setSpacing(self, spacing: int) -> None:
@@ -85,7 +85,7 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
         self._update_layout()
 
     def mrmlScene(self) -> slicer.vtkMRMLScene | None:
-        """The scene."""
+        """Return the scene."""
         return self._scene
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
@@ -96,9 +96,9 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
         self._set_layout_node(None)
         self._scene = scene
         if scene is not None and scene.GetDefaultNodeByClass("vtkMRMLSliceNode") is None:
-            # Without presets a slice cannot be turned; the application adds them at its start.
+            # The orientation of a slice is set by presets, which the application adds at its start.
             slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
-        # The logic before anything else here, so that it has done its part when an event comes.
+        # The logic first, so that its observers are called before those of this object.
         self._logic.SetMRMLScene(scene)
         if scene is not None:
             self._observations.add(scene, scene.NodeAddedEvent, self._on_node_added, give="data")
@@ -111,11 +111,11 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
         self._follow_scene()
 
     def layoutLogic(self) -> slicer.vtkMRMLLayoutLogic:
-        """The logic that makes the view nodes of each layout."""
+        """Return the logic that makes the view nodes of each layout."""
         return self._logic
 
     def mrmlColorLogic(self) -> slicer.vtkMRMLColorLogic | None:
-        """The colour logic of plots."""
+        """Return the colour logic of plots."""
         return self._color_logic
 
     def setMRMLColorLogic(self, logic: slicer.vtkMRMLColorLogic | None) -> None:
@@ -125,11 +125,11 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
     # Layout
 
     def layout(self) -> int:
-        """Number of the layout."""
+        """Return the number of the layout."""
         return self._node.GetViewArrangement() if self._node is not None else Layouts.SlicerLayoutNone
 
     def setLayout(self, layout: int) -> None:
-        """Choose a layout; one that there is not gives the conventional layout."""
+        """Set the layout by its number; an unknown number sets the conventional layout."""
         if self._node is None or self.layout() == layout:
             return
         if not self._node.IsLayoutDescription(layout):
@@ -138,22 +138,22 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
         self._node.SetViewArrangement(layout)
 
     def setLayoutNumberOfCompareViewRows(self, number: int) -> None:
-        """Set the rows of the comparing layouts."""
+        """Set the number of rows of the compare layouts."""
         if self._node is not None:
             self._node.SetNumberOfCompareViewRows(number)
 
     def setLayoutNumberOfCompareViewColumns(self, number: int) -> None:
-        """Set the columns of the comparing layouts."""
+        """Set the number of columns of the compare layouts."""
         if self._node is not None:
             self._node.SetNumberOfCompareViewColumns(number)
 
     def addMaximizedViewNode(self, node: slicer.vtkMRMLAbstractViewNode) -> None:
-        """Show a view alone."""
+        """Show only this view."""
         if self._node is not None:
             self._node.AddMaximizedViewNode(node)
 
     def removeMaximizedViewNode(self, node: slicer.vtkMRMLAbstractViewNode) -> None:
-        """No longer show a view alone."""
+        """No longer show only this view."""
         if self._node is not None:
             self._node.RemoveMaximizedViewNode(node)
 
@@ -163,39 +163,39 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
             self._node.RemoveAllMaximizedViewNodes()
 
     def isEnabled(self) -> bool:
-        """Whether the layout node is followed."""
+        """Return whether the layout node is followed."""
         return self._enabled
 
     def setEnabled(self, enabled: bool) -> None:
-        """Follow the layout node, or leave all as it is."""
+        """Follow the layout node, or keep the current layout."""
         self._enabled = bool(enabled)
         self._update_layout()
 
     # Views
 
     def registerViewFactory(self, factory: ctkLayoutViewFactory) -> None:
-        """Ask one more factory for views."""
+        """Add a factory of views."""
         self._factories.append(factory)
         if isinstance(factory, qMRMLLayoutViewFactory):
             factory.setMRMLScene(self._scene)
 
     def mrmlViewFactories(self) -> list[qMRMLLayoutViewFactory]:
-        """The factories of view nodes."""
+        """Return the factories of view nodes."""
         return [factory for factory in self._factories if isinstance(factory, qMRMLLayoutViewFactory)]
 
     def mrmlViewFactory(self, viewClassName: str) -> qMRMLLayoutViewFactory | None:
-        """The factory of one class of view nodes."""
+        """Return the factory of one class of view nodes."""
         return next((factory for factory in self.mrmlViewFactories() if factory.viewClassName() == viewClassName), None)
 
     def resetThreeDViews(self) -> None:
-        """Let all 3D views show everything."""
+        """Let all 3D views show the whole scene."""
         for index in range(self.threeDViewCount()):
             view = self.threeDWidget(index).threeDView()
             view.resetFocalPoint()
             view.resetCamera()
 
     def resetSliceViews(self) -> None:
-        """Let all slice views show the whole of their lowest volume."""
+        """Fit all slice views to their lowest volume."""
         for name in self.sliceViewNames():
             self.sliceWidget(name).sliceController().fitSliceToBackground()
 
@@ -207,14 +207,14 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
                 factory.viewWidget(index).setRenderPaused(paused)
 
     def pauseRender(self) -> None:
-        """Hold the rendering of all views back."""
+        """Pause the rendering of all views."""
         self.setRenderPaused(True)
 
     def resumeRender(self) -> None:
         """Undo one `pauseRender`."""
         self.setRenderPaused(False)
 
-    # Inside
+    # Implementation
 
     def _on_node_added(self, node: slicer.vtkMRMLNode) -> None:
         if self._scene.IsBatchProcessing():
@@ -228,7 +228,7 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
 
     def _on_node_removed(self, node: slicer.vtkMRMLNode) -> None:
         if node is self._node:
-            # The logic points to the node until the scene is closed, without keeping it.
+            # The logic has a pointer to the node until the scene is closed, but no reference.
             self._removed_node = node
             self._set_layout_node(None)
         elif isinstance(node, slicer.vtkMRMLAbstractViewNode):
@@ -238,12 +238,12 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
                 self._shown = None
 
     def _follow_scene(self) -> None:
-        """Bring views and layout in line with the scene, after it has changed as a whole."""
+        """Update views and layout after the scene was loaded or closed."""
         if self._scene is not None and self._scene.IsBatchProcessing():
             return
         for factory in self.mrmlViewFactories():
             factory.onSceneModified()
-        # Asked of the scene: for a moment after the scene has removed its singletons the logic still points to the old node.
+        # From the scene: just after the scene has removed its singletons, the logic still points to the old node.
         layouts = nodes_of(self._scene, "vtkMRMLLayoutNode")
         self._set_layout_node(layouts[0] if layouts else None)
 
@@ -253,12 +253,12 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
             self._node = node
             self._observations.add(node, "ModifiedEvent", self._update_layout)
         if node is not None and node.GetViewArrangement() in (Layouts.SlicerLayoutNone, Layouts.SlicerLayoutInitialView):
-            # A new layout node names none; the user keeps the layout that was there.
+            # A new layout node has no layout, so the current one is kept.
             node.SetViewArrangement(self._arrangement)
         self._update_layout()
 
     def _update_layout(self) -> None:
-        """Build the containers of the layout, if it is another one than before."""
+        """Build the containers of the layout, if it has changed."""
         if not self._enabled or (self._scene is not None and self._scene.IsBatchProcessing()):
             return
         arrangement = self.layout()
@@ -322,12 +322,12 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
 
 @slicer_widget
 class qSlicerLayoutManager(qMRMLLayoutManager):
-    """The application's layout manager: its views' logics are known to the application's logic.
+    """The application's layout manager: the application's logic knows the logics of its views.
 
     Args:
         application_logic: of the application.
-        viewport: widget that the views lie in; one is made if there is none.
-        parent: owner.
+        viewport: widget for the views; one is made by default.
+        parent: parent object.
     """
 
     selectModule = Signal(str)
@@ -341,6 +341,6 @@ class qSlicerLayoutManager(qMRMLLayoutManager):
         application_logic.SetSliceLogics(self.mrmlSliceLogics())
         application_logic.SetViewLogics(self.mrmlViewLogics())
         self.setMRMLColorLogic(application_logic.GetColorLogic())
-        # Interactions pause all views, so that linked ones are never a step apart.
+        # Interactions pause all views, so that linked views are rendered together.
         self._observations.add(application_logic, application_logic.PauseRenderEvent, self.pauseRender)
         self._observations.add(application_logic, application_logic.ResumeRenderEvent, self.resumeRender)

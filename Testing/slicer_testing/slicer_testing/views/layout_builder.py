@@ -1,4 +1,4 @@
-"""Layout descriptions of the scene's layout node, turned into Qt layouts."""
+"""Conversion of the layout descriptions of the scene's layout node to Qt layouts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FindViews = Callable[[ElementTree.Element], Sequence[QWidget]]
 
 
 def parse(description: str) -> list[ElementTree.Element]:
-    """The layouts of a description: one, or one for each viewport.
+    """Return the layouts of a description: one, or one for each viewport.
 
     Args:
-        description: XML of a layout; an empty one has no layout.
+        description: XML of a layout; an empty text has no layout.
     """
     if not description.strip():
         return []
@@ -25,7 +25,7 @@ def parse(description: str) -> list[ElementTree.Element]:
 
 
 class LayoutBuilder:
-    """Puts views into containers as a description says.
+    """Arranges views in containers by a layout description.
 
     Args:
         find_views: finds the widgets of a ``<view>`` element.
@@ -37,7 +37,7 @@ class LayoutBuilder:
         self._spacing = spacing
 
     def build(self, element: ElementTree.Element, parent: QWidget) -> QWidget:
-        """The container of a ``<layout>`` element, with all that is in it."""
+        """Return the container of a ``<layout>`` element, with its content."""
         kind = element.get("type", "")
         if kind == "tab":
             return self._tabs(element, parent)
@@ -80,7 +80,7 @@ class LayoutBuilder:
                 splitter.addWidget(widget)
                 widget.show()
                 sizes.append(int(item.get("splitSize", 0)))
-        # Without sizes all parts are alike.
+        # Without sizes all parts have the same size.
         splitter.setSizes(sizes if any(sizes) else [1000] * len(sizes))
         return splitter
 
@@ -90,7 +90,7 @@ class LayoutBuilder:
             if child.tag == "layout":
                 widgets.append(self.build(child, parent))
             else:
-                # Comparing views are named once, by the item.
+                # Compare views have one name, that of the item.
                 child.set("multiple", child.get("multiple", item.get("multiple", "false")))
                 widgets.extend(self._find_views(child))
         return widgets

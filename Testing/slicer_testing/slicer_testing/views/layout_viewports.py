@@ -8,15 +8,15 @@ from PySide6.QtWidgets import QWidget
 from slicer_testing.registry import slicer_widget
 
 MAIN_VIEWPORT = ""
-"""Name of the viewport in the application's window; others have windows of their own."""
+"""Name of the viewport in the application's main window; the others have windows of their own."""
 
 
 @slicer_widget
 class ctkLayoutManager(QObject):
-    """Viewports, and what is common to all layouts.
+    """The viewports, and the spacing of all layouts.
 
     Args:
-        parent: owner.
+        parent: parent object.
     """
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -25,22 +25,22 @@ class ctkLayoutManager(QObject):
         self._spacing = 1
 
     def viewport(self, name: str = MAIN_VIEWPORT) -> QWidget | None:
-        """The widget that views lie in."""
+        """Return the widget of a viewport."""
         return self._viewports.get(name)
 
     def viewportNames(self) -> list[str]:
-        """Names of all viewports; the main one's is empty."""
+        """Return the names of all viewports; the main one's is empty."""
         return list(self._viewports)
 
     def spacing(self) -> int:
-        """Pixels between views."""
+        """Return the pixels between views."""
         return self._spacing
 
 
 @slicer_widget
 class ctkLayoutFactory(ctkLayoutManager):
-    """A layout manager that asks factories for views.
+    """A layout manager that gets its views from factories.
 
     Args:
-        parent: owner.
+        parent: parent object.
     """

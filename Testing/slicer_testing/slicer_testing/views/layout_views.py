@@ -18,72 +18,72 @@ class LayoutViews:
     """Access to the views that the factories of a layout manager have made."""
 
     def mrmlViewFactory(self, viewClassName: str) -> qMRMLLayoutViewFactory | None:
-        """The factory of one class of view nodes."""
+        """Return the factory of one class of view nodes."""
         raise NotImplementedError
 
     def sliceViewNames(self) -> list[str]:
-        """The layout's names of all slice views, such as Red."""
+        """Return the layout's names of all slice views, such as Red."""
         return self.mrmlViewFactory("vtkMRMLSliceNode")._names()
 
     def sliceWidget(self, name: str) -> qMRMLSliceWidget | None:
-        """A slice view by name."""
+        """Return a slice view by name."""
         return self.mrmlViewFactory("vtkMRMLSliceNode").viewWidget(name)
 
     def threeDViewCount(self) -> int:
-        """Number of 3D views."""
+        """Return the number of 3D views."""
         return self.mrmlViewFactory("vtkMRMLViewNode").viewCount()
 
     def threeDWidget(self, which: int | str) -> qMRMLThreeDWidget | None:
-        """A 3D view by place or name."""
+        """Return a 3D view by index or name."""
         return self.mrmlViewFactory("vtkMRMLViewNode").viewWidget(which)
 
     def tableViewCount(self) -> int:
-        """Number of table views."""
+        """Return the number of table views."""
         return self.mrmlViewFactory("vtkMRMLTableViewNode").viewCount()
 
     def tableWidget(self, which: int) -> qMRMLTableWidget | None:
-        """A table view by place."""
+        """Return a table view by index."""
         return self.mrmlViewFactory("vtkMRMLTableViewNode").viewWidget(which)
 
     def plotViewCount(self) -> int:
-        """Number of plot views."""
+        """Return the number of plot views."""
         return self.mrmlViewFactory("vtkMRMLPlotViewNode").viewCount()
 
     def plotWidget(self, which: int) -> qMRMLPlotWidget | None:
-        """A plot view by place."""
+        """Return a plot view by index."""
         return self.mrmlViewFactory("vtkMRMLPlotViewNode").viewWidget(which)
 
     def viewWidget(self, node: slicer.vtkMRMLAbstractViewNode) -> QWidget | None:
-        """The widget of a view node."""
+        """Return the widget of a view node."""
         factory = self.mrmlViewFactory(node.GetClassName()) if node is not None else None
         return factory.viewWidget(node) if factory is not None else None
 
     def viewWidgets(self) -> list[QWidget]:
-        """All views that the present layout shows."""
+        """Return all views that the current layout shows."""
         return [widget for container in self._containers.values() for widget in self._views_in(container)]
 
     def mrmlSliceLogics(self) -> vtkCollection:
-        """Logics of all slice views; the collection stays the same, its members change."""
+        """Return the logics of all slice views; the collection stays the same, its members change."""
         return self.mrmlViewFactory("vtkMRMLSliceNode")._logics
 
     def mrmlViewLogics(self) -> vtkCollection:
-        """Logics of all 3D views; the collection stays the same, its members change."""
+        """Return the logics of all 3D views; the collection stays the same, its members change."""
         return self.mrmlViewFactory("vtkMRMLViewNode")._logics
 
     def activeMRMLThreeDViewNode(self) -> slicer.vtkMRMLViewNode | None:
-        """The 3D view that was used last, else the first."""
+        """Return the 3D view that was used last, else the first."""
         return self._active("vtkMRMLViewNode")
 
     def activeMRMLTableViewNode(self) -> slicer.vtkMRMLTableViewNode | None:
-        """The table view that was used last, else the first."""
+        """Return the table view that was used last, else the first."""
         return self._active("vtkMRMLTableViewNode")
 
     def activeMRMLPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode | None:
-        """The plot view that was used last, else the first."""
+        """Return the plot view that was used last, else the first."""
         return self._active("vtkMRMLPlotViewNode")
 
     def activeThreeDRenderer(self) -> vtkRenderer | None:
-        """The renderer of the active 3D view."""
+        """Return the renderer of the active 3D view."""
         widget = self.viewWidget(self.activeMRMLThreeDViewNode())
         return widget.threeDView().renderWindow().GetRenderers().GetFirstRenderer() if widget is not None else None
 

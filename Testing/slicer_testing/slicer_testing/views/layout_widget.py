@@ -1,4 +1,4 @@
-"""A widget with views of its own, for modules that show a layout in a panel or a window of theirs."""
+"""A widget with views of its own, for modules that show a layout in a panel or a window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class qMRMLLayoutWidget(QWidget):
     """Holds the views of a layout manager.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -22,11 +22,11 @@ class qMRMLLayoutWidget(QWidget):
         self._manager = qMRMLLayoutManager(self, self)
 
     def layoutManager(self) -> qMRMLLayoutManager:
-        """The layout manager."""
+        """Return the layout manager."""
         return self._manager
 
     def setLayoutManager(self, manager: qMRMLLayoutManager) -> None:
-        """Let another manager lay out the views here."""
+        """Set the layout manager whose views are shown."""
         self._manager = manager
         manager.setViewport(self)
 
@@ -35,5 +35,5 @@ class qMRMLLayoutWidget(QWidget):
         self._manager.setMRMLScene(scene)
 
     def setLayout(self, layout: int) -> None:
-        """Choose a layout by its number."""
+        """Set the layout by its number."""
         self._manager.setLayout(layout)

@@ -1,4 +1,4 @@
-"""How a plot series node looks in VTK's chart."""
+"""The plot of a plot series node in VTK's chart."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _MARKERS = {
 
 
 def update_plot(series: slicer.vtkMRMLPlotSeriesNode, existing: vtkPlot | None) -> vtkPlot | None:
-    """Make a plot, or bring an existing one up to date.
+    """Make a plot, or update an existing one.
 
     Args:
-        series: what is plotted.
-        existing: the plot that showed it so far; replaced if it is of another kind now.
+        series: node of the plot series.
+        existing: current plot of the series; it is replaced if its type has changed.
 
     Returns:
-        the plot; None if the series' table lacks a column that it needs.
+        The plot; None if the series' table lacks a column that it needs.
     """
     table = series.GetTableNode().GetTable() if series.GetTableNode() is not None else None
     if table is None or _numbers(table, series.GetYColumnName()) is None:
@@ -44,7 +44,7 @@ def update_plot(series: slicer.vtkMRMLPlotSeriesNode, existing: vtkPlot | None) 
     is_bar = series.GetPlotType() in (_Series.PlotTypeBar, _Series.PlotTypeScatterBar)
     wanted = vtkPlotBar if is_bar else vtkPlotLine
     plot = existing if isinstance(existing, wanted) else wanted()
-    _set_look(series, plot, is_bar)
+    _set_style(series, plot, is_bar)
     labels = table.GetColumnByName(series.GetLabelColumnName()) if series.GetLabelColumnName() else None
     plot.SetIndexedLabels(labels if isinstance(labels, vtkStringArray) else None)
     plot.SetUseIndexForXSeries(not needs_x)
@@ -58,7 +58,7 @@ def _numbers(table: vtkTable, name: str | None) -> vtkAbstractArray | None:
     return None if column is None or column.GetDataType() in (VTK_STRING, VTK_BIT) else column
 
 
-def _set_look(series: slicer.vtkMRMLPlotSeriesNode, plot: vtkPlot, is_bar: bool) -> None:
+def _set_style(series: slicer.vtkMRMLPlotSeriesNode, plot: vtkPlot, is_bar: bool) -> None:
     plot.SetColorF(*series.GetColor())
     plot.SetOpacity(series.GetOpacity())
     plot.SetWidth(series.GetLineWidth())

@@ -1,4 +1,4 @@
-"""Charts of the scene, drawn by VTK."""
+"""Plot views: charts of the scene, drawn by VTK."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ctkVTKChartView(ctkVTKAbstractView):
     """A view with one chart of lines, points or bars.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     plotAdded = Signal(object)
@@ -43,15 +43,15 @@ class ctkVTKChartView(ctkVTKAbstractView):
         self._context.GetScene().SetUseBufferId(False)
 
     def chart(self) -> vtkChartXY:
-        """The chart."""
+        """Return the chart."""
         return self._chart
 
     def scene(self) -> vtkContextScene:
-        """VTK's scene that the chart is drawn in."""
+        """Return VTK's scene with the chart."""
         return self._context.GetScene()
 
     def title(self) -> str:
-        """The chart's title."""
+        """Return the chart's title."""
         return self._chart.GetTitle() or ""
 
     def setTitle(self, title: str) -> None:
@@ -66,27 +66,27 @@ class ctkVTKChartView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def removePlot(self, plot: vtkPlot) -> None:
-        """Take a plot away."""
+        """Remove a plot."""
         self._chart.RemovePlotInstance(plot)
         self.plotRemoved.emit(plot)
         self.scheduleRender()
 
     def removeAllPlots(self) -> None:
-        """Take all plots away."""
+        """Remove all plots."""
         self._chart.ClearPlots()
         self.scheduleRender()
 
     def plotIndex(self, plot: vtkPlot) -> int:
-        """Place of a plot in the chart; -1 for a plot of another."""
+        """Return the index of a plot in the chart; -1 for a plot of another chart."""
         return next((index for index in range(self._chart.GetNumberOfPlots()) if self._chart.GetPlot(index) is plot), -1)
 
 
 @slicer_widget
 class qMRMLPlotView(ctkVTKChartView):
-    """Shows the chart that a plot view node names.
+    """Shows the chart of a plot view node.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     mrmlSceneChanged = Signal(object)
@@ -105,11 +105,11 @@ class qMRMLPlotView(ctkVTKChartView):
         self._observations.add(self._chart, vtkCommand.InteractionEvent, self._keep_ranges)
 
     def sizeHint(self) -> QSize:
-        """As small as the layout wants."""
+        """Return the preferred size: the layout decides."""
         return QSize()
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Follow a scene."""
+        """Set the scene."""
         if scene is self._scene:
             return
         self._observations.drop(self._scene)
@@ -135,7 +135,7 @@ class qMRMLPlotView(ctkVTKChartView):
         self._follow_view_node()
 
     def fitToContent(self) -> None:
-        """Let the axes span all that is plotted."""
+        """Fit the axes to the plots."""
         self._chart.RecalculateBounds()
         if self._chart_node is not None:
             self._fit_axes()
@@ -189,7 +189,7 @@ class qMRMLPlotView(ctkVTKChartView):
         self.scheduleRender()
 
     def _update_plots(self) -> None:
-        """Make the chart's plots those of the node's series, in their order."""
+        """Show the plots of the node's series in their order."""
         shown: dict[str, vtkPlot] = {}
         for index in range(self._chart_node.GetNumberOfPlotSeriesNodes() if self._chart_node is not None else 0):
             series = self._chart_node.GetNthPlotSeriesNode(index)
@@ -250,7 +250,7 @@ class qMRMLPlotView(ctkVTKChartView):
         self._chart.SetActionToButton(vtkChart.ZOOM_AXIS, vtkContextMouseEvent.RIGHT_BUTTON)
 
     def _keep_ranges(self) -> None:
-        """Write to the node what the mouse made of the axes."""
+        """Store the ranges of the axes, which the mouse has changed, in the node."""
         node = self._chart_node
         if node is None or self._updating:
             return

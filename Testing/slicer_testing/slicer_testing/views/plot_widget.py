@@ -12,10 +12,10 @@ from slicer_testing.views.view_widget import qMRMLAbstractViewWidget, qMRMLViewC
 
 @slicer_widget
 class qMRMLPlotViewControllerWidget(qMRMLViewControllerBar):
-    """The bar of a plot view: which chart is shown, and a button that fits the axes.
+    """The bar of a plot view: a selector of the chart, and a button that fits the axes.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -35,11 +35,11 @@ class qMRMLPlotViewControllerWidget(qMRMLViewControllerBar):
         self._bar_layout.insertWidget(4, self._selector, 1)
 
     def setPlotView(self, view: qMRMLPlotView) -> None:
-        """Name the view that this bar belongs to."""
+        """Set the view that the bar belongs to."""
         self._plot = view
 
     def mrmlPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode | None:
-        """The view's node."""
+        """Return the view's node."""
         return self._view_node
 
     def setMRMLPlotViewNode(self, node: slicer.vtkMRMLPlotViewNode | None) -> None:
@@ -47,7 +47,7 @@ class qMRMLPlotViewControllerWidget(qMRMLViewControllerBar):
         self._set_view_node(node)
 
     def fitPlotToAxes(self) -> None:
-        """Let the axes span all that is plotted."""
+        """Fit the axes to the plots."""
         if self._plot is not None:
             self._plot.fitToContent()
 
@@ -67,7 +67,7 @@ class qMRMLPlotWidget(qMRMLAbstractViewWidget):
     """A plot view with its bar.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -81,17 +81,17 @@ class qMRMLPlotWidget(qMRMLAbstractViewWidget):
         self._controller.setMRMLPlotViewNode(node)
 
     def setMRMLAbstractViewNode(self, node: slicer.vtkMRMLAbstractViewNode | None) -> None:
-        """Show a plot view node; another kind shows nothing."""
+        """Show a plot view node; a node of another class is ignored."""
         self.setMRMLPlotViewNode(node if isinstance(node, slicer.vtkMRMLPlotViewNode) else None)
 
     def mrmlPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode | None:
-        """The node that is shown."""
+        """Return the node that is shown."""
         return self._controller.mrmlPlotViewNode()
 
     def plotView(self) -> qMRMLPlotView:
-        """The view."""
+        """Return the view."""
         return self._view
 
     def plotController(self) -> qMRMLPlotViewControllerWidget:
-        """The bar."""
+        """Return the bar."""
         return self._controller

@@ -1,4 +1,4 @@
-"""A 3D view's camera moves, as CTK offers them."""
+"""Camera movements of a 3D view, with the names of CTK."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ AXIS_DIRECTIONS = {1: (-1, 0, 0), 2: (1, 0, 0), 3: (0, -1, 0), 4: (0, 1, 0), 5: 
 
 @slicer_widget
 class ctkVTKRenderView(ctkVTKAbstractView):
-    """A view with one camera that can be turned, moved closer, and set spinning.
+    """A view with one camera that can rotate, zoom and spin.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     PitchUp, PitchDown = 0, 1
@@ -36,15 +36,15 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self._animation.timeout.connect(self._spin)
 
     def pitch(self) -> None:
-        """Turn about the horizontal axis of the view."""
+        """Rotate about the horizontal axis of the view."""
         self._turn("Pitch", self._increment if self._pitch_direction == self.PitchDown else -self._increment)
 
     def roll(self) -> None:
-        """Turn about the axis of sight."""
+        """Rotate about the viewing direction."""
         self._turn("Roll", self._increment if self._roll_direction == self.RollLeft else -self._increment)
 
     def yaw(self) -> None:
-        """Turn about the vertical axis of the view."""
+        """Rotate about the vertical axis of the view."""
         self._turn("Azimuth", self._increment if self._yaw_direction == self.YawRight else -self._increment)
 
     def _turn(self, move: str, degrees: float) -> None:
@@ -55,7 +55,7 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def pitchDirection(self) -> int:
-        """Direction of `pitch`."""
+        """Return the direction of `pitch`."""
         return self._pitch_direction
 
     def setPitchDirection(self, direction: int) -> None:
@@ -63,7 +63,7 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self._pitch_direction = int(direction)
 
     def rollDirection(self) -> int:
-        """Direction of `roll`."""
+        """Return the direction of `roll`."""
         return self._roll_direction
 
     def setRollDirection(self, direction: int) -> None:
@@ -71,7 +71,7 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self._roll_direction = int(direction)
 
     def yawDirection(self) -> int:
-        """Direction of `yaw`."""
+        """Return the direction of `yaw`."""
         return self._yaw_direction
 
     def setYawDirection(self, direction: int) -> None:
@@ -79,27 +79,27 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self._yaw_direction = int(direction)
 
     def pitchRollYawIncrement(self) -> float:
-        """Degrees of one turn."""
+        """Return the angle of one rotation in degrees."""
         return self._increment
 
     def setPitchRollYawIncrement(self, degrees: float) -> None:
-        """Set the degrees of one turn."""
+        """Set the angle of one rotation in degrees."""
         self._increment = float(degrees)
 
     def zoomFactor(self) -> float:
-        """Part of the distance that one step of zooming takes."""
+        """Return the fraction of the distance that one step of zooming covers."""
         return self._zoom_factor
 
     def setZoomFactor(self, factor: float) -> None:
-        """Set the part of the distance that one step takes, from 0 to 1."""
+        """Set the fraction of the distance that one step of zooming covers, from 0 to 1."""
         self._zoom_factor = min(max(float(factor), 0.0), 1.0)
 
     def zoomIn(self) -> None:
-        """One step closer."""
+        """Move the camera one step closer."""
         self._zoom(1.0 + self._zoom_factor)
 
     def zoomOut(self) -> None:
-        """One step back."""
+        """Move the camera one step back."""
         self._zoom(1.0 - self._zoom_factor)
 
     def _zoom(self, factor: float) -> None:
@@ -112,27 +112,27 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def setFocalPoint(self, x: float, y: float, z: float) -> None:
-        """Look at a point."""
+        """Set the focal point of the camera."""
         self._renderer.GetActiveCamera().SetFocalPoint(x, y, z)
         self._renderer.ResetCameraClippingRange()
         self.scheduleRender()
 
     def resetFocalPoint(self) -> None:
-        """Look at the middle of what there is."""
+        """Set the focal point to the centre of the scene."""
         bounds = self._renderer.ComputeVisiblePropBounds()
         if bounds[0] <= bounds[1]:
             self.setFocalPoint(*((low + high) / 2 for low, high in zip(bounds[::2], bounds[1::2], strict=True)))
 
     def lookFromAxis(self, axis: int, fieldOfView: float = 200.0) -> None:
-        """Look at the focal point from one of the six sides, as numbered by ctkAxesWidget.
+        """View the focal point from one of the six sides, as numbered by ctkAxesWidget.
 
         Args:
             axis: 1 to 6 for left, right, posterior, anterior, inferior, superior.
-            fieldOfView: distance of the camera that this height fills.
+            fieldOfView: height that fills the view; it determines the distance of the camera.
         """
         direction = AXIS_DIRECTIONS.get(int(axis))
         if direction is None:
-            raise ValueError(f"no axis to look from: {axis}")
+            raise ValueError(f"there is no axis {axis}")
         camera = self._renderer.GetActiveCamera()
         focus = camera.GetFocalPoint()
         camera.SetPosition(*(point + fieldOfView * step for point, step in zip(focus, direction, strict=True)))
@@ -141,26 +141,26 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def spinEnabled(self) -> bool:
-        """Whether the camera goes round by itself."""
+        """Return whether the camera spins."""
         return self._animation.isActive()
 
     def setSpinEnabled(self, enabled: bool) -> None:
-        """Let the camera go round by itself."""
+        """Start or stop spinning."""
         if enabled:
             self._animation.start()
         else:
             self._animation.stop()
 
     def spinIncrement(self) -> float:
-        """Degrees of one step of spinning."""
+        """Return the angle of one step of spinning in degrees."""
         return self._spin_increment
 
     def setSpinIncrement(self, degrees: float) -> None:
-        """Set the degrees of one step of spinning."""
+        """Set the angle of one step of spinning in degrees."""
         self._spin_increment = float(degrees)
 
     def spinDirection(self) -> int:
-        """Direction of spinning."""
+        """Return the direction of spinning."""
         return self._spin_direction
 
     def setSpinDirection(self, direction: int) -> None:
@@ -168,11 +168,11 @@ class ctkVTKRenderView(ctkVTKAbstractView):
         self._spin_direction = int(direction)
 
     def animationIntervalMs(self) -> int:
-        """Time between two steps of spinning."""
+        """Return the time between two steps of spinning in milliseconds."""
         return self._animation.interval()
 
     def setAnimationIntervalMs(self, interval: int) -> None:
-        """Set the time between two steps of spinning."""
+        """Set the time between two steps of spinning in milliseconds."""
         self._animation.setInterval(int(interval))
 
     def _spin(self) -> None:

@@ -11,9 +11,9 @@ from slicer_testing.views.abstract_view import ctkVTKAbstractView
 
 
 def screenshot(widget: QWidget, scale: float = 1.0) -> QImage:
-    """What a widget shows, whether it is on a screen or not.
+    """Return a picture of a widget, whether it is on a screen or not.
 
-    Rendered views are brought up to date first, also those inside the widget, unless their rendering is switched off.
+    The rendered views of the widget are updated first, unless their rendering is switched off.
 
     Args:
         widget: a view, a panel, or a whole window.
@@ -23,7 +23,7 @@ def screenshot(widget: QWidget, scale: float = 1.0) -> QImage:
         image = widget._current_picture()
     else:
         for view in widget.findChildren(ctkVTKAbstractView):
-            # Painting renders what is out of date. A change that nobody announced is picked up as well.
+            # Painting renders views that are out of date; this also includes changes without an event.
             view._stale = True
         image = widget.grab().toImage()
     image = image.convertToFormat(QImage.Format.Format_RGB32)
@@ -33,7 +33,7 @@ def screenshot(widget: QWidget, scale: float = 1.0) -> QImage:
 
 
 def save_screenshot(widget: QWidget, path: str | Path, scale: float = 1.0) -> Path:
-    """Write a widget's picture to a file, whose suffix says the format.
+    """Write a widget's picture to a file in the format of its suffix.
 
     Raises:
         OSError: if the file cannot be written.

@@ -25,11 +25,11 @@ Layers = slicer.vtkMRMLSliceCompositeNode
 class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
     """The bar of a slice view; it owns the slice's logic.
 
-    What is changed here is changed in the linked slice views as well: that is done by the application's logic, which hears of it
-    through the start and the end of an interaction.
+    The application's logic applies changes to the linked slice views as well; it is notified by the start and the end of an
+    interaction.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     imageDataConnectionChanged = Signal(object)
@@ -66,7 +66,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
     # The slice and its logic
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Set the scene of the logic too."""
+        """Set the scene of the bar and of the logic."""
         if scene is self._scene:
             return
         self._observations.drop(self._scene)
@@ -85,45 +85,45 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self._on_logic_modified()
 
     def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode | None:
-        """The slice."""
+        """Return the slice."""
         return self._logic.GetSliceNode()
 
     def mrmlSliceCompositeNode(self) -> slicer.vtkMRMLSliceCompositeNode | None:
-        """Which volumes the slice shows."""
+        """Return the node with the volumes that the slice shows."""
         return self._logic.GetSliceCompositeNode()
 
     def sliceLogic(self) -> slicer.vtkMRMLSliceLogic:
-        """The slice's logic."""
+        """Return the slice's logic."""
         return self._logic
 
     def setSliceLogics(self, logics: vtkCollection) -> None:
-        """Name the logics of all slice views, this one included."""
+        """Set the logics of all slice views, this one included."""
         self._logics = logics
 
     def imageDataConnection(self) -> vtkAlgorithmOutput | None:
-        """Where the blended image comes from."""
+        """Return the source of the blended image."""
         return self._connection
 
     def setImageDataConnection(self, connection: vtkAlgorithmOutput | None) -> None:
-        """Say where the blended image comes from."""
+        """Set the source of the blended image."""
         if connection != self._connection:
             self._connection = connection
             self.imageDataConnectionChanged.emit(connection)
 
     def setSliceViewSize(self, size: QSize) -> None:
-        """Tell the slice how many pixels its view has."""
+        """Set the size of the view in pixels."""
         if self._logic.GetSliceNode() is not None:
             self._logic.ResizeSliceNode(size.width(), size.height())
 
     # Name, label and colour
 
     def sliceViewName(self) -> str:
-        """The layout's name of the view, such as Red."""
+        """Return the layout's name of the view, such as Red."""
         node = self.mrmlSliceNode()
         return (node.GetLayoutName() or "") if node is not None else ""
 
     def sliceViewLabel(self) -> str:
-        """The short name in the bar."""
+        """Return the short name in the bar."""
         return self._label.text()
 
     def setSliceViewLabel(self, label: str) -> None:
@@ -132,7 +132,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
             self.mrmlSliceNode().SetLayoutLabel(label)
 
     def sliceViewColor(self) -> QColor:
-        """The bar's colour."""
+        """Return the bar's colour."""
         node = self.mrmlSliceNode()
         return QColor.fromRgbF(*node.GetLayoutColor()) if node is not None else QColor()
 
@@ -141,15 +141,15 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         if self.mrmlSliceNode() is not None:
             self.mrmlSliceNode().SetLayoutColor(color.redF(), color.greenF(), color.blueF())
 
-    # Where the slice lies
+    # Position and orientation
 
     def sliceOrientation(self) -> str:
-        """Name of the slice's orientation, such as Axial."""
+        """Return the name of the slice's orientation, such as Axial."""
         node = self.mrmlSliceNode()
         return node.GetOrientation() if node is not None else ""
 
     def setSliceOrientation(self, orientation: str) -> None:
-        """Turn the slice; what is none of the presets, such as Reformat, changes nothing."""
+        """Set the orientation by the name of a preset; other names, such as Reformat, are ignored."""
         node = self.mrmlSliceNode()
         if node is None or not node.HasSliceOrientationPreset(orientation):
             return
@@ -157,7 +157,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
             node.SetOrientation(orientation)
 
     def sliceOffsetSlider(self) -> QWidget:
-        """The slider."""
+        """Return the slider."""
         return self._slider
 
     def setSliceOffsetRange(self, minimum: float, maximum: float) -> None:
@@ -166,7 +166,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self._slider.setMaximum(maximum)
 
     def sliceOffsetResolution(self) -> float:
-        """Step of the slider."""
+        """Return the step of the slider."""
         return self._slider.singleStep()
 
     def setSliceOffsetResolution(self, resolution: float) -> None:
@@ -185,7 +185,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self._logic.SetSliceOffset(offset)
 
     def fitSliceToBackground(self) -> None:
-        """Show the whole of the lowest volume."""
+        """Fit the view to the lowest volume."""
         node = self.mrmlSliceNode()
         if node is None:
             return
@@ -194,17 +194,17 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
             node.UpdateMatrices()
 
     def rotateSliceToLowestVolumeAxes(self) -> None:
-        """Turn the slice into the planes of the lowest volume."""
+        """Rotate the slice into the planes of the lowest volume."""
         with self._slice_interaction(Nodes.RotateToBackgroundVolumePlaneFlag):
             self._logic.RotateSliceToLowestVolumeAxes()
 
     def setSliceLink(self, linked: bool) -> None:
-        """Move all slice views together."""
+        """Link or unlink all slice views."""
         for composite in self._composites():
             composite.SetLinkedControl(bool(linked))
 
     def setHotLinked(self, linked: bool) -> None:
-        """Let linked views follow during an interaction already."""
+        """Let linked views follow during an interaction, not only at its end."""
         for composite in self._composites():
             composite.SetHotLinkedControl(bool(linked))
 
@@ -216,11 +216,11 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
     # Layers
 
     def setForegroundOpacity(self, opacity: float) -> None:
-        """Set how much of the foreground is seen, 0 to 1."""
+        """Set the opacity of the foreground, from 0 to 1."""
         self._change_composite(Layers.ForegroundOpacityFlag, "SetForegroundOpacity", opacity)
 
     def setLabelMapOpacity(self, opacity: float) -> None:
-        """Set how much of the label map is seen, 0 to 1."""
+        """Set the opacity of the label map, from 0 to 1."""
         self._change_composite(Layers.LabelOpacityFlag, "SetLabelOpacity", opacity)
 
     def setForegroundHidden(self, hidden: bool) -> None:
@@ -232,29 +232,29 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self.setLabelMapOpacity(0.0 if hidden else 1.0)
 
     def setClipToBackground(self, clip: bool) -> None:
-        """Show the other layers only where the background is."""
+        """Show the other layers only within the background."""
         if self.mrmlSliceCompositeNode() is not None:
             self.mrmlSliceCompositeNode().SetClipToBackgroundVolume(bool(clip))
 
     def setCompositing(self, mode: int) -> None:
-        """Set how the layers are put together."""
+        """Set the mode that combines the layers."""
         if self.mrmlSliceCompositeNode() is not None:
             self.mrmlSliceCompositeNode().SetCompositing(mode)
 
     def setCompositingToAlphaBlend(self) -> None:
-        """Foreground over background."""
+        """Show the foreground over the background."""
         self.setCompositing(Layers.Alpha)
 
     def setCompositingToReverseAlphaBlend(self) -> None:
-        """Background over foreground."""
+        """Show the background over the foreground."""
         self.setCompositing(Layers.ReverseAlpha)
 
     def setCompositingToAdd(self) -> None:
-        """Sum of foreground and background."""
+        """Show the sum of foreground and background."""
         self.setCompositing(Layers.Add)
 
     def setCompositingToSubtract(self) -> None:
-        """Difference of foreground and background."""
+        """Show the difference of foreground and background."""
         self.setCompositing(Layers.Subtract)
 
     def showLabelOutline(self, outline: bool) -> None:
@@ -263,7 +263,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
             self.mrmlSliceNode().SetUseLabelOutline(bool(outline))
 
     def setOrientationMarkerType(self, kind: int) -> None:
-        """Set what shows the patient's orientation: none, cube, human or axes."""
+        """Set the orientation marker: none, cube, human or axes."""
         self.mrmlSliceNode().SetOrientationMarkerType(kind)
 
     def setOrientationMarkerSize(self, size: int) -> None:
@@ -279,11 +279,11 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self.mrmlSliceNode().SetRulerColor(color)
 
     def fitToWindowToolButton(self) -> QToolButton:
-        """The button that fits the volume into the view."""
+        """Return the button that fits the volume into the view."""
         return self._fit
 
     def showSliceOffsetSlider(self) -> bool:
-        """Whether the slider is there."""
+        """Return whether the slider is visible."""
         return not self._slider.isHidden()
 
     def setShowSliceOffsetSlider(self, show: bool) -> None:
@@ -291,7 +291,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self._slider.setVisible(bool(show))
 
     def moreButtonVisibility(self) -> bool:
-        """Whether the button that opens the options is there."""
+        """Return whether the button that opens the options is visible."""
         return not self._pin.isHidden()
 
     def setMoreButtonVisible(self, show: bool) -> None:
@@ -299,10 +299,10 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
         self._pin.setVisible(bool(show))
 
     def updateWidgetFromMRMLView(self) -> None:
-        """Take everything from the slice again."""
+        """Update the bar from the slice."""
         self._update_from_node()
 
-    # Inside
+    # Implementation
 
     def _slice_interaction(self, flags: int) -> _Interaction:
         return _Interaction(self._logic.StartSliceNodeInteraction, self._logic.EndSliceNodeInteraction, flags)
@@ -315,7 +315,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
             getattr(composite, setter)(value)
 
     def _composites(self) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
-        """Composite nodes of all views that this one can be linked with."""
+        """Yield the composite nodes of all views that this one can be linked with."""
         own = self.mrmlSliceCompositeNode()
         logics = [self._logics.GetItemAsObject(index) for index in range(self._logics.GetNumberOfItems())] if self._logics else []
         node = self.mrmlSliceNode()
@@ -327,7 +327,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
 
     def _on_logic_modified(self) -> None:
         self.setImageDataConnection(self._logic.GetImageDataConnection())
-        # The composite node can be another one after the scene was closed; adding an observer twice changes nothing.
+        # The scene may have a new composite node after it was closed; adding an observer twice has no effect.
         self._observations.add(self.mrmlSliceCompositeNode(), "ModifiedEvent", self._update_from_node)
         self._update_from_node()
         self.renderRequested.emit()
@@ -380,7 +380,7 @@ class qMRMLSliceControllerWidget(qMRMLViewControllerBar):
 
 
 class _Interaction:
-    """The time between the start and the end of a change that linked views follow."""
+    """Context manager of a change that linked views follow: starts and ends the interaction."""
 
     def __init__(self, start: object, end: object, flags: int) -> None:
         self._start, self._end, self._flags = start, end, flags

@@ -1,4 +1,4 @@
-"""The options of a slice view that open below its bar: orientation, and volume and opacity of each layer."""
+"""The options of a slice view, which open below its bar: orientation, and volume and opacity of each layer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SliceOptions(QWidget):
         self._opacities["Foreground"].valueChanged.connect(self._on_foreground_opacity)
 
     def set_scene(self, scene: slicer.vtkMRMLScene | None, orientations: list[str]) -> None:
-        """Offer the volumes of a scene, and the orientations of the slice."""
+        """List the volumes of a scene, and the orientations of the slice."""
         self._updating = True
         for selector in self._volumes.values():
             selector.setMRMLScene(scene)
@@ -65,7 +65,7 @@ class SliceOptions(QWidget):
         self._updating = False
 
     def update_from(self, node: slicer.vtkMRMLSliceNode, composite: slicer.vtkMRMLSliceCompositeNode | None) -> None:
-        """Show what the slice is like."""
+        """Update the options from the slice."""
         self._updating = True
         try:
             self._orientation.setCurrentIndex(self._orientation.findText(node.GetOrientation()))
@@ -79,12 +79,12 @@ class SliceOptions(QWidget):
             self._updating = False
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """A click elsewhere closes the window."""
+        """Emit ``closed`` when a click elsewhere hides the window."""
         super().hideEvent(event)
         self.closed.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Hidden, to be opened again."""
+        """Hide the window, so that it can be opened again."""
         super().closeEvent(event)
         self.closed.emit()
 

@@ -1,4 +1,4 @@
-"""The picture of a slice: the blended image of the slice's logic below what the displayable managers draw."""
+"""The picture of a slice: the blended image of the slice's logic, and above it the output of the displayable managers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ctkVTKSliceView(ctkVTKAbstractView):
     """Shows an image pixel by pixel.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     resized = Signal(QSize)
@@ -28,18 +28,18 @@ class ctkVTKSliceView(ctkVTKAbstractView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._mapper = vtkImageMapper()
-        # The slice's logic has already turned values into colours.
+        # The slice's logic has already mapped values to colours.
         self._mapper.SetColorWindow(255)
         self._mapper.SetColorLevel(127.5)
         self._image = vtkActor2D()
         self._image.SetMapper(self._mapper)
-        # Behind the annotations and all that displayable managers draw.
+        # Behind the annotations and the output of the displayable managers.
         self._image.GetProperty().SetDisplayLocationToBackground()
         self._renderer.AddViewProp(self._image)
         self._image.SetVisibility(False)
 
     def setImageDataConnection(self, connection: vtkAlgorithmOutput | None) -> None:
-        """Show the image that comes out of a pipeline; none for None."""
+        """Set the output of the pipeline that is shown; None shows no image."""
         if connection is not None and self._mapper.GetNumberOfInputConnections(0) and self._mapper.GetInputConnection(0, 0) == connection:
             return
         if connection is None:
@@ -50,7 +50,7 @@ class ctkVTKSliceView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def colorWindow(self) -> float:
-        """Width of the range of values that is shown."""
+        """Return the width of the range of values that is shown."""
         return self._mapper.GetColorWindow()
 
     def setColorWindow(self, window: float) -> None:
@@ -59,7 +59,7 @@ class ctkVTKSliceView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def colorLevel(self) -> float:
-        """Middle of the range of values that is shown."""
+        """Return the middle of the range of values that is shown."""
         return self._mapper.GetColorLevel()
 
     def setColorLevel(self, level: float) -> None:
@@ -68,7 +68,7 @@ class ctkVTKSliceView(ctkVTKAbstractView):
         self.scheduleRender()
 
     def resetCamera(self) -> None:
-        """Show everything that is in the view."""
+        """Show the whole image."""
         self._renderer.ResetCamera()
         self.scheduleRender()
 
@@ -78,10 +78,10 @@ class ctkVTKSliceView(ctkVTKAbstractView):
 
 @slicer_widget
 class qMRMLSliceView(ctkVTKSliceView):
-    """The picture of a slice node, with Slicer's displayable managers drawing into it and handling the mouse.
+    """The picture of a slice node; Slicer's displayable managers draw into it and handle the mouse.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -96,7 +96,7 @@ class qMRMLSliceView(ctkVTKSliceView):
         self.setRenderEnabled(False)
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Follow a scene: while it changes as a whole the view waits."""
+        """Set the scene; while it is loaded or closed, the view does not render."""
         if scene is self._scene:
             return
         self._observations.drop(self._scene)
@@ -118,19 +118,19 @@ class qMRMLSliceView(ctkVTKSliceView):
         self.scheduleRender()
 
     def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode | None:
-        """The slice that is shown."""
+        """Return the slice that is shown."""
         return self._node
 
     def interactorObserver(self) -> slicer.vtkMRMLSliceViewInteractorStyle:
-        """What hands the interactor's events to the displayable managers."""
+        """Return the object that passes the interactor's events to the displayable managers."""
         return self._style
 
     def sliceViewInteractorStyle(self) -> slicer.vtkMRMLSliceViewInteractorStyle:
-        """The old name of `interactorObserver`."""
+        """Old name of `interactorObserver`."""
         return self._style
 
     def addDisplayableManager(self, name: str) -> None:
-        """Let one more manager draw in this view."""
+        """Add a displayable manager to this view."""
         self._group.AddDisplayableManager(slicer.vtkMRMLDisplayableManagerGroup.InstantiateDisplayableManager(name))
 
     def getDisplayableManagers(self, managers: vtkCollection) -> None:
@@ -139,19 +139,19 @@ class qMRMLSliceView(ctkVTKSliceView):
             managers.AddItem(self._group.GetNthDisplayableManager(index))
 
     def displayableManagerByClassName(self, name: str) -> slicer.vtkMRMLAbstractDisplayableManager | None:
-        """One manager of this view."""
+        """Return a displayable manager of this view by its class name."""
         return self._group.GetDisplayableManagerByClassName(name)
 
     def convertDeviceToXYZ(self, xy: list[int]) -> list[float]:
-        """Position in the slice of a pixel of the view, counted from the lower left."""
+        """Return the position in the slice of a pixel of the view, counted from the lower left."""
         return self._converted("ConvertDeviceToXYZ", int(xy[0]), int(xy[1]))
 
     def convertRASToXYZ(self, ras: list[float]) -> list[float]:
-        """Position in the slice of a point of the patient."""
+        """Return the position in the slice of a point of the patient."""
         return self._converted("ConvertRASToXYZ", [float(value) for value in ras])
 
     def convertXYZToRAS(self, xyz: list[float]) -> list[float]:
-        """Point of the patient at a position in the slice."""
+        """Return the point of the patient at a position in the slice."""
         return self._converted("ConvertXYZToRAS", [float(value) for value in xyz])
 
     def _converted(self, conversion: str, *arguments: object) -> list[float]:
@@ -162,16 +162,16 @@ class qMRMLSliceView(ctkVTKSliceView):
         return result
 
     def setDefaultViewCursor(self, cursor: QCursor) -> None:
-        """Keep one shape of the mouse pointer from now on."""
+        """Set the shape of the mouse pointer for the view."""
         self.setViewCursor(cursor)
 
     def setViewCursor(self, cursor: QCursor) -> None:
-        """Keep one shape of the mouse pointer."""
+        """Set the shape of the mouse pointer until it is unset."""
         self._own_cursor = True
         self.setCursor(cursor)
 
     def unsetViewCursor(self) -> None:
-        """Leave the pointer's shape to what is below it again."""
+        """Let the displayable managers set the shape of the mouse pointer again."""
         self._own_cursor = False
         self.unsetCursor()
 

@@ -22,7 +22,7 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):
     """A slice view with its bar.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     nodeAboutToBeEdited = Signal(object)
@@ -33,12 +33,12 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):
         self._view.interactorObserver().SetSliceLogic(self._controller.sliceLogic())
         self._view.resized.connect(self._controller.setSliceViewSize)
         self._controller.imageDataConnectionChanged.connect(self._view.setImageDataConnection)
-        # Queued, since the logic speaks up several times in one change.
+        # Queued, since the logic emits several events in one change.
         self._controller.renderRequested.connect(self._view.scheduleRender, Qt.ConnectionType.QueuedConnection)
         self._controller.nodeAboutToBeEdited.connect(self.nodeAboutToBeEdited)
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Set the scene of view, bar and logic."""
+        """Set the scene of the view, the bar and the logic."""
         if scene is self._scene:
             return
         self._observations.drop(self._scene)
@@ -53,71 +53,71 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):
         self._fit_slice()
 
     def setMRMLAbstractViewNode(self, node: slicer.vtkMRMLAbstractViewNode | None) -> None:
-        """Show a slice; another kind of view shows nothing."""
+        """Show a slice; a node of another class is ignored."""
         self.setMRMLSliceNode(node if isinstance(node, slicer.vtkMRMLSliceNode) else None)
 
     def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode | None:
-        """The slice."""
+        """Return the slice."""
         return self._controller.mrmlSliceNode()
 
     def mrmlSliceCompositeNode(self) -> slicer.vtkMRMLSliceCompositeNode | None:
-        """Which volumes the slice shows."""
+        """Return the node with the volumes that the slice shows."""
         return self._controller.mrmlSliceCompositeNode()
 
     def sliceView(self) -> qMRMLSliceView:
-        """The view."""
+        """Return the view."""
         return self._view
 
     def sliceController(self) -> qMRMLSliceControllerWidget:
-        """The bar."""
+        """Return the bar."""
         return self._controller
 
     def sliceLogic(self) -> slicer.vtkMRMLSliceLogic:
-        """The slice's logic."""
+        """Return the slice's logic."""
         return self._controller.sliceLogic()
 
     def logic(self) -> slicer.vtkMRMLSliceLogic:
-        """The slice's logic."""
+        """Return the slice's logic."""
         return self._controller.sliceLogic()
 
     def setSliceLogics(self, logics: vtkCollection) -> None:
-        """Name the logics of all slice views."""
+        """Set the logics of all slice views."""
         self._controller.setSliceLogics(logics)
 
     def interactorStyle(self) -> vtkInteractorObserver:
-        """The interactor's style."""
+        """Return the interactor's style."""
         return self._view.interactorStyle()
 
     def overlayCornerAnnotation(self) -> vtkCornerAnnotation:
-        """The texts in the corners of the view."""
+        """Return the texts in the corners of the view."""
         return self._view.cornerAnnotation()
 
     def imageDataConnection(self) -> vtkAlgorithmOutput | None:
-        """Where the blended image comes from."""
+        """Return the source of the blended image."""
         return self._controller.imageDataConnection()
 
     def setImageDataConnection(self, connection: vtkAlgorithmOutput | None) -> None:
-        """Say where the blended image comes from."""
+        """Set the source of the blended image."""
         self._controller.setImageDataConnection(connection)
 
     def fitSliceToBackground(self) -> None:
-        """Show the whole of the lowest volume."""
+        """Fit the view to the lowest volume."""
         self._controller.fitSliceToBackground()
 
     def sliceOrientation(self) -> str:
-        """Name of the slice's orientation."""
+        """Return the name of the slice's orientation."""
         return self._controller.sliceOrientation()
 
     def setSliceOrientation(self, orientation: str) -> None:
-        """Turn the slice."""
+        """Set the orientation of the slice."""
         self._controller.setSliceOrientation(orientation)
 
     def sliceViewName(self) -> str:
-        """The layout's name of the view."""
+        """Return the layout's name of the view."""
         return self._controller.sliceViewName()
 
     def sliceViewLabel(self) -> str:
-        """The short name in the bar."""
+        """Return the short name in the bar."""
         return self._controller.sliceViewLabel()
 
     def setSliceViewLabel(self, label: str) -> None:
@@ -125,7 +125,7 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):
         self._controller.setSliceViewLabel(label)
 
     def sliceViewColor(self) -> QColor:
-        """The bar's colour."""
+        """Return the bar's colour."""
         return self._controller.sliceViewColor()
 
     def setSliceViewColor(self, color: QColor) -> None:
@@ -133,5 +133,5 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):
         self._controller.setSliceViewColor(color)
 
     def _fit_slice(self) -> None:
-        """Closing the scene gives the slice back its default size; the view keeps its own."""
+        """Set the size of the slice to that of the view: closing the scene resets it to its default."""
         self._controller.setSliceViewSize(QSize(*self._view.renderWindow().GetSize()))

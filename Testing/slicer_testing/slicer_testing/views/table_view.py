@@ -1,4 +1,4 @@
-"""Tables of the scene as a view."""
+"""Table views: tables of the scene."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from slicer_testing.widgets.mrml_observation import Observations
 
 @slicer_widget
 class qMRMLTableModel(QAbstractTableModel):
-    """The cells of a table node; edits go back to the node.
+    """The cells of a table node; edits are written to the node.
 
     Args:
-        parent: owner.
+        parent: parent object.
     """
 
     def __init__(self, parent: Any = None) -> None:
@@ -35,7 +35,7 @@ class qMRMLTableModel(QAbstractTableModel):
         self._observations.add(node, "ModifiedEvent", self._on_modified)
 
     def transposed(self) -> bool:
-        """Whether rows and columns are exchanged."""
+        """Return whether rows and columns are exchanged."""
         return self._transposed
 
     def setTransposed(self, transposed: bool) -> None:
@@ -45,31 +45,31 @@ class qMRMLTableModel(QAbstractTableModel):
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  (Qt's own default)
-        """Rows that are shown."""
+        """Return the number of rows."""
         return 0 if parent.isValid() or self._node is None else self._size()[0]
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  (Qt's own default)
-        """Columns that are shown."""
+        """Return the number of columns."""
         return 0 if parent.isValid() or self._node is None else self._size()[1]
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Text of a cell, as the node writes it."""
+        """Return the text of a cell in the format of the node."""
         if self._node is None or role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return None
         return self._node.GetCellText(*self._cell(index))
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Write a cell; text that the column's type cannot hold is refused."""
+        """Write a cell; a text that is invalid for the column's type is refused."""
         if self._node is None or role != Qt.ItemDataRole.EditRole:
             return False
         return bool(self._node.SetCellText(*self._cell(index), str(value)))
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Name of a column, number of a row."""
+        """Return the name of a column, or the number of a row."""
         if self._node is None or role != Qt.ItemDataRole.DisplayRole:
             return None
         names = (orientation == Qt.Orientation.Horizontal) != self._transposed
-        # A table node tells its columns' names apart from its values by an option.
+        # Options of the table node select the source of the headers.
         if names and self._node.GetUseColumnTitleAsColumnHeader():
             return self._node.GetColumnTitle(self._node.GetColumnName(section)) or self._node.GetColumnName(section)
         if names and self._node.GetUseColumnNameAsColumnHeader():
@@ -79,7 +79,7 @@ class qMRMLTableModel(QAbstractTableModel):
         return str(section + 1)
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        """Cells of an unlocked table can be edited."""
+        """Return the flags of a cell; cells of an unlocked table are editable."""
         flags = super().flags(index)
         return flags if self._node is None or self._node.GetLocked() else flags | Qt.ItemFlag.ItemIsEditable
 
@@ -101,7 +101,7 @@ class qMRMLTableView(QTableView):
     """Shows a table node, or the table of a table view node.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     mrmlSceneChanged = Signal(object)
@@ -122,11 +122,11 @@ class qMRMLTableView(QTableView):
         self.horizontalHeader().setStretchLastSection(False)
 
     def mrmlScene(self) -> slicer.vtkMRMLScene | None:
-        """The scene."""
+        """Return the scene."""
         return self._scene
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Follow a scene."""
+        """Set the scene."""
         if scene is self._scene:
             return
         self._observations.drop(self._scene)
@@ -139,7 +139,7 @@ class qMRMLTableView(QTableView):
         self.mrmlSceneChanged.emit(scene)
 
     def mrmlTableNode(self) -> slicer.vtkMRMLTableNode | None:
-        """The table that is shown."""
+        """Return the table that is shown."""
         return self._node
 
     def setMRMLTableNode(self, node: slicer.vtkMRMLTableNode | None) -> None:
@@ -150,11 +150,11 @@ class qMRMLTableView(QTableView):
         self._model._set_node(node)
 
     def mrmlTableViewNode(self) -> slicer.vtkMRMLTableViewNode | None:
-        """The view node whose table is shown."""
+        """Return the view node whose table is shown."""
         return self._view_node
 
     def setMRMLTableViewNode(self, node: slicer.vtkMRMLTableViewNode | None) -> None:
-        """Show the table that a view node names."""
+        """Show the table of a view node."""
         if node is self._view_node:
             return
         self._observations.drop(self._view_node)
@@ -163,15 +163,15 @@ class qMRMLTableView(QTableView):
         self._follow_view_node()
 
     def tableModel(self) -> qMRMLTableModel:
-        """The cells."""
+        """Return the model of the cells."""
         return self._model
 
     def sortFilterProxyModel(self) -> QSortFilterProxyModel:
-        """What sorts and filters the cells."""
+        """Return the proxy model that sorts and filters the cells."""
         return self._proxy
 
     def transposed(self) -> bool:
-        """Whether rows and columns are exchanged."""
+        """Return whether rows and columns are exchanged."""
         return self._model.transposed()
 
     def setTransposed(self, transposed: bool) -> None:
@@ -179,7 +179,7 @@ class qMRMLTableView(QTableView):
         self._model.setTransposed(transposed)
 
     def copySelection(self) -> None:
-        """Copy the selected cells as text, columns apart by tabulators."""
+        """Copy the selected cells as text with tabulators between columns."""
         cells = sorted((index.row(), index.column(), index.data()) for index in self.selectedIndexes())
         lines: dict[int, list[str]] = {}
         for row, _, text in cells:
@@ -220,10 +220,10 @@ class qMRMLTableView(QTableView):
 
 @slicer_widget
 class qMRMLTableViewControllerWidget(qMRMLViewControllerBar):
-    """The bar of a table view: which table is shown.
+    """The bar of a table view: a selector of the table.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -240,11 +240,11 @@ class qMRMLTableViewControllerWidget(qMRMLViewControllerBar):
         self._bar_layout.insertWidget(3, self._selector, 1)
 
     def setTableView(self, view: qMRMLTableView) -> None:
-        """Name the view that this bar belongs to."""
+        """Set the view that the bar belongs to."""
         self._table = view
 
     def mrmlTableViewNode(self) -> slicer.vtkMRMLTableViewNode | None:
-        """The view's node."""
+        """Return the view's node."""
         return self._view_node
 
     def setMRMLTableViewNode(self, node: slicer.vtkMRMLTableViewNode | None) -> None:
@@ -267,7 +267,7 @@ class qMRMLTableWidget(qMRMLAbstractViewWidget):
     """A table view with its bar.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -281,17 +281,17 @@ class qMRMLTableWidget(qMRMLAbstractViewWidget):
         self._controller.setMRMLTableViewNode(node)
 
     def setMRMLAbstractViewNode(self, node: slicer.vtkMRMLAbstractViewNode | None) -> None:
-        """Show a table view node; another kind shows nothing."""
+        """Show a table view node; a node of another class is ignored."""
         self.setMRMLTableViewNode(node if isinstance(node, slicer.vtkMRMLTableViewNode) else None)
 
     def mrmlTableViewNode(self) -> slicer.vtkMRMLTableViewNode | None:
-        """The node that is shown."""
+        """Return the node that is shown."""
         return self._view.mrmlTableViewNode()
 
     def tableView(self) -> qMRMLTableView:
-        """The view."""
+        """Return the view."""
         return self._view
 
     def tableController(self) -> qMRMLTableViewControllerWidget:
-        """The bar."""
+        """Return the bar."""
         return self._controller

@@ -14,17 +14,17 @@ from slicer_testing.views.render_view import ctkVTKRenderView
 
 @slicer_widget
 class qMRMLThreeDView(ctkVTKRenderView):
-    """Shows a 3D view node; the camera is a node of the scene, kept by the camera's displayable manager.
+    """Shows a 3D view node; the camera is a node of the scene, managed by a displayable manager.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: slicer.vtkMRMLScene | None = None
         self._node: slicer.vtkMRMLViewNode | None = None
-        # The node's colours take over as soon as there is one.
+        # A view node replaces these colours by its own.
         default = slicer.vtkMRMLViewNode()
         self.setBackgroundColor(QColor.fromRgbF(*default.GetBackgroundColor()))
         self.setBackgroundColor2(QColor.fromRgbF(*default.GetBackgroundColor2()))
@@ -37,7 +37,7 @@ class qMRMLThreeDView(ctkVTKRenderView):
         self.setRenderEnabled(False)
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Follow a scene: while it changes as a whole the view waits."""
+        """Set the scene; while it is loaded or closed, the view does not render."""
         if scene is self._scene:
             return
         self._observations.drop(self._scene)
@@ -62,16 +62,16 @@ class qMRMLThreeDView(ctkVTKRenderView):
         self.scheduleRender()
 
     def mrmlViewNode(self) -> slicer.vtkMRMLViewNode | None:
-        """The node that is shown."""
+        """Return the node that is shown."""
         return self._node
 
     def cameraNode(self) -> slicer.vtkMRMLCameraNode | None:
-        """The camera of this view."""
+        """Return the camera of this view."""
         manager = self._group.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager")
         return manager.GetCameraNode() if manager is not None else None
 
     def interactorObserver(self) -> slicer.vtkMRMLThreeDViewInteractorStyle:
-        """What hands the interactor's events to the displayable managers."""
+        """Return the object that passes the interactor's events to the displayable managers."""
         return self._style
 
     def getDisplayableManagers(self, managers: vtkCollection) -> None:
@@ -80,11 +80,11 @@ class qMRMLThreeDView(ctkVTKRenderView):
             managers.AddItem(self._group.GetNthDisplayableManager(index))
 
     def displayableManagerByClassName(self, name: str) -> slicer.vtkMRMLAbstractDisplayableManager | None:
-        """One manager of this view."""
+        """Return a displayable manager of this view by its class name."""
         return self._group.GetDisplayableManagerByClassName(name)
 
     def rotateToViewAxis(self, axis: int | str) -> None:
-        """Turn the camera to one of six sides: L, R, P, A, I, S by name or 0 to 5.
+        """Rotate the camera to one of six sides: L, R, P, A, I, S by name or 0 to 5.
 
         Args:
             axis: number, or one of the view node's axis labels.
@@ -101,13 +101,13 @@ class qMRMLThreeDView(ctkVTKRenderView):
         camera.RotateTo((kinds.Left, kinds.Right, kinds.Posterior, kinds.Anterior, kinds.Inferior, kinds.Superior)[axis])
 
     def resetCamera(self, resetRotation: bool = True, resetTranslation: bool = True, resetDistance: bool = True) -> None:
-        """Move the camera so that everything is seen."""
+        """Move the camera so that the whole scene is visible."""
         camera = self.cameraNode()
         if camera is not None:
             camera.Reset(resetRotation, resetTranslation, resetDistance, self._renderer)
 
     def resetFocalPoint(self) -> None:
-        """Look at the middle of what there is, apart from the box and its labels, and fit the box to it."""
+        """Set the focal point to the centre of the scene, without the box and its labels, and fit the box to the scene."""
         node = self._node
         if node is None:
             super().resetFocalPoint()
@@ -125,21 +125,21 @@ class qMRMLThreeDView(ctkVTKRenderView):
         node.InvokeEvent(slicer.vtkMRMLViewNode.ResetFocalPointRequestedEvent)
 
     def lookFromViewAxis(self, axis: int) -> None:
-        """Look from a side, as numbered by ctkAxesWidget, at the view node's field of view."""
+        """View the scene from a side, as numbered by ctkAxesWidget, with the view node's field of view."""
         if self._node is not None:
             self.lookFromAxis(axis, self._node.GetFieldOfView())
 
     def setViewCursor(self, cursor: QCursor) -> None:
-        """Keep one shape of the mouse pointer."""
+        """Set the shape of the mouse pointer until it is unset."""
         self._own_cursor = True
         self.setCursor(cursor)
 
     def setDefaultViewCursor(self, cursor: QCursor) -> None:
-        """Keep one shape of the mouse pointer from now on."""
+        """Set the shape of the mouse pointer for the view."""
         self.setViewCursor(cursor)
 
     def unsetViewCursor(self) -> None:
-        """Leave the pointer's shape to what is below it again."""
+        """Let the displayable managers set the shape of the mouse pointer again."""
         self._own_cursor = False
         self.unsetCursor()
 

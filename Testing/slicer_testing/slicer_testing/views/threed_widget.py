@@ -19,13 +19,13 @@ class qMRMLThreeDViewControllerWidget(qMRMLViewControllerBar):
     """The bar of a 3D view: centre, spin, box and labels.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._view: qMRMLThreeDView | None = None
-        # The options of this bar are all in it.
+        # This bar shows all its options, so it needs no button for more.
         self._pin.setVisible(False)
         self._center = self._button("CenterButton", "center", "Centre the view on what is shown")
         self._center.clicked.connect(self._center_view)
@@ -37,30 +37,30 @@ class qMRMLThreeDViewControllerWidget(qMRMLViewControllerBar):
             self._bar_layout.insertWidget(place, button)
 
     def setThreeDView(self, view: qMRMLThreeDView) -> None:
-        """Name the view that this bar belongs to."""
+        """Set the view that the bar belongs to."""
         self._view = view
 
     def mrmlThreeDViewNode(self) -> slicer.vtkMRMLViewNode | None:
-        """The node of the view."""
+        """Return the node of the view."""
         return self._view_node
 
     def resetFocalPoint(self) -> None:
-        """Look at the middle of what there is."""
+        """Set the focal point to the centre of the scene."""
         if self._view is not None:
             self._view.resetFocalPoint()
 
     def lookFromAxis(self, axis: int) -> None:
-        """Look from a side, as numbered by ctkAxesWidget."""
+        """View the scene from a side, as numbered by ctkAxesWidget."""
         if self._view is not None:
             self._view.lookFromViewAxis(axis)
 
     def zoomIn(self) -> None:
-        """One step closer."""
+        """Move the camera one step closer."""
         if self._view is not None:
             self._view.zoomIn()
 
     def zoomOut(self) -> None:
-        """One step back."""
+        """Move the camera one step back."""
         if self._view is not None:
             self._view.zoomOut()
 
@@ -73,16 +73,16 @@ class qMRMLThreeDViewControllerWidget(qMRMLViewControllerBar):
         self._change("SetAxisLabelsVisible", bool(visible))
 
     def setUseDepthPeeling(self, enabled: bool) -> None:
-        """Draw translucent surfaces in the right order."""
+        """Sort translucent surfaces by depth."""
         self._change("SetUseDepthPeeling", int(enabled))
 
     def setOrthographicModeEnabled(self, enabled: bool) -> None:
-        """Draw without perspective."""
+        """Use orthographic projection, without perspective."""
         kinds = slicer.vtkMRMLViewNode
         self._change("SetRenderMode", kinds.Orthographic if enabled else kinds.Perspective)
 
     def setOrientationMarkerType(self, kind: int) -> None:
-        """Set what shows the patient's orientation: none, cube, human or axes."""
+        """Set the orientation marker: none, cube, human or axes."""
         self._change("SetOrientationMarkerType", kind)
 
     def setOrientationMarkerSize(self, size: int) -> None:
@@ -98,25 +98,25 @@ class qMRMLThreeDViewControllerWidget(qMRMLViewControllerBar):
         self._change("SetRulerColor", color)
 
     def setViewLink(self, linked: bool) -> None:
-        """Move the cameras of all 3D views together."""
+        """Link or unlink the cameras of all 3D views."""
         for node in nodes_of(self._scene, "vtkMRMLViewNode"):
             node.SetLinkedControl(bool(linked))
 
     def spinView(self, enabled: bool) -> None:
-        """Let the camera go round."""
+        """Start or stop spinning."""
         kinds = slicer.vtkMRMLViewNode
         self._change("SetAnimationMode", kinds.Spin if enabled else kinds.Off)
 
     def setBlackBackground(self) -> None:
-        """Black behind everything."""
+        """Set a black background."""
         self._set_background((0, 0, 0), (0, 0, 0))
 
     def setWhiteBackground(self) -> None:
-        """White behind everything."""
+        """Set a white background."""
         self._set_background((1, 1, 1), (1, 1, 1))
 
     def setLightBlueBackground(self) -> None:
-        """Slicer's light blue behind everything."""
+        """Set Slicer's light blue background."""
         self._set_background(*LIGHT_BLUE)
 
     def _set_background(self, lower: tuple[float, float, float], upper: tuple[float, float, float]) -> None:
@@ -146,7 +146,7 @@ class qMRMLThreeDWidget(qMRMLAbstractViewWidget):
     """A 3D view with its bar.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -156,7 +156,7 @@ class qMRMLThreeDWidget(qMRMLAbstractViewWidget):
         self._controller.setThreeDView(self._view)
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Set the scene of view, bar and logic."""
+        """Set the scene of the view, the bar and the logic."""
         if scene is self._scene:
             return
         if application_logic() is not None:
@@ -172,27 +172,27 @@ class qMRMLThreeDWidget(qMRMLAbstractViewWidget):
             self._logic.AddViewNode(node.GetLayoutName())
 
     def setMRMLAbstractViewNode(self, node: slicer.vtkMRMLAbstractViewNode | None) -> None:
-        """Show a 3D view node; another kind shows nothing."""
+        """Show a 3D view node; a node of another class is ignored."""
         self.setMRMLViewNode(node if isinstance(node, slicer.vtkMRMLViewNode) else None)
 
     def mrmlViewNode(self) -> slicer.vtkMRMLViewNode | None:
-        """The node that is shown."""
+        """Return the node that is shown."""
         return self._view.mrmlViewNode()
 
     def threeDView(self) -> qMRMLThreeDView:
-        """The view."""
+        """Return the view."""
         return self._view
 
     def threeDController(self) -> qMRMLThreeDViewControllerWidget:
-        """The bar."""
+        """Return the bar."""
         return self._controller
 
     def viewLogic(self) -> slicer.vtkMRMLViewLogic:
-        """The view's logic."""
+        """Return the view's logic."""
         return self._logic
 
     def logic(self) -> slicer.vtkMRMLViewLogic:
-        """The view's logic."""
+        """Return the view's logic."""
         return self._logic
 
     def getDisplayableManagers(self, managers: vtkCollection) -> None:

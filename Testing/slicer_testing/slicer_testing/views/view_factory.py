@@ -31,20 +31,20 @@ class ctkLayoutViewFactory(QObject):
     """Provides widgets for the elements of a layout description.
 
     Args:
-        parent: owner.
+        parent: parent object.
     """
 
     def _views(self, element: ElementTree.Element) -> list[QWidget]:
-        """The widgets of an element; none if this factory does not know it."""
+        """Return the widgets of an element; an empty list if this factory has none."""
         return []
 
 
 @slicer_widget
 class qSlicerSingletonViewFactory(ctkLayoutViewFactory):
-    """Puts one given widget where a layout has the factory's tag.
+    """Provides one widget for the factory's tag in a layout.
 
     Args:
-        parent: owner.
+        parent: parent object.
     """
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -53,7 +53,7 @@ class qSlicerSingletonViewFactory(ctkLayoutViewFactory):
         self._tag = ""
 
     def widget(self) -> QWidget | None:
-        """The widget."""
+        """Return the widget."""
         return self._widget
 
     def setWidget(self, widget: QWidget | None) -> None:
@@ -61,11 +61,11 @@ class qSlicerSingletonViewFactory(ctkLayoutViewFactory):
         self._widget = widget
 
     def tagName(self) -> str:
-        """The tag that stands for the widget in a layout."""
+        """Return the tag of the widget in a layout."""
         return self._tag
 
     def setTagName(self, tag: str) -> None:
-        """Set the tag that stands for the widget in a layout."""
+        """Set the tag of the widget in a layout."""
         self._tag = tag
 
     def _views(self, element: ElementTree.Element) -> list[QWidget]:
@@ -78,7 +78,7 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
 
     Args:
         view_class: name of the class of nodes.
-        manager: layout manager whose viewport the widgets lie in.
+        manager: layout manager whose viewport holds the widgets.
     """
 
     viewCreated = Signal(QWidget)
@@ -93,15 +93,15 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         self._logics = vtkCollection()
 
     def viewClassName(self) -> str:
-        """The class of nodes."""
+        """Return the class of nodes."""
         return self._class_name
 
     def layoutManager(self) -> QObject:
-        """The layout manager that asks for widgets."""
+        """Return the layout manager that uses the widgets."""
         return self._manager
 
     def mrmlScene(self) -> slicer.vtkMRMLScene | None:
-        """The scene."""
+        """Return the scene."""
         return self._scene
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
@@ -114,11 +114,11 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         self.onSceneModified()
 
     def viewCount(self) -> int:
-        """Number of widgets."""
+        """Return the number of widgets."""
         return len(self._shown)
 
     def viewWidget(self, which: int | str | slicer.vtkMRMLAbstractViewNode) -> QWidget | None:
-        """A widget by its place, by the layout's name of its node, or by the node."""
+        """Return a widget by its index, by the layout name of its node, or by the node."""
         if isinstance(which, int):
             return self._shown[which][1] if 0 <= which < len(self._shown) else None
         for node, widget in self._shown:
@@ -127,11 +127,11 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         return None
 
     def viewWidgetByLayoutLabel(self, label: str) -> QWidget | None:
-        """A widget by the short name in its bar."""
+        """Return a widget by the short name in its bar."""
         return next((widget for node, widget in self._shown if node.GetLayoutLabel() == label), None)
 
     def onSceneModified(self) -> None:
-        """Make the widgets those of the scene's view nodes."""
+        """Add and remove widgets so that each view node of the scene has one."""
         nodes = nodes_of(self._scene, self._class_name)
         for node, _ in list(self._shown):
             if node not in nodes:
@@ -141,7 +141,7 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
 
     def onViewNodeAdded(self, node: slicer.vtkMRMLAbstractViewNode) -> None:
         """Make the widget of a node, unless the node belongs to a layout of its own."""
-        # Of exactly this class: a 3D view node is the base of others. A view without a name crashes displayable managers.
+        # Exactly this class: a 3D view node is the base of other classes. A view without a name crashes displayable managers.
         if node.GetClassName() != self._class_name or not node.GetLayoutName():
             return
         if node.GetParentLayoutNode() is not None or self.viewWidget(node) is not None:
@@ -161,7 +161,7 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         self.viewCreated.emit(widget)
 
     def onViewNodeRemoved(self, node: slicer.vtkMRMLAbstractViewNode) -> None:
-        """Drop the widget of a node."""
+        """Remove the widget of a node."""
         widget = self.viewWidget(node)
         if widget is None:
             return

@@ -1,4 +1,4 @@
-"""The small drawn icons of the bars above the views."""
+"""The icons of the bars above the views, which are drawn."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SIZE = 32
 
 @functools.cache
 def bar_icon(name: str, dark: bool) -> QIcon:
-    """An icon by name: options, link, visible, fit, center, box or maximize.
+    """Return an icon by name: options, link, visible, fit, center, box or maximize.
 
     Args:
         name: of the icon.
-        dark: whether the ink is dark, for light bars.
+        dark: whether the lines are dark, for light bars.
     """
     pixmap = QPixmap(SIZE, SIZE)
     pixmap.fill(Qt.GlobalColor.transparent)

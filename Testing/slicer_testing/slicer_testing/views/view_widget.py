@@ -1,4 +1,4 @@
-"""What all views have in common: a bar with the view's name and buttons above the view itself."""
+"""The base classes of all views with a bar, which has the view's name and buttons."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BAR_HEIGHT = 22
 
 
 def nodes_of(scene: slicer.vtkMRMLScene | None, class_name: str) -> list[slicer.vtkMRMLNode]:
-    """All nodes of a class in one scene, which need not be the application's."""
+    """Return all nodes of a class in a scene, which need not be the application's."""
     found = scene.GetNodesByClass(class_name) if scene is not None else None
-    # The caller owns the collection that comes back.
+    # The caller owns the returned collection.
     nodes = [found.GetItemAsObject(index) for index in range(found.GetNumberOfItems())] if found is not None else []
     if found is not None:
         found.UnRegister(None)
@@ -29,7 +29,7 @@ class qMRMLViewControllerBar(qMRMLWidget):
     """A thin bar in the view's colour.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -59,23 +59,23 @@ class qMRMLViewControllerBar(qMRMLWidget):
         outer.addWidget(self._bar)
 
     def barWidget(self) -> QWidget:
-        """The coloured part."""
+        """Return the coloured part of the bar."""
         return self._bar
 
     def barLayout(self) -> QHBoxLayout:
-        """The layout of the bar, to which modules add buttons."""
+        """Return the layout of the bar, to which modules add buttons."""
         return self._bar_layout
 
     def pinButton(self) -> QToolButton:
-        """The button that opens the options."""
+        """Return the button that opens the options."""
         return self._pin
 
     def viewLabel(self) -> QLabel:
-        """The label with the view's short name."""
+        """Return the label with the view's short name."""
         return self._label
 
     def showMaximizeViewButton(self) -> bool:
-        """Whether there is a button that maximises the view."""
+        """Return whether there is a button that maximises the view."""
         return not self._maximize.isHidden()
 
     def setShowMaximizeViewButton(self, show: bool) -> None:
@@ -83,7 +83,7 @@ class qMRMLViewControllerBar(qMRMLWidget):
         self._maximize.setVisible(bool(show))
 
     def maximizeView(self) -> None:
-        """Show this view alone; a second time all views of the layout again."""
+        """Show only this view; if it is maximised already, show all views of the layout."""
         if self._view_node is None or self._view_node.GetScene() is None:
             return
         layout = self._view_node.GetScene().GetFirstNodeByClass("vtkMRMLLayoutNode")
@@ -114,7 +114,7 @@ class qMRMLViewControllerBar(qMRMLWidget):
         self._update_from_node()
 
     def _update_from_node(self) -> None:
-        """Take label and colour from the view node."""
+        """Set label and colour to those of the view node."""
         if self._view_node is not None:
             self._label.setText(self._view_node.GetLayoutLabel() or "")
             self._set_color(QColor.fromRgbF(*self._view_node.GetLayoutColor()))
@@ -124,7 +124,7 @@ class qMRMLViewControllerBar(qMRMLWidget):
             return
         self._color = color
         dark = color.lightnessF() > 0.35
-        # Without a rule of its own a pressed button would be hard to tell from the bar.
+        # Without a style of its own a pressed button could hardly be distinguished from the bar.
         self._bar.setStyleSheet(
             f"#BarWidget {{ background: {color.name()}; }} #BarWidget > QLabel {{ color: {'black' if dark else 'white'}; }}"
             f"#BarWidget > QToolButton {{ border: none; border-radius: 3px; }}"
@@ -141,11 +141,11 @@ class qMRMLAbstractViewWidget(qMRMLWidget):
     """A view below its bar.
 
     Args:
-        parent: widget that this one lies in.
+        parent: parent widget.
     """
 
     def _set_up(self, controller: qMRMLViewControllerBar, view: QWidget) -> None:
-        """Put bar and view on top of each other."""
+        """Lay out the bar above the view."""
         self._controller, self._view = controller, view
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -156,19 +156,19 @@ class qMRMLAbstractViewWidget(qMRMLWidget):
         self.mrmlSceneChanged.connect(controller.setMRMLScene)
 
     def controllerWidget(self) -> qMRMLViewControllerBar:
-        """The bar."""
+        """Return the bar."""
         return self._controller
 
     def viewWidget(self) -> QWidget:
-        """The view."""
+        """Return the view."""
         return self._view
 
     def mrmlAbstractViewNode(self) -> slicer.vtkMRMLAbstractViewNode | None:
-        """The node that is shown."""
+        """Return the node that is shown."""
         return self._controller._view_node
 
     def viewLabel(self) -> str:
-        """The view's short name."""
+        """Return the view's short name."""
         return self._controller.viewLabel().text()
 
     def setViewLabel(self, label: str) -> None:
@@ -178,7 +178,7 @@ class qMRMLAbstractViewWidget(qMRMLWidget):
             node.SetLayoutLabel(label)
 
     def viewColor(self) -> QColor:
-        """The bar's colour."""
+        """Return the bar's colour."""
         node = self.mrmlAbstractViewNode()
         return QColor.fromRgbF(*node.GetLayoutColor()) if node is not None else QColor()
 
@@ -189,12 +189,12 @@ class qMRMLAbstractViewWidget(qMRMLWidget):
             node.SetLayoutColor(color.redF(), color.greenF(), color.blueF())
 
     def setRenderPaused(self, paused: bool) -> None:
-        """Pause or resume the view's rendering once; tables have nothing to pause."""
+        """Pause or resume the view's rendering once; for tables this has no effect."""
         if hasattr(self._view, "setRenderPaused"):
             self._view.setRenderPaused(paused)
 
     def pauseRender(self) -> None:
-        """Hold rendering back."""
+        """Pause rendering."""
         self.setRenderPaused(True)
 
     def resumeRender(self) -> None:

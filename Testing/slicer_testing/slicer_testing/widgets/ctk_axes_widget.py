@@ -11,16 +11,16 @@ from PySide6.QtWidgets import QWidget
 from slicer_testing.registry import slicer_widget
 from slicer_testing.widgets.ctk_values import integer
 
-# Where each axis is drawn, from None to Posterior, as parts of the radius.
+# Direction of each axis in the drawing, from None to Posterior, in units of the radius.
 _ENDS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (0.5, -0.5), (-0.5, 0.5))
 _HIT = 0.25
 
 
 @slicer_widget
 class ctkAxesWidget(QWidget):
-    """Six axes from one point; a click on one chooses it."""
+    """Six axes from one point; a click on an axis selects it."""
 
-    # ``None`` is the application's name of 0; Python does not let it be written as one.
+    # ``None`` is the application's name of 0, which cannot be written as a name in Python.
     Right, Left, Superior, Inferior, Anterior, Posterior = range(1, 7)
 
     currentAxisChanged = Signal(int)
@@ -45,7 +45,7 @@ class ctkAxesWidget(QWidget):
             self.setCurrentAxisToNone()
 
     def setCurrentAxisToNone(self) -> None:
-        """Choose no axis."""
+        """Select no axis."""
         auto, self._auto_reset = self._auto_reset, False
         self.setCurrentAxis(0)
         self._auto_reset = auto
@@ -54,7 +54,7 @@ class ctkAxesWidget(QWidget):
         return self._auto_reset
 
     def setAutoReset(self, auto: bool) -> None:
-        """Go back to no axis after each choice."""
+        """Return to no axis after each selection."""
         self._auto_reset = bool(auto)
 
     def axesLabels(self) -> list[str]:

@@ -85,7 +85,7 @@ class ctkBasePopupWidget(QFrame):
             self.popupOpened.emit(True)
 
     def _hide_all(self) -> None:
-        # A popup that was pinned into a layout stays.
+        # A popup that is pinned into a layout stays open.
         if self.windowFlags() & Qt.WindowType.ToolTip == Qt.WindowType.ToolTip:
             self.hide()
 
@@ -170,7 +170,7 @@ class ctkBasePopupWidget(QFrame):
         return self._alignment
 
     def setAlignment(self, alignment: Qt.AlignmentFlag) -> None:
-        """Set where the popup opens, seen from its parent."""
+        """Set the position of the popup relative to its parent."""
         self._alignment = enumeration(Qt.AlignmentFlag, alignment)
 
     def orientation(self) -> Qt.Orientation:

@@ -1,4 +1,4 @@
-"""ctkBooleanMapper and ctkCallback: small helpers between signals and values."""
+"""ctkBooleanMapper and ctkCallback: helpers for signals and values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slicer_testing.registry import getter, setter, slicer_widget
 
 @slicer_widget
 class ctkBooleanMapper(QObject):
-    """A boolean property of an object, also as its opposite, as 0 and 1, and as texts."""
+    """Maps a boolean property of an object to its complement, to 0 and 1, and to texts."""
 
     valueChanged = Signal(bool)
     complementChanged = Signal(bool)
@@ -24,8 +24,8 @@ class ctkBooleanMapper(QObject):
 
         Args:
             target: the object.
-            property_name: of the property.
-            signal: that tells its changes, as ``toggled(bool)``.
+            property_name: name of the property.
+            signal: signal of its changes, such as ``toggled(bool)``.
         """
         from slicer_testing.pythonqt.connections import connect
 

@@ -1,4 +1,4 @@
-"""ctkCheckBox: a check box with an icon in place of the mark."""
+"""ctkCheckBox: a check box with an icon instead of the mark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ctkCheckBox(QCheckBox):
         """Make a check box.
 
         Args:
-            arguments: the text, which may be left out, and the parent.
+            arguments: the text, which is optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self.setText(next((one for one in arguments if isinstance(one, str)), ""))

@@ -1,4 +1,4 @@
-"""ctkCheckableComboBox: a combo box whose items are checked."""
+"""ctkCheckableComboBox: a combo box whose items can be checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STATE = Qt.CheckState
 
 @slicer_widget
 class ctkCheckableComboBox(QComboBox):
-    """A list of items of which any can be checked; the box shows their names, "None" or "All"."""
+    """A list of checkable items; the box shows the names of the checked ones, "None" or "All"."""
 
     checkedIndexesChanged = Signal()
     returnRelease = Signal()
@@ -30,7 +30,7 @@ class ctkCheckableComboBox(QComboBox):
         self.setCheckableModel(self.model())
         self.view().installEventFilter(self)
         self.view().viewport().installEventFilter(self)
-        # The default delegate of some styles has no check marks.
+        # The default delegate of some styles shows no check marks.
         self.setItemDelegate(QItemDelegate(self.view()))
 
     # Model
@@ -57,7 +57,7 @@ class ctkCheckableComboBox(QComboBox):
     # Marks
 
     def checkState(self, index: QModelIndex) -> Qt.CheckState:
-        """Whether an item is checked."""
+        """Return whether an item is checked."""
         state = state_of(self.model(), index)
         return _STATE.Unchecked if state is None else state
 
@@ -65,7 +65,7 @@ class ctkCheckableComboBox(QComboBox):
         self._helper.setCheckState(index, enumeration(Qt.CheckState, state))
 
     def checkedIndexes(self) -> list[QModelIndex]:
-        """The model's indexes of all checked items."""
+        """Return the model's indexes of all checked items."""
         model = self.model()
         return [model.index(one.row(), one.column(), one.parent()) for one in self._checked if one.isValid()]
 
@@ -73,7 +73,7 @@ class ctkCheckableComboBox(QComboBox):
         return len(self._indexes(_STATE.Checked)) == self.count()
 
     def allPatiallyChecked(self) -> bool:
-        """Whether all are checked in part; the name is the application's."""
+        """Return whether all items are partially checked; the spelling is the application's."""
         return len(self._indexes(_STATE.PartiallyChecked)) == self.count()
 
     def noneChecked(self) -> bool:
@@ -109,7 +109,7 @@ class ctkCheckableComboBox(QComboBox):
             usable = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
             inside = self.view().rect().contains(event.position().toPoint())
             if self.view().isVisible() and inside and current.isValid() and current.flags() & usable == usable:
-                # The button that opened the list is released over an item: that is no choice.
+                # The mouse button that opened the list is released over an item: this does not check it.
                 if pressed:
                     self.setCurrentIndex(current.row())
                     self._helper.toggleCheckState(current)
@@ -121,7 +121,7 @@ class ctkCheckableComboBox(QComboBox):
         if event.key() in (Qt.Key.Key_Enter, Qt.Key.Key_Return):
             self.returnRelease.emit()
 
-    # Picture
+    # Painting
 
     def _shown_text(self) -> str:
         if self.count() == 0 or self.noneChecked():

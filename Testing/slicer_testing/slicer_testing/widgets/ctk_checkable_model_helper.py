@@ -1,4 +1,4 @@
-"""ctkCheckableModelHelper: keeps the check marks of a model's header, items and their children in step."""
+"""ctkCheckableModelHelper: keeps the check marks of a model's header, items and their children consistent."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _STATE = Qt.CheckState
 
 
 def state_of(model: QAbstractItemModel, index: QModelIndex) -> Qt.CheckState | None:
-    """The check state of an item; None if it has none."""
+    """Return the check state of an item; None if it has none."""
     value = model.data(index, _ROLE)
     return None if value is None else enumeration(Qt.CheckState, value)
 
 
 @slicer_widget
 class ctkCheckableModelHelper(QObject):
-    """Gives items of a model check marks, and their parents a mark that tells of all children."""
+    """Gives the items of a model check marks, and their parents a mark that summarises their children."""
 
     def __init__(self, orientation: Qt.Orientation = Qt.Orientation.Horizontal, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -44,7 +44,7 @@ class ctkCheckableModelHelper(QObject):
         return self._depth
 
     def setPropagateDepth(self, depth: int) -> None:
-        """Set down to which level marks are passed on: -1 for all, 0 for none."""
+        """Set the number of levels that marks are propagated to: -1 for all, 0 for none."""
         self._depth = int(depth)
 
     def defaultCheckState(self) -> Qt.CheckState:
@@ -154,7 +154,7 @@ class ctkCheckableModelHelper(QObject):
             self._pass_down(child)
 
     def _pass_up(self, index: QModelIndex) -> None:
-        """Give a parent, or the header, the mark of its children."""
+        """Update the mark of a parent, or of the header, from its children."""
         children = {state_of(self._model, self._model.index(row, 0, index)) for row in range(self._model.rowCount(index))} - {None}
         if not children:
             return

@@ -15,7 +15,7 @@ _STATE = Qt.CheckState
 
 @slicer_widget
 class ctkCheckablePushButton(ctkPushButton):
-    """A button with a check box. As long as ``checkBoxControlsButton`` is on, the box says whether the button can be toggled."""
+    """A button with a check box. If ``checkBoxControlsButton`` is on, the button can be toggled while the box is checked."""
 
     checkBoxToggled = Signal(bool)
     checkStateChanged = Signal(Qt.CheckState)
@@ -37,7 +37,7 @@ class ctkCheckablePushButton(ctkPushButton):
         return self._check_state
 
     def setCheckState(self, state: Qt.CheckState) -> None:
-        """Check the box, and let the button follow."""
+        """Check or uncheck the box, and update the button."""
         state = enumeration(Qt.CheckState, state)
         if state == self._check_state:
             return
@@ -46,7 +46,7 @@ class ctkCheckablePushButton(ctkPushButton):
         if self._controls_button:
             was_checked = self.isChecked()
             self.setCheckable(checked)
-            if was_checked != self.isChecked():  # Qt says nothing about it
+            if was_checked != self.isChecked():  # Qt emits no signal for it
                 self.toggled.emit(self.isChecked())
             if self._controls_toggle and self.isChecked() != checked:
                 self.setChecked(checked)
@@ -58,7 +58,7 @@ class ctkCheckablePushButton(ctkPushButton):
         return self._controls_button
 
     def setCheckBoxControlsButton(self, controls: bool) -> None:
-        """Let the box say whether the button can be toggled."""
+        """Let the box control whether the button can be toggled."""
         self._controls_button = bool(controls)
         if controls:
             self.setCheckState(_STATE.Checked if self.isCheckable() else _STATE.Unchecked)
@@ -68,7 +68,7 @@ class ctkCheckablePushButton(ctkPushButton):
         return self._controls_toggle
 
     def setCheckBoxControlsButtonToggleState(self, controls: bool) -> None:
-        """Let the box toggle the button, too."""
+        """Let the box also toggle the button."""
         self._controls_toggle = bool(controls)
         if controls and self._check_state != _STATE.Unchecked and not self.isChecked():
             self.setChecked(True)
@@ -89,7 +89,7 @@ class ctkCheckablePushButton(ctkPushButton):
 
     def setCheckable(self, checkable: bool) -> None:
         super().setCheckable(bool(checkable))
-        if self._controls_button:  # both are one thing then
+        if self._controls_button:  # the box and the button then have the same state
             self.setCheckState(_STATE.Checked if checkable else _STATE.Unchecked)
 
     def hitButton(self, point: QPoint) -> bool:

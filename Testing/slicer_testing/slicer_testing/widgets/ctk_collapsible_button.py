@@ -1,4 +1,4 @@
-"""ctkCollapsibleButton: a button that shows and hides what is below it."""
+"""ctkCollapsibleButton: a button that shows and hides its contents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):
         """Make a section.
 
         Args:
-            arguments: the title, which may be left out, and the parent.
+            arguments: the title, which is optional, and the parent.
         """
         QAbstractButton.__init__(self, next((one for one in arguments if isinstance(one, QWidget)), None))
         self._collapsed = False
@@ -59,7 +59,7 @@ class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):
         return self._collapsed_height
 
     def setCollapsedHeight(self, height: int) -> None:
-        """Set how much room is left below the button when it is closed."""
+        """Set the height that remains below the button when it is closed."""
         self._collapsed_height = int(height)
         self.updateGeometry()
 
@@ -185,7 +185,7 @@ class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):
         return button if self.layout() is None else super().minimumSizeHint().expandedTo(button)
 
     def hitButton(self, point: QPoint) -> bool:
-        # The option owns its rectangle, so that it must be kept as long as that.
+        # The option owns its rectangle, so it must be kept as long as the rectangle.
         option = self._option()
         return option.rect.contains(point)
 
@@ -196,7 +196,7 @@ class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):
                 self.setMaximumHeight(self.sizeHint().height())
         return super().event(event)
 
-    # Picture
+    # Painting
 
     def _option(self) -> QStyleOptionButton:
         option = QStyleOptionButton()

@@ -1,11 +1,11 @@
-"""Hiding and showing the children of a box that collapses, without forgetting which of them were hidden on purpose."""
+"""Visibility of the children of a collapsible box, which remembers children that are hidden explicitly."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QChildEvent, QEvent, QObject, Qt
 from PySide6.QtWidgets import QWidget
 
-# Dynamic property of a child, by the application's name: whether it is to be seen when the box is open.
+# Dynamic property of a child, with the application's name: whether it is visible when the box is open.
 _WANTED = "visibilityToParent"
 _EXPLICIT = Qt.WidgetAttribute.WA_WState_ExplicitShowHide
 _HIDDEN = Qt.WidgetAttribute.WA_WState_Hidden
@@ -15,11 +15,11 @@ _CREATED = Qt.WidgetAttribute.WA_WState_Created
 class CollapsibleChildren:
     """Mixin of a widget that calls ``_update_children`` when it collapses or opens and has ``_is_collapsed``.
 
-    Children are taken up when they are first shown or when the box changes, not when they are added: at that time Qt is still
-    making them.
+    Children are registered when they are first shown or when the box changes, not when they are added, since they are not
+    complete at that time.
     """
 
-    # Events may still come while Qt takes the object apart, when its own attributes are gone.
+    # Events may still arrive while Qt destroys the object, when its own attributes no longer exist.
     _forcing = False
     _children_created = False
     _collapsed = False
@@ -36,10 +36,10 @@ class CollapsibleChildren:
     def _adopt(self, child: QWidget) -> None:
         if child.testAttribute(_EXPLICIT) and child.testAttribute(_HIDDEN):
             child.setProperty(_WANTED, False)
-        child.installEventFilter(self)  # Qt keeps one filter, however often it is installed
+        child.installEventFilter(self)  # Qt installs the same filter only once
 
     def _show_or_hide(self, child: QWidget) -> None:
-        # Before the box itself is made, Qt would show the children again.
+        # Before the box itself is created, Qt would show the children again.
         if not self.testAttribute(_CREATED):
             return
         forcing, self._forcing = self._forcing, True
@@ -48,11 +48,11 @@ class CollapsibleChildren:
         if child.testAttribute(_CREATED) or not visible or self._children_created:
             child.setVisible(visible)
         if wanted is not False:
-            child.setAttribute(_EXPLICIT, False)  # it was not the user who did this
+            child.setAttribute(_EXPLICIT, False)  # this change was not explicit
         self._forcing = forcing
 
     def _box_set_visible(self, show: bool) -> None:
-        """To be called after Qt's own ``setVisible``."""
+        """Register the children; called after Qt's own ``setVisible``."""
         if not self._children_created and self.testAttribute(_CREATED):
             self._update_children()
             self._children_created = True
@@ -62,7 +62,7 @@ class CollapsibleChildren:
             self._adopt(event.child())
 
     def _box_filter(self, child: QObject, event: QEvent) -> None:
-        """Note what code outside does to a child's visibility."""
+        """Record changes of a child's visibility by other code."""
         kind = event.type()
         if kind not in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent) or self._forcing:
             return

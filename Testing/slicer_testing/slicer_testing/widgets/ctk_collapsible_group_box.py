@@ -14,13 +14,13 @@ _COMPLEX = QStyle.ComplexControl.CC_GroupBox
 
 @slicer_widget
 class ctkCollapsibleGroupBox(CollapsibleChildren, QGroupBox):
-    """A group box with an arrow in place of the check box. It is checked while it is open."""
+    """A group box with an arrow instead of the check box. It is checked while it is open."""
 
     def __init__(self, *arguments: object) -> None:
         """Make a group box.
 
         Args:
-            arguments: the title, which may be left out, and the parent.
+            arguments: the title, which is optional, and the parent.
         """
         QGroupBox.__init__(self, next((one for one in arguments if isinstance(one, QWidget)), None))
         self._collapsed_height = 14
@@ -41,7 +41,7 @@ class ctkCollapsibleGroupBox(CollapsibleChildren, QGroupBox):
         return self._collapsed_height
 
     def setCollapsedHeight(self, height: int) -> None:
-        """Set how much room is left below the title when the box is closed."""
+        """Set the height that remains below the title when the box is closed."""
         self._collapsed_height = int(height)
 
     def _is_collapsed(self) -> bool:
@@ -83,7 +83,7 @@ class ctkCollapsibleGroupBox(CollapsibleChildren, QGroupBox):
         arrow = QStyleOption()
         arrow.initFrom(self)
         arrow.rect = self.style().subControlRect(_COMPLEX, option, box, self)
-        # The check box keeps its place, but is not drawn.
+        # The check box keeps its space, but is not drawn.
         hidden = QStyleOptionGroupBox(option)
         hidden.subControls = option.subControls
         frame_only = QStyle.SubControl.SC_GroupBoxFrame

@@ -1,4 +1,4 @@
-"""ctkColorPickerButton: a button that shows a colour and asks for another."""
+"""ctkColorPickerButton: a button that shows a colour and opens a dialog to change it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slicer_testing.widgets.ctk_values import integer
 
 @slicer_widget
 class ctkColorPickerButton(QPushButton):
-    """A colour, black at first, shown with its name or with the button's text."""
+    """A button with a colour, black by default, shown with its name or with the button's text."""
 
     ShowAlphaChannel, NoButtons, DontUseNativeDialog, UseCTKColorDialog = 0x1, 0x2, 0x4, 0xC
 
@@ -23,7 +23,7 @@ class ctkColorPickerButton(QPushButton):
         """Make a button.
 
         Args:
-            arguments: a colour and a text, which may be left out, and the parent.
+            arguments: a colour and a text, which are optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self._color = QColor(Qt.GlobalColor.black)
@@ -41,7 +41,7 @@ class ctkColorPickerButton(QPushButton):
         return QColor(self._color)
 
     def setColor(self, color: QColor) -> None:
-        """Set the colour: a QColor, or what one can be made of."""
+        """Set the colour: a QColor, or a value that can be converted to one."""
         color = QColor(color)
         if color == self._color:
             return
@@ -53,7 +53,7 @@ class ctkColorPickerButton(QPushButton):
         return self._color_name
 
     def setColorName(self, name: str) -> None:
-        """Set a name to show in place of the colour's code."""
+        """Set a name to show instead of the colour's code."""
         if name == self._color_name:
             return
         self._color_name = name
@@ -76,7 +76,7 @@ class ctkColorPickerButton(QPushButton):
         self._options = integer(options)
 
     def changeColor(self) -> None:
-        """Ask for a colour."""
+        """Ask the user for a colour."""
         option = QColorDialog.ColorDialogOption
         chosen = option(0)
         for flag, qt_flag in (

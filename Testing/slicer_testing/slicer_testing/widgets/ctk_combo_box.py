@@ -1,4 +1,4 @@
-"""ctkComboBox: a combo box with a text for no choice."""
+"""ctkComboBox: a combo box with a default text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slicer_testing.widgets.ctk_values import enumeration, integer
 
 @slicer_widget
 class ctkComboBox(QComboBox):
-    """Shows ``defaultText`` and ``defaultIcon`` while nothing is chosen, or always with ``forceDefault``."""
+    """Shows ``defaultText`` and ``defaultIcon`` while nothing is selected, or always with ``forceDefault``."""
 
     NeverScroll, AlwaysScroll, ScrollWithFocus, ScrollWithNoVScrollBar = range(4)
 
@@ -61,7 +61,7 @@ class ctkComboBox(QComboBox):
         return self._wheel
 
     def setScrollWheelEffect(self, effect: int) -> None:
-        """Set when the mouse wheel changes the choice."""
+        """Set when the mouse wheel changes the selection."""
         self._wheel = integer(effect)
         policy = Qt.FocusPolicy
         self.setFocusPolicy(policy.StrongFocus if self._wheel == self.ScrollWithFocus else policy.WheelFocus)
@@ -71,7 +71,7 @@ class ctkComboBox(QComboBox):
         return "" if data is None else str(data)
 
     def setCurrentUserDataAsString(self, text: str) -> None:
-        """Choose the first item with this user data."""
+        """Select the first item with this user data."""
         for index in range(self.count()):
             data = self.itemData(index)
             if ("" if data is None else str(data)) == text:

@@ -1,4 +1,4 @@
-"""ctkCoordinatesWidget: the numbers of a point or vector."""
+"""ctkCoordinatesWidget: the coordinates of a point or vector."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNKNOWN_DECIMALS = 16
 
 @slicer_widget
 class ctkCoordinatesWidget(QWidget):
-    """Some spin boxes in a row. With ``normalized``, an edit of one changes another so that the length stays 1."""
+    """Spin boxes in a row. With ``normalized``, an edit of one changes another so that the length stays 1."""
 
     coordinatesChanged = Signal(object)
 
@@ -26,7 +26,7 @@ class ctkCoordinatesWidget(QWidget):
         super().__init__(parent)
         self._boxes: list[ctkDoubleSpinBox] = []
         self._coordinates: list[float] = []
-        self._edited: list[int] = []  # the last edited first
+        self._edited: list[int] = []  # the last edited one first
         self._decimals = 3
         self._decimals_option = ctkDoubleSpinBox.DecimalsByShortcuts | ctkDoubleSpinBox.InsertDecimals
         self._single_step = 1.0
@@ -42,15 +42,15 @@ class ctkCoordinatesWidget(QWidget):
     # Coordinates
 
     def coordinates(self) -> str:
-        """The numbers, with commas between."""
+        """Return the coordinates, separated by commas."""
         return ",".join(f"{value:g}" for value in self._coordinates)
 
     def getCoordinate(self, index: int) -> float:
-        """One number; 0 if there is none of this index."""
+        """Return a coordinate; 0 for an invalid index."""
         return self._coordinates[index] if 0 <= index < len(self._coordinates) else 0.0
 
     def setCoordinates(self, *coordinates: object) -> None:
-        """Set the numbers: as a text with commas, a sequence, or up to four numbers."""
+        """Set the coordinates: as a text with commas, a sequence, or up to four numbers."""
         first = coordinates[0]
         if isinstance(first, str):
             parts = first.split(",")
@@ -92,7 +92,7 @@ class ctkCoordinatesWidget(QWidget):
             self.coordinatesChanged.emit(list(self._coordinates))
 
     def _renormalized(self, element: int, value: float) -> list[float]:
-        """The vector with length 1 after an edit: the number edited longest ago pays, or else all others."""
+        """Return the vector with length 1 after an edit: the coordinate that was edited the longest ago is changed, or else all others."""
         vector = list(self._coordinates)
         square = sum(one * one for one in vector)
         oldest = self._edited[-1]
@@ -112,7 +112,7 @@ class ctkCoordinatesWidget(QWidget):
         return vector
 
     def normalize(self) -> None:
-        """Give the vector the length 1."""
+        """Scale the vector to length 1."""
         self._set(_unit(self._coordinates))
 
     def isNormalized(self) -> bool:
@@ -131,7 +131,7 @@ class ctkCoordinatesWidget(QWidget):
         return len(self._boxes)
 
     def setDimension(self, dimension: int) -> None:
-        """Set how many numbers there are."""
+        """Set the number of coordinates."""
         if dimension < 1:
             return
         while len(self._boxes) < dimension:
@@ -205,7 +205,7 @@ class ctkCoordinatesWidget(QWidget):
         self._decimals_option = integer(option)
 
     def _update_decimals(self) -> None:
-        """Show all numbers with as many decimals as the one that needs most."""
+        """Show all coordinates with as many decimals as the one that needs the most."""
         if self._changing_decimals:
             return
         most = 0
@@ -246,7 +246,7 @@ class ctkCoordinatesWidget(QWidget):
                 box._show(box.value(), decimals)
         self._changing_decimals = False
 
-    # What it looks like
+    # Appearance
 
     def frame(self) -> bool:
         return self._frame

@@ -1,4 +1,4 @@
-"""ctkDirectoryButton: a button that shows a folder and asks for another."""
+"""ctkDirectoryButton: a button that shows a folder and opens a dialog to change it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slicer_testing.widgets.ctk_values import enumeration, integer
 
 @slicer_widget
 class ctkDirectoryButton(QWidget):
-    """A folder. ``directorySelected`` tells each choice, ``directoryChanged`` only one that is new."""
+    """A button with a folder. ``directorySelected`` reports each selection, ``directoryChanged`` only a new folder."""
 
     ShowDirsOnly, DontResolveSymlinks, DontConfirmOverwrite = 0x01, 0x02, 0x04
     DontUseSheet, DontUseNativeDialog, ReadOnly, HideNameFilterDetails = 0x08, 0x10, 0x20, 0x40
@@ -25,7 +25,7 @@ class ctkDirectoryButton(QWidget):
         """Make a button.
 
         Args:
-            arguments: an icon and a folder, which may be left out, and the parent.
+            arguments: an icon and a folder, which are optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self._directory = QDir(next((one for one in arguments if isinstance(one, str)), "."))
@@ -55,14 +55,14 @@ class ctkDirectoryButton(QWidget):
         new = QDir(str(directory))
         changed = new != self._directory
         if changed:
-            self._directory = new  # as given: what is shown and sent is absolute
+            self._directory = new  # as given; the displayed and emitted path is absolute
             self._show_text()
         self.directorySelected.emit(new.absolutePath())
         if changed:
             self.directoryChanged.emit(self._directory.absolutePath())
 
     def browse(self) -> str:
-        """Ask for a folder; returns it, "" if the user gave up."""
+        """Ask the user for a folder and return it, "" if the user cancels."""
         from slicer_testing.pythonqt.dialogs import ask_file
 
         directory = ask_file("folder", self._caption or self.toolTip(), self._directory.path(), parent=self)
@@ -84,7 +84,7 @@ class ctkDirectoryButton(QWidget):
         return self._text
 
     def setText(self, text: str) -> None:
-        """Set a text to show in place of the folder."""
+        """Set a text to show instead of the folder."""
         self._text = text
         self._show_text()
 

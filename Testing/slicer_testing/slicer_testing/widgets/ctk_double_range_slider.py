@@ -9,13 +9,13 @@ from slicer_testing.registry import slicer_widget
 from slicer_testing.widgets.ctk_range_slider import ctkRangeSlider
 from slicer_testing.widgets.ctk_values import bounded, enumeration, is_valid_step, steps
 
-# Values nearer than this part of a step count as the same.
+# Values that differ by less than this fraction of a step count as equal.
 _SAME = 1e-9
 
 
 @slicer_widget
 class ctkDoubleRangeSlider(QWidget):
-    """Two numbers within a range: whole steps of ``singleStep`` plus the rest that each had when it was set."""
+    """Two numbers within a range: multiples of ``singleStep`` plus the remainder that each had when it was set."""
 
     minimumValueChanged = Signal(float)
     maximumValueChanged = Signal(float)
@@ -28,10 +28,10 @@ class ctkDoubleRangeSlider(QWidget):
     rangeChanged = Signal(float, float)
 
     def __init__(self, *arguments: object) -> None:
-        """Make a slider, upright unless said otherwise.
+        """Make a slider, vertical by default.
 
         Args:
-            arguments: the orientation, which may be left out, and the parent.
+            arguments: the orientation, which is optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         slider = self._slider = ctkRangeSlider(self)
@@ -98,7 +98,7 @@ class ctkDoubleRangeSlider(QWidget):
             self._take(new)
 
     def _take(self, new: tuple[float, float]) -> None:
-        """Values that differ from the old ones by less than a step."""
+        """Set the values and emit the signals of those that have changed."""
         old, self._values = self._values, new
         changed = [abs(after - before) > self._single_step * _SAME for before, after in zip(old, new, strict=True)]
         self._emit_values(changed)
@@ -167,14 +167,14 @@ class ctkDoubleRangeSlider(QWidget):
         self.setRange(min(self._minimum, maximum), maximum)
 
     def setRange(self, minimum: float, maximum: float) -> None:
-        """Set the limits, in any order; values outside move in."""
+        """Set the limits, in any order; values outside are moved to the limits."""
         old = (self._minimum, self._maximum)
         self._minimum, self._maximum = float(min(minimum, maximum)), float(max(minimum, maximum))
         for index, value in enumerate(self._values):
             if self._bounded(value) != value:
                 self._keep_rest(index, self._bounded(value))
         self._slider.setRange(self._steps(self._minimum), self._steps(self._maximum))
-        # A limit that moved by less than a step leaves the slider inside as it was.
+        # A change of a limit by less than a step does not change the inner slider.
         self._on_values(self._slider.minimumValue(), self._slider.maximumValue())
         if (self._minimum, self._maximum) != old:
             self.rangeChanged.emit(self._minimum, self._maximum)
@@ -183,7 +183,7 @@ class ctkDoubleRangeSlider(QWidget):
         return self._single_step
 
     def setSingleStep(self, step: float) -> None:
-        """Set the step; one that the range does not allow is refused."""
+        """Set the step; an invalid step for the range is refused."""
         if not self._is_valid_step(step):
             return
         values = self._values
@@ -211,7 +211,7 @@ class ctkDoubleRangeSlider(QWidget):
     def setSymmetricMoves(self, symmetric: bool) -> None:
         self._slider.setSymmetricMoves(symmetric)
 
-    # What it looks like
+    # Appearance
 
     def tickInterval(self) -> float:
         return self._single_step * self._slider.tickInterval()

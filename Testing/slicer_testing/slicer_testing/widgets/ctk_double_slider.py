@@ -9,12 +9,12 @@ from PySide6.QtWidgets import QHBoxLayout, QSlider, QStyle, QStyleOptionSlider, 
 from slicer_testing.registry import slicer_widget
 from slicer_testing.widgets.ctk_values import bounded, enumeration, is_valid_step, steps
 
-# Values nearer than this part of a step count as the same.
+# Values that differ by less than this fraction of a step count as equal.
 _SAME = 1e-9
 
 
 class _Slider(QSlider):
-    """Shows the owner's tool tip over its handle."""
+    """The inner slider; it shows the owner's tool tip at its handle."""
 
     def __init__(self, owner: ctkDoubleSlider) -> None:
         super().__init__(owner)
@@ -34,7 +34,7 @@ class _Slider(QSlider):
 
 @slicer_widget
 class ctkDoubleSlider(QWidget):
-    """A slider whose values are any numbers: whole steps of ``singleStep`` plus the rest that the last value had."""
+    """A slider of real numbers: multiples of ``singleStep`` plus the remainder of the last value that was set."""
 
     valueChanged = Signal(float)
     sliderMoved = Signal(float)
@@ -43,10 +43,10 @@ class ctkDoubleSlider(QWidget):
     rangeChanged = Signal(float, float)
 
     def __init__(self, *arguments: object) -> None:
-        """Make a slider, upright unless said otherwise.
+        """Make a slider, vertical by default.
 
         Args:
-            arguments: the orientation, which may be left out, and the parent.
+            arguments: the orientation, which is optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self._handle_tool_tip = ""
@@ -137,13 +137,13 @@ class ctkDoubleSlider(QWidget):
         self._slider.setRange(self._steps(self._minimum), self._steps(self._maximum))
         if (self._minimum, self._maximum) != old:
             self.rangeChanged.emit(self._minimum, self._maximum)
-        self.setValue(self._value)  # the slider inside may not have noticed that the value changes
+        self.setValue(self._value)  # the inner slider may not have noticed the change
 
     def singleStep(self) -> float:
         return self._single_step
 
     def setSingleStep(self, step: float) -> None:
-        """Set the step; one that the range does not allow is refused."""
+        """Set the step; an invalid step for the range is refused."""
         if not self._is_valid_step(step):
             return
         self._single_step = float(step)
@@ -169,7 +169,7 @@ class ctkDoubleSlider(QWidget):
     def setTracking(self, tracking: bool) -> None:
         self._slider.setTracking(bool(tracking))
 
-    # What it looks like
+    # Appearance
 
     def tickInterval(self) -> float:
         return self._single_step * self._slider.tickInterval()

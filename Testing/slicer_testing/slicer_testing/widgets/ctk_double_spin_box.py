@@ -13,7 +13,7 @@ _MOST_DECIMALS = 323  # of QDoubleSpinBox
 
 
 class _SpinBox(QDoubleSpinBox):
-    """The spin box inside, which asks its owner how decimals are typed and shown."""
+    """The inner spin box; its owner decides how decimals are typed and shown."""
 
     def __init__(self, owner: ctkDoubleSpinBox) -> None:
         super().__init__(owner)
@@ -48,7 +48,7 @@ class _SpinBox(QDoubleSpinBox):
         return value if good else self.minimum()
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Let more decimals be typed than are shown, where the owner allows it."""
+        """Accept more decimals than are shown, if the owner allows it."""
         if not self._owner._option & ctkDoubleSpinBox.DecimalsByKey:
             return super().validate(text, position)
         stripped = self._stripped(text)
@@ -73,7 +73,7 @@ class _SpinBox(QDoubleSpinBox):
         return len(text.partition(self.locale().decimalPoint())[2])
 
     def _typed(self, text: str) -> None:
-        """Show as many decimals as were typed."""
+        """Set the number of decimals to that of the typed text."""
         owner = self._owner
         if not owner._option & ctkDoubleSpinBox.DecimalsByKey:
             return
@@ -95,7 +95,7 @@ class ctkDoubleSpinBox(QWidget):
     """A number with decimals.
 
     The value is the exact number that was set, even where fewer decimals are shown; an edit by hand rounds it. ``decimalsOption``
-    says how the number of decimals may change: by Ctrl and plus, minus or 0, by typing, or by the value itself.
+    determines how the number of decimals may change: by Ctrl and plus, minus or 0, by typing, or by the value itself.
     """
 
     SetAlways, SetIfDifferent = 0, 1
@@ -118,7 +118,7 @@ class ctkDoubleSpinBox(QWidget):
         """Make a spin box.
 
         Args:
-            arguments: the set mode, which may be left out, and the parent.
+            arguments: the set mode, which is optional, and the parent.
         """
         parent = next((one for one in arguments if isinstance(one, QWidget)), None)
         super().__init__(parent)
@@ -144,11 +144,11 @@ class ctkDoubleSpinBox(QWidget):
     # Value
 
     def value(self) -> float:
-        """The exact value."""
+        """Return the exact value."""
         return self._input_value
 
     def setValue(self, value: float) -> None:
-        """Set the value, in the way that ``setMode`` says."""
+        """Set the value in the mode ``setMode``."""
         if self._mode == self.SetIfDifferent:
             self.setValueIfDifferent(value)
         else:
@@ -160,7 +160,7 @@ class ctkDoubleSpinBox(QWidget):
             self.setValueAlways(value)
 
     def setValueAlways(self, value: float) -> None:
-        """Set the value and refresh what is shown."""
+        """Set the value and update the display."""
         value = bounded(self._input_range[0], float(value), self._input_range[1])
         modified = self._input_value != value
         self._input_value = value
@@ -169,20 +169,20 @@ class ctkDoubleSpinBox(QWidget):
             self._show(value, self._decimals_for(value))
         finally:
             self._setting_value = was_setting
-        # The spin box keeps silent where only decimals that it does not show have changed.
+        # The spin box emits no signal if only decimals have changed that it does not show.
         if modified and value == self._input_value:
             self._emit_value()
 
     def isSettingValue(self) -> bool:
-        """Whether a value is being set by code, not by hand."""
+        """Return whether a value is being set by code, not by the user."""
         return self._setting_value
 
     def stepUp(self) -> None:
-        """Go one step up."""
+        """Increase the value by one step."""
         self._spin_box.stepUp()
 
     def stepDown(self) -> None:
-        """Go one step down."""
+        """Decrease the value by one step."""
         self._spin_box.stepDown()
 
     def _emit_value(self) -> None:
@@ -294,10 +294,10 @@ class ctkDoubleSpinBox(QWidget):
         }.get(event.key())
         if decimals is None:
             return False
-        self._show(self._input_value, decimals)  # more decimals bring back lost precision
+        self._show(self._input_value, decimals)  # more decimals restore the precision
         return True
 
-    # What it looks like
+    # Appearance
 
     def prefix(self) -> str:
         return self._spin_box.prefix()
@@ -312,7 +312,7 @@ class ctkDoubleSpinBox(QWidget):
         self._spin_box.setSuffix(suffix or "")
 
     def cleanText(self) -> str:
-        """The text without prefix and suffix."""
+        """Return the text without prefix and suffix."""
         return self._spin_box.cleanText()
 
     def alignment(self) -> Qt.AlignmentFlag:
@@ -342,7 +342,7 @@ class ctkDoubleSpinBox(QWidget):
         self._spin_box._inverted = bool(inverted)
 
     def setMode(self) -> int:
-        """How ``setValue`` works; a property of this name, despite its sound."""
+        """Return the mode of ``setValue``; despite its name this is the getter of a property."""
         return self._mode
 
     def setSetMode(self, mode: int) -> None:

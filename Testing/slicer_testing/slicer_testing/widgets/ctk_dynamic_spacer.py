@@ -1,4 +1,4 @@
-"""ctkDynamicSpacer: a spacer that can be switched."""
+"""ctkDynamicSpacer: a spacer with two size policies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ctkDynamicSpacer(QWidget):
         return self._active
 
     def setActive(self, active: bool = True) -> None:
-        """Take the active size policy, or the inactive one."""
+        """Use the active size policy, or the inactive one."""
         self._active = bool(active)
         self.setSizePolicy(self._policies[self._active])
 

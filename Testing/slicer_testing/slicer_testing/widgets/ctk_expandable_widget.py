@@ -1,4 +1,4 @@
-"""ctkExpandableWidget and ctkSizeGrip: a frame whose size the user pulls."""
+"""ctkExpandableWidget and ctkSizeGrip: a frame that the user can resize."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ctkSizeGrip(QWidget):
         """Make a handle.
 
         Args:
-            parents: the widget to resize and the parent; one of them alone is both.
+            parents: the widget to resize and the parent; a single argument is both.
         """
         super().__init__(parents[-1] if parents else None)
         self._target = parents[0] if parents else None
@@ -46,7 +46,7 @@ class ctkSizeGrip(QWidget):
         return self._resize_widget
 
     def setResizeWidget(self, resize: bool) -> None:
-        """Resize the widget itself, or only tell the size."""
+        """Resize the widget itself, or only report the size."""
         self._resize_widget = bool(resize)
 
     def widgetSizeHint(self) -> QSize:
@@ -110,7 +110,7 @@ class ctkSizeGrip(QWidget):
 class ctkExpandableWidget(QFrame):
     """A frame with a handle at its lower right, or along its edge for one orientation."""
 
-    # Events may still come while Qt takes the object apart, when its own attributes are gone.
+    # Events may still arrive while Qt destroys the object, when its own attributes no longer exist.
     _grip: ctkSizeGrip | None = None
     _inside = True
 
@@ -145,7 +145,7 @@ class ctkExpandableWidget(QFrame):
         self.updateSizeHint()
 
     def updateSizeHint(self) -> None:
-        """Take the size that the handle asks for."""
+        """Update the size hint from the handle."""
         self._place_grip()
         self.updateGeometry()
 

@@ -29,7 +29,7 @@ class ctkFileDialog(QFileDialog):
 
     def __init__(self, parent: QWidget | None = None, caption: str = "", directory: str = "", filters: str = "") -> None:
         super().__init__(parent, caption, directory, filters)
-        # Qt's own dialog is the only one that can be changed, and the only one that works without a desktop.
+        # Only Qt's own dialog can be extended, and only it works without a desktop.
         self.setOption(QFileDialog.Option.DontUseNativeDialog, True)
         self._bottom: QWidget | None = None
         self._list().selectionModel().selectionChanged.connect(self._on_selection)
@@ -46,7 +46,7 @@ class ctkFileDialog(QFileDialog):
         return self.findChild(QDialogButtonBox).button(kinds.Open if opens else kinds.Save)
 
     def bottomWidget(self) -> QWidget | None:
-        """The widget at the bottom; None if there is none."""
+        """Return the widget at the bottom; None if there is none."""
         return self._bottom
 
     def setBottomWidget(self, widget: QWidget | None, label: str = "") -> None:
@@ -71,7 +71,7 @@ class ctkFileDialog(QFileDialog):
         grid.addWidget(buttons, 2, 2, 3, 1)
 
     def SelectionMode(self) -> QAbstractItemView.SelectionMode:
-        """How many files can be selected; the property has this name."""
+        """Return how many files can be selected; this is the getter of the property ``SelectionMode``."""
         return self._list().selectionMode()
 
     def setSelectionMode(self, mode: QAbstractItemView.SelectionMode) -> None:
@@ -83,7 +83,7 @@ class ctkFileDialog(QFileDialog):
             view.clearSelection()
 
     def setAcceptButtonEnable(self, enable: bool) -> None:
-        """Let the dialog be accepted, or not."""
+        """Enable or disable the accept button."""
         self._accept_button().setEnabled(bool(enable))
 
     def _on_selection(self, *_selections: object) -> None:

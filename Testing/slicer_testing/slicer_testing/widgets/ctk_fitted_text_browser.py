@@ -1,4 +1,4 @@
-"""ctkFittedTextBrowser: a text that is as high as it needs, with details that can be hidden."""
+"""ctkFittedTextBrowser: a text in its full height, with details that can be hidden."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class ctkFittedTextBrowser(QTextBrowser):
         return self._no_mouse_scroll
 
     def setDisableMouseScroll(self, disable: bool) -> None:
-        """Leave the mouse wheel to the widget around."""
+        """Leave the mouse wheel to the parent widget."""
         self._no_mouse_scroll = bool(disable)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

@@ -1,4 +1,4 @@
-"""ctkFlowLayout: a layout that begins a new row where the width ends."""
+"""ctkFlowLayout: a layout that wraps its items at the available width."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from slicer_testing.widgets.ctk_values import enumeration
 
 @slicer_widget
 class ctkFlowLayout(QLayout):
-    """Items one beside the other, in rows or columns; with ``alignItems`` all take the room of the largest."""
+    """Items beside each other, in rows or columns; with ``alignItems`` all have the size of the largest."""
 
     def __init__(self, *arguments: object) -> None:
         """Make a layout.
 
         Args:
-            arguments: the orientation and the parent, both of which may be left out.
+            arguments: the orientation and the parent, both optional.
         """
         parent = next((one for one in arguments if isinstance(one, QWidget)), None)
         super().__init__() if parent is None else super().__init__(parent)
@@ -74,7 +74,7 @@ class ctkFlowLayout(QLayout):
     def setPreferredExpandingDirections(self, directions: Qt.Orientation) -> None:
         self._directions = enumeration(Qt.Orientation, directions)
 
-    # What Qt asks of a layout
+    # Qt's interface of a layout
 
     def addItem(self, item: QLayoutItem) -> None:
         self._items.append(item)
@@ -140,7 +140,7 @@ class ctkFlowLayout(QLayout):
         return size
 
     def _arrange(self, rect: QRect, move: bool) -> int:
-        """Place the items; returns the extent across the flow."""
+        """Place the items and return the extent across the flow."""
         margins = self.contentsMargins()
         area = rect.marginsRemoved(margins)
         shown = self._shown()

@@ -26,7 +26,7 @@ _DISPLAY = Qt.ItemDataRole.DisplayRole
 
 
 class _Delegate(QStyledItemDelegate):
-    """Shows the matrix's decimals and edits with a ctkDoubleSpinBox."""
+    """Shows elements with the matrix's decimals and edits them in a ctkDoubleSpinBox."""
 
     def __init__(self, matrix: ctkMatrixWidget) -> None:
         super().__init__(matrix)
@@ -55,7 +55,7 @@ class _Delegate(QStyledItemDelegate):
 
 @slicer_widget
 class ctkMatrixWidget(QWidget):
-    """A matrix, 4 by 4 unless said otherwise, edited by a double click. New elements are those of an identity matrix."""
+    """A matrix, 4 by 4 by default; a double click edits an element. New elements are those of the identity matrix."""
 
     matrixChanged = Signal()
     decimalsChanged = Signal(int)
@@ -64,7 +64,7 @@ class ctkMatrixWidget(QWidget):
         """Make a matrix.
 
         Args:
-            arguments: the numbers of rows and columns, which may be left out, and the parent.
+            arguments: the numbers of rows and columns, which are optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         rows, columns = [one for one in arguments if isinstance(one, int)] or (4, 4)
@@ -93,7 +93,7 @@ class ctkMatrixWidget(QWidget):
     # Values
 
     def value(self, row: int, column: int) -> float:
-        """One element."""
+        """Return one element."""
         return float(self._table.item(row, column).data(_DISPLAY))
 
     def setValue(self, row: int, column: int, value: float) -> None:
@@ -101,11 +101,11 @@ class ctkMatrixWidget(QWidget):
         self._table.item(row, column).setData(_DISPLAY, bounded(self._minimum, float(value), self._maximum))
 
     def values(self) -> list[float]:
-        """All elements, row by row."""
+        """Return all elements, row by row."""
         return [self.value(row, column) for row in range(self.rowCount()) for column in range(self.columnCount())]
 
     def setValues(self, values: Sequence[float]) -> None:
-        """Set all elements, row by row; one signal tells it, if any has changed."""
+        """Set all elements, row by row; one signal is emitted if any has changed."""
         columns = self.columnCount()
         if len(values) != self.rowCount() * columns:
             raise ValueError(f"the matrix has {self.rowCount() * columns} elements, not {len(values)}")
@@ -117,20 +117,20 @@ class ctkMatrixWidget(QWidget):
             self.matrixChanged.emit()
 
     def identity(self) -> None:
-        """Make it the identity matrix."""
+        """Set the identity matrix."""
         for row in range(self.rowCount()):
             for column in range(self.columnCount()):
                 self.setValue(row, column, float(row == column))
 
     def widgetItem(self, row: int, column: int) -> QTableWidgetItem:
-        """The table's item of an element."""
+        """Return the table's item of an element."""
         return self._table.item(row, column)
 
     def _on_cell(self, _row: int, _column: int) -> None:
         self.matrixChanged.emit()
 
     def _validate(self) -> None:
-        """Fill in missing elements and bring all within the limits."""
+        """Add missing elements and clip all to the limits."""
         for row in range(self.rowCount()):
             for column in range(self.columnCount()):
                 item = self._table.item(row, column)

@@ -1,4 +1,4 @@
-"""ctkMenuButton: a button with a menu of its own at the side."""
+"""ctkMenuButton: a button with an arrow that opens a menu."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _ARROW_WIDTH = 14
 
 @slicer_widget
 class ctkMenuButton(QPushButton):
-    """A button that is clicked as any other; its menu opens from the arrow at its right."""
+    """A push button whose menu opens from the arrow at its right."""
 
     def __init__(self, *arguments: object) -> None:
         """Make a button.
 
         Args:
-            arguments: the text, which may be left out, and the parent.
+            arguments: the text, which is optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self.setText(next((one for one in arguments if isinstance(one, str)), ""))
-        # Qt opens a button's own menu wherever it is pressed, so that the menu is kept here instead.
+        # Qt opens a button's own menu at any press, so the menu is stored here instead.
         self._menu: QMenu | None = None
 
     def menu(self) -> QMenu | None:
@@ -34,7 +34,7 @@ class ctkMenuButton(QPushButton):
         self.update()
 
     def showMenu(self) -> None:
-        """Open the menu below the button; it does not wait for the choice."""
+        """Open the menu below the button without waiting for a selection."""
         if self._menu is not None:
             self._menu.popup(self.mapToGlobal(QPoint(0, self.height())))
 

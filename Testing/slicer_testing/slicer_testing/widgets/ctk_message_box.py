@@ -1,4 +1,4 @@
-"""ctkMessageBox: a message that can be told not to come again."""
+"""ctkMessageBox: a message that the user can choose not to see again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ACCEPT = QMessageBox.ButtonRole.AcceptRole
 
 @slicer_widget
 class ctkMessageBox(QMessageBox):
-    """A message box with a check box "don't show again", remembered in the settings under ``dontShowAgainSettingsKey``.
+    """A message box with a check box "don't show again", stored in the settings under ``dontShowAgainSettingsKey``.
 
-    Only buttons of ``dontShowAgainButtonRoles`` are remembered; the next time, the button is pressed without the user.
+    Only buttons of ``dontShowAgainButtonRoles`` are stored; the next time, the stored button is the answer without a dialog.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -37,7 +37,7 @@ class ctkMessageBox(QMessageBox):
         return self._check_box.isChecked()
 
     def setDontShowAgain(self, dont_show: bool) -> None:
-        """Check the box, as the user would; it is remembered when the message is answered."""
+        """Check the box, as the user would; it is stored when the message is answered."""
         self._check_box.setChecked(bool(dont_show))
 
     def isDontShowAgainVisible(self) -> bool:
@@ -58,7 +58,7 @@ class ctkMessageBox(QMessageBox):
         return self._key
 
     def setDontShowAgainSettingsKey(self, key: str) -> None:
-        """Set where the answer is remembered, and show the check box."""
+        """Set the key of the settings that stores the answer, and show the check box."""
         if key == self._key:
             return
         self._key = key
@@ -73,13 +73,13 @@ class ctkMessageBox(QMessageBox):
         self._roles = [enumeration(QMessageBox.ButtonRole, role) for role in roles]
 
     def addDontShowAgainButtonRole(self, role: QMessageBox.ButtonRole) -> None:
-        """Remember also buttons of this role."""
+        """Also store buttons of this role."""
         role = enumeration(QMessageBox.ButtonRole, role)
         if role not in self._roles:
             self._roles.append(role)
 
     def onFinished(self, result: int) -> None:
-        """Remember the answer; called when the message is closed."""
+        """Store the answer; called when the message is closed."""
         clicked = self.clickedButton()
         if not self._key or clicked is None or self.buttonRole(clicked) not in self._roles:
             return
@@ -98,14 +98,14 @@ class ctkMessageBox(QMessageBox):
         return None
 
     def _automatic_button(self) -> QAbstractButton | None:
-        """The button to press without the user; None if the message is to be seen."""
+        """Return the stored button; None if the message has to be shown."""
         if not self._check_box.isChecked():
             return None
         remembered = self._remembered() if self._key else _INVALID.value
         return self._button(_ACCEPT.value if remembered == _INVALID.value else remembered)
 
     def exec(self) -> Any:
-        """Show the message and wait for the answer, or give the remembered one."""
+        """Show the message, wait and return the answer; or return the stored one."""
         button = self._automatic_button()
         if button is None:
             return super().exec()

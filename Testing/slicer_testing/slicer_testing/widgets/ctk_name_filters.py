@@ -11,7 +11,7 @@ _EXTENSION = re.compile(r"\*\.(\w+)")
 
 
 def extensions(name_filters: Iterable[str]) -> list[str]:
-    """The wildcards in name filters."""
+    """Return the wildcards in name filters."""
     found: list[str] = []
     for name_filter in name_filters:
         match = _WITH_TITLE.match(name_filter)
@@ -23,9 +23,9 @@ def extensions(name_filters: Iterable[str]) -> list[str]:
 
 
 def pattern(name_filters: Iterable[str]) -> str:
-    """A regular expression for the paths that pass; any text without filters.
+    """Return a regular expression for the allowed paths; without filters any text is allowed.
 
-    As in the application, only the first part of an extension with two dots is looked at, and its last letter may be missing.
+    As in the application, only the first part of an extension with two dots is compared, and its last letter may be missing.
     """
     parts = [rf".*\.{match.group(1)}?$" for match in map(_EXTENSION.search, extensions(name_filters)) if match]
     return f"({'|'.join(parts)})" if parts else ".+"

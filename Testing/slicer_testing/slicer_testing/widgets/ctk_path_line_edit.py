@@ -1,4 +1,4 @@
-"""ctkPathLineEdit: a path, typed, chosen from a dialog, or from what was used before."""
+"""ctkPathLineEdit: a path that is typed, or selected in a dialog or from the history."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from slicer_testing.widgets.ctk_values import integer
 
 @slicer_widget
 class ctkPathLineEdit(QWidget):
-    """A file or folder.
+    """An edit for the path of a file or folder.
 
-    A text that the name filters do not allow (without filters: an empty one) is shown, but ``currentPathChanged`` is not emitted.
-    The history is kept in the settings under ``settingKey``, or the object's name.
+    A text that the name filters do not allow (without filters: an empty text) is shown, but ``currentPathChanged`` is not emitted.
+    The history is stored in the settings under ``settingKey``, or under the object's name.
     """
 
     Dirs, Files, Drives, NoSymLinks = 0x001, 0x002, 0x004, 0x008
@@ -97,7 +97,7 @@ class ctkPathLineEdit(QWidget):
         self.updateGeometry()
 
     def _make_completer(self) -> None:
-        """Offer files once somebody types; the file system model is too dear to make for each edit."""
+        """Make the completer when the user types: the model of the file system is too expensive for each edit."""
         if self._line_edit.completer() is not None:
             return
         model = self._file_model = QFileSystemModel(self)
@@ -145,7 +145,7 @@ class ctkPathLineEdit(QWidget):
             self.updateGeometry()
 
     def browse(self) -> None:
-        """Ask for a file to open or save or for a folder, as the filters say."""
+        """Ask the user for a file to open, a file to save or a folder, depending on ``filters``."""
         from slicer_testing.pythonqt.dialogs import ask_file
 
         start = self.currentPath() or self._last_folder
@@ -161,11 +161,11 @@ class ctkPathLineEdit(QWidget):
     # History
 
     def comboBox(self) -> QComboBox | None:
-        """The combo box with the history; None without it."""
+        """Return the combo box with the history; None without it."""
         return self._combo_box
 
     def retrieveHistory(self) -> None:
-        """Read the history from the settings; the newest path is taken if there is none yet."""
+        """Read the history from the settings; the newest path is set if there is no current one."""
         if self._combo_box is None:
             return
         path = self.currentPath()
@@ -179,7 +179,7 @@ class ctkPathLineEdit(QWidget):
             self._combo_box.setCurrentIndex(0)
 
     def addCurrentPathToHistory(self) -> None:
-        """Put the path first in the history, here and in the settings."""
+        """Add the path at the top of the history, here and in the settings."""
         path = self.currentPath()
         if self._combo_box is None or not path:
             return
@@ -207,7 +207,7 @@ class ctkPathLineEdit(QWidget):
         return self._setting_key
 
     def setSettingKey(self, key: str) -> None:
-        """Set under which key of the settings the history is, and read it."""
+        """Set the key of the settings with the history, and read the history."""
         self._setting_key = key
         self.retrieveHistory()
 
@@ -223,7 +223,7 @@ class ctkPathLineEdit(QWidget):
         return list(self._name_filters)
 
     def setNameFilters(self, name_filters: list[str]) -> None:
-        """Set which files are offered and allowed."""
+        """Set the name filters of the files that are listed and allowed."""
         self._name_filters = [name_filters] if isinstance(name_filters, str) else list(name_filters or [])
         self._update_filter()
 
@@ -231,7 +231,7 @@ class ctkPathLineEdit(QWidget):
         return self._filters
 
     def setFilters(self, filters: int) -> None:
-        """Set what is asked for: ``Dirs``, ``Files``, with ``Writable`` to save."""
+        """Set the kind of path: ``Dirs`` or ``Files``, with ``Writable`` for saving."""
         self._filters = integer(filters)
         self._update_filter()
 
@@ -251,7 +251,7 @@ class ctkPathLineEdit(QWidget):
         return self._combo_box is not None
 
     def setShowHistoryButton(self, show: bool) -> None:
-        """Edit in a combo box with the history, or in a plain line."""
+        """Show a combo box with the history, or a plain line edit."""
         self._make_editor(bool(show))
 
     def minimumContentsLength(self) -> int:

@@ -1,4 +1,4 @@
-"""ctkPopupWidget: a popup that opens and closes with the mouse."""
+"""ctkPopupWidget: a popup that opens and closes by the mouse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slicer_testing.widgets.ctk_base_popup_widget import ctkBasePopupWidget
 class ctkPopupWidget(ctkBasePopupWidget):
     """A popup that opens while the mouse is over its parent and closes when it leaves."""
 
-    # Events may still come while Qt takes the object apart, when its own attributes are gone.
+    # Events may still arrive while Qt destroys the object, when its own attributes no longer exist.
     _base_widget: QWidget | None = None
     _timer: QTimer | None = None
 
@@ -32,7 +32,7 @@ class ctkPopupWidget(ctkBasePopupWidget):
         return self._active
 
     def setActive(self, active: bool) -> None:
-        """Watch the mouse, or not."""
+        """Switch opening and closing by the mouse on or off."""
         if bool(active) == self._active:
             return
         self._active = bool(active)

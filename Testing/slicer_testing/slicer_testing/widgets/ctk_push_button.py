@@ -14,13 +14,13 @@ _ALIGN = Qt.AlignmentFlag
 
 @slicer_widget
 class ctkPushButton(QPushButton):
-    """A button with its text in the middle and its icon at the left, unless said otherwise; a long text can be shortened."""
+    """A button with its text in the centre and its icon at the left by default; a long text can be shortened."""
 
     def __init__(self, *arguments: object) -> None:
         """Make a button.
 
         Args:
-            arguments: an icon and a text, which may be left out, and the parent.
+            arguments: an icon and a text, which are optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self._text_alignment = _ALIGN.AlignHCenter | _ALIGN.AlignVCenter
@@ -51,7 +51,7 @@ class ctkPushButton(QPushButton):
         return self._elide_mode
 
     def setElideMode(self, mode: Qt.TextElideMode) -> None:
-        """Set where a text is shortened that does not fit."""
+        """Set where a text that does not fit is shortened."""
         self._elide_mode = enumeration(Qt.TextElideMode, mode)
         self.update()
         self.updateGeometry()
@@ -100,10 +100,10 @@ class ctkPushButton(QPushButton):
     def minimumSizeHint(self) -> QSize:
         return self._hint(self.text() if self._elide_mode == Qt.TextElideMode.ElideNone else "...")
 
-    # Picture
+    # Painting
 
     def _draw_icon(self, painter: QPainter, rect: QRect) -> QRect:
-        """Draw the icon; returns the room it takes."""
+        """Draw the icon and return its rectangle."""
         if self.icon().isNull():
             return QRect(rect.topLeft(), QSize(0, rect.height()))
         mode = QIcon.Mode.Normal if self.isEnabled() else QIcon.Mode.Disabled

@@ -16,9 +16,9 @@ _NO_HANDLE, _MINIMUM, _MAXIMUM = 0, 1, 2
 
 @slicer_widget
 class ctkRangeSlider(QSlider):
-    """Two whole numbers within a range. A press between the handles moves both.
+    """Two integers within a range. Dragging between the handles moves both.
 
-    Positions are where the handles are; values follow at once with ``tracking``, else when the mouse lets go.
+    Positions are those of the handles; values follow at once with ``tracking``, otherwise when the mouse button is released.
     """
 
     minimumValueChanged = Signal(int)
@@ -29,10 +29,10 @@ class ctkRangeSlider(QSlider):
     positionsChanged = Signal(int, int)
 
     def __init__(self, *arguments: object) -> None:
-        """Make a slider, upright unless said otherwise.
+        """Make a slider, vertical by default.
 
         Args:
-            arguments: the orientation, which may be left out, and the parent.
+            arguments: the orientation, which is optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self._values = self._positions = (self.minimum(), self.maximum())
@@ -119,7 +119,7 @@ class ctkRangeSlider(QSlider):
         return self._symmetric
 
     def setSymmetricMoves(self, symmetric: bool) -> None:
-        """Let a handle that is moved take the other one along, the other way."""
+        """Move the other handle in the opposite direction when a handle is moved."""
         self._symmetric = bool(symmetric)
 
     def handleToolTip(self) -> str:
@@ -158,7 +158,7 @@ class ctkRangeSlider(QSlider):
         return _MINIMUM if hits[0] else _MAXIMUM if hits[1] else _NO_HANDLE
 
     def _travel(self) -> tuple[int, int]:
-        """Start and length of the way of a handle, in pixels."""
+        """Return start and length of the range of a handle in pixels."""
         option = self._option()
         groove, handle = self._rect(option, _GROOVE), self._rect(option, _HANDLE)
         if self.orientation() == Qt.Orientation.Horizontal:
@@ -234,7 +234,7 @@ class ctkRangeSlider(QSlider):
                 return True
         return super().event(event)
 
-    # Picture
+    # Painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QStylePainter(self)
@@ -242,7 +242,7 @@ class ctkRangeSlider(QSlider):
         option.subControls = _GROOVE
         if self.tickPosition() != QSlider.TickPosition.NoTicks:
             option.subControls |= QStyle.SubControl.SC_SliderTickmarks
-        # Styles fill the groove up to the handle; the part between the handles is drawn here instead.
+        # Styles fill the groove up to the handle; here only the part between the handles is filled.
         option.sliderPosition = option.sliderValue = self.minimum()
         painter.drawComplexControl(QStyle.ComplexControl.CC_Slider, option)
         self._draw_span(painter)

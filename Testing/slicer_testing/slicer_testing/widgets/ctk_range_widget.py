@@ -12,15 +12,15 @@ from slicer_testing.widgets.ctk_double_range_slider import ctkDoubleRangeSlider
 from slicer_testing.widgets.ctk_double_spin_box import ctkDoubleSpinBox
 from slicer_testing.widgets.ctk_values import enumeration
 
-# Values nearer than this part of a step count as the same.
+# Values that differ by less than this fraction of a step count as equal.
 _SAME = 1e-9
 
 
 @slicer_widget
 class ctkRangeWidget(QWidget):
-    """Two numbers within a range, by handles or typed.
+    """Two numbers within a range, set by handles or typed.
 
-    With ``tracking`` off, the values stay what they were while a handle is held; the ``...IsChanging`` signals tell the changes.
+    With ``tracking`` off, the values do not change while a handle is held; the ``...IsChanging`` signals report the changes.
     """
 
     minimumValueChanged = Signal(float)
@@ -102,7 +102,7 @@ class ctkRangeWidget(QWidget):
         self._changing = changing
 
     def reset(self) -> None:
-        """Take the whole range."""
+        """Set the values to the limits."""
         self.setValues(self.minimum(), self.maximum())
 
     def _set_slider_values(self) -> None:
@@ -185,7 +185,7 @@ class ctkRangeWidget(QWidget):
         self._set_limits(min(maximum, self.minimum()), maximum)
 
     def setRange(self, minimum: float, maximum: float) -> None:
-        """Set the limits, in any order; values outside move in."""
+        """Set the limits, in any order; values outside are moved to the limits."""
         old = (self.minimum(), self.maximum())
         self._set_limits(min(minimum, maximum), max(minimum, maximum))
         new = (self.minimum(), self.maximum())
@@ -209,7 +209,7 @@ class ctkRangeWidget(QWidget):
         return self._slider.singleStep()
 
     def setSingleStep(self, step: float) -> None:
-        """Set the step; one that the range does not allow is refused."""
+        """Set the step; an invalid step for the range is refused."""
         if self._slider._is_valid_step(step):
             self._low.setSingleStep(step)
             self._high.setSingleStep(step)
@@ -223,14 +223,14 @@ class ctkRangeWidget(QWidget):
         self._high.setDecimals(decimals)
 
     def customSpinBoxesLimitsMin(self) -> float:
-        """Lower limit of what can be typed; there is none of its own from Python, where it cannot be set."""
+        """Return the lower limit of typed values; Python cannot set a limit other than the minimum."""
         return sys.float_info.max
 
     def customSpinBoxesLimitsMax(self) -> float:
-        """Upper limit of what can be typed; there is none of its own from Python, where it cannot be set."""
+        """Return the upper limit of typed values; Python cannot set a limit other than the maximum."""
         return sys.float_info.min
 
-    # What it looks like
+    # Appearance
 
     def prefix(self) -> str:
         return self._low.prefix()
@@ -256,7 +256,7 @@ class ctkRangeWidget(QWidget):
         return self._alignment
 
     def setSpinBoxAlignment(self, alignment: Qt.AlignmentFlag) -> None:
-        """Set on which side of the slider the spin boxes are."""
+        """Set the side of the slider that the spin boxes are on."""
         self._alignment = enumeration(Qt.AlignmentFlag, alignment)
         self._arrange()
 

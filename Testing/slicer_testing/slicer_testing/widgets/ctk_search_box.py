@@ -1,4 +1,4 @@
-"""ctkSearchBox: a line to search with, and a button in it to clear it."""
+"""ctkSearchBox: a line edit for searching, with a button that clears it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ICON_SIZE = 32
 
 @slicer_widget
 class ctkSearchBox(QLineEdit):
-    """A line edit with a cross to clear it and, if wanted, a lens to select its text."""
+    """A line edit with a cross that clears it and, optionally, a lens that selects its text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

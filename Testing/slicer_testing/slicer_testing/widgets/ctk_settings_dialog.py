@@ -28,7 +28,7 @@ _BUTTON = QDialogButtonBox.StandardButton
 
 @slicer_widget
 class ctkSettingsDialog(QDialog):
-    """A list of pages at the left and the chosen page at the right. Changes hold at once; Cancel takes them back."""
+    """A list of pages at the left and the selected page at the right. Changes are effective at once; Cancel reverts them."""
 
     settingChanged = Signal(str, object)
     restartRequested = Signal()
@@ -68,7 +68,7 @@ class ctkSettingsDialog(QDialog):
         """Add a page.
 
         Args:
-            arguments: a label and an icon, which may be left out, the page, and the page above it, if any.
+            arguments: a label and an icon, which are optional, the page, and optionally its parent page.
         """
         panels = [one for one in arguments if isinstance(one, ctkSettingsPanel)]
         panel = panels[0]
@@ -90,7 +90,7 @@ class ctkSettingsDialog(QDialog):
         return next((panel for item, panel in self._panels if item is self._tree.currentItem()), None)
 
     def setCurrentPanel(self, panel: ctkSettingsPanel | str) -> None:
-        """Show a page, given itself or by its label."""
+        """Show a page, given as an object or by its label."""
         item = self._item(panel)
         if item is not None:
             self._tree.setCurrentItem(item)
@@ -104,7 +104,7 @@ class ctkSettingsDialog(QDialog):
             self._stack.setCurrentWidget(panel)
 
     def adjustTreeWidgetToContents(self, *_index: object) -> None:
-        """Make the list as wide as it needs."""
+        """Fit the width of the list to its contents."""
         tree = self._tree
         tree.resizeColumnToContents(0)
         room = tree.fontMetrics().horizontalAdvance("*") + tree.indentation() // 2 + 2 * tree.frameWidth()
@@ -131,7 +131,7 @@ class ctkSettingsDialog(QDialog):
         self._for_all("reloadSettings")
 
     def restoreDefaultSettings(self) -> None:
-        """Clear the settings and restore those of the pages to their first values."""
+        """Clear the settings and reset those of the pages to their initial values."""
         if self._settings is not None:
             self._settings.clear()
         for _, panel in self._panels:
@@ -186,7 +186,7 @@ class ctkSettingsDialog(QDialog):
             self.restartRequested.emit()
 
     def reject(self) -> None:
-        """Take the changes back and close."""
+        """Revert the changes and close."""
         self.resetSettings()
         super().accept()  # as in the application
 

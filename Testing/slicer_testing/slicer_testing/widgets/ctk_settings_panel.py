@@ -1,4 +1,4 @@
-"""ctkSettingsPanel: widgets whose properties are kept in the settings."""
+"""ctkSettingsPanel: widgets whose properties are stored in the settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slicer_testing.widgets.ctk_values import integer
 
 @dataclass
 class _Property:
-    """A property of an object that is kept in the settings."""
+    """A property of an object that is stored in the settings."""
 
     target: QObject
     name: str
@@ -29,7 +29,7 @@ class _Property:
         return getattr(self.target, read)() if read else self.target.property(self.name)
 
     def set_value(self, value: Any) -> None:
-        # Settings in a file come back as texts.
+        # Settings are read from a file as texts.
         kind = type(self.value())
         if isinstance(value, str) and kind is bool:
             value = value.lower() in ("true", "1")
@@ -46,7 +46,7 @@ class _Property:
 
 @slicer_widget
 class ctkSettingsPanel(QWidget):
-    """A page of settings. ``resetSettings`` goes back to what they were when ``applySettings`` was called last."""
+    """A page of settings. ``resetSettings`` restores the values at the last call of ``applySettings``."""
 
     OptionNone, OptionRequireRestart = 0, 1
 
@@ -61,7 +61,7 @@ class ctkSettingsPanel(QWidget):
         return self._settings
 
     def setSettings(self, settings: QSettings | None) -> None:
-        """Set where the properties are kept, and read them."""
+        """Set the settings that store the properties, and read them."""
         if settings is not self._settings:
             self._settings = settings
             self.reloadSettings()
@@ -76,16 +76,16 @@ class ctkSettingsPanel(QWidget):
         options: int = 0,
         settings: QSettings | None = None,
     ) -> None:
-        """Keep a property of an object in the settings.
+        """Store a property of an object in the settings.
 
         Args:
-            key: in the settings.
+            key: key in the settings.
             target: the object.
-            name: of the property.
-            signal: that tells its changes, as ``toggled(bool)``.
-            label: for the user.
-            options: ``OptionRequireRestart`` if a change needs a new start.
-            settings: to keep it in; the panel's if None.
+            name: name of the property.
+            signal: signal of its changes, such as ``toggled(bool)``.
+            label: name for the user.
+            options: ``OptionRequireRestart`` if a change needs a restart.
+            settings: settings that store it; those of the panel if None.
         """
         from slicer_testing.pythonqt.connections import connect
 
@@ -101,17 +101,17 @@ class ctkSettingsPanel(QWidget):
         self._update_setting(key)
 
     def applySettings(self) -> None:
-        """Take the present values as those to go back to."""
+        """Keep the current values for ``resetSettings``."""
         for kept in self._properties.values():
             kept.previous = kept.value()
 
     def resetSettings(self) -> None:
-        """Go back to the values of the last ``applySettings``."""
+        """Restore the values of the last ``applySettings``."""
         for key, kept in self._properties.items():
             self._set_setting(key, kept.previous)
 
     def restoreDefaultSettings(self) -> None:
-        """Go back to the values that the properties had at first."""
+        """Restore the initial values of the properties."""
         for key, kept in self._properties.items():
             self._set_setting(key, kept.default)
 

@@ -11,7 +11,7 @@ from slicer_testing.widgets.ctk_double_spin_box import ctkDoubleSpinBox
 from slicer_testing.widgets.ctk_popup_widget import ctkPopupWidget
 from slicer_testing.widgets.ctk_values import integer
 
-# Values nearer than this part of a step count as the same.
+# Values that differ by less than this fraction of a step count as equal.
 _SAME = 1e-9
 
 
@@ -19,8 +19,8 @@ _SAME = 1e-9
 class ctkSliderWidget(QWidget):
     """A slider and a spin box that show one value.
 
-    With ``tracking`` off, ``value`` stays what it was while the handle is held, and ``valueIsChanging`` tells the changes.
-    Sliders under one parent share the width of their spin boxes and the number of decimals, unless ``synchronizeSiblings`` says no.
+    With ``tracking`` off, ``value`` does not change while the handle is held, and ``valueIsChanging`` reports the changes.
+    Sliders under one parent share the width of their spin boxes and the number of decimals, unless ``synchronizeSiblings`` excludes it.
     """
 
     NoSynchronize, SynchronizeWidth, SynchronizeDecimals = 0, 1, 2
@@ -57,7 +57,7 @@ class ctkSliderWidget(QWidget):
     # Value
 
     def value(self) -> float:
-        """The value; while the handle is held without tracking, the one before."""
+        """Return the value; while the handle is held without tracking, the previous one."""
         return self._value_before_change if self._changing else self._slider.value()
 
     def setValue(self, value: float) -> None:
@@ -129,7 +129,7 @@ class ctkSliderWidget(QWidget):
         return self._slider.singleStep()
 
     def setSingleStep(self, step: float) -> None:
-        """Set the step; one that the range does not allow is refused."""
+        """Set the step; an invalid step for the range is refused."""
         if self._slider._is_valid_step(step):
             self._spin_box.setSingleStep(step)
             self._slider.setSingleStep(self._spin_box.singleStep())
@@ -147,14 +147,14 @@ class ctkSliderWidget(QWidget):
         """Set the number of decimals that are shown, also of the siblings."""
         self._spin_box.setDecimals(decimals)
         self._slider._set_range(self._spin_box.minimum(), self._spin_box.maximum())
-        self._on_slider_value(self._slider.value())  # more decimals show more of the exact value
+        self._on_slider_value(self._slider.value())  # more decimals show the exact value more precisely
         if self._synchronize & self.SynchronizeDecimals:
             for sibling in self._siblings():
                 if sibling._synchronize & self.SynchronizeDecimals:
                     sibling._spin_box.setDecimals(self._spin_box.decimals())
         self.decimalsChanged.emit(self._spin_box.decimals())
 
-    # What it looks like
+    # Appearance
 
     def prefix(self) -> str:
         return self._spin_box.prefix()

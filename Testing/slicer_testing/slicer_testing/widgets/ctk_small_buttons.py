@@ -12,7 +12,7 @@ from slicer_testing.widgets.ctk_values import enumeration
 
 @slicer_widget
 class ctkExpandButton(QToolButton):
-    """A double arrow that is checked to show more; it turns around when it is checked."""
+    """A double arrow that is checked to show more; it points in the opposite direction while it is checked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,7 +62,7 @@ class ctkFontButton(QPushButton):
         """Make a button.
 
         Args:
-            arguments: a font, which may be left out, and the parent.
+            arguments: a font, which is optional, and the parent.
         """
         super().__init__(next((one for one in arguments if isinstance(one, QWidget)), None))
         self._format = "family-size"
@@ -83,7 +83,7 @@ class ctkFontButton(QPushButton):
         return self._format
 
     def setFontTextFormat(self, text_format: str) -> None:
-        """Set how the font is named: "family", "style", "size" and other text."""
+        """Set the format of the font's name: "family", "style", "size" and other text."""
         self._format = text_format
         self._show_font()
 

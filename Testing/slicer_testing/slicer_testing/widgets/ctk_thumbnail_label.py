@@ -14,7 +14,7 @@ _ALIGN = Qt.AlignmentFlag
 
 @slicer_widget
 class ctkThumbnailLabel(QWidget):
-    """A picture that fills its room in proportion. A click selects it.
+    """A picture that is scaled to the widget with its aspect ratio. A click selects it.
 
     ``selected`` is a property and a signal in the application; here it is the signal, ``isSelected`` and ``setSelected`` are the property.
     """
@@ -54,7 +54,7 @@ class ctkThumbnailLabel(QWidget):
         return self._text_position
 
     def setTextPosition(self, position: Qt.AlignmentFlag) -> None:
-        """Set on which side of the picture the text is; in the middle hides it."""
+        """Set the side of the picture that the text is on; the centre hides it."""
         self._text_position = enumeration(Qt.AlignmentFlag, position)
         self.layout().removeWidget(self._text_label)
         row, column = self._cell()
@@ -69,7 +69,7 @@ class ctkThumbnailLabel(QWidget):
         return row, column
 
     def pixmap(self) -> QPixmap | None:
-        """The whole picture; None if there is none."""
+        """Return the picture in its original size; None if there is none."""
         return None if self._pixmap.isNull() else self._pixmap
 
     def setPixmap(self, pixmap: QPixmap) -> None:
@@ -78,7 +78,7 @@ class ctkThumbnailLabel(QWidget):
         self.updateGeometry()
 
     def pixmapLabel(self) -> QLabel:
-        """The label that shows the picture."""
+        """Return the label that shows the picture."""
         return self._pixmap_label
 
     def transformationMode(self) -> Qt.TransformationMode:

@@ -10,7 +10,7 @@ from slicer_testing.registry import slicer_widget
 
 @slicer_widget
 class ctkTreeComboBox(QComboBox):
-    """A choice from a tree; a click on a branch opens it and keeps the list open."""
+    """A combo box with a tree; a click on a branch opens the branch and keeps the list open."""
 
     popupShow = Signal()
     popupHide = Signal()

@@ -1,4 +1,4 @@
-"""ctkValueProxy and ctkLinearValueProxy: one value shown as another, as degrees for radians."""
+"""ctkValueProxy and ctkLinearValueProxy: the conversion of a value for display, such as radians to degrees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAME = 1e-12
 
 @slicer_widget
 class ctkValueProxy(QObject):
-    """A value and what it is shown as. This base class shows it as it is."""
+    """A value and its converted value for display. In this base class both are equal."""
 
     valueChanged = Signal(float)
     proxyValueChanged = Signal(float)
@@ -26,7 +26,7 @@ class ctkValueProxy(QObject):
         return self._value
 
     def setValue(self, value: float) -> None:
-        """Set the value; the proxy value follows."""
+        """Set the value and update the converted value."""
         if abs(self._value - value) > _SAME:
             self._value = float(value)
             self.valueChanged.emit(self._value)
@@ -36,7 +36,7 @@ class ctkValueProxy(QObject):
         return self._proxy_value
 
     def setProxyValue(self, value: float) -> None:
-        """Set what is shown; the value follows."""
+        """Set the converted value and update the value."""
         if abs(self._proxy_value - value) > _SAME:
             self._proxy_value = float(value)
             self.proxyValueChanged.emit(self._proxy_value)
@@ -51,7 +51,7 @@ class ctkValueProxy(QObject):
 
 @slicer_widget
 class ctkLinearValueProxy(ctkValueProxy):
-    """Shows ``coefficient`` times the value plus ``offset``."""
+    """Converts a value to ``coefficient`` times the value plus ``offset``."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -61,7 +61,7 @@ class ctkLinearValueProxy(ctkValueProxy):
         return self._coefficient
 
     def setCoefficient(self, coefficient: float) -> None:
-        """Set the factor, which is not 0."""
+        """Set the factor, which must not be 0."""
         if coefficient and coefficient != self._coefficient:
             self._change(float(coefficient), self._offset)
 

@@ -1,4 +1,4 @@
-"""Numbers and enumerations as CTK's widgets treat them."""
+"""Conversions of numbers and enumerators as in CTK's widgets."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _FRACTION_DIGITS = 16
 
 
 def enumeration(kind: type[Kind], value: Any) -> Kind:
-    """An enumeration's member from itself or from the integer that PythonQt code passes."""
+    """Return an enumerator, given as such or as the integer that PythonQt code passes."""
     return value if isinstance(value, kind) else kind(integer(value))
 
 
 def integer(value: Any) -> int:
-    """The number of a member of an enumeration, or of a number."""
+    """Return the integer of an enumerator or a number."""
     return int(getattr(value, "value", value))
 
 
 def bounded(low: float, value: float, high: float) -> float:
-    """The value within limits; the upper one wins where they cross, as with qBound."""
+    """Return a value clipped to limits; the upper one takes precedence if they cross, as in qBound."""
     return max(low, min(high, value))
 
 
 def steps(value: float, step: float) -> int:
-    """How many whole steps a value has, half steps away from zero, within C++'s int."""
+    """Return the number of whole steps of a value, rounded half away from zero and clipped to C++'s int."""
     ratio = bounded(_INT_MIN, value / step, _INT_MAX)
     if math.isnan(ratio):
         return 0
@@ -37,12 +37,12 @@ def steps(value: float, step: float) -> int:
 
 
 def rounded(value: float, decimals: int) -> float:
-    """A value as it reads with a number of decimals."""
+    """Return a value rounded to a number of decimals, as it is displayed."""
     return float(f"{value:.{decimals}f}")
 
 
 def is_valid_step(step: float, low: float, high: float) -> bool:
-    """Whether a slider over a range can have a step."""
+    """Return whether a step is valid for a slider over a range."""
     if low == high:
         return True
     smallest = max(high / sys.float_info.max, sys.float_info.epsilon)
@@ -50,11 +50,11 @@ def is_valid_step(step: float, low: float, high: float) -> bool:
 
 
 def significant_decimals(value: float, default: int = -1) -> int:
-    """How many decimals a value needs to be read, seen from runs of equal digits.
+    """Return the number of decimals that a value needs, estimated from runs of equal digits.
 
     Args:
-        value: to look at.
-        default: for a value without a good number of decimals; 16 digits if it is negative.
+        value: the number.
+        default: result for a value without such runs; 16 digits if it is negative.
     """
     if value == 0.0 or math.isinf(value):
         return 0

@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePai
 
 
 class CheckListBox(QComboBox):
-    """Shows a text of one's own, usually the names of what is checked.
+    """Shows a given text, usually the names of the checked entries.
 
     Args:
-        toggle: gets the index of an entry that is clicked, and says whether it has a check box.
-        parent: owner.
+        toggle: function that gets the index of a clicked entry and returns whether the entry has a check box.
+        parent: parent object.
     """
 
     def __init__(self, toggle: Callable[[QModelIndex], bool], parent: QWidget | None = None) -> None:
@@ -24,12 +24,12 @@ class CheckListBox(QComboBox):
         self.view().viewport().installEventFilter(self)
 
     def show_text(self, text: str) -> None:
-        """Set what the closed box says."""
+        """Set the text of the closed box."""
         self._text = text
         self.update()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Check and uncheck by click."""
+        """Check and uncheck entries by clicks."""
         if event.type() == QEvent.Type.MouseButtonRelease and self._toggle(self.view().indexAt(event.position().toPoint())):
             return True
         return super().eventFilter(watched, event)

@@ -1,4 +1,4 @@
-"""The selector of any number of nodes."""
+"""A selector of several nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from slicer_testing.widgets.mrml_node_filter import NODE_ID_ROLE
 
 @slicer_widget
 class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
-    """Nodes with check boxes; the list stays open while they are clicked. It neither creates nor deletes nodes."""
+    """A list of nodes with check boxes, which stays open while they are clicked. It neither creates nor deletes nodes."""
 
     checkedNodesChanged = Signal()
 
@@ -27,7 +27,7 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
             self._set_action_enabled(name, False)
         self._list.itemChanged.connect(self._on_item_changed)
         self._last_checked: list[Any] = []
-        self._list.rowsRemoved.connect(self._tell_checked)
+        self._list.rowsRemoved.connect(self._emit_checked)
 
     def _make_combo_box(self) -> QComboBox:
         return CheckListBox(self._toggle, self)
@@ -47,9 +47,9 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
         return item is not None
 
     def _on_item_changed(self, _item: QStandardItem) -> None:
-        self._tell_checked()
+        self._emit_checked()
 
-    def _tell_checked(self, *_: object) -> None:
+    def _emit_checked(self, *_: object) -> None:
         checked = self.checkedNodes()
         self._combo.show_text(", ".join(node.GetName() or "" for node in checked))
         if checked != self._last_checked:
@@ -57,27 +57,27 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
             self.checkedNodesChanged.emit()
 
     def checkedNodes(self) -> list[Any]:
-        """The checked nodes."""
+        """Return the checked nodes."""
         checked = (item for item in self._items() if item.checkState() == Qt.CheckState.Checked)
         nodes = (self._list._node(item.data(NODE_ID_ROLE)) for item in checked)
         return [node for node in nodes if node is not None]
 
     def uncheckedNodes(self) -> list[Any]:
-        """The other nodes of the list."""
+        """Return the other nodes of the list."""
         checked = self.checkedNodes()
         nodes = (self.nodeFromIndex(index) for index in range(self.nodeCount()))
         return [node for node in nodes if node not in checked]
 
     def allChecked(self) -> bool:
-        """Whether every node is checked."""
+        """Return whether every node is checked."""
         return all(item.checkState() == Qt.CheckState.Checked for item in self._items())
 
     def noneChecked(self) -> bool:
-        """Whether no node is checked."""
+        """Return whether no node is checked."""
         return all(item.checkState() == Qt.CheckState.Unchecked for item in self._items())
 
     def checkState(self, node: Any) -> Qt.CheckState:
-        """Whether a node is checked; one that is not in the list is not."""
+        """Return whether a node is checked; a node that is not in the list is unchecked."""
         item = self._item(node)
         return item.checkState() if item is not None else Qt.CheckState.Unchecked
 
@@ -96,7 +96,7 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
         self.setCheckState(node, Qt.CheckState.Unchecked)
 
     def setUserCheckable(self, node: Any, checkable: bool) -> None:
-        """Let the user check a node, or not."""
+        """Allow or forbid the user to check a node."""
         item = self._item(node)
         if item is not None:
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable if checkable else item.flags() & ~Qt.ItemFlag.ItemIsUserCheckable)

@@ -13,7 +13,7 @@ from slicer_testing.widgets.ctk_collapsible_button import ctkCollapsibleButton
 
 @slicer_widget
 class qMRMLCollapsibleButton(ctkCollapsibleButton):
-    """Hands its scene on to what is inside, by ``mrmlSceneChanged``."""
+    """Passes its scene to its children through ``mrmlSceneChanged``."""
 
     mrmlSceneChanged = Signal(object)
 

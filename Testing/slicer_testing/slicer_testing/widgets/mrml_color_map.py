@@ -25,13 +25,13 @@ class ColorMapWidget(QWidget):
         self._dragged = -1
 
     def map(self) -> Any:
-        """A copy of the colours that are shown."""
+        """Return a copy of the colours that are shown."""
         copy = vtk.vtkColorTransferFunction()
         copy.DeepCopy(self._map)
         return copy
 
     def set_map(self, color_map: Any) -> None:
-        """Show other colours; the ones given are copied."""
+        """Show a copy of a colour transfer function."""
         if color_map is not None and self._dragged < 0:
             self._map.DeepCopy(color_map)
             self.update()
@@ -73,11 +73,11 @@ class ColorMapWidget(QWidget):
         return next((index for index, (position, _) in enumerate(self._points()) if abs(self._x(position) - event.position().x()) < 6), -1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of a point."""
+        """Start to drag a point."""
         self._dragged = self._at(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move the point that is held, between its neighbours; the last one sets the range."""
+        """Move the dragged point between its neighbours; the last point sets the range."""
         points = self._points()
         if self._dragged <= 0:
             return
@@ -87,11 +87,11 @@ class ColorMapWidget(QWidget):
         self._set_node(self._dragged, min(max(position, low), high), points[self._dragged][1])
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let the point go."""
+        """Stop dragging."""
         self._dragged = -1
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Ask for the colour of a point."""
+        """Ask the user for the colour of a point."""
         index = self._at(event)
         if index >= 0:
             position, color = self._points()[index]

@@ -10,7 +10,7 @@ from slicer_testing.widgets.mrml_node_combo_box import qMRMLNodeComboBox
 
 @slicer_widget
 class qMRMLColorTableComboBox(qMRMLNodeComboBox):
-    """Chooses a colour table or a procedural colour node, hidden ones included."""
+    """Selects a colour table or a procedural colour node, hidden ones included."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -13,7 +13,7 @@ from slicer_testing.widgets.mrml_unit_aware import UnitAware
 
 @slicer_widget
 class qMRMLCoordinatesWidget(UnitAware, ctkCoordinatesWidget):
-    """Spin boxes that take prefix, suffix, decimals and range from the unit of their quantity."""
+    """Spin boxes with prefix, suffix, decimals and range of the unit of their quantity."""
 
     mrmlSceneChanged = Signal(object)
     quantityChanged = Signal(str)
@@ -22,13 +22,13 @@ class qMRMLCoordinatesWidget(UnitAware, ctkCoordinatesWidget):
     _disabled_without_scene = False
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Take units from a scene."""
+        """Set the scene that the units are taken from."""
         if scene is not self._scene:
             super().setMRMLScene(scene)
             self.mrmlSceneChanged.emit(scene)
 
     def setQuantity(self, quantity: str) -> None:
-        """Set what the numbers are."""
+        """Set the quantity of the coordinates."""
         if quantity != self._quantity:
             super().setQuantity(quantity)
             self.quantityChanged.emit(quantity)

@@ -1,4 +1,4 @@
-"""Small drawn icons of the buttons in these widgets."""
+"""The icons of the buttons in these widgets, which are drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INK = QColor(70, 70, 70)
 
 @functools.cache
 def icon(name: str) -> QIcon:
-    """An icon by name: visible, invisible, lock, unlock, place, delete, clear, more, grid, glyph or contour."""
+    """Return an icon by name: visible, invisible, lock, unlock, place, delete, clear, more, grid, glyph or contour."""
     pixmap = QPixmap(_SIZE, _SIZE)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)

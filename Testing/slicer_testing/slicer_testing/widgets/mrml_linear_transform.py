@@ -1,4 +1,4 @@
-"""A linear transform in one of two coordinate systems, as the widgets that edit it see it."""
+"""Functions of the widgets that edit a linear transform in one of two coordinate systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GLOBAL, LOCAL = 0, 1
 
 
 def matrix_to_parent(node: Any) -> vtk.vtkMatrix4x4:
-    """A copy of the node's matrix to its parent."""
+    """Return a copy of the node's matrix to its parent."""
     matrix = vtk.vtkMatrix4x4()
     node.GetMatrixTransformToParent(matrix)
     return matrix
@@ -19,7 +19,7 @@ def matrix_to_parent(node: Any) -> vtk.vtkMatrix4x4:
 def moved(
     node: Any, reference: int, rotation: tuple[int, float] | None = None, translation: tuple[float, float, float] = (0, 0, 0)
 ) -> vtk.vtkMatrix4x4:
-    """The node's matrix after a rotation or translation.
+    """Return the node's matrix after a rotation or translation.
 
     Args:
         node: linear transform.

@@ -16,14 +16,14 @@ from slicer_testing.widgets.mrml_widget import qSlicerWidget
 
 
 def markups_logic() -> Any:
-    """The logic of the Markups module, None if it is not there."""
+    """Return the logic of the Markups module, None if it is not there."""
     module = getattr(getattr(slicer, "modules", None), "markups", None)
     return module.logic() if module is not None else None
 
 
 @slicer_widget
 class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
-    """Colour, place, delete and more, for the current markups node.
+    """Buttons for colour, placing, deleting and more, for the current markups node.
 
     Place mode is a state of the scene: the node is the active one of the selection node, and the interaction node is in place mode.
     """
@@ -40,7 +40,7 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
         self._selection = None
         self._place_multiple = self.ShowPlaceMultipleMarkupsOption
         self._default_color = QColor(0, 255, 0)
-        self._told_place_mode = False
+        self._reported_place_mode = False
         self._updating = False
         self._delete_all_visible = True
         self._unset_last_visible = False
@@ -103,7 +103,7 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
     # -- nodes
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene; its selection and interaction nodes are those of place mode."""
+        """Set the scene, and use its selection and interaction nodes for place mode."""
         super().setMRMLScene(scene)
         self.setInteractionNode(scene.GetNodeByID("vtkMRMLInteractionNodeSingleton") if scene is not None else None)
         self.setSelectionNode(scene.GetNodeByID("vtkMRMLSelectionNodeSingleton") if scene is not None else None)
@@ -121,19 +121,19 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
             self.setCurrentNode(None)
 
     def currentNode(self) -> Any:
-        """The markups node that points are placed in, or None."""
+        """Return the markups node that points are placed in, or None."""
         return self._node
 
     def currentMarkupsNode(self) -> Any:
-        """Same as ``currentNode``."""
+        """Return the current node, as ``currentNode``."""
         return self._node
 
     def currentMarkupsFiducialNode(self) -> Any:
-        """The current node if it is a point list."""
+        """Return the current node if it is a point list."""
         return self._node if self._node is not None and self._node.IsA("vtkMRMLMarkupsFiducialNode") else None
 
     def setCurrentNode(self, node: Any) -> None:
-        """Place points in another node; one that is no markups node counts as None."""
+        """Set the node that points are placed in; a node that is no markups node counts as None."""
         if node is not None and not node.IsA("vtkMRMLMarkupsNode"):
             node = None
         if node is self._node:
@@ -156,22 +156,22 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
         self._update()
 
     def interactionNode(self) -> Any:
-        """The node that says whether views place points."""
+        """Return the node with the interaction mode of the views."""
         return self._interaction
 
     def setInteractionNode(self, node: Any) -> None:
-        """Set the node that says whether views place points."""
+        """Set the node with the interaction mode of the views."""
         if self._interaction is not None:
             self._observations.drop(self._interaction)
         self._interaction = node
         self._observations.add(node, "ModifiedEvent", self._update)
 
     def selectionNode(self) -> Any:
-        """The node that says which node is active."""
+        """Return the node that refers to the active node."""
         return self._selection
 
     def setSelectionNode(self, node: Any) -> None:
-        """Set the node that says which node is active."""
+        """Set the node that refers to the active node."""
         if self._selection is not None:
             self._observations.drop(self._selection)
         self._selection = node
@@ -184,7 +184,7 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
         return None not in (markups_logic(), self._scene, self._node, self._interaction, self._selection)
 
     def currentNodeActive(self) -> bool:
-        """Whether points that views place go to the current node."""
+        """Return whether points that views place go to the current node."""
         return (
             self._is_ready()
             and markups_logic().GetActiveListID() == self._node.GetID()
@@ -192,7 +192,7 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
         )
 
     def setCurrentNodeActive(self, active: bool) -> None:
-        """Make the current node the one that views place points in, or end placing."""
+        """Make the current node the active one, or end placing."""
         if not self._is_ready() or bool(active) == self.currentNodeActive():
             return
         if active:
@@ -202,7 +202,7 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
             self._interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.ViewTransform)
 
     def placeModeEnabled(self) -> bool:
-        """Whether a click in a view places a point of the current node."""
+        """Return whether a click in a view places a point of the current node."""
         return self.currentNodeActive() and self._interaction.GetCurrentInteractionMode() == slicer.vtkMRMLInteractionNode.Place
 
     def setPlaceModeEnabled(self, enabled: bool) -> None:
@@ -222,20 +222,20 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
             self.setPlaceModePersistency(self._place_multiple == self.ForcePlaceMultipleMarkups)
 
     def placeModePersistency(self) -> bool:
-        """Whether place mode stays after a point."""
+        """Return whether place mode continues after a point."""
         return bool(self._interaction is not None and self._interaction.GetPlaceModePersistence())
 
     def setPlaceModePersistency(self, persistent: bool) -> None:
-        """Stay in place mode after a point."""
+        """Set whether place mode continues after a point."""
         if self._interaction is not None:
             self._interaction.SetPlaceModePersistence(int(persistent))
 
     def placeMultipleMarkups(self) -> int:
-        """Whether the user chooses between one point and several."""
+        """Return whether the user chooses between one point and several."""
         return self._place_multiple
 
     def setPlaceMultipleMarkups(self, option: int) -> None:
-        """Let the user choose between one point and several, hide the choice, or force one."""
+        """Let the user choose between one point and several, hide this choice, or force one of them."""
         self._place_multiple = int(option)
         shown = self._place_multiple == self.ShowPlaceMultipleMarkupsOption
         self._place.setMenu(self._place_menu if shown else None)
@@ -286,7 +286,7 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
         if self._node is not None:
             self._node.UnsetAllControlPoints()
 
-    # -- the buttons follow the scene
+    # -- updates from the scene
 
     def _update(self) -> None:
         if self._updating:
@@ -300,10 +300,10 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
         else:
             self._show_color(self._default_color)
         self._updating = False
-        if self._told_place_mode != self.placeModeEnabled():
-            self._told_place_mode = self.placeModeEnabled()
-            self.activeMarkupsFiducialPlaceModeChanged.emit(self._told_place_mode)
-            self.activeMarkupsPlaceModeChanged.emit(self._told_place_mode)
+        if self._reported_place_mode != self.placeModeEnabled():
+            self._reported_place_mode = self.placeModeEnabled()
+            self.activeMarkupsFiducialPlaceModeChanged.emit(self._reported_place_mode)
+            self.activeMarkupsPlaceModeChanged.emit(self._reported_place_mode)
 
     def _update_buttons(self) -> None:
         self._place.setEnabled(bool(self._selection.GetActivePlaceNodePlacementValid()))
@@ -363,9 +363,9 @@ class qSlicerMarkupsPlaceWidget(MarkupsPlaceOptions, qSlicerWidget):
     # -- parts
 
     def placeButton(self) -> QToolButton:
-        """The button that starts and ends placing."""
+        """Return the button that starts and ends placing."""
         return self._place
 
     def deleteButton(self) -> QToolButton:
-        """The button that deletes the last point."""
+        """Return the button that deletes the last point."""
         return self._delete

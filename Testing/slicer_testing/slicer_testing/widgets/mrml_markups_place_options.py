@@ -9,7 +9,7 @@ class MarkupsPlaceOptions:
     """Mixin of ``qSlicerMarkupsPlaceWidget``."""
 
     def buttonsVisible(self) -> bool:
-        """Whether all buttons are shown."""
+        """Return whether all buttons are shown."""
         return all(button.isVisibleTo(self) for button in self._buttons())
 
     def setButtonsVisible(self, visible: bool) -> None:
@@ -18,20 +18,20 @@ class MarkupsPlaceOptions:
             button.setVisible(bool(visible))
 
     def defaultNodeColor(self) -> QColor:
-        """Colour that is shown without a node."""
+        """Return the colour that is shown if there is no node."""
         return self._default_color
 
     def setDefaultNodeColor(self, color: QColor) -> None:
-        """Set the colour that is shown without a node, and given to new nodes by widgets that make them."""
+        """Set the colour that is shown if there is no node, and that other widgets use for new nodes."""
         self._default_color = QColor(color)
 
     def nodeColor(self) -> QColor:
-        """Colour of the current node's points."""
+        """Return the colour of the current node's points."""
         display = self._node.GetDisplayNode() if self._node is not None else None
         return QColor.fromRgbF(*display.GetSelectedColor()) if display is not None else self._default_color
 
     def setNodeColor(self, color: QColor) -> None:
-        """Colour the current node's points."""
+        """Set the colour of the current node's points."""
         display = self._node.GetDisplayNode() if self._node is not None else None
         if display is not None:
             color = QColor(color)
@@ -39,7 +39,7 @@ class MarkupsPlaceOptions:
             display.SetSelectedColor(color.redF(), color.greenF(), color.blueF())
 
     def deleteAllControlPointsOptionVisible(self) -> bool:
-        """Whether the menu offers to delete all points."""
+        """Return whether the menu offers to delete all points."""
         return self._delete_all_visible
 
     def setDeleteAllControlPointsOptionVisible(self, visible: bool) -> None:
@@ -56,7 +56,7 @@ class MarkupsPlaceOptions:
         self.setDeleteAllControlPointsOptionVisible(visible)
 
     def unsetLastControlPointOptionVisible(self) -> bool:
-        """Whether the menu offers to clear the last position."""
+        """Return whether the menu offers to clear the last position."""
         return self._unset_last_visible
 
     def setUnsetLastControlPointOptionVisible(self, visible: bool) -> None:
@@ -65,7 +65,7 @@ class MarkupsPlaceOptions:
         self._update_delete_menu()
 
     def unsetAllControlPointsOptionVisible(self) -> bool:
-        """Whether the menu offers to clear all positions."""
+        """Return whether the menu offers to clear all positions."""
         return self._unset_all_visible
 
     def setUnsetAllControlPointsOptionVisible(self, visible: bool) -> None:

@@ -35,11 +35,11 @@ class qMRMLMatrixWidget(ctkVTKAbstractMatrixWidget):
         self.setEnabled(False)
 
     def coordinateReference(self) -> int:
-        """GLOBAL or LOCAL."""
+        """Return GLOBAL or LOCAL."""
         return self._reference
 
     def setCoordinateReference(self, reference: int) -> None:
-        """Set GLOBAL or LOCAL; the matrix is the same in both."""
+        """Set GLOBAL or LOCAL; the displayed matrix is the same for both."""
         self._reference = int(reference)
         self._update_matrix()
 

@@ -1,4 +1,4 @@
-"""The entries of a node selector that do something."""
+"""The entries of a node selector for actions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from PySide6.QtGui import QAction
 
 
 class NodeActions:
-    """Which actions a selector offers, and their entries.
+    """The actions of a selector, and their entries.
 
     Attributes:
-        enabled: by name of the action.
-        own: actions that a module added.
+        enabled: whether an action is offered, by its name.
+        own: actions that a module has added.
     """
 
     def __init__(self) -> None:
@@ -20,11 +20,11 @@ class NodeActions:
         self.own: list[QAction] = []
 
     def entries(self, types: Sequence[str], label_of: Callable[[str], str]) -> list[tuple[str, str]]:
-        """Texts and what they do, after a line; empty if there are none.
+        """Return the text and the action of each entry, after a separator; an empty list without actions.
 
         Args:
             types: classes that the selector offers.
-            label_of: what a class is called; "" stands for nodes of several classes.
+            label_of: function that returns the label of a class; "" stands for nodes of several classes.
         """
         if not any(self.enabled.values()) and not self.own:
             return []
@@ -44,7 +44,7 @@ class NodeActions:
         return entries + [(action.text(), _data(action)) for action in self.own]
 
     def add(self, action: QAction) -> bool:
-        """Add an action of a module, unless its text is there already or an enabled action would catch it.
+        """Add an action of a module, unless its text exists already or is that of an enabled action.
 
         Returns:
             Whether it was added.
@@ -57,7 +57,7 @@ class NodeActions:
         return True
 
     def own_for(self, data: str) -> QAction | None:
-        """The module's action of an entry."""
+        """Return the module's action of an entry."""
         return next((action for action in self.own if _data(action) == data), None)
 
 

@@ -18,10 +18,11 @@ from slicer_testing.widgets.mrml_node_list_model import NodeListModel
 
 @slicer_widget
 class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
-    """Chooses a node of the scene, or creates, renames, edits and deletes one.
+    """Selects a node of the scene, or creates, renames, edits and deletes one.
 
-    The entries are None (if enabled), the nodes in the order of the scene, a line and the enabled actions. As in the application, a
-    selector without None takes the first node when it gets its scene; when its current node goes away the one before it follows.
+    The entries are None (if enabled), the nodes in the order of the scene, a separator and the enabled actions. As in the
+    application, a selector without None selects the first node when it gets its scene; if its current node is removed, it
+    selects the one before it.
     """
 
     currentNodeChanged = Signal((object,), (bool,))
@@ -65,7 +66,7 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
         self.setSizePolicy(policy)
         self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._combo.setFocusProxy(self)
-        # The combo box must hear of changes before this widget, which asks it for the current entry.
+        # The combo box must be connected before this widget, which reads the current entry from it.
         self._combo.setModel(self._filter)
         self._combo.currentIndexChanged.connect(self._on_index_changed)
         self._combo.activated.connect(self._on_activated)
@@ -77,7 +78,7 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
         self._list.nodeRenamed.connect(self._on_node_renamed)
         self._update_default_text()
 
-    # -- what the combo box tells
+    # -- signals of the combo box
 
     def _node_at(self, row: int) -> Any:
         return self._list._node(self._combo.itemData(row, NODE_ID_ROLE)) if row >= 0 else None
@@ -87,21 +88,21 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
             return
         node = self._node_at(row)
         if node is None and row != (0 if self._none_enabled else -1):
-            # An action became current, by the keyboard or because a node went away; only nodes and None may be.
+            # An action became current, by the keyboard or because a node was removed; only nodes and None may be current.
             last = self.nodeFromIndex(self.nodeCount() - 1)
             if last is not None:
                 self.setCurrentNode(last)
             return
-        self._tell_current(node)
+        self._emit_current(node)
 
-    def _tell_current(self, node: Any) -> None:
+    def _emit_current(self, node: Any) -> None:
         self.currentNodeChanged[object].emit(node)
         self.currentNodeChanged[bool].emit(node is not None)
         self.currentNodeIDChanged.emit(node.GetID() if node is not None else "")
 
     def _on_node_renamed(self, node_id: str) -> None:
         if node_id == self.currentNodeID() and not self._switching:
-            self._tell_current(self.currentNode())
+            self._emit_current(self.currentNode())
 
     def _on_activated(self, row: int) -> None:
         node = self._node_at(row)
@@ -125,7 +126,7 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
             self.setCurrentNode(None)
 
     def _on_entry_clicked(self, index: QModelIndex) -> None:
-        """Do what an entry after the nodes says."""
+        """Run the action of an entry after the nodes."""
         action, _, argument = (index.data(ACTION_ROLE) or "").partition("/")
         if not action or action == "SEPARATOR":
             return
@@ -165,11 +166,11 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
     # -- scene and filter
 
     def mrmlScene(self) -> Any:
-        """The scene, None at first."""
+        """Return the scene, None at first."""
         return self._scene
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Show the nodes of a scene; the current node is kept by its ID, or the one asked for before there was a scene is taken."""
+        """Set the scene; the current node is kept by its ID, or the node that was set before there was a scene is selected."""
         if scene is self._scene:
             return
         previous_id = self._combo.itemData(self._combo.currentIndex(), NODE_ID_ROLE) or ""
@@ -195,14 +196,14 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
         self._switching = False
         self._on_index_changed(self._combo.currentIndex())
 
-    # -- choice
+    # -- selection
 
     def currentNode(self) -> Any:
-        """The chosen node, or None."""
+        """Return the selected node, or None."""
         return self._node_at(self._combo.currentIndex())
 
     def currentNodeID(self) -> str:
-        """ID of the chosen node, or ""."""
+        """Return the ID of the selected node, or ""."""
         node = self.currentNode()
         return node.GetID() if node is not None else ""
 
@@ -211,7 +212,7 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
         return self.currentNodeID()
 
     def setCurrentNode(self, node: Any) -> None:
-        """Choose a node; None, one of a wrong class or of another scene give None (or nothing chosen if None is not enabled).
+        """Select a node; None, or a node of a wrong class or another scene, selects None (or nothing if None is not enabled).
 
         Args:
             node: a node, or its ID.
@@ -224,7 +225,7 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
         self._select_id((node.GetID() or "") if node is not None else "")
 
     def setCurrentNodeID(self, nodeID: str | None) -> None:
-        """Choose a node by its ID."""
+        """Select a node by its ID."""
         if self._scene is None:
             self._requested, self._requested_node = nodeID or "", None
         self._select_id(nodeID or "")
@@ -244,18 +245,18 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
                 self._on_activated(row)
 
     def setCurrentNodeIndex(self, index: int) -> None:
-        """Choose a node by its place among the nodes; -1 or too large for none."""
+        """Select a node by its index among the nodes; an invalid index selects none."""
         index = index if 0 <= index < self.nodeCount() else -1
         self._combo.setCurrentIndex(index + self._none_enabled)
 
     def nodeCount(self) -> int:
-        """How many nodes there are to choose from."""
+        """Return the number of nodes in the list."""
         if self._scene is None:
             return 0
         return sum(bool(self._combo.itemData(row, NODE_ID_ROLE)) for row in range(self._combo.count()))
 
     def nodeFromIndex(self, index: int) -> Any:
-        """The node at a place among the nodes, or None."""
+        """Return the node of an index among the nodes, or None."""
         return self._node_at(index + self._none_enabled)
 
     # -- actions
@@ -277,12 +278,12 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
         return node
 
     def removeCurrentNode(self) -> None:
-        """Remove the chosen node from the scene."""
+        """Remove the selected node from the scene."""
         if self._scene is not None and self.currentNode() is not None:
             self._scene.RemoveNode(self.currentNode())
 
     def editCurrentNode(self) -> None:
-        """Ask the application to open the module of the chosen node."""
+        """Request the application to open the module of the selected node."""
         node = self.currentNode()
         self.nodeAboutToBeEdited.emit(node)
         if self._interaction_tag and node is not None:
@@ -291,7 +292,7 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
                 interaction.EditNode(node)
 
     def renameCurrentNode(self) -> None:
-        """Ask for a new name of the chosen node."""
+        """Ask the user for a new name of the selected node."""
         node = self.currentNode()
         if node is None:
             return
@@ -301,6 +302,6 @@ class qMRMLNodeComboBox(NodeComboBoxOptions, QWidget):
             self.currentNodeRenamed.emit(name)
 
     def addMenuAction(self, action: QAction) -> None:
-        """Append an entry of one's own; one with a text that is there already, or that an enabled action would catch, is ignored."""
+        """Append an action; one whose text exists already, or is that of an enabled action, is ignored."""
         if self._actions.add(action):
             self._update_extra_entries()

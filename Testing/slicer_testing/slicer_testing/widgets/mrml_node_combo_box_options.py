@@ -1,4 +1,4 @@
-"""Options of the node selector: which nodes it offers, how it names them, and what can be done with them."""
+"""Options of the node selector: the nodes that it lists, their names, and the actions that it offers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NodeComboBoxOptions:
             self._combo.setDefaultText(text)
 
     def _update_extra_entries(self) -> None:
-        """Make the entries that are no nodes again; the choice stays and nothing is told."""
+        """Update the entries that are no nodes, without changing the selection or emitting signals."""
         if self._scene is None:
             return
         was_switching, self._switching = self._switching, True
@@ -39,17 +39,17 @@ class NodeComboBoxOptions:
     # -- filter
 
     def nodeTypes(self) -> list[str]:
-        """Classes of the nodes to choose from."""
+        """Return the classes of the nodes in the list."""
         return self._filter.nodeTypes()
 
     def setNodeTypes(self, nodeTypes: list[str]) -> None:
-        """Choose from nodes of these classes and, unless ``showChildNodeTypes`` is off, those below them."""
+        """List nodes of these classes and, unless ``showChildNodeTypes`` is off, of their subclasses."""
         self._filter.setNodeTypes([node_type for node_type in nodeTypes if node_type])
         self._update_default_text()
         self._update_extra_entries()
 
     def showHidden(self) -> bool:
-        """Whether nodes hidden from editors are shown."""
+        """Return whether nodes hidden from editors are shown."""
         return self._filter.showHidden()
 
     def setShowHidden(self, show: bool) -> None:
@@ -57,56 +57,56 @@ class NodeComboBoxOptions:
         self._filter.setShowHidden(show)
 
     def showChildNodeTypes(self) -> bool:
-        """Whether nodes of classes below ``nodeTypes`` are shown."""
+        """Return whether nodes of subclasses of ``nodeTypes`` are shown."""
         return self._filter.showChildNodeTypes()
 
     def setShowChildNodeTypes(self, show: bool) -> None:
-        """Show nodes of classes below ``nodeTypes``."""
+        """Show nodes of subclasses of ``nodeTypes``."""
         self._filter.setShowChildNodeTypes(show)
 
     def hideChildNodeTypes(self) -> list[str]:
-        """Classes below ``nodeTypes`` that are not shown."""
+        """Return the subclasses of ``nodeTypes`` that are not shown."""
         return self._filter.hideChildNodeTypes()
 
     def setHideChildNodeTypes(self, nodeTypes: list[str]) -> None:
-        """Hide nodes of these classes below ``nodeTypes``."""
+        """Hide nodes of these subclasses of ``nodeTypes``."""
         self._filter.setHideChildNodeTypes(nodeTypes)
 
     def addAttribute(self, nodeType: str, attributeName: str, attributeValue: Any = None) -> None:
-        """Show nodes of a class only with an attribute (with this value unless None), and give it to nodes that are created here."""
+        """Show nodes of a class only with an attribute (with this value unless None), and add it to nodes that are created here."""
         self._factory.addAttribute(attributeName, "" if attributeValue is None else str(attributeValue))
         self._filter.addAttribute(nodeType, attributeName, attributeValue)
 
     def removeAttribute(self, nodeType: str, attributeName: str) -> None:
-        """Take back ``addAttribute``."""
+        """Undo ``addAttribute``."""
         self._factory.removeAttribute(attributeName)
         self._filter.removeAttribute(nodeType, attributeName)
 
     def sortFilterProxyModel(self) -> qMRMLSortFilterProxyModel:
-        """The filter."""
+        """Return the proxy model that filters the nodes."""
         return self._filter
 
     # -- names
 
     def baseName(self, nodeType: str = "") -> str:
-        """What names of nodes created here begin with, for a class or the first one."""
+        """Return the beginning of the names of nodes that are created here, for a class or the first one."""
         types = self.nodeTypes()
         return self._factory.baseName(nodeType or (types[0] if types else ""))
 
     def setBaseName(self, baseName: str, nodeType: str = "") -> None:
-        """Set what names of nodes created here begin with, for a class or all of ``nodeTypes``."""
+        """Set the beginning of the names of nodes that are created here, for a class or all of ``nodeTypes``."""
         for each in [nodeType] if nodeType else self.nodeTypes():
             self._factory.setBaseName(each, baseName)
 
     def nodeTypeLabel(self, nodeType: str) -> str:
-        """What a class is called in the entries: as set, as the scene says, or "node"."""
+        """Return the label of a class in the entries: the one that was set, that of the scene, or "node"."""
         if nodeType in self._type_labels:
             return self._type_labels[nodeType]
         label = self._scene.GetTypeDisplayNameByClassName(nodeType) if self._scene is not None and nodeType else ""
         return label or "node"
 
     def setNodeTypeLabel(self, label: str, nodeType: str) -> None:
-        """Set what a class is called; "" for the usual label."""
+        """Set the label of a class; "" for the default label."""
         if label:
             self._type_labels[nodeType] = label
         else:
@@ -117,17 +117,17 @@ class NodeComboBoxOptions:
     # -- properties
 
     def noneEnabled(self) -> bool:
-        """Whether None is among the entries."""
+        """Return whether None is among the entries."""
         return self._none_enabled
 
     def setNoneEnabled(self, enabled: bool) -> None:
-        """Put None among the entries."""
+        """Add or remove the entry None."""
         if self._none_enabled != bool(enabled):
             self._none_enabled = bool(enabled)
             self._update_extra_entries()
 
     def noneDisplay(self) -> str:
-        """Text of the entry None."""
+        """Return the text of the entry None."""
         return self._none_display
 
     def setNoneDisplay(self, text: str) -> None:
@@ -137,7 +137,7 @@ class NodeComboBoxOptions:
             self._update_extra_entries()
 
     def addEnabled(self) -> bool:
-        """Whether nodes can be created here."""
+        """Return whether nodes can be created here."""
         return self._actions.enabled["CREATE"]
 
     def setAddEnabled(self, enabled: bool) -> None:
@@ -145,49 +145,49 @@ class NodeComboBoxOptions:
         self._set_action_enabled("CREATE", enabled)
 
     def removeEnabled(self) -> bool:
-        """Whether the chosen node can be deleted here."""
+        """Return whether the selected node can be deleted here."""
         return self._actions.enabled["DELETE"]
 
     def setRemoveEnabled(self, enabled: bool) -> None:
-        """Offer to delete the chosen node."""
+        """Offer to delete the selected node."""
         self._set_action_enabled("DELETE", enabled)
 
     def editEnabled(self) -> bool:
-        """Whether the chosen node can be edited from here."""
+        """Return whether the selected node can be edited from here."""
         return self._actions.enabled["EDIT"]
 
     def setEditEnabled(self, enabled: bool) -> None:
-        """Offer to edit the chosen node."""
+        """Offer to edit the selected node."""
         self._set_action_enabled("EDIT", enabled)
 
     def renameEnabled(self) -> bool:
-        """Whether the chosen node can be renamed here."""
+        """Return whether the selected node can be renamed here."""
         return self._actions.enabled["RENAME"]
 
     def setRenameEnabled(self, enabled: bool) -> None:
-        """Offer to rename the chosen node, and to name nodes at creation."""
+        """Offer to rename the selected node, and to name nodes at creation."""
         self._set_action_enabled("RENAME", enabled)
 
     def selectNodeUponCreation(self) -> bool:
-        """Whether a node created here becomes the chosen one."""
+        """Return whether a node that is created here is selected."""
         return self._select_new
 
     def setSelectNodeUponCreation(self, select: bool) -> None:
-        """Choose nodes that are created by ``addNode``."""
+        """Set whether nodes that ``addNode`` creates are selected."""
         self._select_new = bool(select)
 
     def interactionNodeSingletonTag(self) -> str:
-        """Tag of the interaction node that is asked to edit nodes; "" for none."""
+        """Return the tag of the interaction node for editing nodes; "" for none."""
         return self._interaction_tag
 
     def setInteractionNodeSingletonTag(self, tag: str) -> None:
-        """Set which interaction node is asked to edit nodes."""
+        """Set the tag of the interaction node for editing nodes."""
         self._interaction_tag = tag
 
     def sizeAdjustPolicy(self) -> QComboBox.SizeAdjustPolicy:
-        """Qt's rule for the size of the combo box."""
+        """Return Qt's size policy of the combo box's contents."""
         return self._combo.sizeAdjustPolicy()
 
     def setSizeAdjustPolicy(self, policy: QComboBox.SizeAdjustPolicy) -> None:
-        """Set Qt's rule for the size of the combo box."""
+        """Set Qt's size policy of the combo box's contents."""
         self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy(policy))

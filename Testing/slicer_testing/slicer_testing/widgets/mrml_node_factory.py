@@ -1,4 +1,4 @@
-"""Creation of nodes with a base name and attributes, as the node selectors do it."""
+"""Creation of nodes with a base name and attributes, for the node selectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slicer_testing.registry import slicer_widget
 
 @slicer_widget
 class qMRMLNodeFactory(QObject):
-    """Makes nodes of a class in a scene."""
+    """Creates nodes of a class in a scene."""
 
     nodeInstantiated = Signal(object)
     nodeInitialized = Signal(object)
@@ -24,14 +24,14 @@ class qMRMLNodeFactory(QObject):
         self._attributes: dict[str, str] = {}
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene that new nodes go to."""
+        """Set the scene that new nodes are added to."""
         self._scene = scene
 
     def createNode(self, className: str) -> Any:
         """Make a node and add it to the scene.
 
-        ``nodeInstantiated`` comes before it has a name, ``nodeInitialized`` before it is in the scene (a slot may add it already),
-        ``nodeAdded`` when it is there.
+        ``nodeInstantiated`` is emitted before the node has a name, ``nodeInitialized`` before it is in the scene (a slot may
+        add it already), ``nodeAdded`` afterwards.
 
         Returns:
             The node; None without a scene, or for a class that the scene does not know.
@@ -55,21 +55,21 @@ class qMRMLNodeFactory(QObject):
         return node
 
     def addAttribute(self, name: str, value: str) -> None:
-        """Give new nodes an attribute."""
+        """Add an attribute to new nodes."""
         self._attributes[name] = value
 
     def removeAttribute(self, name: str) -> None:
-        """Take an attribute from the nodes to come."""
+        """No longer add an attribute to new nodes."""
         self._attributes.pop(name, None)
 
     def attribute(self, name: str) -> str:
-        """Value of an attribute of new nodes, "" if there is none."""
+        """Return the value of an attribute of new nodes, "" if there is none."""
         return self._attributes.get(name, "")
 
     def setBaseName(self, className: str, baseName: str) -> None:
-        """Set what the names of new nodes of a class begin with."""
+        """Set the beginning of the names of new nodes of a class."""
         self._base_names[className] = baseName
 
     def baseName(self, className: str) -> str:
-        """What the names of new nodes of a class begin with; "" where none was set."""
+        """Return the beginning of the names of new nodes of a class; "" if none was set."""
         return self._base_names.get(className, "")

@@ -1,4 +1,4 @@
-"""Which nodes of a scene a selector shows."""
+"""The filter of the nodes that a selector shows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from slicer_testing.registry import slicer_widget
 
 #: Item data: the node's ID, "" for entries that are no nodes.
 NODE_ID_ROLE = Qt.ItemDataRole.UserRole + 1
-#: Item data: what an entry that is no node does, such as ``CREATE/Volume``; "" for nodes and for None.
+#: Item data: action of an entry that is no node, such as ``CREATE/Volume``; "" for nodes and for None.
 ACTION_ROLE = Qt.ItemDataRole.UserRole + 2
 
 
 @slicer_widget
 class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
-    """Filters nodes by class, attributes and the flag that hides them from editors; Qt's own filter and sorting come on top.
+    """Filters nodes by class, attributes and the flag that hides them from editors; Qt's own filter and sorting are applied in addition.
 
-    The filter by node is evaluated where the list of nodes is made (``_accepts``), so that only nodes of matching classes have to be
-    observed; ``_on_change`` is called when that list has to be made again.
+    The filter by node is evaluated where the list of nodes is made (``_accepts``), so that only nodes of matching classes have to
+    be observed; ``_on_change`` is called when the list has to be updated.
     """
 
     UseFilters, ShowAll, HideAll = range(3)
@@ -37,13 +37,13 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._filter_type = self.UseFilters
         self._attributes: dict[str, dict[str, str | None]] = {}
 
-    # -- the rules
+    # -- conditions
 
     def _of_type(self, node: Any) -> bool:
         return not self._node_types or any(node.IsA(node_type) for node_type in self._node_types)
 
     def _accepts(self, node: Any) -> bool:
-        """Whether the rules let a node through."""
+        """Return whether a node meets the conditions."""
         if self._filter_type != self.UseFilters:
             return self._filter_type == self.ShowAll
         if node.GetID() in self._hidden_ids:
@@ -71,29 +71,29 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
             setattr(self, name, value)
             self._on_change()
 
-    # -- Qt's filter and order leave the entries that are no nodes alone
+    # -- Qt's filter and order do not affect the entries that are no nodes
 
     def _is_node(self, index: QModelIndex) -> bool:
         return bool(index.data(NODE_ID_ROLE))
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
-        """Qt's own filter, for nodes only."""
+        """Apply Qt's own filter to nodes; accept other entries."""
         if not self._is_node(self.sourceModel().index(source_row, 0, source_parent)):
             return True
         return super().filterAcceptsRow(source_row, source_parent)
 
     def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:
-        """Qt's own order, for nodes only."""
+        """Apply Qt's own order to nodes; other entries keep their places."""
         if self._is_node(left) and self._is_node(right):
             return super().lessThan(left, right)
-        # "None" stays before the nodes and the actions after them, whichever way the nodes are sorted.
+        # "None" stays before the nodes and the actions after them, for both sort orders.
         ascending = self.sortOrder() == Qt.SortOrder.AscendingOrder
         return (left.row() < right.row()) == ascending
 
     # -- the application's interface
 
     def nodeTypes(self) -> list[str]:
-        """Classes of the nodes that are shown; none means all."""
+        """Return the classes of the nodes that are shown; none means all."""
         return list(self._node_types)
 
     def setNodeTypes(self, nodeTypes: list[str]) -> None:
@@ -101,7 +101,7 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._change("_node_types", list(nodeTypes))
 
     def showHidden(self) -> bool:
-        """Whether nodes hidden from editors are shown."""
+        """Return whether nodes hidden from editors are shown."""
         return self._show_hidden
 
     def setShowHidden(self, show: bool) -> None:
@@ -109,7 +109,7 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._change("_show_hidden", bool(show))
 
     def showHiddenForTypes(self) -> list[str]:
-        """Classes whose hidden nodes are shown."""
+        """Return the classes whose hidden nodes are shown."""
         return list(self._show_hidden_for)
 
     def setShowHiddenForTypes(self, nodeTypes: list[str]) -> None:
@@ -117,23 +117,23 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._change("_show_hidden_for", list(nodeTypes))
 
     def showChildNodeTypes(self) -> bool:
-        """Whether nodes of classes below those of ``nodeTypes`` are shown."""
+        """Return whether nodes of subclasses of ``nodeTypes`` are shown."""
         return self._show_children
 
     def setShowChildNodeTypes(self, show: bool) -> None:
-        """Show nodes of classes below those of ``nodeTypes`` as well."""
+        """Show nodes of subclasses of ``nodeTypes`` as well."""
         self._change("_show_children", bool(show))
 
     def hideChildNodeTypes(self) -> list[str]:
-        """Classes below those of ``nodeTypes`` that are not shown."""
+        """Return the subclasses of ``nodeTypes`` that are not shown."""
         return list(self._hidden_children)
 
     def setHideChildNodeTypes(self, nodeTypes: list[str]) -> None:
-        """Hide nodes of these classes below those of ``nodeTypes``."""
+        """Hide nodes of these subclasses of ``nodeTypes``."""
         self._change("_hidden_children", list(nodeTypes))
 
     def hiddenNodeIDs(self) -> list[str]:
-        """IDs of nodes that are not shown."""
+        """Return the IDs of nodes that are not shown."""
         return list(self._hidden_ids)
 
     def setHiddenNodeIDs(self, nodeIDs: list[str]) -> None:
@@ -141,7 +141,7 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._change("_hidden_ids", list(nodeIDs))
 
     def filterType(self) -> int:
-        """UseFilters, ShowAll or HideAll."""
+        """Return UseFilters, ShowAll or HideAll."""
         return self._filter_type
 
     def setFilterType(self, filterType: int) -> None:
@@ -149,7 +149,7 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._change("_filter_type", int(filterType))
 
     def showAll(self) -> bool:
-        """Whether all nodes are shown, whatever the filters."""
+        """Return whether all nodes are shown, independent of the filters."""
         return self._filter_type == self.ShowAll
 
     def setShowAll(self, show: bool) -> None:
@@ -158,7 +158,7 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
             self.setFilterType(self.ShowAll if show else self.UseFilters)
 
     def hideAll(self) -> bool:
-        """Whether no node is shown, whatever the filters."""
+        """Return whether no node is shown, independent of the filters."""
         return self._filter_type == self.HideAll
 
     def setHideAll(self, hide: bool) -> None:
@@ -178,22 +178,22 @@ class qMRMLSortFilterProxyModel(QSortFilterProxyModel):
         self._change("_attributes", attributes)
 
     def removeAttribute(self, nodeType: str, attributeName: str) -> None:
-        """Drop the condition on an attribute."""
+        """Remove the condition on an attribute."""
         attributes = {at: dict(values) for at, values in self._attributes.items()}
         attributes.get(nodeType, {}).pop(attributeName, None)
         self._change("_attributes", attributes)
 
     def attributeFilter(self, nodeType: str, attributeName: str) -> str | None:
-        """The value that an attribute must have; None if there is no such condition."""
+        """Return the value that an attribute must have; None if there is no such condition."""
         return self._attributes.get(nodeType, {}).get(attributeName)
 
     def mrmlNodeFromIndex(self, index: QModelIndex) -> Any:
-        """The node of an entry, or None."""
+        """Return the node of an entry, or None."""
         source = self.sourceModel()
         return source._node(index.data(NODE_ID_ROLE)) if source is not None else None
 
     def indexFromMRMLNode(self, node: Any, column: int = 0) -> QModelIndex:
-        """The entry of a node; an invalid index if it is not shown."""
+        """Return the entry of a node; an invalid index if it is not shown."""
         for row in range(self.rowCount()):
             index = self.index(row, column)
             if node is not None and index.data(NODE_ID_ROLE) == node.GetID():

@@ -1,4 +1,4 @@
-"""The entries of a node selector: None, the nodes of the scene that its filter lets through, and the actions."""
+"""The entries of a node selector: None, the nodes of the scene that its filter accepts, and the actions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class NodeListModel(QStandardItemModel):
     """Follows a scene: nodes added, removed, renamed, hidden; import, close, undo and batches.
 
     Args:
-        rules: the filter by node.
-        parent: owner.
+        rules: filter by node.
+        parent: parent object.
     """
 
     nodeRenamed = Signal(str)
@@ -43,7 +43,7 @@ class NodeListModel(QStandardItemModel):
         if scene is not None:
             at = slicer.vtkMRMLScene
             self._observations.add(scene, at.NodeAddedEvent, self._on_added, 10.0, give="data")
-            # While the node is still in the scene, so that whoever is told can still ask it.
+            # While the node is still in the scene, so that receivers of the signal can use it.
             self._observations.add(scene, at.NodeAboutToBeRemovedEvent, self._on_removed, -10.0, give="data")
             for event in (
                 at.EndImportEvent,
@@ -74,7 +74,7 @@ class NodeListModel(QStandardItemModel):
 
     def _on_added(self, node: Any) -> None:
         if node is None or self._scene.IsImporting() or not self._rules._of_type(node):
-            return  # during import, IDs and references are not final; the end of it updates everything
+            return  # during an import, IDs and references are not final; its end updates everything
         self._observations.add(node, "ModifiedEvent", self._on_modified, give="subject")
         if self._rules._accepts(node) and node.GetID() not in self._shown:
             self._insert(node, len(self._shown))
@@ -98,14 +98,14 @@ class NodeListModel(QStandardItemModel):
     # -- entries
 
     def _first(self) -> int:
-        """The row of the first node, or where it would be."""
+        """Return the row of the first node, or the row where it would be."""
         row = 0
         while row < self.rowCount() and not self.item(row).data(NODE_ID_ROLE) and self.item(row).data(ACTION_ROLE) is None:
             row += 1
         return row
 
     def _update(self) -> None:
-        """Bring the entries to what the scene has now."""
+        """Update the entries from the scene."""
         if self._scene is not None and (self._scene.IsClosing() or self._scene.IsImporting()):
             return
         of_type = list(self._nodes_of_type())
@@ -133,7 +133,7 @@ class NodeListModel(QStandardItemModel):
             self._observations.add(node, "ModifiedEvent", self._on_modified, give="subject")
 
     def _remove_others(self, keep: set[str]) -> None:
-        # In blocks, so that the combo box does not wander from one vanishing entry to the next.
+        # In blocks, so that the combo box does not select the removed entries one after the other.
         last = len(self._shown) - 1
         while last >= 0:
             if self._shown[last] in keep:
@@ -175,7 +175,7 @@ class NodeListModel(QStandardItemModel):
             self.insertRow(row, item)
 
     def _set_after(self, actions: list[tuple[str, str]]) -> None:
-        """Set the entries after the nodes: text and what it does; the text "" is a line."""
+        """Set the entries after the nodes: text and action; the text "" is a separator."""
         end = self._first() + len(self._shown)
         self.removeRows(end, self.rowCount() - end)
         for text, action in actions:
@@ -183,7 +183,7 @@ class NodeListModel(QStandardItemModel):
             item.setData("", NODE_ID_ROLE)
             item.setData(action, ACTION_ROLE)
             if text:
-                # Not selectable: choosing it does something and leaves the current node.
+                # Not selectable: it runs an action and does not change the current node.
                 item.setFlags(_ENABLED)
             else:
                 item.setData("separator", Qt.ItemDataRole.AccessibleDescriptionRole)

@@ -1,8 +1,8 @@
-"""VTK observers that a widget holds without being held by them.
+"""VTK observers of a widget without references to the widget.
 
-A VTK object keeps what it calls alive. A widget that hands over its own methods would therefore never go away, and one that Qt deletes
-would be called afterwards. The table here keeps weak references to the widget, drops all observers when Qt deletes it, and skips calls
-to a widget whose Qt object is gone.
+A VTK object keeps its callbacks alive. A widget that passes its own methods would therefore never be deleted, and a widget that Qt
+deletes would still be called. The table here has weak references to the widget, removes all observers when Qt deletes it, and skips
+calls to a widget whose Qt object no longer exists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Observations:
     """The VTK observers of one Qt object.
 
     Args:
-        owner: whose methods are called; all observers go when it is deleted.
+        owner: object whose methods are called; all observers are removed when it is deleted.
     """
 
     def __init__(self, owner: QObject) -> None:
@@ -28,18 +28,18 @@ class Observations:
         self._tags: dict[tuple[Any, int | str, str], tuple[Any, int]] = {}
         held = weakref.ref(self)
         owner.destroyed.connect(lambda *_: held() and held().drop_all())
-        # A wrapper may be collected before its Qt object says so.
+        # A wrapper may be collected before its Qt object is destroyed.
         weakref.finalize(owner, _drop_tags, self._tags).atexit = False
 
     def add(self, subject: Any, event: int | str, method: Callable[..., None], priority: float = 0.0, give: str = "") -> None:
-        """Call a method of the owner at an event; a second call for the same subject, event and method changes nothing.
+        """Call a method of the owner at an event; a second call for the same subject, event and method has no effect.
 
         Args:
             subject: VTK object to observe; None is ignored.
             event: VTK or MRML event, by number or name.
             method: bound method of the owner.
-            priority: VTK's, higher is earlier.
-            give: what the method gets: nothing, the observed object ("subject"), or the VTK object that comes with the event ("data").
+            priority: VTK's priority; observers with a higher one are called earlier.
+            give: argument of the method: none, the observed object ("subject"), or the VTK object that comes with the event ("data").
         """
         key = (subject, event, method.__name__)
         if subject is None or key in self._tags:
@@ -66,7 +66,7 @@ class Observations:
             observed.RemoveObserver(tag)
 
     def subjects(self) -> list[Any]:
-        """The observed VTK objects."""
+        """Return the observed VTK objects."""
         return list({id(key[0]): key[0] for key in self._tags}.values())
 
     def drop_all(self) -> None:

@@ -12,7 +12,7 @@ from slicer_testing.widgets.mrml_unit_aware import FollowsUnit
 
 @slicer_widget
 class qMRMLRangeWidget(FollowsUnit, ctkRangeWidget):
-    """Two handles; the button beside them sets the limits and whether the handles move together."""
+    """A range widget whose button sets the limits and whether the handles move together."""
 
     _disabled_without_scene = False
 

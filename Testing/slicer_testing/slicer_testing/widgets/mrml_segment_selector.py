@@ -1,4 +1,4 @@
-"""Choice of segments of a segmentation."""
+"""A selector of segments of a segmentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slicer_testing.widgets.mrml_widget import qMRMLWidget
 
 @slicer_widget
 class qMRMLSegmentSelectorWidget(qMRMLWidget):
-    """A selector of segmentation nodes above one of its segments: a single one, or with ``multiSelection`` any number."""
+    """A selector of segmentation nodes above a selector of one segment or, with ``multiSelection``, of several segments."""
 
     currentNodeChanged = Signal(object)
     currentSegmentChanged = Signal(str)
@@ -68,26 +68,26 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
             old.deleteLater()
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Choose among the segmentations of a scene."""
+        """Set the scene with the segmentations."""
         super().setMRMLScene(scene)
         self._nodes.setMRMLScene(scene)
 
     # -- segmentation
 
     def currentNode(self) -> Any:
-        """The chosen segmentation node, or None."""
+        """Return the selected segmentation node, or None."""
         return self._nodes.currentNode()
 
     def currentNodeID(self) -> str:
-        """ID of the chosen segmentation node, or ""."""
+        """Return the ID of the selected segmentation node, or ""."""
         return self._nodes.currentNodeID()
 
     def setCurrentNode(self, node: Any) -> None:
-        """Choose a segmentation node."""
+        """Select a segmentation node."""
         self._nodes.setCurrentNode(node)
 
     def setCurrentNodeID(self, nodeID: str) -> None:
-        """Choose a segmentation node by its ID."""
+        """Select a segmentation node by its ID."""
         self._nodes.setCurrentNodeID(nodeID)
 
     def onCurrentNodeChanged(self, node: Any) -> None:
@@ -107,12 +107,12 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
     # -- segments
 
     def segmentIDs(self) -> list[str]:
-        """IDs of all segments of the chosen node."""
+        """Return the IDs of all segments of the selected node."""
         segmentation = self._node.GetSegmentation() if self._node is not None else None
         return [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())] if segmentation else []
 
     def _fill(self) -> None:
-        """List the segments, keeping the choice where it still exists and taking the first segment otherwise."""
+        """List the segments and keep the selection if it still exists; otherwise select the first segment."""
         ids = self.segmentIDs()
         name = [self._node.GetSegmentation().GetSegment(segment_id).GetName() or "" for segment_id in ids]
         if self._node is None:
@@ -153,13 +153,13 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
             self.segmentSelectionChanged.emit(self.selectedSegmentIDs())
 
     def currentSegmentID(self) -> str:
-        """ID of the chosen segment, or ""; with ``multiSelection``, of the first checked one."""
+        """Return the ID of the selected segment, or ""; with ``multiSelection``, of the first checked one."""
         if self._multiple:
             return next(iter(self._several._checked()), "")
         return self._segment_id
 
     def setCurrentSegmentID(self, segmentID: str) -> None:
-        """Choose a segment; "" for None where that is enabled."""
+        """Select a segment; "" selects None if that is enabled."""
         if self._multiple:
             self.setSelectedSegmentIDs([segmentID] if segmentID else [])
             return
@@ -168,7 +168,7 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
             self._segments.setCurrentIndex(index)
 
     def selectedSegmentIDs(self) -> list[str]:
-        """IDs of the checked segments, or of the chosen one without ``multiSelection``."""
+        """Return the IDs of the checked segments, or of the selected one without ``multiSelection``."""
         if self._multiple:
             return self._several._checked()
         return [self._segment_id] if self._segment_id else []
@@ -184,26 +184,26 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
     # -- properties
 
     def multiSelection(self) -> bool:
-        """Whether any number of segments can be chosen."""
+        """Return whether several segments can be selected."""
         return self._multiple
 
     def setMultiSelection(self, multiple: bool) -> None:
-        """Choose one segment or any number."""
+        """Allow the selection of several segments, or of one."""
         self._multiple = bool(multiple)
         self._fill()
 
     def noneEnabled(self) -> bool:
-        """Whether no segmentation and no segment are choices."""
+        """Return whether the lists of segmentations and segments have the entry None."""
         return self._none_enabled
 
     def setNoneEnabled(self, enabled: bool) -> None:
-        """Offer None among segmentations and segments."""
+        """Add or remove the entry None in the lists of segmentations and segments."""
         self._none_enabled = bool(enabled)
         self._nodes.setNoneEnabled(enabled)
         self._fill()
 
     def editEnabled(self) -> bool:
-        """Whether the segmentation can be edited from here."""
+        """Return whether the segmentation can be edited from here."""
         return self._nodes.editEnabled()
 
     def setEditEnabled(self, enabled: bool) -> None:
@@ -211,15 +211,15 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
         self._nodes.setEditEnabled(enabled)
 
     def selectNodeUponCreation(self) -> bool:
-        """Whether a new segmentation becomes the chosen one."""
+        """Return whether new segmentations are selected."""
         return self._nodes.selectNodeUponCreation()
 
     def setSelectNodeUponCreation(self, select: bool) -> None:
-        """Choose new segmentations."""
+        """Set whether new segmentations are selected."""
         self._nodes.setSelectNodeUponCreation(select)
 
     def segmentationNodeSelectorVisible(self) -> bool:
-        """Whether the selector of nodes is shown."""
+        """Return whether the selector of nodes is shown."""
         return self._nodes_visible
 
     def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
@@ -228,18 +228,18 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
         self._nodes.setVisible(self._nodes_visible)
 
     def horizontalLayout(self) -> bool:
-        """Whether segments are beside the node and not below it."""
+        """Return whether segments are beside the node and not below it."""
         return self._horizontal
 
     def setHorizontalLayout(self, horizontal: bool) -> None:
-        """Put segments beside the node."""
+        """Show the segments beside the node, or below it."""
         self._horizontal = bool(horizontal)
         self._lay_out()
         self._fill()
 
 
 class _SegmentChecks(CheckListBox):
-    """Segments with check boxes."""
+    """A list of segments with check boxes."""
 
     changed = Signal()
 

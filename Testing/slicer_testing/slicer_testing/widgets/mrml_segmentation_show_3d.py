@@ -22,9 +22,9 @@ _DEFAULT_SMOOTHING = 0.5
 
 @slicer_widget
 class qMRMLSegmentationShow3DButton(ctkMenuButton):
-    """Checked while the segmentation has surfaces; its menu smooths them.
+    """A button that is checked while the segmentation has surfaces; its menu sets their smoothing.
 
-    A negative smoothing factor is one that is kept while smoothing is off.
+    A negative smoothing factor stores the factor while smoothing is off.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -56,7 +56,7 @@ class qMRMLSegmentationShow3DButton(ctkMenuButton):
         self._factor.valueChanged.connect(self._on_factor)
 
     def segmentationNode(self) -> Any:
-        """The segmentation, or None."""
+        """Return the segmentation, or None."""
         return self._node
 
     def setSegmentationNode(self, node: Any) -> None:
@@ -75,11 +75,11 @@ class qMRMLSegmentationShow3DButton(ctkMenuButton):
         self._update()
 
     def locked(self) -> bool:
-        """Whether the button cannot be used, whatever the segmentation."""
+        """Return whether the button is locked, independent of the segmentation."""
         return self._locked
 
     def setLocked(self, locked: bool) -> None:
-        """Lock or release the button."""
+        """Lock or unlock the button."""
         self._locked = bool(locked)
         self._update()
 
@@ -118,7 +118,7 @@ class qMRMLSegmentationShow3DButton(ctkMenuButton):
             display = self._node.GetDisplayNode()
             if segmentation.CreateRepresentation(_SURFACE) and display is not None:
                 display.SetPreferredDisplayRepresentationName3D(_SURFACE)
-                # Slices go on showing voxels.
+                # Slices continue to show voxels.
                 if segmentation.ContainsRepresentation(_LABELMAP):
                     display.SetPreferredDisplayRepresentationName2D(_LABELMAP)
         elif segmentation.GetSourceRepresentationName() != _SURFACE:

@@ -65,7 +65,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     # -- segmentation
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene; a segmentation of another one is let go."""
+        """Set the scene; a segmentation of another scene is released."""
         if scene is self._scene:
             return
         if self._scene is not None:
@@ -87,7 +87,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
             self.setSegmentationNode(None)
 
     def segmentationNode(self) -> Any:
-        """The shown node, or None."""
+        """Return the shown node, or None."""
         return self._node
 
     def setSegmentationNode(self, node: Any) -> None:
@@ -118,7 +118,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     # -- table
 
     def _fill(self) -> None:
-        """Show the segments as they are; the selection stays."""
+        """Show the current segments and keep the selection."""
         if self._filling:
             return
         self._filling = True
@@ -170,7 +170,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
 
     def _on_item_changed(self, item: QStandardItem) -> None:
-        """Take a changed name or opacity to the segmentation."""
+        """Write a changed name or opacity to the segmentation."""
         if self._filling or self._node is None:
             return
         segment_id, text = item.data(_ID), item.text()
@@ -183,7 +183,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
             try:
                 self._display().SetSegmentOpacity3D(segment_id, min(max(float(text), 0.0), 1.0))
             except ValueError:
-                self._fill()  # no number: the old one again
+                self._fill()  # no number: restore the old one
 
     def _on_clicked(self, index: QModelIndex) -> None:
         if index.column() == VISIBILITY and self._display() is not None:
@@ -198,7 +198,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         display = self._display()
         kinds = (display.GetSegmentVisibility3D, display.GetSegmentVisibility2DFill, display.GetSegmentVisibility2DOutline)
         if visible and not any(shown(segment_id) for shown in kinds):
-            # Otherwise nothing would show, though the segment says it is visible.
+            # Otherwise nothing would be visible, though the segment is marked as visible.
             display.SetSegmentVisibility3D(segment_id, True)
             display.SetSegmentVisibility2DFill(segment_id, True)
             display.SetSegmentVisibility2DOutline(segment_id, True)
@@ -215,35 +215,35 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     # -- segments and rows
 
     def segmentCount(self) -> int:
-        """How many segments are shown."""
+        """Return the number of segments in the table."""
         return self._sorted.rowCount()
 
     def displayedSegmentIDs(self) -> list[str]:
-        """IDs of the segments that are in the table."""
+        """Return the IDs of the segments that are in the table."""
         segmentation = self._segmentation()
         count = segmentation.GetNumberOfSegments() if segmentation is not None else 0
         ids = [segmentation.GetNthSegmentID(index) for index in range(count)]
         return [segment_id for segment_id in ids if segment_id not in self._hidden_segments]
 
     def hideSegments(self) -> list[str]:
-        """IDs of segments that are left out."""
+        """Return the IDs of hidden segments."""
         return list(self._hidden_segments)
 
     def setHideSegments(self, segmentIDs: list[str]) -> None:
-        """Leave segments out."""
+        """Hide segments from the table."""
         self._hidden_segments = list(segmentIDs)
         self._fill()
 
     def rowForSegmentID(self, segmentID: str) -> int:
-        """Row of a segment, -1 if it is not shown."""
+        """Return the row of a segment, -1 if it is not shown."""
         return next((row for row in range(self._sorted.rowCount()) if self.segmentIDForRow(row) == segmentID), -1)
 
     def segmentIDForRow(self, row: int) -> str:
-        """ID of the segment in a row, "" if there is none."""
+        """Return the ID of the segment in a row, "" if there is none."""
         return self._sorted.index(row, NAME).data(_ID) or ""
 
     def selectedSegmentIDs(self) -> list[str]:
-        """IDs of the selected segments."""
+        """Return the IDs of the selected segments."""
         rows = sorted({index.row() for index in self._table.selectionModel().selectedIndexes()})
         return [self.segmentIDForRow(row) for row in rows]
 
@@ -291,24 +291,24 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         for segment_id in [segmentation.GetNthSegmentID(place) for place in places]:
             segmentation.SetSegmentIndex(segment_id, segmentation.GetSegmentIndex(segment_id) + by)
 
-    # -- looks
+    # -- appearance
 
     def tableWidget(self) -> QTableView:
-        """The table."""
+        """Return the table."""
         return self._table
 
     def readOnly(self) -> bool:
-        """Whether names and opacities cannot be edited."""
+        """Return whether names and opacities cannot be edited."""
         return self._read_only
 
     def setReadOnly(self, readOnly: bool) -> None:
-        """Forbid to edit names and opacities."""
+        """Forbid or allow to edit names and opacities."""
         self._read_only = bool(readOnly)
         triggers = QAbstractItemView.EditTrigger
         self._table.setEditTriggers(triggers.NoEditTriggers if readOnly else triggers.DoubleClicked | triggers.EditKeyPressed)
 
     def selectionMode(self) -> int:
-        """Qt's selection mode of the table."""
+        """Return Qt's selection mode of the table."""
         return self._table.selectionMode().value
 
     def setSelectionMode(self, mode: int) -> None:
@@ -316,7 +316,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._table.setSelectionMode(QAbstractItemView.SelectionMode(mode))
 
     def headerVisible(self) -> bool:
-        """Whether the header is shown."""
+        """Return whether the header is shown."""
         return not self._table.horizontalHeader().isHidden()
 
     def setHeaderVisible(self, visible: bool) -> None:
@@ -324,7 +324,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._table.horizontalHeader().setVisible(bool(visible))
 
     def filterBarVisible(self) -> bool:
-        """Whether the filter by name is shown."""
+        """Return whether the filter by name is shown."""
         return self._filter_bar_visible
 
     def setFilterBarVisible(self, visible: bool) -> None:
@@ -333,15 +333,15 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._filter.setVisible(self._filter_bar_visible)
 
     def textFilter(self) -> str:
-        """Part of the names of the segments that are shown."""
+        """Return the text that the names of the shown segments contain."""
         return self._filter.text()
 
     def setTextFilter(self, text: str) -> None:
-        """Show only segments whose names have this part."""
+        """Show only segments whose names contain a text."""
         self._filter.setText(text)
 
     def visibilityColumnVisible(self) -> bool:
-        """Whether visibility is shown."""
+        """Return whether visibility is shown."""
         return not self._table.isColumnHidden(VISIBILITY)
 
     def setVisibilityColumnVisible(self, visible: bool) -> None:
@@ -349,7 +349,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._table.setColumnHidden(VISIBILITY, not visible)
 
     def colorColumnVisible(self) -> bool:
-        """Whether colours are shown."""
+        """Return whether colours are shown."""
         return not self._table.isColumnHidden(COLOR)
 
     def setColorColumnVisible(self, visible: bool) -> None:
@@ -357,7 +357,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._table.setColumnHidden(COLOR, not visible)
 
     def opacityColumnVisible(self) -> bool:
-        """Whether opacities are shown."""
+        """Return whether opacities are shown."""
         return not self._table.isColumnHidden(OPACITY)
 
     def setOpacityColumnVisible(self, visible: bool) -> None:
@@ -365,7 +365,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._table.setColumnHidden(OPACITY, not visible)
 
     def statusColumnVisible(self) -> bool:
-        """Whether the status is shown."""
+        """Return whether the status is shown."""
         return not self._table.isColumnHidden(STATUS)
 
     def setStatusColumnVisible(self, visible: bool) -> None:

@@ -1,4 +1,4 @@
-"""Controls of a sequence browser: its place, and playing it."""
+"""Controls of a sequence browser: the current item, and playback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _BrowserWidget(qMRMLWidget):
         self._browser: Any = None
 
     def setMRMLSequenceBrowserNode(self, browserNode: Any) -> None:
-        """Control a browser; None for none."""
+        """Control a browser, or none for None."""
         if browserNode is not None and not browserNode.IsA("vtkMRMLSequenceBrowserNode"):
             browserNode = None
         self._observations.drop_all()
@@ -48,7 +48,7 @@ class qMRMLSequenceBrowserSeekWidget(_BrowserWidget):
         self._name, self._value, self._unit = QLabel(self), QLabel(self), QLabel(self)
         for label, name in ((self._name, "IndexName"), (self._value, "IndexValue"), (self._unit, "IndexUnit")):
             label.setObjectName(f"label_{name}")
-        # Digits of one width: the slider must not jump while a sequence plays.
+        # Digits of equal width, so that the slider does not jump while a sequence plays.
         self._value.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -58,11 +58,11 @@ class qMRMLSequenceBrowserSeekWidget(_BrowserWidget):
         self._update()
 
     def slider(self) -> QSlider:
-        """The slider."""
+        """Return the slider."""
         return self._slider
 
     def setSelectedItemNumber(self, itemNumber: int) -> None:
-        """Go to an item; one that there is not gives none."""
+        """Select an item; an invalid number selects none."""
         if self._browser is None:
             return
         sequence = self._sequence()
@@ -96,7 +96,7 @@ class qMRMLSequenceBrowserSeekWidget(_BrowserWidget):
 
 @slicer_widget
 class qMRMLSequenceBrowserPlayWidget(_BrowserWidget):
-    """Buttons as on a recorder: first, previous, play, next, last, again and again, record; and the rate."""
+    """Buttons of a recorder (first, previous, play, next, last, loop, record), and the rate."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -167,7 +167,7 @@ class qMRMLSequenceBrowserPlayWidget(_BrowserWidget):
         for name in ("VcrRecord", "Snapshot"):
             self._buttons[name].setVisible(may_record)
 
-    # -- what the buttons do
+    # -- actions of the buttons
 
     def onVcrFirst(self) -> None:
         """Go to the first item."""
@@ -180,55 +180,55 @@ class qMRMLSequenceBrowserPlayWidget(_BrowserWidget):
             self._browser.SelectLastItem()
 
     def onVcrPrevious(self) -> None:
-        """Go back by one."""
+        """Go to the previous item."""
         if self._browser is not None:
             self._browser.SelectNextItem(-1)
 
     def onVcrNext(self) -> None:
-        """Go on by one."""
+        """Go to the next item."""
         if self._browser is not None:
             self._browser.SelectNextItem(1)
 
     def onVcrPlayPause(self) -> None:
-        """Play, or stop playing."""
+        """Start or stop playing."""
         if self._browser is not None:
             self.setPlaybackEnabled(not self._browser.GetPlaybackActive())
 
     def onRecordSnapshot(self) -> None:
-        """Append what the nodes are now as an item."""
+        """Append the current state of the nodes as an item."""
         if self._browser is not None:
             self._browser.SaveProxyNodesState()
 
     def setPlaybackEnabled(self, play: bool) -> None:
-        """Play or stop playing; recording ends."""
+        """Start or stop playing; recording stops."""
         if self._browser is not None:
             self._browser.SetRecordingActive(False)
             self._browser.SetPlaybackActive(bool(play))
 
     def setRecordingEnabled(self, record: bool) -> None:
-        """Record or stop recording; playing ends."""
+        """Start or stop recording; playing stops."""
         if self._browser is not None:
             self._browser.SetPlaybackActive(False)
             self._browser.SetRecordingActive(bool(record))
 
     def setPlaybackLoopEnabled(self, loopEnabled: bool) -> None:
-        """Begin again after the last item, or stop there."""
+        """Continue with the first item after the last one, or stop there."""
         if self._browser is not None:
             self._browser.SetPlaybackLooped(bool(loopEnabled))
 
     def setPlaybackRateFps(self, playbackRateFps: float) -> None:
-        """Set how many items are shown in a second."""
+        """Set the number of items per second."""
         if self._browser is not None:
             self._browser.SetPlaybackRateFps(float(playbackRateFps))
 
     # -- properties
 
     def RecordingControlsVisible(self) -> bool:
-        """Whether the buttons for recording are shown when there is something to record."""
+        """Return whether the buttons for recording are shown if a sequence can be recorded."""
         return self._recording_visible
 
     def setRecordingControlsVisible(self, show: bool) -> None:
-        """Show the buttons for recording when there is something to record."""
+        """Show the buttons for recording if a sequence can be recorded."""
         self._recording_visible = bool(show)
         self._update()
 
@@ -243,27 +243,27 @@ class qMRMLSequenceBrowserPlayWidget(_BrowserWidget):
         button.setToolTip(f"{button.toolTip().partition(' (')[0]} ({keys})")
 
     def PlayPauseShortcut(self) -> str:
-        """Keys that play and stop."""
+        """Return the shortcut that starts and stops playing."""
         return self._keys["PlayPause"].key().toString()
 
     def setPlayPauseShortcut(self, keySequence: str) -> None:
-        """Set the keys that play and stop."""
+        """Set the shortcut that starts and stops playing."""
         self._set_shortcut("PlayPause", keySequence)
 
     def PreviousFrameShortcut(self) -> str:
-        """Keys that go back by one."""
+        """Return the shortcut for the previous item."""
         return self._keys["PreviousFrame"].key().toString()
 
     def setPreviousFrameShortcut(self, keySequence: str) -> None:
-        """Set the keys that go back by one."""
+        """Set the shortcut for the previous item."""
         self._set_shortcut("PreviousFrame", keySequence)
 
     def NextFrameShortcut(self) -> str:
-        """Keys that go on by one."""
+        """Return the shortcut for the next item."""
         return self._keys["NextFrame"].key().toString()
 
     def setNextFrameShortcut(self, keySequence: str) -> None:
-        """Set the keys that go on by one."""
+        """Set the shortcut for the next item."""
         self._set_shortcut("NextFrame", keySequence)
 
 

@@ -73,7 +73,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._update()
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Choose among the markups of a scene."""
+        """Set the scene with the markups."""
         super().setMRMLScene(scene)
         self._place.setMRMLScene(scene)
         self._selector.setMRMLScene(scene)
@@ -82,7 +82,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
     # -- node
 
     def currentNode(self) -> Any:
-        """The shown markups node, or None."""
+        """Return the shown markups node, or None."""
         return self._selector.currentNode()
 
     def getCurrentNode(self) -> Any:
@@ -90,7 +90,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         return self.currentNode()
 
     def setCurrentNode(self, node: Any) -> None:
-        """Show another node; place mode stays as it is."""
+        """Show another node without changing place mode."""
         if node is not None and not node.IsA("vtkMRMLMarkupsNode"):
             node = None
         if node is self._node:
@@ -124,13 +124,13 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._on_node_chosen(node)
 
     def setNodeBaseName(self, name: str) -> None:
-        """Set what names of nodes created here begin with."""
+        """Set the beginning of the names of nodes that are created here."""
         self._selector.setBaseName(name)
 
     # -- table
 
     def _update(self) -> None:
-        """Show the points as they are; the selection stays if their number does."""
+        """Show the current points; keep the selection if their number has not changed."""
         node = self.currentNode()
         if node is None:
             self._table.clear()
@@ -175,7 +175,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._table.scrollToBottom()
 
     def _on_edited(self, row: int, column: int) -> None:
-        """Take a changed label or coordinate to the node."""
+        """Write a changed label or coordinate to the node."""
         node = self.currentNode()
         if node is None:
             return
@@ -187,7 +187,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
             try:
                 position[column - _R] = float(text)
             except ValueError:
-                position[column - _R] = 0.0  # as Qt reads a text that is no number
+                position[column - _R] = 0.0  # as Qt converts a text that is no number
             node.SetNthControlPointPosition(row, *position)
         self._update()
 
@@ -231,7 +231,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         markups_logic().JumpSlicesToNthPointInMarkup(self.currentNode().GetID(), self._table.currentRow(), True, self._view_group)
 
     def highlightNthControlPoint(self, n: int) -> None:
-        """Select a row; none if there is no such point."""
+        """Select the row of a point; an invalid index selects none."""
         if 0 <= n < self._table.rowCount():
             self._table.selectRow(n)
             self._table.setCurrentCell(n, 0)
@@ -246,27 +246,27 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
     # -- parts
 
     def tableWidget(self) -> QTableWidget:
-        """The table of points."""
+        """Return the table of points."""
         return self._table
 
     def markupsPlaceWidget(self) -> qSlicerMarkupsPlaceWidget:
-        """The place buttons."""
+        """Return the place buttons."""
         return self._place
 
     def markupsSelectorComboBox(self) -> qMRMLNodeComboBox:
-        """The selector of nodes."""
+        """Return the selector of nodes."""
         return self._selector
 
     def interactionNode(self) -> Any:
-        """The node that says whether views place points."""
+        """Return the node with the interaction mode of the views."""
         return self._place.interactionNode()
 
     def setInteractionNode(self, node: Any) -> None:
-        """Set the node that says whether views place points."""
+        """Set the node with the interaction mode of the views."""
         self._place.setInteractionNode(node)
 
     def activate(self) -> None:
-        """Make the current node the one that views place points in."""
+        """Make the current node the active one."""
         self._place.setCurrentNodeActive(True)
 
     def placeActive(self, place: bool) -> None:
@@ -276,7 +276,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
     # -- properties
 
     def defaultNodeColor(self) -> QColor:
-        """Colour of nodes created here."""
+        """Return the colour of nodes created here."""
         return self._place.defaultNodeColor()
 
     def setDefaultNodeColor(self, color: QColor) -> None:
@@ -284,23 +284,23 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._place.setDefaultNodeColor(color)
 
     def nodeColor(self) -> QColor:
-        """Colour of the current node's points."""
+        """Return the colour of the current node's points."""
         return self._place.nodeColor()
 
     def setNodeColor(self, color: QColor) -> None:
-        """Colour the current node's points."""
+        """Set the colour of the current node's points."""
         self._place.setNodeColor(color)
 
     def enterPlaceModeOnNodeChange(self) -> bool:
-        """Whether choosing a node in the selector starts placing."""
+        """Return whether a selection in the selector starts placing."""
         return self._place_on_change
 
     def setEnterPlaceModeOnNodeChange(self, enter: bool) -> None:
-        """Start placing when a node is chosen in the selector."""
+        """Set whether a selection in the selector starts placing."""
         self._place_on_change = bool(enter)
 
     def jumpToSliceEnabled(self) -> bool:
-        """Whether slices jump to a point that is selected in the table."""
+        """Return whether slices jump to a point that is selected in the table."""
         return self._jump
 
     def setJumpToSliceEnabled(self, enabled: bool) -> None:
@@ -308,15 +308,15 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._jump = bool(enabled)
 
     def viewGroup(self) -> int:
-        """Group of views that jump; -1 for all."""
+        """Return the group of views that jump; -1 for all."""
         return self._view_group
 
     def setViewGroup(self, group: int) -> None:
-        """Set which views jump."""
+        """Set the group of views that jump; -1 for all."""
         self._view_group = int(group)
 
     def nodeSelectorVisible(self) -> bool:
-        """Whether the selector is shown."""
+        """Return whether the selector is shown."""
         return self._selector_visible
 
     def setNodeSelectorVisible(self, visible: bool) -> None:
@@ -325,7 +325,7 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._selector.setVisible(self._selector_visible)
 
     def optionsVisible(self) -> bool:
-        """Whether the place buttons are shown."""
+        """Return whether the place buttons are shown."""
         return self._options_visible
 
     def setOptionsVisible(self, visible: bool) -> None:
@@ -334,10 +334,10 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._place.setVisible(self._options_visible)
 
     def positionStatusColumnVisible(self) -> bool:
-        """Whether the table says which points have no position."""
+        """Return whether the table marks points without a position."""
         return self._status_visible
 
     def setPositionStatusColumnVisible(self, visible: bool) -> None:
-        """Show which points have no position."""
+        """Mark points without a position in the table."""
         self._status_visible = bool(visible)
         self._update()

@@ -13,16 +13,16 @@ from slicer_testing.widgets.mrml_unit_aware import UnitAware, closest_power_of_t
 
 @slicer_widget
 class qMRMLSliderWidget(UnitAware, ctkSliderWidget):
-    """A slider that shows the unit of its quantity; its step is a hundredth of its range, as a power of ten."""
+    """A slider that shows the unit of its quantity; its step is about a hundredth of its range, rounded to a power of ten."""
 
     def setMinimum(self, minimum: float) -> None:
-        """Set the lower end; the step follows the range."""
+        """Set the minimum and adapt the step to the range."""
         super().setMinimum(minimum)
         if self._follows(self.Precision):
             self._update_from_unit()
 
     def setMaximum(self, maximum: float) -> None:
-        """Set the upper end; the step follows the range."""
+        """Set the maximum and adapt the step to the range."""
         super().setMaximum(maximum)
         if self._follows(self.Precision):
             self._update_from_unit()
@@ -33,5 +33,5 @@ class qMRMLSliderWidget(UnitAware, ctkSliderWidget):
             self.setSingleStep(power / 100)
 
     def orientation(self) -> Qt.Orientation:
-        """Direction of the slider."""
+        """Return the direction of the slider."""
         return self._slider.orientation()

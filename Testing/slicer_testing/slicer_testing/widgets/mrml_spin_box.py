@@ -9,6 +9,6 @@ from slicer_testing.widgets.mrml_unit_aware import UnitAware
 
 @slicer_widget
 class qMRMLSpinBox(UnitAware, ctkDoubleSpinBox):
-    """A spin box that takes prefix, suffix, decimals and range from the unit of its quantity."""
+    """A spin box with prefix, suffix, decimals and range of the unit of its quantity."""
 
     _default_flags = UnitAware.Prefix | UnitAware.Suffix | UnitAware.Precision | UnitAware.Range

@@ -24,10 +24,10 @@ _ONLY = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
 @slicer_widget
 class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
-    """Shows the items of a scene; they can be chosen, renamed, deleted, shown and hidden.
+    """Shows the items of a scene; they can be selected, renamed, deleted, shown and hidden.
 
-    The current item is the first chosen one. When the choice is taken back, the current item is the scene (0 if there is a row "None");
-    before anything was chosen it is 0.
+    The current item is the first selected one. If the selection is cleared, the current item is the scene (0 if there is a row
+    "None"); before the first selection it is 0.
     """
 
     currentItemChanged = Signal(object)
@@ -63,7 +63,7 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
     # -- scene
 
     def mrmlScene(self) -> Any:
-        """The scene, None at first."""
+        """Return the scene, None at first."""
         return self._model.mrmlScene()
 
     def setMRMLScene(self, scene: Any) -> None:
@@ -74,15 +74,15 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         self._model.setMRMLScene(scene)
 
     def subjectHierarchyNode(self) -> Any:
-        """The node that holds the items; None without a scene, and while it closes."""
+        """Return the node that holds the items; None without a scene, and while it closes."""
         return self._model._hierarchy()
 
     def model(self) -> qMRMLSubjectHierarchyModel:
-        """The model of all items; what the view shows of it is ``sortFilterProxyModel()``."""
+        """Return the model of all items; the view shows a part of it, ``sortFilterProxyModel()``."""
         return self._model
 
     def sortFilterProxyModel(self) -> qMRMLSortFilterSubjectHierarchyProxyModel:
-        """The filter."""
+        """Return the proxy model that filters the items."""
         return self._filter
 
     # -- changes of the tree
@@ -91,7 +91,7 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         self._updating += 1
 
     def _on_updated(self) -> None:
-        """Restore what the view loses with its rows: root, open branches and choice."""
+        """Restore root, open branches and selection, which the view loses with its rows."""
         self._apply_root()
         self._expand_below(self._filter.subjectHierarchySceneIndex())
         before = list(self._selected)
@@ -141,18 +141,18 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         """Close the branch of an item."""
         self.collapse(self._filter.indexFromSubjectHierarchyItem(itemID))
 
-    # -- choice
+    # -- selection
 
     def currentItem(self) -> int:
-        """The first chosen item."""
+        """Return the first selected item."""
         return self._selected[0] if self._selected else 0
 
     def setCurrentItem(self, itemID: int) -> None:
-        """Choose one item; one that is not shown, or 0, takes the choice back."""
+        """Select one item; 0, or an item that is not shown, clears the selection."""
         self.selectionModel().select(self._filter.indexFromSubjectHierarchyItem(itemID), _ONLY | _ROWS)
 
     def currentItems(self, selectedItems: Any = None) -> list[int] | None:
-        """All chosen items: returned, or put into a ``vtkIdList``."""
+        """Return all selected items, or add them to a ``vtkIdList``."""
         if selectedItems is None:
             return list(self._selected)
         for item in self._selected:
@@ -160,7 +160,7 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         return None
 
     def setCurrentItems(self, items: Any) -> None:
-        """Choose items, given as a list or a ``vtkIdList``."""
+        """Select items, given as a list or a ``vtkIdList``."""
         if hasattr(items, "GetNumberOfIds"):
             items = [items.GetId(place) for place in range(items.GetNumberOfIds())]
         self._select(items)
@@ -173,13 +173,13 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
                 self.selectionModel().select(index, _SELECT | _ROWS)
 
     def currentNode(self) -> Any:
-        """The node of the current item, or None."""
+        """Return the node of the current item, or None."""
         hierarchy = self.subjectHierarchyNode()
         item = self.currentItem()
         return hierarchy.GetItemDataNode(item) if item and hierarchy is not None else None
 
     def setCurrentNode(self, node: Any) -> None:
-        """Choose the item of a node; nothing happens for None, or for a node that has no item."""
+        """Select the item of a node; None, or a node without an item, has no effect."""
         hierarchy = self.subjectHierarchyNode()
         item = hierarchy.GetItemByDataNode(node) if node is not None and hierarchy is not None else 0
         if item:
@@ -212,24 +212,24 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
                 return
 
     def multiSelection(self) -> bool:
-        """Whether several items can be chosen."""
+        """Return whether several items can be selected."""
         return self.selectionMode() == QAbstractItemView.SelectionMode.ExtendedSelection
 
     def setMultiSelection(self, multiSelectionOn: bool) -> None:
-        """Let several items be chosen."""
+        """Allow the selection of several items, or of one."""
         mode = QAbstractItemView.SelectionMode
         self.setSelectionMode(mode.ExtendedSelection if multiSelectionOn else mode.SingleSelection)
 
     def noneEnabled(self) -> bool:
-        """Whether there is a row for no item."""
+        """Return whether there is a row for no item."""
         return self._model.noneEnabled()
 
     def setNoneEnabled(self, enable: bool) -> None:
-        """Put a row for no item before the others."""
+        """Add or remove a row for no item before the others."""
         self._model.setNoneEnabled(enable)
 
     def noneDisplay(self) -> str:
-        """Text of the row for no item."""
+        """Return the text of the row for no item."""
         return self._model.noneDisplay()
 
     def setNoneDisplay(self, displayName: str) -> None:
@@ -239,7 +239,7 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
     # -- root
 
     def rootItem(self) -> int:
-        """The item whose branch is shown, by default the scene."""
+        """Return the item whose branch is shown, by default the scene."""
         hierarchy = self.subjectHierarchyNode()
         return 0 if hierarchy is None else self._root or hierarchy.GetSceneItemID()
 
@@ -249,7 +249,7 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         self._apply_root()
 
     def showRootItem(self) -> bool:
-        """Whether the root is shown itself, above its branch."""
+        """Return whether the root itself is shown, above its branch."""
         return self._show_root
 
     def setShowRootItem(self, show: bool) -> None:
@@ -263,19 +263,19 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         if self._root and not self._model._index(self._root).isValid():
             self._root = 0
         root = self._root or scene_item
-        # The view shows what is below its root: to show an item itself its siblings have to be filtered out.
+        # The view shows the items below its root: to show an item itself, its siblings have to be filtered out.
         self._filter.setHideItemsUnaffiliatedWithItemID(root if self._show_root and root != scene_item else 0)
         index = self._filter.indexFromSubjectHierarchyItem(root)
         self.setRootIndex(index.parent() if self._show_root else index)
 
     def displayedItemCount(self) -> int:
-        """How many items are shown, in open and closed branches."""
+        """Return the number of shown items, in open and closed branches."""
         return self._filter.acceptedItemCount(self.rootItem()) + self._show_root
 
     # -- mouse and keys
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A click on an eye shows or hides."""
+        """Show or hide an item by a click on its eye."""
         super().mousePressEvent(event)
         index = self.indexAt(event.position().toPoint())
         item = self._filter.subjectHierarchyItemFromIndex(index) if index.isValid() else 0
@@ -284,28 +284,28 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
             self._toggle(self.subjectHierarchyNode(), item)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Space shows or hides the chosen items."""
+        """Show or hide the selected items by the space key."""
         if event.key() == Qt.Key.Key_Space:
             for item in self._chosen():
                 self._toggle(self.subjectHierarchyNode(), item)
         super().keyPressEvent(event)
 
-    # -- filters that only the tree has
+    # -- filters of the tree
 
     def nameFilter(self) -> str:
-        """What the names of items must contain."""
+        """Return the text that the names of shown items contain."""
         return self._filter.nameFilter()
 
     def setNameFilter(self, filter: str) -> None:
-        """Show items whose names contain this, in whatever case."""
+        """Show items whose names contain a text, ignoring case."""
         self._filter.setNameFilter(filter)
 
     def levelFilter(self) -> list[str]:
-        """Levels of the items that are shown; none means all."""
+        """Return the levels of the items that are shown; none means all."""
         return self._filter.levelFilter()
 
     def hideChildNodeTypes(self) -> list[str]:
-        """Classes of nodes that are not shown."""
+        """Return the classes of nodes that are not shown."""
         return self._filter.hideChildNodeTypes()
 
     def setAttributeFilter(self, attributeName: str, attributeValue: Any = None) -> None:
@@ -314,5 +314,5 @@ class qMRMLSubjectHierarchyTreeView(Filtering, Columns, ItemActions, QTreeView):
         self._filter.setAttributeValueFilter(attributeValue)
 
     def removeAttributeFilter(self) -> None:
-        """Take back ``setAttributeFilter``."""
+        """Undo ``setAttributeFilter``."""
         self._filter.setAttributeNameFilter("")

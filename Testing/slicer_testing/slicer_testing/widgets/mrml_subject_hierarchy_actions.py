@@ -16,7 +16,7 @@ class ItemActions:
     """Mixin of the tree view: renames, deletes, shows and hides items."""
 
     def renameCurrentItem(self) -> None:
-        """Ask for a new name of the current item."""
+        """Ask the user for a new name of the current item."""
         hierarchy = self.subjectHierarchyNode()
         if not self._chosen():
             return
@@ -26,12 +26,12 @@ class ItemActions:
             hierarchy.SetItemName(self.currentItem(), name)
 
     def deleteSelectedItems(self) -> None:
-        """Remove the chosen items with their nodes and all below; of several, it asks about each that has others below it."""
+        """Remove the selected items with their nodes and branches; if there are several, ask the user about each with a branch."""
         hierarchy = self.subjectHierarchyNode()
         chosen = self._chosen()
         for item in chosen:
             if not hierarchy.GetItemParent(item):
-                continue  # went with one above it
+                continue  # removed with an item above it
             below = [child for child in children(hierarchy, item) if not segment_of(hierarchy, child)[1]]
             with_branch = True
             if len(chosen) > 1 and below:
@@ -42,7 +42,7 @@ class ItemActions:
             hierarchy.RemoveItem(item, True, with_branch)
 
     def toggleVisibilityOfSelectedItems(self) -> None:
-        """Show what is hidden and hide what is shown, of the chosen items that are not below another chosen one."""
+        """Show or hide the selected items that are not below another selected one."""
         hierarchy = self.subjectHierarchyNode()
         chosen = self._chosen()
         for item in chosen:
@@ -50,12 +50,12 @@ class ItemActions:
                 self._toggle(hierarchy, item)
 
     def showSelectedItems(self) -> None:
-        """Show the chosen items."""
+        """Show the selected items."""
         for item in self._chosen():
             appearance.set_visibility(self.subjectHierarchyNode(), item, True)
 
     def hideSelectedItems(self) -> None:
-        """Hide the chosen items."""
+        """Hide the selected items."""
         for item in self._chosen():
             appearance.set_visibility(self.subjectHierarchyNode(), item, False)
 
@@ -67,7 +67,7 @@ class ItemActions:
         appearance.set_visibility(hierarchy, item, appearance.visibility(hierarchy, item) not in (appearance.SHOWN, appearance.PARTLY))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Offer what can be done with the chosen items, or with the scene."""
+        """Open a menu with the actions for the selected items, or for the scene."""
         hierarchy = self.subjectHierarchyNode()
         if not self._menu_enabled or hierarchy is None:
             return
@@ -87,7 +87,7 @@ class ItemActions:
         hierarchy.CreateFolderItem(parent, hierarchy.GenerateUniqueItemName("NewFolder"))
 
     def contextMenuEnabled(self) -> bool:
-        """Whether the right mouse button opens a menu."""
+        """Return whether the right mouse button opens a menu."""
         return self._menu_enabled
 
     def setContextMenuEnabled(self, enabled: bool) -> None:

@@ -9,7 +9,7 @@ class Columns:
     """Mixin of the tree view: shows and hides the columns of ``self._model``."""
 
     def resetColumnSizesToDefault(self) -> None:
-        """The name takes what room the others leave."""
+        """Fit all columns to their contents; the name gets the remaining width."""
         header = self.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(22)
@@ -19,7 +19,7 @@ class Columns:
         header.setSectionResizeMode(self._model.descriptionColumn(), QHeaderView.ResizeMode.Interactive)
 
     def visibilityColumnVisible(self) -> bool:
-        """Whether the eyes are shown."""
+        """Return whether the eyes are shown."""
         return not self.isColumnHidden(self._model.visibilityColumn())
 
     def setVisibilityColumnVisible(self, visible: bool) -> None:
@@ -27,7 +27,7 @@ class Columns:
         self.setColumnHidden(self._model.visibilityColumn(), not visible)
 
     def colorColumnVisible(self) -> bool:
-        """Whether the colours are shown."""
+        """Return whether the colours are shown."""
         return not self.isColumnHidden(self._model.colorColumn())
 
     def setColorColumnVisible(self, visible: bool) -> None:
@@ -35,15 +35,15 @@ class Columns:
         self.setColumnHidden(self._model.colorColumn(), not visible)
 
     def transformColumnVisible(self) -> bool:
-        """Whether it is shown what is transformed."""
+        """Return whether the transforms are shown."""
         return not self.isColumnHidden(self._model.transformColumn())
 
     def setTransformColumnVisible(self, visible: bool) -> None:
-        """Show what is transformed."""
+        """Show the transforms."""
         self.setColumnHidden(self._model.transformColumn(), not visible)
 
     def descriptionColumnVisible(self) -> bool:
-        """Whether the descriptions are shown."""
+        """Return whether the descriptions are shown."""
         return not self.isColumnHidden(self._model.descriptionColumn())
 
     def setDescriptionColumnVisible(self, visible: bool) -> None:
@@ -51,7 +51,7 @@ class Columns:
         self.setColumnHidden(self._model.descriptionColumn(), not visible)
 
     def idColumnVisible(self) -> bool:
-        """Whether the IDs of the nodes are shown."""
+        """Return whether the IDs of the nodes are shown."""
         return not self.isColumnHidden(self._model.idColumn())
 
     def setIdColumnVisible(self, visible: bool) -> None:

@@ -23,7 +23,7 @@ _LONGEST_PARENT = 21
 
 @slicer_widget
 class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
-    """Chooses one item; its text is the name of the item after those it is under."""
+    """Selects one item; its text is the name of the item, after the names of its parents."""
 
     currentItemChanged = Signal(object)
     currentItemModified = Signal(object)
@@ -63,11 +63,11 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
     # -- scene and items
 
     def mrmlScene(self) -> Any:
-        """The scene, None at first."""
+        """Return the scene, None at first."""
         return self._tree.mrmlScene()
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Choose from the items of a scene."""
+        """Set the scene with the items."""
         if scene is self.mrmlScene():
             return
         self._observations.drop_all()
@@ -80,35 +80,35 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
         self._show_item(0)
 
     def subjectHierarchyNode(self) -> Any:
-        """The node that holds the items; None without a scene, and while it closes."""
+        """Return the node that holds the items; None without a scene, and while it closes."""
         return self._tree.subjectHierarchyNode()
 
     def model(self) -> qMRMLSubjectHierarchyModel:
-        """The model of all items."""
+        """Return the model of all items."""
         return self._tree.model()
 
     def sortFilterProxyModel(self) -> qMRMLSortFilterSubjectHierarchyProxyModel:
-        """The filter."""
+        """Return the proxy model that filters the items."""
         return self._tree.sortFilterProxyModel()
 
     def currentItem(self) -> int:
-        """The chosen item."""
+        """Return the selected item."""
         return self._tree.currentItem()
 
     def setCurrentItem(self, itemID: int) -> None:
-        """Choose an item."""
+        """Select an item."""
         self._tree.setCurrentItem(itemID)
 
     def currentNode(self) -> Any:
-        """The node of the chosen item, or None."""
+        """Return the node of the selected item, or None."""
         return self._tree.currentNode()
 
     def setCurrentNode(self, node: Any) -> None:
-        """Choose the item of a node."""
+        """Select the item of a node."""
         self._tree.setCurrentNode(node)
 
     def clearSelection(self) -> None:
-        """Take the choice back."""
+        """Clear the selection."""
         self._tree.clearSelection()
         self._show_item(0)
 
@@ -138,16 +138,16 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
     # -- properties
 
     def noneEnabled(self) -> bool:
-        """Whether there is an entry for no item."""
+        """Return whether there is an entry for no item."""
         return self._tree.noneEnabled()
 
     def setNoneEnabled(self, enable: bool) -> None:
-        """Put an entry for no item before the others."""
+        """Add or remove an entry for no item before the others."""
         self._tree.setNoneEnabled(enable)
         self._show_item(self.currentItem())
 
     def noneDisplay(self) -> str:
-        """Text of the entry for no item."""
+        """Return the text of the entry for no item."""
         return self._tree.noneDisplay()
 
     def setNoneDisplay(self, displayName: str) -> None:
@@ -156,48 +156,48 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
         self._show_item(self.currentItem())
 
     def rootItem(self) -> int:
-        """The item whose branch is offered, by default the scene."""
+        """Return the item whose branch is listed, by default the scene."""
         return self._tree.rootItem()
 
     def setRootItem(self, itemID: int) -> None:
-        """Offer the branch of an item."""
+        """List the branch of an item."""
         self._tree.setRootItem(itemID)
 
     def showRootItem(self) -> bool:
-        """Whether the root is offered itself."""
+        """Return whether the root itself is listed."""
         return self._tree.showRootItem()
 
     def setShowRootItem(self, show: bool) -> None:
-        """Offer the root itself."""
+        """List the root itself, or only its branch."""
         self._tree.setShowRootItem(show)
 
     def showEmptyHierarchyItems(self) -> bool:
-        """Whether folders with nothing to choose in them are shown."""
+        """Return whether folders without selectable items are shown."""
         return self.sortFilterProxyModel().showEmptyHierarchyItems()
 
     def setShowEmptyHierarchyItems(self, show: bool) -> None:
-        """Show folders with nothing to choose in them."""
+        """Show folders without selectable items."""
         self.sortFilterProxyModel().setShowEmptyHierarchyItems(show)
 
     def showCurrentItemParents(self) -> bool:
-        """Whether the text names what the item is under."""
+        """Return whether the text has the names of the item's parents."""
         return self._show_parents
 
     def setShowCurrentItemParents(self, show: bool) -> None:
-        """Name what the item is under."""
+        """Show or hide the names of the item's parents in the text."""
         self._show_parents = bool(show)
         self._show_item(self.currentItem())
 
     def maximumNumberOfShownItems(self) -> int:
-        """How many items the list shows before it scrolls."""
+        """Return the number of items that the list shows without scrolling."""
         return self._most_rows
 
     def setMaximumNumberOfShownItems(self, maxNumberOfShownItems: int) -> None:
-        """Set how many items the list shows before it scrolls."""
+        """Set the number of items that the list shows without scrolling."""
         self._most_rows = int(maxNumberOfShownItems)
 
     def alignPopupVertically(self) -> bool:
-        """Whether the list opens over the combo box, with the chosen item where its text is; else below."""
+        """Return whether the list opens over the combo box, with the selected item at its text, and not below it."""
         return self._align
 
     def setAlignPopupVertically(self, align: bool) -> None:
@@ -207,7 +207,7 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
     # -- the list
 
     def showPopup(self) -> None:
-        """Open the list, or say why there is nothing in it."""
+        """Open the list; if it is empty, it shows the reason."""
         count = self._tree.displayedItemCount()
         self._nothing.setVisible(not count)
         self._tree.setVisible(bool(count))
@@ -243,6 +243,6 @@ class qMRMLSubjectHierarchyComboBox(Filtering, ctkComboBox):
             self.hidePopup()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """The right button does nothing."""
+        """Ignore the right button."""
         if event.button() != Qt.MouseButton.RightButton:
             super().mousePressEvent(event)

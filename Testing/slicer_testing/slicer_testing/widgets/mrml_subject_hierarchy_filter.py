@@ -1,4 +1,4 @@
-"""Which items of the subject hierarchy a widget shows."""
+"""The filter of the items of the subject hierarchy that a widget shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXCLUDE = slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyExcludeFro
 
 @dataclass(frozen=True)
 class _AttributeRule:
-    """A condition on an attribute: what has it, with this value unless it is "", is shown or is not."""
+    """A condition that shows or hides items or nodes with an attribute, and with this value unless it is ""."""
 
     name: str
     value: str = ""
@@ -32,7 +32,7 @@ class _AttributeRule:
 class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
     """Filters items by node class, attributes, level and name.
 
-    An item that does not fit is still shown, not to be chosen, if one below it fits.
+    An item that does not meet the filters is still shown, but not selectable, if an item below it meets them.
     """
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -48,15 +48,15 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._show_empty = True
         self._affiliated = 0
 
-    # -- the rules
+    # -- conditions
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
-        """Whether an item fits by itself; Qt adds those above it."""
+        """Return whether an item itself meets the filters; Qt adds the items above it."""
         model = self.sourceModel()
         return self._accepts(model._item(model.index(source_row, 0, source_parent)))
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        """Only items that fit by themselves can be chosen."""
+        """Return the flags of an item; only items that themselves meet the filters can be selected."""
         flags = super().flags(index)
         return flags if self._accepts(self.subjectHierarchyItemFromIndex(index)) else flags & ~Qt.ItemFlag.ItemIsSelectable
 
@@ -69,7 +69,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         return not self._excluded(hierarchy, item) and self._fits(hierarchy, item)
 
     def _excluded(self, hierarchy: Any, item: int) -> bool:
-        """Whether an item, or one above it, must not be seen at all; a segment also goes with a segmentation that does not fit."""
+        """Return whether an item, or one above it, is hidden with its branch; so are segments of a hidden segmentation."""
         node = hierarchy.GetItemDataNode(item)
         if node is not None and (node.GetHideFromEditors() or node.GetAttribute(_EXCLUDE)):
             return True
@@ -95,7 +95,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         if not _passes(rules):
             return False
         if node is None:
-            # Node types say nothing about folders, but a required attribute of a node cannot be met by them.
+            # Node types do not apply to folders, but a required attribute of a node excludes them.
             return not any(rule.include for rule in self._node_rules)
         if self._node_types and not any(node.IsA(name) for name in self._node_types) or any(node.IsA(name) for name in self._hidden_types):
             return False
@@ -115,38 +115,38 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
     # -- items
 
     def mrmlScene(self) -> Any:
-        """The scene whose items are shown."""
+        """Return the scene whose items are shown."""
         return self.sourceModel().mrmlScene()
 
     def subjectHierarchyNode(self) -> Any:
-        """The node that holds the items."""
+        """Return the node that holds the items."""
         return self.sourceModel()._hierarchy()
 
     def subjectHierarchySceneIndex(self) -> QModelIndex:
-        """Index of the scene, above all items."""
+        """Return the index of the scene, above all items."""
         hierarchy = self.subjectHierarchyNode()
         return QModelIndex() if hierarchy is None else self.indexFromSubjectHierarchyItem(hierarchy.GetSceneItemID())
 
     def subjectHierarchyItemFromIndex(self, index: QModelIndex) -> int:
-        """The item of an index; 0 if it has none."""
+        """Return the item of an index; 0 if it has none."""
         return self.sourceModel()._item(self.mapToSource(index))
 
     def indexFromSubjectHierarchyItem(self, itemID: int, column: int = 0) -> QModelIndex:
-        """The index of an item; invalid if it is not shown."""
+        """Return the index of an item; invalid if it is not shown."""
         return self.mapFromSource(self.sourceModel()._index(itemID, column))
 
     def acceptedItemCount(self, rootItemID: int = 0) -> int:
-        """How many items are shown below one, by default the scene."""
+        """Return the number of shown items below an item, by default the scene."""
         hierarchy = self.subjectHierarchyNode()
         if hierarchy is None:
             return 0
         below = children(hierarchy, rootItemID or hierarchy.GetSceneItemID(), recursive=True)
         return sum(self.indexFromSubjectHierarchyItem(item).isValid() for item in below)
 
-    # -- the filters
+    # -- filters
 
     def nodeTypes(self) -> list[str]:
-        """Classes of the nodes that are shown; none means all."""
+        """Return the classes of the nodes that are shown; none means all."""
         return list(self._node_types)
 
     def setNodeTypes(self, types: list[str]) -> None:
@@ -154,7 +154,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._change("_node_types", list(types))
 
     def hideChildNodeTypes(self) -> list[str]:
-        """Classes of nodes that are not shown."""
+        """Return the classes of nodes that are not shown."""
         return list(self._hidden_types)
 
     def setHideChildNodeTypes(self, types: list[str]) -> None:
@@ -162,7 +162,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._change("_hidden_types", list(types))
 
     def levelFilter(self) -> list[str]:
-        """Levels of the items that are shown; none means all."""
+        """Return the levels of the items that are shown; none means all."""
         return list(self._levels)
 
     def setLevelFilter(self, filter: list[str]) -> None:
@@ -170,27 +170,27 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._change("_levels", list(filter))
 
     def nameFilter(self) -> str:
-        """What the names of items must contain."""
+        """Return the text that the names of shown items contain."""
         return self._name
 
     def setNameFilter(self, filter: str) -> None:
-        """Show items whose names contain this, in whatever case."""
+        """Show items whose names contain a text, ignoring case."""
         self._change("_name", filter or "")
 
     def showEmptyHierarchyItems(self) -> bool:
-        """Whether folders with nothing to show in them are shown."""
+        """Return whether folders without shown items are shown."""
         return self._show_empty
 
     def setShowEmptyHierarchyItems(self, show: bool) -> None:
-        """Show folders with nothing to show in them."""
+        """Show folders without shown items."""
         self._change("_show_empty", bool(show))
 
     def hideItemsUnaffiliatedWithItemID(self) -> int:
-        """The item whose branch alone is shown; 0 for all."""
+        """Return the item whose branch is shown exclusively; 0 for all."""
         return self._affiliated
 
     def setHideItemsUnaffiliatedWithItemID(self, itemID: int) -> None:
-        """Show one branch and what is above it."""
+        """Show one branch and the items above it."""
         self._change("_affiliated", itemID)
 
     def addItemAttributeFilter(self, attributeName: str, attributeValue: Any = "", include: bool = True) -> None:
@@ -198,7 +198,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._add("_item_rules", _AttributeRule(attributeName, _text(attributeValue), bool(include)))
 
     def removeItemAttributeFilter(self, attributeName: str, *rest: Any) -> None:
-        """Take back ``addItemAttributeFilter``: by name and ``include``, or by name, value and ``include``."""
+        """Undo ``addItemAttributeFilter``, by name and ``include``, or by name, value and ``include``."""
         self._drop("_item_rules", attributeName, rest)
 
     def addNodeAttributeFilter(self, attributeName: str, attributeValue: Any = "", include: bool = True, className: str = "") -> None:
@@ -206,7 +206,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._add("_node_rules", _AttributeRule(attributeName, _text(attributeValue), bool(include), className or ""))
 
     def removeNodeAttributeFilter(self, attributeName: str, *rest: Any) -> None:
-        """Take back ``addNodeAttributeFilter``: by name and ``include``, or by name, value, ``include`` and class."""
+        """Undo ``addNodeAttributeFilter``, by name and ``include``, or by name, value, ``include`` and class."""
         self._drop("_node_rules", attributeName, rest)
 
     def _add(self, rules: str, rule: _AttributeRule) -> None:
@@ -230,7 +230,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._change(rules, kept + [_AttributeRule(name, include=include) for name in names])
 
     def includeItemAttributeNamesFilter(self) -> list[str]:
-        """Attributes of which items must have one."""
+        """Return the attributes of which an item must have at least one."""
         return self._names("_item_rules", True)
 
     def setIncludeItemAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -238,7 +238,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._set_names("_item_rules", True, filter)
 
     def excludeItemAttributeNamesFilter(self) -> list[str]:
-        """Attributes that items must not have."""
+        """Return the attributes that items must not have."""
         return self._names("_item_rules", False)
 
     def setExcludeItemAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -246,7 +246,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._set_names("_item_rules", False, filter)
 
     def includeNodeAttributeNamesFilter(self) -> list[str]:
-        """Attributes of which nodes must have one."""
+        """Return the attributes of which a node must have at least one."""
         return self._names("_node_rules", True)
 
     def setIncludeNodeAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -254,7 +254,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._set_names("_node_rules", True, filter)
 
     def excludeNodeAttributeNamesFilter(self) -> list[str]:
-        """Attributes that nodes must not have."""
+        """Return the attributes that nodes must not have."""
         return self._names("_node_rules", False)
 
     def setExcludeNodeAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -262,15 +262,15 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         self._set_names("_node_rules", False, filter)
 
     def attributeNameFilter(self) -> str:
-        """The attribute that items must have, "" for none."""
+        """Return the attribute that items must have, "" for none."""
         return self._item_rules[0].name if self._item_rules else ""
 
     def setAttributeNameFilter(self, filter: str) -> None:
-        """Show only items with an attribute; in place of all other rules about attributes of items."""
+        """Show only items with an attribute; this replaces all other conditions on attributes of items."""
         self._change("_item_rules", [_AttributeRule(filter)] if filter else [])
 
     def attributeValueFilter(self) -> str:
-        """The value that the attribute of ``attributeNameFilter`` must have, "" for any."""
+        """Return the value that the attribute of ``attributeNameFilter`` must have, "" for any."""
         return self._item_rules[0].value if self._item_rules else ""
 
     def setAttributeValueFilter(self, filter: str) -> None:
@@ -280,7 +280,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
 
 
 def _passes(rules: list[tuple[_AttributeRule, str | None]]) -> bool:
-    """No rule that excludes may fit; of those that include, if there are any, one must."""
+    """Return whether no excluding condition holds and, if there are including conditions, at least one of them does."""
     if any(rule.fits(value) for rule, value in rules if not rule.include):
         return False
     including = [rule.fits(value) for rule, value in rules if rule.include]

@@ -1,4 +1,4 @@
-"""What the tree and the combo box of the subject hierarchy have in common: their filters, which are those of their model."""
+"""The filters of the tree and the combo box of the subject hierarchy, which are those of their model."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from slicer_testing.widgets.mrml_subject_hierarchy_filter import qMRMLSortFilter
 
 
 class Filtering:
-    """Passes filters on to ``sortFilterProxyModel()``."""
+    """Mixin that passes filters to ``sortFilterProxyModel()``."""
 
     def sortFilterProxyModel(self) -> qMRMLSortFilterSubjectHierarchyProxyModel:
-        """The filter."""
+        """Return the proxy model that filters the items."""
         raise NotImplementedError
 
     def nodeTypes(self) -> list[str]:
-        """Classes of the nodes that are shown; none means all."""
+        """Return the classes of the nodes that are shown; none means all."""
         return self.sortFilterProxyModel().nodeTypes()
 
     def setNodeTypes(self, types: list[str]) -> None:
@@ -31,7 +31,7 @@ class Filtering:
         self.sortFilterProxyModel().setLevelFilter(levelFilter)
 
     def attributeNameFilter(self) -> str:
-        """The attribute that items must have, "" for none."""
+        """Return the attribute that items must have, "" for none."""
         return self.sortFilterProxyModel().attributeNameFilter()
 
     def setAttributeNameFilter(self, filter: str) -> None:
@@ -39,7 +39,7 @@ class Filtering:
         self.sortFilterProxyModel().setAttributeNameFilter(filter)
 
     def attributeValueFilter(self) -> str:
-        """The value that the attribute of ``attributeNameFilter`` must have, "" for any."""
+        """Return the value that the attribute of ``attributeNameFilter`` must have, "" for any."""
         return self.sortFilterProxyModel().attributeValueFilter()
 
     def setAttributeValueFilter(self, filter: str) -> None:
@@ -47,7 +47,7 @@ class Filtering:
         self.sortFilterProxyModel().setAttributeValueFilter(filter)
 
     def includeItemAttributeNamesFilter(self) -> list[str]:
-        """Attributes of which items must have one."""
+        """Return the attributes of which an item must have at least one."""
         return self.sortFilterProxyModel().includeItemAttributeNamesFilter()
 
     def setIncludeItemAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -55,7 +55,7 @@ class Filtering:
         self.sortFilterProxyModel().setIncludeItemAttributeNamesFilter(filter)
 
     def excludeItemAttributeNamesFilter(self) -> list[str]:
-        """Attributes that items must not have."""
+        """Return the attributes that items must not have."""
         return self.sortFilterProxyModel().excludeItemAttributeNamesFilter()
 
     def setExcludeItemAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -63,7 +63,7 @@ class Filtering:
         self.sortFilterProxyModel().setExcludeItemAttributeNamesFilter(filter)
 
     def includeNodeAttributeNamesFilter(self) -> list[str]:
-        """Attributes of which nodes must have one."""
+        """Return the attributes of which a node must have at least one."""
         return self.sortFilterProxyModel().includeNodeAttributeNamesFilter()
 
     def setIncludeNodeAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -71,7 +71,7 @@ class Filtering:
         self.sortFilterProxyModel().setIncludeNodeAttributeNamesFilter(filter)
 
     def excludeNodeAttributeNamesFilter(self) -> list[str]:
-        """Attributes that nodes must not have."""
+        """Return the attributes that nodes must not have."""
         return self.sortFilterProxyModel().excludeNodeAttributeNamesFilter()
 
     def setExcludeNodeAttributeNamesFilter(self, filter: list[str]) -> None:
@@ -83,7 +83,7 @@ class Filtering:
         self.sortFilterProxyModel().addItemAttributeFilter(attributeName, attributeValue, include)
 
     def removeItemAttributeFilter(self, attributeName: str, *rest: Any) -> None:
-        """Take back ``addItemAttributeFilter``: by name and ``include``, or by name, value and ``include``."""
+        """Undo ``addItemAttributeFilter``, by name and ``include``, or by name, value and ``include``."""
         self.sortFilterProxyModel().removeItemAttributeFilter(attributeName, *rest)
 
     def addNodeAttributeFilter(self, attributeName: str, attributeValue: Any = "", include: bool = True, className: str = "") -> None:
@@ -91,5 +91,5 @@ class Filtering:
         self.sortFilterProxyModel().addNodeAttributeFilter(attributeName, attributeValue, include, className)
 
     def removeNodeAttributeFilter(self, attributeName: str, *rest: Any) -> None:
-        """Take back ``addNodeAttributeFilter``: by name and ``include``, or by name, value, ``include`` and class."""
+        """Undo ``addNodeAttributeFilter``, by name and ``include``, or by name, value, ``include`` and class."""
         self.sortFilterProxyModel().removeNodeAttributeFilter(attributeName, *rest)

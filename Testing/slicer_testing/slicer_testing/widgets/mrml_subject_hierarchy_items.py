@@ -1,4 +1,4 @@
-"""How items of the subject hierarchy look and are shown and hidden, by the kind of what they stand for."""
+"""Icon, colour, tool tip and visibility of the items of the subject hierarchy, by the kind of their data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _INK = QColor(70, 70, 70)
 
 
 def is_group(hierarchy: Any, item: int) -> bool:
-    """Whether an item only groups others: a folder, patient or study."""
+    """Return whether an item only groups others: a folder, patient or study."""
     node = hierarchy.GetItemDataNode(item)
     return (node is None or node.IsA("vtkMRMLFolderDisplayNode")) and not segment_of(hierarchy, item)[1]
 
 
 def visibility(hierarchy: Any, item: int) -> int:
-    """HIDDEN, SHOWN or PARTLY; UNKNOWN for what has no visibility, such as a table."""
+    """Return HIDDEN, SHOWN or PARTLY; UNKNOWN for an item without visibility, such as a table."""
     segmentation, segment_id = segment_of(hierarchy, item)
     if segmentation is not None:
         display = segmentation.GetDisplayNode()
@@ -43,7 +43,7 @@ def visibility(hierarchy: Any, item: int) -> int:
 
 
 def set_visibility(hierarchy: Any, item: int, visible: bool) -> None:
-    """Show or hide an item; for one that groups others, all that is below it."""
+    """Show or hide an item; for an item that groups others, all items below it."""
     segmentation, segment_id = segment_of(hierarchy, item)
     if segmentation is not None:
         if segmentation.GetDisplayNode() is not None:
@@ -68,7 +68,7 @@ def _set_node_visibility(hierarchy: Any, item: int, visible: bool) -> None:
 
 
 def _set_volume_visibility(node: Any, visible: bool) -> None:
-    """Put a volume into all slice views, a labelmap above the others, or take it out."""
+    """Show a volume in all slice views, a label map above the others, or remove it from them."""
     composites = node.GetScene().GetNodesByClass("vtkMRMLSliceCompositeNode")
     composites.UnRegister(None)  # the caller owns a reference
     for composite in composites:
@@ -83,7 +83,7 @@ def _set_volume_visibility(node: Any, visible: bool) -> None:
 
 
 def color(hierarchy: Any, item: int) -> QColor | None:
-    """The colour that an item is drawn in; None for what has none."""
+    """Return the display colour of an item; None if it has none."""
     segmentation, segment_id = segment_of(hierarchy, item)
     if segmentation is not None:
         segment = segmentation.GetSegmentation().GetSegment(segment_id)
@@ -96,14 +96,14 @@ def color(hierarchy: Any, item: int) -> QColor | None:
 
 
 def transform_name(hierarchy: Any, item: int) -> str:
-    """Name of the transform that an item is under; "" if none."""
+    """Return the name of the transform that an item is under; "" if none."""
     node = hierarchy.GetItemDataNode(item)
     parent = node.GetParentTransformNode() if node is not None and node.IsA("vtkMRMLTransformableNode") else None
     return parent.GetName() if parent is not None else ""
 
 
 def tool_tip(hierarchy: Any, item: int) -> str:
-    """What an item stands for, in words."""
+    """Return a description of an item."""
     node = hierarchy.GetItemDataNode(item)
     if segment_of(hierarchy, item)[1]:
         return "Segment"
@@ -120,7 +120,7 @@ def tool_tip(hierarchy: Any, item: int) -> str:
 
 
 def item_icon(hierarchy: Any, item: int) -> QIcon:
-    """Icon of what an item stands for."""
+    """Return the icon of an item."""
     if is_group(hierarchy, item):
         return drawn("Folder")
     name = hierarchy.GetItemOwnerPluginName(item)
@@ -129,7 +129,7 @@ def item_icon(hierarchy: Any, item: int) -> QIcon:
 
 @functools.cache
 def swatch(name: str) -> QIcon:
-    """A square of a colour, by its name such as ``#ff0000``."""
+    """Return a square of a colour, by its name such as ``#ff0000``."""
     pixmap = QPixmap(_SIZE, _SIZE)
     pixmap.fill(QColor(name))
     return QIcon(pixmap)
@@ -137,7 +137,7 @@ def swatch(name: str) -> QIcon:
 
 @functools.cache
 def drawn(name: str) -> QIcon:
-    """An icon by the name of the owner of an item, or by PARTLY."""
+    """Return an icon by the name of the owner of an item, or by PARTLY."""
     pixmap = QPixmap(_SIZE, _SIZE)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)

@@ -23,7 +23,7 @@ _HEADERS = ("Node", "Description", "", "", "", "IDs")
 
 
 class _ItemObservations(Observations):
-    """Observers of the subject hierarchy, whose events come with the number of an item."""
+    """Observers of the subject hierarchy, whose events contain the number of an item."""
 
     def add_item(self, subject: Any, event: int, method: Any, priority: float = 0.0) -> None:
         """Call a method of the owner with the item of an event."""
@@ -47,7 +47,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
 
     subjectHierarchyAboutToBeUpdated = Signal()
     subjectHierarchyUpdated = Signal()
-    # The scene starts to close; the rows are still there.
+    # The scene starts to close; the rows still exist.
     _aboutToClose = Signal()
     _itemModified = Signal(object)
 
@@ -78,7 +78,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
     # -- scene
 
     def mrmlScene(self) -> Any:
-        """The scene, None at first."""
+        """Return the scene, None at first."""
         return self._scene
 
     def setMRMLScene(self, scene: Any) -> None:
@@ -90,12 +90,12 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         if scene is not None:
             self._scene_observations.add(scene, scene.StartCloseEvent, self._on_start_close)
             for event in (scene.EndCloseEvent, scene.EndImportEvent, scene.EndBatchProcessEvent, scene.EndRestoreEvent):
-                # After the application has given the nodes their items.
+                # After the application has added the items of the nodes.
                 self._scene_observations.add(scene, event, self._on_end, -10.0)
         self._on_end()
 
     def _hierarchy(self) -> Any:
-        # Not kept: a node that somebody holds survives the close of its scene.
+        # Without a reference: a referenced node would survive the close of its scene.
         return subject_hierarchy_node(self._scene)
 
     def _on_start_close(self) -> None:
@@ -108,7 +108,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         self._stale = True
 
     def _on_end(self) -> None:
-        """Show what is there after a stretch in which nothing was followed."""
+        """Update the rows after a time in which changes were not followed."""
         hierarchy = self._hierarchy()
         if self._scene is not None and (self._busy() or hierarchy is None):
             return
@@ -138,12 +138,12 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         return self._scene.IsClosing() or self._scene.IsImporting() or self._scene.IsBatchProcessing()
 
     def _wait(self) -> bool:
-        """Whether a change is left to the end of a batch, which then shows all of them."""
+        """Return whether a change is left to the end of a batch."""
         if self._scene is None or self._busy():
             self._stale = True
         return self._stale
 
-    # -- items come and go
+    # -- added and removed items
 
     def _on_added(self, item: int) -> None:
         if not self._wait():
@@ -171,7 +171,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
             return
         hierarchy = self._hierarchy()
         at = item
-        # What groups others shows whether these are shown.
+        # An item that groups others shows their visibility.
         while at and self._index(at).isValid():
             self._update_row(hierarchy, at)
             at = hierarchy.GetItemParent(at)
@@ -197,7 +197,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
             return
         if not self._index(parent).isValid():
             self._insert(hierarchy, parent)
-            return  # with all that is below it
+            return  # with all items below it
         above = self.itemFromIndex(self._index(parent))
         position = hierarchy.GetItemPositionUnderParent(item)
         if self._none_enabled and parent == hierarchy.GetSceneItemID():
@@ -271,7 +271,7 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         )
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Take what a user typed: a name or a description."""
+        """Set a name or a description that the user has typed."""
         item = self._item(index)
         hierarchy = self._hierarchy()
         if role != Qt.ItemDataRole.EditRole or not item or hierarchy is None:
@@ -288,16 +288,16 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
     # -- the row "None"
 
     def noneEnabled(self) -> bool:
-        """Whether there is a row for no item."""
+        """Return whether there is a row for no item."""
         return self._none_enabled
 
     def setNoneEnabled(self, enable: bool) -> None:
-        """Put a row for no item before the others."""
+        """Add or remove a row for no item before the others."""
         self._none_enabled = bool(enable)
         self._update_none()
 
     def noneDisplay(self) -> str:
-        """Text of the row for no item."""
+        """Return the text of the row for no item."""
         return self._none_display
 
     def setNoneDisplay(self, displayName: str) -> None:
@@ -328,15 +328,15 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
     # -- the application's interface
 
     def parentSubjectHierarchyItem(self, itemID: int) -> int:
-        """The item above an item."""
+        """Return the item above an item."""
         return self._hierarchy().GetItemParent(itemID)
 
     def subjectHierarchyItemIndex(self, itemID: int) -> int:
-        """Place of an item among those below the same one."""
+        """Return the index of an item among its siblings."""
         return self._hierarchy().GetItemPositionUnderParent(itemID)
 
     def isAncestorItem(self, itemID: int, ancestorCandidateItemID: int) -> bool:
-        """Whether an item is somewhere below another."""
+        """Return whether an item is in the branch of another."""
         hierarchy = self._hierarchy()
         above = hierarchy.GetItemParent(itemID)
         while above and above != ancestorCandidateItemID:
@@ -344,11 +344,11 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         return bool(above)
 
     def isAffiliatedItem(self, itemA: int, itemB: int) -> bool:
-        """Whether two items are the same or one is below the other."""
+        """Return whether two items are the same or one is below the other."""
         return itemA == itemB or self.isAncestorItem(itemA, itemB) or self.isAncestorItem(itemB, itemA)
 
     def reparent(self, itemID: int, newParentItemID: int) -> bool:
-        """Put an item below another."""
+        """Move an item below another."""
         hierarchy = self._hierarchy()
         if hierarchy is None or itemID == newParentItemID or self.isAncestorItem(newParentItemID, itemID):
             return False
@@ -356,32 +356,32 @@ class qMRMLSubjectHierarchyModel(QStandardItemModel):
         return True
 
     def nameColumn(self) -> int:
-        """Column of the names."""
+        """Return the column of the names."""
         return self._columns["name"]
 
     def descriptionColumn(self) -> int:
-        """Column of the descriptions."""
+        """Return the column of the descriptions."""
         return self._columns["description"]
 
     def visibilityColumn(self) -> int:
-        """Column of the eyes."""
+        """Return the column of the eyes."""
         return self._columns["visibility"]
 
     def colorColumn(self) -> int:
-        """Column of the colours."""
+        """Return the column of the colours."""
         return self._columns["color"]
 
     def transformColumn(self) -> int:
-        """Column of the transforms."""
+        """Return the column of the transforms."""
         return self._columns["transform"]
 
     def idColumn(self) -> int:
-        """Column of the IDs of the nodes."""
+        """Return the column of the IDs of the nodes."""
         return self._columns["id"]
 
 
 def _set(cell: QStandardItem, text: str, picture: QIcon | None = None, tip: str = "") -> None:
-    """Change only what differs: each change makes filters and views work."""
+    """Set the values that differ, since each change updates filters and views."""
     if cell.text() != text:
         cell.setText(text)
     if picture is not None and cell.icon().cacheKey() != picture.cacheKey():

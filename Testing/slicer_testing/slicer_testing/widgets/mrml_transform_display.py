@@ -1,4 +1,4 @@
-"""How a transform is shown: as glyphs, grid or contours."""
+"""The display options of a transform: glyphs, grid or contours."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ class qMRMLTransformDisplayNodeWidget(TransformDisplayValues, qMRMLWidget):
         self._update()
 
     def _update(self) -> None:
-        """Show the display node as it is."""
+        """Update the widgets from the display node."""
         display = self._display
         self.setEnabled(display is not None)
         if display is None:
@@ -251,7 +251,7 @@ class qMRMLTransformDisplayNodeWidget(TransformDisplayValues, qMRMLWidget):
         self._numbers["GlyphSpacingMm"].setEnabled(display.GetGlyphPointsNode() is None)
         self._range.setValues(display.GetGlyphDisplayRangeMinMm(), display.GetGlyphDisplayRangeMaxMm())
         self._type.setCurrentIndex(display.GetGlyphType())
-        # Not while the text means the same, so that typing is not disturbed.
+        # Only if the text has another meaning, so that typing is not disturbed.
         if _levels(self._levels.text()) != _levels(display.GetContourLevelsMmAsString()):
             self._levels.setText(display.GetContourLevelsMmAsString())
         self._colors.set_map(display.GetColorMap())
@@ -262,7 +262,7 @@ class qMRMLTransformDisplayNodeWidget(TransformDisplayValues, qMRMLWidget):
         return modes[display.GetVisualizationMode()]
 
     def onColorModifiedEvent(self) -> None:
-        """Take the edited colours to the node."""
+        """Write the edited colours to the node."""
         self._set("ColorMap", self._colors.map())
 
 

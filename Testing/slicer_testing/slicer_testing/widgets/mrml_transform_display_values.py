@@ -1,4 +1,4 @@
-"""The values of a transform's display node, by the names of the application's slots."""
+"""Setters for a transform's display node, with the names of the application's slots."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class TransformDisplayValues:
         self._set("EditorVisibility", bool(visible))
 
     def setEditorTranslationEnabled(self, enabled: bool) -> None:
-        """Let handles translate."""
+        """Enable or disable the handles for translation."""
         self._set("EditorTranslationEnabled", bool(enabled))
 
     def setEditorRotationEnabled(self, enabled: bool) -> None:
-        """Let handles rotate."""
+        """Enable or disable the handles for rotation."""
         self._set("EditorRotationEnabled", bool(enabled))
 
     def setEditorScalingEnabled(self, enabled: bool) -> None:
-        """Let handles scale."""
+        """Enable or disable the handles for scaling."""
         self._set("EditorScalingEnabled", bool(enabled))
 
     def updateEditorBounds(self) -> None:
-        """Fit the handles to what the transform moves."""
+        """Fit the handles to the transformed nodes."""
         if self._display is not None:
             self._display.UpdateEditorBounds()
 
@@ -52,7 +52,7 @@ class TransformDisplayValues:
         self._set("AndObserveRegionNode", node)
 
     def glyphPointsNodeChanged(self, node: Any) -> None:
-        """Start glyphs at the points of a node."""
+        """Show glyphs at the control points of a node."""
         self._set("AndObserveGlyphPointsNode", node)
 
     def setGlyphVisualizationMode(self, on: bool) -> None:
@@ -71,15 +71,15 @@ class TransformDisplayValues:
             self._display.SetVisualizationMode(self._display.VIS_MODE_CONTOUR)
 
     def setGlyphSpacingMm(self, spacing: float) -> None:
-        """Set the distance of glyphs."""
+        """Set the distance between glyphs in mm."""
         self._set("GlyphSpacingMm", spacing)
 
     def setGlyphScalePercent(self, percent: float) -> None:
-        """Set the length of glyphs as part of the displacement."""
+        """Set the length of glyphs in percent of the displacement."""
         self._set("GlyphScalePercent", percent)
 
     def setGlyphDisplayRangeMm(self, minimum: float, maximum: float) -> None:
-        """Show glyphs of displacements in a range."""
+        """Show glyphs only for displacements in a range, in mm."""
         if self._display is not None:
             was_modifying = self._display.StartModify()
             self._display.SetGlyphDisplayRangeMinMm(minimum)
@@ -91,47 +91,47 @@ class TransformDisplayValues:
         self._set("GlyphType", glyph)
 
     def setGlyphDiameterMm(self, diameter: float) -> None:
-        """Set the thickness of 3D glyphs."""
+        """Set the diameter of 3D glyphs in mm."""
         self._set("GlyphDiameterMm", diameter)
 
     def setGlyphShaftDiameterPercent(self, percent: float) -> None:
-        """Set the thickness of arrow shafts as part of the diameter."""
+        """Set the diameter of arrow shafts in percent of the diameter of the glyph."""
         self._set("GlyphShaftDiameterPercent", percent)
 
     def setGlyphTipLengthPercent(self, percent: float) -> None:
-        """Set the length of arrow tips as part of the displacement."""
+        """Set the length of arrow tips in percent of the displacement."""
         self._set("GlyphTipLengthPercent", percent)
 
     def setGlyphResolution(self, sides: float) -> None:
-        """Set how round 3D glyphs are."""
+        """Set the number of sides of 3D glyphs."""
         self._set("GlyphResolution", int(sides))
 
     def setGridSpacingMm(self, spacing: float) -> None:
-        """Set the distance of grid lines."""
+        """Set the distance between grid lines in mm."""
         self._set("GridSpacingMm", spacing)
 
     def setGridScalePercent(self, percent: float) -> None:
-        """Set the part of the displacement that warps the grid."""
+        """Set the percentage of the displacement that warps the grid."""
         self._set("GridScalePercent", percent)
 
     def setGridLineDiameterMm(self, diameter: float) -> None:
-        """Set the thickness of 3D grid lines."""
+        """Set the diameter of 3D grid lines in mm."""
         self._set("GridLineDiameterMm", diameter)
 
     def setGridResolutionMm(self, resolution: float) -> None:
-        """Set the distance of samples along grid lines."""
+        """Set the distance between samples along grid lines in mm."""
         self._set("GridResolutionMm", resolution)
 
     def setGridShowNonWarped(self, show: bool) -> None:
-        """Show the grid before it is warped, too."""
+        """Also show the grid without the displacement."""
         self._set("GridShowNonWarped", bool(show))
 
     def setContourLevelsMm(self, levels: str) -> None:
-        """Set the displacements of contours, with blanks between."""
+        """Set the displacements of contours in mm, separated by spaces."""
         self._set("ContourLevelsMmFromString", levels)
 
     def setContourResolutionMm(self, resolution: float) -> None:
-        """Set the distance of samples for contours."""
+        """Set the distance between samples for contours in mm."""
         self._set("ContourResolutionMm", resolution)
 
     def setContourOpacityPercent(self, percent: float) -> None:
@@ -139,5 +139,5 @@ class TransformDisplayValues:
         self._set("ContourOpacity", percent * 0.01)
 
     def setColorTableNode(self, node: Any) -> None:
-        """Colour by a table."""
+        """Set the colour table."""
         self._set("AndObserveColorNodeID", node.GetID() if node is not None else None)

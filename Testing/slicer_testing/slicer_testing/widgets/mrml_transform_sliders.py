@@ -1,4 +1,4 @@
-"""Sliders that move and turn a linear transform."""
+"""Sliders that translate and rotate a linear transform."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOLERANCE = 1e-5
 class qMRMLLinearTransformSlider(qMRMLSliderWidget):
     """One translation or rotation of a linear transform.
 
-    A translation along the parent's axes shows the value of the matrix; all others only what was moved since the last reset.
+    A translation along the parent's axes shows the value in the matrix; all others show the movement since the last reset.
     """
 
     TRANSLATION_LR, TRANSLATION_PA, TRANSLATION_IS, ROTATION_LR, ROTATION_PA, ROTATION_IS = range(6)
@@ -39,11 +39,11 @@ class qMRMLLinearTransformSlider(qMRMLSliderWidget):
         return self._type >= self.ROTATION_LR
 
     def TypeOfTransform(self) -> int:
-        """Which translation or rotation."""
+        """Return the translation or rotation that the slider changes."""
         return self._type
 
     def setTypeOfTransform(self, kind: int) -> None:
-        """Set which translation or rotation."""
+        """Set the translation or rotation that the slider changes."""
         self._type = int(kind)
         if self._is_rotation():
             self.setQuantity("")
@@ -51,7 +51,7 @@ class qMRMLLinearTransformSlider(qMRMLSliderWidget):
         self._update()
 
     def CoordinateReference(self) -> int:
-        """GLOBAL or LOCAL."""
+        """Return GLOBAL or LOCAL."""
         return self._reference
 
     def setCoordinateReference(self, reference: int) -> None:
@@ -60,7 +60,7 @@ class qMRMLLinearTransformSlider(qMRMLSliderWidget):
         self._update()
 
     def setMRMLTransformNode(self, node: Any) -> None:
-        """Move another transform; disabled if it is not linear."""
+        """Set the transform; the sliders are disabled if it is not linear."""
         if node is self._node:
             return
         if self._node is not None:
@@ -83,7 +83,7 @@ class qMRMLLinearTransformSlider(qMRMLSliderWidget):
         self.setValue(self._old)
 
     def applyTransformation(self, position: float) -> None:
-        """Move the transform by what the slider moved."""
+        """Move the transform by the movement of the slider."""
         if self._node is None or not self._node.IsLinear():
             return
         start = self._old
@@ -146,18 +146,18 @@ class qMRMLTransformSliders(qMRMLWidget):
         self.setEnabled(False)
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene that units come from."""
+        """Set the scene with the units."""
         super().setMRMLScene(scene)
         for slider in self._sliders:
             slider.setMRMLScene(scene)
             slider.setEnabled(self._node is not None)
 
     def mrmlTransformNode(self) -> Any:
-        """The transform that is moved, or None."""
+        """Return the transform that is moved, or None."""
         return self._node
 
     def setMRMLTransformNode(self, node: Any) -> None:
-        """Move another transform; disabled if it is not linear."""
+        """Set the transform; the sliders are disabled if it is not linear."""
         if node is not None and not (node.IsA("vtkMRMLTransformNode") and node.IsLinear()):
             node = None
         self._node = node
@@ -168,7 +168,7 @@ class qMRMLTransformSliders(qMRMLWidget):
     def _on_slider(self, slider: qMRMLLinearTransformSlider, position: float) -> None:
         self._active.append(slider)
         if self._type == self.ROTATION:
-            # Rotations do not commute: only the one that is being turned keeps its value.
+            # Rotations do not commute: only the slider that is being moved keeps its value.
             self.resetUnactiveSliders()
         slider.applyTransformation(position)
         self.valuesChanged.emit()
@@ -191,18 +191,18 @@ class qMRMLTransformSliders(qMRMLWidget):
     # -- properties
 
     def TypeOfTransform(self) -> int:
-        """TRANSLATION or ROTATION."""
+        """Return TRANSLATION or ROTATION."""
         return self._type
 
     def setTypeOfTransform(self, kind: int) -> None:
-        """Move or turn."""
+        """Set TRANSLATION or ROTATION."""
         self._type = int(kind)
         first = qMRMLLinearTransformSlider.ROTATION_LR if self._type == self.ROTATION else qMRMLLinearTransformSlider.TRANSLATION_LR
         for axis, slider in enumerate(self._sliders):
             slider.setTypeOfTransform(first + axis)
 
     def CoordinateReference(self) -> int:
-        """GLOBAL or LOCAL."""
+        """Return GLOBAL or LOCAL."""
         return self._sliders[0].CoordinateReference()
 
     def setCoordinateReference(self, reference: int) -> None:
@@ -211,7 +211,7 @@ class qMRMLTransformSliders(qMRMLWidget):
             slider.setCoordinateReference(reference)
 
     def Title(self) -> str:
-        """Title of the group."""
+        """Return the title of the group."""
         return self._group.title()
 
     def setTitle(self, title: str) -> None:
@@ -219,23 +219,23 @@ class qMRMLTransformSliders(qMRMLWidget):
         self._group.setTitle(title)
 
     def minimum(self) -> float:
-        """Lower end of the sliders."""
+        """Return the minimum of the sliders."""
         return self._limits[0].value()
 
     def setMinimum(self, minimum: float) -> None:
-        """Set the lower end of the sliders."""
+        """Set the minimum of the sliders."""
         self._limits[0].setValue(minimum)
 
     def maximum(self) -> float:
-        """Upper end of the sliders."""
+        """Return the maximum of the sliders."""
         return self._limits[1].value()
 
     def setMaximum(self, maximum: float) -> None:
-        """Set the upper end of the sliders."""
+        """Set the maximum of the sliders."""
         self._limits[1].setValue(maximum)
 
     def setRange(self, minimum: float, maximum: float) -> None:
-        """Set both ends of the sliders."""
+        """Set the range of the sliders."""
         self.setMinimum(minimum)
         self.setMaximum(maximum)
 
@@ -246,19 +246,19 @@ class qMRMLTransformSliders(qMRMLWidget):
         self.rangeChanged.emit(self.minimum(), self.maximum())
 
     def isMinMaxVisible(self) -> bool:
-        """Whether the ends can be edited."""
+        """Return whether the limits can be edited."""
         return self._limits_row.isVisibleTo(self)
 
     def setMinMaxVisible(self, visible: bool) -> None:
-        """Show the ends."""
+        """Show or hide the limits."""
         self._limits_row.setVisible(bool(visible))
 
     def minMaxVisible(self) -> bool:
-        """Whether the ends can be edited."""
+        """Return whether the limits can be edited."""
         return self.isMinMaxVisible()
 
     def SingleStep(self) -> float:
-        """Step of the sliders."""
+        """Return the step of the sliders."""
         return self._sliders[0].singleStep()
 
     def setSingleStep(self, step: float) -> None:
@@ -267,7 +267,7 @@ class qMRMLTransformSliders(qMRMLWidget):
             slider.setSingleStep(step)
 
     def decimals(self) -> int:
-        """Decimals of the sliders."""
+        """Return the decimals of the sliders."""
         return self._sliders[0].decimals()
 
     def setDecimals(self, decimals: int) -> None:
@@ -277,7 +277,7 @@ class qMRMLTransformSliders(qMRMLWidget):
         self.decimalsChanged.emit(decimals)
 
     def LRLabel(self) -> str:
-        """Label of the first slider."""
+        """Return the label of the first slider."""
         return self._labels[0].text()
 
     def setLRLabel(self, text: str) -> None:
@@ -285,7 +285,7 @@ class qMRMLTransformSliders(qMRMLWidget):
         self._labels[0].setText(text)
 
     def PALabel(self) -> str:
-        """Label of the second slider."""
+        """Return the label of the second slider."""
         return self._labels[1].text()
 
     def setPALabel(self, text: str) -> None:
@@ -293,7 +293,7 @@ class qMRMLTransformSliders(qMRMLWidget):
         self._labels[1].setText(text)
 
     def ISLabel(self) -> str:
-        """Label of the third slider."""
+        """Return the label of the third slider."""
         return self._labels[2].text()
 
     def setISLabel(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What number widgets take from the unit node of their quantity: prefix, suffix, decimals, step and range."""
+"""Number widgets that follow the unit node of their quantity: prefix, suffix, decimals, step and range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slicer_testing.widgets.mrml_observation import Observations
 
 
 class FollowsUnit:
-    """Mixed into a number widget, before its Qt base, whose ``setPrefix``, ``setDecimals`` and so on it calls."""
+    """Mixin of a number widget, before its Qt base class; it calls ``setPrefix``, ``setDecimals`` and so on."""
 
     Prefix, Suffix, Precision, MinimumValue, MaximumValue, Scaling = 1, 2, 4, 8, 16, 32
     Range = MinimumValue | MaximumValue
@@ -27,11 +27,11 @@ class FollowsUnit:
         self._observations = Observations(self)
 
     def mrmlScene(self) -> Any:
-        """The scene, None at first."""
+        """Return the scene, None at first."""
         return self._scene
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Take units from a scene."""
+        """Set the scene with the units."""
         if scene is self._scene:
             return
         self._observations.drop_all()
@@ -44,11 +44,11 @@ class FollowsUnit:
             self.setEnabled(scene is not None)
 
     def quantity(self) -> str:
-        """What the number is: "length", "time" ...; "" for a number without unit."""
+        """Return the quantity: "length", "time" ...; "" for a number without a unit."""
         return self._quantity
 
     def setQuantity(self, quantity: str) -> None:
-        """Set what the number is."""
+        """Set the quantity."""
         if quantity != self._quantity:
             self._quantity = quantity
             self._update_from_unit()
@@ -70,7 +70,7 @@ class FollowsUnit:
             return
         if self._follows(self.Scaling) and (unit.GetDisplayCoefficient(), unit.GetDisplayOffset()) != (1.0, 0.0):
             raise NotImplementedError(f"{type(self).__name__} with a scaled unit ({self._quantity}) is not implemented by slicer_testing")
-        # Setting decimals rounds the value, so only where they differ.
+        # Setting the decimals rounds the value, so they are set only if they differ.
         if self._follows(self.Precision) and self.decimals() != unit.GetPrecision():
             self.setDecimals(unit.GetPrecision())
         if self._follows(self.Prefix):
@@ -91,19 +91,19 @@ class FollowsUnit:
         self.setSuffix(suffix)
 
     def _update_step(self, unit: Any) -> None:
-        """One unit of the last decimal."""
+        """Set the step to one unit of the last decimal."""
         self.setSingleStep(10.0 ** -unit.GetPrecision())
 
 
 class UnitAware(FollowsUnit):
-    """With a choice of what follows the unit."""
+    """Mixin with a choice of the properties that follow the unit."""
 
     def unitAwareProperties(self) -> int:
-        """What follows the unit, a sum of flags."""
+        """Return the properties that follow the unit, as a sum of flags."""
         return self._flags
 
     def setUnitAwareProperties(self, properties: int | str) -> None:
-        """Set what follows the unit; takes effect at the next change of unit or quantity, as in the application.
+        """Set the properties that follow the unit; effective at the next change of unit or quantity, as in the application.
 
         Args:
             properties: sum of flags, or their names as in a ``.ui`` file, such as ``qMRMLSliderWidget::Prefix|qMRMLSliderWidget::Suffix``.
@@ -115,7 +115,7 @@ class UnitAware(FollowsUnit):
 
 
 def closest_power_of_ten(value: float) -> float:
-    """The power of ten that is nearest to a positive number; 0 for 0."""
+    """Return the power of ten that is nearest to a positive number; 0 for 0."""
     if value == 0.0 or math.isinf(value):
         return value
     below = 10.0 ** math.floor(math.log10(value))

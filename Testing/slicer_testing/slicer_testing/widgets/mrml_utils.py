@@ -1,4 +1,4 @@
-"""Pictures and colours between Qt and VTK."""
+"""Conversion of pictures and colours between Qt and VTK."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class qMRMLUtils(QObject):
     """Conversions; ``slicer.qMRMLUtils().qImageToVtkImageData(image, data)``."""
 
     def qImageToVtkImageData(self, qImage: QImage, vtkImageData: Any) -> bool:
-        """Copy a picture; Qt begins with the top row, VTK with the bottom one."""
+        """Copy a picture; Qt starts with the top row, VTK with the bottom row."""
         if qImage.isNull():
             return False
         has_alpha = qImage.hasAlphaChannel()
@@ -30,7 +30,7 @@ class qMRMLUtils(QObject):
         return True
 
     def vtkImageDataToQImage(self, vtkImageData: Any, qImage: QImage) -> bool:
-        """Copy a picture of 8 bit grey, colours or colours with opacity."""
+        """Copy a picture of 8 bits per channel: grey, RGB or RGBA."""
         scalars = vtkImageData.GetPointData().GetScalars() if vtkImageData is not None else None
         if scalars is None or scalars.GetNumberOfComponents() not in (1, 3, 4):
             return False
@@ -42,9 +42,9 @@ class qMRMLUtils(QObject):
         return True
 
     def colorToQColor(self, color: Any) -> QColor:
-        """A colour of VTK's, as numbers from 0 to 1."""
+        """Return the QColor of a VTK colour, given as numbers from 0 to 1."""
         return QColor.fromRgbF(*color[:3])
 
     def qColorToColor(self, qcolor: QColor, color: Any) -> None:
-        """Write a colour of Qt's into a list of three numbers from 0 to 1."""
+        """Write a QColor into a list of three numbers from 0 to 1."""
         color[:3] = [qcolor.redF(), qcolor.greenF(), qcolor.blueF()]

@@ -1,4 +1,4 @@
-"""Size, place and scalars of a volume."""
+"""Geometry and scalars of a volume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCAN_ORDERS = {"LR": "Sagittal LR", "RL": "Sagittal RL", "PA": "Coronal PA", "A
 
 @slicer_widget
 class qMRMLVolumeInfoWidget(qMRMLWidget):
-    """Shows a volume; spacing and origin can be edited, its scalars cannot."""
+    """Shows the properties of a volume; spacing and origin can be edited."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -136,7 +136,7 @@ class qMRMLVolumeInfoWidget(qMRMLWidget):
         return [-0.5 * part for part in corner[:3]]
 
     def center(self) -> None:
-        """Move the origin so that the middle of the volume is at 0."""
+        """Move the origin so that the centre of the volume is at 0."""
         origin = self._centered_origin()
         if origin is not None:
             self._volume.SetOrigin(origin)
@@ -152,7 +152,7 @@ class qMRMLVolumeInfoWidget(qMRMLWidget):
             self._volume.SetOrigin(list(origin))
 
     def setWindowLevelFromPreset(self, preset: QListWidgetItem) -> None:
-        """Take window and level of a preset of the list."""
+        """Set window and level to those of a preset in the list."""
         display = self._volume.GetDisplayNode() if self._volume is not None else None
         if display is not None:
             display.SetWindowLevelFromPreset(self._presets.row(preset))

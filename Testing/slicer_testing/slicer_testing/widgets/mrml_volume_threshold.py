@@ -12,7 +12,7 @@ from slicer_testing.widgets.mrml_volume_widget import qMRMLVolumeWidget
 
 @slicer_widget
 class qMRMLVolumeThresholdWidget(qMRMLVolumeWidget):
-    """Automatic, manual or no threshold, and its range; a changed range makes it manual."""
+    """Automatic, manual or no threshold, and its range; a change of the range makes it manual."""
 
     Auto, Manual, Off = range(3)
 
@@ -60,7 +60,7 @@ class qMRMLVolumeThresholdWidget(qMRMLVolumeWidget):
         self._range.setValues(self._display.GetLowerThreshold(), self._display.GetUpperThreshold())
 
     def autoThreshold(self) -> int:
-        """Auto, Manual or Off."""
+        """Return Auto, Manual or Off."""
         return self._mode.currentIndex()
 
     def setAutoThreshold(self, mode: int) -> None:
@@ -77,15 +77,15 @@ class qMRMLVolumeThresholdWidget(qMRMLVolumeWidget):
             self.autoThresholdValueChanged.emit(int(mode))
 
     def lowerThreshold(self) -> float:
-        """Lower end of what is shown."""
+        """Return the lowest value that is shown."""
         return self._range.minimumValue()
 
     def upperThreshold(self) -> float:
-        """Upper end of what is shown."""
+        """Return the highest value that is shown."""
         return self._range.maximumValue()
 
     def setThreshold(self, lowerThreshold: float, upperThreshold: float) -> None:
-        """Show values between two ends; makes the threshold manual."""
+        """Show values in a range; this makes the threshold manual."""
         display = self._display
         if display is None or (display.GetLowerThreshold(), display.GetUpperThreshold()) == (lowerThreshold, upperThreshold):
             return
@@ -97,31 +97,31 @@ class qMRMLVolumeThresholdWidget(qMRMLVolumeWidget):
         display.EndModify(was_modifying)
 
     def setLowerThreshold(self, threshold: float) -> None:
-        """Set the lower end of what is shown."""
+        """Set the lowest value that is shown."""
         if self._display is not None:
             self.setThreshold(threshold, self._display.GetUpperThreshold())
 
     def setUpperThreshold(self, threshold: float) -> None:
-        """Set the upper end of what is shown."""
+        """Set the highest value that is shown."""
         if self._display is not None:
             self.setThreshold(self._display.GetLowerThreshold(), threshold)
 
     def lowerThresholdBound(self) -> float:
-        """Lower end of the slider."""
+        """Return the minimum of the slider."""
         return self._range.minimum()
 
     def setLowerThresholdBound(self, bound: float) -> None:
-        """Set the lower end of the slider."""
+        """Set the minimum of the slider."""
         self._range.setMinimum(bound)
 
     def upperThresholdBound(self) -> float:
-        """Upper end of the slider."""
+        """Return the maximum of the slider."""
         return self._range.maximum()
 
     def setUpperThresholdBound(self, bound: float) -> None:
-        """Set the upper end of the slider."""
+        """Set the maximum of the slider."""
         self._range.setMaximum(bound)
 
     def setThresholdBounds(self, lower: float, upper: float) -> None:
-        """Set both ends of the slider."""
+        """Set the range of the slider."""
         self._range.setRange(lower, upper)

@@ -1,4 +1,4 @@
-"""Base of the widgets that edit how a scalar volume is displayed."""
+"""The base class of the widgets that edit the display of a scalar volume."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class qMRMLVolumeWidget(QWidget):
         self.setEnabled(False)
 
     def mrmlVolumeNode(self) -> Any:
-        """The volume, or None."""
+        """Return the volume, or None."""
         return self._volume
 
     def setMRMLVolumeNode(self, node: Any) -> None:
-        """Show another volume; one that is not scalar counts as None."""
+        """Set the volume; one that is not scalar counts as None."""
         if node is not None and not node.IsA("vtkMRMLScalarVolumeNode"):
             node = None
         if node is self._volume:
@@ -79,10 +79,10 @@ class qMRMLVolumeWidget(QWidget):
         self._set_range(low, high)
 
     def _set_decimals_and_step(self, decimals: int, step: float) -> None:
-        """How fine the numbers are; widgets that show any override it."""
+        """Set decimals and step of the numbers; widgets with numbers override it."""
 
     def _set_range(self, low: float, high: float) -> None:
-        """Ends of the sliders; widgets that have any override it."""
+        """Set the range of the sliders; widgets with sliders override it."""
 
     def _update_from_display(self) -> None:
-        """Show the display node; widgets override it."""
+        """Update the widget from the display node; subclasses override it."""

@@ -1,4 +1,4 @@
-"""Base classes of the widgets that know a scene."""
+"""Base classes of the widgets with a scene."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from slicer_testing.registry import slicer_widget
 from slicer_testing.widgets.mrml_observation import Observations
 
 
-@slicer_widget
-class qMRMLWidget(QWidget):
+class SceneWidget(QWidget):
     """A widget with a scene; children that need the scene connect to ``mrmlSceneChanged``."""
 
     mrmlSceneChanged = Signal(object)
@@ -22,12 +21,8 @@ class qMRMLWidget(QWidget):
         self._scene = None
         self._observations = Observations(self)
 
-    def mrmlScene(self) -> Any:
-        """The scene, None at first."""
-        return self._scene
-
     def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene and tell the children; nothing happens for the same scene."""
+        """Set the scene and pass it to the children; the same scene again has no effect."""
         if scene is self._scene:
             return
         self._scene = scene
@@ -35,19 +30,14 @@ class qMRMLWidget(QWidget):
 
 
 @slicer_widget
-class qSlicerWidget(QWidget):
-    """A widget of a module, with a scene."""
+class qMRMLWidget(SceneWidget):
+    """The base class of the MRML widgets."""
 
-    mrmlSceneChanged = Signal(object)
+    def mrmlScene(self) -> Any:
+        """Return the scene, None at first."""
+        return self._scene
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._scene = None
-        self._observations = Observations(self)
 
-    def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene and tell the children; nothing happens for the same scene."""
-        if scene is self._scene:
-            return
-        self._scene = scene
-        self.mrmlSceneChanged.emit(scene)
+@slicer_widget
+class qSlicerWidget(SceneWidget):
+    """The base class of the widgets and panels of modules."""

@@ -13,7 +13,7 @@ from slicer_testing.widgets.mrml_volume_widget import qMRMLVolumeWidget
 
 @slicer_widget
 class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
-    """Automatic or manual window, as width and centre or as two ends; a changed value ends the automatic one."""
+    """Automatic or manual window, as width and centre or as minimum and maximum; a change of a value makes it manual."""
 
     Auto, Manual, ManualMinMax = range(3)
 
@@ -72,7 +72,7 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
     def _update_from_display(self) -> None:
         display = self._display
         low, high = display.GetWindowLevelMin(), display.GetWindowLevelMax()
-        # Not a symmetric move: both ends are known.
+        # Both limits are given, so the move is not symmetric.
         self._slider.setSymmetricMoves(False)
         self._slider.setValues(low, high)
         for name, value in (("Window", display.GetWindow()), ("Level", display.GetLevel()), ("Min", low), ("Max", high)):
@@ -84,7 +84,7 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
         self._show_boxes()
 
     def autoWindowLevel(self) -> int:
-        """Auto, Manual or ManualMinMax."""
+        """Return Auto, Manual or ManualMinMax."""
         return self._mode.currentIndex()
 
     def setAutoWindowLevel(self, mode: int) -> None:
@@ -101,7 +101,7 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
             self.autoWindowLevelValueChanged.emit(self.Auto if int(mode) == self.Auto else self.Manual)
 
     def window(self) -> float:
-        """Width of the window."""
+        """Return the width of the window."""
         return self._slider.maximumValue() - self._slider.minimumValue()
 
     def setWindow(self, window: float) -> None:
@@ -110,7 +110,7 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
             self.setWindowLevel(window, self._display.GetLevel())
 
     def level(self) -> float:
-        """Centre of the window."""
+        """Return the centre of the window."""
         return 0.5 * (self._slider.maximumValue() + self._slider.minimumValue())
 
     def setLevel(self, level: float) -> None:
@@ -119,7 +119,7 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
             self.setWindowLevel(self._display.GetWindow(), level)
 
     def setWindowLevel(self, window: float, level: float) -> None:
-        """Set width and centre of the window; makes it manual."""
+        """Set width and centre of the window; this makes it manual."""
         display = self._display
         if display is None or (display.GetWindow(), display.GetLevel()) == (window, level):
             return
@@ -131,41 +131,41 @@ class qMRMLWindowLevelWidget(qMRMLVolumeWidget):
         display.EndModify(was_modifying)
 
     def minimumValue(self) -> float:
-        """Lower end of the window."""
+        """Return the minimum of the window."""
         return self._slider.minimumValue()
 
     def setMinimumValue(self, value: float) -> None:
-        """Set the lower end of the window."""
+        """Set the minimum of the window."""
         self.setMinMaxRangeValue(value, self.maximumValue())
 
     def maximumValue(self) -> float:
-        """Upper end of the window."""
+        """Return the maximum of the window."""
         return self._slider.maximumValue()
 
     def setMaximumValue(self, value: float) -> None:
-        """Set the upper end of the window."""
+        """Set the maximum of the window."""
         self.setMinMaxRangeValue(self.minimumValue(), value)
 
     def setMinMaxRangeValue(self, minimum: float, maximum: float) -> None:
-        """Set both ends of the window."""
+        """Set the range of the window."""
         self.setWindowLevel(maximum - minimum, 0.5 * (minimum + maximum))
 
     def minimumBound(self) -> float:
-        """Lower end of the slider."""
+        """Return the minimum of the slider."""
         return self._slider.minimum()
 
     def setMinimumBound(self, bound: float) -> None:
-        """Set the lower end of the slider."""
+        """Set the minimum of the slider."""
         self._set_range(bound, self.maximumBound())
 
     def maximumBound(self) -> float:
-        """Upper end of the slider."""
+        """Return the maximum of the slider."""
         return self._slider.maximum()
 
     def setMaximumBound(self, bound: float) -> None:
-        """Set the upper end of the slider."""
+        """Set the maximum of the slider."""
         self._set_range(self.minimumBound(), bound)
 
     def setMinMaxBounds(self, minimum: float, maximum: float) -> None:
-        """Set both ends of the slider."""
+        """Set the range of the slider."""
         self._set_range(minimum, maximum)

@@ -1,4 +1,4 @@
-"""The panel of a command-line module, and the bar that shows how far it is."""
+"""The panel of a command-line module, and its progress bar."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class qSlicerCLIProgressBar(QWidget):
         self._update()
 
     def commandLineModuleNode(self) -> Any:
-        """The node whose run is shown, or None."""
+        """Return the node whose run is shown, or None."""
         return self._node
 
     def setCommandLineModuleNode(self, node: Any) -> None:
@@ -104,7 +104,7 @@ class qSlicerCLIProgressBar(QWidget):
             self._bar.setRange(0, 100)
             self._bar.setValue(100)
         else:
-            # As long as nothing is known of the progress, the bar only says that something goes on.
+            # As long as the progress is unknown, the bar only shows that the module runs.
             self._bar.setRange(0, 100 if node.GetProgress() else 0)
             self._bar.setValue(node.GetProgress())
 
@@ -115,7 +115,7 @@ class qSlicerCLIModuleWidget(qSlicerWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        # Scripted modules take the progress bar out by its place among the children: the layout, label, selector, bar.
+        # Scripted modules find the progress bar by its index among the children: layout, label, selector, bar.
         layout = QVBoxLayout(self)
         label = QLabel("Parameter set:", self)
         self._selector = qMRMLNodeComboBox(self)
@@ -139,10 +139,10 @@ class qSlicerCLIModuleWidget(qSlicerWidget):
         self._selector.currentNodeChanged.connect(self._progress.setCommandLineModuleNode)
 
     def currentCommandLineModuleNode(self) -> Any:
-        """The chosen parameter set, or None."""
+        """Return the selected parameter set, or None."""
         return self._progress.commandLineModuleNode()
 
     def setCurrentCommandLineModuleNode(self, node: Any) -> None:
-        """Choose a parameter set."""
+        """Select a parameter set."""
         self._selector.setCurrentNode(node)
         self._progress.setCommandLineModuleNode(node)

@@ -14,7 +14,7 @@ from slicer_testing.widgets.mrml_widget import qSlicerWidget
 
 @slicer_widget
 class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
-    """The panel of a scripted module around the widget class of its script."""
+    """The panel of a scripted module, which contains the widget of its script."""
 
     def __init__(self, module: Any) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
         raise NotImplementedError("the module of a panel does not change")
 
     def self(self) -> Any:
-        """The Python widget."""
+        """Return the Python widget."""
         return self._instance
 
     def isEntered(self) -> bool:
@@ -56,7 +56,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
         return float(grade(node)) if grade else 0.0
 
     def reload(self) -> None:
-        """A new Python widget in this panel, of the class as it is now; slicer.util reads the script and cleans up before."""
+        """Make a new Python widget of the reloaded class; slicer.util reads the script and cleans up before."""
         self._instance = None
         self._make()
         if self._entered:
@@ -73,7 +73,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
             self._instance.setup()
 
     def _leave(self) -> None:
-        """As when the user goes to another module."""
+        """Leave the panel, as when the user selects another module."""
         if self._entered:
             self.exit()
 

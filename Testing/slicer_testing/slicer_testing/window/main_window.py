@@ -13,7 +13,7 @@ from slicer_testing.application.modules import qSlicerScriptedLoadableModule
 from slicer_testing.pythonqt import dialogs
 from slicer_testing.registry import slicer_widget
 
-# Name in the menu and name of the constant of vtkMRMLLayoutNode.
+# Name in the menu, and name of the constant of vtkMRMLLayoutNode.
 LAYOUTS = (
     ("Four-Up", "SlicerLayoutFourUpView"),
     ("Conventional", "SlicerLayoutConventionalView"),
@@ -28,7 +28,7 @@ LAYOUTS = (
 
 @slicer_widget
 class qSlicerModuleSelectorToolBar(QToolBar):
-    """Chooses the module whose panel is shown."""
+    """Selects the module whose panel is shown."""
 
     moduleSelected = Signal(str)
 
@@ -64,7 +64,7 @@ class qSlicerModuleSelectorToolBar(QToolBar):
         self.selectModule(name)
 
     def selectModule(self, name: str) -> None:
-        """Show a module's panel; a name that is not offered changes nothing, as in the application."""
+        """Show a module's panel; an unknown name has no effect, as in the application."""
         index = self._box.findData(name)
         if index >= 0:
             self._box.setCurrentIndex(index)
@@ -72,7 +72,7 @@ class qSlicerModuleSelectorToolBar(QToolBar):
 
 @slicer_widget
 class qSlicerMainWindow(QMainWindow):
-    """The window of the application. Its views are made when it is first shown: most tests only want to know that it is there."""
+    """The main window of the application. Its views are made when it is first shown, since most tests need only its existence."""
 
     initialWindowShown = Signal()
 
@@ -167,11 +167,11 @@ class qSlicerMainWindow(QMainWindow):
         return self._selector
 
     def setLayout(self, layout: int) -> None:
-        """Arrange the views (a constant of vtkMRMLLayoutNode)."""
+        """Set the layout of the views (a constant of vtkMRMLLayoutNode)."""
         self._host.app.layoutManager().setLayout(layout)
 
     def pythonConsole(self) -> None:
-        """There is none."""
+        """Return None: the host has no Python console."""
         return None
 
     def _load_modules(self) -> None:
@@ -181,7 +181,7 @@ class qSlicerMainWindow(QMainWindow):
             if name not in loader.loaded:
                 try:
                     loader.load(name)
-                except Exception as error:  # noqa: BLE001  a broken module must not take the window with it
+                except Exception as error:  # a broken module must not close the window
                     dialogs.message("critical", f"{name} cannot be loaded", f"{type(error).__name__}: {error}", parent=self)
 
     def _offer_modules(self, *_: object) -> None:
@@ -199,13 +199,13 @@ class qSlicerMainWindow(QMainWindow):
             return
         try:
             panel = module.widgetRepresentation()
-        except Exception as error:  # noqa: BLE001  as in the application: the panel stays blank, here with the reason
+        except Exception as error:  # as in the application, the panel stays blank; here it shows the reason
             dialogs.message("critical", f"The panel of {module.title} cannot be made", f"{type(error).__name__}: {error}", parent=self)
             raise
         if self._entered is not None and self._entered is not panel:
             self._entered.exit()
             self._column.removeWidget(self._entered)
-            self._entered.setParent(None)  # the module keeps it
+            self._entered.setParent(None)  # the module keeps its panel
         if self._entered is not panel:
             self._column.insertWidget(0, panel)
         panel.show()
@@ -230,7 +230,7 @@ class qSlicerMainWindow(QMainWindow):
 
 
 def make_window(host: Any) -> qSlicerMainWindow:
-    """The window, with every module of the search paths; not shown yet."""
+    """Return the window with every module of the search paths; it is not shown yet."""
     window = slicer.app._main_window()
     window._load_modules()
     slicer.app._complete_startup()

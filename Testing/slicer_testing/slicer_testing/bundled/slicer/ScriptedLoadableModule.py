@@ -17,17 +17,17 @@ import vtk
 
 __all__ = ["ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic", "ScriptedLoadableModuleTest"]
 
-# Milliseconds that a self test shows a message when the settings say nothing.
+# Milliseconds that a self test shows a message, unless the settings have another value.
 _DEFAULT_MESSAGE_DELAY = 100
 
 
 def _withoutSuffix(className, suffix):
-    """Module name of a class that is called by the convention ``<module name><suffix>``."""
+    """Return the module name of a class that is named ``<module name><suffix>``."""
     return className[: -len(suffix)] if className.endswith(suffix) else className
 
 
 class ScriptedLoadableModule:
-    """What the application knows of a module before its panel is opened."""
+    """Metadata of a module, which the application uses before its panel is opened."""
 
     def __init__(self, parent):
         super().__init__()
@@ -53,18 +53,18 @@ class ScriptedLoadableModule:
         slicer.selfTests[self.moduleName] = self.runTest
 
     def resourcePath(self, filename):
-        """Absolute path of a file in the ``Resources`` folder beside the module file."""
+        """Return the absolute path of a file in the ``Resources`` folder beside the module file."""
         return os.path.join(os.path.dirname(self.parent.path), "Resources", filename)
 
     def getDefaultModuleDocumentationLink(self, docPage=None):
-        """Paragraph for the help text that links to the documentation of this module, or to ``docPage`` of it."""
+        """Return the paragraph for the help text that links to the documentation of this module, or to ``docPage`` of it."""
         url = slicer.app.documentationBaseUrl + docPage if docPage else slicer.app.moduleDocumentationUrl(self.moduleName)
         return f'<p>For more information see the <a href="{url}">online documentation</a>.</p>'
 
     def runTest(self, msec=100, **kwargs):
         """Run ``<module name>Test`` of the module file.
 
-        :param msec: how long the test shows each message.
+        :param msec: time in milliseconds that the test shows each message.
         """
         className = self.moduleName + "Test"
         testClass = getattr(importlib.import_module(self.__module__), className, None)
@@ -96,7 +96,7 @@ class ScriptedLoadableModuleWidget:
         slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename):
-        """Absolute path of a file in the ``Resources`` folder beside the module file."""
+        """Return the absolute path of a file in the ``Resources`` folder beside the module file."""
         return os.path.join(os.path.dirname(slicer.util.modulePath(self.moduleName)), "Resources", filename)
 
     def setup(self):
@@ -104,7 +104,7 @@ class ScriptedLoadableModuleWidget:
         self.setupDeveloperSection()
 
     def cleanup(self):
-        """To be overridden: called just before the module is unloaded or reloaded."""
+        """Clean up just before the module is unloaded or reloaded; derived classes override it."""
 
     def _onModuleAboutToBeUnloaded(self, moduleName):
         if moduleName != self.moduleName:
@@ -191,7 +191,7 @@ class ScriptedLoadableModuleWidget:
 
     def onReload(self):
         """Read the module file again and replace the panel."""
-        # A visible mark between the messages before and after.
+        # Separates the messages before and after.
         print("\n" * 2 + "-" * 30 + "\nReloading module: " + self.moduleName + "\n" + "-" * 30 + "\n" * 2)
         slicer.util.reloadScriptedModule(self.moduleName)
 
@@ -200,13 +200,13 @@ class ScriptedLoadableModuleWidget:
         slicer.selfTests[self.moduleName](msec=int(msec), **kwargs)
 
     def onTest(self, **kwargs):
-        """Run the module's test as it was loaded; ``kwargs`` go to its ``runTest``."""
+        """Run the module's test as it was loaded; ``kwargs`` are passed to its ``runTest``."""
         self.reloadTestMenuButton.setDefaultAction(self.testAction)
         with slicer.util.tryWithErrorDisplay("Test failed."):
             self._runSelfTest(**kwargs)
 
     def onReloadAndTest(self, **kwargs):
-        """Reload the module, then run its test; ``kwargs`` go to its ``runTest``."""
+        """Reload the module, then run its test; ``kwargs`` are passed to its ``runTest``."""
         self.reloadTestMenuButton.setDefaultAction(self.reloadTestAction)
         with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
             self.onReload()
@@ -225,7 +225,7 @@ class ScriptedLoadableModuleWidget:
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(filePath))
             return
         try:
-            # The editor may be a Python program of its own, so it gets the environment from before the start.
+            # The editor may be a Python program itself, so it gets the environment from before the start.
             subprocess.Popen([editor, filePath], env=slicer.util.startupEnvironment())
         except OSError:
             slicer.util.errorDisplay(f"Failed to open file:\n\n{filePath}\n\nusing editor: {editor}")
@@ -241,7 +241,7 @@ class ScriptedLoadableModuleLogic:
         self.isSingletonParameterNode = True
 
     def getParameterNode(self):
-        """The first parameter node of this module; it is made if there is none."""
+        """Return the first parameter node of this module; one is made if there is none."""
         if self.isSingletonParameterNode:
             node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
             if node:
@@ -256,21 +256,21 @@ class ScriptedLoadableModuleLogic:
         return slicer.mrmlScene.AddNode(self.createParameterNode())
 
     def getAllParameterNodes(self):
-        """List of all parameter nodes of this module in the scene."""
+        """Return the list of all parameter nodes of this module in the scene."""
         scene = slicer.mrmlScene
         className = "vtkMRMLScriptedModuleNode"
         nodes = [scene.GetNthNodeByClass(index, className) for index in range(scene.GetNumberOfNodesByClass(className))]
         return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
 
     def createParameterNode(self):
-        """A new parameter node that is not in the scene yet; override it to set default values.
+        """Return a new parameter node that is not in the scene yet; override it to set default values.
 
         Its attribute ``ModuleName`` lets node selectors show the nodes of one module only.
         """
         if slicer.mrmlScene is None:
             return None
         node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-        node.UnRegister(None)  # CreateNodeByClass gives a reference that Python already holds
+        node.UnRegister(None)  # CreateNodeByClass returns a reference that Python holds already
         if self.isSingletonParameterNode:
             node.SetSingletonTag(self.moduleName)
         node.SetAttribute("ModuleName", self.moduleName)
@@ -279,11 +279,11 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """Base of a module's test; ``messageDelay`` (ms), if set, is how long each message is shown."""
+    """Base class of a module's test; ``messageDelay``, if set, is the time in milliseconds that each message is shown."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        # unittest.TestCase does not call on, so the next class of a mix-in is called here.
+        # unittest.TestCase does not call super().__init__, so the next class of a mixin is called here.
         super(unittest.TestCase, self).__init__()
         self.enableScreenshots = False
         self.screenshotScaleFactor = 1.0
@@ -291,7 +291,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
     def delayDisplay(self, message, requestedDelay=None, msec=None):
         """Show a message and let the event loop catch up.
 
-        ``messageDelay`` of the object goes before ``msec``, and that before ``requestedDelay``; the default is 100 ms.
+        ``messageDelay`` of the object takes precedence over ``msec``, and that over ``requestedDelay``; the default is 100 ms.
         """
         for delay in (getattr(self, "messageDelay", None), msec, requestedDelay, _DEFAULT_MESSAGE_DELAY):
             if delay is not None:
@@ -325,5 +325,5 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         logic.CreateSnapShot(name, description, type, self.screenshotScaleFactor, imageData)
 
     def runTest(self):
-        """To be overridden: the tests to run by default."""
+        """Run the default tests; derived classes override it."""
         logging.warning(f"No test is defined in {self.__class__.__name__}")

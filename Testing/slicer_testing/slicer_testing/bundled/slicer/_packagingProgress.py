@@ -1,4 +1,4 @@
-"""What the user sees while pip runs: a dialog with its output, or a busy cursor."""
+"""Display of a run of pip: a dialog with its output, or a busy cursor."""
 
 from contextlib import contextmanager
 
@@ -44,7 +44,7 @@ class _PipProgressDialog:
         self._dialog.setModal(True)
         self._dialog.setWindowTitle(_title(requester, _("Installing Python Packages")))
         self._dialog.setWindowFlags(self._dialog.windowFlags() & ~qt.Qt.WindowCloseButtonHint)
-        # A shortcut without effect takes the Escape key away from the dialog.
+        # A shortcut without effect keeps the Escape key from closing the dialog.
         self._escapeShortcut = qt.QShortcut(qt.QKeySequence(qt.Qt.Key_Escape), self._dialog)
         self._escapeShortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
 
@@ -82,5 +82,5 @@ class _PipProgressDialog:
         scrollBar.setValue(scrollBar.maximum)
 
     def getFullLog(self):
-        """All lines of output as one text."""
+        """Return all lines of output as one text."""
         return "\n".join(self._lines)

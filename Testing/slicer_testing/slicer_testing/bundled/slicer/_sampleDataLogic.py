@@ -115,7 +115,7 @@ class SampleDataLogic:
         )
 
     def downloadFromSource(self, source, maximumAttemptsCount=3):
-        """Download the files of a source, and load those with a node name, scenes (if asked to) and archives.
+        """Download the files of a source, and load those with a node name, scenes (if ``loadFiles`` is set) and archives.
 
         :return: list of nodes, of file paths where ``loadFiles`` is False and for scenes, and of folders for archives. If
           nothing was to be loaded, the list of all file paths.

@@ -1,6 +1,6 @@
-"""Command-line modules from Python: their parameter nodes, and running them.
+"""Runs command-line modules from Python and sets their parameter nodes.
 
-The host has none of the application's command-line modules; what is here works with any module whose ``logic()`` is that of one.
+The host has none of the application's command-line modules; the functions work with any module that has the ``logic()`` of one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def createNode(cliModule: Any, parameters: dict | None = None) -> Any:
-    """A new parameter node of a module in the scene, with parameters set; None without a module or its logic."""
+    """Return a new parameter node of a module in the scene, with parameters set; None without a module or its logic."""
     logic = cliModule.logic() if cliModule else None
     if not logic:
         if cliModule:
@@ -26,7 +26,7 @@ def setNodeParameters(node: Any, parameters: dict | None) -> None:
 
     if not node or not parameters:
         return
-    # A truth value is a number too, so it comes before.
+    # A bool is an int too, so it is tested first.
     setters = (
         (str, node.SetParameterAsString),
         (bool, node.SetParameterAsBool),
@@ -53,7 +53,7 @@ def run(
     delete_temporary_files: bool = True,
     update_display: bool = True,
 ) -> Any:
-    """Run a module with a parameter node, or with a new one; returns the node."""
+    """Run a module with a parameter node, or with a new one, and return the node."""
     if node:
         setNodeParameters(node, parameters)
     else:
@@ -69,10 +69,10 @@ def run(
 def runSync(
     module: Any, node: Any = None, parameters: dict | None = None, delete_temporary_files: bool = True, update_display: bool = True
 ) -> Any:
-    """Run a module and wait for it; returns the parameter node."""
+    """Run a module and wait for it; return the parameter node."""
     return run(module, node, parameters, True, delete_temporary_files, update_display)
 
 
 def cancel(node: Any) -> None:
-    """The application does not do it either."""
+    """Do nothing: the application does not cancel modules here either."""
     print("Not yet implemented")

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-# Context of each source file that asked for a translation; looking at the disk each time would be slow.
+# Translation context of each source file; a cache, since access to the disk at each call would be slow.
 _contextOfFile = {}
 
 # A placeholder of str.format, but not an escaped brace ({{ }}).
@@ -13,7 +13,7 @@ _PLACEHOLDER = re.compile(r"(?<!\{)\{([^\{\}]+)\}(?!\})")
 
 
 def translate(context, text):
-    """Translation of ``text`` in ``context`` to the language of the application; ``text`` itself without an application."""
+    """Return the translation of ``text`` in ``context`` to the language of the application; ``text`` itself without an application."""
     try:
         from slicer import app
     except ImportError:
@@ -22,7 +22,7 @@ def translate(context, text):
 
 
 def getContext(sourceFile):
-    """Translation context of a source file: its name without ``.py``, after the package name if it lies in a package."""
+    """Return the translation context of a source file: its name without ``.py``, after the package name if it is in a package."""
     context = _contextOfFile.get(sourceFile)
     if context is None:
         context = os.path.basename(sourceFile)
@@ -36,8 +36,8 @@ def getContext(sourceFile):
 
 
 def tr(text):
-    """Translation of ``text`` in the context of the file that calls; usually imported as ``_``."""
-    # Looking at one frame is a thousand times faster than inspect.stack().
+    """Return the translation of ``text`` in the context of the calling file; usually imported as ``_``."""
+    # Access to one frame is a thousand times faster than inspect.stack().
     context = getContext(sys._getframe(1).f_code.co_filename)
     translated = translate(context, text)
     if set(_PLACEHOLDER.findall(text)) != set(_PLACEHOLDER.findall(translated)):

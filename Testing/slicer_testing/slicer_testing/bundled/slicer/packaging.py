@@ -161,7 +161,7 @@ def pip_install(
     if skip_packages is not None:
         _check_skips(no_deps_requirements, blocking)
     if not _is_progress_possible(blocking, skip_packages):
-        # Nothing is shown, and the caller waits in any case.
+        # Without a display of progress the caller always waits.
         if skip_packages is not None:
             return SkippingInstallation(skip_packages, constraints).run(requirements)
         return _pip_install_simple(requirements, constraints, no_deps_requirements)

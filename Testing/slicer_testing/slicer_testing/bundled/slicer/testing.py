@@ -5,7 +5,7 @@ import unittest
 
 
 def exitSuccess():
-    """End of a test script that passed: nothing to do, since a script that does not raise has passed."""
+    """End a test script as passed: nothing to do, since a script that does not raise has passed."""
 
 
 def exitFailure(message=""):

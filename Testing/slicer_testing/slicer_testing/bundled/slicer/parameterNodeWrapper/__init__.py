@@ -1,7 +1,7 @@
 """Typed access to a vtkMRMLScriptedModuleNode: ``parameterNodeWrapper``, ``parameterPack`` and their GUI connectors.
 
-The names of this package are those of 3D Slicer, so that a scripted module imports the same things here and in the
-application; files that start with an underscore are the host's own and not to be imported by modules.
+The names of this package are those of 3D Slicer, so that a scripted module imports the same names here and in the
+application; files that start with an underscore are the host's own, and modules must not import them.
 """
 
 from .default import *

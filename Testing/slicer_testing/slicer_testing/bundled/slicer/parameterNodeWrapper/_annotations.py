@@ -1,4 +1,4 @@
-"""Annotations that say how a parameter looks in a panel, and the warning about those that say nothing to anybody."""
+"""Annotations for the display of a parameter in a panel, and the warning about annotations that have no effect."""
 
 import dataclasses
 import logging
@@ -6,32 +6,32 @@ from typing import Union
 
 
 class GuiAnnotation:
-    """Base of the annotations that matter to widgets and not to the stored value."""
+    """Base class of the annotations that affect widgets and not the stored value."""
 
 
 @dataclasses.dataclass
 class Decimals(GuiAnnotation):
-    """How many decimals the widget shows."""
+    """Number of decimals that the widget shows."""
 
     value: int
 
 
 @dataclasses.dataclass
 class SingleStep(GuiAnnotation):
-    """By how much one step of the widget changes the value."""
+    """Change of the value by one step of the widget."""
 
     value: float | int
 
 
 @dataclasses.dataclass
 class Label(GuiAnnotation):
-    """The text beside the widget, in place of the parameter's name."""
+    """Text beside the widget, instead of the parameter's name."""
 
     label: str
 
 
 def warnOfUnused(annotations, owner, name: str) -> None:
-    """Log the annotations that nothing will look at: most likely a mistake in the class ``owner``."""
+    """Log the annotations without effect: most likely a mistake in the class ``owner``."""
     unused = [annotation for annotation in annotations if not isinstance(annotation, GuiAnnotation)]
     if unused:
         logging.warning(f"Unused annotations of {owner.__name__}.{name}: {unused}")

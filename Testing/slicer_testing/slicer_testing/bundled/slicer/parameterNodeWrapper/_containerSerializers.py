@@ -1,4 +1,4 @@
-"""list, tuple and dict in a parameter node, and the list and dict that write their own changes to it."""
+"""Serializers of list, tuple and dict, and the list and dict that write their own changes to the parameter node."""
 
 import collections.abc
 import typing
@@ -10,7 +10,7 @@ from ._valueSerializers import NumberSerializer
 
 
 class _Observed:
-    """What the observed containers share: the place in the node that they write to."""
+    """Base class of the observed containers: it keeps the place in the node that they write to."""
 
     def __init__(self, parameterNode, serializer, name, content):
         self._parameterNode = parameterNode
@@ -40,25 +40,25 @@ class _Observed:
         self._change(lambda content: content.__delitem__(key))
 
     def clear(self) -> None:
-        """Take out everything."""
+        """Remove all elements."""
         self._change(lambda content: content.clear())
 
     def _change(self, action):
-        """Do something to the content, write the outcome to the node, and return what the action returned."""
+        """Apply an action to the content, write the content to the node, and return the action's result."""
         result = action(self._content)
         try:
             self._serializer.write(self._parameterNode, self._name, self._content)
         finally:
-            # Read back in any case: new members become observed ones, and after a refused value the old content returns.
+            # Read back in any case: new members become observed ones, and after a refused value the old content is restored.
             self._content = self._serializer.read(self._parameterNode, self._name)._content
         return result
 
 
 class ObservedList(_Observed, collections.abc.MutableSequence):
-    """A list whose changes go to the parameter node.
+    """A list whose changes are written to the parameter node.
 
-    ``+`` and ``*`` are refused, since their results would look the same and would not be observed; ``+=`` and ``*=``
-    are changes of the list. ``list(observed)`` gives an ordinary list.
+    ``+`` and ``*`` are refused, since their results would appear the same and would not be observed; ``+=`` and ``*=``
+    change the list in place. ``list(observed)`` is an ordinary list.
     """
 
     def __iadd__(self, other):
@@ -98,7 +98,7 @@ class ObservedList(_Observed, collections.abc.MutableSequence):
 
 
 class ObservedDict(_Observed, collections.abc.MutableMapping):
-    """A dict whose changes go to the parameter node; it keeps the order of its keys."""
+    """A dict whose changes are written to the parameter node; it keeps the order of its keys."""
 
     def __iter__(self):
         return iter(self._content)
@@ -107,17 +107,17 @@ class ObservedDict(_Observed, collections.abc.MutableMapping):
         return self._change(lambda content: content.pop(key, *default))
 
     def popitem(self):
-        # The last one in, as with a dict; a plain mapping would give the first.
+        # The last item, as with a dict; a plain mapping would remove the first.
         return self._change(lambda content: content.popitem())
 
     def update(self, *args, **kwargs) -> None:
-        # In one go, so that observers of the node are called once.
+        # In one write, so that observers of the node are called once.
         self._change(lambda content: content.update(*args, **kwargs))
 
 
 @parameterNodeSerializer
 class ListSerializer(Serializer):
-    """Lists: one entry with the length (``name.len``) and the elements as ``name.0``, ``name.1`` and so on."""
+    """Serializer of lists: an entry with the length (``name.len``) and the elements as ``name.0``, ``name.1`` and so on."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -168,14 +168,14 @@ class ListSerializer(Serializer):
         return self._lengthSerializer.isIn(parameterNode, self._lengthName(name))
 
     def write(self, parameterNode, name: str, values) -> None:
-        # The node's own elements may be among the values, so all are taken before the first is written.
+        # The values may include the node's own elements, so all are read before the first is written.
         values = list(values)
         with slicer.util.NodeModify(parameterNode):
             before = self._readElements(parameterNode, name) if self.isIn(parameterNode, name) else None
             try:
                 self._writeElements(parameterNode, name, values)
             except Exception:
-                # A refused element must not leave half a list: clear what this attempt wrote and put the old one back.
+                # A refused element must not leave half a list: remove the new entries and restore the old list.
                 for index in range(len(values)):
                     self._elementSerializer.remove(parameterNode, self._elementName(name, index))
                 if before is None:
@@ -200,7 +200,7 @@ class ListSerializer(Serializer):
 
 @parameterNodeSerializer
 class TupleSerializer(Serializer):
-    """Tuples of fixed length, with a type for each place: ``name.0``, ``name.1`` and so on."""
+    """Serializer of tuples of fixed length, with a type for each place: ``name.0``, ``name.1`` and so on."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -212,7 +212,7 @@ class TupleSerializer(Serializer):
             return None
         elementTypes = typing.get_args(type_)
         if not elementTypes or Ellipsis in elementTypes:
-            raise TypeError(f"{type_} does not say which types stand in which places; use list for any number of values")
+            raise TypeError(f"{type_} does not specify the types of its elements; use list for any number of values")
         return TupleSerializer([createSerializerFromAnnotatedType(elementType) for elementType in elementTypes])
 
     def __init__(self, serializers):
@@ -229,7 +229,7 @@ class TupleSerializer(Serializer):
         return firstSerializer.isIn(parameterNode, firstName)
 
     def validate(self, values) -> None:
-        """Raise unless there is a fitting value for each place."""
+        """Raise an exception unless there is a valid value for each place."""
         if len(values) != len(self._serializers):
             raise ValueError(f"The tuple needs {len(self._serializers)} values, but has {len(values)}")
         for serializer, value in zip(self._serializers, values, strict=True):
@@ -238,7 +238,7 @@ class TupleSerializer(Serializer):
 
     def write(self, parameterNode, name: str, values) -> None:
         values = tuple(values)
-        # All places first, so that a refused value leaves the tuple as it was.
+        # All values are checked first, so that a refused one leaves the tuple unchanged.
         self.validate(values)
         with slicer.util.NodeModify(parameterNode):
             for (placeName, serializer), value in zip(self._places(name), values, strict=True):
@@ -258,7 +258,7 @@ class TupleSerializer(Serializer):
 
 @parameterNodeSerializer
 class DictSerializer(Serializer):
-    """Dicts, stored as a list of (key, value) tuples, which keeps the order of the keys."""
+    """Serializer of dicts, stored as a list of (key, value) tuples, which keeps the order of the keys."""
 
     @staticmethod
     def canSerialize(type_) -> bool:

@@ -11,22 +11,22 @@ SlicerParameterNamePropertyName = "SlicerParameterName"
 
 
 def findChildWidgetForParameter(widget, parameter: str):
-    """The widget within ``widget`` for a parameter, whose name may be dotted; None if there is none."""
+    """Return the widget within ``widget`` for a parameter, whose name may be dotted; None if there is none."""
     import qt
 
     for child in widget.findChildren(qt.QWidget):
         if child.property(SlicerParameterNamePropertyName) == parameter:
             return child
-    # It may be a part of a pack whose widget has a child for it.
+    # The parameter may be a member of a pack whose widget has a child for it.
     top, rest = splitPossiblyDottedName(parameter)
     packWidget = None if rest is None else findChildWidgetForParameter(widget, top)
     return None if packWidget is None else packNameToWidgetMap(packWidget).get(rest)
 
 
 def widgetsByParameter(gui) -> dict:
-    """The widgets with the property "SlicerParameterName", by its value.
+    """Return the widgets with the property "SlicerParameterName", by its value.
 
-    ``gui`` is a widget, whose children are searched, or an object with widgets as attributes, such as
+    ``gui`` is a widget, whose children are searched, or an object with widgets as attributes, as
     slicer.util.childWidgetVariables() returns.
     """
     import qt
@@ -48,7 +48,7 @@ class GuiBinding:
         self._updatingWidgets = False
 
     def connect(self, mapping) -> int:
-        """Connect parameters (by name) to widgets or connectors, show the values, and return a tag for disconnect()."""
+        """Connect parameters, by name, to widgets or connectors, show their values, and return a tag for disconnect()."""
         connectors = {}
         for name, widget in mapping.items():
             # This also checks the names before anything is connected.
@@ -66,7 +66,7 @@ class GuiBinding:
         return tag
 
     def disconnect(self, tag) -> None:
-        """End what connect() began; an unknown tag is no error."""
+        """Remove the connections that connect() made; an unknown tag is ignored."""
         for connector in self._connections.pop(tag, {}).values():
             connector.onChanged(None)
         if not self._connections and self._observerTag is not None:
@@ -75,7 +75,7 @@ class GuiBinding:
 
     def _makeCallback(self, name: str, connector):
         def onWidgetChanged():
-            # A widget that is just being shown a value says that it changed; what it shows may be rounded or clipped.
+            # A widget reports a change while it is set, with a value that may be rounded or clipped.
             if self._updatingWidgets:
                 return
             with slicer.util.NodeModify(self._wrapper):
@@ -88,7 +88,7 @@ class GuiBinding:
             return
         self._updatingWidgets = True
         try:
-            # Anything that the widgets' own slots change in the node is told once, after all widgets are up to date.
+            # Changes that the widgets' own slots make in the node are reported once, after all widgets are up to date.
             with slicer.util.NodeModify(self._wrapper):
                 for connectors in list(self._connections.values()):
                     for name, connector in connectors.items():

@@ -1,4 +1,4 @@
-"""What a connector between a widget and a parameter is, and how the right one is found."""
+"""The base class of connectors between a widget and a parameter, and their registration."""
 
 import abc
 
@@ -6,18 +6,18 @@ import slicer
 
 
 class GuiConnector(abc.ABC):
-    """Gives a widget the same few methods as any other: read the value, write it, tell of changes."""
+    """Connects one widget: reads its value, writes it, and reports its changes."""
 
     @staticmethod
     @abc.abstractmethod
     def canRepresent(widget, datatype) -> bool:
-        """Whether this class can connect the widget to values of the type, which may be annotated."""
+        """Return whether this class can connect the widget to values of the type, which may be annotated."""
         raise NotImplementedError("Must implement canRepresent")
 
     @staticmethod
     @abc.abstractmethod
     def create(widget, datatype):
-        """A connector of the widget, set up as the annotations of the type ask."""
+        """Return a connector of the widget, set up by the annotations of the type."""
         raise NotImplementedError("Must implement create")
 
     def __init__(self):
@@ -25,7 +25,7 @@ class GuiConnector(abc.ABC):
         self._callback = None
 
     def onChanged(self, callback) -> None:
-        """Call ``callback()`` whenever the widget's value changes; None ends that."""
+        """Call ``callback()`` whenever the widget's value changes; None stops the calls."""
         self._callback = callback
         if callback is None:
             self._disconnect()
@@ -33,7 +33,7 @@ class GuiConnector(abc.ABC):
             self._connect()
 
     def changed(self) -> None:
-        """What the widget's signals are connected to."""
+        """Call the callback; the widget's signals are connected to this function."""
         if self._callback is not None:
             self._callback()
 
@@ -75,12 +75,12 @@ def parameterNodeGuiConnector(classtype=None):
         _registeredGuiConnectors.append(cls)
         return cls
 
-    # It may be written with or without parentheses.
+    # The decorator may be written with or without parentheses.
     return register if classtype is None else register(classtype)
 
 
 def createGuiConnector(widget, datatype) -> GuiConnector:
-    """The connector of a widget to values of a type; RuntimeError if there is none."""
+    """Return the connector of a widget to values of a type; RuntimeError if there is none."""
     for connectorType in _registeredGuiConnectors:
         if connectorType.canRepresent(widget, datatype):
             return connectorType.create(widget, datatype)
@@ -88,10 +88,10 @@ def createGuiConnector(widget, datatype) -> GuiConnector:
 
 
 def isWidgetOfClass(widget, *classNames: str) -> bool:
-    """Whether the widget is exactly of one of the classes, and not of one that derives from it.
+    """Return whether the widget is exactly of one of the classes, and not of one that derives from it.
 
-    The application looks at the exact class too. Classes are looked up when they are needed, so that connectors do not
-    depend on which widgets have been loaded.
+    The application tests for the exact class too. Classes are found by name when they are needed, so that connectors do
+    not depend on which widgets have been loaded.
     """
     name = type(widget).__name__
     if name not in classNames:
@@ -106,9 +106,9 @@ def isWidgetOfClass(widget, *classNames: str) -> bool:
 
 
 class SingleSignalConnector(GuiConnector):
-    """Base of the host's own connectors: one widget, one signal, one property of it."""
+    """Base class of the host's own connectors: one widget with one signal and one property."""
 
-    # Names, to be set by the subclasses.
+    # Names, set by the subclasses.
     signalName = None
     propertyName = None
 

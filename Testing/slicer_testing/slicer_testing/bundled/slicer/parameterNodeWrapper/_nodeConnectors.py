@@ -6,7 +6,7 @@ from .util import getNodeTypes, isNodeOrUnionOfNodes
 
 @parameterNodeGuiConnector
 class qMRMLNodeComboBoxToNodeConnector(SingleSignalConnector):
-    """A node selector, and a node class or a union of node classes, which become the selector's node types."""
+    """Connects a node selector to a node class or a union of node classes, which become the selector's node types."""
 
     signalName = "currentNodeChanged"
 
@@ -33,7 +33,7 @@ class qMRMLNodeComboBoxToNodeConnector(SingleSignalConnector):
 
 @parameterNodeGuiConnector
 class qMRMLSubjectHierarchyTreeViewToNodeConnector(SingleSignalConnector):
-    """The tree of the data in the scene, and a node class or a union of node classes."""
+    """Connects the tree of the subject hierarchy to a node class or a union of node classes."""
 
     signalName = "currentItemsChanged"
 
@@ -54,7 +54,7 @@ class qMRMLSubjectHierarchyTreeViewToNodeConnector(SingleSignalConnector):
     def read(self):
         item = self._widget.currentItem()
         hierarchy = self._widget.subjectHierarchyNode()
-        # A folder or nothing at all may be chosen: neither is a node.
+        # A folder or nothing may be selected: neither is a node.
         return None if item == hierarchy.GetInvalidItemID() else hierarchy.GetItemDataNode(item)
 
     def write(self, value) -> None:

@@ -14,7 +14,7 @@ from .util import isUnion
 
 @parameterNodeSerializer
 class UnionSerializer(Serializer):
-    """``Union[A, B]``, ``A | B`` and ``Optional[A]``: the value stands in the entry of the member that took it."""
+    """``Union[A, B]``, ``A | B`` and ``Optional[A]``: the value is stored in the entry of the member that accepted it."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -27,23 +27,23 @@ class UnionSerializer(Serializer):
         return UnionSerializer([createSerializerFromAnnotatedType(member) for member in typing.get_args(type_)])
 
     def __init__(self, serializers):
-        # Each member must be able to validate.
+        # Each member must have a validator.
         self._serializers = [ValidatedSerializer(serializer, []) for serializer in serializers]
 
     def _members(self, name: str):
         return [(f"{name}.{index}", serializer) for index, serializer in enumerate(self._serializers)]
 
     def _memberInNode(self, parameterNode, name: str):
-        """Name and serializer of the member that has a value in the node, or None."""
+        """Return the name and serializer of the member that has a value in the node, or None."""
         return next(
             ((memberName, serializer) for memberName, serializer in self._members(name) if serializer.isIn(parameterNode, memberName)), None
         )
 
     def _memberForValue(self, name: str, value):
-        """Name and serializer of the first member that accepts the value."""
+        """Return the name and serializer of the first member that accepts the value."""
         refusal = TypeError(f"Value {value!r} has type {type(value)}, which is not a member of the union")
         for memberName, serializer in self._members(name):
-            # By type alone two node classes cannot be told apart, so the validators decide.
+            # The serializers of two node classes have the same type, so the validators decide.
             if serializer.serializer.canSerialize(type(value)):
                 try:
                     serializer.validate(value)
@@ -55,7 +55,7 @@ class UnionSerializer(Serializer):
     def default(self):
         last = self._serializers[-1].serializer
         if len(self._serializers) == 2 and isinstance(last, NoneSerializer):
-            # This is what Optional[A] looks like, and there nothing is the natural first value.
+            # This is the form of Optional[A], whose natural default is None.
             return None
         return self._serializers[0].default()
 
@@ -71,7 +71,7 @@ class UnionSerializer(Serializer):
                 self.remove(parameterNode, name)
                 serializer.write(parameterNode, memberName, value)
             except Exception:
-                # A container may still refuse one of its elements: what was there before must come back.
+                # A container may still refuse one of its elements; the old value must then be restored.
                 self.remove(parameterNode, name)
                 if current is not None:
                     current[1].write(parameterNode, current[0], before)
@@ -95,13 +95,13 @@ class UnionSerializer(Serializer):
 
 @parameterNodeSerializer
 class AnySerializer(Serializer):
-    """typing.Any: the class of the value is stored beside it, as module and name, and chooses the serializer.
+    """typing.Any: the class of the value is stored beside it, as module and name, and selects the serializer.
 
-    So the value's class must stand at the top of a module, and there must be a serializer for it. That excludes tuples,
+    So the value's class must be at the top level of a module, and there must be a serializer for it. That excludes tuples,
     whose places need types.
     """
 
-    # Containers that were read from a node are stored as what they look like, and so are packs.
+    # Observed containers are stored as list or dict, and observed packs as their own class.
     _plainTypes = {ObservedList: list, ObservedDict: dict}
 
     @staticmethod
@@ -146,7 +146,7 @@ class AnySerializer(Serializer):
             try:
                 serializer.write(parameterNode, self._valueName(name), value)
             except Exception:
-                # A container may hold something that cannot be stored.
+                # A container may hold a value that cannot be stored.
                 serializer.remove(parameterNode, self._valueName(name))
                 if wasIn:
                     self.write(parameterNode, name, before)

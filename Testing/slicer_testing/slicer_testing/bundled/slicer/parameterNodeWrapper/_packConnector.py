@@ -1,4 +1,4 @@
-"""The connector of a widget whose children stand for the parameters of a pack."""
+"""The connector of a widget whose children represent the parameters of a pack."""
 
 from ._guiConnectorBase import GuiConnector, createGuiConnector, parameterNodeGuiConnector
 from ._packMembers import isParameterPack
@@ -9,7 +9,7 @@ SlicerPackParameterNamePropertyName = "SlicerPackParameterName"
 
 
 def _packPath(child, root) -> tuple:
-    """The names of the pack parameters that the child and its parents stand for, from just below ``root`` down."""
+    """Return the names of the pack parameters that the child and its parents represent, from just below ``root`` down."""
     names = []
     while child is not None and child is not root:
         name = child.property(SlicerPackParameterNamePropertyName)
@@ -20,7 +20,7 @@ def _packPath(child, root) -> tuple:
 
 
 def packNameToWidgetMap(widget) -> dict:
-    """The widgets within ``widget`` that stand for single parameters of a pack, by their dotted names."""
+    """Return the widgets within ``widget`` that represent single parameters of a pack, by their dotted names."""
     import qt
 
     paths = {
@@ -35,10 +35,10 @@ def packNameToWidgetMap(widget) -> dict:
 
 @parameterNodeGuiConnector
 class WidgetChildrenToParameterPackConnector(GuiConnector):
-    """A pack, and a widget with a child for each of its parameters.
+    """Connects a pack to a widget with a child for each of its parameters.
 
     Each child has the name of its parameter as property "SlicerPackParameterName". For packs within packs the names are
-    put together from parents and children, so that a widget need not know where its pack is used.
+    composed of those of parents and children, so that a widget does not depend on where its pack is used.
     """
 
     @staticmethod
@@ -46,7 +46,7 @@ class WidgetChildrenToParameterPackConnector(GuiConnector):
         packClass = unannotatedType(datatype)
         if not isParameterPack(packClass):
             return False
-        # Children beyond those of the pack are allowed: they may belong to another one.
+        # Other children are allowed: they may belong to another pack.
         return set(nestedParameterNames(packClass)) <= set(packNameToWidgetMap(widget))
 
     @staticmethod

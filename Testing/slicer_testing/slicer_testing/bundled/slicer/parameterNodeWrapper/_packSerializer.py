@@ -8,7 +8,7 @@ from .validators import IsInstance, NotNone
 
 
 class _Binding:
-    """The place in a parameter node that a pack was read from, and writes its changes to."""
+    """The place in a parameter node that a pack is read from and writes its changes to."""
 
     def __init__(self, parameterNode, serializer, name: str):
         self._parameterNode = parameterNode
@@ -16,7 +16,7 @@ class _Binding:
         self._name = name
 
     def save(self, pack) -> None:
-        """Write the pack, and read it back so that the lists and packs in it are observed ones too."""
+        """Write the pack and read it again, so that the lists and packs in it are observed ones too."""
         with slicer.util.NodeModify(self._parameterNode):
             try:
                 self._serializer.write(self._parameterNode, self._name, pack)
@@ -25,7 +25,7 @@ class _Binding:
 
 
 def _makeObservedClass(packClass):
-    """The class of the packs that are read from a parameter node: the same, but closed to new attributes."""
+    """Return the class of the packs that are read from a parameter node: a subclass that refuses new attributes."""
 
     class ObservedParameterPack(packClass):
         def __setattr__(self, key, value):
@@ -60,7 +60,7 @@ class ParameterPackSerializer(Serializer):
         self._observedClass = _makeObservedClass(type_)
 
     def _members(self, name: str):
-        """For each parameter: its name in the pack, its name in the node, and its serializer."""
+        """Yield for each parameter its name in the pack, its name in the node, and its serializer."""
         return [(member, f"{name}.{member}", info.serializer) for member, info in self.type.allParameters.items()]
 
     def default(self):
@@ -81,7 +81,7 @@ class ParameterPackSerializer(Serializer):
             storeMember(pack, member, serializer.read(parameterNode, nodeName))
 
     def read(self, parameterNode, name: str):
-        # Not through __init__: a constructor of the module's own may want other arguments.
+        # Not through __init__: a constructor of the module's own may need other arguments.
         pack = self._observedClass.__new__(self._observedClass)
         self.readMembers(parameterNode, name, pack)
         pack.__dict__["_parameterPack_binding"] = _Binding(parameterNode, self, name)

@@ -1,4 +1,4 @@
-"""What a serializer is, and how the right one is found for a type."""
+"""The base class of serializers, and their registration by type."""
 
 import abc
 import logging
@@ -10,30 +10,30 @@ from .validators import extractValidators
 class Serializer(abc.ABC):
     """Reads and writes the values of one type in a parameter node, under a given name.
 
-    A value may take more than one entry of the node: those are called ``name.something``, which cannot clash with
-    another parameter, since a dot is not allowed in a Python name.
+    A value may have more than one entry in the node: their names are ``name.something``, which cannot conflict with
+    another parameter, since a Python name has no dot.
     """
 
     @staticmethod
     @abc.abstractmethod
     def canSerialize(type_) -> bool:
-        """Whether this class can serve the type; for a container, whatever the type of its elements."""
+        """Return whether this class can serialize the type; for a container, independent of the type of its elements."""
         raise NotImplementedError("canSerialize is not implemented")
 
     @staticmethod
     @abc.abstractmethod
     def create(type_):
-        """A serializer for the type, usually within a ValidatedSerializer; None if this class does not serve it."""
+        """Return a serializer for the type, usually within a ValidatedSerializer; None if this class cannot serialize it."""
         raise NotImplementedError("create is not implemented")
 
     @abc.abstractmethod
     def default(self):
-        """The first value of a parameter that says nothing of it."""
+        """Return the default of a parameter without a default of its own."""
         raise NotImplementedError("default is not implemented")
 
     @abc.abstractmethod
     def isIn(self, parameterNode, name: str) -> bool:
-        """Whether the node has a value of that name."""
+        """Return whether the node has a value of that name."""
         raise NotImplementedError("isIn is not implemented")
 
     @abc.abstractmethod
@@ -43,17 +43,17 @@ class Serializer(abc.ABC):
 
     @abc.abstractmethod
     def read(self, parameterNode, name: str):
-        """The value that the node has."""
+        """Return the value in the node."""
         raise NotImplementedError("read is not implemented")
 
     @abc.abstractmethod
     def remove(self, parameterNode, name: str) -> None:
-        """Take every trace of the value out of the node."""
+        """Remove all entries of the value from the node."""
         raise NotImplementedError("remove is not implemented")
 
     @staticmethod
     def supportsCaching() -> bool:
-        """Whether a value that was read once may be given out again until the node changes.
+        """Return whether a value that was read once may be reused until the node changes.
 
         True is right for immutable values and for values that write their own changes to the node.
         """
@@ -61,11 +61,11 @@ class Serializer(abc.ABC):
 
 
 class ValidatedSerializer(Serializer):
-    """A serializer whose values pass through validators before they are written."""
+    """A serializer whose values are checked by validators before they are written."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
-        # It serves what it wraps, so it must never be chosen for a type by itself.
+        # It wraps another serializer, so it is never selected for a type.
         return False
 
     @staticmethod
@@ -75,14 +75,14 @@ class ValidatedSerializer(Serializer):
     def __init__(self, serializer, validators):
         validators = list(validators or [])
         if isinstance(serializer, ValidatedSerializer):
-            # One layer is enough; the validators of the inner one (NotNone, IsInstance) must speak first.
+            # One layer is enough; the validators of the inner one (NotNone, IsInstance) are applied first.
             validators = list(serializer.validators) + validators
             serializer = serializer.serializer
         self.serializer = serializer
         self.validators = validators
 
     def validate(self, value) -> None:
-        """Raise if one of the validators refuses the value."""
+        """Raise an exception if one of the validators refuses the value."""
         for validator in self.validators:
             validator.validate(value)
 
@@ -118,7 +118,7 @@ def parameterNodeSerializer(classtype=None):
         _registeredSerializers.append(cls)
         return cls
 
-    # It may be written with or without parentheses.
+    # The decorator may be written with or without parentheses.
     return register if classtype is None else register(classtype)
 
 
@@ -135,7 +135,7 @@ def extractSerializer(annotations):
 
 
 def createSerializer(type_, annotations):
-    """The validated serializer of a type, and the annotations that neither validate nor serialize."""
+    """Return the validated serializer of a type, and the annotations that neither validate nor serialize."""
     validators, annotations = extractValidators(annotations)
     serializer, annotations = extractSerializer(annotations)
     if serializer is None:
@@ -147,7 +147,7 @@ def createSerializer(type_, annotations):
 
 
 def createSerializerFromAnnotatedType(annotatedType):
-    """The validated serializer of a type as it stands within a container."""
+    """Return the validated serializer of a type within a container."""
     type_, annotations = splitAnnotations(annotatedType)
     serializer, unused = createSerializer(type_, annotations)
     if unused:

@@ -1,4 +1,4 @@
-"""The parameters of one wrapper instance: where each value stands in the node, and what of it is remembered."""
+"""The parameters of one wrapper instance: the place of each value in the node, and its cache."""
 
 import weakref
 
@@ -15,7 +15,7 @@ class Slot:
         self._serializer = info.serializer
         self.default = info.default
         self.isCached = info.serializer.supportsCaching()
-        # Of a cached parameter: the value that was read last, unless the node has changed since.
+        # For a cached parameter: the value that was read last, unless the node has changed since.
         self._value = None
         self._isFresh = False
         self._writing = 0
@@ -27,8 +27,8 @@ class Slot:
             self._serializer.write(self._node, self._name, self.default.value)
 
     def forget(self) -> None:
-        """The node has changed: read again when the value is wanted next."""
-        # While this slot writes, it knows the new value already, and observers of the node ask for it.
+        """Clear the cache, since the node has changed."""
+        # While this slot writes, its cache holds the new value, and observers of the node read it.
         if not self._writing:
             self._isFresh = False
 
@@ -38,17 +38,17 @@ class Slot:
         return self._value
 
     def read(self):
-        """The value of the parameter."""
+        """Return the value of the parameter."""
         if self.isCached and self._isFresh:
             return self._value
         self._ensureValue()
         return self._remember() if self.isCached else self._serializer.read(self._node, self._name)
 
     def write(self, value) -> None:
-        """Set the value; the node tells its observers once."""
+        """Set the value; the node notifies its observers once."""
         self._writing += 1
         try:
-            # Within the batch the value is stored and remembered; observers come when it ends.
+            # Within the batch the value is stored and cached; observers are called when it ends.
             with slicer.util.NodeModify(self._node):
                 self._isFresh = False
                 self._serializer.write(self._node, self._name, value)
@@ -59,10 +59,10 @@ class Slot:
 
 
 class NodeWatch:
-    """Tells the slots of a wrapper when their node was modified.
+    """Notifies the slots of a wrapper when their node is modified.
 
-    The node calls a function that holds the watch weakly, so that it ends with its wrapper: otherwise the node would keep
-    all wrappers that were ever made for it.
+    The node calls a function that has a weak reference to the watch, so that the watch ends with its wrapper: otherwise the
+    node would keep all its wrappers alive.
     """
 
     def __init__(self, parameterNode, slots):

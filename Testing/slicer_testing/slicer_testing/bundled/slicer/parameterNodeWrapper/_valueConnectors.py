@@ -16,7 +16,7 @@ INT_MAXIMUM = 2**31 - 1
 
 
 def _limits(annotations):
-    """The smallest and the largest value that the annotations allow; None where they leave it open."""
+    """Return the smallest and the largest value that the annotations allow; None where they have no limit."""
     within = findFirstAnnotation(annotations, WithinRange)
     if within is not None:
         return within.minimum, within.maximum
@@ -26,7 +26,7 @@ def _limits(annotations):
 
 
 def _applySteps(widget, annotations, withDecimals: bool) -> None:
-    """Set decimals and single step of the widget, if the annotations give them."""
+    """Set decimals and single step of the widget, if there are annotations for them."""
     decimals = findFirstAnnotation(annotations, Decimals)
     # First, since spin boxes round their limits to the decimals.
     if withDecimals and decimals is not None:
@@ -37,7 +37,7 @@ def _applySteps(widget, annotations, withDecimals: bool) -> None:
 
 
 def _applyLimits(widget, annotations, lowest, highest, mustBeBounded: bool) -> None:
-    """Set minimum and maximum of the widget; ``lowest`` and ``highest`` stand in where the annotations give none."""
+    """Set minimum and maximum of the widget; ``lowest`` and ``highest`` apply where the annotations have no limit."""
     minimum, maximum = _limits(annotations)
     if mustBeBounded and (minimum is None or maximum is None):
         raise RuntimeError(
@@ -50,7 +50,7 @@ def _applyLimits(widget, annotations, lowest, highest, mustBeBounded: bool) -> N
 
 @parameterNodeGuiConnector
 class QCheckBoxToBoolConnector(SingleSignalConnector):
-    """A check box and a bool."""
+    """Connects a check box to a bool."""
 
     signalName = "toggled"
     propertyName = "checked"
@@ -66,7 +66,7 @@ class QCheckBoxToBoolConnector(SingleSignalConnector):
 
 @parameterNodeGuiConnector
 class QCheckablePushButtonToBoolConnector(SingleSignalConnector):
-    """A button that stays down, and a bool."""
+    """Connects a checkable button to a bool."""
 
     signalName = "toggled"
     propertyName = "checked"
@@ -90,7 +90,7 @@ class QCheckablePushButtonToBoolConnector(SingleSignalConnector):
 
 @parameterNodeGuiConnector
 class QSliderOrSpinBoxToIntConnector(SingleSignalConnector):
-    """A slider or spin box of integers, and an int."""
+    """Connects a slider or spin box of integers to an int."""
 
     signalName = "valueChanged"
     propertyName = "value"
@@ -108,13 +108,13 @@ class QSliderOrSpinBoxToIntConnector(SingleSignalConnector):
     def __init__(self, widget, annotations):
         super().__init__(widget)
         _applySteps(widget, annotations, withDecimals=False)
-        # On a slider of four thousand million steps nobody can choose anything.
+        # A slider of four thousand million steps is unusable.
         _applyLimits(widget, annotations, INT_MINIMUM, INT_MAXIMUM, mustBeBounded=isWidgetOfClass(widget, "QSlider"))
 
 
 @parameterNodeGuiConnector
 class QDoubleSpinBoxCtkSliderWidgetToFloatConnector(SingleSignalConnector):
-    """A slider or spin box of real numbers, and a float."""
+    """Connects a slider or spin box of real numbers to a float."""
 
     signalName = "valueChanged"
     propertyName = "value"
@@ -141,7 +141,7 @@ class QDoubleSpinBoxCtkSliderWidgetToFloatConnector(SingleSignalConnector):
 
 
 class _ComboBoxConnector(SingleSignalConnector):
-    """A combo box that is filled with the values a parameter may have."""
+    """Base class: a combo box that is filled with the values that a parameter may have."""
 
     signalName = "currentIndexChanged"
 
@@ -163,7 +163,7 @@ class _ComboBoxConnector(SingleSignalConnector):
 
 @parameterNodeGuiConnector
 class QComboBoxToStringableConnector(_ComboBoxConnector):
-    """A combo box and a number, text or bool with the Choice annotation."""
+    """Connects a combo box to a number, text or bool with the Choice annotation."""
 
     @staticmethod
     def canRepresent(widget, datatype) -> bool:
@@ -181,7 +181,7 @@ class QComboBoxToStringableConnector(_ComboBoxConnector):
 
 @parameterNodeGuiConnector
 class QComboBoxToEnumConnector(_ComboBoxConnector):
-    """A combo box and an enum; the texts are what the enum's ``label()`` says, or else the names."""
+    """Connects a combo box to an enum; the texts are those of the enum's ``label()``, or else the names."""
 
     @staticmethod
     def canRepresent(widget, datatype) -> bool:
@@ -201,7 +201,7 @@ class QComboBoxToEnumConnector(_ComboBoxConnector):
 
 @parameterNodeGuiConnector
 class QLineEditToStrConnector(SingleSignalConnector):
-    """A line of text and a str."""
+    """Connects a line of text to a str."""
 
     signalName = "textChanged"
     propertyName = "text"
@@ -217,7 +217,7 @@ class QLineEditToStrConnector(SingleSignalConnector):
 
 @parameterNodeGuiConnector
 class QTextEditPlainTextToStrConnector(SingleSignalConnector):
-    """A text editor and a str, which gets the plain text."""
+    """Connects a text editor to a str, which gets the plain text."""
 
     signalName = "textChanged"
 
@@ -235,14 +235,14 @@ class QTextEditPlainTextToStrConnector(SingleSignalConnector):
         return self._widget.toPlainText()
 
     def write(self, value: str) -> None:
-        # Setting the text anew would put the cursor to the start while somebody types.
+        # Setting the text again would move the cursor to the start while the user types.
         if value != self._widget.toPlainText():
             self._widget.setPlainText(value)
 
 
 @parameterNodeGuiConnector
 class QLabelToStrConnector(SingleSignalConnector):
-    """A label that shows a str; nobody can type into it, so nothing comes back."""
+    """Connects a label to a str; the label only shows it."""
 
     propertyName = "text"
 
@@ -255,15 +255,15 @@ class QLabelToStrConnector(SingleSignalConnector):
         return QLabelToStrConnector(widget) if QLabelToStrConnector.canRepresent(widget, datatype) else None
 
     def _connect(self):
-        """There is no signal of a label that would tell of a change."""
+        """Do nothing: a label has no signal for a change of its text."""
 
     def _disconnect(self):
-        """Nothing was connected."""
+        """Do nothing: there is no connection."""
 
 
 @parameterNodeGuiConnector
 class ctkRangeWidgetToRangeConnector(SingleSignalConnector):
-    """A slider with two handles, and a FloatRange, which must have RangeBounds."""
+    """Connects a slider with two handles to a FloatRange, which must have RangeBounds."""
 
     signalName = "valuesChanged"
 
@@ -295,7 +295,7 @@ class ctkRangeWidgetToRangeConnector(SingleSignalConnector):
 
 
 class _PathConnector(SingleSignalConnector):
-    """A widget whose property is a path as text, and one of the path classes."""
+    """Base class: a widget with a path as text, and one of the path classes."""
 
     def __init__(self, widget, pathClass):
         super().__init__(widget)
@@ -310,7 +310,7 @@ class _PathConnector(SingleSignalConnector):
 
 @parameterNodeGuiConnector
 class ctkPathLineEditToPathConnector(_PathConnector):
-    """A line with a path of a file or directory, and a path of pathlib."""
+    """Connects a line with the path of a file or directory to a path of pathlib."""
 
     signalName = "currentPathChanged"
     propertyName = "currentPath"
@@ -328,7 +328,7 @@ class ctkPathLineEditToPathConnector(_PathConnector):
 
 @parameterNodeGuiConnector
 class ctkDirectoryButtonToPathConnector(_PathConnector):
-    """A button that chooses a directory, and a path of pathlib."""
+    """Connects a button that selects a directory to a path of pathlib."""
 
     signalName = "directoryChanged"
     propertyName = "directory"
@@ -346,7 +346,7 @@ class ctkDirectoryButtonToPathConnector(_PathConnector):
 
 @parameterNodeGuiConnector
 class ctkColorPickerButtonToQColorConnector(SingleSignalConnector):
-    """A button that chooses a colour, and a QColor."""
+    """Connects a button that selects a colour to a QColor."""
 
     signalName = "colorChanged"
     propertyName = "color"

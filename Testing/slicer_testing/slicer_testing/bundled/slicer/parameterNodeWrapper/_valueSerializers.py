@@ -13,7 +13,7 @@ PATH_TYPES = (pathlib.Path, pathlib.PosixPath, pathlib.WindowsPath, pathlib.Pure
 
 
 class _SingleEntrySerializer(Serializer):
-    """A value that is one text in the parameter node; subclasses say how it becomes text and back."""
+    """Base class for a value that is one text in the parameter node; subclasses convert between value and text."""
 
     def isIn(self, parameterNode, name: str) -> bool:
         return parameterNode.HasParameter(name)
@@ -27,7 +27,7 @@ class _SingleEntrySerializer(Serializer):
 
 @parameterNodeSerializer
 class NumberSerializer(_SingleEntrySerializer):
-    """int and float."""
+    """Serializer of int and float."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -37,7 +37,7 @@ class NumberSerializer(_SingleEntrySerializer):
     def create(type_):
         if not NumberSerializer.canSerialize(type_):
             return None
-        # An int is a good float, but not the other way round.
+        # An int is accepted as a float, but not the reverse.
         accepted = (int, float) if type_ is float else int
         return ValidatedSerializer(NumberSerializer(type_), [NotNone(), IsInstance(accepted)])
 
@@ -49,7 +49,7 @@ class NumberSerializer(_SingleEntrySerializer):
 
     def write(self, parameterNode, name: str, value) -> None:
         text = str(value)
-        # A bool is an int to isinstance(), but its text is not a number: refuse it before it spoils the node.
+        # A bool is an instance of int, but its text is not a number, so it is refused before it is written.
         self.type(text)
         parameterNode.SetParameter(name, text)
 
@@ -59,7 +59,7 @@ class NumberSerializer(_SingleEntrySerializer):
 
 @parameterNodeSerializer
 class StringSerializer(_SingleEntrySerializer):
-    """str."""
+    """Serializer of str."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -83,7 +83,7 @@ class StringSerializer(_SingleEntrySerializer):
 
 @parameterNodeSerializer
 class PathSerializer(_SingleEntrySerializer):
-    """The path classes of pathlib."""
+    """Serializer of the path classes of pathlib."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -110,7 +110,7 @@ class PathSerializer(_SingleEntrySerializer):
 
 @parameterNodeSerializer
 class BoolSerializer(_SingleEntrySerializer):
-    """bool, as the words True and False."""
+    """Serializer of bool, as the words True and False."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -134,7 +134,7 @@ class BoolSerializer(_SingleEntrySerializer):
 
 @parameterNodeSerializer
 class EnumSerializer(_SingleEntrySerializer):
-    """Members of an enum, stored by name, so that their values may be anything."""
+    """Serializer of the members of an enum, stored by name, so that their values may have any type."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -166,7 +166,7 @@ class EnumSerializer(_SingleEntrySerializer):
 
 @parameterNodeSerializer
 class QColorSerializer(_SingleEntrySerializer):
-    """Colours, stored as #rrggbb, or #aarrggbb if they are translucent."""
+    """Serializer of colours, stored as #rrggbb, or #aarrggbb if they are translucent."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -180,7 +180,7 @@ class QColorSerializer(_SingleEntrySerializer):
 
     @staticmethod
     def _colorClass():
-        # Asked for when needed: a logic without colours can be used where there is no Qt.
+        # Imported when needed: a logic without colours can be used without Qt.
         import qt
 
         return qt.QColor
@@ -197,13 +197,13 @@ class QColorSerializer(_SingleEntrySerializer):
         return self._colorClass()(parameterNode.GetParameter(name))
 
     def supportsCaching(self) -> bool:
-        # A colour can be changed in place, which the node would not learn of.
+        # A colour can be changed in place without the node being notified.
         return False
 
 
 @parameterNodeSerializer
 class NodeSerializer(_SingleEntrySerializer):
-    """MRML nodes, kept as node references, which the scene follows when it is saved, loaded or imported."""
+    """Serializer of MRML nodes, stored as node references, which the scene updates when it is saved, loaded or imported."""
 
     @staticmethod
     def canSerialize(type_) -> bool:
@@ -220,7 +220,7 @@ class NodeSerializer(_SingleEntrySerializer):
 
     def write(self, parameterNode, name: str, value) -> None:
         with slicer.util.NodeModify(parameterNode):
-            # A reference to no node leaves no trace, so an empty parameter of the same name says that None was written.
+            # A reference to no node is not stored, so an empty parameter of the same name marks that None was written.
             parameterNode.SetParameter(name, "")
             parameterNode.SetNodeReferenceID(name, None if value is None else value.GetID())
 
@@ -235,7 +235,7 @@ class NodeSerializer(_SingleEntrySerializer):
 
 @parameterNodeSerializer
 class NoneSerializer(_SingleEntrySerializer):
-    """None alone, which makes sense as a member of a union."""
+    """Serializer of None, which is useful as a member of a union."""
 
     @staticmethod
     def canSerialize(type_) -> bool:

@@ -1,10 +1,10 @@
-"""The annotation that gives a parameter its first value."""
+"""The annotation for the default of a parameter."""
 
 __all__ = ["Default"]
 
 
 class Default:
-    """First value of a parameter: either ``value`` itself, or what ``generator()`` returns each time it is asked for."""
+    """Default of a parameter: either ``value`` itself, or the result of ``generator()`` at each use."""
 
     def __init__(self, value=None, *, generator=None):
         self._value = value
@@ -19,7 +19,7 @@ class Default:
             return False
         return (self._value, self._generator) == (other._value, other._generator)
 
-    # Defining __eq__ would take the hash away, and typing.Annotated hashes its annotations if it can.
+    # __eq__ alone would remove the hash, and typing.Annotated hashes its annotations if it can.
     __hash__ = None
 
     def __repr__(self) -> str:

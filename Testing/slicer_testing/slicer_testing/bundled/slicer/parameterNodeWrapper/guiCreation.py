@@ -1,4 +1,4 @@
-"""createGui: make the widget that suits a type, a pack or a whole wrapper. Modules can add creators of their own."""
+"""createGui: makes the widget for a type, a pack or a whole wrapper. Modules can add creators of their own."""
 
 import abc
 import enum
@@ -17,7 +17,7 @@ from .wrapper import SlicerParameterNamePropertyName, isParameterNodeWrapper
 __all__ = ["GuiCreator", "createGui", "parameterNodeGuiCreator", "Label"]
 
 # How well a creator's widget shows a type, from 0 (not at all) to 100. The built-in creators stay at or below 90, so that
-# a module's own creator can outdo them.
+# a module's own creator can take precedence.
 CanRepresentWithChoice = 90
 CanRepresentWithMinMax = 85
 CanRepresentButIgnoringValidators = 80
@@ -30,13 +30,13 @@ class GuiCreator(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def representationValue(datatype) -> int:
-        """How well the widget of this creator shows the type with its annotations: from 0 (not at all) to 100."""
+        """Return how well the widget of this creator shows the type with its annotations: from 0 (not at all) to 100."""
         raise NotImplementedError("Must implement representationValue")
 
     @staticmethod
     @abc.abstractmethod
     def create(datatype):
-        """A new widget for a type that this creator can show."""
+        """Return a new widget for a type that this creator can show."""
         raise NotImplementedError("Must implement create")
 
 
@@ -52,12 +52,12 @@ def parameterNodeGuiCreator(classtype=None):
         _registeredGuiCreators.append(cls)
         return cls
 
-    # It may be written with or without parentheses.
+    # The decorator may be written with or without parentheses.
     return register if classtype is None else register(classtype)
 
 
 def createGui(datatype):
-    """A new widget for a type, which may be annotated, for a parameter pack, or for a parameter node wrapper."""
+    """Return a new widget for a type, which may be annotated, for a parameter pack, or for a parameter node wrapper."""
     best = max(_registeredGuiCreators, key=lambda creator: creator.representationValue(datatype))
     if best.representationValue(datatype) <= CannotRepresent:
         raise RuntimeError(f"No widget is known for the type {datatype}")
@@ -66,7 +66,7 @@ def createGui(datatype):
 
 @parameterNodeGuiCreator
 class ChoiceGuiCreator(GuiCreator):
-    """A combo box for values with the Choice annotation."""
+    """Makes a combo box for values with the Choice annotation."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -83,7 +83,7 @@ class ChoiceGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class EnumGuiCreator(GuiCreator):
-    """A combo box for enums."""
+    """Makes a combo box for enums."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -99,7 +99,7 @@ class EnumGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class BoolGuiCreator(GuiCreator):
-    """A check box for bool."""
+    """Makes a check box for bool."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -114,7 +114,7 @@ class BoolGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class FloatGuiCreator(GuiCreator):
-    """A slider for float with two limits, otherwise a spin box."""
+    """Makes a slider for a float with two limits, otherwise a spin box."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -134,7 +134,7 @@ class FloatGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class IntGuiCreator(GuiCreator):
-    """A spin box for int; Qt's slider shows no number, and CTK's is for real numbers."""
+    """Makes a spin box for int, since Qt's slider shows no number and CTK's is for real numbers."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -149,7 +149,7 @@ class IntGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class StrGuiCreator(GuiCreator):
-    """A line of text for str."""
+    """Makes a line of text for str."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -164,7 +164,7 @@ class StrGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class FloatRangeGuiCreator(GuiCreator):
-    """A slider with two handles for FloatRange."""
+    """Makes a slider with two handles for FloatRange."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -179,7 +179,7 @@ class FloatRangeGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class PathGuiCreator(GuiCreator):
-    """A path line for the classes of pathlib."""
+    """Makes a path line for the classes of pathlib."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -194,7 +194,7 @@ class PathGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class NodesGuiCreator(GuiCreator):
-    """A node selector for node classes and unions of them."""
+    """Makes a node selector for node classes and unions of them."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -206,7 +206,7 @@ class NodesGuiCreator(GuiCreator):
 
 
 def _fillForm(widget, formLayout, parameters, propertyName: str) -> None:
-    """Add a row for each parameter to the form, and let the widget hand its scene on to the new widgets."""
+    """Add a row for each parameter to the form, and let the widget pass its scene to the new widgets."""
     for name, info in parameters.items():
         editor = createGui(info.unalteredType)
         editor.setProperty(propertyName, name)
@@ -218,7 +218,7 @@ def _fillForm(widget, formLayout, parameters, propertyName: str) -> None:
 
 @parameterNodeGuiCreator
 class ParameterPackGuiCreator(GuiCreator):
-    """A collapsible form for parameter packs."""
+    """Makes a collapsible form for parameter packs."""
 
     @staticmethod
     def representationValue(datatype) -> int:
@@ -239,7 +239,7 @@ class ParameterPackGuiCreator(GuiCreator):
 
 @parameterNodeGuiCreator
 class ParameterWrapperGuiCreator(GuiCreator):
-    """A form for parameter node wrappers."""
+    """Makes a form for parameter node wrappers."""
 
     @staticmethod
     def representationValue(datatype) -> int:

@@ -1,4 +1,4 @@
-"""What the class of a wrapper or of a pack knows of one of its parameters."""
+"""The description of one parameter of a wrapper or of a pack."""
 
 import dataclasses
 import typing
@@ -10,7 +10,7 @@ __all__ = []
 
 @dataclasses.dataclass
 class ParameterInfo:
-    """Name, way into the parameter node, first value, and type (with its annotations) of one parameter."""
+    """Name, serializer, default and type (with its annotations) of one parameter."""
 
     basename: str
     serializer: Serializer

@@ -14,7 +14,7 @@ __all__ = ["isParameterPack", "nestedParameterNames", "parameterPack"]
 
 
 def nestedParameterNames(parameterPackClassOrInstance) -> list[str]:
-    """The dotted names of all parameters that are not packs themselves, e.g. "topLeft.x"."""
+    """Return the dotted names of all parameters that are not packs themselves, e.g. "topLeft.x"."""
     pack = parameterPackClassOrInstance
     if not isParameterPack(pack):
         pack = unannotatedType(pack)
@@ -28,7 +28,7 @@ def nestedParameterNames(parameterPackClassOrInstance) -> list[str]:
 
 
 def checkMember(packClassOrInstance, memberName: str) -> None:
-    """Raise ValueError unless the dotted name leads to a member of the pack."""
+    """Raise ValueError unless the dotted name is that of a member of the pack."""
     top, rest = splitPossiblyDottedName(memberName)
     if not hasattr(packClassOrInstance, top):
         raise ValueError(f"{packClassOrInstance} has no member '{top}'")
@@ -48,7 +48,7 @@ def _makeProperty(name: str) -> property:
     def setter(self, value):
         getattr(type(self), serializerName(name)).validate(value)
         storeMember(self, name, value)
-        # A pack that stands in a parameter node writes itself.
+        # A pack in a parameter node writes itself.
         binding = self.__dict__.get("_parameterPack_binding")
         if binding is not None:
             binding.save(self)
@@ -57,7 +57,7 @@ def _makeProperty(name: str) -> property:
 
 
 def _fresh(value):
-    """A default for one more instance: mutable defaults are copied, or all packs would share them."""
+    """Return a default for a new instance: mutable defaults are copied, since all packs would share them otherwise."""
     if isParameterPack(value) and not isinstance(value, type):
         copy = type(value).__new__(type(value))
         for name in value.allParameters:
@@ -106,7 +106,7 @@ def _str(self) -> str:
 
 
 def _getValue(self, membername: str):
-    """The value of a member by its name, which may be dotted."""
+    """Return the value of a member by its name, which may be dotted."""
     top, rest = splitPossiblyDottedName(membername)
     if not hasattr(self, top):
         raise ValueError(f"{self} has no member '{top}'")
@@ -127,7 +127,7 @@ def _setValue(self, membername: str, value) -> None:
 
 def _makeDataType(packClass):
     def dataType(membername: str):
-        """The type of a member, with its annotations, by its name, which may be dotted."""
+        """Return the type of a member, with its annotations, by its name, which may be dotted."""
         checkMember(packClass, membername)
         top, rest = splitPossiblyDottedName(membername)
         datatype = packClass.allParameters[top].unalteredType
@@ -172,7 +172,7 @@ def _makePack(packClass):
         setattr(packClass, name, _makeProperty(name))
         setattr(packClass, serializerName(name), info.serializer)
 
-    # What the class brings along stays. Its own constructor finds all parameters at their defaults.
+    # Members that the class defines itself are kept. Its own constructor finds all parameters at their defaults.
     ownInit = packClass.__dict__.get("__init__")
     if ownInit is None:
         packClass.__init__ = _init
@@ -196,5 +196,5 @@ def _makePack(packClass):
 
 def parameterPack(classtype=None):
     """Class decorator: make a parameter pack of a class whose members have type hints."""
-    # It may be written with or without parentheses.
+    # The decorator may be written with or without parentheses.
     return _makePack if classtype is None else _makePack(classtype)

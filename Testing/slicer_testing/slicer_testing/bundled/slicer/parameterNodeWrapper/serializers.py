@@ -1,4 +1,4 @@
-"""All serializers: how values of each type are written to a parameter node and read from it."""
+"""All serializers, which write values of each type to a parameter node and read them."""
 
 from ._containerSerializers import DictSerializer, ListSerializer, ObservedDict, ObservedList, TupleSerializer
 from ._openSerializers import AnySerializer, UnionSerializer

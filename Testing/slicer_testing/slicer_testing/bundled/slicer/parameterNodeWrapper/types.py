@@ -1,4 +1,4 @@
-"""Ready-made parameter packs."""
+"""Predefined parameter packs."""
 
 from .parameterPack import parameterPack
 
@@ -7,9 +7,9 @@ __all__ = ["FloatRange"]
 
 @parameterPack
 class FloatRange:
-    """A lower and an upper end, of which the lower is never above the upper."""
+    """A range whose minimum is never above its maximum."""
 
-    # The scene has them under these names.
+    # The scene stores the values under these names.
     _minimum: float
     _maximum: float
 
@@ -19,7 +19,7 @@ class FloatRange:
     @staticmethod
     def checkRange(minimum, maximum) -> None:
         """Raise ValueError if the ends are not in order."""
-        # Asked this way round so that NaN is refused too.
+        # Negated, so that NaN is refused too.
         if not minimum <= maximum:
             raise ValueError(f"The minimum {minimum} of a FloatRange must not be above its maximum {maximum}")
 

@@ -1,4 +1,4 @@
-"""Questions about the types of parameters: their annotations, and the MRML nodes that they admit."""
+"""Functions for the types of parameters: their annotations, and the MRML nodes that they admit."""
 
 import types
 import typing
@@ -9,19 +9,19 @@ __all__ = ["findFirstAnnotation", "getNodeTypes", "isNodeOrUnionOfNodes", "split
 
 
 def splitAnnotations(possiblyAnnotatedType):
-    """Split ``Annotated[T, a, b]`` into ``(T, (a, b))``; a type without annotations gives ``(T, ())``."""
+    """Split ``Annotated[T, a, b]`` into ``(T, (a, b))``; for a type without annotations return ``(T, ())``."""
     if typing.get_origin(possiblyAnnotatedType) is typing.Annotated:
         return possiblyAnnotatedType.__origin__, possiblyAnnotatedType.__metadata__
     return possiblyAnnotatedType, ()
 
 
 def unannotatedType(possiblyAnnotatedType):
-    """The type without its annotations."""
+    """Return the type without its annotations."""
     return splitAnnotations(possiblyAnnotatedType)[0]
 
 
 def findFirstAnnotation(annotationsList, annotationType):
-    """The first annotation that is an instance of ``annotationType``, or None."""
+    """Return the first annotation that is an instance of ``annotationType``, or None."""
     return next((annotation for annotation in annotationsList if isinstance(annotation, annotationType)), None)
 
 
@@ -32,17 +32,17 @@ def splitPossiblyDottedName(possiblyDottedName):
 
 
 def isUnion(datatype) -> bool:
-    """Whether the type is ``Union[A, B]``, ``Optional[A]`` or ``A | B``."""
+    """Return whether the type is ``Union[A, B]``, ``Optional[A]`` or ``A | B``."""
     return typing.get_origin(datatype) in (typing.Union, types.UnionType)
 
 
 def isNodeClass(datatype) -> bool:
-    """Whether the type is vtkMRMLNode or a class that derives from it."""
+    """Return whether the type is vtkMRMLNode or a class that derives from it."""
     return isinstance(datatype, type) and issubclass(datatype, slicer.vtkMRMLNode)
 
 
 def _alternatives(datatype):
-    """The members of a union without their annotations; for any other type, the type alone."""
+    """Return the members of a union without their annotations; for any other type, the type alone."""
     datatype = unannotatedType(datatype)
     if isUnion(datatype):
         return [unannotatedType(member) for member in typing.get_args(datatype)]
@@ -50,14 +50,14 @@ def _alternatives(datatype):
 
 
 def isNodeOrUnionOfNodes(datatype) -> bool:
-    """Whether the values are MRML nodes: one node class, or a union of node classes and None."""
+    """Return whether the values are MRML nodes: one node class, or a union of node classes and None."""
     members = _alternatives(datatype)
     return any(map(isNodeClass, members)) and all(isNodeClass(member) or member is type(None) for member in members)
 
 
 def _nodeClassName(nodeClass) -> str:
-    # The application asks an instance for its class name. A class that cannot be instantiated fails there too, and a
-    # module must not learn here that it would work.
+    # The application gets the class name from an instance. A class that cannot be instantiated fails there, and a
+    # module must not find that it works here.
     try:
         return nodeClass().GetClassName()
     except TypeError as error:
@@ -65,7 +65,7 @@ def _nodeClassName(nodeClass) -> str:
 
 
 def getNodeTypes(datatype) -> tuple:
-    """The class names of the nodes that a type admits, as a node selector's ``nodeTypes`` wants them."""
+    """Return the class names of the nodes that a type admits, in the form of a node selector's ``nodeTypes``."""
     datatype = unannotatedType(datatype)
     if not isNodeClass(datatype) and not isUnion(datatype):
         raise TypeError(f"{datatype} is neither a node class nor a union of node classes")

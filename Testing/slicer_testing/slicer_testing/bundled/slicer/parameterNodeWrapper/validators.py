@@ -1,4 +1,4 @@
-"""Annotations that restrict the values of one parameter; each raises when it is given a value that it refuses."""
+"""Annotations that restrict the values of one parameter; each raises an exception for a value that it refuses."""
 
 import abc
 
@@ -10,12 +10,12 @@ class Validator(abc.ABC):
 
     @abc.abstractmethod
     def validate(self, value) -> None:
-        """Raise an exception (ValueError is the custom) if ``value`` is not allowed."""
+        """Raise an exception, usually ValueError, if ``value`` is not allowed."""
         raise NotImplementedError(f"{type(self).__name__}.validate is not implemented")
 
 
 def _isValidator(annotation) -> bool:
-    # A class whose validate() is static may stand in an annotation without being instantiated.
+    # A class whose validate() is static may be used as an annotation without an instance.
     return isinstance(annotation, Validator) or (isinstance(annotation, type) and issubclass(annotation, Validator))
 
 
@@ -134,9 +134,9 @@ class Exclude(Validator):
 
 
 class RangeBounds(Validator):
-    """Allows a range (an object with ``minimum`` and ``maximum``) whose two ends lie within the bounds.
+    """Allows a range (an object with ``minimum`` and ``maximum``) whose two ends are within the bounds.
 
-    This is what the documentation says. Slicer 5.12 lets some ranges pass that reach over the upper bound.
+    This follows the documentation. Slicer 5.12 accepts some ranges that exceed the upper bound.
     """
 
     def __init__(self, minimum, maximum):

@@ -15,12 +15,12 @@ __all__ = ["parameterNodeWrapper", "SlicerParameterNamePropertyName", "findChild
 
 
 def isParameterNodeWrapper(classOrObj) -> bool:
-    """Whether the object is a parameter node wrapper: the class or an instance of it."""
+    """Return whether the object is a parameter node wrapper: the class or an instance of it."""
     return getattr(classOrObj, "_is_parameter_node_wrapper", False)
 
 
 def _checkName(wrapper, name: str) -> None:
-    """Raise ValueError unless the dotted name leads to a parameter of the wrapper (class or instance)."""
+    """Raise ValueError unless the dotted name is that of a parameter of the wrapper (class or instance)."""
     top, rest = splitPossiblyDottedName(name)
     if top not in wrapper.allParameters:
         raise ValueError(f"There is no parameter '{top}'; the parameters are {', '.join(wrapper.allParameters)}")
@@ -29,10 +29,10 @@ def _checkName(wrapper, name: str) -> None:
 
 
 class _Methods:
-    """What every wrapper can do. The methods are put into the decorated class, which stays what it is."""
+    """The methods of every wrapper. They are added to the decorated class, whose base classes do not change."""
 
     def __init__(self, parameterNode, prefix=None):
-        """Wrap a node; ``prefix`` keeps the parameters of several wrappers of one node apart."""
+        """Wrap a node; ``prefix`` separates the parameters of several wrappers of one node."""
         if parameterNode is None:
             raise AssertionError("A parameter node is needed")
         self.parameterNode = parameterNode
@@ -45,15 +45,15 @@ class _Methods:
         return self._slots[splitPossiblyDottedName(paramName)[0]]
 
     def default(self, paramName: str):
-        """The Default of a parameter."""
+        """Return the Default of a parameter."""
         return self._slot(paramName).default
 
     def isCached(self, paramName: str) -> bool:
-        """Whether the value of a parameter is remembered until the node changes."""
+        """Return whether the value of a parameter is cached until the node changes."""
         return self._slot(paramName).isCached
 
     def getValue(self, name: str):
-        """The value of a parameter by its name, which may be dotted to reach into packs."""
+        """Return the value of a parameter by its name, which may be dotted to reach into packs."""
         value = self._slot(name).read()
         rest = splitPossiblyDottedName(name)[1]
         return value if rest is None else value.getValue(rest)
@@ -68,22 +68,22 @@ class _Methods:
             slot.read().setValue(rest, value)
 
     def connectGui(self, gui) -> int:
-        """Connect all widgets with the property "SlicerParameterName"; the tag it returns is for disconnectGui."""
+        """Connect all widgets with the property "SlicerParameterName", and return a tag for disconnectGui."""
         return self._guiBinding.connect(widgetsByParameter(gui))
 
     def connectParametersToGui(self, mapping) -> int:
-        """Connect parameters to widgets as ``{name: widget}`` says; the tag it returns is for disconnectGui."""
+        """Connect parameters to widgets, given as ``{name: widget}``, and return a tag for disconnectGui."""
         return self._guiBinding.connect(mapping)
 
     def disconnectGui(self, guiTag) -> None:
-        """End the connections that one of the connect methods made."""
+        """Remove the connections that one of the connect methods made."""
         self._guiBinding.disconnect(guiTag)
 
-    # The methods of the node that matter to those who hold the wrapper, so that slicer.util.NodeModify and
-    # VTKObservationMixin take it for the node.
+    # Methods of the node that the wrapper has too, so that slicer.util.NodeModify and
+    # VTKObservationMixin accept it instead of the node.
 
     def StartModify(self):
-        """Begin a batch of changes of which observers are told once."""
+        """Begin a batch of changes that observers are notified of once."""
         return self.parameterNode.StartModify()
 
     def EndModify(self, wasModified):
@@ -91,21 +91,21 @@ class _Methods:
         return self.parameterNode.EndModify(wasModified)
 
     def AddObserver(self, event, callback, priority=0.0):
-        """Observe the node; returns a tag."""
+        """Observe the node, and return a tag."""
         return self.parameterNode.AddObserver(event, callback, priority)
 
     def RemoveObserver(self, tag):
-        """End what AddObserver began."""
+        """Remove an observer by the tag of AddObserver."""
         return self.parameterNode.RemoveObserver(tag)
 
     def Modified(self):
-        """Tell the observers of the node that it changed."""
+        """Notify the observers of the node that it changed."""
         return self.parameterNode.Modified()
 
 
 def _makeDataType(wrapperClass):
     def dataType(membername: str):
-        """The type of a parameter, with its annotations, by its name, which may be dotted."""
+        """Return the type of a parameter, with its annotations, by its name, which may be dotted."""
         _checkName(wrapperClass, membername)
         top, rest = splitPossiblyDottedName(membername)
         datatype = wrapperClass.allParameters[top].unalteredType
@@ -137,7 +137,7 @@ def _makeWrapper(wrapperClass):
     hints = typing.get_type_hints(wrapperClass, include_extras=True)
     added = {name: method for name, method in vars(_Methods).items() if not name.startswith("__")}
     added |= {"allParameters": None, "dataType": None, "_is_parameter_node_wrapper": True}
-    # Also what an instance keeps for itself, among it the node that it wraps.
+    # Also the attributes that an instance keeps for itself, such as the node that it wraps.
     for name in (*added, "parameterNode", "_slots", "_nodeWatch", "_guiBinding"):
         if name in hints or hasattr(wrapperClass, name):
             raise ValueError(f"'{name}' is reserved in the parameter node wrapper {wrapperClass.__name__}")
@@ -153,5 +153,5 @@ def _makeWrapper(wrapperClass):
 
 def parameterNodeWrapper(classtype=None):
     """Class decorator: make typed access to a parameter node of a class whose members have type hints."""
-    # It may be written with or without parentheses.
+    # The decorator may be written with or without parentheses.
     return _makeWrapper if classtype is None else _makeWrapper(classtype)
