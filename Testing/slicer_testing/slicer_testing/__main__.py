@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace, width: int, height: int) -> int:
     window = make_window(host)
     names = host.loader.available()
     if options.module and options.module not in names:
-        print(f"slicer_testing: there is no module {options.module}; there are: {', '.join(names) or 'none'}", file=sys.stderr)
+        print(f"slicer_testing: there is no module {options.module}; the modules are: {', '.join(names) or 'none'}", file=sys.stderr)
         return 2
     window.resize(width, height)
     window.show()

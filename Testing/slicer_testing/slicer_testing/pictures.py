@@ -58,7 +58,7 @@ def compare(shown: Any, reference: Path, folder: Path, tolerance: float = 8.0, s
     kept = folder / f"{reference.stem}-now.png"
     if not reference.is_file():
         image.save(str(kept))
-        raise AssertionError(f"there is no picture {reference}; what is shown now was written to {kept}")
+        raise AssertionError(f"there is no picture {reference}; the current one was written to {kept}")
     found = difference(image, QImage(str(reference)), tolerance)
     if found > share:
         image.save(str(kept))

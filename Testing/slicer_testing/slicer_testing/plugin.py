@@ -53,7 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             continue  # belongs to a run that has not ended
         crashed = log.read_text(encoding="utf-8")
         log.unlink(missing_ok=True)
-        session.config.issue_config_time_warning(pytest.PytestWarning(f"the run before this one ended while in {crashed}"), 2)
+        session.config.issue_config_time_warning(pytest.PytestWarning(f"the previous run ended in {crashed}"), 2)
 
 
 def _runs(process: int) -> bool:
@@ -95,7 +95,7 @@ def slicer_app(slicer_host: Any) -> Iterator[Any]:
     assert not errors, f"exceptions were raised in slots or observers:\n{errors}"
     assert not left, f"threads were left running: {', '.join(left)}"
     assert not processes, f"processes were left running: {sorted(processes)}"
-    assert not unused, f"{unused} answers to dialogs were not asked for"
+    assert not unused, f"{unused} answers to dialogs were not used"
 
 
 def _children() -> set[int]:

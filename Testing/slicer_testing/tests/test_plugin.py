@@ -203,7 +203,7 @@ def test_what_a_test_leaves_behind_fails_it(pytester):
         [
             "*threads were left running: forgotten*",
             "*processes were left running*",
-            "*1 answers to dialogs were not asked for*",
+            "*1 answers to dialogs were not used*",
             "*ZeroDivisionError*",
             "*of the observer*",
         ]
@@ -226,7 +226,7 @@ def test_a_crash_is_named(pytester):
     assert "test_falls" in first.stderr.str()
     pytester.makepyfile("def test_stands(): assert True")
     second = pytester.runpytest_subprocess("-q")
-    second.stdout.fnmatch_lines(["*ended while in *test_falls*"])
+    second.stdout.fnmatch_lines(["*run ended in *test_falls*"])
 
 
 MODULE = """

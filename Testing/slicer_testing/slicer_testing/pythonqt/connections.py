@@ -51,7 +51,7 @@ def connect(sender: QObject, *arguments: Any) -> bool:
     if isinstance(signature, bytes):
         signature = signature.decode()
     if not callable(function):
-        raise ValueError(f"what is connected with {signature} must be callable, not {type(function).__name__}")
+        raise ValueError(f"the receiver of {signature} must be callable, not {type(function).__name__}")
     found = find_signal(sender, signature)
     if found is None:
         _log.warning("QObject::connect() signal '%s' does not exist on %s", signature, type(sender).__name__)

@@ -40,7 +40,7 @@ def qt_module() -> ModuleType:
 
 def ctk_module() -> ModuleType:
     """Return a module with CTK's widgets, which are made on demand."""
-    module = ModuleType("ctk", "CTK as the application's Python sees it.")
+    module = ModuleType("ctk", "CTK with the names of the application's Python.")
 
     def find(name: str) -> Any:
         if not name.startswith("ctk"):

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 FindViews = Callable[[ElementTree.Element], Sequence[QWidget]]
-"""Finds the widgets that a ``<view>`` element stands for; more than one for comparing views."""
+"""Finds the widgets of a ``<view>`` element; several for compare views."""
 
 
 def parse(description: str) -> list[ElementTree.Element]:

@@ -16,7 +16,7 @@ from slicer_testing.views.abstract_view import ctkVTKAbstractView
 from slicer_testing.views.plot_series import update_plot
 
 BACKGROUND = (255, 253, 246, 255)
-"""The warm white that Slicer's charts have."""
+"""The background colour of Slicer's charts."""
 
 
 @slicer_widget

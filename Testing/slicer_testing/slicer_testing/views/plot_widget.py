@@ -22,7 +22,7 @@ class qMRMLPlotViewControllerWidget(qMRMLViewControllerBar):
         super().__init__(parent)
         self._plot: qMRMLPlotView | None = None
         self._pin.setVisible(False)
-        self._fit = self._button("FitPlotToolButton", "fit", "Let the axes span all that is plotted")
+        self._fit = self._button("FitPlotToolButton", "fit", "Fit the axes to the plots")
         self._fit.clicked.connect(self.fitPlotToAxes)
         self._selector = widget("qMRMLNodeComboBox")(self._bar)
         self._selector.setNodeTypes(["vtkMRMLPlotChartNode"])

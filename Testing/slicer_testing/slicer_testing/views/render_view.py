@@ -9,7 +9,7 @@ from slicer_testing.registry import slicer_widget
 from slicer_testing.views.abstract_view import ctkVTKAbstractView
 
 AXIS_DIRECTIONS = {1: (-1, 0, 0), 2: (1, 0, 0), 3: (0, -1, 0), 4: (0, 1, 0), 5: (0, 0, -1), 6: (0, 0, 1)}
-"""Where ctkAxesWidget's axes point: Left and Right are x, Posterior and Anterior y, Inferior and Superior z (0 is none)."""
+"""Directions of ctkAxesWidget's axes: Left and Right are x, Posterior and Anterior y, Inferior and Superior z (0 is none)."""
 
 
 @slicer_widget

@@ -27,11 +27,11 @@ class qMRMLThreeDViewControllerWidget(qMRMLViewControllerBar):
         self._view: qMRMLThreeDView | None = None
         # This bar shows all its options, so it needs no button for more.
         self._pin.setVisible(False)
-        self._center = self._button("CenterButton", "center", "Centre the view on what is shown")
+        self._center = self._button("CenterButton", "center", "Centre the view on the scene")
         self._center.clicked.connect(self._center_view)
         self._link = self._button("ViewLinkButton", "link", "Move the cameras of all 3D views together", checkable=True)
         self._link.clicked.connect(self.setViewLink)
-        self._box = self._button("BoxButton", "box", "Show the box around what is shown", checkable=True)
+        self._box = self._button("BoxButton", "box", "Show the box around the scene", checkable=True)
         self._box.clicked.connect(self._show_box)
         for place, button in enumerate((self._center, self._link, self._box), 2):
             self._bar_layout.insertWidget(place, button)

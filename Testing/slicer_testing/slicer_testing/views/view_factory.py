@@ -23,7 +23,7 @@ WIDGETS = {
     "vtkMRMLTableViewNode": (qMRMLTableWidget, "qMRMLTableWidget"),
     "vtkMRMLPlotViewNode": (qMRMLPlotWidget, "qMRMLPlotWidget"),
 }
-"""Widget of each class of view node, and how its object name begins."""
+"""Widget of each class of view nodes, and the beginning of its object name."""
 
 
 @slicer_widget

@@ -47,7 +47,7 @@ class qMRMLViewControllerBar(qMRMLWidget):
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setMinimumWidth(16)
         self._pin = self._button("pin", "options", "Show the view's options", checkable=True)
-        self._maximize = self._button("MaximizeViewButton", "maximize", "Show this view alone, or go back to all")
+        self._maximize = self._button("MaximizeViewButton", "maximize", "Show only this view, or all views again")
         self._maximize.clicked.connect(self.maximizeView)
         self._bar_layout.addWidget(self._pin)
         self._bar_layout.addWidget(self._label)

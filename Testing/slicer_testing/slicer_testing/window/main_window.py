@@ -40,7 +40,7 @@ class qSlicerModuleSelectorToolBar(QToolBar):
         self._box = QComboBox()
         self._box.setObjectName("ModulesComboBox")
         self._box.setMinimumContentsLength(22)
-        self._box.setToolTip("Choose the module whose panel is shown")
+        self._box.setToolTip("Select the module whose panel is shown")
         self.addWidget(self._box)
         self._box.currentIndexChanged.connect(self._changed)
 
