@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, QSettings, QSize, Qt
 from PySide6.QtGui import QColor, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QFormLayout, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
+from view_tools import wait_until
 from widget_tools import record_all
 
 from slicer_testing.pythonqt import dialogs
@@ -331,13 +332,12 @@ class TestOthers:
         QVBoxLayout(popup).addWidget(QLabel("inside"))
         log = record_all(popup, "popupOpened")
         popup.showPopup()
-        QTest.qWait(120)
+        assert wait_until(lambda: log == [("popupOpened", True)])
         assert popup.isVisible()
         assert popup.width() == window.width()
         popup.hidePopup()
-        QTest.qWait(120)
+        assert wait_until(lambda: log == [("popupOpened", True), ("popupOpened", False)])
         assert not popup.isVisible()
-        assert log == [("popupOpened", True), ("popupOpened", False)]
 
     def test_proxies_and_mapper(self):
         proxy = widget("ctkLinearValueProxy")()

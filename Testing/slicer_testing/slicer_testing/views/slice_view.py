@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import slicer
 from PySide6.QtCore import QSize, Signal
-from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QWidget
-from vtkmodules.vtkCommonCore import vtkCollection
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithmOutput
 from vtkmodules.vtkRenderingCore import vtkActor2D, vtkImageMapper
 
 from slicer_testing.registry import slicer_widget
 from slicer_testing.views.abstract_view import ctkVTKAbstractView
-from slicer_testing.views.displayable_managers import make_group, slice_factory
+from slicer_testing.views.displayable_managers import slice_factory
+from slicer_testing.views.managed_view import ManagedView
 
 
 @slicer_widget
@@ -77,7 +76,7 @@ class ctkVTKSliceView(ctkVTKAbstractView):
 
 
 @slicer_widget
-class qMRMLSliceView(ctkVTKSliceView):
+class qMRMLSliceView(ManagedView, ctkVTKSliceView):
     """The picture of a slice node; Slicer's displayable managers draw into it and handle the mouse.
 
     Args:
@@ -86,27 +85,7 @@ class qMRMLSliceView(ctkVTKSliceView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene: slicer.vtkMRMLScene | None = None
-        self._node: slicer.vtkMRMLSliceNode | None = None
-        self._group = make_group(slice_factory(), self._renderer)
-        self._style = slicer.vtkMRMLSliceViewInteractorStyle()
-        self._style.SetInteractor(self._interactor)
-        self._style.SetDisplayableManagers(self._group)
-        self._observations.add(self._group, "UpdateEvent", self.scheduleRender)
-        self.setRenderEnabled(False)
-
-    def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Set the scene; while it is loaded or closed, the view does not render."""
-        if scene is self._scene:
-            return
-        self._observations.drop(self._scene)
-        self._scene = scene
-        if scene is not None:
-            self._observations.add(scene, scene.StartBatchProcessEvent, self._on_batch_started)
-            self._observations.add(scene, scene.EndBatchProcessEvent, self._on_batch_ended)
-        self.setRenderEnabled(scene is not None and not scene.IsBatchProcessing())
-        if self._node is not None and self._node.GetScene() is not scene:
-            self.setMRMLSliceNode(None)
+        self._set_up(slice_factory(), slicer.vtkMRMLSliceViewInteractorStyle())
 
     def setMRMLSliceNode(self, node: slicer.vtkMRMLSliceNode | None) -> None:
         """Show a slice."""
@@ -117,13 +96,12 @@ class qMRMLSliceView(ctkVTKSliceView):
         self.setEnabled(node is not None)
         self.scheduleRender()
 
+    def _set_node(self, node: slicer.vtkMRMLSliceNode | None) -> None:
+        self.setMRMLSliceNode(node)
+
     def mrmlSliceNode(self) -> slicer.vtkMRMLSliceNode | None:
         """Return the slice that is shown."""
         return self._node
-
-    def interactorObserver(self) -> slicer.vtkMRMLSliceViewInteractorStyle:
-        """Return the object that passes the interactor's events to the displayable managers."""
-        return self._style
 
     def sliceViewInteractorStyle(self) -> slicer.vtkMRMLSliceViewInteractorStyle:
         """Old name of `interactorObserver`."""
@@ -132,15 +110,6 @@ class qMRMLSliceView(ctkVTKSliceView):
     def addDisplayableManager(self, name: str) -> None:
         """Add a displayable manager to this view."""
         self._group.AddDisplayableManager(slicer.vtkMRMLDisplayableManagerGroup.InstantiateDisplayableManager(name))
-
-    def getDisplayableManagers(self, managers: vtkCollection) -> None:
-        """Add the managers of this view to a collection."""
-        for index in range(self._group.GetDisplayableManagerCount()):
-            managers.AddItem(self._group.GetNthDisplayableManager(index))
-
-    def displayableManagerByClassName(self, name: str) -> slicer.vtkMRMLAbstractDisplayableManager | None:
-        """Return a displayable manager of this view by its class name."""
-        return self._group.GetDisplayableManagerByClassName(name)
 
     def convertDeviceToXYZ(self, xy: list[int]) -> list[float]:
         """Return the position in the slice of a pixel of the view, counted from the lower left."""
@@ -160,24 +129,3 @@ class qMRMLSliceView(ctkVTKSliceView):
         if manager is not None and self._node is not None:
             getattr(manager, conversion)(*arguments, result)
         return result
-
-    def setDefaultViewCursor(self, cursor: QCursor) -> None:
-        """Set the shape of the mouse pointer for the view."""
-        self.setViewCursor(cursor)
-
-    def setViewCursor(self, cursor: QCursor) -> None:
-        """Set the shape of the mouse pointer until it is unset."""
-        self._own_cursor = True
-        self.setCursor(cursor)
-
-    def unsetViewCursor(self) -> None:
-        """Let the displayable managers set the shape of the mouse pointer again."""
-        self._own_cursor = False
-        self.unsetCursor()
-
-    def _on_batch_started(self) -> None:
-        self.setRenderEnabled(False)
-
-    def _on_batch_ended(self) -> None:
-        self._stale = True
-        self.setRenderEnabled(True)

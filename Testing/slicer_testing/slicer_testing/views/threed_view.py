@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import slicer
-from PySide6.QtGui import QColor, QCursor
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
-from vtkmodules.vtkCommonCore import vtkCollection
 
 from slicer_testing.registry import slicer_widget
-from slicer_testing.views.displayable_managers import make_group, threed_factory
+from slicer_testing.views.displayable_managers import threed_factory
+from slicer_testing.views.managed_view import ManagedView
 from slicer_testing.views.render_view import ctkVTKRenderView
 
 
 @slicer_widget
-class qMRMLThreeDView(ctkVTKRenderView):
+class qMRMLThreeDView(ManagedView, ctkVTKRenderView):
     """Shows a 3D view node; the camera is a node of the scene, managed by a displayable manager.
 
     Args:
@@ -22,32 +22,12 @@ class qMRMLThreeDView(ctkVTKRenderView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene: slicer.vtkMRMLScene | None = None
-        self._node: slicer.vtkMRMLViewNode | None = None
         # A view node replaces these colours by its own.
         default = slicer.vtkMRMLViewNode()
         self.setBackgroundColor(QColor.fromRgbF(*default.GetBackgroundColor()))
         self.setBackgroundColor2(QColor.fromRgbF(*default.GetBackgroundColor2()))
         self.setGradientBackground(True)
-        self._group = make_group(threed_factory(), self._renderer)
-        self._style = slicer.vtkMRMLThreeDViewInteractorStyle()
-        self._style.SetInteractor(self._interactor)
-        self._style.SetDisplayableManagers(self._group)
-        self._observations.add(self._group, "UpdateEvent", self.scheduleRender)
-        self.setRenderEnabled(False)
-
-    def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
-        """Set the scene; while it is loaded or closed, the view does not render."""
-        if scene is self._scene:
-            return
-        self._observations.drop(self._scene)
-        self._scene = scene
-        if scene is not None:
-            self._observations.add(scene, scene.StartBatchProcessEvent, self._on_batch_started)
-            self._observations.add(scene, scene.EndBatchProcessEvent, self._on_batch_ended)
-        self.setRenderEnabled(scene is not None and not scene.IsBatchProcessing())
-        if self._node is not None and self._node.GetScene() is not scene:
-            self.setMRMLViewNode(None)
+        self._set_up(threed_factory(), slicer.vtkMRMLThreeDViewInteractorStyle())
 
     def setMRMLViewNode(self, node: slicer.vtkMRMLViewNode | None) -> None:
         """Show a 3D view node."""
@@ -61,6 +41,9 @@ class qMRMLThreeDView(ctkVTKRenderView):
         self.setEnabled(node is not None)
         self.scheduleRender()
 
+    def _set_node(self, node: slicer.vtkMRMLViewNode | None) -> None:
+        self.setMRMLViewNode(node)
+
     def mrmlViewNode(self) -> slicer.vtkMRMLViewNode | None:
         """Return the node that is shown."""
         return self._node
@@ -69,19 +52,6 @@ class qMRMLThreeDView(ctkVTKRenderView):
         """Return the camera of this view."""
         manager = self._group.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager")
         return manager.GetCameraNode() if manager is not None else None
-
-    def interactorObserver(self) -> slicer.vtkMRMLThreeDViewInteractorStyle:
-        """Return the object that passes the interactor's events to the displayable managers."""
-        return self._style
-
-    def getDisplayableManagers(self, managers: vtkCollection) -> None:
-        """Add the managers of this view to a collection."""
-        for index in range(self._group.GetDisplayableManagerCount()):
-            managers.AddItem(self._group.GetNthDisplayableManager(index))
-
-    def displayableManagerByClassName(self, name: str) -> slicer.vtkMRMLAbstractDisplayableManager | None:
-        """Return a displayable manager of this view by its class name."""
-        return self._group.GetDisplayableManagerByClassName(name)
 
     def rotateToViewAxis(self, axis: int | str) -> None:
         """Rotate the camera to one of six sides: L, R, P, A, I, S by name or 0 to 5.
@@ -129,20 +99,6 @@ class qMRMLThreeDView(ctkVTKRenderView):
         if self._node is not None:
             self.lookFromAxis(axis, self._node.GetFieldOfView())
 
-    def setViewCursor(self, cursor: QCursor) -> None:
-        """Set the shape of the mouse pointer until it is unset."""
-        self._own_cursor = True
-        self.setCursor(cursor)
-
-    def setDefaultViewCursor(self, cursor: QCursor) -> None:
-        """Set the shape of the mouse pointer for the view."""
-        self.setViewCursor(cursor)
-
-    def unsetViewCursor(self) -> None:
-        """Let the displayable managers set the shape of the mouse pointer again."""
-        self._own_cursor = False
-        self.unsetCursor()
-
     def _update_from_node(self) -> None:
         node = self._node
         if node is None:
@@ -152,10 +108,3 @@ class qMRMLThreeDView(ctkVTKRenderView):
         self.setSpinIncrement(node.GetSpinDegrees())
         self.setSpinEnabled(node.GetAnimationMode() == node.Spin)
         self.setUseDepthPeeling(bool(node.GetUseDepthPeeling()))
-
-    def _on_batch_started(self) -> None:
-        self.setRenderEnabled(False)
-
-    def _on_batch_ended(self) -> None:
-        self._stale = True
-        self.setRenderEnabled(True)

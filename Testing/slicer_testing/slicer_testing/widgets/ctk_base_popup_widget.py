@@ -66,9 +66,6 @@ class ctkBasePopupWidget(QFrame):
         self._animation.setDirection(directions.Backward if closing else directions.Forward)
         self._animation.start()
 
-    def _is_running(self) -> bool:
-        return self._animation.state() == QVariantAnimation.State.Running
-
     def _on_effect(self, progress: float) -> None:
         if self._effect == self.ScrollEffect:
             self.setGeometry(self._geometry_at(float(progress)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QChildEvent, QEvent, QObject, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QAbstractButton, QFrame, QSizePolicy, QStyle, QStyleOption, QStyleOptionButton, QStyleOptionFrame, QWidget
 
@@ -87,20 +87,6 @@ class ctkCollapsibleButton(CollapsibleChildren, QAbstractButton):
         else:
             self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
-
-    def setVisible(self, visible: bool) -> None:
-        forcing, self._forcing = self._forcing, True
-        super().setVisible(visible)
-        self._forcing = forcing
-        self._box_set_visible(visible)
-
-    def childEvent(self, event: QChildEvent) -> None:
-        self._box_child_event(event)
-        super().childEvent(event)
-
-    def eventFilter(self, child: QObject, event: QEvent) -> bool:
-        self._box_filter(child, event)
-        return False
 
     # Properties
 

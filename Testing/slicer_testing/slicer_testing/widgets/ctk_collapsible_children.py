@@ -51,25 +51,31 @@ class CollapsibleChildren:
             child.setAttribute(_EXPLICIT, False)  # this change was not explicit
         self._forcing = forcing
 
-    def _box_set_visible(self, show: bool) -> None:
-        """Register the children; called after Qt's own ``setVisible``."""
+    def setVisible(self, visible: bool) -> None:
+        """Show or hide the box; the first time, register its children."""
+        forcing, self._forcing = self._forcing, True
+        super().setVisible(visible)
+        self._forcing = forcing
         if not self._children_created and self.testAttribute(_CREATED):
             self._update_children()
             self._children_created = True
 
-    def _box_child_event(self, event: QChildEvent) -> None:
+    def childEvent(self, event: QChildEvent) -> None:
+        """Register a child that is complete."""
         if event.type() == QEvent.Type.ChildPolished and isinstance(event.child(), QWidget):
             self._adopt(event.child())
+        super().childEvent(event)
 
-    def _box_filter(self, child: QObject, event: QEvent) -> None:
+    def eventFilter(self, child: QObject, event: QEvent) -> bool:
         """Record changes of a child's visibility by other code."""
         kind = event.type()
         if kind not in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent) or self._forcing:
-            return
+            return False
         if not isinstance(child, QWidget) or child.parent() is not self:
-            return
+            return False
         if kind == QEvent.Type.ShowToParent:
             child.setProperty(_WANTED, True)
             self._show_or_hide(child)
         else:
             child.setProperty(_WANTED, False)
+        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QChildEvent, QEvent, QObject, QSize
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QGroupBox, QStyle, QStyleOption, QStyleOptionGroupBox, QStylePainter, QWidget
 
@@ -60,20 +60,6 @@ class ctkCollapsibleGroupBox(CollapsibleChildren, QGroupBox):
         self.initStyleOption(option)
         label = self.style().subControlRect(_COMPLEX, option, QStyle.SubControl.SC_GroupBoxLabel, self)
         self.setMaximumHeight(label.height() + self._collapsed_height)
-
-    def setVisible(self, visible: bool) -> None:
-        forcing, self._forcing = self._forcing, True
-        super().setVisible(visible)
-        self._forcing = forcing
-        self._box_set_visible(visible)
-
-    def childEvent(self, event: QChildEvent) -> None:
-        self._box_child_event(event)
-        super().childEvent(event)
-
-    def eventFilter(self, child: QObject, event: QEvent) -> bool:
-        self._box_filter(child, event)
-        return False
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QStylePainter(self)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from slicer_testing.registry import slicer_widget
 from slicer_testing.widgets.ctk_range_slider import ctkRangeSlider
-from slicer_testing.widgets.ctk_values import bounded, enumeration, is_valid_step, steps
+from slicer_testing.widgets.ctk_slider_appearance import SliderAppearance
+from slicer_testing.widgets.ctk_values import bounded, is_valid_step, steps
 
 # Values that differ by less than this fraction of a step count as equal.
 _SAME = 1e-9
 
 
 @slicer_widget
-class ctkDoubleRangeSlider(QWidget):
+class ctkDoubleRangeSlider(SliderAppearance, QWidget):
     """Two numbers within a range: multiples of ``singleStep`` plus the remainder that each had when it was set."""
 
     minimumValueChanged = Signal(float)
@@ -210,31 +211,3 @@ class ctkDoubleRangeSlider(QWidget):
 
     def setSymmetricMoves(self, symmetric: bool) -> None:
         self._slider.setSymmetricMoves(symmetric)
-
-    # Appearance
-
-    def tickInterval(self) -> float:
-        return self._single_step * self._slider.tickInterval()
-
-    def setTickInterval(self, interval: float) -> None:
-        self._slider.setTickInterval(self._steps(interval))
-
-    def tickPosition(self) -> QSlider.TickPosition:
-        return self._slider.tickPosition()
-
-    def setTickPosition(self, position: QSlider.TickPosition) -> None:
-        self._slider.setTickPosition(enumeration(QSlider.TickPosition, position))
-
-    def orientation(self) -> Qt.Orientation:
-        return self._slider.orientation()
-
-    def setOrientation(self, orientation: Qt.Orientation) -> None:
-        orientation = enumeration(Qt.Orientation, orientation)
-        if orientation == self.orientation():
-            return
-        if not self.testAttribute(Qt.WidgetAttribute.WA_WState_OwnSizePolicy):
-            policy = self.sizePolicy()
-            policy.transpose()
-            self.setSizePolicy(policy)
-            self.setAttribute(Qt.WidgetAttribute.WA_WState_OwnSizePolicy, False)
-        self._slider.setOrientation(orientation)

@@ -7,7 +7,8 @@ from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QStyle, QStyleOptionSlider, QToolTip, QWidget
 
 from slicer_testing.registry import slicer_widget
-from slicer_testing.widgets.ctk_values import bounded, enumeration, is_valid_step, steps
+from slicer_testing.widgets.ctk_slider_appearance import SliderAppearance
+from slicer_testing.widgets.ctk_values import bounded, is_valid_step, steps
 
 # Values that differ by less than this fraction of a step count as equal.
 _SAME = 1e-9
@@ -33,7 +34,7 @@ class _Slider(QSlider):
 
 
 @slicer_widget
-class ctkDoubleSlider(QWidget):
+class ctkDoubleSlider(SliderAppearance, QWidget):
     """A slider of real numbers: multiples of ``singleStep`` plus the remainder of the last value that was set."""
 
     valueChanged = Signal(float)
@@ -170,32 +171,6 @@ class ctkDoubleSlider(QWidget):
         self._slider.setTracking(bool(tracking))
 
     # Appearance
-
-    def tickInterval(self) -> float:
-        return self._single_step * self._slider.tickInterval()
-
-    def setTickInterval(self, interval: float) -> None:
-        self._slider.setTickInterval(self._steps(interval))
-
-    def tickPosition(self) -> QSlider.TickPosition:
-        return self._slider.tickPosition()
-
-    def setTickPosition(self, position: QSlider.TickPosition) -> None:
-        self._slider.setTickPosition(enumeration(QSlider.TickPosition, position))
-
-    def orientation(self) -> Qt.Orientation:
-        return self._slider.orientation()
-
-    def setOrientation(self, orientation: Qt.Orientation) -> None:
-        orientation = enumeration(Qt.Orientation, orientation)
-        if orientation == self.orientation():
-            return
-        if not self.testAttribute(Qt.WidgetAttribute.WA_WState_OwnSizePolicy):
-            policy = self.sizePolicy()
-            policy.transpose()
-            self.setSizePolicy(policy)
-            self.setAttribute(Qt.WidgetAttribute.WA_WState_OwnSizePolicy, False)
-        self._slider.setOrientation(orientation)
 
     def invertedAppearance(self) -> bool:
         return self._slider.invertedAppearance()
