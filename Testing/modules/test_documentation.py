@@ -1,4 +1,4 @@
-"""The documentation is true: parameters, links, pictures, and scripts that run."""
+"""The documentation agrees with the code: parameters, links, pictures, and scripts that run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GUIDE = ROOT / "docs" / "user_guide.md"
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link into a page may name."""
+    """The anchors of a page's headings, which a link may name."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -32,7 +32,7 @@ def cmake() -> str:
 
 
 def configure(source: Path, build: Path, testing: bool = True) -> subprocess.CompletedProcess:
-    """Configure an extension against the stand-in. It has nothing to compile, so no compiler is looked for."""
+    """Configure an extension against the stand-in. It has nothing to compile, so CMake is kept from searching for a compiler."""
     forced = [f"-DCMAKE_{language}_COMPILER{what}" for language in ("C", "CXX") for what in (f"={sys.executable}", "_FORCED=ON")]
     command = [
         cmake(),
@@ -52,7 +52,7 @@ def configure(source: Path, build: Path, testing: bool = True) -> subprocess.Com
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The build folder of the extension, and where it is installed."""
+    """The build folder of the extension, and the folder in which it is installed."""
     build, prefix = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("installed")
     done = configure(ROOT, build)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +63,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(built):
-    """What the macros were given."""
+    """The arguments of all macro calls, one list a call."""
     return [line.split("|") for line in (built[0] / "record.txt").read_text().splitlines()]
 
 
@@ -129,7 +129,7 @@ def test_every_source_file_is_installed(record):
         there = {name for name in there if not LEFT_OUT.search(name)}
         listed = [entry[2] for entry in record if entry[0] in ("SCRIPTS", "RESOURCES") and entry[1] == module]
         assert len(listed) == len(set(listed)), module
-        assert there - set(listed) == set(), f"{module}: not listed in its CMakeLists.txt"
+        assert there - set(listed) == set(), f"{module}: not installed by its CMakeLists.txt"
         scripts = [entry[2] for entry in record if entry[:2] == ["SCRIPTS", module]]
         assert scripts[0] == f"{module}.py"
         assert all(name.endswith(".py") for name in scripts)
@@ -204,7 +204,7 @@ def test_the_stand_in_refuses_what_slicer_refuses(tmp_path, how):
 
 
 def test_module_files_import_only_what_slicer_has():
-    """At file scope: the standard library, Slicer's bundle and the extension's own; and torch nowhere outside the engine."""
+    """At file scope: the standard library, packages that Slicer bundles, and the extension's own."""
     bundled = {"slicer", "qt", "ctk", "vtk", "numpy", "SimpleITK", "sitkUtils", "SampleData"}
     own = {path.name for module in MODULES for path in (ROOT / "DeepRegModules" / module).iterdir()} | {f"{name}.py" for name in MODULES}
     own = {name.removesuffix(".py") for name in own}
@@ -251,7 +251,7 @@ print("TORCH", "torch" in sys.modules)
 
 
 def load(paths: list[Path], names: list[str], register: bool = False) -> dict[str, str]:
-    """Load modules in a host of its own that knows these folders only; where the libraries came from."""
+    """Load modules in a process whose host has these folders only; returns where the libraries were loaded from."""
     command = [sys.executable, "-c", LOAD, json.dumps([str(path) for path in paths]), json.dumps(names), "register" if register else ""]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HOST)}, cwd=paths[0], timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr

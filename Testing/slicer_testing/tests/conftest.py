@@ -26,6 +26,8 @@ PYSIDE_HELPERS = ("view_scene", "view_tools", "widget_tools")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not __all__:
+        return
     from slicer_testing.pythonqt.attributes import exempt
 
     for helper in PYSIDE_HELPERS:
