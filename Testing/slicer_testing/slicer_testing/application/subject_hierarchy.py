@@ -81,6 +81,25 @@ def _nodes(scene: Any, class_name: str) -> Iterator[Any]:
     yield from nodes
 
 
+def _remaining_segments(hierarchy: Any, parent: int, wanted: list[str]) -> dict[str, int]:
+    """Remove the items of other segments, and return those of the wanted ones by segment ID."""
+    present = {}
+    for item in children(hierarchy, parent):
+        segment_id = segment_of(hierarchy, item)[1]
+        if segment_id and segment_id not in wanted:
+            hierarchy.RemoveItem(item, False, True)
+        elif segment_id:
+            present[segment_id] = item
+    return present
+
+
+def _add_segment(hierarchy: Any, parent: int, segment_id: str, name: str) -> int:
+    item = hierarchy.CreateHierarchyItem(parent, name, "")
+    hierarchy.SetItemAttribute(item, _SEGMENT_ID, segment_id)
+    hierarchy.SetItemOwnerPluginName(item, "Segments")
+    return item
+
+
 def install(scene: Any) -> SubjectHierarchyLogic:
     """Give the nodes of a scene, present and future, their items."""
     logic = SubjectHierarchyLogic()
@@ -213,23 +232,14 @@ class SubjectHierarchyLogic:
         wanted = list(segmentation.GetSegmentIDs())
         if wanted and not hierarchy.IsItemVirtualBranchParent(parent):
             hierarchy.SetItemAttribute(parent, _VIRTUAL, "1")
-        present = {}
-        for item in children(hierarchy, parent):
-            segment_id = segment_of(hierarchy, item)[1]
-            if segment_id and segment_id not in wanted:
-                hierarchy.RemoveItem(item, False, True)
-            elif segment_id:
-                present[segment_id] = item
+        present = _remaining_segments(hierarchy, parent, wanted)
+        order = []
         for segment_id in wanted:
             name = segmentation.GetSegment(segment_id).GetName() or ""
-            if segment_id not in present:
-                item = hierarchy.CreateHierarchyItem(parent, name, "")
-                hierarchy.SetItemAttribute(item, _SEGMENT_ID, segment_id)
-                hierarchy.SetItemOwnerPluginName(item, "Segments")
-                present[segment_id] = item
-            elif hierarchy.GetItemName(present[segment_id]) != name:
-                hierarchy.SetItemName(present[segment_id], name)
-        order = [present[segment_id] for segment_id in wanted]
+            item = present.get(segment_id) or _add_segment(hierarchy, parent, segment_id, name)
+            if hierarchy.GetItemName(item) != name:
+                hierarchy.SetItemName(item, name)
+            order.append(item)
         if [item for item in children(hierarchy, parent) if item in order] != order:
             for item in order:
                 hierarchy.MoveItem(item, 0)

@@ -136,34 +136,38 @@ def run_dialog(dialog: QDialog) -> Any:
     """Run a dialog and return its result; it replaces ``exec`` of all dialogs."""
     if recorder.interactive:
         return _exec_original(dialog)
-    title = dialog.windowTitle()
-    if isinstance(dialog, QMessageBox):
-        kinds = {"Question": "question", "Warning": "warning", "Critical": "critical", "Information": "information"}
-        kind = kinds.get(dialog.icon().name, "information")
-        detail = "\n".join(part for part in (dialog.informativeText(), dialog.detailedText()) if part)
-        shown = Shown(kind, title, dialog.text(), detail, dialog)
-        otherwise: Any = _escape(dialog.standardButtons())
-    else:
-        shown, otherwise = Shown("dialog", title, "", "", dialog), 0
+    is_message = isinstance(dialog, QMessageBox)
+    shown = _shown_message(dialog) if is_message else Shown("dialog", dialog.windowTitle(), "", "", dialog)
     dialog.show()
     QApplication.processEvents()
-    answer = recorder.take(shown, otherwise)
-    if isinstance(dialog, QMessageBox) and isinstance(answer, str):
-        # The answer is the text of the button.
-        button = next((b for b in dialog.buttons() if b.text().replace("&", "") == answer), None)
+    answer = recorder.take(shown, _escape(dialog.standardButtons()) if is_message else 0)
+    if is_message:
+        answer = _press(dialog, answer)
+        dialog.hide()
+        return answer
+    dialog.hide()
+    number = int(getattr(answer, "value", answer) or 0)
+    dialog.done(number)
+    return number
+
+
+def _shown_message(box: QMessageBox) -> Shown:
+    kinds = {"Question": "question", "Warning": "warning", "Critical": "critical", "Information": "information"}
+    detail = "\n".join(part for part in (box.informativeText(), box.detailedText()) if part)
+    return Shown(kinds.get(box.icon().name, "information"), box.windowTitle(), box.text(), detail, box)
+
+
+def _press(box: QMessageBox, answer: Any) -> Any:
+    """Press the button of an answer, given as a standard button or by its text, and return the standard button."""
+    if isinstance(answer, str):
+        button = next((each for each in box.buttons() if each.text().replace("&", "") == answer), None)
         if button is None:
             raise ValueError(f"the message box has no button {answer!r}")
+        answer = box.standardButton(button)
+    else:
+        button = box.button(Button(getattr(answer, "value", answer)))
+    if button is not None:
         button.click()
-        answer = dialog.standardButton(button)
-    elif isinstance(dialog, QMessageBox):
-        button = dialog.button(Button(getattr(answer, "value", answer)))
-        if button is not None:
-            button.click()
-    dialog.hide()
-    if not isinstance(dialog, QMessageBox):
-        number = int(getattr(answer, "value", answer) or 0)
-        dialog.done(number)
-        return number
     return answer
 
 

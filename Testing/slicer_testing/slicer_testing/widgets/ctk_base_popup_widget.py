@@ -112,23 +112,31 @@ class ctkBasePopupWidget(QFrame):
         if align & flag.AlignTop and align & flag.AlignBottom:
             size.setHeight(anchor.height())
         geometry = QRect(QPoint(0, 0), size)
+        self._align_horizontally(geometry, anchor)
+        self._align_vertically(geometry, anchor)
+        return geometry
+
+    def _align_horizontally(self, geometry: QRect, anchor: QRect) -> None:
+        flag, align = Qt.AlignmentFlag, self._alignment
         rightwards = self._horizontal == Qt.LayoutDirection.LeftToRight
         if align & flag.AlignLeft:
             geometry.moveLeft(anchor.left()) if rightwards else geometry.moveRight(anchor.left() - 1)
         elif align & flag.AlignRight:
             geometry.moveLeft(anchor.right() + 1) if rightwards else geometry.moveRight(anchor.right())
         elif align & flag.AlignHCenter:
-            geometry.moveLeft(anchor.center().x() - size.width() // 2)
+            geometry.moveLeft(anchor.center().x() - geometry.width() // 2)
         elif align & flag.AlignJustify:
             geometry.moveLeft(anchor.left())
+
+    def _align_vertically(self, geometry: QRect, anchor: QRect) -> None:
+        flag, align = Qt.AlignmentFlag, self._alignment
         downwards = self._vertical == self.TopToBottom
         if align & flag.AlignTop:
             geometry.moveTop(anchor.top()) if downwards else geometry.moveBottom(anchor.top() - 1)
         elif align & flag.AlignBottom:
             geometry.moveTop(anchor.bottom() + 1) if downwards else geometry.moveBottom(anchor.bottom())
         elif align & flag.AlignVCenter:
-            geometry.moveTop(anchor.center().y() - size.height() // 2)
-        return geometry
+            geometry.moveTop(anchor.center().y() - geometry.height() // 2)
 
     # Properties
 

@@ -81,7 +81,7 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
         return self._excluded(hierarchy, above)
 
     def _fits(self, hierarchy: Any, item: int) -> bool:
-        node = hierarchy.GetItemDataNode(item)
+        """Return whether an item itself meets the conditions on its level, name, attributes and node."""
         if self._levels and hierarchy.GetItemLevel(item) not in self._levels:
             return False
         if self._name and self._name.lower() not in hierarchy.GetItemName(item).lower():
@@ -92,12 +92,15 @@ class qMRMLSortFilterSubjectHierarchyProxyModel(QSortFilterProxyModel):
             (rule, hierarchy.GetItemAttribute(item, rule.name) if hierarchy.HasItemAttribute(item, rule.name) else None)
             for rule in self._item_rules
         ]
-        if not _passes(rules):
-            return False
+        return _passes(rules) and self._node_fits(hierarchy.GetItemDataNode(item))
+
+    def _node_fits(self, node: Any) -> bool:
         if node is None:
             # Node types do not apply to folders, but a required attribute of a node excludes them.
             return not any(rule.include for rule in self._node_rules)
-        if self._node_types and not any(node.IsA(name) for name in self._node_types) or any(node.IsA(name) for name in self._hidden_types):
+        if self._node_types and not any(node.IsA(name) for name in self._node_types):
+            return False
+        if any(node.IsA(name) for name in self._hidden_types):
             return False
         return _passes(
             [
