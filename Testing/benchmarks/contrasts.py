@@ -37,8 +37,9 @@ from pairs import _installed  # noqa: E402
 from deepreg_engine.geometry.image_grid import ImageGrid  # noqa: E402
 from deepreg_engine.geometry.images import resample  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
-from deepreg_engine.jobs.descent import DescentRequest, run_descent  # noqa: E402
 from deepreg_engine.jobs.memory import kept_memory  # noqa: E402
+from deepreg_engine.jobs.registration import run_registration  # noqa: E402
+from deepreg_engine.jobs.request import make_request  # noqa: E402
 from deepreg_engine.methods.descent.parameters import DescentParameters  # noqa: E402
 from deepreg_engine.methods.descent.presets import descent_preset  # noqa: E402
 
@@ -243,9 +244,9 @@ def _speed(options: argparse.Namespace) -> None:
             paths.append(str(Path(temporary) / f"{name}.nrrd"))
             sitk.WriteImage(image, paths[-1])
         parameters: DescentParameters = descent_preset("brain-mr").parameters.replaced({"features": options.features[0]})
-        request = DescentRequest(*paths, transform=str(Path(temporary) / "t.nrrd"), parameters=parameters)
+        request = make_request("descent", fixed=paths[0], moving=paths[1], transform=str(Path(temporary) / "t.nrrd"), parameters=parameters)
         begun = time.perf_counter()
-        run_descent(request, lambda share, stage: None)
+        run_registration(request)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
             f"whole registration, 160 x 192 x 144, {options.features[0]}: {time.perf_counter() - begun:.1f} s, at most {peak:.2f} GiB in all"

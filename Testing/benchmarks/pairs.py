@@ -36,7 +36,9 @@ from deepreg_engine.commands.register import chosen_parameters  # noqa: E402
 from deepreg_engine.geometry.displacement_field import DisplacementField  # noqa: E402
 from deepreg_engine.geometry.image_grid import ImageGrid  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
-from deepreg_engine.jobs.dense import DenseRequest, run_dense  # noqa: E402
+from deepreg_engine.jobs.registration import run_registration  # noqa: E402
+from deepreg_engine.jobs.request import make_request  # noqa: E402
+from deepreg_engine.methods.registry import find_method  # noqa: E402
 
 PEERS = {"ants": "ants", "elastix": "itk", "convexadam": "convexAdam"}
 
@@ -145,11 +147,16 @@ def _warm_seconds(pair: KnownPair, fixed: str, moving: str, out: str, options: a
     import torch  # noqa: F401 - loaded before the clock starts
 
     preset = options.preset or pair.recipe.preset
-    request = DenseRequest(
-        fixed=fixed, moving=moving, transform=out, preset=preset, parameters=chosen_parameters(preset, options.set, None, None)
+    request = make_request(
+        "dense",
+        fixed=fixed,
+        moving=moving,
+        transform=out,
+        preset=preset,
+        parameters=chosen_parameters(find_method("dense"), preset, options.set),
     )
     begun = time.perf_counter()
-    run_dense(request, lambda share, stage: None)
+    run_registration(request)
     return time.perf_counter() - begun
 
 

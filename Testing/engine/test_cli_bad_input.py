@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wrong_files import DENSE, EVALUATE, GUIDES, POINTS, WARP, refused
 
-from deepreg_engine.jobs import image_registration as image_job
+from deepreg_engine.jobs import registration
 
 pytestmark = pytest.mark.usefixtures("among_wrong_files")
 
@@ -154,11 +154,11 @@ def test_points_that_are_not_where_the_field_is():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"{DENSE} --fixed-landmarks few.csv", ("--fixed-landmarks needs its partner", "give --moving-landmarks")),
-        (f"{DENSE} --test-moving-landmarks few.csv", ("--test-moving-landmarks needs its partner", "give --test-fixed-landmarks")),
-        (f"{DENSE} --fixed-labels fixed_labels.nii.gz", ("--fixed-labels needs its partner", "give --moving-labels")),
-        (f"{DENSE} --moving-labels fixed_labels.nii.gz", ("--moving-labels needs its partner", "give --fixed-labels")),
-        (f"{DENSE} --warped-labels labels.nrrd", ("--warped-labels needs labels to warp", "give --moving-labels")),
+        (f"{DENSE} --fixed-landmarks few.csv", ("the fixed guide landmarks cannot be used without the moving guide landmarks", "(--moving-landmarks)")),
+        (f"{DENSE} --test-moving-landmarks few.csv", ("cannot be used without the fixed check landmarks", "(--test-fixed-landmarks)")),
+        (f"{DENSE} --fixed-labels fixed_labels.nii.gz", ("cannot be used without the moving segmentation", "(--moving-labels)")),
+        (f"{DENSE} --moving-labels fixed_labels.nii.gz", ("cannot be used without the fixed segmentation", "(--fixed-labels)")),
+        (f"{DENSE} --warped-labels labels.nrrd", ("the warped segmentation cannot be used without the moving segmentation", "(--moving-labels)")),
         (f"{EVALUATE} --moving-landmarks few.csv", ("--moving-landmarks needs its partner", "give --fixed-landmarks")),
         (f"{EVALUATE} --fixed-labels fixed_labels.nii.gz", ("--fixed-labels needs its partner", "give --moving-labels")),
     ],
@@ -177,7 +177,7 @@ def test_one_of_two(line, words):
     ],
 )
 def test_labels(begin, name, words, monkeypatch):
-    monkeypatch.setattr(image_job, "_compute", None)  # that they cannot judge a run is known before it
+    monkeypatch.setattr(registration, "_compute", None)  # that they cannot judge a run is known before it
     refused(f"{begin} --fixed-labels fixed_labels.nii.gz --moving-labels {name}", *words)
 
 

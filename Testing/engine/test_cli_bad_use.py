@@ -19,7 +19,7 @@ from wrong_files import DENSE, EVALUATE, POINTS, WARP, refused
 
 from deepreg_engine.geometry import files as files_module
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.jobs import image_registration as image_job
+from deepreg_engine.jobs import reading, registration, results
 from deepreg_engine.methods.dense.plan import estimate_memory, make_plan
 from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.models.folders import shipped_folder
@@ -281,7 +281,7 @@ def slow_alignment(monkeypatch):
         assert over.wait(60)
         raise AssertionError("nobody waits for this")
 
-    monkeypatch.setattr(image_job, "align", align)
+    monkeypatch.setattr(registration, "align", align)
     yield
     over.set()
 
@@ -317,12 +317,12 @@ def test_memory_that_runs_out_all_the_same(monkeypatch, error):
     def allocate(*_arguments):
         raise error
 
-    monkeypatch.setattr(image_job, "warp_intensities", allocate)
+    monkeypatch.setattr(results, "warp_intensities", allocate)
     refused(f"{DENSE} --warped new.nrrd", "the computer ran out of memory", "working_spacing")
 
 
 def test_a_mistake_of_ours_is_one_line_too(monkeypatch):
-    monkeypatch.setattr(image_job, "warp_intensities", lambda *_: 1 / 0)
+    monkeypatch.setattr(results, "warp_intensities", lambda *_: 1 / 0)
     outcome = call(*shlex.split(f"{DENSE} --warped new.nrrd"))
     assert outcome.code == 2
     assert outcome.out == ""
@@ -336,9 +336,9 @@ def test_an_interrupt_is_one_line(monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    for name in ("read_volume", "align", "warp_intensities"):
+    for module, name in ((reading, "read_volume"), (registration, "align"), (results, "warp_intensities")):
         with monkeypatch.context() as patch:
-            patch.setattr(image_job, name, interrupt)
+            patch.setattr(module, name, interrupt)
             refused(f"{DENSE} --warped new.nrrd", "stopped by the user", "nothing was written")
 
 
@@ -351,7 +351,7 @@ def test_an_interrupted_demo_leaves_no_phantom(monkeypatch, phantom_pair, error,
         raise error
 
     monkeypatch.setattr("deepreg_engine.phantoms.make_pair", lambda *_: phantom_pair)
-    monkeypatch.setattr(demo, "run_dense", interrupt)
+    monkeypatch.setattr(demo, "run_registration", interrupt)
     refused(f"demo --output {tmp_path}/new", "deepreg-engine demo: ")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "new").mkdir()
@@ -363,9 +363,9 @@ def test_an_interrupted_demo_leaves_no_phantom(monkeypatch, phantom_pair, error,
 def test_an_alignment_that_nobody_waits_for_does_not_disturb_the_next():
     """Both set SimpleITK's number of threads."""
     over, order = threading.Event(), []
-    first = image_job._Background(lambda: (over.wait(60), order.append("first")))
+    first = registration._Background(lambda: (over.wait(60), order.append("first")))
     first.start()
-    second = image_job._Background(lambda: order.append("second"))
+    second = registration._Background(lambda: order.append("second"))
     second.start()
     time.sleep(0.05)
     assert order == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from deepreg_engine.methods.slots import KINDS, ROLES, SLOTS, inputs, outputs, slot, slots
@@ -43,3 +46,11 @@ def test_inputs_and_outputs_make_up_all_slots():
     for method in METHODS:
         assert inputs(method) + outputs(method) == sorted(slots(method), key=lambda each: each.is_output)
     assert slot("fixed_mask").option == "--fixed-mask"
+
+
+def test_the_page_of_inputs_and_outputs_is_made_from_the_declarations():
+    path = Path(__file__).resolve().parents[1] / "slot_tables.py"
+    spec = importlib.util.spec_from_file_location("slot_tables", path)
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    assert tables.PAGE.read_text(encoding="utf-8") == tables.page(), "run python Testing/slot_tables.py"

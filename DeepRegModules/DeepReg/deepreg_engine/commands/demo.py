@@ -15,16 +15,16 @@ import SimpleITK as sitk
 from deepreg_engine.commands.parsing import Parser, examples, paragraph, seed
 from deepreg_engine.commands.phantom import check_folder
 from deepreg_engine.commands.progress import ProgressBar
-from deepreg_engine.commands.register import chosen_parameters
 from deepreg_engine.commands.tables import number, table
 from deepreg_engine.errors import OutputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_image, resample
 from deepreg_engine.geometry.transform_files import read_field
-from deepreg_engine.jobs.dense import DenseRequest, run_dense
 from deepreg_engine.jobs.outputs import check_outputs
 from deepreg_engine.jobs.overview import check_matplotlib
-from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET
+from deepreg_engine.jobs.registration import run_registration
+from deepreg_engine.jobs.request import make_request
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, dense_preset
 from deepreg_engine.phantoms import ANATOMIES
 
 _HELP = "register a phantom or two images, with a picture"
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     check_choice(options)
     anatomy = options.anatomy or "abdomen"
     preset = options.preset or (DEFAULT_DENSE_PRESET if options.images else PHANTOM_PRESETS[anatomy])
-    parameters = chosen_parameters(preset, [], None, None)
+    parameters = dense_preset(preset).parameters
     check_matplotlib()
     folder = Path(options.output)
     results: dict[str, Any] = {name: str(folder / file) for name, file in _RESULTS.items()}
@@ -71,8 +71,8 @@ def run(options: argparse.Namespace) -> None:
             check_folder(folder)
             progress(0.0, f"making the phantom ({anatomy})")
             files = written_phantom(anatomy, options.seed or 0, folder, written)
-        request = DenseRequest(**files, **results, preset=preset, parameters=parameters)
-        report = run_dense(request, progress)
+        request = make_request("dense", **files, **results, preset=preset, parameters=parameters)
+        report = run_registration(request, progress)
     gained = phantom_rows(report) if not options.images else similarity_rows(options.images[0], options.images[1], results["transform"])
     sys.stdout.write("\n".join(summary_lines(report, gained, results)) + "\n")
 

@@ -1,92 +1,176 @@
-"""``register``: find the deformation between two images."""
+"""``register METHOD``: find the deformation between two images, or two point clouds. Options are made from the slots and parameters."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from deepreg_engine.commands import register_descent, register_points
-from deepreg_engine.commands.parsing import Parser, examples, paragraph, parameter_table, preset_table
+from deepreg_engine.commands.parsing import Parser, count, examples, paragraph, parameter_table, preset_table
 from deepreg_engine.commands.progress import ProgressBar
-from deepreg_engine.commands.register_images import add_how, add_images, add_judges, add_results, chosen, make_request
+from deepreg_engine.commands.register_pages import PAGES
 from deepreg_engine.commands.tables import result_lines
-from deepreg_engine.jobs.dense import DenseRequest, run_dense
-from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES
+from deepreg_engine.jobs.registration import run_registration
+from deepreg_engine.jobs.request import SUFFIXES, Request, make_request
+from deepreg_engine.methods.base import Method
+from deepreg_engine.methods.common.parameters import DEVICES, Description, parse_settings
+from deepreg_engine.methods.common.presets import find_preset
+from deepreg_engine.methods.registry import METHODS
+from deepreg_engine.methods.slots import Slot, outputs, slots
 
-_DENSE_ABOUT = """
-Register MOVING to FIXED with the Dense method: features (MIND by default, or a network's) are compared at control points for all
-displacements up to the capture range; min-convolutions and mean-field inference make neighbours agree; the smooth field that
-fits best is then refined on the features, coarse to fine.
-"""
-
-_DENSE_NOTES = """
-The result is a displacement field on the fixed image's grid, in LPS mm: it takes a fixed point x to the moving point x + u(x), as
-ITK's resampling does. SimpleITK, ANTs and 3D Slicer read it. Points files are CSV with a header x,y,z in LPS mm, or Slicer's
-.mrk.json and .fcsv, whose own frame is honoured. Files appear only when all of them are complete.
-"""
-
-_DENSE_EXAMPLES = (
-    "register dense --fixed a.nii.gz --moving b.nii.gz --transform b_to_a.nrrd --warped b_on_a.nii.gz",
-    "register dense --fixed mr.nrrd --moving ct.nrrd --preset mr-ct --transform t.h5 --report t.json",
-    "register dense --fixed a.nii.gz --moving b.nii.gz --fixed-landmarks a.mrk.json --moving-landmarks b.mrk.json "
-    "--set smoothness=20 --set capture_range=40 --transform t.nrrd --inverse t_inverse.nrrd",
-)
+_METAVARS = {"image": "IMAGE", "labels": "LABELS", "mask": "MASK", "points": "POINTS", "cloud": "POINTS", "names": "JSON"}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
+    """Add the command."""
     about = "Find the deformation between two images, or two clouds of points."
-    epilog = f"{examples(_DENSE_EXAMPLES[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
+    epilog = f"{examples(PAGES['dense'].examples[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
     parser = commands.add_parser(
         "register", help="find the deformation between two images or clouds of points", description=about, epilog=epilog
     )
     parser.set_defaults(parser=parser)
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
-    _add_dense(methods)
-    register_points.add(methods)
-    register_descent.add(methods)
+    for method in METHODS.values():
+        _add_method(methods, method)
 
 
-def _add_dense(methods: argparse._SubParsersAction) -> None:
+def _add_method(methods: argparse._SubParsersAction, method: Method) -> None:
+    page = PAGES[method.name]
     epilog = "\n\n".join(
         (
-            paragraph(_DENSE_NOTES),
-            examples(*_DENSE_EXAMPLES),
-            "presets:\n" + preset_table(DENSE_PRESETS),
-            f"parameters for --set, with the values of {DEFAULT_DENSE_PRESET}:\n" + parameter_table(DenseParameters),
+            paragraph(page.notes),
+            examples(*page.examples),
+            "presets:\n" + preset_table(method.presets),
+            f"parameters for --set, with the values of {method.default_preset}:\n" + parameter_table(method.parameters),
         )
     )
-    parser: Parser = methods.add_parser(
-        "dense",
-        help="discrete search over large displacements, then refinement",
-        usage="%(prog)s --fixed F --moving M\n" + " " * 37 + "--transform OUT [options]",
-        description=paragraph(_DENSE_ABOUT),
-        epilog=epilog,
-    )
-    images = add_images(parser)
-    images.add_argument("--fixed-landmarks", metavar="P", help="points that guide the registration")
-    images.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
-    add_how(parser, DEFAULT_DENSE_PRESET)
-    results = add_results(parser)
-    results.add_argument("--uncertainty", metavar="OUT", help="standard deviation of the displacement in the last search, mm")
-    add_judges(parser)
-    parser.set_defaults(run=run, parser=parser)
+    command = f"deepreg-engine register {method.name} "
+    indent = "\n" + " " * len(f"usage: {command}")
+    usage = "\n       ".join(command + line.replace("\n", indent) for line in page.usage)
+    parser: Parser = methods.add_parser(method.name, help=method.summary, usage=usage, description=paragraph(page.about), epilog=epilog)
+    clouds = slots(method.name, ("register",), ("cloud",))
+    options = {each.name: each for each in method.options.describe()}
+    if clouds:
+        group = parser.add_argument_group("points")
+        _add_slots(group, method, clouds)
+        _add_options(group, [options.pop(name) for name in ("source", "source_spacing", "thin") if name in options])
+    group = parser.add_argument_group("images")
+    _add_slots(group, method, [each for each in slots(method.name, ("register", "guide")) if each.kind != "cloud"])
+    _add_options(group, [options.pop(name) for name in ("refine", "refine_preset") if name in options])
+    _add_how(parser, method)
+    group = parser.add_argument_group("results", f"Images can be {', '.join(IMAGE_SUFFIXES)}.")
+    _add_slots(group, method, [*slots(method.name, ("apply",)), *outputs(method.name)])
+    _add_options(group, list(options.values()))
+    _add_slots(parser.add_argument_group("to measure the result (these do not influence it)"), method, slots(method.name, ("evaluate",)))
+    parser.set_defaults(run=partial(run, method), parser=parser)
 
 
-def chosen_parameters(preset: str, settings: list[str], initial: str | None, features: str | None) -> DenseParameters:
-    """The preset's parameters with the user's changes.
+def _add_slots(group: argparse._ArgumentGroup, method: Method, chosen: list[Slot]) -> None:
+    for each in chosen:
+        required = method.name in each.required
+        about = each.help.replace("%", "%%")  # argparse formats help texts
+        if each.is_output and each.kind in ("transform", "points"):
+            about += f": {', '.join(SUFFIXES[each.kind])}"
+        metavar = _METAVARS[each.kind] if not each.is_output else _output_metavar(each)
+        group.add_argument(each.option, required=required, metavar=metavar, help=about + (" (required)" if required else ""))
+
+
+def _output_metavar(each: Slot) -> str:
+    if each.kind == "folder":
+        return "FOLDER"
+    endings = SUFFIXES[each.kind]
+    return f"OUT{endings[0]}" if len(endings) == 1 else "OUT"
+
+
+def _add_options(group: argparse._ArgumentGroup, described: list[Description]) -> None:
+    """An option of the command line for each option of the method."""
+    for each in described:
+        option = f"--{each.name.replace('_', '-')}"
+        if each.type is bool:
+            group.add_argument(option, action="store_true", help=each.help)
+            continue
+        about = f"{each.help} (default: {each.default:g})" if each.type is not str else f"{each.help} (default: {each.default})"
+        metavar = {int: "N", float: "MM"}.get(each.type, "NAME")
+        group.add_argument(option, default=None, metavar=metavar, help=about)
+
+
+def _add_how(parser: Parser, method: Method) -> None:
+    """Options that say how to register."""
+    how = parser.add_argument_group("how")
+    about = f"parameters for a task, see below (default: {method.default_preset})"
+    how.add_argument("--preset", default=method.default_preset, metavar="NAME", help=about)
+    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below; may be repeated")
+    for each in method.parameters.describe():
+        if each.name not in method.shortcuts:
+            continue
+        choices = f": {', '.join(each.choices)}" if each.choices else ""
+        if each.name == "initial" and method.aligns:
+            choices += ", or a transform file"
+        short = {"initial": "alignment before the deformation", "features": "features by name, or a model's file"}
+        about = f"{short.get(each.name, each.help)}{choices} (default: the preset's)"
+        how.add_argument(f"--{each.name.replace('_', '-')}", metavar="HOW" if each.choices else "NAME", help=about)
+    how.add_argument("--device", default="auto", metavar="WHERE", choices=DEVICES, help=f"where to compute: {', '.join(DEVICES)}")
+    how.add_argument("--threads", type=count("threads", 1024), default=0, metavar="N", help="threads of the CPU (default: all)")
+    how.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def chosen_parameters(method: Method, preset: str, settings: list[str], shortcuts: dict[str, Any] | None = None) -> Any:
+    """A preset's parameters with the user's changes.
+
+    Args:
+        method: whose parameters.
+        preset: its name.
+        settings: texts ``name=value``.
+        shortcuts: values of parameters that have an option of their own; None is left out.
 
     Raises:
         ParameterError: if a name or value is wrong.
     """
-    return chosen(dense_preset(preset).parameters, settings, initial, features)
+    changes = {name: value for name, value in (shortcuts or {}).items() if value is not None}
+    return find_preset(method.presets, preset).parameters.replaced(parse_settings(settings)).replaced(changes)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Register, and print what came out."""
-    parameters = chosen_parameters(options.preset, options.set, options.initial, options.features)
-    request = make_request(DenseRequest, options, parameters)
+def _split_initial(method: Method, initial: str | None) -> tuple[str | None, str]:
+    """An alignment's name, or a transform's file.
+
+    Raises:
+        ParameterError: if it is neither.
+    """
+    known = next(each.choices for each in method.parameters.describe() if each.name == "initial")
+    if not initial or initial in known or not method.aligns:
+        return initial, ""
+    if not Path(initial).exists() and not Path(initial).suffix:
+        near = difflib.get_close_matches(initial, known, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}, or a transform's file"
+        raise ParameterError(f"{initial} is neither an alignment nor a file", advice, "initial")
+    return None, initial
+
+
+def request_of(method: Method, options: argparse.Namespace) -> Request:
+    """The request that a command line describes.
+
+    Raises:
+        ParameterError: if a name or value is wrong.
+    """
+    given = vars(options)
+    alignment, initial = _split_initial(method, given["initial"])
+    shortcuts = {**{name: given[name] for name in method.shortcuts}, "initial": alignment}
+    parameters = chosen_parameters(method, options.preset, options.set, shortcuts)
+    names = [*(each.name for each in slots(method.name)), *(each.name for each in method.options.describe())]
+    values = {name: given[name] for name in names if given[name] is not None}
+    return make_request(
+        method.name, parameters=parameters, preset=options.preset, initial=initial, device=options.device, threads=options.threads, **values
+    )
+
+
+def run(method: Method, options: argparse.Namespace) -> None:
+    """Register, and print the results."""
+    request = request_of(method, options)
     with ProgressBar(quiet=options.quiet) as progress:
-        report = run_dense(request, progress)
+        report = run_registration(request, progress)
     sys.stdout.write("\n".join(result_lines(report)) + "\n")

@@ -19,7 +19,6 @@ from typing import Any
 from deepreg_engine import __version__
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.jobs.job import Job
-from deepreg_engine.methods.dense.parameters import DenseParameters
 
 
 def info(arguments: dict, job: Job) -> dict:
@@ -66,57 +65,33 @@ def missing_packages() -> list[str]:
 
 def warm(arguments: dict, job: Job) -> dict:
     """Import what a registration needs, so that the next one starts at once."""
-    import deepreg_engine.jobs.dense
+    import deepreg_engine.jobs.registration
     import deepreg_engine.methods.dense.register  # noqa: F401
 
     return {}
 
 
-def dense(arguments: dict, job: Job) -> dict:
-    """Register two images with the Dense method: arguments are those of DenseRequest, ``parameters`` a dictionary. Returns the report."""
-    from deepreg_engine.jobs.dense import DenseRequest, run_dense
+def register(arguments: dict, job: Job) -> dict:
+    """Register two images or two point clouds: arguments are ``method`` and those of :func:`make_request`. Returns the report."""
+    from deepreg_engine.jobs.registration import run_registration
+    from deepreg_engine.jobs.request import make_request
 
-    values = _known(arguments, DenseRequest)
-    if "parameters" in values:
-        values["parameters"] = DenseParameters().replaced(values["parameters"])
-    if "warp_labels" in values:
-        values["warp_labels"] = tuple(tuple(pair) for pair in values["warp_labels"])
-    report = run_dense(DenseRequest(**values), job.progress)
+    if "method" not in arguments:
+        raise ParameterError("the argument method is missing", "name a registration method", "method")
+    report = run_registration(make_request(**arguments), job.progress)
     for note in report["notes"]:
         job.log(note)
     return report
 
 
-def points(arguments: dict, job: Job) -> dict:
-    """Register two clouds of points, or two images by keypoints: arguments are those of PointsRequest. Returns the report."""
-    from deepreg_engine.jobs.points import PointsRequest, run_points
-    from deepreg_engine.methods.points.parameters import PointsParameters
+def _alias(method: str) -> Callable[[dict, Job], dict]:
+    """The operation of protocol 1 that registers with one method."""
 
-    values = _known(arguments, PointsRequest)
-    if "parameters" in values:
-        values["parameters"] = PointsParameters().replaced(values["parameters"])
-    if "warp_labels" in values:
-        values["warp_labels"] = tuple(tuple(pair) for pair in values["warp_labels"])
-    report = run_points(PointsRequest(**values), job.progress)
-    for note in report["notes"]:
-        job.log(note)
-    return report
+    def registered(arguments: dict, job: Job) -> dict:
+        return register({"method": method, **arguments}, job)
 
-
-def descent(arguments: dict, job: Job) -> dict:
-    """Register two images with the Descent method: arguments are those of DescentRequest. Returns the report."""
-    from deepreg_engine.jobs.descent import DescentRequest, run_descent
-    from deepreg_engine.methods.descent.parameters import DescentParameters
-
-    values = _known(arguments, DescentRequest)
-    if "parameters" in values:
-        values["parameters"] = DescentParameters().replaced(values["parameters"])
-    if "warp_labels" in values:
-        values["warp_labels"] = tuple(tuple(pair) for pair in values["warp_labels"])
-    report = run_descent(DescentRequest(**values), job.progress)
-    for note in report["notes"]:
-        job.log(note)
-    return report
+    registered.__doc__ = f"As register with the method {method}; an alias of protocol 1."
+    return registered
 
 
 def overlap(arguments: dict, job: Job) -> dict:
@@ -196,7 +171,8 @@ def self_test(arguments: dict, job: Job) -> dict:
     import numpy as np
 
     from deepreg_engine.geometry.transform_files import read_field, read_transform
-    from deepreg_engine.jobs.dense import DenseRequest, run_dense
+    from deepreg_engine.jobs.registration import run_registration
+    from deepreg_engine.jobs.request import make_request
     from deepreg_engine.methods.dense.presets import dense_preset
     from deepreg_engine.phantoms import make_pair, write_pair
 
@@ -205,7 +181,8 @@ def self_test(arguments: dict, job: Job) -> dict:
     with tempfile.TemporaryDirectory(prefix="deepreg-selftest-") as folder:
         paths = write_pair(pair, folder)
         transform = str(Path(folder) / "transform.nrrd")
-        request = DenseRequest(
+        request = make_request(
+            "dense",
             fixed=str(paths["fixed"]),
             moving=str(paths["moving"]),
             transform=transform,
@@ -214,7 +191,7 @@ def self_test(arguments: dict, job: Job) -> dict:
             test_moving_landmarks=str(paths["moving_landmarks"]),
             device=str(arguments.get("device", "auto")),
         )
-        report = run_dense(request, lambda share, stage: job.progress(0.2 + 0.75 * share, stage))
+        report = run_registration(request, lambda share, stage: job.progress(0.2 + 0.75 * share, stage))
         points = pair.fixed_landmarks.positions
         ours, itk = read_field(transform).map_points(points), read_transform(transform)
         apart = float(np.abs(ours - [itk.TransformPoint(point) for point in points.tolist()]).max())
@@ -278,9 +255,10 @@ def _known(arguments: dict, request: type) -> dict:
 OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "info": info,
     "warm": warm,
-    "dense": dense,
-    "points": points,
-    "descent": descent,
+    "register": register,
+    "dense": _alias("dense"),
+    "points": _alias("points"),
+    "descent": _alias("descent"),
     "overlap": overlap,
     "train": train,
     "train-estimate": train_estimate,

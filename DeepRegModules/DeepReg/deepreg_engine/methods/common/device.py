@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import torch
 
 from deepreg_engine.errors import DeviceError
@@ -60,3 +61,8 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     if name != "cpu":
         raise DeviceError(f"there is no device {name!r}", f"there are {', '.join(DEVICES)}")
     return torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads"
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a computation can have: of the GPU's memory with CUDA, else of the computer's."""
+    return float(torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available)

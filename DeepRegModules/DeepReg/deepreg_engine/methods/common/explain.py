@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import psutil
 import SimpleITK as sitk
 import torch
 
@@ -16,7 +15,7 @@ from deepreg_engine.errors import InputError, NotEnoughMemoryError
 from deepreg_engine.features.colours import make_palette
 from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import ImagePair, Progress
 from deepreg_engine.methods.common.resolution import finest_spacing
@@ -151,9 +150,7 @@ class ImageExplanation:
             )
 
     def _free_memory(self) -> float:
-        if self._device.type == "cuda":
-            return float(torch.cuda.mem_get_info()[0])
-        return float(psutil.virtual_memory().available)
+        return free_memory(self._device)
 
     def _still(self, grid: ImageGrid) -> torch.Tensor:
         return torch.zeros(3, *grid.shape, device=self._device)

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
 import numpy as np
-import psutil
 import SimpleITK as sitk
 import torch
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.extractor import Extractor
-from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
+from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
 from deepreg_engine.methods.common.affine import Alignment, align
-from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.guides import LandmarkPairs
 from deepreg_engine.methods.common.level import LevelData, along, followed_by
 from deepreg_engine.progress import Progress
@@ -40,35 +39,6 @@ class ImagePair:
     moving_mask: sitk.Image | None = None
     guides: LandmarkPairs | None = None
     alignment: Alignment | None = None
-
-
-@dataclass
-class Result:
-    """What a registration gives.
-
-    Args:
-        field: from fixed to moving, on the fixed image's grid.
-        deformation: length of what the deformation adds to the alignment, over the fixed image.
-        uncertainty: standard deviation of the displacement (mm) by the last search, on the fixed image's grid; None without search.
-        alignment: what came before the deformation.
-        stages: what was done, one entry a stage.
-        seconds: of the parts, and "total".
-        notes: what the user should know.
-        device: where it was computed.
-        features: what was compared.
-        refinement_features: what a refinement compared, where the method has one of its own.
-    """
-
-    field: DisplacementField
-    deformation: Statistics
-    uncertainty: sitk.Image | None
-    alignment: Alignment
-    stages: list[dict]
-    seconds: dict[str, float]
-    notes: list[str]
-    device: str
-    features: str
-    refinement_features: str = ""
 
 
 @dataclass
@@ -104,9 +74,7 @@ class Registration:
         self._looked_at = False
 
     def _free_memory(self) -> float:
-        if self._device.type == "cuda":
-            return float(torch.cuda.mem_get_info()[0])
-        return float(psutil.virtual_memory().available)
+        return free_memory(self._device)
 
     def _tell(self, stage: str, work: float) -> None:
         self._progress(min(self._done, 0.999), stage)

@@ -20,9 +20,11 @@ from deepreg_engine.features.extractor import Extractor, Joined
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.geometry.volume import field_from_voxels
+from deepreg_engine.methods.base import Result
+from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.guides import GuideTerms
 from deepreg_engine.methods.common.level import LevelData
-from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
+from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, mean_length, onto, then_transform
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import REACH, Level, Search, check_memory, control_counts, padding_voxels
 from deepreg_engine.methods.dense.search_costs import SearchCosts, control_grid, first_control, mean_mismatch, mean_over
@@ -45,10 +47,18 @@ _SOLVED = 0.03
 
 # The names under which scripts know them.
 DenseInput, DenseResult = ImagePair, Result
+# What the search and what the refinement compare.
+Extractors = tuple[Extractor, Extractor]
 
 
 @torch.no_grad()
-def register_dense(pair: DenseInput, parameters: DenseParameters, device: str = "auto", progress: Progress | None = None) -> DenseResult:
+def register_dense(
+    pair: DenseInput,
+    parameters: DenseParameters,
+    device: str = "auto",
+    progress: Progress | None = None,
+    extractors: Extractors | None = None,
+) -> DenseResult:
     """Register two images.
 
     Args:
@@ -56,16 +66,17 @@ def register_dense(pair: DenseInput, parameters: DenseParameters, device: str = 
         parameters: see :class:`DenseParameters`.
         device: see :func:`choose_device`.
         progress: called with the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
+        extractors: of :func:`extractors_of`, if they are loaded already.
 
     Raises:
         InputError: if the images do not overlap after the alignment.
         NotEnoughMemoryError: if it would not fit, before anything is computed.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
-    return _Dense(pair, parameters, device, progress).run()
+    return _Dense(pair, parameters, device, progress, extractors or extractors_of(parameters)).run()
 
 
-def extractors_of(parameters: DenseParameters) -> tuple[Extractor, Extractor]:
+def extractors_of(parameters: DenseParameters) -> Extractors:
     """What the search and what the refinement compare.
 
     Raises:
@@ -83,13 +94,13 @@ def extractors_of(parameters: DenseParameters) -> tuple[Extractor, Extractor]:
 class _Dense(Registration):
     """One run."""
 
-    def __init__(self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress | None) -> None:
+    def __init__(
+        self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress | None, extractors: Extractors
+    ) -> None:
         super().__init__(pair, parameters, device, progress)
-        self._extractor, self._refiner = extractors_of(parameters)
-        moving_grid = ImageGrid.of(pair.moving)
-        channels = max(self._extractor.channels, self._refiner.channels)
-        kept = max(self._extractor.kept, self._refiner.kept)
-        self._plan = check_memory(self._fixed_grid, moving_grid, parameters, channels, self._free_memory(), kept)
+        self._extractor, self._refiner = extractors
+        size = FeatureSize.of(extractors)
+        self._plan = check_memory(self._fixed_grid, ImageGrid.of(pair.moving), parameters, size.channels, self._free_memory(), size.kept)
         self._work = _shares_of_work(self._plan, parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
 
@@ -125,16 +136,16 @@ class _Dense(Registration):
         self._progress(1.0, "done")
         notes = [*alignment.notes, *self._notes]
         return Result(
-            total,
-            local.statistics(),
-            uncertainty,
-            alignment,
-            self._stages,
-            self._clock.seconds,
-            notes,
-            self._device_name,
-            self._extractor.name,
+            field=total,
+            deformation=local.statistics(),
+            alignment=alignment,
+            stages=self._stages,
+            seconds=self._clock.seconds,
+            notes=notes,
+            device=self._device_name,
+            features=self._extractor.name,
             refinement_features=self._refiner.name if self._plan[-1].refinements else "",
+            uncertainty=uncertainty,
         )
 
     def _guide_terms(self, residual: np.ndarray | None, grid: ImageGrid) -> GuideTerms | None:

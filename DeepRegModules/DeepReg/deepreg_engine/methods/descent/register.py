@@ -16,13 +16,16 @@ from dataclasses import field as dataclass_field
 import numpy as np
 import torch
 
+from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import field_from_voxels
+from deepreg_engine.methods.base import Result
 from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.level import LevelData
-from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, Result, mean_length, onto, then_transform
+from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, mean_length, onto, then_transform
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import check_memory, steps_at
 from deepreg_engine.models.store import load_extractors
@@ -39,6 +42,10 @@ _PATIENCE, _GAIN = 5, 1e-4
 _KEPT_SPACING = 4.0
 # Steps of the fixed-point iteration that turns the fixed image's half of a symmetric deformation around, and when it is done (voxels).
 _HALF_STEPS, _HALF_TOLERANCE = 40, 1e-3
+
+
+# Of the fixed and of the moving image.
+Extractors = tuple[Extractor, Extractor]
 
 
 @dataclass
@@ -58,7 +65,12 @@ class DescentResult(Result):
 
 @torch.no_grad()
 def register_descent(
-    pair: ImagePair, parameters: DescentParameters, device: str = "auto", progress: Progress | None = None, keep: int = 0
+    pair: ImagePair,
+    parameters: DescentParameters,
+    device: str = "auto",
+    progress: Progress | None = None,
+    keep: int = 0,
+    extractors: Extractors | None = None,
 ) -> DescentResult:
     """Register two images.
 
@@ -67,24 +79,27 @@ def register_descent(
         parameters: see :class:`DescentParameters`.
         device: see :func:`choose_device`.
         progress: called with the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
-        keep: about how many iterations to keep for looking at; 0 keeps none.
+        keep: about how many iterations to keep; 0 keeps none.
+        extractors: of the fixed and of the moving image, if they are loaded already.
 
     Raises:
         InputError: if the images do not overlap after the alignment.
         NotEnoughMemoryError: if it would not fit, before anything is computed.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
-    return _Descent(pair, parameters, device, progress, keep).run()
+    return _Descent(pair, parameters, device, progress, keep, extractors or load_extractors(parameters)).run()
 
 
 class _Descent(Registration):
     """One run."""
 
-    def __init__(self, pair: ImagePair, parameters: DescentParameters, device: str, progress: Progress | None, keep: int) -> None:
+    def __init__(
+        self, pair: ImagePair, parameters: DescentParameters, device: str, progress: Progress | None, keep: int, extractors: Extractors
+    ) -> None:
         super().__init__(pair, parameters, device, progress)
-        self._extractors = load_extractors(parameters)
-        channels = self._extractors[0].channels
-        self._plan = check_memory(self._fixed_grid, ImageGrid.of(pair.moving), parameters, channels, self._free_memory())
+        self._extractors = extractors
+        size = FeatureSize.of(extractors)
+        self._plan = check_memory(self._fixed_grid, ImageGrid.of(pair.moving), parameters, size.channels, self._free_memory())
         steps = [steps_at(level, parameters) for level in range(len(self._plan))]
         work = [count * grid.voxels for count, grid in zip(steps, self._plan)]
         self._steps, self._work = steps, [share / sum(work) for share in work]

@@ -1,0 +1,83 @@
+"""Texts of the pages of ``register METHOD --help``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """Texts of a method's page.
+
+    Args:
+        usage: of the command, after its name.
+        about: what it does.
+        notes: what its files hold.
+        examples: command lines.
+    """
+
+    usage: tuple[str, ...]
+    about: str
+    notes: str
+    examples: tuple[str, ...]
+
+
+PAGES = {
+    "dense": Page(
+        ("--fixed F --moving M\n--transform OUT [options]",),
+        """
+        Register MOVING to FIXED with the Dense method: features (MIND by default, or a network's) are compared at control points for all
+        displacements up to the capture range; min-convolutions and mean-field inference make neighbours agree; the smooth field that
+        fits best is then refined on the features, coarse to fine.
+        """,
+        """
+        The result is a displacement field on the fixed image's grid, in LPS mm: it maps a fixed point x to the moving point x + u(x), as
+        ITK's resampling does. SimpleITK, ANTs and 3D Slicer read it. Points files are CSV with a header x,y,z in LPS mm, or Slicer's
+        .mrk.json and .fcsv with a frame of their own. Files appear only when all of them are complete.
+        """,
+        (
+            "register dense --fixed a.nii.gz --moving b.nii.gz --transform b_to_a.nrrd --warped b_on_a.nii.gz",
+            "register dense --fixed mr.nrrd --moving ct.nrrd --preset mr-ct --transform t.h5 --report t.json",
+            "register dense --fixed a.nii.gz --moving b.nii.gz --fixed-landmarks a.mrk.json --moving-landmarks b.mrk.json "
+            "--set smoothness=20 --set capture_range=40 --transform t.nrrd --inverse t_inverse.nrrd",
+        ),
+    ),
+    "descent": Page(
+        ("--fixed F --moving M\n--transform OUT [options]",),
+        """
+        Register MOVING to FIXED with the Descent method: features that look alike in MR and CT, or in any two contrasts, are brought
+        together step by step, coarse to fine; each step is smoothed, and so is the deformation. Large displacements are not searched:
+        if the images differ by more than some centimetres after the alignment, use register dense.
+        """,
+        """
+        The result is a displacement field on the fixed image's grid, in LPS mm: it maps a fixed point x to the moving point x + u(x), as
+        ITK's resampling does. Files appear only when all of them are complete.
+        """,
+        (
+            "register descent --fixed mr.nii.gz --moving ct.nii.gz --transform ct_to_mr.nrrd --warped ct_on_mr.nii.gz",
+            "register descent --fixed t1.nii.gz --moving t2.nii.gz --preset brain-mr --transform t.nrrd --report t.json",
+            "register descent --fixed mr.nrrd --moving us.nrrd --features prostate.safetensors --set symmetric=true --transform t.nrrd "
+            "--warped-colours features.nrrd --iterations steps",
+        ),
+    ),
+    "points": Page(
+        ("--fixed-points P --moving-points Q ...", "--fixed F --moving M ..."),
+        """
+        Register two point clouds without order, in which many points have no partner: keypoints, vessels, surfaces, landmarks.
+        Features of each point's neighbourhood and belief propagation find partners, coherent point drift refines them, and a smooth
+        deformation is fitted. With two images and no points, Förstner keypoints of the images are registered.
+        """,
+        """
+        The result maps a fixed point x to its moving point x + u(x), LPS mm, as in register dense. Without images the field's grid is the
+        bounding box of both clouds with a margin of 20 mm. Points files are CSV with a header x,y,z in LPS mm, or Slicer's .mrk.json
+        and .fcsv; of a label map the surface or the skeleton is used.
+        """,
+        (
+            "register points --fixed exhale.nii.gz --moving inhale.nii.gz --fixed-mask lungs_e.nii.gz --moving-mask lungs_i.nii.gz "
+            "--transform t.nrrd --warped inhale_on_exhale.nii.gz --refine",
+            "register points --fixed-points a.csv --moving-points b.csv --warp-points landmarks_a.csv --warped-points landmarks_b.csv",
+            "register points --fixed-points vessels_a.nii.gz --moving-points vessels_b.nii.gz --source skeleton --preset shape "
+            "--transform t.nrrd",
+        ),
+    ),
+}

@@ -1,0 +1,177 @@
+"""Register two images or two point clouds, from files to files: the one pipeline of all methods."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from deepreg_engine import __version__
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
+from deepreg_engine.jobs.reading import linear_matrix, read_inputs
+from deepreg_engine.jobs.request import Request, check_request
+from deepreg_engine.jobs.results import Run, write_results
+from deepreg_engine.methods.base import Inputs, Result, Task
+from deepreg_engine.methods.common.affine import Alignment, align
+from deepreg_engine.methods.slots import inputs as input_slots
+from deepreg_engine.progress import Progress, no_progress
+
+# Shares of the progress at which the alignment begins and the outputs are written.
+_ALIGNMENT, _WRITING = 0.01, 0.99
+
+
+def run_registration(request: Request, progress: Progress = no_progress) -> dict:
+    """Register, write all outputs together, and return the report.
+
+    Args:
+        request: see :func:`deepreg_engine.jobs.request.make_request`.
+        progress: called with the share done and the name of the stage; it may raise to stop the run.
+
+    Raises:
+        EngineError: if something is wrong; then nothing was written.
+    """
+    begun = time.perf_counter()
+    check_request(request)
+    with kept_memory():
+        progress(0.0, "reading the points" if request.path("fixed_points") else "reading the images")
+        inputs = read_inputs(request)
+        result = _compute(request, inputs, progress)
+        progress(_WRITING, "writing the results")
+        return _write(request, inputs, result, begun)
+
+
+class _Background(threading.Thread):
+    """Compute an alignment on another thread; SimpleITK releases the interpreter, so torch can be imported meanwhile.
+
+    If the run ends first, by Ctrl-C or for lack of memory, nothing waits for the thread but the next one: alignments set SimpleITK's number
+    of threads, and two at once would disturb each other.
+    """
+
+    def __init__(self, function: Callable[[], Alignment]) -> None:
+        super().__init__(daemon=True)
+        self._function = function
+        self._earlier = [thread for thread in threading.enumerate() if isinstance(thread, _Background)]
+        self._result: Alignment | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        for thread in self._earlier:
+            thread.join()
+        try:
+            self._result = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            self._error = error
+
+    def result(self) -> Alignment:
+        """The function's result; raises what it raised."""
+        while self.is_alive():
+            self.join(0.1)  # short waits, so that Ctrl-C is noticed
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+
+def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
+    method, parameters = request.method, request.parameters
+    task = Task(parameters, request.options, inputs, request.wanted(), request.device)
+    begun, background = time.perf_counter(), None
+    if method.aligns:
+        progress(_ALIGNMENT, f"alignment ({'the given transform' if inputs.initial else parameters.initial})")
+        if inputs.initial is not None:
+            task.alignment = Alignment(inputs.initial, "file")
+        else:
+            background = _Background(lambda: align(inputs.fixed, inputs.moving, parameters.initial, inputs.fixed_mask, inputs.moving_mask))
+            background.start()
+    with first_import_of_torch():
+        import torch
+
+        import deepreg_engine.methods.dense.register  # noqa: F401 - what all methods load
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    method.prepare(task)
+    if background is not None:
+        task.alignment = background.result()
+    seconds = time.perf_counter() - begun
+    result = method.register(task, progress)
+    if method.aligns:
+        result.seconds["alignment"] = seconds
+    return result
+
+
+def _write(request: Request, inputs: Inputs, result: Result, begun: float) -> dict:
+    from deepreg_engine.metrics.report import to_json
+
+    report = _report(request, inputs, result)
+
+    def finish() -> str:
+        report["seconds"]["total"] = time.perf_counter() - begun
+        return to_json(report)
+
+    write_results(Run(request, inputs, result, report), finish)
+    report["seconds"]["total"] = time.perf_counter() - begun
+    return report
+
+
+def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
+    """Everything that is known of a registration, as plain data."""
+    from deepreg_engine.metrics.report import evaluation_report
+
+    matrix = linear_matrix(result.alignment.transform)
+    report: dict[str, Any] = {
+        "engine": f"deepreg-engine {__version__}",
+        "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "method": request.method.name,
+        "preset": request.preset,
+        "parameters": request.parameters.to_dict(),
+        "inputs": _described(request, inputs),
+        "device": result.device,
+        "features": result.features,
+    }
+    if result.refinement_features:
+        report["refinement_features"] = result.refinement_features
+    report["alignment"] = {
+        "kind": result.alignment.kind,
+        "matrix": None if matrix is None else matrix.tolist(),
+        "file": request.initial or None,
+    }
+    if result.deformation is not None:
+        report["deformation"] = vars(result.deformation)
+    report.update(
+        stages=result.stages,
+        seconds=dict(result.seconds),
+        notes=list(dict.fromkeys([*inputs.notes, *result.notes])),
+        outputs=request.outputs(),
+        **result.details,
+    )
+    if result.field is not None:
+        # The transform is a copy that nothing else needs.
+        transform = result.field.to_transform() if inputs.landmarks or inputs.labels else None
+        report.update(
+            evaluation_report(
+                transform,
+                landmarks=inputs.landmarks,
+                labels=inputs.labels,
+                label_names=inputs.label_names,
+                mask=inputs.fixed_mask,
+                field=result.field,
+            )
+        )
+    return report
+
+
+def _described(request: Request, inputs: Inputs) -> dict[str, dict]:
+    """The input files, and the grids of the images."""
+    images = {"fixed": inputs.fixed, "moving": inputs.moving_original}
+    described = {}
+    for each in input_slots(request.method.name):
+        if not request.path(each.name):
+            continue
+        described[each.name] = {"file": request.path(each.name)}
+        image = images.get(each.name)
+        if image is not None:
+            described[each.name].update(pixel_type=image.GetPixelIDTypeAsString(), **ImageGrid.of(image).to_dict())
+    return described

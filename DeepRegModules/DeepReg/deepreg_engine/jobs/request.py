@@ -1,0 +1,171 @@
+"""What to register, how, and where the results go; and everything about it that can be wrong before a file is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepreg_engine.errors import InputError, OutputError, ParameterError
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES
+from deepreg_engine.geometry.points import POINT_SUFFIXES
+from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
+from deepreg_engine.jobs.outputs import check_outputs, check_suffix
+from deepreg_engine.jobs.overview import check_matplotlib
+from deepreg_engine.methods.base import Method
+from deepreg_engine.methods.common.parameters import Parameters
+from deepreg_engine.methods.registry import find_method
+from deepreg_engine.methods.slots import Slot, outputs, slot, slots
+
+#: Endings of an output's file, by the kind of its slot; folders and inputs are checked where they are used.
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "image": IMAGE_SUFFIXES,
+    "labels": IMAGE_SUFFIXES,
+    "map": IMAGE_SUFFIXES,
+    "colours": IMAGE_SUFFIXES,
+    "transform": WRITABLE_SUFFIXES,
+    "points": POINT_SUFFIXES,
+    "table": (".csv",),
+    "picture": (".png",),
+    "report": (".json",),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A registration from files to files; made by :func:`make_request`.
+
+    Args:
+        method: which one.
+        parameters: of the method.
+        options: of the method, see :attr:`Method.options`.
+        files: name of a slot (:mod:`deepreg_engine.methods.slots`) to path.
+        preset: name of the preset that the parameters come from, for the report.
+        initial: file with a transform from fixed to moving points to start from; "" to align as the parameters say.
+        warp_labels: further label maps of the moving side, each with the file on the fixed image's grid to write.
+        device: see ``choose_device``.
+        threads: of the CPU; 0 uses all.
+        compress: images that are written; a program that reads them at once waits less without.
+    """
+
+    method: Method
+    parameters: Any
+    options: Any
+    files: Mapping[str, str]
+    preset: str = ""
+    initial: str = ""
+    warp_labels: tuple[tuple[str, str], ...] = ()
+    device: str = "auto"
+    threads: int = 0
+    compress: bool = True
+
+    def path(self, name: str) -> str:
+        """The path of a slot, "" if it was not given."""
+        return self.files.get(name, "")
+
+    def inputs(self) -> list[str]:
+        """Paths of all files that are read."""
+        own = [path for name, path in self.files.items() if not slot(name).is_output]
+        return [*own, *([self.initial] if self.initial else []), *(path for path, _ in self.warp_labels)]
+
+    def outputs(self) -> dict[str, str]:
+        """Paths of all files that are written, by name."""
+        own = {each.name: self.files[each.name] for each in outputs(self.method.name) if each.name in self.files}
+        return {**own, **{f"warped labels {number}": path for number, (_, path) in enumerate(self.warp_labels, start=1)}}
+
+    def wanted(self) -> frozenset[str]:
+        """Names of the outputs that are asked for."""
+        return frozenset(name for name in self.files if slot(name).is_output) | ({"warped_labels"} if self.warp_labels else frozenset())
+
+
+def make_request(method: str, **arguments: Any) -> Request:
+    """A request from plain arguments, as the worker gets them.
+
+    Args:
+        method: name of a method.
+        arguments: names of its slots to paths (None is left out), names of its options to values, ``parameters`` (a parameters object, or
+            a dictionary of those that differ from the preset's), and the other fields of :class:`Request`. ``initial`` may also be one of
+            the method's alignments.
+
+    Raises:
+        ParameterError: on a method, argument, option, parameter or value that does not exist.
+    """
+    chosen = find_method(method)
+    files = {each.name: str(arguments.pop(each.name)) for each in slots(method) if arguments.get(each.name)}
+    for each in slots(method):
+        arguments.pop(each.name, None)
+    names = [each.name for each in chosen.options.describe()]
+    options = chosen.options().replaced({name: arguments.pop(name) for name in names if name in arguments})
+    parameters = _parameters(chosen, str(arguments.get("preset") or ""), arguments.pop("parameters", None))
+    initial = str(arguments.pop("initial", "") or "")
+    if initial in _alignments(chosen):
+        parameters, initial = parameters.replaced({"initial": initial}), ""
+    known = [each.name for each in dataclasses.fields(Request) if each.default is not dataclasses.MISSING]
+    for name in arguments:
+        if name not in known:
+            everything = [*(each.name for each in slots(method)), *names, "parameters", *known]
+            near = difflib.get_close_matches(name, everything, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(everything)}"
+            raise ParameterError(f"there is no argument {name!r}", hint)
+    arguments["warp_labels"] = tuple((str(source), str(target)) for source, target in arguments.get("warp_labels") or ())
+    return Request(chosen, parameters, options, files, initial=initial, **arguments)
+
+
+def _parameters(method: Method, preset: str, given: Parameters | Mapping[str, Any] | None) -> Any:
+    if isinstance(given, Parameters):
+        return given
+    # A preset of the user's own is not known here; then all parameters are given.
+    start = next((each.parameters for each in method.presets if each.name == preset), method.parameters())
+    return start.replaced(dict(given or {}))
+
+
+def _alignments(method: Method) -> tuple[str, ...]:
+    """The choices of the parameter ``initial``."""
+    return next(each.choices for each in method.parameters.describe() if each.name == "initial")
+
+
+def check_request(request: Request) -> None:
+    """Refuse everything that can be wrong without reading a file.
+
+    Raises:
+        EngineError: naming what is wrong.
+    """
+    for name, path in request.files.items():
+        own = slot(name)
+        if own.is_output and own.kind in SUFFIXES:
+            check_suffix(name, path, SUFFIXES[own.kind])
+        if own.kind == "folder":
+            _check_folder(own, Path(path))
+    single = {name: path for name, path in request.outputs().items() if name not in request.files or slot(name).kind != "folder"}
+    check_outputs(single, request.inputs())
+    if request.path("overview"):
+        check_matplotlib()
+    for name in request.files:
+        _check_partner(request, slot(name))
+    for each in slots(request.method.name, ("register",)):
+        if request.method.name in each.required and each.name not in request.files:
+            raise InputError(f"there is no {each.title.lower()}", "give it", each.name)
+    request.method.check(request.files, request.parameters, request.options)
+
+
+def _check_partner(request: Request, own: Slot) -> None:
+    needed = own.partner or (f"{own.grid}" if own.kind == "mask" else "")
+    if not needed or needed in request.files or (own.alone_for and own.alone_for in request.wanted()):
+        return
+    partner = slot(needed)
+    advice = f"leave the {own.title.lower()} out, or give the {partner.title.lower()} too"
+    raise InputError(f"the {own.title.lower()} cannot be used without the {partner.title.lower()}", advice, needed)
+
+
+def _check_folder(own: Slot, folder: Path) -> None:
+    """Refuse a folder that files cannot be written into."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, and the {own.title.lower()} need a folder", "choose another name", own.name)
+    if not folder.exists() and not folder.parent.is_dir():
+        raise OutputError(f"the folder {folder.parent} does not exist", "make it, or choose another", own.name)
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        raise OutputError(f"cannot write to the folder {folder}", "choose another, or change its permissions", own.name)

@@ -1,0 +1,177 @@
+"""The outputs of a registration: one function for each computes it; all are written together, or none.
+
+A new output needs its slot (:mod:`deepreg_engine.methods.slots`) and one function here, with :func:`output`; an output that only one method
+has is computed by that method (``Result.products``) and needs no function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.geometry.files import FileGroup
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import add_image, resample, warp_intensities
+from deepreg_engine.geometry.inversion import invert
+from deepreg_engine.geometry.points import PointSet, add_points
+from deepreg_engine.geometry.transform_files import add_field
+from deepreg_engine.jobs.overview import add_overview
+from deepreg_engine.jobs.request import Request
+from deepreg_engine.methods.base import Inputs, Result
+from deepreg_engine.methods.slots import outputs
+
+
+@dataclass
+class Run:
+    """A registration that was computed.
+
+    Args:
+        request: what was asked for.
+        inputs: what was read.
+        result: what the method returned.
+        report: sections may be added to it.
+    """
+
+    request: Request
+    inputs: Inputs
+    result: Result
+    report: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self._transform: sitk.Transform | None = None
+
+    @property
+    def field(self) -> DisplacementField:
+        """The displacement field."""
+        assert self.result.field is not None  # methods compute it wherever an output needs it
+        return self.result.field
+
+    @property
+    def transform(self) -> sitk.Transform:
+        """A copy of the displacement field as a transform, made once."""
+        if self._transform is None:
+            self._transform = self.field.to_transform()
+        return self._transform
+
+    def on_fixed_grid(self, labels: sitk.Image) -> sitk.Image:
+        """Labels of the moving side, warped."""
+        return resample(labels, self.field.grid, self.transform, "nearest")
+
+
+_COMPUTED: dict[str, Callable[[Run], Any]] = {}
+
+
+def output(name: str) -> Callable[[Callable[[Run], Any]], Callable[[Run], Any]]:
+    """Register the function that computes an output: an image, field, points, text, or (number, field) pairs."""
+
+    def register(function: Callable[[Run], Any]) -> Callable[[Run], Any]:
+        _COMPUTED[name] = function
+        return function
+
+    return register
+
+
+@output("transform")
+def transform(run: Run) -> DisplacementField:
+    """The displacement field from fixed to moving points."""
+    return run.field
+
+
+@output("inverse")
+def inverse(run: Run) -> DisplacementField:
+    """The field from moving to fixed points, on the moving image's grid; the report gets its error."""
+    moving = run.inputs.moving
+    found = invert(run.field, run.field.grid if moving is None else ImageGrid.of(moving))
+    run.report["inverse"] = {
+        "worst_round_trip_mm": found.worst_error,
+        "mean_round_trip_mm": found.mean_error,
+        "fixed_voxels_tried_percent": 100.0 * found.covered,
+    }
+    return found.field
+
+
+@output("warped")
+def warped(run: Run) -> sitk.Image:
+    """The moving image, with its own type of voxels, on the fixed image's grid."""
+    return warp_intensities(run.inputs.moving_original, run.field.grid, run.transform)
+
+
+@output("warped_labels")
+def warped_labels(run: Run) -> sitk.Image:
+    """The moving labels on the fixed image's grid."""
+    return run.on_fixed_grid(run.inputs.moving_labels)
+
+
+@output("jacobian")
+def jacobian(run: Run) -> sitk.Image:
+    """The Jacobian determinant at each voxel."""
+    return run.field.grid.to_image(run.field.jacobian_determinant())
+
+
+@output("magnitude")
+def magnitude(run: Run) -> sitk.Image:
+    """The length of the displacement at each voxel, mm."""
+    return run.field.grid.to_image(run.field.lengths())
+
+
+def write_results(run: Run, finish: Callable[[], str]) -> None:
+    """Write all outputs of a run, or none.
+
+    Args:
+        run: the registration; its report gets what the outputs add.
+        finish: returns the report as text; called last.
+
+    Raises:
+        OutputError: if one cannot be written.
+    """
+    request = run.request
+    with FileGroup() as files:
+        for each in outputs(request.method.name):
+            path = request.path(each.name)
+            if not path:
+                continue
+            if each.kind == "picture":
+                _add_overview(files, run, path)
+            elif each.kind == "report":
+                text = finish()
+                files.add(path, lambda name, text=text: Path(name).write_text(text, encoding="utf-8"))
+            else:
+                computed = run.result.products.get(each.name)
+                _add(files, run, each.name, path, _COMPUTED[each.name](run) if computed is None else computed)
+        for labels, (_, path) in zip(run.inputs.more_labels, request.warp_labels, strict=True):
+            add_image(files, path, run.on_fixed_grid(labels), request.compress)
+
+
+def _add(files: FileGroup, run: Run, name: str, path: str, value: Any) -> None:
+    """Add an output to the files by its type."""
+    if isinstance(value, DisplacementField):
+        add_field(files, path, value)
+    elif isinstance(value, PointSet):
+        add_points(files, path, value)
+    elif isinstance(value, str):
+        files.add(path, lambda name: Path(name).write_text(value, encoding="utf-8"))
+    elif isinstance(value, list):
+        _add_folder(files, run, name, Path(path), value)
+    else:
+        add_image(files, path, value, run.request.compress)
+
+
+def _add_folder(files: FileGroup, run: Run, name: str, folder: Path, fields: list[tuple[int, DisplacementField]]) -> None:
+    """Add numbered fields; the report lists them."""
+    folder.mkdir(exist_ok=True)
+    run.report[name] = []
+    for number, kept in fields:
+        path = str(folder / f"iteration_{number:04d}.nrrd")
+        add_field(files, path, kept)
+        run.report[name].append({"iteration": number, "file": path})
+
+
+def _add_overview(files: FileGroup, run: Run, path: str) -> None:
+    inputs, request = run.inputs, run.request
+    title = f"{Path(request.path('moving')).name} registered to {Path(request.path('fixed')).name}"
+    add_overview(files, path, inputs.fixed, inputs.moving, run.field, run.result.alignment.transform, title)

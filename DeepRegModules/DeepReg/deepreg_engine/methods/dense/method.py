@@ -1,0 +1,57 @@
+"""The Dense method as every method is offered. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.base import NoOptions, Result, Task
+from deepreg_engine.methods.common.feature_size import FeatureSize
+from deepreg_engine.methods.common.image_method import ImageMethod, grids, memory_of
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.plan import check_memory, estimate_memory, make_plan
+from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS
+from deepreg_engine.models.store import check_features
+from deepreg_engine.progress import Progress
+
+if TYPE_CHECKING:
+    from deepreg_engine.methods.common.registration import ImagePair
+
+
+class Dense(ImageMethod):
+    """Probabilistic dense displacements; see :class:`deepreg_engine.methods.base.Method` for what each part does."""
+
+    name = "dense"
+    title = "Dense registration"
+    summary = "discrete search over large displacements, then refinement"
+    parameters = DenseParameters
+    options = NoOptions
+    presets = DENSE_PRESETS
+    default_preset = DEFAULT_DENSE_PRESET
+    shortcuts = ("initial", "features")
+
+    def check(self, files: Mapping[str, str], parameters: DenseParameters, options: NoOptions) -> None:
+        if "uncertainty" in files and parameters.search_stages == 0:
+            raise InputError("the uncertainty comes from the search, and there is none", "set search_stages to 1 or more", "search_stages")
+        check_features(parameters.features)
+
+    def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters) -> float:
+        refinement = parameters.refinement_features
+        size = FeatureSize.named(parameters.features, parameters.features if refinement == "same" else refinement)
+        return estimate_memory(fixed, moving, make_plan(fixed, parameters), parameters, size.channels, size.kept)
+
+    def prepare(self, task: Task) -> None:
+        from deepreg_engine.methods.dense.register import extractors_of
+
+        task.prepared = extractors_of(task.parameters)
+        size = FeatureSize.of(task.prepared)
+        check_memory(*grids(task), task.parameters, size.channels, memory_of(task.device), size.kept)
+
+    def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
+        from deepreg_engine.methods.dense.register import register_dense
+
+        result = register_dense(pair, task.parameters, task.device, progress, task.prepared)
+        result.products["uncertainty"] = result.uncertainty
+        return result
