@@ -1,0 +1,169 @@
+"""One pipeline for all methods: requests from plain arguments, outputs by declaration, the report."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.geometry.transform_files import read_field
+from deepreg_engine.jobs import registration
+from deepreg_engine.jobs.registration import run_registration
+from deepreg_engine.jobs.request import check_request, make_request
+from deepreg_engine.jobs.results import _COMPUTED
+from deepreg_engine.methods.registry import METHODS, find_method
+from deepreg_engine.methods.slots import outputs
+
+QUICK = {"working_spacing": 8.0, "refinement_iterations": 1, "search_stages": 1, "control_spacing": 20.0}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_output_is_computed_by_one_function_or_by_its_method(method):
+    own = {"dense": {"uncertainty"}, "descent": {"fixed_colours", "moving_colours", "warped_colours", "iterations"}}
+    own["points"] = {"warped_points", "correspondences", "moved_points", "fixed_keypoints", "moving_keypoints"}
+    names = {each.name for each in outputs(method) if each.kind not in ("picture", "report")}
+    assert names == set(_COMPUTED) | own[method]
+
+
+def test_the_magnitude_of_the_displacement(phantom_folder, tmp_path):
+    files = {"fixed": phantom_folder / "fixed.nii.gz", "moving": phantom_folder / "moving.nii.gz", "transform": tmp_path / "t.nrrd"}
+    report = run_registration(make_request("dense", **files, magnitude=tmp_path / "m.nrrd", parameters=QUICK, initial="mass"))
+    field, image = read_field(files["transform"]), sitk.ReadImage(str(tmp_path / "m.nrrd"))
+    expected = np.sqrt(np.square(field.vectors.astype(np.float64)).sum(0))
+    assert np.allclose(sitk.GetArrayFromImage(image), expected, rtol=1e-5, atol=1e-5)
+    assert image.GetSize() == field.grid.size
+    assert np.allclose(image.GetDirection(), field.grid.direction)
+    assert report["outputs"]["magnitude"] == str(tmp_path / "m.nrrd")
+    assert report["displacement"]["max"] == pytest.approx(expected.max(), rel=1e-4)
+
+
+def test_features_are_loaded_once(phantom_folder, tmp_path, monkeypatch):
+    from deepreg_engine.models import store
+
+    loaded = []
+    original = store._find_feature
+    monkeypatch.setattr(store, "_find_feature", lambda name, subject: loaded.append(name) or original(name, subject))
+    request = make_request(
+        "descent",
+        fixed=phantom_folder / "fixed.nii.gz",
+        moving=phantom_folder / "moving.nii.gz",
+        transform=tmp_path / "t.nrrd",
+        warped_colours=tmp_path / "c.nrrd",
+        parameters={"features": "self-similarity", "working_spacing": 10.0, "levels": 1, "iterations": 1},
+    )
+    check_request(request)
+    loaded.clear()
+    monkeypatch.setattr(registration, "check_request", lambda request: None)
+    run_registration(request)
+    assert loaded == ["self-similarity"]
+
+
+# ------------------------------------------------------------------------------------------------------------- arguments
+
+
+def test_arguments_become_a_request():
+    request = make_request(
+        "points", fixed_points="a.csv", moving_points="b.csv", transform="t.nrrd", source="skeleton", thin=7, initial="rigid", fixed=None
+    )
+    assert request.files == {"fixed_points": "a.csv", "moving_points": "b.csv", "transform": "t.nrrd"}
+    assert (request.options.source, request.options.thin) == ("skeleton", 7)
+    assert request.parameters.initial == "rigid"
+    assert request.initial == ""
+    assert sorted(request.inputs()) == ["a.csv", "b.csv"]
+    assert request.outputs() == {"transform": "t.nrrd"}
+
+
+def test_a_preset_gives_the_parameters_that_are_not_given():
+    dense = find_method("dense")
+    brain = next(preset for preset in dense.presets if preset.name == "brain-mr")
+    assert make_request("dense", preset="brain-mr").parameters == brain.parameters
+    assert make_request("dense", preset="brain-mr", parameters={"smoothness": 9}).parameters.smoothness == 9
+    assert (
+        make_request("dense", preset="my own", parameters={"smoothness": 9}).parameters.working_spacing
+        == dense.parameters().working_spacing
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "words"),
+    [
+        ("dens", {}, "there is no method 'dens'"),
+        ("dense", {"fixd": "a"}, "there is no argument 'fixd'"),
+        ("dense", {"correspondences": "a.csv"}, "there is no argument 'correspondences'"),
+        ("descent", {"kept_iterations": 1}, "kept_iterations = 1 is out of range"),
+        ("points", {"source": "edges"}, "source = edges is not a choice"),
+        ("dense", {"parameters": {"smoothnes": 1}}, "there is no parameter 'smoothnes'"),
+    ],
+)
+def test_wrong_arguments(method, arguments, words):
+    with pytest.raises(ParameterError, match=words):
+        make_request(method, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "option"),
+    [
+        ("dense", {"fixed": "a.nrrd"}, "moving"),
+        ("dense", {}, "fixed"),
+        ("points", {}, "fixed_points"),
+        ("points", {"fixed_points": "a.csv", "moving_points": "b.csv"}, "transform"),
+        ("points", {"fixed_points": "a.csv", "moving_points": "b.csv", "transform": "t.nrrd", "refine": True}, "fixed"),
+        ("points", {"fixed_points": "a.csv", "moving_points": "b.csv", "transform": "t.nrrd", "fixed_mask": "m.nrrd"}, "fixed"),
+        ("points", {"fixed_points": "a.csv", "moving_points": "b.csv", "warp_points": "c.csv", "transform": "t.nrrd"}, "warped_points"),
+        ("dense", {"fixed": "a.nrrd", "moving": "b.nrrd", "uncertainty": "u.nrrd", "parameters": {"search_stages": 0}}, "search_stages"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_before_a_file_is_read(method, arguments, option, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        check_request(make_request(method, **arguments))
+    assert caught.value.option == option
+    assert "--" not in caught.value.line()
+
+
+def test_labels_to_be_warped_need_no_partner(phantom_folder, tmp_path):
+    for name in ("a.nrrd", "b.nrrd", "l.nrrd"):
+        (tmp_path / name).touch()
+    files = {"fixed": tmp_path / "a.nrrd", "moving": tmp_path / "b.nrrd", "moving_labels": tmp_path / "l.nrrd"}
+    check_request(make_request("dense", **files, warped_labels=tmp_path / "w.nrrd"))
+    with pytest.raises(InputError, match="moving segmentation cannot be used without the fixed segmentation"):
+        check_request(make_request("dense", **files))
+
+
+# ------------------------------------------------------------------------------------------------------------ the worker
+
+
+@pytest.mark.parametrize("operation", ["register", "dense"])
+def test_the_operation_and_its_alias(operation, phantom_folder, tmp_path):
+    from deepreg_engine.jobs.job import Job
+    from deepreg_engine.jobs.operations import OPERATIONS
+
+    events = []
+    arguments = {
+        "fixed": str(phantom_folder / "fixed.nii.gz"),
+        "moving": str(phantom_folder / "moving.nii.gz"),
+        "transform": str(tmp_path / "t.nrrd"),
+        "report": str(tmp_path / "r.json"),
+        "warp_labels": [[str(phantom_folder / "moving_labels.nii.gz"), str(tmp_path / "labels.nrrd")]],
+        "parameters": QUICK,
+        "initial": "mass",
+    }
+    method = {"method": "dense"} if operation == "register" else {}
+    report = OPERATIONS[operation]({**method, **arguments}, Job(1, events.append))
+    assert report["method"] == "dense"
+    assert report["alignment"]["kind"] == "mass"
+    assert json.loads((tmp_path / "r.json").read_text())["seconds"]["total"] > 0
+    assert sitk.ReadImage(str(tmp_path / "labels.nrrd")).GetSize() == sitk.ReadImage(arguments["fixed"]).GetSize()
+
+
+def test_memory_is_estimated_for_every_method(phantom_pair):
+    from deepreg_engine.geometry.image_grid import ImageGrid
+
+    grids = ImageGrid.of(phantom_pair.fixed), ImageGrid.of(phantom_pair.moving)
+    for method in METHODS.values():
+        assert 1e8 < method.memory(*grids, method.parameters()) < 1e10
+    dense = find_method("dense")
+    assert dense.memory(*grids, dense.parameters(features="mind+intensity")) > dense.memory(*grids, dense.parameters())
