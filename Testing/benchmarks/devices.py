@@ -30,7 +30,7 @@ from deepreg_engine.methods.descent.presets import descent_preset  # noqa: E402
 from deepreg_engine.methods.descent.register import register_descent  # noqa: E402
 from deepreg_engine.methods.points.presets import points_preset  # noqa: E402
 from deepreg_engine.methods.points.register import register_points  # noqa: E402
-from deepreg_engine.training.point_pairs import read_point_pairs  # noqa: E402
+from deepreg_engine.training.points.pairs import read_point_pairs  # noqa: E402
 
 KEYPOINTS, KEYPOINT_SPACING = "lung_points/l2r_lung_keypoints.zip", (1.75, 1.0, 1.25)
 

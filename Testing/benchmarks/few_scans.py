@@ -1,9 +1,9 @@
-"""Learning from a few labelled scans: phantom people, features for Dense, and what they are worth against MIND on people not seen.
+"""Features for Dense from a few labelled scans of synthetic patients, compared with MIND on other synthetic patients.
 
     python Testing/benchmarks/few_scans.py --folder FOLDER [--train 6] [--test 4] [--set NAME=VALUE ...] [--features NAME ...]
     python Testing/benchmarks/few_scans.py --step
 
-The folder keeps scans and training; a second call goes on with them. ``--step`` times training steps at 16^3 control points and 11^3
+The folder keeps scans and training; a second call resumes them. ``--step`` times training steps at 16^3 control points and 11^3
 displacements instead.
 """
 
@@ -19,13 +19,13 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "DeepRegModules" / "DeepReg"))
 
-import numpy as np  # noqa: E402
-import SimpleITK as sitk  # noqa: E402
+import numpy as np
+import SimpleITK as sitk
 
-# Other people than those of demonstrations and trainings of shipped models.
-FIRST_PERSON = 2000
+# Other patients than those of demonstrations and trainings of shipped models.
+FIRST_PATIENT = 2000
 MODEL = "{model}"
-# What of the method is compared: the discrete search as in the paper, and all of it.
+# Parts of the method that are compared: the discrete search as in the paper, and the whole method.
 WHOLE = "and refinement"
 PARTS = {"search alone": {"refinement_iterations": "0"}, WHOLE: {}}
 
@@ -33,18 +33,18 @@ PARTS = {"search alone": {"refinement_iterations": "0"}, WHOLE: {}}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, help="for scans and training")
-    parser.add_argument("--train", type=int, default=6, help="people to learn from")
-    parser.add_argument("--test", type=int, default=4, help="people to test on, all ordered pairs")
+    parser.add_argument("--train", type=int, default=6, help="patients to learn from")
+    parser.add_argument("--test", type=int, default=4, help="patients to test on, all ordered pairs")
     parser.add_argument("--detail", type=float, default=1.0, help="voxels per mm relative to the usual")
     parser.add_argument("--set", action="append", default=[], help="option of the training")
     parser.add_argument("--parameters", action="append", default=[], help="parameter of the registrations")
-    parser.add_argument("--features", nargs="+", default=["mind", MODEL, f"mind+{MODEL}"], help=f"{MODEL} stands for what was learned")
-    parser.add_argument("--refinement", default="same", help="what refines where the learned features alone have searched")
+    parser.add_argument("--features", nargs="+", default=["mind", MODEL, f"mind+{MODEL}"], help=f"{MODEL} stands for the learned model")
+    parser.add_argument("--refinement", default="same", help="features of the refinement after a search with the learned features alone")
     parser.add_argument(
-        "--moving", default="ct", choices=("ct", "mr"), help="modality of the moving people; those that are learned from are CT"
+        "--moving", default="ct", choices=("ct", "mr"), help="modality of the moving scans; those that are learned from are CT"
     )
     parser.add_argument("--step", action="store_true", help="time training steps")
-    parser.add_argument("--device", default="auto", help="where to learn and to register")
+    parser.add_argument("--device", default="auto", help="device of training and registrations")
     parser.add_argument("--workers", type=int, help="processes that make examples (default: as many as suit the device)")
     parser.add_argument("--gpu-memory", type=float, metavar="GB", help="refuse more of a GPU's memory than that, as a smaller one would")
     options = parser.parse_args()
@@ -58,15 +58,15 @@ def main() -> None:
         return
     if options.folder is None:
         parser.error("give a --folder, or --step")
-    people = make_people(options)
-    compare(options, people, learn(options, people))
+    patients = make_patients(options)
+    compare(options, patients, learn(options, patients))
 
 
-def make_people(options: argparse.Namespace) -> list[str]:
+def make_patients(options: argparse.Namespace) -> list[str]:
     """Names of the scans, made where they are missing."""
     from deepreg_engine.phantoms.population import make_volunteer, write_population
 
-    names = [f"abdomen_{FIRST_PERSON + number:04d}" for number in range(options.train + options.test)]
+    names = [f"abdomen_{FIRST_PATIENT + number:04d}" for number in range(options.train + options.test)]
     for folder, modality, some in (("scans", "ct", names), ("mr", "mr", names[options.train :] if options.moving == "mr" else [])):
         scans = options.folder / folder
         if not all((scans / kind / f"{name}.nii.gz").is_file() for name in some for kind in ("images", "labels")):
@@ -75,17 +75,18 @@ def make_people(options: argparse.Namespace) -> list[str]:
     return names
 
 
-def learn(options: argparse.Namespace, people: list[str]) -> str:
+def learn(options: argparse.Namespace, patients: list[str]) -> str:
     """The model's file."""
-    from deepreg_engine.jobs.training import TrainingRequest, run_training
+    from deepreg_engine.jobs.training import run_training
     from deepreg_engine.methods.common.parameters import parse_settings
+    from deepreg_engine.training.base import TrainingRequest
 
     request = TrainingRequest(
         "dense",
         [str(options.folder / "scans")],
         str(options.folder / "training"),
         parse_settings(options.set),
-        leave_out=people[options.train :],
+        leave_out=patients[options.train :],
         modality="ct",
         device=options.device,
         workers=options.workers,
@@ -94,14 +95,14 @@ def learn(options: argparse.Namespace, people: list[str]) -> str:
     result = run_training(request, lambda share, stage: print(f"\r{share:5.1%} {stage[:150]:150s}", end="", file=sys.stderr))
     taken = f", at most {result['device_memory'] / 1e9:.2f} GB of its memory" if result.get("device_memory") else ""
     print(
-        f"\nlearned from {options.train} people in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now)"
+        f"\nlearned from {options.train} patients in {result['seconds']:.0f} s ({time.perf_counter() - begun:.0f} s now)"
         f" on {result['device']}{taken}, best {result['best']}"
     )
     return result["model"]
 
 
-def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
-    """Dice of the people not learned from."""
+def compare(options: argparse.Namespace, patients: list[str], model: str) -> None:
+    """Dice of the patients not learned from."""
     from deepreg_engine.geometry.image_grid import ImageGrid
     from deepreg_engine.geometry.images import resample
     from deepreg_engine.methods.common.parameters import parse_settings
@@ -117,7 +118,7 @@ def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
         kinds = (("images", (sitk.sitkFloat32,)), ("labels", ()))
         return tuple(sitk.ReadImage(str(options.folder / folder / kind / f"{name}.nii.gz"), *kind_of) for kind, kind_of in kinds)
 
-    tested = people[options.train :]
+    tested = patients[options.train :]
     fixed_scans = {name: read(name, "scans") for name in tested}
     moving_scans = {name: read(name, "mr") for name in tested} if options.moving == "mr" else fixed_scans
     dice: dict[tuple[str, str], list] = {}
@@ -143,21 +144,21 @@ def compare(options: argparse.Namespace, people: list[str], model: str) -> None:
 
 
 def time_steps() -> None:
-    """Seconds of a training step on this machine, without and with what makes the examples."""
+    """Seconds of a training step on this machine, and of making an example."""
     import torch
 
     from deepreg_engine.features.context_net import ContextNet
     from deepreg_engine.phantoms.population import make_volunteer
-    from deepreg_engine.training.dense_loss import class_weights, training_loss
-    from deepreg_engine.training.options import DenseTraining
-    from deepreg_engine.training.scan_pairs import PairExamples
-    from deepreg_engine.training.training_scans import make_scan
+    from deepreg_engine.training.dense.parameters import DenseTraining
+    from deepreg_engine.training.dense.scans import make_scan
+    from deepreg_engine.training.dense.search_examples import SearchExamples
+    from deepreg_engine.training.dense.search_loss import class_weights, training_loss
 
     options = DenseTraining(network="context", same=1.0, controls=16, spacing=2.0)
-    person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)
-    labels = sorted(person.label_names)
-    scan = make_scan("person", sitk.Cast(person.image, sitk.sitkFloat32), person.labels, "ct", options.spacing, labels)
-    examples, weights = PairExamples([scan], options, 0), class_weights([scan], len(labels))
+    patient = make_volunteer("abdomen", FIRST_PATIENT, "ct", 0.8)
+    labels = sorted(patient.label_names)
+    scan = make_scan("patient", sitk.Cast(patient.image, sitk.sitkFloat32), patient.labels, "ct", options.spacing, labels)
+    examples, weights = SearchExamples([scan], options, 0), class_weights([scan], len(labels))
     torch.manual_seed(0)
     network, head = ContextNet(options.channels, options.width), torch.nn.Conv3d(options.channels, len(labels) + 1, 1)
     optimiser = torch.optim.AdamW([*network.parameters(), *head.parameters()])
@@ -179,22 +180,22 @@ def time_steps() -> None:
 
 
 def time_label_steps() -> None:
-    """What a step of the standard recipe takes: time on this machine, and what does not depend on it, memory and operations."""
+    """A step of the standard preset: its time on this machine, and its memory and operations, which are the same on all."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from deepreg_engine.features.label_net import LabelNet
     from deepreg_engine.phantoms.population import make_volunteer
-    from deepreg_engine.training.dense_loss import class_weights
-    from deepreg_engine.training.label_examples import LabelExamples
-    from deepreg_engine.training.label_training import _logits, label_loss
-    from deepreg_engine.training.options import DenseTraining
-    from deepreg_engine.training.training_scans import make_scan
+    from deepreg_engine.training.dense.label_examples import LabelExamples
+    from deepreg_engine.training.dense.label_training import _logits, label_loss
+    from deepreg_engine.training.dense.parameters import DenseTraining
+    from deepreg_engine.training.dense.scans import make_scan
+    from deepreg_engine.training.dense.search_loss import class_weights
 
     options = DenseTraining()
-    person = make_volunteer("abdomen", FIRST_PERSON, "ct", 0.8)
-    labels = sorted(person.label_names)
-    scan = make_scan("person", sitk.Cast(person.image, sitk.sitkFloat32), person.labels, "ct", options.voxel_size(), labels)
+    patient = make_volunteer("abdomen", FIRST_PATIENT, "ct", 0.8)
+    labels = sorted(patient.label_names)
+    scan = make_scan("patient", sitk.Cast(patient.image, sitk.sitkFloat32), patient.labels, "ct", options.voxel_size(), labels)
     examples, weights = LabelExamples([scan], options, 0), class_weights([scan], len(labels))
     torch.manual_seed(0)
     network = LabelNet(len(labels), options.width).to(memory_format=torch.channels_last_3d).train()

@@ -1,8 +1,8 @@
-"""Kill a training without warning, again and again, and compare what it ends with with one that nobody disturbed.
+"""Kill a training repeatedly, and compare its result with that of a training without interruptions.
 
     python Testing/benchmarks/kills.py [--method descent] [--kills 20] [--steps 120]
 
-The child writes a checkpoint after every step, so that many a kill hits one that is being written.
+The child writes a checkpoint after every step, so that many kills hit one that is being written.
 """
 
 from __future__ import annotations
@@ -20,30 +20,25 @@ from pathlib import Path
 ENGINE = Path(__file__).resolve().parents[2] / "DeepRegModules" / "DeepReg"
 CHILD = """
 import sys, torch
-from deepreg_engine.training.course import Places
+from deepreg_engine.training.base import RunSettings, TrainingData
+from deepreg_engine.training.loop import Monitor
+from deepreg_engine.training.registry import TRAININGS, find_trainer
 method, folder, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
-places = Places(folder + "/log.jsonl", folder + "/checkpoint.pt")
 torch.set_num_threads(1)
+data = TrainingData(labels=list(range(1, 7)))
 if method == "descent":
-    from deepreg_engine.training.descent_training import Material, train_descent
-    from deepreg_engine.training.options import DescentTraining
-    options = DescentTraining(steps=steps, size=24, width=8, phantoms=0, shapes=1.0)
-    trained = train_descent(Material(), options, places=places, workers=0, keep_every=1)
+    options = TRAININGS[method](steps=steps, size=24, width=8, phantoms=0, shapes=1.0)
 else:
     import SimpleITK as sitk
-    from deepreg_engine.training.dense_training import train_dense
-    from deepreg_engine.training.label_training import train_labels
-    from deepreg_engine.training.options import DenseTraining
-    from deepreg_engine.training.training_scans import make_scan
-    network = "label" if method == "dense" else "context"
-    options = DenseTraining(network=network, steps=steps, spacing=4.0, size=24, controls=6, radius=3, width=8, channels=6)
-    if network == "label":
-        train_dense = train_labels
-    scans, labels = [], list(range(1, 7))
+    from deepreg_engine.training.dense.scans import make_scan
+    network, method = ("label" if method == "dense" else "context"), "dense"
+    options = TRAININGS[method](network=network, steps=steps, spacing=4.0, size=24, controls=6, radius=3, width=8, channels=6)
     for name in sys.argv[4:]:
-        image, map = (sitk.ReadImage(f"{name}_{kind}.nrrd") for kind in ("image", "labels"))
-        scans.append(make_scan(name, sitk.Cast(image, sitk.sitkFloat32), map, "ct", options.spacing, labels))
-    trained = train_dense(scans, [], options, len(labels), torch.device("cpu"), places, workers=0, keep_every=1, validated=False)
+        image, labels = (sitk.ReadImage(f"{name}_{kind}.nrrd") for kind in ("image", "labels"))
+        data.items[name] = [make_scan(name, sitk.Cast(image, sitk.sitkFloat32), labels, "ct", options.spacing, data.labels)]
+monitor = Monitor(folder + "/log.jsonl", folder + "/checkpoint.pt")
+run = RunSettings(torch.device("cpu"), monitor, checkpoint_every=1, validate=False)
+trained = find_trainer(method).train(data, options, run)
 torch.save(trained.network.state_dict(), folder + "/trained.pt")
 """
 
@@ -56,26 +51,26 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        scans = _people(folder) if options.method != "descent" else []
-        whole, disturbed = folder / "whole", folder / "disturbed"
-        for each in (whole, disturbed):
+        scans = _scans(folder) if options.method != "descent" else []
+        whole, killed = folder / "whole", folder / "killed"
+        for each in (whole, killed):
             each.mkdir()
         _start(options, whole, scans).wait()
-        chance, kills = random.Random(0), 0
+        delay, kills = random.Random(0), 0
         while kills < options.kills:
-            child = _start(options, disturbed, scans)
-            before = _written(disturbed)
-            while child.poll() is None and _written(disturbed) == before:  # it has gone on
+            child = _start(options, killed, scans)
+            before = _written(killed)
+            while child.poll() is None and _written(killed) == before:  # it has resumed
                 time.sleep(0.005)
-            time.sleep(chance.uniform(0.0, 0.5))
+            time.sleep(delay.uniform(0.0, 0.5))
             if child.poll() is not None:
                 raise SystemExit(f"it ended after {kills} kills: give more --steps")
             child.send_signal(signal.SIGKILL)
             child.wait()
             kills += 1
-        if _start(options, disturbed, scans).wait():
-            raise SystemExit("it did not go on")
-        print(f"{options.method}: killed {kills} times, {_compared(whole, disturbed, options.steps)}")
+        if _start(options, killed, scans).wait():
+            raise SystemExit("it did not resume")
+        print(f"{options.method}: killed {kills} times, {_compared(whole, killed, options.steps)}")
 
 
 def _start(options: argparse.Namespace, folder: Path, scans: list[str]) -> subprocess.Popen:
@@ -88,7 +83,7 @@ def _written(folder: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _people(folder: Path) -> list[str]:
+def _scans(folder: Path) -> list[str]:
     """Two small phantoms."""
     sys.path.insert(0, str(ENGINE))
     import SimpleITK as sitk
@@ -104,12 +99,12 @@ def _people(folder: Path) -> list[str]:
     return names
 
 
-def _compared(whole: Path, disturbed: Path, steps: int) -> str:
+def _compared(whole: Path, killed: Path, steps: int) -> str:
     import torch
 
-    one, other = (torch.load(folder / "trained.pt", weights_only=True) for folder in (whole, disturbed))
+    one, other = (torch.load(folder / "trained.pt", weights_only=True) for folder in (whole, killed))
     same = all(torch.equal(one[name], other[name]) for name in one)
-    lines = [[json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (whole, disturbed)]
+    lines = [[json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (whole, killed)]
     logs = "its log without gaps" if lines[0] == lines[1] and lines[1][-1] == steps else "its log is not whole"
     return f"weights {'equal to the last bit' if same else 'DIFFER'}, {logs}"
 

@@ -1,4 +1,4 @@
-"""``cross-validate`` on the command line: what it prints and writes, that it goes on where it was killed, and what it refuses; and rows that are kept."""
+"""``cross-validate`` on the command line: output, resuming after a kill, refusals, and rows that are kept."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from labelled_people import write_people
 from deepreg_engine.commands.cross_validate import mean_lines
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry import files as files_module
-from deepreg_engine.jobs import cross_validation
-from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS, registration_parameters
-from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS, CrossValidationRequest, registration_parameters
+from deepreg_engine.jobs.cross_validation import COMPARISONS, run_cross_validation
 from deepreg_engine.methods.points.presets import points_preset
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
@@ -78,7 +77,7 @@ def test_means_of_each_kind_of_keypoints(whole, lungs):
     assert "positions alone" in lines[1]
     assert set(lines[2]) == {"-"}
     table = rows_of(copy)
-    for line, kind, count in zip(lines[3:5], ("independent", "partners"), ("1", "4")):
+    for line, kind, count in zip(lines[3:5], ("independent", "partners"), ("1", "4"), strict=True):
         found = line.replace("(", "").replace(")", "").split()
         assert found[:2] == [kind, count]
         columns = [name + ending for name in ("before", "aligned", "positions", "learned") for ending in ("", "_95")]
@@ -99,7 +98,7 @@ def test_means_of_each_label_and_of_all(people, tmp_path):
     lines, table = text.splitlines(), rows_of(tmp_path / "run" / "cross_validation.csv")
     assert lines[0] == "4 scans or pairs in 2 folds: mean Dice (0 to 1, more is better)"
     assert lines[1].split() == ["label", "pairs", "before", "aligned", "MIND", "learned"]
-    for line, name, label in zip(lines[3:7], ("liver", "spleen", "3", "all"), ("1", "2", "3", None)):
+    for line, name, label in zip(lines[3:7], ("liver", "spleen", "3", "all"), ("1", "2", "3", None), strict=True):
         found = [row for row in table if label in (row["label"], None)]
         means = [np.mean([float(row[condition]) for row in found]) for condition in ("before", "aligned", "mind", "learned")]
         assert line.split()[:2] == [name, "4"]
@@ -111,7 +110,7 @@ def test_means_of_each_label_and_of_all(people, tmp_path):
 
 
 def test_pairs_of_two_modalities_for_descent(people, tmp_path, monkeypatch):
-    monkeypatch.setattr("deepreg_engine.training.descent_training._VALIDATION", 2)
+    monkeypatch.setattr("deepreg_engine.training.descent.trainer._VALIDATION", 2)
     for side in ("fixed", "moving"):
         for kind in ("images", "labels"):
             shutil.copytree(people / kind, tmp_path / "pairs" / f"{side}_{kind}")
@@ -189,7 +188,7 @@ def test_what_cannot_be_registered_at_all_is_refused(lungs, tmp_path, monkeypatc
     def refuse(*_):
         raise InputError("case_1 lies on a line", "give others")
 
-    monkeypatch.setattr(cross_validation, "POINTS", dataclasses.replace(cross_validation.POINTS, measure=refuse))
+    monkeypatch.setitem(COMPARISONS, "points", dataclasses.replace(COMPARISONS["points"], measure=refuse))
     outcome = call("cross-validate", "points", lungs, *POINTS, "--skip-bad", "--folder", tmp_path / "run")
     check_refusal(outcome, "no pair could be registered", "case_1 lies on a line")
 
@@ -209,7 +208,7 @@ def test_the_same_command_goes_on_where_it_was_stopped_or_killed(whole, lungs, t
         assert outcome.code == -signal.SIGKILL
         assert outcome.out == ""
     else:
-        check_refusal(outcome, f"stopped by the user: the same command goes on with what is in {tmp_path / 'run'}")
+        check_refusal(outcome, f"stopped by the user: the same command resumes what is in {tmp_path / 'run'}")
     assert not (tmp_path / "table.csv").exists()
     before = listing(tmp_path / "run" / "fold_1")
     second = call(*begin)
@@ -237,7 +236,7 @@ def test_a_pause_and_a_stop_asked_for_by_file_are_told(lungs, tmp_path, monkeypa
     begin = ("cross-validate", "points", lungs, *POINTS, "--folder", tmp_path / "run", "--output", tmp_path / "table.csv")
     text = succeed(*begin)
     assert "note: paused" in text
-    assert "goes on" in text
+    assert "the same command resumes it" in text
     assert "2 pairs" not in text
     assert not (tmp_path / "table.csv").exists()
     shutil.rmtree(tmp_path / "run" / "fold_2")
@@ -259,13 +258,13 @@ def points_request(lungs, folder, **changes):
 def measured(monkeypatch):
     """Names of the pairs that are registered from here on."""
     seen = []
-    original = cross_validation.POINTS.measure
+    original = COMPARISONS["points"].measure
 
     def measure(request, name, *rest):
         seen.append(name)
         return original(request, name, *rest)
 
-    monkeypatch.setattr(cross_validation, "POINTS", dataclasses.replace(cross_validation.POINTS, measure=measure))
+    monkeypatch.setitem(COMPARISONS, "points", dataclasses.replace(COMPARISONS["points"], measure=measure))
     return seen
 
 
@@ -278,7 +277,9 @@ def test_rows_of_another_preset_are_computed_anew(whole, lungs, tmp_path, measur
     models = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("model.safetensors")}
     other = run_cross_validation(points_request(lungs, tmp_path / "run", preset="shape"))
     assert measured == [name for fold in other["folds"] for name in fold]
-    assert all(one["learned"] != two["learned"] and one["before"] == two["before"] for one, two in zip(first["rows"], other["rows"]))
+    assert all(
+        one["learned"] != two["learned"] and one["before"] == two["before"] for one, two in zip(first["rows"], other["rows"], strict=True)
+    )
     assert models == {path: path.stat().st_mtime_ns for path in models}  # nothing was learned again
     assert rows_of(tmp_path / "run" / "cross_validation.csv")[0]["learned"] == str(other["rows"][0]["learned"])
     assert run_cross_validation(points_request(lungs, tmp_path / "run", preset="shape"))["rows"] == other["rows"]
@@ -329,8 +330,8 @@ def test_a_preset_that_does_not_exist_is_refused_before_anything_is_learned(meth
     ("arguments", "words"),
     [
         (("--registration-preset", "lungs"), ("no preset 'lungs'", "did you mean lung?")),
-        (("--preset", "fast"), ("no recipe 'fast'", "quick, standard")),
-        (("--folds", 1), ("cannot be dealt out to 1 folds", "give 2 to 4 folds")),
+        (("--preset", "fast"), ("no preset 'fast'", "quick, standard")),
+        (("--folds", 1), ("cannot be divided into 1 folds", "give 2 to 4 folds")),
         (("--folds", 5), ("4 patients", "give 2 to 4 folds")),
         (("--folds", "two"), ("'two' is not a number of folds",)),
         (("--leave-out", "case_009"), ("no pair 'case_009' to leave out", "there are case_001")),
@@ -375,7 +376,7 @@ def test_command_lines_that_are_not_whole(people, tmp_path):
     check_refusal(call(*begin, "--registration-preset", "lung"), "no preset 'lung'", "abdomen-ct")
     check_refusal(call(*begin, "--label-names", tmp_path / "none.json"), "none.json do not exist")
     check_refusal(call(*begin, "--start", "nothing"), "no features 'nothing'")
-    check_refusal(call(*begin, "--folds", 9), "4 scans cannot be dealt out to 9 folds")
+    check_refusal(call(*begin, "--folds", 9), "4 scans cannot be divided into 9 folds")
 
 
 def test_a_folder_of_another_cross_validation_is_left_as_it_is(whole, lungs):

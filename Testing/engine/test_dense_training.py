@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from scipy.spatial.transform import Rotation
+from training_runs import data, train
 
 from deepreg_engine.features.context_net import STRIDE, ContextFeatures, ContextNet
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -15,11 +16,11 @@ from deepreg_engine.methods.common.affine import align
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.solvers.correlation import expected_labels, lattice_size
 from deepreg_engine.training import precision
-from deepreg_engine.training.dense_loss import class_weights, label_loss, training_loss, truth_loss
-from deepreg_engine.training.dense_training import train_dense
-from deepreg_engine.training.options import DenseTraining
-from deepreg_engine.training.scan_pairs import CONTROL, PairExample, PairExamples
-from deepreg_engine.training.training_scans import make_scan
+from deepreg_engine.training.dense.parameters import DenseTraining
+from deepreg_engine.training.dense.scans import make_scan
+from deepreg_engine.training.dense.search_examples import CONTROL, SearchExample, SearchExamples
+from deepreg_engine.training.dense.search_loss import class_weights, label_loss, training_loss, truth_loss
+from deepreg_engine.training.loop import Monitor
 
 SMALL = DenseTraining(network="context", steps=4, controls=5, radius=2, width=6, channels=4, spacing=3.0, initial="geometry", noise=0.0)
 
@@ -93,7 +94,7 @@ def test_the_label_loss_is_zero_where_labels_land_on_labels(step):
     first = [reach + step * s for s in reversed(shift)]
     fixed = moving[first[0] : first[0] + nodes, first[1] : first[1] + nodes, first[2] : first[2] + nodes]
     nothing = torch.zeros(1)
-    example = PairExample(nothing, nothing, fixed, moving, step, None)
+    example = SearchExample(nothing, nothing, fixed, moving, step, None)
     truth = torch.tensor(shift, dtype=torch.float32).view(3, 1, 1, 1).expand(3, controls, controls, controls)
     right, figures = label_loss(certain(truth, radius), example, torch.ones(4))
     wrong, worse = label_loss(certain(truth * 0, radius), example, torch.ones(4))
@@ -103,16 +104,16 @@ def test_the_label_loss_is_zero_where_labels_land_on_labels(step):
     assert worse["dice"] < 0.7
 
 
-def test_the_surprise_is_the_cross_entropy_with_the_eight_neighbours():
+def test_the_divergence_is_the_cross_entropy_with_the_eight_neighbours():
     radius, truth = 2, torch.zeros(3, 2, 3, 2)
     truth[0, 0], truth[1] = 1.25, -0.5
     truth[2, 1, 2, 1] = 9.0  # beyond the search: does not count
     labels = 2 * radius + 1
     even = torch.full((2, 3, labels, labels, labels, 2), -3 * np.log(labels))
-    surprise, error = truth_loss(even, torch.zeros_like(truth), truth)
+    divergence, error = truth_loss(even, torch.zeros_like(truth), truth)
     # Between two labels along y everywhere, and a quarter of the way along x in half of the control points.
     spread = np.log(2.0) + (0.25 * np.log(4.0) + 0.75 * np.log(4.0 / 3.0)) * 6 / 11
-    assert float(surprise) == pytest.approx(3 * np.log(labels) - spread, rel=1e-5)
+    assert float(divergence) == pytest.approx(3 * np.log(labels) - spread, rel=1e-5)
     assert float(error) == pytest.approx((6 * np.hypot(1.25, 0.5) + 5 * 0.5) / 11, rel=1e-5)
     whole = torch.zeros(3, 2, 3, 2)
     sure = torch.log(certain(whole, radius) + 1e-12)
@@ -133,7 +134,7 @@ def test_examples_are_repeatable_and_their_truth_leads_to_the_same_tissue(scans)
     options = SMALL.replaced({"same": 1.0, "controls": 8, "radius": 3})
     differences, before = [], []
     for number in range(6):
-        one, same = (PairExamples(scans[:1], options, 5)[number] for _ in range(2))
+        one, same = (SearchExamples(scans[:1], options, 5)[number] for _ in range(2))
         assert torch.equal(one.fixed, same.fixed)
         assert torch.equal(one.truth, same.truth)
         nodes, reach = options.controls * CONTROL, options.radius * one.step
@@ -145,12 +146,12 @@ def test_examples_are_repeatable_and_their_truth_leads_to_the_same_tissue(scans)
             place = centres + reach + truth * one.step
             moving = sample(one.moving[None], place * STRIDE)[0]
             seen = ((place > 1) & (place < nodes + 2 * reach - 2)).all(0) & (one.truth.abs() <= options.radius).all(0)
-            kept.append((fixed - moving)[seen].var())  # each look has its own brightness
+            kept.append((fixed - moving)[seen].var())  # each view has its own brightness
     assert float(torch.stack(differences).mean()) < 0.1 * float(torch.stack(before).mean())
 
 
 def test_two_scans_are_aligned_as_a_registration_aligns_them(scans):
-    examples = PairExamples(scans, SMALL, 0)
+    examples = SearchExamples(scans, SMALL, 0)
     matrix = examples.between(0, 2)
     transform = align(scans[0].small, scans[2].small, "geometry").transform
     for index in ((0, 0, 0), (11, 7, 5), (3, 20, 16)):
@@ -161,7 +162,7 @@ def test_two_scans_are_aligned_as_a_registration_aligns_them(scans):
 
 
 def test_random_contrast_changes_intensities_but_not_places(scans):
-    plain, other = (PairExamples(scans, SMALL.replaced({"contrast": contrast}), 3)[2] for contrast in (0.0, 1.0))
+    plain, other = (SearchExamples(scans, SMALL.replaced({"contrast": contrast}), 3)[2] for contrast in (0.0, 1.0))
     assert plain.fixed.shape == other.fixed.shape
     assert not torch.allclose(plain.fixed, other.fixed)
     assert float(other.fixed.abs().max()) < 3.0
@@ -221,7 +222,7 @@ def test_features_learn_the_scans_by_heart(scans):
     torch.manual_seed(0)
     network, head = ContextNet(6, 8), torch.nn.Conv3d(6, 4, 1)
     options = SMALL.replaced({"same": 0.0})
-    example, weights = PairExamples(scans, options, 1)[0], class_weights(scans, 3)
+    example, weights = SearchExamples(scans, options, 1)[0], class_weights(scans, 3)
     optimiser = torch.optim.AdamW([*network.parameters(), *head.parameters()], lr=2e-2)
     history = []
     for _ in range(25):
@@ -230,29 +231,27 @@ def test_features_learn_the_scans_by_heart(scans):
         loss.backward()
         optimiser.step()
         history.append(figures)
-    assert history[-1]["told"] < 0.5 * history[0]["told"]
+    assert history[-1]["entropy"] < 0.5 * history[0]["entropy"]
     assert history[-1]["label"] < history[0]["label"]
 
 
 def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
-    from deepreg_engine.training.course import Places
-
-    settings = {"labels": 3, "workers": 0, "keep_every": 2}
-    whole = train_dense(scans[:2], scans[2:], SMALL, **settings)
-    places = Places(tmp_path / "log.jsonl", tmp_path / "c.pt", asked=iter(["", "", "pause"]).__next__)
-    assert train_dense(scans[:2], scans[2:], SMALL, places=places, **settings).course.state == "paused"
-    resumed = train_dense(scans[:2], scans[2:], SMALL, places=Places(tmp_path / "log.jsonl", tmp_path / "c.pt"), **settings)
-    assert resumed.course.best.to_dict() == whole.course.best.to_dict()
-    assert resumed.course.best.figure == "dice"
+    given = data(scans[:2], scans[2:], labels=3)
+    whole = train(SMALL, given, checkpoint_every=2)
+    monitor = Monitor(tmp_path / "log.jsonl", tmp_path / "c.pt", command=iter(["", "", "pause"]).__next__)
+    assert train(SMALL, given, monitor, checkpoint_every=2).state == "paused"
+    resumed = train(SMALL, given, Monitor(tmp_path / "log.jsonl", tmp_path / "c.pt"), checkpoint_every=2)
+    assert resumed.best.to_dict() == whole.best.to_dict()
+    assert resumed.best.figure == "dice"
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
-    made_by_another_process = train_dense(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
+    made_by_another_process = train(SMALL, given, workers=1, checkpoint_every=2)
     assert torch.equal(made_by_another_process.network.out.weight, whole.network.out.weight)
 
 
 def test_half_the_digits_change_the_network_not_the_solver(scans, monkeypatch):
     """What a GPU does with mixed precision, done on the CPU: gradients keep their direction, and the loss its value."""
-    example, weights = PairExamples(scans, SMALL, 0)[0], class_weights(scans, 3)
+    example, weights = SearchExamples(scans, SMALL, 0)[0], class_weights(scans, 3)
 
     def learned() -> tuple[torch.Tensor, float]:
         torch.manual_seed(1)

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from command_line import call, check_refusal, succeed
+from training_runs import data, train
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.contrast_net import ContrastNet
@@ -19,23 +20,22 @@ from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.models.card import read_card
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.descent import smooth
-from deepreg_engine.training.contrast_examples import Looks
-from deepreg_engine.training.contrast_scenes import Scene, phantom_scenes, random_shapes
-from deepreg_engine.training.course import Places
-from deepreg_engine.training.descent_loss import STEP, likeness_loss, step_loss
-from deepreg_engine.training.descent_training import Material, _Supply, train_descent, validate
-from deepreg_engine.training.labelled_scans import find_labelled, load_scene
-from deepreg_engine.training.options import DescentTraining
+from deepreg_engine.training.descent import trainer
+from deepreg_engine.training.descent.examples import SceneViews
+from deepreg_engine.training.descent.loss import STEP, contrastive_loss, step_loss
+from deepreg_engine.training.descent.parameters import DescentTraining
+from deepreg_engine.training.descent.scenes import Scene, phantom_scenes, random_shapes, scan_scene
+from deepreg_engine.training.descent.trainer import DescentExample, DescentExamples, Phantoms, learn, validation_figures
+from deepreg_engine.training.labelled_scans import find_all, find_labelled, read_scan
+from deepreg_engine.training.loop import Monitor, Optimiser
 
 SMALL = DescentTraining(steps=4, size=24, width=4, channels=4, phantoms=0, states=1)
 
 
 @pytest.fixture(autouse=True)
 def short_validations(monkeypatch):
-    """A validation looks at as many examples as a training of thousands of steps needs; these have a handful."""
-    from deepreg_engine.training import descent_training
-
-    monkeypatch.setattr(descent_training, "_VALIDATION", 3)
+    """Validations of few examples: these trainings have few steps."""
+    monkeypatch.setattr(trainer, "_VALIDATION", 3)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -68,7 +68,7 @@ def test_examples_are_repeatable_and_their_truth_brings_them_together():
     gained = []
     for seed in range(8):
         scene = blobs(seed)
-        one, same = (Looks(("mr", "other"), 28, generator(seed), motion=4.0).draw(scene) for _ in range(2))
+        one, same = (SceneViews(("mr", "other"), 28, generator(seed), motion=4.0).draw(scene) for _ in range(2))
         assert torch.equal(one.fixed, same.fixed)
         assert torch.equal(one.truth, same.truth)
         assert one.fixed.shape == (28, 28, 28)
@@ -82,8 +82,8 @@ def test_examples_are_repeatable_and_their_truth_brings_them_together():
 
 
 def test_label_steps_are_their_own_teacher():
-    """A network whose features are the label volumes makes the teacher's steps: its loss by labels is 0, and its steps lead to the truth."""
-    example = Looks(("mr", "other"), 32, generator(3), motion=2.0).draw(blobs(3))
+    """A network whose features are the label volumes makes the teacher's steps: its loss by labels is 0."""
+    example = SceneViews(("mr", "other"), 32, generator(3), motion=2.0).draw(blobs(3))
     loss, figures, goal = step_loss(example.fixed_labels, example.moving_labels, example, example.truth + 0.4)
     assert figures["labels"] < 1e-9
     assert 0.0 < figures["truth"] < 1.0
@@ -95,12 +95,12 @@ def test_label_steps_are_their_own_teacher():
 
 
 def test_losses_fall_along_their_gradients():
-    example = Looks(("mr", "other"), 28, generator(4)).draw(blobs(4))
+    example = SceneViews(("mr", "other"), 28, generator(4)).draw(blobs(4))
     fixed, moving = (smooth(torch.randn(4, 28, 28, 28, generator=generator(seed)), 1.0).requires_grad_() for seed in (1, 2))
     field = example.truth + 0.5
 
     def losses(fixed, moving):
-        return step_loss(fixed, moving, example, field)[0] + likeness_loss(fixed, moving, example.truth, generator(0))
+        return step_loss(fixed, moving, example, field)[0] + contrastive_loss(fixed, moving, example.truth, generator(0))
 
     loss = losses(fixed, moving)
     gradients = torch.autograd.grad(loss, (fixed, moving))
@@ -112,20 +112,19 @@ def test_losses_fall_along_their_gradients():
     assert float((loss - later).detach()) == pytest.approx(step * size, rel=0.2)
 
 
-def test_likeness_knows_the_true_partner():
+def test_the_contrastive_loss_knows_the_true_partner():
     truth = torch.zeros(3, 28, 28, 28)
     truth[0] = 2.0
     moving = torch.randn(8, 28, 28, 28, generator=generator(0))
     fixed = warp(moving, truth)
-    right, wrong = likeness_loss(fixed, moving, truth, generator(1)), likeness_loss(fixed, moving, truth + 3.0, generator(1))
+    right, wrong = contrastive_loss(fixed, moving, truth, generator(1)), contrastive_loss(fixed, moving, truth + 3.0, generator(1))
     assert right < 0.7 * wrong
     assert wrong > 0.9
 
 
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
-    options, material, path = SMALL.replaced({"steps": 7}), Material([blobs(1), blobs(2)]), tmp_path / "c.ckpt"
-    settings = {"modalities": ("mr", "other"), "workers": 0, "keep_every": 2}
-    whole = train_descent(material, options, **settings).network
+    options, given, path = SMALL.replaced({"steps": 7}), data([blobs(1), blobs(2)]), tmp_path / "c.ckpt"
+    whole = train(options, given, checkpoint_every=2).network
 
     class Stopped(Exception):
         pass
@@ -135,29 +134,29 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_descent(material, options, places=Places(checkpoint=path, tell=stop), **settings)
-    resumed = train_descent(material, options, places=Places(checkpoint=path), **settings).network
+        train(options, given, Monitor(checkpoint=path, progress=stop), checkpoint_every=2)
+    resumed = train(options, given, Monitor(checkpoint=path), checkpoint_every=2).network
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
-    assert any(not torch.equal(value, ContrastNet(("mr", "other"), 4, 4).state_dict()[name]) for name, value in whole.state_dict().items())
+    assert any(
+        not torch.equal(value, ContrastNet(("ct", "mr", "other"), 4, 4).state_dict()[name]) for name, value in whole.state_dict().items()
+    )
     with pytest.raises(InputError, match="other options"):
-        train_descent(material, options.replaced({"seed": 5}), places=Places(checkpoint=path), **settings)
+        train(options.replaced({"seed": 5}), given, Monitor(checkpoint=path))
     path.write_bytes(b"no checkpoint")
     with pytest.raises(InputError, match="no checkpoint"):
-        train_descent(material, options, places=Places(checkpoint=path), **settings)
+        train(options, given, Monitor(checkpoint=path))
 
 
 def test_training_learns_an_example_by_heart_and_logs_it(tmp_path):
-    from deepreg_engine.training.descent_training import _learn
-
-    example = Looks(("mr", "other"), 28, generator(7), motion=2.0).draw(blobs(7))
+    example = SceneViews(("mr", "other"), 28, generator(7), motion=2.0).draw(blobs(7))
     torch.manual_seed(0)
     network = ContrastNet(("mr", "other"), 8, 6)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    history = [_learn(network, optimiser, example, [example.truth + 0.6], 3.0) for _ in range(25)]
+    optimiser = Optimiser(network, SMALL.replaced({"rate": 1e-2, "steps": 25}), weight_decay=1e-2)
+    history = [learn(network, optimiser, DescentExample(example, [example.truth + 0.6], 3.0)) for _ in range(25)]
     assert history[-1]["truth"] < 0.7 * history[0]["truth"]
     log = tmp_path / "log.jsonl"
-    train_descent(Material([blobs(1)]), SMALL, ("mr", "other"), places=Places(log), workers=0)
+    train(SMALL, data([blobs(1)]), Monitor(log))
     (line,) = [json.loads(line) for line in log.read_text().splitlines()]
     assert line["step"] == 4
     assert np.isfinite(list(line.values())).all()
@@ -166,27 +165,27 @@ def test_training_learns_an_example_by_heart_and_logs_it(tmp_path):
 
 def test_self_similarity_learns_a_few_numbers():
     options = SMALL.replaced({"network": "similarity", "rate": 0.05, "steps": 25})
-    first, settings = SimilarityNet(), {"modalities": ("mr", "other"), "workers": 0, "keep_every": 1000}
-    material = Material([blobs(1), blobs(2)])
-    trained = train_descent(material, options, **settings).network
+    first, given = SimilarityNet(), data([blobs(1), blobs(2)])
+    trained = train(options, given).network
     assert isinstance(trained, SimilarityNet)
     assert set(trained.numbers()) == {"s in plane", "s across", "g"}
     moved = [abs(value - 1.0) for value in trained.numbers().values()]
     assert max(moved) > 0.05
     assert max(moved) < 5.0
-    unseen = _Supply(Material([blobs(9)]), Material(), first, options.replaced({"steps": 6, "scans": 1.0}), 5000)
-    before, after = (validate(network, unseen, torch.device("cpu"))["truth"] for network in (first, trained))
+    unseen = DescentExamples([blobs(9)], Phantoms(), first, options.replaced({"steps": 6, "scans": 1.0}), 5000)
+    before, after = (validation_figures(network, unseen, torch.device("cpu"))["truth"] for network in (first, trained))
     assert after < before
-    again = train_descent(material, options, **settings).network
+    again = train(options, given).network
     assert again.numbers() == trained.numbers()  # from the same seed
 
 
 def test_tissue_classes_are_learned_from_ct_alone(tmp_path):
     from deepreg_engine.errors import InputError, ParameterError
-    from deepreg_engine.jobs.training import TrainingRequest, train_to_file
+    from deepreg_engine.jobs.training import train_to_file
+    from deepreg_engine.training.base import TrainingRequest
 
     with pytest.raises(ParameterError, match="no CT to learn tissue classes from"):
-        train_descent(Material(), SMALL.replaced({"network": "tissue"}))
+        train(SMALL.replaced({"network": "tissue"}), data([]))
     labels = (blobs(3).labels.numpy() > 2).astype(np.float32)
     for name in ("one", "two", "three", "four"):
         write(tmp_path / "images" / f"{name}.nii.gz", labels * 80.0)
@@ -199,6 +198,10 @@ def test_tissue_classes_are_learned_from_ct_alone(tmp_path):
     assert not (tmp_path / "own.safetensors").exists()
     train_to_file(dataclasses.replace(request, modality="ct"), str(tmp_path / "own.safetensors"), None, None)
     assert read_card(tmp_path / "own.safetensors").architecture == "tissue-net"
+
+
+def load_scene(scan, spacing):
+    return scan_scene(*read_scan(scan), scan.modality, spacing, scan.name)
 
 
 def write(path, array, spacing=(1.0, 1.2, 1.5), dtype=np.float32):
@@ -223,24 +226,24 @@ def scans(tmp_path):
 
 def test_folders_of_scans_pairs_and_datasets(scans, tmp_path):
     found = find_labelled(scans, "mr")
-    assert found.names() == [f"case{number}" for number in range(4)]
+    assert [name for name, _ in find_all([scans], "mr", "mr")] == [f"case{number}" for number in range(4)]
     assert found.scans[0].modality == "mr"
     scene = load_scene(found.scans[0], 1.5)
     assert scene.images["mr"].shape == scene.labels.shape
     assert set(scene.labels.unique().tolist()) == {0, 1, 2}
-    assert [scan.name for scan in found.without({"case1"}).scans] == ["case0", "case2", "case3"]
     for side in ("fixed", "moving"):
         (tmp_path / "pairs").mkdir(exist_ok=True)
         (tmp_path / "pairs" / f"{side}_images").symlink_to(scans / "images")
         (tmp_path / "pairs" / f"{side}_labels").symlink_to(scans / "labels")
     pairs = find_labelled(tmp_path / "pairs", "other", "mr").pairs
+    assert [name for name, _ in find_all([tmp_path / "pairs"], "other", "mr")] == [f"case{number}" for number in range(4)]
     assert len(pairs) == 4
     assert pairs[0][0].modality == "other"
     assert pairs[0][1].modality == "mr"
     entries = [{"image": f"./images/case{n}.nii.gz", "label": f"./labels/case{n}.nii.gz"} for n in range(3)]
     (scans / "dataset.json").write_text(json.dumps({"modality": {"0": "CT"}, "training": entries}))
     dataset = find_labelled(scans)
-    assert dataset.names() == ["case0", "case1", "case2"]
+    assert [scan.name for scan in dataset.scans] == ["case0", "case1", "case2"]
     assert dataset.scans[0].modality == "ct"
     # Labels in a fourth dimension, one volume each.
     volumes = np.zeros((2, 22, 24, 26))
@@ -251,11 +254,11 @@ def test_folders_of_scans_pairs_and_datasets(scans, tmp_path):
 
 def test_pairs_of_scans_are_learned_from(scans):
     fixed, moving = (load_scene(scan, 1.2) for scan in find_labelled(scans, "mr").scans[:2])
-    example = Looks(("mr", "other"), 24, generator(1)).draw_pair(fixed, moving)
+    example = SceneViews(("mr", "other"), 24, generator(1)).draw_pair(fixed, moving)
     assert example.truth is None
     assert example.fixed_modality == "mr"
     assert example.fixed_labels.shape == example.moving_labels.shape
-    network = train_descent(Material([], [(fixed, moving)]), SMALL.replaced({"scans": 1.0}), ("mr", "other"), workers=0).network
+    network = train(SMALL.replaced({"scans": 1.0}), data([(fixed, moving)])).network
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
 
 
@@ -291,7 +294,7 @@ def test_train_descent_on_the_command_line(scans, tmp_path):
     assert card.settings["steps"] == 3
     assert card.settings["width"] == 4
     assert "case3" in card.training_data
-    assert "made-up contrasts" in card.training_data
+    assert "random contrasts" in card.training_data
     again = tmp_path / "again.safetensors"
     for kind in ("images", "labels"):
         (scans / kind / "case4.nii.gz").write_bytes((scans / kind / "case1.nii.gz").read_bytes())

@@ -1,4 +1,4 @@
-"""A network that names structures: what it sees of a whole image, what its examples show, what its loss asks, and what a registration gets."""
+"""A segmentation network as features: its windows over an image, its examples, its loss, its training, and its use in a registration."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from test_dense_training import scan
+from training_runs import data, train
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.features.contrast_net import standard_intensities
@@ -22,12 +23,13 @@ from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.register import extractors_of
 from deepreg_engine.models.card import ModelCard, write_model
-from deepreg_engine.training.course import Places
-from deepreg_engine.training.dense_loss import class_weights
-from deepreg_engine.training.label_examples import LabelExample, LabelExamples
-from deepreg_engine.training.label_training import label_loss, train_labels, validate
-from deepreg_engine.training.options import DenseTraining
-from deepreg_engine.training.training_scans import make_scan
+from deepreg_engine.training.augmentation.draws import RandomDraws
+from deepreg_engine.training.dense.label_examples import LabelExample, LabelExamples
+from deepreg_engine.training.dense.label_training import _learn, label_loss, validation_figures
+from deepreg_engine.training.dense.parameters import DenseTraining
+from deepreg_engine.training.dense.scans import make_scan
+from deepreg_engine.training.dense.search_loss import class_weights
+from deepreg_engine.training.loop import Monitor, Optimiser
 
 SMALL = DenseTraining(steps=4, size=16, width=4, spacing=4.0, noise=0.0)
 
@@ -55,7 +57,7 @@ def test_windows_cover_an_axis_and_end_inside(size, window):
         seen[start : start + window] += 1
     assert seen.min() >= 1
     assert starts == sorted(set(starts))
-    assert all(later - sooner <= window * 2 / 3 for sooner, later in zip(starts, starts[1:]))
+    assert all(later - sooner <= window * 2 / 3 for sooner, later in zip(starts, starts[1:], strict=False))
 
 
 class Pointwise(LabelNet):
@@ -225,16 +227,14 @@ def test_examples_are_repeatable_and_their_labels_lie_on_their_structures(scans)
 
 
 def test_structures_get_other_intensities_each_as_a_whole(scans):
-    from deepreg_engine.training.looks import Chance
-
     flat = type(scans[0])(**{**vars(scans[0]), "image": torch.zeros_like(scans[0].image), "modality": "other"})
-    chance = Chance(SMALL, torch.Generator().manual_seed(3))
+    draws = RandomDraws(torch.Generator().manual_seed(3))
     places = identity(flat.labels.shape, torch.zeros(1))
-    seen = chance.look(flat, places, structures=0.5)
+    seen = flat.view(draws, places, SMALL, structures=0.5)
     # A bias field makes the picture uneven by a fifth at most; structures lie apart by more.
     means = [float(seen[flat.labels == label].mean()) for label in range(4)]
     assert len({round(mean, 2) for mean in means}) == 4
-    plain = chance.look(flat, places)
+    plain = flat.view(draws, places, SMALL)
     assert float((plain + 1.0).log().std()) < 0.2
 
 
@@ -260,17 +260,16 @@ def test_the_loss_has_the_right_gradient():
     assert torch.autograd.gradcheck(lambda given: label_loss(given, labels, weights), logits)
 
 
-def test_a_validation_is_the_dice_of_what_is_said():
-    class Told(LabelNet):
+def test_a_validation_is_the_dice_of_the_segmentation():
+    class Given(LabelNet):
         def forward(self, image):  # noqa: D102
             return torch.nn.functional.one_hot(image[0, 0].long(), 3).movedim(-1, 0)[None] * 9.0
 
     labels = torch.zeros(8, 8, 8, dtype=torch.long)
     labels[:4], labels[4:6] = 1, 2
-    said = labels.clone()
-    said[3] = 2  # of one, a quarter is taken for the other
-    examples = type("Same", (), {"__getitem__": lambda self, number: LabelExample(said.float(), labels)})()
-    found = validate(Told(2, 4), examples, torch.ones(3), torch.device("cpu"))
+    found = labels.clone()
+    found[3] = 2  # a quarter of one structure is taken for the other
+    found = validation_figures(Given(2, 4), [LabelExample(found.float(), labels)] * 3, torch.ones(3), torch.device("cpu"))
     assert found["dice"] == pytest.approx((2 * 3 / 7 + 2 * 2 / 5) / 2)
     assert found["loss"] > 0
 
@@ -279,27 +278,25 @@ def test_a_validation_is_the_dice_of_what_is_said():
 
 
 def test_a_network_learns_a_scan_by_heart(scans):
-    options = SMALL.replaced({"width": 8})
-    from deepreg_engine.training.label_training import _learn
-
+    options = SMALL.replaced({"width": 8, "rate": 2e-2, "steps": 70})
     torch.manual_seed(0)
     network = LabelNet(3, 8)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    optimiser = Optimiser(network, options, weight_decay=1e-2, largest_gradient=5.0)
     example = next(e for e in (LabelExamples(scans, options, 1)[n] for n in range(60)) if len(e.labels.unique()) == 4)
     losses = [_learn(network, optimiser, example, torch.ones(4))["loss"] for _ in range(70)]
     assert losses[-1] < 0.3 * losses[0]
 
 
 def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
-    settings = {"labels": 3, "workers": 0, "keep_every": 2}
-    whole = train_labels(scans[:2], scans[2:], SMALL, **settings)
-    places = Places(tmp_path / "log.jsonl", tmp_path / "c.pt", asked=iter(["", "", "pause"]).__next__)
-    assert train_labels(scans[:2], scans[2:], SMALL, places=places, **settings).course.state == "paused"
-    resumed = train_labels(scans[:2], scans[2:], SMALL, places=Places(tmp_path / "log.jsonl", tmp_path / "c.pt"), **settings)
-    assert resumed.course.best.to_dict() == whole.course.best.to_dict()
-    assert resumed.course.best.figure == "dice"
+    given = data(scans[:2], scans[2:], labels=3)
+    whole = train(SMALL, given, checkpoint_every=2)
+    monitor = Monitor(tmp_path / "log.jsonl", tmp_path / "c.pt", command=iter(["", "", "pause"]).__next__)
+    assert train(SMALL, given, monitor, checkpoint_every=2).state == "paused"
+    resumed = train(SMALL, given, Monitor(tmp_path / "log.jsonl", tmp_path / "c.pt"), checkpoint_every=2)
+    assert resumed.best.to_dict() == whole.best.to_dict()
+    assert resumed.best.figure == "dice"
     assert torch.equal(whole.network.importance, class_weights(scans[:2], 3).clamp(max=3.0))
-    made_by_another_process = train_labels(scans[:2], scans[2:], SMALL, labels=3, workers=1, keep_every=2)
+    made_by_another_process = train(SMALL, given, workers=1, checkpoint_every=2)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
         assert torch.equal(value, made_by_another_process.network.state_dict()[name]), name
@@ -307,10 +304,10 @@ def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
 
 def test_what_does_not_fit_is_refused(scans):
     with pytest.raises(InputError, match="knows 5 labels, the scans have 3"):
-        train_labels(scans, [], SMALL, 3, start=LabelNet(5, 4))
+        train(SMALL, data(scans, labels=3), start=LabelNet(5, 4))
     empty = [type(one)(**{**vars(one), "labels": torch.zeros_like(one.labels)}) for one in scans]
     with pytest.raises(InputError, match="none of the labels"):
-        train_labels(empty, [], SMALL, 3)
+        train(SMALL, data(empty, labels=3))
     assert DenseTraining().voxel_size() == 3.0
     assert DenseTraining(network="context").voxel_size() == 1.5
     with pytest.raises(ParameterError, match="too fine"):

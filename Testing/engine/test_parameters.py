@@ -17,7 +17,9 @@ from deepreg_engine.errors import ParameterError
 from deepreg_engine.methods.common.parameters import Parameters, parameter, parse_settings
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
-from deepreg_engine.training.options import DenseTraining, DescentTraining, PointTraining
+from deepreg_engine.training.dense.parameters import DenseTraining
+from deepreg_engine.training.descent.parameters import DescentTraining
+from deepreg_engine.training.points.parameters import PointTraining
 
 DESCRIPTIONS = DenseParameters.describe()
 NUMBERS = [d for d in DESCRIPTIONS if d.type in (int, float)]
@@ -234,6 +236,6 @@ def test_the_nearest_preset_is_offered():
 
 def test_no_torch_is_needed():
     """A panel shows parameters and presets before PyTorch is installed."""
-    code = "import sys, deepreg_engine.methods.common.presets; sys.exit('torch' in sys.modules)"
+    code = "import sys, deepreg_engine.methods.common.presets, deepreg_engine.training.base; sys.exit('torch' in sys.modules)"
     folder = next(path for path in sys.path if path.endswith("DeepReg"))
     assert subprocess.run([sys.executable, "-c", code], cwd=folder, check=False).returncode == 0

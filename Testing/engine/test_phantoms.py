@@ -588,7 +588,7 @@ def test_people_of_a_population_differ_in_anatomy_and_posture(tmp_path):
     text = succeed("phantom", "abdomen", "--scans", 2, "--seed", 6, "--detail", 0.25, "--output", tmp_path / "people")
     assert "2 scans" in text
     found = find_labelled(tmp_path / "people")
-    assert found.names() == ["abdomen_0006", "abdomen_0007"]
+    assert [scan.name for scan in found.scans] == ["abdomen_0006", "abdomen_0007"]
     assert found.scans[0].modality == "ct"
     (one, labels), (other, _) = (read_scan(scan) for scan in found.scans)
     same = make_volunteer("abdomen", 6, detail=0.25)

@@ -1,4 +1,4 @@
-"""Cross-validation of pairs of keypoints: patients stay together, nothing is learned from what judges, and the registration is not told the truth."""
+"""Cross-validation of pairs of keypoints: patients stay together, and neither training nor registration uses what is held out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from keypoint_files import SPACING, TINY, detected, moved, write
 from scipy.spatial import cKDTree
 
 from deepreg_engine.errors import EngineError, InputError
-from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+from deepreg_engine.jobs.comparison import CrossValidationRequest
+from deepreg_engine.jobs.cross_validation import run_cross_validation
 from deepreg_engine.jobs.point_comparison import POINTS, clouds
 from deepreg_engine.models.card import read_card
-from deepreg_engine.training.point_pairs import PointPair, patient_of, read_point_pairs
+from deepreg_engine.training.points.pairs import PointPair, patient_of, read_point_pairs
 
 WAYS = ("before", "aligned", "positions", "learned")
 
@@ -62,7 +63,7 @@ def test_all_pairs_of_a_patient_are_held_out_and_none_is_learned_from(whole):
     assert (done["state"], done["figure"]) == ("finished", "tre")
     assert done["folds"] == [["case_001", "case_003"], ["case_002", "scan_exp002", "case_004"]]
     assert [row["pair"] for row in done["rows"]] == [name for fold in done["folds"] for name in fold]
-    for number, (held_out, learned) in enumerate(zip(done["folds"], done["folds"][::-1]), start=1):
+    for number, (held_out, learned) in enumerate(zip(done["folds"], done["folds"][::-1], strict=True), start=1):
         data = read_card(f"{asked.folder}/fold_{number}/model.safetensors").training_data
         assert sorted(data.partition(": ")[2].split(", ")) == sorted(learned)
         assert not set(learned) & set(held_out)
@@ -140,7 +141,7 @@ def test_independent_keypoints_come_as_they_were_detected_in_another_order(lungs
     assert not np.array_equal(moving, pair.moving)
     assert np.array_equal(np.sort(moving, axis=0), np.sort(pair.moving, axis=0))
     blind = dataclasses.replace(pair, partners=pair.partners + 50.0, moving_partners=pair.moving_partners - 50.0)
-    assert all(np.array_equal(one, two) for one, two in zip(clouds(pair), clouds(blind)))  # whatever the truth is
+    assert all(np.array_equal(one, two) for one, two in zip(clouds(pair), clouds(blind), strict=True))  # whatever the truth is
 
 
 def test_of_partners_alone_some_are_withheld_and_none_is_exact_or_in_its_place():
@@ -188,7 +189,7 @@ def test_both_registrations_have_the_same_points_and_parameters_but_for_the_feat
     assert [parameters for _, _, parameters in seen] == [
         points_preset("lung").parameters.replaced({"features": name}) for name in ("none", model)
     ]
-    assert all(np.array_equal(one, two) for one, two in zip(seen[0][:2], seen[1][:2]))
+    assert all(np.array_equal(one, two) for one, two in zip(seen[0][:2], seen[1][:2], strict=True))
     shape = dataclasses.replace(asked, preset="shape")
     POINTS.measure(shape, pair.name, pair, model, lambda share, stage: None)
     assert [parameters.solver for _, _, parameters in seen[2:]] == ["drift", "drift"]

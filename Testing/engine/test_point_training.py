@@ -9,13 +9,17 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from training_runs import data, train
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.point_matcher import Matcher
-from deepreg_engine.training.course import Places
-from deepreg_engine.training.point_augmentation import Examples
-from deepreg_engine.training.point_pairs import PointPair, read_point_pairs
-from deepreg_engine.training.point_training import PointTraining, loss, train_points
+from deepreg_engine.training.augmentation.draws import RandomDraws
+from deepreg_engine.training.augmentation.spatial import wave
+from deepreg_engine.training.loop import Monitor
+from deepreg_engine.training.points.examples import PointExamples
+from deepreg_engine.training.points.loss import drift_error, point_loss
+from deepreg_engine.training.points.pairs import PointPair, read_point_pairs
+from deepreg_engine.training.points.parameters import PointTraining
 
 SPACING = (1.75, 1.0, 1.25)
 FEW = PointTraining(steps=3, batch=1, neighbours=8, candidates=24, solver_share=0.5)
@@ -69,7 +73,7 @@ def test_pairs_in_folders_and_zips(source):
 def test_reversed_twice_is_the_same(pairs):
     for pair in pairs:
         again = pair.reversed().reversed()
-        for one, two in zip(dataclasses.astuple(pair), dataclasses.astuple(again)):
+        for one, two in zip(dataclasses.astuple(pair), dataclasses.astuple(again), strict=True):
             assert (one is None and two is None) or np.array_equal(one, two)
         assert np.array_equal(pair.reversed().fixed, pair.partners if pair.moving is None else pair.moving)
 
@@ -120,11 +124,11 @@ def test_what_holds_no_keypoints_is_refused(tmp_path):
 
 
 def test_examples_are_finite_repeatable_and_of_both_kinds(pairs):
-    draws = [Examples(pairs, torch.Generator().manual_seed(4)) for _ in range(2)]
+    draws = [PointExamples(pairs, torch.Generator().manual_seed(4)) for _ in range(2)]
     sizes = set()
     for _ in range(20):
         one, two = (examples.draw() for examples in draws)
-        for a, b in zip(dataclasses.astuple(one), dataclasses.astuple(two)):
+        for a, b in zip(dataclasses.astuple(one), dataclasses.astuple(two), strict=True):
             assert torch.equal(a, b)
             assert a.dtype == torch.float32
             assert torch.isfinite(a).all()
@@ -134,7 +138,7 @@ def test_examples_are_finite_repeatable_and_of_both_kinds(pairs):
 
 
 def test_most_points_have_a_partner_and_moved_ones_are_near(pairs):
-    examples = Examples(pairs, torch.Generator().manual_seed(5), independent=0.0)
+    examples = PointExamples(pairs, torch.Generator().manual_seed(5), independent=0.0)
     for _ in range(10):
         example = examples.draw()
         distance = torch.cdist(example.truth, example.target).amin(1)
@@ -142,10 +146,10 @@ def test_most_points_have_a_partner_and_moved_ones_are_near(pairs):
         assert float((example.moved - example.truth).norm(dim=1).mean()) < 40.0
 
 
-def test_waves_have_the_length_asked_for(pairs):
-    examples = Examples(pairs, torch.Generator().manual_seed(6))
+def test_waves_have_the_length_asked_for():
+    draws = RandomDraws(torch.Generator().manual_seed(6))
     points = torch.rand(200, 3) * 200.0
-    assert float(examples.wave(points, 7.0, 50.0).norm(dim=1).mean()) == pytest.approx(7.0, rel=1e-4)
+    assert float(wave(draws, points, 7.0, 50.0).norm(dim=1).mean()) == pytest.approx(7.0, rel=1e-4)
 
 
 # ----------------------------------------------------------------------------------------------------------------- training
@@ -153,12 +157,12 @@ def test_waves_have_the_length_asked_for(pairs):
 
 def test_same_seed_same_weights(pairs, tmp_path):
     lines = []
-    places = Places(tmp_path / "log.jsonl", tell=lambda share, line: lines.append((share, line)))
-    one = train_points(pairs, FEW, places=places).network
-    two = train_points(pairs, FEW).network
-    other = train_points(pairs, dataclasses.replace(FEW, seed=1)).network
-    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
-    assert not all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
+    monitor = Monitor(tmp_path / "log.jsonl", progress=lambda share, line: lines.append((share, line)))
+    one = train(FEW, data(pairs), monitor).network
+    two = train(FEW, data(pairs)).network
+    other = train(FEW.replaced({"seed": 1}), data(pairs)).network
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
     assert not one.training
     assert all(torch.isfinite(value).all() for value in one.state_dict().values())
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -168,23 +172,24 @@ def test_same_seed_same_weights(pairs, tmp_path):
     assert "error" in lines[-1][1]
 
 
-@pytest.mark.parametrize("solve", [False, True])
-def test_losses_have_finite_gradients_and_fall_along_them(pairs, solve):
+@pytest.mark.parametrize(("solve", "solver", "unused"), [(False, "belief", 1), (True, "belief", 0), (True, "drift", 1)])
+def test_losses_have_finite_gradients_and_fall_along_them(pairs, solve, solver, unused):
     torch.manual_seed(0)
-    matcher, example = Matcher(8), Examples(pairs, torch.Generator().manual_seed(1), independent=0.0).draw()
-    value, figures = loss(matcher, example, FEW, solve)
+    matcher, example = Matcher(8), PointExamples(pairs, torch.Generator().manual_seed(1), independent=0.0).draw()
+    options = FEW.replaced({"solver": solver})
+    value, figures = point_loss(matcher, example, options, solve)
     assert ("error" in figures) is solve
     assert all(np.isfinite(figure) for figure in figures.values())
     parameters = list(matcher.parameters())
     gradients = torch.autograd.grad(value, parameters, allow_unused=True)
     assert all(torch.isfinite(gradient).all() for gradient in gradients if gradient is not None)
-    assert sum(gradient is None for gradient in gradients) == (0 if solve else 1)  # the bond is learned through the solver
+    assert sum(gradient is None for gradient in gradients) == unused  # the bond is learned through belief propagation
     length = sum(float(gradient.square().sum()) for gradient in gradients if gradient is not None) ** 0.5
     with torch.no_grad():
-        for parameter, gradient in zip(parameters, gradients):
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
                 parameter -= 1e-3 * gradient / length
-        after, _ = loss(matcher, example, FEW, solve)
+        after, _ = point_loss(matcher, example, options, solve)
     assert after < value - 0.3e-3 * length
 
 
@@ -193,22 +198,62 @@ def test_progress_may_stop_it(pairs):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_points(pairs, FEW, places=Places(tell=stop))
+        train(FEW, data(pairs), Monitor(progress=stop))
 
 
 def test_a_paused_training_goes_on_as_if_it_had_not_been_and_keeps_the_best(pairs, tmp_path):
     options = dataclasses.replace(FEW, steps=6)
-    whole = train_points(pairs[:2], options, held_out=pairs[2:], keep_every=2)
-    places = Places(tmp_path / "log.jsonl", tmp_path / "c.ckpt", asked=iter(["", "", "pause"]).__next__)
-    assert train_points(pairs[:2], options, places=places, held_out=pairs[2:], keep_every=2).course.state == "paused"
-    places = Places(tmp_path / "log.jsonl", tmp_path / "c.ckpt")
-    resumed = train_points(pairs[:2], options, places=places, held_out=pairs[2:], keep_every=2)
-    assert resumed.course.state == "finished"
-    assert resumed.course.best.to_dict() == whole.course.best.to_dict()
-    assert all(torch.equal(a, b) for a, b in zip(whole.network.state_dict().values(), resumed.network.state_dict().values()))
+    given = data(pairs[:2], pairs[2:])
+    whole = train(options, given, checkpoint_every=2)
+    monitor = Monitor(tmp_path / "log.jsonl", tmp_path / "c.ckpt", command=iter(["", "", "pause"]).__next__)
+    assert train(options, given, monitor, checkpoint_every=2).state == "paused"
+    resumed = train(options, given, Monitor(tmp_path / "log.jsonl", tmp_path / "c.ckpt"), checkpoint_every=2)
+    assert resumed.state == "finished"
+    assert resumed.best.to_dict() == whole.best.to_dict()
+    assert all(torch.equal(a, b) for a, b in zip(whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True))
 
 
 def test_pairs_without_independent_keypoints_are_enough():
     values = numbers(60)
     alone = [PointPair("alone", values[:, :3], values[:, 3:])]
-    train_points(alone, dataclasses.replace(FEW, steps=1))
+    train(FEW.replaced({"steps": 1}), data(alone))
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_training_through_coherent_point_drift_is_repeatable(pairs, tmp_path, pause):
+    options, given = FEW.replaced({"solver": "drift", "steps": 4}), data(pairs[:2], pairs[2:])
+    whole = train(options, given, checkpoint_every=2)
+    assert whole.best.figure == "tre"
+    if pause:
+        train(options, given, Monitor(checkpoint=tmp_path / "c.ckpt", command=iter(["", "", "pause"]).__next__), checkpoint_every=2)
+    again = train(options, given, Monitor(checkpoint=tmp_path / "c.ckpt"), checkpoint_every=2)
+    assert all(torch.equal(a, b) for a, b in zip(whole.network.state_dict().values(), again.network.state_dict().values(), strict=True))
+    through_belief = train(options.replaced({"solver": "belief"}), given).network
+    assert not all(
+        torch.equal(a, b) for a, b in zip(whole.network.state_dict().values(), through_belief.state_dict().values(), strict=True)
+    )
+
+
+def test_the_error_of_coherent_point_drift_has_the_gradient_of_finite_differences(pairs):
+    """Gradients pass through all iterations to the prior, and through it to the features and their scale."""
+    torch.manual_seed(3)
+    matcher = Matcher(8).double()
+    example = PointExamples(pairs, torch.Generator().manual_seed(1), independent=0.0).draw()
+    example = type(example)(*(part.double() for part in vars(example).values()))
+
+    def error():
+        return drift_error(matcher, example).square().mean()
+
+    weights = {"log_scale": matcher.log_scale, "head": matcher.features.head[2].weight, "edge": matcher.features.first.edge.weight}
+    gradients = torch.autograd.grad(error(), list(weights.values()))
+    for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+        direction = gradient / gradient.norm()
+        values = []
+        for sign in (1.0, -1.0):
+            with torch.no_grad():
+                weight += sign * 1e-5 * direction
+            values.append(float(error().detach()))
+            with torch.no_grad():
+                weight -= sign * 1e-5 * direction
+        assert (values[0] - values[1]) / 2e-5 == pytest.approx(float(gradient.norm()), rel=1e-4), name
+        assert float(gradient.norm()) > 0

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from scipy.special import expit
+from training_runs import data, train
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.mind import mind_ssc
@@ -15,11 +16,11 @@ from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.register import DenseInput, register_dense
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
-from deepreg_engine.training import contrast_scenes, descent_training
-from deepreg_engine.training.contrast_examples import Looks
-from deepreg_engine.training.contrast_scenes import Scene, ct_people
-from deepreg_engine.training.descent_training import Material, train_descent
-from deepreg_engine.training.options import DescentTraining
+from deepreg_engine.training.descent import scenes as training_scenes
+from deepreg_engine.training.descent import trainer
+from deepreg_engine.training.descent.examples import SceneViews
+from deepreg_engine.training.descent.parameters import DescentTraining
+from deepreg_engine.training.descent.scenes import Scene, ct_patients
 
 SHAPE = (9, 11, 10)
 
@@ -51,7 +52,7 @@ def test_it_is_its_formula():
     torch.testing.assert_close(features[12:24], 2.0 * mind_ssc(scan()))
     assert numbers["b"] == pytest.approx([0.2, 0.4, 0.8, 1.6])
     assert sorted(numbers["c"]) == numbers["c"]
-    for number, (share, between, width) in enumerate(zip(numbers["b"], numbers["c"], numbers["w"])):
+    for number, (share, between, width) in enumerate(zip(numbers["b"], numbers["c"], numbers["w"], strict=True)):
         np.testing.assert_allclose(features[24 + number].numpy(), share * expit((scan().numpy() - between) / width), atol=1e-5)
 
 
@@ -68,7 +69,7 @@ def test_gradients_by_finite_differences():
     names = [name for name, _ in found.named_parameters()]
 
     def features(*values):
-        return torch.func.functional_call(found, dict(zip(names, values)), (volume[None, None],))
+        return torch.func.functional_call(found, dict(zip(names, values, strict=True)), (volume[None, None],))
 
     assert torch.autograd.gradcheck(
         features, tuple(value.detach().clone().requires_grad_() for value in found.parameters()), eps=1e-6, atol=1e-4
@@ -129,15 +130,15 @@ def test_other_weights_are_refused(state):
 
 
 @pytest.fixture(scope="module")
-def people():
-    """Two people at coarse voxels."""
+def patients():
+    """Two synthetic patients at coarse voxels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contrast_scenes, "CT_PEOPLE", (("abdomen", 6.0),))
-        return ct_people(2, 40)
+        patch.setattr(training_scenes, "CT_PATIENTS", (("abdomen", 6.0),))
+        return ct_patients(2, 40)
 
 
-def test_people_are_examined_several_times_in_one_place(people):
-    scenes, pairs = people
+def test_patients_are_examined_several_times_in_one_place(patients):
+    scenes, pairs = patients
     (first, second), images = scenes, scenes[0].takes("ct")
     assert [(one.name, other.name) for one, other in pairs] == [(first.name, second.name), (second.name, first.name)]
     assert images.shape == (2, *first.labels.shape)
@@ -145,26 +146,26 @@ def test_people_are_examined_several_times_in_one_place(people):
     body = first.labels > 0
     assert float(images[0][body].mean()) > -300
     assert float(images[:, ~body].mean()) < -800
-    # One anatomy: the examinations differ in noise and contrast medium, not in what is where.
+    # One anatomy: the examinations differ in noise and contrast medium, not in anatomy.
     apart = (images[0] - images[1]).abs()
     assert 1.0 < float(apart[body].median()) < 40.0
     assert float(np.corrcoef(images[0][body].numpy(), images[1][body].numpy())[0, 1]) > 0.95
 
 
-def test_two_looks_at_a_person_are_two_examinations(people):
-    (person, _), _ = people
-    looks = Looks(("ct",), 24, torch.Generator().manual_seed(0), 4.0, 0.0, calibrated=True)
-    marked = Scene(person.labels, {"ct": torch.stack([torch.full(person.labels.shape, value) for value in (-1000.0, 1000.0)])})
+def test_two_views_of_a_patient_are_two_examinations(patients):
+    (patient, _), _ = patients
+    views = SceneViews(("ct",), 24, torch.Generator().manual_seed(0), 4.0, 0.0, calibrated=True)
+    marked = Scene(patient.labels, {"ct": torch.stack([torch.full(patient.labels.shape, value) for value in (-1000.0, 1000.0)])})
     for _ in range(4):
-        example = looks.draw(marked)
+        example = views.draw(marked)
         assert abs(float(example.fixed.mean() - example.moving.mean())) > 1900  # in HU, and never the same one twice
         assert {example.fixed_modality, example.moving_modality} == {"ct"}
 
 
-def test_few_numbers_are_learned_and_learned_again(people, monkeypatch):
-    monkeypatch.setattr(descent_training, "ct_people", lambda *arguments: people)
-    monkeypatch.setattr(descent_training, "_VALIDATION", 2)
+def test_few_numbers_are_learned_and_learned_again(patients, monkeypatch):
+    monkeypatch.setattr(trainer, "ct_patients", lambda *arguments: patients)
+    monkeypatch.setattr(trainer, "_VALIDATION", 2)
     options = DescentTraining(network="tissue", rate=0.03, steps=5, size=24, phantoms=2)
-    one, other = (train_descent(Material(), options, workers=workers).network for workers in (0, 1))
+    one, other = (train(options, data([]), workers=workers).network for workers in (0, 1))
     assert one.numbers() == other.numbers() != TissueNet().numbers()
     assert all(np.isfinite(value).all() for value in one.numbers().values())

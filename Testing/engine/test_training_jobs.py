@@ -8,21 +8,30 @@ import os
 import re
 import time
 
+import numpy as np
 import pytest
 import torch
 from command_line import call, check_refusal, succeed
 from labelled_people import write_people
+from safetensors.numpy import load_file
 
 from deepreg_engine.errors import EngineError, InputError
-from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+from deepreg_engine.jobs.comparison import CrossValidationRequest
+from deepreg_engine.jobs.cross_validation import run_cross_validation
 from deepreg_engine.jobs.label_comparison import LABELS
-from deepreg_engine.jobs.training import TrainingRequest, _kinds_of_steps, estimate_training, read_record, run_training
+from deepreg_engine.jobs.training import run_training
+from deepreg_engine.jobs.training_estimate import estimate_training
+from deepreg_engine.jobs.training_folder import read_record
 from deepreg_engine.methods.common.device import DeviceMemory
 from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.models.card import read_card
-from deepreg_engine.training import descent_training
-from deepreg_engine.training.contrast_scenes import random_shapes
-from deepreg_engine.training.supply import suitable_workers
+from deepreg_engine.training import base
+from deepreg_engine.training.base import TrainingRequest
+from deepreg_engine.training.dense import trainer as dense_trainer
+from deepreg_engine.training.descent import trainer as descent_trainer
+from deepreg_engine.training.descent.scenes import random_shapes
+from deepreg_engine.training.example_loader import suitable_workers
+from deepreg_engine.training.registry import find_trainer
 
 TINY = {"steps": 3, "size": 16, "controls": 4, "radius": 1, "width": 4, "channels": 3, "spacing": 5.0, "initial": "geometry"}
 
@@ -132,7 +141,7 @@ def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(people, tmp
     assert "broken" in done["notes"][0]
 
 
-def test_a_cross_validation_judges_each_scan_by_features_that_have_not_seen_it(people, tmp_path):
+def test_a_cross_validation_registers_each_scan_with_features_of_the_others(people, tmp_path):
     asked = request(people, tmp_path / "cv", CrossValidationRequest, folds=2, preset="quick", parameters={**TINY, "steps": 1})
     done = run_cross_validation(asked)
     assert done["folds"] == [["scan1", "scan3"], ["scan2", "scan4"]]
@@ -189,7 +198,7 @@ def test_the_command_line_says_first_what_a_training_will_take(people, tmp_path,
     found = re.fullmatch(rf"4 scans or pairs, 40000 steps of \S+ s: about (\d+):\d\d min on CPU, \d+ threads, {memory}\n", text)
     assert found and 0 < int(found[1]) < 6000, text
     assert list(tmp_path.iterdir()) == []
-    check_refusal(call("train", "dense", people, *settings), "needs --output", ".safetensors")
+    check_refusal(call("train", "dense", people, *settings), "needs a file for the model", ".safetensors (--output)")
 
 
 def test_an_estimate_counts_each_kind_of_steps():
@@ -197,19 +206,42 @@ def test_an_estimate_counts_each_kind_of_steps():
     shares = {}
     for setting in ("solver_share=0", "solver_share=1", "solver_share=0.25"):
         options = TrainingRequest("points", [], "", parse_settings([setting])).options()
-        kinds = _kinds_of_steps("points", options)
+        kinds = find_trainer("points").trials(options, 3)
         assert sum(part for part, _ in kinds) == pytest.approx(1.0)
         shares[setting] = {tried.solver_share: part for part, tried in kinds}
     assert shares == {"solver_share=0": {0.0: 1.0}, "solver_share=1": {1.0: 1.0}, "solver_share=0.25": {0.0: 0.75, 1.0: 0.25}}
 
 
+def test_a_training_after_its_estimate_reads_no_scan_again(people, tmp_path, monkeypatch):
+    read, original = [], dense_trainer.read_scan
+    monkeypatch.setattr(base, "_last_read", {})
+
+    def counted(scan):
+        read.append(scan.name)
+        return original(scan)
+
+    monkeypatch.setattr(dense_trainer, "read_scan", counted)
+    found = estimate_training(request(people, tmp_path / "never"))
+    assert read == [scan["name"] for scan in found["scans"]] == ["scan1", "scan2", "scan3", "scan4"]
+    done = run_training(request(people, tmp_path / "new", validation=["scan4"]))
+    assert len(read) == 4
+    alone = run_training(request(people, tmp_path / "other", validation=["scan4"]))
+    assert len(read) == 8  # the scans were kept for one training
+    one, other = (load_file(result["model"]) for result in (done, alone))
+    assert all(np.array_equal(value, other[name]) for name, value in one.items())
+    estimate_training(request(people, tmp_path / "never"))
+    os.utime(people / "images" / "scan2.nii.gz")
+    run_training(request(people, tmp_path / "third", leave_out=["scan1"]))
+    assert read[12:] == ["scan2", "scan3", "scan4"]  # other scans, and one that has changed
+
+
 def test_an_estimate_counts_the_phantoms(tmp_path, monkeypatch):
-    def slowly(count, first, told):
+    def slowly(count, first, progress):
         time.sleep(0.5 * count)
-        told(1.0)
+        progress(1.0)
         return [random_shapes(48, torch.Generator().manual_seed(number)) for number in range(count)]
 
-    monkeypatch.setattr(descent_training, "phantom_scenes", slowly)
+    monkeypatch.setattr(descent_trainer, "phantom_scenes", slowly)
     parameters = {"size": 24, "width": 4, "steps": 1, "phantoms": 101}
     found = estimate_training(TrainingRequest("descent", [], str(tmp_path / "never"), parameters))
     assert 101 * 0.49 < found["seconds"] - 1.1 * found["step_seconds"] - 10.0 < 101 * 1.5
@@ -248,5 +280,5 @@ def test_train_dense_on_the_command_line(people, tmp_path):
     succeed("register", "dense", *pair, "--preset", "quick", "--features", model, "--transform", tmp_path / "t.nrrd", "--report", report)
     assert json.loads(report.read_text())["features"] == "own"
     check_refusal(
-        call("train", "dense", people, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no recipe 'fast'", "standard"
+        call("train", "dense", people, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no preset 'fast'", "standard"
     )

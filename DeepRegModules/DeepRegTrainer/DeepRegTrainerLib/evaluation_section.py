@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_engine.training.point_pairs import patient_of
+from deepreg_engine.training.points.pairs import patient_of
 from deepreg_slicer.volumes import newNode
 from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import evaluation

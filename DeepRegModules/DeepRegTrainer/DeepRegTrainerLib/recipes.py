@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_engine.training import options
+from deepreg_engine.training.registry import TRAININGS, training_presets
 
 DEFAULT_METHOD, DEFAULT_RECIPE = "descent", "standard"
 
@@ -60,11 +60,10 @@ class Method:
 
     def recipes(self) -> list[Recipe]:
         """The presets, the default of the options for what they do not say."""
-        from deepreg_engine.training.presets import training_presets
-
         default = self.options()
         return [
-            Recipe(name, title, about, default.replaced(changes).to_dict()) for name, title, about, changes in training_presets(self.name)
+            Recipe(preset.name, preset.title, preset.help, default.replaced(preset.changes).to_dict())
+            for preset in training_presets(self.name)
         ]
 
     def recipe(self, name: str) -> Recipe | None:
@@ -79,21 +78,21 @@ METHODS = {
             "dense",
             _("Dense"),
             _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."),
-            options.DenseTraining,
+            TRAININGS["dense"],
             "label-net",
         ),
         Method(
             "descent",
             _("Descent"),
             _("Features for Descent Registration that look alike in scans of different contrast, from labelled scans."),
-            options.DescentTraining,
+            TRAININGS["descent"],
             "contrast-net",
         ),
         Method(
             "points",
             _("Points"),
             _("Features for Point Registration, from corresponding keypoints of pairs of scans."),
-            options.PointTraining,
+            TRAININGS["points"],
             "edge-conv",
             ofPoints=True,
         ),

@@ -1,4 +1,4 @@
-"""``cross-validate``: how well features learned from some of the scans register the others."""
+"""``cross-validate``: how well features that are learned from some of the scans register the others."""
 
 from __future__ import annotations
 
@@ -12,44 +12,43 @@ from typing import Any
 from deepreg_engine.commands.parsing import count, examples, page_width, paragraph
 from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.tables import number, table
-from deepreg_engine.commands.training_options import LEARNED, add_data, add_recipe, make_request, recipe_tables
+from deepreg_engine.commands.training_options import LEARNED, add_data, add_preset, make_request, preset_tables
 from deepreg_engine.errors import EngineError, InputError, OutputError
 from deepreg_engine.geometry.files import FileGroup, check_writable
-from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS
-from deepreg_engine.jobs.cross_validation import TABLE, CrossValidationRequest, run_cross_validation
-from deepreg_engine.jobs.label_comparison import LABELS
+from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS, CrossValidationRequest
+from deepreg_engine.jobs.cross_validation import COMPARISONS, TABLE, run_cross_validation
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.jobs.point_comparison import INDEPENDENT, PARTNERS, POINTS
+from deepreg_engine.jobs.point_comparison import INDEPENDENT, PARTNERS
 
 _LABELLED = """
-Tell how well features learned from some labelled scans register the others. The scans are dealt out to folds; for each fold features
-are learned from all others, and the fold's scans are registered with each other. Printed are means of the Dice of each label.
+Measure how well features that are learned from some labelled scans register the others. The scans are divided into folds; for each fold
+features are learned from all others, and the fold's scans are registered with each other. Means of the Dice of each label are printed.
 """
 _ABOUT = {
     "dense": _LABELLED,
     "points": """
-Tell how well features learned from the keypoints of some patients register those of the others. The patients are dealt out to folds,
-all pairs of one together; whose a pair is, the first number in its file's name says. For each fold features are learned from all others,
-and the fold's pairs are registered. Printed are means of the target registration error of each kind of keypoints.
+Measure how well features that are learned from the keypoints of some patients register those of the others. The patients are divided into
+folds, all pairs of one together; the first number in a file's name is that of the patient. For each fold features are learned from all
+others, and the fold's pairs are registered. Means of the target registration error of each kind of keypoints are printed.
 """,
     "descent": _LABELLED,
 }
 _ALL = """
-The folder holds all of it: the trainings, their models, and cross_validation.csv with a row for each pair. The same command goes on where
-it was stopped or killed.
+The folder holds the trainings, their models, and cross_validation.csv with a row for each pair. The same command resumes a cross-validation
+that was stopped or killed.
 """
 _REGISTERED = {
     "before": "not registered",
     "aligned": "after the alignment that the method begins with",
     "mind": "after the method with MIND",
     "positions": "after the same method without features",
-    "learned": "after the method with the learned features, which have not seen what was held out",
+    "learned": "after the method with features that are learned from the other folds",
 }
 _HEADINGS = {"mind": "MIND", "positions": "positions alone"}
 _KINDS = {
-    INDEPENDENT: "detected in either scan without regard to the other",
-    PARTNERS: "detected in one scan, and their places in the other; three in ten of either are withheld from the registration",
+    INDEPENDENT: "detected in each scan independently of the other",
+    PARTNERS: "detected in one scan, and their positions in the other; three in ten of either are withheld from the registration",
 }
 _EXAMPLES = {
     "dense": (
@@ -69,9 +68,9 @@ _EXAMPLES = {
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
-    about = "tell whether learning features from your data helps"
-    described = "Tell whether learning features from your data helps: each part is registered with features learned from the rest."
+    """Add the command to the parser."""
+    about = "measure whether features learned from your data help"
+    described = "Measure whether features learned from your data help: each part is registered with features learned from the rest."
     epilog = f"{examples(_EXAMPLES['dense'][1])}\n\nEach method has its page: deepreg-engine cross-validate METHOD --help"
     parser = commands.add_parser("cross-validate", help=about, description=paragraph(described), epilog=epilog)
     parser.set_defaults(parser=parser)
@@ -81,22 +80,22 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
-    comparison = POINTS if method == "points" else LABELS
+    comparison = COMPARISONS[method]
     explained = _explained("columns of the table", ((_heading(name), _REGISTERED[name]) for name in comparison.conditions))
     if method == "points":
         explained += "\n\n" + _explained("kinds of keypoints", _KINDS.items())
-    epilog = f"{examples(*_EXAMPLES[method])}\n\n{explained}\n\n{recipe_tables(method)}"
+    epilog = f"{examples(*_EXAMPLES[method])}\n\n{explained}\n\n{preset_tables(method)}"
     page = methods.add_parser(method, help=LEARNED[method], description=paragraph(_ABOUT[method] + _ALL), epilog=epilog)
     add_data(page, method)
     if method == "points":
         page.add_argument("--skip-bad", action="store_true", help="go on without pairs that cannot be registered, and name them")
     else:
         page.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}, or a dataset.json')
-    add_recipe(page)
+    add_preset(page)
     page.add_argument("--folds", type=count("folds", 1000), default=3, metavar="N", help="2 or more (default: 3)")
     presets = ", ".join(preset.name for preset in REGISTRATION_PRESETS[method])
     page.add_argument("--registration-preset", metavar="NAME", help=f"of the registrations: {presets} (default: {DEFAULT_PRESETS[method]})")
-    page.add_argument("--folder", required=True, metavar="FOLDER", help="for all that is learned and found; made if missing (required)")
+    page.add_argument("--folder", required=True, metavar="FOLDER", help="for trainings and results; made if missing (required)")
     label = "" if method == "points" else " and label"
     page.add_argument("--output", metavar="OUT.csv", help=f"a copy of the table, a row for each pair{label}")
     page.set_defaults(run=run, parser=page)
@@ -122,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
         with ProgressBar() as progress:
             done = run_cross_validation(request, progress)
     except KeyboardInterrupt as error:
-        raise EngineError("stopped by the user", f"the same command goes on with what is in {options.folder}") from error
+        raise EngineError("stopped by the user", f"the same command resumes what is in {options.folder}") from error
     if done["state"] == "finished" and not done["rows"]:
         raise InputError("no pair could be registered", next(iter(done["notes"]), "give other data"))
     written = [done["csv"]] if done["csv"] else []
@@ -133,57 +132,54 @@ def run(options: argparse.Namespace) -> None:
         written.append(options.output)
     lines = [*mean_lines(done, names), *(f"note: {note}" for note in done["notes"])]
     if done["state"] != "finished":
-        told = "the same command goes on" if done["state"] == "paused" else "there is nothing of the folds that were left"
-        lines.append(f"note: {done['state']} as the folder's file control asked: {told}")
+        consequence = "the same command resumes it" if done["state"] == "paused" else "the remaining folds have no results"
+        lines.append(f"note: {done['state']} by the folder's file control: {consequence}")
     lines += ["written: " + "  ".join(written)] if written else []
     sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _check_places(options: argparse.Namespace) -> None:
-    """Make sure that the folder can be written to, before anything is learned.
-
-    Raises:
-        OutputError: if not.
-    """
+    """Raise OutputError if the folder or the table cannot be written, before anything is learned."""
     folder = Path(options.folder)
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file", "give the name of a folder")
+        raise OutputError(f"{folder} is a file", "give the name of a folder", "folder")
     check_writable(folder / TABLE if folder.exists() else folder)
     if options.method != "points":
         return
     for data in options.data:
-        for option, path in (("--folder", options.folder), ("--output", options.output)):
-            # Every .csv file below a folder of keypoints is taken for keypoints.
+        for option in ("folder", "output"):
+            path = getattr(options, option)
+            # Every .csv file in a folder of keypoints is read as keypoints.
             if path and Path(data).is_dir() and Path(path).resolve().is_relative_to(Path(data).resolve()):
-                raise OutputError(f"{option} {path} lies in {data}, whose .csv files are keypoints", "choose another place")
+                raise OutputError(f"{path} lies in {data}, whose .csv files are keypoints", "choose another folder", option)
 
 
 def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
-    """The means of a cross-validation as lines; none if no pair was registered.
+    """The means of a cross-validation as lines of text; none if no pair was registered.
 
     Args:
-        done: what :func:`run_cross_validation` returns.
+        done: result of :func:`run_cross_validation`.
         names: of labels, for those that have one.
     """
     rows, summary = done["rows"], done["summary"]
     if not rows:
         return []
-    comparison = next(comparison for comparison in (LABELS, POINTS) if comparison.figure == done["figure"])
-    group, conditions, points = comparison.group, comparison.conditions, comparison is POINTS
-    cells = [[group, "pairs", *map(_heading, conditions)]]
+    comparison = next(comparison for comparison in COMPARISONS.values() if comparison.figure == done["figure"])
+    group, conditions, points = comparison.group, comparison.conditions, comparison.figure == "tre"
+    cells: list[list[str]] = [[group, "pairs", *map(_heading, conditions)]]
     for each, means in summary[comparison.groups].items():
         pairs = {row["pair"] for row in rows if str(row[group]) == each}
-        name = each if points else names.get(int(each), each)
+        name = str(each if points else names.get(int(each), each))
         cells.append([name, str(len(pairs)), *(_cell(means, condition, points) for condition in conditions)])
-    if len(cells) > 2 and not points:  # an error at independent keypoints and one at partners have no mean that says anything
+    if len(cells) > 2 and not points:  # a mean over independent keypoints and partners has no meaning
         cells.append(["all", str(summary["pairs"]), *(_cell(summary, condition, points) for condition in conditions)])
-    what = (
+    figure = (
         "mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"
         if points
         else "mean Dice (0 to 1, more is better)"
     )
     folds = f"{sum(len(fold) for fold in done['folds'])} {'pairs' if points else 'scans or pairs'} in {len(done['folds'])} folds"
-    return [f"{folds}: {what}", *table(cells)]
+    return [f"{folds}: {figure}", *table(cells)]
 
 
 def _cell(means: dict[str, float | None], condition: str, points: bool) -> str:

@@ -1,4 +1,4 @@
-"""What a cross-validation has to know of that which it compares: labelled scans, or pairs of keypoints."""
+"""What a cross-validation is asked for, and how it compares each kind of data: labelled scans, or pairs of keypoints."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
 from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
 from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
 from deepreg_engine.progress import Progress
-from deepreg_engine.training.presets import check_method
+from deepreg_engine.training.base import TrainingRequest
+from deepreg_engine.training.registry import check_method
 
 #: Presets of each method's registrations.
 REGISTRATION_PRESETS: dict[str, tuple[Any, ...]] = {"dense": DENSE_PRESETS, "points": POINTS_PRESETS, "descent": DESCENT_PRESETS}
@@ -20,7 +20,7 @@ DEFAULT_PRESETS = {"dense": DEFAULT_DENSE_PRESET, "points": DEFAULT_POINTS_PRESE
 _FIND = {"dense": dense_preset, "points": points_preset, "descent": descent_preset}
 
 
-def registration_parameters(method: str, preset: str = "") -> Parameters:
+def registration_parameters(method: str, preset: str = "") -> Any:
     """Parameters of the registrations of a cross-validation, all but the features.
 
     Args:
@@ -35,21 +35,34 @@ def registration_parameters(method: str, preset: str = "") -> Parameters:
 
 
 @dataclass(frozen=True)
+class CrossValidationRequest(TrainingRequest):
+    """What to learn, and the folds.
+
+    Args:
+        folds: 2 or more; a fold has at least one scan, or all pairs of keypoints of at least one patient.
+        preset: of the registrations, by name; the method's default if empty.
+    """
+
+    folds: int = 3
+    preset: str = ""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """How one kind of data is held out, registered and measured.
 
     Args:
-        figure: what is measured: "dice" (1 is best), or "tre" (target registration error, mm; 0 is best).
-        group: field of a row by which means are taken too.
+        figure: that is measured: "dice" (1 is best), or "tre" (target registration error, mm; 0 is best).
+        group: field of a row; means are taken of each of its values.
         groups: field of the summary that holds these means.
         counts: further fields of a row, of which no mean is taken.
         conditions: fields of a row with the figure, one for each way to register.
         more: further fields of a row of which means are taken.
-        kept_together: from the names of all entries to lists of those that no two folds may share.
-        pairs: from all entries by name and the names of those that a fold holds out to what is registered: name and content of each pair.
-        caveat: from the names that a fold holds out and those of the pairs that were registered to what a user should know; "" if nothing.
-        measure: from the request, a pair's name and content, a model's file and a listener to the pair's rows.
-        few: from the number of lists that can be dealt out and of folds to what is wrong, and what to do about it.
+        kept_together: from the names of all entries, lists of names that stay in one fold.
+        pairs: from all entries by name and the names that a fold holds out, name and content of each pair to register.
+        caveat: from the names that a fold holds out and the names of the registered pairs, a note for the user; "" for none.
+        measure: from the request, a pair's name and content, a model's file and a callback for progress, the pair's rows.
+        few: from the number of lists and the number of folds, message and advice of the error that they do not fit.
     """
 
     figure: str

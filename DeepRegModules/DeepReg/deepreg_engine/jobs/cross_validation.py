@@ -1,8 +1,8 @@
-"""Cross-validation: how well features learned from some of the scans register the others.
+"""Cross-validation: how well features that are learned from some of the scans register the others.
 
-The scans, or pairs of keypoints, are dealt out to folds. For each fold features are learned from all others, and what the fold holds is
-registered: with these features, without learned features in the same solver, and not at all. Nothing that is held out was learned from.
-What is compared, and how, say :mod:`label_comparison` and :mod:`point_comparison`.
+The scans, or pairs of keypoints, are divided into folds. For each fold features are learned from all others, and what the fold holds out is
+registered: with these features, without learned features in the same solver, and not at all. :mod:`label_comparison` and
+:mod:`point_comparison` describe what is compared.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import dataclasses
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +19,35 @@ import numpy as np
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import write_text
-from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
+from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, registration_parameters
 from deepreg_engine.jobs.label_comparison import LABELS
 from deepreg_engine.jobs.point_comparison import POINTS
-from deepreg_engine.jobs.training import CONTROL, TrainingRequest, run_training
+from deepreg_engine.jobs.training import run_training
+from deepreg_engine.jobs.training_folder import CONTROL
+from deepreg_engine.progress import Progress, no_progress
+from deepreg_engine.training.base import TrainingRequest
+from deepreg_engine.training.registry import find_trainer
 
 _ROWS, TABLE = "rows.json", "cross_validation.csv"
-# Of the time of a fold, for learning.
-_LEARNING = 0.85
-
-
-@dataclass(frozen=True)
-class CrossValidationRequest(TrainingRequest):
-    """What to learn, and into how many folds the scans are dealt.
-
-    Args:
-        folds: 2 or more; a fold has at least one scan, or all pairs of keypoints of at least one patient.
-        preset: of the registrations, by name; the method's default if empty.
-    """
-
-    folds: int = 3
-    preset: str = ""
+# Share of the time of a fold that is training.
+_TRAINING = 0.85
+#: How each method's data are compared.
+COMPARISONS = {"dense": LABELS, "descent": LABELS, "points": POINTS}
 
 
 def run_cross_validation(
-    request: CrossValidationRequest, progress: Progress = lambda share, stage: None, log: Callable[[str], None] = lambda text: None
+    request: CrossValidationRequest, progress: Progress = no_progress, log: Callable[[str], None] = lambda text: None
 ) -> dict:
-    """Learn and register fold by fold; what is done already in the folder is not done again.
+    """Learn and register fold by fold; results that the folder holds already are kept.
 
     Returns:
         ``figure`` ("dice", or "tre" for points), ``rows``, ``summary`` (the rows' means: of all, and by label or kind of keypoints),
-        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (scans and pairs that were
-        not used, and why; folds of one scan),
-        ``state`` ("finished", or "paused" and "stopped" if asked to be).
+        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (scans and pairs that were not used, and why; folds of one
+        scan), ``state`` ("finished", or "paused" and "stopped" by command).
 
         A row of labelled scans is a label of a pair: ``pair``, ``label``, and its Dice ``before``, after the alignment alone
         (``aligned``), with MIND (``mind``) and with the learned features (``learned``). A row of points is a pair: ``pair``, ``keypoints``
-        ("independent" or "partners", see :mod:`point_comparison`), ``points`` (how many the error was measured at), and the mean target
+        ("independent" or "partners", see :mod:`point_comparison`), ``points`` (at how many the error was measured), and the mean target
         registration error in mm ``before``, ``aligned``, by the positions alone, that is by the same method without features
         (``positions``), and ``learned``; and its 95th percentiles, whose names end with ``_95``.
 
@@ -64,86 +55,116 @@ def run_cross_validation(
         InputError, ParameterError: see :func:`run_training`; also before anything is learned, if there is no such preset.
         OutputError: if the folder cannot be written to.
     """
-    from deepreg_engine.jobs.training_data import list_entries
-
     request.options()
     registration_parameters(request.method, request.preset)
     if request.validation:
-        raise ParameterError("a cross-validation chooses itself what is held out", "name no scans to validate on")
-    comparison, entries = POINTS if request.method == "points" else LABELS, list_entries(request)
+        message = "a cross-validation chooses itself which scans are held out"
+        raise ParameterError(message, "name no scans to validate on", "validation")
+    comparison, entries = COMPARISONS[request.method], find_trainer(request.method).entries(request)
     together = comparison.kept_together(list(entries))
     if not 2 <= request.folds <= len(together):
-        raise ParameterError(*comparison.few(len(together), request.folds))
+        raise ParameterError(*comparison.few(len(together), request.folds), "folds")
     folds = [[name for names in together[number :: request.folds] for name in names] for number in range(request.folds)]
     rows: list[dict] = []
     notes: list[str] = []
-    for number, held_out in enumerate(folds):
-        first, share = number / request.folds, 1.0 / request.folds
+    state = "finished"
+    for number, held_out in enumerate(folds, start=1):
+        fold = _Fold(request, comparison, number, held_out, progress, log)
+        state = fold.run(entries)
+        rows, notes = rows + fold.rows, notes + fold.notes
+        if state != "finished":
+            break
+    return _result(request, comparison, rows, notes, folds, state)
 
-        def tell(done: float, stage: str, first: float = first, share: float = share, number: int = number) -> None:
-            progress(first + share * done, f"fold {number + 1} of {request.folds}: {stage}")
 
-        folder = Path(request.folder) / f"fold_{number + 1}"
-        training = _training(request, folder, held_out)
-        control = Path(request.folder) / CONTROL
-        result = run_training(training, lambda done, stage, tell=tell: tell(_LEARNING * done, stage), log, control)
-        notes += result["notes"]
+class _Fold:
+    """One fold.
+
+    Args:
+        request, comparison: of the cross-validation.
+        number: from 1 on.
+        held_out: names of its scans or pairs.
+        progress, log: callbacks of the cross-validation.
+    """
+
+    def __init__(
+        self,
+        request: CrossValidationRequest,
+        comparison: Comparison,
+        number: int,
+        held_out: list[str],
+        progress: Progress,
+        log: Callable[[str], None],
+    ) -> None:
+        self._request, self._comparison, self._number, self._held_out = request, comparison, number, held_out
+        self._progress, self._log = progress, log
+        self._folder = Path(request.folder) / f"fold_{number}"
+        #: What was found so far.
+        self.rows: list[dict] = []
+        self.notes: list[str] = []
+
+    def run(self, entries: dict[str, Any]) -> str:
+        """Learn and register; returns "finished", "paused" or "stopped"."""
+        control = Path(self._request.folder) / CONTROL
+        result = run_training(self._training(), lambda share, stage: self._report(_TRAINING * share, stage), self._log, control)
+        self.notes += result["notes"]
         if result["state"] == "paused":
-            return _result(request, comparison, rows, notes, folds, "paused")
-        found = _registered(request, comparison, comparison.pairs(entries, held_out), result["model"], folder, tell, log)
-        rows, notes = rows + found["rows"], notes + found["notes"]
-        caveat = comparison.caveat(held_out, list(dict.fromkeys(row["pair"] for row in found["rows"])))
+            return "paused"
+        found = self._register(self._comparison.pairs(entries, self._held_out), result["model"])
+        self.rows += found["rows"]
+        self.notes += found["notes"]
+        caveat = self._comparison.caveat(self._held_out, list(dict.fromkeys(row["pair"] for row in self.rows)))
         if caveat:
-            notes.append(caveat)
-            log(caveat)
-        if result["state"] == "stopped":
-            return _result(request, comparison, rows, notes, folds, "stopped")
-    return _result(request, comparison, rows, notes, folds, "finished")
+            self.notes.append(caveat)
+            self._log(caveat)
+        return result["state"]
 
+    def _report(self, share: float, stage: str) -> None:
+        folds = self._request.folds
+        self._progress((self._number - 1 + share) / folds, f"fold {self._number} of {folds}: {stage}")
 
-def _training(request: CrossValidationRequest, folder: Path, held_out: list[str]) -> TrainingRequest:
-    values = {field.name: getattr(request, field.name) for field in dataclasses.fields(TrainingRequest)}
-    values |= {"folder": str(folder), "leave_out": [*request.leave_out, *held_out], "name": f"{request.name or 'fold'} {folder.name}"}
-    return TrainingRequest(**values)
+    def _training(self) -> TrainingRequest:
+        request = self._request
+        values = {field.name: getattr(request, field.name) for field in dataclasses.fields(TrainingRequest)}
+        return TrainingRequest(
+            **values
+            | {
+                "folder": str(self._folder),
+                "leave_out": [*request.leave_out, *self._held_out],
+                "name": f"{request.name or 'fold'} {self._folder.name}",
+            }
+        )
 
+    def _register(self, pairs: list[tuple[str, Any]], model: str) -> dict[str, Any]:
+        """Parameters, rows and notes of the pairs: those in the fold's folder if they were made with the same parameters."""
+        request = self._request
+        # By their values, not by the preset's name: presets may differ between versions.
+        parameters = json.loads(json.dumps(registration_parameters(request.method, request.preset).to_dict()))
+        kept = _kept(self._folder / _ROWS)
+        if kept is not None and kept["parameters"] == parameters:
+            return kept
+        rows: list[dict] = []
+        notes: list[str] = []
+        for number, (name, pair) in enumerate(pairs):
 
-def _registered(
-    request: CrossValidationRequest,
-    comparison: Comparison,
-    pairs: list[tuple[str, Any]],
-    model: str,
-    folder: Path,
-    tell: Progress,
-    log: Callable[[str], None],
-) -> dict[str, Any]:
-    """Rows of a fold, and notes on pairs that could not be registered: those in its folder if they were made with the same parameters."""
-    # By their values, not by the preset's name: a preset may be another one in another version.
-    parameters = json.loads(json.dumps(registration_parameters(request.method, request.preset).to_dict()))
-    kept = _kept(folder / _ROWS)
-    if kept is not None and kept["parameters"] == parameters:
-        return kept
-    rows: list[dict] = []
-    notes: list[str] = []
-    for number, (name, pair) in enumerate(pairs):
+            def within(share: float, stage: str, number: int = number, name: str = name) -> None:
+                self._report(_TRAINING + (1.0 - _TRAINING) * (number + share) / len(pairs), f"registering {name}")
 
-        def within(share: float, stage: str, number: int = number, name: str = name) -> None:
-            tell(_LEARNING + (1.0 - _LEARNING) * (number + share) / len(pairs), f"registering {name}")
-
-        within(0.0, "")
-        try:
-            rows += comparison.measure(request, name, pair, model, within)
-        except InputError as error:
-            if not request.skip_bad:
-                raise
-            notes.append(f"not used: {error.line()}")
-            log(notes[-1])
-    found = {"parameters": parameters, "rows": rows, "notes": notes}
-    write_text(folder / _ROWS, json.dumps(found))
-    return found
+            within(0.0, "")
+            try:
+                rows += self._comparison.measure(request, name, pair, model, within)
+            except InputError as error:
+                if not request.skip_bad:
+                    raise
+                notes.append(f"not used: {error.line()}")
+                self._log(notes[-1])
+        found = {"parameters": parameters, "rows": rows, "notes": notes}
+        write_text(self._folder / _ROWS, json.dumps(found))
+        return found
 
 
 def _kept(path: Path) -> dict[str, Any] | None:
-    """What was found before; None if there is nothing, or nothing whole, and it has to be made anew."""
+    """The rows of an earlier run with its parameters and notes; None if there are none, or the file is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if {"parameters", "rows", "notes"} <= set(found) else None
@@ -174,7 +195,7 @@ def _result(
         "summary": summary,
         "csv": str(path) if rows else None,
         "folds": folds,
-        "notes": list(dict.fromkeys(notes)),  # the folds that learn from a scan all say why it cannot be used
+        "notes": list(dict.fromkeys(notes)),  # all folds that would learn from a bad scan have its note
     }
 
 

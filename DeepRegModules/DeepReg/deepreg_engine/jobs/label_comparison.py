@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import SimpleITK as sitk
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
-from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
+from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, registration_parameters
+from deepreg_engine.progress import Progress
 
-if TYPE_CHECKING:
-    from deepreg_engine.jobs.cross_validation import CrossValidationRequest
-
-# Pairs of a fold that are registered at most; more say little more.
+# Pairs of a fold that are registered at most; more hardly change the means.
 _MOST_PAIRS = 12
 # Between the names of a pair.
 _TO = " - "
@@ -22,7 +20,7 @@ _CONDITIONS = ("before", "aligned", "mind", "learned")
 
 
 def _pairs(entries: dict[str, Any], held_out: list[str]) -> list[tuple[str, Any]]:
-    """Scans that are registered: within a fold, and if it has one scan only, with one that was learned from."""
+    """Scans that are registered: those of a fold with each other; if it has one scan only, with two that were learned from."""
     if isinstance(entries[held_out[0]], tuple):
         return [(name, entries[name]) for name in held_out][:_MOST_PAIRS]
     partners = held_out if len(held_out) > 1 else [name for name in entries if name not in held_out][:2]
@@ -38,7 +36,7 @@ def _caveat(held_out: list[str], pairs: list[str]) -> str:
     return f"{held_out[0]} is the only scan of its fold: it was registered with scans that were learned from ({', '.join(partners)})"
 
 
-def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, tell: Progress) -> list[dict]:
+def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, progress: Progress) -> list[dict]:
     """Dice of each label of one pair under the four conditions."""
     from deepreg_engine.methods.common.registration import ImagePair
     from deepreg_engine.metrics.overlap import label_overlap, shared_labels
@@ -47,9 +45,9 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
     (fixed, fixed_labels), (moving, moving_labels) = (read_scan(scan) for scan in scans)
     labels, _, _ = shared_labels(fixed_labels, moving_labels)
     grid, pair = ImageGrid.of(fixed_labels), ImagePair(fixed, moving)
-    mind, alignment = _run(request, pair, "mind", scans, lambda share, stage: tell(0.5 * share, stage))
+    mind, alignment = _run(request, pair, "mind", scans, lambda share, stage: progress(0.5 * share, stage))
     learned, _ = _run(
-        request, dataclasses.replace(pair, alignment=alignment), model, scans, lambda share, stage: tell(0.5 + 0.5 * share, stage)
+        request, dataclasses.replace(pair, alignment=alignment), model, scans, lambda share, stage: progress(0.5 + 0.5 * share, stage)
     )
     transforms = {"before": sitk.Transform(3, sitk.sitkIdentity), "aligned": alignment.transform, "mind": mind, "learned": learned}
     dice = {
@@ -62,23 +60,25 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
     return [{"pair": name, "label": label, **{what: round(float(dice[what][label]), 4) for what in _CONDITIONS}} for label in labels]
 
 
-def _run(request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any], tell: Progress) -> tuple[sitk.Transform, Any]:
+def _run(
+    request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any], progress: Progress
+) -> tuple[sitk.Transform, Any]:
     parameters = registration_parameters(request.method, request.preset)
     if request.method == "dense":
         from deepreg_engine.methods.dense.register import register_dense
 
-        # One kind of features throughout, whatever else a preset refines with: it is these that are compared.
-        result = register_dense(pair, parameters.replaced({"features": features, "refinement_features": "same"}), request.device, tell)
+        # The refinement uses the same features, whatever the preset refines with, as they are what is compared.
+        result = register_dense(pair, parameters.replaced({"features": features, "refinement_features": "same"}), request.device, progress)
     else:
         from deepreg_engine.methods.descent.register import register_descent
 
-        sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans)}
-        result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device, tell)
+        sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans, strict=True)}
+        result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device, progress)
     return result.field.to_transform(), result.alignment
 
 
 def _few(scans: int, folds: int) -> tuple[str, str]:
-    return f"{scans} scans cannot be dealt out to {folds} folds", f"give 2 to {scans} folds" if scans > 1 else "give at least two scans"
+    return f"{scans} scans cannot be divided into {folds} folds", f"give 2 to {scans} folds" if scans > 1 else "give at least two scans"
 
 
 LABELS = Comparison(

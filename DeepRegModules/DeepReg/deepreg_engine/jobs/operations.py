@@ -103,21 +103,24 @@ def overlap(arguments: dict, job: Job) -> dict:
 
 def train(arguments: dict, job: Job) -> dict:
     """Train features, or continue a training: arguments are those of TrainingRequest. Returns the summary."""
-    from deepreg_engine.jobs.training import TrainingRequest, run_training
+    from deepreg_engine.jobs.training import run_training
+    from deepreg_engine.training.base import TrainingRequest
 
     return run_training(TrainingRequest(**_known(arguments, TrainingRequest)), job.progress, job.log)
 
 
 def train_estimate(arguments: dict, job: Job) -> dict:
     """Estimate time and memory of a training, and find the scans that it can use: arguments are those of TrainingRequest."""
-    from deepreg_engine.jobs.training import TrainingRequest, estimate_training
+    from deepreg_engine.jobs.training_estimate import estimate_training
+    from deepreg_engine.training.base import TrainingRequest
 
     return estimate_training(TrainingRequest(**_known(arguments, TrainingRequest)), job.progress)
 
 
 def cross_validate(arguments: dict, job: Job) -> dict:
     """Cross-validate a training: arguments are those of CrossValidationRequest. Returns the rows and their means."""
-    from deepreg_engine.jobs.cross_validation import CrossValidationRequest, run_cross_validation
+    from deepreg_engine.jobs.comparison import CrossValidationRequest
+    from deepreg_engine.jobs.cross_validation import run_cross_validation
 
     return run_cross_validation(CrossValidationRequest(**_known(arguments, CrossValidationRequest)), job.progress, job.log)
 

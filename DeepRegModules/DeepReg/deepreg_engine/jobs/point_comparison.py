@@ -1,32 +1,30 @@
 """How a cross-validation compares pairs of keypoints: by the target registration error of the Points method, with and without features.
 
-The truth are the places that the files give the first scan's keypoints in the other scan: those that an image-based method has found.
-The registration is not told them. What it is given as moving points depends on what is known of the pair:
+The truth are the partners of the first scan's keypoints in the other scan, which an image-based method has found; the registration does
+not use them. Its moving points depend on the pair:
 
-* *independent*: the other scan's own keypoints, which were detected without regard to the first scan's.
-* *partners*: nothing but the partners themselves. Given all of them, the second cloud would be the first one in another shape, which no
-  detector gives. So points are withheld at random from either cloud, and the moving ones are displaced, as much as a training's made-up
-  examples on average: of ten fixed points seven have a partner among the moving ones, and it is not exactly where it belongs. That is
-  still easier than independent keypoints.
+* *independent*: the other scan's own keypoints, which were detected independently of the first scan's.
+* *partners*: the partners themselves, where nothing else is known. All of them would be the first cloud in another shape, which no detector
+  gives. So points are withheld at random from either cloud, and the moving ones are displaced, as much as the augmentation of a training
+  does on average: of ten fixed points seven have a partner among the moving ones, with an error. That is still easier than independent
+  keypoints.
 
-Either way moving points come in random order, and the error is measured at all of the first scan's keypoints, also at those withheld.
+Moving points come in random order, and the error is measured at all of the first scan's keypoints, also at those withheld.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_clouds import FEWEST, checked_clouds
-from deepreg_engine.jobs.comparison import Comparison, Progress, registration_parameters
+from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, registration_parameters
 from deepreg_engine.methods.points.parameters import NO_FEATURES
-from deepreg_engine.training.point_pairs import PointPair, patient_of
-
-if TYPE_CHECKING:
-    from deepreg_engine.jobs.cross_validation import CrossValidationRequest
+from deepreg_engine.progress import Progress
+from deepreg_engine.training.points.pairs import PointPair, patient_of
 
 INDEPENDENT, PARTNERS = "independent", "partners"
 _CONDITIONS = ("before", "aligned", "positions", "learned")
@@ -35,7 +33,7 @@ _KEPT, _BLUR = 0.7, 1.0
 
 
 def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
-    """What a registration is given of a pair: fixed (N, 3) and moving points (M, 3), mm; the same at each call."""
+    """Fixed (N, 3) and moving points (M, 3) of a pair, mm, as they are registered; the same at each call."""
     rng = np.random.default_rng(zlib.crc32(pair.name.encode()))
     if pair.moving is not None:
         return pair.fixed, rng.permutation(pair.moving)
@@ -46,7 +44,7 @@ def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _kept_together(names: list[str]) -> list[list[str]]:
-    """Pairs of one patient, so that no patient is both learned from and judged by."""
+    """Pairs of one patient, so that no patient is both learned from and held out."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(patient_of(name), []).append(name)
@@ -57,7 +55,7 @@ def _pairs(entries: dict[str, PointPair], held_out: list[str]) -> list[tuple[str
     return [(name, entries[name]) for name in held_out]
 
 
-def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model: str, tell: Progress) -> list[dict]:
+def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model: str, progress: Progress) -> list[dict]:
     """Target registration error of one pair under the four conditions, mm."""
     from deepreg_engine.methods.points.register import register_points
     from deepreg_engine.metrics.landmarks import summarize
@@ -66,14 +64,14 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
     try:
         fixed, moving, initial, _ = checked_clouds(*clouds(pair), parameters.initial)
     except InputError as error:
-        raise InputError(f"{name}: {error.message}", error.advice) from error
+        raise error.about(name) from error
     results = [
         register_points(
             fixed,
             moving,
             parameters.replaced({"features": features, "initial": initial}),
             request.device,
-            lambda share, stage, number=number: tell(0.5 * (number + share), stage),
+            lambda share, stage, number=number: progress(0.5 * (number + share), stage),
         )
         for number, features in enumerate((NO_FEATURES, model))
     ]
@@ -81,7 +79,7 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
     places = {
         "before": pair.fixed,
         "aligned": pair.fixed @ matrix[:3, :3].T + matrix[:3, 3],
-        **{what: result.map_points(pair.fixed) for what, result in zip(("positions", "learned"), results)},
+        **{what: result.map_points(pair.fixed) for what, result in zip(("positions", "learned"), results, strict=True)},
     }
     errors = {what: summarize(place - pair.partners) for what, place in places.items()}
     return [
@@ -96,13 +94,13 @@ def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model:
 
 
 def _few(patients: int, folds: int) -> tuple[str, str]:
-    told = "by the first number in their files' names"
+    rule = "by the first number in their files' names"
     if patients < 2:
         return (
-            f"all pairs of keypoints are of one patient, {told}",
+            f"all pairs of keypoints are of one patient, {rule}",
             "give pairs of others, or let their names begin with the patient's number",
         )
-    return f"pairs of keypoints of {patients} patients, {told}, cannot be dealt out to {folds} folds", f"give 2 to {patients} folds"
+    return f"pairs of keypoints of {patients} patients, {rule}, cannot be divided into {folds} folds", f"give 2 to {patients} folds"
 
 
 POINTS = Comparison(

@@ -43,7 +43,7 @@ def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: T
     return messages - messages.amin(dim=1, keepdim=True)
 
 
-def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weight: float, iterations: int = 5) -> Tensor:
+def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weight: Tensor | float, iterations: int = 5) -> Tensor:
     """Min-sum loopy belief propagation.
 
     Args:

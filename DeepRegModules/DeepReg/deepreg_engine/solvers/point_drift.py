@@ -116,7 +116,7 @@ def _weights(left: Tensor, right: Tensor, prior: Tensor | None, shifted: bool) -
     return weight if prior is None else weight * prior.to(weight)
 
 
-def feature_prior(template: Tensor, target: Tensor, strength: float) -> Tensor:
+def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:
     """Prior (N, M) of pairs of points by their features (N, C), (M, C): softmax over the centres of minus the squared distances.
 
     Args:

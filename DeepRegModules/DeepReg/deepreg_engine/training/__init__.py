@@ -1,1 +1,1 @@
-"""Training of the features: data, losses and loops."""
+"""Training of features: data, augmentation, losses and the training loop."""

@@ -1,4 +1,4 @@
-"""Labelled scans in folders, as scenes to learn from.
+"""Labelled scans in folders.
 
 Three layouts are read:
 
@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_labels, read_volume
-from deepreg_engine.training.contrast_scenes import Scene, scan_scene
 
 _IMAGES, _LABELS = "images", "labels"
-# What a dataset's modality is to the network.
+# A dataset's name of a modality, and ours.
 _MODALITIES = {"ct": "ct", "cbct": "other", "mr": "mr", "mri": "mr", "t1": "mr", "t2": "mr", "flair": "mr", "us": "other"}
 
 
@@ -32,7 +33,7 @@ class LabelledScan:
     """Files of one scan.
 
     Args:
-        name: for messages and for leaving it out.
+        name: of the scan, without the ending of its file.
         image, labels: files.
         modality: "ct", "mr" or "other".
     """
@@ -45,30 +46,29 @@ class LabelledScan:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """What a folder holds: scans that are learned from alone, and pairs (fixed, moving)."""
+    """Contents of a folder: single scans, and pairs (fixed, moving)."""
 
     scans: list[LabelledScan]
     pairs: list[tuple[LabelledScan, LabelledScan]]
 
-    def names(self) -> list[str]:
-        """Of all scans and pairs."""
-        return [scan.name for scan in self.scans] + [fixed.name for fixed, _ in self.pairs]
 
-    def without(self, names: set[str]) -> LabelledData:
-        """The rest."""
-        return LabelledData([s for s in self.scans if s.name not in names], [p for p in self.pairs if p[0].name not in names])
+def find_all(folders: Iterable[str], modality: str, moving_modality: str) -> list[tuple[str, Any]]:
+    """Name and files of all scans, then of all pairs, in several folders; arguments and errors are those of :func:`find_labelled`."""
+    found = [find_labelled(folder, modality, moving_modality) for folder in folders]
+    scans: list[tuple[str, Any]] = [(scan.name, scan) for part in found for scan in part.scans]
+    return scans + [(pair[0].name, pair) for part in found for pair in part.pairs]
 
 
 def find_labelled(folder: str | os.PathLike, modality: str = "other", moving_modality: str = "other") -> LabelledData:
-    """What a folder, or a ``dataset.json``, holds.
+    """The labelled scans of a folder, or of a ``dataset.json``.
 
     Args:
-        folder: see the module.
-        modality: of scans whose files do not say it, and of fixed images.
+        folder: in one of the layouts above.
+        modality: of scans whose files do not give it, and of fixed images.
         moving_modality: of moving images.
 
     Raises:
-        InputError: if it has no layout that is known, or an image without labels.
+        InputError: if the layout is unknown, or an image has no labels.
     """
     root = Path(folder)
     if root.name == "dataset.json" or (root / "dataset.json").is_file():
@@ -143,31 +143,7 @@ def read_scan(scan: LabelledScan) -> tuple[sitk.Image, sitk.Image]:
     try:
         return check_intensities(read_volume(scan.image, "image"), "image", scan.image), _labels(scan.labels)
     except EngineError as error:
-        raise InputError(f"scan {scan.name}: {error.message}", error.advice) from error
-
-
-def load_scene(scan: LabelledScan, spacing: float) -> Scene:
-    """A scan on cubic voxels.
-
-    Args:
-        scan: its files.
-        spacing: edge of a voxel, mm.
-
-    Raises:
-        InputError: naming the scan, if it cannot be read or its labels are empty.
-    """
-    return check_scene(scan_scene(*read_scan(scan), scan.modality, spacing, scan.name))
-
-
-def check_scene(scene: Scene) -> Scene:
-    """The scene, if it shows a label.
-
-    Raises:
-        InputError: if not.
-    """
-    if int(scene.labels.max()) == 0:
-        raise InputError(f"scan {scene.name} has no label inside its image", "leave it out, or check that both have one frame")
-    return scene
+        raise InputError(f"scan {scan.name}: {error.message}", error.advice, error.option) from error
 
 
 def _labels(path: Path) -> sitk.Image:
@@ -176,7 +152,7 @@ def _labels(path: Path) -> sitk.Image:
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return read_labels(path)  # says what is wrong
+        return read_labels(path)  # raises an error with the reason
     if reader.GetDimension() != 4:
         return read_labels(path)
     image = reader.Execute()

@@ -1,4 +1,4 @@
-"""Half the digits, where they make a network faster."""
+"""Mixed precision, where it makes a network faster."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _FIRST = (8, 0)
 def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager:
     """A context in which a GPU that can computes convolutions and matrix products in bfloat16; elsewhere it changes nothing.
 
-    It is for networks. Solvers and losses belong outside: differences of large sums want all digits.
+    It is for networks. Solvers and losses belong outside: differences of large sums need full precision.
     """
     return torch.autocast(device.type, torch.bfloat16) if _gains(device) else contextlib.nullcontext()
 
 
 def _gains(device: torch.device) -> bool:
-    # Some CPUs are twice as fast with half the digits, but with few voxels their gradients come out differently each time, at times as NaN (torch 2.13).
+    # Some CPUs are twice as fast in half precision, but their gradients of few voxels differ at each call, at times NaN (torch 2.13).
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST

@@ -1,10 +1,10 @@
-"""Sets of corresponding keypoints to learn from, and their files.
+"""Corresponding keypoints of pairs of scans, and their files.
 
-Two kinds of files hold six numbers a point, its place in one scan and that of its partner in the other, in voxels:
+Two kinds of files hold six numbers a point, its position in one scan and that of its partner in the other, in voxels:
 
 * ``NAME.csv``: one row a point. The keypoints were detected in the first scan, their partners found by an image-based method.
-* ``NAME.dat``: the same as float32. Where there is one for either scan of a pair (``...exp001.dat``, ``...insp001.dat``), both scans'
-  keypoints were detected independently, which is what a registration has to deal with.
+* ``NAME.dat``: the same as float32. Where there is one for either scan of a pair (``...exp001.dat``, ``...insp001.dat``), the keypoints of
+  both scans were detected independently, as they are in a registration.
 
 These are the formats of the keypoints of Learn2Reg's lung CT and of EMPIRE10, as mattiaspaul/VoxelMorphPlusPlus offers them.
 """
@@ -34,9 +34,9 @@ class PointPair:
     Args:
         name: of the file, or of both.
         fixed: keypoints (N, 3) of the one scan, mm.
-        partners: where they are in the other scan (N, 3), mm.
+        partners: their positions in the other scan (N, 3), mm.
         moving: the other scan's own keypoints (M, 3), mm; None if it has none.
-        moving_partners: where those are in the one scan (M, 3), mm; None likewise.
+        moving_partners: positions of those in the one scan (M, 3), mm; None likewise.
     """
 
     name: str
@@ -47,7 +47,7 @@ class PointPair:
 
     def reversed(self) -> PointPair:
         """The same with the roles of the scans exchanged."""
-        if self.moving is None:
+        if self.moving is None or self.moving_partners is None:
             return PointPair(self.name, self.partners, self.fixed)
         return PointPair(self.name, self.moving, self.moving_partners, self.fixed, self.partners)
 
@@ -80,9 +80,9 @@ def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, f
 
 
 def patient_of(name: str) -> str:
-    """Whose pair it is, as far as its name tells: by its first number, so that ``case_001`` and ``l2r_exp001`` belong together.
+    """The patient of a pair: the first number in its name, so that ``case_001`` and ``l2r_exp001`` belong to one patient.
 
-    A number inside a word, as in ``l2r``, counts if there is no other. Pairs without a number are each of a patient of their own.
+    A number inside a word, as in ``l2r``, counts if there is no other. A pair without a number is of a patient of its own.
     """
     numbers = list(re.finditer("[0-9]+", name))
     outside = [number for number in numbers if not (name[: number.start()][-1:].isalpha() and name[number.end() :][:1].isalpha())]

@@ -1,7 +1,7 @@
-"""Scenes to learn contrast-invariant features from: what is where, and how it may look.
+"""Scenes to learn contrast-invariant features from: label maps and images of one anatomy on the same voxels.
 
-A scene is a label map, and, where there are any, images of the same anatomy on the same voxels. Random shapes (as in Hoffmann et
-al., "SynthMorph", IEEE TMI 2022) have no images: every label gets a random intensity each time. Phantoms have a CT and an MR each.
+Random shapes (as in Hoffmann et al., "SynthMorph", IEEE TMI 2022) have no images: every label gets a random intensity in each example.
+Phantoms have a CT and an MR each.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample, without_padding
+from deepreg_engine.geometry.volume import draw
+from deepreg_engine.training.augmentation.draws import RandomDraws
 
-# Phantoms: anatomy and edge of a voxel, mm. The finest ones are what a brain scan has.
+# Phantoms: anatomy and edge of a voxel, mm. The finest voxels are those of a brain scan.
 PHANTOMS = (("abdomen", 2.5), ("brain", 1.5), ("thorax", 3.0), ("abdomen", 4.0), ("brain", 1.2), ("brain", 2.5))
-# People whose CT is learned from, two of a kind after each other.
-CT_PEOPLE = (("abdomen", 3.0), ("thorax", 3.0), ("abdomen", 2.5), ("abdomen", 4.0), ("thorax", 4.0))
+# Synthetic patients with CT: anatomy and edge of a voxel, mm; two of a kind follow each other.
+CT_PATIENTS = (("abdomen", 3.0), ("thorax", 3.0), ("abdomen", 2.5), ("abdomen", 4.0), ("thorax", 4.0))
 _EXAMINATIONS = 2
 
 
@@ -39,38 +42,37 @@ class Scene:
     name: str = ""
 
     def takes(self, modality: str) -> Tensor:
-        """The examinations by a modality (n, z, y, x)."""
+        """The examinations of a modality (n, z, y, x)."""
         images = self.images[modality]
         return images if images.ndim == 4 else images[None]
 
 
 def random_shapes(size: int, generator: torch.Generator) -> Scene:
-    """Blobs of many sizes: at each voxel the label whose smooth noise is highest there."""
-    count = int(torch.randint(5, 17, (1,), generator=generator))
-    noise = torch.stack([_noise(size, generator) for _ in range(count)])
+    """A cube with blobs of many sizes: each voxel has the label whose smooth noise is highest there."""
+    draws = RandomDraws(generator)
+    count = 5 + draws.integer(12)
+    noise = torch.stack([_noise(size, draws) for _ in range(count)])
     # The first label is a background that takes up more or less of the scene.
     noise[0] += 1.5 * torch.rand(1, generator=generator)
     return Scene(noise.argmax(0), {}, "shapes")
 
 
-def _noise(size: int, generator: torch.Generator) -> Tensor:
+def _noise(size: int, draws: RandomDraws) -> Tensor:
     """Smooth noise (size, size, size) of two scales, about unit variance."""
     total = torch.zeros(size, size, size)
-    scale = float(torch.empty(1).uniform_(4.0, 24.0, generator=generator))
+    scale = float(torch.empty(1).uniform_(4.0, 24.0, generator=draws.generator))
     for edge, weight in ((scale, 1.0), (max(scale / 3, 3.0), 0.35)):
-        nodes = max(2, round(size / edge) + 1)
-        coarse = torch.randn(1, 1, nodes, nodes, nodes, generator=generator)
-        total += weight * F.interpolate(coarse, size=(size,) * 3, mode="trilinear", align_corners=True)[0, 0]
+        total += weight * draws.smooth_noise(1, max(2, round(size / edge) + 1), (size,) * 3)[0]
     return total
 
 
-def phantom_scenes(count: int, first_seed: int, tell: Callable[[float], None] = lambda share: None) -> list[Scene]:
+def phantom_scenes(count: int, first_seed: int, progress: Callable[[float], None] = lambda share: None) -> list[Scene]:
     """Phantoms with a CT and an MR of the same patient on the same voxels.
 
     Args:
-        count: scenes.
+        count: number of scenes.
         first_seed: of the patients.
-        tell: called with the share done.
+        progress: called with the share done.
     """
     from deepreg_engine.phantoms.scan import build, make_patient, moving_grid
 
@@ -83,22 +85,22 @@ def phantom_scenes(count: int, first_seed: int, tell: Callable[[float], None] = 
         labels = _with_background(scans["ct"].labels, scans["ct"].mask)
         images = {name: _tensor(scan.image) for name, scan in scans.items()}
         scenes.append(Scene(labels, images, f"{anatomy} phantom {seed}"))
-        tell((number + 1) / count)
+        progress((number + 1) / count)
     return scenes
 
 
-def ct_people(
-    count: int, first_seed: int, tell: Callable[[float], None] = lambda share: None
+def ct_patients(
+    count: int, first_seed: int, progress: Callable[[float], None] = lambda share: None
 ) -> tuple[list[Scene], list[tuple[Scene, Scene]]]:
-    """People of a population, each with several CT examinations; and pairs of them, in one frame.
+    """Synthetic patients with several CT examinations each, and pairs of patients in one frame.
 
     Args:
-        count: people.
-        first_seed: of the people.
-        tell: called with the share done.
+        count: number of patients.
+        first_seed: of the patients.
+        progress: called with the share done.
 
     Returns:
-        The people; and each with the next one of the same anatomy and voxels.
+        The patients; and pairs of each with the next one of the same anatomy and voxel size, in both directions.
     """
     from deepreg_engine.phantoms.population import examinations
 
@@ -106,16 +108,16 @@ def ct_people(
     pairs: list[tuple[Scene, Scene]] = []
     last: dict[tuple[str, float], Scene] = {}
     for number in range(count):
-        kind = CT_PEOPLE[number // 2 % len(CT_PEOPLE)]
+        kind = CT_PATIENTS[number // 2 % len(CT_PATIENTS)]
         _, labels, body, images = examinations(kind[0], first_seed + number, kind[1], _EXAMINATIONS)
         organs = torch.from_numpy(labels.astype(np.int64))
         known = torch.where(organs > 0, organs + 1, torch.from_numpy(body.astype(np.int64)))
-        scene = Scene(known, {"ct": torch.from_numpy(np.stack(images).astype(np.float32))}, f"{kind[0]} person {first_seed + number}")
+        scene = Scene(known, {"ct": torch.from_numpy(np.stack(images).astype(np.float32))}, f"{kind[0]} patient {first_seed + number}")
         if kind in last:
             pairs += [(last[kind], scene), (scene, last[kind])]
         last[kind] = scene
         scenes.append(scene)
-        tell((number + 1) / count)
+        progress((number + 1) / count)
     return scenes, pairs
 
 
@@ -138,12 +140,14 @@ def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: fl
         modality: of the image.
         spacing: edge of a voxel, mm.
         name: for messages.
-    """
-    from deepreg_engine.geometry.images import resample, without_padding
-    from deepreg_engine.geometry.volume import draw
 
+    Raises:
+        InputError: if no label lies inside the image.
+    """
     grid = ImageGrid.of(image).resampled(spacing)
-    identity = sitk.Transform(3, sitk.sitkIdentity)
-    drawn = resample(labels, grid, identity, "nearest")
-    # Registrations too are spared what a scanner writes outside its field of view.
-    return Scene(torch.from_numpy(sitk.GetArrayFromImage(drawn).astype(np.int64)), {modality: draw(without_padding(image), grid)}, name)
+    resampled = resample(labels, grid, sitk.Transform(3, sitk.sitkIdentity), "nearest")
+    known = torch.from_numpy(sitk.GetArrayFromImage(resampled).astype(np.int64))
+    if int(known.max()) == 0:
+        raise InputError(f"scan {name} has no label inside its image", "leave it out, or check that both have one frame")
+    # The padding that scanners write outside their field of view is removed, as in a registration.
+    return Scene(known, {modality: draw(without_padding(image), grid)}, name)

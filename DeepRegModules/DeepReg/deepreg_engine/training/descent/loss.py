@@ -1,11 +1,11 @@
-"""Supervised descent: what a feature network is told about the steps that its features make.
+"""Loss of supervised descent: the descent steps of the features are compared with those of a teacher.
 
-The teacher's steps are known: those that the label volumes of both images make by the same formula (no dense truth is needed), and, where
-the deformation itself is known, what of it is missing. The student's step s is compared with the teacher's g in two ways,
+The teacher's step g is what the label volumes of both images give by the same formula (no dense truth is needed); where the deformation is
+known, d is the part of it that is missing. The loss of the step s of the features is
 
     sum (s - g)^T H (s - g) / sum (g^T H g + tr H / 12)   (labels)      mean |s - d|^2 / (|d|^2 + 1/4)   (truth)
 
-H being the curvature of the label volumes: near a boundary it asks for direction and length across it, elsewhere for nothing.
+H is the curvature of the label volumes: near a boundary it weights the component of the step across the boundary, elsewhere nothing.
 Blendowski, Hansen, Heinrich, Medical Image Analysis 2021.
 """
 
@@ -21,17 +21,18 @@ from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.features.tissue_net import TissueNet
 from deepreg_engine.geometry.sampling import identity, sample, warp
 from deepreg_engine.solvers.descent import Regularity, descent_step, limited
-from deepreg_engine.training.contrast_examples import Example
+from deepreg_engine.training.descent.examples import Example
 
-# Windows as a registration uses them: what they average out is no error of the features.
+# Windows of a registration: errors that they average out are no errors of the features.
 STEP = Regularity(window=2, spread=3.0, damping=0.05, fluid=0.0, elastic=0.0, longest=1.5)
 SPREADS = (3.0, 6.0, 10.0)
-# Voxels at the faces of an example of which nothing is asked: features are less true there.
+# Voxels at the faces of an example that do not count: features are less accurate there.
 _MARGIN = 4
-# Places whose features are compared: groups of neighbours so far apart (voxels), but for those that are nearly the same place.
+# Positions whose features are compared: groups of neighbours with a standard deviation (voxels); nearer positions than the last number are
+# not negatives of each other.
 _CENTRES, _GROUP, _NEAR, _SAME = 48, 12, 3.0, 1.0
 _TEMPERATURE = 0.25
-# Squared length (voxels) that is added to that of a teacher's step: how much is right matters more where little is left to do.
+# Squared length (voxels) that is added to that of a teacher's step: relative errors of short steps matter less.
 _SOFT = 0.25
 
 
@@ -50,7 +51,7 @@ def step_loss(
     Args:
         fixed, moving: features (C, z, y, x).
         example: labels, and truth if it is known.
-        field: where the descent is (3, z, y, x), voxels.
+        field: displacement from which the step is made (3, z, y, x), voxels.
         regularity: of the steps.
 
     Returns:
@@ -67,10 +68,10 @@ def step_loss(
     if example.truth is not None:
         controls = tuple(slice(None, None, regularity.window) for _ in range(3))
         missing = limited((example.truth - field)[(slice(None), *controls)], regularity.longest)
-        asked = inside[controls]
+        counted = inside[controls]
         step = step[(slice(None), *(slice(0, n) for n in missing.shape[1:]))]
         apart = (step - missing).square().sum(0) / (missing.square().sum(0) + _SOFT)
-        by_truth = (apart * asked).sum() / asked.sum()
+        by_truth = (apart * counted).sum() / counted.sum()
         loss = 0.5 * by_labels + by_truth
         figures |= {"truth": float(by_truth.detach())}
         goal = missing
@@ -84,33 +85,33 @@ def teacher_step(example: Example, field: Tensor, regularity: Regularity = STEP)
     return limited(goal, regularity.longest), curvature
 
 
-def likeness_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
-    """How badly a place is told from others, near and far, by the features of the other look (InfoNCE).
+def contrastive_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
+    """InfoNCE loss of the features of two views (van den Oord, Li, Vinyals, 2018), relative to that of a uniform guess.
 
-    -log of the share of the true partner's likeness among that of all places (van den Oord, Li, Vinyals, 2018), divided by what pure
-    chance gives. The likeness is the exponential of what a descent lowers, the mean squared difference of features, with its sign changed.
+    -log of the softmax of the true partner's similarity among those of all positions, near and far. The similarity is minus the mean
+    squared difference of features, which a descent lowers, divided by a temperature.
 
     Args:
         fixed, moving: features (C, z, y, x).
         truth: displacement from fixed to moving (3, z, y, x), voxels.
-        generator: chooses the places.
+        generator: chooses the positions.
     """
     shape = torch.tensor(fixed.shape[:0:-1], dtype=torch.float32)
     low, high = torch.tensor(float(_MARGIN)), shape - 1 - _MARGIN
     centres = low + torch.rand(_CENTRES, 1, 3, generator=generator) * (high - low)
-    # Groups of neighbours: the hardest to tell apart are those that lie next to each other.
-    places = (centres + _NEAR * torch.randn(_CENTRES, _GROUP, 3, generator=generator)).reshape(-1, 3)
-    places = places.clamp(min=low).minimum(high).to(fixed.device)
-    index = places.T[:, :, None, None]
+    # Groups of neighbours: positions next to each other are the hardest negatives.
+    positions = (centres + _NEAR * torch.randn(_CENTRES, _GROUP, 3, generator=generator)).reshape(-1, 3)
+    positions = positions.clamp(min=low).minimum(high).to(fixed.device)
+    index = positions.T[:, :, None, None]
     partners = index + sample(truth, index)
     ours, theirs = (sample(side, where)[:, :, 0, 0] for side, where in ((fixed, index), (moving, partners)))
-    apart = torch.cdist(places, places)
-    likeness = -(ours.square().sum(0)[:, None] + theirs.square().sum(0)[None] - 2.0 * (ours.T @ theirs)) / (len(ours) * _TEMPERATURE)
-    same = torch.eye(len(places), dtype=torch.bool, device=fixed.device)
-    likeness = likeness.masked_fill((apart < _SAME) & ~same, float("-inf"))
+    apart = torch.cdist(positions, positions)
+    similarity = -(ours.square().sum(0)[:, None] + theirs.square().sum(0)[None] - 2.0 * (ours.T @ theirs)) / (len(ours) * _TEMPERATURE)
+    same = torch.eye(len(positions), dtype=torch.bool, device=fixed.device)
+    similarity = similarity.masked_fill((apart < _SAME) & ~same, float("-inf"))
     known = ((partners[:, :, 0, 0].T >= 0) & (shape.to(fixed.device) - 1 >= partners[:, :, 0, 0].T)).all(1)
-    lost = -torch.log_softmax(likeness, 1).diagonal()
-    return (lost * known).sum() / (known.sum().clamp(min=1) * math.log(len(places)))
+    entropy = -torch.log_softmax(similarity, 1).diagonal()
+    return (entropy * known).sum() / (known.sum().clamp(min=1) * math.log(len(positions)))
 
 
 def _quadratic(system: Tensor, vector: Tensor) -> Tensor:
@@ -123,10 +124,10 @@ def _quadratic(system: Tensor, vector: Tensor) -> Tensor:
 def _inside(field: Tensor) -> Tensor:
     """1 where a voxel and its partner lie well inside (z, y, x)."""
     shape = field.shape[1:]
-    place = identity(shape, field) + field
+    position = identity(shape, field) + field
     inside = torch.ones(shape, dtype=field.dtype, device=field.device)
     own = identity(shape, field)
     for axis, count in enumerate(shape[::-1]):
-        for index in (own[axis], place[axis]):
+        for index in (own[axis], position[axis]):
             inside *= (index >= _MARGIN) & (index <= count - 1 - _MARGIN)
     return inside

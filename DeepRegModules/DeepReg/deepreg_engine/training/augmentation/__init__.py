@@ -1,0 +1,1 @@
+"""Augmentation: random poses, deformations, contrasts and scanners, which all trainings share."""

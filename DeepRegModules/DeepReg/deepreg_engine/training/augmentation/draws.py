@@ -1,0 +1,57 @@
+"""Random numbers of one training example."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_Item = TypeVar("_Item")
+
+
+class RandomDraws:
+    """Draws from one generator: what follows depends on its seed alone.
+
+    Args:
+        generator: of all random numbers.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number that is uniformly distributed between two others."""
+        return low + (high - low) * float(torch.rand(1, generator=self.generator))
+
+    def log_uniform(self, low: float, high: float) -> float:
+        """A number whose logarithm is uniformly distributed between two numbers."""
+        return math.exp(self.uniform(low, high))
+
+    def normal(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Standard normal numbers of a shape."""
+        return torch.randn(*shape, generator=self.generator, dtype=dtype)
+
+    def integer(self, count: int) -> int:
+        """A whole number from 0 to ``count`` - 1."""
+        return int(torch.randint(count, (1,), generator=self.generator))
+
+    def choice(self, items: Sequence[_Item]) -> _Item:
+        """One of several items."""
+        return items[self.integer(len(items))]
+
+    def subset(self, count: int, most: int) -> Tensor:
+        """Indices of at most ``most`` of ``count`` items, in random order."""
+        return torch.randperm(count, generator=self.generator)[:most]
+
+    def smooth_noise(self, channels: int, nodes: int, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal numbers at nodes^3 nodes, trilinearly interpolated to (channels, *shape)."""
+        return interpolated(self.normal(1, channels, nodes, nodes, nodes), shape)
+
+
+def interpolated(nodes: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Values at nodes (1, C, z, y, x), trilinearly interpolated to (C, *shape); the outer nodes lie on the faces."""
+    return F.interpolate(nodes, size=shape, mode="trilinear", align_corners=True)[0]

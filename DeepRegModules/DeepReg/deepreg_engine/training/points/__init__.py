@@ -1,0 +1,1 @@
+"""Training of features for the Points method."""
