@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    engine_demo.check_choice(options)
+    engine_demo.check_images(options)
     anatomy = options.anatomy or "abdomen"
     preset = dense_preset(options.preset or (DEFAULT_DENSE_PRESET if options.images else engine_demo.PHANTOM_PRESETS[anatomy]))
     folder = Path(options.output)
@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> None:
     with engine_demo.made_folder(folder) as written, ProgressBar() as progress:
         check_outputs(results, options.images)
         if options.images:
-            files = dict(zip(("fixed", "moving"), options.images))
+            files = dict(zip(("fixed", "moving"), options.images, strict=True))
             for role, path in files.items():
                 read_image(path, f"{role} image")  # what is wrong with a file is said before a window is made
         else:

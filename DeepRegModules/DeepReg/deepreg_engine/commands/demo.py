@@ -56,7 +56,7 @@ def add_choices(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Register, print the figures and write the results."""
-    check_choice(options)
+    check_images(options)
     anatomy = options.anatomy or "abdomen"
     preset = options.preset or (DEFAULT_DENSE_PRESET if options.images else PHANTOM_PRESETS[anatomy])
     parameters = dense_preset(preset).parameters
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     sys.stdout.write("\n".join(summary_lines(report, gained, results)) + "\n")
 
 
-def check_choice(options: argparse.Namespace) -> None:
+def check_images(options: argparse.Namespace) -> None:
     """Check that either a phantom or two images are given.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Phantoms: pairs of synthetic CT and MR scans that look like patients, with labels, landmarks and the exact truth.
+"""Phantoms: pairs of synthetic CT and MR scans of patients, with labels, landmarks and the exact displacements between them.
 
 Example::
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ANATOMIES", "MODALITY_PAIRS", "PhantomPair", "PhantomScan", "make_pair", "make_patient", "write_pair"]
 
-# Where the rest lives. The makers bring scipy's interpolation, half a second that no other command should wait for.
-_HOMES = {"PhantomPair": "pair", "make_pair": "pair", "PhantomScan": "scan", "make_patient": "scan", "write_pair": "writing"}
+# Modules of the other names. They import scipy's interpolation, which takes half a second that other commands avoid.
+_MODULES = {"PhantomPair": "pair", "make_pair": "pair", "PhantomScan": "scan", "make_patient": "scan", "write_pair": "writing"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

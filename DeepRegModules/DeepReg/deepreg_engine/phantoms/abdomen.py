@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepreg_engine.phantoms.anatomy import Anatomy, Protocol
+from deepreg_engine.phantoms.anatomy import Anatomy, ScanProtocol
 from deepreg_engine.phantoms.belly import Belly
 from deepreg_engine.phantoms.bowel import Bowel
 from deepreg_engine.phantoms.chest import Chest
@@ -35,7 +35,7 @@ LABELS = (
     "right lung",
 )
 
-PROTOCOL = Protocol(
+PROTOCOL = ScanProtocol(
     centre=(0.0, 2.0, 4.0),
     moving_size=(118, 92, 84),
     moving_spacing=(3.3, 3.25, 3.0),
@@ -47,11 +47,11 @@ PROTOCOL = Protocol(
 
 
 def abdomen(seed: int, individual: Individual | None = None) -> Anatomy:
-    """One patient's abdomen.
+    """The abdomen of one patient.
 
     Args:
-        seed: the patient's.
-        individual: how far the organs are from the model's; not at all by default, beyond what the seed says.
+        seed: of the patient.
+        individual: deviations of the organs from the model, in addition to those of the seed; none by default.
     """
     individual = individual or Individual()
     rng = generator(seed, "abdomen")

@@ -1,4 +1,4 @@
-"""What an anatomy is to the rest of the package: structures to paint, labels, landmarks and a field of view."""
+"""An anatomy: structures to paint, labels, landmarks and the protocol of its scans."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from deepreg_engine.phantoms.shapes import Shape
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How an anatomy is scanned.
+class ScanProtocol:
+    """Fields of view, voxels and noise of the scans of an anatomy.
 
     Args:
-        centre: middle of the field of view in the canonical frame, mm.
-        moving_size: voxels along x, y, z of the moving scan.
-        moving_spacing: mm.
-        fixed_size: of the fixed scan.
-        fixed_spacing: mm.
+        centre: centre of the field of view in the canonical frame, mm.
+        moving_size: voxels of the moving scan along x, y, z.
+        moving_spacing: spacing of the moving scan, mm.
+        fixed_size: voxels of the fixed scan.
+        fixed_spacing: spacing of the fixed scan, mm.
         turns: rotation of the fixed grid about x, y, z, degrees.
         ct_noise: standard deviation of CT noise in the middle of the patient, HU.
-        mr_noise: level of MR noise relative to the usual.
+        mr_noise: level of MR noise relative to the usual one.
     """
 
     centre: tuple[float, float, float]
@@ -38,20 +38,20 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """One patient, before any scanner.
+    """The anatomy of one patient, before it is scanned.
 
     Args:
         name: "abdomen", "thorax" or "brain".
-        seed: the patient's.
-        warp: from the patient to the canonical frame that all else is in.
-        body: everything inside the skin.
-        skin: the body's outermost layers.
-        parts: what to paint into it, in this order.
+        seed: of the patient.
+        warp: mapping from the patient to the canonical frame, in which all other fields are given.
+        body: the region inside the skin.
+        skin: outermost layers of the body.
+        parts: structures to paint into it, in this order.
         labels: names of the labels, from 1.
-        landmarks: points (3,) that every patient has, by name.
-        forks: points (N, 3) that only this patient has: bifurcations of vessels and airways.
-        protocol: how it is scanned.
-        aerated: labels of organs that get denser as they get smaller.
+        landmarks: points (3,) that exist in every patient, by name.
+        forks: points (N, 3) of this patient only: bifurcations of vessels and airways.
+        protocol: of its scans.
+        aerated: labels of organs whose density increases as their volume decreases.
     """
 
     name: str
@@ -63,5 +63,5 @@ class Anatomy:
     labels: tuple[str, ...]
     landmarks: dict[str, tuple[float, float, float]]
     forks: np.ndarray
-    protocol: Protocol
+    protocol: ScanProtocol
     aerated: tuple[str, ...] = ()

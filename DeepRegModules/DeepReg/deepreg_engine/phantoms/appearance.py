@@ -1,4 +1,4 @@
-"""From tissues to a scan: contrast of one examination, blur, bias field, noise.
+"""The appearance of tissues in a scan: contrast of an examination, blur, bias field and noise.
 
 The texture of a tissue belongs to the patient and moves with the anatomy; calibration, contrast phase, bias field and
 noise belong to one examination.
@@ -17,9 +17,9 @@ from deepreg_engine.phantoms.noise import NoiseField, generator
 from deepreg_engine.phantoms.tissues import TISSUES
 
 MODALITIES = ("ct", "mr")
-# Standard deviation of a scanner's point spread, in voxels: sampling and spread are matched in a clinical protocol.
+# Standard deviation of the point spread in voxels: clinical protocols match voxel size and spread.
 _POINT_SPREAD = 0.45
-# Grain of CT noise, in voxels: the reconstruction kernel correlates neighbours.
+# Standard deviation of the grain of CT noise, in voxels: the reconstruction kernel correlates neighbours.
 _CT_GRAIN = 0.6
 _MR_NOISE = 13.0
 _BIAS = 0.08
@@ -27,12 +27,12 @@ _BIAS = 0.08
 
 @dataclass(frozen=True)
 class Setting:
-    """How an examination differs from the usual one.
+    """Deviations of an examination from the usual one.
 
     Args:
-        phase: enhancement by contrast medium relative to a portal-venous phase, 0 for none (CT); None for one near the usual.
+        phase: enhancement by contrast medium relative to a portal-venous phase (CT): 0 for none, None for a random one near 1.
         noise: factor of the noise.
-        fatty: how much less dense the liver is for the fat in it, HU.
+        fatty: decrease of the liver's density by fat, HU.
     """
 
     phase: float | None = None
@@ -43,14 +43,14 @@ class Setting:
 USUAL = Setting()
 
 
-class Look:
-    """What every tissue measures in one examination of one patient.
+class TissueContrast:
+    """Mean and texture of every tissue in one examination of one patient.
 
     Args:
         modality: "ct" or "mr".
         patient: seed of the patient, for the texture.
-        scan: the examination's generator, for its calibration.
-        setting: how it differs from the usual.
+        scan: random generator of the examination, for its calibration.
+        setting: deviations from the usual examination.
     """
 
     def __init__(self, modality: str, patient: int, scan: np.random.Generator, setting: Setting = USUAL) -> None:
@@ -78,7 +78,7 @@ class Look:
             self._means["liver"] -= setting.fatty
 
     def mean(self, tissue: str) -> float:
-        """A tissue's mean in this examination."""
+        """Mean of a tissue in this examination."""
         return self._means[tissue]
 
     def shade(self, tissue: str, points: np.ndarray) -> np.ndarray:
@@ -92,10 +92,10 @@ class Look:
         if record.pattern == "strands":  # lobules of fat with thin septa and vessels between them
             sign = -1.0 if self.modality == "mr" else 1.0
             field = np.float32(sign) * (2.6 * np.exp(-((field / 0.16) ** 2)) - 0.35)
-        elif record.pattern == "fibres":  # streaks of fat between the bundles
+        elif record.pattern == "fibres":  # streaks of fat between bundles of fibres
             sign = 1.0 if self.modality == "mr" else -1.0
             field = np.float32(sign) * (2.2 * np.maximum(field - 0.9, 0) - 0.15) + 0.25 * field
-        elif record.pattern == "bubbles":  # stool: pockets of gas in a pulp
+        elif record.pattern == "bubbles":  # stool with pockets of gas
             field = 0.35 * field - 5.5 * np.maximum(field - 0.95, 0)
         return np.maximum(mean + np.float32(amplitude) * field.astype(np.float32), self._floor)
 
@@ -105,15 +105,15 @@ class Look:
 
 
 def acquire(values: np.ndarray, grid: ImageGrid, modality: str, scan: np.random.Generator, noise: float) -> sitk.Image:
-    """The scanner's share: point spread, bias field (MR) and noise.
+    """Simulate the scanner: point spread, bias field (MR) and noise; returns the image.
 
     Args:
         values: (z, y, x), HU or arbitrary units.
-        grid: where they are.
-        modality: "ct" gives int16 HU, noise Gaussian with a reconstruction kernel's grain, more of it behind more
-            tissue; "mr" gives int16 arbitrary units, noise Rician (Gudbjartsson and Patz, MRM 1995).
-        scan: the examination's generator.
-        noise: standard deviation of CT noise in the middle of the patient, HU; for MR relative to its usual level.
+        grid: voxels of the scan.
+        modality: "ct" gives int16 HU with Gaussian noise that has the grain of a reconstruction kernel and increases with the tissue
+            around; "mr" gives int16 arbitrary units with Rician noise (Gudbjartsson and Patz, MRM 1995).
+        scan: random generator of the examination.
+        noise: standard deviation of CT noise in the middle of the patient, HU; for MR relative to the usual level.
     """
     values = ndimage.gaussian_filter(values, _POINT_SPREAD)
     if modality == "ct":
@@ -130,7 +130,7 @@ def acquire(values: np.ndarray, grid: ImageGrid, modality: str, scan: np.random.
 
 
 def _attenuation(values: np.ndarray) -> np.ndarray:
-    """How much noise the tissue around a voxel makes, 1 deep in the patient, (z, y, x)."""
+    """Relative level of CT noise (z, y, x) from the tissue around each voxel, 1 deep inside the patient."""
     matter = np.clip((values + 1000) / 1000, 0, 1.5)
     return 0.45 + 0.55 * ndimage.gaussian_filter(matter, (1.0, 8.0, 8.0), truncate=2.0)
 
@@ -138,7 +138,7 @@ def _attenuation(values: np.ndarray) -> np.ndarray:
 def _bias_field(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
     """A smooth factor around 1 (z, y, x): coil sensitivity and dielectric shading."""
     weights = rng.uniform(-1.0, 1.0, (3, 3, 3))
-    weights[0, 0, 0] = 0.0  # the mean is the gain's
+    weights[0, 0, 0] = 0.0  # the mean belongs to the gain
     waves = [np.cos(np.pi * np.outer(np.arange(3), (np.arange(n) + 0.5) / n)) for n in shape]
     field = np.einsum("abc,az,by,cx->zyx", weights, *waves, optimize=True)
     return np.exp(_BIAS * field).astype(np.float32)

@@ -18,8 +18,8 @@ class Belly:
 
     Args:
         trunk: the cavity that they lie in.
-        seed: the patient's.
-        individual: how far the organs are from the model's; not at all by default, beyond what the seed says.
+        seed: of the patient.
+        individual: deviations of the organs from the model, in addition to those of the seed; none by default.
     """
 
     def __init__(self, trunk: Trunk, seed: int, individual: Individual | None = None) -> None:
@@ -48,7 +48,7 @@ class Belly:
             (18 + u(-6, 12), -50, 76), np.array((76, 38, 40 * size)) * (self._own.left_lobe, 1, 1), rotation(("y", 14), ("z", -10))
         )
         whole = union(right, riedel, left, blend=26.0)
-        # The visceral surface faces down, back and left, hollowed by kidney, duodenum and stomach.
+        # The visceral surface faces down, back and left, with impressions of kidney, duodenum and stomach.
         below = half_space((-30, -20, 8), (-0.62, -0.22, 0.75))
         whole = whole.within(Shape(lambda p: -below.distance(p), below.lower, below.upper), 34.0)
         whole = whole.minus(ellipsoid((-52, 52, -8), (36, 34, 62)), 10.0)
@@ -92,7 +92,7 @@ class Belly:
         return parts
 
     def _falciform(self) -> Part:
-        """The cleft of fat between the left lobe's segments."""
+        """The fat of the falciform ligament, a cleft in the left lobe."""
         cleft = ellipsoid((-4, -74, 46), (3.2, 26, 24), rotation(("z", 14)))
         return solid(cleft.within(self.liver.grown(3.0)), "inner fat", "")
 
@@ -121,7 +121,7 @@ class Belly:
         name = "left kidney" if side > 0 else "right kidney"
         number = int(side > 0)
         centre = np.array((side * u(56, 61), 45.0, u(4, 14) if side > 0 else u(-12, -2))) + self._own.kidney_shift[number]
-        # Upper poles lie nearer to the spine and further back; the hilum looks inwards and forwards.
+        # Upper poles lie nearer to the spine and further back; the hilum faces inwards and forwards.
         axes = rotation(("y", 11 * side + self._own.kidney_turn[number]), ("x", 9), ("z", side * 28))
         middle = axes @ np.array((-side * 22.0, 0, 0))
         bean = ellipsoid(centre, np.array((27, 23, 53)) * size, axes)

@@ -20,8 +20,8 @@ class Bowel:
 
     Args:
         trunk: the cavity that it lies in.
-        seed: the patient's.
-        individual: how far the organs are from the model's; not at all by default, beyond what the seed says.
+        seed: of the patient.
+        individual: deviations of the organs from the model, in addition to those of the seed; none by default.
     """
 
     def __init__(self, trunk: Trunk, seed: int, individual: Individual | None = None) -> None:
@@ -34,7 +34,7 @@ class Bowel:
         self._colon = self._colon_line()
 
     def stomach(self) -> list[Part]:
-        """Stomach with folds, food, fluid and a bubble of gas before it, and the duodenum."""
+        """Oesophagus, duodenum, and the stomach with folds, food, fluid and gas."""
         u = self._rng.uniform
         fill, drop = u(0.82, 1.08) * self._own.stomach, self._own.stomach_drop
         knots = [
@@ -119,7 +119,7 @@ class Bowel:
         return centreline(knots, radii, 2.5)
 
     def colon(self) -> list[Part]:
-        """Colon with haustra; stool in its first and last part, gas in front."""
+        """Colon with haustra, stool, and gas in front."""
         whole = tube(self._colon, waist=(27.0, 0.34)).roughened(self._folds, 1.1).within(self._hollow, 5.0)
         lumen = whole.grown(-3.0).roughened(self._folds, 0.5)
         pools = NoiseField(self._rng, 55.0)
@@ -151,7 +151,7 @@ class Bowel:
         ]
 
     def _loops(self) -> np.ndarray:
-        """Knots (K, 3) of a line that winds through its room: each next knot is the nearest that is left."""
+        """Knots (K, 3) of a line that winds through the middle of the abdomen: each next knot is the nearest remaining one."""
         room = union(ellipsoid((4, -26, -88), (88, 44, 72)), ellipsoid((50, -20, -24), (40, 44, 40))).within(self._hollow.grown(-11.0))
         frame = ellipsoid((0, 42, -80), (60, 48, 200))  # spine, psoas and great vessels
         colon = tube(self._colon, reach=40.0)

@@ -1,4 +1,4 @@
-"""The brain in its head: hemispheres with their cortex, membranes, and the assembly of all parts.
+"""The head: hemispheres with their cortex, membranes, and the assembly of all parts.
 
 Canonical frame, LPS directions, mm: the origin is near the anterior commissure; x to the left, y to the back, z up.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepreg_engine.phantoms.anatomy import Anatomy, Protocol
+from deepreg_engine.phantoms.anatomy import Anatomy, ScanProtocol
 from deepreg_engine.phantoms.canvas import Layer, Part, Vessels, solid
 from deepreg_engine.phantoms.cortex import Folding
 from deepreg_engine.phantoms.deep_brain import DeepBrain
 from deepreg_engine.phantoms.head import SKIN, Head
 from deepreg_engine.phantoms.hindbrain import Hindbrain
 from deepreg_engine.phantoms.noise import NoiseField, Warp, generator
-from deepreg_engine.phantoms.shapes import Profile, Shape, capsule, ellipsoid, everywhere, rotation, smooth_minimum, union
+from deepreg_engine.phantoms.shapes import Profile, Shape, capsule, ellipsoid, implicit, rotation, smooth_minimum, union
 from deepreg_engine.phantoms.tubes import centreline
 
 _SIDES = ((-1, "right"), (1, "left"))
@@ -43,7 +43,7 @@ LABELS = (
     "skull",
 )
 
-PROTOCOL = Protocol(
+PROTOCOL = ScanProtocol(
     centre=(0.0, 8.0, 12.0),
     moving_size=(108, 132, 104),
     moving_spacing=(1.75, 1.9, 1.8),
@@ -57,11 +57,11 @@ _CORTEX = 3.1
 
 
 class Cerebrum:
-    """Both hemispheres of one patient, the room of the skull, and the membranes in it.
+    """Both hemispheres of one patient, the intracranial space, and the membranes in it.
 
     Args:
-        hindbrain: what else is in the skull.
-        seed: the patient's.
+        hindbrain: cerebellum and brainstem in the same skull.
+        seed: of the patient.
     """
 
     def __init__(self, hindbrain: Hindbrain, seed: int) -> None:
@@ -95,7 +95,7 @@ class Cerebrum:
             upper = np.maximum(smooth_minimum(vault.distance(points), occiput.distance(points), 10.0), (self._floor(y) - z) * 0.95)
             whole = smooth_minimum(smooth_minimum(upper, temporal.distance(points), 9.0), insula_root.distance(points), 10.0)
             middle = 0.7 + 0.5 * self.atrophy - side * x
-            # The hemispheres' inner edges are rounded above and behind.
+            # The medial edges of the hemispheres are rounded.
             return -smooth_minimum(-whole, -middle.astype(np.float32), 14.0)
 
         name = "left" if side > 0 else "right"
@@ -105,7 +105,7 @@ class Cerebrum:
             f"{name} occipital pole": (side * 16.0, 102.0, 14.0),
         }
         lower, upper = ((-72, -80, -52), (2, 112, 84)) if side < 0 else ((-2, -80, -52), (72, 112, 84))
-        return everywhere(distance, lower, upper)
+        return implicit(distance, lower, upper)
 
     def _lateral_fissure(self, side: int) -> Shape:
         """The Sylvian fissure: from the temporal pole backwards and up, in to the insula."""
@@ -121,7 +121,7 @@ class Cerebrum:
             return np.minimum(np.maximum(sheet, entrance), pocket).astype(np.float32)
 
         lower, upper = ((-75, -30, -40), (-30, 50, 30)) if side < 0 else ((30, -30, -40), (75, 50, 30))
-        return everywhere(distance, lower, upper)
+        return implicit(distance, lower, upper)
 
     def hemisphere_parts(self) -> list[Part]:
         """Cortex and white matter."""
@@ -167,14 +167,14 @@ class Cerebrum:
         ]
         self.landmarks |= {"confluence of sinuses": tuple(rim[-1]), "superior sagittal sinus: vertex": tuple(rim[3])}
         return [
-            solid(everywhere(falx, (-3, -75, -5), (3, 110, 90)), "dura", "cerebrospinal fluid"),
-            solid(everywhere(tentorium, (-62, 28, -45), (62, 105, 20)), "dura", "cerebrospinal fluid"),
+            solid(implicit(falx, (-3, -75, -5), (3, 110, 90)), "dura", "cerebrospinal fluid"),
+            solid(implicit(tentorium, (-62, 28, -45), (62, 105, 20)), "dura", "cerebrospinal fluid"),
             Vessels(sagittal.joined(*transverse), "venous sinus", ""),
         ]
 
 
 def brain(seed: int) -> Anatomy:
-    """One patient's head."""
+    """The head of one patient."""
     rng = generator(seed, "brain")
     hindbrain = Hindbrain(seed)
     cerebrum = Cerebrum(hindbrain, seed)

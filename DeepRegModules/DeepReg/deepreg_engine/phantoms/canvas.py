@@ -1,6 +1,6 @@
-"""Painting an anatomy at a set of points, structure by structure, the later over the earlier.
+"""Painting of an anatomy at a set of points: structure by structure, later ones over earlier ones.
 
-Edges are soft over one voxel, which is the partial volume of a scanner: a voxel half inside an organ gets half its value.
+Edges are soft over one voxel, which models the partial volume effect: a voxel that is half inside an organ gets half its value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from deepreg_engine.phantoms.tubes import Centreline, tube
 
 @dataclass(frozen=True)
 class Layer:
-    """A tissue from some depth under a structure's surface (mm) inwards; ``label`` where it changes there."""
+    """A tissue that begins at a depth (mm) under the surface of a structure; ``label`` if the label changes there."""
 
     tissue: str
     depth: float = 0.0
@@ -28,10 +28,10 @@ class Part:
     """A structure to paint.
 
     Args:
-        shape: where.
-        layers: what, from outside to inside.
-        label: name of its label; "" sets the background's, None leaves the label that is there.
-        region: it is seen only in here; a costly shape is asked for few points this way.
+        shape: region of the structure.
+        layers: tissues, from outside to inside.
+        label: name of its label; "" is the background, None keeps the label that is there.
+        region: the structure is painted only inside this region, which also limits the evaluation of costly shapes.
     """
 
     shape: Shape
@@ -46,10 +46,10 @@ class Vessels:
 
     Args:
         line: their centrelines.
-        tissue: what flows in them.
+        tissue: of their lumen.
         label: as for a :class:`Part`, where the radius is at least ``label_radius`` mm.
-        label_radius: mm.
-        region: they are seen only in here.
+        label_radius: smallest radius with a label, mm.
+        region: they are painted only inside this region.
     """
 
     line: Centreline
@@ -72,7 +72,7 @@ class Canvas:
         edge: width of a soft edge, mm: the size of a voxel.
         shade: (tissue, points (3, M)) to values (M,).
         label_ids: label names to numbers; other names paint background.
-        background: value before anything is painted.
+        background: initial value.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Canvas:
         self.labels = np.zeros(points.shape[1], dtype=np.uint8)
 
     def paint(self, part: Part | Vessels) -> None:
-        """Paint one structure over what is there."""
+        """Paint one structure over those painted before."""
         if isinstance(part, Vessels):
             self._paint_vessels(part)
             return
@@ -95,7 +95,7 @@ class Canvas:
         self._fill(index, points, distance, part.layers)
 
     def paint_body(self, distance: np.ndarray, layers: tuple[Layer, ...]) -> None:
-        """Paint layers under a surface whose distance (N,) at every point is known already."""
+        """Paint layers under a surface, given its signed distance (N,) at every point."""
         self._fill(np.arange(len(distance)), self.points, distance, layers)
 
     def _fill(self, index: np.ndarray, points: np.ndarray, distance: np.ndarray, layers: tuple[Layer, ...]) -> None:
@@ -106,11 +106,11 @@ class Canvas:
 
     def _paint_vessels(self, vessels: Vessels) -> None:
         octaves = np.floor(np.log2(vessels.line.radii))
-        # A fat vessel's surface can be nearer than a thin one's centreline: each octave of radii looks for its own.
+        # The surface of a thick vessel can be nearer than the centreline of a thin one: each octave of radii is searched on its own.
         for octave in np.unique(octaves):
-            line = vessels.line.chosen(octaves == octave)
+            line = vessels.line.subset(octaves == octave)
             index, points, distance = self._near(tube(line, reach=float(self.edge)), vessels.region)
-            # A thread thinner than a voxel fills only a part of it, even where it is centred.
+            # A vessel thinner than a voxel fills only a part of it, even at its centre.
             radius = 2.0 ** (octave + 0.5)
             filled = np.float32(1 - np.exp(-0.5 * (radius / (0.45 * float(self.edge))) ** 2))
             self._blend(index, points, np.clip(0.5 - distance / self.edge, 0, 1) * filled, vessels.tissue)
@@ -118,16 +118,16 @@ class Canvas:
                 self._label(index[distance < 0], vessels.label)
 
     def _near(self, shape: Shape, region: Shape | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which points a shape touches, their coordinates, and their distance to it."""
+        """Indices of the points that a shape touches, their coordinates, and their distances to it."""
         lower, upper = shape.lower - self.edge, shape.upper + self.edge
         x, y, z = self.points
         boxed = (x > lower[0]) & (x < upper[0]) & (y > lower[1]) & (y < upper[1]) & (z > lower[2]) & (z < upper[2])
         index = np.flatnonzero(boxed)
         points = self.points[:, index]
         distance = shape.distance(points)
-        index, points, distance = _chosen(distance < 0.5 * self.edge, index, points, distance)
+        index, points, distance = _masked(distance < 0.5 * self.edge, index, points, distance)
         if region is not None and len(index):
-            index, points, distance = _chosen(region.distance(points) < 0, index, points, distance)
+            index, points, distance = _masked(region.distance(points) < 0, index, points, distance)
         return index, points, distance
 
     def _blend(self, index: np.ndarray, points: np.ndarray, cover: np.ndarray, tissue: str) -> None:
@@ -142,6 +142,6 @@ class Canvas:
             self.labels[index] = self.label_ids.get(label, 0)
 
 
-def _chosen(mask: np.ndarray, index: np.ndarray, points: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _masked(mask: np.ndarray, index: np.ndarray, points: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     kept = np.flatnonzero(mask)
     return index[kept], points[:, kept], distance[kept]

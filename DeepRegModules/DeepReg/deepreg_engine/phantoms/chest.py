@@ -6,7 +6,7 @@ import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, Vessels, solid
 from deepreg_engine.phantoms.noise import NoiseField, generator
-from deepreg_engine.phantoms.shapes import Profile, Shape, ellipsoid, everywhere, half_space, rotation, smooth_minimum, union
+from deepreg_engine.phantoms.shapes import Profile, Shape, ellipsoid, half_space, implicit, rotation, smooth_minimum, union
 from deepreg_engine.phantoms.trees import grow, scatter
 from deepreg_engine.phantoms.trunk import Trunk
 from deepreg_engine.phantoms.tubes import centreline, tube
@@ -20,7 +20,7 @@ class Chest:
 
     Args:
         trunk: the cage and the diaphragm.
-        seed: the patient's.
+        seed: of the patient.
     """
 
     def __init__(self, trunk: Trunk, seed: int) -> None:
@@ -54,7 +54,7 @@ class Chest:
             return -smooth_minimum(-outside, keep_out.distance(points), 8.0)
 
         lower, upper = ((-140, -110, 10), (20, 110, 335)) if side < 0 else ((-20, -110, 10), (140, 110, 335))
-        return everywhere(distance, lower, upper)
+        return implicit(distance, lower, upper)
 
     def lung_parts(self, vessel_tips: int = 0) -> list[Part | Vessels]:
         """Lungs; with ``vessel_tips`` above 0 also their fissures, airways, arteries and veins, so many tips each."""

@@ -1,4 +1,4 @@
-"""What phantoms there are. Without the makers, so that a command line knows its choices at once."""
+"""Names of anatomies and modality pairs, in a module of their own that imports nothing."""
 
 ANATOMIES = ("abdomen", "thorax", "brain")
 MODALITY_PAIRS = ("ct-ct", "mr-ct", "mr-mr")

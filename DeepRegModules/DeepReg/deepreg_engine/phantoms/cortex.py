@@ -1,8 +1,8 @@
-"""The folded surface of brain: sulci that cut into a smooth hull at right angles.
+"""The folded surface of the brain: sulci that cut into a smooth hull at right angles.
 
-The winding lines of sulci on a hull are the zero lines of a narrow-band random field, which keep a constant distance
-from each other as gyri of one width do. A point is asked for the field at its nearest point of the hull, so that each
-sulcus goes straight down from the surface, to a depth that changes along it.
+The lines of sulci on the hull are the zero crossings of a narrow-band random field, which have a nearly constant distance, as gyri have a
+nearly constant width. The field is evaluated at the point of the hull nearest to each point, so that a sulcus extends at a right angle
+from the surface, to a depth that varies along it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Folding:
     """Sulci on a hull.
 
     Args:
-        rng: where they run.
-        spacing: distance from one sulcus to the next, mm.
+        rng: random generator of their courses.
+        spacing: distance of neighbouring sulci, mm.
         depth: mean and standard deviation of their depth, mm.
-        width: half their width at the surface, mm.
+        width: half of their width at the surface, mm.
     """
 
     def __init__(self, rng: np.random.Generator, spacing: float, depth: tuple[float, float], width: float) -> None:
@@ -38,8 +38,8 @@ class Folding:
         """The hull with sulci.
 
         Args:
-            hull: smooth outside.
-            also: further fissures, cut out as they are.
+            hull: smooth outer surface.
+            also: further fissures to cut out.
         """
 
         def distance(points: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ class Folding:
         aside = np.abs(value) / np.maximum(steep, 0.45 * self._steepness)
         floor = np.maximum(self._depth + self._depth_spread * self._depths(surface), 2.0)
         over = np.maximum(-below - floor, 0)
-        # Sulci close towards their floor.
+        # Sulci narrow towards their floor.
         open_width = self._width * np.clip(1.0 + below / (1.6 * floor), 0.25, 1.0)
         wall = np.sqrt(np.maximum(aside - open_width, 0) ** 2 + over**2)
         wall = np.where((aside < open_width) & (over == 0), aside - open_width, wall)

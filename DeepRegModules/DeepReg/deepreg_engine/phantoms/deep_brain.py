@@ -6,18 +6,18 @@ import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, solid
 from deepreg_engine.phantoms.noise import NoiseField, generator
-from deepreg_engine.phantoms.shapes import ellipsoid, everywhere, rotation, union
+from deepreg_engine.phantoms.shapes import ellipsoid, implicit, rotation, union
 from deepreg_engine.phantoms.tubes import centreline, tube
 
 _SIDES = ((-1, "right"), (1, "left"))
 
 
 class DeepBrain:
-    """What lies inside the white matter.
+    """The structures inside the white matter of one patient.
 
     Args:
         atrophy: 0 for narrow ventricles to 1 for wide ones.
-        seed: the patient's.
+        seed: of the patient.
     """
 
     def __init__(self, atrophy: float, seed: int) -> None:
@@ -38,7 +38,7 @@ class DeepBrain:
         normals = np.cross(callosum.tangents, (1.0, 0.0, 0.0))
         band = tube(callosum, flat=(0.36, normals))
         for side, name in _SIDES:
-            half = everywhere(lambda p, side=side: -side * p[0])
+            half = implicit(lambda p, side=side: -side * p[0])
             parts.append(Part(band, (Layer("white matter"),), f"{name} white matter", half))
         self.landmarks |= {"corpus callosum: genu": (0.0, -33.0, 5.0), "corpus callosum: splenium": (0.0, 41.0, 13.0)}
         for side, name in _SIDES:

@@ -1,4 +1,4 @@
-"""The true deformations: smooth, large, and known in closed form at every point.
+"""The deformations between the scans of a pair: smooth, large, and given in closed form.
 
 Contract: a fixed point x has its moving point at ``x + u(x)``, with u the sum of an affine part, Gaussian bumps and, in
 the thorax, breathing. Points are (N, 3), LPS mm, double precision.
@@ -16,11 +16,11 @@ _DIFFERENCE = 1e-3  # mm
 
 @dataclass(frozen=True)
 class Breathing:
-    """From exhalation to inhalation: the diaphragm goes down, the front of the chest forwards, the spine stays.
+    """Breathing from exhalation to inhalation: the diaphragm descends, the anterior chest wall advances, the spine is fixed.
 
     Args:
-        descent: way of the domes of the diaphragm, mm.
-        advance: way of the sternum, mm.
+        descent: displacement of the domes of the diaphragm, mm.
+        advance: displacement of the sternum, mm.
     """
 
     descent: float
@@ -42,7 +42,7 @@ class Breathing:
         return result
 
     def scaled(self, factor: float) -> Breathing:
-        """The same with all ways longer or shorter."""
+        """The same breathing with all displacements multiplied by a factor."""
         return Breathing(self.descent * factor, self.advance * factor)
 
 
@@ -51,13 +51,13 @@ class Deformation:
     """A displacement in closed form.
 
     Args:
-        centre: (3,), where the linear part is zero.
+        centre: (3,), centre of the affine part, mm.
         linear: (3, 3), gradient of the affine part's displacement.
-        shift: (3,), its displacement at the centre, mm.
-        places: (K, 3), centres of the bumps.
-        widths: (K,), their standard deviations, mm.
-        pushes: (K, 3), their displacements in the middle, mm.
-        breathing: or None.
+        shift: (3,), displacement of the affine part at the centre, mm.
+        places: (K, 3), centres of the Gaussian bumps, mm.
+        widths: (K,), standard deviations of the bumps, mm.
+        pushes: (K, 3), displacements at the centres of the bumps, mm.
+        breathing: the breathing, or None.
     """
 
     centre: np.ndarray
@@ -74,7 +74,7 @@ class Deformation:
         result = (points - self.centre) @ self.linear.T + self.shift
         if len(self.widths):
             scale = 1 / (2 * self.widths**2)
-            places = self.places - self.centre  # near the origin, for the precision of the expanded square
+            places = self.places - self.centre  # relative to the centre, for the precision of the expanded square
             constant = -(places**2).sum(axis=1) * scale
             for start in range(0, len(points), _SLAB):
                 part = points[start : start + _SLAB] - self.centre
@@ -87,7 +87,7 @@ class Deformation:
         return result
 
     def map_points(self, points: np.ndarray) -> np.ndarray:
-        """Moving points (N, 3) of fixed points (N, 3)."""
+        """The moving points x + u(x) (N, 3) of fixed points x (N, 3)."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         return points + self.displacement(points)
 
@@ -101,10 +101,10 @@ class Deformation:
         return np.stack(columns, axis=-1)
 
     def inverse(self, moving: np.ndarray, tolerance: float = 1e-9, iterations: int = 60) -> np.ndarray:
-        """Fixed points (N, 3) whose moving points are given, by damped Newton steps.
+        """The fixed points (N, 3) of moving points (N, 3), by damped Newton steps.
 
         Raises:
-            ArithmeticError: if a point is not reached within 1e-6 mm; a mapping without folds reaches all.
+            ArithmeticError: if the residual of a point exceeds 1e-6 mm, which happens only where the mapping folds.
         """
         moving = np.asarray(moving, dtype=np.float64).reshape(-1, 3)
         fixed = moving - self.displacement(moving)
@@ -121,7 +121,7 @@ class Deformation:
         return fixed
 
     def scaled(self, factor: float, bumps: float = 1.0) -> Deformation:
-        """All displacements times a factor, those of the bumps also times another."""
+        """The deformation with all displacements multiplied by ``factor``, and those of the bumps also by ``bumps``."""
         breathing = None if self.breathing is None else self.breathing.scaled(factor)
         return Deformation(
             self.centre, self.linear * factor, self.shift * factor, self.places, self.widths, self.pushes * (factor * bumps), breathing
@@ -130,14 +130,14 @@ class Deformation:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How large a deformation shall be.
+    """Distribution of random deformations of an anatomy.
 
     Args:
-        mean: range of the mean displacement over the region that counts, mm.
+        mean: range of the mean displacement over the region of interest, mm.
         rotation: standard deviation about each axis, degrees.
-        stretch: standard deviation of the linear part's other entries.
+        stretch: standard deviation of the other entries of the linear part.
         shift: standard deviation along each axis, mm.
-        bumps: how many.
+        bumps: number of bumps.
         widths: range of their standard deviations, mm.
         push: standard deviation of their displacement, mm.
         breathing: range of the diaphragm's descent, mm, or None.
@@ -158,18 +158,18 @@ RECIPES = {
     "thorax": Recipe((11.8, 14.0), 1.2, 0.012, 2.5, 30, (28.0, 45.0), 3.2, (19.0, 26.0)),
     "brain": Recipe((5.4, 6.6), 2.2, 0.02, 1.8, 40, (18.0, 32.0), 3.6),
 }
-# Smallest Jacobian determinant aimed at, where 0.3 is promised.
+# Smallest Jacobian determinant that is accepted; documentation and tests state 0.3.
 _SMALLEST_JACOBIAN = 0.42
 
 
-def draw_deformation(recipe: Recipe, region: np.ndarray, body: np.ndarray, rng: np.random.Generator) -> Deformation:
-    """A random deformation of the wanted size without folds.
+def random_deformation(recipe: Recipe, region: np.ndarray, body: np.ndarray, rng: np.random.Generator) -> Deformation:
+    """A random deformation of the given size without folding.
 
     Args:
-        recipe: its size.
-        region: (N, 3), points over which the mean displacement counts, mm.
-        body: (M, 3), points where it must not fold.
-        rng: the pair's generator.
+        recipe: distribution of its parameters.
+        region: (N, 3), points over which the mean displacement is taken, mm.
+        body: (M, 3), points at which it must not fold, mm.
+        rng: random generator of the pair.
     """
     centre = body.mean(axis=0)
     linear = recipe.stretch * rng.standard_normal((3, 3))
@@ -188,6 +188,6 @@ def draw_deformation(recipe: Recipe, region: np.ndarray, body: np.ndarray, rng: 
         field = field.scaled(wanted / np.linalg.norm(field.displacement(region), axis=1).mean())
         if np.linalg.det(field.jacobian(body)).min() > _SMALLEST_JACOBIAN:
             break
-        # Gentler bumps; the next round makes up for the lost length with the affine part.
+        # Smaller bumps; the next iteration restores the mean displacement by scaling all parts.
         field = field.scaled(1.0, bumps=0.85)
     return field

@@ -6,7 +6,7 @@ import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, solid
 from deepreg_engine.phantoms.noise import NoiseField, generator
-from deepreg_engine.phantoms.shapes import Shape, capsule, ellipsoid, everywhere, half_space, union
+from deepreg_engine.phantoms.shapes import Shape, capsule, ellipsoid, half_space, implicit, union
 from deepreg_engine.phantoms.tubes import centreline, tube
 
 SKIN = (Layer("skin"), Layer("scalp fat", 2.4))
@@ -14,11 +14,11 @@ _DURA = 0.9
 
 
 class Head:
-    """Everything outside the dura, and the dura.
+    """The dura and everything outside it, of one patient.
 
     Args:
-        intracranial: the room that the brain and its fluid fill.
-        seed: the patient's.
+        intracranial: the space that brain and fluid fill.
+        seed: of the patient.
     """
 
     def __init__(self, intracranial: Shape, seed: int) -> None:
@@ -45,7 +45,7 @@ class Head:
         """Muscles of temple, face and neck."""
         flesh = union(ellipsoid((0, -48, -58), (52, 42, 60)), capsule((0, 36, -52), (0, 44, -150), 52.0, 52.0), blend=16.0)
         temples = union(*(ellipsoid((s * 68, -14, -14), (11, 34, 36)) for s in (-1, 1)))
-        muscles = union(flesh, temples).minus(everywhere(lambda p: np.abs(self._planes(p)) * 4.5 - 0.8))
+        muscles = union(flesh, temples).minus(implicit(lambda p: np.abs(self._planes(p)) * 4.5 - 0.8))
         inside = self.body.grown(-self._scalp * 0.7)
         return [solid(muscles.within(inside), "head muscle")]
 
@@ -63,7 +63,7 @@ class Head:
 
     def _base(self) -> list[Part]:
         parts = []
-        pneumatised = everywhere(lambda p: 6.0 * (0.35 - self._cells(p)))
+        pneumatised = implicit(lambda p: 6.0 * (0.35 - self._cells(p)))
         for side in (-1, 1):
             mastoid = ellipsoid((side * 58, 32, -48), (15, 19, 22))
             parts.append(Part(mastoid, (Layer("skull table"), Layer("petrous bone", 1.5)), ""))
@@ -73,7 +73,7 @@ class Head:
         return parts
 
     def petrous(self) -> list[Part]:
-        """The ridges between middle and posterior fossa; they stand inside the room, so they come after the fluid."""
+        """The petrous ridges and the sella, which lie inside the intracranial space and are painted after the fluid."""
         parts = []
         for side in (-1, 1):
             ridge = centreline([(side * 66, 28, -36), (side * 44, 20, -36), (side * 20, 6, -36)], [12, 9.5, 6], 2.0)
@@ -94,12 +94,12 @@ class Head:
         for bone in (*cheek, brow):
             parts.append(Part(bone.roughened(self._rough, 1.6), (Layer("skull table"), Layer("diploe", 1.7)), ""))
         parts.append(solid(ellipsoid((0, -66, -58), (15, 36, 30)), "mucosa", ""))
-        turbinates = everywhere(lambda p: 5.0 * (np.abs(self._shells(p)) - 0.75))
+        turbinates = implicit(lambda p: 5.0 * (np.abs(self._shells(p)) - 0.75))
         cavity = union(*(ellipsoid((s * 7.5, -68, -58), (5.5, 32, 25)) for s in (-1, 1)))
         parts.append(solid(cavity.within(turbinates), "air", ""))
         ethmoid = ellipsoid((0, -56, -31), (13, 23, 13))
         parts.append(Part(ethmoid, (Layer("skull table"), Layer("mucosa", 1.0)), ""))
-        cells = everywhere(lambda p: 4.0 * (0.4 - np.abs(self._shells(p))))
+        cells = implicit(lambda p: 4.0 * (0.4 - np.abs(self._shells(p))))
         parts.append(solid(ethmoid.within(cells), "air", ""))
         sinuses = [ellipsoid((s * 33, -60, -61), np.array((16, 18, 16)) * u(0.85, 1.1)) for s in (-1, 1)]
         sinuses.append(ellipsoid((u(-3, 3), -27, -34), (14, 13, 10)))  # of the sphenoid

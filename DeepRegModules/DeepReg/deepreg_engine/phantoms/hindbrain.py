@@ -14,7 +14,7 @@ class Hindbrain:
     """Cerebellum and brainstem of one patient.
 
     Args:
-        seed: the patient's.
+        seed: of the patient.
     """
 
     def __init__(self, seed: int) -> None:
@@ -27,7 +27,7 @@ class Hindbrain:
         )
 
     def cerebellum(self) -> list[Part]:
-        """Cerebellum with its leaves and white tree."""
+        """Cerebellum with its folia and white matter."""
         rng = self._rng
         leaves = NoiseField(rng, (46.0, 11.0, 8.5), 0.25, size=48, samples=6.0)
         twigs = NoiseField(rng, (34.0, 12.0, 9.0), 0.3)

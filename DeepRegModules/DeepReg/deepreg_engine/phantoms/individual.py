@@ -1,9 +1,9 @@
-"""How far one person's organs are from the model's: their sizes, their places, how full they are.
+"""Variation of organs between individuals: size, position and filling.
 
-Between two patients of :mod:`abdomen` organs differ little more than by a smooth deformation. People differ by more. The standard deviations
-here are of the size that anatomy texts and studies on CT give for adults: volume of the liver about a quarter of its mean, of the spleen about
-two fifths (splenic length 7 to 14 cm); kidneys 9.5 to 12.5 cm long, each at its own height within about two vertebrae; the stomach from empty
-to full, its greater curvature down to the iliac crests; the gallbladder from after a meal to fasting; calibre of the colon by half.
+The organs of two patients of :mod:`abdomen` differ by little more than a smooth deformation. The standard deviations here are those that
+anatomy texts and CT studies give for adults: volume of the liver about a quarter of its mean, of the spleen about two fifths (splenic
+length 7 to 14 cm); kidneys 9.5 to 12.5 cm long, each at its own height within about two vertebrae; the stomach from empty to full, its
+greater curvature down to the iliac crests; the gallbladder from after a meal to fasting; calibre of the colon by half.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 from deepreg_engine.phantoms.noise import generator
 
-# No organ is further from the model than so many standard deviations.
+# Random deviations are clipped to so many standard deviations.
 _FURTHEST = 2.0
 
 
 @dataclass(frozen=True)
 class Individual:
-    """One person's organs relative to the model's: factors of lengths, and shifts in mm (x to the left, y to the back, z up).
+    """Organs of one patient relative to the model: factors of lengths, and shifts in mm (x to the left, y to the back, z up).
 
     Args:
         fat: factor of the fat under the skin.
@@ -34,7 +34,7 @@ class Individual:
         kidney_shift: of right and left (2, 3).
         kidney_turn: of right and left in the coronal plane, degrees (2,).
         stomach: calibre.
-        stomach_drop: how far its greater curvature lies lower.
+        stomach_drop: shift of its greater curvature downwards.
         gallbladder: size.
         gallbladder_shift: (3,).
         pancreas: thickness.
@@ -73,7 +73,7 @@ class Individual:
         """A random adult.
 
         Args:
-            seed: the patient's.
+            seed: of the patient.
         """
         rng = generator(seed, "individual")
 
@@ -86,7 +86,7 @@ class Individual:
         def shift(deviation: float) -> float:
             return float(deviation * normal(1)[0])
 
-        level = 9.0 * normal(1)[0]  # both kidneys lie high or low together, and each for itself
+        level = 9.0 * normal(1)[0]  # height of both kidneys; each varies in addition
         return cls(
             fat=factor(0.45),
             girth=factor(0.05),

@@ -1,6 +1,6 @@
-"""Seeded randomness: generators, and smooth random fields that can be asked for their value at any point.
+"""Seeded random generators, and smooth random fields that can be evaluated at any point.
 
-Points are arrays (3, N), rows x, y, z, in mm; single precision is enough for looks, and halves the time.
+Points are arrays (3, N), rows x, y, z, in mm, in single precision.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import zlib
 import numpy as np
 from scipy import ndimage
 
-# Lattice points per wavelength: with five, linear interpolation between them shows no creases.
+# Lattice points per wavelength, enough for linear interpolation between them.
 _SAMPLES_PER_WAVELENGTH = 5.0
-# Linear interpolation averages neighbours; the lattice is that much stronger to make up for the lost variance.
+# Factor of the lattice that compensates for the variance that linear interpolation loses.
 _INTERPOLATION_GAIN = 1.2
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """A random generator of its own for each purpose, so that drawing more for one changes nothing in another.
+    """An independent random generator for each purpose, so that more numbers for one purpose change nothing in another.
 
     Args:
-        seed: the user's seed, 0 or larger.
-        purpose: words or numbers that name what the numbers are for.
+        seed: 0 or larger.
+        purpose: words or numbers that name the purpose.
     """
     words = [part if isinstance(part, int) else zlib.crc32(part.encode()) for part in purpose]
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))
@@ -31,12 +31,11 @@ class NoiseField:
     """A periodic random field in space with zero mean and unit variance.
 
     Args:
-        rng: where its numbers come from.
-        wavelength: typical distance (mm) from one maximum to the next, one number or one per axis x, y, z.
-        bandwidth: relative width of its band of frequencies; small values give winding stripes of one width, large
-            ones clouds.
+        rng: random generator.
+        wavelength: typical distance (mm) of neighbouring maxima, one number or one per axis x, y, z.
+        bandwidth: relative width of its band of frequencies; small values give stripes of nearly constant width, large ones clouds.
         size: lattice points per axis; the field repeats after ``size / samples`` wavelengths.
-        samples: lattice points per wavelength, more where the field is differentiated.
+        samples: lattice points per wavelength; derivatives of the field need more.
     """
 
     def __init__(
@@ -64,12 +63,12 @@ class NoiseField:
 
 
 class Warp:
-    """Smooth random wandering of space: it turns ellipsoids into organs.
+    """A smooth random warp of space, which turns ellipsoids into organs.
 
-    A model drawn in canonical coordinates q is placed in the patient by ``q = p / scale + sum of noise(p)``.
+    The canonical coordinates q of a patient point p are ``q = p / scale + sum of noise(p)``.
 
     Args:
-        rng: where its numbers come from.
+        rng: random generator.
         waves: pairs (wavelength, amplitude) in mm.
         scale: size of the patient along x, y, z relative to the model.
     """
@@ -94,7 +93,7 @@ class Warp:
         return result
 
     def to_patient(self, points: np.ndarray) -> np.ndarray:
-        """Patient points (N, 3) of canonical points (N, 3), by fixed-point iteration to far below a voxel."""
+        """Patient points (N, 3) of canonical points (N, 3), by fixed-point iteration."""
         target = np.asarray(points, dtype=np.float64).T
         guess = target * self.scale[:, None]
         for _ in range(40):

@@ -1,4 +1,4 @@
-"""A pair of phantom scans with the truth between them."""
+"""A pair of phantom scans with the exact displacements between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.phantoms.anatomy import Anatomy
 from deepreg_engine.phantoms.choices import MODALITY_PAIRS
-from deepreg_engine.phantoms.deformation import RECIPES, Deformation, draw_deformation
+from deepreg_engine.phantoms.deformation import RECIPES, Deformation, random_deformation
 from deepreg_engine.phantoms.noise import generator
 from deepreg_engine.phantoms.render import Rendering
 from deepreg_engine.phantoms.scan import build, check_choice, check_detail, examine, label_names, moving_grid, oblique_grid, place_landmarks
@@ -26,14 +26,14 @@ _SAMPLES = 4000
 
 @dataclass(frozen=True)
 class PhantomPair:
-    """Two scans, what is in them, and how they belong together.
+    """Two scans with labels, landmarks and the exact displacements between them.
 
     Args:
         fixed: image, int16; oblique, anisotropic.
         moving: image, int16; of another size and spacing.
         fixed_labels: label map on the fixed grid, uint8.
         moving_labels: on the moving grid.
-        label_names: what the labels are.
+        label_names: label number to name.
         fixed_mask: 1 inside the skin, on the fixed grid, uint8.
         fixed_landmarks: points in the fixed image, LPS mm.
         moving_landmarks: the same points in the moving image, ``x + u(x)`` to 1e-6 mm.
@@ -41,7 +41,7 @@ class PhantomPair:
         deformation: the same in closed form, for any point; None for two different patients.
         anatomy: "abdomen", "thorax" or "brain".
         modality_pair: fixed and moving modality, as "mr-ct".
-        seed: what it was made from.
+        seed: of the pair.
     """
 
     fixed: sitk.Image
@@ -59,7 +59,7 @@ class PhantomPair:
     seed: int
 
     def truth_statistics(self) -> dict[str, float] | None:
-        """Over the fixed mask: mean and largest displacement, mm, and the smallest and largest Jacobian determinant."""
+        """Mean and largest displacement (mm), smallest and largest Jacobian determinant over the fixed mask; None without truth."""
         if self.truth is None:
             return None
         inside = sitk.GetArrayViewFromImage(self.fixed_mask) != 0
@@ -97,8 +97,8 @@ def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, det
     fixed_modality, moving_modality = modality_pair.split("-")
     rng = generator(seed, anatomy, "pair")
     grid = moving_grid(model, detail)
-    drawn, moving = examine(model, grid, moving_modality, "moving")
-    deformation = draw_for(model, grid, drawn, rng)
+    moving_rendering, moving = examine(model, grid, moving_modality, "moving")
+    deformation = deformation_for(model, grid, moving_rendering, rng)
     other = model if patients == 1 else build(anatomy, int(generator(seed, "other patient").integers(2**31)))
     if patients == 2:
         deformation = deformation.scaled(1.0, bumps=0.0)
@@ -108,15 +108,15 @@ def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, det
         vectors = deformation.displacement(fixed_grid.points().reshape(-1, 3)).T.reshape(3, *fixed_grid.shape)
         truth = DisplacementField(vectors, fixed_grid)
         expansion = truth.jacobian_determinant() if model.aerated else None
-    seen, fixed = examine(other, fixed_grid, fixed_modality, "fixed", deformation, expansion)
+    fixed_rendering, fixed = examine(other, fixed_grid, fixed_modality, "fixed", deformation, expansion)
     fixed_points, moving_points = _landmarks(model, other, deformation, fixed_grid, grid)
     return PhantomPair(
         fixed,
         moving,
-        fixed_grid.to_image(seen.labels),
-        grid.to_image(drawn.labels),
+        fixed_grid.to_image(fixed_rendering.labels),
+        grid.to_image(moving_rendering.labels),
         label_names(model),
-        fixed_grid.to_image(seen.body.astype(np.uint8)),
+        fixed_grid.to_image(fixed_rendering.body.astype(np.uint8)),
         fixed_points,
         moving_points,
         truth,
@@ -127,13 +127,13 @@ def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, det
     )
 
 
-def draw_for(model: Anatomy, grid: ImageGrid, drawn: Rendering, rng: np.random.Generator) -> Deformation:
-    """A deformation whose size is measured where it counts: in the lungs, else in the body."""
+def deformation_for(model: Anatomy, grid: ImageGrid, rendering: Rendering, rng: np.random.Generator) -> Deformation:
+    """A random deformation whose mean displacement is taken over the lungs, or over the body if there are none."""
     flat = grid.points().reshape(-1, 3)
     ids = [number for number, name in label_names(model).items() if name in model.aerated]
-    body = flat[_every(np.flatnonzero(drawn.body))]
-    region = flat[_every(np.flatnonzero(np.isin(drawn.labels, ids)))] if ids else body
-    return draw_deformation(RECIPES[model.name], region, body, rng)
+    body = flat[_every(np.flatnonzero(rendering.body))]
+    region = flat[_every(np.flatnonzero(np.isin(rendering.labels, ids)))] if ids else body
+    return random_deformation(RECIPES[model.name], region, body, rng)
 
 
 def _every(index: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ def _every(index: np.ndarray) -> np.ndarray:
 
 
 def fixed_grid_for(model: Anatomy, detail: float, deformation: Deformation, rng: np.random.Generator) -> ImageGrid:
-    """An oblique field of view on the deformed patient."""
+    """A randomly rotated field of view of the deformed patient."""
     turns = np.array(model.protocol.turns) * rng.uniform(0.7, 1.2, 3) * rng.choice((-1, 1), 3)
     centre = deformation.inverse(np.array([model.protocol.centre]))[0]
     return oblique_grid(model, detail, centre, rotation(("x", turns[0]), ("y", turns[1]), ("z", turns[2])))
@@ -169,7 +169,7 @@ def _landmarks(
 
 
 def _spread(points: np.ndarray, count: int) -> np.ndarray:
-    """At most so many of the points (N, 3), each as far as can be from those before."""
+    """At most ``count`` of the points (N, 3), by farthest point sampling."""
     if len(points) <= count:
         return points.reshape(-1, 3)
     chosen = [0]

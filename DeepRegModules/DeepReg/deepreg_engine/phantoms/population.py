@@ -1,8 +1,8 @@
-"""Labelled scans of several people, as a study has them: other anatomy, other posture, another field of view.
+"""Labelled scans of a population, as in a study: patients differ in anatomy, posture and field of view.
 
-Between two patients of :func:`make_patient` organs differ little. Here they differ in size, place and filling as people's do
-(:mod:`individual`, the abdomen), each person lies in their own way (a smooth deformation of the size that a pair of scans has,
-:mod:`deformation`), each CT is another examination (contrast medium, dose, fat in the liver), and every other scan is oblique.
+The organs of two patients of :func:`make_patient` differ little. Here organs differ in size, position and filling (:mod:`individual`,
+abdomen only), each patient has another posture (a smooth deformation as large as that of a pair, :mod:`deformation`), each CT is another
+examination (contrast medium, dose, fat in the liver), and every other scan is oblique.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from deepreg_engine.phantoms.anatomy import Anatomy
 from deepreg_engine.phantoms.appearance import MODALITIES, Setting
 from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import generator
-from deepreg_engine.phantoms.pair import draw_for, fixed_grid_for
+from deepreg_engine.phantoms.pair import deformation_for, fixed_grid_for
 from deepreg_engine.phantoms.scan import (
     PhantomScan,
     build,
@@ -38,31 +38,31 @@ from deepreg_engine.phantoms.scan import (
     place_landmarks,
 )
 
-# The size of a deformation is measured on a coarse look at the patient.
-_LOOK = 0.4
-# Contrast medium from little to a late arterial phase, relative to a portal-venous one; noise by dose and girth (standard deviation of its
-# logarithm); and fat in the liver, HU: two in five people have some.
+# Detail of the rendering on which the size of a deformation is measured.
+_COARSE = 0.4
+# Range of the enhancement relative to a portal-venous phase; standard deviation of the logarithm of the noise, by dose and girth; range of
+# the decrease of the liver's density by fat, HU, where a value below 0 is none.
 _PHASES, _NOISE, _FATTY = (0.3, 1.15), 0.35, (-45.0, 30.0)
 
 
 def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float = 1.0) -> PhantomScan:
-    """One person of a population, examined in their own posture; another seed is another person.
+    """A labelled scan of one patient of a population; another seed is another patient.
 
     Args:
         anatomy: "abdomen", "thorax" or "brain".
         seed: 0 or larger; scans of odd numbers are oblique.
         modality: "ct" or "mr".
-        detail: voxels per mm relative to the usual.
+        detail: voxels per mm relative to the usual ones.
 
     Raises:
         ParameterError: on unknown names or values out of range.
     """
     check_choice("modality", modality, MODALITIES)
     check_detail(detail)
-    model = _person(anatomy, seed)
+    model = _patient(anatomy, seed)
     rng = generator(seed, anatomy, "posture")
-    look = moving_grid(model, min(detail, _LOOK))
-    deformation = draw_for(model, look, examine(model, look, modality, "look")[0], rng)
+    coarse = moving_grid(model, min(detail, _COARSE))
+    deformation = deformation_for(model, coarse, examine(model, coarse, modality, "look")[0], rng)
     oblique = fixed_grid_for(model, detail, deformation, rng)
     grid = oblique if seed % 2 else moving_grid(model, detail)
     result, image = examine(model, grid, modality, "population", deformation, setting=_setting(model, modality))
@@ -75,11 +75,11 @@ def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float 
 
 
 def examinations(anatomy: str, seed: int, spacing: float, count: int) -> tuple[ImageGrid, np.ndarray, np.ndarray, list[np.ndarray]]:
-    """CT of one person of a population, examined several times in one posture: with other contrast medium and another dose each time.
+    """CT of one patient of a population, examined several times in one posture with different contrast medium and dose.
 
     Args:
         anatomy: "abdomen" or "thorax".
-        seed: 0 or larger; another seed is another person.
+        seed: 0 or larger; another seed is another patient.
         spacing: edge of the cubic voxels, mm.
         count: examinations.
 
@@ -89,7 +89,7 @@ def examinations(anatomy: str, seed: int, spacing: float, count: int) -> tuple[I
     Raises:
         ParameterError: on an unknown name or a negative seed.
     """
-    model = _person(anatomy, seed)
+    model = _patient(anatomy, seed)
     grid = moving_grid(model, 1.0).resampled(spacing)
     images = []
     for number in range(count):
@@ -98,7 +98,7 @@ def examinations(anatomy: str, seed: int, spacing: float, count: int) -> tuple[I
     return grid, result.labels, result.body, images
 
 
-def _person(anatomy: str, seed: int) -> Anatomy:
+def _patient(anatomy: str, seed: int) -> Anatomy:
     if anatomy == "abdomen":
         check_seed(seed)
         return abdomen(int(seed), Individual.draw(seed))
@@ -106,7 +106,7 @@ def _person(anatomy: str, seed: int) -> Anatomy:
 
 
 def _setting(model: Anatomy, modality: str, name: str = "setting") -> Setting:
-    """How one person happens to be examined."""
+    """A random setting for the examination of a patient."""
     rng = generator(model.seed, model.name, name)
     noise = float(np.exp(_NOISE * np.clip(rng.standard_normal(), -2, 2)))
     if modality != "ct" or model.name == "brain":
@@ -115,10 +115,10 @@ def _setting(model: Anatomy, modality: str, name: str = "setting") -> Setting:
 
 
 def write_population(scans: Iterable[PhantomScan], folder: str | os.PathLike) -> list[str]:
-    """Write labelled scans as ``train`` reads them: ``images``, ``labels``, ``landmarks``, and ``dataset.json`` with all names.
+    """Write labelled scans in the format that ``train`` reads: ``images``, ``labels``, ``landmarks``, and ``dataset.json`` with all names.
 
     Args:
-        scans: of one anatomy; they are written as they come.
+        scans: of one anatomy; each is written before the next is made.
         folder: made if it is missing (its parent must exist).
 
     Returns:

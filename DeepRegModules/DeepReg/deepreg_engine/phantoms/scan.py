@@ -15,7 +15,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.phantoms.abdomen import abdomen
 from deepreg_engine.phantoms.anatomy import Anatomy
-from deepreg_engine.phantoms.appearance import MODALITIES, USUAL, Look, Setting, acquire
+from deepreg_engine.phantoms.appearance import MODALITIES, USUAL, Setting, TissueContrast, acquire
 from deepreg_engine.phantoms.brain import brain
 from deepreg_engine.phantoms.choices import ANATOMIES
 from deepreg_engine.phantoms.deformation import Deformation
@@ -29,17 +29,17 @@ _DETAIL_RANGE = (0.2, 3.0)
 
 @dataclass(frozen=True)
 class PhantomScan:
-    """One patient alone.
+    """One scan of one patient, with labels and landmarks.
 
     Args:
         image: CT in HU or MR in arbitrary units, int16.
         labels: label map on its grid, uint8.
         mask: 1 inside the skin, uint8.
-        label_names: what the labels are.
-        landmarks: named points that every patient of this anatomy has, LPS mm.
+        label_names: label number to name.
+        landmarks: named points that exist in every patient of the anatomy, LPS mm.
         anatomy: "abdomen", "thorax" or "brain".
         modality: "ct" or "mr".
-        seed: the patient's.
+        seed: of the patient.
     """
 
     image: sitk.Image
@@ -55,15 +55,15 @@ class PhantomScan:
 def make_patient(
     anatomy: str, seed: int = 0, modality: str = "ct", detail: float = 1.0, grid: ImageGrid | None = None, scan: int = 0
 ) -> PhantomScan:
-    """One patient of an anatomy; another seed is another patient.
+    """A scan of one patient; another seed is another patient.
 
     Args:
         anatomy: "abdomen", "thorax" or "brain".
         seed: the patient, 0 or larger.
         modality: "ct" or "mr".
-        detail: voxels per mm relative to the usual; 0.5 has voxels of twice the size. Not used with ``grid``.
-        grid: where to scan, LPS mm; the anatomy's usual field of view by default.
-        scan: the examination; the same patient has other noise, bias field and contrast in another.
+        detail: voxels per mm relative to the usual ones; 0.5 doubles the voxel size. Not used with ``grid``.
+        grid: voxels of the scan; the usual field of view of the anatomy by default.
+        scan: number of the examination; noise, bias field and contrast differ between examinations of a patient.
 
     Raises:
         ParameterError: on unknown names or values out of range.
@@ -95,7 +95,7 @@ def _build(anatomy: str, seed: int) -> Anatomy:
 
 
 def build(anatomy: str, seed: int) -> Anatomy:
-    """A patient's anatomy.
+    """The anatomy of a patient.
 
     Raises:
         ParameterError: on an unknown name or a negative seed.
@@ -106,12 +106,12 @@ def build(anatomy: str, seed: int) -> Anatomy:
 
 
 def label_names(model: Anatomy) -> dict[int, str]:
-    """Numbers and names of an anatomy's labels."""
+    """Label number to name of an anatomy."""
     return dict(enumerate(model.labels, start=1))
 
 
 def moving_grid(model: Anatomy, detail: float) -> ImageGrid:
-    """The usual field of view: axis-aligned, anisotropic."""
+    """The field of view of the moving scan: axis-aligned, anisotropic."""
     size, spacing = _scaled(model.protocol.moving_size, model.protocol.moving_spacing, detail)
     origin = np.array(model.protocol.centre) - spacing * (size - 1) / 2
     return ImageGrid(tuple(size), tuple(spacing), tuple(origin))
@@ -122,7 +122,7 @@ def _scaled(size: tuple[int, int, int], spacing: tuple[float, float, float], det
 
 
 def oblique_grid(model: Anatomy, detail: float, centre: np.ndarray, axes: np.ndarray) -> ImageGrid:
-    """The fixed scan's field of view about a centre (3,), mm, along axes (3, 3)."""
+    """The field of view of the fixed scan around a centre (3,), mm, along axes (3, 3)."""
     size, spacing = _scaled(model.protocol.fixed_size, model.protocol.fixed_spacing, detail)
     origin = centre - axes @ (spacing * (size - 1) / 2)
     return ImageGrid(tuple(size), tuple(spacing), tuple(origin), tuple(axes.ravel()))
@@ -143,10 +143,10 @@ def examine(
         model: the patient.
         grid: voxels.
         modality: "ct" or "mr".
-        examination: name of the examination, which seeds its noise and contrast.
+        examination: name of the examination, the seed of its noise and contrast.
         deformation: a voxel at x shows the patient at x + u(x); none by default.
-        expansion: Jacobian determinant (z, y, x) of that, for the density of lungs.
-        setting: how the examination differs from the usual one.
+        expansion: Jacobian determinant (z, y, x) of the deformation, for the density of lungs.
+        setting: deviations from the usual examination.
 
     Returns:
         The noise-free rendering and the image.
@@ -155,7 +155,7 @@ def examine(
     points = grid.points()
     if deformation is not None:
         points = deformation.map_points(points.reshape(-1, 3)).reshape(points.shape)
-    result = render(model, Look(modality, model.seed, rng, setting), grid, points)
+    result = render(model, TissueContrast(modality, model.seed, rng, setting), grid, points)
     if expansion is not None and modality == "ct":
         compress_lungs(result, model, expansion)
     protocol = model.protocol
@@ -165,7 +165,7 @@ def examine(
 
 
 def place_landmarks(model: Anatomy) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and patient points (N, 3), mm, of the landmarks that every patient of an anatomy has."""
+    """Names and patient points (N, 3), mm, of the landmarks that exist in every patient of an anatomy."""
     names = tuple(model.landmarks)
     return names, model.warp.to_patient(np.array([model.landmarks[name] for name in names], dtype=np.float64))
 

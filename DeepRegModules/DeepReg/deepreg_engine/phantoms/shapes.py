@@ -1,7 +1,7 @@
-"""Implicit shapes: signed distances, negative inside, and the ways to combine them.
+"""Implicit shapes, given by signed distances (negative inside), and their combinations.
 
-A distance is exact for none of the bent shapes here, but its gradient has length one near the surface, which is all that
-soft edges, walls and layers need. Points are arrays (3, N), rows x, y, z, in mm.
+The distance to a curved shape is not exact here, but its gradient has length one near the surface, as soft edges, walls and layers
+need. Points are arrays (3, N), rows x, y, z, in mm.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Shape:
 
     Args:
         distance: points (3, N) to signed distances (N,), mm.
-        lower: corner of a box around it, mm.
-        upper: the opposite corner.
+        lower: (3,), lower corner of its bounding box, mm.
+        upper: (3,), upper corner of its bounding box, mm.
     """
 
     distance: Callable[[np.ndarray], np.ndarray]
@@ -30,7 +30,7 @@ class Shape:
     upper: np.ndarray
 
     def grown(self, margin: float) -> Shape:
-        """The shape and everything within ``margin`` mm of it; shrunk, if negative."""
+        """The shape dilated by ``margin`` mm; eroded if it is negative."""
         reach = max(margin, 0.0)
         return Shape(lambda p: self.distance(p) - np.float32(margin), self.lower - reach, self.upper + reach)
 
@@ -39,18 +39,18 @@ class Shape:
         return Shape(lambda p: -smooth_minimum(-self.distance(p), other.distance(p), blend), self.lower, self.upper)
 
     def within(self, other: Shape, blend: float = 0.0) -> Shape:
-        """What both have in common."""
+        """The intersection with another shape; the new edge rounded over ``blend`` mm."""
         lower, upper = np.maximum(self.lower, other.lower), np.minimum(self.upper, other.upper)
         return Shape(lambda p: -smooth_minimum(-self.distance(p), -other.distance(p), blend), lower, upper)
 
     def roughened(self, field: Callable[[np.ndarray], np.ndarray], amplitude: float) -> Shape:
-        """The shape with its surface moved in and out by a field of unit variance times ``amplitude`` mm."""
+        """The shape with its surface displaced by a field of unit variance times ``amplitude`` mm."""
         reach = 2.5 * amplitude
         return Shape(lambda p: self.distance(p) + np.float32(amplitude) * field(p), self.lower - reach, self.upper + reach)
 
 
 def smooth_minimum(first: np.ndarray, second: np.ndarray, blend: float) -> np.ndarray:
-    """The smaller of two distances, with a fillet where they are within ``blend`` mm of each other."""
+    """The minimum of two distances, with a fillet where they differ by less than ``blend`` mm."""
     smaller = np.minimum(first, second)
     if blend <= 0:
         return smaller
@@ -59,7 +59,7 @@ def smooth_minimum(first: np.ndarray, second: np.ndarray, blend: float) -> np.nd
 
 
 def union(*shapes: Shape, blend: float = 0.0) -> Shape:
-    """All of several shapes, grown together over ``blend`` mm."""
+    """The union of shapes, with fillets over ``blend`` mm."""
 
     def distance(points: np.ndarray) -> np.ndarray:
         result = shapes[0].distance(points)
@@ -74,7 +74,7 @@ def union(*shapes: Shape, blend: float = 0.0) -> Shape:
 
 
 def ellipsoid(centre: tuple | np.ndarray, radii: tuple | np.ndarray, axes: np.ndarray | None = None) -> Shape:
-    """An ellipsoid; ``axes`` (3, 3) holds its axes as columns, those of space by default."""
+    """An ellipsoid; the columns of ``axes`` (3, 3) are its axes, by default those of the frame."""
     centre, radii = np.asarray(centre, dtype=np.float64), np.asarray(radii, dtype=np.float64)
     axes = np.eye(3) if axes is None else np.asarray(axes, dtype=np.float64)
     to_sphere = (axes / radii).T.astype(np.float32)
@@ -92,7 +92,7 @@ def ellipsoid(centre: tuple | np.ndarray, radii: tuple | np.ndarray, axes: np.nd
 
 
 def capsule(start: tuple | np.ndarray, end: tuple | np.ndarray, first: float, last: float) -> Shape:
-    """A straight round bar whose radius goes from ``first`` to ``last`` mm, with round ends."""
+    """A straight tube with round ends whose radius changes from ``first`` to ``last`` mm."""
     start, end = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     axis = (end - start).astype(np.float32)
     squared = np.float32(axis @ axis)
@@ -116,8 +116,8 @@ def half_space(point: tuple | np.ndarray, normal: tuple | np.ndarray) -> Shape:
     return Shape(lambda p: row @ p - offset, np.full(3, -_FAR), np.full(3, _FAR))
 
 
-def everywhere(distance: Callable[[np.ndarray], np.ndarray], lower: tuple = (-_FAR,) * 3, upper: tuple = (_FAR,) * 3) -> Shape:
-    """A shape given by its distance, boxed if a box is given."""
+def implicit(distance: Callable[[np.ndarray], np.ndarray], lower: tuple = (-_FAR,) * 3, upper: tuple = (_FAR,) * 3) -> Shape:
+    """A shape given by its distance and, optionally, by its bounding box."""
     return Shape(distance, np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64))
 
 
@@ -135,10 +135,10 @@ def rotation(*turns: tuple[str, float]) -> np.ndarray:
 
 
 class Profile:
-    """A smooth curve through knots, quick to evaluate: half-widths of the body along z, and the like.
+    """A smooth function of one variable through knots, such as the half-width of the body along z.
 
     Args:
-        knots: pairs (position, value), ascending; beyond the ends the end values go on.
+        knots: pairs (position, value), ascending; the function is constant beyond the ends.
     """
 
     def __init__(self, *knots: tuple[float, float]) -> None:
@@ -156,13 +156,13 @@ class Profile:
 
 
 def column(half_width: Profile, half_depth: Profile, centre: Profile, exponent: float = 2.4) -> Callable[[np.ndarray], np.ndarray]:
-    """Distance to a column along z whose cross-sections are super-ellipses of changing size: the trunk's layers.
+    """Signed distance to a column along z whose cross-sections are super-ellipses of varying size, as the layers of the trunk.
 
     Args:
         half_width: half-axis along x at each z, mm.
         half_depth: half-axis along y.
         centre: y of the centre; x is 0.
-        exponent: 2 is an ellipse, larger is boxier.
+        exponent: 2 is an ellipse; the larger, the closer to a rectangle.
     """
     power = np.float32(exponent)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepreg_engine.phantoms.canvas import Layer, Part, solid
 from deepreg_engine.phantoms.noise import generator
-from deepreg_engine.phantoms.shapes import Profile, Shape, ellipsoid, everywhere
+from deepreg_engine.phantoms.shapes import Profile, Shape, ellipsoid, implicit
 from deepreg_engine.phantoms.trunk import Trunk
 from deepreg_engine.phantoms.tubes import Centreline, centreline, tube
 
@@ -24,8 +24,8 @@ class Skeleton:
     """Bones of one patient's trunk.
 
     Args:
-        trunk: the walls that the ribs lie in.
-        seed: the patient's.
+        trunk: the trunk, in whose wall the ribs lie.
+        seed: of the patient.
     """
 
     def __init__(self, trunk: Trunk, seed: int) -> None:
@@ -55,11 +55,11 @@ class Skeleton:
     # ----------------------------------------------------------------- spine
 
     def _local(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """About the nearest vertebra: x, y and height from the middle of its body, its pitch (mm), its level."""
+        """Coordinates x, y and height relative to the nearest vertebral body, the pitch (mm) there, and its level."""
         x, y, z = points
         depth = self.depth(z)
         forward = y - depth
-        # Vertebrae stand at right angles to the curve of the spine.
+        # Vertebrae are perpendicular to the curve of the spine.
         along = z + self.depth.slope(z) * forward
         level = np.interp(along, _MIDDLES, _LEVELS).astype(np.float32)
         nearest = np.rint(level)
@@ -88,7 +88,7 @@ class Skeleton:
         upper = np.abs(height - 1) - 0.36 * pitch
         ring = np.maximum(np.maximum(np.abs(canal - 12.0) - 3.0, -back - 7), upper)
         pedicle = np.maximum(np.hypot(side - 14, (height - 3) * 0.7) - 4.0, np.abs(back + 4) - 9)
-        # Spinous processes: plates that hang the lower, the higher up the spine.
+        # Spinous processes: plates that point further down towards the top of the spine.
         drop = (0.15 + 0.75 * (1 - lumbar)) * np.clip(back - 10, 0, 40)
         spinous = np.maximum(np.maximum(side - 2.8 - 0.03 * back, np.abs(back - 22) - 15), np.abs(height + drop) - (5 + 5 * lumbar))
         reach = 20 + 8 * lumbar
@@ -109,12 +109,12 @@ class Skeleton:
 
     @staticmethod
     def _spine_box(distance: Callable[[np.ndarray], np.ndarray]) -> Shape:
-        return everywhere(distance, (-44, 0, -190), (44, 118, 345))
+        return implicit(distance, (-44, 0, -190), (44, 118, 345))
 
     def spine(self) -> list[Part]:
         """Vertebrae with processes, discs, the canal with the cord in it, and the soft tissue around them."""
         vertebrae = self._spine_box(self._vertebrae)
-        cord = everywhere(lambda p: self._canal(p, 4.6), (-20, 20, -5), (20, 110, 345))
+        cord = implicit(lambda p: self._canal(p, 4.6), (-20, 20, -5), (20, 110, 345))
         return [
             solid(self._spine_box(self._discs), "disc", "vertebrae"),
             solid(self._spine_box(lambda p: self._canal(p, 9.0)), "fluid", ""),
@@ -137,7 +137,7 @@ class Skeleton:
     # --------------------------------------------------------------- rib cage
 
     def _on_cage(self, side: int, angle: float, z: float, outward: float) -> np.ndarray:
-        """Point on the cage's wall: angle 0 is the spine's side, pi the sternum's."""
+        """Point (3,) on the wall of the rib cage; angle 0 is at the spine, pi at the sternum."""
         at = np.array([z])
         a, b, c = (float(profile(at)[0]) for profile in (self._trunk.cavity_width, self._trunk.cavity_depth, self._trunk.cavity_centre))
         sine, cosine = np.sin(angle), np.cos(angle)
@@ -202,7 +202,7 @@ class Skeleton:
         return Part(tube(line, flat=(0.36, normals)), (Layer("cortical bone"), Layer("trabecular bone", _CORTEX)), "ribs and sternum")
 
     def _shoulder_blade(self, side: int) -> Part:
-        """A bent plate on the back of the cage, with the ridge of its spine."""
+        """The scapula: a bent plate behind the rib cage, with its spine."""
         outline = ellipsoid((side * 100, 62, 238), (44, 62, 72))
 
         def distance(points: np.ndarray) -> np.ndarray:

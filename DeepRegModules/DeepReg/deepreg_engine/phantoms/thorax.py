@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepreg_engine.phantoms.anatomy import Anatomy, Protocol
+from deepreg_engine.phantoms.anatomy import Anatomy, ScanProtocol
 from deepreg_engine.phantoms.belly import Belly
 from deepreg_engine.phantoms.bowel import Bowel
 from deepreg_engine.phantoms.chest import Chest
@@ -28,7 +28,7 @@ LABELS = (
     "stomach",
 )
 
-PROTOCOL = Protocol(
+PROTOCOL = ScanProtocol(
     centre=(0.0, 4.0, 182.0),
     moving_size=(118, 90, 94),
     moving_spacing=(3.1, 3.1, 3.3),
@@ -41,7 +41,7 @@ _VESSEL_TIPS = 620
 
 
 def thorax(seed: int) -> Anatomy:
-    """One patient's thorax at full inspiration."""
+    """The thorax of one patient at full inspiration."""
     rng = generator(seed, "thorax")
     trunk = Trunk(seed)
     skeleton, belly, bowel, chest = Skeleton(trunk, seed), Belly(trunk, seed), Bowel(trunk, seed), Chest(trunk, seed)

@@ -1,4 +1,4 @@
-"""What tissues look like in CT and in MR.
+"""Mean values and textures of tissues in CT and MR.
 
 CT numbers are typical values in HU of a portal-venous contrast phase (brain: without contrast), as radiology textbooks
 list them: air -1000, lung -850, fat -100, water 0, unenhanced muscle 50, enhanced liver 110, spleen 120, renal cortex
@@ -18,11 +18,11 @@ class Tissue:
 
     Args:
         ct: mean, HU.
-        mr: mean, arbitrary units; a body's brightest fat is near 900.
+        mr: mean, arbitrary units; the brightest fat is near 900.
         ct_texture: standard deviation of the texture that belongs to the anatomy, HU.
-        mr_texture: the same, arbitrary units.
-        pattern: which texture, see :mod:`deepreg_engine.phantoms.appearance`.
-        enhanced: share of the CT number that contrast medium makes, and that so differs between two scans.
+        mr_texture: the same for MR, arbitrary units.
+        pattern: name of the texture, see :mod:`deepreg_engine.phantoms.appearance`.
+        enhanced: share of the CT number that is due to contrast medium, which differs between examinations.
     """
 
     ct: float

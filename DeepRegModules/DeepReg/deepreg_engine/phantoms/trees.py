@@ -1,7 +1,7 @@
 """Branching trees: vessels and airways that grow from a root to reach points scattered in an organ.
 
-Each new tip joins the tree where the way to it is short and needs no sharp turn; radii then follow Murray's law, the
-cube of a parent's radius being the sum of its children's cubes (Murray, PNAS 1926).
+Each new tip is connected to the node that minimises a cost of path length and turning angle. Radii follow Murray's law: the cube of a
+parent's radius is the sum of the cubes of its children's radii (Murray, PNAS 1926).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Tree:
     radii: np.ndarray
 
     def line(self, step: float = 1.5) -> Centreline:
-        """Samples along all its branches."""
+        """Samples along all branches, ``step`` mm apart."""
         child = np.flatnonzero(self.parents != np.arange(len(self.nodes)))
         start, end = self.nodes[self.parents[child]], self.nodes[child]
         length = np.linalg.norm(end - start, axis=1)
@@ -43,12 +43,12 @@ class Tree:
         share = ((rank + 0.5) / count[owner])[:, None]
         positions = start[owner] * (1 - share) + end[owner] * share
         tangents = (end - start)[owner] / np.maximum(length[owner], 1e-9)[:, None]
-        # A branch leaves its stem with its own width.
+        # The first segment of a branch has the radius of the branch, not of its parent.
         radii = self.radii[child][owner]
         return Centreline(positions, tangents, radii, rank * step)
 
     def forks(self, thinnest: float) -> np.ndarray:
-        """Nodes (M, 3) from which two branches of at least ``thinnest`` mm radius go on, the thickest first."""
+        """Bifurcations (M, 3) into branches of at least ``thinnest`` mm radius, the thickest first."""
         thick = np.flatnonzero((self.radii >= thinnest) & (self.parents != np.arange(len(self.nodes))))
         children = np.bincount(self.parents[thick], minlength=len(self.nodes))
         forks = np.flatnonzero(children >= 2)
@@ -76,13 +76,13 @@ def grow(
     """Grow a tree.
 
     Args:
-        trunk: (K, 3), the given beginning, root first, mm.
-        tips: (M, 3), points to reach, mm.
-        rng: for the wandering of branches.
+        trunk: (K, 3), first nodes, from the root on, mm.
+        tips: (M, 3), points to connect, mm.
+        rng: random generator of the order of the tips and of the lateral deviation of branches.
         tip_radius: radius of the thinnest branches, mm.
-        thickest: radii are cut off here, mm.
-        wander: sideways wandering of a branch as a share of its step.
-        region: branches outside it are left out.
+        thickest: largest radius, mm.
+        wander: lateral deviation of a branch as a share of its step.
+        region: branches that leave it are removed.
     """
     capacity = len(trunk) + len(tips) * 60
     nodes, parents = np.empty((capacity, 3)), np.zeros(capacity, dtype=int)
@@ -112,7 +112,7 @@ def grow(
         for k in range(1, steps + 1):
             share = k / steps
             straight = start + (tip - start) * share
-            # Branches leave along their stem and bend towards their tip.
+            # Branches start in the direction of their parent and bend towards their tip.
             bend = direction * length[joint] * 0.28 * share * (1 - share) ** 2
             jitter = rng.standard_normal(3) * wander * _STEP if k < steps else 0.0
             current = add(straight + bend + jitter, current)
@@ -128,7 +128,7 @@ def grow(
 
 
 def _inside(tree: Tree, region: Shape, first: int) -> Tree:
-    """The tree without branches that leave the region from node ``first`` on; what hangs on them goes too."""
+    """The tree without branches that leave the region, and without their descendants; nodes before ``first`` stay."""
     keep = region.distance(tree.nodes.T.astype(np.float32)) < 0
     keep[:first] = True
     for node in range(first, len(keep)):

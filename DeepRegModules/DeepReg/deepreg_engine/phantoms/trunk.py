@@ -1,7 +1,7 @@
 """The trunk's shell: skin, fat, muscular wall, the cavity inside, and the diaphragm across it.
 
 Canonical frame of trunk models, LPS directions, mm: the origin lies in the mid-sagittal plane at the height of the disc
-between the first and second lumbar vertebra, 38 mm before the middle of the spine; x to the left, y to the back, z up.
+between the first and second lumbar vertebra, 38 mm in front of the middle of the spine; x to the left, y to the back, z up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from deepreg_engine.phantoms.canvas import Layer, Part, solid
 from deepreg_engine.phantoms.individual import Individual
 from deepreg_engine.phantoms.noise import NoiseField, generator
-from deepreg_engine.phantoms.shapes import Profile, Shape, column, ellipsoid, everywhere
+from deepreg_engine.phantoms.shapes import Profile, Shape, column, ellipsoid, implicit
 from deepreg_engine.phantoms.tubes import centreline, tube
 
 # Half-widths and half-depths of the cavity and of the muscular wall around it, and the y of their middles, mm, at heights z.
@@ -29,7 +29,7 @@ SKIN = (Layer("skin"), Layer("fat", 2.2))
 
 @dataclass(frozen=True)
 class Habitus:
-    """What makes one patient's trunk differ from another's.
+    """Build of one patient's trunk.
 
     Args:
         fat: thickness of the fat under the skin, mm.
@@ -51,8 +51,8 @@ class Trunk:
     """Layers of the trunk of one patient.
 
     Args:
-        seed: the patient's.
-        individual: how far they are from the model; not at all by default, beyond what the seed says.
+        seed: of the patient.
+        individual: deviations from the model, in addition to those of the seed; none by default.
     """
 
     def __init__(self, seed: int, individual: Individual | None = None) -> None:
@@ -71,10 +71,10 @@ class Trunk:
         self._padding = column(_along(wall_width + 0.85 * fat), _along(wall_depth + fat), wall_centre, 2.35)
         self._bulges = NoiseField(rng, 190.0)
         self._planes = NoiseField(rng, (52.0, 52.0, 160.0), 0.3)
-        self.cavity = everywhere(self.cavity_distance, (-140, -110, -190), (140, 110, 345))
-        self.wall = everywhere(self.wall_distance)
-        self.body = everywhere(self._body_distance)
-        self.above_diaphragm = everywhere(self._diaphragm_distance)
+        self.cavity = implicit(self.cavity_distance, (-140, -110, -190), (140, 110, 345))
+        self.wall = implicit(self.wall_distance)
+        self.body = implicit(self._body_distance)
+        self.above_diaphragm = implicit(self._diaphragm_distance)
 
     def _body_distance(self, points: np.ndarray) -> np.ndarray:
         x, y, z = points
@@ -101,8 +101,8 @@ class Trunk:
         return (height - z) / np.sqrt(1 + slope_x**2 + slope_y**2)
 
     def shell(self) -> list[Part]:
-        """Under the fat: muscle with its planes of fat, and the fat that fills the cavity."""
-        planes = everywhere(self._muscle_planes)
+        """The layers under the fat: muscle with sheets of fat, and the fat that fills the cavity."""
+        planes = implicit(self._muscle_planes)
         return [solid(self.wall, "muscle"), solid(planes, "fat"), solid(self.cavity, "inner fat")]
 
     def _muscle_planes(self, points: np.ndarray) -> np.ndarray:
@@ -138,7 +138,7 @@ class Trunk:
 
     def hollow(self) -> Shape:
         """The abdominal cavity: inside the wall and under the diaphragm's muscle."""
-        under = everywhere(lambda p: 3 - self._diaphragm_distance(p))
+        under = implicit(lambda p: 3 - self._diaphragm_distance(p))
         return self.cavity.grown(-1.5).within(under, 4.0)
 
 

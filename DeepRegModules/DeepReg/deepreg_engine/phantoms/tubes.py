@@ -1,7 +1,7 @@
 """Round and flattened tubes along centrelines: vessels, gut, ribs, nerves.
 
-A tube is a dense row of samples along its centreline; the distance of a point is taken from its nearest sample, along
-which the centreline is straight.
+A tube is a dense row of samples along its centreline; the distance of a point is measured to its nearest sample, near which the centreline
+is taken as straight.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from deepreg_engine.phantoms.shapes import Shape
 
 _OUTSIDE = np.float32(1e3)
-# Walls, layers and fillets look no further (mm) than this.
+# Distance (mm) from the surface up to which walls, layers and fillets need it.
 _REACH = 12.0
 
 
@@ -36,21 +36,21 @@ class Centreline:
     along: np.ndarray
 
     def joined(self, *others: Centreline) -> Centreline:
-        """One set of samples of several lines."""
+        """The samples of this line and others in one set."""
         lines = (self, *others)
         return Centreline(*(np.concatenate([getattr(line, part.name) for line in lines]) for part in fields(self)))
 
-    def chosen(self, mask: np.ndarray) -> Centreline:
-        """Some of the samples."""
+    def subset(self, mask: np.ndarray) -> Centreline:
+        """The samples where a mask (N,) is true."""
         return Centreline(*(getattr(self, part.name)[mask] for part in fields(self)))
 
 
 def centreline(knots: np.ndarray | list, radii: np.ndarray | list | float, step: float = 2.0) -> Centreline:
-    """A smooth line through knots.
+    """Sample a smooth line through knots.
 
     Args:
         knots: (K, 3), mm, K at least 2.
-        radii: one for all, or one per knot, mm.
+        radii: one for all knots or one each, mm.
         step: distance of the samples, mm.
     """
     knots = np.asarray(knots, dtype=np.float64)
@@ -75,20 +75,20 @@ def tube(
     """The solid tube around a centreline.
 
     Args:
-        line: its centreline; of several lines with radii far apart make one tube each.
+        line: its centreline; lines with very different radii need one tube each.
         waist: (period in mm, depth as a share of the radius): constrictions at regular distances, as the haustra of
             the colon.
-        flat: (share, normals (N, 3)): thickness along the normals as a share of the thickness across them, as a rib.
-        reach: beyond this distance (mm) from the surface the distance is only "far".
+        flat: (share, normals (N, 3)): thickness along the normals as a share of the thickness across them, as in a rib.
+        reach: distance (mm) from the surface beyond which a large constant is returned.
     """
-    tree = cKDTree(line.positions)
+    tree = KDTree(line.positions, leafsize=16)
     half_step = np.float32(_half_step(line))
     positions, tangents = line.positions.astype(np.float32), line.tangents.astype(np.float32)
     radii = line.radii.astype(np.float32)
     if waist is not None:
         period, depth = waist
         radii = radii * (1 - np.float32(depth) * (0.5 - 0.5 * np.cos(2 * np.pi * line.along / period)) ** 4).astype(np.float32)
-    # Between samples the radius goes on as steeply as it does there, or a waisted tube would have steps.
+    # Between samples the radius changes linearly, or a tube with constrictions would have steps.
     widening = np.zeros(len(radii), dtype=np.float32)
     same_line = np.diff(line.along) > 0
     widening[:-1][same_line] = (np.diff(radii) / np.maximum(np.diff(line.along), 1e-6))[same_line]
@@ -98,7 +98,7 @@ def tube(
         result = np.full(points.shape[1], _OUTSIDE, dtype=np.float32)
         if not points.shape[1]:
             return result
-        _, nearest = tree.query(points.T, distance_upper_bound=bound)
+        nearest = np.asarray(tree.query(points.T, distance_upper_bound=bound)[1])
         found = np.flatnonzero(nearest < len(positions))
         nearest = nearest[found]
         offset = points[:, found] - positions[nearest].T

@@ -1,4 +1,4 @@
-"""A phantom pair in a folder."""
+"""Writing of a phantom pair into a folder."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from deepreg_engine.phantoms.pair import PhantomPair
 
 
 def write_pair(pair: PhantomPair, folder: str | os.PathLike) -> dict[str, Path]:
-    """Write a pair: all of its files, or none.
+    """Write all files of a pair, or none.
 
     Args:
         pair: from :func:`deepreg_engine.phantoms.make_pair`.
         folder: made if it is missing (its parent must exist).
 
     Returns:
-        The files by what they are: "fixed", "moving", "fixed_labels", "moving_labels", "fixed_mask" (``.nii.gz``),
+        The files by name: "fixed", "moving", "fixed_labels", "moving_labels", "fixed_mask" (``.nii.gz``),
         "fixed_landmarks", "moving_landmarks" (``.csv``), "truth" (``.nrrd``, if there is one) and "phantom" (``.json``).
 
     Raises:
