@@ -1,4 +1,4 @@
-"""What the tests of the command line share: to call it in this process or in one of its own, and what a refusal must look like."""
+"""Calls of the command line, in this process or another, and checks of their outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import deepreg_engine
 from deepreg_engine.cli import main
 
 _PROGRESS = re.compile(r"^ *\d+ %  +\d+\.\d s  ")
-# As a terminal of a user has it: buffered, and not talkative.
+# Environment of a user's terminal: buffered streams, no debugging.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("PYTHONUNBUFFERED", "DEEPREG_DEBUG", "PYTHONWARNINGS")},
     "PYTHONPATH": str(Path(deepreg_engine.__file__).parents[1]),
@@ -25,7 +25,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one command did: its exit code, and what it printed."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -33,17 +33,17 @@ class Outcome:
 
     @property
     def progress(self) -> list[str]:
-        """The lines on stderr that tell how far it is."""
+        """The lines of progress on stderr."""
         return [line for line in self.err.splitlines() if _PROGRESS.match(line)]
 
     @property
-    def said(self) -> list[str]:
-        """The other lines on stderr."""
+    def messages(self) -> list[str]:
+        """The lines on stderr that are not progress."""
         return [line for line in self.err.splitlines() if not _PROGRESS.match(line)]
 
 
 def call(*arguments: object) -> Outcome:
-    """One command in this process."""
+    """Run one command in this process."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main([str(argument) for argument in arguments])
@@ -51,38 +51,41 @@ def call(*arguments: object) -> Outcome:
 
 
 def succeed(*arguments: object) -> str:
-    """One command that must do what it is told; returns what it printed."""
+    """Run one command that must succeed; returns what it printed."""
     outcome = call(*arguments)
-    assert outcome.code == 0 and outcome.said == [], outcome
+    assert outcome.code == 0, outcome
+    assert outcome.messages == [], outcome
     return outcome.out
 
 
 def check_refusal(outcome: Outcome, *words: str) -> str:
-    """Exit code 2, nothing on stdout, and one line on stderr that is not a page, with all these words; returns it."""
-    assert outcome.code == 2 and outcome.out == "", outcome
-    assert len(outcome.said) == 1, outcome.err
-    line = outcome.said[0]
-    assert line.startswith("deepreg-engine") and "internal error" not in line and "Traceback" not in line, line
+    """Check for exit code 2, no output, and one line on stderr that contains all these words; returns the line."""
+    assert outcome.code == 2, outcome
+    assert outcome.out == "", outcome
+    assert len(outcome.messages) == 1, outcome.err
+    line = outcome.messages[0]
+    assert line.startswith("deepreg-engine"), line
+    assert not any(word in line for word in ("internal error", "Traceback")), line
     for word in words:
         assert word in line, line
     return line
 
 
 def process(*arguments: object, **settings: object) -> subprocess.Popen:
-    """One command in a process of its own, stdout and stderr piped unless the settings say otherwise."""
+    """Start one command in a process of its own, with stdout and stderr piped unless the settings differ."""
     command = [sys.executable, "-m", "deepreg_engine", *(str(argument) for argument in arguments)]
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "env": ENVIRONMENT, **settings}
     return subprocess.Popen(command, **settings)
 
 
 def finish(running: subprocess.Popen, seconds: float = 120.0) -> Outcome:
-    """Wait for a process."""
+    """Wait for the end of a process; returns its outcome."""
     out, err = running.communicate(timeout=seconds)
     return Outcome(running.returncode, (out or b"").decode(), (err or b"").decode())
 
 
 def listing(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Everything below a folder, hidden files as well: another size, time or place on the disk is another file."""
+    """All files below a folder with size, time and inode, by which a changed file is recognised."""
     found = {}
     for path in Path(folder).rglob("*"):
         status = path.lstat()
@@ -91,7 +94,7 @@ def listing(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def cut(stage: str, number: int, *arguments: object, **settings: object) -> Outcome:
-    """A run that gets a signal when it tells of a stage; its outcome."""
+    """Run a command, send it a signal when it reports a stage; returns its outcome."""
     running = process(*arguments, bufsize=0, **settings)  # no line is read ahead
     before = b""
     for line in running.stderr:
@@ -101,3 +104,9 @@ def cut(stage: str, number: int, *arguments: object, **settings: object) -> Outc
             break
     outcome = finish(running)
     return type(outcome)(outcome.code, outcome.out, before.decode() + outcome.err)
+
+
+def register_dense(folder: Path, *arguments: object) -> str:
+    """A quick registration of the pair in a folder; returns what it printed."""
+    images = ("--fixed", folder / "fixed.nii.gz", "--moving", folder / "moving.nii.gz", "--preset", "quick", "--device", "cpu")
+    return succeed("register", "dense", *images, *arguments)

@@ -1,18 +1,17 @@
-"""What several tests share."""
+"""Fixtures of the engine's tests."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# Torch's threads shall spin only briefly where they wait: on a machine that is busy with other things too, spinning for long
-# makes everything ten times slower, and on a quiet one this costs nothing. Read when torch is loaded.
+# Read when torch is loaded: threads that spin for long while they wait make tests ten times slower on a busy machine.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest
 import torch
 
-# Beside the project on the machines that develop it; users do not have it.
+# Beside the checkout; tests that need it are skipped elsewhere.
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
@@ -26,13 +25,13 @@ def shared_data() -> Path:
 
 @pytest.fixture(params=["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """Every device that is here: the solvers do things differently on a CPU and on a GPU."""
+    """Each available device: the solvers have different code for CPU and GPU."""
     return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")
 def phantom_pair():
-    """A small abdomen, to be registered in a second."""
+    """A small abdomen, which is registered in a second."""
     from deepreg_engine.phantoms import make_pair
 
     return make_pair("abdomen", detail=0.35)
@@ -40,7 +39,7 @@ def phantom_pair():
 
 @pytest.fixture(scope="session")
 def phantom_folder(phantom_pair, tmp_path_factory) -> Path:
-    """Its files."""
+    """The files of the small abdomen."""
     from deepreg_engine.phantoms import write_pair
 
     folder = tmp_path_factory.mktemp("phantom")
@@ -50,7 +49,7 @@ def phantom_folder(phantom_pair, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def wrong_files(phantom_pair, tmp_path_factory) -> Path:
-    """A folder with everything that can be wrong with a file."""
+    """A folder with files that have every possible defect."""
     from wrong_files import write_all
 
     folder = tmp_path_factory.mktemp("wrong")
@@ -60,7 +59,7 @@ def wrong_files(phantom_pair, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def among_wrong_files(wrong_files, monkeypatch):
-    """In that folder, so that lines are short; and every file in it must be the same afterwards."""
+    """Run in that folder, for short command lines; no file in it may change."""
     from command_line import listing
 
     monkeypatch.chdir(wrong_files)
@@ -68,3 +67,9 @@ def among_wrong_files(wrong_files, monkeypatch):
     before = listing(wrong_files)
     yield
     assert listing(wrong_files) == before
+
+
+@pytest.fixture
+def no_models(tmp_path, monkeypatch):
+    """A folder without models instead of the user's."""
+    monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))

@@ -326,8 +326,8 @@ def test_a_mistake_of_ours_is_one_line_too(monkeypatch):
     outcome = call(*shlex.split(f"{DENSE} --warped new.nrrd"))
     assert outcome.code == 2
     assert outcome.out == ""
-    assert len(outcome.said) == 1
-    assert "internal error (ZeroDivisionError: division by zero): please report it" in outcome.said[0]
+    assert len(outcome.messages) == 1
+    assert "internal error (ZeroDivisionError: division by zero): please report it" in outcome.messages[0]
     monkeypatch.setenv("DEEPREG_DEBUG", "1")
     assert "Traceback" in call(*shlex.split(f"{DENSE} --warped new.nrrd")).err
 

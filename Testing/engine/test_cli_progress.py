@@ -222,7 +222,7 @@ def test_quiet():
 def test_plain_lines_when_piped(folder):
     outcome = finish(process(*DENSE, *OUTPUTS, "--initial", "geometry", cwd=folder))
     assert outcome.code == 0
-    assert outcome.said == []
+    assert outcome.messages == []
     assert "\r" not in outcome.err
     assert "\x1b" not in outcome.err + outcome.out
     stages = [line.split("s  ", 1)[1] for line in outcome.progress]
