@@ -83,6 +83,33 @@ def test_costs_are_those_of_features_and_distance(shipped):
     torch.testing.assert_close(move, two[candidates] - one[:, None])
 
 
+def test_a_dynamic_graph_joins_what_has_like_features():
+    """Each layer of the dynamic network is the edge convolution on the nearest neighbours among its inputs, found here by sorting."""
+    torch.manual_seed(0)
+    static = PointFeatures(5)
+    dynamic = PointFeatures.from_state(static.state_dict(), 5, dynamic=True)
+    points = cloud(60)
+
+    def graph(values):
+        return torch.cdist(values.double(), values.double()).argsort(1)[:, :6]
+
+    with torch.no_grad():
+        values = [static.first(points, graph(points))]
+        for layer in static.layers:
+            values.append(layer(values[-1], graph(values[-1])))
+        torch.testing.assert_close(dynamic(points), static.head(torch.cat(values, 1)), atol=1e-5, rtol=1e-4)
+        assert float((dynamic(points) - static(points)).abs().max()) > 1e-2
+
+
+def test_the_card_says_which_graph_a_model_was_trained_with():
+    state = Matcher(12).state_dict()
+    assert [Matcher.load("own", state, settings).features.dynamic for settings in ({}, {"graph": "static"}, {"graph": "dynamic"})] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_weights_travel():
     matcher = Matcher(12)
     again = Matcher.from_state(matcher.state_dict(), 12)

@@ -1,10 +1,13 @@
 """Features of points from the shape of their neighbourhood: edge convolutions on a graph of nearest neighbours.
 
-At each edge a small network sees a point's value and the difference to its neighbour's; the greatest answer over the neighbours is
-the point's new value. After three such layers each point has seen some centimetres around it, and a 1x1 layer gives its features.
-Only positions go in: no intensities, so exhaled and inhaled lungs, and scans of any contrast, are the same to it.
+    f'_i = max over j in N(i) of  h(f_i, f_j - f_i)                      (EdgeConv; Wang et al., ACM TOG 2019, eq. 1 and 8)
 
-Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on lungs: Hansen and Heinrich, IPMI 2021.
+h is a network of two linear layers, applied to each edge (i, j) of the graph. After three such layers each point has received information from
+some centimetres around it, and a last network turns the outputs of all three into its features. Only positions are used, so exhaled and inhaled
+lungs, and scans of any contrast, are treated alike.
+
+Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on lungs: Hansen, Dittmer, Heinrich, GLMI 2019, and Hansen and Heinrich,
+IPMI 2021. There the graph is computed again from the features before each layer (``dynamic``); here, by default, once from the positions.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ _UNIT = 20.0
 
 
 class EdgeConv(nn.Module):
-    """One edge convolution: greatest answer over the edges of a two-layer network, with instance normalisation over points.
+    """One edge convolution, with instance normalisation over all edges after each linear layer of h:
+
+        f'_i = max_{j in N(i)} h(f_i, f_j - f_i),   h(f, d) = s(N(B s(N(A f + E d)))),   s the leaky ReLU
 
     Args:
         inputs, outputs: channels.
@@ -30,7 +35,7 @@ class EdgeConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        # The first layer is linear in value and difference: it is applied to points, not to edges, which is k times less work.
+        # A f_i + E (f_j - f_i) = (A - E) f_i + E f_j: both products are computed for points, not for edges, which is k times less work.
         self.centre = nn.Linear(inputs, outputs)
         self.edge = nn.Linear(inputs, outputs, bias=False)
         self.norm = nn.InstanceNorm1d(outputs, affine=True)
@@ -38,7 +43,7 @@ class EdgeConv(nn.Module):
         self.norm2 = nn.InstanceNorm1d(outputs, affine=True)
 
     def forward(self, values: Tensor, neighbours: Tensor) -> Tensor:
-        """Values (N, inputs) and indices of neighbours (N, k) to (N, outputs)."""
+        """f' (N, outputs) of f (N, inputs) and the indices of each point's neighbours (N, k)."""
         projected = self.edge(values)
         edges = (self.centre(values) - projected)[:, None] + projected[neighbours]
         edges = nn.functional.leaky_relu(_normalised(edges, self.norm), 0.1)
@@ -47,7 +52,7 @@ class EdgeConv(nn.Module):
 
 
 class Neighbourhood(nn.Module):
-    """The first edge convolution: it sees where the neighbours lie, seen from a point.
+    """The first edge convolution, of positions x: its edges are (x_j - x_i, |x_j - x_i|), so that the point's own position is not used.
 
     Args:
         outputs: channels.
@@ -71,7 +76,7 @@ class Neighbourhood(nn.Module):
 
 def _normalised(values: Tensor, norm: nn.InstanceNorm1d) -> Tensor:
     """Each channel (last) with mean 0 and variance 1 over all points and edges."""
-    # The module norms channels that come first; on channels that come last that takes three times as long.
+    # The module normalises channels that come first; on channels that come last that takes three times as long.
     axes = tuple(range(values.dim() - 1))
     centred = values - values.mean(axes)
     variance = centred.square().mean(axes)
@@ -85,17 +90,20 @@ class PointFeatures(nn.Module):
         neighbours: k, how many nearest neighbours make the graph.
         widths: channels of the three edge convolutions.
         channels: of the features.
+        dynamic: whether neighbours are found again, among the features, before each layer; else those of the positions serve all layers.
     """
 
-    def __init__(self, neighbours: int = 16, widths: tuple[int, int, int] = (32, 32, 64), channels: int = 64) -> None:
+    def __init__(
+        self, neighbours: int = 16, widths: tuple[int, int, int] = (32, 32, 64), channels: int = 64, dynamic: bool = False
+    ) -> None:
         super().__init__()
-        self.neighbours = neighbours
+        self.neighbours, self.dynamic = neighbours, dynamic
         self.first = Neighbourhood(widths[0])
         self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:]))
         self.head = nn.Sequential(nn.Linear(sum(widths), channels), nn.LeakyReLU(0.1), nn.Linear(channels, channels))
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor], neighbours: int = 16) -> PointFeatures:
+    def from_state(cls, state: Mapping[str, Tensor], neighbours: int = 16, dynamic: bool = False) -> PointFeatures:
         """The network whose weights these are, in evaluation mode.
 
         Raises:
@@ -103,7 +111,7 @@ class PointFeatures(nn.Module):
         """
         with weights_of("point features"):
             widths = (state["first.inner.weight"].shape[0], *(state[f"layers.{n}.centre.weight"].shape[0] for n in range(2)))
-            network = cls(neighbours, widths, state["head.2.weight"].shape[0])
+            network = cls(neighbours, widths, state["head.2.weight"].shape[0], dynamic)
             network.load_state_dict(state)
         return network.eval()
 
@@ -112,14 +120,17 @@ class PointFeatures(nn.Module):
         """Number of features."""
         return self.head[-1].out_features
 
+    def _graph(self, values: Tensor) -> Tensor:
+        """Indices (N, k + 1) of the nearest neighbours, and of the point itself."""
+        return nearest(values, values, min(self.neighbours + 1, len(values)))
+
     def forward(self, points: Tensor, graph: Tensor | None = None) -> Tensor:
         """Features (N, channels) of points (N, 3), mm, in the patient's axes (LPS)."""
         if graph is None:
-            graph = nearest(points, points, min(self.neighbours + 1, len(points)))
-        # Only differences of positions go in: features say what a place looks like, and not where it is.
+            graph = self._graph(points)
         values = self.first(points, graph)
         collected = [values]
         for layer in self.layers:
-            values = layer(values, graph)
+            values = layer(values, self._graph(values) if self.dynamic else graph)
             collected.append(values)
         return self.head(torch.cat(collected, dim=1))

@@ -1,4 +1,10 @@
-"""What was learned to match points: their features, and how unlike features, distance and disagreement of neighbours weigh."""
+"""Matching of points with learned features: the data cost of pairing a fixed with a moving point.
+
+    c(i, j) = a |f_i - g_j|^2 + b |y_j - x_i|^2                           (Hansen and Heinrich, IPMI 2021)
+
+with features f, g of both clouds at positions x, y. The weights a, b, and the weight of the disagreement of neighbours in belief propagation, are
+learned with the features.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +18,21 @@ from deepreg_engine.features.edge_conv import PointFeatures
 from deepreg_engine.features.weights import weights_of
 from deepreg_engine.solvers.neighbours import squared_distances
 
+# In a model's settings: the graph of the positions serves all layers, or each layer has one of its own.
+STATIC, DYNAMIC = "static", "dynamic"
+
 
 class Matcher(nn.Module):
     """Costs of pairing points.
 
     Args:
         neighbours: of the features' graph.
+        dynamic: whether the graph is found again before each layer, see :class:`PointFeatures`.
     """
 
-    def __init__(self, neighbours: int = 20) -> None:
+    def __init__(self, neighbours: int = 20, dynamic: bool = False) -> None:
         super().__init__()
-        self.features = PointFeatures(neighbours)
+        self.features = PointFeatures(neighbours, dynamic=dynamic)
         self.log_scale = nn.Parameter(torch.tensor(0.0))
         self.log_space = nn.Parameter(torch.tensor(-5.0))
         self.log_bond = nn.Parameter(torch.tensor(-3.0))
@@ -34,18 +44,18 @@ class Matcher(nn.Module):
         Raises:
             InputError: if the weights do not fit.
         """
-        return cls.from_state(weights, int(settings.get("neighbours", 20)))
+        return cls.from_state(weights, int(settings.get("neighbours", 20)), settings.get("graph") == DYNAMIC)
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor], neighbours: int) -> Matcher:
+    def from_state(cls, state: Mapping[str, Tensor], neighbours: int, dynamic: bool = False) -> Matcher:
         """The matcher whose weights these are, in evaluation mode.
 
         Raises:
             InputError: if they do not fit.
         """
-        matcher = cls(neighbours)
+        matcher = cls(neighbours, dynamic)
         own = {name.removeprefix("features."): value for name, value in state.items() if name.startswith("features.")}
-        matcher.features = PointFeatures.from_state(own, neighbours)
+        matcher.features = PointFeatures.from_state(own, neighbours, dynamic)
         with weights_of("a point matcher"):
             for name in ("log_scale", "log_space", "log_bond"):
                 getattr(matcher, name).data = state[name].reshape(())

@@ -23,6 +23,11 @@ class PointTraining(Parameters):
     )
     rate: float = parameter(2e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
     neighbours: int = parameter(20, "nearest neighbours that make the graph of the features", minimum=4, maximum=64)
+    graph: str = parameter(
+        "static",
+        "neighbours in the features' layers: static, those of the positions; or dynamic, found again among each layer's features",
+        choices=("static", "dynamic"),
+    )
     candidates: int = parameter(128, "nearest target points that are compared", minimum=16, maximum=1024)
     batch: int = parameter(4, "examples whose gradients are averaged before a step", minimum=1, maximum=64)
     seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from deepreg_engine.errors import ParameterError
-from deepreg_engine.features.point_matcher import Matcher
+from deepreg_engine.features.point_matcher import DYNAMIC, Matcher
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.base import RunSettings, Trainer, TrainingData, TrainingRequest
 from deepreg_engine.training.loop import Generator, Optimiser, Selection, TrainingLoop, TrainingResult, deterministic
@@ -48,7 +48,7 @@ class PointTrainer(Trainer):
         with deterministic(run.device):
             torch.manual_seed(options.seed)
             generator = Generator(options.seed)
-            matcher = Matcher(options.neighbours).to(run.device)
+            matcher = Matcher(options.neighbours, options.graph == DYNAMIC).to(run.device)
             optimiser = Optimiser(matcher, options, weight_decay=1e-3, warm_up=0.05)
             parts = {"generator": generator, **optimiser.parts}
             selection = Selection("tre" if held_out else None, higher_is_better=False)
