@@ -1,6 +1,6 @@
 """What every registered feature promises, in every solver: a feature added to the registry is tested here without further ado.
 
-Images lie on oblique, anisotropic grids of unequal sizes. What a solver makes of a feature must be better than the affine alignment it starts from.
+Images lie on oblique, anisotropic grids of unequal sizes. A solver must improve on the affine alignment that it starts from, whatever the feature.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from deepreg_engine.geometry.points import PointSet, read_points, write_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractors, load_matcher
-
 
 # Few and coarse steps.
 QUICK = {
@@ -96,7 +95,7 @@ def test_features_of_an_image(feature, named):
 
 @pytest.mark.parametrize("feature", [name for name in IMAGES if registry.find(name).follows_warp])
 def test_features_depend_on_nothing_beyond_their_reach(feature, named):
-    """What is computed again of a part of an image equals that part of the whole image's features, but for ``reach`` voxels at its faces."""
+    """Features of a part of an image equal that part of the whole image's features, but for ``reach`` voxels at its faces."""
     extractor, _ = load_extractors(Asked(named(feature)))
     image = volume()
     whole = extractor(image, 6.0)
