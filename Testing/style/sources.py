@@ -32,7 +32,8 @@ def relative(path: Path) -> str:
 
 def module_name(path: Path) -> str:
     """The dotted name by which a file below a module's folder is imported: ``deepreg_engine.geometry.images``."""
-    parts = path.relative_to(MODULES).with_suffix("").parts[1:]
+    below = path.relative_to(HOST.parent) if HOST in path.parents else Path(*path.relative_to(MODULES).parts[1:])
+    parts = below.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

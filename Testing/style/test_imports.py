@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from sources import ENGINE, MODULES, circles, imported, module_name, parsed, python_files, relative, top_level_names
+from sources import BUNDLED, ENGINE, HOST, MODULES, circles, imported, module_name, parsed, python_files, relative, top_level_names
 
 # A floor of the engine imports only from floors with a smaller number. Two packages on one floor do not import each other.
 FLOORS = {
@@ -65,6 +65,11 @@ def test_no_circles_in_the_engine():
 
 def test_no_circles_on_slicers_side():
     files = {module_name(path): path for path in python_files(MODULES) if ENGINE not in path.parents}
+    assert circles({name: imported(path, set(files)) for name, path in files.items()}) == []
+
+
+def test_no_circles_in_the_host():
+    files = {module_name(path): path for path in python_files(HOST) if BUNDLED not in path.parents}
     assert circles({name: imported(path, set(files)) for name, path in files.items()}) == []
 
 
