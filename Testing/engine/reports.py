@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 from scenes import Waves, image_on, itk_map, itk_transform, make_grid, random_points, voxel_points
 
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet, write_points
+from deepreg_engine.jobs import report as job
 from deepreg_engine.jobs.report import ReportRequest, run_report
+from deepreg_engine.reporting.planes import planes
+from deepreg_engine.reporting.png import data_uri
 
 FIXED = make_grid((36, 30, 20), (2.1, 2.9, 4.3), (9, -7, 14), centre=(31.0, -52.0, 17.0))
 MOVING = make_grid((33, 40, 24), (2.7, 2.2, 3.6), (-8, 11, -5), centre=(33.5, -50.0, 15.5))
 # Smaller than the fixed image: some landmarks lie outside.
 FIELD = make_grid((31, 22, 17), (2.4, 3.3, 4.1), (5, 6, -9), centre=(32.0, -51.0, 18.0))
 WAVES = Waves.draw(3, amplitude=2.5, wavelength=90.0)
+PERSON = "Zweistein_Kunigunde^1970"
 # Void elements of HTML and what stands in drawings.
 _VOID = {"meta", "img", "input", "br", "hr", "link"}
 
@@ -73,7 +80,7 @@ def write_scene(folder: Path) -> Scene:
         sitk.WriteImage(sitk.Cast(transform_.GetDisplacementField(), sitk.sitkVectorFloat32), str(folder / name))
     sitk.WriteImage(images[0], str(folder / "fixed.nii.gz"))
     sitk.WriteImage(images[1], str(folder / "moving.nrrd"))
-    for side, label in zip(("fixed", "moving"), labels):
+    for side, label in zip(("fixed", "moving"), labels, strict=True):
         sitk.WriteImage(label, str(folder / f"{side}_labels.nii.gz"))
     fixed = random_points(FIXED, 5, 14)
     moving = itk_map(transform, fixed) + np.random.default_rng(1).normal(scale=0.8, size=fixed.shape)
@@ -156,7 +163,8 @@ class Page(HTMLParser):
             self.headings.append(["", ""])
 
     def handle_endtag(self, tag: str) -> None:
-        assert self._stack and self._stack[-1][0] == tag, (tag, self._stack)
+        assert self._stack, tag
+        assert self._stack[-1][0] == tag, (tag, self._stack)
         self._stack.pop()
 
     def handle_data(self, data: str) -> None:
@@ -179,3 +187,72 @@ def made(request: ReportRequest) -> tuple[dict, str, Page]:
     content = run_report(request)
     text = Path(request.output).read_text(encoding="utf-8")
     return content, text, Page(text)
+
+
+PIXELS = job._PIXELS
+
+
+@pytest.fixture(scope="module", name="small_pictures")
+def small_pictures_fixture():
+    """Small pictures in reports; their content is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "_PIXELS", (80,))
+        yield
+
+
+@pytest.fixture(scope="module", name="scene")
+def scene_fixture(tmp_path_factory, small_pictures):
+    """A pair in a folder that has the name of a person."""
+    folder = tmp_path_factory.mktemp("home") / PERSON
+    folder.mkdir()
+    return write_scene(folder)
+
+
+@pytest.fixture(scope="module", name="report")
+def report_fixture(scene, tmp_path_factory):
+    """The content of a report, its page, its page read, and the folder of its files."""
+    folder = tmp_path_factory.mktemp("report")
+    request = scene.request(folder / "r.html", json=str(folder / "r.json"), csv=str(folder / "r.csv"))
+    return (*made(request), folder)
+
+
+def blank_views(size, spacing=(2.0, 2.0, 2.0)):
+    """Views without anything in them."""
+    grid = ImageGrid(size, spacing)
+    names = ("before", "after", "checkerboard", "grid", "jacobian", "difference")
+    return [
+        (plane, {name: data_uri(np.full((*plane.grid.shape[1:], 3), 120, np.uint8)) for name in names})
+        for plane in planes(grid, grid.centre, 120)
+    ]
+
+
+def many(content):
+    """The same with more of everything than a page was made for."""
+    content = copy.deepcopy(content)
+    figures, long = content["figures"], "a name that is longer than any that a sensible person would give to it, "
+    inside = [entry for entry in figures["landmarks"]["each"] if entry["after_mm"] is not None]
+    figures["landmarks"]["each"] = [
+        {**inside[n % len(inside)], "label": f"{n} {long}", "after_mm": float((n * 37) % 300), "outlier": n % 2 == 0} for n in range(300)
+    ]
+    figures["overlap"]["labels"] = [{**figures["overlap"]["labels"][n % 2], "name": f"{n} {long}"} for n in range(61)]
+    figures["overlap"]["only_in_fixed"], figures["overlap"]["only_in_moving"] = [4, 5], [6]
+    for side in ("fixed", "moving", "transform"):
+        content["inputs"][side]["name"] = 3 * long
+    content["inputs"]["with"] = ["landmarks", "labels", "mask", "inverse transform"]
+    content["patient"], content["title"], content["notes"] = 2 * long, 3 * long, [6 * long] * 9
+    for number, entry in enumerate(content["ratings"]):
+        entry["rating"] = ("red", "amber")[number % 2]
+    for entry in content["run"]["parameters"]:
+        entry["changed"] = True
+    content["run"]["model"] = {
+        "name": "lung-points",
+        "architecture": "edge-conv",
+        "origin": "DeepRegModules",
+        "licence": "Apache-2.0",
+        "training_data": 3 * long,
+        "date": "2026-11-26",
+        "intended_use": 2 * long,
+        "figures": {long: 11.5, "after": 2.8},
+        "sha256": "7f4afae7b744671b371670cef1f9d0c0",
+    }
+    return content

@@ -14,6 +14,7 @@ from scenes import Waves, image_on, itk_transform, make_grid, voxel_points
 from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs import explanation as job
+from deepreg_engine.jobs.explanation_answers import answer
 from deepreg_engine.jobs.memory import kept_memory, make_room
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.explain import ImageExplanation
@@ -303,21 +304,21 @@ def test_a_pair_is_opened_once(files, tmp_path):
 
     output = str(tmp_path / "probabilities.nrrd")
     point = inner_points()[0]
-    told = job.answer({"what": "probabilities", "state": first["state"], "point": point.tolist(), "output": output, "stage": "fine"})
+    told = answer({"what": "probabilities", "state": first["state"], "point": point.tolist(), "output": output, "stage": "fine"})
     image = sitk.ReadImage(output)
     place = [image.TransformPhysicalPointToIndex((point + told["likeliest"]).tolist())][0]
     assert image.GetPixel(*place) == pytest.approx(told["peak"], abs=1e-6)
     assert sitk.GetArrayFromImage(image).sum() == pytest.approx(1.0, abs=1e-4)
 
     maps = {name: str(tmp_path / f"{name}.nrrd") for name in ("bits", "offset")}
-    told = job.answer({"what": "entropy", "state": first["state"], **maps})
+    told = answer({"what": "entropy", "state": first["state"], **maps})
     values = sitk.GetArrayFromImage(sitk.ReadImage(maps["bits"]))
     assert told["mean_bits"] == pytest.approx(values.mean(), abs=1e-3)
     assert values.min() >= 0
     assert values.max() <= told["most_bits"] + 1e-4
 
     colours = {name: str(tmp_path / f"{name}_colours.nrrd") for name in ("fixed", "moving")}
-    assert job.answer({"what": "features", "state": first["state"], **colours})["features"] == "mind"
+    assert answer({"what": "features", "state": first["state"], **colours})["features"] == "mind"
     assert sitk.ReadImage(colours["fixed"]).GetNumberOfComponentsPerPixel() == 3
 
 
@@ -328,16 +329,16 @@ def test_other_images_take_the_place_and_a_run_takes_the_memory(files, tmp_path)
     assert second != first
     question = {"what": "probabilities", "point": inner_points()[0].tolist(), "output": str(tmp_path / "p.nrrd")}
     with pytest.raises(job.StateError, match="not kept"):
-        job.answer({**question, "state": first})
-    job.answer({**question, "state": second})
+        answer({**question, "state": first})
+    answer({**question, "state": second})
     with kept_memory():  # as every registration of images begins
         with pytest.raises(job.StateError) as caught:
-            job.answer({**question, "state": second})
+            answer({**question, "state": second})
     assert caught.value.code == "state"
     job.open_explanation(request(files))
     make_room()
     with pytest.raises(job.StateError):
-        job.answer({**question, "state": second})
+        answer({**question, "state": second})
 
 
 def test_points_are_answered_from_files(tmp_path):
@@ -354,12 +355,12 @@ def test_points_are_answered_from_files(tmp_path):
         told = job.open_explanation(asked)
         assert told["outside"] == int((~grid.contains(fixed)).sum())
         assert told["fixed"] == 60
-        found = job.answer({"what": "confidences", "state": told["state"], "output": str(tmp_path / "c.csv")})
+        found = answer({"what": "confidences", "state": told["state"], "output": str(tmp_path / "c.csv")})
         with open(tmp_path / "c.csv", newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         assert len(rows) == found["points"] == 60
         place, output = (fixed[5] + 0.2).tolist(), str(tmp_path / "p.csv")
-        own = job.answer({"what": "partners", "state": told["state"], "point": place, "output": output})
+        own = answer({"what": "partners", "state": told["state"], "point": place, "output": output})
         with open(tmp_path / "p.csv", newline="", encoding="utf-8") as stream:
             best = next(csv.DictReader(stream))
         assert own["number"] == 5
@@ -367,7 +368,7 @@ def test_points_are_answered_from_files(tmp_path):
         assert float(best["probability"]) > 0.5
         assert own["confidence"] > 0.9
         with pytest.raises(InputError, match="no probabilities"):
-            job.answer({"what": "probabilities", "state": told["state"], "point": [0, 0, 0], "output": str(tmp_path / "q.nrrd")})
+            answer({"what": "probabilities", "state": told["state"], "point": [0, 0, 0], "output": str(tmp_path / "q.nrrd")})
     finally:
         job.drop()
 
@@ -383,7 +384,7 @@ def test_points_are_answered_from_files(tmp_path):
 )
 def test_a_wrong_question_is_refused(arguments, text):
     with pytest.raises(ParameterError, match=text):
-        job.answer(arguments)
+        answer(arguments)
 
 
 def test_what_cannot_be_opened_is_said(files):

@@ -1,4 +1,4 @@
-"""``report``: a registration on two pages."""
+"""``report``: the report of a registration on two pages."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from deepreg_engine.errors import ParameterError
 from deepreg_engine.reporting.limits import LIMITS, WORDS
 
 _ABOUT = """
-Write the report of a registration, of this or any other program: one HTML file that needs nothing beside it, works without a
-network, and prints on two A4 pages. Inputs, method and model; figures with traffic lights; views before and after that a slider
-fades; checkerboard, deformation grid and Jacobian; histograms; landmarks and structures. The same figures as JSON and CSV.
+Write the report of a registration, of this or any other program: one self-contained HTML file that needs no network and prints on
+two A4 pages. It has inputs, method and model; figures with traffic lights; slices before and after with a slider between them;
+checkerboard, deformation grid and Jacobian; histograms; landmarks and structures. The same figures are available as JSON and CSV.
 """
 
 _NOTES = """
-The page names files, never their folders, and no patient unless --patient-name is given. The limits of the lights are a starting
-point; set those of your task with --limit. "95 %" is the 95th percentile.
+The page names files without their folders, and no patient unless --patient-name is given. The limits of the traffic lights are a
+starting point; set those of your task with --limit. "95 %" is the 95th percentile.
 """
 
 _EXAMPLES = (
@@ -28,7 +28,7 @@ _EXAMPLES = (
     "--csv report.csv",
     "report --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd --limit tre_median=1,2 --limit dice=0.9,0.8 --output report.html",
 )
-# Options that the request calls by the same name.
+# Options with the same name in the request.
 _SAME = (
     "fixed",
     "moving",
@@ -51,6 +51,7 @@ _SAME = (
     "moving_modality",
     "fixed_window",
     "moving_window",
+    "point",
 )
 
 
@@ -63,32 +64,36 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform (required)")
     parser.add_argument("--output", required=True, metavar="OUT.html", help="the page (required)")
     parser.add_argument("--json", metavar="OUT.json", help="its figures, those of each landmark and label too")
-    parser.add_argument("--csv", metavar="OUT.csv", help="the same as a table, one figure a row")
-    measured = parser.add_argument_group("what to measure it by")
+    parser.add_argument("--csv", metavar="OUT.csv", help="the same as a table with one figure in each row")
+    measured = parser.add_argument_group("what is measured")
     measured.add_argument("--fixed-landmarks", metavar="P", help="points: .csv, .mrk.json or .fcsv")
-    measured.add_argument("--moving-landmarks", metavar="Q", help="their partners, in the same order")
+    measured.add_argument("--moving-landmarks", metavar="Q", help="the corresponding landmarks, in the same order")
     measured.add_argument("--fixed-labels", metavar="A", help="label map of the fixed image")
     measured.add_argument("--moving-labels", metavar="B", help="label map of the moving image, with the same numbers")
     measured.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}, or a phantom.json')
     measured.add_argument("--inverse", metavar="T", help="transform from moving to fixed: inverse consistency")
-    measured.add_argument("--mask", metavar="A", help="of the fixed image: measure the deformation only where it is not 0")
+    measured.add_argument("--mask", metavar="A", help="measure the deformation only where this is not 0, on the fixed image")
     measured.add_argument(
         "--limit", action="append", default=[], metavar="KEY=GREEN,AMBER", help="limits of a traffic light, see below; may be repeated"
     )
-    shown = parser.add_argument_group("what it says and shows")
+    shown = parser.add_argument_group("what is shown")
     shown.add_argument("--run-report", metavar="JSON", help="what register wrote with --report: method, parameters, model")
     shown.add_argument("--title", default="Registration report", metavar="TEXT", help="title of the page")
     shown.add_argument("--patient-name", metavar="TEXT", help="show this name (default: none)")
-    shown.add_argument("--note", action="append", default=[], metavar="TEXT", help="a line under the notes; may be repeated")
-    shown.add_argument("--hide", action="append", default=[], metavar="TEXT", help="a name that must not occur anywhere; may be repeated")
+    shown.add_argument("--note", action="append", default=[], metavar="TEXT", help="a further note; may be repeated")
+    shown.add_argument("--hide", action="append", default=[], metavar="TEXT", help="a name to hide everywhere; may be repeated")
     for side in ("fixed", "moving"):
         shown.add_argument(f"--{side}-name", metavar="TEXT", help=f"name of the {side} image (default: its file's)")
         shown.add_argument(f"--{side}-modality", metavar="TEXT", help="such as CT or MR")
         shown.add_argument(
-            f"--{side}-window", type=float, nargs=2, metavar=("BLACK", "WHITE"), help="values of black and of white (default: chosen)"
+            f"--{side}-window",
+            type=float,
+            nargs=2,
+            metavar=("BLACK", "WHITE"),
+            help="values of black and white (default: chosen from the image)",
         )
-    where = "where the views are, LPS mm (default: the middle of the mask, or the tissue deformed most)"
-    shown.add_argument("--at", type=float, nargs=3, metavar=("X", "Y", "Z"), help=where)
+    where = "position of the slices, LPS mm (default: the centre of the mask, or the tissue with the largest deformation)"
+    shown.add_argument("--at", dest="point", type=float, nargs=3, metavar=("X", "Y", "Z"), help=where)
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -100,7 +105,6 @@ def run(options: argparse.Namespace) -> None:
         "patient": options.patient_name or "",
         "private": tuple(options.hide),
         "remarks": tuple(options.note),
-        "point": options.at,
         "limits": _limits(options.limit),
     }
     given = {name: value for name, value in vars(options).items() if name in _SAME and value is not None}
@@ -128,6 +132,6 @@ def _limits(settings: list[str]) -> dict[str, list[str]]:
     for setting in settings:
         key, equals, pair = setting.partition("=")
         if not equals:
-            raise ParameterError(f"{setting!r} is not a limit", "write KEY=GREEN,AMBER, such as tre_median=2,3")
+            raise ParameterError(f"{setting!r} is not a limit", "write KEY=GREEN,AMBER, such as tre_median=2,3", "limit")
         found[key.strip()] = pair.split(",")
     return found

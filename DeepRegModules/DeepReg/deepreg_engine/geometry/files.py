@@ -58,7 +58,7 @@ class FileGroup:
 
         with FileGroup() as files:
             files.add("warped.nii.gz", lambda path: sitk.WriteImage(image, path))
-            files.add("report.json", lambda path: Path(path).write_text(text))
+            files.add_text("report.json", text)
 
     Leaving the block renames all of them; an exception removes all of them.
     """
@@ -84,6 +84,10 @@ class FileGroup:
             _check_disk(temporary)
         except (OSError, RuntimeError) as error:
             raise OutputError(f"cannot write {path} ({_reason(error)})", "free some space or choose another folder") from error
+
+    def add_text(self, path: str | os.PathLike, text: str) -> None:
+        """Write a text file, UTF-8; see :meth:`add`."""
+        self.add(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
 
     def __enter__(self) -> FileGroup:
         return self

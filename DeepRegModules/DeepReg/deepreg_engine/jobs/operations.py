@@ -222,7 +222,7 @@ def explain_open(arguments: dict, job: Job) -> dict:
 
 def explain(arguments: dict, job: Job) -> dict:
     """Compute one explanation: ``what``, ``state``, and the arguments of that kind. Returns values or files."""
-    from deepreg_engine.jobs.explanation import answer
+    from deepreg_engine.jobs.explanation_answers import answer
 
     return answer(arguments, job.progress)
 

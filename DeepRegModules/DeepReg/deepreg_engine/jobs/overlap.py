@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deepreg_engine.geometry.images import read_labels
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.metrics.overlap import overlap_report
+from deepreg_engine.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class OverlapRequest:
 
     Args:
         fixed_labels, moving_labels: label maps in which the same structure has the same number.
-        transforms: files; each takes fixed points to moving points.
+        transforms: files; each maps fixed points to moving points.
         names: of the labels, their numbers as text.
     """
 
@@ -26,12 +26,19 @@ class OverlapRequest:
     names: dict[str, str] = field(default_factory=dict)
 
 
-def run_overlap(request: OverlapRequest, progress: Callable[[float, str], None] = lambda share, stage: None) -> dict:
-    """The overlap under each transform, ``reports``: see :func:`overlap_report`; without transforms one report of the labels as they are."""
+def run_overlap(request: OverlapRequest, progress: Progress = no_progress) -> dict:
+    """Measure the overlap under each transform.
+
+    Returns:
+        "reports": one for each transform, see :func:`overlap_report`; without transforms one, of the identity.
+
+    Raises:
+        EngineError: if a file cannot be used.
+    """
     progress(0.02, "reading the labels")
     fixed, moving = read_labels(request.fixed_labels, "fixed labels"), read_labels(request.moving_labels, "moving labels")
     names = {int(number): name for number, name in request.names.items()}
-    files = request.transforms or [None]
+    files: list[str | None] = [*request.transforms] or [None]
     reports = []
     for number, file in enumerate(files):
         progress(0.1 + 0.9 * number / len(files), "comparing labels")

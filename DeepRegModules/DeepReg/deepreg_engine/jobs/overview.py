@@ -1,13 +1,13 @@
-"""One picture of a registration: before, after, the deformation as a grid, and the difference that is left.
+"""A picture of a registration: before, after, the deformation as a grid, and the remaining difference.
 
-Drawn with matplotlib, which is not needed for anything else.
+It is drawn with matplotlib, which nothing else in the engine needs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,28 +21,29 @@ from deepreg_engine.reporting.grey import VISIBLE, correlation, grey_windows, pa
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
-# Spacing of the lines of the deformation grid: about so many across the picture.
+# Number of lines of the deformation grid across the picture.
 _LINES = 24
-# Below this correlation after the registration the two images are of different contrast, and a difference says nothing.
+# Below this correlation after the registration the images have different contrasts, and their difference is meaningless.
 _SAME_CONTRAST = 0.5
-# Images that share less than this part of the fixed field of view lie in different frames.
+# If the moving image covers a smaller share of the fixed one than this, the alignment is shown as "before".
 _LEAST_COMMON = 0.05
 _COLUMNS = 5
-# Heights of the rows, in widths: a thin slab stays visible, a tall one on the page.
+# Smallest and largest height of a row, in widths, so that thin slabs are visible and tall ones fit.
 _HEIGHTS = (0.25, 1.6)
-# A cut this thin, in its longer side, has room for the letters of its long sides only.
+# A slice thinner than this share of its longer side has space for the letters of its long sides only.
 _THIN = 0.2
-# Cosine of the angle to the patient's axes up to which a scan is cut along its own.
+# A scan is cut along its own axes if the cosine of their angles to the patient's axes is at least this.
 _STRAIGHT = 0.93
-# Brightness of the fixed image where the moving one does not reach.
+# Brightness of the fixed image outside the moving one.
 _DIM = 0.35
 _BACKGROUND, _INK = "#101418", "#e6e6e6"
 
 
 @dataclass(frozen=True)
 class _View:
-    """A cut through the middle: the patient's sides at left, right, bottom and top, how to take it, and what runs right and up."""
+    """A slice through the centre: the patient's sides at left, right, bottom and top, its axis, and the axes to the right and up."""
 
     name: str
     sides: tuple[str, str, str, str]
@@ -52,7 +53,7 @@ class _View:
     flip: bool
 
 
-# On volumes turned to LPS: axial seen from the feet with the front up, coronal and sagittal with the head up.
+# In LPS order: axial viewed from the feet with anterior up, coronal and sagittal with superior up.
 _VIEWS = (
     _View("axial", ("R", "L", "P", "A"), 2, 0, 1, False),
     _View("coronal", ("R", "L", "I", "S"), 1, 0, 2, True),
@@ -65,22 +66,22 @@ def check_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise EngineError("the overview picture needs matplotlib", "pip install matplotlib, or leave the picture out") from error
+        raise EngineError("the overview picture needs matplotlib", "install matplotlib, or leave the picture out", "overview") from error
 
 
 def add_overview(
     files: FileGroup, path: str, fixed: sitk.Image, moving: sitk.Image, field: DisplacementField, alignment: sitk.Transform, title: str
 ) -> None:
-    """Put the picture into a group of files.
+    """Add the picture to a group of files.
 
     Args:
         files: the group.
         path: a ``.png``.
         fixed, moving: scalar 3D images.
         field: from fixed to moving, on the fixed grid.
-        alignment: the part of it that came before the deformation; what it adds is shown in colour, and where the images have
-            next to nothing in common as they lie in space, this is shown as "before".
-        title: a line above.
+        alignment: the part of the field before the deformation. Colours show the deformation beyond it; if the images hardly overlap
+            without registration, the images after it are shown as "before".
+        title: a line above the pictures.
 
     Raises:
         EngineError: if there is no matplotlib.
@@ -109,43 +110,44 @@ def add_overview(
     figure = Figure(figsize=(3.6 * _COLUMNS, 3.6 * sum(heights) + 1.0), facecolor=_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(_VIEWS), _COLUMNS, height_ratios=heights, squeeze=False)
-    lengths, picture = _beyond(total, alignment), None
-    top = max(float(np.percentile(lengths[patient], 99.5)), 0.1)
-    for row, view in zip(axes, _VIEWS):
+    lengths = np.ma.masked_array(_beyond(total, alignment), ~(patient & known))
+    drawn = []
+    top = max(float(np.percentile(lengths.data[patient], 99.5)), 0.1)
+    for row, view in zip(axes, _VIEWS, strict=True):
         fixed_cut, *moving_cuts = (_cut(image, view, middle) for image in shown)
         covered_cuts = [_cut(there, view, middle) for there in covered]
-        for place, image, there in zip(row, moving_cuts, covered_cuts):
+        for place, image, there in zip(row[:2], moving_cuts, covered_cuts, strict=True):
             _blend(place, fixed_cut, image, there, grid, view)
-        picture = _deformation(row[2], fixed_cut, total, lengths, patient & known, grid, view, middle, top)
-        for place, image, there in zip(row[3:], moving_cuts, covered_cuts):
+        drawn.append(_deformation(row[2], fixed_cut, total, lengths, view, middle, top))
+        for place, image, there in zip(row[3:], moving_cuts, covered_cuts, strict=True):
             if alike:
                 _show(place, np.where(there, image - fixed_cut, 0.0), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
             else:
                 _outlines(place, fixed_cut, np.where(there, image, 0.0), grid, view)
         width, height = grid.extent[view.right], grid.extent[view.up]
-        for side, (x, y) in zip(view.sides, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.04), (0.5, 0.96))):
+        for side, (x, y) in zip(view.sides, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.04), (0.5, 0.96)), strict=True):
             if (width if y == 0.5 else height) < _THIN * max(width, height):
-                continue  # the letters of the two ends would lie on each other
+                continue  # the letters would overlap
             text = row[0].text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=row[0].transAxes)
-            text.set_path_effects([withStroke(linewidth=2.5, foreground=_BACKGROUND)])  # readable on bright tissue too
+            text.set_path_effects([withStroke(linewidth=2.5, foreground=_BACKGROUND)])  # readable on bright tissue as well
         row[0].set_ylabel(view.name, color=_INK, fontsize=12)
     heads = ["before" if first is None else "after the alignment", "after", "deformation grid"]
-    what = "difference" if alike else "moving's outlines on fixed,"
+    what = "difference" if alike else "outlines of moving on fixed,"
     heads += [f"{what} {head.replace('the ', '')}" for head in heads[:2]]
-    for place, head in zip(axes[0], heads):
+    for place, head in zip(axes[0], heads, strict=True):
         place.set_title(head, color=_INK, fontsize=13)
-    bar = figure.colorbar(picture, ax=axes.ravel().tolist(), location="bottom", shrink=0.8 / _COLUMNS, pad=0.02, aspect=30)
+    bar = figure.colorbar(drawn[-1], ax=axes.ravel().tolist(), location="bottom", shrink=0.8 / _COLUMNS, pad=0.02, aspect=30)
     bar.set_label("deformation beyond the alignment, mm", color=_INK)
     bar.ax.tick_params(colors=_INK)
-    legend = "grey where they agree" if alike else "of different contrast: their outlines should meet"
+    legend = "equal values are grey" if alike else "of different contrast: their outlines should coincide"
     figure.suptitle(f"{title}\nfixed in magenta, moving in green, {legend}", color=_INK, fontsize=13, parse_math=False)
     files.add(path, lambda name: figure.savefig(name, dpi=90, facecolor=_BACKGROUND))
 
 
 def _display_grid(fixed: ImageGrid) -> ImageGrid:
-    """Cubic voxels over the fixed image, with axes in the patient's order, for cuts that look as a reader expects.
+    """A grid of cubic voxels over the fixed image, with axes in the patient's order, for slices in radiological orientation.
 
-    A scan that is nearly straight is cut along its own planes, however it was stored; a steeply oblique one along the patient's.
+    A nearly straight scan is cut along its own planes, a strongly oblique one along the patient's.
     """
     order = list(max(permutations(range(3)), key=lambda axes: sum(abs(fixed.axes[row, axis]) for row, axis in enumerate(axes))))
     axes, extent = fixed.axes[:, order], fixed.extent[order]
@@ -155,7 +157,7 @@ def _display_grid(fixed: ImageGrid) -> ImageGrid:
     spacing = max(min(fixed.spacing), float(extent.max()) / 320)
     size = np.maximum(np.round(extent / spacing).astype(int), 2)
     origin = fixed.centre - axes @ (spacing * (size - 1) / 2)
-    return ImageGrid(tuple(size), (spacing,) * 3, tuple(origin), tuple(axes.ravel()))
+    return ImageGrid(tuple(size), (spacing, spacing, spacing), tuple(origin), tuple(axes.ravel()))
 
 
 def _on(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
@@ -163,21 +165,21 @@ def _on(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) ->
 
 
 def _covered(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
-    """Voxels that the moving image shows; elsewhere a difference would be with nothing."""
+    """Voxels that the moving image covers."""
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
     return sitk.GetArrayFromImage(resample(ones, grid, transform, "nearest")) > 0
 
 
 def _middle(body: np.ndarray) -> np.ndarray:
-    """Index (x, y, z) of the middle of what both images show."""
+    """Index (x, y, z) of the centre of a region."""
     if not body.any():
         return np.array(body.shape[::-1]) // 2
     return np.round([np.median(np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))) for axis in (2, 1, 0)]).astype(int)
 
 
 def _beyond(total: DisplacementField, alignment: sitk.Transform) -> np.ndarray:
-    """Length of what a field adds to an alignment (z, y, x), mm."""
+    """Length of the displacement beyond an alignment (z, y, x), mm."""
     return DisplacementField(total.vectors - DisplacementField.from_transform(alignment, total.grid).vectors, total.grid).lengths()
 
 
@@ -186,15 +188,15 @@ def _cut(volume: np.ndarray, view: _View, middle: np.ndarray) -> np.ndarray:
     return np.take(volume, middle[view.axis], axis=2 - view.axis)
 
 
-def _frame(grid: ImageGrid, view: _View) -> list[float]:
+def _frame(grid: ImageGrid, view: _View) -> tuple[float, float, float, float]:
     """The picture's edges in mm from the grid's first voxel: left, right, bottom, top."""
     width, height = grid.extent[view.right], grid.extent[view.up]
     half = grid.spacing[0] / 2
-    across, along = [-half, width - half], [-half, height - half]
-    return [*across, *along] if view.flip else [*across, *along[::-1]]
+    bottom, top = (-half, height - half) if view.flip else (height - half, -half)
+    return -half, width - half, bottom, top
 
 
-def _show(place: Axes, image: np.ndarray, grid: ImageGrid, view: _View, **style: object):  # noqa: ANN202
+def _show(place: Axes, image: np.ndarray, grid: ImageGrid, view: _View, **style: Any) -> AxesImage:
     place.set_facecolor(_BACKGROUND)
     place.set_xticks([])
     place.set_yticks([])
@@ -204,7 +206,7 @@ def _show(place: Axes, image: np.ndarray, grid: ImageGrid, view: _View, **style:
 
 
 def _blend(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """Fixed in magenta over moving in green; dim where there is no moving image to agree with."""
+    """Fixed in magenta and moving in green; only the dimmed fixed image outside the moving one."""
     picture = np.stack([fixed, moving, fixed], axis=-1)
     picture[~covered] = _DIM * fixed[~covered, None]
     _show(place, picture, grid, view)
@@ -215,23 +217,16 @@ def _coordinates(image: np.ndarray, grid: ImageGrid) -> tuple[np.ndarray, np.nda
 
 
 def _deformation(
-    place: Axes,
-    image: np.ndarray,
-    field: DisplacementField,
-    lengths: np.ndarray,
-    patient: np.ndarray,
-    grid: ImageGrid,
-    view: _View,
-    middle: np.ndarray,
-    top: float,
-):  # noqa: ANN202
-    """A regular grid of the moving image as it comes to lie on the fixed one, over the displacement's length.
+    place: Axes, image: np.ndarray, field: DisplacementField, lengths: np.ma.MaskedArray, view: _View, middle: np.ndarray, top: float
+) -> AxesImage:
+    """A regular grid of the moving image, deformed onto the fixed one, over the length of the displacement.
 
-    Only where the patient is: a field in the air around says nothing, and looks as if it did.
+    Only in the region of the patient, because the displacement of air is arbitrary.
     """
+    grid = field.grid
     _show(place, image, grid, view, cmap="gray", vmin=0, vmax=1)
-    air = ~_cut(patient, view, middle)
-    coloured = np.ma.masked_array(_cut(lengths, view, middle), air)
+    air = _cut(np.ma.getmaskarray(lengths), view, middle)
+    coloured = np.ma.masked_array(_cut(lengths.data, view, middle), air)
     picture = _show(place, coloured, grid, view, cmap="viridis", vmin=0, vmax=top, alpha=0.55)
     local = np.einsum("ab,azyx->bzyx", grid.axes, field.vectors)  # along the picture's axes
     x, y = _coordinates(image, grid)
@@ -245,7 +240,7 @@ def _deformation(
 
 
 def _outlines(place: Axes, fixed: np.ndarray, moving: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """The fixed image with lines of equal grey of the moving one: around it, and around its brighter parts."""
+    """The fixed image with contours of the moving one: at a low and at a high grey value."""
     _show(place, fixed, grid, view, cmap="gray", vmin=0, vmax=1)
     x, y = _coordinates(moving, grid)
     place.contour(x, y, moving, levels=[0.25, 0.6], colors=["#ffb000", "#40e0ff"], linewidths=0.8)

@@ -1,14 +1,13 @@
-"""The report of a registration, from files to files: a page, and its figures as JSON and CSV."""
+"""The report of a registration from files: a page, and its figures as JSON and CSV."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,61 +15,63 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import check_intensities, read_labels, read_mask, read_volume
-from deepreg_engine.geometry.points import PointSet, read_pairs
+from deepreg_engine.geometry.images import check_intensities, read_mask, read_volume
+from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
+from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.metrics.report import plain, to_json
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.reporting.about import described_image, described_run, described_transform, versions
+from deepreg_engine.reporting.csv_table import as_csv
 from deepreg_engine.reporting.figures import Measured, Pair, measure
-from deepreg_engine.reporting.grey import grey_windows
+from deepreg_engine.reporting.grey import Window, grey_windows
 from deepreg_engine.reporting.interest import LEAST, coarse_view, linear_part, point_of_interest
-from deepreg_engine.reporting.limits import SOURCE, limits_with, rate
+from deepreg_engine.reporting.limits import SOURCE, Limit, limits_with, rate
 from deepreg_engine.reporting.page import page
 from deepreg_engine.reporting.pictures import Views, draw, grid_spacing
 from deepreg_engine.reporting.planes import Plane, planes
 from deepreg_engine.reporting.png import data_uri
 from deepreg_engine.reporting.private import base_name, hidden, private_words, without_paths
-from deepreg_engine.reporting.table import as_csv
 
-#: Of the form of the JSON file.
+#: Version of the format of the JSON file.
 FORMAT = 1
-# The page with its pictures shall be no larger than this, bytes; with noisier images they get fewer pixels.
+# Maximal size of the page with its pictures, bytes; pictures of noisy images get fewer pixels.
 _LARGEST = 3_600_000
-# Pixels along the longest side of a picture, the most first.
+# Pixels along the longest side of a picture, in the order in which they are tried.
 _PIXELS = (380, 320, 260, 200)
-# Where the moving image covers less of the fixed one than this, the alignment of the run is shown as "before".
+# If the moving image covers a smaller share of the fixed one than this, the alignment of the run is shown as "before".
 _LEAST_COMMON = 0.05
+_RUN_REPORT = "give the report that the registration wrote"
 
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What to report on, and where to.
+    """The inputs and outputs of a report.
 
     Args:
         fixed, moving: images.
-        transform: takes fixed points to moving points.
+        transform: maps fixed points to moving points.
         output: the page (.html).
-        json, csv: its figures, to write.
-        inverse: transform from moving points to fixed points.
+        json, csv: files for its figures.
+        inverse: maps moving points to fixed points.
         fixed_landmarks, moving_landmarks: corresponding points.
         fixed_labels, moving_labels: label maps in which the same structure has the same number.
-        label_names: file with the names of the labels; or the names themselves, their numbers as text.
-        mask: on the fixed image: where the deformation counts.
-        run_report: report of the registration (.json), or what it holds.
+        label_names: file with the names of the labels; or the names, with the numbers as text.
+        mask: of the fixed image: the region where the deformation is measured.
+        run_report: report of the registration (.json), or its content.
         title: of the page.
-        patient: name of the patient, to be shown; "" shows none.
-        private: names that must not stand anywhere in the report, such as the patient's.
+        patient: name of the patient that the page shows; "" shows none.
+        private: names that are hidden everywhere in the report, such as the patient's.
         fixed_name, moving_name, transform_name: instead of the names of the files.
         fixed_modality, moving_modality: such as CT.
-        fixed_window, moving_window: values from black to white; by default they are chosen.
-        point: where the views are, LPS mm; by default the tissue that is deformed most, or the middle of the mask.
+        fixed_window, moving_window: values of black and white; by default they are chosen from the images.
+        point: position of the slices, LPS mm; by default the centre of the mask, or the tissue with the largest deformation.
         limits: key of a figure to its limits of green and amber, see :data:`deepreg_engine.reporting.limits.LIMITS`.
-        remarks: what a reader should know beyond that; they stand under the notes.
-        application: the program that asks, with its version.
+        remarks: further notes for the reader.
+        application: the program that requests the report, with its version.
     """
 
     fixed: str
@@ -102,8 +103,8 @@ class ReportRequest:
     remarks: tuple[str, ...] = ()
     application: str = ""
 
-    def inputs(self) -> list[str | None]:
-        """Paths of all files that are read."""
+    def inputs(self) -> list[str]:
+        """Return the paths of all files that are read."""
         files = (
             self.fixed,
             self.moving,
@@ -121,10 +122,10 @@ class ReportRequest:
 
 
 def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict[str, Any]:
-    """Measure, draw, and write all outputs together; returns what the JSON file holds.
+    """Measure a registration, draw the pictures, and write all outputs together; returns the content of the JSON file.
 
     Raises:
-        EngineError: whatever is wrong; then nothing was written.
+        EngineError: if an input or output cannot be used; then nothing is written.
     """
     limits = _check(request)
     progress(0.02, "reading the images")
@@ -137,33 +138,29 @@ def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict
     text = _page(pair, measured, views, where, content, lambda share: progress(0.6 + 0.35 * share, "drawing the pictures"))
     progress(0.97, "writing the report")
     with FileGroup() as files:
-        files.add(request.output, lambda name: Path(name).write_text(text, encoding="utf-8"))
+        files.add_text(request.output, text)
         if request.json:
-            files.add(request.json, lambda name: Path(name).write_text(to_json(content), encoding="utf-8"))
+            files.add_text(request.json, to_json(content))
         if request.csv:
-            files.add(request.csv, lambda name: Path(name).write_text(as_csv(content), encoding="utf-8"))
+            files.add_text(request.csv, as_csv(content))
     return content
 
 
-def _check(request: ReportRequest) -> tuple:
-    """Everything that can be wrong without reading an image; returns the limits."""
-    check_suffix("--output", request.output, (".html", ".htm"))
-    check_suffix("--json", request.json, (".json",))
-    check_suffix("--csv", request.csv, (".csv",))
-    check_outputs({"--output": request.output, "--json": request.json, "--csv": request.csv}, request.inputs())
-    for kind in ("landmarks", "labels"):
-        given = [side for side in ("fixed", "moving") if getattr(request, f"{side}_{kind}")]
-        if len(given) == 1:
-            missing = "moving" if given == ["fixed"] else "fixed"
-            raise InputError(f"--{given[0]}-{kind} needs its partner", f"give --{missing}-{kind} too")
+def _check(request: ReportRequest) -> tuple[Limit, ...]:
+    """Check what can be checked without reading an image; returns the limits."""
+    check_suffix("output", request.output, (".html", ".htm"))
+    check_suffix("json", request.json, (".json",))
+    check_suffix("csv", request.csv, (".csv",))
+    check_outputs({"output": request.output, "json": request.json, "csv": request.csv}, request.inputs())
+    check_pairs(landmarks=(request.fixed_landmarks, request.moving_landmarks), labels=(request.fixed_labels, request.moving_labels))
     for name in ("fixed_window", "moving_window"):
         window = getattr(request, name)
         if window is not None and not (np.isfinite(window).all() and window[0] < window[1]):
             raise ParameterError(
-                f"--{name.replace('_', '-')} {window[0]:g} to {window[1]:g} is no range of values", "give the values of black and of white"
+                f"{window[0]:g} to {window[1]:g} is not a range of grey values", "give the values of black and white", name
             )
     if request.point is not None and not np.isfinite(request.point).all():
-        raise ParameterError("the point of the views is not finite", "give x, y and z in LPS mm")
+        raise ParameterError("the position of the slices is not finite", "give x, y and z in LPS mm", "point")
     return limits_with(request.limits)
 
 
@@ -175,10 +172,9 @@ def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
     pair = Pair(fixed, moving, read_transform(request.transform))
     if request.inverse:
         pair.inverse = read_transform(request.inverse, "inverse transform")
-    if request.fixed_landmarks:
-        pair.landmarks = _read_pairs(request, pair)
-    if request.fixed_labels:
-        pair.labels = read_labels(request.fixed_labels, "fixed labels"), read_labels(request.moving_labels, "moving labels")
+    pair.landmarks = _read_landmarks(request, pair)
+    pair.labels = read_label_pair(request.fixed_labels, request.moving_labels)
+    if pair.labels:
         shared_labels(*pair.labels)
     if isinstance(request.label_names, dict):
         pair.label_names = {int(number): str(name) for number, name in request.label_names.items()}
@@ -190,16 +186,19 @@ def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
     return pair, run
 
 
-def _read_pairs(request: ReportRequest, pair: Pair) -> tuple[PointSet, PointSet]:
-    pairs = read_pairs(request.fixed_landmarks, request.moving_landmarks)
-    for points, image, side in zip(pairs, (pair.fixed, pair.moving), ("fixed", "moving")):
+def _read_landmarks(request: ReportRequest, pair: Pair) -> tuple[PointSet, PointSet] | None:
+    landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks)
+    for points, image, side in zip(landmarks or (), (pair.fixed, pair.moving), ("fixed", "moving"), strict=False):
         outside = int((~ImageGrid.of(image).contains(points.positions)).sum())
         if outside == len(points):
-            advice = "check that they belong to it and are in LPS mm (CSV) or say their frame (.mrk.json, .fcsv)"
-            raise InputError(f"none of the {len(points)} {side} landmarks lies in the {side} image", advice)
+            raise InputError(
+                f"none of the {len(points)} {side} landmarks lies in the {side} image",
+                "check that they belong to it and are in LPS mm (CSV) or name their coordinate system (.mrk.json, .fcsv)",
+                f"{side}_landmarks",
+            )
         if outside:
             pair.notes.append(f"{outside} of {len(points)} {side} landmarks lie outside the {side} image")
-    return pairs
+    return landmarks
 
 
 def _read_run(run: str | dict[str, Any] | None) -> dict[str, Any] | None:
@@ -208,31 +207,31 @@ def _read_run(run: str | dict[str, Any] | None) -> dict[str, Any] | None:
     try:
         content = json.loads(Path(run).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"the run's report {run} does not exist", "check the path") from error
+        raise InputError(f"the report of the run, {run}, does not exist", "check the path", "run_report") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"the run's report {run} is not JSON", "give what register wrote with --report") from error
+        raise InputError(f"the report of the run, {run}, is not JSON", _RUN_REPORT, "run_report") from error
     if not isinstance(content, dict) or "method" not in content or "parameters" not in content:
-        raise InputError(f"{run} is not the report of a registration", "give what register wrote with --report")
+        raise InputError(f"{run} is not the report of a registration", _RUN_REPORT, "run_report")
     return content
 
 
 def _views(request: ReportRequest, pair: Pair, run: dict[str, Any] | None) -> tuple[Views, dict[str, Any]]:
-    """How pictures are drawn, and where: "point_lps", "why" there, "before" in words, lengths of the colours."""
+    """The settings of the pictures, and their description: "point_lps", "why", "before", "longest_mm", "grid_mm", "windows", "alike"."""
     grid = ImageGrid.of(pair.fixed)
     chosen = grey_windows(pair.fixed, pair.moving)
-    windows = tuple(tuple(given) if given else own for given, own in zip((request.fixed_window, request.moving_window), chosen))
+    windows = (_window(request.fixed_window) or chosen[0], _window(request.moving_window) or chosen[1])
     coarse = coarse_view(pair.fixed, pair.moving, pair.transform, windows)
     linear, deformation = linear_part(coarse, pair.transform)
-    before, how = None, "as the images lie in space"
+    before, how = None, "the images without registration"
     alignment = _alignment(run)
     if coarse.before < _LEAST_COMMON and alignment is not None:
-        before, how = alignment, "after the alignment, as the images hardly meet as they lie in space"
+        before, how = alignment, "the images after the alignment, because without it they hardly overlap"
     elif coarse.before < _LEAST_COMMON:
-        pair.notes.append("as they lie in space the images hardly meet: the pictures before show next to nothing")
+        pair.notes.append("without registration the images hardly overlap: the pictures before show little")
     if request.point is not None:
-        point, why = np.array(request.point, dtype=np.float64), "as asked for"
+        point, why = np.array(request.point, dtype=np.float64), "as requested"
         if not grid.contains(point[None])[0]:
-            pair.notes.append("the point that was asked for lies outside the fixed image: the views are at the nearest of its voxels")
+            pair.notes.append("the requested position lies outside the fixed image: the slices go through its nearest voxel")
     else:
         point, why = point_of_interest(coarse, deformation, pair.mask)
     longest = max(float(np.percentile(np.linalg.norm(deformation, axis=1), 99)), LEAST)
@@ -249,8 +248,12 @@ def _views(request: ReportRequest, pair: Pair, run: dict[str, Any] | None) -> tu
     return views, where
 
 
+def _window(given: Sequence[float] | None) -> Window | None:
+    return (float(given[0]), float(given[1])) if given else None
+
+
 def _alignment(run: dict[str, Any] | None) -> sitk.Transform | None:
-    """The linear transform before the deformation, from the run's report."""
+    """The linear transform before the deformation, from the report of the run."""
     alignment = (run or {}).get("alignment")
     matrix = np.array(alignment.get("matrix") if isinstance(alignment, dict) and alignment.get("matrix") else [], dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-6:
@@ -264,7 +267,7 @@ def _alignment(run: dict[str, Any] | None) -> sitk.Transform | None:
 def _content(
     request: ReportRequest, pair: Pair, run: dict[str, Any] | None, measured: Measured, ratings: list[dict], where: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the report says, as plain data."""
+    """The content of the JSON file."""
     described, odd = described_run(run, pair.fixed) if run is not None else (None, [])
     modalities = [getattr(request, f"{side}_modality") or _modality(run, side) for side in ("fixed", "moving")]
     content: dict[str, Any] = {
@@ -294,9 +297,9 @@ def _content(
         "views": where,
         "notes": [without_paths(note, request.inputs()) for note in (*request.remarks, *pair.notes, *odd)],
     }
-    content = plain(content)
+    content = cast("dict[str, Any]", plain(content))
     words = private_words(request.private)
-    for part in ("title", "inputs", "run", "figures", "notes"):  # what may hold names that users gave
+    for part in ("title", "inputs", "run", "figures", "notes"):  # may contain names that users gave
         content[part] = hidden(content[part], words)
     if request.patient:
         content["patient"] = request.patient
@@ -304,16 +307,16 @@ def _content(
 
 
 def _modality(run: dict[str, Any] | None, side: str) -> str:
-    """As the run was told."""
+    """The modality that was given to the run."""
     parameters = (run or {}).get("parameters")
-    told = parameters.get(f"{side}_modality", "") if isinstance(parameters, dict) else ""
-    return str(told).upper() if told and told != "auto" else ""
+    given = parameters.get(f"{side}_modality", "") if isinstance(parameters, dict) else ""
+    return str(given).upper() if given and given != "auto" else ""
 
 
 def _page(
     pair: Pair, measured: Measured, views: Views, where: dict[str, Any], content: dict[str, Any], progress: Callable[[float], None]
 ) -> str:
-    """The page, its pictures as fine as its size allows."""
+    """The page, with the finest pictures that its maximal size allows."""
     text = ""
     for pixels in _PIXELS:
         found: list[tuple[Plane, dict[str, str]]] = []
@@ -324,9 +327,3 @@ def _page(
         if len(text.encode("utf-8")) <= _LARGEST:
             break
     return text
-
-
-def default_names(output: str | os.PathLike) -> tuple[str, str]:
-    """Names of the files of figures that go with a page."""
-    stem = Path(output).with_suffix("")
-    return f"{stem}_figures.json", f"{stem}_figures.csv"

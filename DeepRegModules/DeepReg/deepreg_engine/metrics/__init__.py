@@ -1,1 +1,1 @@
-"""How good a registration is: landmarks, overlap of labels, regularity of the deformation, and the report of all three."""
+"""Measures of a registration: errors of landmarks, overlap of labels, regularity of the deformation, inverse consistency."""

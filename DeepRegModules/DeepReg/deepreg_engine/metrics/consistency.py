@@ -1,7 +1,7 @@
-"""Inverse consistency: how far a point is from where it began after the way there and back.
+"""Inverse consistency: the distance of a point from itself after the forward and the backward transform.
 
-Source: Christensen and Johnson, "Consistent image registration", IEEE TMI 2001: for a fixed point x the distance
-``|B(A(x)) - x|``, where A takes fixed points to moving points and B moving points to fixed points.
+For a fixed point x it is ``|B(A(x)) - x|``, where A maps fixed points to moving points and B maps moving points to fixed points
+(Christensen and Johnson, "Consistent image registration", IEEE TMI 2001).
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import numpy as np
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.metrics.landmarks import summarize
 from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 
 
 def inverse_consistency(forward: Mapping, backward: Mapping, grid: ImageGrid, inside: np.ndarray | None = None, most: int = 60_000) -> dict:
-    """Distance of fixed points from themselves after the way there and back.
+    """Measure the inverse consistency at the voxels of a grid.
 
     Args:
-        forward: takes fixed points to moving points.
-        backward: takes moving points to fixed points.
-        grid: whose voxels are tried.
-        inside: which of them (z, y, x), bool; None is all.
-        most: evenly thinned out to so many at most.
+        forward: maps fixed points to moving points.
+        backward: maps moving points to fixed points.
+        grid: whose voxels are tested.
+        inside: which of them (z, y, x), bool; None for all.
+        most: the voxels are evenly subsampled to at most so many.
 
     Returns:
-        "points": how many came back; "outside": how many left the inverse's grid, which says nothing of them; and of those that
-        came back mean, median, percentile95 and max, mm.
+        "points": number of voxels that were measured; "outside": number of voxels that the forward transform takes out of the grid of the
+        backward one, where it is not known; and "mean", "median", "percentile95" and "max" of the distances, mm.
 
     Raises:
-        InputError: if no point comes into the inverse's grid.
+        InputError: if no voxel can be measured.
     """
     number = np.arange(grid.voxels) if inside is None else np.flatnonzero(inside)
     number = number[:: max(1, -(-len(number) // most))]
@@ -38,15 +39,13 @@ def inverse_consistency(forward: Mapping, backward: Mapping, grid: ImageGrid, in
     known = ~outside_field(backward, there)
     if not known.any():
         raise InputError(
-            "the transform takes no point of the fixed image into the grid of the inverse", "give the inverse that belongs to it"
+            "the transform maps no point of the fixed image into the grid of the inverse transform",
+            "give the inverse that belongs to the transform",
+            "inverse",
         )
-    error = np.linalg.norm(map_points(backward, there[known]) - points[known], axis=1)
-    median, percentile95 = np.percentile(error, [50, 95])
+    found = summarize(map_points(backward, there[known]) - points[known])
     return {
-        "points": int(known.sum()),
+        "points": found["count"],
         "outside": int((~known).sum()),
-        "mean": float(error.mean()),
-        "median": float(median),
-        "percentile95": float(percentile95),
-        "max": float(error.max()),
+        **{key: found[key] for key in ("mean", "median", "percentile95", "max")},
     }

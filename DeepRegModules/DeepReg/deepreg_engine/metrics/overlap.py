@@ -1,7 +1,7 @@
-"""How well the labels of two images cover each other: Dice, and the distances of their surfaces.
+"""Overlap of the labels of two images: Dice coefficients and surface distances.
 
-For the voxels A and B of one label in two images on the same grid, Dice = 2 |A and B| / (|A| + |B|), from counts of
-voxels (Dice, Ecology 1945). HD95 and mean surface distance: see :mod:`deepreg_engine.metrics.surfaces`.
+For the voxels A and B of one label in two images on the same grid, Dice = 2 |A and B| / (|A| + |B|), from voxel counts
+(Dice, Ecology 1945). HD95 and mean surface distance: see :mod:`deepreg_engine.metrics.surfaces`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deepreg_engine.geometry.images import resample
 from deepreg_engine.metrics.mapping import Mapping, to_transform
 from deepreg_engine.metrics.surfaces import surface_distances
 
-# Up to here a label indexes a table of counts; beyond, np.unique counts, which is slow but bounded.
+# Labels below this index a table of counts; larger ones are counted by np.unique, which is slow but needs little memory.
 _TABLE = 1 << 16
 
 
@@ -43,12 +43,12 @@ class LabelOverlap:
     other_ml: float
 
     def to_dict(self) -> dict:
-        """All but the label's number."""
+        """Return all fields but the label as a dictionary."""
         return {key: value for key, value in vars(self).items() if key != "label"}
 
 
 def label_overlap(reference: sitk.Image, other: sitk.Image, labels: Iterable[int] | None = None) -> list[LabelOverlap]:
-    """Overlap of the labels of two label maps on the same grid, by ascending label; 0 is background.
+    """Measure the overlap of the labels of two label maps on the same grid; 0 is background.
 
     Args:
         reference: integer label map.
@@ -82,10 +82,10 @@ def label_overlap(reference: sitk.Image, other: sitk.Image, labels: Iterable[int
 
 
 def overlap_report(transform: Mapping, fixed_labels: sitk.Image, moving_labels: sitk.Image, names: dict[int, str] | None = None) -> dict:
-    """Overlap of the labels before and after, the moving ones drawn into the fixed grid by nearest neighbour.
+    """Measure the overlap of labels before and after a registration; the moving labels are resampled to the fixed grid (nearest neighbour).
 
     Args:
-        transform: takes fixed points to moving points; before is the identity.
+        transform: maps fixed points to moving points; before the registration it is the identity.
         fixed_labels: integer label map.
         moving_labels: integer label map on any grid.
         names: of the labels, for the report.
@@ -119,7 +119,7 @@ def overlap_report(transform: Mapping, fixed_labels: sitk.Image, moving_labels: 
 
 
 def shared_labels(fixed_labels: sitk.Image, moving_labels: sitk.Image) -> tuple[list[int], list[int], list[int]]:
-    """Labels but 0 that both integer label maps have, and those that only the fixed and only the moving one has.
+    """Return the labels other than 0 that both integer label maps have, those of the fixed one alone, and those of the moving one alone.
 
     Raises:
         InputError: if they have none in common, or are not of an integer type.
@@ -128,18 +128,20 @@ def shared_labels(fixed_labels: sitk.Image, moving_labels: sitk.Image) -> tuple[
     if not have & want:
         raise InputError(
             f"the fixed labels ({_short(have)}) and the moving labels ({_short(want)}) have none in common",
-            "number the same organ alike in both",
+            "give the same structure the same number in both",
+            "moving_labels",
         )
     return sorted(have & want), sorted(have - want), sorted(want - have)
 
 
 def _means(overlaps: list[LabelOverlap]) -> dict:
-    apart = [overlap for overlap in overlaps if overlap.hd95 is not None]
+    hd95 = [overlap.hd95 for overlap in overlaps if overlap.hd95 is not None]
+    distances = [overlap.mean_surface_distance for overlap in overlaps if overlap.mean_surface_distance is not None]
     return {
         "dice": float(np.mean([overlap.dice for overlap in overlaps])),
-        "hd95": float(np.mean([overlap.hd95 for overlap in apart])) if apart else None,
-        "mean_surface_distance": float(np.mean([overlap.mean_surface_distance for overlap in apart])) if apart else None,
-        "distance_labels": len(apart),
+        "hd95": float(np.mean(hd95)) if hd95 else None,
+        "mean_surface_distance": float(np.mean(distances)) if distances else None,
+        "distance_labels": len(hd95),
     }
 
 
@@ -162,7 +164,7 @@ def _counts(array: np.ndarray) -> dict[int, int]:
         for part in array:  # slice by slice: bincount makes a 64-bit copy of what it counts
             counts += np.bincount(part.ravel(), minlength=len(counts))
         return {int(label): int(counts[label]) for label in np.flatnonzero(counts)}
-    return {int(label): int(count) for label, count in zip(*np.unique(array, return_counts=True))}
+    return {int(label): int(count) for label, count in zip(*np.unique(array, return_counts=True), strict=True)}
 
 
 def _boxes(labels: sitk.Image) -> dict[int, tuple[slice, slice, slice]]:
@@ -174,9 +176,9 @@ def _boxes(labels: sitk.Image) -> dict[int, tuple[slice, slice, slice]]:
     boxes = {}
     for label in shapes.GetLabels():
         start, size = np.split(np.array(shapes.GetBoundingBox(label)), 2)
-        boxes[label] = tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1]))
+        boxes[label] = tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1], strict=True))
     return boxes
 
 
 def _union(one: tuple[slice, ...], two: tuple[slice, ...]) -> tuple[slice, ...]:
-    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, two))
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, two, strict=True))

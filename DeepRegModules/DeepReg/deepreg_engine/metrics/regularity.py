@@ -1,4 +1,4 @@
-"""How well-behaved a deformation is: folding, and how unevenly it changes volumes."""
+"""Regularity of a deformation: folding, and the spread of local changes of volume."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 
 
 def regularity(field: DisplacementField, mask: sitk.Image | None = None) -> dict:
-    """Statistics of the Jacobian determinant of x + u(x) over the field's grid.
+    """Compute statistics of the Jacobian determinant of x + u(x) over the grid of a displacement field.
 
     Args:
         field: the deformation.
-        mask: scalar image on the field's grid; only its voxels that are not 0 count.
+        mask: scalar image on the field's grid; only voxels where it is not 0 are included.
 
     Returns:
-        folding_percent: share of the voxels with a determinant of 0 or less, in percent.
-        sd_log_jacobian: standard deviation (population) of the determinant's natural logarithm over the voxels where
-            it is positive; None if there is none. Folded voxels have no logarithm: they are counted above and left
-            out here, where the Learn2Reg challenge shifts and clips the determinant so as to include them.
-        min_jacobian, max_jacobian, mean_jacobian: of the determinant itself; 1 is no change of volume.
-        voxels: how many were measured.
+        "folding_percent": percentage of voxels with a determinant of 0 or less.
+        "sd_log_jacobian": standard deviation (population) of the natural logarithm of the determinant over the voxels where it is
+        positive; None without any. Folded voxels have no logarithm and are excluded; the Learn2Reg challenge shifts and clips the
+        determinant to include them.
+        "min_jacobian", "max_jacobian", "mean_jacobian": of the determinant; 1 is no change of volume.
+        "voxels": number of voxels.
 
     Raises:
         InputError: if the mask is on another grid, or empty.
@@ -47,9 +47,10 @@ def _inside(mask: sitk.Image, grid: ImageGrid) -> np.ndarray:
     if not ImageGrid.of(mask).same_as(grid):
         raise InputError(
             f"the mask ({ImageGrid.of(mask).describe()}) is not on the grid of the displacement field ({grid.describe()})",
-            "resample it there",
+            "resample the mask to that grid",
+            "mask",
         )
     inside = sitk.GetArrayViewFromImage(mask).ravel() != 0
     if not inside.any():
-        raise InputError("the mask is empty", "give a mask with voxels that are not 0")
+        raise InputError("the mask is empty", "give a mask with voxels that are not 0", "mask")
     return inside

@@ -1,4 +1,4 @@
-"""The evaluation report: everything that can be said about a registration, as plain data and as JSON."""
+"""The evaluation of a registration by all available measures, as plain data and as JSON."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.metrics.landmarks import landmark_report
+from deepreg_engine.metrics.mapping import to_transform
 from deepreg_engine.metrics.overlap import overlap_report
 from deepreg_engine.metrics.regularity import regularity
 
-# Seven digits: what a float32 holds, and a tenth of a micrometre at a hundred millimetres.
+# Significant digits in JSON: as many as a float32 has; a tenth of a micrometre at a hundred millimetres.
 _SIGNIFICANT = 7
 
 
@@ -30,28 +31,28 @@ def evaluation_report(
     mask: sitk.Image | None = None,
     field: DisplacementField | None = None,
 ) -> dict:
-    """Measure a registration by whatever there is to measure it with.
+    """Measure a registration by everything that is given.
 
     Args:
-        transform: takes fixed points to moving points, LPS mm; None if nothing but a field is to be measured.
-        grid: where displacement and regularity are measured, usually the fixed image's grid; without a grid or a field
-            they are not.
+        transform: maps fixed points to moving points, LPS mm; None is the identity.
+        grid: on which displacement and regularity are measured, usually that of the fixed image; neither is measured without a grid or a
+            field.
         landmarks: fixed and moving, in pairs.
-        labels: fixed and moving label maps, each on a grid of its own.
+        labels: fixed and moving label maps, each on its own grid.
         label_names: names of the labels.
         mask: on the grid; regularity is measured inside.
-        field: the transform sampled on the grid, if it is at hand, so that it is not sampled again.
+        field: the transform sampled on the grid, if it exists already.
 
     Returns:
-        Those of the sections "displacement" (length over the grid, mm: mean, median, percentile95, max), "regularity",
-        "landmarks" and "overlap" that could be made; see :mod:`regularity`, :mod:`landmarks` and :mod:`overlap`.
+        Those of the sections "displacement" (length over the grid, mm: mean, median, percentile95, max), "regularity", "landmarks" and
+        "overlap" for which there are inputs; see :mod:`regularity`, :mod:`landmarks` and :mod:`overlap`.
 
     Raises:
-        InputError: see there.
+        InputError: as these modules do.
     """
     report: dict = {}
     if field is None and grid is not None:
-        field = DisplacementField.from_transform(transform, grid)
+        field = DisplacementField.from_transform(to_transform(transform), grid)
     if field is not None:
         lengths = field.statistics()
         report["displacement"] = {
@@ -69,19 +70,19 @@ def evaluation_report(
 
 
 def to_json(report: object) -> str:
-    """A report as JSON text that every reader takes: numpy's types as plain ones, NaN and infinity as null.
+    """Return a report as JSON text: numpy's types as plain ones, NaN and infinity as null.
 
     Raises:
-        TypeError: on a value that has no form in JSON.
+        TypeError: on a value that JSON cannot hold.
     """
     return json.dumps(plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def plain(value: object) -> object:
-    """A value as JSON can hold it: numpy's types as Python's, NaN and infinity as None, floats with seven digits.
+    """Return a value as JSON can hold it: numpy's types as Python's, NaN and infinity as None, floats with seven digits.
 
     Raises:
-        TypeError: on a value that has no form in JSON.
+        TypeError: on a value that JSON cannot hold.
     """
     if value is None or isinstance(value, str | bool):
         return value
@@ -99,4 +100,4 @@ def plain(value: object) -> object:
         return float(f"{value:.{_SIGNIFICANT}g}") if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
-    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")

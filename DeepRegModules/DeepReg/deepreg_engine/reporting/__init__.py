@@ -1,1 +1,1 @@
-"""The report of a registration as one page that works without a network: figures, ratings, pictures, and the same as JSON and CSV."""
+"""The report of a registration: its figures, ratings and pictures, and the page that shows them."""

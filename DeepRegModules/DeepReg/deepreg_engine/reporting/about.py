@@ -1,8 +1,7 @@
-"""What a report says of its inputs, of the run that made the transform, of its model, and of the software."""
+"""Descriptions of the inputs of a report, of the run that made the transform, of its model, and of the software, as plain data."""
 
 from __future__ import annotations
 
-import dataclasses
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -28,15 +27,15 @@ METHODS: dict[str, tuple[str, type[Parameters]]] = {
     "descent": ("Descent Registration", DescentParameters),
     "points": ("Point Registration", PointsParameters),
 }
-# How SimpleITK calls transforms that have no grid of vectors, and how a reader does.
+# Names for readers of transforms without a grid of vectors, by their names in SimpleITK.
 _KINDS = {"CompositeTransform": "chain of transforms", "BSplineTransform": "B-spline"}
-# An image whose axes are further than this from the patient's is called oblique, degrees.
+# An image whose axes differ from those of the patient by more than this angle is oblique, degrees.
 _OBLIQUE = 1.0
 _PACKAGES = ("numpy", "scipy", "SimpleITK", "torch")
 
 
 def described_image(image: sitk.Image, name: str, modality: str) -> dict[str, Any]:
-    """An image in plain data: its name, geometry and type; nothing else of its header."""
+    """Describe an image by its name, geometry and type; nothing else of its header is used."""
     grid = ImageGrid.of(image)
     angle = obliqueness(grid)
     return {
@@ -49,7 +48,7 @@ def described_image(image: sitk.Image, name: str, modality: str) -> dict[str, An
 
 
 def described_transform(transform: sitk.Transform, name: str) -> dict[str, Any]:
-    """A transform in plain data: its name, kind, and grid if it has one."""
+    """Describe a transform by its name, kind, and grid if it has one."""
     grid = field_grid(transform)
     own = _KINDS.get(transform.GetName(), transform.GetName())
     kind = "displacement field" if grid is not None else "linear" if transform.IsLinear() else own
@@ -57,7 +56,7 @@ def described_transform(transform: sitk.Transform, name: str) -> dict[str, Any]:
 
 
 def versions(application: str) -> dict[str, str]:
-    """Software that made the report. PyTorch is named by what is installed; it is not loaded for that."""
+    """Return the names and versions of the software that makes the report; packages are not imported for that."""
     found = {"application": application} if application else {}
     found.update({"deepreg-engine": __version__, "Python": platform.python_version()})
     for package in _PACKAGES:
@@ -69,17 +68,18 @@ def versions(application: str) -> dict[str, str]:
 
 
 def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, Any], list[str]]:
-    """What a registration's report says of how the transform was made, without paths.
+    """Describe a run by the report that the registration wrote, without paths.
 
     Returns:
-        The run in plain data, and notes of what does not fit.
+        The run, and notes about contradictions to the fixed image.
     """
-    paths = [entry.get("file") for entry in _entries(run.get("inputs"))] + [str(path) for path in _values(run.get("outputs"))]
+    inputs, parameters, alignment, inverse, seconds = (
+        _group(run, name) for name in ("inputs", "parameters", "alignment", "inverse", "seconds")
+    )
+    files = [entry.get("file") for entry in inputs.values() if isinstance(entry, Mapping)]
+    paths = [str(path) for path in (*files, *_group(run, "outputs").values()) if path]
     method = str(run.get("method", ""))
     title, kind = METHODS.get(method, (method, None))
-    parameters = run.get("parameters") if isinstance(run.get("parameters"), Mapping) else {}
-    inverse = run.get("inverse") if isinstance(run.get("inverse"), Mapping) else None
-    alignment = run.get("alignment") if isinstance(run.get("alignment"), Mapping) else {}
     described = {
         "method": method,
         "title": title,
@@ -88,31 +88,31 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
         "created": str(run.get("created", "")),
         "device": str(run.get("device", "")),
         "alignment": str(alignment.get("kind", "")),
-        "seconds": (run.get("seconds") or {}).get("total") if isinstance(run.get("seconds"), Mapping) else None,
+        "seconds": seconds.get("total"),
         "parameters": _parameters(parameters, kind),
         "model": _model(parameters, run),
         "refinement_features": _refinement(parameters, run),
-        "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} if inverse else None,
+        "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} or None,
         "notes": [without_paths(str(note), paths) for note in run.get("notes") or []],
     }
     notes = []
-    theirs = (run.get("inputs") or {}).get("fixed") if isinstance(run.get("inputs"), Mapping) else None
-    if isinstance(theirs, Mapping) and theirs.get("size") and list(theirs["size"]) != list(fixed.GetSize()):
-        size = " x ".join(str(n) for n in theirs["size"])
-        notes.append(f"the run was of another fixed image, of {size} voxels: method and parameters may not be those of this transform")
+    size = _group(inputs, "fixed").get("size")
+    if size and list(size) != list(fixed.GetSize()):
+        voxels = " x ".join(str(n) for n in size)
+        notes.append(
+            f"the run registered another fixed image, of {voxels} voxels: method and parameters may not be those of this transform"
+        )
     return described, notes
 
 
-def _entries(inputs: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in _values(inputs) if isinstance(entry, Mapping)]
-
-
-def _values(group: Any) -> list[Any]:
-    return list(group.values()) if isinstance(group, Mapping) else []
+def _group(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The entries below a name; none if the file holds something else there."""
+    group = content.get(name)
+    return group if isinstance(group, Mapping) else {}
 
 
 def _parameters(given: Mapping[str, Any], kind: type[Parameters] | None) -> list[dict[str, Any]]:
-    """Each parameter: name, value, unit, default, and whether it differs from it; those that differ first."""
+    """Each parameter: name, value, unit, default, and whether it is changed from the default; changed ones first."""
     known = {entry.name: entry for entry in kind.describe()} if kind is not None else {}
     listed = []
     for name, value in given.items():
@@ -131,7 +131,7 @@ def _parameters(given: Mapping[str, Any], kind: type[Parameters] | None) -> list
 
 
 def _short(value: Any) -> Any:
-    """The value; of a file its name."""
+    """A value; of a path its last part."""
     return base_name(value) if isinstance(value, str) and ("/" in value or "\\" in value) else value
 
 
@@ -146,26 +146,28 @@ def _model(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, A
 
 
 def _refinement(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """What a refinement compared, if it is something else than the search did."""
+    """The features of the refinement, if they differ from those of the search."""
     fine = str(run.get("refinement_features") or "")
-    return (
-        "" if fine in (str(run.get("features") or ""), str(parameters.get("features") or "")) else " + ".join(feature_names(_short(fine)))
-    )
+    if fine in (str(run.get("features") or ""), str(parameters.get("features") or "")):
+        return ""
+    return " + ".join(feature_names(_short(fine)))
 
 
 def _joined(cards: list[dict[str, Any]]) -> dict[str, Any]:
-    """One card for features that are compared side by side."""
-    said = ("architecture", "origin", "licence", "training_data", "date", "intended_use", "sha256", "problem")
-    kept = {key: "; ".join(f"{card['name']}: {card[key]}" for card in cards if card.get(key)) for key in said}
+    """One card for features that are combined."""
+    texts = ("architecture", "origin", "licence", "training_data", "date", "intended_use", "sha256", "problem")
+    kept = {key: "; ".join(f"{card['name']}: {card[key]}" for card in cards if card.get(key)) for key in texts}
     return {"name": " + ".join(card["name"] for card in cards), **{key: text for key, text in kept.items() if text}}
 
 
 def _card(features: str) -> dict[str, Any]:
     if feature := handcrafted(features):
-        return {"name": features, "origin": feature.origin, "training_data": "nothing was learned: no training data, no weights"}
+        return {"name": features, "origin": feature.origin, "training_data": "none: the features are a formula without weights"}
     try:
-        card = dataclasses.asdict(find_model(features).card)
-    except (EngineError, AttributeError):
-        return {"name": _short(features), "problem": "the model is not on this computer: there is no card of it"}
+        card = find_model(features).card
+    except EngineError:
+        card = None
+    if card is None:
+        return {"name": _short(features), "problem": "the model is not on this computer, so its card is not available"}
     kept = ("name", "method", "architecture", "origin", "licence", "training_data", "date", "intended_use", "figures", "sha256")
-    return {key: card[key] for key in kept}
+    return {key: getattr(card, key) for key in kept}

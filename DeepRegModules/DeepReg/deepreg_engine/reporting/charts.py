@@ -1,4 +1,4 @@
-"""Histograms as drawings (SVG) that stand in a page: sharp on paper, readable without colours."""
+"""Histograms as SVG drawings within a page: sharp on paper, readable without colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INK, _BEFORE, _AFTER = "#333", "#9aa5b1", "#1b5fa8"
 
 
 class _Chart:
-    """Axes over a range, and what is drawn in them."""
+    """Axes over a range, with bars and marks."""
 
     def __init__(self, title: str, low: float, high: float, most: float, across: str, up: str) -> None:
         self._low, self._high, self._most = low, max(high, low + 1e-9), max(most, 1.0)
@@ -49,7 +49,7 @@ class _Chart:
 
     def bars(self, edges: Sequence[float], counts: Sequence[int], fill: str, share: tuple[float, float] = (0.0, 1.0)) -> None:
         """Bars over bins; ``share`` is the part of a bin's width that a bar takes."""
-        for low, high, count in zip(edges, edges[1:], counts):
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
             if count:
                 left, right = (low + part * (high - low) for part in share)
                 x, y = self.x(left), self.y(count)
@@ -60,7 +60,7 @@ class _Chart:
                 )
 
     def mark(self, value: float, text: str, colour: str) -> None:
-        """A line from top to bottom; a word, if any, beside it."""
+        """A vertical line, with a text beside it if there is one."""
         if self._low <= value <= self._high:
             place = self.x(value)
             self._parts.append(
@@ -71,7 +71,7 @@ class _Chart:
                 self.text(place + (-3 if end else 3), _TOP + 8, text, "end" if end else "start")
 
     def key(self, entries: Sequence[tuple[str, str]]) -> None:
-        """What the bars' colours mean."""
+        """A legend of the colours of the bars."""
         for number, (name, fill) in enumerate(entries):
             y = _TOP + 8 + 13 * number
             self._parts.append(f'<rect x="{_WIDTH - 82:g}" y="{y - 8:g}" width="10" height="9" fill="{fill}"/>')
@@ -83,11 +83,11 @@ class _Chart:
 
 
 def error_chart(histogram: dict, limits: tuple[float, float] | None) -> str:
-    """Landmark pairs by error, before and after.
+    """Draw the number of landmark pairs by error, before and after.
 
     Args:
         histogram: "edges", mm, and "before" and "after", counts.
-        limits: of the median: green and amber, mm.
+        limits: of the median error for green and amber, mm.
     """
     edges, most = histogram["edges"], max([*histogram["before"], *histogram["after"]])
     chart = _Chart("Landmark error before and after", 0.0, edges[-1], most, "error (mm)", "pairs")
@@ -100,7 +100,7 @@ def error_chart(histogram: dict, limits: tuple[float, float] | None) -> str:
 
 
 def jacobian_chart(histogram: dict) -> str:
-    """Voxels by Jacobian determinant, in percent of all; folds are counted in words."""
+    """Draw the percentage of voxels by Jacobian determinant; the number of folded voxels is written."""
     edges, counts = histogram["edges"], histogram["counts"]
     total = max(sum(counts) + histogram["folded"] + histogram["beyond"], 1)
     shares = [100.0 * count / total for count in counts]

@@ -1,4 +1,4 @@
-"""The figures of a report: everything that can be measured with what there is, as plain data."""
+"""The figures of a report as plain data."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _JACOBIAN_BINS = 48
 
 @dataclass
 class Pair:
-    """What a report is about.
+    """The inputs of a report.
 
     Args:
         fixed, moving: scalar 3D images.
-        transform: takes fixed points to moving points, LPS mm.
-        inverse: takes moving points to fixed points.
+        transform: maps fixed points to moving points, LPS mm.
+        inverse: maps moving points to fixed points.
         landmarks: fixed and moving, in pairs.
-        labels: fixed and moving label maps, each on a grid of its own.
+        labels: fixed and moving label maps, each on its own grid.
         label_names: of the labels.
-        mask: on the fixed grid: where the deformation counts.
-        notes: what a reader should know, added to as things are found.
+        mask: on the fixed grid: the region where the deformation is measured.
+        notes: for the reader; measuring appends to them.
     """
 
     fixed: sitk.Image
@@ -48,11 +48,11 @@ class Pair:
 
 @dataclass
 class Measured:
-    """What was measured, and the maps that pictures are drawn of.
+    """The measurements, and the maps for the pictures.
 
     Args:
-        figures: as :func:`measure` returns them.
-        field: the transform on the grid on which its deformation was measured.
+        figures: see :func:`measure`.
+        field: the transform on the grid on which the deformation was measured.
         jacobian: its determinant there (z, y, x).
     """
 
@@ -62,16 +62,16 @@ class Measured:
 
 
 def measure(pair: Pair) -> Measured:
-    """Measure a pair.
+    """Measure a registration.
 
     Returns:
         Figures: those of "displacement", "regularity", "landmarks" and "overlap" that :func:`evaluation_report` gives;
         "inverse_consistency" if there is an inverse; "histograms" of the Jacobian and of the landmarks' errors; "measured_on": the grid
-        of displacement and regularity, and whether it is the transform's own. Each landmark pair says whether it is an "outlier", and
-        the landmarks the "outlier_limit_mm".
+        of displacement and regularity, and whether it is the transform's own. Each landmark pair has a flag "outlier", and
+        the landmarks have the "outlier_limit_mm".
 
     Raises:
-        InputError: if no landmark lies in the displacement field, or the inverse has nothing to do with it; and as the metrics do.
+        InputError: if no landmark lies in the displacement field, or the inverse does not belong to the transform; and as the metrics do.
     """
     own = field_grid(pair.transform)
     grid = own or ImageGrid.of(pair.fixed)
@@ -111,13 +111,13 @@ def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | No
         return mask
     moved = resample(mask, grid, None, "nearest")
     if not sitk.GetArrayViewFromImage(moved).any():
-        pair.notes.append("the mask lies outside the transform's grid: the deformation was measured everywhere")
+        pair.notes.append("the mask lies outside the grid of the transform: the deformation was measured on the whole grid")
         return None
     return moved
 
 
 def _jacobian_histogram(values: np.ndarray) -> dict:
-    """Voxels by determinant: those of 0 or less, bins of equal width above, and those beyond the last."""
+    """Number of voxels by determinant: of 0 or less, in bins of equal width above 0, and beyond the last bin."""
     top = float(np.clip(np.ceil(4.0 * np.percentile(values, 99.9)) / 4.0 + 0.25, 2.0, 6.0))
     positive = values[values > 0]
     counts, edges = np.histogram(positive, bins=_JACOBIAN_BINS, range=(0.0, top))
@@ -130,7 +130,7 @@ def _jacobian_histogram(values: np.ndarray) -> dict:
 
 
 def _error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
-    """Landmark pairs by error, before and after, in bins that hold all of them."""
+    """Number of landmark pairs by error, before and after, in bins that cover all of them."""
     longest = max(float(before.max()), float(after.max()), 1e-3)
     step = nice_step(longest / _ERROR_BINS)
     edges = step * np.arange(int(np.floor(longest / step)) + 2)
@@ -141,6 +141,6 @@ def _error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
 
 
 def nice_step(least: float) -> float:
-    """The smallest of 1, 2, 5, 10, ... and their tenths that is at least so much."""
+    """Return the smallest number of the form 1, 2 or 5 times a power of ten that is not below ``least``."""
     decade = 10.0 ** np.floor(np.log10(least))
     return float(next(decade * factor for factor in (1.0, 2.0, 5.0, 10.0) if decade * factor >= least * (1.0 - 1e-9)))

@@ -1,4 +1,4 @@
-"""Where to look: a coarse view of the whole pair, and in it the place that a report shows."""
+"""The position of the slices that a report shows, found on a coarse version of the pair."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, resample
 from deepreg_engine.reporting.grey import VISIBLE, Window, correlation, patient_mask, scaled
 
-# Longest side of the coarse view, voxels.
+# Longest side of the coarse grid, voxels.
 _COARSE = 72
-# Width over which displacements are averaged to find the tissue that is deformed most, mm.
+# Standard deviation of the smoothing before the search for the largest deformation, mm.
 _WIDTH = 12.0
-#: What is deformed by less, beyond a linear movement, is as good as not deformed, mm.
+#: Smaller displacements beyond a linear movement count as no deformation, mm.
 LEAST = 0.5
-# The middle of so many voxels of a region is that of all.
+# The centre of a region is estimated from about so many voxels.
 _ENOUGH = 1_000_000
-# Below this correlation after the registration the two images are of different contrast, and a difference says nothing.
+# Below this correlation after the registration the images have different contrasts, and their difference is meaningless.
 _SAME_CONTRAST = 0.5
 
 
@@ -31,8 +31,8 @@ class Coarse:
     Args:
         grid: where.
         fixed, after: grey values 0 to 1 (z, y, x), of the fixed and of the warped moving image.
-        before: share of the fixed image that the moving one covers as it lies in space.
-        tissue: where the patient is and both images are.
+        before: share of the fixed image that the moving one covers before the registration.
+        tissue: region of the patient that both images cover.
     """
 
     grid: ImageGrid
@@ -43,13 +43,13 @@ class Coarse:
 
     @property
     def alike(self) -> bool:
-        """Whether a difference of grey values says something."""
-        seen = self.tissue & (self.fixed > VISIBLE) & (self.after > VISIBLE)  # all images are dark around the patient
+        """Whether the images have the same contrast, so that a difference of grey values is meaningful."""
+        seen = self.tissue & (self.fixed > VISIBLE) & (self.after > VISIBLE)  # air around the patient is dark in all images
         return correlation(self.fixed[seen], self.after[seen]) > _SAME_CONTRAST
 
 
 def coarse_view(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, windows: tuple[Window, Window]) -> Coarse:
-    """Draw both images coarsely."""
+    """Resample both images to a coarse grid."""
     full = ImageGrid.of(fixed)
     size = np.maximum(1, np.ceil(full.extent / max(float(full.extent.max()) / _COARSE, min(full.spacing))).astype(int))
     spacing = full.extent / size
@@ -64,12 +64,12 @@ def coarse_view(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform
 
 
 def drawn(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
-    """An image on a grid (z, y, x), float32; background where it does not reach."""
+    """Resample an image to a grid (z, y, x), float32; background outside the image."""
     return sitk.GetArrayFromImage(resample(sitk.Cast(image, sitk.sitkFloat32), grid, transform, "linear", background_value(image)))
 
 
 def covered(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
-    """Where a grid's voxels (z, y, x) lie in an image."""
+    """Return which voxels of a grid (z, y, x) lie inside an image, through a transform."""
     points = grid.points().reshape(-1, 3)
     if transform is not None:
         points += np.moveaxis(DisplacementField.from_transform(transform, grid).vectors, 0, -1).reshape(-1, 3)
@@ -78,7 +78,7 @@ def covered(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear movement: of a point x by ``(x - centre) @ gradient + shift``.
+    """A linear movement: the displacement of a point x is ``(x - centre) @ gradient + shift``.
 
     Args:
         centre: (3,), LPS mm.
@@ -91,12 +91,12 @@ class Linear:
     shift: np.ndarray
 
     def beyond(self, points: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """What displacements (..., 3) at points (..., 3) have beyond it, mm."""
+        """Return displacements (..., 3) at points (..., 3) minus the linear movement, mm."""
         return vectors - ((points - self.centre) @ self.gradient + self.shift)
 
 
 def linear_part(coarse: Coarse, transform: sitk.Transform) -> tuple[Linear, np.ndarray]:
-    """The linear movement that comes nearest to a transform in the tissue, and what is left of it there (N, 3), mm, by least squares."""
+    """Fit a linear movement to a transform in the tissue by least squares; return it and the residual displacements there (N, 3), mm."""
     points = coarse.grid.index_to_physical(np.argwhere(coarse.tissue)[:, ::-1])
     moved = DisplacementField.from_transform(transform, coarse.grid).vectors[:, coarse.tissue].T.astype(np.float64)
     centre = points.mean(axis=0)
@@ -107,28 +107,31 @@ def linear_part(coarse: Coarse, transform: sitk.Transform) -> tuple[Linear, np.n
 
 
 def point_of_interest(coarse: Coarse, deformation: np.ndarray, mask: sitk.Image | None) -> tuple[np.ndarray, str]:
-    """Where to look, LPS mm (3,), and why there: the middle of the mask, or of the tissue that is deformed most.
+    """Return the position of the slices, LPS mm (3,), and the reason.
+
+    It is the centre of the mask if there is one, else the tissue with the largest deformation.
 
     Args:
         coarse: the pair.
-        deformation: (N, 3), mm, of the tissue, beyond a linear movement; where there is none, the middle of the tissue is taken.
+        deformation: (N, 3), mm: residual displacements of the tissue, see :func:`linear_part`; if they are small, the centre of the
+            tissue is used.
         mask: on the fixed image.
     """
     if mask is not None:
-        return _middle(sitk.GetArrayViewFromImage(mask) != 0, ImageGrid.of(mask)), "the middle of the mask"
+        return _middle(sitk.GetArrayViewFromImage(mask) != 0, ImageGrid.of(mask)), "the centre of the mask"
     lengths = np.zeros(coarse.grid.shape)
     lengths[coarse.tissue] = np.linalg.norm(deformation, axis=1)
     if lengths.max() <= LEAST:
-        return _middle(coarse.tissue, coarse.grid), "the middle of the tissue"
+        return _middle(coarse.tissue, coarse.grid), "the centre of the tissue"
     from scipy import ndimage
 
     smooth = ndimage.gaussian_filter(lengths, [_WIDTH / s for s in coarse.grid.spacing[::-1]], mode="constant")
     most = np.unravel_index(np.where(coarse.tissue, smooth, -1.0).argmax(), smooth.shape)
-    return coarse.grid.index_to_physical(np.array([most[::-1]]))[0], "the tissue that is deformed most"
+    return coarse.grid.index_to_physical(np.array([most[::-1]]))[0], "the tissue with the largest deformation"
 
 
 def _middle(inside: np.ndarray, grid: ImageGrid) -> np.ndarray:
-    """The voxel of a region that comes next to its centre, LPS mm."""
+    """The voxel of a region nearest to its centre, LPS mm."""
     number = np.flatnonzero(inside)
     number = number[:: 1 + len(number) // _ENOUGH]
     index = np.stack(np.unravel_index(number, inside.shape)[::-1], axis=1)

@@ -1,9 +1,9 @@
-"""The traffic lights of a report: which figures are rated, and from where on they are green, amber and red.
+"""The ratings of a report: which figures are rated, and the limits of green, amber and red.
 
-The limits that come with the engine follow the tolerances of AAPM TG-132 (Brock, Mutic, McNutt, Li and Kessler, "Use of image
-registration and fusion algorithms and techniques in radiotherapy", Medical Physics 44, 2017) where it gives one: an error of 2 to 3 mm
-or the largest voxel dimension, 5 mm at most; a Dice coefficient of 0.8 to 0.9; no negative Jacobian determinant. They are a starting
-point and no clinical limits: each task has its own.
+The default limits follow the tolerances of AAPM TG-132 (Brock, Mutic, McNutt, Li and Kessler, "Use of image registration and fusion
+algorithms and techniques in radiotherapy", Medical Physics 44, 2017) where it has one: an error of 2 to 3 mm or the largest voxel
+dimension, at most 5 mm; a Dice coefficient of 0.8 to 0.9; no negative Jacobian determinant. They are a starting point and not clinical
+limits: each task has its own.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Any
 
 from deepreg_engine.errors import ParameterError
 
-#: Ratings, from good to bad, and what they say in words.
-WORDS = {"green": "within limits", "amber": "look closer", "red": "outside limits"}
-SOURCE = "The limits follow AAPM TG-132 (2017) where it gives one; they are a starting point, no clinical limits."
+#: Ratings, from good to bad, and their meanings.
+WORDS = {"green": "within limits", "amber": "review", "red": "outside limits"}
+SOURCE = "The limits follow AAPM TG-132 (2017) where it has one; they are a starting point, not clinical limits."
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How one figure is rated.
+    """The rating of one figure.
 
     Args:
-        key: as typed: ``--limit key=green,amber``.
-        title: as read.
-        where: in the figures: names of nested dictionaries.
-        before: the same before the registration; empty where there is none.
+        key: its identifier.
+        title: its name for readers.
+        where: path of the figure in the nested dictionaries of figures.
+        before: path of the same figure before the registration; empty if there is none.
         unit: of the figure and of both limits.
-        green: up to here (from here on, if higher is better) the figure is green.
-        amber: up to here (from here on) it is amber, beyond it red.
-        higher: whether a high figure is a good one.
-        digits: after the decimal point.
+        green: the figure is green up to this limit (from this limit on, if ``higher``).
+        amber: it is amber up to this limit (from this limit on), and red beyond.
+        higher: whether higher figures are better.
+        digits: number of digits after the decimal point.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Limit:
     digits: int
 
     def rate(self, value: float) -> str:
-        """ "green", "amber" or "red". Figures are compared as they are, not as they are rounded for the page."""
+        """Return "green", "amber" or "red". Figures are compared unrounded; one that is not finite is red."""
         if not math.isfinite(value):
             return "red"
         for rating, limit in (("green", self.green), ("amber", self.amber)):
@@ -57,7 +57,7 @@ class Limit:
         return "red"
 
     def rule(self) -> dict[str, str]:
-        """What each light means, in words."""
+        """Return the range of each rating as text."""
         sign, other = ("\u2265", "<") if self.higher else ("\u2264", ">")
         unit = f" {self.unit}" if self.unit else ""
         return {"green": f"{sign} {self.green:g}{unit}", "amber": f"{sign} {self.amber:g}{unit}", "red": f"{other} {self.amber:g}{unit}"}
@@ -95,37 +95,41 @@ LIMITS = (
 
 
 def limits_with(changes: Mapping[str, Iterable[float]]) -> tuple[Limit, ...]:
-    """All limits, some of them changed.
+    """Return all limits, some of them changed.
 
     Args:
-        changes: key to the limits of green and of amber.
+        changes: key to the limits of green and amber.
 
     Raises:
-        ParameterError: on a key that does not exist, something that is no pair of numbers, or an amber limit that is stricter than green.
+        ParameterError: on an unknown key, a value that is not a pair of numbers, or an amber limit that is stricter than the green one.
     """
     known = {limit.key: limit for limit in LIMITS}
     for key, pair in changes.items():
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            raise ParameterError(f"there is no limit {key!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}")
+            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise ParameterError(f"there is no limit {key!r}", advice, "limit")
         try:
             green, amber = (float(number) for number in pair)
         except (TypeError, ValueError) as error:
-            raise ParameterError(f"the limit {key} needs two numbers, for green and amber", f"write {key}=2,3") from error
+            raise ParameterError(f"the limit {key} needs two numbers", "give one for green and one for amber", "limit") from error
         if not (math.isfinite(green) and math.isfinite(amber)):
-            raise ParameterError(f"the limit {key} is not finite", "give two numbers")
+            raise ParameterError(f"the limit {key} is not finite", "give two numbers", "limit")
         if (amber > green) if known[key].higher else (amber < green):
             order = "at least as high as" if known[key].higher else "at most as high as"
-            raise ParameterError(f"the limit {key}={green:g},{amber:g} has amber before green", f"green has to be {order} amber")
+            raise ParameterError(
+                f"the limits of {key}, {green:g} and {amber:g}, are in the wrong order", f"green has to be {order} amber", "limit"
+            )
         known[key] = replace(known[key], green=green, amber=amber)
     return tuple(known.values())
 
 
 def rate(figures: Mapping[str, Any], limits: Iterable[Limit]) -> list[dict[str, Any]]:
-    """Ratings of those figures that there are.
+    """Rate the figures that exist.
 
     Returns:
-        For each: key, title, unit, value, before (None if there is none), rating, green and amber (the limits), higher, and rule.
+        For each: "key", "title", "unit", "value", "before" (None if there is none), "rating", "green" and "amber" (the limits), "higher",
+        "rule".
     """
     found = []
     for limit in limits:

@@ -1,4 +1,4 @@
-"""Pieces of HTML. Every text goes through :func:`text`; numbers through :func:`number`."""
+"""Building blocks of HTML. :func:`text` escapes every text; :func:`number` formats every number."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SHAPES = {
 
 
 def text(value: Any) -> str:
-    """Any text, so that it is shown as it is, in a page or in an attribute."""
+    """Escape a text for a page or an attribute."""
     return escape(str(value), quote=True)
 
 
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
-    """A figure, or a dash where there is none. One that is rounded to nothing says so."""
+    """Format a figure; a dash for None, and "< 0.01" for one that would be rounded to 0."""
     if value is None:
         return "\u2013"
     tail = f" {unit}" if unit else ""
@@ -30,28 +30,28 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
 
 
 def count(value: int) -> str:
-    """A whole number with thin spaces between thousands."""
+    """Format a whole number with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
 
 
 def figure(where: str, shown: str, tag: str = "td") -> str:
-    """A cell with a figure; ``where`` says which of the JSON file's it is."""
+    """A table cell with a figure; ``where`` is its path in the JSON file."""
     return f'<{tag} class="n" data-figure="{text(where)}">{text(shown)}</{tag}>'
 
 
 def light(rating: str, words: str) -> str:
-    """A traffic light: colour, shape and words, so that it is read without colours too."""
+    """A traffic light with colour, shape and words, readable without colours."""
     shape = f'<svg viewBox="0 0 12 12" fill="currentColor" aria-hidden="true">{_SHAPES[rating]}</svg>'
     return f'<span class="light {rating}">{shape}{text(words)}</span>'
 
 
 def table(head: Sequence[str], rows: Sequence[str], numeric: Sequence[int] = ()) -> str:
-    """A table; ``rows`` are whole ``<tr>``, ``numeric`` the columns that hold figures."""
+    """A table from whole rows (``<tr>``); ``numeric`` are the columns of figures."""
     kinds = [' class="n"' if column in numeric else "" for column in range(len(head))]
-    cells = "".join(f'<th scope="col"{kind}>{text(name)}</th>' for kind, name in zip(kinds, head))
+    cells = "".join(f'<th scope="col"{kind}>{text(name)}</th>' for kind, name in zip(kinds, head, strict=True))
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def pairs(entries: Sequence[tuple[str, str]]) -> str:
-    """A list of terms and what is said of them; those of which nothing is said are left out."""
-    return "<dl>" + "".join(f"<dt>{text(term)}</dt><dd>{text(said)}</dd>" for term, said in entries if said) + "</dl>"
+    """A list of terms and their descriptions; empty descriptions are left out."""
+    return "<dl>" + "".join(f"<dt>{text(term)}</dt><dd>{text(description)}</dd>" for term, description in entries if description) + "</dl>"

@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file that needs nothing beside it, for the screen and for two sheets of A4."""
+"""The page of a report: one self-contained HTML file for the screen and for two sheets of A4."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 
 from deepreg_engine.metrics.report import to_json
 from deepreg_engine.reporting.charts import error_chart, jacobian_chart
+from deepreg_engine.reporting.csv_table import as_csv
 from deepreg_engine.reporting.limits import LIMITS, WORDS
 from deepreg_engine.reporting.markup import count, figure, light, number, pairs, table, text
+from deepreg_engine.reporting.page_tables import MOST, landmark_table, overlap_table
 from deepreg_engine.reporting.style import FILTER, SCRIPT, STYLE
-from deepreg_engine.reporting.table import as_csv
-from deepreg_engine.reporting.tables import MOST, landmark_table, overlap_table
 from deepreg_engine.reporting.views import Found, controls, deformation_words, jacobian_words, pair_rows, row
 
-# On paper: so many notes and parameters; all are on the screen and in the JSON file.
+# Numbers of notes and parameters on paper; the screen and the JSON file have all.
 _NOTES, _PARAMETERS = 3, 8
-# With fewer ratings than this there is room on the first sheet.
+# With fewer ratings than this the first sheet has space for larger pictures.
 _FEW = 5
-# Of the second sheet, mm: what it holds, what headings, charts, captions and signature take, what a table and its rows take, and a line.
+# Heights on the second sheet, mm: of the sheet; of headings, charts, captions and signature; of a table and its rows; of a line.
 _SHEET, _FIXED, _TABLE, _ROW, _LINE = 266.0, 84.0, 24.0, 3.5, 2.95
 # Letters in a line of the two columns of the section Method.
 _LETTERS = 50
 _SMALLEST, _TALLEST = 28.0, 56.0
-# The page loads nothing and talks to nobody.
+# The page loads nothing and sends nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-# Letters of a checksum that are shown.
+# Number of letters of a checksum that are shown.
 _CHECKSUM = 16
 _DIGITS = {limit.key: limit.digits for limit in LIMITS}
 
 
 def page(content: dict[str, Any], found: Found) -> str:
-    """The page.
+    """Return the page as HTML.
 
     Args:
-        content: what the JSON file holds, plain data.
-        found: the planes and the addresses of their pictures, see :func:`deepreg_engine.reporting.pictures.draw`.
+        content: of the JSON file, plain data.
+        found: the planes and the data addresses of their pictures, see :func:`deepreg_engine.reporting.pictures.draw`.
     """
     inputs = content["inputs"]
     head = f"{content['title']}: {inputs['moving']['name']} to {inputs['fixed']['name']}"
@@ -53,18 +53,18 @@ def page(content: dict[str, Any], found: Found) -> str:
 
 
 def _sheet(parts: list[str], tall: float) -> str:
-    """What stands on one sheet of paper; the rows of pictures are so many mm tall there at most."""
+    """One sheet of paper; ``tall`` is the maximal height of its rows of pictures there, mm."""
     return f'<section class="sheet" style="--tall:{tall:.0f}mm">{"".join(parts)}</section>'
 
 
 def _room(content: dict[str, Any]) -> float:
-    """Height of the two rows of pictures that the second sheet has room for beside its text, mm; a rough count of lines is enough."""
+    """Height of each of the two rows of pictures on the second sheet, mm, from a rough count of the lines of text."""
     figures, run = content["figures"], content["run"]
     listed = figures.get("landmarks", {}).get("each", ()), figures.get("overlap", {}).get("labels", ())
     rows = max(min(len(entries), MOST) for entries in listed)
     used = _FIXED + (_TABLE + _ROW * rows if rows else 0.0)
-    left, right = _said(content)
-    used += _LINE * max(sum(1 + len(said) // _LETTERS for _, said in column if said) for column in (left, right)) if run else 4 * _LINE
+    columns = _method(content)
+    used += _LINE * max(sum(1 + len(text_) // _LETTERS for _, text_ in column if text_) for column in columns) if run else 4 * _LINE
     notes = len(content["notes"]) + len(run["notes"] if run else ())
     used += 2.0 * _LINE * min(notes, _NOTES) + (10.0 if notes else 0.0)
     return float(min(max((_SHEET - used) / 2.0, _SMALLEST), _TALLEST))
@@ -130,8 +130,8 @@ def _ratings(content: dict[str, Any]) -> str:
         ""
         if accuracy
         else (
-            "<p><b>Neither landmarks nor structures were given: nothing here says how exact the registration is, only how regular it "
-            "is.</b></p>"
+            "<p><b>Neither landmarks nor structures were given: the figures describe the regularity of the registration, "
+            "not its accuracy.</b></p>"
         )
     )
     what = table(("", "before", "after", "rating", "limits"), rows, (1, 2))
@@ -140,31 +140,31 @@ def _ratings(content: dict[str, Any]) -> str:
 
 
 def _more(content: dict[str, Any]) -> str:
-    """Figures that are not rated, in a line."""
+    """A line with figures that are not rated."""
     figures = content["figures"]
     lengths, on = figures["displacement"], figures["measured_on"]
-    said = [
+    sentences = [
         f"Displacement: mean {number(lengths['mean'])}, 95 % {number(lengths['percentile95'])}, largest {number(lengths['max'])} mm.",
         f"Deformation measured on {count(figures['regularity']['voxels'])} voxels of "
         f"{'the transform' if on['own_grid'] else 'the fixed image'}{' inside the mask' if on['masked'] else ''}.",
     ]
     if "landmarks" in figures and figures["landmarks"]["outside_field"]:
-        said.append(
+        sentences.append(
             f"{figures['landmarks']['outside_field']} of {len(figures['landmarks']['each'])} landmarks lie outside the displacement field: "
             "their error is not known, and no figure includes them."
         )
     if "inverse_consistency" in figures:
         there = figures["inverse_consistency"]
-        said.append(
-            f"Inverse: {count(there['points'])} points there and back, largest {number(there['max'], 3)} mm"
-            + (f"; {count(there['outside'])} left the inverse's grid." if there["outside"] else ".")
+        sentences.append(
+            f"Inverse: {count(there['points'])} points forward and back, largest {number(there['max'], 3)} mm"
+            + (f"; {count(there['outside'])} left the grid of the inverse." if there["outside"] else ".")
         )
-    return f'<p class="small">{text(" ".join(said))}</p>'
+    return f'<p class="small">{text(" ".join(sentences))}</p>'
 
 
 def _pictures(content: dict[str, Any], found: Found) -> str:
     views, fixed = content["views"], content["inputs"]["fixed"]
-    right, anterior, superior = (number(sign * value, 1) for sign, value in zip((-1, -1, 1), views["point_lps"]))
+    right, anterior, superior = (number(sign * value, 1) for sign, value in zip((-1, -1, 1), views["point_lps"], strict=True))
     turned = (
         f"; the planes are the fixed image's own, {number(fixed['oblique_degrees'], 0)}\u00b0 from the patient's axes"
         if fixed["oblique_degrees"]
@@ -172,14 +172,17 @@ def _pictures(content: dict[str, Any], found: Found) -> str:
     )
     where = f"Through R {right}, A {anterior}, S {superior} mm: {views['why']}{turned}. The yellow cross is around this point."
     checker = row(
-        found, "checkerboard", "Checkerboard", text("fixed and, tinted green, warped moving in turn: edges must go on from field to field")
+        found,
+        "checkerboard",
+        "Checkerboard",
+        text("alternating fields of fixed and (tinted green) warped moving: edges have to continue across fields"),
     )
     return f'<h2>Before and after</h2><p class="soft small">{text(where)}</p>{controls()}{pair_rows(found, views["before"])}{checker}'
 
 
 def _maps(content: dict[str, Any], found: Found) -> str:
     difference = row(
-        found, "difference", "Difference", text("warped moving minus fixed: grey none, orange brighter, blue darker"), paper=False
+        found, "difference", "Difference", text("warped moving minus fixed: grey equal, orange brighter, blue darker"), paper=False
     )
     return (
         f"<h2>Deformation</h2>{row(found, 'grid', 'Grid', deformation_words(content['views']))}"
@@ -208,15 +211,15 @@ def _tables(content: dict[str, Any]) -> str:
 
 def _run(content: dict[str, Any]) -> str:
     """Method, parameters, model, versions."""
-    left, right = _said(content)
+    left, right = _method(content)
     if content["run"] is None:
-        said = "<p>The report of the run was not given: method, parameters and model of the registration are not known here.</p>"
-        return f"<h2>Method</h2>{said}{pairs(right)}"
+        unknown = "<p>The report of the run was not given: method, parameters and model of the registration are not known.</p>"
+        return f"<h2>Method</h2>{unknown}{pairs(right)}"
     return f'<h2>Method</h2><div class="columns">{pairs(left)}{pairs(right)}</div>'
 
 
-def _said(content: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """What is said of the run, and of its model and the software: terms and texts, in two columns."""
+def _method(content: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Terms and texts in two columns: of the run, and of its model and the software."""
     run = content["run"]
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items() if name not in ("system", "application"))
     made_with = ", ".join(part for part in (content["versions"].get("application", ""), versions, content["versions"]["system"]) if part)
@@ -225,16 +228,16 @@ def _said(content: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[st
     changed = [entry for entry in run["parameters"] if entry["changed"]]
     shown = [_setting(entry) for entry in changed[:_PARAMETERS]]
     more = len(changed) - len(shown)
-    settings = ", ".join(shown) + (f" and {more} more" if more else "") if shown else "none: all as they come"
+    settings = ", ".join(shown) + (f" and {more} more" if more else "") if shown else "none"
     time = f", {number(run['seconds'], 1)} s" if isinstance(run["seconds"], int | float) else ""
     inverse = run["inverse"] or {}
-    trip = f"mean {number(inverse.get('mean_round_trip_mm'), 3)}, worst {number(inverse.get('worst_round_trip_mm'), 3)} mm"
+    trip = f"round trip: mean {number(inverse.get('mean_round_trip_mm'), 3)}, largest {number(inverse.get('worst_round_trip_mm'), 3)} mm"
     left = [
         ("Method", run["title"] + (f", preset {run['preset']}" if run["preset"] else "")),
-        ("Not as by default", settings),
+        ("Changed parameters", settings),
         ("Run", ", ".join(part for part in (run["created"][:16].replace("T", " "), run["engine"], run["device"]) if part) + time),
         ("Alignment before", run["alignment"]),
-        ("Its inverse", trip if inverse else ""),
+        ("Inverse", trip if inverse else ""),
     ]
     fine = [("In the refinement", run["refinement_features"])] if run["refinement_features"] else []
     return left, [*_model(run["model"]), *fine, ("Report made with", made_with)]
@@ -261,9 +264,9 @@ def _model(model: dict[str, Any] | None) -> list[tuple[str, str]]:
     return [
         ("Features", f"{model['name']} ({of})"),
         ("Licence", model.get("licence", "")),
-        ("Trained on", model.get("training_data", "")),
-        ("Made for", model.get("intended_use", "")),
-        ("Its own figures", figures),
+        ("Training data", model.get("training_data", "")),
+        ("Intended use", model.get("intended_use", "")),
+        ("Figures of the model", figures),
         ("Checksum", _cut(model.get("sha256", ""))),
     ]
 
@@ -282,11 +285,11 @@ def _notes(content: dict[str, Any]) -> str:
 
 def _signature() -> str:
     words = ("Reviewed by", "Accepted \u2610 &ensp; not accepted \u2610 &ensp; for", "Date, signature")
-    return f'<div class="sign">{"".join(f"<span>{said}</span>" for said in words)}</div>'
+    return f'<div class="sign">{"".join(f"<span>{line}</span>" for line in words)}</div>'
 
 
 def _all(content: dict[str, Any]) -> str:
-    """What is too long for paper: all pairs, all structures, all parameters; and the figures as files."""
+    """All pairs, structures and parameters, which would be too long for paper; and the figures as files."""
     figures, parts = content["figures"], []
     if "landmarks" in figures:
         parts.append(_folded("All landmark pairs", landmark_table(figures["landmarks"], everything=True)))

@@ -20,28 +20,28 @@ from deepreg_engine.reporting.planes import Plane
 _LINES = 26
 # Fields of the checkerboard across the longest side.
 _FIELDS = 8
-# Of the fixed image where the moving one does not reach.
+# Brightness of the fixed image outside the moving one.
 _DIM = 0.5
-# A line is no wider than this where space is squeezed or folded, as a share of its distance to the next.
+# Maximal width of a line where space is compressed or folded, as a share of the distance of lines.
 _WIDEST = 0.5
-# Doublings of the volume with the full colour.
+# Doublings of the volume with the highest opacity.
 _DOUBLINGS = 1.0
-# Pictures of the Jacobian are drawn so much finer, then each pixel shows the smallest: a single folded voxel is seen.
+# The Jacobian is sampled so many times finer; a pixel shows its smallest value if that is a fold, so that single folded voxels are visible.
 _FINER = 2
 _DIFFERENCE = 0.6
 
 
 @dataclass
 class Views:
-    """What all pictures of a report have in common.
+    """Settings of all pictures of a report.
 
     Args:
         windows: of the fixed and of the moving image.
-        before: transform under which the moving image is shown as "before"; None shows it as it lies in space.
-        linear: movement beyond which displacements are coloured.
-        longest: displacement beyond it with the last colour, mm.
+        before: transform with which the moving image is shown as "before"; None is the identity.
+        linear: linear movement that is subtracted from the displacements for their colours.
+        longest: length of the displacement with the last colour, mm.
         spacing: distance of the lines of the deformation grid, mm.
-        alike: whether a difference says something.
+        alike: whether the images have the same contrast.
     """
 
     windows: tuple[Window, Window]
@@ -53,13 +53,17 @@ class Views:
 
 
 def grid_spacing(fixed: ImageGrid) -> float:
-    """Distance of the lines of a deformation grid, mm."""
+    """Return the distance of the lines of a deformation grid, mm."""
     return nice_step(float(fixed.extent.max()) / _LINES)
 
 
 def draw(pair: Pair, measured: Measured, plane: Plane, views: Views) -> dict[str, np.ndarray]:
-    """The pictures of one plane, (height, width, 3) uint8: "before" and "after" (red and blue: fixed, green: moving), "checkerboard",
-    "grid", "jacobian", and "difference" where the images are alike."""
+    """Draw the pictures of one plane.
+
+    Returns:
+        (height, width, 3) uint8 each: "before" and "after" (red and blue: fixed, green: moving), "checkerboard", "grid", "jacobian", and
+        "difference" if the images have the same contrast.
+    """
     fixed = scaled(drawn(pair.fixed, plane.grid, None)[0], views.windows[0])
     before, after = (scaled(drawn(pair.moving, plane.grid, transform)[0], views.windows[1]) for transform in (views.before, pair.transform))
     there = [covered(pair.moving, plane.grid, transform)[0] for transform in (views.before, pair.transform)]
@@ -81,13 +85,13 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 
 def _blend(fixed: np.ndarray, moving: np.ndarray, covered_: np.ndarray) -> np.ndarray:
-    """Fixed in magenta, moving in green: grey where they agree. Only the dim fixed image where there is no moving one."""
+    """Fixed in magenta and moving in green, so that equal values are grey; only the dimmed fixed image outside the moving one."""
     share = np.where(covered_, 1.0, _DIM)
     return np.stack([share * fixed, np.where(covered_, moving, 0.0), share * fixed], axis=-1)
 
 
 def _checkerboard(fixed: np.ndarray, after: np.ndarray, grid: ImageGrid) -> np.ndarray:
-    """Fields of one and of the other in turn; those of the moving image with a tint, so that the reader knows which is which."""
+    """Alternating fields of both images; those of the moving image are tinted green."""
     side = max(4, int(np.ceil(max(fixed.shape) / _FIELDS)))
     rows, columns = (np.arange(n) // side for n in fixed.shape)
     moving = (rows[:, None] + columns[None]) % 2 == 1
@@ -95,7 +99,7 @@ def _checkerboard(fixed: np.ndarray, after: np.ndarray, grid: ImageGrid) -> np.n
 
 
 def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> np.ndarray:
-    """Warped minus fixed: grey where they agree, orange where the warped image is brighter, blue where it is darker."""
+    """Warped minus fixed: grey for equal values, orange where the warped image is brighter, blue where it is darker."""
     change = np.clip(np.where(covered_, after - fixed, 0.0) / _DIFFERENCE, -1.0, 1.0)[..., None]
     brighter, darker = np.array([1.0, 0.62, 0.1]), np.array([0.15, 0.45, 1.0])
     share = np.abs(change)
@@ -103,10 +107,10 @@ def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> n
 
 
 def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, views: Views) -> np.ndarray:
-    """A regular grid of the moving image as it comes to lie on the fixed one, over what displacements have beyond the linear movement.
+    """A regular grid of the moving image, deformed onto the fixed one, over the residual of the displacements beyond the linear movement.
 
-    Lines are where a coordinate of x + u(x) is a multiple of their distance. Their width comes from the coordinate's gradient, so
-    that they are as wide everywhere. Only the tissue is coloured: a field in the air says little, and looks as if it did.
+    Lines are where a coordinate of x + u(x) is a multiple of their distance. The gradient of the coordinate keeps their width constant.
+    Only tissue is coloured, because the displacement of air is arbitrary.
     """
     grid = plane.grid
     vectors = field.vectors[:, 0]
@@ -127,7 +131,7 @@ def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, view
 
 
 def _jacobian(fixed: np.ndarray, measured: Measured, plane: Plane) -> np.ndarray:
-    """Blue below 1, red above, over the fixed image; folded voxels in magenta, each at least a pixel."""
+    """The determinant over the fixed image: blue below 1, red above; every folded voxel is at least one magenta pixel."""
     grid = plane.grid
     width, height, _ = grid.size
     step = grid.spacing[0] / _FINER

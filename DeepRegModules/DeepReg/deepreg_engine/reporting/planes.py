@@ -1,8 +1,8 @@
-"""Three planes through a point, along the fixed image's own axes, as a radiologist has them on the screen.
+"""Three planes through a point along the axes of the fixed image, in radiological orientation.
 
-Axial planes are seen from the feet, so that the patient's right is at the left of the picture; coronal ones from the front; sagittal
-ones from the patient's left, so that the front is at the left of the picture. An oblique image is cut along its own axes,
-not along the patient's.
+Axial planes are viewed from the feet, so that the patient's right is at the left of the picture; coronal ones from the front; sagittal
+ones from the patient's left, so that anterior is at the left of the picture. An oblique image is cut along its own axes, not along the
+patient's.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# A direction is named by those of the patient's axes along which it goes at least so far: one letter for most scans, two or three
-# for steeply oblique ones, as DICOM has it.
+# A direction is named by the patient's axes along which it has at least this component: one letter for most scans, two or three for
+# strongly oblique ones, as in DICOM.
 _SHARE = 0.38
-# A voxel of a coarse image is drawn with so many pixels a side at most: lines over it are fine then, and more would show nothing.
+# Maximal number of pixels along a side of a voxel: enough for fine lines over coarse images.
 _FINEST = 4.0
 _LETTERS = (("L", "R"), ("P", "A"), ("S", "I"))
-# name, axis across, axis down and its sign, axis through; axes in the order to the left, to the back, to the head.
+# Name, axis across, axis down and its sign, axis through; axes are ordered left, posterior, superior.
 _CUTS = (("axial", 0, (1, 1.0), 2), ("coronal", 0, (2, -1.0), 1), ("sagittal", 1, (2, -1.0), 0))
 
 
@@ -29,10 +29,10 @@ class Plane:
     """One plane.
 
     Args:
-        name: axial, coronal, or sagittal: that which the image's axes come next to.
-        grid: of square pixels, (width, height, 1); its first axis goes to the right of the picture, the second down.
+        name: axial, coronal, or sagittal: the nearest of them.
+        grid: of square pixels, (width, height, 1); its first axis points to the right of the picture, the second down.
         sides: letters of the patient's side at the left, right, top and bottom.
-        cross: where the point is in the picture, in pixels from its left and top edge.
+        cross: position of the point in the picture, in pixels from its left and top edge.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Plane:
 
 
 def planes(fixed: ImageGrid, point: np.ndarray, pixels: int) -> list[Plane]:
-    """The axial, coronal and sagittal plane through the voxel of the fixed image that a point lies in.
+    """Return the axial, coronal and sagittal plane through the voxel of the fixed image that contains a point.
 
     Args:
         fixed: the grid of the fixed image.
-        point: (3,), LPS mm; one outside the image is taken to its nearest voxel.
-        pixels: at most so many along the longest side.
+        point: (3,), LPS mm; outside the image its nearest voxel is used.
+        pixels: maximal number along the longest side.
     """
     axes, order = patient_axes(fixed)
     voxel = np.clip(np.round(fixed.physical_to_index(point[None])[0]), 0, np.array(fixed.size) - 1)
@@ -71,20 +71,20 @@ def planes(fixed: ImageGrid, point: np.ndarray, pixels: int) -> list[Plane]:
 
 
 def patient_axes(grid: ImageGrid) -> tuple[np.ndarray, list[int]]:
-    """The grid's axes (3, 3) as columns that come next to the patient's: to the left, to the back, to the head; and which they are."""
+    """Return the axes of a grid (3, 3) as columns, ordered and signed as left, posterior and superior; and their numbers in the grid."""
     order = list(max(permutations(range(3)), key=lambda some: sum(abs(grid.axes[row, axis]) for row, axis in enumerate(some))))
     axes = grid.axes[:, order]
     return axes * np.where(np.diag(axes) < 0, -1.0, 1.0), order
 
 
 def obliqueness(grid: ImageGrid) -> float:
-    """Angle of the axis that is furthest from the patient's axis that it comes next to, degrees."""
+    """Return the largest angle between an axis of a grid and the nearest axis of the patient, degrees."""
     axes, _ = patient_axes(grid)
     return float(np.degrees(np.arccos(np.clip(np.diag(axes).min(), -1.0, 1.0))))
 
 
 def letters(direction: np.ndarray) -> str:
-    """The patient's side that a direction (3,), LPS, goes to: "L", or "LA" for one between two, the larger share first."""
+    """Return the patient's side to which a direction (3,), LPS, points: "L", or "LA" between two, the larger component first."""
     shares = sorted(range(3), key=lambda axis: -abs(direction[axis]))
     kept = [axis for axis in shares if abs(direction[axis]) >= _SHARE]
     return "".join(_LETTERS[axis][0 if direction[axis] > 0 else 1] for axis in kept)

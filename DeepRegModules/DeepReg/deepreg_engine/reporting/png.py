@@ -1,4 +1,4 @@
-"""PNG files of arrays, in memory: no picture library is needed where the engine runs.
+"""PNG files of arrays, in memory, without a picture library.
 
 Format: ISO/IEC 15948 (PNG), 8 bits a channel, one row filter for each row, chosen by the smallest sum of absolute differences.
 """
@@ -16,7 +16,7 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A picture as a PNG file.
+    """Return a picture as the bytes of a PNG file.
 
     Args:
         pixels: (height, width) grey, or (height, width, 3) red, green, blue, or with alpha as the fourth; uint8.
@@ -31,12 +31,12 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def data_uri(pixels: np.ndarray) -> str:
-    """A picture as the address of itself, to stand in a page."""
+    """Return a picture as a data address for a page."""
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode("ascii")
 
 
 def _filtered(pixels: np.ndarray) -> bytes:
-    """Rows with their filter's number before them."""
+    """Filtered rows, each after the number of its filter."""
     height, width, channels = pixels.shape
     here = pixels.astype(np.int16)
     left, above, corner = np.zeros_like(here), np.zeros_like(here), np.zeros_like(here)
@@ -50,7 +50,7 @@ def _filtered(pixels: np.ndarray) -> bytes:
 
 
 def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Of three neighbours the one nearest to left + above - corner."""
+    """The neighbour that is nearest to left + above - corner."""
     guess = left + above - corner
     apart = [np.abs(guess - neighbour) for neighbour in (left, above, corner)]
     first = (apart[0] <= apart[1]) & (apart[0] <= apart[2])

@@ -1,4 +1,4 @@
-"""What must not stand in a report: folders, which hold the names of users and patients, and words that were named as private."""
+"""Removal of private data from a report: folders, which contain names of users and patients, and given names."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# Words with a separator in them. Not each is a path: "before/after", "mm/s", "0.5/1.0" are none.
+# Words with a separator. Not all are paths: "before/after", "mm/s" and "0.5/1.0" are none.
 _TOKEN = re.compile(r"[^\s\"'<>|;,()]*[\\/][^\s\"'<>|;,()]+")
 _LEADS = re.compile(r"^(?:[A-Za-z]:|~|\.)?[\\/]|^~")
 _ENDS = re.compile(r"\.[A-Za-z]\w*$")
 _HIDDEN = "\u2022\u2022\u2022"
-# Shorter words would blot out half of any text.
+# Shorter words occur in too many other words.
 _SHORTEST = 3
 
 
 def base_name(path: object) -> str:
-    """The last part of a path of any system."""
+    """Return the last part of a path of any operating system."""
     return ntpath.basename(str(path).rstrip("\\/")) or "file"
 
 
 def without_paths(text: str, known: Iterable[str] = ()) -> str:
-    """A text in which paths are cut down to the names of their files.
+    """Return a text in which paths are reduced to file names.
 
     Args:
-        text: any.
-        known: paths that may stand in it; they may hold blanks.
+        text: any text.
+        known: paths that may occur in it, with spaces as well.
     """
     for path in sorted({str(path) for path in known if path}, key=len, reverse=True):
         text = text.replace(path, base_name(path))
@@ -39,13 +39,13 @@ def _is_path(token: str) -> bool:
 
 
 def private_words(names: Iterable[str]) -> list[str]:
-    """The parts of names ("Doe^John", "Doe, John"), each to be hidden."""
+    """Return the parts of names ("Doe^John", "Doe, John"), longest first."""
     words = {word for name in names for word in re.split(r"[\s^,;=_]+", name)}
     return sorted((word for word in words | set(names) if len(word.strip()) >= _SHORTEST), key=len, reverse=True)
 
 
 def hidden(value: Any, words: Iterable[str]) -> Any:
-    """A structure of plain data in whose texts words do not occur any more, whatever their case; keys stay."""
+    """Return plain data in whose texts the words are hidden, in upper or lower case; keys are kept."""
     words = list(words)
     if not words:
         return value

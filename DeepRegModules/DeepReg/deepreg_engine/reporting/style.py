@@ -1,4 +1,4 @@
-"""Look and behaviour of a report's page: its style sheet, for screen and for two sheets of A4, and its script."""
+"""Style sheet of a report's page, for the screen and for two sheets of A4, and its script."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ ul { margin: .2em 0; padding-left: 1.2em; }
 }
 """
 
-# Colour pictures hold the fixed image in red and blue and the moving one in green. The filter takes one, the other, or what is between.
+# Colour pictures contain the fixed image in red and blue and the moving one in green. The filter shows one of them or a mixture.
 FILTER = (
     '<svg width="0" height="0" style="position:absolute" aria-hidden="true"><filter id="mix" color-interpolation-filters="sRGB">'
     '<feColorMatrix id="weights" type="matrix" values="0.5 0.5 0 0 0 0.5 0.5 0 0 0 0.5 0.5 0 0 0 0 0 0 1 0"/></filter></svg>'
@@ -94,11 +94,11 @@ SCRIPT = """
   var root = document.documentElement, pair = document.getElementById('pair');
   root.className += ' js';
   var time = document.getElementById('time'), mix = document.getElementById('mix-share'), mode = document.getElementById('mode');
-  var said = document.getElementById('time-said'), mixed = document.getElementById('mix-label');
+  var shown = document.getElementById('time-shown'), mixed = document.getElementById('mix-label');
   function show() {
     var t = time.value / 100;
     pair.style.setProperty('--t', t);
-    said.textContent = 'shown: ' + (t === 0 ? 'before' : t === 1 ? 'after' : Math.round(100 * t) + ' % after');
+    shown.textContent = 'shown: ' + (t === 0 ? 'before' : t === 1 ? 'after' : Math.round(100 * t) + ' % after');
     var grey = mode.value === 'grey', m = mix.value / 100, row = (1 - m) + ' ' + m + ' 0 0 0 ';
     pair.classList.toggle('grey', grey);
     mixed.hidden = !grey;

@@ -1,4 +1,4 @@
-"""The pictures of a report as parts of its page: letters of the patient's sides, a scale bar, and where the other planes are."""
+"""The pictures of a report's page with letters of the patient's sides, a scale bar, and a cross at the position of the other planes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from deepreg_engine.reporting.planes import Plane
 
 Found = Sequence[tuple[Plane, dict[str, str]]]
 
-# Of the scale bar, as shares of a picture's width.
+# Length of the scale bar, as a share of the width of a picture.
 _BAR = 0.16
 # Height of letters, as a share of the widest picture.
 _LETTER = 0.042
-# A side shorter than so many letters has no room for the marks of the two planes and a letter.
+# A side shorter than so many letters has no space for a letter and the cross.
 _ROOM = 4.0
 
 
 def pair_rows(found: Found, before: str) -> str:
-    """Both rows of pictures that a slider fades: before and after. Without the page's script, and on paper, one stands below the other."""
+    """The rows of pictures before and after, between which a slider fades; without the script, and on paper, one is below the other."""
     rows = []
-    for stage, title, said in (("before", "Before", before), ("after", "After", "the moving image through the transform")):
-        words = f"{text(said)}. Fixed in magenta, moving in green, grey where they agree."
+    for stage, title, what in (("before", "Before", before), ("after", "After", "the moving image through the transform")):
+        words = f"{text(what)}. Fixed in magenta, moving in green, equal values are grey."
         head = f'<p class="rowname"><b>{title}</b><span class="soft">{words}</span></p>'
         rows.append(f'<div class="{stage}">{head}{_row(found, stage, title, blend=True)}</div>')
     return f'<div class="pair" id="pair">{"".join(rows)}</div>'
 
 
 def controls() -> str:
-    """Slider and choices above the two rows, on the screen."""
+    """The slider and choices above the two rows, on the screen."""
     return (
         '<div class="fade"><label for="time">Before</label><input type="range" id="time" min="0" max="100" value="100" step="1">'
-        '<label for="time">After</label><output class="soft" id="time-said" for="time"></output>'
+        '<label for="time">After</label><output class="soft" id="time-shown" for="time"></output>'
         '<button type="button" id="play">Flicker</button>'
         '<label>Show <select id="mode"><option value="colour">both in colours</option>'
         '<option value="grey">grey: fixed or moving</option></select></label>'
@@ -42,22 +42,22 @@ def controls() -> str:
     )
 
 
-def row(found: Found, picture: str, title: str, said: str, paper: bool = True) -> str:
-    """One row of pictures with its name; ``said`` is HTML."""
+def row(found: Found, picture: str, title: str, legend: str, paper: bool = True) -> str:
+    """A row of pictures with its title and legend (HTML); "" if there are no such pictures."""
     if not all(picture in pictures for _, pictures in found):
         return ""
     kept = "" if paper else ' class="screen"'
-    return f'<div{kept}><p class="rowname"><b>{text(title)}</b><span class="soft">{said}</span></p>{_row(found, picture, title)}</div>'
+    return f'<div{kept}><p class="rowname"><b>{text(title)}</b><span class="soft">{legend}</span></p>{_row(found, picture, title)}</div>'
 
 
 def deformation_words(views: dict[str, Any]) -> str:
-    """What the lines and colours of the deformation grid mean."""
+    """The legend of the deformation grid."""
     lines = f"a regular grid of the moving image, {number(views['grid_mm'], 0)} mm wide; displaced beyond a linear movement "
     return f"{text(lines)} 0{_scale(length_stops())}{text(number(views['longest_mm'], 1, 'mm'))} and more"
 
 
 def jacobian_words() -> str:
-    """What the colours of the Jacobian mean."""
+    """The legend of the Jacobian."""
     return (
         f"local change of volume from the fixed to the moving image: half{_scale(jacobian_stops())}double; "
         '<span class="fold">folded voxels in magenta</span>'
@@ -96,14 +96,14 @@ def _view(plane: Plane, source: str, title: str, letter: float, blend: bool) -> 
     )
 
 
-def _letter(x: float, y: float, said: str, anchor: str, size: float) -> str:
+def _letter(x: float, y: float, label: str, anchor: str, size: float) -> str:
     y += 0.36 * size if anchor in ("start", "end") else 0.0
     anchor = "start" if anchor == "bar" else anchor
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="font-size:{size:.1f}px">{text(said)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="font-size:{size:.1f}px">{text(label)}</text>'
 
 
 def _cross(plane: Plane, letter: float) -> str:
-    """Four short lines around the point where the three planes meet; the point itself stays free."""
+    """Four short lines around the point where the planes intersect; the point itself stays visible."""
     x, y = plane.cross
     gap, long = 0.7 * letter, 0.8 * letter
     across = f"M{x - gap:.1f} {y:.1f}h-{long:.1f}M{x + gap:.1f} {y:.1f}h{long:.1f}"
@@ -121,9 +121,9 @@ def _bar(plane: Plane, letter: float) -> str:
         return ""
     x, y = 0.6 * letter, height - 0.6 * letter
     path = f"M{x:.1f} {y - 0.3 * letter:.1f}v{0.3 * letter:.1f}h{pixels:.1f}v-{0.3 * letter:.1f}"
-    said = f"{length / 10:g} cm" if length >= 10 else f"{length:g} mm"
+    label = f"{length / 10:g} cm" if length >= 10 else f"{length:g} mm"
     return (
         f'<path d="{path}" stroke="#000" stroke-width="{0.28 * letter:.2f}" fill="none"/><path d="{path}" stroke="#fff" '
         f'stroke-width="{0.12 * letter:.2f}" fill="none" data-bar="{length:g}"/>'
-        f"{_letter(x + 0.1 * letter, y - 0.5 * letter, said, 'bar', 0.85 * letter)}"
+        f"{_letter(x + 0.1 * letter, y - 0.5 * letter, label, 'bar', 0.85 * letter)}"
     )

@@ -1,4 +1,4 @@
-"""Tables of a report's page: landmark pairs and structures, the worst of many first."""
+"""Tables of a report's page: landmark pairs and structures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from deepreg_engine.reporting.markup import figure, number, table, text
 
-#: So many pairs or structures are in the page's tables and on paper; all are below on the screen, and in the files.
+#: Number of pairs or structures in the tables of the printed page, the worst first; the screen and the files have all.
 MOST = 12
-# From LPS to RAS, as the application and its tables show it.
+# From LPS to RAS, the coordinate system of the application.
 _RAS = (-1.0, -1.0, 1.0)
 
 
 def landmark_table(landmarks: dict[str, Any], everything: bool = False) -> str:
-    """Pairs with their errors; of many those with the largest error after, or all as they come."""
+    """Pairs with their errors: those with the largest error after, or all in their order."""
     each = list(enumerate(landmarks["each"]))
     worst = not everything and len(each) > MOST
     chosen = sorted(each, key=lambda pair: -(pair[1]["after_mm"] or 0.0))[:MOST] if worst else each
@@ -36,14 +36,14 @@ def landmark_table(landmarks: dict[str, Any], everything: bool = False) -> str:
     limit = landmarks["outlier_limit_mm"]
     of = f"The {MOST} pairs of {len(each)} with the largest error. " if worst else ""
     outliers = f"An outlier is above {number(limit)} mm (median + 3 \u00d7 1.4826 \u00d7 MAD). " if limit is not None else ""
-    said = f"{of}R, A, S: error after towards right, front, head. {outliers}"
+    legend = f"{of}R, A, S: error after towards right, anterior and superior. {outliers}"
     totals = ", ".join(
         f"{title} {_span(landmarks, 'before', measure)} \u2192 {_span(landmarks, 'after', measure)}"
         for measure, title in (("mean", "mean"), ("median", "median"), ("percentile95", "95 %"), ("max", "largest"))
     )
     inside = " inside the displacement field" if landmarks["outside_field"] else ""
     summary = f"All {landmarks['after']['count']} pairs{inside}, mm: {totals}."
-    return f'<h2>Landmarks</h2>{body}<p class="small">{summary}</p><p class="soft small">{text(said)}</p>'
+    return f'<h2>Landmarks</h2>{body}<p class="small">{summary}</p><p class="soft small">{text(legend)}</p>'
 
 
 def _span(landmarks: dict[str, Any], stage: str, measure: str) -> str:
@@ -51,7 +51,7 @@ def _span(landmarks: dict[str, Any], stage: str, measure: str) -> str:
 
 
 def overlap_table(overlap: dict[str, Any], everything: bool = False) -> str:
-    """Structures with Dice and distances; of many those with the lowest Dice after, or all as they come."""
+    """Structures with Dice and distances: those with the lowest Dice after, or all in their order."""
     each = list(enumerate(overlap["labels"]))
     worst = not everything and len(each) > MOST
     chosen = sorted(each, key=lambda entry: entry[1]["after"]["dice"])[:MOST] if worst else each
@@ -72,8 +72,8 @@ def overlap_table(overlap: dict[str, Any], everything: bool = False) -> str:
         if overlap[key]
     ]
     left = f" Not compared: {', '.join(only)}." if only else ""
-    said = f"{of}HD95: 95 % Hausdorff distance, MSD: mean surface distance, mm.{left}"
-    return f'<h2>Structures</h2>{body}<p class="soft small">{text(said)}</p>'
+    legend = f"{of}HD95: 95 % Hausdorff distance, MSD: mean surface distance, mm.{left}"
+    return f'<h2>Structures</h2>{body}<p class="soft small">{text(legend)}</p>'
 
 
 def _structure(name: str, where: str, before: dict[str, Any], after: dict[str, Any], total: bool = False) -> str:

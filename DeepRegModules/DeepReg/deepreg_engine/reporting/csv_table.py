@@ -1,6 +1,6 @@
-"""The figures of a report as rows of a table, for CSV: one figure a row, so that many reports can be put one below the other.
+"""The figures of a report as CSV: one figure in each row, so that tables of several reports can be concatenated.
 
-What belongs to no single landmark or structure has an empty item."""
+Figures that belong to no single landmark or structure have an empty item."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SUMMARY = ("count", "mean", "median", "sd", "percentile95", "max")
 
 
 def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows under :data:`HEAD` of what :func:`content` of a report holds, which is plain already."""
+    """Yield the rows below :data:`HEAD` from the content of the JSON file."""
     figures = content["figures"]
     ratings = {entry["key"]: entry["rating"] for entry in content["ratings"]}
     lights = {
@@ -75,7 +75,7 @@ def _overlap_rows(overlap: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]
 
 
 def as_csv(content: dict[str, Any]) -> str:
-    """The table as text. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Return the table as text. A text that a spreadsheet would evaluate as a formula gets an apostrophe in front."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(HEAD)
