@@ -139,7 +139,7 @@ def test_landmarks(name, what, advice):
 def test_landmarks_that_are_not_where_the_image_is(kind, side):
     pairs = {name: "elsewhere.csv" if name == side else f"{name}_landmarks.csv" for name in ("fixed", "moving")}
     line = f"{DENSE} --{kind}fixed-landmarks {pairs['fixed']} --{kind}moving-landmarks {pairs['moving']}"
-    refused(line, f"none of the 49 {'test' if kind else 'guiding'} {side} landmarks lies in the {side} image", "LPS mm")
+    refused(line, f"none of the 49 {side} {'check' if kind else 'guide'} landmarks lies in the {side} image", "LPS mm")
 
 
 def test_points_that_are_not_where_the_field_is():
@@ -154,11 +154,17 @@ def test_points_that_are_not_where_the_field_is():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"{DENSE} --fixed-landmarks few.csv", ("the fixed guide landmarks cannot be used without the moving guide landmarks", "(--moving-landmarks)")),
+        (
+            f"{DENSE} --fixed-landmarks few.csv",
+            ("the fixed guide landmarks cannot be used without the moving guide landmarks", "(--moving-landmarks)"),
+        ),
         (f"{DENSE} --test-moving-landmarks few.csv", ("cannot be used without the fixed check landmarks", "(--test-fixed-landmarks)")),
         (f"{DENSE} --fixed-labels fixed_labels.nii.gz", ("cannot be used without the moving segmentation", "(--moving-labels)")),
         (f"{DENSE} --moving-labels fixed_labels.nii.gz", ("cannot be used without the fixed segmentation", "(--fixed-labels)")),
-        (f"{DENSE} --warped-labels labels.nrrd", ("the warped segmentation cannot be used without the moving segmentation", "(--moving-labels)")),
+        (
+            f"{DENSE} --warped-labels labels.nrrd",
+            ("the warped segmentation cannot be used without the moving segmentation", "(--moving-labels)"),
+        ),
         (f"{EVALUATE} --moving-landmarks few.csv", ("--moving-landmarks needs its partner", "give --fixed-landmarks")),
         (f"{EVALUATE} --fixed-labels fixed_labels.nii.gz", ("--fixed-labels needs its partner", "give --moving-labels")),
     ],
@@ -223,4 +229,4 @@ def test_transforms(name, what, advice):
 def test_transforms_that_are_not_enough():
     for begin in (WARP, EVALUATE, f"{EVALUATE} --mask fixed_mask.nii.gz"):
         refused(f"{begin} --transform shift.tfm", "the transform shift.tfm has no grid of its own", "--reference")
-    refused(f"{DENSE} --initial flat.tfm", "the initial transform flat.tfm squeezes all space flat", "compute it again")
+    refused(f"{DENSE} --initial flat.tfm", "the initial transform flat.tfm maps all points onto a plane", "compute it again")

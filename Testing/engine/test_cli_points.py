@@ -299,9 +299,12 @@ def test_flat_clouds_are_aligned_rigidly():
     ("arguments", "words"),
     [
         ((), ("nothing to register", "--fixed-points")),
-        (("--fixed-points", "p.csv"), ("--fixed-points needs its partner", "--moving-points")),
+        (("--fixed-points", "p.csv"), ("the fixed points cannot be used without the moving points", "--moving-points")),
         (("--fixed-points", "p.csv", "--moving-points", "p.csv"), ("no result is asked for", "--transform")),
-        (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--warped", "w.nii.gz"), ("--warped needs images", "--fixed")),
+        (
+            ("--fixed-points", "p.csv", "--moving-points", "p.csv", "--warped", "w.nii.gz"),
+            ("the warped volume cannot be used without the moving volume", "(--moving)"),
+        ),
         (
             ("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--features", "lung-point"),
             ("did you mean lung-points",),
@@ -310,7 +313,7 @@ def test_flat_clouds_are_aligned_rigidly():
         (("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "p.csv"), ("needs another ending",)),
         (
             ("--fixed-points", "p.csv", "--moving-points", "p.csv", "--transform", "t.nrrd", "--solver", "cpd"),
-            ("there is no --solver 'cpd'",),
+            ("solver = cpd is not a choice", "belief+drift | belief | drift"),
         ),
     ],
 )

@@ -198,7 +198,7 @@ def test_the_heart_beats_while_a_job_says_nothing():
         ({"op": "info"}, None, "needs an id and an op"),
         ({"id": 1, "op": "dens"}, 1, "did you mean dense"),
         ({"id": 1, "op": "info", "arguments": [1]}, None, "not an object"),
-        ({"id": 1, "op": "dense", "arguments": {"fixed": "a"}}, 1, "moving is missing"),
+        ({"id": 1, "op": "dense", "arguments": {"fixed": "a"}}, 1, "the fixed volume cannot be used without the moving volume"),
         ({"id": 1, "op": "dense", "arguments": {"fixed": "a", "moving": "b", "transfrom": "c"}}, 1, "did you mean transform"),
         (
             {"id": 1, "op": "dense", "arguments": {"fixed": "a", "moving": "b", "parameters": {"smothness": 1}}},
@@ -407,10 +407,11 @@ def test_the_self_test_passes_and_would_fail(monkeypatch):
     assert "landmark error" in result["summary"]
     assert job.told == sorted(job.told)
     # A registration that finds nothing is noticed.
-    from deepreg_engine.methods.common import presets
+    from deepreg_engine.methods.common.presets import Preset
+    from deepreg_engine.methods.dense import presets
 
     idle = presets.dense_preset("quick").parameters.replaced({"initial": "none", "search_stages": 0, "refinement_iterations": 0})
-    monkeypatch.setattr(presets, "dense_preset", lambda name: presets.Preset(name, "", "", idle))
+    monkeypatch.setattr(presets, "dense_preset", lambda name: Preset(name, "", "", idle))
     result = operations.self_test({"device": "cpu"}, Quiet())
     assert not result["passed"]
     assert "landmark error fell only" in result["problems"][0]

@@ -6,7 +6,7 @@ import datetime
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from deepreg_engine import __version__
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -71,8 +71,7 @@ class _Background(threading.Thread):
             self.join(0.1)  # short waits, so that Ctrl-C is noticed
         if self._error is not None:
             raise self._error
-        assert self._result is not None
-        return self._result
+        return cast(Alignment, self._result)
 
 
 def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
@@ -144,7 +143,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
         stages=result.stages,
         seconds=dict(result.seconds),
         notes=list(dict.fromkeys([*inputs.notes, *result.notes])),
-        outputs=request.outputs(),
+        outputs={name.replace("_", "-"): path for name, path in request.outputs().items()},
         **result.details,
     )
     if result.field is not None:
