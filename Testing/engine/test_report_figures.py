@@ -208,8 +208,8 @@ def test_limits_that_make_no_sense_are_refused(changes, words):
 @pytest.mark.parametrize(
     ("changes", "words", "option"),
     [
-        ({"moving_landmarks": None}, "the fixed landmarks need the moving landmarks", "moving_landmarks"),
-        ({"fixed_labels": None}, "the moving labels need the fixed labels", "fixed_labels"),
+        ({"moving_landmarks": None}, "the fixed landmarks cannot be used without the moving landmarks", "moving_landmarks"),
+        ({"fixed_labels": None}, "the moving labels cannot be used without the fixed labels", "fixed_labels"),
         ({"output": "r.txt"}, "needs another ending", "output"),
         ({"json": "fixed.nii.gz.json", "csv": "r.json"}, "needs another ending", "csv"),
         ({"run_report": "fixed.csv"}, "is not JSON", "run_report"),

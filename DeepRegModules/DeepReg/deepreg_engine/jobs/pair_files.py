@@ -20,7 +20,7 @@ def check_pairs(**pairs: tuple[str | None, str | None]) -> None:
     for kind, paths in pairs.items():
         if bool(paths[0]) != bool(paths[1]):
             given, missing = ("fixed", "moving") if paths[0] else ("moving", "fixed")
-            raise InputError(f"the {given} {kind} need the {missing} {kind}", f"give the {missing} {kind} as well", f"{missing}_{kind}")
+            raise InputError(f"the {given} {kind} cannot be used without the {missing} {kind}", "give both, or none", f"{missing}_{kind}")
 
 
 def read_landmark_pair(fixed: str | None, moving: str | None) -> tuple[PointSet, PointSet] | None:
