@@ -19,7 +19,7 @@ from PIL import Image
 from tutorial_pictures import ROOT, Camera, Tutorial, beside
 
 sys.path.append(str(ROOT / "Testing" / "engine"))
-from browser import Browser  # noqa: E402
+from browser import Browser
 
 tutorial_pictures._LARGEST = 150_000
 # Pixels of the browser's window, of its picture's width, and of an inch of paper.

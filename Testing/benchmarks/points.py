@@ -18,8 +18,11 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 # As the command line sets it, before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -199,15 +202,15 @@ def _peer(iterations: int = 30, beta: float = 30.0, alpha: float = 2.0) -> None:
         one, two = torch.from_numpy(fixed), torch.from_numpy(moving)
         settings = {"alpha": alpha, "beta": beta, "max_iterations": iterations, "tolerance": 0.0, "w": 0.0}
         variance = float(first_variance(one, two))
-        peer, theirs = _timed(lambda: DeformableRegistration(X=moving, Y=fixed, sigma2=variance, **settings).register()[0])
-        ways = [_timed(lambda: _smooth(one, two, Kernel((beta,)), alpha, iterations, variance)) for _ in range(3)]
+        peer, (theirs, _) = _timed(DeformableRegistration(X=moving, Y=fixed, sigma2=variance, **settings).register)
+        ways = [_timed(partial(_smooth, one, two, Kernel((beta,)), alpha, iterations, variance)) for _ in range(3)]
         own, ours = min(ways, key=lambda way: way[0])
         apart = float(np.linalg.norm(ours - theirs, axis=1).max())
-        ratios = [f"{a / b:.0f}" for a, b in zip(peer, own)]
+        ratios = [f"{a / b:.0f}" for a, b in zip(peer, own, strict=True)]
         _row(f"{count} x {others}", *(f"{t:.2f}" for t in (*peer, *own)), *ratios, f"{apart:.4f}")
 
 
-def _timed(run) -> tuple[tuple[float, float], np.ndarray]:
+def _timed(run: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
     """Seconds by the clock and of all processors, and the result."""
     begun, processors = time.perf_counter(), time.process_time()
     result = run()

@@ -111,7 +111,7 @@ def run_lattice(fixed: torch.Tensor, moving: torch.Tensor, planes: int) -> tuple
     controls = (planes, CONTROLS, CONTROLS)
     places = [
         (torch.arange(count, dtype=torch.float32, device=fixed.device) - RADIUS) * ((n - 1) / (CONTROLS - 1))
-        for count, n in zip(lattice_size(controls, 1, RADIUS), SIZE)
+        for count, n in zip(lattice_size(controls, 1, RADIUS), SIZE, strict=True)
     ]
     lattice = at(a0**0.5 * moving, places)
     constant = torch.full(lattice.shape[1:], a1, device=fixed.device)
@@ -154,7 +154,7 @@ def measure(side: str, device: torch.device, planes: int, repeats: int, folder: 
         seconds.append(time.perf_counter() - start)
     peak = peak_bytes(device)
     if folder is not None:
-        for name, value in zip(("cost", "probability"), result):
+        for name, value in zip(("cost", "probability"), result, strict=True):
             value = value if side.startswith("plain") else value.permute(0, 1, 5, 2, 3, 4)
             np.save(folder / f"{side}-{name}.npy", value.cpu().numpy())
     return {"seconds": seconds, "peak_bytes": peak, "start_bytes": before}
@@ -179,7 +179,7 @@ def compare(folder: Path, theirs: str, ours: str) -> dict:
         first, second = (np.load(path, mmap_mode="r") for path in paths)
         if first.shape != second.shape:
             raise RuntimeError(f"results of shapes {first.shape} and {second.shape} cannot be compared")
-        difference = max(float(np.abs(a - b).max()) for a, b in zip(first, second))
+        difference = max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
         spread = max(float(a.max()) for a in first) - min(float(a.min()) for a in first)
         result[name] = {"difference": difference, "range": spread, "share": difference / spread}
         result["equal"] &= difference <= TOLERANCE * spread  # False if there is a NaN
@@ -223,8 +223,8 @@ def table(report: dict) -> str:
     """The report as markdown."""
     planes = report["plain_planes"]
     lines = [
-        f"{CONTROLS}^3 control points, {2 * RADIUS + 1}^3 displacements, {CHANNELS} channels on {' x '.join(map(str, SIZE))}; cost, two passes, softmax. "
-        f"{report['device']}, torch {report['torch']}.",
+        f"{CONTROLS}^3 control points, {2 * RADIUS + 1}^3 displacements, {CHANNELS} channels on {' x '.join(map(str, SIZE))}; "
+        f"cost, two passes, softmax. {report['device']}, torch {report['torch']}.",
         "",
         "| | q | best (s) | median (s) | runs | faster | peak memory (MiB) | of it at the start (MiB) |",
         "|---|---|---|---|---|---|---|---|",

@@ -111,7 +111,7 @@ def mind_ssc(image, pairs, radius, dilation):
     """
 
     def shifted(array, offset):
-        return array[np.ix_(*(np.clip(np.arange(n) + o, 0, n - 1) for n, o in zip(array.shape, offset)))]
+        return array[np.ix_(*(np.clip(np.arange(n) + o, 0, n - 1) for n, o in zip(array.shape, offset, strict=True)))]
 
     patch = list(itertools.product(range(-radius, radius + 1), repeat=3))
     distances = []

@@ -68,7 +68,7 @@ def float_image(image: sitk.Image) -> sitk.Image:
 
 def grid_over(centre, extent, spacing, turns) -> ImageGrid:
     """A turned grid with a field of view of about ``extent`` mm."""
-    return make_grid(tuple(round(e / s) for e, s in zip(extent, spacing)), spacing, turns, centre)
+    return make_grid(tuple(round(e / s) for e, s in zip(extent, spacing, strict=True)), spacing, turns, centre)
 
 
 @functools.cache

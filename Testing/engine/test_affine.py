@@ -196,7 +196,7 @@ def test_masks_say_which_of_two_motions_counts():
     halves = np.where(side, sitk.GetArrayFromImage(pairs[0][0]), sitk.GetArrayFromImage(second))
     fixed = image_on(grid, halves.astype(np.float32))
     middle = grid.centre
-    for shift, part in zip(shifts, (side, ~side)):
+    for shift, part in zip(shifts, (side, ~side), strict=True):
         mask = image_on(grid, part.astype(np.uint8))
         found = np.array(align(fixed, moving, "rigid", mask).transform.TransformPoint(tuple(middle))) - middle
         assert np.linalg.norm(found - shift) < 0.35 * min(grid.spacing)

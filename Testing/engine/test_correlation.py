@@ -30,8 +30,8 @@ def engine_layout(cost):
 def looked_up(fixed, moving, controls, displacements):
     """The plain cost in double precision, positions and displacements in voxels along z, y, x."""
     sizes = moving.shape[1:]
-    centres = [plain.places(positions.double(), n) for positions, n in zip(controls, sizes)]
-    shifts = [plain.lengths(steps.double(), n) for steps, n in zip(displacements, sizes)]
+    centres = [plain.places(positions.double(), n) for positions, n in zip(controls, sizes, strict=True)]
+    shifts = [plain.lengths(steps.double(), n) for steps, n in zip(displacements, sizes, strict=True)]
     return engine_layout(plain.correlation(fixed.double(), moving.double(), centres, shifts))
 
 
@@ -88,7 +88,7 @@ def test_a_moved_image_costs_nothing_at_its_displacement():
     """The label order is z, y, x, and label d reads the moving image at k + d."""
     moving = torch.randn(4, *lattice_size((3, 4, 5), 2, 3), generator=torch.Generator().manual_seed(3))
     shift = (-2, 1, 3)  # z, y, x
-    places = [2 * torch.arange(n) + 3 + d for n, d in zip((3, 4, 5), shift)]
+    places = [2 * torch.arange(n) + 3 + d for n, d in zip((3, 4, 5), shift, strict=True)]
     fixed = moving[:, places[0]][:, :, places[1]][:, :, :, places[2]]
     cost = correlate(fixed, moving, 2, 3)
     assert cost[:, :, -2 + 3, 1 + 3, 3 + 3].abs().max() < 1e-4
@@ -100,8 +100,8 @@ def anywhere(dtype=torch.float32, shape=(9, 8, 12), controls=(3, 4, 5), labels=(
     generator = torch.Generator().manual_seed(4)
     fixed = torch.randn(channels, *controls, generator=generator, dtype=dtype)
     moving = torch.randn(channels, *shape, generator=generator, dtype=dtype)
-    positions = tuple(torch.linspace(0.0, n - 1.0, k, dtype=dtype) for n, k in zip(shape, controls))
-    steps = tuple(q * 0.5 * (n - 1) * torch.linspace(-1.0, 1.0, k, dtype=dtype) for n, k in zip(shape, labels))
+    positions = tuple(torch.linspace(0.0, n - 1.0, k, dtype=dtype) for n, k in zip(shape, controls, strict=True))
+    steps = tuple(q * 0.5 * (n - 1) * torch.linspace(-1.0, 1.0, k, dtype=dtype) for n, k in zip(shape, labels, strict=True))
     return fixed, moving, positions, steps
 
 
@@ -171,5 +171,5 @@ def test_gradients_equal_those_of_lookups():
     expected = gradients(lambda f, m: looked_up(f, m, controls, steps))
     positions = tuple(c.double() for c in controls)
     for function in (lambda f, m: correlate(f, m, 2, 2), lambda f, m: correlate_anywhere(f, m, positions, steps[0].double())):
-        for ours, theirs in zip(gradients(function), expected):
+        for ours, theirs in zip(gradients(function), expected, strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-9)

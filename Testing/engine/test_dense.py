@@ -203,7 +203,7 @@ def featureless_pair(voxels=1.0):
     """A ball without any structure inside, on two steep grids; the truth turns it about its axis, which nobody can see."""
     middle, extents = (20, -30, 10), ((210, 216, 210), (228, 210, 214))
     spacings = np.array(((5.0, 6.0, 7.0), (6.0, 5.0, 6.5))) * voxels
-    described = zip(extents, spacings, (FIXED_TURNS, MOVING_TURNS))
+    described = zip(extents, spacings, (FIXED_TURNS, MOVING_TURNS), strict=True)
     grids = [grid_over(middle, extent, tuple(spacing), turns) for extent, spacing, turns in described]
     images = []
     for number, grid in enumerate(grids):

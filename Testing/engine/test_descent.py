@@ -14,10 +14,10 @@ from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common import registration
 from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.descent import register as descent
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import estimate_memory, finest_spacing, make_plan, steps_at
 from deepreg_engine.methods.descent.presets import DESCENT_PRESETS, descent_preset
-from deepreg_engine.methods.descent import register as descent
 from deepreg_engine.methods.descent.register import register_descent
 from deepreg_engine.models.card import ModelCard, write_model
 
@@ -144,7 +144,7 @@ def test_plan_halves_and_keeps_to_its_cap():
     parameters = DescentParameters(working_spacing=5.5)
     spacings = [level.spacing[0] for level in make_plan(grid, parameters)]
     assert spacings[-1] == pytest.approx(5.5, rel=1e-6)
-    assert all(a == pytest.approx(2 * b, rel=0.1) for a, b in zip(spacings, spacings[1:]))
+    assert all(a == pytest.approx(2 * b, rel=0.1) for a, b in zip(spacings, spacings[1:], strict=True))
     capped = make_plan(grid, parameters.replaced({"working_voxels": 0.02}))
     assert capped[-1].voxels <= 20_000
     assert finest_spacing(grid, 0.25, 200.0) == pytest.approx(min(grid.spacing))

@@ -15,7 +15,7 @@ from deepreg_engine.methods.dense.register import DenseInput, register_dense
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from known_pairs import make_pair  # noqa: E402
+from known_pairs import make_pair
 
 
 def register(fixed, moving, preset, **changes):

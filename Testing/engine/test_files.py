@@ -26,6 +26,13 @@ def text(words):
     return lambda name: Path(name).write_text(words)
 
 
+def write(folder, writers):
+    """Write a group of files: name to writer."""
+    with FileGroup() as files:
+        for name, writer in writers.items():
+            files.add(folder / name, writer)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -70,10 +77,15 @@ def test_the_writer_gets_a_name_with_the_same_ending_in_the_same_folder(tmp_path
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), MemoryError()])
 def test_an_exception_leaves_nothing_and_passes(tmp_path, error):
     (tmp_path / "a.txt").write_text("before")
-    with pytest.raises(type(error)), FileGroup() as files:
-        files.add(tmp_path / "a.txt", text("one"))
-        files.add(tmp_path / "b.txt", text("two"))
-        raise error
+
+    def interrupted():
+        with FileGroup() as files:
+            files.add(tmp_path / "a.txt", text("one"))
+            files.add(tmp_path / "b.txt", text("two"))
+            raise error
+
+    with pytest.raises(type(error)):
+        interrupted()
     assert content(tmp_path) == {"a.txt": "before"}
 
 
@@ -85,9 +97,8 @@ def test_a_writer_that_fails_halfway_leaves_nothing(tmp_path, error):
         Path(name).write_text("half of it")
         raise error
 
-    with pytest.raises(OutputError) as caught, FileGroup() as files:
-        files.add(tmp_path / "a.txt", text("one"))
-        files.add(tmp_path / "b.txt", half)
+    with pytest.raises(OutputError) as caught:
+        write(tmp_path, {"a.txt": text("one"), "b.txt": half})
     assert content(tmp_path) == {"b.txt": "before"}
     line = caught.value.line()
     assert str(tmp_path / "b.txt") in line
@@ -129,9 +140,8 @@ def test_if_one_name_is_refused_at_the_end_all_is_as_before(tmp_path, monkeypatc
         replace(source, target)
 
     monkeypatch.setattr(files_module.os, "replace", stubborn)
-    with pytest.raises(OutputError, match="Permission denied") as caught, FileGroup() as files:
-        for name in ("a.txt", "b.txt", "c.txt"):
-            files.add(tmp_path / name, text(f"new {name}"))
+    with pytest.raises(OutputError, match="Permission denied") as caught:
+        write(tmp_path, {name: text(f"new {name}") for name in ("a.txt", "b.txt", "c.txt")})
     assert str(tmp_path / refused) in caught.value.message
     assert content(tmp_path) == {"a.txt": "old a", "c.txt": "old c"}
 
@@ -150,9 +160,8 @@ def test_ctrl_c_while_names_are_given_leaves_all_as_before(tmp_path, monkeypatch
             raise KeyboardInterrupt
 
     monkeypatch.setattr(files_module.os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt), FileGroup() as files:
-        for name in ("a.txt", "b.txt", "c.txt"):
-            files.add(tmp_path / name, text(f"new {name}"))
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, {name: text(f"new {name}") for name in ("a.txt", "b.txt", "c.txt")})
     assert content(tmp_path) == {"a.txt": "old a", "c.txt": "old c"}
 
 
@@ -184,11 +193,13 @@ def test_ctrl_c_while_a_folder_is_tried(tmp_path, monkeypatch):
 
 
 def test_a_name_that_becomes_a_folder_meanwhile(tmp_path):
-    with pytest.raises(OutputError, match=r"b\.txt"), FileGroup() as files:
-        files.add(tmp_path / "a.txt", text("one"))
-        files.add(tmp_path / "b.txt", text("two"))
+    def becomes_a_folder(name):
+        text("two")(name)
         (tmp_path / "b.txt").mkdir()
         (tmp_path / "b.txt" / "inside.txt").write_text("kept")
+
+    with pytest.raises(OutputError, match=r"b\.txt"):
+        write(tmp_path, {"a.txt": text("one"), "b.txt": becomes_a_folder})
     assert content(tmp_path) == {"b.txt/inside.txt": "kept"}
 
 
@@ -290,5 +301,6 @@ def test_every_writer_notices_a_full_disk(tmp_path, limit):
     results = json.loads(run.stdout.strip().splitlines()[-1])
     assert len(results) == 11
     for name, line in results.items():
-        assert line.startswith(f"cannot write {name}") and "free some space" in line, (name, line)
+        assert line.startswith(f"cannot write {name}"), line
+        assert "free some space" in line, (name, line)
     assert list(tmp_path.iterdir()) == []

@@ -70,9 +70,9 @@ def test_slabs_change_nothing(values, monkeypatch):
     monkeypatch.setattr(gauss_newton, "_SLAB_VALUES", {"cpu": 1 << 30})
     whole = normal_equations(fixed, moving)
     monkeypatch.setattr(gauss_newton, "_SLAB_VALUES", {"cpu": values})
-    for part, expected in zip(normal_equations(fixed, moving), whole):
+    for part, expected in zip(normal_equations(fixed, moving), whole, strict=True):
         torch.testing.assert_close(part, expected, atol=1e-6, rtol=1e-6)
-    for part, expected in zip(normal_equations(fixed.clone().requires_grad_(), moving), whole):
+    for part, expected in zip(normal_equations(fixed.clone().requires_grad_(), moving), whole, strict=True):
         torch.testing.assert_close(part.detach(), expected, atol=1e-6, rtol=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_robust_weights():
 
 @pytest.mark.parametrize("spacing", [1, 2, 3, 4, 7, 20])
 def test_control_points_cover_the_grid(spacing):
-    for count, controls in zip((5, 8, 13), control_shape((5, 8, 13), spacing)):
+    for count, controls in zip((5, 8, 13), control_shape((5, 8, 13), spacing), strict=True):
         assert controls >= 2
         assert (controls - 1) * spacing >= count - 1
         assert controls == 2 or (controls - 2) * spacing < count - 1
@@ -120,7 +120,7 @@ def test_gathering_is_the_adjoint_of_linear_spreading(spacing):
     controls = control_shape(SHAPE, spacing)
     voxels = torch.randn(4, *SHAPE, generator=generator, dtype=torch.float64)
     values = torch.randn(4, *controls, generator=generator, dtype=torch.float64)
-    matrices = [spread_matrix(k, n, spacing, values, cubic=False) for k, n in zip(controls, SHAPE)]
+    matrices = [spread_matrix(k, n, spacing, values, cubic=False) for k, n in zip(controls, SHAPE, strict=True)]
     linearly = torch.einsum("cabd,za,yb,xd->czyx", values, *matrices)
     torch.testing.assert_close((gather(voxels, spacing) * values).sum(), (voxels * linearly).sum() / spacing**3)
 

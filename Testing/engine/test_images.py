@@ -219,7 +219,7 @@ def test_an_image_in_memory_is_checked_alike():
 
 def box_mask(grid, start=(2, 3, 2), size=(4, 4, 4), value=1):
     values = np.zeros(grid.shape, np.int16)
-    values[tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1]))] = value
+    values[tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1], strict=True))] = value
     return image_on(grid, values)
 
 

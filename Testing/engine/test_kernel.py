@@ -23,7 +23,7 @@ def cloud(count, seed=0, size=100.0):
 def plain(kernel, one, two):
     shares = kernel.shares or [1.0 / len(kernel.widths)] * len(kernel.widths)
     squares = (one[:, None] - two[None]).square().sum(2)
-    return sum(share * torch.exp(-squares / (2.0 * width**2)) for share, width in zip(shares, kernel.widths))
+    return sum(share * torch.exp(-squares / (2.0 * width**2)) for share, width in zip(shares, kernel.widths, strict=True))
 
 
 @pytest.mark.parametrize("kernel", [Kernel((20.0,)), Kernel((60.0, 8.0)), Kernel((40.0, 10.0), (0.9, 0.1))])

@@ -93,7 +93,7 @@ def test_what_is_known_is_the_same_either_way():
     moving = smooth_image(make_grid((50, 52, 54), (4.0, 4.2, 4.4), MOVING_TURNS), 2)
     data = level(fixed, moving)
     field = torch.zeros(3, *data.grid.shape) + 1.5
-    for one, other in zip(data.warped(field)[:2], data.fitted(field)[:2]):
+    for one, other in zip(data.warped(field)[:2], data.fitted(field)[:2], strict=True):
         assert torch.equal(one, other)
 
 

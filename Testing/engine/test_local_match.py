@@ -28,7 +28,10 @@ def texture(points: np.ndarray, seed: int = 0) -> np.ndarray:
     return value
 
 
-def image(seed: int = 0, linear: np.ndarray = np.eye(3), shift=(0.0, 0.0, 0.0), scale: float = 1.0):
+IDENTITY = np.eye(3)
+
+
+def image(seed: int = 0, linear: np.ndarray = IDENTITY, shift=(0.0, 0.0, 0.0), scale: float = 1.0):
     """A sampler of the texture at linear^-1 (x - shift), of other brightness."""
     back = np.linalg.inv(linear)
     return lambda points: (scale * texture((points - np.array(shift)) @ back.T, seed) + 7.0, np.ones(len(points), dtype=bool))

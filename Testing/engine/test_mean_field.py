@@ -192,5 +192,5 @@ def test_gradients_equal_those_of_pools(values, monkeypatch):
 
     ours = gradients(lambda c, m: regularise(c, 2, m))
     theirs = gradients(lambda c, m: from_plain(plain.regularised(to_plain(c), 2, *m)))
-    for mine, other in zip(ours, theirs):
+    for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, other, atol=1e-9, rtol=1e-9)

@@ -63,7 +63,7 @@ def test_overlap_agrees_with_the_slow_way(seed, grid, smoothness):
 
 def box_labels(grid, start, size, label=1, dtype=np.uint8):
     values = np.zeros(grid.shape, dtype)
-    values[tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1]))] = label
+    values[tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1], strict=True))] = label
     return image_on(grid, values)
 
 

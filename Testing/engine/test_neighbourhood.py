@@ -26,7 +26,7 @@ def test_systems_are_those_of_the_whole_at_every_so_manieth_voxel(stride, shape,
     whole = normal_equations(fixed, moving)
     monkeypatch.setattr(gauss_newton, "_SLAB_VALUES", {"cpu": values})
     looked_at = (Neighbourhood.of(side, stride) for side in (fixed, moving))
-    for part, expected in zip(equations_at(*looked_at), whole):
+    for part, expected in zip(equations_at(*looked_at), whole, strict=True):
         torch.testing.assert_close(part, expected[..., ::stride, ::stride, ::stride], atol=1e-6, rtol=1e-6)
 
 
@@ -39,7 +39,7 @@ def test_what_is_looked_up_is_what_a_warped_volume_shows(stride, shape, lookup):
     found = Neighbourhood.sampled(Lookup(moving) if lookup else moving, index, stride)
     expected = Neighbourhood.of(sample(moving, index), stride)
     assert found.shape == expected.shape == shape
-    for one, other in zip((found.values, *found.slopes), (expected.values, *expected.slopes)):
+    for one, other in zip((found.values, *found.slopes), (expected.values, *expected.slopes), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 

@@ -65,7 +65,7 @@ def test_gradients_reach_all_weights():
     names = [name for name, _ in made.named_parameters()]
 
     def output(*values):
-        return torch.func.functional_call(made, dict(zip(names, values)), (image,)).square().sum()
+        return torch.func.functional_call(made, dict(zip(names, values, strict=True)), (image,)).square().sum()
 
     values = tuple(value.detach().clone().requires_grad_() for value in made.parameters())
     assert torch.autograd.gradcheck(output, values, fast_mode=True, atol=1e-4)

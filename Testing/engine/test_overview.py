@@ -37,7 +37,7 @@ def picture(folder, fixed, moving, field, alignment=IDENTITY, title="one to the 
 def runs(flags, least):
     """Starts and ends of runs of True that are at least so long."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return [(start, stop) for start, stop in zip(edges[::2], edges[1::2]) if stop - start >= least]
+    return [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop - start >= least]
 
 
 def panels(image):
@@ -89,7 +89,7 @@ def test_no_deformation_is_drawn_in_the_air(thorax, tmp_path):
     air = np.linalg.norm(voxel_points(pair.grid)[..., :2] - pair.grid.centre[:2], axis=-1) > 190
     wild[:, air] += 90.0
     other = panels(picture(tmp_path, pair.fixed, pair.moving, DisplacementField(wild, pair.grid)))
-    for first, second in zip(thorax, other):
+    for first, second in zip(thorax, other, strict=True):
         height, width = first[GRID].shape[:2]
         inner = slice(height // 4, -height // 4), slice(width // 4, -width // 4)
         # The scale of the colours is that of the patient.

@@ -51,7 +51,8 @@ def test_every_level_covers_the_image_with_cubic_voxels_along_its_axes(case):
     fixed, parameters = case
     image = blank(fixed)
     corners = [[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]
-    corners = [image.TransformIndexToPhysicalPoint([int(c * (n - 1)) for c, n in zip(corner, fixed.size)]) for corner in corners]
+    corners = [[int(c * (n - 1)) for c, n in zip(corner, fixed.size, strict=True)] for corner in corners]
+    corners = [image.TransformIndexToPhysicalPoint(corner) for corner in corners]
     plan = make_plan(fixed, parameters)
     spacings = [level.spacing for level in plan]
     assert len(plan) >= 2
@@ -105,7 +106,7 @@ def test_labels_reach_the_capture_range_and_control_points_cover_the_level(case)
             assert search.step == max(1, first.step >> number)
             # A later stage corrects more than a step of the stage before, which that could not resolve.
             assert search.radius * search.step > first.step
-        for count, voxels in zip(control_counts(level.grid, search.control), level.grid.shape):
+        for count, voxels in zip(control_counts(level.grid, search.control), level.grid.shape, strict=True):
             assert (count - 1) * search.control >= voxels - 1
             assert count == 2 or (count - 2) * search.control < voxels - 1
 
@@ -230,7 +231,7 @@ def test_the_estimate_is_an_upper_bound_within_reason(tmp_path):
     parameters = {"working_spacing": 3.2, "control_spacing": 12.0, "capture_range": 70.0, "refinement_iterations": 1, "search_stages": 1}
     fixed, moving = make_grid((110, 82, 56), (2.6, 3.1, 4.1), FIXED_TURNS), make_grid((95, 90, 60), (2.9, 2.7, 3.7), MOVING_TURNS)
     paths = [str(tmp_path / name) for name in ("fixed.nrrd", "moving.nrrd")]
-    for path, grid, seed in zip(paths, (fixed, moving), (1, 2)):
+    for path, grid, seed in zip(paths, (fixed, moving), (1, 2), strict=True):
         sitk.WriteImage(smooth_image(grid, seed), path)
     folders = [str(Path(deepreg_engine.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}

@@ -95,7 +95,7 @@ def fcsv(frame):
     columns = "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\n"
     rows = "".join(
         f"vtkMRML_{x},{x},{y},{z},0,0,0,1,1,1,0,{quoted},,vtkMRMLVolume1\n"
-        for (x, y, z), quoted in zip(positions, ("carina", '"apex, left"'))
+        for (x, y, z), quoted in zip(positions, ("carina", '"apex, left"'), strict=True)
     )
     return f"# Markups fiducial file version = 4.11\n{header}{columns}{rows}"
 
@@ -119,7 +119,8 @@ def test_fcsv_columns_in_another_order(tmp_path):
 
 def markups(positions=LPS, frame="LPS", **extra):
     points = [
-        {"id": name, "label": name, "position": list(position), "positionStatus": "defined"} for position, name in zip(positions, NAMES)
+        {"id": name, "label": name, "position": list(position), "positionStatus": "defined"}
+        for position, name in zip(positions, NAMES, strict=False)
     ]
     return {"markups": [{"type": "Fiducial", "coordinateSystem": frame, "controlPoints": points, **extra}]}
 

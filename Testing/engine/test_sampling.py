@@ -108,7 +108,7 @@ def test_composition_with_nothing_changes_nothing():
 def test_separable_applies_each_matrix_along_its_axis():
     generator = torch.Generator().manual_seed(7)
     volume = torch.randn(2, *SHAPE, generator=generator, dtype=torch.float64)
-    matrices = tuple(torch.randn(new, old, generator=generator, dtype=torch.float64) for new, old in zip((5, 4, 3), SHAPE))
+    matrices = tuple(torch.randn(new, old, generator=generator, dtype=torch.float64) for new, old in zip((5, 4, 3), SHAPE, strict=True))
     expected = torch.einsum("czyx,az,by,dx->cabd", volume, *matrices)
     result = separable(volume, matrices)
     assert result.is_contiguous()
@@ -143,7 +143,7 @@ def test_places_between_voxels_are_looked_up_as_simpleitk_does():
     displacement = 0.4 * torch.randn(3, *SHAPE, generator=generator)
     inner = (slice(2, -2),) * 3
     found = Lookup(volume).sample(identity(SHAPE, volume) + displacement)
-    for one, channel in zip(found, volume):
+    for one, channel in zip(found, volume, strict=True):
         torch.testing.assert_close(one[inner], itk_warped(channel, displacement)[inner], atol=1e-5, rtol=1e-5)
 
 

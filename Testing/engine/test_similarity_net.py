@@ -36,7 +36,7 @@ def plain(volume: np.ndarray, plane: float, across: float, steepness: float) -> 
     size = volume.shape
 
     def shifted(array, step, margin):
-        return array[tuple(slice(margin + s, margin + s + n) for s, n in zip(step, size))]
+        return array[tuple(slice(margin + s, margin + s + n) for s, n in zip(step, size, strict=True))]
 
     distances = []
     for one, other in PAIRS:
@@ -107,7 +107,7 @@ def test_gradients_by_finite_differences():
     names = [name for name, _ in found.named_parameters()]
 
     def features(*values):
-        return torch.func.functional_call(found, dict(zip(names, values)), (volume[None, None],))
+        return torch.func.functional_call(found, dict(zip(names, values, strict=True)), (volume[None, None],))
 
     values = tuple(value.detach().clone().requires_grad_() for value in found.parameters())
     assert torch.autograd.gradcheck(features, values, eps=1e-6, atol=1e-4)
