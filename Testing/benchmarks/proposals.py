@@ -46,7 +46,7 @@ def main() -> None:
             np.linalg.norm(np.array([getattr(p, name) for p in proposals]) - moving, axis=1) for name in ("predicted", "position")
         )
         confidence = np.array([proposal.confidence for proposal in proposals])
-        for low, high in zip(BOUNDS, BOUNDS[1:], strict=True):
+        for low, high in zip(BOUNDS, BOUNDS[1:], strict=False):
             chosen = (confidence >= low) & (confidence < high)
             if chosen.any():
                 row = f"{chosen.sum()} | {np.median(alone[chosen]):.2f} | {np.median(proposed[chosen]):.2f}"
