@@ -78,6 +78,23 @@ def test_the_guide_has_every_preset():
         assert f"`{preset.name}`" in text
 
 
+def test_the_readmes_script_runs(phantom_folder, tmp_path, monkeypatch):
+    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    for side in ("fixed", "moving"):
+        (tmp_path / f"{side}.nii.gz").write_bytes((phantom_folder / f"{side}.nii.gz").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(script, names)
+    before, after = (abs(sitk.GetArrayFromImage(image - names["fixed"])).mean() for image in (aligned(names), names["warped"]))
+    assert after < 0.8 * before
+
+
+def aligned(names: dict) -> sitk.Image:
+    """The moving image of the script, aligned only."""
+    transform = names["result"].alignment.transform
+    return sitk.Resample(names["moving"], names["fixed"], transform, sitk.sitkLinear, -1024.0)
+
+
 def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
     """In the order in which a reader needs them: register and save, ask for the report, then without Slicer."""
     for name in ("DeepReg", "DeepRegDense"):
