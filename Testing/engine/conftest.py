@@ -82,3 +82,21 @@ def among_wrong_files(wrong_files, monkeypatch):
 def no_models(tmp_path, monkeypatch):
     """A folder without models instead of the user's."""
     monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """A running worker process with a scratch folder."""
+    from worker_process import Process
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    started = Process("--scratch", str(scratch))
+    started.scratch = scratch
+    ready = started.next()
+    assert ready["kind"] == "ready"
+    assert ready["protocol"] == 1
+    assert ready["pid"] == started.process.pid
+    yield started
+    started.process.kill()
+    started.process.wait(10)
