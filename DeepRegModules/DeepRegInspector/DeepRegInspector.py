@@ -1,4 +1,4 @@
-"""Module DeepRegInspector: looks into the result of a registration: landmarks, deformation, overlap, consistency."""
+"""Module DeepRegInspector: inspection of the result of a registration by landmarks, deformation, overlap and consistency."""
 
 import importlib.util
 import os
@@ -22,9 +22,9 @@ class DeepRegInspector(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         describe(self, _("Registration Inspector"))
         self.parent.helpText = _(
-            "Looks into the result of a registration, whatever it was made with: errors of landmark pairs that are picked in the views, the"
-            " deformation as grid, arrows, contours and Jacobian, the warped volume over the fixed one, overlap of structures, and inverse"
-            " consistency; two transforms side by side; and a report of it all on one page."
+            "Inspects the result of a registration of any origin: errors of landmark pairs that are picked in the views, the deformation as"
+            " grid, arrows, contours and Jacobian, the warped volume over the fixed one, overlap of structures, and inverse consistency;"
+            " two transforms side by side; and a report of all measurements."
         )
         self.parent.acknowledgementText = _(
             "Partners of landmarks are found with the descriptor of M. P. Heinrich et al., Towards realtime multimodal fusion for"
@@ -54,7 +54,7 @@ class DeepRegInspectorLogic(PanelLogic):
         logic.compare({"dense": a, "points": b}, fixedVolume, fixedPoints=p, movingPoints=q)
         logic.writeReport("report.html", transform, fixedVolume, movingVolume, fixedPoints, movingPoints)
 
-    A transform is a node that takes the moving volume onto the fixed one when it is applied to it. Positions are RAS mm in the world;
+    A transform is a node that aligns the moving volume with the fixed one when it is applied to it. Positions are RAS mm in the world;
     parent transforms of all nodes are honoured.
     """
 
@@ -67,10 +67,10 @@ class DeepRegInspectorLogic(PanelLogic):
         """Errors of landmark pairs; the n-th fixed point corresponds to the n-th moving point.
 
         :param transform: a transform node; None is the identity.
-        :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list do not count.
+        :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list are excluded.
         :param fixedVolume: over which a transform is known that is neither linear nor a displacement grid; None is everywhere.
         :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``,
-            ``outside_field`` (number of landmarks outside the transform's grid, which do not count), and ``each``: name, fixed, moving,
+            ``outside_field`` (number of landmarks outside the transform's grid, which are excluded), and ``each``: name, fixed, moving,
             before_mm, after_mm, error_before_mm and error_mm along R, A, S, used, outlier. Outside the grid after_mm and error_mm are None.
         :raises RuntimeError: with a text that says what to do.
         """
@@ -117,7 +117,7 @@ class DeepRegInspectorLogic(PanelLogic):
     def overlap(self, transform, fixedLabels, movingLabels, fixedVolume=None):
         """Dice, 95 % Hausdorff distance and mean surface distance of structures, before and after.
 
-        :param fixedLabels, movingLabels: segmentations, or label maps; segments of one name belong together.
+        :param fixedLabels, movingLabels: segmentations, or label maps; segments with the same name correspond.
         :param fixedVolume: where a transform without a grid is sampled; without it the fixed label map is taken.
         :return: dictionary as in a registration's report: ``labels``, ``mean_before``, ``mean_after``.
         """
@@ -126,32 +126,32 @@ class DeepRegInspectorLogic(PanelLogic):
         return OverlapTask([transform], fixedLabels, movingLabels, fixedVolume).compute()[0]
 
     def inverseConsistency(self, transform, inverse, fixedVolume):
-        """How far points of the fixed volume are from where they began after the way there and back, in mm.
+        """Distance of points of the fixed volume from themselves after the forward and the backward transform, in mm.
 
-        :return: dictionary: mean, median, percentile95, max.
+        :return: dictionary: points, outside, mean, median, percentile95, max.
         """
         from DeepRegInspectorLib.fields import inverseConsistency
 
         return inverseConsistency(transform, inverse, fixedVolume)
 
     def writeReport(self, path, transform, fixedVolume, movingVolume, fixedPoints=None, movingPoints=None, *, figures=True, **more):
-        """Write the report: one HTML file with its pictures inside that works offline and prints on two A4 pages::
+        """Write the report: one self-contained HTML file that prints on two A4 pages::
 
             content = logic.writeReport("report.html", transform, fixed, moving, points, partners, limits={"tre_median": (1.0, 2.0)})
             print({entry["title"]: entry["rating"] for entry in content["ratings"]})
 
-        :param path: of the page; one that is there is replaced, by a whole one or not at all.
-        :param fixedPoints, movingPoints: point lists in pairs. Pairs whose fixed point is not selected do not count.
+        :param path: of the page; an existing one is replaced only by a complete one.
+        :param fixedPoints, movingPoints: point lists in pairs. Pairs whose fixed point is not selected are excluded.
         :param figures: whether to write NAME_figures.json and NAME_figures.csv beside it.
         :param fixedLabels, movingLabels: segmentations, or label maps.
         :param inverse: transform of the other direction, for inverse consistency.
         :param title: heading of the page.
-        :param patientName: shown on the page. Without it no name is shown, and the patient's name that the scene knows is hidden wherever
-            it occurs.
-        :param position: where the slices are, RAS mm; without it where the tissue is deformed most.
+        :param patientName: shown on the page. Without it no name is shown, and the patient's name in the scene is hidden wherever it
+            occurs.
+        :param position: of the slices, RAS mm; by default the tissue with the largest deformation.
         :param limits: dictionary of limits of the traffic lights, green and amber: of tre_median, tre_95, dice, folding, jacobian_min,
             jacobian_max, inverse_95.
-        :return: what the JSON file holds: ``ratings``, ``figures``, ``inputs``, ``run``, ``views``, ``notes``.
+        :return: the content of the JSON file: ``ratings``, ``figures``, ``inputs``, ``run``, ``views``, ``notes``.
         :raises RuntimeError: with a text that says what to do; then nothing was written.
         """
         from DeepRegInspectorLib.report import ReportInputs, ReportTask

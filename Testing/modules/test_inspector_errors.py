@@ -127,7 +127,7 @@ def test_landmarks_outside_the_grid_are_counted_and_measured_nowhere(warm_app, h
     assert texts(widget, 2) == ["outside" if np.isnan(value) else f"{value:.3f}" for value in truth]
     assert texts(widget, 5).count("outside") == (~within).sum()
     assert f"so that the error is not known: {(~within).sum()}." in widget.ui.summaryLabel.text
-    assert f"{within.sum()} of {len(fixed)} pairs count" in widget.ui.summaryLabel.text
+    assert f"{within.sum()} of {len(fixed)} pairs are included" in widget.ui.summaryLabel.text
     assert f"{np.nanmean(truth):.2f}" in widget.ui.summaryLabel.text
     widget.ui.pairsTable.horizontalHeader().sectionClicked.emit(2)
     assert texts(widget, 2)[-(~within).sum() :] == ["outside"] * (~within).sum()

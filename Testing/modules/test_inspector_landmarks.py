@@ -57,7 +57,7 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     ui.pairsTable.item(3, 0).setCheckState(qt.Qt.Unchecked)
     settle(app, widget)
     assert not panel.sections["landmarks"].pairs.used[3]
-    assert "9 of 10 pairs count" in ui.summaryLabel.text
+    assert "9 of 10 pairs are included" in ui.summaryLabel.text
     assert not panel.node.fixedPoints.GetNthControlPointSelected(3)
     assert panel.sections["landmarks"].pairs.summary()["after"]["max"] < 6.0
     # Sort by the error after: the worst first, then last.
@@ -337,11 +337,11 @@ def test_outliers_are_unticked_and_brought_back(app, hands, widget):
     assert landmarks.pairs.outlier_limit == pytest.approx(1.1 + 3 * 1.4826 * 0.2, abs=0.02)
     assert landmarks.pairs.outliers.tolist() == [False] * 7 + [True, True]
     assert "outlier" in texts(widget, 4)[7]
-    actions["untick"].trigger()
+    actions["exclude"].trigger()
     settle(app, widget)
     assert landmarks.pairs.used.tolist() == [True] * 7 + [False, False]
-    assert "7 of 9 pairs count" in widget.ui.summaryLabel.text
-    assert not actions["untick"].enabled
+    assert "7 of 9 pairs are included" in widget.ui.summaryLabel.text
+    assert not actions["exclude"].enabled
     hands.click(widget.ui.undoButton)
     assert landmarks.pairs.used.all()
     assert not widget.ui.undoButton.enabled

@@ -147,3 +147,13 @@ def test_the_scripts_of_the_page_run(warm_app, scene, capsys):
     assert "0 of 52800 voxels are folded" in said
     assert "second" in said
     assert set(names["match"]) == {"position", "predicted", "confidence"}
+
+
+def test_every_field_and_its_label_have_a_tool_tip(app, widget):
+    """A label takes the tool tip of the widget that it describes, so that the text stands once."""
+    import slicer
+
+    labels = [label for label in slicer.util.findChildren(widget.parent, className="QLabel") if label.buddy() is not None]
+    assert len(labels) > 20
+    assert [label.text for label in labels if not label.toolTip] == []
+    assert widget.ui.windowLabel.toolTip == widget.ui.windowSlider.toolTip

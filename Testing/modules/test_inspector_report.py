@@ -71,7 +71,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     table.item(0, 2).setText("0.1")
     warm_app.process_events()
     assert not section.ui.reportButton.enabled
-    assert "amber before green" in section.ui.reportButton.toolTip
+    assert "wrong order" in section.ui.reportButton.toolTip
     table.item(0, 2).setText("0.6")
     warm_app.process_events()
     assert json.loads(panel.node.reportLimits) == {"tre_median": [0.5, 0.6]}

@@ -1,4 +1,4 @@
-"""Errors as arrows and as a histogram."""
+"""Landmark errors as arrows and as a histogram."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from DeepRegInspectorLib.colors import lengthColors
 from DeepRegInspectorLib.landmarks import Pairs
 
 SCALARS = "error (mm)"
-# With more arrows than this, slices show only those that they cut.
+# With more arrows than this, slices show only those that they intersect.
 _MOST_PROJECTED = 60
 _FONT = 12
 
 
 def colorRange(pairs: Pairs) -> float:
-    """End of the range of colours, mm: the 95th percentile of the errors that count, rounded up."""
+    """End of the range of colours, mm: the 95th percentile of the included errors, rounded up."""
     distances = pairs.distances[pairs.counted]
     return max(1.0, float(np.ceil(np.percentile(distances, 95)))) if len(distances) else 1.0
 
 
 def suitableScale(pairs: Pairs) -> float:
-    """How many times longer than they are arrows are seen well: the longest has some 15 mm."""
+    """A factor for the length of arrows, with which the longest has about 15 mm."""
     distances = pairs.distances[pairs.counted]
     longest = float(np.percentile(distances, 95)) if len(distances) else 15.0
     return float(min((1.0, 2.0, 5.0, 10.0, 20.0), key=lambda scale: abs(np.log(scale * max(longest, 0.1) / 15.0))))
 
 
 def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
-    """Give a model arrows at the fixed landmarks that count, as long as the errors times ``scale``, with the errors as scalars."""
+    """Set a model to arrows at the included fixed landmarks: the errors times ``scale``, with the errors as scalars."""
     chosen = pairs.counted & (pairs.distances > 1e-6)
     points = vtk.vtkPoints()
     points.SetData(numpy_to_vtk(np.ascontiguousarray(pairs.fixed[chosen], dtype=np.float64).reshape(-1, 3), deep=True))
@@ -80,11 +80,11 @@ def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
 
 
 def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None:
-    """Give a chart one row of bars a stage: how many pairs have which error.
+    """Set a chart to one series of bars for each stage: the number of pairs by error.
 
     Args:
         table, chart: the nodes.
-        stages: name and errors (mm) of those that count.
+        stages: name and errors (mm) of the included pairs.
     """
     highest = max((float(distances.max()) for distances in stages.values() if len(distances)), default=1.0)
     width = next(step for step in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 1e9) if highest / step <= 24)

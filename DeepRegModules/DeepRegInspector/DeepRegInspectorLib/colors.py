@@ -1,4 +1,4 @@
-"""Colours of lengths and of the Jacobian determinant, and the colour bars that say what they mean."""
+"""Colours of lengths and of the Jacobian determinant, and their colour bars."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.volumes import newNode
 
-# Blue over yellow to red, all bright: they are seen on black and on grey.
+# From blue through yellow to red; all are bright, so that they are visible on black and on grey.
 _STOPS = np.array([[80, 120, 255], [60, 190, 235], [130, 220, 120], [245, 225, 70], [250, 150, 50], [235, 70, 50]]) / 255.0
-# From far below 1 over 1 to far above: dark where nothing changes, so that the image shows through; told apart without red and green too.
+# From below 1 through 1 to above 1: dark where nothing changes, so that the image is visible; distinguishable with a colour deficiency.
 _CHANGES = np.array([[150, 215, 255], [40, 110, 255], [10, 10, 12], [225, 60, 20], [255, 210, 90]]) / 255.0
 _ROLE = "deepRegColors"
 _SHADES = 256
 _FONT = 11
-#: Where colour bars stand, as shares of a view's width and height: two kinds can be seen at once without covering each other.
+#: Positions of colour bars, as shares of a view's width and height, so that two can be shown at once.
 PLACES = {"left": (0.04, 0.88), "right": (0.96, 0.88), "right, below": (0.96, 0.08)}
 
 
 def _made(role: str, name: str, stops: np.ndarray) -> Any:
-    """A colour table with a role; made once a scene, from colours (N, 3) evenly apart."""
+    """The colour table of a role, from evenly spaced colours (N, 3); created once in each scene."""
     for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
         if node.GetAttribute(_ROLE) == role:
             return node
@@ -38,14 +38,14 @@ def _made(role: str, name: str, stops: np.ndarray) -> Any:
 
 
 def lengthColors() -> Any:
-    """The colours of lengths: blue for none, red at the end of the range."""
+    """The colour table of lengths: blue for 0, red at the end of the range."""
     return _made("length", _("Length"), _STOPS)
 
 
 def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
     """The same colours from 0 to ``longest`` mm."""
     ramp = vtk.vtkColorTransferFunction()
-    for share, color in zip(np.linspace(0.0, 1.0, len(_STOPS)), _STOPS):
+    for share, color in zip(np.linspace(0.0, 1.0, len(_STOPS)), _STOPS, strict=True):
         ramp.AddRGBPoint(share * longest, *color.tolist())
     return ramp
 
@@ -56,24 +56,22 @@ def jacobianColors() -> Any:
 
 
 def jacobianSpan(jacobian: np.ndarray) -> float:
-    """How far from 1 the colours of a Jacobian map reach: 0.1, 0.2, 0.5 or 1, so that nearly all of the map is within."""
+    """The range of colours of a Jacobian map around 1: 0.1, 0.2, 0.5 or 1, so that it covers nearly all of the map."""
     step = max(1, jacobian.size // 500_000)
     most = float(np.percentile(np.abs(jacobian.ravel()[::step] - 1.0), 99.5))
     return next((span for span in (0.1, 0.2, 0.5) if most <= span), 1.0)
 
 
 def showBar(display: Any, on: bool, title: str = "", place: str = "right", digits: int = 1, in2D: bool = True) -> None:
-    """Show a colour bar for what a display node draws, in the views in which it is drawn; hide it when that is hidden.
-
-    Views do not take it away by themselves before they draw all anew.
+    """Show a colour bar for a display node in the views that show it, or hide it.
 
     Args:
         display: of a volume, a model or a transform; None does nothing.
         on: whether to show it.
         title: above the bar, with the unit.
         place: a name of :data:`PLACES`.
-        digits: behind the point.
-        in2D: whether to show it in slice views too.
+        digits: after the decimal point.
+        in2D: whether to show it in slice views as well.
     """
     logic = getattr(slicer, "vtkSlicerColorLogic", None) or slicer.modules.colors.logic()
     if display is None or not hasattr(logic, "AddDefaultColorLegendDisplayNode"):
@@ -99,8 +97,8 @@ def showBar(display: Any, on: bool, title: str = "", place: str = "right", digit
     bar.SetVisibility(on)
     bar.EndModify(state)
     if isNew and display.IsA("vtkMRMLVolumeDisplayNode"):
-        # Slice views look up which volumes they show at the end of a batch; those that were made since the last one do not know it yet.
+        # Slice views find the volumes that they show at the end of a batch; volumes that were made since the last one are not found yet.
         slicer.mrmlScene.StartState(slicer.vtkMRMLScene.BatchProcessState)
         slicer.mrmlScene.EndState(slicer.vtkMRMLScene.BatchProcessState)
     else:
-        bar.Modified()  # views look whether what it explains is shown in them
+        bar.Modified()  # views check whether they show its display node

@@ -1,4 +1,4 @@
-"""What the sections of the Inspector's panel share: the parameter node, the worker, one status line, and each other."""
+"""Shared state of the sections of the Inspector's panel: the parameter node, the worker, the status line, and the other sections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deepreg_slicer.worker_client import workerClient
 if TYPE_CHECKING:
     from DeepRegInspectorLib.sections.base import Section
 
-#: Inputs by their names in the parameter node; the panel tells its sections when one of them is another node.
+#: Inputs by their names in the parameter node; the panel notifies its sections when one of them changes.
 INPUTS = (
     "transform",
     "otherTransform",
@@ -37,11 +37,11 @@ class InspectorContext:
         moduleName: of the module.
 
     Attributes:
-        node: the parameter node that is shown (``DeepRegInspectorLib.parameters``), None without one: ``node.transform``,
-            ``node.fixedVolume`` and so on are what is inspected.
+        node: the current parameter node (``DeepRegInspectorLib.parameters``), None without one; its ``transform``, ``fixedVolume``
+            and so on are the inputs.
         client: the worker.
         sections: all sections by their names.
-        updating: whether widgets and parameters are being set by the panel itself: slots do nothing meanwhile.
+        updating: whether the panel itself is setting widgets and parameters; slots ignore signals meanwhile.
     """
 
     def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
@@ -56,30 +56,30 @@ class InspectorContext:
         self._timer.connect("timeout()", self.refresh)
 
     def transforms(self) -> list[Any]:
-        """The transforms that are chosen: the first, and the one it is compared with."""
+        """The chosen transforms: the first, and the one it is compared with."""
         chosen = (self.node.transform, self.node.otherTransform) if self.node is not None else ()
         return [transform for transform in chosen if transform is not None]
 
     def volumes(self) -> bool:
-        """Whether fixed and moving volume are chosen."""
+        """Whether both volumes are chosen."""
         return self.node is not None and self.node.fixedVolume is not None and self.node.movingVolume is not None
 
     def set(self, name: str, value: Any) -> None:
-        """Set a parameter as the user has chosen it."""
+        """Set a parameter to the choice of the user."""
         if self.node is not None and not self.updating:
             setattr(self.node, name, value)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """While the panel itself sets widgets or parameters."""
+        """A context in which the panel itself sets widgets or parameters."""
         self.updating, before = True, self.updating
         try:
             yield
         finally:
             self.updating = before
 
-    def say(self, text: str) -> None:
-        """Show a line below the parameter set: what was just done. "" takes it away."""
+    def showStatus(self, text: str) -> None:
+        """Show a line below the parameter set about what was done; "" hides it."""
         self.ui.statusLabel.text = text[:1].upper() + text[1:]
         self.ui.statusLabel.setVisible(bool(text))
 
@@ -87,15 +87,15 @@ class InspectorContext:
 
     @property
     def waiting(self) -> bool:
-        """Whether a refresh is due."""
+        """Whether a refresh is pending."""
         return self._timer.isActive()
 
     def refreshSoon(self) -> None:
-        """Let all sections measure anew when the events of now are done."""
+        """Refresh all sections after the pending events."""
         self._timer.start()
 
     def refresh(self) -> None:
-        """Let all sections measure anew now."""
+        """Refresh all sections now."""
         self._timer.stop()
         if self.node is None or slicer.mrmlScene.IsClosing():
             return
@@ -104,11 +104,11 @@ class InspectorContext:
         self.enable()
 
     def enable(self) -> None:
-        """Let all sections say what can be used now."""
+        """Let all sections enable the widgets that can be used."""
         if self.node is not None:
             for section in self.sections.values():
                 section.enable()
 
     def stop(self) -> None:
-        """Refresh no more."""
+        """Cancel a pending refresh."""
         self._timer.stop()

@@ -1,4 +1,4 @@
-"""The iterations that a descent has kept: jump to one of them."""
+"""The iterations that a descent has kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Iterations:
     """A slider over the items of a sequence of transforms.
 
     Args:
-        label, slider: the widgets; seen only where there is a sequence.
-        jumped: gets a text and the volume that is seen through the transform of that iteration, or None.
+        label, slider: the widgets; visible only if there is a sequence.
+        jumped: is called with a text and the moving volume warped at the iteration, or None.
     """
 
     def __init__(self, label: Any, slider: Any, jumped: Callable[[str, Any], None]) -> None:
@@ -27,7 +27,7 @@ class Iterations:
         self.setSequence(None)
 
     def setSequence(self, sequence: Any) -> None:
-        """Offer the items of a sequence; None offers nothing."""
+        """Offer the items of a sequence, or none."""
         self._sequence = sequence if self._browser(sequence) is not None else None
         there = self._sequence is not None
         self._label.setVisible(there)
@@ -51,7 +51,7 @@ class Iterations:
         number = min(int(round(value)), sequence.GetNumberOfDataNodes() - 1)
         browser.SetSelectedItemNumber(number)
         slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
-        text = _("After {number} iterations, {place} of {count} that were kept.").format(
+        text = _("After {number} iterations ({place} of {count} that were kept).").format(
             number=sequence.GetNthIndexValue(number), place=number + 1, count=sequence.GetNumberOfDataNodes()
         )
         self._jumped(text, sequence.GetNodeReference(_MOVED))

@@ -1,7 +1,7 @@
-"""Probabilities of displacements as three pictures in the panel: summed along each axis, with axes in millimetres.
+"""Probabilities of displacements as three pictures in the panel: sums along each axis, with scales in millimetres.
 
-The pictures lie along the axes of the fixed volume, turned as radiologists look at them: the patient's right on the left, anterior and
-superior above, anterior on the left of the sagittal one.
+The pictures lie along the axes of the fixed volume in radiological orientation: the patient's right on the left, anterior and superior
+above, anterior on the left of the sagittal one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from DeepRegInspectorLib.explain_shown import HEAT
 _LETTERS = ("LR", "PA", "IS")
 _TITLES = (_("axial"), _("coronal"), _("sagittal"))
 _INK, _FAINT, _CROSS = "#202020", "#6a6a6a", "#4fc3f7"
-# Pixels: width of a picture's frame, around the three of them and between, and of the letters.
+# Pixels: side of a picture, margins around and between the pictures, and height of letters.
 _SIDE, _LEFT, _BETWEEN, _TOP, _BELOW, _FONT = 96, 20, 32, 18, 32, 11
 
 
@@ -30,8 +30,8 @@ class Plane:
     """One picture.
 
     Args:
-        title: what it is nearest to.
-        values: sums of probabilities (rows, columns), first row above.
+        title: the nearest anatomical plane.
+        values: sums of probabilities (rows, columns), the first row at the top.
         left, right, above, below: letters of the ends of its axes.
     """
 
@@ -44,14 +44,14 @@ class Plane:
 
 
 def anatomical(probability: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Probabilities (z, y, x) of a grid with their axes in the order S, A, R, each ascending: those that the grid's are nearest to.
+    """Return probabilities (z, y, x) of a grid with their axes in the order S, A, R, each ascending, by the nearest axes of the grid.
 
     Args:
         directions: columns are the unit vectors of the grid's axes x, y, z in RAS.
     """
     directions = np.asarray(directions, dtype=np.float64)
     order = max(itertools.permutations(range(3)), key=lambda axes: sum(abs(directions[world, axis]) for world, axis in enumerate(axes)))
-    # order[world] is the grid's axis for R, A, S; arrays have the axes the other way round.
+    # order[world] is the axis of the grid for R, A, S; arrays have their axes in reverse order.
     turned = probability.transpose([2 - order[2], 2 - order[1], 2 - order[0]])
     for world in range(3):
         if directions[world, order[world]] < 0:
@@ -60,10 +60,10 @@ def anatomical(probability: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 def planes(probability: np.ndarray, directions: np.ndarray) -> list[Plane]:
-    """The three pictures of probabilities (z, y, x); arguments as in :func:`anatomical`."""
+    """Return the three pictures of probabilities (z, y, x); arguments as in :func:`anatomical`."""
     array = anatomical(probability, directions)  # S, A, R
     found = []
-    for gone, (up, across), title in zip((0, 1, 2), ((1, 0), (2, 0), (2, 1)), _TITLES):
+    for gone, (up, across), title in zip((0, 1, 2), ((1, 0), (2, 0), (2, 1)), _TITLES, strict=True):
         values = array.sum(axis=gone)[::-1, ::-1]  # right and anterior on the left, anterior and superior above
         below, above = _LETTERS[up]
         right, left = _LETTERS[across]
@@ -72,10 +72,10 @@ def planes(probability: np.ndarray, directions: np.ndarray) -> list[Plane]:
 
 
 def draw(probability: np.ndarray, directions: np.ndarray, step: float) -> Any:
-    """The three pictures beside each other, as a pixmap.
+    """Draw the three pictures beside each other, as a pixmap.
 
     Args:
-        probability: of displacements (z, y, x); the middle is none.
+        probability: of displacements (z, y, x); the central one is no displacement.
         directions: columns are the unit vectors of its axes x, y, z in RAS.
         step: distance of neighbouring displacements, mm.
     """
@@ -109,7 +109,7 @@ def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell:
         painter.fillRect(left + column * cell, top + row * cell, cell, cell, colors[levels[row, column]])
     painter.setPen(qt.QColor(_CROSS))
     centre = middle * cell + cell // 2
-    for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # the result, seen through
+    for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # the result; its own cell stays visible
         painter.drawLine(left + a, top + centre, left + b, top + centre)
         painter.drawLine(left + centre, top + a, left + centre, top + b)
     painter.setPen(qt.QColor(_INK))
@@ -133,7 +133,7 @@ def _text(painter: Any, font: Any, middle: int, base: int, text: str) -> None:
 
 @functools.cache
 def _colors() -> list[Any]:
-    """Colours of heat over black."""
+    """Colours of probabilities over black."""
     place = np.linspace(0.0, len(HEAT) - 1.0, 256)
     channels = np.stack([np.interp(place, range(len(HEAT)), HEAT[:, channel]) for channel in range(4)], axis=1)
     return [qt.QColor(*color) for color in np.rint(255 * channels[:, 3:] * channels[:, :3]).astype(int).tolist()]

@@ -1,4 +1,4 @@
-"""The place that is asked about: a list with one point, picked, set and dragged."""
+"""The point that is explained: a list with one point, which can be picked, set and dragged."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _COLOR = (0.3, 0.76, 0.97)
 
 
 class ExplainedPoint:
-    """Follows the list of a parameter node.
+    """Observes the point list of the parameter node.
 
     Args:
         context: of the panel; its parameter node has ``explainedPoint``.
-        pickButton: stays down while a point is being picked.
-        moved: is called when the point is somewhere else.
+        pickButton: is checked while a point is being picked.
+        moved: is called when the point has moved.
     """
 
     def __init__(self, context: Any, pickButton: Any, moved: Callable[[], None]) -> None:
@@ -39,14 +39,14 @@ class ExplainedPoint:
         pickButton.connect("toggled(bool)", self._onPick)
 
     def follow(self, points: Any) -> None:
-        """Follow a list from now on; None follows none."""
+        """Observe another list, or none."""
         if self._followed is not None:
             for tag in self._followed[1]:
                 self._followed[0].RemoveObserver(tag)
         self._followed = (points, [points.AddObserver(event, self._onModified) for event in _EVENTS]) if points is not None else None
 
     def place(self) -> np.ndarray | None:
-        """Where it is, RAS mm in the world; None without a point."""
+        """Its position, RAS mm in the world; None without a point."""
         points = self._context.node.explainedPoint if self._context.node is not None else None
         placed = _placed(points)
         if not placed:
@@ -56,7 +56,7 @@ class ExplainedPoint:
         return np.array(world)
 
     def set(self, place: np.ndarray) -> None:
-        """Put it somewhere, RAS mm in the world."""
+        """Move it, RAS mm in the world."""
         points = self._list()
         state, self._setting = points.StartModify(), True
         try:
@@ -68,17 +68,17 @@ class ExplainedPoint:
         self._moved()
 
     def stopPicking(self) -> None:
-        """Let clicks in the views do what they do otherwise."""
+        """End picking."""
         if self._button.checked:
             self._button.checked = False
 
     def cleanup(self) -> None:
-        """Follow nothing any more."""
+        """Stop all observations."""
         self.follow(None)
         self._dropInteraction()
 
     def _list(self) -> Any:
-        """The list; made if there is none."""
+        """The list; created if there is none."""
         node = self._context.node
         if node.explainedPoint is None:
             slicer.mrmlScene.SaveStateForUndo()
@@ -98,7 +98,7 @@ class ExplainedPoint:
         if self._setting or self._context.node is None or slicer.mrmlScene.IsClosing():
             return
         placed = _placed(points)
-        if len(placed) > 1:  # another was picked: it takes the place of the former
+        if len(placed) > 1:  # a picked point replaces the former one
             for number in reversed(placed[:-1]):
                 points.RemoveNthControlPoint(number)
             return
@@ -113,7 +113,7 @@ class ExplainedPoint:
             if interaction.GetCurrentInteractionMode() == interaction.Place:
                 interaction.SetCurrentInteractionMode(interaction.ViewTransform)
             return
-        self._context.sections["picking"].rest()  # one thing is picked at a time
+        self._context.sections["picking"].rest()  # only one section picks at a time
         points = self._list()
         selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
         selection.SetReferenceActivePlaceNodeClassName(points.GetClassName())
@@ -133,7 +133,7 @@ class ExplainedPoint:
 
 
 def _placed(points: Any) -> list[int]:
-    """Numbers of the points that have a place."""
+    """Numbers of the placed points."""
     if points is None:
         return []
     return [n for n in range(points.GetNumberOfControlPoints()) if points.GetNthControlPointPositionStatus(n) == points.PositionDefined]

@@ -1,4 +1,4 @@
-"""What is shown of an explanation: the heat around a point, maps, colours of features, partners; and how it all goes again."""
+"""Nodes that show explanations: probabilities around a point, maps, features, confidences and partners; and their removal."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import newNode, setVolume
 from DeepRegInspectorLib.colors import lengthColors, showBar
 
-#: Parameters of the Inspector's node that hold what is made here.
+#: Parameters of the Inspector's node with the nodes that are made here.
 MADE = ("explainedPoint", "heat", "explainedMap", "fixedFeatures", "movingFeatures", "confidences", "partners")
 _MARK = "DeepReg.Explains"
 CONFIDENCE, PROBABILITY = "Confidence", "Probability"
-# Purple over orange to white. What is unlikely is not seen.
+# From purple through orange to white. Small probabilities are transparent.
 HEAT = np.array([[110, 20, 140, 0], [175, 35, 110, 130], [230, 75, 50, 215], [250, 165, 30, 240], [255, 245, 190, 255]]) / 255.0
-# Dark where a match is certain, bright where nothing is known; as bright to those who see no red and green (after viridis).
+# Dark where the match is certain, bright where nothing is known (after viridis, for colour deficiencies as well).
 ENTROPY = np.array([[68, 1, 84, 255], [59, 82, 139, 255], [33, 145, 140, 255], [94, 201, 98, 255], [253, 231, 37, 255]]) / 255.0
-# Unsure, so so, sure; as Point Registration has it.
-SURE = np.array([[204, 26, 26, 255], [245, 224, 204, 255], [13, 191, 166, 255]]) / 255.0
+# Red: unreliable, pale: uncertain, blue-green: reliable; the same colours as in Point Registration.
+CONFIDENCES = np.array([[204, 26, 26, 255], [245, 224, 204, 255], [13, 191, 166, 255]]) / 255.0
 
 
 def table(name: str, stops: np.ndarray) -> Any:
-    """A colour table from colours (N, 4) at even distances; made once a scene."""
+    """The colour table of a name, from evenly spaced colours (N, 4); created once in each scene."""
     for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
         if node.GetAttribute(_MARK) == name:
             return node
@@ -42,18 +42,18 @@ def table(name: str, stops: np.ndarray) -> Any:
 
 
 def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) -> Any:
-    """Probabilities around a point as a small volume in place; from 0, which is not seen, to the highest.
+    """Show probabilities around a point as a small volume; 0 is transparent.
 
     Args:
-        node: of an earlier point, or None.
-        image, geometry: probabilities, and where they are.
-        peak: the highest.
+        node: the volume of a former point, or None.
+        image, geometry: probabilities and their positions.
+        peak: the highest probability.
 
     Returns:
         The node.
     """
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Displacement probability"))
-    state = node.StartModify()  # one event: views that show it draw once
+    state = node.StartModify()  # one event, so that views draw once
     try:
         setVolume(node, image, geometry)
         _display(node, table("heat", HEAT), 0.0, peak)
@@ -63,7 +63,7 @@ def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) ->
 
 
 def heatIn3D(node: Any, on: bool, peak: float) -> None:
-    """Show a heat volume in 3D views, or do so no more."""
+    """Show or hide the probability volume in 3D views."""
     logic = slicer.modules.volumerendering.logic() if hasattr(slicer.modules, "volumerendering") else None
     if logic is None or node is None:
         return
@@ -74,7 +74,7 @@ def heatIn3D(node: Any, on: bool, peak: float) -> None:
         display = logic.CreateDefaultVolumeRenderingNodes(node)
     if on:
         ramp, opacity = vtk.vtkColorTransferFunction(), vtk.vtkPiecewiseFunction()
-        for share, color in zip(np.linspace(0.0, 1.0, len(HEAT)), HEAT):
+        for share, color in zip(np.linspace(0.0, 1.0, len(HEAT)), HEAT, strict=True):
             ramp.AddRGBPoint(share * peak, *color[:3].tolist())
             opacity.AddPoint(share * peak, 0.8 * share)
         properties = display.GetVolumePropertyNode().GetVolumeProperty()
@@ -87,7 +87,7 @@ def heatIn3D(node: Any, on: bool, peak: float) -> None:
 
 
 def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits: float) -> Any:
-    """Entropy over the fixed image, from 0 to the most bits there can be; returns the node."""
+    """Show the entropy over the fixed image, from 0 to the maximum; returns the node."""
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Entropy"))
     node.SetName(_("Entropy of the displacement (bits)"))
     setVolume(node, image, geometry)
@@ -96,7 +96,7 @@ def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits:
 
 
 def offsetMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, most: float) -> Any:
-    """Length of the expected displacement from the result, mm; returns the node."""
+    """Show the length of the expected displacement from the result, mm; returns the node."""
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Offset"))
     node.SetName(_("Expected displacement from the result (mm)"))
     setVolume(node, image, geometry)
@@ -105,10 +105,10 @@ def offsetMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, most: floa
 
 
 def showBars(parameters: Any, shown: str) -> None:
-    """A colour bar for the volume that is shown, and none for the others.
+    """Show the colour bar of the displayed volume, and hide the others.
 
     Args:
-        parameters: the Inspector's parameter node, which says whether bars are wanted.
+        parameters: the Inspector's parameter node; it has the choice whether to show colour bars.
         shown: "heat", "entropy" or "offset", or anything else for none.
     """
     titles = {"heat": _("probability"), "entropy": _("entropy (bits)"), "offset": _("from the result (mm)")}
@@ -121,25 +121,25 @@ def showBars(parameters: Any, shown: str) -> None:
 
 
 def features(node: Any, name: str, image: vtk.vtkImageData, geometry: Geometry) -> Any:
-    """Features as colours; returns the node."""
+    """Show features as colours; returns the node."""
     node = node or newNode("vtkMRMLVectorVolumeNode", name)
     setVolume(node, image, geometry)
     new = node.GetDisplayNode() is None
     node.CreateDefaultDisplayNodes()
-    if new:  # colours as they are
+    if new:  # colours without window and level
         node.GetDisplayNode().SetAutoWindowLevel(False)
         node.GetDisplayNode().SetWindowLevelMinMax(0.0, 255.0)
     return node
 
 
 def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray, bars: bool) -> Any:
-    """All fixed points as spheres in the colours of their confidence; returns the node.
+    """Show all fixed points as spheres in the colours of their confidence; returns the node.
 
     Args:
         node: an earlier model, or None.
-        fixed, moved: (N, 3), RAS mm: the points, and where the result takes them.
+        fixed, moved: (N, 3), RAS mm: the points, and the points mapped by the result.
         confidence: (N,), 0 to 1.
-        bars: whether a colour bar says what the colours mean.
+        bars: whether to show a colour bar.
     """
     node = node or newNode("vtkMRMLModelNode", _("Confidence of the correspondences"))
     data = vtk.vtkPolyData()
@@ -164,14 +164,14 @@ def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.
 
 
 def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: np.ndarray, bars: bool) -> Any:
-    """Lines from a point to where the partners that it considers lie, in the colours of their probability; returns the node.
+    """Show lines from a point to its possible partners, in the colours of their probability; returns the node.
 
     Args:
         node: an earlier model, or None.
         fixed: (3,), RAS mm.
-        positions: (K, 3), RAS mm, taken back into the fixed frame.
+        positions: (K, 3), RAS mm, mapped into the fixed volume.
         probability: (K,).
-        bars: whether a colour bar says what the colours mean.
+        bars: whether to show a colour bar.
     """
     node = node or newNode("vtkMRMLModelNode", _("Partners of the point"))
     count = len(positions)
@@ -191,7 +191,7 @@ def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: n
 
 
 def remove(parameters: Any) -> list[str]:
-    """Take all that was made here out of the scene; returns the names of what has gone.
+    """Remove all nodes that were made here from the scene; returns their names.
 
     Args:
         parameters: the Inspector's parameter node.
@@ -215,7 +215,7 @@ def remove(parameters: Any) -> list[str]:
 
 
 def hide(parameters: Any, names: tuple[str, ...]) -> None:
-    """Let models be seen no more."""
+    """Hide models."""
     for name in names:
         node = getattr(parameters, name)
         if node is not None and node.GetDisplayNode() is not None:
@@ -250,7 +250,7 @@ def _model(node: Any, scalars: str, low: float, high: float, title: str, place: 
     display.SetScalarVisibility(True)
     display.SetScalarRangeFlag(display.UseManualScalarRange)
     display.SetScalarRange(low, high)
-    display.SetAndObserveColorNodeID(table("sure", SURE).GetID())
+    display.SetAndObserveColorNodeID(table("confidence", CONFIDENCES).GetID())
     display.SetVisibility2D(True)
     display.SetSliceIntersectionThickness(3)
     display.SetVisibility(True)

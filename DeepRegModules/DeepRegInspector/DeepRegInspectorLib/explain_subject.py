@@ -68,7 +68,7 @@ def subjectOf(transform: Any, fixed: Any, moving: Any) -> Subject:
         parameters = {}
     clouds = (None, None)
     if method == "points":
-        clouds = tuple(_cloudOf(transform, role, output) for role, output in zip(_ROLES, _CLOUDS))
+        clouds = tuple(_cloudOf(transform, role, output) for role, output in zip(_ROLES, _CLOUDS, strict=True))
     return Subject(transform, fixed, moving, method, parameters if isinstance(parameters, dict) else {}, clouds)
 
 

@@ -1,4 +1,4 @@
-"""What is said of an explanation, in words."""
+"""Texts that describe an explanation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TITLES = {"dense": _("Dense Registration"), "points": _("Point Registration"), 
 
 
 def methodText(subject: Any) -> str:
-    """What a result was made with, and so what is asked."""
+    """The method of a result, and what can be explained."""
     if not subject.own:
-        return _("This transform does not say how it was made: it is looked at as {title} would, with its usual parameters.").format(
+        return _("This transform does not name the method that made it. It is explained by {title} with default parameters.").format(
             title=_TITLES[subject.method]
         )
     preset = subject.transform.GetAttribute(PREFIX + "Preset")
@@ -23,51 +23,51 @@ def methodText(subject: Any) -> str:
     return (
         made
         + {
-            "dense": _(": how likely it finds other displacements than this result, seen from it."),
-            "points": _(": which partners the points would choose, seen from this result."),
-            "descent": _(": what it compares, and the way it took."),
+            "dense": _(": probabilities of other displacements, relative to the result."),
+            "points": _(": probabilities of the partners of the points, given the result."),
+            "descent": _(": the features that it compares, and its iterations."),
         }[subject.method]
     )
 
 
 def stageTitle(stage: dict[str, Any]) -> str:
-    """A set of displacements, as it is offered."""
+    """Title of a set of displacements."""
     name = _("Fine") if stage["name"] == "fine" else stage["name"][:1].upper() + stage["name"][1:]
     return _("{name}: \u00b1 {range} mm in steps of {step} mm").format(
         name=name, range=_number(stage["range_mm"]), step=_number(stage["step_mm"])
     )
 
 
-def probabilitiesText(told: dict[str, Any]) -> str:
-    """What is known of a point under the Dense method."""
-    likeliest, expected = (np.array(told[name]) * (-1.0, -1.0, 1.0) for name in ("likeliest", "expected"))
+def probabilitiesText(answer: dict[str, Any]) -> str:
+    """Describe the probabilities of displacements at a point."""
+    likeliest, expected = (np.array(answer[name]) * (-1.0, -1.0, 1.0) for name in ("likeliest", "expected"))
     away = float(np.linalg.norm(likeliest))
     if away < 1e-6:
-        first = _("The result itself is the likeliest of {labels:,} displacements: {peak:.0f} %.").format(
-            labels=told["stage"]["labels"], peak=100.0 * told["peak"]
+        first = _("The result is the most probable of {labels:,} displacements: {peak:.0f} %.").format(
+            labels=answer["stage"]["labels"], peak=100.0 * answer["peak"]
         )
     else:
-        first = _("A place {away:.1f} mm from the result ({way}) is likelier: {peak:.0f} %, the result itself {own:.0f} %.").format(
-            away=away, way=_way(likeliest), peak=100.0 * told["peak"], own=100.0 * told["at_result"]
+        first = _("The most probable position is {away:.1f} mm from the result ({way}): {peak:.0f} %, the result {own:.0f} %.").format(
+            away=away, way=_way(likeliest), peak=100.0 * answer["peak"], own=100.0 * answer["at_result"]
         )
     second = _("Expected {length:.1f} mm from the result ({way}), \u00b1\u00a0{deviation:.1f}\u00a0mm.").format(
-        length=np.linalg.norm(expected), way=_way(expected), deviation=told["deviation_mm"]
+        length=np.linalg.norm(expected), way=_way(expected), deviation=answer["deviation_mm"]
     )
-    third = _("Entropy {bits:.1f} of {most:.1f} bits: as unsure as among {count:.0f} places alike.").format(
-        bits=told["bits"], most=told["most_bits"], count=2.0 ** told["bits"]
+    third = _("Entropy {bits:.1f} of at most {most:.1f} bits: as uncertain as among {count:.0f} equally probable positions.").format(
+        bits=answer["bits"], most=answer["most_bits"], count=2.0 ** answer["bits"]
     )
     return "<br>".join((first, second, third))
 
 
-def partnersText(told: dict[str, Any], rows: np.ndarray) -> str:
-    """The partners that a point considers, as a table.
+def partnersText(answer: dict[str, Any], rows: np.ndarray) -> str:
+    """Describe the possible partners of a point in a table.
 
     Args:
-        told: what the worker says of the point.
-        rows: position (RAS mm), distance (mm) and probability of each (K, 5), the likeliest first.
+        answer: of the worker.
+        rows: position (RAS mm), distance (mm) and probability of each (K, 5), the most probable first.
     """
-    head = _("Point {number}, {distance:.1f} mm from the place: confidence {confidence:.2f}.").format(
-        number=told["number"] + 1, distance=told["distance_mm"], confidence=told["confidence"]
+    head = _("Point {number}, {distance:.1f} mm from the position: confidence {confidence:.2f}.").format(
+        number=answer["number"] + 1, distance=answer["distance_mm"], confidence=answer["confidence"]
     )
     titles = "".join(_cell(title) for title in (_("partner"), _("mm from the result"), _("probability")))
     lines = "".join(
@@ -79,7 +79,7 @@ def partnersText(told: dict[str, Any], rows: np.ndarray) -> str:
 
 
 def _number(value: float) -> str:
-    """A length with no more digits than one wants to read."""
+    """A length with at most one digit after the decimal point."""
     return f"{value:.0f}" if value >= 9.95 or abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 
@@ -88,4 +88,4 @@ def _cell(text: str) -> str:
 
 
 def _way(vector: np.ndarray) -> str:
-    return ", ".join(f"{name} {value:+.1f}" for name, value in zip("RAS", np.round(vector, 1) + 0.0))
+    return ", ".join(f"{name} {value:+.1f}" for name, value in zip("RAS", np.round(vector, 1) + 0.0, strict=True))

@@ -1,4 +1,4 @@
-"""The deformation as maps: displacement and Jacobian determinant, and the voxels that are folded."""
+"""Maps of a deformation: length of the displacement and Jacobian determinant; inverse consistency."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
@@ -15,7 +16,7 @@ from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, contains, gridOf, imageGrid, ownGrid
 
-#: A transform without a grid of its own is sampled at so many points at most.
+#: Maximal number of points at which a transform without a grid of its own is sampled.
 MOST_SAMPLES = 2_000_000
 _PIECE = 20_000
 _SLAB = 200_000
@@ -26,7 +27,7 @@ class Maps:
     """A deformation on a grid.
 
     Args:
-        geometry: where.
+        geometry: the grid.
         lengths: of the displacement (z, y, x), mm.
         jacobian: determinant (z, y, x): 1 is no change of volume, 0 or less a fold.
         own: whether the grid is the transform's own.
@@ -39,11 +40,11 @@ class Maps:
 
     @property
     def folded(self) -> int:
-        """Voxels with a determinant of 0 or less."""
+        """Number of voxels with a determinant of 0 or less."""
         return int(np.count_nonzero(self.jacobian <= 0.0))
 
     def figures(self) -> dict[str, Any]:
-        """In plain numbers."""
+        """The figures as plain data."""
         jacobian, lengths = self.jacobian, self.lengths
         return {
             "voxels": int(jacobian.size),
@@ -64,21 +65,23 @@ class Maps:
 
 
 def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
-    """Displacement and Jacobian of a transform: on its own grid if it has one, else on that of the fixed volume, coarser if that is large.
+    """Compute the displacement and Jacobian of a transform: on its own grid, else on that of the fixed volume, coarser if that is large.
 
     Raises:
-        NodeError: if it has neither, or cannot be followed everywhere.
+        NodeError: if it has neither, or cannot be evaluated everywhere.
     """
     own = ownGrid(transform)
     if own is not None:
         vectors, geometry = own
     else:
         if fixed is None:
-            raise NodeError(f"the transform {transform.GetName()} has no grid of its own: choose the fixed volume")
+            raise NodeError(
+                _("the transform {name} has no grid of its own").format(name=transform.GetName()), _("choose the fixed volume"), "fixed"
+            )
         geometry = coarser(gridOf(fixed), MOST_SAMPLES)
         vectors = yield from _sampled(transform, geometry)
     if not np.isfinite(vectors).all():
-        raise NodeError(f"the transform {transform.GetName()} cannot be followed everywhere: choose another")
+        raise NodeError(_("the transform {name} cannot be evaluated everywhere").format(name=transform.GetName()), _("choose another"))
     grid = imageGrid(geometry)
     depth = grid.shape[0]
     lengths, jacobian = np.empty(grid.shape, dtype=np.float32), np.empty(grid.shape, dtype=np.float32)
@@ -116,7 +119,7 @@ def _sampled(transform: Any, geometry: Geometry) -> Generator[float, None, np.nd
 
 
 def coarser(geometry: Geometry, most: int) -> Geometry:
-    """A grid over the same region with so many voxels at most."""
+    """Return a grid over the same region with at most ``most`` voxels."""
     if geometry.voxels <= most:
         return geometry
     extent = np.array(geometry.spacing) * (np.array(geometry.size) - 1)
@@ -125,15 +128,15 @@ def coarser(geometry: Geometry, most: int) -> Geometry:
         size = np.maximum(2, np.ceil(extent / step - 1e-6).astype(int) + 1)
         if np.prod(size, dtype=np.int64) <= most:
             break
-        step = np.where(step <= step.min() * 1.0001, step * 1.1, step)  # the finest axis first: voxels become even
-    middle = np.array(geometry.origin) + geometry.direction @ (extent / 2.0)
+        step = np.where(step <= step.min() * 1.0001, step * 1.1, step)  # the finest axis first, so that voxels become more isotropic
+    centre = np.array(geometry.origin) + geometry.direction @ (extent / 2.0)
     spacing = extent / (size - 1)
-    origin = middle - geometry.direction @ (extent / 2.0)
+    origin = centre - geometry.direction @ (extent / 2.0)
     return Geometry(tuple(size.tolist()), tuple(spacing.tolist()), tuple(origin.tolist()), geometry.direction)
 
 
 def asImage(array: np.ndarray) -> vtk.vtkImageData:
-    """An array (z, y, x) as image data without a place."""
+    """Return an array (z, y, x) as image data without a geometry."""
     image = vtk.vtkImageData()
     image.SetDimensions(*array.shape[::-1])
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
@@ -141,29 +144,32 @@ def asImage(array: np.ndarray) -> vtk.vtkImageData:
 
 
 def probe(mapping: FixedToMoving, point: np.ndarray, step: float = 1.0) -> tuple[np.ndarray, float]:
-    """Displacement (3,), RAS mm, and Jacobian determinant at a fixed point."""
+    """Return the displacement (3,), RAS mm, and the Jacobian determinant at a fixed point."""
     point = np.asarray(point, dtype=np.float64)
     return mapping(point[None])[0] - point, float(np.linalg.det(mapping.linear(point, step)))
 
 
 def inverseConsistency(forward: Any, backward: Any, fixed: Any, most: int = 200_000) -> dict[str, Any]:
-    """How far fixed points are from where they began after the way there and back, mm.
+    """Measure the inverse consistency of two transforms at the voxels of the fixed volume, mm.
 
     Args:
-        forward: takes moving to fixed, as applied to a volume.
-        backward: the other direction.
-        fixed: volume within which points are tried.
+        forward: transform node that aligns the moving volume with the fixed one.
+        backward: transform node of the other direction.
+        fixed: volume whose voxels are tested.
+
+    Returns:
+        "points" and "outside": number of points that were measured, and that leave the grid of the inverse; "mean", "median",
+        "percentile95" and "max" of their distances from themselves, mm.
     """
     geometry = coarser(gridOf(fixed), most)
     index = np.stack(np.unravel_index(np.arange(geometry.voxels), geometry.size, order="F"), axis=1)
     matrix = geometry.ijkToRas()
     points = index @ matrix[:3, :3].T + matrix[:3, 3]
     there = FixedToMoving(forward)(points)
-    # What leaves the field of the inverse cannot come back: it is counted, not measured.
     own = ownGrid(backward)
     inside = contains(own[1], there) if own is not None else np.ones(len(points), dtype=bool)
     if not inside.any():
-        raise NodeError("the two transforms have no region in common: choose the inverse that belongs to the transform")
+        raise NodeError(_("the two transforms have no region in common"), _("choose the inverse that belongs to the transform"), "inverse")
     error = np.linalg.norm(FixedToMoving(backward)(there[inside]) - points[inside], axis=1)
     return {
         "points": int(inside.sum()),

@@ -1,14 +1,17 @@
-"""Errors of landmark pairs: the n-th fixed point belongs to the n-th moving point.
+"""Errors of landmark pairs: the n-th fixed point corresponds to the n-th moving point.
 
-World coordinates, RAS mm, as the application shows them.
+Positions are world coordinates, RAS mm.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from deepreg_engine.metrics.landmarks import LandmarkErrors
 from deepreg_slicer.errors import NodeError
@@ -16,7 +19,7 @@ from deepreg_slicer.transforms import sampling
 from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, contains, gridOf, ownGrid
 
-#: In the description of a moving point that was found and not yet looked at.
+#: Begin of the description of a moving point that was proposed and not yet reviewed.
 PROPOSED = "proposed"
 
 
@@ -62,7 +65,7 @@ class Pairs(LandmarkErrors):
 
 
 def definedIndices(node: Any) -> list[int]:
-    """Numbers of the points that are placed, in order."""
+    """Return the numbers of the placed points, in order."""
     if node is None:
         return []
     placed = node.PositionDefined
@@ -70,7 +73,7 @@ def definedIndices(node: Any) -> list[int]:
 
 
 def positions(node: Any, indices: list[int], transform: Any = None) -> np.ndarray:
-    """World positions (N, 3) of some points; with a transform, those below it."""
+    """Return world positions (N, 3) of points; with a transform, their positions without it."""
     points = np.array([node.GetNthControlPointPosition(number) for number in indices], dtype=np.float64).reshape(-1, 3)
     return mapPoints(belowTransform(node, transform), points) if len(points) else points
 
@@ -110,25 +113,24 @@ def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None) ->
 
 
 def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = None) -> dict[str, Any]:
-    """Figures of landmark pairs, see :meth:`Pairs.figures`.
+    """Return figures of landmark pairs, see :meth:`Pairs.figures`.
 
     Raises:
-        NodeError: if there is not a partner for each point.
+        NodeError: if a point has no partner.
     """
     pairs = pairsOf(fixed, moving, transform, fixedVolume)
     if fixed is moving:
-        raise NodeError("the fixed and the moving landmarks are the same list: choose another")
+        raise NodeError(_("the fixed and the moving landmarks are the same list"), _("choose another"), "moving_landmarks")
     if pairs.unpaired or not len(pairs):
         counts = len(definedIndices(fixed)), len(definedIndices(moving))
-        raise NodeError(f"there are {counts[0]} fixed but {counts[1]} moving landmarks: each needs its partner")
+        raise NodeError(
+            _("there are {fixed} fixed but {moving} moving landmarks").format(fixed=counts[0], moving=counts[1]), _("each needs its partner")
+        )
     return pairs.figures()
 
 
 def asCsv(pairs: Pairs) -> str:
-    """The table as CSV: positions RAS mm, errors mm."""
-    import csv
-    import io
-
+    """Return the table as CSV: positions RAS mm, errors mm."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     axes = ("R", "A", "S")

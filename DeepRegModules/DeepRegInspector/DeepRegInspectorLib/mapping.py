@@ -1,7 +1,7 @@
-"""What a transform node does to fixed points, in the world, and where moving data are without it.
+"""The mapping of fixed points by a transform node, in the world, and positions of moving data without it.
 
-A transform that takes the moving image onto the fixed one takes fixed points to moving points the other way round: by its inverse. The
-moving image, and the landmarks in it, may already be seen through the transform; they are then taken as they are below it.
+A transform that aligns the moving image with the fixed one maps fixed points to moving points by its inverse. The moving image and its
+landmarks may already be below the transform; they are then used without it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ FLIP = np.array([-1.0, -1.0, 1.0])
 
 
 class FixedToMoving:
-    """Takes fixed points to moving points, RAS mm, as the transform node is now.
+    """Maps fixed points to moving points, RAS mm, with the present state of a transform node.
 
     Args:
-        node: a transform node; None leaves points where they are.
+        node: a transform node; None is the identity.
     """
 
     def __init__(self, node: Any) -> None:
@@ -31,25 +31,25 @@ class FixedToMoving:
         self.transform = _frozen(lambda general: node.GetTransformFromWorld(general)) if node is not None else None
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3)."""
+        """Map points (N, 3)."""
         return mapPoints(self.transform, points)
 
     def outside(self, points: np.ndarray) -> np.ndarray:
-        """Which points (N, 3) lie outside a displacement grid that the transform contains (N,), bool: what it does there is not known."""
+        """Return which points (N, 3) lie outside a displacement grid of the transform (N,), bool: their displacement is not known."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         return _followed(self.transform, points)[1] if self.transform is not None else np.zeros(len(points), dtype=bool)
 
     def linear(self, point: np.ndarray, step: float = 1.0) -> np.ndarray:
-        """Derivative (3, 3) at a point, by central differences."""
+        """Return the derivative (3, 3) at a point, by central differences."""
         ends = np.concatenate([point + step * np.eye(3), point - step * np.eye(3)])
         moved = self(ends)
         return (moved[:3] - moved[3:]).T / (2.0 * step)
 
 
 def belowTransform(node: Any, transform: Any) -> vtk.vtkAbstractTransform | None:
-    """From the coordinates of a moving volume or list to the world, both RAS, as if ``transform`` were not above it.
+    """Return the transform from the coordinates of a moving volume or list to the world, both RAS, without ``transform``.
 
-    None for the identity.
+    None is the identity.
     """
     parent = node.GetParentTransformNode()
     if not isBelow(node, transform):
@@ -60,7 +60,7 @@ def belowTransform(node: Any, transform: Any) -> vtk.vtkAbstractTransform | None
 
 
 def isBelow(node: Any, transform: Any) -> bool:
-    """Whether a node is seen through a transform."""
+    """Whether a node is below a transform."""
     parent = node.GetParentTransformNode() if node is not None else None
     while parent is not None and transform is not None:
         if parent is transform:
@@ -93,17 +93,17 @@ def _followed(transform: vtk.vtkAbstractTransform, points: np.ndarray) -> tuple[
 
 
 def contains(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """Which points (N, 3), RAS mm, lie in a voxel of a grid (N,), bool."""
+    """Return which points (N, 3), RAS mm, lie in a voxel of a grid (N,), bool."""
     return imageGrid(geometry).contains(points * FLIP)
 
 
 def imageGrid(geometry: Geometry) -> ImageGrid:
-    """The grid as the engine has it."""
+    """Return a grid as the engine's class."""
     return ImageGrid(geometry.size, geometry.spacing, geometry.origin, tuple(np.asarray(geometry.direction).ravel().tolist()))
 
 
 def _geometryOf(grid: Any) -> Geometry | None:
-    """Where the vectors of a grid transform lie; None if it has none."""
+    """The grid of a grid transform; None if it has no vectors."""
     image = grid.GetDisplacementGrid()
     if image is None:
         return None
@@ -116,7 +116,7 @@ def _geometryOf(grid: Any) -> Geometry | None:
 
 
 def ownGrid(node: Any) -> tuple[np.ndarray, Geometry] | None:
-    """Vectors (z, y, x, 3), RAS mm, and grid of a transform that is a displacement field from fixed points and nothing else; else None."""
+    """Return vectors (z, y, x, 3), RAS mm, and grid of a transform that is a displacement field of fixed points; None for others."""
     if node is None or node.GetParentTransformNode() is not None:
         return None
     grid = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
@@ -134,5 +134,5 @@ def ownGrid(node: Any) -> tuple[np.ndarray, Geometry] | None:
 
 
 def gridOf(volume: Any) -> Geometry:
-    """Where a volume lies in the world."""
+    """Return the grid of a volume in the world."""
     return worldGeometry(snapshot(volume))[0]

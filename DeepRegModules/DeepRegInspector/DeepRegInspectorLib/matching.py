@@ -1,4 +1,4 @@
-"""A landmark's partner: where the transform predicts it, and where the image agrees within a small window."""
+"""Proposals for the partner of a landmark: predicted by the transform, refined by the image content within a window."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from deepreg_slicer.volumes import mapPoints, snapshot
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform
 
 _FINEST = 0.5  # mm; finer than any image's content
-# Below this the image cannot tell: what was found is, on the average, further off than what the transform says.
+# Below this confidence the match in the image is on average less accurate than the prediction of the transform.
 _LEAST_CONFIDENCE = 0.1
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Where a landmark's partner is proposed.
+    """A proposed partner of a landmark.
 
     Args:
         position: RAS mm, in the moving image.
         predicted: by the transform alone.
-        confidence: 0 to 1; 0 if the window shows nothing by which the place could be told.
+        confidence: 0 to 1; 0 if the window has no distinctive content.
     """
 
     position: np.ndarray
@@ -33,7 +33,7 @@ class Proposal:
 
 
 class Matcher:
-    """Proposes partners of points between two volumes, as they are now.
+    """Proposes partners of points between two volumes in their present state.
 
     Args:
         fixed, moving: volume nodes.
@@ -48,11 +48,11 @@ class Matcher:
         self._step = max(_FINEST, (finest * coarsest) ** 0.5)
 
     def propose(self, point: np.ndarray, window: float = 10.0) -> Proposal:
-        """The partner of a fixed point (RAS mm) within ``window`` mm of where the transform takes it."""
+        """Propose the partner of a fixed point (RAS mm) within ``window`` mm of the position that the transform predicts."""
         point = np.asarray(point, dtype=np.float64)
         predicted = self.mapping(point[None])[0]
         linear = self.mapping.linear(point, max(1.0, self._step))
-        # A fold has no neighbourhood to compare: there the patch is taken as it is.
+        # In a fold the neighbourhood is not defined; the patch is compared without deformation.
         if not np.isfinite(linear).all() or not 0.2 < np.linalg.det(linear) < 5.0:
             linear = np.eye(3)
         if window <= 0.0:
@@ -65,7 +65,7 @@ class Matcher:
 
 
 def _sampler(volume: Any, transform: Any) -> Any:
-    """Samples a volume at points of the world (N, 3) RAS."""
+    """A function that samples a volume at points of the world (N, 3), RAS mm."""
     shot = snapshot(volume)
     array = slicer.util.arrayFromVolume(volume)
     above = belowTransform(volume, transform)

@@ -1,4 +1,4 @@
-"""Overlap of structures before and after, computed by the worker."""
+"""The overlap of structures before and after a registration, computed by the worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from DeepRegInspectorLib.mapping import FLIP, gridOf, isBelow, ownGrid
 
 
 def writeTransform(transform: Any, fixed: Any, path: str) -> Generator[float, None, str]:
-    """Write what a transform does to fixed points: as it is if it is linear or a field, else sampled over the fixed segmentation."""
+    """Write the mapping of fixed points: unchanged if it is linear or a displacement field, else sampled over the grid ``fixed``."""
     own = ownGrid(transform)
     if own is None:
         return (yield from writeFromParent(transform, fixed, path))

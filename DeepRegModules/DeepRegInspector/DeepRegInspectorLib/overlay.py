@@ -1,4 +1,4 @@
-"""The warped moving volume together with the fixed volume, on the fixed volume's grid in the world."""
+"""The warped moving volume and the fixed volume on the grid of the fixed volume in the world."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from DeepRegInspectorLib.mapping import belowTransform
 
 
 def warped(transform: Any, fixed: Any, moving: Any) -> Generator[float, None, tuple[np.ndarray, Geometry]]:
-    """The moving volume through a transform (z, y, x), on the fixed volume's grid, and that grid."""
+    """Resample the moving volume through a transform (z, y, x) to the grid of the fixed volume; returns that grid as well."""
     geometry, _ = worldGeometry(snapshot(fixed))
     shot = snapshot(moving)
     whole = vtk.vtkGeneralTransform()
@@ -34,22 +34,22 @@ def warped(transform: Any, fixed: Any, moving: Any) -> Generator[float, None, tu
 
 
 def onOwnGrid(fixed: Any) -> Generator[float, None, np.ndarray]:
-    """The fixed volume (z, y, x) on its grid in the world."""
+    """Return the fixed volume (z, y, x) on its grid in the world."""
     shot = snapshot(fixed)
-    geometry, anew = worldGeometry(shot)
-    values = (yield from drawnAnew(shot, geometry, False)) if anew else shot.values()
+    geometry, needsResampling = worldGeometry(shot)
+    values = (yield from drawnAnew(shot, geometry, False)) if needsResampling else shot.values()
     return values.reshape(geometry.size[::-1])
 
 
 def checkerboard(first: np.ndarray, second: np.ndarray, spacing: tuple[float, ...], side: float) -> np.ndarray:
-    """Fields of ``side`` mm of one array and of the other in turn."""
-    z, y, x = (np.floor(np.arange(n) * step / side).astype(int) for n, step in zip(first.shape, spacing[::-1]))
+    """Alternate fields of ``side`` mm of two arrays."""
+    z, y, x = (np.floor(np.arange(n) * step / side).astype(int) for n, step in zip(first.shape, spacing[::-1], strict=True))
     odd = (z[:, None, None] + y[None, :, None] + x[None, None, :]) % 2 == 1
     return np.where(odd, second, first)
 
 
 def put(node: Any, array: np.ndarray, geometry: Geometry, like: Any) -> None:
-    """Show an array as a volume, in the window of another."""
+    """Set a volume to an array, with the window of another volume."""
     setVolume(node, asImage(array), geometry)
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
@@ -57,7 +57,7 @@ def put(node: Any, array: np.ndarray, geometry: Geometry, like: Any) -> None:
 
 
 def showDifference(node: Any, difference: np.ndarray) -> None:
-    """Grey where there is no difference, darker where the fixed volume is brighter, brighter where the warped one is."""
+    """Display a difference: grey for 0, darker where the fixed volume is brighter, brighter where the warped one is."""
     most = max(float(np.percentile(np.abs(difference[::2, ::2, ::2]), 99)), 1e-6)
     display = node.GetDisplayNode()
     display.SetAutoWindowLevel(False)

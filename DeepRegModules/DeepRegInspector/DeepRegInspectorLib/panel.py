@@ -1,17 +1,16 @@
-"""The Inspector's panel: a frame around sections.
+"""The Inspector's panel, which consists of sections.
 
-A section is one part of the panel in a file of its own in ``sections/``. To add one:
+A section is one part of the panel, in a file of its own in ``sections/``. To add one:
 
-1. Write ``sections/NAME.py`` with a class derived from :class:`~DeepRegInspectorLib.sections.base.Section`, a ``name`` of its own, and
-   those of the hooks that it needs. ``Section`` says when each hook is called; ``self.node.transform``, ``.otherTransform``,
-   ``.fixedVolume`` and so on are what is inspected, ``self.context`` what sections share: the worker (``client``), the status line
-   (``say``), the other sections (``sections["landmarks"].pairs``, ``sections["images"].maps``, ``sections["overlap"].reports``).
+1. Write ``sections/NAME.py`` with a class derived from :class:`~DeepRegInspectorLib.sections.base.Section`, a ``name``, and the hooks
+   that it needs; ``Section`` documents when each hook is called. ``self.node.transform``, ``.otherTransform``, ``.fixedVolume`` and so
+   on are the inputs; ``self.context`` has what sections share: the worker (``client``), the status line (``showStatus``), and the other
+   sections (``sections["landmarks"].pairs``, ``sections["images"].maps``, ``sections["overlap"].reports``).
 2. In its constructor call ``self.loadUi("NAME.ui")`` for a ``.ui`` file of its own (a qMRMLWidget around a collapsed ctkCollapsibleButton),
-   or make the widgets in code and give them to ``self.addWidget``. Widgets with the dynamic property ``SlicerParameterName`` are connected
-   with the parameter node; further parameters are added to ``parameters.py``. Further *input nodes* are named in the class's ``inputs``.
-3. Name the class in :data:`SECTIONS` below, where its place in the order is: hooks are called in this order, and sections with widgets of
-   their own stand in this order at the end of the panel.
-4. Name the files in the module's ``CMakeLists.txt``.
+   or make the widgets in code and pass them to ``self.addWidget``. Widgets with the dynamic property ``SlicerParameterName`` are connected
+   with the parameter node; further parameters are added to ``parameters.py``, and further input nodes to the ``inputs`` of the class.
+3. Add the class to :data:`SECTIONS` below: hooks are called in this order, and sections with ``.ui`` files of their own follow each
+   other in this order at the end of the panel.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import vtk
 
 from deepreg_slicer.wheel_guard import WheelGuard
 from DeepRegInspectorLib.context import INPUTS, InspectorContext
-from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.sections.base import Section, shareToolTips
 from DeepRegInspectorLib.sections.deformation import DeformationSection
 from DeepRegInspectorLib.sections.errors_shown import ErrorsShownSection
 from DeepRegInspectorLib.sections.explanation import ExplanationSection
@@ -71,7 +70,7 @@ _OBSERVED = {
 
 
 class InspectorPanel:
-    """Shows what a registration did.
+    """Shows the result of a registration.
 
     Args:
         ui: the widgets of the ``.ui`` file.
@@ -92,25 +91,26 @@ class InspectorPanel:
         for kind in SECTIONS:
             self.sections[kind.name] = kind(self.context)
         self._inputs = tuple(dict.fromkeys((*INPUTS, *(name for section in self.sections.values() for name in section.inputs))))
-        self.context.say("")
+        self.context.showStatus("")
+        shareToolTips(ui.inputsCollapsibleButton.parentWidget())
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", moduleName)
         ui.parameterNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
         self._wheelGuard = WheelGuard(ui.inputsCollapsibleButton.parentWidget())
 
     @property
     def node(self) -> Any:
-        """The parameter node that is shown, None without one."""
+        """The current parameter node, None without one."""
         return self.context.node
 
     @property
     def busy(self) -> bool:
-        """Whether something is being made."""
+        """Whether a computation or a refresh is pending."""
         return self.context.waiting or any(section.busy for section in self.sections.values())
 
     # ---------------------------------------------------------- parameter sets
 
     def initialize(self) -> None:
-        """Show the parameter set of the scene; make one if there is none."""
+        """Show the parameter set of the scene; create one if there is none."""
         self.setParameterNode(self.logic.getParameterNode())
         if self.node.transform is None:
             transforms = slicer.util.getNodesByClass("vtkMRMLTransformNode")
@@ -123,7 +123,7 @@ class InspectorPanel:
 
         Args:
             transform: the node.
-            inputs: further inputs by their names in the parameter node; None leaves what is chosen.
+            inputs: further inputs by their names in the parameter node; None keeps the present choice.
         """
         if self.node is None:
             self.setParameterNode(self.logic.getParameterNode())
@@ -138,7 +138,7 @@ class InspectorPanel:
             mrml.EndModify(state)
 
     def onImported(self) -> None:
-        """A scene was loaded into this one: go on with what it brings, unless something is inspected here already."""
+        """Show the parameter set of a scene that was loaded into this one, unless something is inspected already."""
         before = self.node
         if before is not None and before.transform is None and before.fixedPoints is None:
             for mrml in reversed(self.logic.getAllParameterNodes()):
@@ -150,7 +150,7 @@ class InspectorPanel:
         self.initialize()
 
     def setParameterNode(self, node: Any) -> None:
-        """Show another parameter set; None shows none."""
+        """Show another parameter set, or none."""
         if self.node is not None and node is not None and self.node.parameterNode is node.parameterNode:
             self._resume()
             return
@@ -180,13 +180,13 @@ class InspectorPanel:
         self._resume()
 
     def _resume(self) -> None:
-        """Follow again what moves."""
+        """Observe events again."""
         for section in self.sections.values():
             section.resume()
         self.context.refreshSoon()
 
     def onNodeRemoved(self) -> None:
-        """A node has gone: perhaps one that is shown."""
+        """A node was removed: it may be an input."""
         if self.node is not None and not slicer.mrmlScene.IsClosing() and self.node.parameterNode.GetScene() is not None:
             self._onNodeModified()
 
@@ -201,10 +201,10 @@ class InspectorPanel:
         if self.node is None or self.node.parameterNode is not node:
             self.setParameterNode(self.logic.wrap(node))
 
-    # ------------------------------------------------------------------ follow
+    # ----------------------------------------------------------------- observe
 
     def _observe(self, name: str, node: Any) -> None:
-        """Follow what happens to a node that has a role."""
+        """Observe an input node."""
         former, tags = self._observed.get(name, (None, []))
         if former is node:
             return
@@ -266,12 +266,12 @@ class InspectorPanel:
     # --------------------------------------------------------------------- end
 
     def rest(self) -> None:
-        """While another module is open: follow nothing that moves."""
+        """Another module is open: observe no events of views."""
         for section in self.sections.values():
             section.rest()
 
     def cleanup(self) -> None:
-        """Stop what runs and follow nothing any more."""
+        """Stop all computations and observations."""
         for section in self.sections.values():
             section.cleanup()
         self.setParameterNode(None)

@@ -1,4 +1,4 @@
-"""The Inspector's parameter node: what is inspected and how, saved with the scene."""
+"""The Inspector's parameter node: inputs and settings, saved with the scene."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPLAINED = ("none", "heat", "entropy", "offset", "fixedFeatures", "movingFeatur
 
 @parameterNodeWrapper
 class InspectorParameterNode:
-    """What is inspected."""
+    """Inputs and settings of the Inspector."""
 
     transform: slicer.vtkMRMLTransformNode
     otherTransform: slicer.vtkMRMLTransformNode
@@ -43,7 +43,7 @@ class InspectorParameterNode:
     reportCrosshair: bool
     reportFigures: Annotated[bool, Default(True)]
     reportLimits: str
-    # What was made, to be used again.
+    # Nodes that the panel has made, to be reused.
     vectors: slicer.vtkMRMLModelNode
     chart: slicer.vtkMRMLPlotChartNode
     table: slicer.vtkMRMLTableNode

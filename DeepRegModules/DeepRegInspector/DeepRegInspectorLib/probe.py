@@ -1,4 +1,4 @@
-"""What is under the mouse: displacement, Jacobian, structures."""
+"""Displacement, Jacobian and structures at the mouse position."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Probe:
     """Follows the mouse over the fixed views.
 
     Args:
-        say: shows a text.
+        show: is called with the text.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
         self._node: Any = None
         self._tag = 0
         self._inputs: tuple[Any, Any, Any] = (None, None, None)
@@ -33,7 +33,7 @@ class Probe:
         self._structures: dict[str, tuple[Any, list[Any]]] = {}
 
     def setInputs(self, transform: Any, fixedLabels: Any, movingLabels: Any) -> None:
-        """What is read from now on; to be called again when it changes."""
+        """Set the inputs; to be called again when they change."""
         self._inputs = transform, fixedLabels, movingLabels
         self._mapping = FixedToMoving(transform)
         self._structures.clear()
@@ -46,26 +46,26 @@ class Probe:
                 self._tag = self._node.AddObserver(slicer.vtkMRMLCrosshairNode.CursorPositionModifiedEvent, self._onMouse)
 
     def stop(self) -> None:
-        """Follow it no more."""
+        """Stop following the mouse."""
         if self._node is not None:
             self._node.RemoveObserver(self._tag)
         self._node = None
-        self._say("")
+        self._show("")
 
     def _onMouse(self, *_arguments: Any) -> None:
         place = [0.0, 0.0, 0.0]
         if self._mapping is None or not self._node.GetCursorPositionRAS(place):
-            self._say("")
+            self._show("")
             return
         pixel = [0.0, 0.0, 0.0]
         seen = self._node.GetCursorPositionXYZ(pixel)
         if seen is not None and seen in views.movingNodes():
-            self._say(_("Move the mouse over a view of the fixed volume."))
+            self._show(_("Move the mouse over a view of the fixed volume."))
             return
-        self._say(self.text(np.array(place)))
+        self._show(self.text(np.array(place)))
 
     def text(self, point: np.ndarray) -> str:
-        """What there is to say of a fixed point (RAS mm)."""
+        """Describe a fixed point (RAS mm)."""
         if self._mapping.outside(point).any():
             return _("Outside the transform's grid: the displacement is not known here.")
         displacement, determinant = probe(self._mapping, point)

@@ -1,4 +1,4 @@
-"""The report of what is inspected: the nodes as files, the worker that measures and draws, and the page it writes."""
+"""The report of a result: nodes are written to files, and the worker measures, draws and writes the page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
 from DeepRegInspectorLib.mapping import FLIP, belowTransform, ownGrid
 from DeepRegInspectorLib.overlap import checkNotBelow, writeTransform
 
-#: What the engine's report needs to know of a run; the rest is large, and measured anew.
+#: Entries of the run's report that the engine's report uses; the others are large or measured again.
 _OF_RUN = (
     "method",
     "preset",
@@ -40,17 +40,17 @@ _OF_RUN = (
 
 @dataclass
 class ReportInputs:
-    """What a report is about.
+    """The inputs of a report.
 
     Args:
-        transform: takes the moving volume onto the fixed one when it is applied to it.
+        transform: aligns the moving volume with the fixed one when it is applied to it.
         fixedVolume, movingVolume: the volumes.
-        fixedPoints, movingPoints: point lists; pairs whose fixed point is not selected do not count.
+        fixedPoints, movingPoints: point lists; pairs whose fixed point is not selected are excluded.
         fixedLabels, movingLabels: segmentations, or label maps.
         inverse: transform of the other direction.
         title: of the page.
-        patientName: shown; "" shows none, and hides the patient's name wherever it occurs.
-        position: where the views are, RAS mm; None chooses.
+        patientName: on the page; "" shows none, and hides the patient's name wherever it occurs.
+        position: of the slices, RAS mm; None for the default.
         limits: of the traffic lights: key to green and amber.
     """
 
@@ -69,13 +69,13 @@ class ReportInputs:
 
 
 def figuresFiles(path: str) -> tuple[str, str]:
-    """The files with the figures of a page: JSON and CSV beside it."""
+    """Return the paths of the files with the figures of a page: JSON and CSV."""
     stem = os.path.splitext(path)[0]
     return f"{stem}_figures.json", f"{stem}_figures.csv"
 
 
 def patientsOf(*nodes: Any) -> tuple[str, list[str]]:
-    """The name of the patient that nodes are of, "" if it is not known; and all names and numbers that the scene has of their patients."""
+    """Return the name of the patient of nodes, "" if it is not known; and all names and numbers of their patients in the scene."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     constants = slicer.vtkMRMLSubjectHierarchyConstants
     found, names = [], []
@@ -92,14 +92,14 @@ def patientsOf(*nodes: Any) -> tuple[str, list[str]]:
 
 
 def _modality(volume: Any) -> str:
-    """As its DICOM series says; "" if it came from elsewhere."""
+    """The modality of its DICOM series; "" without one."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     item = hierarchy.GetItemByDataNode(volume) if hierarchy is not None else 0
     return hierarchy.GetItemAttribute(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()) if item else ""
 
 
 def _window(volume: Any) -> list[float] | None:
-    """Values from black to white as the volume is shown now."""
+    """The values of black and white with which the volume is displayed."""
     display = volume.GetDisplayNode()
     if display is None or not display.IsA("vtkMRMLScalarVolumeDisplayNode"):
         return None
@@ -108,10 +108,10 @@ def _window(volume: Any) -> list[float] | None:
 
 
 class ReportTask(WorkerTask):
-    """One report; its result is what the JSON file holds.
+    """Writes a report; its result is the content of the JSON file.
 
     Args:
-        inputs: what it is about.
+        inputs: of the report.
         path: of the page.
         figures: whether to write its figures beside it.
     """
@@ -152,7 +152,7 @@ class ReportTask(WorkerTask):
         return {**arguments, "remarks": remarks}
 
     def _names(self, remarks: list[str]) -> dict[str, Any]:
-        """What the page says without measuring."""
+        """The arguments that need no measurement."""
         inputs = self._inputs
         _name, known = patientsOf(inputs.fixedVolume, inputs.movingVolume)
         named = {
@@ -173,7 +173,7 @@ class ReportTask(WorkerTask):
         if inputs.position is not None:
             named["point"] = (np.asarray(inputs.position, dtype=np.float64) * FLIP).tolist()
         if inputs.transform.GetParentTransformNode() is not None:
-            remarks.append("the transform is below another one: what they do together was measured")
+            remarks.append("the transform is below another one: both together were measured")
         return named
 
     def _landmarks(self, remarks: list[str]) -> dict[str, str]:
@@ -181,15 +181,17 @@ class ReportTask(WorkerTask):
         pairs = pairsOf(inputs.fixedPoints, inputs.movingPoints, inputs.transform, inputs.fixedVolume)
         used = np.flatnonzero(pairs.used)
         if len(used) < len(pairs):
-            remarks.append(f"{len(pairs) - len(used)} of {len(pairs)} landmark pairs are not selected and do not count")
-        if ownGrid(inputs.transform) is None and pairs.outside[used].any():  # a file with samples of the transform does not say so
-            remarks.append(f"{pairs.outside[used].sum()} of {len(used)} landmarks lie outside the transform's grid and do not count")
+            remarks.append(f"{len(pairs) - len(used)} of {len(pairs)} landmark pairs are not selected and are excluded")
+        if ownGrid(inputs.transform) is None and pairs.outside[used].any():  # the file has only samples of the transform
+            remarks.append(f"{pairs.outside[used].sum()} of {len(used)} landmarks lie outside the transform's grid and are excluded")
             used = np.flatnonzero(pairs.counted)
         if pairs.unpaired and len(pairs):
-            remarks.append(f"{pairs.unpaired} landmarks have no partner and do not count")
+            remarks.append(f"{pairs.unpaired} landmarks have no partner and are excluded")
         proposed = sum(pairs.notes[number].startswith(PROPOSED) for number in used)
         if proposed:
-            remarks.append(f"{proposed} landmark partners are only proposed by the image and were not looked at: their errors say little")
+            remarks.append(
+                f"{proposed} landmark partners are proposals that were not reviewed: their errors do not measure the registration"
+            )
         if not len(used):
             return {}
         written = {}
@@ -203,6 +205,6 @@ class ReportTask(WorkerTask):
         checkNotBelow(moving, [self._inputs.transform])
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
         for side in comparison.merged:
-            remarks.append(f"segments of the {side} segmentation overlap: where they do, the later one stands")
+            remarks.append(f"segments of the {side} segmentation overlap: the later one is used there")
         names = {str(value): name for value, name in comparison.names.items()}
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "label_names": names}

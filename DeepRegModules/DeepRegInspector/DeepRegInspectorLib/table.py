@@ -1,7 +1,8 @@
-"""The table of landmark pairs: a row a pair, sorted by any column, coloured by the error."""
+"""The table of landmark pairs: a row for each pair, sorted by any column, coloured by the error."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ _NAME, _BEFORE, _AFTER, _OTHER, _NOTE = 0, 1, 2, 3, 4
 _AXES = (5, 6, 7, 8, 9, 10)  # errors along R, A, S after and before
 _COLUMNS = 17
 _OUTLIER, _OUTSIDE = _("outlier"), _("outside")
-# Pale enough for black letters: no error, half, and the end of the range of colours. Told apart by those who see no red and green too.
+# No error, half, and the end of the range of colours: pale, for black letters, and distinguishable with a colour deficiency.
 _UNKNOWN = (225, 225, 225)
 _COLORS = np.array([[222.0, 238.0, 250.0], [255.0, 245.0, 200.0], [247.0, 178.0, 140.0]])
 
@@ -34,7 +35,7 @@ class PairsTable:
         self.widget = widget
         self._order: list[int] = []
         self._texts: list[list[str]] = []
-        self._looks: list[tuple[Any, ...]] = []
+        self._styles: list[tuple[Any, ...]] = []
         self._sort: tuple[int, bool] | None = None
         self._pairs: Pairs | None = None
         self._other: np.ndarray | None = None
@@ -82,12 +83,12 @@ class PairsTable:
         return self._order[row] if 0 <= row < len(self._order) else -1
 
     def select(self, number: int) -> None:
-        """Select a pair, as a click does."""
+        """Select a pair, like a click."""
         if number in self._order:
             self.widget.setCurrentCell(self._order.index(number), _NAME)
 
     def mark(self, number: int) -> None:
-        """Select a pair without saying so."""
+        """Select a pair without a signal."""
         self._filling, filling = True, self._filling
         try:
             self.select(number)
@@ -98,7 +99,7 @@ class PairsTable:
         """Show pairs.
 
         Args:
-            pairs: what to show.
+            pairs: to show.
             other: errors under a second transform (N,), mm, or None.
             longest: error with the last colour, mm.
         """
@@ -123,7 +124,7 @@ class PairsTable:
         if count == present:
             return
         widget.setRowCount(count)
-        del self._texts[count:], self._looks[count:]
+        del self._texts[count:], self._styles[count:]
         for row in range(present, count):
             for column in range(_COLUMNS):
                 item = qt.QTableWidgetItem("")
@@ -133,7 +134,7 @@ class PairsTable:
                     item.setCheckState(qt.Qt.Checked)
                 widget.setItem(row, column, item)
             self._texts.append([""] * _COLUMNS)
-            self._looks.append((None,) * _COLUMNS)
+            self._styles.append((None,) * _COLUMNS)
 
     def _fill(self, longest: float) -> None:
         pairs, other = self._pairs, self._other
@@ -142,7 +143,7 @@ class PairsTable:
         numbers = np.column_stack([before, after, second, pairs.after, pairs.before, pairs.fixed, pairs.moving])
         widget = self.widget
         colors = {_BEFORE: before, _AFTER: after, _OTHER: second}
-        colors.update(zip(_AXES, np.abs(np.concatenate([pairs.after, pairs.before], axis=1)).T))
+        colors.update(zip(_AXES, np.abs(np.concatenate([pairs.after, pairs.before], axis=1)).T, strict=True))
         shades = {column: _shades(values, longest) for column, values in colors.items()}
         for row, n in enumerate(self._order):
             texts = [
@@ -158,9 +159,9 @@ class PairsTable:
                     if texts[column] != present[column]:
                         widget.item(row, column).setText(texts[column])
                 self._texts[row] = texts
-            looks = tuple(shades[column][n] for column in colors) + (bool(pairs.used[n]), bool(outliers[n]))
-            if looks != self._looks[row]:
-                for column, shade in zip(colors, looks):
+            styles = tuple(shades[column][n] for column in colors) + (bool(pairs.used[n]), bool(outliers[n]))
+            if styles != self._styles[row]:
+                for column, shade in zip(colors, styles, strict=False):
                     item = widget.item(row, column)
                     item.setBackground(qt.QBrush(qt.QColor(*shade)))
                     item.setForeground(qt.QBrush(qt.QColor(0, 0, 0)))
@@ -170,12 +171,12 @@ class PairsTable:
                     note.setForeground(qt.QBrush(qt.QColor(190, 60, 0)))
                 else:
                     note.setData(qt.Qt.ForegroundRole, None)
-                self._looks[row] = looks
+                self._styles[row] = styles
 
     def _note(self, number: int, outlier: bool) -> str:
-        said = self._pairs.notes[number]
-        # "proposed, confidence 0.71" is said shortly.
-        short = said.replace(", confidence", "") if said.startswith(PROPOSED) else ""
+        note = self._pairs.notes[number]
+        # "proposed, confidence 0.71" is shortened.
+        short = note.replace(", confidence", "") if note.startswith(PROPOSED) else ""
         return ", ".join(text for text in (_OUTLIER if outlier else "", short) if text)
 
     # ------------------------------------------------------------------ sorting
@@ -212,7 +213,7 @@ class PairsTable:
 
     def _onClicked(self, row: int, _column: int) -> None:
         if 0 <= row < len(self._order):
-            self.selected.emit(self._order[row])  # again, if the views have moved on
+            self.selected.emit(self._order[row])  # again, because the views may have moved
 
     def _onChanged(self, row: int, column: int) -> None:
         if self._filling or column != _NAME or not 0 <= row < len(self._order):
@@ -223,9 +224,7 @@ class PairsTable:
 
 
 def natural(name: str) -> list[Any]:
-    """A key by which point 10 comes after point 2."""
-    import re
-
+    """Return a sorting key by which point 10 follows point 2."""
     return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]
 
 

@@ -1,4 +1,4 @@
-"""Fixed and moving views side by side, and bringing views to a place."""
+"""Fixed and moving views side by side, and positions and volumes of views."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 _LAYOUT = 8190
-_GROUP = 17  # of the moving views: what is linked in the fixed views does not reach them
+_GROUP = 17  # of the moving views, so that links of the fixed views do not include them
 MOVING = ("InspectorMovingAxial", "InspectorMovingCoronal")
 _FIXED = ("Red", "Green")
 _ORIENTATIONS = ("Axial", "Coronal")
@@ -47,7 +47,7 @@ def isSideBySide() -> bool:
 
 
 def movingNodes() -> list[Any]:
-    """The slice nodes of the moving views, if they are seen."""
+    """Return the slice nodes of the moving views, if they are visible."""
     if not isSideBySide():
         return []
     manager = slicer.app.layoutManager()
@@ -55,16 +55,16 @@ def movingNodes() -> list[Any]:
 
 
 def fixedNodes() -> list[Any]:
-    """The slice nodes of all other views."""
+    """Return the slice nodes of all other views."""
     manager = slicer.app.layoutManager()
     return [manager.sliceWidget(name).mrmlSliceNode() for name in manager.sliceViewNames() if name not in MOVING]
 
 
 def setSideBySide(on: bool, fixed: Any, moving: Any) -> None:
-    """Show fixed and moving views side by side, or the layout that was there before.
+    """Show fixed and moving views side by side, or the former layout.
 
     Args:
-        on: which.
+        on: whether side by side.
         fixed, moving: volumes in the two columns; either may be None.
     """
     node = layoutNode()
@@ -74,8 +74,8 @@ def setSideBySide(on: bool, fixed: Any, moving: Any) -> None:
         return
     if on:
         description = _description()
-        say = node.SetLayoutDescription if node.IsLayoutDescription(_LAYOUT) else node.AddLayoutDescription
-        say(_LAYOUT, description)
+        describe = node.SetLayoutDescription if node.IsLayoutDescription(_LAYOUT) else node.AddLayoutDescription
+        describe(_LAYOUT, description)
         node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
         node.SetViewArrangement(_LAYOUT)
         _fill(fixed, moving)
@@ -88,7 +88,7 @@ def _fill(fixed: Any, moving: Any) -> None:
     manager = slicer.app.layoutManager()
     columns = ((fixed, _FIXED, _("fixed")), (moving, MOVING, _("moving")))
     for volume, names, _title in columns:
-        for name, orientation in zip(names, _ORIENTATIONS):
+        for name, orientation in zip(names, _ORIENTATIONS, strict=True):
             logic = manager.sliceWidget(name).sliceLogic()
             composite = logic.GetSliceCompositeNode()
             before = composite.GetBackgroundVolumeID()
@@ -102,8 +102,8 @@ def _fill(fixed: Any, moving: Any) -> None:
             if volume is moving or before != wanted or logic.GetSliceNode().GetOrientation() != orientation:
                 logic.GetSliceNode().SetOrientation(orientation)
                 logic.FitSliceToAll()
-    # The same zoom in both columns: what is compared has the same size.
-    for ours, theirs in zip(_FIXED, MOVING):
+    # The same zoom in both columns.
+    for ours, theirs in zip(_FIXED, MOVING, strict=True):
         here, there = (manager.sliceWidget(name).sliceLogic().GetSliceNode() for name in (ours, theirs))
         if there.GetDimensions()[0] and here.GetDimensions()[0]:
             scale = here.GetFieldOfView()[0] / here.GetDimensions()[0]
@@ -112,9 +112,9 @@ def _fill(fixed: Any, moving: Any) -> None:
 
 
 def jump(fixed: Any, moving: Any) -> None:
-    """Bring the views of the fixed volume to a place, and those of the moving volume to another; RAS mm.
+    """Move the views of the fixed volume to a position, and those of the moving volume to another; RAS mm.
 
-    Without moving views all go to the fixed place.
+    Without moving views all move to the fixed position.
     """
     for node in fixedNodes():
         node.JumpSliceByCentering(*fixed)
@@ -122,15 +122,15 @@ def jump(fixed: Any, moving: Any) -> None:
 
 
 def jumpMoving(moving: Any) -> None:
-    """Bring the moving views to a place; the fixed ones stay under the user's hand."""
+    """Move the moving views to a position."""
     for node in movingNodes():
         node.JumpSliceByCentering(*moving)
 
 
 def assign(fixedPoints: Any, movingPoints: Any, vectors: Any) -> None:
-    """Let lists be seen where they belong: fixed landmarks and error vectors not in the moving views, moving landmarks only there.
+    """Show fixed landmarks and error vectors not in the moving views, and moving landmarks only there.
 
-    Without side by side all are seen everywhere.
+    Without views side by side all are shown everywhere.
     """
     theirs = [node.GetID() for node in movingNodes()]
     ours = [node.GetID() for node in fixedNodes()]
@@ -148,7 +148,7 @@ def assign(fixedPoints: Any, movingPoints: Any, vectors: Any) -> None:
 
 
 def setLayers(background: Any, foreground: Any, opacity: float, label: Any = None) -> None:
-    """Show volumes in the fixed views; those that had others are fitted."""
+    """Show volumes in the fixed views; views without a volume are fitted."""
     manager = slicer.app.layoutManager()
     for name in manager.sliceViewNames():
         if name in MOVING:
@@ -166,7 +166,7 @@ def setLayers(background: Any, foreground: Any, opacity: float, label: Any = Non
 
 
 def setOpacity(opacity: float) -> None:
-    """How much of the volume above is seen in the fixed views."""
+    """Set the opacity of the foreground volume in the fixed views."""
     manager = slicer.app.layoutManager()
     for name in manager.sliceViewNames():
         if name not in MOVING:

@@ -1,4 +1,4 @@
-"""What every section of the panel has."""
+"""The base class of the sections of the panel."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class Section:
         context: what the sections share.
 
     Attributes:
-        name: under which other sections find this one in ``context.sections``.
-        inputs: further parameters that are nodes, of whose change this section wants to be told; those of ``context.INPUTS`` are told
-            anyhow.
-        ui: the widgets; those of the module's ``.ui`` file unless the section loads one of its own with :meth:`loadUi`.
+        name: key of this section in ``context.sections``.
+        inputs: parameters, besides those of ``context.INPUTS``, that are nodes and whose changes are passed to :meth:`onInputs`.
+        ui: the widgets; those of the module's ``.ui`` file unless the section loads its own with :meth:`loadUi`.
     """
 
     name = ""
@@ -37,59 +36,59 @@ class Section:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being computed."""
+        """Whether a computation is running."""
         return False
 
     def forget(self) -> None:
-        """Another parameter set is shown from now on, or none: drop what was made of the former one."""
+        """Another parameter set is shown, or none: drop what belongs to the former one."""
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
         """Other inputs were chosen.
 
         Args:
-            changed: names of inputs that are another node now.
-            former: the nodes that were inputs before, by name.
+            changed: names of the inputs that have changed.
+            former: the former input nodes, by name.
         """
 
     def onModified(self, name: str) -> None:
-        """A transform or volume that is an input has itself changed, or its parent has."""
+        """An input transform or volume was modified, or its parent transform was."""
 
     def showParameters(self) -> None:
-        """Show in widgets what the parameter node says, where that is not done by the property ``SlicerParameterName``."""
+        """Show parameters in widgets that have no property ``SlicerParameterName``."""
 
     def onParameters(self, changed: set[str]) -> None:
-        """After ``onInputs`` and ``showParameters`` of all sections: show what follows from parameters, at each change of any."""
+        """Show what depends on parameters: after each change of any, after ``onInputs`` and ``showParameters`` of all sections."""
 
     def refresh(self) -> None:
-        """Measure what is fast to measure, and show it: soon after any change, and after changes of landmarks."""
+        """Measure what is measured quickly, and show it: after any change of parameters, inputs or landmarks."""
 
     def enable(self) -> None:
-        """Say what can be used now, and why not."""
+        """Enable the widgets that can be used; tool tips of the others name what is missing."""
 
     def resume(self) -> None:
-        """The module is shown again: follow what moves."""
+        """The module is shown again: observe events of views."""
 
     def rest(self) -> None:
-        """Another module is shown: follow nothing that moves."""
+        """Another module is shown: observe no events of views."""
 
     def cleanup(self) -> None:
-        """The panel goes: stop what runs."""
+        """The panel is destroyed: stop all computations."""
 
     # ------------------------------------------------------------------- tools
 
     @property
     def node(self) -> Any:
-        """The parameter node that is shown, None without one."""
+        """The current parameter node, None without one."""
         return self.context.node
 
     def allow(self, widget: Any, there: Any, missing: str, keep: bool = False) -> None:
-        """Enable a widget if what it needs is there; else its tool tip says what is missing.
+        """Enable a widget if what it needs exists; else its tool tip names what is missing.
 
         Args:
             widget: which.
-            there: true if it can be used.
-            missing: what the user has to do first.
-            keep: whether it stays enabled without, to be switched off.
+            there: whether it can be used.
+            missing: the tool tip while it cannot be used.
+            keep: whether it stays enabled all the same, so that it can be switched off.
         """
         if widget not in self._tips:
             self._tips[widget] = widget.toolTip
@@ -97,7 +96,7 @@ class Section:
         widget.toolTip = self._tips[widget] if there else missing
 
     def loadUi(self, fileName: str) -> Any:
-        """Put the widgets of a ``.ui`` file of the module at the end of the panel; returns them as ``self.ui``.
+        """Add the widgets of a ``.ui`` file of the module at the end of the panel; returns them as ``self.ui``.
 
         Args:
             fileName: in ``Resources/UI``; its outermost widget is a qMRMLWidget.
@@ -106,19 +105,27 @@ class Section:
         widget = slicer.util.loadUI(os.path.join(folder, "Resources", "UI", fileName))
         widget.setMRMLScene(slicer.mrmlScene)
         self.addWidget(widget)
+        shareToolTips(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         return self.ui
 
     def addWidget(self, widget: Any) -> None:
-        """Put a widget, a ctkCollapsibleButton that was made in code for example, at the end of the panel."""
+        """Add a widget at the end of the panel."""
         layout = self.context.ui.inputsCollapsibleButton.parentWidget().layout()
-        layout.insertWidget(layout.count() - 1, widget)  # the last item is what takes the room that is left
+        layout.insertWidget(layout.count() - 1, widget)  # the last item is the spacer
+
+
+def shareToolTips(widget: Any) -> None:
+    """Give each label without a tool tip that of its buddy, the widget that it describes."""
+    for label in slicer.util.findChildren(widget, className="QLabel"):
+        if label.buddy() is not None and not label.toolTip:
+            label.toolTip = label.buddy().toolTip
 
 
 def showText(label: Any, text: str) -> None:
-    """Show a text in a label that wraps lines, with room for all of them.
+    """Show a text in a label with word wrap, with the height that its lines need.
 
-    A form alone may give it the height that it would have at another width.
+    A form layout may use the height for another width.
     """
     label.text = text
     if label.visible:

@@ -1,4 +1,4 @@
-"""The transform drawn as grid, arrows or contours, and what it does under the mouse."""
+"""The transform drawn as grid, arrows or contours, and its values at the mouse position."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from DeepRegInspectorLib.sections.base import Section, showText
 
 _DISPLAYS = (
     ("none", _("not shown"), _("The transform is not drawn.")),
-    ("grid", _("grid"), _("A regular grid, as the transform bends it when it is applied to the moving volume.")),
-    ("glyphs", _("arrows"), _("Where the transform moves points of the moving volume; coloured by length.")),
+    ("grid", _("grid"), _("A regular grid, deformed by the transform as the moving volume is.")),
+    ("glyphs", _("arrows"), _("Displacements of points of the moving volume, coloured by length.")),
     ("contours", _("contours"), _("Lines of equal displacement.")),
 )
 
@@ -27,7 +27,7 @@ class DeformationSection(Section):
     """Draws the transform.
 
     Attributes:
-        display: offers how.
+        display: the choice of the drawing.
         probe: follows the mouse.
     """
 
@@ -39,7 +39,7 @@ class DeformationSection(Section):
         self.display = ChoiceBox(self.ui.displayComboBox, _DISPLAYS)
         self.display.changed.connect(lambda value: self.context.set("display", value))
         self.ui.spacingSlider.connect("valueChanged(double)", lambda _value: self._show())
-        self.probe = Probe(self._sayProbe)
+        self.probe = Probe(self._showProbeText)
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
         before = former.get("transform")
@@ -76,7 +76,7 @@ class DeformationSection(Section):
     # ----------------------------------------------------------------- display
 
     def _show(self, fresh: bool = False) -> None:
-        """Draw the transform as it is chosen; ``fresh`` takes the spacing that suits its size."""
+        """Draw the transform as chosen; ``fresh`` sets a spacing that suits its size."""
         node, ui = self.node, self.ui
         if node is None or self.context.updating:
             return
@@ -139,5 +139,5 @@ class DeformationSection(Section):
         else:
             self.probe.stop()
 
-    def _sayProbe(self, text: str) -> None:
+    def _showProbeText(self, text: str) -> None:
         showText(self.ui.probeLabel, text)

@@ -14,7 +14,7 @@ from DeepRegInspectorLib.sections.base import Section
 
 
 class ErrorsShownSection(Section):
-    """The buttons Error vectors and Histogram. It comes after the section that measures the pairs."""
+    """The buttons Error vectors and Histogram; follows the section that measures the pairs."""
 
     name = "errorsShown"
 
@@ -32,7 +32,7 @@ class ErrorsShownSection(Section):
             self._showBar()
 
     def _showBar(self) -> None:
-        # Side by side slices are narrow, and the 3D view is beside them.
+        # Slices side by side are too narrow for the bar; the 3D view beside them shows it.
         showBar(self.node.vectors.GetDisplayNode(), self.node.colorBars, _("error (mm)"), "right, below", in2D=not views.isSideBySide())
 
     def refresh(self) -> None:
@@ -44,7 +44,7 @@ class ErrorsShownSection(Section):
 
     def enable(self) -> None:
         pairs = self._landmarks.pairs
-        self.allow(self.ui.histogramButton, bool(pairs.used.any()), _("There are no pairs that count."))
+        self.allow(self.ui.histogramButton, bool(pairs.used.any()), _("All pairs are excluded."))
         self.allow(self.ui.vectorsButton, bool(len(pairs)), _("There are no pairs yet."))
         self.allow(self.ui.vectorScaleSlider, self.ui.vectorsButton.checked, _("Show error vectors first."))
 

@@ -1,7 +1,7 @@
-"""What was done to the landmarks is taken back, step by step.
+"""Undo and redo of changes to the landmarks.
 
-The application's own undo is off unless somebody switches it on in Python, so the panel keeps the steps itself: whatever has changed the
-lists, here or in the module Markups, is seen when the panel measures them anew.
+The undo of the application is off unless a script enables it, so the panel records the steps itself: it compares the lists at each
+refresh, so that changes in the module Markups are recorded as well.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from DeepRegInspectorLib.sections.base import Section
 
 _MOST = 100
 _NAMES = ("fixedPoints", "movingPoints")
-# Of a list: name, position below its own parent, description and tick of each point.
+# Name, position below the parent transform, description and tick of each point of a list.
 _State = tuple[tuple[str, tuple[float, float, float], str, bool], ...]
 
 
 class HistorySection(Section):
-    """The buttons Undo and Redo. It comes after the section that measures the pairs."""
+    """The buttons Undo and Redo; follows the section that measures the pairs."""
 
     name = "history"
 
@@ -62,17 +62,17 @@ class HistorySection(Section):
             self._now = now
 
     def enable(self) -> None:
-        self.allow(self.ui.undoButton, bool(self._before), _("Nothing was done to these landmarks yet."))
-        self.allow(self.ui.redoButton, bool(self._after), _("Nothing was taken back."))
+        self.allow(self.ui.undoButton, bool(self._before), _("These landmarks were not changed yet."))
+        self.allow(self.ui.redoButton, bool(self._after), _("Nothing was undone."))
 
     def undo(self) -> None:
-        """Take back the last step."""
+        """Undo the last step."""
         if self._before:
             self._after.append(self._now)
             self._apply(self._before.pop())
 
     def redo(self) -> None:
-        """Do again what was taken back last."""
+        """Redo the step that was undone last."""
         if self._after:
             self._before.append(self._now)
             self._apply(self._after.pop())
@@ -91,10 +91,10 @@ class HistorySection(Section):
 
     def _apply(self, states: tuple[_State, _State]) -> None:
         lists = [getattr(self.node, name) for name in _NAMES]
-        if any(node is not None and len(state) > len(definedIndices(node)) for node, state in zip(lists, states)):
-            self.context.sections["picking"].rest()  # what is added has to come before what is picked next
+        if any(node is not None and len(state) > len(definedIndices(node)) for node, state in zip(lists, states, strict=True)):
+            self.context.sections["picking"].rest()  # restored points precede those that are picked next
         slicer.mrmlScene.SaveStateForUndo()
-        for node, state in zip(lists, states):
+        for node, state in zip(lists, states, strict=True):
             if node is not None:
                 _restore(node, state)
         self._now = self._states()
@@ -115,7 +115,7 @@ def _stateOf(node: Any) -> _State:
 
 
 def _restore(node: Any, state: _State) -> None:
-    """Give the points that are placed the names, places, notes and ticks that they had."""
+    """Restore names, positions, notes and ticks of the placed points."""
     modified = node.StartModify()
     try:
         for index in reversed(definedIndices(node)[len(state) :]):

@@ -1,4 +1,4 @@
-"""Over the fixed volume: the warped moving volume, or a map of the deformation."""
+"""The warped moving volume or a map of the deformation over the fixed volume."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _FLICKER = 500  # ms
 _OVERLAYS = (
     ("none", _("not shown"), _("Only the fixed volume.")),
     ("fade", _("fade"), _("The warped moving volume over the fixed one.")),
-    ("checkerboard", _("checkerboard"), _("Fields of one and of the other in turn: edges must go on from field to field.")),
-    ("flicker", _("flicker"), _("One and the other in turn: what moves is not aligned.")),
-    ("difference", _("difference"), _("Warped minus fixed. It says something only where both have the same contrast.")),
+    ("checkerboard", _("checkerboard"), _("Alternating fields of both volumes: edges have to continue across fields.")),
+    ("flicker", _("flicker"), _("The two volumes alternate: structures that move are not aligned.")),
+    ("difference", _("difference"), _("Warped minus fixed. It is meaningful only if both have the same contrast.")),
 )
 _MAPS = (
     ("none", _("not shown"), _("No map.")),
@@ -37,10 +37,10 @@ _MAPS = (
 
 
 class ImagesSection(Section):
-    """Makes the warped volume and the maps when they are first asked for, and shows one of them.
+    """Computes the warped volume and the maps when they are first shown, and shows one of them.
 
     Attributes:
-        maps: of the transform, as they were last measured; None before.
+        maps: of the transform; None before they are measured.
         otherFigures: of the second transform; None without one.
     """
 
@@ -79,7 +79,7 @@ class ImagesSection(Section):
         self._drop()
 
     def _drop(self) -> None:
-        """What was made of other inputs is not shown any more."""
+        """Drop what was computed from other inputs."""
         self.forget()
         shown = self.node.overlay != "none" or self.node.map != "none"
         self.node.overlay = self.node.map = "none"
@@ -115,7 +115,7 @@ class ImagesSection(Section):
     # -------------------------------------------------------------------- work
 
     def _start(self, work: Generator[Any, None, Any], done: Callable[[Any], None]) -> None:
-        """Do work between the events of the window."""
+        """Work between the events of the window."""
         self._stopWork()
         self._work = Cooperative(work)
 
@@ -167,7 +167,10 @@ class ImagesSection(Section):
         self._warped = made
         node = self.node
         if node.warped is None:
-            node.warped = newNode("vtkMRMLScalarVolumeNode", f"{node.movingVolume.GetName()} through {node.transform.GetName()}")
+            node.warped = newNode(
+                "vtkMRMLScalarVolumeNode",
+                _("{moving} through {transform}").format(moving=node.movingVolume.GetName(), transform=node.transform.GetName()),
+            )
         overlay.put(node.warped, made[0], made[2], node.movingVolume)
         showText(self.ui.mapInfoLabel, "")
         self._showOverlay()
@@ -196,7 +199,7 @@ class ImagesSection(Section):
             views.setLayers(node.combined, None, 0.0)
 
     def _plain(self) -> None:
-        """Only the fixed volume."""
+        """Show only the fixed volume."""
         self.flicker.stop()
         views.setLayers(self.node.fixedVolume, None, 0.0)
 
@@ -210,7 +213,7 @@ class ImagesSection(Section):
             self._showOverlay()
 
     def onFlicker(self) -> None:
-        """Show the other of the two volumes."""
+        """Show the other one of the two volumes."""
         self._flickerOn = not self._flickerOn
         views.setOpacity(1.0 if self._flickerOn else 0.0)
 
@@ -297,7 +300,7 @@ class ImagesSection(Section):
         showText(self.ui.mapInfoLabel, "\n".join(lines))
 
     def _showBar(self) -> None:
-        """The colour bar of the map: seen where the map is."""
+        """Show the colour bar of the map in the views that show it."""
         node = self.node
         if node.mapVolume is None:
             return

@@ -1,4 +1,4 @@
-"""What is inspected: the transform, the volumes it is between, and a transform to compare with."""
+"""The inputs: the transform, its volumes, and a transform to compare with."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from DeepRegInspectorLib.sections.base import Section
 
 
 class InputsSection(Section):
-    """Completes what is chosen."""
+    """Completes the choice of inputs."""
 
     name = "inputs"
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
         if changed & {"transform", "fixedVolume", "movingVolume", "otherTransform"}:
-            self.context.say("")
+            self.context.showStatus("")
         for name in ("transform", "otherTransform", "inverseTransform"):
             transform = getattr(self.node, name)
             if name in changed and transform is not None and transform.GetAttribute(f"{PREFIX}Method"):
-                interpolateLinearly(transform)  # a file does not say so
+                interpolateLinearly(transform)  # transform files have no interpolation mode
 
     def takeVolumes(self, transform: Any) -> None:
-        """Choose the volumes that a transform says it is between."""
+        """Choose the volumes that a transform refers to."""
         roles = {"fixedVolume": transform.GetFixedNodeReferenceRole(), "movingVolume": transform.GetMovingNodeReferenceRole()}
         for name, role in roles.items():
             volume = transform.GetNodeReference(role)

@@ -1,4 +1,4 @@
-"""The menu of what is done to all landmarks: outliers, partners, files."""
+"""The menu for all landmarks: outliers, partners, import and export."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from DeepRegInspectorLib.landmarks import asCsv, definedIndices, positions
 from DeepRegInspectorLib.mapping import FLIP
 from DeepRegInspectorLib.sections.base import Section
 
-_FILES = "Points (*.csv *.fcsv *.mrk.json *.json)"
+_FILES = _("Points (*.csv *.fcsv *.mrk.json *.json)")
 
 
 class LandmarkFilesSection(Section):
@@ -35,8 +35,8 @@ class LandmarkFilesSection(Section):
         menu = qt.QMenu(self.ui.pointsMenuButton)
         self.actions: dict[str, Any] = {}
         for name, title, slot in (
-            ("untick", _("Take the ticks from outliers"), lambda: self.context.sections["landmarks"].untickOutliers()),
-            ("propose", _("Propose partners of points that have none"), lambda: self.context.sections["picking"].proposeMissing()),
+            ("exclude", _("Exclude outliers"), lambda: self.context.sections["landmarks"].excludeOutliers()),
+            ("propose", _("Propose missing partners"), lambda: self.context.sections["picking"].proposeMissing()),
             ("importFixed", _("Import fixed landmarks..."), lambda: self._onImport("fixed")),
             ("importMoving", _("Import moving landmarks..."), lambda: self._onImport("moving")),
             ("exportFixed", _("Export fixed landmarks..."), lambda: self._onExport("fixed")),
@@ -51,7 +51,7 @@ class LandmarkFilesSection(Section):
     def enable(self) -> None:
         fixed, moving = definedIndices(self.node.fixedPoints), definedIndices(self.node.movingPoints)
         pairs = self.context.sections["landmarks"].pairs
-        self.actions["untick"].setEnabled(bool((pairs.outliers & pairs.used).any()))
+        self.actions["exclude"].setEnabled(bool((pairs.outliers & pairs.used).any()))
         self.actions["propose"].setEnabled(self.context.volumes() and len(fixed) > len(moving))
         self.actions["exportFixed"].setEnabled(bool(fixed))
         self.actions["exportMoving"].setEnabled(bool(moving))
@@ -68,14 +68,14 @@ class LandmarkFilesSection(Section):
         """Replace the points of a list by those of a file: CSV (LPS), .fcsv or .mrk.json.
 
         Raises:
-            RuntimeError: with a text that says what is wrong with the file.
+            RuntimeError: if the file cannot be used.
         """
         try:
             found = read_points(path, f"{side} landmarks")
         except EngineError as error:
             raise RuntimeError(error.line()) from error
         slicer.mrmlScene.SaveStateForUndo()
-        node = dict(zip(("fixed", "moving"), self.context.sections["landmarks"].lists()))[side]
+        node = dict(zip(("fixed", "moving"), self.context.sections["landmarks"].lists(), strict=True))[side]
         state = node.StartModify()
         try:
             node.RemoveAllControlPoints()
@@ -83,15 +83,15 @@ class LandmarkFilesSection(Section):
             if node.GetParentTransformNode() is not None:
                 back = vtk.vtkGeneralTransform()
                 node.GetParentTransformNode().GetTransformFromWorld(back)
-            for position, name in zip(found.positions * FLIP, found.labels):
+            for position, name in zip(found.positions * FLIP, found.labels, strict=True):
                 place = back.TransformPoint(position.tolist()) if back is not None else position.tolist()
                 node.AddControlPoint(vtk.vtkVector3d(*place), name)
         finally:
             node.EndModify(state)
         views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
         self.context.refresh()
-        said = _("{count} points were read from {path} into {name}.")
-        self.context.say(said.format(count=len(found.labels), path=path, name=node.GetName()))
+        text = _("{count} points were read from {path} into {name}.")
+        self.context.showStatus(text.format(count=len(found.labels), path=path, name=node.GetName()))
 
     def _onExport(self, side: str, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getSaveFileName(None, _("Export landmarks"), f"{side}.csv", _FILES)
@@ -111,10 +111,11 @@ class LandmarkFilesSection(Section):
             write_points(path, PointSet(positions(node, indices) * FLIP, tuple(node.GetNthControlPointLabel(number) for number in indices)))
         except EngineError as error:
             raise RuntimeError(error.line()) from error
-        self.context.say(_("{count} points of {name} were written to {path}.").format(count=len(indices), path=path, name=node.GetName()))
+        text = _("{count} points of {name} were written to {path}.")
+        self.context.showStatus(text.format(count=len(indices), path=path, name=node.GetName()))
 
     def _onExportTable(self) -> None:
-        path = qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", "CSV (*.csv)")
+        path = qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", _("CSV (*.csv)"))
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table cannot be exported.")):
                 self.exportTable(path)
@@ -123,7 +124,7 @@ class LandmarkFilesSection(Section):
         """Write the table as CSV.
 
         Raises:
-            RuntimeError: if that cannot be done; a file of that name is left as it was.
+            RuntimeError: if that cannot be done; an existing file is kept.
         """
         text = asCsv(self.context.sections["landmarks"].pairs)
         try:
@@ -131,4 +132,4 @@ class LandmarkFilesSection(Section):
                 files.add(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
         except EngineError as error:
             raise RuntimeError(error.line()) from error
-        self.context.say(_("The table was written to {path}.").format(path=path))
+        self.context.showStatus(_("The table was written to {path}.").format(path=path))

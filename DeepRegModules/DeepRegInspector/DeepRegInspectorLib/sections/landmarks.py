@@ -1,4 +1,4 @@
-"""Landmark pairs: their errors in a table and a summary; the views go to the pair that is selected."""
+"""Landmark pairs: their errors in a table and a summary; the views move to the selected pair."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LandmarksSection(Section):
     """Measures the pairs.
 
     Attributes:
-        pairs: as they were last measured.
+        pairs: the last measurement.
         other: errors under the second transform (N,), mm, NaN outside its grid; None without one.
         table: shows them.
     """
@@ -39,7 +39,7 @@ class LandmarksSection(Section):
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
 
     def lists(self) -> tuple[Any, Any]:
-        """The two lists; those that are missing are made."""
+        """The two lists; missing ones are created."""
         node = self.node
         for name, title, color in (
             ("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)),
@@ -79,7 +79,7 @@ class LandmarksSection(Section):
         return dataclasses.replace(self.pairs, mapped=mapped, outside=outside).distances
 
     def stages(self) -> dict[str, np.ndarray]:
-        """Errors (mm) of the pairs that count: before, after, and under the second transform."""
+        """Errors (mm) of the included pairs: before, after, and under the second transform."""
         pairs = self.pairs
         found = {_("before"): pairs.distances_before[pairs.counted], _("after"): pairs.distances[pairs.counted]}
         if self.other is not None:
@@ -91,12 +91,12 @@ class LandmarksSection(Section):
         if self.node.fixedPoints is not None and self.node.fixedPoints is self.node.movingPoints:
             return _("The fixed and the moving landmarks are the same list:<br>choose another.")
         if not len(pairs) and pairs.unpaired:
-            return _("{count} points have no partner yet:<br>press More, then Propose partners.").format(count=pairs.unpaired)
+            return _("{count} points have no partner yet:<br>press More, then Propose missing partners.").format(count=pairs.unpaired)
         if not len(pairs):
             return _("There are no pairs yet. Press Pick in fixed and click<br>a point in the fixed volume, or choose lists above.")
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
-            return _("No pair is ticked.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
+            return _("All pairs are excluded.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
         rows = (
             (_("mean"), np.mean),
             (_("median"), np.median),
@@ -110,7 +110,7 @@ class LandmarksSection(Section):
             for title, measure in rows
         )
         limit, outliers = pairs.outlier_limit, int(pairs.outliers.sum())
-        text = _("{used} of {count} pairs count.").format(used=int(pairs.counted.sum()), count=len(pairs))
+        text = _("{used} of {count} pairs are included.").format(used=int(pairs.counted.sum()), count=len(pairs))
         if np.isfinite(limit):
             text += " " + _("Outliers (above {limit:.2f} mm): {outliers}.").format(limit=limit, outliers=outliers)
         if pairs.unpaired:
@@ -124,7 +124,7 @@ class LandmarksSection(Section):
 
     def enable(self) -> None:
         there = bool(len(self.pairs))
-        self.allow(self.ui.acceptButton, any(note.startswith(PROPOSED) for note in self.pairs.notes), _("No partner is only proposed."))
+        self.allow(self.ui.acceptButton, any(note.startswith(PROPOSED) for note in self.pairs.notes), _("No partner is proposed."))
         self.allow(self.ui.removeButton, there, _("There are no pairs yet."))
 
     # -------------------------------------------------------------------- user
@@ -164,8 +164,8 @@ class LandmarksSection(Section):
         self.node.fixedPoints.SetNthControlPointSelected(fixed, on)
         self.node.movingPoints.SetNthControlPointSelected(moving, on)
 
-    def untickOutliers(self) -> None:
-        """Let the outliers of now not count."""
+    def excludeOutliers(self) -> None:
+        """Exclude the present outliers."""
         slicer.mrmlScene.SaveStateForUndo()
         for number in np.flatnonzero(self.pairs.outliers & self.pairs.used):
             self._setUsed(int(number), False)

@@ -15,10 +15,10 @@ from DeepRegInspectorLib.sections.base import Section, showText
 
 
 class OverlapSection(Section):
-    """The button Measure and what it finds.
+    """The button Measure and its results.
 
     Attributes:
-        reports: of overlap, one a transform, as they were last measured.
+        reports: of overlap, one for each transform; empty before they are measured.
         inverse: figures of inverse consistency; None before.
     """
 
@@ -29,7 +29,7 @@ class OverlapSection(Section):
         self._task: OverlapTask | None = None
         self.reports: list[dict[str, Any]] = []
         self.inverse: dict[str, Any] | None = None
-        self._said = ""
+        self._text = ""
         ui = self.ui
         ui.progressBar.setVisible(False)
         ui.overlapTable.verticalHeader().setVisible(False)
@@ -46,7 +46,7 @@ class OverlapSection(Section):
             self._task.drop()
             self._task = None
             self.ui.progressBar.setVisible(False)
-        self.reports, self.inverse, self._said = [], None, ""
+        self.reports, self.inverse, self._text = [], None, ""
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
         if changed & {"transform", "otherTransform", "inverseTransform", "fixedLabels", "movingLabels"}:
@@ -63,7 +63,7 @@ class OverlapSection(Section):
         self.forget()
 
     def problem(self) -> str:
-        """Why nothing can be measured now, "" if it can."""
+        """Why nothing can be measured, "" if it can."""
         node = self.node
         if node.transform is None:
             return _("choose a transform")
@@ -93,16 +93,16 @@ class OverlapSection(Section):
 
     def _onMeasure(self, *_arguments: Any) -> None:
         node, ui = self.node, self.ui
-        self.inverse, self._said = None, ""
+        self.inverse, self._text = None, ""
         if node.inverseTransform is not None:
             try:
                 self.inverse = fields.inverseConsistency(node.transform, node.inverseTransform, node.fixedVolume)
-                self._said = _(
-                    "Inverse consistency, there and back: mean {mean:.3f}, 95 % {percentile95:.3f}, maximum {max:.3f} mm ({points:,}"
-                    " points; outside the inverse: {outside:,})."
+                self._text = _(
+                    "Inverse consistency: mean {mean:.3f}, 95 % {percentile95:.3f}, maximum {max:.3f} mm ({points:,}"
+                    " points; outside the grid of the inverse: {outside:,})."
                 ).format(**self.inverse)
             except (NodeError, RuntimeError) as error:
-                self._said = str(error)[:1].upper() + str(error)[1:]
+                self._text = str(error)[:1].upper() + str(error)[1:]
         if node.fixedLabels is not None and node.movingLabels is not None:
             self._task = OverlapTask(self.context.transforms(), node.fixedLabels, node.movingLabels, node.fixedVolume)
             self._task.progressed.connect(lambda fraction, *_: setattr(ui.progressBar, "value", int(1000 * fraction)))
@@ -123,19 +123,19 @@ class OverlapSection(Section):
     def _onFailed(self, text: str) -> None:
         self._task = None
         self.ui.progressBar.setVisible(False)
-        self._said = "\n".join(line for line in (self._said, text[:1].upper() + text[1:]) if line)
+        self._text = "\n".join(line for line in (self._text, text[:1].upper() + text[1:]) if line)
         self._show()
         self.enable()
 
     def _show(self) -> None:
         ui = self.ui
-        showText(ui.consistencyLabel, self._said)
+        showText(ui.consistencyLabel, self._text)
         ui.overlapTable.setVisible(bool(self.reports))
         if not self.reports:
             return
         first = self.reports[0]
         stages = [(_("before"), [row["before"] for row in first["labels"]], first["mean_before"])]
-        for name, report in zip((_("after"), _("second")), self.reports):
+        for name, report in zip((_("after"), _("second")), self.reports, strict=False):
             stages.append((name, [row["after"] for row in report["labels"]], report["mean_after"]))
         measures = (("Dice", "dice"), ("HD95 (mm)", "hd95"), ("MSD (mm)", "mean_surface_distance"))
         columns = [(measure, key, name, rows, mean) for measure, key in measures for name, rows, mean in stages]

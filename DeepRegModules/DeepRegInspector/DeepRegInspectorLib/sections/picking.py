@@ -1,4 +1,4 @@
-"""Landmarks that are picked in the fixed views, and partners that are proposed for them."""
+"""Picking of landmarks in the fixed views, and proposals of their partners."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from DeepRegInspectorLib.sections.base import Section
 
 
 class PickingSection(Section):
-    """Switches picking on and off, and finds partners. It comes before the section that measures the pairs."""
+    """Switches picking on and off, and proposes partners; precedes the section that measures the pairs."""
 
     name = "picking"
 
@@ -27,7 +27,7 @@ class PickingSection(Section):
         super().__init__(context)
         self._proposals: dict[str, np.ndarray] = {}
         self._matcher: tuple[Any, Matcher] | None = None
-        self._isNew = False  # whether the last pair was just proposed
+        self._isNew = False  # whether the last pair is a new proposal
         self._interaction: tuple[Any, int] | None = None
         self.ui.pickButton.connect("toggled(bool)", self._onPick)
 
@@ -48,7 +48,7 @@ class PickingSection(Section):
         self._acceptMoved()
 
     def takeNew(self) -> bool:
-        """Whether the last pair was just proposed; asked once."""
+        """Whether the last pair is a new proposal; True once."""
         isNew, self._isNew = self._isNew, False
         return isNew
 
@@ -96,7 +96,7 @@ class PickingSection(Section):
     # ----------------------------------------------------------------- propose
 
     def proposeMissing(self) -> None:
-        """Propose partners of fixed points that have none, as the menu does."""
+        """Propose partners for fixed points without one."""
         with slicer.util.tryWithErrorDisplay(_("No partner can be proposed."), waitCursor=True):
             self.context.sections["landmarks"].lists()
             self._proposeMissing(undo=True)
@@ -116,7 +116,7 @@ class PickingSection(Section):
         toLocal = self._movingToLocal()
         state = moving.StartModify()
         try:
-            for number, point in zip(first[len(second) :], positions(fixed, first[len(second) :])):
+            for number, point in zip(first[len(second) :], positions(fixed, first[len(second) :]), strict=True):
                 found = matcher.propose(point, node.window)
                 place = toLocal(found.position)
                 index = moving.AddControlPoint(vtk.vtkVector3d(*place), fixed.GetNthControlPointLabel(number))
@@ -127,13 +127,13 @@ class PickingSection(Section):
         self._isNew = True
 
     def _movingToLocal(self) -> Callable[[np.ndarray], list[float]]:
-        """From where moving points are below the transform to the list's own coordinates."""
+        """A function from world positions of moving points without the transform to the coordinates of the list."""
         above = belowTransform(self.node.movingPoints, self.node.transform)
         back = above.GetInverse() if above is not None else None
         return lambda point: mapPoints(back, np.asarray(point)[None])[0].tolist()
 
     def matcher(self) -> Matcher:
-        """Finds partners between the volumes that are chosen."""
+        """The matcher of the chosen volumes."""
         node = self.node
         key = tuple((item, item.GetMTime()) for item in (node.fixedVolume, node.movingVolume))
         if self._matcher is None or self._matcher[0] != key:
@@ -143,7 +143,7 @@ class PickingSection(Section):
     # ------------------------------------------------------------------ accept
 
     def accept(self, index: int) -> None:
-        """Take a moving point as the user's own.
+        """Accept a proposed moving point.
 
         Args:
             index: of the point in its list.
@@ -153,14 +153,14 @@ class PickingSection(Section):
         moving.SetNthControlPointDescription(index, "")
 
     def forgetProposals(self) -> None:
-        """Where the points are now that are marked as proposed, there they were proposed."""
+        """Take the present positions of proposed points as those of the proposals."""
         self._proposals.clear()
 
     def _acceptMoved(self) -> None:
-        """A proposal that was dragged is the user's own."""
+        """Accept proposals that were dragged."""
         moving = self.node.movingPoints
         for number in definedIndices(moving):
-            if moving.GetNthControlPointDescription(number).startswith(PROPOSED):  # of a loaded scene too
+            if moving.GetNthControlPointDescription(number).startswith(PROPOSED):  # also those of a loaded scene
                 self._proposals.setdefault(moving.GetNthControlPointID(number), np.array(moving.GetNthControlPointPosition(number)))
         for identifier, place in list(self._proposals.items()):
             number = moving.GetNthControlPointIndexByID(identifier) if moving is not None else -1

@@ -1,4 +1,4 @@
-"""The report: one page for the record, written where the user says and opened in the browser."""
+"""The report: a page that is written to a file and opened in the browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReportSection(Section):
     """The part *Report*.
 
     Attributes:
-        written: the page that was written last, "" before.
+        written: path of the last page, "" before.
     """
 
     name = "report"
@@ -51,7 +51,7 @@ class ReportSection(Section):
 
     def forget(self) -> None:
         self._stop()
-        self._say("")
+        self._showResult("")
 
     def cleanup(self) -> None:
         self.forget()
@@ -60,7 +60,7 @@ class ReportSection(Section):
         if changed:
             self.forget()
         if changed & {"fixedVolume", "movingVolume"}:
-            self.ui.reportPatientCheckBox.checked = False  # of another patient, perhaps: to be ticked again
+            self.ui.reportPatientCheckBox.checked = False  # the volumes may be of another patient
 
     def onModified(self, name: str) -> None:
         self.forget()
@@ -80,7 +80,7 @@ class ReportSection(Section):
         ui.reportPartsLabel.text = self._parts()
 
     def problem(self) -> str:
-        """Why no report can be written now, "" if it can."""
+        """Why no report can be written, "" if it can."""
         node = self.node
         if node is None or node.transform is None:
             return _("choose a transform")
@@ -97,7 +97,7 @@ class ReportSection(Section):
         return ""
 
     def _parts(self) -> str:
-        """What the report is measured with."""
+        """The inputs that the report measures."""
         node = self.node
         pairs = self.context.sections["landmarks"].pairs
         parts = []
@@ -158,7 +158,7 @@ class ReportSection(Section):
     def _showLimits(self) -> None:
         changed, table = self._changedLimits(), self.ui.reportLimitsTable
         for row, limit in enumerate(LIMITS):
-            for column, value in zip((_GREEN, _AMBER), changed.get(limit.key, (limit.green, limit.amber))):
+            for column, value in zip((_GREEN, _AMBER), changed.get(limit.key, (limit.green, limit.amber)), strict=False):
                 text = f"{value:g}" if isinstance(value, int | float) else str(value)
                 if table.item(row, column).text() != text:
                     table.item(row, column).setText(text)
@@ -178,7 +178,7 @@ class ReportSection(Section):
     def _onButton(self) -> None:
         if self._task is not None:
             self._stop()
-            self._say(_("Cancelled. Nothing was written."))
+            self._showResult(_("Cancelled. Nothing was written."))
             self.enable()
             return
         path = qt.QFileDialog.getSaveFileName(None, _("Write report"), "registration_report.html", _("Web pages (*.html)"))
@@ -186,19 +186,19 @@ class ReportSection(Section):
             self.write(path)
 
     def write(self, path: str) -> None:
-        """Begin to write a report; the page is opened when it is there.
+        """Start to write a report; the page is opened when it is finished.
 
         Args:
             path: of the page; ".html" is added if it is missing.
         """
         node, ui = self.node, self.ui
         complete = path if path.lower().endswith((".html", ".htm")) else f"{path}.html"
-        # The dialog has asked for the page itself, if it has its whole name.
+        # The dialog has confirmed the page itself if the name was complete.
         files = [] if complete == path else [complete]
         if node.reportFigures and not os.path.exists(path):
             files += figuresFiles(complete)
         there = [os.path.basename(file) for file in files if os.path.exists(file)]
-        if there and not slicer.util.confirmOkCancelDisplay(_("There is {names} already. Replace it?").format(names=", ".join(there))):
+        if there and not slicer.util.confirmOkCancelDisplay(_("{names} already exists. Replace it?").format(names=", ".join(there))):
             return
         position = None
         if node.reportCrosshair:
@@ -217,7 +217,7 @@ class ReportSection(Section):
             limits=self.limits(),
             patientName=ui.reportPatientLineEdit.text.strip() if ui.reportPatientCheckBox.checked else "",
         )
-        self._say("")
+        self._showResult("")
         self._task = ReportTask(inputs, complete, bool(node.reportFigures))
         self._task.progressed.connect(lambda fraction, *_: setattr(ui.reportProgressBar, "value", int(1000 * fraction)))
         self._task.finished.connect(lambda content: self._onWritten(complete, content))
@@ -233,7 +233,7 @@ class ReportSection(Section):
         self.written = path
         ratings = [entry["rating"] for entry in content["ratings"]]
         counts = ", ".join(f"{ratings.count(rating)} {WORDS[rating]}" for rating in ("red", "amber", "green") if rating in ratings)
-        self._say(_("{name} is written: {counts}.").format(name=os.path.basename(path), counts=counts))
+        self._showResult(_("{name} is written: {counts}.").format(name=os.path.basename(path), counts=counts))
         self.ui.reportOpenButton.setVisible(True)
         self.enable()
         self.openPage(path)
@@ -241,7 +241,7 @@ class ReportSection(Section):
     def _onFailed(self, text: str) -> None:
         self._task = None
         self.ui.reportProgressBar.setVisible(False)
-        self._say(text)
+        self._showResult(text)
         self.enable()
 
     def openPage(self, path: str) -> None:
@@ -254,7 +254,7 @@ class ReportSection(Section):
             self._task = None
         self.ui.reportProgressBar.setVisible(False)
 
-    def _say(self, text: str) -> None:
+    def _showResult(self, text: str) -> None:
         self.ui.reportResultLabel.text = text
         if not text:
             self.ui.reportOpenButton.setVisible(False)

@@ -1,4 +1,4 @@
-"""Fixed and moving views side by side, each following the other through the transform, with the same zoom."""
+"""Fixed and moving views side by side, linked through the transform and with the same zoom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from DeepRegInspectorLib.sections.base import Section
 
 
 class SideBySideSection(Section):
-    """The button Side by side, and what links the views."""
+    """The button Side by side, and the link of the views."""
 
     name = "sideBySide"
 
@@ -22,7 +22,7 @@ class SideBySideSection(Section):
         super().__init__(context)
         self._linked: list[tuple[Any, int]] = []
         self._pairs: list[tuple[Any, Any]] = []  # a fixed view and the moving one beside it
-        self._shown: dict[str, tuple[np.ndarray, float, Any]] = {}  # middle, scale and size of each view as they were last seen
+        self._shown: dict[str, tuple[np.ndarray, float, Any]] = {}  # last centre, scale and size of each view
         self._following = False
         self._mapping = FixedToMoving(None)
         self.ui.sideBySideButton.connect("toggled(bool)", self._onSideBySide)
@@ -54,7 +54,7 @@ class SideBySideSection(Section):
         self.context.refreshSoon()
 
     def jump(self, fixed: np.ndarray, moving: np.ndarray) -> None:
-        """Bring the views to a pair.
+        """Move the views to a pair.
 
         Args:
             fixed: (3,), RAS mm.
@@ -65,7 +65,7 @@ class SideBySideSection(Section):
         self._link()
 
     def seenMoving(self, point: np.ndarray) -> np.ndarray:
-        """Where a moving point is seen: the moving volume may be under the transform."""
+        """Where a moving point is displayed: the moving volume may be below the transform."""
         return self._throughTransform(point) if isBelow(self.node.movingVolume, self.node.transform) else point
 
     def _throughTransform(self, point: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ class SideBySideSection(Section):
     def _link(self) -> None:
         self._unlink()
         theirs = views.movingNodes()
-        for fixed, moving in zip(views.fixedNodes(), theirs):
+        for fixed, moving in zip(views.fixedNodes(), theirs, strict=False):
             self._pairs.append((fixed, moving))
             for node in (fixed, moving):
                 self._linked.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onSlice)))
@@ -92,14 +92,14 @@ class SideBySideSection(Section):
         self._linked, self._pairs = [], []
 
     def _onSlice(self, caller: Any, _event: Any) -> None:
-        """The user has moved or zoomed a view: its partner goes with it."""
+        """The user has moved or zoomed a view: move or zoom the linked view as well."""
         if self._following or self.node is None:
             return
         place, scale, size = _state(caller)
         formerPlace, formerScale, formerSize = self._shown[caller.GetID()]
         self._shown[caller.GetID()] = place, scale, size
         moved = not np.allclose(place, formerPlace, atol=1e-4)
-        # A view that gets another size is not zoomed by the user.
+        # A resized view was not zoomed by the user.
         zoomed = size == formerSize and abs(scale - formerScale) > 1e-6 * formerScale
         if not moved and not zoomed:
             return
@@ -118,22 +118,22 @@ class SideBySideSection(Section):
             self._following = False
 
     def _movingPlace(self, place: np.ndarray) -> np.ndarray:
-        """Where the moving views show what the fixed ones show at a place."""
+        """The position in the moving views that corresponds to one in the fixed views."""
         return self.seenMoving(self._mapping(place[None])[0])
 
     def _fixedPlace(self, place: np.ndarray) -> np.ndarray:
-        """Where the fixed views show what the moving ones show at a place."""
+        """The position in the fixed views that corresponds to one in the moving views."""
         return place if isBelow(self.node.movingVolume, self.node.transform) else self._throughTransform(place)
 
 
 def _place(sliceNode: Any) -> np.ndarray:
-    """Middle of a slice view, RAS mm."""
+    """Centre of a slice view, RAS mm."""
     matrix = sliceNode.GetSliceToRAS()
     return np.array([matrix.GetElement(axis, 3) for axis in range(3)])
 
 
 def _state(sliceNode: Any) -> tuple[np.ndarray, float, tuple[int, ...]]:
-    """Middle (RAS mm), size of a pixel (mm), and size in pixels of a slice view."""
+    """Centre (RAS mm), size of a pixel (mm), and size in pixels of a slice view."""
     size = tuple(sliceNode.GetDimensions()[:2])
     return _place(sliceNode), sliceNode.GetFieldOfView()[0] / max(1, size[0]), size
 
