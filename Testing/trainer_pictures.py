@@ -61,7 +61,7 @@ class TrainerTutorial(Tutorial):
         self.hands.choose(ui.presetComboBox, "Quick try")
         widget.panel.node.name = "my-abdomen"
         self.hands.click(ui.addAllButton)
-        # One scan of each patient: those that are judged by shall be of people that were not seen.
+        # One scan of each patient: those that are held out are of other patients than those that are learned from.
         for row in reversed(range(ui.scansTable.rowCount)):
             if "moving" in ui.scansTable.item(row, 0).text():
                 ui.scansTable.selectRow(row)
@@ -76,7 +76,7 @@ class TrainerTutorial(Tutorial):
             dense.network = self._network
             dense.spacing, dense.width, dense.channels = _SMALL
         self.hands.click(ui.estimateButton)
-        self.host.wait_for(lambda: not widget.panel.training.preparing, 300, "the estimate")
+        self.host.wait_for(lambda: not widget.panel.session.preparing, 300, "the estimate")
         print(ui.estimateLabel.text or ui.resultLabel.text)
         self.take_panel(widget, "trainer_scans", ui.curveButton)
 

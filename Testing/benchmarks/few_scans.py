@@ -220,12 +220,15 @@ def time_label_steps() -> None:
             loss = label_loss(_logits(network, example), example.labels, weights)
         loss.backward()
     print(f"\nlabel network, {options.size}^3 voxels, {len(labels)} labels, {options.steps} steps, {torch.get_num_threads()} threads")
-    print(
-        "| making an example, one thread (s) | a training step, median (s) | kept for the gradient, float32 (MiB) | operations (TFLOP) |\n|---|---|---|---|"
+    columns = (
+        "making an example, one thread (s)",
+        "a training step, median (s)",
+        "kept for the gradient, float32 (MiB)",
+        "operations (TFLOP)",
     )
-    print(
-        f"| {np.median(made):.2f} | {np.median(learned):.2f} | {sum(kept.values()) / 2**20:.0f} | {operations.get_total_flops() / 1e12:.2f} |"
-    )
+    figures = (np.median(made), np.median(learned), sum(kept.values()) / 2**20, operations.get_total_flops() / 1e12)
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    print("| " + " | ".join(f"{figure:.3g}" for figure in figures) + " |")
 
 
 if __name__ == "__main__":

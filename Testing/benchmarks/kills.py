@@ -92,10 +92,10 @@ def _scans(folder: Path) -> list[str]:
 
     names = []
     for number in (2000, 2001):
-        person = make_volunteer("abdomen", number, "ct", 0.4)
+        patient = make_volunteer("abdomen", number, "ct", 0.4)
         names.append(str(folder / str(number)))
-        sitk.WriteImage(person.image, f"{names[-1]}_image.nrrd")
-        sitk.WriteImage(person.labels, f"{names[-1]}_labels.nrrd")
+        sitk.WriteImage(patient.image, f"{names[-1]}_image.nrrd")
+        sitk.WriteImage(patient.labels, f"{names[-1]}_labels.nrrd")
     return names
 
 

@@ -14,7 +14,7 @@ import pytest
 from command_line import call, check_refusal, cut, listing, succeed
 from keypoint_files import SPACING, write
 from keypoint_files import TINY as FEW
-from labelled_people import write_people
+from labelled_patients import write_patients
 
 from deepreg_engine.commands.cross_validate import mean_lines
 from deepreg_engine.errors import InputError, ParameterError
@@ -51,9 +51,9 @@ def whole(lungs, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory):
+def patients(tmp_path_factory):
     """Four labelled scans, oblique and anisotropic, of unequal sizes."""
-    folder = write_people(tmp_path_factory.mktemp("people"))
+    folder = write_patients(tmp_path_factory.mktemp("patients"))
     (folder / "names.json").write_text('{"labels": {"1": "liver", "2": "spleen"}}')
     return folder
 
@@ -92,8 +92,8 @@ def test_means_of_each_kind_of_keypoints(whole, lungs):
     assert all((folder / fold / "model.safetensors").is_file() for fold in ("fold_1", "fold_2"))
 
 
-def test_means_of_each_label_and_of_all(people, tmp_path):
-    begin = ("cross-validate", "dense", people, *DENSE, "--folder", tmp_path / "run", "--label-names", people / "names.json")
+def test_means_of_each_label_and_of_all(patients, tmp_path):
+    begin = ("cross-validate", "dense", patients, *DENSE, "--folder", tmp_path / "run", "--label-names", patients / "names.json")
     text = succeed(*begin)
     lines, table = text.splitlines(), rows_of(tmp_path / "run" / "cross_validation.csv")
     assert lines[0] == "4 scans or pairs in 2 folds: mean Dice (0 to 1, more is better)"
@@ -109,42 +109,19 @@ def test_means_of_each_label_and_of_all(people, tmp_path):
     assert listing(tmp_path / "run" / "fold_2") == before
 
 
-def test_pairs_of_two_modalities_for_descent(people, tmp_path, monkeypatch):
+def test_pairs_of_two_modalities_for_descent(patients, tmp_path, monkeypatch):
     monkeypatch.setattr("deepreg_engine.training.descent.trainer._VALIDATION", 2)
     for side in ("fixed", "moving"):
         for kind in ("images", "labels"):
-            shutil.copytree(people / kind, tmp_path / "pairs" / f"{side}_{kind}")
+            shutil.copytree(patients / kind, tmp_path / "pairs" / f"{side}_{kind}")
     few = settings({"steps": 1, "size": 24, "width": 4, "phantoms": 0})
-    text = succeed(
-        "cross-validate",
-        "descent",
-        tmp_path / "pairs",
-        "--modality",
-        "other",
-        "--moving-modality",
-        "mr",
-        "--spacing",
-        4,
-        *few,
-        "--workers",
-        0,
-        "--device",
-        "cpu",
-        "--folds",
-        2,
-        "--registration-preset",
-        "quick",
-        "--folder",
-        tmp_path / "run",
-    )
+    pairs = ("--modality", "other", "--moving-modality", "mr", "--spacing", 4)
+    run = ("--workers", 0, "--device", "cpu", "--folds", 2, "--registration-preset", "quick", "--folder", tmp_path / "run")
+    text = succeed("cross-validate", "descent", tmp_path / "pairs", *pairs, *few, *run)
     assert text.splitlines()[-2].split()[:3] == ["all", "4", "1.000"]  # each with itself
     request = json.loads((tmp_path / "run" / "fold_1" / "training.json").read_text())["request"]
-    assert (request["spacing"], request["modality"], request["moving_modality"], request["leave_out"]) == (
-        4.0,
-        "other",
-        "mr",
-        ["scan1", "scan3"],
-    )
+    found = [request[name] for name in ("spacing", "modality", "moving_modality", "leave_out")]
+    assert found == [4.0, "other", "mr", ["scan1", "scan3"]]
 
 
 def test_one_kind_has_no_mean_of_all_and_nothing_has_no_table():
@@ -169,12 +146,12 @@ def test_one_kind_has_no_mean_of_all_and_nothing_has_no_table():
     assert mean_lines(done, {7: "left kidney"})[-1].split() == ["left", "kidney", "1", "0.500", "0.500", "0.500", "-"]
 
 
-def test_scans_that_cannot_be_read_are_named_also_by_a_run_that_had_nothing_left_to_do(people, tmp_path):
+def test_scans_that_cannot_be_read_are_named_also_by_a_run_that_had_nothing_left_to_do(patients, tmp_path):
     for kind in ("images", "labels"):
-        shutil.copytree(people / kind, tmp_path / "people" / kind)
-        shutil.copy(people / kind / "scan1.nii.gz", tmp_path / "people" / kind / "scan5.nii.gz")
-    (tmp_path / "people" / "images" / "scan5.nii.gz").write_text("no image")
-    begin = ("cross-validate", "dense", tmp_path / "people", *DENSE, "--folder", tmp_path / "run")
+        shutil.copytree(patients / kind, tmp_path / "patients" / kind)
+        shutil.copy(patients / kind / "scan1.nii.gz", tmp_path / "patients" / kind / "scan5.nii.gz")
+    (tmp_path / "patients" / "images" / "scan5.nii.gz").write_text("no image")
+    begin = ("cross-validate", "dense", tmp_path / "patients", *DENSE, "--folder", tmp_path / "run")
     check_refusal(call(*begin, "--output", tmp_path / "run.csv"), "scan5")
     text = succeed(*begin, "--skip-bad")
     assert [line for line in text.splitlines() if line.startswith("note:")] == [line for line in text.splitlines() if "scan5" in line]
@@ -200,7 +177,7 @@ def test_what_cannot_be_registered_at_all_is_refused(lungs, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("stage", "number"), [("fold 2 of 2: step 1", signal.SIGKILL), ("fold 2 of 2: registering case_004", signal.SIGINT)]
 )
-def test_the_same_command_goes_on_where_it_was_stopped_or_killed(whole, lungs, tmp_path, stage, number):
+def test_the_same_command_resumes_where_it_was_stopped_or_killed(whole, lungs, tmp_path, stage, number):
     folder, copy, text = whole
     begin = ("cross-validate", "points", lungs, *POINTS, "--folder", tmp_path / "run", "--output", tmp_path / "table.csv")
     outcome = cut(stage, number, *begin)
@@ -218,10 +195,10 @@ def test_the_same_command_goes_on_where_it_was_stopped_or_killed(whole, lungs, t
     assert listing(tmp_path / "run" / "fold_1") == before
     assert any("fold 2 of 2: step" in line for line in second.progress) == ("step" in stage)  # what was learned is not learned again
     assert (tmp_path / "table.csv").read_bytes() == copy.read_bytes()
-    assert not [path for path in (tmp_path / "run").rglob(".*")]  # half-written files of the one that was killed
+    assert not list((tmp_path / "run").rglob(".*"))  # half-written files of the one that was killed
 
 
-def test_a_pause_and_a_stop_asked_for_by_file_are_told(lungs, tmp_path, monkeypatch):
+def test_a_pause_and_a_stop_by_file_are_reported(lungs, tmp_path, monkeypatch):
     from deepreg_engine.commands import cross_validate
 
     asked = {"word": "pause"}
@@ -268,7 +245,7 @@ def measured(monkeypatch):
     return seen
 
 
-def test_rows_of_another_preset_are_computed_anew(whole, lungs, tmp_path, measured):
+def test_rows_of_another_preset_are_computed_again(whole, lungs, tmp_path, measured):
     shutil.copytree(whole[0], tmp_path / "run")
     first = run_cross_validation(points_request(lungs, tmp_path / "run"))
     assert measured == []  # kept
@@ -289,7 +266,7 @@ def test_rows_of_another_preset_are_computed_anew(whole, lungs, tmp_path, measur
 
 
 @pytest.mark.parametrize("content", ["", "{", "null", "[]", '[{"pair": "case_001"}]', '{"rows": []}', "7"])
-def test_rows_that_are_damaged_or_do_not_say_their_preset_are_computed_anew(whole, lungs, tmp_path, measured, content):
+def test_rows_that_are_damaged_or_without_their_preset_are_computed_again(whole, lungs, tmp_path, measured, content):
     shutil.copytree(whole[0], tmp_path / "run")
     (tmp_path / "run" / "fold_1" / "rows.json").write_text(content)
     done = run_cross_validation(points_request(lungs, tmp_path / "run"))
@@ -317,11 +294,12 @@ def test_the_presets_of_each_method(method):
 
 
 @pytest.mark.parametrize("method", ["dense", "points", "descent"])
-def test_a_preset_that_does_not_exist_is_refused_before_anything_is_learned(method, lungs, people, tmp_path):
-    data = lungs if method == "points" else people
+def test_a_preset_that_does_not_exist_is_refused_before_anything_is_learned(method, lungs, patients, tmp_path):
+    data = lungs if method == "points" else patients
+    preset = "lungs" if method == "points" else "quik"
+    request = CrossValidationRequest(method, [str(data)], str(tmp_path / "run"), {"steps": 1}, folds=2, preset=preset)
     with pytest.raises(ParameterError, match="no preset 'lungs'|no preset 'quik'") as refused:
-        preset = "lungs" if method == "points" else "quik"
-        run_cross_validation(CrossValidationRequest(method, [str(data)], str(tmp_path / "run"), {"steps": 1}, folds=2, preset=preset))
+        run_cross_validation(request)
     assert refused.value.line().endswith("did you mean lung?" if method == "points" else "did you mean quick?")
     assert not (tmp_path / "run").exists()
 
@@ -365,14 +343,14 @@ def test_bad_input_is_refused_in_one_line_before_anything_is_learned(lungs, tmp_
     assert listing(tmp_path) | listing(lungs) == before
 
 
-def test_command_lines_that_are_not_whole(people, tmp_path):
-    check_refusal(call("cross-validate", "dense", people), "still needed: --folder")
+def test_command_lines_that_are_not_whole(patients, tmp_path):
+    check_refusal(call("cross-validate", "dense", patients), "still needed: --folder")
     check_refusal(call("cross-validate", "dense", "--folder", tmp_path / "run"), "still needed: DATA")
     check_refusal(call("cross-validate", "descent", "--folder", tmp_path / "run"), "still needed: DATA")
     check_refusal(call("cross-validate"), "still needed: <method>")
     check_refusal(call("cross-validate", "dens"), "no method 'dens'", "did you mean dense?")
     check_refusal(call("cross-validat", "dense"), "no command 'cross-validat'", "did you mean cross-validate?")
-    begin = ("cross-validate", "dense", people, "--folder", tmp_path / "run")
+    begin = ("cross-validate", "dense", patients, "--folder", tmp_path / "run")
     check_refusal(call(*begin, "--registration-preset", "lung"), "no preset 'lung'", "abdomen-ct")
     check_refusal(call(*begin, "--label-names", tmp_path / "none.json"), "none.json do not exist")
     check_refusal(call(*begin, "--start", "nothing"), "no features 'nothing'")

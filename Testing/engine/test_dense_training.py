@@ -192,7 +192,7 @@ def test_nodes_lie_at_every_third_voxel():
 
 
 def test_features_of_a_coarse_level_come_from_the_finer_image(scans):
-    """Oblique, anisotropic images of unequal sizes: what a level sees is what the features say at the same point of the patient."""
+    """Oblique, anisotropic images of unequal sizes: a level has the features of the same point of the patient."""
     torch.manual_seed(0)
     extractor = ContextFeatures(ContextNet(3, 6).eval(), "own", 3.0, "ct")
     (_, fixed, _, _), (_, moving, _, _) = scan(1, 12.0), scan(2, -8.0)
@@ -235,7 +235,7 @@ def test_features_learn_the_scans_by_heart(scans):
     assert history[-1]["label"] < history[0]["label"]
 
 
-def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
+def test_a_paused_training_resumes_bit_for_bit(scans, tmp_path):
     given = data(scans[:2], scans[2:], labels=3)
     whole = train(SMALL, given, checkpoint_every=2)
     monitor = Monitor(tmp_path / "log.jsonl", tmp_path / "c.pt", command=iter(["", "", "pause"]).__next__)

@@ -1,4 +1,4 @@
-"""Training of the Descent method's features: examples, losses, and a training that goes on where it was stopped."""
+"""Training of the Descent method's features: examples, losses, and a training that resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_the_contrastive_loss_knows_the_true_partner():
     assert wrong > 0.9
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
+def test_a_stopped_training_resumes_bit_for_bit(tmp_path):
     options, given, path = SMALL.replaced({"steps": 7}), data([blobs(1), blobs(2)]), tmp_path / "c.ckpt"
     whole = train(options, given, checkpoint_every=2).network
 

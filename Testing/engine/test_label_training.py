@@ -61,14 +61,14 @@ def test_windows_cover_an_axis_and_end_inside(size, window):
 
 
 class Pointwise(LabelNet):
-    """A network that looks at single voxels: no window can matter."""
+    """A network of single voxels: its windows cannot matter."""
 
     def forward(self, image):  # noqa: D102
         return torch.cat([image, -image, 2.0 * image], dim=1)
 
 
 @pytest.mark.parametrize("size", [(20, 33, 41), (7, 50, 3), (64, 9, 17)])
-def test_overlapping_windows_say_what_one_look_says(size):
+def test_overlapping_windows_give_what_one_window_gives(size):
     torch.manual_seed(0)
     image = torch.randn(size)
     found = Pointwise(2, 4).probabilities(image, 16)
@@ -90,7 +90,7 @@ def test_any_size_is_seen_and_probabilities_sum_to_one(size):
     assert torch.allclose(found.sum(0), torch.ones(size), atol=3e-3)
 
 
-def test_weights_are_told_from_others():
+def test_weights_of_other_networks_are_refused():
     torch.manual_seed(0)
     network = LabelNet(3, 4).eval()
     again = LabelNet.from_state(network.state_dict())
@@ -211,7 +211,7 @@ def test_mind_joins_probabilities_in_the_refinement(tmp_path):
 
 def test_examples_are_repeatable_and_their_labels_lie_on_their_structures(scans):
     options = SMALL.replaced({"size": 24, "structures": 0.0})
-    marked = [type(one)(**{**vars(one), "image": one.labels.half()}) for one in scans]  # what is seen is the label itself
+    marked = [type(one)(**{**vars(one), "image": one.labels.half()}) for one in scans]  # the image is the label itself
     likeness = []
     for number in range(8):
         one, same = (LabelExamples(marked, options, 5)[number] for _ in range(2))
@@ -287,7 +287,7 @@ def test_a_network_learns_a_scan_by_heart(scans):
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_a_paused_training_goes_on_bit_for_bit(scans, tmp_path):
+def test_a_paused_training_resumes_bit_for_bit(scans, tmp_path):
     given = data(scans[:2], scans[2:], labels=3)
     whole = train(SMALL, given, checkpoint_every=2)
     monitor = Monitor(tmp_path / "log.jsonl", tmp_path / "c.pt", command=iter(["", "", "pause"]).__next__)

@@ -82,7 +82,7 @@ def test_figures_are_those_of_the_files_and_the_table_has_them_all(whole, lungs)
         assert row["aligned"] < row["before"]
         assert row["positions"] < 0.8 * row["aligned"]
         assert row["learned"] < row["before"]
-        assert all(row[f"{way}_95"] > row[way] > 0.3 for way in WAYS)  # an exact fit would have been told the truth
+        assert all(row[f"{way}_95"] > row[way] > 0.3 for way in WAYS)  # an exact fit would know the truth
     with open(done["csv"], newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert list(table[0]) == ["pair", "keypoints", "points", *WAYS, *(f"{way}_95" for way in WAYS)]
@@ -131,7 +131,7 @@ def test_a_stop_registers_with_what_was_learned_so_far(lungs, tmp_path):
     assert done["csv"]
 
 
-# ------------------------------------------------------------------------------------------------------- what is told
+# ------------------------------------------------------------------------------------------------------- what is known
 
 
 def test_independent_keypoints_come_as_they_were_detected_in_another_order(lungs):
@@ -161,7 +161,7 @@ def test_of_partners_alone_some_are_withheld_and_none_is_exact_or_in_its_place()
 
 @pytest.mark.parametrize("name", ["case_002", "scan_exp002"])
 def test_a_false_truth_is_not_found(whole, lungs, name):
-    """Partners that are dealt out anew make the same clouds: a registration that were told them would find them."""
+    """Partners in another order make the same clouds: a registration that used them would find them."""
     asked, done = whole
     pair = next(pair for pair in read_point_pairs([lungs], SPACING) if pair.name == name)
     false = dataclasses.replace(pair, partners=np.random.default_rng(1).permutation(pair.partners))
@@ -171,8 +171,8 @@ def test_a_false_truth_is_not_found(whole, lungs, name):
 
 
 def test_both_registrations_have_the_same_points_and_parameters_but_for_the_features(whole, lungs, monkeypatch):
-    from deepreg_engine.methods.points.presets import points_preset
     from deepreg_engine.methods.points import register as method
+    from deepreg_engine.methods.points.presets import points_preset
 
     asked, done = whole
     model, seen, run = f"{asked.folder}/fold_1/model.safetensors", [], method.register_points

@@ -1,4 +1,4 @@
-"""Learning of point features: files of keypoints, made-up motion, and that a training is repeatable."""
+"""Training of point features: files of keypoints, augmentation, losses, and that a training is repeatable."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_most_points_have_a_partner_and_moved_ones_are_near(pairs):
         assert float((example.moved - example.truth).norm(dim=1).mean()) < 40.0
 
 
-def test_waves_have_the_length_asked_for():
+def test_waves_have_the_given_length():
     draws = RandomDraws(torch.Generator().manual_seed(6))
     points = torch.rand(200, 3) * 200.0
     assert float(wave(draws, points, 7.0, 50.0).norm(dim=1).mean()) == pytest.approx(7.0, rel=1e-4)
@@ -201,7 +201,7 @@ def test_progress_may_stop_it(pairs):
         train(FEW, data(pairs), Monitor(progress=stop))
 
 
-def test_a_paused_training_goes_on_as_if_it_had_not_been_and_keeps_the_best(pairs, tmp_path):
+def test_a_paused_training_resumes_bit_for_bit_and_keeps_the_best(pairs, tmp_path):
     options = dataclasses.replace(FEW, steps=6)
     given = data(pairs[:2], pairs[2:])
     whole = train(options, given, checkpoint_every=2)

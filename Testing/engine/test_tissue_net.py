@@ -104,16 +104,16 @@ def test_a_model_file_gives_the_features(tmp_path):
     assert torch.equal(extractor(scan(), 2.0), TissueFeatures(network(), "own")(scan(), 2.0))
 
 
-@pytest.mark.parametrize(("offset", "told"), [(0.0, []), (2000.0, ["fixed", "moving"])])
-def test_images_that_cannot_be_ct_are_noted(offset, told, tmp_path):
+@pytest.mark.parametrize(("offset", "noted"), [(0.0, []), (2000.0, ["fixed", "moving"])])
+def test_images_that_cannot_be_ct_are_noted(offset, noted, tmp_path):
     path = tmp_path / "own.safetensors"
     write_model(path, ModelCard("own", "dense", "tissue-net"), {name: value.numpy() for name, value in network().state_dict().items()})
     image = sitk.GetImageFromArray(scan(1, (24, 26, 28)).clamp(-1000, 1000).numpy() + offset)
     parameters = DenseParameters(features=str(path), initial="none", search_stages=1, capture_range=4.0, refinement_iterations=1)
     for features, refined, expected in (
-        (str(path), "same", told),
-        ("mind", "ct-tissue", told),
-        (f"mind+{path}", "same", told),
+        (str(path), "same", noted),
+        ("mind", "ct-tissue", noted),
+        (f"mind+{path}", "same", noted),
         ("mind", "same", []),
     ):
         changes = {"features": features, "refinement_features": refined}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import call, check_refusal, succeed
-from labelled_people import write_people
+from labelled_patients import write_patients
 from safetensors.numpy import load_file
 
 from deepreg_engine.errors import EngineError, InputError
@@ -37,24 +37,24 @@ TINY = {"steps": 3, "size": 16, "controls": 4, "radius": 1, "width": 4, "channel
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory):
+def patients(tmp_path_factory):
     """Four labelled scans, oblique and anisotropic, of unequal sizes."""
-    return write_people(tmp_path_factory.mktemp("people"))
+    return write_patients(tmp_path_factory.mktemp("patients"))
 
 
-def request(people, folder, kind=TrainingRequest, **changes):
-    values = {"method": "dense", "data": [str(people)], "folder": str(folder), "parameters": TINY, "modality": "ct", "workers": 0}
+def request(patients, folder, kind=TrainingRequest, **changes):
+    values = {"method": "dense", "data": [str(patients)], "folder": str(folder), "parameters": TINY, "modality": "ct", "workers": 0}
     return kind(**{**values, **changes})
 
 
-def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
+def test_a_training_is_paused_resumed_and_found_again(patients, tmp_path):
     folder = tmp_path / "liver study"
 
     def pause(share: float, stage: str) -> None:
         if stage.startswith("step 1"):
             (folder / "control").write_text("pause")
 
-    asked = request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0")
+    asked = request(patients, folder, validation=["scan4"], name="mine", licence="CC0-1.0")
     first = run_training(asked, pause)
     assert first["state"] == "paused"
     assert first["step"] == 2
@@ -75,20 +75,20 @@ def test_a_training_is_paused_resumed_and_found_again(people, tmp_path):
     assert lines[-1]["step"] == lines[-1]["steps"] == 3
     assert "validation_dice" in lines[-1]
     with pytest.raises(InputError, match="other parameters"):
-        run_training(request(people, folder, validation=["scan4"], name="mine", licence="CC0-1.0", parameters={**TINY, "seed": 4}))
+        run_training(request(patients, folder, validation=["scan4"], name="mine", licence="CC0-1.0", parameters={**TINY, "seed": 4}))
 
 
-def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(people, tmp_path):
-    searched = run_training(request(people, tmp_path / "a", parameters={**TINY, "network": "context"}))
+def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(patients, tmp_path):
+    searched = run_training(request(patients, tmp_path / "a", parameters={**TINY, "network": "context"}))
     card = read_card(searched["model"])
     assert card.architecture == "context-net"
     assert card.settings["spacing_mm"] == TINY["spacing"]
-    again = request(people, tmp_path / "b", parameters={**TINY, "network": "context", "steps": 1}, start=searched["model"])
+    again = request(patients, tmp_path / "b", parameters={**TINY, "network": "context", "steps": 1}, start=searched["model"])
     assert run_training(again)["state"] == "finished"
     with pytest.raises(InputError, match="label network"):
-        run_training(request(people, tmp_path / "c", start=searched["model"]))
-    named = run_training(request(people, tmp_path / "d", leave_out=["scan4"]))
-    assert run_training(request(people, tmp_path / "e", start=named["model"]))["state"] == "finished"
+        run_training(request(patients, tmp_path / "c", start=searched["model"]))
+    named = run_training(request(patients, tmp_path / "d", leave_out=["scan4"]))
+    assert run_training(request(patients, tmp_path / "e", start=named["model"]))["state"] == "finished"
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(pe
         ({"start": "nothing"}, "no features 'nothing'"),
     ],
 )
-def test_bad_requests_are_refused_before_anything_is_learned(people, tmp_path, changes, words):
+def test_bad_requests_are_refused_before_anything_is_learned(patients, tmp_path, changes, words):
     with pytest.raises(EngineError) as refused:
-        run_training(request(people, tmp_path / "new", **changes))
+        run_training(request(patients, tmp_path / "new", **changes))
     assert words in refused.value.line()
     assert not (tmp_path / "new" / "checkpoint.pt").exists()
 
 
-def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(people, tmp_path):
+def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(patients, tmp_path):
     folder = tmp_path / "some"
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True)
         for number in range(1, 4):
-            (folder / kind / f"scan{number}.nii.gz").symlink_to(people / kind / f"scan{number}.nii.gz")
+            (folder / kind / f"scan{number}.nii.gz").symlink_to(patients / kind / f"scan{number}.nii.gz")
         (folder / kind / "broken.nii.gz").write_text("no image")
     found = estimate_training(request(folder, tmp_path / "never"))
     assert found["seconds"] > 0
@@ -141,8 +141,8 @@ def test_an_estimate_names_scans_and_the_bad_ones_and_writes_nothing(people, tmp
     assert "broken" in done["notes"][0]
 
 
-def test_a_cross_validation_registers_each_scan_with_features_of_the_others(people, tmp_path):
-    asked = request(people, tmp_path / "cv", CrossValidationRequest, folds=2, preset="quick", parameters={**TINY, "steps": 1})
+def test_a_cross_validation_registers_each_scan_with_features_of_the_others(patients, tmp_path):
+    asked = request(patients, tmp_path / "cv", CrossValidationRequest, folds=2, preset="quick", parameters={**TINY, "steps": 1})
     done = run_cross_validation(asked)
     assert done["folds"] == [["scan1", "scan3"], ["scan2", "scan4"]]
     assert done["state"] == "finished"
@@ -157,10 +157,10 @@ def test_a_cross_validation_registers_each_scan_with_features_of_the_others(peop
     assert [float(row["mind"]) for row in table] == [row["mind"] for row in done["rows"]]
     assert run_cross_validation(asked)["rows"] == done["rows"]  # kept, not done again
     with pytest.raises(EngineError, match="5 folds"):
-        run_cross_validation(request(people, tmp_path / "cv5", CrossValidationRequest, folds=5))
+        run_cross_validation(request(patients, tmp_path / "cv5", CrossValidationRequest, folds=5))
 
 
-def test_a_fold_of_one_scan_says_what_it_was_registered_with():
+def test_a_fold_of_one_scan_names_its_partners():
     entries = {name: object() for name in "abcd"}
     assert [name for name, _ in LABELS.pairs(entries, ["b"])] == ["b - a", "b - c"]
     assert LABELS.caveat(["b"], ["b - a", "b - c"]).endswith("(a, c)")
@@ -190,15 +190,16 @@ def test_memory_of_a_gpu_is_counted_without_naming_it(monkeypatch):
     assert memory.free() is None
 
 
-def test_the_command_line_says_first_what_a_training_will_take(people, tmp_path, monkeypatch):
+def test_the_command_line_estimates_a_training(patients, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
-    text = succeed("train", "dense", people, "--modality", "ct", *settings, "--set", "steps=40000", "--device", "cpu", "--estimate")
+    text = succeed("train", "dense", patients, "--modality", "ct", *settings, "--set", "steps=40000", "--device", "cpu", "--estimate")
     memory = r"[0-9.]+ GB of memory \([0-9.]+ GB free\)"
     found = re.fullmatch(rf"4 scans or pairs, 40000 steps of \S+ s: about (\d+):\d\d min on CPU, \d+ threads, {memory}\n", text)
-    assert found and 0 < int(found[1]) < 6000, text
+    assert found, text
+    assert 0 < int(found[1]) < 6000, text
     assert list(tmp_path.iterdir()) == []
-    check_refusal(call("train", "dense", people, *settings), "needs a file for the model", ".safetensors (--output)")
+    check_refusal(call("train", "dense", patients, *settings), "needs a file for the model", ".safetensors (--output)")
 
 
 def test_an_estimate_counts_each_kind_of_steps():
@@ -212,7 +213,7 @@ def test_an_estimate_counts_each_kind_of_steps():
     assert shares == {"solver_share=0": {0.0: 1.0}, "solver_share=1": {1.0: 1.0}, "solver_share=0.25": {0.0: 0.75, 1.0: 0.25}}
 
 
-def test_a_training_after_its_estimate_reads_no_scan_again(people, tmp_path, monkeypatch):
+def test_a_training_after_its_estimate_reads_no_scan_again(patients, tmp_path, monkeypatch):
     read, original = [], dense_trainer.read_scan
     monkeypatch.setattr(base, "_last_read", {})
 
@@ -221,17 +222,17 @@ def test_a_training_after_its_estimate_reads_no_scan_again(people, tmp_path, mon
         return original(scan)
 
     monkeypatch.setattr(dense_trainer, "read_scan", counted)
-    found = estimate_training(request(people, tmp_path / "never"))
+    found = estimate_training(request(patients, tmp_path / "never"))
     assert read == [scan["name"] for scan in found["scans"]] == ["scan1", "scan2", "scan3", "scan4"]
-    done = run_training(request(people, tmp_path / "new", validation=["scan4"]))
+    done = run_training(request(patients, tmp_path / "new", validation=["scan4"]))
     assert len(read) == 4
-    alone = run_training(request(people, tmp_path / "other", validation=["scan4"]))
+    alone = run_training(request(patients, tmp_path / "other", validation=["scan4"]))
     assert len(read) == 8  # the scans were kept for one training
     one, other = (load_file(result["model"]) for result in (done, alone))
     assert all(np.array_equal(value, other[name]) for name, value in one.items())
-    estimate_training(request(people, tmp_path / "never"))
-    os.utime(people / "images" / "scan2.nii.gz")
-    run_training(request(people, tmp_path / "third", leave_out=["scan1"]))
+    estimate_training(request(patients, tmp_path / "never"))
+    os.utime(patients / "images" / "scan2.nii.gz")
+    run_training(request(patients, tmp_path / "third", leave_out=["scan1"]))
     assert read[12:] == ["scan2", "scan3", "scan4"]  # other scans, and one that has changed
 
 
@@ -254,13 +255,13 @@ def test_workers_suit_the_device(monkeypatch):
         assert suitable_workers(torch.device("cuda")) == workers
 
 
-def test_train_dense_on_the_command_line(people, tmp_path):
+def test_train_dense_on_the_command_line(patients, tmp_path):
     settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
     model = tmp_path / "own.safetensors"
     text = succeed(
         "train",
         "dense",
-        people,
+        patients,
         "--modality",
         "ct",
         "--validation",
@@ -275,10 +276,10 @@ def test_train_dense_on_the_command_line(people, tmp_path):
     )
     assert "trained on 3 scans" in text
     assert "best dice" in text
-    pair = [word for side, number in (("fixed", 4), ("moving", 1)) for word in (f"--{side}", people / "images" / f"scan{number}.nii.gz")]
+    pair = [word for side, number in (("fixed", 4), ("moving", 1)) for word in (f"--{side}", patients / "images" / f"scan{number}.nii.gz")]
     report = tmp_path / "report.json"
     succeed("register", "dense", *pair, "--preset", "quick", "--features", model, "--transform", tmp_path / "t.nrrd", "--report", report)
     assert json.loads(report.read_text())["features"] == "own"
     check_refusal(
-        call("train", "dense", people, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no preset 'fast'", "standard"
+        call("train", "dense", patients, "--preset", "fast", "--output", tmp_path / "no.safetensors"), "no preset 'fast'", "standard"
     )

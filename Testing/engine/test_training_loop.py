@@ -116,7 +116,7 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path):
     path = tmp_path / "old" / "checkpoint.pt"
     state = torch.load(path, weights_only=True)
     del state["options"]["size"]
-    state["parts"]["chance"] = state["parts"].pop("generator")
+    state["parts"]["random"] = state["parts"].pop("generator")
     torch.save(state, path)
     parts = learner(tmp_path / "old", figure=None)
     assert parts[-1].step == 5
@@ -139,7 +139,7 @@ def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(tmp_path):
     import deepreg_engine
 
     paths = [str(Path(__file__).parent), str(Path(deepreg_engine.__file__).parents[1])]
-    chance, done = random.Random(0), 0
+    delay, done = random.Random(0), 0
     for _ in range(3):
         child = subprocess.Popen([sys.executable, "-c", CHILD.format(paths=paths), str(tmp_path)])
         deadline = time.monotonic() + 60
@@ -148,7 +148,7 @@ def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(tmp_path):
             (tmp_path / "checkpoint.pt").exists() and (tmp_path / "checkpoint.pt").stat().st_mtime_ns > before
         ):
             time.sleep(0.01)
-        time.sleep(chance.uniform(0.0, 0.3))
+        time.sleep(delay.uniform(0.0, 0.3))
         child.send_signal(signal.SIGKILL)
         child.wait()
         *_, loop = learner(tmp_path, steps=100000, figure=None)

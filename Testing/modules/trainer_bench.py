@@ -1,7 +1,4 @@
-"""What the tests of the trainer share: scans with segmentations, an engine under the hands of a test, and the panel that it serves.
-
-A test file imports the fixtures that it needs, and those that they need.
-"""
+"""Helpers of the trainer's tests: scans with segmentations, and an engine whose answers a test gives."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
-from panels import opened
 from test_worker_client import FakeProcess
 from world import TURN, add_volume, matrix4
 
@@ -49,7 +44,7 @@ def add_scan(name: str, seed: int = 0, order: tuple[str, ...] = ORGANS, ijk: np.
 
 
 class FakeEngine(FakeProcess):
-    """Answers estimates and imports of models like the engine; what a training does, a test says."""
+    """Answers estimates and imports of models like the engine; a test gives the answers of a training."""
 
     bad: dict[str, str] = {}
     estimate: dict = {}
@@ -104,13 +99,13 @@ class FakeEngine(FakeProcess):
     # ------------------------------------------------------------ of a training
 
     @property
-    def asked(self) -> dict:
-        """The latest training, or cross-validation, that was asked for."""
+    def request(self) -> dict:
+        """The latest request of a training or cross-validation."""
         return [request for request in self.written if request["op"] in ("train", "cross-validate")][-1]
 
     @property
     def folder(self) -> Path:
-        return Path(self.asked["arguments"]["folder"])
+        return Path(self.request["arguments"]["folder"])
 
     def learns(self, *lines: dict, state: str = "running") -> None:
         """Some steps are done."""
@@ -119,10 +114,10 @@ class FakeEngine(FakeProcess):
             for line in lines:
                 stream.write(json.dumps(line) + "\n")
         self.writes(state, lines[-1]["step"] if lines else 0)
-        self.says({"id": self.asked["id"], "kind": "progress", "fraction": 0.3, "stage": "step 30 of 100", "eta": 70.0})
+        self.says({"id": self.request["id"], "kind": "progress", "fraction": 0.3, "stage": "step 30 of 100", "eta": 70.0})
 
     def writes(self, state: str, step: int) -> None:
-        arguments = self.asked["arguments"]
+        arguments = self.request["arguments"]
         result = None if state == "running" else {"step": step, "steps": 100}
         content = {"request": arguments, "state": state, "begun": "", "result": result}
         (self.folder / "training.json").write_text(json.dumps(content), encoding="utf-8")
@@ -136,14 +131,14 @@ class FakeEngine(FakeProcess):
             from deepreg_engine.models.card import ModelCard, write_model
 
             model = str(self.folder / "model.safetensors")
-            arguments = self.asked["arguments"]
+            arguments = self.request["arguments"]
             write_model(
                 model,
                 ModelCard(arguments["name"], arguments["method"], "contrast-net", intended_use="a test"),
                 {"w": np.ones(3, dtype=np.float32)},
             )
         self.result(
-            self.asked["id"],
+            self.request["id"],
             {"state": state, "model": model, "step": step, "steps": 100, "best": None, "notes": [], "seconds": 61.0, **more},
         )
 
@@ -157,51 +152,9 @@ LINES = [
 ]
 
 
-@pytest.fixture
-def engine(app, tmp_path, monkeypatch):
-    """The training's worker in the hands of the test; own models and trainings in a folder of the test."""
-    from DeepRegTrainerLib import running
-
-    from deepreg_slicer.worker_client import WorkerClient
-
-    monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))
-    FakeProcess.made, FakeEngine.refuse, FakeEngine.bad, FakeEngine.estimate = [], "", {}, {}
-    client = WorkerClient(FakeEngine, silence=30.0, startup=5.0, grace=0.3)
-    monkeypatch.setattr(running, "_client", client)
-    monkeypatch.setattr(running, "_INTERVAL", 50)  # nobody watches
-    yield lambda: FakeProcess.made[-1]
-    client.stop()
-
-
-@pytest.fixture
-def app(app):
-    """The application with the trainer's library on the path."""
-    app.load_module("DeepRegTrainer")
-    return app
-
-
-@pytest.fixture
-def widget(app, engine):
-    """The panel, with three scans in the scene."""
-    for number, name in enumerate(("anna", "bert", "carl")):
-        add_scan(name, number)
-    widget = opened(app, "DeepRegTrainer")
-    widget.ui.modelsCollapsibleButton.collapsed = widget.ui.evaluationCollapsibleButton.collapsed = False
-    return widget
-
-
-@pytest.fixture
-def estimated(app, hands, widget):
-    """All three are chosen, one of them to validate with, and the estimate is there."""
-    hands.click(widget.ui.addAllButton)
-    hands.click(widget.ui.splitButton)
-    estimate(app, hands, widget)
-    return widget
-
-
 def estimate(app, hands, widget) -> None:
     hands.click(widget.ui.estimateButton)
-    app.wait_for(lambda: not widget.panel.training.preparing, 20, "the estimate")
+    app.wait_for(lambda: not widget.panel.session.preparing, 20, "the estimate")
 
 
 def begun(app, hands, widget, engine):

@@ -1,7 +1,7 @@
-"""How a training goes, as a table and a chart: the loss, and what the validation says.
+"""The learning curve as a table and a chart: loss and validation.
 
-Loss, Dice and error in mm have axes of their own, and a chart has one: the lines are in per cent, the loss and the error of what they
-were at first. The table has the figures themselves too.
+Loss, Dice and error in mm have axes of their own, and a chart has one: the lines are in per cent, loss and error relative
+to their first values. The table has the absolute figures too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COLUMNS = {
 _FONT = 12
 # Room above the lines, and beside the last point.
 _ROOM, _BESIDE = 1.12, 1.03
-# Told apart by those who see no red and green too.
+# Distinct also for people with red-green colour blindness.
 _LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)
 
 
@@ -46,7 +46,7 @@ def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
     return step, key, value
 
 
-def said(key: str, value: float) -> str:
+def inWords(key: str, value: float) -> str:
     """A figure of the validation in words."""
     if key == LOSS:
         return _("loss {value:.4g}").format(value=value)
@@ -55,7 +55,7 @@ def said(key: str, value: float) -> str:
 
 def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
     """Let the chart of a parameter set show a log; nodes that are there are used again. It begins with the second line of the log: a line
-    has two points, and VTK says so each time that one with fewer is drawn.
+    needs two points, and VTK warns each time that one with fewer is drawn.
 
     Args:
         node: the parameter node; it gets ``curveTable`` and ``curveChart``.

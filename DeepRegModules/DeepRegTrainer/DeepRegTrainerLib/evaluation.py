@@ -1,4 +1,4 @@
-"""A cross-validation as a table: with no registration, without learned features, and with what was learned.
+"""A cross-validation as a table: without registration, without learned features, and with them.
 
 Labelled scans have a row for each pair and structure, with the Dice; keypoints a row for each pair, with the target registration error.
 """
@@ -18,11 +18,11 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from DeepRegTrainerLib.export import LABEL_NAMES
 
-#: What is measured: overlap of labels, or the error of keypoints.
+#: Figures: overlap of labels, or the error of keypoints.
 DICE, TRE = "dice", "tre"
-#: What is said of all pairs together, in place of a pair's name.
+#: Name of the rows with means, in place of a pair's name.
 MEAN = "mean of all pairs"
-#: What is said of all structures together, in place of a label's name.
+#: Name of all structures together, in place of a label's name.
 ALL = "all"
 
 
@@ -35,14 +35,14 @@ class _Kind:
         numbers: column of the engine's to heading.
         unit: of the figures.
         digits: after the point, in the table.
-        said: the means in a sentence; its fields are ``pairs`` and the columns of the engine's.
+        summary: a sentence with the means; its fields are ``pairs`` and the columns of the engine's.
     """
 
     texts: tuple[str, ...]
     numbers: dict[str, str]
     unit: str
     digits: int
-    said: str
+    summary: str
 
 
 _WAYS = {"before": "before", "aligned": "aligned", "positions": "positions alone", "learned": "learned"}
@@ -53,8 +53,8 @@ _KINDS = {
         "Dice",
         4,
         _(
-            "Mean Dice over {pairs} pairs: {before:.3f} before, {aligned:.3f} aligned, {mind:.3f} with MIND, {learned:.3f} with what was"
-            " learned."
+            "Mean Dice over {pairs} pairs: {before:.3f} before, {aligned:.3f} aligned, {mind:.3f} with MIND, {learned:.3f} with the"
+            " learned features."
         ),
     ),
     TRE: _Kind(
@@ -64,7 +64,7 @@ _KINDS = {
         2,
         _(
             "Mean target registration error over {pairs} pairs: {before:.2f} mm before, {aligned:.2f} mm aligned, {positions:.2f} mm by"
-            " positions alone, {learned:.2f} mm with what was learned. Less is better."
+            " positions alone, {learned:.2f} mm with the learned features. Less is better."
         ),
     ),
 }
@@ -119,7 +119,7 @@ def summary(rows: list[dict[str, Any]], figure: str = DICE) -> str:
     """The means in a sentence; arguments as of :func:`withMeans`."""
     means = _means(rows, _KINDS[figure])
     numbers = {name: _Number(np.nan if value is None else value) for name, value in means.items()}
-    return _KINDS[figure].said.format(pairs=len({row["pair"] for row in rows}), **numbers)
+    return _KINDS[figure].summary.format(pairs=len({row["pair"] for row in rows}), **numbers)
 
 
 def fillTable(table: Any, rows: list[dict[str, Any]], figure: str = DICE) -> None:
@@ -155,7 +155,7 @@ def asCsv(table: Any) -> str:
     units = [table.GetColumnUnitLabel(column.GetName()) for column in columns]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([f"{column.GetName()} ({unit})" if unit else column.GetName() for column, unit in zip(columns, units)])
+    writer.writerow([f"{column.GetName()} ({unit})" if unit else column.GetName() for column, unit in zip(columns, units, strict=True)])
     for row in range(data.GetNumberOfRows()):
         values = [column.GetValue(row) for column in columns]
         writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in values])

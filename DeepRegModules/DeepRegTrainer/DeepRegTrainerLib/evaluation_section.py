@@ -1,9 +1,9 @@
-"""The part of the panel that cross-validates."""
+"""The section of the panel that cross-validates."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 import slicer
@@ -15,152 +15,142 @@ from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import evaluation
 from DeepRegTrainerLib.running import Run
 from DeepRegTrainerLib.scans import NONE
-from DeepRegTrainerLib.trainings import EVALUATE, Training, begin, rootFolder
+from DeepRegTrainerLib.session import TrainerSession
+from DeepRegTrainerLib.trainings import EVALUATE, FOLDERS, Training, begin, rootFolder
 from DeepRegTrainerLib.words import clock, sentence
 
-if TYPE_CHECKING:
-    from DeepRegTrainerLib.panel import TrainerPanel
-
 _BAR = 1000
-_PAUSED = _("Paused. What is done stays done: select it under Trainings and press Resume to go on.")
+_PAUSED = _("Paused. The results so far are kept: select it under Trainings and press Resume to continue.")
 
 
 class EvaluationSection:
     """Runs a cross-validation, and shows it as a table.
 
     Args:
-        panel: whose part it is.
+        ui: the widgets of the ``.ui`` file.
+        session: choices of the panel.
     """
 
-    def __init__(self, panel: TrainerPanel) -> None:
-        self._panel, self.ui = panel, panel.ui
-        ui = self.ui
+    def __init__(self, ui: Any, session: TrainerSession) -> None:
+        self.ui, self._session = ui, session
         self._help = {name: getattr(ui, f"{name}Button").toolTip for name in ("evaluate", "table", "csv")}
         ui.evaluationProgressBar.setRange(0, _BAR)
         ui.evaluateButton.connect("clicked(bool)", self._onEvaluate)
         ui.tableButton.connect("clicked(bool)", self._onTable)
         ui.csvButton.connect("clicked(bool)", self._onCsv)
-        self._say("", bad=False)
+        self._report("", bad=False)
         self._showRunning()
 
     @property
     def running(self) -> Run | None:
         """The cross-validation that runs, None if none does."""
-        run = self._panel.run
-        return run if run is not None and run.training.operation == EVALUATE else None
+        return self._session.running(EVALUATE)
 
     def problem(self) -> str:
         """Why none can begin now, "" if one can."""
-        panel = self._panel
-        problem = panel.beginProblem()
+        session = self._session
+        problem = session.beginProblem(FOLDERS[EVALUATE])
         if problem:
             return problem
-        used = [row.name for row in panel.scans.rows() if row.role != NONE and not row.problem]
-        if panel.method.ofPoints:  # no patient is both learned from and judged by
+        folds = session.node.folds
+        used = [row.name for row in session.scans.rows() if row.role != NONE and not row.problem]
+        if session.method.ofPoints:  # no patient is both learned from and held out
             patients = len({patient_of(name) for name in used})
-            if panel.node.folds > patients:
+            if folds > patients:
                 return _(
                     "{folds} folds need pairs of as many patients, and by the first number in their files' names there are {patients}:"
                     " choose fewer folds"
-                ).format(folds=panel.node.folds, patients=patients)
-        elif panel.node.folds > len(used):
-            return _("{folds} folds need as many scans, and {used} are used: choose fewer folds").format(
-                folds=panel.node.folds, used=len(used)
-            )
-        if panel.prepared.begun and (panel.prepared.home / "cross-validation").exists():
-            return _("there is a cross-validation of that name already: go on with it under Trainings, or choose another name")
+                ).format(folds=folds, patients=patients)
+        elif folds > len(used):
+            return _("{folds} folds need as many scans, and {used} are used: choose fewer folds").format(folds=folds, used=len(used))
         return ""
 
     def _onEvaluate(self, *_arguments: Any) -> None:
         run = self.running
         if run is not None:
-            if run.asked:
+            if run.command:
                 run.cancel()
             else:
                 run.pause()
-                self._say(_("pausing; press again to pause at once and to do the last steps again later"), bad=False)
+                self._report(_("pausing after this step; press again to pause at once and repeat the last steps later"), bad=False)
                 self.ui.evaluateButton.text = _("Pause now")
             return
-        panel = self._panel
+        session = self._session
         if self.problem():
-            panel.check()
+            session.checked.emit()
             return
         try:
-            name = panel.node.name.strip()
-            home = panel.prepared.keepAs(rootFolder(), name)
-            arguments = {**panel.arguments(), "folds": panel.node.folds}
+            name = session.node.name.strip()
+            home = session.prepared.keepAs(rootFolder(), name)
+            arguments = {**session.arguments(), "folds": session.node.folds}
             arguments.pop("validation", None)  # each scan is held out once
             training = begin(home, EVALUATE, name, arguments)
         except OSError as error:
-            self._say(_("The cross-validation cannot begin: {reason}.").format(reason=error.strerror or error), bad=True)
+            self._report(_("The cross-validation cannot begin: {reason}.").format(reason=error.strerror or error), bad=True)
             return
         self.go(training)
 
     def go(self, training: Training) -> None:
-        """Begin a cross-validation, or go on with one."""
+        """Begin a cross-validation, or resume one."""
         self.ui.evaluationCollapsibleButton.collapsed = False
-        run = Run(training, self._panel.client)
-        self._panel.run = run
+        session = self._session
+        session.run = run = Run(training, session.client)
         run.progressed.connect(self._onProgress)
-        run.logged.connect(self._panel.training.log)
+        run.logged.connect(session.logged.emit)
         run.finished.connect(self._onFinished)
         run.failed.connect(self._onFailed)
         self._showRunning()
-        self._say(_("starting..."), bad=False)
+        self._report(_("starting..."), bad=False)
         run.start()
-        self._panel.trainings.refresh()
-        self._panel.check()
+        session.refreshed()
 
     def _onProgress(self, share: float, stage: str, left: float | None) -> None:
         self.ui.evaluationProgressBar.setValue(round(_BAR * share))
-        if self.running is not None and self.running.asked:
+        if self.running is not None and self.running.command:
             return
-        self._say(stage + ("" if left is None else " \u2013 " + _("{time} left").format(time=clock(left))), bad=False)
+        self._report(stage + ("" if left is None else " \u2013 " + _("{time} left").format(time=clock(left))), bad=False)
 
     def _onFinished(self, result: dict[str, Any]) -> None:
         training = self._over()
-        rows, node = evaluation.named(result.get("rows") or [], training.arguments.get("data") or []), self._panel.node
+        rows, node = evaluation.named(result.get("rows") or [], training.arguments.get("data") or []), self._session.node
         done = training.state != "paused" and bool(rows)
         figure = result.get("figure") or evaluation.DICE
-        self._say(evaluation.summary(rows, figure) if done else _PAUSED, bad=False)
+        self._report(evaluation.summary(rows, figure) if done else _PAUSED, bad=False)
         if done and node is not None:
             if node.evaluationTable is None:
                 node.evaluationTable = newNode("vtkMRMLTableNode", _("Cross-validation {name}").format(name=training.name))
             evaluation.fillTable(node.evaluationTable, rows, figure)
             evaluation.show(node.evaluationTable)
-        self._panel.training.log(self.ui.evaluationLabel.text)
-        self._panel.trainings.refresh()
-        self._panel.check()
+        self._session.logged.emit(self.ui.evaluationLabel.text)
+        self._session.refreshed()
 
     def _onFailed(self, error: JobError) -> None:
         self._over()
         if error.code == "cancelled":
-            self._say(_PAUSED, bad=False)
+            self._report(_PAUSED, bad=False)
         else:
-            self._say(error.text, bad=True)
-        self._panel.training.log(self.ui.evaluationLabel.text)
-        self._panel.trainings.refresh()
-        self._panel.check()
+            self._report(error.text, bad=True)
+        self._session.logged.emit(self.ui.evaluationLabel.text)
+        self._session.refreshed()
 
     def _over(self) -> Training:
-        training = self._panel.run.training
-        self._panel.run = None
+        training = self._session.end()
         self._showRunning()
         return training
 
     # ------------------------------------------------------------------ result
 
     def _onTable(self, *_arguments: Any) -> None:
-        evaluation.show(self._panel.node.evaluationTable)
+        evaluation.show(self._session.node.evaluationTable)
 
     def _onCsv(self, *_arguments: Any) -> None:
         path = qt.QFileDialog.getSaveFileName(
-            None, _("Export cross-validation"), f"{self._panel.node.evaluationTable.GetName()}.csv", "CSV (*.csv)"
+            None, _("Export cross-validation"), f"{self._session.node.evaluationTable.GetName()}.csv", "CSV (*.csv)"
         )
         if not path:
             return
         try:
-            Path(path).write_text(evaluation.asCsv(self._panel.node.evaluationTable), encoding="utf-8", newline="")
+            Path(path).write_text(evaluation.asCsv(self._session.node.evaluationTable), encoding="utf-8", newline="")
         except OSError as error:
             slicer.util.errorDisplay(
                 _("Cannot write {path}: {reason}.").format(path=path, reason=error.strerror or error),
@@ -174,17 +164,17 @@ class EvaluationSection:
         ui, problem = self.ui, "" if self.running is not None else self.problem()
         ui.evaluateButton.setEnabled(not problem)
         ui.evaluateButton.toolTip = sentence(problem) or f"{self._help['evaluate']} {self._time()}".strip()
-        there = self._panel.node.evaluationTable is not None
+        exists = self._session.node.evaluationTable is not None
         for name in ("table", "csv"):
             button = getattr(ui, f"{name}Button")
-            button.setEnabled(there)
-            button.toolTip = self._help[name] if there else _("There are no results yet.")
+            button.setEnabled(exists)
+            button.toolTip = self._help[name] if exists else _("There are no results yet.")
 
     def _time(self) -> str:
-        """How long it will take, in words; "" if that is not known."""
-        prepared = self._panel.prepared
+        """Time of all folds in words; "" if that is not known."""
+        prepared = self._session.prepared
         seconds = prepared.estimate.get("seconds") if prepared is not None else None
-        return _("The trainings take about {time}.").format(time=clock(seconds * self._panel.node.folds)) if seconds else ""
+        return _("The trainings take about {time}.").format(time=clock(seconds * self._session.node.folds)) if seconds else ""
 
     def _showRunning(self) -> None:
         running = self.running is not None
@@ -192,7 +182,7 @@ class EvaluationSection:
         self.ui.evaluationProgressBar.setVisible(running)
         self.ui.evaluationProgressBar.setValue(0)
 
-    def _say(self, text: str, bad: bool) -> None:
+    def _report(self, text: str, bad: bool) -> None:
         label = self.ui.evaluationLabel
         label.setStyleSheet("color: #c03020;" if bad else "")
         label.text = text[:1].upper() + text[1:]

@@ -41,7 +41,7 @@ class Exported:
 
 
 def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Exported]:
-    """Write scans; segments of one name get one value in all of them. What cannot be written is named, and the rest goes on.
+    """Write scans; segments of one name get one value in all of them. Scans that cannot be written are named, and the others are written.
 
     Args:
         scans: to be written, all of them.
@@ -81,7 +81,7 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
             done.problems[scan.key] = str(error)
             continue
         done.files[scan.key] = name
-    done.labels = {value: title for value, title in values.values()}
+    done.labels = dict(values.values())
     with open(os.path.join(folder, LABEL_NAMES), "w", encoding="utf-8") as stream:
         json.dump({"label_names": {str(value): name for value, name in sorted(done.labels.items())}}, stream, indent=1, ensure_ascii=False)
     return done
@@ -124,7 +124,7 @@ def _values(layers: list[tuple[SceneScan, Layer]]) -> dict[str, tuple[int, str]]
 
 
 def _strangers(drawn: dict[str, Layer]) -> list[str]:
-    """Keys of scans that have no structure in common with any other; nobody is a stranger among strangers."""
+    """Keys of scans that have no structure in common with any other; none if that is true of all scans."""
     words = {key: {_word(segment.name) for segment in layer.segments} for key, layer in drawn.items()}
     alone = [key for key, own in words.items() if not any(own & others for other, others in words.items() if other != key)]
     return alone if len(alone) < len(drawn) else []

@@ -1,9 +1,9 @@
-"""The part of the panel with the user's own models."""
+"""The section of the panel with the user's own models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 import slicer
@@ -11,22 +11,20 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.feature_chooser import modelsChanged
 from DeepRegTrainerLib import models
-
-if TYPE_CHECKING:
-    from DeepRegTrainerLib.panel import TrainerPanel
+from DeepRegTrainerLib.session import TrainerSession
 
 
 class ModelsSection:
     """Shows cards, writes models to files and reads them in.
 
     Args:
-        panel: whose part it is.
+        ui: the widgets of the ``.ui`` file.
+        session: choices of the panel.
     """
 
-    def __init__(self, panel: TrainerPanel) -> None:
-        self._panel, self.ui = panel, panel.ui
+    def __init__(self, ui: Any, session: TrainerSession) -> None:
+        self.ui, self._session = ui, session
         self._models: list[tuple[Path, dict[str, Any]]] = []
-        ui = self.ui
         self._help = ui.exportButton.toolTip
         ui.modelComboBox.connect("currentIndexChanged(int)", lambda _index: self._showCard())
         ui.exportButton.connect("clicked(bool)", self._onExport)
@@ -35,11 +33,11 @@ class ModelsSection:
         self.fill()
 
     def cleanup(self) -> None:
-        """Follow nothing any more."""
+        """Disconnect from what outlives the panel."""
         modelsChanged.disconnect(self.fill)
 
     def fill(self) -> None:
-        """Offer what there is now; a model that has come is chosen."""
+        """List the models; a new one is selected."""
         box = self.ui.modelComboBox
         before = [path for path, _card in self._models]
         chosen = self._chosen()
@@ -79,12 +77,12 @@ class ModelsSection:
                 _("Cannot write {path}: {reason}.").format(path=target, reason=error.strerror or error), windowTitle=_("Export model")
             )
             return
-        self._panel.training.log(_("written: {path}").format(path=target))
+        self._session.logged.emit(_("written: {path}").format(path=target))
 
     def _onImport(self, *_arguments: Any) -> None:
         file = qt.QFileDialog.getOpenFileName(None, _("Import model"), "", _("Models (*.safetensors *.pth)"))
         if not file:
             return
-        job = models.adopt(self._panel.client, file)
-        job.finished.connect(lambda result: self._panel.training.log(_("imported: {name}").format(name=result["card"]["name"])))
+        job = models.adopt(self._session.client, file)
+        job.finished.connect(lambda result: self._session.logged.emit(_("imported: {name}").format(name=result["card"]["name"])))
         job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))

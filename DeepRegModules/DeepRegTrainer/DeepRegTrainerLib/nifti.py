@@ -1,7 +1,7 @@
-"""NIfTI files, written in pieces, so that the window is never kept waiting for a whole volume.
+"""NIfTI files, written in pieces, so that the window never waits for a whole volume.
 
 The layout is that of the standard NIfTI-1 (https://nifti.nimh.nih.gov/nifti-1): a header of 348 bytes, four of extensions, then the
-voxels; here always packed with gzip. The place of the voxels stands in it twice, as a quaternion and as a matrix.
+voxels; here always packed with gzip. The header gives the position of the voxels twice, as a quaternion and as a matrix.
 """
 
 from __future__ import annotations

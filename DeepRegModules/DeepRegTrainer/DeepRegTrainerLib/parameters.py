@@ -1,4 +1,4 @@
-"""The trainer's parameter node: what is learned from what, saved with the scene."""
+"""The trainer's parameter node: data, method and parameters of a training, saved with the scene."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterN
 
 from deepreg_slicer.parameter_node import DEVICES
 from deepreg_slicer.parameter_pack import packFor
-from DeepRegTrainerLib.recipes import DEFAULT_METHOD, DEFAULT_RECIPE, METHODS
+from DeepRegTrainerLib.methods import DEFAULT_METHOD, DEFAULT_PRESET, METHODS
 
 SOURCES = ("scene", "folder")
 MODALITIES = ("ct", "mr", "other")
@@ -26,7 +26,7 @@ _FIELDS: dict[str, Any] = {
     **{f"pointSpacing{axis}": _PointSpacing for axis in "XYZ"},
     "skipBad": bool,
     "method": Annotated[str, Choice(list(METHODS)), Default(DEFAULT_METHOD)],
-    "preset": Annotated[str, Default(DEFAULT_RECIPE)],
+    "preset": Annotated[str, Default(DEFAULT_PRESET)],
     "name": str,
     "start": str,
     "device": Annotated[str, Choice(list(DEVICES)), Default("auto")],
@@ -34,12 +34,12 @@ _FIELDS: dict[str, Any] = {
     "licence": str,
     "folds": Annotated[int, WithinRange(2, 20), Default(5)],
     **_PACKS,
-    # What was made, to be used again.
+    # Nodes that were made, to be used again.
     "curveTable": slicer.vtkMRMLTableNode,
     "curveChart": slicer.vtkMRMLPlotChartNode,
     "evaluationTable": slicer.vtkMRMLTableNode,
 }
 
 TrainerParameterNode = parameterNodeWrapper(
-    type("TrainerParameterNode", (), {"__annotations__": _FIELDS, "__module__": __name__, "__doc__": "What is learned from what."})
+    type("TrainerParameterNode", (), {"__annotations__": _FIELDS, "__module__": __name__, "__doc__": "Data and method of a training."})
 )

@@ -1,4 +1,4 @@
-"""What has to be known before a training begins: which scans can be read, how long it will take, and how much memory."""
+"""The estimate before a training: which scans can be read, and the time and memory that it takes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,26 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_slicer.cooperative import Cooperative
-from deepreg_slicer.signals import Signal
-from deepreg_slicer.worker_client import Job, JobError, WorkerClient
+from deepreg_slicer.errors import NodeError
+from deepreg_slicer.worker_client import WorkerClient
+from deepreg_slicer.worker_task import WorkerTask
 from DeepRegTrainerLib.export import Exported, writeScans
-from DeepRegTrainerLib.scans import SceneScan
+from DeepRegTrainerLib.scans import VALIDATE, SceneScan
 from DeepRegTrainerLib.trainings import folderName, newFolder
 
 _SCANS = "scans"
-# Of the bar, for writing; the rest is the worker's.
-_WRITING = 0.5
 
 
 @dataclass
 class Prepared:
-    """Scans that can be learned from, and what that will take.
+    """Scans that can be learned from, and their estimate.
 
     Args:
-        choices: of what; another choice needs another estimate.
+        choices: on which the estimate depends; see :func:`choicesOf`.
         home: the folder in which the training will be; hidden until it begins.
         data: folders to learn from.
         exported: the scans of the scene; None for those of a folder.
-        estimate: what the engine says: seconds, memory, free_memory, scans, bad.
+        estimate: of the engine: seconds, memory, free_memory, scans, bad.
     """
 
     choices: str
@@ -48,7 +46,7 @@ class Prepared:
         return not self.home.name.startswith(".")
 
     def bad(self) -> dict[str, str]:
-        """Name of each scan that cannot be used, and why not."""
+        """Name of each scan that cannot be used, and its problem."""
         return {str(scan["name"]): str(scan["problem"]) for scan in self.estimate.get("bad") or []}
 
     def keepAs(self, root: Path, name: str) -> Path:
@@ -76,110 +74,67 @@ class Prepared:
             shutil.rmtree(self.home, ignore_errors=True)
 
 
-class Preparation:
-    """Writes scans of the scene, and asks the engine for an estimate.
+class EstimateTask(WorkerTask):
+    """Writes scans of the scene, and asks the engine for an estimate; the result is a :class:`Prepared`.
 
     Args:
         choices: see :class:`Prepared`.
-        root: where trainings lie.
+        root: folder of all trainings.
         scans: of the scene; None for those of a folder.
         arguments: of the operation, without folder, and for scans of the scene without data.
         client: of the worker.
-
-    Signals: ``progressed(share, stage, secondsLeft)``, and at the end one of ``finished(Prepared)`` and ``failed(JobError)``; the problems
-    of scans that could not be written are in :attr:`problems` before that.
     """
 
+    operation = "train-estimate"
+    exported = 0.5
+    exporting, reading = _("writing the scans"), _("reading the estimate")
+    queued = True
+
     def __init__(self, choices: str, root: Path, scans: list[SceneScan] | None, arguments: dict[str, Any], client: WorkerClient) -> None:
-        self.progressed, self.finished, self.failed = Signal(), Signal(), Signal()
-        self._choices, self._root, self._scans, self._arguments, self._client = choices, root, scans, arguments, client
-        self._prepared: Prepared | None = None
-        self._job: Job | None = None
-        self._work: Cooperative | None = None
+        super().__init__(client)
+        self._root, self._scans, self._arguments = root, scans, arguments
+        self._prepared = Prepared(choices, root, list(arguments.get("data") or []))
 
     @property
-    def exported(self) -> Exported | None:
-        """What was written so far."""
-        return self._prepared.exported if self._prepared is not None else None
+    def written(self) -> Exported | None:
+        """The scans that were written so far."""
+        return self._prepared.exported
 
-    def start(self) -> None:
-        """Begin."""
-        self._work = Cooperative(self._write())
-        self._work.finished.connect(lambda _nothing: self._ask())
-        self._work.failed.connect(lambda error: self._fail(JobError("output", _plain(error), "")))
-        self._work.start()
+    def makeFolder(self) -> str:
+        self._prepared.home = newFolder(self._root)
+        return str(self._prepared.home)
 
-    def cancel(self) -> None:
-        """Stop; what was written goes."""
-        if self._work is not None:
-            self._work.stop()
-        job, self._job = self._job, None
-        if job is not None and not job.over:
-            self._client.cancel(job)
-        elif self._prepared is not None:
+    def export(self) -> Generator[float, None, dict[str, Any]]:
+        prepared, arguments = self._prepared, dict(self._arguments)
+        if self._scans is not None:
+            folder = self.file(_SCANS)
+            prepared.exported = yield from writeScans(self._scans, folder)
+            prepared.data = [folder]
+            if not prepared.exported.files:
+                names = {scan.key: scan.name for scan in self._scans}
+                problems = "; ".join(f"{names[key]}: {problem}" for key, problem in prepared.exported.problems.items())
+                raise NodeError(_("no scan can be used ({problems})").format(problems=problems), _("correct them, or choose others"))
+            # The engine knows scans of the scene by the names of their files.
+            arguments.update(rolesOf(prepared.exported, self._scans))
+        return {**arguments, "data": prepared.data, "folder": self.file("training"), "skip_bad": True}
+
+    def accept(self, value: dict[str, Any]) -> Prepared:
+        self._prepared.estimate = value
+        return self._prepared
+
+    def cleanUp(self) -> None:
+        if self.error is not None and self.folder:
             self._prepared.discard()
-        if job is None:
-            self.failed.emit(JobError("cancelled", "stopped by the user", "nothing was changed"))
-
-    def _write(self) -> Generator[float, None, None]:
-        home = newFolder(self._root)
-        self._prepared = Prepared(self._choices, home, list(self._arguments.get("data") or []))
-        yield 0.0
-        if self._scans is None:
-            return
-        folder = str(home / _SCANS)
-        work = writeScans(self._scans, folder)
-        self.progressed.emit(0.0, _("writing the scans"), None)
-        self._prepared.exported = yield from work
-        self._prepared.data = [folder]
-
-    def _ask(self) -> None:
-        self._work = None
-        prepared = self._prepared
-        if prepared.exported is not None and not prepared.exported.files:
-            problems = "; ".join(f"{self._nameOf(key)}: {problem}" for key, problem in prepared.exported.problems.items())
-            self._fail(
-                JobError("input", _("no scan can be used ({problems})").format(problems=problems), _("correct them, or choose others"))
-            )
-            return
-        self.progressed.emit(_WRITING, _("looking at the scans"), None)
-        arguments = {**self._arguments, "data": prepared.data, "folder": str(prepared.home / "training"), "skip_bad": True}
-        self._job = self._client.submit("train-estimate", self._named(arguments))
-        self._job.progressed.connect(lambda share, stage, left: self.progressed.emit(_WRITING + (1.0 - _WRITING) * share, stage, left))
-        self._job.finished.connect(self._onEstimate)
-        self._job.failed.connect(self._fail)
-
-    def _nameOf(self, key: str) -> str:
-        return next((scan.name for scan in self._scans or [] if scan.key == key), key)
-
-    def _named(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The same, with scans of the scene under the names of their files."""
-        return {**arguments, **rolesOf(self._prepared.exported, self._scans)} if self._scans is not None else arguments
-
-    def _onEstimate(self, estimate: dict[str, Any]) -> None:
-        prepared = self._prepared
-        prepared.estimate = estimate
-        self.finished.emit(prepared)
-
-    def _fail(self, error: JobError) -> None:
-        self._work = None
-        if self._prepared is not None:
-            self._prepared.discard()
-        self.failed.emit(error)
 
 
 def rolesOf(exported: Exported, scans: list[SceneScan]) -> dict[str, list[str]]:
     """The argument that names the scans to validate with."""
-    return {"validation": [exported.files[scan.key] for scan in scans if scan.role == "validate" and scan.key in exported.files]}
+    return {"validation": [exported.files[scan.key] for scan in scans if scan.role == VALIDATE and scan.key in exported.files]}
 
 
 def choicesOf(arguments: dict[str, Any], scans: list[SceneScan] | None) -> str:
-    """What an estimate is for: the scans that are used, and the arguments that it depends on."""
+    """The choices on which an estimate depends: the scans that are used, and arguments."""
     about = {
         key: value for key, value in arguments.items() if key not in ("name", "about", "licence", "validation", "leave_out", "skip_bad")
     }
     return json.dumps([about, None if scans is None else [scan.stamp() for scan in scans]], sort_keys=True)
-
-
-def _plain(error: Exception) -> str:
-    return str(error.strerror or error) if isinstance(error, OSError) else str(error)

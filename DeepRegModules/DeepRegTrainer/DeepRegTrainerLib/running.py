@@ -1,24 +1,27 @@
-"""A training, or a cross-validation, while it runs: in a worker of its own, so that registrations go on meanwhile."""
+"""A training, or a cross-validation, while it runs: in a worker of its own, so that registrations can run at the same time."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
+from collections.abc import Generator
 from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from deepreg_slicer.signals import Signal
-from deepreg_slicer.worker_client import Job, JobError, WorkerClient
+from deepreg_slicer.worker_client import WorkerClient
+from deepreg_slicer.worker_task import WorkerTask
 from DeepRegTrainerLib.trainings import PAUSE, STOP, TRAIN, Log, Training
 
-# How often the log is looked into, ms; a plot that changes oftener keeps nobody informed.
+# Interval at which the log is read, ms; a plot need not change more often.
 _INTERVAL = 700
-# So long a training gets to reach the end of its step and to write its checkpoint when the application closes, seconds.
+# Time that a training gets to end its step and to write its checkpoint when the application closes, seconds.
 _FAREWELL = 4.0
-# Of the process, above that of the application: whoever registers meanwhile does not wait for a training.
+# Priority of the process below that of the application: registrations do not wait for a training.
 _NICE = 10
 _client: WorkerClient | None = None
 _running: list[Run] = []
@@ -34,80 +37,95 @@ def trainingClient() -> WorkerClient:
 
 
 def leave() -> None:
-    """The application closes: what runs is paused, and goes on when the user wants it to. Then the worker ends."""
+    """When the application closes: pause what runs, and end the worker."""
     suspendAll()
     if _client is not None:
         _client.stop()
 
 
-class Run:
-    """One training on its way.
+class Run(WorkerTask):
+    """One training while it runs; the result is that of the worker.
 
     Args:
-        training: what to do; it goes on from where it was left.
+        training: what to do; it resumes from where it was left.
         client: of the worker.
 
-    Signals: ``progressed(share, stage, secondsLeft)``, ``figures(lines)`` of the log so far, ``logged(text)``, and at the end one of
-    ``finished(result)`` and ``failed(JobError)``.
+    Signals: besides those of :class:`WorkerTask`, ``figures(lines)`` of the log so far.
     """
 
+    exporting = reading = _("starting")
+    queued, needsScene = True, False
+
     def __init__(self, training: Training, client: WorkerClient | None = None) -> None:
-        self.training = training
-        self.progressed, self.figures, self.logged = Signal(), Signal(), Signal()
-        self.finished, self.failed = Signal(), Signal()
-        self.over = False
-        #: What it was asked to do: "", "pause" or "stop".
-        self.asked = ""
-        self._client = client or trainingClient()
+        super().__init__(client or trainingClient())
+        self.training, self.operation = training, training.operation
+        self.figures = Signal()
+        #: The command that it was given: "", "pause" or "stop".
+        self.command = ""
         self._log = Log(training.log)
-        self._job: Job | None = None
         self._known = -1
-        self._nice = False
+        self._yielding = False
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL)
         self._timer.connect("timeout()", self.look)
 
+    def makeFolder(self) -> str:
+        return str(self.training.folder)
+
+    def export(self) -> Generator[float, None, dict[str, Any]]:
+        return self.training.arguments
+        yield
+
+    def accept(self, value: dict[str, Any]) -> dict[str, Any]:
+        self.training.refresh()
+        self.training.state = str(value.get("state") or "finished")
+        return value
+
+    def cleanUp(self) -> None:
+        """Write the training's state; its folder stays."""
+        self._timer.stop()
+        if self in _running:
+            _running.remove(self)
+        self.training.withdraw()
+        if self.error is not None:
+            self.training.state = "paused" if self.error.code == "cancelled" else "failed"
+        self.training.save()
+        self.look()
+
     def start(self) -> None:
-        """Begin, or go on."""
-        self.training.unsay()
+        self.training.withdraw()
         self.training.state = "running"
         self.training.save()
-        self._job = self._client.submit(self.training.operation, self.training.arguments)
-        self._job.progressed.connect(self._onProgress)
-        self._job.logged.connect(self.logged.emit)
-        self._job.finished.connect(self._onFinished)
-        self._job.failed.connect(self._onFailed)
         _running.append(self)
         self._timer.start()
+        super().start()
         self.look()
 
     def pause(self) -> None:
-        """Stop after the present step, to go on at another time."""
-        self._ask(PAUSE)
+        """Stop after the present step, to resume later."""
+        self._give(PAUSE)
 
     def stop(self) -> None:
         """Stop after the present step, with the best model so far."""
-        self._ask(STOP)
+        self._give(STOP)
 
-    def _ask(self, word: str) -> None:
-        if self.over:
-            return
-        self.asked = word
-        self.training.say(word)
-
-    def cancel(self) -> None:
-        """Stop at once; what was done since the last checkpoint is done again."""
+    def _give(self, command: str) -> None:
         if not self.over:
-            self._client.cancel(self._job)
+            self.command = command
+            self.training.give(command)
 
     def suspend(self) -> None:
-        """Pause now, without the event loop: the application closes. Nobody hears of it."""
-        self._end()
+        """Pause now, without the event loop, as the application closes. No signals are sent."""
         for signal in (self.progressed, self.figures, self.logged, self.finished, self.failed):
             signal.clear()
-        if self._job is not None and not self._job.over and self.training.operation == TRAIN and self._client.running:
+        computing = self._job is not None and not self._job.over and self._client.running
+        self._timer.stop()
+        self.over = True
+        if self in _running:
+            _running.remove(self)
+        if computing and self.operation == TRAIN:
             try:
-                self.training.say(PAUSE)
+                self.training.give(PAUSE)
             except OSError:
                 logging.exception("DeepReg: the training cannot be paused")
                 return
@@ -117,55 +135,30 @@ class Run:
                 if self.training.state != "running":
                     break
                 time.sleep(0.05)
-        # It shall not be paused again as soon as it goes on.
-        self.training.unsay()
+        # It must not pause again as soon as it resumes.
+        self.training.withdraw()
         if self.training.state == "running":
             self.training.state = "paused"
         self.training.save()
 
     def look(self) -> None:
-        """Tell what the log says, if that is news."""
-        if self.asked and not self.over and not self.training.isTold:
-            self.training.say(self.asked)  # a word that came before it began to learn is lost
+        """Emit the lines of the log if there are new ones."""
+        if self.command and not self.over and not self.training.isCommanded:
+            self.training.give(self.command)  # a command that came before the training began is lost
         lines = self._log.read()
         if len(lines) and lines[-1]["step"] != self._known:
             self._known = lines[-1]["step"]
             self.figures.emit(lines)
 
-    # ------------------------------------------------------------------- events
-
-    def _onProgress(self, share: float, stage: str, left: float | None) -> None:
-        if not self._nice:
-            self._nice = True
-            _yieldTo(self._client.pids[-1] if self._client.pids else 0)
-        self.progressed.emit(share, stage, left)
-
-    def _onFinished(self, result: dict[str, Any]) -> None:
-        self._end()
-        self.training.refresh()
-        self.training.state = str(result.get("state") or "finished")
-        self.training.unsay()
-        self.training.save()
-        self.look()
-        self.finished.emit(result)
-
-    def _onFailed(self, error: JobError) -> None:
-        self._end()
-        self.training.unsay()
-        self.training.state = "paused" if error.code == "cancelled" else "failed"
-        self.training.save()
-        self.look()
-        self.failed.emit(error)
-
-    def _end(self) -> None:
-        self.over = True
-        self._timer.stop()
-        if self in _running:
-            _running.remove(self)
+    def _onProgress(self, fraction: float, stage: str, left: float | None) -> None:
+        if not self._yielding:
+            self._yielding = True
+            _lowerPriority(self._client.pids[-1] if self._client.pids else 0)
+        super()._onProgress(fraction, stage, left)
 
 
-def _yieldTo(pid: int) -> None:
-    """Let a process wait for others that want to compute."""
+def _lowerPriority(pid: int) -> None:
+    """Give a process a lower priority than others."""
     if pid and hasattr(os, "setpriority"):
         try:
             os.setpriority(os.PRIO_PROCESS, pid, _NICE)

@@ -1,46 +1,26 @@
-"""The table of scans: a row a scan, a tick to use it, what it is for, and what is wrong with it."""
+"""The table of scans: a row for each scan, with a tick to use it, its role and its problem."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import qt
 from slicer.i18n import tr as _
 
 from deepreg_slicer.signals import Signal
-from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE
+from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE, Row
 
 _NAME, _ROLE, _LABELS, _PROBLEM = range(4)
 _ROLES = (
     (LEARN, _("learn"), _("The training learns from it.")),
-    (VALIDATE, _("validate"), _("The training never sees it: it says how good the model is, and which one is kept.")),
+    (VALIDATE, _("validate"), _("It is held out for validation, which measures the model and chooses the best one.")),
     (NONE, _("leave out"), _("It is not used at all.")),
 )
 _BAD = (190, 60, 0)
 
 
-@dataclass(frozen=True)
-class Row:
-    """What is shown of a scan.
-
-    Args:
-        key: by which it is known.
-        name: as shown.
-        role: what it is for.
-        labels: what is labelled in it.
-        problem: why it cannot be used, "" if nothing is known against it.
-    """
-
-    key: str
-    name: str
-    role: str
-    labels: str
-    problem: str = ""
-
-
 class _Unwheeled(qt.QObject):
-    """Turning the wheel over the table scrolls it; roles keep their value."""
+    """The mouse wheel over the table scrolls it; roles keep their value."""
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         if event.type() == qt.QEvent.Wheel and not watched.hasFocus():
@@ -55,7 +35,7 @@ class ScanTable:
     Args:
         widget: the table.
 
-    Signals: ``changed(roles)``, key to role, when the user has said what scans are for.
+    Signals: ``changed(roles)``, key to role, when the user has given scans another role.
     """
 
     def __init__(self, widget: Any) -> None:
@@ -65,7 +45,7 @@ class ScanTable:
         self._filling = False
         self._guard = _Unwheeled(widget)
         widget.setColumnCount(4)
-        widget.setHorizontalHeaderLabels([_("Scan"), _("For"), _("Labels"), _("Problem")])
+        widget.setHorizontalHeaderLabels([_("Scan"), _("Role"), _("Labels"), _("Problem")])
         widget.verticalHeader().setVisible(False)
         widget.verticalHeader().setDefaultSectionSize(26)
         header = widget.horizontalHeader()
@@ -79,7 +59,7 @@ class ScanTable:
 
     @property
     def rows(self) -> list[Row]:
-        """What is shown."""
+        """The rows that are shown."""
         return list(self._rows)
 
     def selected(self) -> list[str]:
@@ -90,11 +70,11 @@ class ScanTable:
         return [self._rows[number].key for number in numbers if number < len(self._rows)]
 
     def show(self, rows: list[Row]) -> None:
-        """Show rows; what has not changed is left alone."""
+        """Show rows; widgets of rows that have not changed stay."""
         if rows == self._rows:
             return
         self._filling = True
-        blocked = self.widget.blockSignals(True)  # the selection changes while rows go, and who hears of it would come back here
+        blocked = self.widget.blockSignals(True)  # the selection changes while rows go, which would call this again
         try:
             fresh = [row.key for row in rows] != [row.key for row in self._rows]
             if fresh:
@@ -120,7 +100,7 @@ class ScanTable:
             box.setItemData(box.count - 1, about, qt.Qt.ToolTipRole)
         box.setFocusPolicy(qt.Qt.StrongFocus)
         box.installEventFilter(self._guard)
-        box.connect("activated(int)", lambda index, key=key, box=box: self._say(key, box.itemData(index)))
+        box.connect("activated(int)", lambda index, key=key, box=box: self._change(key, box.itemData(index)))
         self.widget.setCellWidget(number, _ROLE, box)
 
     def _fill(self, number: int, row: Row) -> None:
@@ -133,7 +113,7 @@ class ScanTable:
         box = self.widget.cellWidget(number, _ROLE)
         box.setCurrentIndex(box.findData(row.role))
         box.toolTip = box.itemData(box.currentIndex, qt.Qt.ToolTipRole)
-        box.setAccessibleName(_("What {name} is for").format(name=row.name))
+        box.setAccessibleName(_("Role of {name}").format(name=row.name))
 
     def _onChanged(self, number: int, column: int) -> None:
         if self._filling or column != _NAME or number >= len(self._rows):
@@ -141,8 +121,8 @@ class ScanTable:
         row = self._rows[number]
         on = self.widget.item(number, _NAME).checkState() == qt.Qt.Checked
         if on != (row.role != NONE):
-            self._say(row.key, LEARN if on else NONE)
+            self._change(row.key, LEARN if on else NONE)
 
-    def _say(self, key: str, role: str) -> None:
+    def _change(self, key: str, role: str) -> None:
         if not self._filling and any(row.key == key and row.role != role for row in self._rows):
             self.changed.emit({key: role})

@@ -1,4 +1,4 @@
-"""The scans that a training learns from, as the scene keeps them: pairs of a volume and its labels, and what each is for."""
+"""The scans of a training as the scene keeps them: pairs of a volume and its labels, and the role of each."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class SceneScan:
 
     Args:
         key: that no other scan of the parameter set has.
-        name: under which the training knows it; that of the volume.
+        name: of the volume, and of the scan in the training.
         role: :data:`LEARN`, :data:`VALIDATE` or :data:`NONE`.
-        volume, labels: nodes; None if they are not in the scene any more.
+        volume, labels: nodes; None if they are no longer in the scene.
     """
 
     key: str
@@ -34,14 +34,14 @@ class SceneScan:
 
     @property
     def problem(self) -> str:
-        """Why it cannot be used, "" if nothing is known against it."""
+        """Why it cannot be used, "" if no problem is known."""
         if self.volume is None or self.labels is None:
             what = _("its volume") if self.volume is None else _("its segmentation")
-            return _("{what} is not in the scene any more").format(what=what)
+            return _("{what} is no longer in the scene").format(what=what)
         return ""
 
     def stamp(self) -> list[Any]:
-        """Changes when what would be written of the scan does."""
+        """A value that changes when the written scan would change."""
         if self.problem:
             return [self.key]
         image = self.volume.GetImageData()
@@ -55,6 +55,25 @@ class SceneScan:
             found.append(self.labels.GetImageData().GetMTime() if self.labels.GetImageData() is not None else 0)
         parents = (node.GetParentTransformNode() for node in (self.volume, self.labels))
         return [*found, *(parent.GetTransformToWorldMTime() if parent is not None else 0 for parent in parents)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A scan as it is shown.
+
+    Args:
+        key: that no other scan has.
+        name: as shown.
+        role: :data:`LEARN`, :data:`VALIDATE` or :data:`NONE`.
+        labels: its structures, in words.
+        problem: why it cannot be used, "" if no problem is known.
+    """
+
+    key: str
+    name: str
+    role: str
+    labels: str
+    problem: str = ""
 
 
 class SceneScans:
@@ -105,7 +124,7 @@ class SceneScans:
             self._mrml.EndModify(state)
 
     def setRoles(self, roles: dict[str, str]) -> None:
-        """Say what scans are for, key to role."""
+        """Set roles, key to role."""
         self._write([{**entry, "role": roles.get(entry["key"], entry["role"])} for entry in self._read()])
 
     def _read(self) -> list[dict[str, str]]:
@@ -120,7 +139,7 @@ class SceneScans:
 
 
 class FolderRoles:
-    """What scans of a folder are for, by their names; those of which nothing was said are learned from.
+    """Roles of a folder's scans by their names; by default they are learned from.
 
     Args:
         mrml: the parameter set's node.
@@ -133,8 +152,8 @@ class FolderRoles:
         """The role of a scan."""
         return self._read().get(name, LEARN)
 
-    def set(self, roles: dict[str, str]) -> None:
-        """Say what scans are for, name to role."""
+    def setRoles(self, roles: dict[str, str]) -> None:
+        """Set roles, name to role."""
         self._mrml.SetParameter(_ROLES, json.dumps({**self._read(), **roles}))
 
     def _read(self) -> dict[str, str]:
@@ -158,7 +177,7 @@ def labelledVolumes() -> list[tuple[Any, Any]]:
 
 
 def structures(labels: Any) -> str:
-    """What a segmentation or label map holds, in some words."""
+    """The structures of a segmentation or label map, in words."""
     if labels is None:
         return ""
     if not isSegmentation(labels):

@@ -1,21 +1,17 @@
-"""Training and cross-validation from scripts: to their end, with the event loop running meanwhile."""
+"""Training and cross-validation from scripts; the event loop runs until they end."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import slicer
-
 from deepreg_slicer.waiting import waitForJob
-from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import models
 from DeepRegTrainerLib.evaluation import named
-from DeepRegTrainerLib.preparing import Preparation, Prepared, choicesOf, rolesOf
-from DeepRegTrainerLib.recipes import METHODS
+from DeepRegTrainerLib.methods import METHODS
+from DeepRegTrainerLib.preparing import EstimateTask, Prepared, choicesOf, rolesOf
 from DeepRegTrainerLib.running import Run, trainingClient
 from DeepRegTrainerLib.scans import LEARN, VALIDATE, SceneScan
 from DeepRegTrainerLib.trainings import EVALUATE, TRAIN, Training, begin, rootFolder
@@ -66,12 +62,12 @@ def crossValidate(
     progress: Callable[[float, str], None] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Compare what can be learned with the same method without learned features, and with no registration; see :func:`train`.
+    """Compare learned features with the same method without them, and with no registration; arguments are those of :func:`train`.
 
     Returns:
-        The worker's result: ``rows`` (of scans: pair, label, and the Dice before, aligned, mind, learned; of points: pair, keypoints, points,
-        and the target registration error in mm before, aligned, positions, learned, and its 95th percentiles), ``figure`` ("dice" or "tre"),
-        ``summary``, ``csv``.
+        The worker's result: ``rows`` (of scans: pair, label, and the Dice before, aligned, mind, learned; of points: pair, keypoints,
+        points, and the target registration error in mm before, aligned, positions, learned, and its 95th percentiles), ``figure`` ("dice"
+        or "tre"), ``summary``, ``csv``.
     """
     prepared, arguments = _prepared(scans, method, name, preset, parameters, 0, more)
     arguments.pop("validation", None)
@@ -83,13 +79,13 @@ def crossValidate(
 def _prepared(
     scans: Any, method: str, name: str, preset: str, parameters: dict[str, Any] | None, validate: int | list[str], more: dict[str, Any]
 ) -> tuple[Prepared, dict[str, Any]]:
-    """Scans that were looked at, and the arguments of the operation."""
+    """Scans with their estimate, and the arguments of the operation."""
     if method not in METHODS:
         raise RuntimeError(f"there is no method {method!r}: there are {', '.join(METHODS)}")
-    recipe = METHODS[method].recipe(preset)
-    if recipe is None:
-        raise RuntimeError(f"there is no preset {preset!r}: there are {', '.join(each.name for each in METHODS[method].recipes())}")
-    options = METHODS[method].options().replaced({**recipe.values, **(parameters or {})}).to_dict()
+    chosenPreset = METHODS[method].preset(preset)
+    if chosenPreset is None:
+        raise RuntimeError(f"there is no preset {preset!r}: there are {', '.join(each.name for each in METHODS[method].presets())}")
+    options = METHODS[method].options().replaced({**chosenPreset.values, **(parameters or {})}).to_dict()
     arguments = {"method": method, "name": name, "parameters": options, "skip_bad": False, **more}
     chosen = None
     if isinstance(scans, (str, os.PathLike)):
@@ -101,15 +97,7 @@ def _prepared(
             SceneScan(str(n), volume.GetName(), VALIDATE if n in held or volume.GetName() in named else LEARN, volume, labels)
             for n, (volume, labels) in enumerate(scans)
         ]
-    work = Preparation(choicesOf(arguments, chosen), rootFolder(), chosen, arguments, trainingClient())
-    ended: list[Any] = []
-    work.finished.connect(ended.append)
-    work.failed.connect(ended.append)
-    work.start()
-    _wait(ended)
-    if isinstance(ended[0], JobError):
-        raise RuntimeError(ended[0].text)
-    prepared: Prepared = ended[0]
+    prepared: Prepared = EstimateTask(choicesOf(arguments, chosen), rootFolder(), chosen, arguments, trainingClient()).compute()
     bad = prepared.bad()
     if prepared.exported is not None:
         bad.update({chosen[int(key)].name: problem for key, problem in prepared.exported.problems.items()})
@@ -140,19 +128,6 @@ def _begun(prepared: Prepared, operation: str, name: str, arguments: dict[str, A
 
 def _done(training: Training, progress: Callable[[float, str], None] | None) -> dict[str, Any]:
     run = Run(training)
-    ended: list[Any] = []
-    run.finished.connect(ended.append)
-    run.failed.connect(ended.append)
     if progress is not None:
         run.progressed.connect(lambda share, stage, _left: progress(share, stage))
-    run.start()
-    _wait(ended)
-    if isinstance(ended[0], JobError):
-        raise RuntimeError(ended[0].text)
-    return ended[0]
-
-
-def _wait(ended: list[Any]) -> None:
-    while not ended:
-        slicer.app.processEvents()
-        time.sleep(0.002)
+    return run.compute()

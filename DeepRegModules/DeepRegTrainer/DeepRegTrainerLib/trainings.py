@@ -1,14 +1,13 @@
-"""Trainings as folders of the user's: what each has to do, how far it is, and what came out.
+"""Trainings as folders: the request, the state and the result of each.
 
-A folder holds ``request.json`` (what the panel asked for), ``scans`` (what was exported from the scene), ``training`` (the engine's own
-folder) and ``cross-validation`` (the engine's folders of folds). Nothing else remembers a training: whatever happens to the
-application, it goes on from its folder.
+A folder holds ``request.json`` (written by the panel), ``scans`` (exported from the scene), ``training`` (the engine's folder) and
+``cross-validation`` (the engine's folders of folds). All of a training is in its folder: it can be resumed whatever happens to the
+application.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import os
 import shutil
@@ -26,14 +25,14 @@ TRAIN, EVALUATE = "train", "cross-validate"
 PAUSE, STOP = "pause", "stop"
 _SETTING = "DeepReg/TrainingsFolder"
 _REQUEST, _STATE, _MODEL = "request.json", "training.json", "model.safetensors"
-_FOLDERS = {TRAIN: "training", EVALUATE: "cross-validation"}
+FOLDERS = {TRAIN: "training", EVALUATE: "cross-validation"}
 _NEW = ".new-"
-# A training writes its log at least this often, seconds; one that says nothing for longer has died with its application.
+# A training writes its log at least this often, seconds; one that has written nothing for longer ended with its application.
 _LATELY = 600.0
 
 
 def rootFolder() -> Path:
-    """Where trainings lie: where the user wants them, else beside the own models."""
+    """The folder of all trainings: the one that the user has chosen, else one beside the user's own models."""
     chosen = qt.QSettings().value(_SETTING)
     if chosen:
         return Path(str(chosen))
@@ -43,7 +42,7 @@ def rootFolder() -> Path:
 
 
 def setRootFolder(folder: str | os.PathLike) -> None:
-    """Let trainings lie somewhere else; those that there are stay where they are."""
+    """Choose another folder for trainings; existing trainings stay where they are."""
     qt.QSettings().setValue(_SETTING, str(folder))
 
 
@@ -63,11 +62,11 @@ class Training:
         name: of the model.
         arguments: of the operation.
         state: "running", "paused", "stopped", "finished", "failed", as the engine wrote it last; "" before it began.
-        step, steps: how far it is; 0 if that is not known.
-        added: name of the model among the user's own, "" as long as it is not there.
-        changed: when it last did something, seconds since 1970.
+        step, steps: number of steps done, and in all; 0 if that is not known.
+        added: name of the model among the user's own, "" until it is added.
+        changed: when it was last written, seconds since 1970.
         request: the file in which the panel keeps this; None for a training that the command line has begun.
-        known: what that file held when it was read.
+        known: content of that file when it was read.
     """
 
     folder: Path
@@ -94,12 +93,12 @@ class Training:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it can go on."""
+        """Whether it can be resumed."""
         return self.state not in ("finished", "stopped")
 
     @property
     def isElsewhere(self) -> bool:
-        """Whether another application seems to be at it: the one that began it lives, and something happened of late."""
+        """Whether another application seems to run it: the process that began it runs, and its files changed recently."""
         other = int(self.known.get("process") or 0)
         return self.state == "running" and other not in (0, os.getpid()) and processRuns(other) and time.time() - self.changed < _LATELY
 
@@ -107,23 +106,23 @@ class Training:
     def log(self) -> Path:
         return self.folder / "log.jsonl"
 
-    def say(self, word: str) -> None:
-        """Ask it to pause or stop after its present step."""
+    def give(self, command: str) -> None:
+        """Give a command: "pause" or "stop" after the present step."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(self.folder / "control", word)
+        _write(self.folder / "control", command)
 
     @property
-    def isTold(self) -> bool:
-        """Whether a word waits to be obeyed."""
+    def isCommanded(self) -> bool:
+        """Whether a command waits for the end of the present step."""
         return (self.folder / "control").exists()
 
-    def unsay(self) -> None:
-        """Ask for nothing any more."""
+    def withdraw(self) -> None:
+        """Withdraw a command."""
         with contextlib.suppress(OSError):
             (self.folder / "control").unlink()
 
     def save(self) -> None:
-        """Keep what the panel has to know."""
+        """Write the panel's file."""
         if self.request is not None:
             self.known = _read(self.request)  # a cross-validation beside a training has its entry too
             self.known["process"] = os.getpid()
@@ -132,7 +131,7 @@ class Training:
             _write(self.request, json.dumps(self.known, indent=1))
 
     def refresh(self) -> None:
-        """Read again how far it is."""
+        """Read state and steps again."""
         written = _read(self.folder / _STATE)
         if self.operation == TRAIN or written:
             self.state = str(written.get("state") or self.state)
@@ -146,7 +145,7 @@ class Training:
 
 
 def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> Training:
-    """A training, or cross-validation, in its home; what else is known there stays.
+    """Begin a training, or cross-validation, in its home; the other one may be there already.
 
     Args:
         home: the training's folder under the root.
@@ -154,7 +153,7 @@ def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> T
         name: of the model.
         arguments: of the operation, without the folder.
     """
-    folder = home / _FOLDERS[operation]
+    folder = home / FOLDERS[operation]
     training = Training(
         folder, operation, name, {**arguments, "folder": str(folder)}, request=home / _REQUEST, known=_read(home / _REQUEST)
     )
@@ -163,7 +162,7 @@ def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> T
 
 
 def findTrainings(root: Path) -> list[Training]:
-    """All that lie in a folder, the latest first."""
+    """All trainings in a folder, the latest first."""
     found = []
     for home in sorted(root.iterdir()) if root.is_dir() else []:
         if not home.is_dir() or home.name.startswith("."):
@@ -172,7 +171,7 @@ def findTrainings(root: Path) -> list[Training]:
         for operation in (TRAIN, EVALUATE):
             entry = known.get(operation)
             if isinstance(entry, dict) and isinstance(entry.get("arguments"), dict):
-                folder = home / _FOLDERS[operation]
+                folder = home / FOLDERS[operation]
                 # The folder may have been moved since, with all that is in it.
                 arguments = _moved(entry["arguments"], folder)
                 found.append(
@@ -214,7 +213,7 @@ def remove(training: Training) -> None:
 
 
 def newFolder(root: Path) -> Path:
-    """A folder for scans of a training that has not begun; those that dead processes have left are removed.
+    """Make a folder for scans of a training that has not begun; such folders of processes that have ended are removed.
 
     Raises:
         OSError: if it cannot be made.
@@ -231,7 +230,7 @@ class Log:
     """Reads a training's log while it is written.
 
     Args:
-        path: of the file; it need not be there yet.
+        path: of the file; it need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -240,9 +239,9 @@ class Log:
         self._lines: list[dict[str, Any]] = []
 
     def read(self) -> list[dict[str, Any]]:
-        """All lines so far. What a resumed training does again takes the place of what it did first."""
+        """All lines so far. Lines of steps that a resumed training repeats replace the earlier ones."""
         try:
-            if self._path.stat().st_size < self._offset:  # begun again
+            if self._path.stat().st_size < self._offset:  # written from its beginning
                 self._offset, self._lines = 0, []
             with open(self._path, "rb") as stream:
                 stream.seek(self._offset)
@@ -263,13 +262,8 @@ class Log:
         return list(self._lines)
 
 
-def today() -> str:
-    """The date, ISO."""
-    return datetime.date.today().isoformat()
-
-
 def _moved(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Arguments with the paths inside a training's home as they are now."""
+    """Arguments with paths inside a training's home that has been moved."""
     before = Path(str(arguments.get("folder") or folder)).parent
 
     def now(path: str) -> str:
@@ -287,7 +281,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file, wholly or not at all."""
+    """Write a file, completely or not at all."""
     partial = path.with_name(f"{path.name}.part")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

@@ -1,22 +1,20 @@
-"""The part of the panel that lists trainings, finished or not."""
+"""The section of the panel that lists trainings, finished or not."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.torch_state import missingPackages
-from DeepRegTrainerLib.recipes import METHODS
-from DeepRegTrainerLib.trainings import EVALUATE, TRAIN, Training, findTrainings, remove, rootFolder, setRootFolder
+from DeepRegTrainerLib.methods import METHODS
+from DeepRegTrainerLib.session import TrainerSession
+from DeepRegTrainerLib.trainings import EVALUATE, Training, findTrainings, remove, rootFolder, setRootFolder
 from DeepRegTrainerLib.words import sentence
-
-if TYPE_CHECKING:
-    from DeepRegTrainerLib.panel import TrainerPanel
 
 _NAME, _KIND, _STATE, _STEP = range(4)
 _STATES = {
@@ -30,17 +28,19 @@ _STATES = {
 
 
 class TrainingsSection:
-    """Lists what lies in the folder of trainings.
+    """Lists the trainings in the folder of all trainings.
 
     Args:
-        panel: whose part it is.
+        ui: the widgets of the ``.ui`` file.
+        session: choices of the panel.
     """
 
-    def __init__(self, panel: TrainerPanel) -> None:
-        self._panel, self.ui = panel, panel.ui
+    def __init__(self, ui: Any, session: TrainerSession) -> None:
+        self.ui, self._session = ui, session
         self._trainings: list[Training] = []
         self._updating = False
-        ui = self.ui
+        session.listed.connect(self.refresh)
+        session.stepped.connect(self.showStep)
         self._help = {name: getattr(ui, f"{name}Button").toolTip for name in ("resume", "keep", "delete")}
         self._help["root"] = ui.rootDirectoryButton.toolTip
         table = ui.trainingsTable
@@ -64,12 +64,12 @@ class TrainingsSection:
         return self._trainings[row] if 0 <= row < len(self._trainings) else None
 
     def refresh(self) -> None:
-        """Look into the folder, and show what there is."""
+        """Read the folder, and show its trainings."""
         ui, root, kept = self.ui, rootFolder(), self.selected
         self._updating = True
         try:
             ui.rootDirectoryButton.directory = str(root)
-            ui.rootDirectoryButton.text = str(root)  # it may not be there yet
+            ui.rootDirectoryButton.text = str(root)  # it may not exist yet
             ui.rootDirectoryButton.toolTip = f"{self._help['root']}\n{root}"
         finally:
             self._updating = False
@@ -77,7 +77,7 @@ class TrainingsSection:
             self._trainings = findTrainings(root)
         except OSError as error:
             self._trainings = []
-            self._panel.training.log(_("{folder} cannot be read: {reason}").format(folder=root, reason=error.strerror or error))
+            self._session.logged.emit(_("{folder} cannot be read: {reason}").format(folder=root, reason=error.strerror or error))
         table = ui.trainingsTable
         blocked = table.blockSignals(True)
         table.setRowCount(len(self._trainings))
@@ -109,7 +109,7 @@ class TrainingsSection:
         )
 
     def _isRunning(self, training: Training) -> bool:
-        run = self._panel.run
+        run = self._session.run
         return run is not None and run.training.folder == training.folder
 
     def _state(self, training: Training) -> str:
@@ -128,7 +128,7 @@ class TrainingsSection:
             training for training in self._trainings if training.unfinished and not self._isRunning(training) and not training.isElsewhere
         ]
         names = ", ".join(training.name for training in waiting[:3]) + (", ..." if len(waiting) > 3 else "")
-        text = _("Not finished: {names}. Select one and press Resume to go on where it was left.").format(names=names) if waiting else ""
+        text = _("Not finished: {names}. Select one and press Resume to continue.").format(names=names) if waiting else ""
         self.ui.unfinishedLabel.text = text
         self.ui.unfinishedLabel.setVisible(bool(text))
 
@@ -141,7 +141,7 @@ class TrainingsSection:
         here = _("it is running") if self._isRunning(training) or training.isElsewhere else ""
         busy = (
             _("a training is running: wait for its end, pause it or stop it")
-            if self._panel.run is not None or self._panel.training.preparing
+            if self._session.run is not None or self._session.preparing
             else ""
         )
         missing = missingPackages()
@@ -153,12 +153,12 @@ class TrainingsSection:
 
     @staticmethod
     def _canShow(training: Training) -> bool:
-        """Whether going on gives the results again: of a cross-validation, whose folds are all done."""
+        """Whether resuming gives the results again, as for a cross-validation whose folds are all done."""
         return training.operation == EVALUATE
 
     def check(self) -> None:
         """Enable what can be done with the selected training."""
-        if self._panel.node is None:
+        if self._session.node is None:
             return
         for name, problem in self._problems().items():
             button = getattr(self.ui, f"{name}Button")
@@ -175,10 +175,10 @@ class TrainingsSection:
         if self._problems()["resume"]:
             self.refresh()
             return
-        (self._panel.training if training.operation == TRAIN else self._panel.evaluation).go(training)
+        self._session.resumed.emit(training)
 
     def _onKeep(self, *_arguments: Any) -> None:
-        self._panel.training.keep(self.selected)
+        self._session.kept.emit(self.selected)
 
     def _onDelete(self, *_arguments: Any) -> None:
         training = self.selected
@@ -186,12 +186,12 @@ class TrainingsSection:
             name=training.name, folder=training.folder
         )
         if training.model is not None and not training.added:
-            what += "\n\n" + _("Its model is not among your own: it goes too.")
+            what += "\n\n" + _("Its model is not among your own: it is deleted too.")
         if not slicer.util.confirmOkCancelDisplay(what, windowTitle=_("Delete training")):
             return
-        prepared = self._panel.prepared
+        prepared = self._session.prepared
         if prepared is not None and prepared.begun and Path(training.folder).is_relative_to(prepared.home):
-            self._panel.prepare(None)  # its scans go too
+            self._session.prepare(None)  # its scans are deleted too
         try:
             remove(training)
         except OSError as error:
@@ -199,16 +199,14 @@ class TrainingsSection:
                 _("Cannot delete {folder}: {reason}.").format(folder=training.folder, reason=error.strerror or error),
                 windowTitle=_("Delete training"),
             )
-        self.refresh()
-        self._panel.check()
+        self._session.refreshed()
 
     def _onRoot(self, path: str) -> None:
         if self._updating or not str(path).strip() or Path(str(path)) == rootFolder():
             return
         setRootFolder(str(path).strip())
-        self._panel.prepare(None)
-        self.refresh()
-        self._panel.check()
+        self._session.prepare(None)
+        self._session.refreshed()
 
 
 def _steps(step: int, steps: int) -> str:

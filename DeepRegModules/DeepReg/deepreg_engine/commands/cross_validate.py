@@ -52,8 +52,8 @@ _KINDS = {
 }
 _EXAMPLES = {
     "dense": (
-        "cross-validate dense people --modality ct --preset quick --folder people-checked",
-        "cross-validate dense people --modality ct --folds 5 --label-names people/dataset.json --folder people-in-5 --output people.csv",
+        "cross-validate dense patients --modality ct --preset quick --folder patients-checked",
+        "cross-validate dense patients --modality ct --folds 5 --label-names patients/dataset.json --folder patients-in-5 --output patients.csv",
         "cross-validate dense heads --modality mr --registration-preset brain-mr --leave-out head_07 --skip-bad --folder heads-checked",
     ),
     "points": (
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> None:
     """Cross-validate, and print the means."""
     check_suffix("--output", options.output, (".csv",))
     check_outputs({"--output": options.output}, options.data)
-    _check_places(options)
+    _check_outputs(options)
     request = make_request(CrossValidationRequest, options, preset=options.registration_preset or "")
     names = read_label_names(options.label_names) if getattr(options, "label_names", None) else {}
     try:
@@ -138,7 +138,7 @@ def run(options: argparse.Namespace) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _check_places(options: argparse.Namespace) -> None:
+def _check_outputs(options: argparse.Namespace) -> None:
     """Raise OutputError if the folder or the table cannot be written, before anything is learned."""
     folder = Path(options.folder)
     if folder.exists() and not folder.is_dir():

@@ -1,4 +1,4 @@
-"""What a cross-validation is asked for, and how it compares each kind of data: labelled scans, or pairs of keypoints."""
+"""The request of a cross-validation, and how each kind of data is compared: labelled scans, or pairs of keypoints."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class _Run:
     device_memory: int | None
 
     def report(self) -> dict[str, Any]:
-        """What a user is told of it."""
+        """The part of the results that all trainings return."""
         best = self.trained.best
         return {
             "best": None if best is None else best.to_dict(),

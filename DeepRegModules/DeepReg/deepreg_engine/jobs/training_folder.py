@@ -4,7 +4,7 @@ training.json       the request, the state and the result
 log.jsonl           figures, one line every few steps
 checkpoint.pt       all that is needed to resume
 model.safetensors   the trained model with its card
-control             the word "pause" or "stop", written by whoever watches
+control             the command "pause" or "stop", written by another program
 """
 
 from __future__ import annotations

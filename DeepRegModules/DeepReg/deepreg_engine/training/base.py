@@ -1,4 +1,4 @@
-"""What a training is asked for, and what the trainer of each method has to offer. No torch at import."""
+"""The request of a training, its data, and the interface of the methods' trainers. No torch at import."""
 
 from __future__ import annotations
 
@@ -110,12 +110,12 @@ class TrainingData:
 
     @property
     def training(self) -> list[Any]:
-        """What is learned from."""
+        """Items that are learned from."""
         return [item for name, items in self.items.items() if name not in self.held_out for item in items]
 
     @property
     def validation(self) -> list[Any]:
-        """What is held out."""
+        """Items that are held out."""
         return [item for name, items in self.items.items() if name in self.held_out for item in items]
 
     @property
@@ -355,7 +355,7 @@ def _files(value: Any) -> list[Path]:
 
 
 def train_network(request: TrainingRequest, options: Any, data: TrainingData, run: RunSettings) -> TrainingResult:
-    """Train the method's network, with as many processes that make examples as suit the device, or as the request says."""
+    """Train the method's network, with as many processes that make examples as suit the device, or as the request gives."""
     from deepreg_engine.training.example_loader import suitable_workers
 
     workers = suitable_workers(run.device) if request.workers is None else request.workers

@@ -28,8 +28,6 @@ from deepreg_engine.progress import Progress, no_progress
 # Commands that end a training after its present step.
 PAUSE, STOP = "pause", "stop"
 FINISHED, PAUSED, STOPPED = "finished", "paused", "stopped"
-# Parts that had another name in checkpoints of earlier versions.
-_FORMER_PARTS = {"generator": "chance"}
 
 Validate = Callable[[], Mapping[str, float]]
 
@@ -250,8 +248,11 @@ class TrainingLoop:
         if not same:
             advice = "give the same options, or name another file"
             raise InputError(f"the checkpoint {path} belongs to a training with other options", advice, "checkpoint")
+        saved = state["parts"]
+        # The generator had another name in checkpoints of earlier versions.
+        former = next((name for name in saved if name not in self._parts), "")
         for name, part in self._parts.items():
-            part.load_state_dict(state["parts"][name if name in state["parts"] else _FORMER_PARTS[name]])
+            part.load_state_dict(saved[name if name in saved else former])
         self.best = None if state["best"] is None else BestValidation(**state["best"])
         self.step, self._since_best, self._spent = int(state["step"]), int(state["since_best"]), float(state["seconds"])
         self._sums = dict(state["sums"])

@@ -1,4 +1,4 @@
-"""The trainings: parameters, presets and trainer of each method. No torch until a trainer is asked for."""
+"""The trainings: parameters, presets and trainer of each method. No torch until a trainer is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be trained, and how: the engine's options and presets of each method."""
+"""The methods whose features can be trained, with the engine's parameters and presets."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.training.registry import TRAININGS, training_presets
 
-DEFAULT_METHOD, DEFAULT_RECIPE = "descent", "standard"
+DEFAULT_METHOD, DEFAULT_PRESET = "descent", "standard"
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A named set of options.
+class Preset:
+    """Named parameters of a training.
 
     Args:
         name: as kept in the scene.
         title: as shown.
         help: what it is for.
-        values: name to value of all options.
+        values: name to value of all parameters.
     """
 
     name: str
@@ -31,44 +31,44 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Method:
-    """A method whose features can be learned.
+    """A method whose features can be trained.
 
     Args:
         name: as kept in the scene.
         title: as shown.
-        help: what is learned from what.
-        options: the engine's class of options.
-        architecture: of the network that is trained, unless an option says which.
+        help: what is learned from which data.
+        architecture: of the network that is trained, unless a parameter chooses it.
         ofPoints: whether it learns from keypoints instead of labelled scans.
     """
 
     name: str
     title: str
     help: str
-    options: type
     architecture: str
     ofPoints: bool = False
 
-    def architectureOf(self, values: dict) -> str:
-        """Of the network that these options train: a training can begin with models of that kind."""
+    @property
+    def options(self) -> type:
+        """The engine's class of parameters."""
+        return TRAININGS[self.name]
+
+    def architectureOf(self, values: dict[str, Any]) -> str:
+        """Architecture of the network that these parameters train: a training can start from models of that kind."""
         return f"{values['network']}-net" if "network" in values else self.architecture
 
     @property
     def hasSpacing(self) -> bool:
-        """Whether the voxel size is one of its options, and stands under these."""
+        """Whether the voxel size is one of its parameters, and shown among them."""
         return any(description.name == "spacing" for description in self.options.describe())
 
-    def recipes(self) -> list[Recipe]:
-        """The presets, the default of the options for what they do not say."""
+    def presets(self) -> list[Preset]:
+        """The presets, with the defaults of the parameters that they do not change."""
         default = self.options()
-        return [
-            Recipe(preset.name, preset.title, preset.help, default.replaced(preset.changes).to_dict())
-            for preset in training_presets(self.name)
-        ]
+        return [Preset(each.name, each.title, each.help, default.replaced(each.changes).to_dict()) for each in training_presets(self.name)]
 
-    def recipe(self, name: str) -> Recipe | None:
-        """The preset of that name."""
-        return next((recipe for recipe in self.recipes() if recipe.name == name), None)
+    def preset(self, name: str) -> Preset | None:
+        """The preset of that name; None if there is none."""
+        return next((preset for preset in self.presets() if preset.name == name), None)
 
 
 METHODS = {
@@ -78,21 +78,18 @@ METHODS = {
             "dense",
             _("Dense"),
             _("Features for Dense Registration, from scans of one contrast in which the same structures are labelled."),
-            TRAININGS["dense"],
             "label-net",
         ),
         Method(
             "descent",
             _("Descent"),
-            _("Features for Descent Registration that look alike in scans of different contrast, from labelled scans."),
-            TRAININGS["descent"],
+            _("Features for Descent Registration that are alike in scans of different contrast, from labelled scans."),
             "contrast-net",
         ),
         Method(
             "points",
             _("Points"),
             _("Features for Point Registration, from corresponding keypoints of pairs of scans."),
-            TRAININGS["points"],
             "edge-conv",
             ofPoints=True,
         ),

@@ -22,12 +22,12 @@ def test_a_training_from_start_to_the_model_in_the_other_panels(app, hands, esti
     panel.node.name, panel.node.licence = "liver net", "CC0"
     running = begun(app, hands, estimated, engine)
     home = tmp_path / "models" / "trainings" / "liver net"
-    arguments = running.asked["arguments"]
+    arguments = running.request["arguments"]
     assert arguments["folder"] == str(home / "training")
     assert arguments["data"] == [str(home / "scans")]
     assert arguments["licence"] == "CC0"
     assert arguments["validation"] == ["bert"]
-    assert arguments["parameters"]["steps"] == panel.values()["steps"]
+    assert arguments["parameters"]["steps"] == panel.session.values()["steps"]
     assert json.loads((home / "scans" / "label_names.json").read_text())["label_names"] == {"1": "liver", "2": "spleen"}
     assert learned_nodes() == before
     assert not ui.startButton.visible
@@ -104,7 +104,7 @@ def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated
 def test_pause_resume_and_stop_with_the_best(app, hands, estimated, engine):
     ui = estimated.ui
     running = begun(app, hands, estimated, engine)
-    first = running.asked["arguments"]
+    first = running.request["arguments"]
     running.learns(*LINES)
     hands.click(ui.pauseButton)
     assert (running.folder / "control").read_text() == "pause"
@@ -119,7 +119,7 @@ def test_pause_resume_and_stop_with_the_best(app, hands, estimated, engine):
     assert "my-descent" in ui.unfinishedLabel.text
     hands.click(ui.resumeButton)
     app.wait_for(lambda: sum(request["op"] == "train" for request in running.written) == 2, 5)
-    assert running.asked["arguments"] == first  # so that the engine goes on exactly
+    assert running.request["arguments"] == first  # so that the engine goes on exactly
     hands.click(ui.stopButton)
     assert (running.folder / "control").read_text() == "stop"
     running.ends("stopped", 31)
@@ -144,9 +144,9 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
     running.dies(9, True)
     idle(app, estimated)
     assert "out of memory" in ui.resultLabel.text
-    assert "can go on" in ui.resultLabel.text
+    assert "can be resumed" in ui.resultLabel.text
     assert ui.startButton.visible
-    arguments = running.asked["arguments"]
+    arguments = running.request["arguments"]
     # Somebody else, tomorrow: only the folder is left.
     import slicer
 
@@ -158,7 +158,7 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
     assert "step" not in ui.resultLabel.text
     hands.click(ui.resumeButton)
     app.wait_for(lambda: len(FakeProcess.made) == 2 and engine().written, 5)
-    assert engine().asked["arguments"] == arguments
+    assert engine().request["arguments"] == arguments
     engine().ends("finished", 100)
     idle(app, estimated)
 
@@ -166,7 +166,7 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
 def test_the_engine_refuses(app, hands, estimated, engine):
     running = begun(app, hands, estimated, engine)
     running.says(
-        {"id": running.asked["id"], "kind": "error", "code": "input", "message": "2 scans are too few", "advice": "give at least 4"}
+        {"id": running.request["id"], "kind": "error", "code": "input", "message": "2 scans are too few", "advice": "give at least 4"}
     )
     idle(app, estimated)
     assert estimated.ui.resultLabel.text == "2 scans are too few. Give at least 4."

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from test_dense_training import scan
 
 
-def write_people(folder: Path) -> Path:
+def write_patients(folder: Path) -> Path:
     """Four labelled scans, oblique and anisotropic, of unequal sizes."""
     for kind in ("images", "labels"):
         (folder / kind).mkdir()

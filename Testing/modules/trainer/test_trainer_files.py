@@ -105,7 +105,7 @@ def test_scans_lie_in_the_world_and_segments_of_one_name_have_one_value(tmp_path
         assert np.array_equal(sitk.GetArrayFromImage(drawn), organs(seed))
 
 
-def test_a_scan_under_a_warp_is_drawn_anew(tmp_path):
+def test_a_scan_under_a_warp_is_resampled(tmp_path):
     import slicer
 
     volume = add_volume("warped", np.zeros((14, 18, 22), dtype=np.float32), IJK)
@@ -135,7 +135,7 @@ def test_label_maps_keep_their_values_and_overlap_is_said(tmp_path):
     done = written([scan(str(n), *pair) for n, pair in enumerate(maps)], tmp_path / "maps")
     assert set(done.labels) == {7, 40}
     assert sorted(np.unique(sitk.GetArrayFromImage(read(tmp_path / "maps", "labels", "v1")))) == [0, 7, 40]
-    # Where two segments overlap, the later one stands, and the user is told.
+    # Where two segments overlap, the later one stands, and the user is notified.
     volume, segmentation = add_scan("over")
     segment = segmentation.GetSegmentation().AddEmptySegment("", "lesion")
     mask = np.zeros((14, 18, 22), dtype=np.uint8)

@@ -39,12 +39,12 @@ def test_scans_are_added_all_at_once_or_one_by_one(app, hands, widget):
     box = ui.scansTable.cellWidget(1, 1)
     hands.choose(box, "leave out")
     assert ui.scansTable.item(1, 0).checkState() == qt.Qt.Unchecked
-    assert panel.scans.rows()[1].role == "none"
+    assert panel.session.scans.rows()[1].role == "none"
     ui.scansTable.item(1, 0).setCheckState(qt.Qt.Checked)
     assert box.currentText == "learn"
     ui.splitSpinBox.value = 2
     hands.click(ui.splitButton)
-    assert [row.role for row in panel.scans.rows()] == ["learn", "validate", "learn", "validate"]
+    assert [row.role for row in panel.session.scans.rows()] == ["learn", "validate", "learn", "validate"]
     ui.scansTable.selectRow(3)
     hands.click(ui.removeButton)
     assert cells(ui.scansTable, 0) == ["anna", "bert", "carl"]
@@ -62,10 +62,14 @@ def test_scans_are_kept_with_the_scene_and_a_missing_volume_is_named(app, hands,
     assert widget.ui.scansTable.rowCount == 0
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))
     app.process_events()
-    assert [(row.name, row.role) for row in widget.panel.scans.rows()] == [("anna", "learn"), ("bert", "learn"), ("carl", "validate")]
+    assert [(row.name, row.role) for row in widget.panel.session.scans.rows()] == [
+        ("anna", "learn"),
+        ("bert", "learn"),
+        ("carl", "validate"),
+    ]
     slicer.mrmlScene.RemoveNode(slicer.util.getNode("bert"))
     app.process_events()
-    assert widget.ui.scansTable.item(1, 3).text() == "its volume is not in the scene any more"
+    assert widget.ui.scansTable.item(1, 3).text() == "its volume is no longer in the scene"
 
 
 @pytest.mark.parametrize("how", ["unticked", "skipped"])
@@ -96,10 +100,13 @@ def test_bad_scans_are_named_and_left_out_only_by_choice(app, hands, widget, eng
             hands.choose(ui.scansTable.cellWidget(row, 1), "leave out")
         assert "Estimate first" in ui.startButton.toolTip
         estimate(app, hands, widget)
-        assert [path.name for path in sorted(Path(widget.panel.prepared.data[0], "images").iterdir())] == ["anna.nii.gz", "carl.nii.gz"]
+        assert [path.name for path in sorted(Path(widget.panel.session.prepared.data[0], "images").iterdir())] == [
+            "anna.nii.gz",
+            "carl.nii.gz",
+        ]
     assert ui.startButton.enabled, ui.startButton.toolTip
     running = begun(app, hands, widget, engine)
-    assert running.asked["arguments"]["skip_bad"] is (how == "skipped")
+    assert running.request["arguments"]["skip_bad"] is (how == "skipped")
     running.ends("paused", 0)
     idle(app, widget)
     assert slicer.util.getNode("dora") is not None
@@ -128,7 +135,7 @@ def test_a_folder_is_listed_and_roles_go_by_name(app, hands, widget, engine, tmp
     assert cells(ui.scansTable, 0) == ["p1", "p2", "p4", "p3"]
     hands.choose(ui.modalityComboBox, "CT")
     estimate(app, hands, widget)
-    arguments = begun(app, hands, widget, engine).asked["arguments"]
+    arguments = begun(app, hands, widget, engine).request["arguments"]
     assert arguments["data"] == [str(tmp_path / "data")]
     assert arguments["validation"] == ["p2"]
     assert arguments["leave_out"] == ["p3"]
@@ -147,7 +154,7 @@ def test_points_learn_from_files_with_three_voxel_sizes(app, hands, widget, engi
     ui.folderPathLineEdit.currentPath = str(tmp_path)
     ui.pointSpacingXSpinBox.value = 1.75
     estimate(app, hands, widget)
-    arguments = begun(app, hands, widget, engine).asked["arguments"]
+    arguments = begun(app, hands, widget, engine).request["arguments"]
     assert arguments["spacing"] == [1.75, 1.0, 1.0]
     assert "modality" not in arguments
     assert "neighbours" in arguments["parameters"]
@@ -196,7 +203,7 @@ def test_too_little_memory_is_refused(app, hands, widget):
     assert "90.0 GB of memory, and 8.0 GB are free" in widget.ui.startButton.toolTip
 
 
-def test_memory_of_a_gpu_is_told_and_too_little_of_it_is_refused(app, hands, widget):
+def test_memory_of_a_gpu_is_shown_and_too_little_of_it_is_refused(app, hands, widget):
     ui = widget.ui
     FakeEngine.estimate = {"device": "Some GPU", "device_memory": 0.4e9, "free_device_memory": 7.6e9}
     hands.click(ui.addAllButton)
@@ -216,7 +223,7 @@ def test_an_estimate_that_is_cancelled_or_belongs_to_nothing_leaves_nothing(app,
     hands.click(ui.estimateButton)
     assert ui.estimateButton.text == "Cancel"
     hands.click(ui.estimateButton)
-    app.wait_for(lambda: not widget.panel.training.preparing, 5)
+    app.wait_for(lambda: not widget.panel.session.preparing, 5)
     root = tmp_path / "models" / "trainings"
     assert list(root.iterdir()) == []
     assert ui.estimateButton.text == "Estimate"
@@ -233,13 +240,13 @@ def test_an_estimate_that_is_cancelled_or_belongs_to_nothing_leaves_nothing(app,
 # ---------------------------------------------------------------------------------------------------------------- panel
 
 
-def test_recipes_fill_the_options_and_say_what_was_changed(app, hands, widget):
+def test_presets_fill_the_options_and_say_what_was_changed(app, hands, widget):
     ui, panel = widget.ui, widget.panel
     ui.advancedCollapsibleButton.collapsed = False
     titles = [ui.presetComboBox.itemText(n) for n in range(ui.presetComboBox.count)]
     hands.choose(ui.presetComboBox, titles[0])
-    recipe = panel.method.recipes()[0]
-    assert panel.values() == recipe.values
+    preset = panel.session.method.presets()[0]
+    assert panel.session.values() == preset.values
     assert "Changed" not in ui.presetHelpLabel.text
     panel.forms["descent"].widgets["steps"].value = 77
     assert panel.node.descent.steps == 77
@@ -248,8 +255,8 @@ def test_recipes_fill_the_options_and_say_what_was_changed(app, hands, widget):
         hands.choose(ui.methodComboBox, name)
         shown = [page for page in ("dense", "descent", "points") if getattr(ui, f"{page}ParametersWidget").visible]
         assert shown == [method]
-        assert panel.values() == panel.method.recipe(panel.node.preset).values
-        for description in panel.method.options.describe():
+        assert panel.session.values() == panel.session.method.preset(panel.node.preset).values
+        for description in panel.session.method.options.describe():
             assert description.help[:20].lower() in panel.forms[method].widgets[description.name].toolTip.lower()
 
 

@@ -22,7 +22,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     ui.foldsSpinBox.value = 3
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: any(request["op"] == "cross-validate" for request in engine().written), 5)
-    arguments = engine().asked["arguments"]
+    arguments = engine().request["arguments"]
     assert arguments["folds"] == 3
     assert arguments["folder"].endswith("cross-validation")
     assert "validation" not in arguments
@@ -43,13 +43,13 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     assert cells(ui.trainingsTable, 1) == ["folds"]
     hands.click(ui.resumeButton)
     app.wait_for(lambda: panel.run is not None and sum(request["op"] == "cross-validate" for request in engine().written) == 2, 5)
-    engine().result(engine().asked["id"], {"state": "paused", "rows": ROWS[:1], "summary": {}, "csv": ""})
+    engine().result(engine().request["id"], {"state": "paused", "rows": ROWS[:1], "summary": {}, "csv": ""})
     idle(app, estimated)
     assert panel.node.evaluationTable is None
     assert "Paused" in ui.evaluationLabel.text
     hands.click(ui.resumeButton)
     app.wait_for(lambda: sum(request["op"] == "cross-validate" for request in engine().written) == 3, 5)
-    engine().result(engine().asked["id"], {"state": "finished", "rows": ROWS, "summary": {}, "csv": ""})
+    engine().result(engine().request["id"], {"state": "finished", "rows": ROWS, "summary": {}, "csv": ""})
     idle(app, estimated)
     table = panel.node.evaluationTable
     found = [[table.GetTable().GetValue(row, column).ToString() for column in range(6)] for row in range(table.GetNumberOfRows())]
@@ -59,7 +59,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
         ["mean of all pairs", "spleen", "0.1", "0.2", "0.3", "nan"],
         ["mean of all pairs", "all", "0.3", "0.4", "0.5", "0.7"],
     ]
-    assert "0.300 before, 0.400 aligned, 0.500 with MIND, 0.700 with what was learned" in ui.evaluationLabel.text
+    assert "0.300 before, 0.400 aligned, 0.500 with MIND, 0.700 with the learned features" in ui.evaluationLabel.text
     assert "2 pairs" in ui.evaluationLabel.text
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
     app.dialogs.answer(str(tmp_path / "result.csv"))
@@ -70,7 +70,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     assert len(lines) == 7
     # The same scans can be trained on under that name without being written again.
     assert ui.startButton.enabled, ui.startButton.toolTip
-    arguments = begun(app, hands, estimated, engine).asked["arguments"]
+    arguments = begun(app, hands, estimated, engine).request["arguments"]
     assert arguments["data"] == [str(tmp_path / "models" / "trainings" / "my-descent" / "scans")]
     engine().ends("paused", 1)
     idle(app, estimated)
@@ -78,7 +78,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
 
 def points_row(pair, keypoints, points, *errors):
     ways = ("before", "aligned", "positions", "learned")
-    named = {f"{way}{end}": error * factor for end, factor in (("", 1.0), ("_95", 2.0)) for way, error in zip(ways, errors)}
+    named = {f"{way}{end}": error * factor for end, factor in (("", 1.0), ("_95", 2.0)) for way, error in zip(ways, errors, strict=True)}
     return {"pair": pair, "keypoints": keypoints, "points": points, **named}
 
 
@@ -104,10 +104,10 @@ def test_cross_validation_of_keypoints_gives_errors_in_mm(app, hands, widget, en
     assert ui.evaluateButton.enabled, ui.evaluateButton.toolTip
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: any(request["op"] == "cross-validate" for request in engine().written), 5)
-    arguments = engine().asked["arguments"]
+    arguments = engine().request["arguments"]
     assert (arguments["method"], arguments["folds"], arguments["spacing"]) == ("points", 2, [1.0, 1.0, 1.0])
     assert "validation" not in arguments
-    engine().result(engine().asked["id"], {"state": "finished", "figure": "tre", "rows": POINT_ROWS, "summary": {}, "csv": ""})
+    engine().result(engine().request["id"], {"state": "finished", "figure": "tre", "rows": POINT_ROWS, "summary": {}, "csv": ""})
     idle(app, widget)
     table = panel.node.evaluationTable
     names = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
@@ -123,7 +123,8 @@ def test_cross_validation_of_keypoints_gives_errors_in_mm(app, hands, widget, en
     ]
     said = ui.evaluationLabel.text
     assert (
-        "over 3 pairs: 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with what was learned. Less is better" in said
+        "over 3 pairs: 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with the learned features. Less is better"
+        in said
     )
     assert "Dice" not in said
     assert "MIND" not in said

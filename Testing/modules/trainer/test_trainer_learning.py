@@ -1,4 +1,4 @@
-"""The trainer with the real engine: small scans, few steps. What is learned is of no use; that it is learned, kept and used is what counts."""
+"""The trainer with the real engine: small scans and few steps, from the training to a registration with its model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def chosen(app, hands):
         setattr(widget.panel.node.dense, name, value)
     widget.panel.node.name = "small"
     hands.click(widget.ui.estimateButton)
-    app.wait_for(lambda: not widget.panel.training.preparing, 60, "the estimate")
+    app.wait_for(lambda: not widget.panel.session.preparing, 60, "the estimate")
     assert widget.ui.startButton.enabled, widget.ui.startButton.toolTip + widget.ui.resultLabel.text
     return widget
 
@@ -108,15 +108,15 @@ def test_cross_validation_from_a_script(app, home):
     logic = DeepRegTrainerLogic()
     with pytest.raises(RuntimeError, match="no preset 'nothing'"):
         logic.crossValidate(scans, "dense", "x", preset="nothing")
-    told = []
+    shares = []
     result = logic.crossValidate(
-        scans, "dense", "checked", folds=2, parameters={**SMALL, "steps": 3}, device="cpu", progress=lambda share, stage: told.append(share)
+        scans, "dense", "checked", folds=2, parameters={**SMALL, "steps": 3}, device="cpu", progress=lambda share, _: shares.append(share)
     )
     rows = result["rows"]
     assert {row["label"] for row in rows} <= {"liver", "spleen", "1", "2", 1, 2}
     assert all(0.0 <= row["before"] <= 1.0 for row in rows)
     assert all(0.0 <= row[name] <= 1.0 for row in rows for name in ("mind", "learned"))
-    assert told == sorted(told)
+    assert shares == sorted(shares)
     with open(result["csv"], newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) >= len(rows)
 
