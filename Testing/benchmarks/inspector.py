@@ -68,7 +68,7 @@ def main() -> None:
     print(f"| {count} landmark pairs | median ms | longest ms |\n|---|---|---|")
     measured("select a row, all views follow", lambda number: landmarks.table.select((37 * number + 5) % count))
     moving = panel.node.movingPoints
-    measured("move a landmark, all is measured anew", lambda number: moving.SetNthControlPointPosition(number, *points[number + 1]))
+    measured("move a landmark, all is measured again", lambda number: moving.SetNthControlPointPosition(number, *points[number + 1]))
     measured("sort by another column", lambda number: widget.ui.pairsTable.horizontalHeader().sectionClicked.emit(1 + number % 2))
     measured("undo", lambda _number: panel.sections["history"].undo())
 

@@ -1,4 +1,4 @@
-"""Files of corresponding keypoints of made-up patients, whose deformation is known, to learn from in a few small steps."""
+"""Files of corresponding keypoints of synthetic patients with a known deformation, for trainings of a few small steps."""
 
 from __future__ import annotations
 

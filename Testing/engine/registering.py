@@ -1,6 +1,6 @@
 """What the tests of registration share: phantoms on steeply oblique, anisotropic grids of unequal sizes, with exact truth.
 
-The phantoms' own pairs are turned by a few degrees and nearly isotropic. Here both scans are drawn anew on grids that are
+The phantoms' own pairs are turned by a few degrees and nearly isotropic. Here both scans are resampled on grids that are
 neither, through the same deformation in closed form. Distances are measured with numpy, not with the code under test.
 """
 

@@ -284,7 +284,7 @@ def test_only_stretches_that_people_have_are_plausible(matrix, plausible):
     assert affine._plausible(linear_about((10, 20, 30), matrix)) is plausible
 
 
-def test_a_wrong_slice_thickness_is_not_followed_and_is_told():
+def test_a_wrong_slice_thickness_is_not_followed_and_is_reported():
     """Slices of 0.4 times their thickness: the stretch fits perfectly, but no person is that short."""
     fixed, moving, *_ = known_pair("abdomen", np.eye(3))
     moving.SetSpacing((*moving.GetSpacing()[:2], 0.4 * moving.GetSpacing()[2]))

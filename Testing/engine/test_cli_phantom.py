@@ -14,7 +14,7 @@ def test_a_phantom_is_the_same_twice_and_another_with_another_seed(tmp_path):
         printed = succeed("phantom", "thorax", "--detail", "0.2", "--seed", seed, "--output", tmp_path / name)
         assert printed.startswith(f"thorax, ct-ct, seed {seed}: ")
         assert "written: " in printed
-    succeed("phantom", "thorax", "--detail", "0.2", "--seed", 5, "--output", tmp_path / "c")  # over another phantom, when told so
+    succeed("phantom", "thorax", "--detail", "0.2", "--seed", 5, "--output", tmp_path / "c")  # over another phantom
     files = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc"}
     assert len(files["a"]) == 9
     assert files["a"] == files["b"] == files["c"]

@@ -1,4 +1,4 @@
-"""The command line as a process: its progress, its streams, and its end when it is told to stop."""
+"""The command line as a process: its progress, its streams, and its end when it is asked to stop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OUTPUTS = ("--transform", "t.nrrd", "--inverse", "i.h5", "--warped", "w.nii.gz",
 SLOW = ("--set", "search_stages=3", "--set", "mean_field_passes=4", "--set", "capture_range=300", "--initial", "geometry")
 
 
-# ----------------------------------------------------------------------------------------------------- told to stop
+# ----------------------------------------------------------------------------------------------------- asked to stop
 
 
 def interrupted(folder: Path, stage: str, number: int, *arguments: str):
@@ -279,10 +279,10 @@ def test_libraries_do_not_chatter(folder, kind):
         "HDF5": ("evaluate", "--transform", "text.h5"),
     }[kind]
     check_refusal(finish(process(*arguments, cwd=folder)), "deepreg-engine")
-    told = finish(process(*arguments, cwd=folder, env={**ENVIRONMENT, "DEEPREG_DEBUG": "1"}))
-    assert told.code == 2
-    assert "Traceback" in told.err
-    assert "WARNING" in told.err or "MetaImage" in told.err or "HDF5-DIAG" in told.err
+    run = finish(process(*arguments, cwd=folder, env={**ENVIRONMENT, "DEEPREG_DEBUG": "1"}))
+    assert run.code == 2
+    assert "Traceback" in run.err
+    assert "WARNING" in run.err or "MetaImage" in run.err or "HDF5-DIAG" in run.err
 
 
 def test_letters_that_the_terminal_does_not_have(folder, phantom_folder):

@@ -64,12 +64,12 @@ def test_symmetric_descent_is_as_good_and_undoes_itself():
 
 def test_energies_fall_and_iterations_lead_to_the_result():
     pair = scene("brain", "mr-mr")
-    told = []
+    reported = []
     result = register_descent(
         ImagePair(pair.fixed, pair.moving, alignment=aligned(pair)),
         COARSE.replaced({"working_spacing": 4.0}),
         "cpu",
-        lambda share, stage: told.append((share, stage)),
+        lambda share, stage: reported.append((share, stage)),
         keep=6,
     )
     assert [entry["iteration"] for entry in result.energies] == list(range(len(result.energies)))
@@ -88,10 +88,10 @@ def test_energies_fall_and_iterations_lead_to_the_result():
     assert np.linalg.norm(last.map_points(body) - result.field.map_points(body), axis=1).mean() < 0.3
     errors = [pair.error(field.resampled(pair.grid).vectors) for _, field in result.iterations]
     assert errors[-1] < 0.6 * errors[0]
-    shares = [share for share, _ in told]
+    shares = [share for share, _ in reported]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert any("descent" in stage for _, stage in told)
+    assert any("descent" in stage for _, stage in reported)
 
 
 def test_masks_say_where_to_look():

@@ -99,7 +99,7 @@ def test_two_dates_of_one_patient_come_together(shared_data):
 
 
 def test_the_livers_of_two_people_come_together(shared_data):
-    """Scans that overlap in part, in frames that have nothing in common; judged by labels that the method does not see."""
+    """Scans that overlap in part, in frames that have nothing in common; measured by labels that the method does not get."""
     folder = shared_data / "abdomen"
     names = ("chaos_ct3_3mm", "example_ct", "chaos_ct3_liver_3mm", "example_seg_fast_force_split")
     paths = need(*(folder / f"{name}.nii.gz" for name in names))

@@ -28,7 +28,7 @@ def joined():
     return Joined(ContextFeatures(ContextNet(4, 6).eval(), "own", 3.0, "ct"), Mind())
 
 
-def test_each_part_counts_alike_and_both_sides_are_told_in_the_same_units(joined):
+def test_each_part_counts_alike_and_both_sides_have_the_same_units(joined):
     """The fixed and the moving image are one and the same, on an oblique, anisotropic grid."""
     import SimpleITK as sitk
 

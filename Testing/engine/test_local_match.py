@@ -1,4 +1,4 @@
-"""Matching a point in a small window, without torch: known shifts, turns and what cannot be told."""
+"""Matching a point in a small window, without torch: known shifts, rotations, and places without structure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_point_is_found_after_a_turn_and_a_shift():
     assert found.shift == pytest.approx(np.linalg.norm((4.3, -3.2, 2.6)), abs=0.3)
 
 
-def test_where_nothing_can_be_told_the_prediction_stands_without_confidence():
+def test_without_structure_the_prediction_stands_without_confidence():
     def flat(points):
         return np.full(len(points), 3.0), np.ones(len(points), dtype=bool)
 

@@ -146,7 +146,7 @@ def test_points_without_weight_do_not_vote_and_take_their_neighbours_value():
         close(result[..., column], torch.full_like(result[..., column], value))
 
 
-def test_where_nothing_is_known_nothing_is_made_up():
+def test_far_from_any_weight_no_label_is_preferred():
     """Far from any weight: a finite cost without preference, not NaN."""
     cost, weights = volume((2, 2, 9), 3), torch.zeros(2, 2, 9)
     weights[..., 0] = 1.0

@@ -26,7 +26,7 @@ print(within - before, process.memory_info().rss - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has a setting to keep memory")
 def test_memory_is_kept_within_and_given_back_afterwards():
     folder = Path(deepreg_engine.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", _MEASURE], env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True)

@@ -123,7 +123,7 @@ def test_other_kinds_of_header(tmp_path, convert):
 
 @pytest.mark.parametrize("content", [b"", b"x", b"x" * 600, b"\x1f\x8b", b"\x1f\x8b" + b"x" * 600, struct.pack("<i", 348) + bytes(600)])
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd"])
-def test_what_is_no_nifti_is_not_judged(tmp_path, name, content):
+def test_other_files_are_not_checked(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert not ends_too_early(tmp_path / name)
     assert count_not_finite(tmp_path / name) == 0

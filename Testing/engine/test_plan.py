@@ -1,4 +1,4 @@
-"""The plan: levels that cover the image, labels that reach far enough, and memory that is told before it is taken."""
+"""The plan: levels that cover the image, labels that reach far enough, and memory that is estimated before it is used."""
 
 from __future__ import annotations
 
@@ -165,10 +165,10 @@ def test_a_run_that_does_not_fit_is_refused_before_anything_is_computed(monkeypa
     monkeypatch.setattr(registration.Registration, "_free_memory", lambda self: 1e6)
     monkeypatch.setattr(registration, "align", lambda *arguments: pytest.fail("it has begun"))
     monkeypatch.setattr(registration, "LevelData", lambda *arguments: pytest.fail("it has begun"))
-    told = []
+    reports = []
     with pytest.raises(NotEnoughMemoryError, match=r"needs about \d+\.\d GB.* 0\.0 GB are free"):
-        register_dense(pair, DenseParameters(), "cpu", lambda *report: told.append(report))
-    assert told == []
+        register_dense(pair, DenseParameters(), "cpu", lambda *report: reports.append(report))
+    assert reports == []
 
 
 @pytest.mark.parametrize("working_spacing", [1.0, 2.0, 3.0])
@@ -227,7 +227,7 @@ print(json.dumps([before, peak(), len(result.stages)]))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no ru_maxrss")
 def test_the_estimate_is_an_upper_bound_within_reason(tmp_path):
-    """One run in a process of its own: it grows by less than was told, and not by a small part of it."""
+    """One run in a process of its own: it grows by less than the estimate, and not by a small part of it."""
     parameters = {"working_spacing": 3.2, "control_spacing": 12.0, "capture_range": 70.0, "refinement_iterations": 1, "search_stages": 1}
     fixed, moving = make_grid((110, 82, 56), (2.6, 3.1, 4.1), FIXED_TURNS), make_grid((95, 90, 60), (2.9, 2.7, 3.7), MOVING_TURNS)
     paths = [str(tmp_path / name) for name in ("fixed.nrrd", "moving.nrrd")]
@@ -239,7 +239,7 @@ def test_the_estimate_is_an_upper_bound_within_reason(tmp_path):
     output = subprocess.run(call, capture_output=True, text=True, env=environment, check=True, timeout=300).stdout
     before, peak, stages = json.loads(output.splitlines()[-1])
     assert stages >= 2
-    told = needed(fixed, moving, DenseParameters(**parameters))
+    estimate = needed(fixed, moving, DenseParameters(**parameters))
     assert peak - before > 150e6  # a run that shows something
-    assert peak < 1.05 * told
-    assert told < 2.0 * peak
+    assert peak < 1.05 * estimate
+    assert estimate < 2.0 * peak

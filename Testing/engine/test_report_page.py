@@ -196,7 +196,7 @@ def test_many_pairs_and_structures_are_cut_to_the_worst(report):
     assert all(f"landmarks.each.{n}.after_mm" in read.figures for n in range(300))  # all of them below
 
 
-def test_the_run_is_told_from_its_report(scene):
+def test_the_run_is_described_by_its_report(scene):
     fixed = sitk.ReadImage(scene.file("fixed.nii.gz"))
     run = json.loads((scene.folder / "run.json").read_text(encoding="utf-8"))
     run["parameters"]["features"] = "/home/jane/models/any.safetensors"

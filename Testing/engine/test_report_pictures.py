@@ -125,7 +125,7 @@ def test_a_single_fold_is_seen():
 
 
 def test_the_deformation_grid_is_that_of_the_moving_image():
-    """Lines of u = 0 are as far apart as they are told to be; a field that stretches brings them nearer."""
+    """Lines of u = 0 are as far apart as asked for; a field that stretches brings them nearer."""
     grid = make_grid((60, 50, 30), (2.0, 2.2, 3.0), (0, 0, 0))
     counts = {}
     for factor in (1.0, 2.0):
