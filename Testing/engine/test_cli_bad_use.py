@@ -271,8 +271,8 @@ def test_a_listing_of_models_shows_the_damaged_one_and_verify_refuses_it():
 def test_a_device_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    refused(f"{DENSE} --device cuda", "--device cuda: ", "use --device cpu")
-    refused(f"{DENSE} --device mps", "--device mps: ", "use --device cpu")
+    refused(f"{DENSE} --device cuda", "the device cuda is not available: ", "use cpu", "(--device)")
+    refused(f"{DENSE} --device mps", "the device mps is not available: ", "use cpu (--device)")
 
 
 @pytest.fixture

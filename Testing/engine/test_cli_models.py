@@ -93,7 +93,7 @@ def test_published_checkpoints(shared_data, small_folder, tmp_path, name):
     outcome = call("models", "import", checkpoint, "--output", tmp_path / "m.safetensors")
     if "deeds" in name:  # the weights of a regularisation
         assert outcome.code == 2
-        assert "give it as --regulariser" in outcome.messages[0]
+        assert "with this file as their regulariser (--regulariser)" in outcome.messages[0]
         return
     assert outcome.code == 0
     assert outcome.messages == []

@@ -104,11 +104,11 @@ def test_missing_devices_are_refused_by_name():
     with pytest.raises(DeviceError, match="abacus.*auto, cpu, cuda, mps|abacus"):
         choose_device("abacus")
     if not torch.cuda.is_available():
-        with pytest.raises(DeviceError, match="--device cuda") as refusal:
+        with pytest.raises(DeviceError, match="device cuda") as refusal:
             run_scene(scene("brain"), device="cuda")
-        assert "--device cpu" in refusal.value.advice
+        assert "use cpu" in refusal.value.advice
     if not torch.backends.mps.is_available():
-        with pytest.raises(DeviceError, match="--device mps"):
+        with pytest.raises(DeviceError, match="device mps"):
             choose_device("mps")
     device, name = choose_device("auto")
     assert name

@@ -112,8 +112,8 @@ def _explained(title: str, entries: Iterable[tuple[str, str]]) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Cross-validate, and print the means."""
-    check_suffix("--output", options.output, (".csv",))
-    check_outputs({"--output": options.output}, options.data)
+    check_suffix("output", options.output, (".csv",))
+    check_outputs({"output": options.output}, options.data)
     _check_outputs(options)
     request = make_request(CrossValidationRequest, options, preset=options.registration_preset or "")
     names = read_label_names(options.label_names) if getattr(options, "label_names", None) else {}

@@ -66,13 +66,14 @@ def _spacing(text: str) -> float:
 
 def run(options: argparse.Namespace) -> None:
     """Compute, and write."""
-    outputs = {f"--{name.replace('_', '-')}": getattr(options, name) for name in ("output", "colours", "second_colours")}
+    outputs = {name: getattr(options, name) for name in ("output", "colours", "second_colours")}
     if not any(outputs.values()):
-        raise ParameterError("nothing is to be written", "give --output or --colours")
+        raise ParameterError("nothing is to be written", "name a file for the features or for their colours", "output")
     if bool(options.second) != bool(options.second_colours):
-        raise ParameterError("--second and --second-colours go together", "give both, or none")
-    for option, path in outputs.items():
-        check_suffix(option, path, IMAGE_SUFFIXES)
+        missing = "second_colours" if options.second else "second"
+        raise ParameterError("a second image and its colours go together", "give both, or none", missing)
+    for name, path in outputs.items():
+        check_suffix(name, path, IMAGE_SUFFIXES)
     check_outputs(outputs, [options.image, options.second])
     parameters = DescentParameters(features=options.features, fixed_modality=options.modality, moving_modality=options.second_modality)
     images = [check_intensities(read_volume(options.image), "image", options.image)]
@@ -86,7 +87,8 @@ def run(options: argparse.Namespace) -> None:
     device, _ = choose_device(options.device)
     extractors = load_extractors(parameters)
     found = [
-        feature_volume(image, extractor, options.spacing or min(image.GetSpacing()), device) for image, extractor in zip(images, extractors)
+        feature_volume(image, extractor, options.spacing or min(image.GetSpacing()), device)
+        for image, extractor in zip(images, extractors, strict=False)
     ]
     with FileGroup() as files:
         if options.output:
@@ -94,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
             add_image(files, options.output, on_grid(volume.float(), grid, ImageGrid.of(images[0])))
         if options.colours or options.second_colours:
             palette = make_palette(*(volume for volume, _ in found))
-            for (volume, grid), image, path in zip(found, images, (options.colours, options.second_colours)):
+            for (volume, grid), image, path in zip(found, images, (options.colours, options.second_colours), strict=False):
                 if path:
                     add_image(files, path, on_grid(palette(volume), grid, ImageGrid.of(image)))
     shape = "x".join(str(n) for n in np.array(images[0].GetSize()))

@@ -42,8 +42,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Find and write them."""
-    check_suffix("--output", options.output, POINT_SUFFIXES)
-    check_outputs({"--output": options.output}, [options.image, options.mask])
+    check_suffix("output", options.output, POINT_SUFFIXES)
+    check_outputs({"output": options.output}, [options.image, options.mask])
     parameters = PointsParameters().replaced(parse_settings(options.set))
     image = check_intensities(read_volume(options.image), "image", options.image)
     mask, note = read_mask(options.mask, ImageGrid.of(image)) if options.mask else (None, "")

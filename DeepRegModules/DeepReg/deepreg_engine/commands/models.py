@@ -70,7 +70,7 @@ def run_list(options: argparse.Namespace) -> None:
         feature = registry.find(card.architecture)
         rows.append([card.name, feature.subject if feature else _UNKNOWN, card.licence, card.origin])
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]) for row in rows]
+    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
     lines.append(f"models of your own: {own_folder()}")
     sys.stdout.write("\n".join(lines) + "\n")
 
@@ -85,19 +85,21 @@ def run_verify(options: argparse.Namespace) -> None:
         sys.stdout.write(f"no model files in {shipped_folder()} and {own_folder()}\n")
         return
     problems = [verify(model) for model in models]
-    rows = [[model.card.name if model.card else model.path.name, problem or "whole"] for model, problem in zip(models, problems)]
+    rows = [
+        [model.card.name if model.card else model.path.name, problem or "whole"] for model, problem in zip(models, problems, strict=True)
+    ]
     sys.stdout.write("\n".join(table(rows, head=False)) + "\n")
-    bad = [row[0] for row, problem in zip(rows, problems) if problem]
+    bad = [row[0] for row, problem in zip(rows, problems, strict=True) if problem]
     if bad:
         raise InputError(f"{len(bad)} of {len(models)} models cannot be used ({', '.join(bad)})", "get them again, or remove them")
 
 
 def run_import(options: argparse.Namespace) -> None:
     """Import a checkpoint."""
-    check_suffix("--output", options.output, (".safetensors",))
-    check_outputs({"--output": options.output}, [options.checkpoint, options.regulariser])
+    check_suffix("output", options.output, (".safetensors",))
+    check_outputs({"output": options.output}, [options.checkpoint, options.regulariser])
     name = options.name or Path(options.output).stem
     if registry.handcrafted(name):
-        raise ParameterError(f"the name {name} belongs to a formula", "give the model another with --name")
+        raise ParameterError(f"the name {name} belongs to a formula", "give the model another name", "name")
     card = import_checkpoint(options.checkpoint, options.output, name, options.regulariser)
     sys.stdout.write(f"written: {options.output} ({card.name}, {card.figures['channels']} channels, sha256 {card.sha256[:12]})\n")

@@ -88,8 +88,8 @@ def run(options: argparse.Namespace) -> None:
         return
     if not options.output:
         raise ParameterError("a training needs a file for the model", "name one that ends in .safetensors", "output")
-    check_suffix("--output", options.output, (".safetensors",))
-    check_outputs({"--output": options.output, "--log": options.log, "--checkpoint": options.checkpoint}, options.data)
+    check_suffix("output", options.output, (".safetensors",))
+    check_outputs({"output": options.output, "log": options.log, "checkpoint": options.checkpoint}, options.data)
     output = Path(options.output)
     request = make_request(TrainingRequest, options, folder=str(output.with_suffix("")), name=options.name or output.stem)
     with ProgressBar() as progress:

@@ -21,16 +21,15 @@ def check_outputs(outputs: Mapping[str, str | None], inputs: Iterable[str | None
     """
     read = {_identity(path) for path in inputs if path}
     written: set[object] = set()
-    for option, path in outputs.items():
+    for name, path in outputs.items():
         if not path:
             continue
-        option = _name(option)
         check_writable(path)
         identity = _identity(path)
         if identity in read:
-            raise OutputError(f"{path} would overwrite an input", "choose another name", option)
+            raise OutputError(f"{path} would overwrite an input", "choose another name", name)
         if identity in written:
-            raise OutputError(f"two outputs would be written to {path}", "give each its own name", option)
+            raise OutputError(f"two outputs would be written to {path}", "give each its own name", name)
         written.add(identity)
 
 
@@ -45,12 +44,7 @@ def _identity(path: str) -> object:
     return status.st_dev, status.st_ino
 
 
-def check_suffix(option: str, path: str | None, endings: tuple[str, ...]) -> None:
+def check_suffix(name: str, path: str | None, endings: tuple[str, ...]) -> None:
     """Raise OutputError if the path of an output has none of the endings; None is accepted."""
     if path and suffix(path) not in endings:
-        raise OutputError(f"{path} needs another ending", f"use {' or '.join(endings)}", _name(option))
-
-
-def _name(option: str) -> str:
-    """Name of an output in Python's form; ``--fixed-mask`` is accepted as well."""
-    return option.lstrip("-").replace("-", "_")
+        raise OutputError(f"{path} needs another ending", f"use {' or '.join(endings)}", name)

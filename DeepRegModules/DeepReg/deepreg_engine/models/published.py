@@ -60,7 +60,11 @@ def import_checkpoint(
 
     weights = read_checkpoint(path)
     if "alpha" in weights and "offsets" not in weights:
-        raise InputError(f"{path} holds weights of the regularisation, not features", "import the features, and give it as --regulariser")
+        raise InputError(
+            f"{path} holds weights of the regularisation, not features",
+            "import the features, with this file as their regulariser",
+            "regulariser",
+        )
     network = Obelisk.from_state({key: torch.from_numpy(value) for key, value in weights.items()})
     if regulariser is not None:
         extra = read_checkpoint(regulariser)

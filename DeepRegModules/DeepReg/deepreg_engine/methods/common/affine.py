@@ -77,7 +77,9 @@ def align(
     if kind == "none":
         if overlap(ImageGrid.of(fixed), ImageGrid.of(moving), np.zeros(3)) == 0.0:
             raise InputError(
-                "the two images have no point in common where they lie in space", "use --initial geometry, mass, rigid or affine"
+                "the two images have no point in common where they lie in space",
+                "use the initial alignment geometry, mass, rigid or affine",
+                "initial",
             )
         return Alignment(sitk.Transform(3, sitk.sitkIdentity), kind)
     if kind == "geometry":

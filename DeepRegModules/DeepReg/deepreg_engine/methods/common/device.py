@@ -52,14 +52,16 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     if name == "cuda":
         if not cuda:
             reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device was found"
-            raise DeviceError(f"--device cuda: {reason}", "use --device cpu, or install a driver and a CUDA build of PyTorch")
+            raise DeviceError(
+                f"the device cuda is not available: {reason}", "use cpu, or install a driver and a CUDA build of PyTorch", "device"
+            )
         return torch.device("cuda"), torch.cuda.get_device_name()
     if name == "mps":
         if not mps:
-            raise DeviceError("--device mps: no Metal device was found", "use --device cpu")
+            raise DeviceError("the device mps is not available: no Metal device was found", "use cpu", "device")
         return torch.device("mps"), "Apple Metal"
     if name != "cpu":
-        raise DeviceError(f"there is no device {name!r}", f"there are {', '.join(DEVICES)}")
+        raise DeviceError(f"there is no device {name!r}", f"there are {', '.join(DEVICES)}", "device")
     return torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads"
 
 

@@ -114,7 +114,8 @@ class Registration:
         if not bool((data.warped_known(torch.zeros(3, *grid.shape, device=self._device)) > 0).any()):
             raise InputError(
                 "after the initial alignment the images have no point in common",
-                "use --initial geometry, mass or affine, or give a transform that brings them together",
+                "use the initial alignment geometry, mass or affine, or give a transform that brings them together",
+                "initial",
             )
         calibrated = next((part.name for part in extractor.parts if part.kind.hounsfield), "")
         if calibrated and not self._looked_at:
