@@ -80,6 +80,20 @@ def test_inverse_consistency_is_that_of_simpleitk(scene):
         inverse_consistency(scene.transform, far, FIXED)
 
 
+def test_a_map_that_is_declared_as_an_output_is_in_the_report(report, scene):
+    """The magnitude of the displacement: figures, table and pictures come from its slot and its function."""
+    content, text, page, folder = report
+    lengths = np.linalg.norm(sitk.GetArrayFromImage(scene.transform.GetDisplacementField()), axis=-1)
+    found = content["figures"]["maps"]["magnitude"]
+    assert list(content["figures"]["maps"]) == ["magnitude"]
+    np.testing.assert_allclose([found["mean"], found["percentile95"]], [lengths.mean(), np.percentile(lengths, 95)], atol=1e-3)
+    assert "Displacement magnitude" in page.text
+    assert "length of the displacement at each voxel, mm" in page.text
+    assert text.count('alt="Displacement magnitude, ') == 3
+    rows = list(csv.DictReader(io.StringIO((folder / "r.csv").read_text(encoding="utf-8"))))
+    assert [float(row["value"]) for row in rows if row["section"] == "maps" and row["measure"] == "max"] == [found["max"]]
+
+
 def test_a_mask_is_where_the_deformation_counts(scene, tmp_path):
     index = np.zeros(FIXED.size[::-1], dtype=np.uint8)
     index[6:14, 8:20, 10:24] = 1

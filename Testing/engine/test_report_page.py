@@ -69,7 +69,7 @@ def test_the_page_is_whole(report):
         assert words in said, words
     for entry in content["ratings"]:
         assert f"{entry['rating']}: " in said
-    assert read.classes["view"] == 6 * 3
+    assert read.classes["view"] == 7 * 3
     assert len([link for link in read.links if link.startswith("data:image")]) == 18
     assert sorted(set(re.findall(r">([RLAPSI]{1,3})</text>", text))) == ["A", "I", "L", "P", "R", "S"]
     bars = {float(length) for length in re.findall(r'data-bar="([\d.]+)"', text)}

@@ -21,6 +21,7 @@ from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
+from deepreg_engine.jobs.results import FIELD_MAPS
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.metrics.report import plain, to_json
 from deepreg_engine.progress import Progress, no_progress
@@ -131,7 +132,7 @@ def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict
     progress(0.02, "reading the images")
     pair, run = _read(request)
     progress(0.2, "measuring")
-    measured = measure(pair)
+    measured = measure(pair, {name: compute for name, compute in FIELD_MAPS.items() if name != "jacobian"})  # it has its own figures
     progress(0.6, "drawing the pictures")
     views, where = _views(request, pair, run)
     content = _content(request, pair, run, measured, rate(measured.figures, limits), where)

@@ -1,7 +1,7 @@
 """The outputs of a registration: one function for each computes it; all are written together, or none.
 
-A new output needs its slot (:mod:`deepreg_engine.methods.slots`) and one function here, with :func:`output`; an output that only one method
-has is computed by that method (``Result.products``) and needs no function.
+A new output needs its slot (:mod:`deepreg_engine.methods.slots`) and one function here, with :func:`output`, or with :func:`field_map` for
+a map of the displacement field. An output that only one method has is computed by that method (``Result.products``) and needs no function.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
@@ -76,6 +77,22 @@ def output(name: str) -> Callable[[Callable[[Run], Any]], Callable[[Run], Any]]:
     return register
 
 
+FieldMap = Callable[[DisplacementField], np.ndarray]
+#: Outputs that are maps of the displacement field: name to the function that computes them. The evaluation report shows them as well.
+FIELD_MAPS: dict[str, FieldMap] = {}
+
+
+def field_map(name: str) -> Callable[[FieldMap], FieldMap]:
+    """Register the function that computes a map (z, y, x) of the displacement field, on its grid."""
+
+    def register(function: FieldMap) -> FieldMap:
+        FIELD_MAPS[name] = function
+        output(name)(lambda run: run.field.grid.to_image(function(run.field)))
+        return function
+
+    return register
+
+
 @output("transform")
 def transform(run: Run) -> DisplacementField:
     """The displacement field from fixed to moving points."""
@@ -107,16 +124,16 @@ def warped_labels(run: Run) -> sitk.Image:
     return run.on_fixed_grid(run.inputs.moving_labels)
 
 
-@output("jacobian")
-def jacobian(run: Run) -> sitk.Image:
+@field_map("jacobian")
+def jacobian(field: DisplacementField) -> np.ndarray:
     """The Jacobian determinant at each voxel."""
-    return run.field.grid.to_image(run.field.jacobian_determinant())
+    return field.jacobian_determinant()
 
 
-@output("magnitude")
-def magnitude(run: Run) -> sitk.Image:
+@field_map("magnitude")
+def magnitude(field: DisplacementField) -> np.ndarray:
     """The length of the displacement at each voxel, mm."""
-    return run.field.grid.to_image(run.field.lengths())
+    return field.lengths()
 
 
 def write_results(run: Run, finish: Callable[[], str]) -> None:

@@ -48,6 +48,9 @@ def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield row("regularity", "", measure, "", value, "%" if measure == "folding_percent" else "")
     for measure, value in figures["displacement"].items():
         yield row("displacement", "", measure, "", value, "mm")
+    for name, values in figures["maps"].items():
+        for measure, value in values.items():
+            yield row("maps", name, measure, "", value, "")
     for measure, value in figures.get("inverse_consistency", {}).items():
         yield row("inverse_consistency", "", measure, "", value, "" if measure in ("points", "outside") else "mm")
 

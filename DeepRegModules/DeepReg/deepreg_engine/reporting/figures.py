@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -43,7 +45,7 @@ class Pair:
     labels: tuple[sitk.Image, sitk.Image] | None = None
     label_names: dict[int, str] | None = None
     mask: sitk.Image | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass
@@ -54,19 +56,26 @@ class Measured:
         figures: see :func:`measure`.
         field: the transform on the grid on which the deformation was measured.
         jacobian: its determinant there (z, y, x).
+        maps: further maps of the deformation there (z, y, x), by their names.
     """
 
     figures: dict
     field: DisplacementField
     jacobian: np.ndarray
+    maps: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
-def measure(pair: Pair) -> Measured:
+def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndarray]] | None = None) -> Measured:
     """Measure a registration.
+
+    Args:
+        pair: the inputs.
+        maps: further maps of the deformation: name to the function that computes them (z, y, x).
 
     Returns:
         Figures: those of "displacement", "regularity", "landmarks" and "overlap" that :func:`evaluation_report` gives;
-        "inverse_consistency" if there is an inverse; "histograms" of the Jacobian and of the landmarks' errors; "measured_on": the grid
+        "inverse_consistency" if there is an inverse; "histograms" of the Jacobian and of the landmarks' errors; "maps": mean, median,
+        percentile95 and max of each further map; "measured_on": the grid
         of displacement and regularity, and whether it is the transform's own. Each landmark pair has a flag "outlier", and
         the landmarks have the "outlier_limit_mm".
 
@@ -93,6 +102,8 @@ def measure(pair: Pair) -> Measured:
         "own_grid": own is not None,
         "masked": mask is not None,
     }
+    computed = {name: compute(deformation) for name, compute in (maps or {}).items()}
+    figures["maps"] = {name: _statistics(values if inside is None else values[inside]) for name, values in computed.items()}
     figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian if inside is None else jacobian[inside])}
     if pair.landmarks is not None:
         landmarks, errors = figures["landmarks"], landmark_errors(pair.transform, *(side.positions for side in pair.landmarks))
@@ -102,7 +113,7 @@ def measure(pair: Pair) -> Measured:
         known = [entry for entry in landmarks["each"] if entry["after_mm"] is not None]
         before, after = (np.array([entry[f"{stage}_mm"] for entry in known]) for stage in ("before", "after"))
         figures["histograms"]["landmark_error"] = _error_histogram(before, after)
-    return Measured(figures, deformation, jacobian)
+    return Measured(figures, deformation, jacobian, computed)
 
 
 def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | None:
@@ -114,6 +125,11 @@ def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | No
         pair.notes.append("the mask lies outside the grid of the transform: the deformation was measured on the whole grid")
         return None
     return moved
+
+
+def _statistics(values: np.ndarray) -> dict:
+    median, percentile95 = np.percentile(values, [50, 95])
+    return {"mean": values.mean(dtype=np.float64), "median": median, "percentile95": percentile95, "max": values.max()}
 
 
 def _jacobian_histogram(values: np.ndarray) -> dict:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from deepreg_engine.methods.slots import slot
 from deepreg_engine.metrics.report import to_json
 from deepreg_engine.reporting.charts import error_chart, jacobian_chart
 from deepreg_engine.reporting.csv_table import as_csv
@@ -13,7 +14,7 @@ from deepreg_engine.reporting.limits import LIMITS, WORDS
 from deepreg_engine.reporting.markup import count, figure, light, number, pairs, table, text
 from deepreg_engine.reporting.page_tables import MOST, landmark_table, overlap_table
 from deepreg_engine.reporting.style import FILTER, SCRIPT, STYLE
-from deepreg_engine.reporting.views import Found, controls, deformation_words, jacobian_words, pair_rows, row
+from deepreg_engine.reporting.views import Found, controls, deformation_words, jacobian_words, map_words, pair_rows, row
 
 # Numbers of notes and parameters on paper; the screen and the JSON file have all.
 _NOTES, _PARAMETERS = 3, 8
@@ -184,9 +185,13 @@ def _maps(content: dict[str, Any], found: Found) -> str:
     difference = row(
         found, "difference", "Difference", text("warped moving minus fixed: grey equal, orange brighter, blue darker"), paper=False
     )
+    maps = [
+        row(found, name, slot(name).title, map_words(slot(name).help, values["percentile95"]), paper=False)
+        for name, values in content["figures"]["maps"].items()
+    ]
     return (
         f"<h2>Deformation</h2>{row(found, 'grid', 'Grid', deformation_words(content['views']))}"
-        f"{row(found, 'jacobian', 'Jacobian', jacobian_words())}{difference}"
+        f"{row(found, 'jacobian', 'Jacobian', jacobian_words())}{''.join(maps)}{difference}"
     )
 
 

@@ -61,8 +61,8 @@ def draw(pair: Pair, measured: Measured, plane: Plane, views: Views) -> dict[str
     """Draw the pictures of one plane.
 
     Returns:
-        (height, width, 3) uint8 each: "before" and "after" (red and blue: fixed, green: moving), "checkerboard", "grid", "jacobian", and
-        "difference" if the images have the same contrast.
+        (height, width, 3) uint8 each: "before" and "after" (red and blue: fixed, green: moving), "checkerboard", "grid", "jacobian", the
+        further maps by their names, and "difference" if the images have the same contrast.
     """
     fixed = scaled(drawn(pair.fixed, plane.grid, None)[0], views.windows[0])
     before, after = (scaled(drawn(pair.moving, plane.grid, transform)[0], views.windows[1]) for transform in (views.before, pair.transform))
@@ -75,6 +75,8 @@ def draw(pair: Pair, measured: Measured, plane: Plane, views: Views) -> dict[str
         "grid": _deformation(fixed, field, plane, views),
         "jacobian": _jacobian(fixed, measured, plane),
     }
+    for name in measured.maps:
+        pictures[name] = _map(fixed, measured, name, plane)
     if views.alike:
         pictures["difference"] = _difference(fixed, after, there[1])
     return {name: np.clip(np.rint(255.0 * picture), 0, 255).astype(np.uint8) for name, picture in pictures.items()}
@@ -128,6 +130,14 @@ def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, view
         line = strength * (np.clip(1.1 - pixels, 0.0, 1.0) * (apart < _WIDEST * views.spacing / 2))[..., None]
         picture = (1.0 - line) * picture + line
     return picture
+
+
+def _map(fixed: np.ndarray, measured: Measured, name: str, plane: Plane) -> np.ndarray:
+    """A map of the deformation over the tissue of the fixed image, from 0 to its 95th percentile."""
+    image = resample(measured.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", 0.0)
+    top = max(float(measured.figures["maps"][name]["percentile95"]), 1e-6)
+    cover = np.where(fixed > VISIBLE, 0.6, 0.0)[..., None]
+    return (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(sitk.GetArrayFromImage(image)[0] / top)
 
 
 def _jacobian(fixed: np.ndarray, measured: Measured, plane: Plane) -> np.ndarray:

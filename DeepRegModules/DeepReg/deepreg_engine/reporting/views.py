@@ -64,6 +64,11 @@ def jacobian_words() -> str:
     )
 
 
+def map_words(help: str, top: float) -> str:
+    """The legend of a further map: its description, and its colours from 0 to ``top``."""
+    return f"{text(help)}: 0{_scale(length_stops())}{text(number(top))} and more"
+
+
 def _scale(stops: Sequence[str]) -> str:
     return f'<span class="scale" style="background:linear-gradient(90deg,{",".join(stops)})"></span>'
 
