@@ -161,7 +161,13 @@ def test_images_apart_are_refused():
 
 @pytest.mark.parametrize(
     ("changes", "masked"),
-    [({}, False), ({}, True), ({"mean_field_passes": 2, "message_weight": 0.5}, True), ({"mean_field_passes": 0}, False)],
+    [
+        ({}, False),
+        ({}, True),
+        ({"mean_field_passes": 2, "message_weight": 0.5}, True),
+        ({"mean_field_passes": 0}, False),
+        ({"search_weights": "published", "mean_field_passes": 2}, True),
+    ],
 )
 def test_probabilities_are_the_run_s_own(monkeypatch, changes, masked):
     """From the same state, before the first stage, at control points in the middle and at the faces."""

@@ -41,12 +41,12 @@ def grid_to_rows(values: torch.Tensor) -> torch.Tensor:
 
 
 def probabilities(cost: torch.Tensor, sharpness: float | torch.Tensor) -> torch.Tensor:
-    """Softmax of ``-sharpness * cost`` over the labels of each control point; the layout of the cost volume."""
+    """p(k, .) = softmax(-a5 s(k, .)) over the labels of each control point; ``sharpness`` is a5; the layout of the cost volume."""
     return torch.softmax(as_rows(cost) * -sharpness, dim=1).view(cost.shape)
 
 
 def expected_displacement(probability: torch.Tensor) -> torch.Tensor:
-    """Mean displacement (3, Kz, Ky, Kx), in steps, of label probabilities (Kz, Ky, L, L, L, Kx)."""
+    """The soft arg-min u(k) = sum_d p(k, d) d (3, Kz, Ky, Kx), in steps, of label probabilities (Kz, Ky, L, L, L, Kx)."""
     labels = label_vectors(radius_of(probability), probability)
     return rows_to_grid(torch.matmul(labels, as_rows(probability)), probability.shape)
 

@@ -1,11 +1,11 @@
 """Coherent point drift: a cloud of points moves as a whole onto another, under a Gaussian mixture, in closed-form steps.
 
-The template's points are the centres of a mixture that is to explain the target's points. In turn, the E-step says with which
-probability each target point belongs to each centre, and the M-step moves the centres, all together, rigidly, by an affine map or by
+The template's points are the centres of a Gaussian mixture, the target's points its samples. In turn, the E-step computes the
+probability with which each target point belongs to each centre, and the M-step moves all centres rigidly, by an affine map or by
 a smooth displacement. Myronenko and Song, "Point set registration: coherent point drift", TPAMI 2010; equation numbers are theirs.
 
-A prior (n, m) on which points belong together, from the likeness of their features, takes the place of their uniform 1/N: the same
-steps then know what the points look like. Every step is differentiable, in the prior too.
+A prior pi(m, n) from the similarity of the points' features takes the place of the uniform 1/N (Hansen, Dittmer, Heinrich, GLMI 2019). Every
+step is differentiable, also with respect to the prior.
 """
 
 from __future__ import annotations
@@ -50,7 +50,12 @@ class Sums:
 
 
 def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float, prior: Tensor | None = None) -> Sums:
-    """E-step (eq. 6), a block of target points at a time.
+    """The E-step: with which probability each target point x_n belongs to each moved centre T(y_m).
+
+        P(m, n) = pi(m, n) exp(-|x_n - T(y_m)|^2 / 2 sigma^2) / (sum_k pi(k, n) exp(-|x_n - T(y_k)|^2 / 2 sigma^2) + c)
+
+    with c of :func:`outlier_density`. With pi = 1 this is eq. 6 of Myronenko and Song; with the prior of :func:`feature_prior` it is the E-step of
+    Hansen, Dittmer, Heinrich, GLMI 2019. Only sums of P are returned: P itself is never held as a whole.
 
     Args:
         moved: centres (N, 3).
@@ -117,11 +122,13 @@ def _weights(left: Tensor, right: Tensor, prior: Tensor | None, shifted: bool) -
 
 
 def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:
-    """Prior (N, M) of pairs of points by their features (N, C), (M, C): softmax over the centres of minus the squared distances.
+    """Prior of the E-step by the features f (N, C) of the centres and g (M, C) of the target points, with mean 1 over the centres:
+
+        pi(m, n) = N softmax_m(-a |f_m - g_n|^2)                        (N, M)
 
     Args:
         template, target: features.
-        strength: factor of the squared distance; 0 gives the uniform prior.
+        strength: a; 0 gives the uniform prior.
     """
     likeness = torch.softmax(-strength * squared_distances(template, target), dim=0)
     return likeness * len(template)

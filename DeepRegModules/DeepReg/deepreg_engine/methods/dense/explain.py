@@ -27,7 +27,7 @@ from deepreg_engine.methods.common.explain import FINE, FINE_RADIUS, SLAB_VALUES
 from deepreg_engine.methods.common.registration import ImagePair, Progress
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import PATCH, REACH, Level, Search, make_plan, padding_voxels
-from deepreg_engine.methods.dense.search_costs import Counts, SearchCosts, control_grid, first_control
+from deepreg_engine.methods.dense.search_costs import Counts, SearchCosts, Weights, control_grid, first_control
 from deepreg_engine.solvers.labels import as_rows, expected_displacement, probabilities
 from deepreg_engine.solvers.mean_field import regularise
 
@@ -111,6 +111,7 @@ class DenseExplanation(ImageExplanation):
     ) -> None:
         super().__init__(pair, transform, parameters, device, progress)
         self._costs: dict[str, SearchCosts] = {}
+        self._weights = Weights.of(parameters)
 
     def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
         self._plan: list[Level] = make_plan(self.fixed_grid, self.parameters)
@@ -165,7 +166,7 @@ class DenseExplanation(ImageExplanation):
         share = torch.tensor(place - lower, dtype=smooth.dtype, device=smooth.device)
         for axis, weight in ((0, share[0]), (0, share[1]), (-1, share[2])):
             corners = torch.lerp(corners.select(axis, 0), corners.select(axis, 1), weight)
-        probability = probabilities(corners[None, None, ..., None], self.parameters.sharpness)
+        probability = probabilities(corners[None, None, ..., None], self._weights.sharpness)
         return self._explained(probability, point, chosen, grid)
 
     @torch.no_grad()
@@ -183,7 +184,7 @@ class DenseExplanation(ImageExplanation):
         for start, stop in self._slabs(costs, chosen):
             progress(start / depth, "probabilities of all control points")
             smooth, first = self._smooth(costs, (start, 0, 0), (stop, *costs.counts[1:]))
-            probability = probabilities(smooth[start - first[0] : stop - first[0]], self.parameters.sharpness)
+            probability = probabilities(smooth[start - first[0] : stop - first[0]], self._weights.sharpness)
             bits[start:stop] = entropy_bits(probability).cpu().numpy()
             lengths[start:stop] = (expected_displacement(probability).norm(dim=0) * chosen.step).cpu().numpy()
         return bits, lengths, control_grid(self._grid(chosen), chosen.search, costs.counts)
@@ -213,6 +214,7 @@ class DenseExplanation(ImageExplanation):
                 stage.search,
                 padding,
                 self.parameters.truncation or self._extractors[0].kind.ceiling,
+                self._weights,
                 sparing=True,
             )
         return self._costs[stage.name]
@@ -222,8 +224,7 @@ class DenseExplanation(ImageExplanation):
         first = tuple(max(0, index - self._margin) for index in low)
         last = tuple(min(count, index + self._margin) for index, count in zip(high, costs.counts))
         cost, confidence = costs.costs(first, last)
-        parameters = self.parameters
-        return regularise(cost, parameters.mean_field_passes, (1.0, parameters.message_weight, 0.0), confidence), first
+        return regularise(cost, self.parameters.mean_field_passes, self._weights.mixing, confidence), first
 
     def _explained(self, probability: torch.Tensor, point: np.ndarray, stage: Stage, grid: ImageGrid) -> PointExplanation:
         radius, step = stage.search.radius, stage.step

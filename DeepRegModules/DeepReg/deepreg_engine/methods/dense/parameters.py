@@ -60,6 +60,13 @@ class DenseParameters(Parameters):
         maximum=3,
         group="Search",
     )
+    search_weights: str = parameter(
+        "own",
+        "weights of the search: own (costs in units of the mean mismatch, with a ceiling); or published, a0 to a5 of PDD-Net, which replace "
+        "truncation, message_weight and sharpness and belong with two mean_field_passes",
+        choices=("own", "published"),
+        group="Search",
+    )
     mean_field_passes: int = parameter(1, "rounds of min-convolution and mean field in each stage", minimum=0, maximum=4, group="Search")
     message_weight: float = parameter(
         1.0,

@@ -27,7 +27,7 @@ from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, mean_length, onto, then_transform
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import REACH, Level, Search, check_memory, control_counts, padding_voxels
-from deepreg_engine.methods.dense.search_costs import SearchCosts, control_grid, first_control, mean_mismatch, mean_over
+from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.coupling import Guides, couple
 from deepreg_engine.solvers.gauss_newton import control_shape, gauss_newton_step, spread
@@ -162,16 +162,17 @@ class _Dense(Registration):
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
         self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
         padding = padding_voxels(self._plan[0], search, self._extractor.reach)
-        costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.kind.ceiling)
+        weights = Weights.of(parameters)
+        costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.kind.ceiling, weights)
         (cost, confidence), shape = costs.costs(), costs.counts
         del costs  # features and patches are not needed any more, and costs take much memory
         labels = int(cost[0, 0, ..., 0].numel())
-        smooth = regularise(cost, parameters.mean_field_passes, (1.0, parameters.message_weight, 0.0), confidence)
+        smooth = regularise(cost, parameters.mean_field_passes, weights.mixing, confidence)
         del cost  # volumes of costs are the largest part of a run's memory
         terms = self._search_guides(guides, field, shape, search)
         probability = None
         if parameters.instance_optimisation != "coupled" or number == parameters.search_stages:
-            probability = probabilities(smooth, parameters.sharpness)
+            probability = probabilities(smooth, weights.sharpness)
             self._deviation = (standard_deviation(probability) * search.step * data.spacing, control_grid(level.grid, search, shape))
         if parameters.instance_optimisation == "coupled":
             del probability

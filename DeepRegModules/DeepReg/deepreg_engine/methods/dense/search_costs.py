@@ -15,8 +15,10 @@ import torch.nn.functional as F
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import PATCH, Search, control_counts
 from deepreg_engine.solvers.correlation import correlate, lattice_size
+from deepreg_engine.solvers.mean_field import PUBLISHED_WEIGHTS
 
 # How steeply a control point's say falls with the share of its labels that leave the moving image: it should know both sides.
 _KNOWN_POWER = 4
@@ -31,6 +33,33 @@ _SLAB = 8
 _MANY = 600_000
 
 Counts = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What makes displacement probabilities of squared feature differences (Heinrich, MICCAI 2019, section 2).
+
+        c0 = a1 + a0 |f_F - f_M|^2,   s = MF(MC(c0)),   c1 = a4 + a2 c0 + a3 s,   p = softmax(-a5 MF(MC(c1)))
+
+    Args:
+        scale: a0; None for costs in units of the mean mismatch, which have a ceiling.
+        offset: a1.
+        mixing: a2, a3, a4.
+        sharpness: a5.
+    """
+
+    scale: float | None
+    offset: float
+    mixing: tuple[float, float, float]
+    sharpness: float
+
+    @classmethod
+    def of(cls, parameters: DenseParameters) -> Weights:
+        """The published weights, or those of the parameters."""
+        if parameters.search_weights == "published":
+            scale, offset, *mixing, sharpness = PUBLISHED_WEIGHTS
+            return cls(scale, offset, tuple(mixing), sharpness)
+        return cls(None, 0.0, (1.0, parameters.message_weight, 0.0), parameters.sharpness)
 
 
 @dataclass
@@ -61,13 +90,21 @@ class SearchCosts:
         search: the stage.
         padding: voxels around the grid that its displacements may reach, see :func:`plan.padding_voxels`.
         truncation: ceiling of a cost, as a share of the mismatch that chance would give.
+        weights: a0 and a1 of the costs; by default they are in units of the mean mismatch.
         sparing: keep features only, not the patches of them, which take several times the memory: boxes will be asked for, not everything.
     """
 
     def __init__(
-        self, data: LevelData, field: torch.Tensor, search: Search, padding: int, truncation: float, sparing: bool = False
+        self,
+        data: LevelData,
+        field: torch.Tensor,
+        search: Search,
+        padding: int,
+        truncation: float,
+        weights: Weights | None = None,
+        sparing: bool = False,
     ) -> None:
-        self.search = search
+        self.search, self._weights = search, weights
         self.counts: Counts = control_counts(data.grid, search.control)
         self._padding, self._truncation = padding, truncation
         self._moving, self._known, self._mask = data.warped(field, padding)
@@ -88,7 +125,7 @@ class SearchCosts:
         """Costs of the control points from ``low`` up to, not including, ``high`` (z, y, x); all by default.
 
         Returns:
-            Costs (Kz, Ky, L, L, L, Kx) in mean mismatches, and the confidence of the control points (Kz, Ky, Kx): the share of their
+            Costs (Kz, Ky, L, L, L, Kx) in mean mismatches, or with the published weights, and the confidence of the control points (Kz, Ky, Kx): the share of their
             labels that are known, and of their patch that is in the fixed mask, to a power.
         """
         high = self.counts if high is None else high
@@ -98,9 +135,15 @@ class SearchCosts:
         self._whole = None if everything else self._whole  # it is large, and asked for once
         search, unit, inside, penalty, wanted = self.search, self.unit, lattices.inside, lattices.penalty, lattices.wanted
         mismatch = _mean_mismatch(lattices.fixed, *self._moments)
-        fixed, moving = lattices.fixed * unit.rsqrt(), lattices.moving * unit.rsqrt()
-        del lattices
-        cost = correlate(fixed, moving, search.ratio, search.radius, self._truncation * mismatch / unit, penalty)
+        if self._weights is None or self._weights.scale is None:
+            fixed, moving = lattices.fixed * unit.rsqrt(), lattices.moving * unit.rsqrt()
+            del lattices
+            cost = correlate(fixed, moving, search.ratio, search.radius, self._truncation * mismatch / unit, penalty)
+        else:
+            scale = self._weights.scale / PATCH**3  # the squared difference of a patch is the mean over its voxels
+            fixed, moving = lattices.fixed * scale**0.5, lattices.moving * scale**0.5
+            del lattices
+            cost = correlate(fixed, moving, search.ratio, search.radius, penalty=penalty * (unit * scale)).add_(self._weights.offset)
 
         confidence, labels = inside, 2 * search.radius + 1
         for axis in range(3):

@@ -86,6 +86,8 @@ def training_loss(
 def label_loss(probability: Tensor, example: SearchExample, classes: Tensor) -> tuple[Tensor, dict[str, float]]:
     """The non-local label loss, and the soft Dice of the labels that both sides show.
 
+        L = mean_k sum_l w_l (sum_d p(k, d) [l_M(k + d) = l] - [l_F(k) = l])^2            (Heinrich, MICCAI 2019, section 2)
+
     Args:
         probability: of the displacements (Kz, Ky, L, L, L, Kx).
         example: with labels at the nodes.
