@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scenes import FIXED, MIRRORED, MOVING, blank, grids, image_on, inside, make_grid, random_points, voxel_points
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry.frames import flip_matrix, flip_points
+from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.image_grid import ImageGrid
 
 quick = settings(max_examples=25, deadline=None, derandomize=True)
@@ -173,16 +173,7 @@ def test_a_2d_image_has_no_grid():
         ImageGrid.of(sitk.Image(5, 6, sitk.sitkUInt8))
 
 
-@quick
-@given(st.integers(0, 10**6))
-def test_frames_are_their_own_inverse_and_agree(seed):
-    rng = np.random.default_rng(seed)
-    matrix = np.eye(4)
-    matrix[:3] = rng.normal(size=(3, 4))
-    points = rng.normal(size=(5, 3)) * 100
-    mapped = points @ matrix[:3, :3].T + matrix[:3, 3]
-    ras = flip_matrix(matrix)
-    np.testing.assert_allclose(flip_points(points) @ ras[:3, :3].T + ras[:3, 3], flip_points(mapped), atol=1e-9)
+def test_the_change_of_frame_is_its_own_inverse():
+    points = np.random.default_rng(0).normal(size=(5, 3)) * 100
     np.testing.assert_allclose(flip_points(flip_points(points)), points)
     np.testing.assert_allclose(flip_points([[1.0, 2.0, 3.0]]), [[-1.0, -2.0, 3.0]])
-    np.testing.assert_allclose(flip_matrix(ras), matrix, atol=1e-12)

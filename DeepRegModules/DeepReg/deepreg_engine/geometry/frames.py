@@ -14,9 +14,3 @@ LPS_RAS_SIGNS = np.array([-1.0, -1.0, 1.0])
 def flip_points(points: np.ndarray) -> np.ndarray:
     """Points or vectors (..., 3), x, y, z in mm, converted from LPS to RAS or back."""
     return np.asarray(points, dtype=np.float64) * LPS_RAS_SIGNS
-
-
-def flip_matrix(matrix: np.ndarray) -> np.ndarray:
-    """The homogeneous matrix (4, 4) in RAS of a mapping that is given in LPS, or the other way round."""
-    change = np.diag([*LPS_RAS_SIGNS, 1.0])
-    return change @ np.asarray(matrix, dtype=np.float64) @ change

@@ -79,9 +79,3 @@ def field_from_voxels(displacement: torch.Tensor, grid: ImageGrid) -> Displaceme
     vectors = displacement.detach().to("cpu", torch.float32).numpy()
     matrix = grid.index_to_physical_matrix.astype(np.float32)
     return DisplacementField(np.einsum("ab,bzyx->azyx", matrix, vectors), grid)
-
-
-def field_to_voxels(field: DisplacementField, grid: ImageGrid) -> torch.Tensor:
-    """The displacements of a field in voxels along a grid's axes, resampled onto it: (3, z, y, x), float32."""
-    matrix = np.linalg.inv(grid.index_to_physical_matrix).astype(np.float32)
-    return torch.from_numpy(np.einsum("ab,bzyx->azyx", matrix, field.resampled(grid).vectors).astype(np.float32))
