@@ -70,7 +70,7 @@ def test_the_page_is_whole(report):
     for entry in content["ratings"]:
         assert f"{entry['rating']}: " in said
     assert read.classes["view"] == 7 * 3
-    assert len([link for link in read.links if link.startswith("data:image")]) == 18
+    assert len([link for link in read.links if link.startswith("data:image")]) == 21
     assert sorted(set(re.findall(r">([RLAPSI]{1,3})</text>", text))) == ["A", "I", "L", "P", "R", "S"]
     bars = {float(length) for length in re.findall(r'data-bar="([\d.]+)"', text)}
     assert bars <= {10.0, 20.0, 50.0}
