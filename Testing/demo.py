@@ -1,8 +1,7 @@
-"""The main job through the panel, in the application's window without the application: ``./run demo [FIXED MOVING]``.
+"""A registration with the panel of Dense Registration in a window without Slicer: ``./run demo [FIXED MOVING]``.
 
-A phantom pair, or two images of the user's, are loaded; the panel of Dense Registration is filled in and Apply is pressed; the result
-is looked at. What comes out lies in one folder: transform, warped volume, report, an overview, the whole scene, and a picture of
-the window. Exit code 0, or 2 with one line that says what is wrong.
+The demo loads a phantom pair or two images of the user, fills in the panel and clicks Apply. It writes transform, warped volume, report,
+an overview, the scene and a picture of the window into one folder. Exit code 0, or 2 with one line for an error.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ _RESULTS = {
     "window": "window.png",
 }
 _ABOUT = """
-Make a phantom pair, or load two images of your own, register them with the panel of Dense Registration, print what was gained, and
-write transform, warped image, report, scene and pictures into a folder.
+Make a phantom pair, or load two images of your own, register them with the panel of Dense Registration, print the figures before and after,
+and write transform, warped image, report, scene and pictures into a folder.
 """
 _WINDOW = (1500, 980)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo; the exit code."""
+    """Run the demo; returns the exit code."""
     parser = Parser(prog="./run demo", description=paragraph(_ABOUT))
     engine_demo.add_choices(parser)
     parser.add_argument("--stay", action="store_true", help="leave the window open (needs a display)")
@@ -69,7 +68,7 @@ def _run(options: argparse.Namespace) -> None:
         if options.images:
             files = dict(zip(("fixed", "moving"), options.images, strict=True))
             for role, path in files.items():
-                read_image(path, f"{role} image")  # what is wrong with a file is said before a window is made
+                read_image(path, f"{role} image")  # errors of files are reported before a window is made
         else:
             check_folder(folder)
             progress(0.0, f"making the phantom ({anatomy})")
@@ -95,13 +94,13 @@ def _run(options: argparse.Namespace) -> None:
 
 
 class _Demo:
-    """A user who registers one pair.
+    """The actions of a user who registers one pair.
 
     Args:
         files: "fixed", "moving", and for a phantom its labels, landmarks and label names.
-        preset: the one to choose.
-        results: what to write where.
-        anatomy: of a phantom; "" for images of the user's.
+        preset: the preset to choose.
+        results: name to path of each result.
+        anatomy: of a phantom; "" for images of the user.
     """
 
     def __init__(self, files: dict[str, str], preset: Any, results: dict[str, str], anatomy: str = "") -> None:
@@ -118,7 +117,7 @@ class _Demo:
         self.window.show()
 
     def run(self, progress: ProgressBar) -> dict:
-        """From the files to the results; the report."""
+        """Load, register and write; returns the report."""
         self._load()
         self.window.moduleSelector().selectModule("DeepRegDense")
         self.host.process_events(0.1)
@@ -155,7 +154,7 @@ class _Demo:
         slicer.util.setSliceViewerLayers(background=names["fixed"], foreground=names["moving"], foregroundOpacity=0.5, fit=True)
 
     def _fill_in(self) -> None:
-        """Choose in the panel what a user would."""
+        """Choose volumes, preset and test data in the panel."""
         ui = self.widget.ui
         self.hands.choose(ui.fixedSelector, self.volumes["fixed"])
         self.hands.choose(ui.movingSelector, self.volumes["moving"])
@@ -225,7 +224,7 @@ def _as_file(path: str, copy: Path) -> str:
 
 
 def _alignment(report: dict) -> Any:
-    """The alignment that the report tells of, for the overview."""
+    """The alignment of a report, for the overview."""
     import numpy as np
     import SimpleITK as sitk
 

@@ -1,7 +1,7 @@
 """Scenes for the tests of geometry: oblique, anisotropic grids and fields with a closed form.
 
-An axis-aligned isotropic scene cannot tell a right direction matrix from a missing one, so there is none here. Images are
-built with SimpleITK's own calls, not with the code under test.
+Axis-aligned isotropic scenes would not reveal a missing direction matrix, so there are none. Images are built with SimpleITK, not with the
+code under test.
 """
 
 from __future__ import annotations

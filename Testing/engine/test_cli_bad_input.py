@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that names it and says what to do, and every file as it was."""
+"""Defects of the input: exit code 2, one line with the problem and the advice, and no file is changed."""
 
 from __future__ import annotations
 
@@ -166,7 +166,10 @@ def test_points_that_are_not_where_the_field_is():
             ("the warped segmentation cannot be used without the moving segmentation", "(--moving-labels)"),
         ),
         (f"{EVALUATE} --moving-landmarks few.csv", ("cannot be used without the fixed landmarks", "(--fixed-landmarks)")),
-        (f"{EVALUATE} --fixed-labels fixed_labels.nii.gz", ("the fixed labels cannot be used without the moving labels", "(--moving-labels)")),
+        (
+            f"{EVALUATE} --fixed-labels fixed_labels.nii.gz",
+            ("the fixed labels cannot be used without the moving labels", "(--moving-labels)"),
+        ),
     ],
 )
 def test_one_of_two(line, words):
@@ -183,7 +186,7 @@ def test_one_of_two(line, words):
     ],
 )
 def test_labels(begin, name, words, monkeypatch):
-    monkeypatch.setattr(registration, "_compute", None)  # that they cannot judge a run is known before it
+    monkeypatch.setattr(registration, "_compute", None)  # refused before the run
     refused(f"{begin} --fixed-labels fixed_labels.nii.gz --moving-labels {name}", *words)
 
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with what is asked for: exit code 2, one line that names it and says what to do, and every file as it was."""
+"""Wrong options, outputs and devices: exit code 2, one line with the problem and the advice, and no file is changed."""
 
 from __future__ import annotations
 

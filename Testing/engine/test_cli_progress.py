@@ -39,7 +39,7 @@ SLOW = ("--set", "search_stages=3", "--set", "mean_field_passes=4", "--set", "ca
 
 
 def interrupted(folder: Path, stage: str, number: int, *arguments: str):
-    """A run that gets a signal when it tells of a stage; its outcome."""
+    """Run a registration, send it a signal when it reports a stage; returns its outcome."""
     return cut(stage, number, *DENSE, *OUTPUTS, *arguments, cwd=folder)
 
 
@@ -114,7 +114,7 @@ def on_a_terminal(*arguments: str, cwd: Path) -> tuple[int, str, str]:
         assert ready, "nothing was shown for a minute"
         try:
             part = os.read(master, 65536)
-        except OSError:  # how Linux says that nobody writes any more
+        except OSError:  # on Linux, nobody writes any more
             part = b""
         if not part:
             break
@@ -153,7 +153,7 @@ def test_the_bar_goes_before_an_error_comes(folder):
 
 
 class Screen:
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def __init__(self, tty=True):
         self.text, self._tty = "", tty
@@ -177,7 +177,7 @@ def test_time_left(monkeypatch):
     assert "left" not in progress.line()
     clock[0] = 102.0
     progress(0.02, "alignment")
-    assert "left" not in progress.line()  # too early to tell
+    assert "left" not in progress.line()  # too early for a prediction
     clock[0] = 110.0
     progress(0.25, "search")
     assert progress.line() == "[######..................]  25 %  search  30 s left".ljust(79)

@@ -278,7 +278,7 @@ def test_folds_are_found_where_they_are(grid):
     core = np.zeros(grid.shape, dtype=bool)
     core[1:-1, 1:-1, 1:-1] = True
     assert 0.1 < (exact <= 0)[core].mean() < 0.5
-    clear = core & (np.abs(exact) > 0.1)  # differences of neighbours cannot tell what is nearly 0
+    clear = core & (np.abs(exact) > 0.1)  # differences of neighbours are inaccurate near 0
     np.testing.assert_array_equal(found[clear], (exact <= 0)[clear])
 
 

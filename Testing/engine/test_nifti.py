@@ -67,7 +67,7 @@ def test_not_finite_values_are_counted(tmp_path, name, dtype):
     array = noise(dtype)
     array[0, 0, 0], array[3, 4, 5], array[-1, -1, -1] = np.nan, np.inf, -np.inf
     path = written(tmp_path, array, name)
-    assert np.isfinite(sitk.GetArrayFromImage(sitk.ReadImage(str(path)))).all()  # ITK says nothing
+    assert np.isfinite(sitk.GetArrayFromImage(sitk.ReadImage(str(path)))).all()  # without an error of ITK
     assert count_not_finite(path) == 3
 
 

@@ -1,4 +1,4 @@
-"""Point files: CSV and Slicer's, in the frame that they say, and clear words for what is wrong with them."""
+"""Point files: CSV and Slicer's, in the frame that they state, and errors of defective ones."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_points_that_are_not_placed_are_skipped(tmp_path):
     control = content["markups"][0]["controlPoints"]
     control.insert(0, {"label": "later", "position": [0.0, 0.0, 0.0], "positionStatus": "undefined"})
     control.insert(2, {"label": "mouse", "position": [1.0, 1.0, 1.0], "positionStatus": "preview"})
-    control[3].pop("positionStatus")  # old files do not say
+    control[3].pop("positionStatus")  # missing in old files
     control[3].pop("label")
     points = read_points(written(tmp_path / "p.mrk.json", json.dumps(content)))
     np.testing.assert_array_equal(points.positions, LPS)

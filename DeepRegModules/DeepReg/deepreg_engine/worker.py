@@ -2,7 +2,7 @@
 
 Each line is one object. Requests on stdin::
 
-    {"id": "7", "op": "dense", "arguments": {...}}
+    {"id": "7", "op": "register", "arguments": {"method": "dense", ...}}
     {"id": "8", "op": "cancel", "arguments": {"job": "7"}}
 
 Events on stdout, each with the id of its request, or null::
