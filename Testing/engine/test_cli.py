@@ -20,7 +20,7 @@ from deepreg_engine.methods.dense.presets import dense_preset
 pytestmark = pytest.mark.usefixtures("no_models")
 
 
-def test_data(folder, kind=""):
+def files_to_measure(folder, kind=""):
     """Arguments that name the landmarks and labels of the pair."""
     files = {
         f"{kind}fixed-landmarks": "fixed_landmarks.csv",
@@ -47,7 +47,7 @@ def result(phantom_folder, tmp_path_factory):
         "report": "r.json",
     }
     outputs = [part for option, name in files.items() for part in (f"--{option}", folder / name)]
-    (folder / "printed.txt").write_text(register_dense(phantom_folder, *outputs, *test_data(phantom_folder, "test-")))
+    (folder / "printed.txt").write_text(register_dense(phantom_folder, *outputs, *files_to_measure(phantom_folder, "test-")))
     return folder
 
 
@@ -311,7 +311,7 @@ def test_warp_tells_of_points_outside(result, phantom_folder, tmp_path):
 
 
 def test_evaluate_finds_the_figures_of_the_registration(result, report, phantom_folder, tmp_path):
-    printed = succeed("evaluate", "--transform", result / "t.nrrd", *test_data(phantom_folder), "--report", tmp_path / "e.json")
+    printed = succeed("evaluate", "--transform", result / "t.nrrd", *files_to_measure(phantom_folder), "--report", tmp_path / "e.json")
     found = json.loads((tmp_path / "e.json").read_text())
     same_figures({key: found[key] for key in ("landmarks", "overlap", "displacement", "regularity")}, report)
     made = (result / "printed.txt").read_text()
@@ -334,7 +334,7 @@ def same_figures(found, expected):
 
 def test_the_truth_is_exact(phantom_folder, tmp_path):
     where = ("--mask", phantom_folder / "fixed_mask.nii.gz", "--report", tmp_path / "e.json")
-    succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *test_data(phantom_folder), *where)
+    succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *files_to_measure(phantom_folder), *where)
     report = json.loads((tmp_path / "e.json").read_text())
     assert report["landmarks"]["after"]["mean"] < 0.5 < 10 < report["landmarks"]["before"]["mean"]  # linear between voxels of 10 mm
     assert report["regularity"]["folding_percent"] == 0.0
