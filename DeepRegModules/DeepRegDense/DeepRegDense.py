@@ -12,7 +12,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 if importlib.util.find_spec("deepreg_slicer") is None:
     sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
+from deepreg_slicer.module import MethodWidget, ModuleTest, PanelLogic, describe
 
 
 class DeepRegDense(ScriptedLoadableModule):
@@ -31,8 +31,10 @@ class DeepRegDense(ScriptedLoadableModule):
         )
 
 
-class DeepRegDenseWidget(PanelWidget):
+class DeepRegDenseWidget(MethodWidget):
     """The module's panel, as the application sees it."""
+
+    method = "dense"
 
     def makePanel(self):
         from DeepRegDenseLib.panel import DensePanel

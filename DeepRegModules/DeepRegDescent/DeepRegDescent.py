@@ -12,7 +12,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 if importlib.util.find_spec("deepreg_slicer") is None:
     sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
+from deepreg_slicer.module import MethodWidget, ModuleTest, PanelLogic, describe
 
 
 class DeepRegDescent(ScriptedLoadableModule):
@@ -32,8 +32,10 @@ class DeepRegDescent(ScriptedLoadableModule):
         )
 
 
-class DeepRegDescentWidget(PanelWidget):
+class DeepRegDescentWidget(MethodWidget):
     """The module's panel, as the application sees it."""
+
+    method = "descent"
 
     def makePanel(self):
         from DeepRegDescentLib.panel import DescentPanel

@@ -12,7 +12,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 if importlib.util.find_spec("deepreg_slicer") is None:
     sys.path.append(os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "DeepReg")))
 
-from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
+from deepreg_slicer.module import MethodWidget, ModuleTest, PanelLogic, describe
 
 
 class DeepRegPoints(ScriptedLoadableModule):
@@ -34,8 +34,10 @@ class DeepRegPoints(ScriptedLoadableModule):
         )
 
 
-class DeepRegPointsWidget(PanelWidget):
+class DeepRegPointsWidget(MethodWidget):
     """The module's panel, as the application sees it."""
+
+    method = "points"
 
     def makePanel(self):
         from DeepRegPointsLib.panel import PointsPanel

@@ -1,7 +1,7 @@
 """Segmentations and label maps between the scene and files for the engine.
 
-A segmentation keeps its segments in layers: label maps in each of which no two overlap. A layer travels as it is, on its own grid;
-nothing is drawn anew for the way to the worker.
+A segmentation keeps its segments in layers: label maps in each of which no two overlap. A layer is written as it is, on its own grid;
+nothing is resampled for the worker.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import NodeError, Snapshot, fromVtkMatrix, parentTransform, setVolume, snapshot, toVtkMatrix, writeVolume
@@ -48,6 +49,7 @@ class Layer:
 
 
 def isSegmentation(node: Any) -> bool:
+    """Whether a node is a segmentation."""
     return node is not None and node.IsA("vtkMRMLSegmentationNode")
 
 
@@ -65,26 +67,28 @@ def _labelMapLayer(node: Any) -> Layer:
     colors = node.GetDisplayNode().GetColorNode() if node.GetDisplayNode() is not None else None
     values = np.unique(shot.values())
     if values.size > 1000 or not np.array_equal(values, np.rint(values)):
-        raise NodeError(f"{node.GetName()} is an image, not a label map: choose a segmentation or a label map")
+        raise NodeError(_("{name} is an image, not a label map").format(name=node.GetName()), _("choose a segmentation or a label map"))
     segments = []
     for value in (int(value) for value in values if value != 0):
         name = colors.GetColorName(value) if colors is not None and value < colors.GetNumberOfColors() else ""
-        segments.append(Segment("", name if name and name != "(none)" else f"label {value}", value))
+        segments.append(Segment("", name if name and name != "(none)" else _("label {value}").format(value=value), value))
     if not segments:
-        raise NodeError(f"the label map {node.GetName()} is empty: choose another")
+        raise NodeError(_("the label map {name} is empty").format(name=node.GetName()), _("choose another"))
     return Layer(shot, segments)
 
 
 def _segmentationLayers(node: Any) -> list[Layer]:
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() == 0:
-        raise NodeError(f"the segmentation {node.GetName()} has no segments: choose another")
+        raise NodeError(_("the segmentation {name} has no segments").format(name=node.GetName()), _("choose another"))
     if not segmentation.ContainsRepresentation(BINARY):
         # The user's own segmentation is not changed: closed surfaces become label maps in a copy.
         copy = slicer.vtkSegmentation()
         copy.DeepCopy(segmentation)
         if not copy.CreateRepresentation(BINARY):
-            raise NodeError(f"the segmentation {node.GetName()} has no label map: create its binary labelmap representation")
+            raise NodeError(
+                _("the segmentation {name} has no label map").format(name=node.GetName()), _("create its binary labelmap representation")
+            )
         segmentation = copy
     if segmentation.GetNumberOfLayers(BINARY) > _MOST_LAYERS:
         if segmentation is node.GetSegmentation():
@@ -104,7 +108,7 @@ def _segmentationLayers(node: Any) -> list[Layer]:
             layer.segments.append(Segment(segmentId, segment.GetName() or segmentId, int(segment.GetLabelValue()), segment))
         found.append(layer)
     if not found:
-        raise NodeError(f"the segmentation {node.GetName()} is empty: choose another")
+        raise NodeError(_("the segmentation {name} is empty").format(name=node.GetName()), _("choose another"))
     return found
 
 
@@ -133,7 +137,9 @@ def writeMask(node: Any, segmentId: str | list[str], path: str) -> Generator[flo
     if segmentId and isSegmentation(node):
         layer = next((layer for layer in found if any(segment.id == segmentId for segment in layer.segments)), None)
         if layer is None:
-            raise NodeError(f"the segmentation {node.GetName()} has no such segment any more, or it is empty: choose another")
+            raise NodeError(
+                _("the segmentation {name} has no such segment any more, or it is empty").format(name=node.GetName()), _("choose another")
+            )
         value = next(segment.value for segment in layer.segments if segment.id == segmentId)
         yield from writeVolume(layer.shot, path, labels=True, change=lambda piece: (piece == value).astype(np.uint8))
         return
@@ -145,14 +151,14 @@ def _merged(node: Any, chosen: list[str] | None = None) -> Snapshot:
     """All segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap the later one stands."""
     merged = slicer.vtkOrientedImageData()
     ids, values = vtk.vtkStringArray(), vtk.vtkIntArray()
-    for value, (segmentId, _) in enumerate(segmentNames(node), start=1):
+    for value, (segmentId, _name) in enumerate(segmentNames(node), start=1):
         if chosen is not None and segmentId not in chosen:
             continue
         ids.InsertNextValue(segmentId)
         values.InsertNextValue(value)
     extent = slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
     if not node.GenerateMergedLabelmapForAllSegments(merged, extent, None, ids, values):
-        raise NodeError(f"the segments of {node.GetName()} cannot be put together: choose one of them")
+        raise NodeError(_("the segments of {name} cannot be put together").format(name=node.GetName()), _("choose one of them"))
     return _oriented(node.GetName(), merged, parentTransform(node))
 
 
@@ -223,10 +229,13 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
     keys = [{(segment.value if byValue else segment.name.strip().lower()): segment for segment in layer.segments} for layer in sides]
     common = [key for key in keys[0] if key in keys[1]]
     if not common:
-        raise NodeError(f"{fixed.GetName()} and {moving.GetName()} have no structure of the same name: rename their segments")
+        raise NodeError(
+            _("{fixed} and {moving} have no structure of the same name").format(fixed=fixed.GetName(), moving=moving.GetName()),
+            _("rename their segments"),
+        )
     names = {}
     paths = []
-    for layer, known, side in zip(sides, keys, ("fixed", "moving")):
+    for layer, known, side in zip(sides, keys, ("fixed", "moving"), strict=True):
         highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
         table = np.zeros(highest + 1, dtype=np.uint16)
         for number, key in enumerate(common, start=1):
@@ -244,13 +253,13 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
 # ------------------------------------------------------------------------------------------------------------------ reading
 
 
-def setSegmentation(node: Any, drawn: list[tuple[Layer, vtk.vtkImageData, Geometry]], reference: Any) -> None:
+def setSegmentation(node: Any, results: list[tuple[Layer, vtk.vtkImageData, Geometry]], reference: Any) -> None:
     """Fill a segmentation node with label maps of the worker's; what was in it goes."""
     segmentation = node.GetSegmentation()
     node.SetAndObserveTransformNodeID(None)
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(BINARY)
-    for layer, image, geometry in drawn:
+    for layer, image, geometry in results:
         data = slicer.vtkOrientedImageData()
         data.ShallowCopy(image)
         data.SetImageToWorldMatrix(toVtkMatrix(geometry.ijkToRas()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from deepreg_slicer.volumes import NodeError
 
 
@@ -41,7 +43,7 @@ def writePoints(node: Any, path: str) -> None:
     """
     points = definedPoints(node)
     if not points:
-        raise NodeError(f"the point list {node.GetName()} is empty: place points in it")
+        raise NodeError(_("the point list {name} is empty").format(name=node.GetName()), _("place points in it"))
     with open(path, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("label", "x", "y", "z"))

@@ -26,7 +26,6 @@ from deepreg_slicer.segment_selector import SegmentChooser
 from deepreg_slicer.torch_state import missingPackages
 from deepreg_slicer.transforms import interpolateLinearly
 from deepreg_slicer.volumes import NodeError
-from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
 
 
@@ -75,16 +74,12 @@ class MethodPanel:
 
     def _build(self) -> None:
         ui = self.ui
+        ui.parameterNodeSelector.baseName = self.title
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(["auto", "cpu", "cuda", "mps"])
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
         self.features = self._featureChooser()
         self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget}, self.inputParameters)
-        # The form is younger than the widgets below it; for the keyboard it stands where it is seen.
-        before = ui.deviceComboBox
-        for widget in self.form.widgets.values():
-            qt.QWidget.setTabOrder(before, widget)
-            before = widget
         self.fixedSegment = self.segmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
         self.movingSegment = self.segmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
         self._fillPresets()
@@ -102,7 +97,6 @@ class MethodPanel:
             for widget in self.outputWidgets(name):
                 box.connect("toggled(bool)", widget.setEnabled)
                 widget.setEnabled(box.checked)
-        self._wheelGuard = WheelGuard(ui.inputsCollapsibleButton.parentWidget())
 
     def outputWidgets(self, name: str) -> list[Any]:
         """What is to be chosen of an optional output."""

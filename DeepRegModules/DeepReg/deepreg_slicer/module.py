@@ -14,6 +14,9 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from deepreg_slicer.sections import loadPanel, orderTabs
+from deepreg_slicer.wheel_guard import WheelGuard
+
 
 def describe(module: ScriptedLoadableModule, title: str) -> None:
     """Give a module its title, and what all modules of this extension have in common."""
@@ -42,14 +45,19 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The panel for the widgets ``self.ui``; it has the module's logic as ``logic``."""
         raise NotImplementedError
 
+    def addRows(self, uiWidget: Any) -> None:
+        """Add widgets that are made rather than loaded."""
+
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
+        uiWidget = loadPanel(self.resourcePath(f"UI/{self.moduleName}.ui"), self.addRows)
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.panel = self.makePanel()
         self.logic = self.panel.logic
+        orderTabs(uiWidget)
+        self._wheelGuard = WheelGuard(uiWidget)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -84,6 +92,18 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onNodeRemoved(self, caller: Any, event: Any) -> None:
         self.panel.onNodeRemoved()
+
+
+class MethodWidget(PanelWidget):
+    """The panel of a registration method, with a row for each of its inputs and outputs."""
+
+    #: Name of the method.
+    method = ""
+
+    def addRows(self, uiWidget: Any) -> None:
+        from deepreg_slicer.slot_rows import addRows
+
+        addRows(uiWidget, self.method)
 
 
 class PanelLogic(ScriptedLoadableModuleLogic):

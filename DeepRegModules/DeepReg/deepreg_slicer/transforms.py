@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from deepreg_slicer import nrrd
@@ -57,7 +58,9 @@ def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, 
         vectors[number] = mapPoints(fromWorld, points) - points
         yield start / grid.voxels
     if not np.isfinite(vectors).all():
-        raise NodeError(f"the transform {node.GetName()} cannot be followed everywhere in the fixed volume: choose another")
+        raise NodeError(
+            _("the transform {name} cannot be followed everywhere in the fixed volume").format(name=node.GetName()), _("choose another")
+        )
     vectors[:, :2] *= -1.0
     yield from writeVectors(f"{path}.nrrd", vectors, grid)
     return f"{path}.nrrd"
@@ -76,7 +79,7 @@ def sampling(region: Geometry) -> Geometry:
 
 def _writeLinear(toParent: np.ndarray, name: str, path: str) -> str:
     if abs(np.linalg.det(toParent[:3, :3])) < 1e-9 or not np.isfinite(toParent).all():
-        raise NodeError(f"the transform {name} cannot be inverted: choose another")
+        raise NodeError(_("the transform {name} cannot be inverted").format(name=name), _("choose another"))
     matrix = _FLIP @ np.linalg.inv(toParent) @ _FLIP
     numbers = " ".join(repr(float(number)) for number in (*matrix[:3, :3].ravel(), *matrix[:3, 3]))
     lines = (

@@ -1,7 +1,7 @@
 """Volumes and label maps between the scene and files for the engine.
 
-Files are in the world as the user sees it: parent transforms are taken in. A rigid parent only changes the geometry in the header;
-under any other one (a shear, unequal scales, a warp) the volume is drawn anew in the world.
+Files are in world coordinates: parent transforms are applied. A rigid parent only changes the geometry in the header; under any other
+one (a shear, unequal scales, a warp) the volume is resampled in the world.
 
 Everything is a generator that yields often, see :mod:`cooperative`. It works on the image data that the node had at the beginning: a
 node that is removed meanwhile does no harm.
@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from deepreg_slicer import nrrd
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
 
-# A slab that is drawn anew has about so many voxels: a few milliseconds of work.
+# A slab that is resampled has about so many voxels: a few milliseconds of work.
 _SLAB_VOXELS = 200_000
 
 
@@ -60,10 +61,12 @@ def snapshot(node: Any) -> Snapshot:
     name = node.GetName()
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None or min(image.GetDimensions()) < 1:
-        raise NodeError(f"the volume {name} is empty: load or choose another")
+        raise NodeError(_("the volume {name} is empty").format(name=name), _("load or choose another"))
     components = image.GetNumberOfScalarComponents()
     if components != 1:
-        raise NodeError(f"the volume {name} has {components} components a voxel: choose a scalar volume")
+        raise NodeError(
+            _("the volume {name} has {components} components a voxel").format(name=name, components=components), _("choose a scalar volume")
+        )
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     copy = vtk.vtkImageData()
@@ -90,7 +93,7 @@ def parentTransform(node: Any) -> vtk.vtkAbstractTransform | None:
 
 
 def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
-    """Where a volume lies in the world, and whether it has to be drawn anew there.
+    """Where a volume lies in the world, and whether it has to be resampled there.
 
     Raises:
         NodeError: if its axes are degenerate.
@@ -104,8 +107,8 @@ def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
         except ValueError as error:
             lengths = np.linalg.norm(matrix[:3, :3], axis=0)
             if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-6 * np.prod(lengths):
-                what = "its transform" if shot.toWorld is not None else "its geometry in the module Volumes"
-                raise NodeError(f"the axes of the volume {shot.name} are degenerate: correct {what}") from error
+                advice = _("correct its transform") if shot.toWorld is not None else _("correct its geometry in the module Volumes")
+                raise NodeError(_("the axes of the volume {name} are degenerate").format(name=shot.name), advice) from error
     return _boundingGeometry(shot), True
 
 
@@ -121,8 +124,8 @@ def _boundingGeometry(shot: Snapshot) -> Geometry:
     columns = (world[:3] - world[3:]).T
     spacing = np.linalg.norm(columns, axis=0)
     if not np.isfinite(points).all() or spacing.min() < 1e-9:
-        raise NodeError(f"the transform above the volume {shot.name} is degenerate: correct it, or remove it")
-    left, _, right = np.linalg.svd(columns / spacing)
+        raise NodeError(_("the transform above the volume {name} is degenerate").format(name=shot.name), _("correct it, or remove it"))
+    left, _lengths, right = np.linalg.svd(columns / spacing)
     axes = left @ right  # the rotation (or reflection) nearest to the volume's axes
     inside = points @ axes
     lower, upper = inside.min(axis=0), inside.max(axis=0)
@@ -145,30 +148,30 @@ def writeVolume(
     Args:
         shot: the volume.
         path: of the file.
-        labels: draw it anew, should that be needed, without mixing neighbours.
+        labels: resample it, should that be needed, by the nearest neighbour.
         change: applied to pieces of the voxels, such as to choose one label.
         write: writes flat voxels with a geometry, in pieces; as NRRD by default.
 
     Raises:
         NodeError: if it has no geometry.
     """
-    geometry, drawn = worldGeometry(shot)
+    geometry, changed = worldGeometry(shot)
     values = shot.values()
-    if drawn:
-        values = yield from drawnAnew(shot, geometry, labels)
+    if changed:
+        values = yield from resampled(shot, geometry, labels)
     if change is not None:
         sample = change(values[:1])
-        changed = np.empty(values.size, dtype=sample.dtype)
+        result = np.empty(values.size, dtype=sample.dtype)
         step = nrrd.PIECE_BYTES // values.itemsize
         for start in range(0, values.size, step):
-            changed[start : start + step] = change(values[start : start + step])
+            result[start : start + step] = change(values[start : start + step])
             yield 0.0
-        values = changed
+        values = result
     yield from (write or nrrd.write)(path, values, geometry)
     return geometry
 
 
-def drawnAnew(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[float, None, np.ndarray]:
+def resampled(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[float, None, np.ndarray]:
     """The voxels of a volume on a grid of the world, flat, slab by slab."""
     source = vtk.vtkImageData()
     source.ShallowCopy(shot.image)

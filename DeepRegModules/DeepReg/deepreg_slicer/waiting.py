@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import JobError
 from deepreg_slicer.worker_client import Job, WorkerClient, workerClient
@@ -44,4 +45,4 @@ def waitUntilFree(seconds: float = 600.0, client: WorkerClient | None = None) ->
         slicer.app.processEvents()
         time.sleep(0.002)
         if time.monotonic() > end:
-            raise RuntimeError("another computation is running: wait for its end, or cancel it")
+            raise RuntimeError(_("another computation is running: wait for its end, or cancel it"))

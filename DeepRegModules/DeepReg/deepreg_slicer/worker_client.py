@@ -1,7 +1,7 @@
-"""The worker's other side: one process for all DeepReg modules, started when it is first needed, warm afterwards.
+"""The client of the worker: one process for all DeepReg modules, started when it is first needed and kept running.
 
-The window never waits for it. Whatever happens to the worker (it crashes, is killed, hangs, runs out of memory, sends nonsense), the
-job that it had ends with a message that says what to do, and the next job starts a new one.
+The window never waits for it. Whatever happens to the worker (it crashes, is killed, hangs, runs out of memory, sends invalid output),
+its job ends with a message that says what to do, and the next job starts a new process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import itertools
 import json
 import logging
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -19,19 +18,21 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import JobError, cancelled
 from deepreg_slicer.processes import WorkerProcess, endTree, makeScratch
 from deepreg_slicer.signals import Signal
 
-#: A worker that says nothing for so long while it has a job is taken for dead, in seconds; so is one that does not come up.
+#: A worker that sends nothing for so long while it has a job is ended, in seconds; so is one that does not start.
 SILENCE, STARTUP = 30.0, 120.0
-#: So long a job has to stop by itself before its process is ended, in seconds.
+#: Time that a cancelled job has to stop by itself before its process is ended, in seconds.
 GRACE = 0.6
-# One line of the protocol is never longer: a stream without line ends is none of the worker's.
+# One line of the protocol is never longer; a longer one is not the worker's.
 _LONGEST_LINE = 50_000_000
 _TAIL_LINES = 40
-# What takes a second or two: whoever wants to compute waits for the end of these, without being told.
+# Operations that take a second or two: other jobs wait for their end, without a message.
 _SHORT = ("info", "models", "warm", "import-model", "explain-open", "explain")
 
 
@@ -54,7 +55,7 @@ class Job:
 
 
 class WorkerClient:
-    """Starts the worker, gives it one job after the other, and looks after it.
+    """Starts the worker, gives it one job after the other, and watches it.
 
     Args:
         makeProcess: makes what :class:`WorkerProcess` is.
@@ -87,11 +88,11 @@ class WorkerClient:
     # ------------------------------------------------------------------- users
 
     def acquire(self, user: object) -> None:
-        """Somebody may need the worker."""
+        """Register a user of the worker, which keeps running as long as it has one."""
         self._users.add(id(user))
 
     def release(self, user: object) -> None:
-        """Somebody does not need it any more; without users it is stopped."""
+        """Remove a user; without users the worker is stopped."""
         self._users.discard(id(user))
         if not self._users:
             self.stop()
@@ -106,7 +107,7 @@ class WorkerClient:
     @property
     def computing(self) -> bool:
         """Whether it has a job for which nobody should have to wait."""
-        jobs = [self._job, *(job for job, _ in self._waiting)]
+        jobs = [self._job, *(job for job, _request in self._waiting)]
         return any(job is not None and job.operation not in _SHORT for job in jobs)
 
     @property
@@ -174,7 +175,7 @@ class WorkerClient:
 
     def stop(self) -> None:
         """End the worker and its files, now; jobs it has are cancelled."""
-        for job, _ in list(self._waiting):
+        for job, _request in list(self._waiting):
             self.cancel(job)
         if self._job is not None:
             self._fail(cancelled())
@@ -224,7 +225,7 @@ class WorkerClient:
             process.forget()
             process.closeInput()
             endTree(*pids)
-            _dying.append(process)  # kept until the system has taken its death in
+            _dying.append(process)  # kept until the system has ended it
             _dying[:] = [other for other in _dying if other.isRunning()]
 
     def _removeScratch(self) -> None:
@@ -245,14 +246,14 @@ class WorkerClient:
             if line.strip():
                 self._onLine(line)
         if len(self._buffer) > _LONGEST_LINE:
-            self._onNonsense(bytes(self._buffer[:80]))
+            self._onInvalid(bytes(self._buffer[:80]))
 
     def _onLine(self, line: bytes) -> None:
         try:
             event = json.loads(line)
             kind = event["kind"]
         except (ValueError, TypeError, KeyError):
-            self._onNonsense(line)
+            self._onInvalid(line)
             return
         self._heard = time.monotonic()
         if kind == "ready":
@@ -263,7 +264,7 @@ class WorkerClient:
         if job is None or event.get("id") != job.id:
             return  # the answer to a cancel, or of a job that is over here
         if kind == "progress":
-            job.progressed.emit(float(event.get("fraction") or 0.0), str(event.get("stage") or ""), event.get("eta"))
+            job.progressed.emit(float(event.get("fraction") or 0.0), engineText(str(event.get("stage") or "")), event.get("eta"))
         elif kind == "log":
             job.logged.emit(str(event.get("text") or ""))
         elif kind == "result" and not job.cancelling:
@@ -273,20 +274,21 @@ class WorkerClient:
             if job.cancelling:
                 self._fail(cancelled())
             else:
-                told = {name: _plain(str(event.get(name) or "")) for name in ("message", "advice")}
-                self._fail(JobError(str(event.get("code") or "error"), **told, changes=event.get("changes") or {}))
+                texts = {name: engineText(str(event.get(name) or "")) for name in ("message", "advice")}
+                more = {"option": str(event.get("option") or ""), "changes": event.get("changes") or {}}
+                self._fail(JobError(str(event.get("code") or "error"), **texts, **more))
 
-    def _onNonsense(self, line: bytes) -> None:
+    def _onInvalid(self, line: bytes) -> None:
         text = line[:80].decode("utf-8", "replace")
-        self._log(f"unexpected output: {text}")
+        self._log(_("unexpected output: {text}").format(text=text))
         if not self._ready:  # what a launcher prints before the worker is there
             return
         self._end()
         self._fail(
             JobError(
                 "protocol",
-                f'the worker sent something that is not its protocol ("{text}")',
-                "apply again; if it stays so, run the self-test of the module DeepReg",
+                _('the worker sent something that is not its protocol ("{text}")').format(text=text),
+                _("apply again; if it happens again, run the self-test of the module DeepReg"),
             )
         )
 
@@ -299,25 +301,33 @@ class WorkerClient:
 
     def _onFailedToStart(self, text: str) -> None:
         self._drop()
-        self._fail(JobError("start", f"the worker could not be started: {text}", "reinstall the application, or see the log"))
+        self._fail(
+            JobError(
+                "start", _("the worker could not be started: {reason}").format(reason=text), _("reinstall the application, or see the log")
+            )
+        )
 
     def _onFinished(self, exitCode: int, crashed: bool) -> None:
         was_ready = self._ready
         self._drop()
         if self._job is None:
-            self._log(f"the worker has ended ({exitCode})")
+            self._log(_("the worker has ended ({code})").format(code=exitCode))
             return
         if crashed and exitCode == 9:
             error = JobError(
                 "killed",
-                "the worker was ended from outside, most likely because the computer ran out of memory",
-                "close other programs or choose a coarser working spacing, then apply again",
+                _("the worker was ended from outside, most likely because the computer ran out of memory"),
+                _("close other programs or choose a coarser working spacing, then apply again"),
             )
         elif crashed or was_ready:
-            error = JobError("crash", f"the worker crashed ({exitCode})", "apply again; the log says more")
+            error = JobError("crash", _("the worker crashed ({code})").format(code=exitCode), _("apply again; the log has more details"))
         else:
-            last = self._errorTail[-1] if self._errorTail else f"exit code {exitCode}"
-            error = JobError("start", f"the worker could not be started: {last}", "see the log; the module DeepReg shows what is missing")
+            last = self._errorTail[-1] if self._errorTail else _("exit code {code}").format(code=exitCode)
+            error = JobError(
+                "start",
+                _("the worker could not be started: {reason}").format(reason=last),
+                _("see the log; the module DeepReg shows what is missing"),
+            )
         self._fail(error)
 
     def _onWatch(self) -> None:
@@ -331,8 +341,8 @@ class WorkerClient:
                 self._fail(cancelled())
         elif now - self._heard > (self.silence if self._ready else self.startup):
             self._end()
-            what = f"has not answered for {now - self._heard:.0f} s and was ended"
-            self._fail(JobError("hang", f"the worker {what}", "apply again; if it stays so, run the self-test of the module DeepReg"))
+            message = _("the worker has not answered for {seconds:.0f} s and was ended").format(seconds=now - self._heard)
+            self._fail(JobError("hang", message, _("apply again; if it happens again, run the self-test of the module DeepReg")))
 
     def _fail(self, error: JobError) -> None:
         job = self._job
@@ -356,7 +366,7 @@ class WorkerClient:
             self._job.logged.emit(text)
 
 
-# Processes that were told to end and have not yet.
+# Processes that have been asked to end and still run.
 _dying: list[Any] = []
 _client: WorkerClient | None = None
 
@@ -368,8 +378,3 @@ def workerClient() -> WorkerClient:
         _client = WorkerClient()
         slicer.app.connect("aboutToQuit()", _client.stop)
     return _client
-
-
-def _plain(text: str) -> str:
-    """A message of the engine without the command line's dashes."""
-    return re.sub(r"(?<!\w)--(?:set )?(?=[a-z])", "", text)

@@ -85,13 +85,6 @@ class DescentPanel(MethodPanel):
             if rate is not None:  # a narrow panel has room for it, if it need not be wide
                 rate.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
                 rate.setMinimumWidth(_LEAST_WIDTH)
-        # They are younger than what stands below them; for the keyboard they are where they are seen.
-        before = self.ui.showIterationsCheckBox
-        for player in players:
-            for kind in (qt.QSlider, qt.QPushButton, qt.QDoubleSpinBox):
-                for widget in player.findChildren(kind):
-                    qt.QWidget.setTabOrder(before, widget)
-                    before = widget
         return players
 
     def _connect(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import vtk
 
 from deepreg_slicer.nrrd import Geometry
-from deepreg_slicer.volumes import drawnAnew, setVolume, showLike, snapshot, worldGeometry
+from deepreg_slicer.volumes import resampled, setVolume, showLike, snapshot, worldGeometry
 from DeepRegInspectorLib.fields import asImage
 from DeepRegInspectorLib.mapping import belowTransform
 
@@ -29,7 +29,7 @@ def warped(transform: Any, fixed: Any, moving: Any) -> Generator[float, None, tu
     frozen.DeepCopy(toWorld)
     whole.Concatenate(frozen)
     shot.toWorld = whole
-    values = yield from drawnAnew(shot, geometry, False)
+    values = yield from resampled(shot, geometry, False)
     return values.reshape(geometry.size[::-1]), geometry
 
 
@@ -37,7 +37,7 @@ def onOwnGrid(fixed: Any) -> Generator[float, None, np.ndarray]:
     """Return the fixed volume (z, y, x) on its grid in the world."""
     shot = snapshot(fixed)
     geometry, needsResampling = worldGeometry(shot)
-    values = (yield from drawnAnew(shot, geometry, False)) if needsResampling else shot.values()
+    values = (yield from resampled(shot, geometry, False)) if needsResampling else shot.values()
     return values.reshape(geometry.size[::-1])
 
 

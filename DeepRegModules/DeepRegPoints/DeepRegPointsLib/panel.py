@@ -52,6 +52,8 @@ class PointsPanel(MethodPanel):
         ui.refinePresetComboBox.addItems([preset.name for preset in DENSE_PRESETS])
         ui.sourceComboBox.addItems(list(SOURCES))
         super()._build()
+        for widget in (ui.memoryTitleLabel, ui.memoryLabel):
+            widget.setVisible(False)  # points are few
         self.fixedPointsSegment = SegmentsChooser(ui.fixedPointsSelector, ui.fixedPointsSegmentComboBox)
         self.movingPointsSegment = SegmentsChooser(ui.movingPointsSelector, ui.movingPointsSegmentComboBox)
         self._texts = WrappedText(ui.kindLabel, ui.presetHelpLabel, ui.resultLabel)
@@ -163,7 +165,7 @@ class PointsPanel(MethodPanel):
         return PointsRegistration(request, self.client)
 
     def _showMemory(self) -> None:
-        pass  # points are few
+        pass
 
     # ------------------------------------------------------------------ result
 

@@ -10,6 +10,7 @@ import csv
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from deepreg_slicer.labels import isSegmentation, segmentNames
@@ -45,9 +46,11 @@ def pointsOf(node: Any) -> np.ndarray:
 
 def _checked(node: Any, points: np.ndarray) -> np.ndarray:
     if not len(points):
-        raise NodeError(f"{node.GetName()} has no points: choose another")
+        raise NodeError(_("{name} has no points").format(name=node.GetName()), _("choose another"))
     if not np.isfinite(points).all():
-        raise NodeError(f"{node.GetName()} has points that are nowhere: check it and the transforms above it")
+        raise NodeError(
+            _("{name} has points whose positions are not finite").format(name=node.GetName()), _("check it and the transforms above it")
+        )
     return points
 
 

@@ -1,0 +1,97 @@
+"""Panels of sections: a part that several panels have is one ``.ui`` file, which all of them load.
+
+In a module's ``.ui`` file, a widget with the property ``section`` stands where ``Resources/UI/sections/<section>.ui`` of the module
+DeepReg goes. Rows of a form within this widget go into the form of the section that has the name ``form``, each above the row of the widget
+that its property ``above`` names, or below all others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ctk
+import qt
+import slicer
+
+_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "UI", "sections")
+
+
+def loadPanel(path: str, addRows: Callable[[Any], None]) -> Any:
+    """Load a module's ``.ui`` file with its sections; returns the widget, without a scene.
+
+    Args:
+        path: of the file.
+        addRows: gets the widget when its sections are there, to add rows that are made rather than loaded.
+    """
+    panel = slicer.util.loadUI(path)
+    rows = []
+    for place in [child for child in panel.findChildren(qt.QWidget) if child.property("section")]:
+        section = slicer.util.loadUI(os.path.join(_FOLDER, f"{place.property('section')}.ui"))
+        place.parentWidget().layout().replaceWidget(place, section)
+        panel.connect("mrmlSceneChanged(vtkMRMLScene*)", section, "setMRMLScene(vtkMRMLScene*)")
+        rows.append((place, section))
+    addRows(panel)
+    for place, section in rows:
+        if place.layout() is not None:
+            _moveRows(place.layout(), section)
+        place.setParent(None)
+    return panel
+
+
+def _moveRows(rows: Any, section: Any) -> None:
+    for row in range(rows.rowCount()):
+        span = _at(rows, row, qt.QFormLayout.SpanningRole)
+        widgets = [span] if span is not None else [_at(rows, row, role) for role in (qt.QFormLayout.LabelRole, qt.QFormLayout.FieldRole)]
+        form = section.findChild(qt.QFormLayout, widgets[-1].property("form"))
+        form.insertRow(rowOf(form, widgets[-1].property("above")), *widgets)
+
+
+def _at(form: Any, row: int, role: Any) -> Any:
+    item = form.itemAt(row, role)
+    return item.widget() if item is not None else None
+
+
+def rowOf(form: Any, name: str | None) -> int:
+    """The row of a form in which the widget of a name stands; the number of rows if there is none."""
+    for row in range(form.rowCount()):
+        for role in (qt.QFormLayout.LabelRole, qt.QFormLayout.FieldRole, qt.QFormLayout.SpanningRole):
+            widget = _at(form, row, role)
+            if name and widget is not None and widget.objectName == name:
+                return row
+    return form.rowCount()
+
+
+def orderTabs(panel: Any) -> None:
+    """Let the tabulator key visit the widgets of a panel in the order in which they are seen."""
+    before = None
+    for widget in _stops(panel):
+        if before is not None:
+            qt.QWidget.setTabOrder(before, widget)
+        before = widget
+
+
+def _stops(widget: Any) -> Iterator[Any]:
+    """The widgets that can have the focus, in the order of the layouts."""
+    if widget.focusPolicy not in (qt.Qt.NoFocus, qt.Qt.ClickFocus):
+        yield widget
+        if not isinstance(widget, ctk.ctkCollapsibleButton):
+            return
+    if widget.layout() is not None:
+        yield from _stopsOf(widget.layout())
+
+
+def _stopsOf(layout: Any) -> Iterator[Any]:
+    if isinstance(layout, qt.QFormLayout):
+        roles = (qt.QFormLayout.LabelRole, qt.QFormLayout.FieldRole, qt.QFormLayout.SpanningRole)
+        items = [layout.itemAt(row, role) for row in range(layout.rowCount()) for role in roles]
+    else:
+        items = [layout.itemAt(index) for index in range(layout.count())]
+    for item in items:
+        if item is None:
+            continue
+        if item.widget() is not None:
+            yield from _stops(item.widget())
+        elif item.layout() is not None:
+            yield from _stopsOf(item.layout())
