@@ -101,7 +101,7 @@ class DescentTutorial(Tutorial):
         self.hands.click(ui.showIterationsCheckBox)
         self.hands.click(ui.gridCheckBox)
         ui.fadeSlider.value = 60
-        seek = self.descent.panel._players[0].slider()
+        seek = self.descent.panel.resultSection._players[0].slider()
         images = []
         for item in (0, min(2, seek.maximum), seek.maximum):
             seek.value = item

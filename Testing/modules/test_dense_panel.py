@@ -162,17 +162,17 @@ def test_presets_set_all_parameters_and_changes_are_shown(warm_app, hands, widge
 def test_own_presets_are_saved_found_again_and_removed(warm_app, hands, widget):
     widget.panel.node.parameters.smoothness = 33.0
     warm_app.dialogs.answer("My liver")
-    widget.panel._saveAction.trigger()
+    widget.panel.presetSection.saveAction.trigger()
     assert widget.ui.presetComboBox.currentText == "My liver"
     hands.choose(widget.ui.presetComboBox, "Quick preview")
     assert widget.panel.node.parameters.smoothness != 33.0
     hands.choose(widget.ui.presetComboBox, "My liver")
     assert widget.panel.node.parameters.smoothness == 33.0
-    widget.panel.savePreset("Quick preview")  # belongs to a shipped one
-    assert widget.panel.library.find("quick").own is False
-    assert [preset.title for preset in widget.panel.library.all() if preset.own] == ["My liver"]
-    widget.panel.removePreset()
-    assert [preset for preset in widget.panel.library.all() if preset.own] == []
+    widget.panel.presetSection.save("Quick preview")  # belongs to a shipped one
+    assert widget.panel.presetSection.library.find("quick").own is False
+    assert [preset.title for preset in widget.panel.presetSection.library.all() if preset.own] == ["My liver"]
+    widget.panel.presetSection.remove()
+    assert [preset for preset in widget.panel.presetSection.library.all() if preset.own] == []
     assert widget.panel.node.parameters.smoothness == 33.0
 
 

@@ -253,7 +253,7 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
     assert layers() == ("fixed", "moving at iteration")
     assert proxy(widget).GetDisplayNode().GetVisibility2D()
     assert not node.resultTransform.GetDisplayNode().GetVisibility2D()
-    seek, play = widget.panel._players
+    seek, play = widget.panel.resultSection._players
     seek.slider().value = 1
     assert browser(widget).GetSelectedItemNumber() == 1
     browser(widget).SetPlaybackRateFps(60)

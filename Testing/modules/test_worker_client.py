@@ -145,13 +145,13 @@ def test_a_job_from_submit_to_result(app, fake):
     assert not fake.busy
 
 
-def test_an_error_of_the_engine_arrives_without_the_dashes_of_the_command_line(app, fake):
+def test_an_error_of_the_engine_arrives_with_its_fields(app, fake):
     job, ending, process = begun(app, fake)
-    told = {"code": "memory", "message": "this needs 30 GB", "advice": "--set working_spacing=5 --set a=1 would fit", "changes": {"a": 1}}
-    process.says({"id": job.id, "kind": "error", **told})
+    fields = {"message": "this needs 30 GB", "advice": "a coarser spacing would fit", "option": "a", "changes": {"a": 1}}
+    process.says({"id": job.id, "kind": "error", "code": "memory", **fields})
     error = ending.errors[0]
-    assert (error.code, error.changes) == ("memory", {"a": 1})
-    assert error.text == "This needs 30 GB. Working_spacing=5 a=1 would fit."
+    assert (error.code, error.option, error.changes) == ("memory", "a", {"a": 1})
+    assert error.text == "This needs 30 GB. A coarser spacing would fit."
     assert fake.running  # the worker is not to blame
 
 

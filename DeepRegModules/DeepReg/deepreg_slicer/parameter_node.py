@@ -70,7 +70,7 @@ def registrationNode(name: str, pack: type, preset: str, more: dict[str, Any] | 
 def _nodeType(classNames: str | tuple[str, ...]) -> Any:
     if isinstance(classNames, str):
         return getattr(slicer, classNames)
-    return Union[(*(getattr(slicer, className) for className in classNames), None)]  # noqa: UP007 - as the wrapper knows it
+    return Union[(*(getattr(slicer, className) for className in classNames), None)]
 
 
 def inputsOf(node: Any) -> Inputs:

@@ -13,7 +13,7 @@ from deepreg_slicer.method_panel import MethodPanel
 class DensePanel(MethodPanel):
     """Says what is special to the Dense method."""
 
-    operation = "dense"
+    method = "dense"
     title = "Dense registration"
     parametersClass = DenseParameters
     presets = DENSE_PRESETS

@@ -13,10 +13,10 @@ from deepreg_engine.methods.points.parameters import NO_FEATURES, PointsParamete
 from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
-from deepreg_slicer.registration import Registration, Request, Result
-from DeepRegPointsLib import clouds, view
+from deepreg_slicer.registration import Registration, Request
 from DeepRegPointsLib.parameters import SOURCES, pointsInputs, pointsOutputs
-from DeepRegPointsLib.registration import MODELS, SIZES, PointsRegistration, PointsRequest
+from DeepRegPointsLib.registration import MODELS, PointsRegistration, PointsRequest
+from DeepRegPointsLib.result_section import PointsResultSection
 from DeepRegPointsLib.segments import SegmentsChooser
 from DeepRegPointsLib.wrapped_text import WrappedText
 
@@ -33,7 +33,7 @@ _OBSERVED = ("fixedPoints", "movingPoints", "testFixed", "testMoving")
 class PointsPanel(MethodPanel):
     """Says what is special to the Points method."""
 
-    operation = "points"
+    method = "points"
     title = "Point registration"
     parametersClass = PointsParameters
     presets = POINTS_PRESETS
@@ -42,34 +42,33 @@ class PointsPanel(MethodPanel):
     applyHelp = _("Register the moving points to the fixed points, or the volumes by their keypoints.")
 
     segmentChooser = SegmentsChooser
+    resultSectionClass = PointsResultSection
 
     # ------------------------------------------------------------------- build
 
-    def _build(self) -> None:
+    def build(self) -> None:
         ui = self.ui
         self._watched: list[tuple[Any, int]] = []
-        self._isFirst = True
         ui.refinePresetComboBox.addItems([preset.name for preset in DENSE_PRESETS])
         ui.sourceComboBox.addItems(list(SOURCES))
-        super()._build()
+        super().build()
         for widget in (ui.memoryTitleLabel, ui.memoryLabel):
             widget.setVisible(False)  # points are few
         self.fixedPointsSegment = SegmentsChooser(ui.fixedPointsSelector, ui.fixedPointsSegmentComboBox)
         self.movingPointsSegment = SegmentsChooser(ui.movingPointsSelector, ui.movingPointsSegmentComboBox)
         self._texts = WrappedText(ui.kindLabel, ui.presetHelpLabel, ui.resultLabel)
-        self._shows = {name: getattr(ui, f"{name}ShowCheckBox") for name in MODELS}
 
-    def _featureChooser(self) -> FeatureChooser:
-        return FeatureChooser(self.operation, ((NO_FEATURES, _("none (positions only)")),))
+    def featureChooser(self) -> FeatureChooser:
+        return FeatureChooser(self.method, ((NO_FEATURES, _("none (positions only)")),))
 
-    def _connect(self) -> None:
-        super()._connect()
+    def connect(self) -> None:
+        super().connect()
         self.fixedPointsSegment.changed.connect(self._onPointsSegment)
         self.movingPointsSegment.changed.connect(self._onPointsSegment)
-        for name, box in self._shows.items():
-            box.connect("toggled(bool)", lambda on, name=name: self._onShow(name, on))
-        self.ui.pointSizeSlider.connect("valueChanged(double)", self._onPointSize)
-        self.ui.leastConfidenceSlider.connect("valueChanged(double)", self._onLeastConfidence)
+
+    def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
+        super().__init__(ui, logic, moduleName)
+        self.runSection.messageShown.connect(self._texts.refit)
 
     # ------------------------------------------------------------------ inputs
 
@@ -89,19 +88,19 @@ class PointsPanel(MethodPanel):
             self._watch([])
         super().setParameterNode(node)
 
-    def _onNodeModified(self, *arguments: Any) -> None:
+    def update(self) -> None:
         node = self.node
-        if node is None or self._updating:
+        if node is None or self.updating:
             return
         self._watch([getattr(node, name) for name in _OBSERVED])
-        self._updating = True
+        self.updating = True
         try:
             self.fixedPointsSegment.segmentId = node.fixedPointsSegment
             self.movingPointsSegment.segmentId = node.movingPointsSegment
         finally:
-            self._updating = False
+            self.updating = False
         self._showKind()
-        super()._onNodeModified(*arguments)
+        super().update()
         self._texts.refit()
 
     def _watch(self, nodes: list[Any]) -> None:
@@ -142,14 +141,14 @@ class PointsPanel(MethodPanel):
         )
 
     def _onPointsSegment(self) -> None:
-        if self.node is not None and not self._updating:
+        if self.node is not None and not self.updating:
             self.node.fixedPointsSegment = self.fixedPointsSegment.segmentId
             self.node.movingPointsSegment = self.movingPointsSegment.segmentId
 
     def request(self) -> Request:
         node = self.node
         return PointsRequest(
-            self.operation,
+            self.method,
             self.title,
             pointsInputs(node),
             pointsOutputs(node),
@@ -166,69 +165,6 @@ class PointsPanel(MethodPanel):
 
     def _showMemory(self) -> None:
         pass
-
-    # ------------------------------------------------------------------ result
-
-    def keepResult(self, node: Any, result: Result) -> None:
-        super().keepResult(node, result)
-        self._isFirst = all(getattr(node, f"{name}Result") is None for name in MODELS)
-        for name in MODELS:
-            former, present = getattr(node, f"{name}Result"), result.nodes.get(name)
-            if former is not None and former is not present and view.isShown(former):
-                view.show(former, False)  # two results at a time cannot be told apart
-            setattr(node, f"{name}Result", present)
-
-    def _showVolume(self, result: Result) -> None:
-        made = [result.nodes[name] for name in MODELS if name in result.nodes and result.nodes[name].GetScene() is slicer.mrmlScene]
-        if self.node is not None:
-            if self.node.pointSize != 100.0:
-                self._onPointSize(self.node.pointSize)
-            self._onLeastConfidence(self.node.leastConfidence)
-        if result.fixed is None and self._isFirst:  # later the user has chosen what to look at
-            view.goTo(made)
-        super()._showVolume(result)
-
-    def _showTransform(self, result: Result) -> None:
-        if result.fixed is None:
-            super()._showTransform(result)
-            return
-        # Points and lines can be seen on the volumes; the grid would hide them, and is there for who asks for it.
-        self.showing = False
-        self._showResult()
-
-    def _showResult(self) -> None:
-        super()._showResult()
-        self._updating = True
-        try:
-            for name, box in self._shows.items():
-                made = self._made(name)
-                box.setEnabled(made is not None)
-                box.checked = view.isShown(made)
-            self.ui.pointSizeSlider.setEnabled(any(self._made(name) is not None for name in SIZES))
-            self.ui.leastConfidenceSlider.setEnabled(self._made("correspondences") is not None)
-        finally:
-            self._updating = False
-
-    def _made(self, name: str) -> Any:
-        return getattr(self.node, f"{name}Result") if self.node is not None else None
-
-    def _onShow(self, name: str, on: bool) -> None:
-        if not self._updating and self._made(name) is not None:
-            view.show(self._made(name), bool(on))
-
-    def _onPointSize(self, percent: float) -> None:
-        for name, size in SIZES.items():
-            if self._made(name) is not None:
-                clouds.resize(self._made(name), size * percent / 100.0)
-
-    def _onLeastConfidence(self, percent: float) -> None:
-        if self._made("correspondences") is not None:
-            view.hideBelow(self._made("correspondences"), percent / 100.0)
-
-    def _say(self, text: str, bad: bool) -> None:
-        super()._say(text, bad)
-        if hasattr(self, "_texts"):
-            self._texts.refit()
 
     # --------------------------------------------------------------------- end
 

@@ -17,7 +17,7 @@ from DeepRegPointsLib.registration import MODELS, PointsInputs, PointsOutputs
 from DeepRegPointsLib.sources import CLASSES
 
 SOURCES = ("surface", "skeleton")
-_POINTS = Union[(*(getattr(slicer, name) for name in CLASSES), None)]  # noqa: UP007 - as the wrapper knows it
+_POINTS = Union[(*(getattr(slicer, name) for name in CLASSES), None)]
 
 PointsPack = packFor(PointsParameters, "PointsPack")
 PointsParameterNode = registrationNode(

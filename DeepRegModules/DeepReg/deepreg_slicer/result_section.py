@@ -1,0 +1,142 @@
+"""The result of a method's panel in the views: over the fixed volume, as a grid, and in the Inspector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer import result_view
+from deepreg_slicer.provenance import PREFIX
+from deepreg_slicer.registration import Result, inScene
+
+
+class ResultSection:
+    """The widgets below Result. Methods with more results derive from it.
+
+    Args:
+        panel: the method's panel.
+    """
+
+    def __init__(self, panel: Any) -> None:
+        self.panel, self.ui = panel, panel.ui
+        #: Whether a result is still being brought into the views.
+        self.showing = False
+        self.updating = False
+        self.connect()
+
+    @property
+    def node(self) -> Any:
+        """The parameter set that is shown, None if there is none."""
+        return self.panel.node
+
+    def connect(self) -> None:
+        """Connect the widgets."""
+        ui = self.ui
+        ui.fadeSlider.connect("valueChanged(double)", lambda value: result_view.fade(value / 100.0))
+        ui.gridCheckBox.connect("toggled(bool)", self._onGrid)
+        ui.moveCheckBox.connect("toggled(bool)", self._onMove)
+        ui.inspectButton.connect("clicked(bool)", self._onInspect)
+
+    def take(self, result: Result) -> None:
+        """Keep a new result in the parameter set, and show it."""
+        if self.node is not None:
+            self.keep(result)
+        self.update()
+        self.showing = True
+        self.show(result)
+
+    def keep(self, result: Result) -> None:
+        """Store in the parameter set what a run has made."""
+        former = self.shownTransform()
+        if former is not None and former is not result.nodes.get("transform"):
+            result_view.showGrid(former, None, False)  # two grids at a time cannot be distinguished
+        self.node.resultTransform = result.nodes.get("transform")
+        self.node.resultVolume = result.nodes.get("volume")
+        self.node.resultSummary = result.summary
+
+    def show(self, result: Result) -> None:
+        """Show a result in the views, one thing at a time: each makes them draw."""
+        if result.nodes.get("jacobian") is not None:
+            result_view.showJacobian(result.nodes["jacobian"])
+        self.ui.resultCollapsibleButton.collapsed = False
+        qt.QTimer.singleShot(0, lambda: self.showVolume(result))
+
+    def showVolume(self, result: Result) -> None:
+        """Show the warped volume over the fixed one, then the transform."""
+        volume = result.nodes.get("volume")
+        if inScene(volume) and inScene(result.fixed):
+            result_view.showOver(result.fixed, volume, self.ui.fadeSlider.value / 100.0)
+        qt.QTimer.singleShot(0, lambda: self.showTransform(result))
+
+    def showTransform(self, result: Result) -> None:
+        """Show the transform as a grid; the last step."""
+        transform = result.nodes.get("transform")
+        if inScene(transform):
+            result_view.showGrid(transform, result.fixed if inScene(result.fixed) else None, True)
+        self.showing = False
+        self.update()
+
+    def shownTransform(self) -> Any:
+        """The transform of which the deformation grid is shown, None if there is none."""
+        return self.node.resultTransform if self.node is not None else None
+
+    def update(self) -> None:
+        """Bring the widgets in line with the results in the scene."""
+        node, ui = self.node, self.ui
+        transform = node.resultTransform if node is not None else None
+        shown = self.shownTransform()
+        moving = node.movingVolume if node is not None else None
+        if self.panel.run is None and node is not None:
+            self.panel.runSection.showMessage(node.resultSummary, bad=False)
+        self.updating = True
+        try:
+            ui.fadeSlider.setEnabled(node is not None and node.resultVolume is not None)
+            display = shown.GetDisplayNode() if shown is not None else None
+            ui.gridCheckBox.setEnabled(shown is not None)
+            ui.gridCheckBox.checked = bool(display is not None and display.GetVisibility() and display.GetVisibility2D())
+            ui.moveCheckBox.setEnabled(transform is not None and moving is not None)
+            ui.moveCheckBox.checked = bool(transform is not None and moving is not None and result_view.isMoved(moving, transform))
+        finally:
+            self.updating = False
+        installed = hasattr(slicer.modules, "deepreginspector")
+        ui.inspectButton.setEnabled(transform is not None and installed)
+        ui.inspectButton.toolTip = (
+            _("Open the result in the module Registration Inspector.")
+            if installed
+            else _("The module Registration Inspector is not installed.")
+        )
+
+    def _onGrid(self, on: bool) -> None:
+        if not self.updating and self.shownTransform() is not None:
+            result_view.showGrid(self.shownTransform(), self.node.fixedVolume, bool(on))
+
+    def _onMove(self, on: bool) -> None:
+        node = self.node
+        if not self.updating and node is not None and node.resultTransform is not None and node.movingVolume is not None:
+            result_view.moveThrough(node.movingVolume, node.resultTransform, bool(on))
+
+    def _onInspect(self, *_arguments: Any) -> None:
+        node = self.node
+        slicer.util.selectModule("DeepRegInspector")
+        slicer.modules.deepreginspector.widgetRepresentation().self().inspect(
+            node.resultTransform,
+            fixedVolume=node.fixedVolume,
+            movingVolume=node.movingVolume,
+            fixedPoints=node.testFixed,
+            movingPoints=node.testMoving,
+            fixedLabels=node.fixedLabels,
+            movingLabels=node.movingLabels,
+            inverseTransform=inverseOf(node.resultTransform),
+        )
+
+
+def inverseOf(transform: Any) -> Any:
+    """The inverse that was computed in the same run as a transform; None without one."""
+    created = transform.GetAttribute(f"{PREFIX}Created")
+    for other in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
+        if created and other.GetAttribute(f"{PREFIX}Output") == "inverse" and other.GetAttribute(f"{PREFIX}Created") == created:
+            return other
+    return None

@@ -1,0 +1,132 @@
+"""Apply in a method's panel: start a run, show its progress and messages, and report its end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_slicer.errors import JobError, NodeError
+from deepreg_slicer.parameter_pack import setValues
+from deepreg_slicer.registration import Registration, Result
+from deepreg_slicer.signals import Signal
+
+
+class RunSection:
+    """The run of a panel.
+
+    Args:
+        panel: the method's panel.
+
+    Signals: ``finished(Result)``; ``messageShown()``, when the line below Apply has changed.
+    """
+
+    def __init__(self, panel: Any) -> None:
+        self.finished, self.messageShown = Signal(), Signal()
+        self.run: Registration | None = None
+        self._panel, self._ui = panel, panel.ui
+        self._ui.progressBar.setRange(0, 1000)
+        self._ui.logTextEdit.setReadOnly(True)
+        self._showRunning(False)
+        self.showMessage("", bad=False)
+        self._ui.applyButton.connect("clicked(bool)", self._onApply)
+
+    def _onApply(self, *_arguments: Any) -> None:
+        if self.run is not None:
+            self.cancel()
+        else:
+            self.apply()
+
+    def apply(self) -> None:
+        """Start a run."""
+        run = self._panel.makeRun(self._panel.request())
+        run.progressed.connect(self._onProgress)
+        run.logged.connect(self.log)
+        run.finished.connect(self._onFinished)
+        run.failed.connect(self._onFailed)
+        self._ui.logTextEdit.clear()
+        self.showMessage("", bad=False)
+        self.run = run
+        self._showRunning(True)
+        try:
+            run.start()
+        except NodeError as error:
+            self._over()
+            self.showMessage(str(error), bad=True)
+
+    def cancel(self) -> None:
+        """Stop the run."""
+        if self.run is not None:
+            self._ui.stageLabel.text = _("stopping...")
+            self._ui.applyButton.setEnabled(False)
+            self.run.cancel()
+
+    def drop(self) -> None:
+        """Stop the run without a message: the widgets may not exist any more when it ends."""
+        if self.run is not None:
+            self.run.drop()
+            self.run = None
+
+    def log(self, text: str) -> None:
+        """Append a line to the log."""
+        self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
+
+    def showMessage(self, text: str, bad: bool) -> None:
+        """Show a line below Apply, in red if something is wrong; "" hides it."""
+        label = self._ui.resultLabel
+        label.text = text[:1].upper() + text[1:]
+        label.setStyleSheet("color: #c03020;" if bad else "")
+        label.setVisible(bool(text))
+        self.messageShown.emit()
+
+    def _showRunning(self, running: bool) -> None:
+        ui = self._ui
+        ui.applyButton.text = _("Cancel") if running else _("Apply")
+        if running:
+            ui.applyButton.setEnabled(True)
+            ui.applyButton.toolTip = _("Stop; nothing in the scene will have changed.")
+            ui.progressBar.setValue(0)
+        ui.progressBar.setVisible(running)
+        ui.stageLabel.setVisible(running)
+
+    def _onProgress(self, fraction: float, stage: str, left: float | None) -> None:
+        self._ui.progressBar.setValue(round(1000 * fraction))
+        if self.run is None or not self.run.over:
+            self._ui.stageLabel.text = stage if left is None else _("{stage} \u2013 {time} left").format(stage=stage, time=_duration(left))
+
+    def _onFinished(self, result: Result) -> None:
+        self._over()
+        self.log(result.summary)
+        self.finished.emit(result)
+
+    def _onFailed(self, error: JobError) -> None:
+        self._over()
+        self.log(error.text)
+        if error.code == "memory" and error.changes and self._offerSmaller(error):
+            return
+        self.showMessage(error.text, bad=error.code != "cancelled")
+
+    def _offerSmaller(self, error: JobError) -> bool:
+        """Ask whether to compute with the parameters that would fit into memory; True if that has begun."""
+        panel = self._panel
+        changes = "\n".join(f"{name} = {value:g}" for name, value in error.changes.items())
+        question = _("{problem}\n\nIt would fit with\n\n{changes}\n\nCompute with these?").format(problem=error.message, changes=changes)
+        if panel.node is None or not slicer.util.confirmYesNoDisplay(question, windowTitle=panel.title):
+            return False
+        setValues(panel.node.parameters, panel.parametersClass, error.changes)
+        if panel.problem():
+            return False
+        self.apply()
+        return True
+
+    def _over(self) -> None:
+        self.run = None
+        self._showRunning(False)
+        self._panel.checkCanApply()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    return _("{minutes}:{seconds:02d} min").format(minutes=minutes, seconds=rest) if minutes else _("{seconds} s").format(seconds=rest)
