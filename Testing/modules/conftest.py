@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 # Read by the worker when it loads torch, see the command line.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+import descent_bench
 import pytest
 from bench import MODULES, SHARED_DATA, stop_worker
+from panels import opened, quick
+from points_bench import add_points, scattered, warped
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +87,64 @@ def pair(slicer_app, phantom_folder):
     import slicer
 
     return [slicer.util.loadVolume(str(phantom_folder / f"{side}.nii.gz")) for side in ("fixed", "moving")]
+
+
+@pytest.fixture
+def dense_widget(warm_app, pair):
+    """The Dense panel with parameters for which a run takes less than a second."""
+    widget = opened(warm_app)
+    quick(widget)
+    return widget
+
+
+@pytest.fixture
+def lists(warm_app):
+    """Two lists in the scene: the moving points are the fixed ones, warped and in another order."""
+    fixed = scattered()
+    return add_points("before", fixed), add_points("after", warped(fixed)[::-1])
+
+
+@pytest.fixture
+def points_widget(warm_app, lists, hands):
+    """The Points panel with the lists."""
+    widget = opened(warm_app, "DeepRegPoints")
+    hands.choose(widget.ui.presetComboBox, "Few landmarks")
+    return widget
+
+
+@pytest.fixture(scope="session")
+def thorax_folder(tmp_path_factory):
+    """A small thorax at two breathing states: oblique, anisotropic, of unequal sizes."""
+    from deepreg_engine.phantoms import make_pair, write_pair
+
+    folder = tmp_path_factory.mktemp("thorax")
+    write_pair(make_pair("thorax", detail=0.4), folder)
+    return folder
+
+
+@pytest.fixture
+def thorax(warm_app, thorax_folder):
+    """The pair in the scene, as the module DeepReg Setup loads it."""
+    warm_app.load_module("DeepReg")
+    from DeepRegLib.samples import load
+
+    meta = json.loads((thorax_folder / "phantom.json").read_text())
+    names = ("fixed.nii.gz", "moving.nii.gz", "fixed_labels.nii.gz", "moving_labels.nii.gz", "fixed_landmarks.csv", "moving_landmarks.csv")
+    return load({"files": {name.split(".")[0]: str(thorax_folder / name) for name in names}, "labels": meta["label_names"]}, "thorax")
+
+
+@pytest.fixture
+def descent_widget(warm_app, pair):
+    """The Descent panel with parameters for which a run takes a second."""
+    widget = opened(warm_app, "DeepRegDescent")
+    descent_bench.quick(widget)
+    return widget
+
+
+@pytest.fixture
+def all_outputs(descent_widget):
+    """The Descent panel with all outputs wanted."""
+    widget = descent_widget
+    widget.panel.node.featuresWanted = widget.panel.node.iterationsWanted = True
+    widget.panel.node.keptIterations = 5
+    return widget

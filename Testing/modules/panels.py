@@ -92,3 +92,39 @@ def nodes() -> dict[str, str]:
     return {
         node.GetName(): node.GetClassName() for kind in kinds for node in slicer.util.getNodesByClass(kind) if not node.GetHideFromEditors()
     }
+
+
+def check_volume_and_transform(volume, transform, moving) -> None:
+    """The warped volume shows what the moving one shows where the transform, saved and read by SimpleITK, sends each voxel."""
+    import slicer
+
+    path = f"{slicer.app.temporaryPath}/checked.h5"
+    assert slicer.util.saveNode(transform, path)
+    saved = sitk.ReadTransform(path)
+    shown, source = world_image(volume), world_image(moving)
+    lowest = float(sitk.GetArrayViewFromImage(source).min())
+    expected = sitk.GetArrayFromImage(
+        sitk.Resample(sitk.Cast(source, sitk.sitkFloat32), shown, saved, sitk.sitkLinear, max(lowest, -1024.0))
+    )
+    found = sitk.GetArrayFromImage(shown).astype(np.float32)
+    # Rounding to integers is half a unit; a twentieth of a voxel at an edge between air and fat would be 45.
+    assert np.percentile(np.abs(found - expected), 99.9) < 3.0
+    assert np.abs(found - expected).mean() < 0.6
+
+
+def ended(app, widget, *words: str) -> str:
+    """The run is over, with a message that has some words; returns it."""
+    finish(app, widget, 40)
+    text = widget.ui.resultLabel.text
+    for word in words:
+        assert word.lower() in text.lower(), text
+    assert widget.ui.applyButton.text == "Apply"
+    assert not widget.ui.progressBar.visible
+    return text
+
+
+def works_again(app, hands, widget) -> None:
+    """The same panel registers."""
+    widget.panel.client.silence = 30.0
+    quick(widget, search_stages=1, mean_field_passes=1)
+    assert "folding" in applied(app, hands, widget)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import stop_worker
-from panels import applied, finish, nodes, opened, quick
-from world import add_linear, add_volume
+from panels import applied, ended, finish, nodes, opened, quick, works_again
+from world import add_linear
 
 # At which moment of a run the fault comes.
 EXPORT, START, COMPUTE, IMPORT = (
@@ -47,25 +46,7 @@ def begin(app, widget, moment: str) -> None:
         app.wait_for(lambda: "reading the results" in seen, 60)
 
 
-def ended(app, widget, *words: str) -> str:
-    """The run is over, with a message that has some words; returns it."""
-    finish(app, widget, 40)
-    text = widget.ui.resultLabel.text
-    for word in words:
-        assert word.lower() in text.lower(), text
-    assert widget.ui.applyButton.text == "Apply"
-    assert not widget.ui.progressBar.visible
-    return text
-
-
-def works_again(app, hands, widget) -> None:
-    """The same panel registers."""
-    widget.panel.client.silence = 30.0
-    quick(widget, search_stages=1, mean_field_passes=1)
-    assert "folding" in applied(app, hands, widget)
-
-
-# ------------------------------------------------------------------------------------------------------------- the worker
+# ------------------------------------------------------------------------------------------------------------ the worker
 
 
 @needs_signals
@@ -170,7 +151,7 @@ def test_python_slicer_is_missing(warm_app, hands, widget, monkeypatch):
     works_again(warm_app, hands, widget)
 
 
-# --------------------------------------------------------------------------------------------------------------- the disk
+# -------------------------------------------------------------------------------------------------------------- the disk
 
 
 def test_the_disk_is_full_while_volumes_are_written(warm_app, hands, widget, monkeypatch):
@@ -228,7 +209,7 @@ def test_a_result_file_is_damaged(warm_app, hands, widget, fault):
     works_again(warm_app, hands, widget)
 
 
-# -------------------------------------------------------------------------------------------------------------- the scene
+# ------------------------------------------------------------------------------------------------------------- the scene
 
 
 @pytest.mark.parametrize("moment", [EXPORT, COMPUTE, IMPORT])
@@ -261,7 +242,7 @@ def test_an_input_is_deleted(warm_app, widget, pair, moment, which):
         slicer.mrmlScene.RemoveNode(node)
     text = ended(warm_app, widget)
     # What was asked for is there: it was computed from what there was at the beginning. Or it says what is missing.
-    transforms = [node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode")]
+    transforms = list(slicer.util.getNodesByClass("vtkMRMLGridTransformNode"))
     assert len(transforms) == 1, text
     assert transforms[0].GetAttribute("DeepReg.Fixed") == "fixed"
     assert transforms[0].GetAttribute("DeepReg.Moving") == "moving"
@@ -319,84 +300,6 @@ def test_making_a_node_fails(warm_app, hands, widget, monkeypatch):
     ended(warm_app, widget, "internal error", "no more nodes")
     assert nodes() == before  # the node that was made first is gone again
     monkeypatch.undo()
-    works_again(warm_app, hands, widget)
-
-
-# -------------------------------------------------------------------------------------------------------------- the input
-
-
-def test_a_constant_volume(warm_app, hands, widget, pair):
-    flat = add_volume("flat", np.zeros((12, 12, 12), dtype=np.int16), np.diag([5.0, 5.0, 5.0, 1.0]))
-    widget.panel.node.movingVolume = flat
-    widget.panel.apply()
-    ended(warm_app, widget, "constant", "nothing to align")
-    widget.panel.node.movingVolume = pair[1]
-    works_again(warm_app, hands, widget)
-
-
-def test_a_thin_volume(warm_app, hands, widget, pair):
-    array = np.random.default_rng(0).normal(size=(2, 30, 30)).astype(np.float32)
-    widget.panel.node.movingVolume = add_volume("thin", array, np.diag([5.0, 5.0, 5.0, 1.0]))
-    widget.panel.apply()
-    ended(warm_app, widget, "2 voxels thick")
-
-
-def test_not_a_number(warm_app, widget):
-    array = np.random.default_rng(0).normal(size=(20, 20, 20)).astype(np.float32)
-    array[3, 4, 5] = np.nan
-    widget.panel.node.movingVolume = add_volume("holes", array, np.diag([5.0, 5.0, 5.0, 1.0]))
-    widget.panel.apply()
-    ended(warm_app, widget, "NaN")
-
-
-def test_an_empty_mask(warm_app, widget, pair):
-    import vtk
-
-    from deepreg_slicer.volumes import fromVtkMatrix
-
-    matrix = vtk.vtkMatrix4x4()
-    pair[0].GetIJKToRASMatrix(matrix)
-    mask = add_volume("mask", np.zeros((5, 5, 5), dtype=np.uint8), fromVtkMatrix(matrix), "vtkMRMLLabelMapVolumeNode")
-    widget.panel.node.fixedMask = mask
-    widget.panel.apply()
-    ended(warm_app, widget, "is empty")
-
-
-def test_a_mask_elsewhere(warm_app, widget):
-    far = np.diag([5.0, 5.0, 5.0, 1.0])
-    far[:3, 3] = 5000.0
-    mask = add_volume("mask", np.ones((5, 5, 5), dtype=np.uint8), far, "vtkMRMLLabelMapVolumeNode")
-    widget.panel.node.fixedMask = mask
-    widget.panel.apply()
-    ended(warm_app, widget, "mask", "empty")
-
-
-def test_no_overlap_without_alignment(warm_app, widget, pair):
-    far = np.eye(4)
-    far[:3, 3] = 5000.0
-    pair[1].SetAndObserveTransformNodeID(add_linear("far", far).GetID())
-    quick(widget, initial="none")
-    widget.panel.apply()
-    text = ended(warm_app, widget, "no point in common")
-    assert "--" not in text
-
-
-def test_a_transform_that_cannot_be_inverted(warm_app, widget):
-    widget.panel.node.initialTransform = add_linear("flat", np.diag([1.0, 1.0, 0.0, 1.0]))
-    widget.panel.apply()
-    ended(warm_app, widget, "cannot be inverted")
-
-
-def test_a_device_that_is_not_there(warm_app, hands, widget):
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("there is a graphics card")
-    widget.panel.node.device = "cuda"
-    widget.panel.apply()
-    text = ended(warm_app, widget, "CUDA")
-    assert "--" not in text
-    widget.panel.node.device = "auto"
     works_again(warm_app, hands, widget)
 
 
