@@ -54,19 +54,22 @@ class DeepRegDenseLogic(PanelLogic):
 
         return DenseParameterNode(node)
 
-    def register(self, fixedVolume, movingVolume, preset="abdomen-ct", parameters=None, outputs=("transform", "volume"), **more):
+    def register(
+        self, fixedVolume, movingVolume, preset="abdomen-ct", parameters=None, outputs=("transform", "volume"), device="auto", **more
+    ):
         """Register two volumes and wait for the result; the event loop runs meanwhile.
 
         :param preset: name of a preset.
         :param parameters: dictionary of parameters that differ from the preset.
-        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, uncertainty.
-        :param more: further inputs, see ``deepreg_slicer.registration.Inputs``; ``device``.
-        :return: ``deepreg_slicer.registration.Result``.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, uncertainty.
+        :param device: where to compute: "auto", "cpu", "cuda", "mps".
+        :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
+        :return: ``deepreg_slicer.request.Result``.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegDenseLib.scripting import register
 
-        return register(fixedVolume, movingVolume, preset, parameters or {}, outputs, **more)
+        return register({"fixed": fixedVolume, "moving": movingVolume, **more}, preset, parameters or {}, outputs, device)
 
 
 class DeepRegDenseTest(ModuleTest):

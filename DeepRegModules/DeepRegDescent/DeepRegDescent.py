@@ -55,21 +55,35 @@ class DeepRegDescentLogic(PanelLogic):
 
         return DescentParameterNode(node)
 
-    def register(self, fixedVolume, movingVolume, preset="mr-ct", parameters=None, outputs=("transform", "volume"), **more):
+    def register(
+        self,
+        fixedVolume,
+        movingVolume,
+        preset="mr-ct",
+        parameters=None,
+        outputs=("transform", "volume"),
+        device="auto",
+        keptIterations=20,
+        **more,
+    ):
         """Register two volumes and wait for the result; the event loop runs meanwhile.
 
         :param preset: name of a preset.
         :param parameters: dictionary of parameters that differ from the preset.
-        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, features, iterations, energy. In the result's
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, features, iterations,
+            energy. In the result's
             nodes, features are fixedFeatures, movingFeatures and warpedFeatures; iterations come with browser, iterationTransform and
             moved; energy (a table) comes with chart.
-        :param more: further inputs, see ``deepreg_slicer.registration.Inputs``; ``device``; ``keptIterations``, about how many (20).
-        :return: ``deepreg_slicer.registration.Result``.
+        :param device: where to compute: "auto", "cpu", "cuda", "mps".
+        :param keptIterations: about how many iterations are kept.
+        :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
+        :return: ``deepreg_slicer.request.Result``.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegDescentLib.scripting import register
 
-        return register(fixedVolume, movingVolume, preset, parameters or {}, outputs, **more)
+        nodes = {"fixed": fixedVolume, "moving": movingVolume, **more}
+        return register(nodes, preset, parameters or {}, outputs, device, keptIterations)
 
 
 class DeepRegDescentTest(ModuleTest):

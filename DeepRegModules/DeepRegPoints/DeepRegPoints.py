@@ -39,6 +39,12 @@ class DeepRegPointsWidget(MethodWidget):
 
     method = "points"
 
+    def addRows(self, uiWidget):
+        super().addRows(uiWidget)
+        from DeepRegPointsLib.rows import addMovedCloud
+
+        addMovedCloud(uiWidget)
+
     def makePanel(self):
         from DeepRegPointsLib.panel import PointsPanel
 
@@ -74,17 +80,18 @@ class DeepRegPointsLogic(PanelLogic):
         :param fixed, moving: volumes: for keypoints, for the grid of the transform, and to be warped. Both or none.
         :param preset: name of a preset.
         :param parameters: dictionary of parameters that differ from the preset.
-        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, correspondences, fixedCloud, movingCloud,
-            movedCloud.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, correspondences, fixedCloud,
+            movingCloud, movedCloud.
         :param more: further inputs, see ``DeepRegPointsLib.registration.PointsInputs``; ``device``; ``most`` points of each set (3000);
             ``refine`` with the Dense method and ``refinePreset``.
-        :return: ``deepreg_slicer.registration.Result``.
+        :return: ``deepreg_slicer.request.Result``.
         :raises RuntimeError: with a text that says what to do.
         """
         from DeepRegPointsLib.scripting import register
 
-        inputs = {"fixedPoints": fixedPoints, "movingPoints": movingPoints, "fixed": fixed, "moving": moving}
-        return register(preset, parameters or {}, outputs, **inputs, **more)
+        nodes = {"fixedPoints": fixedPoints, "movingPoints": movingPoints, "fixed": fixed, "moving": moving}
+        options = {name: more.pop(name) for name in ("device", "most", "refine", "refinePreset") if name in more}
+        return register({**nodes, **more}, preset, parameters or {}, outputs, **{"most": 3000, **options})
 
 
 class DeepRegPointsTest(ModuleTest):

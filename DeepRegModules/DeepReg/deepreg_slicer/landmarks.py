@@ -21,18 +21,24 @@ def definedPoints(node: Any) -> list[tuple[str, tuple[float, float, float]]]:
     return found
 
 
-def checkPairs(fixed: Any, moving: Any, what: str) -> str:
-    """ "" if the points of two lists are pairs, else what is wrong."""
-    if fixed is None and moving is None:
-        return ""
-    if fixed is None or moving is None:
-        return f"choose {'fixed' if fixed is None else 'moving'} {what} too: they come in pairs"
-    if fixed is moving:
-        return f"fixed and moving {what} are the same list: choose another"
-    first, second = len(definedPoints(fixed)), len(definedPoints(moving))
-    if first != second:
-        return f"there are {first} fixed but {second} moving {what}: each needs its partner"
-    return "" if first else f"the lists of {what} are empty: place points or choose none"
+def checkPairs(first: tuple[str, Any], second: tuple[str, Any], option: str) -> None:
+    """Check that the points of two lists are pairs.
+
+    Args:
+        first, second: title and point list.
+        option: name of the input, for the error.
+
+    Raises:
+        NodeError: if their numbers differ, or there are none.
+    """
+    counts = [len(definedPoints(node)) for _title, node in (first, second)]
+    if counts[0] != counts[1]:
+        message = _('there are {count} points in "{first}" but {other} in "{second}"')
+        message = message.format(count=counts[0], first=first[0], other=counts[1], second=second[0])
+        raise NodeError(message, _("each needs its partner"), option)
+    if not counts[0]:
+        message = _('"{first}" and "{second}" are empty').format(first=first[0], second=second[0])
+        raise NodeError(message, _("place points, or choose none"), option)
 
 
 def writePoints(node: Any, path: str) -> None:

@@ -12,19 +12,21 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.parameter_form import ParameterForm
-from deepreg_slicer.parameter_node import inputsOf, outputsOf
+from deepreg_slicer.parameter_node import ALWAYS, DEVICES, inputsOf, outputsOf
 from deepreg_slicer.parameter_pack import valuesOf
 from deepreg_slicer.preset_section import PresetSection
 from deepreg_slicer.provenance import PREFIX
-from deepreg_slicer.registration import Registration, Request
+from deepreg_slicer.registration import Registration
+from deepreg_slicer.request import Request
 from deepreg_slicer.result_section import ResultSection
 from deepreg_slicer.run_section import RunSection
 from deepreg_slicer.segment_selector import SegmentChooser
+from deepreg_slicer.slot_nodes import outputSlots, wantedField
 from deepreg_slicer.torch_state import missingPackages
 from deepreg_slicer.transforms import interpolateLinearly
-from deepreg_slicer.volumes import NodeError
 from deepreg_slicer.worker_client import workerClient
 
 
@@ -45,8 +47,6 @@ class MethodPanel:
     parametersClass: type
     presets: tuple[Any, ...] = ()
     defaultPreset = ""
-    #: Outputs that a tick box asks for.
-    optionalOutputs: tuple[str, ...] = ("volume", "inverse", "labels", "jacobian", "uncertainty")
     #: Parameters that describe the inputs: their widgets are beside these, and a preset keeps what the user has set.
     inputParameters: tuple[str, ...] = ()
     #: What Apply does, for its tool tip.
@@ -89,22 +89,26 @@ class MethodPanel:
         ui = self.ui
         ui.parameterNodeSelector.baseName = self.title
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
-        ui.deviceComboBox.addItems(["auto", "cpu", "cuda", "mps"])
+        ui.deviceComboBox.addItems(list(DEVICES))
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
         self.features = self.featureChooser()
         self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget}, self.inputParameters)
         self.fixedSegment = self.segmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
         self.movingSegment = self.segmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
         # The tick boxes of outputs are the labels of their rows: without a tick there is nothing to choose.
-        for name in self.optionalOutputs:
-            box = getattr(ui, f"{name}WantedCheckBox")
-            for widget in self.outputWidgets(name):
+        for name, widgets in self.outputWidgets().items():
+            box = getattr(ui, f"{name}CheckBox")
+            for widget in widgets:
                 box.connect("toggled(bool)", widget.setEnabled)
                 widget.setEnabled(box.checked)
 
-    def outputWidgets(self, name: str) -> list[Any]:
-        """What is to be chosen of an optional output."""
-        return [getattr(self.ui, f"{name}OutputSelector")]
+    def outputWidgets(self) -> dict[str, list[Any]]:
+        """The widgets that a tick box enables, by the field of the tick box."""
+        widgets: dict[str, list[Any]] = {}
+        for slot in outputSlots(self.method):
+            if slot.node != ALWAYS:
+                widgets.setdefault(wantedField(slot), []).append(getattr(self.ui, f"{slot.node}OutputSelector"))
+        return widgets
 
     def featureChooser(self) -> FeatureChooser:
         """The widget for the parameter that names features."""
@@ -219,7 +223,8 @@ class MethodPanel:
     def request(self) -> Request:
         """What Apply would do."""
         node = self.node
-        return Request(self.method, self.title, inputsOf(node), outputsOf(node), self.values(), node.preset, node.device)
+        inputs, outputs = inputsOf(node, self.method), outputsOf(node, self.method)
+        return Request(self.method, self.title, inputs, outputs, self.values(), node.preset, node.device)
 
     def problem(self) -> str:
         """Why nothing can be computed now, "" if it can."""
@@ -228,10 +233,11 @@ class MethodPanel:
         missing = missingPackages()
         if missing:
             return _("not installed: {names}; press the button below").format(names=", ".join(missing))
-        problem = self.request().problem()
-        if not problem and self.client.computing:
-            problem = _("another computation is running: wait for its end")
-        return problem
+        try:
+            self.request().check()
+        except NodeError as error:
+            return str(error)
+        return _("another computation is running: wait for its end") if self.client.computing else ""
 
     def checkCanApply(self) -> None:
         """Enable Apply if it can do something; else its tool tip says why not."""

@@ -1,4 +1,8 @@
-"""The parameter node of a registration panel: everything the user has chosen, saved with the scene."""
+"""The parameter node of a registration panel: everything the user has chosen, saved with the scene.
+
+Its fields for nodes are made from the inputs and outputs of the method: an input has the field that its slot names, an output
+``<name>Output`` and ``<name>Wanted``. Scenes hold these names.
+"""
 
 from __future__ import annotations
 
@@ -7,94 +11,85 @@ from typing import Annotated, Any, Union
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 
-from deepreg_slicer.registration import Inputs, Output, Outputs
+from deepreg_slicer.request import Inputs, Output, Outputs
+from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf, outputSlots, wantedField
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_OUTPUTS = ("transform", "volume", "inverse", "labels", "jacobian", "uncertainty")
-# A union rather than a common base class: selectors offer just these.
-_LABELS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
-_TRANSFORM_OUTPUT = ("vtkMRMLGridTransformNode", "vtkMRMLTransformNode")
-_NODES = {
-    "fixedVolume": "vtkMRMLScalarVolumeNode",
-    "movingVolume": "vtkMRMLScalarVolumeNode",
-    "fixedMask": _LABELS,
-    "movingMask": _LABELS,
-    "guideFixed": "vtkMRMLMarkupsFiducialNode",
-    "guideMoving": "vtkMRMLMarkupsFiducialNode",
-    "testFixed": "vtkMRMLMarkupsFiducialNode",
-    "testMoving": "vtkMRMLMarkupsFiducialNode",
-    "fixedLabels": _LABELS,
-    "movingLabels": _LABELS,
-    "initialTransform": "vtkMRMLTransformNode",
-    "transformOutput": _TRANSFORM_OUTPUT,
-    "volumeOutput": "vtkMRMLScalarVolumeNode",
-    "inverseOutput": _TRANSFORM_OUTPUT,
-    "labelsOutput": _LABELS,
-    "jacobianOutput": "vtkMRMLScalarVolumeNode",
-    "uncertaintyOutput": "vtkMRMLScalarVolumeNode",
-    # What the last run gave.
-    "resultTransform": "vtkMRMLTransformNode",
-    "resultVolume": "vtkMRMLScalarVolumeNode",
-}
+#: The output that is always made.
+ALWAYS = "transform"
 
 
-def registrationNode(name: str, pack: type, preset: str, more: dict[str, Any] | None = None) -> type:
+def registrationNode(name: str, method: str, pack: type, preset: str, more: dict[str, Any] | None = None) -> type:
     """A parameter node class for a method.
 
     Args:
         name: of the class.
+        method: name of the method.
         pack: the method's parameter pack, under ``parameters``.
         preset: the one chosen at first.
         more: further fields, name to annotation.
     """
-    annotations: dict[str, Any] = {field: _nodeType(classNames) for field, classNames in _NODES.items()}
+    annotations: dict[str, Any] = {}
+    for slot in inputSlots(method):
+        annotations[slot.node] = _nodeType(classesOf(slot))
+        if hasSegments(slot):
+            annotations[f"{slot.node}Segment"] = str
+    for slot in outputSlots(method):
+        annotations[f"{slot.node}Output"] = _nodeType(classesOf(slot))
+        if slot.node != ALWAYS:
+            annotations[wantedField(slot)] = Annotated[bool, Default(slot.by_default)]
     annotations.update(
+        initialTransform=slicer.vtkMRMLTransformNode,
         preset=Annotated[str, Default(preset)],
         parameters=pack,
         device=Annotated[str, Choice(list(DEVICES)), Default("auto")],
-        fixedMaskSegment=str,
-        movingMaskSegment=str,
-        volumeWanted=Annotated[bool, Default(True)],
-        inverseWanted=bool,
-        labelsWanted=bool,
-        jacobianWanted=bool,
-        uncertaintyWanted=bool,
+        # What the last run has made.
+        resultTransform=slicer.vtkMRMLTransformNode,
+        resultVolume=slicer.vtkMRMLScalarVolumeNode,
         resultSummary=str,
         **(more or {}),
     )
+    annotations = {field: kind for field, kind in annotations.items() if kind is not None}
     return parameterNodeWrapper(
         type(name, (), {"__annotations__": annotations, "__module__": __name__, "__doc__": registrationNode.__doc__})
     )
 
 
-def _nodeType(classNames: str | tuple[str, ...]) -> Any:
-    if isinstance(classNames, str):
-        return getattr(slicer, classNames)
+def _nodeType(classNames: tuple[str, ...]) -> Any:
+    """The type of a field; None if the application has no such nodes. A union, since selectors offer just these classes."""
+    if not all(hasattr(slicer, className) for className in classNames):
+        return None
+    if len(classNames) == 1:
+        return getattr(slicer, classNames[0])
     return Union[(*(getattr(slicer, className) for className in classNames), None)]
 
 
-def inputsOf(node: Any) -> Inputs:
-    """What a parameter node says to register."""
-    names = (
-        "fixedMask",
-        "fixedMaskSegment",
-        "movingMask",
-        "movingMaskSegment",
-        "guideFixed",
-        "guideMoving",
-        "testFixed",
-        "testMoving",
-        "fixedLabels",
-        "movingLabels",
-        "initialTransform",
-    )
-    return Inputs(node.fixedVolume, node.movingVolume, **{name: getattr(node, name) for name in names})
+def inputsOf(node: Any, method: str, inputs: type[Inputs] = Inputs, **more: Any) -> Inputs:
+    """The inputs that are chosen in a parameter node.
+
+    Args:
+        node: the parameter node.
+        method: name of the method.
+        inputs: class of its inputs.
+        more: further arguments of that class.
+    """
+    nodes = {nameOf(slot): getattr(node, slot.node) for slot in inputSlots(method)}
+    segments = {f"{slot.node}Segment": getattr(node, f"{slot.node}Segment") for slot in inputSlots(method) if hasSegments(slot)}
+    return inputs(method, initialTransform=node.initialTransform, **nodes, **segments, **more)
 
 
-def outputsOf(node: Any) -> Outputs:
-    """Where a parameter node says that results go."""
+def outputsOf(node: Any, method: str, outputs: type[Outputs] = Outputs, **more: Output) -> Outputs:
+    """The outputs that are wanted in a parameter node.
+
+    Args:
+        node: the parameter node.
+        method: name of the method.
+        outputs: class of its outputs.
+        more: those that are not declared by the engine.
+    """
     found = {}
-    for name in _OUTPUTS:
-        wanted = name == "transform" or getattr(node, f"{name}Wanted")
-        found[name] = Output(bool(wanted), getattr(node, f"{name}Output"))
-    return Outputs(**found)
+    for slot in outputSlots(method):
+        field = f"{slot.node}Output"
+        wanted = slot.node == ALWAYS or getattr(node, wantedField(slot))
+        found[nameOf(slot)] = Output(bool(wanted) and hasattr(type(node), field), getattr(node, field, None))
+    return outputs(method, **found, **more)

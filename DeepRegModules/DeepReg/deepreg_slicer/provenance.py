@@ -11,7 +11,7 @@ PREFIX = "DeepReg."
 def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: Any, moving: Any, names: dict[str, str]) -> None:
     """Write into a result's node what it is and where it comes from."""
     values = {
-        "Method": request.operation,
+        "Method": request.method,
         "Output": output,
         "Preset": request.preset,
         "Parameters": json.dumps(request.parameters, sort_keys=True),

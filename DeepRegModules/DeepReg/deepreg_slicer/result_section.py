@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
 from deepreg_slicer.provenance import PREFIX
-from deepreg_slicer.registration import Result, inScene
+from deepreg_slicer.request import Result, inScene
 
 
 class ResultSection:

@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import JobError, NodeError
 from deepreg_slicer.parameter_pack import setValues
-from deepreg_slicer.registration import Registration, Result
+from deepreg_slicer.registration import Registration
+from deepreg_slicer.request import Result
 from deepreg_slicer.signals import Signal
 
 

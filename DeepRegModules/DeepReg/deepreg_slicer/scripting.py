@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from deepreg_engine.errors import EngineError
-from deepreg_slicer.registration import Output, Registration, Request, Result
+from deepreg_slicer.engine_texts import engineText
+from deepreg_slicer.request import Output, Outputs
+from deepreg_slicer.slot_nodes import nameOf, outputSlots, wantedField
 
 
 def parametersOf(preset: Callable[[str], Any], name: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -19,36 +22,26 @@ def parametersOf(preset: Callable[[str], Any], name: str, changes: dict[str, Any
     try:
         return preset(name).parameters.replaced(changes).to_dict()
     except EngineError as error:
-        raise RuntimeError(error.line()) from error
+        raise RuntimeError(engineText(error.line())) from error
 
 
-def outputsNamed(names: Iterable[str], outputs: type, groups: dict[str, tuple[str, ...]] | None = None, without: Iterable[str] = ()) -> Any:
+def outputsNamed(names: Iterable[str], method: str, outputs: type[Outputs] = Outputs) -> Outputs:
     """The outputs that are wanted, all of them new nodes.
 
     Args:
-        names: what is wanted.
-        outputs: the method's class of outputs.
-        groups: a name for several outputs at once.
-        without: outputs that the method has not.
+        names: what is wanted. Outputs that share a tick box in the panel have its name: "features" for all volumes with features.
+        method: name of the method.
+        outputs: class of its outputs.
 
     Raises:
         RuntimeError: if one is not known.
     """
-    groups = groups or {}
-    fields = {field.name for field in dataclasses.fields(outputs)}
-    grouped = {name for members in groups.values() for name in members}
-    known = (fields - grouped - set(without)) | set(groups)
-    unknown = set(names) - known
+    groups: dict[str, list[str]] = {name: [name] for name in outputs.more}
+    for slot in outputSlots(method):
+        groups.setdefault(wantedField(slot).removesuffix("Wanted"), []).append(nameOf(slot))
+    names = tuple(names)
+    unknown = sorted(set(names) - set(groups))
     if unknown:
-        raise RuntimeError(f"there is no output {sorted(unknown)[0]!r}; there are {', '.join(sorted(known))}")
-    wanted = {member for name in names for member in groups.get(name, (name,))}
-    return outputs(**{name: Output(name in wanted) for name in fields})
-
-
-def runAndWait(request: Request, kind: type[Registration] = Registration) -> Result:
-    """Make a run, and let the event loop go on until its end.
-
-    Raises:
-        RuntimeError: if it fails.
-    """
-    return kind(request).compute()
+        text = _("there is no output {name}; there are {names}")
+        raise RuntimeError(text.format(name=repr(unknown[0]), names=", ".join(sorted(groups))))
+    return outputs(method, **{member: Output(name in names) for name, members in groups.items() for member in members})

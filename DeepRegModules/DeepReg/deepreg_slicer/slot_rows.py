@@ -1,109 +1,72 @@
-"""interim"""
+"""The rows of a method's panel in which its inputs and outputs are chosen, made from their declarations."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
+from deepreg_engine.methods.slots import Slot
+from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.node_rows import NodeRow, addGroup, addRow
+from deepreg_slicer.parameter_node import ALWAYS
+from deepreg_slicer.sections import rowOf
+from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf, outputSlots, wantedField
 
-VOLUME = ("vtkMRMLScalarVolumeNode",)
-LABELS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
-POINTS = ("vtkMRMLMarkupsFiducialNode",)
-CLOUD = ("vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsCurveNode", "vtkMRMLModelNode", "vtkMRMLSegmentationNode")
-TRANSFORM = ("vtkMRMLGridTransformNode", "vtkMRMLTransformNode")
-MODEL = ("vtkMRMLModelNode",)
-
-
-def out(name, title, help, classes, wanted=True):
-    return NodeRow(f"{name}Output", f"{name}Output", title, help, classes, "new", wanted=f"{name}Wanted" if wanted else "")
-
-
-INPUTS = {
-    "fixedPoints": NodeRow(
-        "fixedPoints",
-        "fixedPoints",
-        "Fixed points",
-        "Where points shall be.",
-        CLOUD,
-        "keypoints of the volume",
-        "Segment whose surface gives the points.",
-    ),
-    "movingPoints": NodeRow(
-        "movingPoints",
-        "movingPoints",
-        "Moving points",
-        "Points.",
-        CLOUD,
-        "keypoints of the volume",
-        "Segment whose surface gives the points.",
-    ),
-    "fixed": NodeRow(
-        "fixed", "fixedVolume", "Fixed volume", "The volume that stays where it is. Results are on its voxels.", VOLUME, "Select a volume"
-    ),
-    "moving": NodeRow(
-        "moving", "movingVolume", "Moving volume", "The volume that is deformed onto the fixed one.", VOLUME, "Select a volume"
-    ),
-}
-MORE = {
-    "fixedMask": NodeRow("fixedMask", "fixedMask", "Fixed mask", "Mask.", LABELS, "whole volume", "Segment that is the mask."),
-    "movingMask": NodeRow("movingMask", "movingMask", "Moving mask", "Mask.", LABELS, "whole volume", "Segment that is the mask."),
-    "guideFixed": NodeRow("guideFixed", "guideFixed", "Guides, fixed", "Pairs.", POINTS, "none"),
-    "guideMoving": NodeRow("guideMoving", "guideMoving", "Guides, moving", "Pairs.", POINTS, "none"),
-    "testFixed": NodeRow("testFixed", "testFixed", "Test points, fixed", "Pairs.", POINTS, "none"),
-    "testMoving": NodeRow("testMoving", "testMoving", "Test points, moving", "Pairs.", POINTS, "none"),
-    "fixedLabels": NodeRow("fixedLabels", "fixedLabels", "Segmentation, fixed", "Labels.", LABELS, "none"),
-    "movingLabels": NodeRow("movingLabels", "movingLabels", "Segmentation, moving", "Labels.", LABELS, "none"),
-    "initialTransform": NodeRow(
-        "initialTransform", "initialTransform", "Initial transform", "Start.", ("vtkMRMLTransformNode",), "automatic"
-    ),
-}
-OUTPUTS = {
-    "transform": out("transform", "Transform", "Takes the moving volume onto the fixed one.", TRANSFORM, False),
-    "volume": out("volume", "Warped volume", "The moving volume on the voxels of the fixed one.", VOLUME),
-    "correspondences": out("correspondences", "Correspondences", "Lines.", MODEL),
-    "fixedCloud": out("fixedCloud", "Fixed points", "Cloud.", MODEL),
-    "movingCloud": out("movingCloud", "Moving points", "Cloud.", MODEL),
-    "movedCloud": out("movedCloud", "Moved points", "Cloud.", MODEL),
-    "inverse": out("inverse", "Inverse", "Inverse.", TRANSFORM),
-    "labels": out("labels", "Warped segmentation", "Labels.", LABELS),
-    "jacobian": out("jacobian", "Jacobian map", "Jacobian.", VOLUME),
-    "uncertainty": out("uncertainty", "Uncertainty map", "SD.", VOLUME),
-}
+# Kinds of the inputs that are always in view.
+_MAIN = ("image", "cloud")
+# Methods that begin with an alignment, which a transform can replace.
+_ALIGNED = ("dense", "descent")
 
 
 def addRows(panel: Any, method: str) -> None:
-    form = panel.findChild(qt.QFormLayout, "inputsLayout")
-    names = list(INPUTS) if method == "points" else ["fixed", "moving"]
-    for i, name in enumerate(names):
-        addRow(form, i, INPUTS[name])
-    form = panel.findChild(qt.QFormLayout, "moreInputsLayout")
-    for name, row in MORE.items():
-        if method != "dense" and name.startswith("guide") or method == "points" and name.startswith("initial"):
+    """Add the rows of all inputs and outputs to the forms of a panel."""
+    forms = {name: panel.findChild(qt.QFormLayout, f"{name}Layout") for name in ("inputs", "moreInputs", "outputs")}
+    for slot in inputSlots(method):
+        form = forms["inputs" if slot.kind in _MAIN else "moreInputs"]
+        addRow(form, rowOf(form, "presetLabel"), inputRow(slot, method))
+    if method in _ALIGNED:
+        addRow(forms["moreInputs"], forms["moreInputs"].rowCount(), initialRow())
+    addOutputs(forms["outputs"], method)
+
+
+def addOutputs(form: Any, method: str) -> None:
+    """Add the rows of the outputs; those that share a tick box share a row."""
+    groups: dict[str, list[Slot]] = {}
+    for slot in outputSlots(method):
+        groups.setdefault(wantedField(slot), []).append(slot)
+    for wanted, members in groups.items():
+        if len(members) == 1:
+            addRow(form, form.rowCount(), outputRow(members[0]))
             continue
-        addRow(form, form.rowCount(), row)
-    form = panel.findChild(qt.QFormLayout, "outputsLayout")
-    for name, row in OUTPUTS.items():
-        if row.classes == MODEL and method != "points" or name == "uncertainty" and method != "dense":
-            continue
-        addRow(form, form.rowCount(), row)
-    if method == "descent":
-        kept = qt.QSpinBox()
-        kept.objectName = "keptIterationsSpinBox"
-        kept.setProperty("SlicerParameterName", "keptIterations")
-        kept.setRange(2, 200)
-        kept.prefix = "about "
-        kept.suffix = " kept"
-        features = [
-            NodeRow(f"{n}FeaturesOutput", f"{n}FeaturesOutput", n, "f", ("vtkMRMLVectorVolumeNode",), f"new: {t}")
-            for n, t in (("fixed", "fixed"), ("moving", "moving"), ("warped", "moving, warped"))
-        ]
-        addGroup(form, form.rowCount(), NodeRow("features", "", "Feature maps", "Maps", (), "", wanted="featuresWanted"), features)
-        addGroup(
-            form,
-            form.rowCount(),
-            NodeRow("iterations", "", "Iterations", "Its", (), "", wanted="iterationsWanted"),
-            [out("iterations", "Iterations", "I", ("vtkMRMLSequenceNode",))],
-            kept,
-        )
+        head = NodeRow("", "", _("Feature maps"), " ".join(sentence(slot.help) for slot in members), (), "", wanted=wanted)
+        rows = [outputRow(slot, _("new: {title}").format(title=engineText(slot.title))) for slot in members]
+        addGroup(form, form.rowCount(), head, rows)
+
+
+def inputRow(slot: Slot, method: str) -> NodeRow:
+    """The row that chooses an input."""
+    none = {"mask": _("whole volume"), "cloud": _("keypoints of the volume")}.get(slot.kind, _("none"))
+    if method in slot.required:
+        none = _("Select a volume")
+    segments = ""
+    if hasSegments(slot):
+        segments = _("Segment that is the mask.") if slot.kind == "mask" else _("Segment whose surface gives the points.")
+    return NodeRow(nameOf(slot), slot.node, engineText(slot.title), sentence(slot.help), classesOf(slot), none, segments)
+
+
+def outputRow(slot: Slot, none: str = "") -> NodeRow:
+    """The row that chooses an output, with a tick box if it is optional."""
+    wanted = "" if slot.node == ALWAYS else wantedField(slot)
+    field = f"{slot.node}Output"
+    return NodeRow(field, field, engineText(slot.title), sentence(slot.help), classesOf(slot), none or _("new"), wanted=wanted)
+
+
+def initialRow() -> NodeRow:
+    """The row that chooses a transform to start from; for the engine it is a value of the parameter ``initial``."""
+    text = _(
+        "A transform that takes the moving volume near the fixed one. The run starts from there instead of from an automatic alignment;"
+        " the result includes it."
+    )
+    return NodeRow("initialTransform", "initialTransform", _("Initial transform"), text, ("vtkMRMLTransformNode",), _("automatic"))

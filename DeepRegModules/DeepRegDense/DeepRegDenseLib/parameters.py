@@ -5,5 +5,6 @@ from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET
 from deepreg_slicer.parameter_node import registrationNode
 from deepreg_slicer.parameter_pack import packFor
 
+METHOD = "dense"
 DensePack = packFor(DenseParameters, "DensePack")
-DenseParameterNode = registrationNode("DenseParameterNode", DensePack, DEFAULT_DENSE_PRESET)
+DenseParameterNode = registrationNode("DenseParameterNode", METHOD, DensePack, DEFAULT_DENSE_PRESET)

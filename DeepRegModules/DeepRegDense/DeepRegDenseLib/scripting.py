@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from deepreg_engine.methods.dense.presets import dense_preset
-from deepreg_slicer.registration import Inputs, Outputs, Request, Result
-from deepreg_slicer.scripting import outputsNamed, parametersOf, runAndWait
+from deepreg_slicer.registration import Registration
+from deepreg_slicer.request import Inputs, Request, Result
+from deepreg_slicer.scripting import outputsNamed, parametersOf
+from DeepRegDenseLib.parameters import METHOD
 
 
-def register(
-    fixed: Any, moving: Any, preset: str, parameters: dict[str, Any], outputs: Iterable[str], device: str = "auto", **more: Any
-) -> Result:
+def register(nodes: dict[str, Any], preset: str, parameters: dict[str, Any], outputs: Iterable[str], device: str = "auto") -> Result:
     """Register and wait; see ``DeepRegDenseLogic.register``."""
     values = parametersOf(dense_preset, preset, parameters)
-    wanted = outputsNamed(tuple(outputs), Outputs)
-    return runAndWait(Request("dense", "Dense registration", Inputs(fixed, moving, **more), wanted, values, preset, device))
+    wanted = outputsNamed(outputs, METHOD)
+    return Registration(Request(METHOD, "Dense registration", Inputs(METHOD, **nodes), wanted, values, preset, device)).compute()

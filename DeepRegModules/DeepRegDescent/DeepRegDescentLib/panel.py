@@ -12,10 +12,12 @@ from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.estimate import descentMemory
 from deepreg_slicer.feature_chooser import FORMULAS, FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
-from deepreg_slicer.registration import Registration, Request
+from deepreg_slicer.parameter_node import inputsOf
+from deepreg_slicer.registration import Registration
+from deepreg_slicer.request import Request
 from DeepRegDescentLib import iterations
-from DeepRegDescentLib.parameters import descentInputs, descentOutputs
-from DeepRegDescentLib.registration import FEATURES, DescentRegistration, DescentRequest
+from DeepRegDescentLib.parameters import descentOutputs
+from DeepRegDescentLib.registration import DescentRegistration, DescentRequest
 from DeepRegDescentLib.result_section import DescentResultSection
 
 _MODALITIES = (
@@ -34,7 +36,6 @@ class DescentPanel(MethodPanel):
     parametersClass = DescentParameters
     presets = DESCENT_PRESETS
     defaultPreset = DEFAULT_DESCENT_PRESET
-    optionalOutputs = ("volume", "inverse", "labels", "jacobian", "features", "iterations")
     inputParameters = ("fixed_modality", "moving_modality")
     resultSectionClass = DescentResultSection
 
@@ -51,12 +52,10 @@ class DescentPanel(MethodPanel):
             ui.iterationsWantedCheckBox.setEnabled(False)
             ui.iterationsWantedCheckBox.toolTip = _("This application has no sequences.")
 
-    def outputWidgets(self, name: str) -> list[Any]:
-        if name == "features":
-            return [getattr(self.ui, f"{feature}OutputSelector") for feature in FEATURES]
-        if name == "iterations":
-            return [self.ui.iterationsOutputSelector, self.ui.keptIterationsSpinBox]
-        return super().outputWidgets(name)
+    def outputWidgets(self) -> dict[str, list[Any]]:
+        widgets = super().outputWidgets()
+        widgets["iterationsWanted"].append(self.ui.keptIterationsSpinBox)
+        return widgets
 
     def featureChooser(self) -> FeatureChooser:
         *formulas, intensity = FORMULAS
@@ -87,7 +86,7 @@ class DescentPanel(MethodPanel):
         return DescentRequest(
             self.method,
             self.title,
-            descentInputs(node),
+            inputsOf(node, self.method),
             descentOutputs(node),
             self.values(),
             node.preset,

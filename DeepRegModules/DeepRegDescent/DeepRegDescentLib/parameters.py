@@ -9,47 +9,31 @@ from slicer.parameterNodeWrapper import Default, WithinRange
 
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET
-from deepreg_slicer.parameter_node import inputsOf, outputsOf, registrationNode
+from deepreg_slicer.parameter_node import outputsOf, registrationNode
 from deepreg_slicer.parameter_pack import packFor
-from deepreg_slicer.registration import Inputs, Output
+from deepreg_slicer.request import Output
 from DeepRegDescentLib.iterations import available
-from DeepRegDescentLib.registration import FEATURES, DescentOutputs
-
-_SEQUENCES = {"iterationsOutput": slicer.vtkMRMLSequenceNode, "resultIterations": slicer.vtkMRMLSequenceNode} if available() else {}
+from DeepRegDescentLib.registration import FEATURES, METHOD, DescentOutputs
 
 DescentPack = packFor(DescentParameters, "DescentPack")
 DescentParameterNode = registrationNode(
     "DescentParameterNode",
+    METHOD,
     DescentPack,
     DEFAULT_DESCENT_PRESET,
     {
-        "featuresWanted": bool,
-        "iterationsWanted": bool,
         "keptIterations": Annotated[int, WithinRange(2, 200), Default(20)],
-        **{f"{name}Output": slicer.vtkMRMLVectorVolumeNode for name in FEATURES},
-        # What the last run gave.
+        # What the last run has made.
         **{f"{name}Result": slicer.vtkMRMLVectorVolumeNode for name in FEATURES},
         "energyTable": slicer.vtkMRMLTableNode,
         "energyChart": slicer.vtkMRMLPlotChartNode,
-        **_SEQUENCES,
+        "resultIterations": slicer.vtkMRMLSequenceNode if available() else None,
     },
 )
 
 
-def descentInputs(node: Any) -> Inputs:
-    """What a parameter node says to register."""
-    inputs = inputsOf(node)
-    inputs.guideFixed = inputs.guideMoving = None
-    return inputs
-
-
 def descentOutputs(node: Any) -> DescentOutputs:
-    """Where a parameter node says that results go."""
-    plain = vars(outputsOf(node))
-    plain.update(uncertainty=Output(False))
-    return DescentOutputs(
-        **plain,
-        **{name: Output(bool(node.featuresWanted), getattr(node, f"{name}Output")) for name in FEATURES},
-        iterations=Output(bool(node.iterationsWanted) and available(), getattr(node, "iterationsOutput", None)),
-        energy=Output(True, node.energyTable),
-    )
+    """The outputs that are wanted in a parameter node."""
+    outputs = outputsOf(node, METHOD, DescentOutputs, energy=Output(True, node.energyTable))
+    outputs.iterations.wanted = outputs.iterations.wanted and available()
+    return outputs

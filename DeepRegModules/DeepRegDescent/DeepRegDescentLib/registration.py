@@ -1,41 +1,31 @@
-"""One run of the Descent method: what it gives besides what all methods do."""
+"""One run of the Descent method: features as colours, iterations as a sequence, and the energy."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from slicer.i18n import tr as _
+
+from deepreg_engine.methods.slots import Slot, outputs
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry, NrrdError
-from deepreg_slicer.registration import Output, Outputs, Registration, Request, inScene
+from deepreg_slicer.registration import Registration, Steps
+from deepreg_slicer.request import Outputs, Request, inScene
 from deepreg_slicer.transforms import readField
 from deepreg_slicer.volumes import Snapshot, readImage, setVolume, showLike, snapshot, worldGeometry
 from DeepRegDescentLib import energy, iterations
 
-#: Output name to the worker's name for it, and to what its node is called.
-FEATURES = {
-    "fixedFeatures": ("fixed_colours", "Features of {fixed}"),
-    "movingFeatures": ("moving_colours", "Features of {moving}"),
-    "warpedFeatures": ("warped_colours", "Features of {moving} warped"),
-}
+METHOD = "descent"
+#: The volumes with features, as colours: of the fixed volume, of the moving one, and of the moving one where the result takes it.
+FEATURES = tuple(slot.node for slot in outputs(METHOD) if slot.kind == "colours")
 
 
-@dataclass
 class DescentOutputs(Outputs):
-    """Where the results go; there is no uncertainty map.
+    """The results that are wanted, with the energy as a table."""
 
-    Args:
-        fixedFeatures, movingFeatures, warpedFeatures: what was compared, as colours: of the fixed volume, of the moving one where it was,
-            and of the moving one where the result takes it.
-        iterations: a sequence of transforms.
-        energy: a table.
-    """
-
-    fixedFeatures: Output = field(default_factory=Output)
-    movingFeatures: Output = field(default_factory=Output)
-    warpedFeatures: Output = field(default_factory=Output)
-    iterations: Output = field(default_factory=Output)
-    energy: Output = field(default_factory=Output)
+    more = {"energy": _("Energy")}
 
 
 @dataclass
@@ -43,112 +33,97 @@ class DescentRequest(Request):
     """A registration to be made.
 
     Args:
-        keptIterations: items of the sequence, about.
+        keptIterations: about how many items the sequence has.
         chart: an existing chart to fill with the energy; None makes a new one.
     """
 
     keptIterations: int = 20
     chart: Any = None
 
-    def problem(self) -> str:
-        if self.inputs.guideFixed is not None or self.inputs.guideMoving is not None:
-            return "this method takes no guiding landmarks: leave them out, or use Dense Registration"
+    def check(self) -> None:
         if self.outputs.iterations.wanted and not iterations.available():
-            return "this application has no sequences: do not ask for the iterations"
-        return super().problem()
+            raise NodeError(_("this application has no sequences"), _("do not ask for the iterations"), "iterations")
+        super().check()
+
+    def arguments(self) -> dict[str, Any]:
+        kept = {"kept_iterations": self.keptIterations} if self.outputs.iterations.wanted else {}
+        return {**super().arguments(), **kept}
 
 
 class DescentRegistration(Registration):
     """One run."""
 
-    #: The moving volume as it was exported, and where it lies in the world.
+    #: The moving volume as it was exported, and its place in the world.
     _moving: Snapshot
     _moved: tuple[Any, Geometry]
 
-    def _exportVolumes(self, arguments: dict[str, Any]) -> Generator[float, None, Geometry]:
-        self._moving = snapshot(self.request.inputs.moving)
-        return (yield from super()._exportVolumes(arguments))
+    def write(self, slot: Slot, node: Any) -> Generator[float, None, str]:
+        if slot.name == "moving":
+            self._moving = snapshot(node)
+        return (yield from super().write(slot, node))
 
-    def _askFor(self, arguments: dict[str, Any]) -> None:
-        super()._askFor(arguments)
-        for name, (file, _) in FEATURES.items():
-            if getattr(self.request.outputs, name).wanted:
-                arguments[file] = self.file(f"{file}.nrrd")
-        if self.request.outputs.iterations.wanted:
-            arguments["iterations"] = self.file("iterations")
-            arguments["kept_iterations"] = self.request.keptIterations
-
-    def read(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
-        outputs = self.request.outputs
-        found, report = yield from super().read(report)
-        for name, (file, _) in FEATURES.items():
-            if getattr(outputs, name).wanted:
-                image, geometry = yield from readImage(self.file(f"{file}.nrrd"))
-                if image.GetNumberOfScalarComponents() != 3:
-                    raise NrrdError(f"{file} has no colours")
-                found[name] = image, geometry
-        if outputs.iterations.wanted:
-            found["iterations"] = []
-            for entry in report["iterations"]:
-                transform = yield from readField(entry["file"])
-                found["iterations"].append((int(entry["iteration"]), transform))
-            geometry, drawn = worldGeometry(self._moving)
-            # The voxels are shared with the moving volume where they can be.
-            self._moved = (yield from readImage(self.file("moving.nrrd"))) if drawn else (self._moving.image, geometry)
-        if outputs.energy.wanted:
+    def read(self, result: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
+        found, report = yield from super().read(result)
+        if self.request.outputs.energy.wanted:
             found["energy"] = report["energies"]
         return found, report
 
-    def _newNode(self, name: str) -> tuple[str, str]:
-        if name in FEATURES:
-            return "vtkMRMLVectorVolumeNode", FEATURES[name][1].format(**self._names)
-        pair = "{moving} to {fixed}".format(**self._names)
-        if name == "iterations":
-            return "vtkMRMLSequenceNode", f"{pair} iterations"
-        if name == "energy":
-            return "vtkMRMLTableNode", f"{pair} energy"
-        return super()._newNode(name)
+    def readOutput(self, slot: Slot, report: dict[str, Any]) -> Steps:
+        if slot.name == "iterations":
+            return (yield from self._readIterations(report))
+        value = yield from super().readOutput(slot, report)
+        if slot.kind == "colours" and value[0].GetNumberOfScalarComponents() != 3:
+            raise NrrdError(f"{slot.name} has no colours")
+        return value
 
-    def _fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
+    def _readIterations(self, report: dict[str, Any]) -> Generator[float, None, list[tuple[int, Any]]]:
+        found = []
+        for entry in report["iterations"]:
+            transform = yield from readField(entry["file"])
+            found.append((int(entry["iteration"]), transform))
+        geometry, resampled = worldGeometry(self._moving)
+        # The voxels are shared with the moving volume where they can be.
+        self._moved = (yield from readImage(self.file("moving.nrrd"))) if resampled else (self._moving.image, geometry)
+        return found
+
+    def newNode(self, name: str) -> tuple[str, str]:
+        if name == "energy":
+            return "vtkMRMLTableNode", _("{moving} to {fixed} energy").format(**self._names)
+        return super().newNode(name)
+
+    def fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
         if name == "iterations":
             iterations.fill(node, value)
         elif name == "energy":
             energy.fillTable(node, value)
-        elif name in FEATURES:
-            setVolume(node, *value)
-            new = node.GetDisplayNode() is None
-            node.CreateDefaultDisplayNodes()
-            if new:  # colours as they are
-                node.GetDisplayNode().SetAutoWindowLevel(False)
-                node.GetDisplayNode().SetWindowLevelMinMax(0.0, 255.0)
         else:
-            super()._fill(name, node, value, fixed, moving)
+            super().fill(name, node, value, fixed, moving)
 
-    def _helpers(self, nodes: dict[str, Any], fixed: Any, moving: Any) -> dict[str, Any]:
+    def helpers(self, nodes: dict[str, Any], fixed: Any, moving: Any) -> dict[str, Any]:
         helpers: dict[str, Any] = {}
         if "iterations" in nodes:
             helpers.update(self._browse(nodes["iterations"], moving))
         if "energy" in nodes:
             chart = self.request.chart if inScene(self.request.chart) else None
-            title = "{moving} to {fixed}".format(**self._names)
-            helpers["chart"] = chart or self._make("vtkMRMLPlotChartNode", f"{title} energy chart")
-            energy.fillChart(helpers["chart"], nodes["energy"], title, self._make)
+            title = _("{moving} to {fixed}").format(**self._names)
+            helpers["chart"] = chart or self.make("vtkMRMLPlotChartNode", _("{title} energy chart").format(title=title))
+            energy.fillChart(helpers["chart"], nodes["energy"], title, self.make)
         return helpers
 
     def _browse(self, sequence: Any, moving: Any) -> dict[str, Any]:
         """A browser of the iterations, and a copy of the moving volume that follows them."""
-        iterations.keepWhole(sequence, self._make)
+        iterations.keepWhole(sequence, self.make)
         browser = iterations.browserOf(sequence)
         if browser is None:
-            browser = iterations.newBrowser(sequence, "{moving} to {fixed} at iteration".format(**self._names), self._make)
+            browser = iterations.newBrowser(sequence, _("{moving} to {fixed} at iteration").format(**self._names), self.make)
             proxy = browser.GetProxyNode(sequence)
             proxy.SetUndoEnabled(True)
-            self._made.insert(0, proxy)  # it goes after its browser, which would make another
+            self._made.insert(0, proxy)  # removed after its browser, which would make another
         proxy = browser.GetProxyNode(sequence)
         iterations.select(browser, sequence.GetNumberOfDataNodes() - 1)
         moved = iterations.movedOf(sequence)
         if moved is None:
-            moved = self._make("vtkMRMLScalarVolumeNode", "{moving} at iteration".format(**self._names))
+            moved = self.make("vtkMRMLScalarVolumeNode", _("{moving} at iteration").format(**self._names))
             sequence.SetNodeReferenceID(iterations.MOVED, moved.GetID())
         setVolume(moved, *self._moved)
         new = moved.GetDisplayNode() is None

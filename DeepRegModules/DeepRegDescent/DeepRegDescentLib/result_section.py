@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
-from deepreg_slicer.registration import Result, inScene
+from deepreg_slicer.request import Result, inScene
 from deepreg_slicer.result_section import ResultSection
 from DeepRegDescentLib import energy, iterations
 from DeepRegDescentLib.registration import FEATURES

@@ -13,9 +13,10 @@ from deepreg_engine.methods.points.parameters import NO_FEATURES, PointsParamete
 from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
-from deepreg_slicer.registration import Registration, Request
+from deepreg_slicer.registration import Registration
+from deepreg_slicer.request import Request
 from DeepRegPointsLib.parameters import SOURCES, pointsInputs, pointsOutputs
-from DeepRegPointsLib.registration import MODELS, PointsRegistration, PointsRequest
+from DeepRegPointsLib.registration import PointsRegistration, PointsRequest
 from DeepRegPointsLib.result_section import PointsResultSection
 from DeepRegPointsLib.segments import SegmentsChooser
 from DeepRegPointsLib.wrapped_text import WrappedText
@@ -38,7 +39,6 @@ class PointsPanel(MethodPanel):
     parametersClass = PointsParameters
     presets = POINTS_PRESETS
     defaultPreset = DEFAULT_POINTS_PRESET
-    optionalOutputs = ("volume", *MODELS, "inverse", "labels", "jacobian")
     applyHelp = _("Register the moving points to the fixed points, or the volumes by their keypoints.")
 
     segmentChooser = SegmentsChooser
@@ -57,6 +57,9 @@ class PointsPanel(MethodPanel):
         self.fixedPointsSegment = SegmentsChooser(ui.fixedPointsSelector, ui.fixedPointsSegmentComboBox)
         self.movingPointsSegment = SegmentsChooser(ui.movingPointsSelector, ui.movingPointsSegmentComboBox)
         self._texts = WrappedText(ui.kindLabel, ui.presetHelpLabel, ui.resultLabel)
+
+    def outputWidgets(self) -> dict[str, list[Any]]:
+        return {**super().outputWidgets(), "movedCloudWanted": [self.ui.movedCloudOutputSelector]}
 
     def featureChooser(self) -> FeatureChooser:
         return FeatureChooser(self.method, ((NO_FEATURES, _("none (positions only)")),))

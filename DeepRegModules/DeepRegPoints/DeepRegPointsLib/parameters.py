@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange
@@ -12,30 +12,25 @@ from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET
 from deepreg_slicer.parameter_node import inputsOf, outputsOf, registrationNode
 from deepreg_slicer.parameter_pack import packFor
-from deepreg_slicer.registration import Output
-from DeepRegPointsLib.registration import MODELS, PointsInputs, PointsOutputs
-from DeepRegPointsLib.sources import CLASSES
+from deepreg_slicer.request import Output
+from DeepRegPointsLib.registration import METHOD, MODELS, PointsInputs, PointsOutputs
 
 SOURCES = ("surface", "skeleton")
-_POINTS = Union[(*(getattr(slicer, name) for name in CLASSES), None)]
 
 PointsPack = packFor(PointsParameters, "PointsPack")
 PointsParameterNode = registrationNode(
     "PointsParameterNode",
+    METHOD,
     PointsPack,
     DEFAULT_POINTS_PRESET,
     {
-        "fixedPoints": _POINTS,
-        "movingPoints": _POINTS,
-        "fixedPointsSegment": str,
-        "movingPointsSegment": str,
         "source": Annotated[str, Choice(list(SOURCES)), Default("surface")],
         "most": Annotated[int, WithinRange(10, 30000), Default(3000)],
         "refine": bool,
         "refinePreset": Annotated[str, Choice([preset.name for preset in DENSE_PRESETS]), Default("thorax-ct")],
-        **{f"{name}Wanted": Annotated[bool, Default(True)] for name in MODELS},
-        **{f"{name}Output": slicer.vtkMRMLModelNode for name in MODELS},
-        # What the last run gave, and how it is seen.
+        "movedCloudWanted": Annotated[bool, Default(True)],
+        "movedCloudOutput": slicer.vtkMRMLModelNode,
+        # What the last run has made, and how it is shown.
         **{f"{name}Result": slicer.vtkMRMLModelNode for name in MODELS},
         "pointSize": Annotated[float, WithinRange(20.0, 400.0), Default(100.0)],
         "leastConfidence": Annotated[float, WithinRange(0.0, 100.0), Default(0.0)],
@@ -44,17 +39,12 @@ PointsParameterNode = registrationNode(
 
 
 def pointsInputs(node: Any) -> PointsInputs:
-    """What a parameter node says to register."""
-    plain = vars(inputsOf(node))
-    plain.update(guideFixed=None, guideMoving=None, initialTransform=None)
-    own = ("fixedPoints", "fixedPointsSegment", "movingPoints", "movingPointsSegment", "source")
-    return PointsInputs(**plain, **{name: getattr(node, name) for name in own})
+    """The inputs that are chosen in a parameter node."""
+    return inputsOf(node, METHOD, PointsInputs, source=node.source)
 
 
 def pointsOutputs(node: Any) -> PointsOutputs:
-    """Where a parameter node says that results go; what needs volumes is not wanted without them."""
-    plain = vars(outputsOf(node))
-    plain.update(uncertainty=Output(False))
-    if node.fixedVolume is None or node.movingVolume is None:
-        plain.update(volume=Output(False))
-    return PointsOutputs(**plain, **{name: Output(bool(getattr(node, f"{name}Wanted")), getattr(node, f"{name}Output")) for name in MODELS})
+    """The outputs that are wanted in a parameter node; what needs volumes is not wanted without them."""
+    outputs = outputsOf(node, METHOD, PointsOutputs, movedCloud=Output(bool(node.movedCloudWanted), node.movedCloudOutput))
+    outputs.volume.wanted = outputs.volume.wanted and node.fixedVolume is not None and node.movingVolume is not None
+    return outputs

@@ -1,27 +1,26 @@
-"""One run of the Points method: what it needs besides volumes, and what it gives besides a transform."""
+"""One run of the Points method: clouds of points go in, besides a transform come clouds and lines between them."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
+from deepreg_engine.methods.slots import Slot
 from deepreg_slicer import labels as labelmaps
-from deepreg_slicer.landmarks import checkPairs
-from deepreg_slicer.registration import Inputs, Output, Outputs, Registration, Request, Result
-from deepreg_slicer.volumes import NodeError, mapPoints, snapshot
+from deepreg_slicer.errors import NodeError
+from deepreg_slicer.registration import Registration, Steps
+from deepreg_slicer.request import Inputs, Outputs, Request, Result
+from deepreg_slicer.volumes import mapPoints
 from DeepRegPointsLib import clouds, segments, sources
 
-#: Output name to what its node is called; all are models.
-MODELS = {
-    "correspondences": "Correspondences of {moving} with {fixed}",
-    "fixedCloud": "Points of {fixed}",
-    "movingCloud": "Points of {moving}",
-    "movedCloud": "Points of {moving} moved",
-}
-#: Colours of the clouds: no two look alike on a grey image, nor to those who see no red and green.
+METHOD = "points"
+#: The outputs that are models.
+MODELS = ("correspondences", "fixedCloud", "movingCloud", "movedCloud")
+#: Colours of the clouds: they differ on a grey image, also for those who cannot distinguish red and green.
 COLORS = {"fixedCloud": (1.0, 0.78, 0.1), "movingCloud": (0.25, 0.5, 1.0), "movedCloud": (1.0, 0.35, 0.95)}
 #: Spheres of moved points are smaller: where they fit, the fixed point is seen around them.
 SIZES = {"fixedCloud": 1.0, "movingCloud": 1.0, "movedCloud": 0.65}
@@ -30,21 +29,18 @@ _COLUMNS = tuple(f"{part}_{axis}" for part in ("fixed", "moved", "partner") for 
 _FEW = 60
 
 
-@dataclass
 class PointsInputs(Inputs):
-    """What is registered.
+    """The nodes to be registered: two sets of points, two volumes, or both.
 
     Args:
-        fixedPoints, movingPoints: markups, curves, models or segmentations; None for keypoints of the volumes.
-        fixedPointsSegment, movingPointsSegment: a segment's ID, or "" for all.
+        method: name of the method.
         source: of the points of segments: "surface" or "skeleton".
+        nodes: by name; ``fixedPoints`` and ``movingPoints`` are markups, curves, models or segmentations.
     """
 
-    fixedPoints: Any = None
-    fixedPointsSegment: str = ""
-    movingPoints: Any = None
-    movingPointsSegment: str = ""
-    source: str = "surface"
+    def __init__(self, method: str = METHOD, source: str = "surface", **nodes: Any) -> None:
+        super().__init__(method, **nodes)
+        self.source = source
 
     @property
     def ends(self) -> tuple[Any, Any]:
@@ -52,52 +48,30 @@ class PointsInputs(Inputs):
 
     @property
     def hasPoints(self) -> bool:
+        """Whether both sets of points are given."""
         return self.fixedPoints is not None and self.movingPoints is not None
 
     @property
     def hasVolumes(self) -> bool:
+        """Whether both volumes are given."""
         return self.fixed is not None and self.moving is not None
 
-    def problem(self) -> str:
-        for first, second, what in ((self.fixedPoints, self.movingPoints, "points"), (self.fixed, self.moving, "volume")):
-            if (first is None) != (second is None):
-                side, other = ("fixed", "moving") if first is None else ("moving", "fixed")
-                return (
-                    f"choose {side} {what} too, or no {other} {what}"
-                    if what == "points"
-                    else f"choose a {side} volume too, or no {other} volume"
-                )
+    def check(self) -> None:
+        super().check()
         if not self.hasPoints and not self.hasVolumes:
-            return "choose fixed and moving points, or two volumes in which keypoints are found"
-        if self.hasPoints:
-            if self.fixedPoints is self.movingPoints and self.fixedPointsSegment == self.movingPointsSegment:
-                return "fixed and moving points are the same: choose two sets"
-            for node, segment, side in (
-                (self.fixedPoints, self.fixedPointsSegment, "fixed"),
-                (self.movingPoints, self.movingPointsSegment, "moving"),
-            ):
-                problem = sources.problem(node, segment, side)
-                if problem:
-                    return problem
-        if self.hasVolumes:
-            if self.fixed is self.moving:
-                return "fixed and moving volume are the same: choose two"
-            for node in (self.fixed, self.moving):
-                try:
-                    snapshot(node)
-                except NodeError as error:
-                    return str(error)
-        return checkPairs(self.testFixed, self.testMoving, "test landmarks")
+            raise NodeError(_("choose fixed and moving points, or two volumes in which keypoints are found"), option="fixed_points")
+
+    def checkNode(self, slot: Slot, node: Any) -> None:
+        if slot.kind == "cloud":
+            sources.check(node, self.segment(slot), slot.name)
+        else:
+            super().checkNode(slot, node)
 
 
-@dataclass
 class PointsOutputs(Outputs):
-    """Where the results go; there is no uncertainty map."""
+    """The results that are wanted, with the moving points where the transform takes them."""
 
-    correspondences: Output = field(default_factory=lambda: Output(True))
-    fixedCloud: Output = field(default_factory=lambda: Output(True))
-    movingCloud: Output = field(default_factory=lambda: Output(True))
-    movedCloud: Output = field(default_factory=lambda: Output(True))
+    more = {"movedCloud": _("Moved points")}
 
 
 @dataclass
@@ -114,16 +88,26 @@ class PointsRequest(Request):
     refine: bool = False
     refinePreset: str = "thorax-ct"
 
+    def arguments(self) -> dict[str, Any]:
+        arguments = {**super().arguments(), "thin": self.most}
+        if any(labelmaps.isSegmentation(node) for node in (self.inputs.fixedPoints, self.inputs.movingPoints)):
+            arguments["source"] = self.inputs.source
+        if self.inputs.hasVolumes:
+            arguments.update(refine=self.refine, refine_preset=self.refinePreset)
+        return arguments
+
 
 class PointsResult(Result):
-    """What a registration gave."""
+    """What a registration has made."""
 
     @property
     def summary(self) -> str:
         points = self.report.get("points", {})
         line = super().summary
         if "confident_share" in points:
-            line += f" \u00b7 {points['fixed']} and {points['moving']} points, {100.0 * points['confident_share']:.0f} % sure"
+            text = _("{fixed} and {moving} points, {share:.0f} % sure")
+            share = 100.0 * points["confident_share"]
+            line += f" \u00b7 {text.format(fixed=points['fixed'], moving=points['moving'], share=share)}"
         return line
 
 
@@ -132,96 +116,69 @@ class PointsRegistration(Registration):
 
     resultClass = PointsResult
 
-    def export(self) -> Generator[float, None, dict[str, Any]]:
-        request, inputs, outputs = self.request, self.request.inputs, self.request.outputs
-        arguments: dict[str, Any] = {
-            "parameters": request.parameters,
-            "preset": request.preset,
-            "device": request.device,
-            "threads": request.threads,
-            "compress": False,
-            "thin": request.most,
-        }
+    def write(self, slot: Slot, node: Any) -> Generator[float, None, str]:
+        if slot.kind != "cloud":
+            return (yield from super().write(slot, node))
+        if labelmaps.isSegmentation(node):
+            path = self.file(f"{slot.name}.nrrd")
+            yield from labelmaps.writeMask(node, segments.chosen(node, self.request.inputs.segment(slot)), path)
+            return path
+        path = self.file(f"{slot.name}.csv")
+        points = sources.distinct(sources.pointsOf(node))
         yield 0.0
-        if inputs.hasPoints:
-            yield from self._exportClouds(arguments)
-        if inputs.hasVolumes:
-            yield from self._exportVolumes(arguments)
-            arguments.update(refine=request.refine, refine_preset=request.refinePreset)
-        self._exportLandmarks(arguments)
-        if inputs.fixedLabels is not None and inputs.movingLabels is not None:
-            yield from self._exportComparison(arguments)
-        yield from self._exportLayers(arguments)
-        self._askFor(arguments)
-        for name, file in (("correspondences", "correspondences"), ("fixedCloud", "fixed_keypoints"), ("movingCloud", "moving_keypoints")):
-            if getattr(outputs, name).wanted or (name == "movingCloud" and outputs.movedCloud.wanted):
-                arguments[file] = self.file(f"{file}.csv")
-        return arguments
+        if len(points) < sources.FEWEST:
+            raise sources.tooFew(node.GetName(), len(points), slot.name)
+        sources.writeCloud(path, points)
+        return path
 
-    def _segments(self, node: Any, segment: str) -> str | list[str]:
+    def segments(self, node: Any, segment: str) -> str | list[str]:
         return segments.chosen(node, segment)
 
-    def _exportClouds(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
-        inputs = self.request.inputs
-        for side, node, segment in (
-            ("fixed", inputs.fixedPoints, inputs.fixedPointsSegment),
-            ("moving", inputs.movingPoints, inputs.movingPointsSegment),
-        ):
-            if labelmaps.isSegmentation(node):
-                path = self.file(f"{side}_points.nrrd")
-                yield from labelmaps.writeMask(node, segments.chosen(node, segment), path)
-                arguments["source"] = inputs.source
-            else:
-                path = self.file(f"{side}_points.csv")
-                points = sources.distinct(sources.pointsOf(node))
-                yield 0.0
-                if len(points) < sources.FEWEST:
-                    raise NodeError(sources.few(node.GetName(), len(points), side))
-                sources.writeCloud(path, points)
-                yield 0.0
-            arguments[f"{side}_points"] = path
+    def askFor(self, arguments: dict[str, Any]) -> Steps:
+        yield from super().askFor(arguments)
+        if self.request.outputs.movedCloud.wanted:
+            slot = self.request.outputs.slots["movingCloud"]
+            arguments[slot.name] = self.fileOf(slot)
 
-    def read(self, report: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
+    def read(self, result: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
         outputs = self.request.outputs
-        found, report = yield from super().read(report)
-        if outputs.correspondences.wanted:
-            path = self.file("correspondences.csv")
-            positions = sources.readColumns(path, _COLUMNS).reshape(-1, 3, 3) * (-1.0, -1.0, 1.0)
+        found, report = yield from super().read(result)
+        if outputs.movedCloud.wanted:  # moved like anything that is put below the transform
+            moving = sources.readCloud(self.fileOf(outputs.slots["movingCloud"]))
             yield 1.0
-            confidence = sources.readColumns(path, ("confidence",))[:, 0]
-            found["correspondences"] = clouds.lines(positions[:, 0], positions[:, 1], confidence, positions[:, 2])
-            yield 1.0
-        points = {
-            name: sources.readCloud(self.file(f"{file}.csv"))
-            for name, file in (("fixedCloud", "fixed_keypoints"), ("movingCloud", "moving_keypoints"))
-            if getattr(outputs, name).wanted or (name == "movingCloud" and outputs.movedCloud.wanted)
-        }
-        yield 1.0
-        if outputs.movedCloud.wanted:  # as whatever is put below the transform
-            points["movedCloud"] = mapPoints(found["transform"].GetInverse(), points["movingCloud"])
+            found["movedCloud"] = mapPoints(found["transform"].GetInverse(), moving)
             yield 1.0
         radius = None
-        for name, cloud in points.items():
-            if getattr(outputs, name).wanted:
-                radius = radius or clouds.usualRadius(cloud)
-                found[name] = clouds.spheres(cloud, SIZES[name] * radius)
-                yield 1.0
+        for name in (name for name in SIZES if name in found):
+            radius = radius or clouds.usualRadius(found[name])
+            found[name] = clouds.spheres(found[name], SIZES[name] * radius)
+            yield 1.0
         return found, report
 
-    def _newNode(self, name: str) -> tuple[str, str]:
-        if name in MODELS:
-            return "vtkMRMLModelNode", MODELS[name].format(**self._names)
-        return super()._newNode(name)
+    def readOutput(self, slot: Slot, report: dict[str, Any]) -> Steps:
+        if slot.kind == "points":
+            return sources.readCloud(self.fileOf(slot))
+        if slot.kind != "table":
+            return (yield from super().readOutput(slot, report))
+        positions = sources.readColumns(self.fileOf(slot), _COLUMNS).reshape(-1, 3, 3) * (-1.0, -1.0, 1.0)
+        yield 1.0
+        confidence = sources.readColumns(self.fileOf(slot), ("confidence",))[:, 0]
+        return clouds.lines(positions[:, 0], positions[:, 1], confidence, positions[:, 2])
 
-    def _fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
+    def newNode(self, name: str) -> tuple[str, str]:
+        if name == "movedCloud":
+            return "vtkMRMLModelNode", _("Points of {moving} moved").format(**self._names)
+        return super().newNode(name)
+
+    def fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
         if name not in MODELS:
             volume = self.request.inputs.fixed  # the points are no geometry to paint on
-            super()._fill(name, node, value, fixed if name != "labels" or volume is not None else None, moving)
+            super().fill(name, node, value, fixed if name != "labels" or volume is not None else None, moving)
             return
         node.SetAndObserveTransformNodeID(None)
         node.SetAndObservePolyData(value)
         if node.GetDisplayNode() is not None:
-            return  # it looks as the user wants it
+            return  # the user's settings stay
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
         display.SetVisibility2D(True)
@@ -233,11 +190,11 @@ class PointsRegistration(Registration):
         else:
             display.SetColor(*COLORS[name])
             display.SetSliceIntersectionThickness(2)
-            display.SetVisibility(name != "movingCloud")  # the moved one is to be compared with the fixed one
+            display.SetVisibility(name != "movingCloud")  # the moved one is compared with the fixed one
 
 
 def showConfidence(display: Any) -> None:
-    """Lines in the colours of their confidence; slices show where they cross them, or all of them if they are few."""
+    """Show lines in the colours of their confidence, in slices where they cross them, or all of them if they are few."""
     display.SetActiveScalarName(clouds.CONFIDENCE)
     display.SetScalarVisibility(True)
     display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)

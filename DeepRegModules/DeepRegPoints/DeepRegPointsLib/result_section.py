@@ -6,7 +6,7 @@ from typing import Any
 
 import slicer
 
-from deepreg_slicer.registration import Result
+from deepreg_slicer.request import Result
 from deepreg_slicer.result_section import ResultSection
 from DeepRegPointsLib import clouds, view
 from DeepRegPointsLib.registration import MODELS, SIZES

@@ -6,28 +6,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from deepreg_engine.methods.points.presets import points_preset
-from deepreg_slicer.registration import Result
-from deepreg_slicer.scripting import outputsNamed, parametersOf, runAndWait
-from DeepRegPointsLib.registration import PointsInputs, PointsOutputs, PointsRegistration, PointsRequest
+from deepreg_slicer.request import Result
+from deepreg_slicer.scripting import outputsNamed, parametersOf
+from DeepRegPointsLib.registration import METHOD, PointsInputs, PointsOutputs, PointsRegistration, PointsRequest
 
 
 def register(
-    preset: str,
-    parameters: dict[str, Any],
-    outputs: Iterable[str],
-    device: str = "auto",
-    most: int = 3000,
-    refine: bool = False,
-    refinePreset: str = "thorax-ct",
-    **inputs: Any,
+    nodes: dict[str, Any], preset: str, parameters: dict[str, Any], outputs: Iterable[str], device: str = "auto", **options: Any
 ) -> Result:
     """Register and wait; see ``DeepRegPointsLogic.register``."""
     values = parametersOf(points_preset, preset, parameters)
-    wanted = outputsNamed(tuple(outputs), PointsOutputs, without=("uncertainty",))
-    given = PointsInputs(**inputs)
-    if not given.hasVolumes:
-        wanted.volume.wanted = False
-    request = PointsRequest(
-        "points", "Point registration", given, wanted, values, preset, device, most=most, refine=refine, refinePreset=refinePreset
-    )
-    return runAndWait(request, PointsRegistration)
+    wanted = outputsNamed(outputs, METHOD, PointsOutputs)
+    given = PointsInputs(METHOD, **nodes)
+    wanted.volume.wanted = wanted.volume.wanted and given.hasVolumes
+    request = PointsRequest(METHOD, "Point registration", given, wanted, values, preset, device, **options)
+    return PointsRegistration(request).compute()

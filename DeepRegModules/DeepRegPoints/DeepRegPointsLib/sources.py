@@ -18,13 +18,11 @@ from deepreg_slicer.landmarks import definedPoints
 from deepreg_slicer.volumes import NodeError, mapPoints, parentTransform
 from DeepRegPointsLib.segments import chosen
 
-#: Nodes that have points.
-CLASSES = ("vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsCurveNode", "vtkMRMLModelNode", "vtkMRMLSegmentationNode")
-#: Fewer say nothing of a deformation.
+#: Fewer do not determine a deformation.
 FEWEST = 4
 #: Two points nearer than this are one, mm.
 SAME = 1e-3
-# Up to so many points a set is looked through whenever something changes.
+# Sets of up to so many points are checked whenever something changes.
 _QUICK = 2000
 
 
@@ -66,15 +64,25 @@ def distinct(points: np.ndarray) -> np.ndarray:
     return points[np.sort(first)]
 
 
-def problem(node: Any, segmentId: str, side: str) -> str:
-    """Why a node cannot give points, as far as that is seen at once; "" if it can."""
+def check(node: Any, segmentId: str, option: str) -> None:
+    """Check whether a node can give points, as far as that is quick.
+
+    Args:
+        node: markups, a curve, a model or a segmentation.
+        segmentId: of the segment, or of a group of segments; "" for all.
+        option: name of the input, for the error.
+
+    Raises:
+        NodeError: if it cannot.
+    """
     name = node.GetName()
     if isSegmentation(node):
         names = dict(segmentNames(node))
         if not names:
-            return f"the segmentation {name} has no segments: choose another"
-        there = not segmentId or segmentId in names or isinstance(chosen(node, segmentId), list)
-        return "" if there else f"the segmentation {name} has no such segment any more: choose another"
+            raise NodeError(_("the segmentation {name} has no segments").format(name=name), _("choose another"), option)
+        if segmentId and segmentId not in names and not isinstance(chosen(node, segmentId), list):
+            raise NodeError(_("the segmentation {name} has no such segment any more").format(name=name), _("choose another"), option)
+        return
     if node.IsA("vtkMRMLModelNode"):
         count = node.GetPolyData().GetNumberOfPoints() if node.GetPolyData() is not None else 0
     else:
@@ -84,13 +92,14 @@ def problem(node: Any, segmentId: str, side: str) -> str:
             count = len(distinct(pointsOf(node)))
         except NodeError:
             count = 0
-    return "" if count >= FEWEST else few(name, count, side)
+    if count < FEWEST:
+        raise tooFew(name, count, option)
 
 
-def few(name: str, count: int, side: str) -> str:
-    """What is said of a set with too few points."""
-    there = f"{count} place{'s' if count != 1 else ''}" if count else "no points"
-    return f"the {side} points {name} have {there}: at least {FEWEST} different ones are needed"
+def tooFew(name: str, count: int, option: str) -> NodeError:
+    """The error of a set with too few points."""
+    message = _("{name} has {count} different points") if count else _("{name} has no points")
+    return NodeError(message.format(name=name, count=count), _("at least {least} are needed").format(least=FEWEST), option)
 
 
 def writeCloud(path: str, points: np.ndarray) -> None:

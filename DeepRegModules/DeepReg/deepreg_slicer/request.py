@@ -1,0 +1,247 @@
+"""What a registration is asked for: the nodes that go in, the results that are wanted, the parameters; and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from deepreg_engine.methods.slots import Slot
+from deepreg_engine.methods.slots import slot as slotNamed
+from deepreg_slicer import labels as labelmaps
+from deepreg_slicer.engine_texts import engineText
+from deepreg_slicer.errors import NodeError
+from deepreg_slicer.landmarks import checkPairs
+from deepreg_slicer.provenance import describe
+from deepreg_slicer.slot_nodes import hasSegments, inputSlots, nameOf, outputSlots
+from deepreg_slicer.volumes import snapshot
+
+# Kinds of inputs that come in pairs.
+_PAIRED = ("image", "points", "cloud")
+
+
+class Inputs:
+    """The nodes to be registered. Each input of the method is an attribute, None without a node.
+
+    An attribute ``<name>Segment`` holds the ID of the segment that is used, "" for all.
+
+    Args:
+        method: name of the method.
+        nodes: by name: ``fixed``, ``moving``, ``fixedMask``, ``fixedMaskSegment``, ``testFixed``, ... (:mod:`slot_nodes`), and
+            ``initialTransform``, which takes moving to fixed as Slicer applies it: the run starts from there.
+
+    Raises:
+        NodeError: if the method has no such input.
+    """
+
+    def __init__(self, method: str, **nodes: Any) -> None:
+        self.method = method
+        self.initialTransform = nodes.pop("initialTransform", None)
+        for slot in inputSlots(method):
+            setattr(self, nameOf(slot), nodes.pop(nameOf(slot), None))
+            if hasSegments(slot):
+                setattr(self, f"{slot.node}Segment", nodes.pop(f"{slot.node}Segment", ""))
+        if nodes:
+            known = ", ".join(nameOf(slot) for slot in inputSlots(method))
+            raise NodeError(_("there is no input {name}").format(name=next(iter(nodes))), _("there are {names}").format(names=known))
+
+    def of(self, slot: Slot) -> Any:
+        """The node of an input, None without one."""
+        return getattr(self, nameOf(slot), None)
+
+    def segment(self, slot: Slot) -> str:
+        """The segment of an input's node that is used, "" for all."""
+        return getattr(self, f"{slot.node}Segment", "")
+
+    def given(self) -> list[tuple[Slot, Any]]:
+        """The inputs that have a node, with it."""
+        return [(slot, self.of(slot)) for slot in inputSlots(self.method) if self.of(slot) is not None]
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The nodes after which results are named: fixed and moving."""
+        return self.fixed, self.moving
+
+    def check(self) -> None:
+        """Check whether the nodes can be registered.
+
+        Raises:
+            NodeError: if not.
+        """
+        for slot in inputSlots(self.method):
+            if self.method in slot.required and self.of(slot) is None:
+                raise NodeError(_('choose "{title}"').format(title=engineText(slot.title)), option=slot.name)
+        for slot, node in self.given():
+            if slot.partner and slot.kind in _PAIRED:
+                self._checkPair(slot, slotNamed(slot.partner))
+            self.checkNode(slot, node)
+
+    def _checkPair(self, slot: Slot, partner: Slot) -> None:
+        title, other = engineText(slot.title), engineText(partner.title)
+        if self.of(partner) is None:
+            raise NodeError(_('choose "{title}" too').format(title=other), _("they come in pairs"), partner.name)
+        if self.of(slot) is self.of(partner) and self.segment(slot) == self.segment(partner):
+            raise NodeError(_('"{first}" and "{second}" are the same').format(first=title, second=other), _("choose another"), partner.name)
+
+    def checkNode(self, slot: Slot, node: Any) -> None:
+        """Check the node of an input.
+
+        Raises:
+            NodeError: if it cannot be used.
+        """
+        if slot.kind == "image":
+            snapshot(node)
+        elif slot.kind == "points":
+            partner = slotNamed(slot.partner)
+            checkPairs((engineText(slot.title), node), (engineText(partner.title), self.of(partner)), slot.name)
+
+
+@dataclass
+class Output:
+    """One result that can be asked for.
+
+    Args:
+        wanted: whether it is.
+        node: an existing node to fill; None makes a new one.
+    """
+
+    wanted: bool = False
+    node: Any = None
+
+
+class Outputs:
+    """The results that are wanted. Each output of the method is an attribute.
+
+    Args:
+        method: name of the method.
+        outputs: by name (:mod:`slot_nodes`); the others are those that a panel asks for at first.
+    """
+
+    #: Results that no file of the engine holds, and their titles.
+    more: dict[str, str] = {}
+
+    def __init__(self, method: str, **outputs: Output) -> None:
+        self.slots = {nameOf(slot): slot for slot in outputSlots(method)}
+        for name, slot in self.slots.items():
+            setattr(self, name, outputs.pop(name, None) or Output(slot.by_default))
+        for name in self.more:
+            setattr(self, name, outputs.pop(name, None) or Output(True))
+
+    def wanted(self) -> Iterator[tuple[str, Output]]:
+        """Name and output of each result that is wanted."""
+        for name in (*self.slots, *self.more):
+            if getattr(self, name).wanted:
+                yield name, getattr(self, name)
+
+    def titleOf(self, name: str) -> str:
+        """The title of an output in the user's language."""
+        return engineText(self.slots[name].title) if name in self.slots else self.more[name]
+
+    def check(self, inputs: Inputs) -> None:
+        """Check whether the results can be made and stored.
+
+        Raises:
+            NodeError: if not.
+        """
+        sources = {id(node): slot for slot, node in inputs.given()}
+        taken: dict[int, str] = {}
+        for name, output in self.wanted():
+            title, slot = self.titleOf(name), self.slots.get(name)
+            needed = slotNamed(slot.partner) if slot is not None and slot.partner else None
+            if needed is not None and inputs.of(needed) is None:
+                message = _('choose "{input}" for the output "{output}", or do not ask for this output')
+                raise NodeError(message.format(input=engineText(needed.title), output=title), option=needed.name)
+            if output.node is None:
+                continue
+            if id(output.node) in sources:
+                message = _('the output "{title}" {name} is an input').format(title=title, name=output.node.GetName())
+                raise NodeError(message, _("choose another, or create a new one"), name)
+            if id(output.node) in taken:
+                message = _('"{first}" and "{second}" have the same output {name}')
+                first = self.titleOf(taken[id(output.node)])
+                raise NodeError(message.format(first=first, second=title, name=output.node.GetName()), _("choose another"), name)
+            taken[id(output.node)] = name
+        node = self.labels.node if self.labels.wanted else None
+        if node is not None and labelmaps.isSegmentation(node) != labelmaps.isSegmentation(inputs.movingLabels):
+            raise NodeError(
+                _("the warped segmentation is of the same kind as the moving one"),
+                _("choose another output, or create a new one"),
+                "labels",
+            )
+
+
+@dataclass
+class Request:
+    """A registration to be made.
+
+    Args:
+        method: name of the method.
+        title: of the method, for messages.
+        inputs, outputs: nodes.
+        parameters: of the method, name to value.
+        preset: its name.
+        device: where to compute.
+        threads: of the CPU; 0 leaves it to the engine.
+        options: further arguments of the worker.
+    """
+
+    method: str
+    title: str
+    inputs: Inputs
+    outputs: Outputs
+    parameters: dict[str, Any]
+    preset: str = ""
+    device: str = "auto"
+    threads: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Check whether it can be made.
+
+        Raises:
+            NodeError: if not.
+        """
+        self.inputs.check()
+        self.outputs.check(self.inputs)
+
+    def arguments(self) -> dict[str, Any]:
+        """What the worker gets besides files."""
+        return {
+            "parameters": self.parameters,
+            "preset": self.preset,
+            "device": self.device,
+            "threads": self.threads,
+            "compress": False,
+            **self.options,
+        }
+
+
+@dataclass
+class Result:
+    """What a registration has made.
+
+    Args:
+        nodes: output name to node.
+        report: of the engine.
+        seconds: from Apply to the nodes.
+        fixed, moving: the volumes, if they are still in the scene.
+    """
+
+    nodes: dict[str, Any]
+    report: dict[str, Any]
+    seconds: float
+    fixed: Any
+    moving: Any
+
+    @property
+    def summary(self) -> str:
+        """One short line."""
+        return describe(self.report, self.seconds)
+
+
+def inScene(node: Any) -> bool:
+    """Whether a node is in the scene."""
+    return node is not None and node.GetScene() is slicer.mrmlScene
