@@ -35,15 +35,15 @@ def test_two_volumes_are_chosen_by_themselves(warm_app, pair):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ("no fixed", "choose a fixed volume"),
-        ("no moving", "choose a moving volume"),
+        ("no fixed", 'choose "Fixed volume"'),
+        ("no moving", 'choose "Moving volume"'),
         ("the same", "are the same"),
         ("empty", "is empty"),
-        ("one landmark list", "choose moving guiding landmarks"),
+        ("one landmark list", 'choose "Moving guide landmarks" too'),
         ("unequal landmarks", "each needs its partner"),
-        ("warp nothing", "choose a moving segmentation"),
+        ("warp nothing", 'choose "Moving segmentation"'),
         ("output is input", "is an input"),
-        ("outputs are the same", "the same output"),
+        ("outputs are the same", "have the same output"),
     ],
 )
 def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):

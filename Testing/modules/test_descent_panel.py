@@ -58,7 +58,7 @@ def test_every_other_parameter_has_its_widget_and_presets_set_them(warm_app, han
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [("the same", "are the same"), ("two outputs", "fixed features and warped features have the same output")]
+    ("wrong", "words"), [("the same", "are the same"), ("two outputs", '"Features of the fixed image" and "Warped features" have the same output')]
 )
 def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
     import slicer
@@ -189,7 +189,7 @@ def test_a_script_registers_mr_to_ct_without_a_panel(warm_app, tmp_path):
         ({"parameters": {"fluit": 1}}, "did you mean fluid"),
         ({"outputs": ("uncertainty",)}, "there is no output"),
         ({"outputs": ("fixedFeatures",)}, "there is no output"),
-        ({"guideFixed": landmarks[0], "guideMoving": landmarks[1]}, "takes no guiding landmarks"),
+        ({"guideFixed": landmarks[0], "guideMoving": landmarks[1]}, "there is no input guideFixed"),
     ):
         with pytest.raises(RuntimeError, match=words):
             logic.register(*pair, **arguments)

@@ -45,15 +45,14 @@ def test_pairs_are_checked(points):
     from deepreg_slicer.volumes import NodeError
 
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "other")
-    assert checkPairs(None, None, "landmarks") == ""
-    assert "choose moving landmarks too" in checkPairs(points, None, "landmarks")
-    assert "choose fixed landmarks too" in checkPairs(None, points, "landmarks")
-    assert "the same list" in checkPairs(points, points, "landmarks")
-    assert "4 fixed but 0 moving" in checkPairs(points, other, "landmarks")
+    with pytest.raises(NodeError, match='4 points in "Fixed" but 0 in "Moving": each needs its partner') as caught:
+        checkPairs(("Fixed", points), ("Moving", other), "test_fixed_landmarks")
+    assert caught.value.option == "test_fixed_landmarks"
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "empty")
-    assert "are empty" in checkPairs(other, empty, "landmarks")
+    with pytest.raises(NodeError, match="are empty"):
+        checkPairs(("Fixed", other), ("Moving", empty), "test_fixed_landmarks")
     for number in range(4):
         other.AddControlPoint([0.0, 0.0, number])
-    assert checkPairs(points, other, "landmarks") == ""
+    checkPairs(("Fixed", points), ("Moving", other), "test_fixed_landmarks")
     with pytest.raises(NodeError, match="is empty"):
         writePoints(empty, "nowhere.csv")

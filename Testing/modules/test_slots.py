@@ -1,0 +1,87 @@
+"""Every input and output that the engine declares is in the panel of its methods, in their parameter nodes and in scripts."""
+
+from __future__ import annotations
+
+import pytest
+from panels import opened
+
+from deepreg_engine.methods.slots import inputs, outputs
+
+PANELS = {"dense": "DeepRegDense", "points": "DeepRegPoints", "descent": "DeepRegDescent"}
+
+
+@pytest.mark.parametrize("method", PANELS)
+def test_each_input_and_output_has_a_row_and_fields(app, method):
+    import qt
+
+    from deepreg_slicer.engine_texts import sentence
+    from deepreg_slicer.slot_nodes import classesOf, nameOf, wantedField
+
+    widget = opened(app, PANELS[method])
+    ui, node = widget.ui, widget.panel.node
+    titles = [label.text.rstrip(":") for kind in (qt.QLabel, qt.QCheckBox) for label in widget.parent.findChildren(kind)]
+    for slot in (slot for slot in (*inputs(method), *outputs(method)) if slot.node):
+        name, field = (f"{slot.node}Output",) * 2 if slot.is_output else (nameOf(slot), slot.node)
+        selector = getattr(ui, f"{name}Selector")
+        assert tuple(selector.nodeTypes) == classesOf(slot)
+        assert selector.property("SlicerParameterName") == field
+        assert getattr(node, field) is None
+        assert selector.toolTip.startswith(sentence(slot.help))
+        if slot.is_output and slot.node != "transform":
+            assert getattr(ui, f"{wantedField(slot)}CheckBox").checked == slot.by_default == getattr(node, wantedField(slot))
+        if slot.kind != "colours":  # these share a row
+            assert slot.title in titles
+
+
+@pytest.mark.parametrize("method", PANELS)
+def test_a_chosen_node_gets_into_the_request(app, method):
+    import slicer
+
+    from deepreg_slicer.slot_nodes import classesOf, nameOf, wantedField
+
+    widget = opened(app, PANELS[method])
+    node, ui = widget.panel.node, widget.ui
+    for slot in (slot for slot in (*inputs(method), *outputs(method)) if slot.node):
+        chosen = slicer.mrmlScene.AddNewNodeByClass(classesOf(slot)[0], slot.name)
+        if slot.is_output:
+            if slot.node != "transform":
+                setattr(node, wantedField(slot), True)
+            if slot.name == "iterations":
+                chosen.SetAttribute("DeepReg.Output", "iterations")
+            getattr(ui, f"{slot.node}OutputSelector").setCurrentNode(chosen)
+            output = getattr(widget.panel.request().outputs, nameOf(slot))
+            assert (output.node, slot.name == "warped" or output.wanted) == (chosen, True)
+        else:
+            getattr(ui, f"{nameOf(slot)}Selector").setCurrentNode(chosen)
+            assert widget.panel.request().inputs.of(slot) is chosen
+
+
+@pytest.mark.parametrize("method", PANELS)
+def test_unknown_names_are_refused_in_scripts(app, method):
+    from deepreg_slicer.request import Inputs
+    from deepreg_slicer.scripting import outputsNamed
+    from deepreg_slicer.slot_nodes import nameOf, outputSlots
+
+    names = [nameOf(slot) for slot in outputSlots(method) if slot.kind != "colours"]
+    assert {name for name, _ in outputsNamed(names, method).wanted()} == set(names)
+    with pytest.raises(RuntimeError, match="no output 'depth'"):
+        outputsNamed(["depth"], method)
+    with pytest.raises(RuntimeError, match="no input depth"):
+        Inputs(method, depth=None)
+
+
+def test_the_displacement_is_measured(warm_app, pair):
+    """The output that is only declared, and computed by the engine."""
+    import numpy as np
+    import slicer
+
+    warm_app.load_module("DeepRegDense")
+    from DeepRegDense import DeepRegDenseLogic
+
+    result = DeepRegDenseLogic().register(*pair, preset="quick", parameters={"working_spacing": 6.0}, outputs=("transform", "magnitude"))
+    node = result.nodes["magnitude"]
+    assert node.GetName().startswith("Displacement of moving to fixed")
+    lengths = slicer.util.arrayFromVolume(node)
+    assert lengths.shape == slicer.util.arrayFromVolume(pair[0]).shape
+    assert np.isfinite(lengths).all()
+    assert lengths.mean() == pytest.approx(result.report["displacement"]["mean"], rel=0.3)
