@@ -26,7 +26,7 @@ class Outcome:
 
     Args:
         installed: whether everything is there now.
-        text: what to tell the user.
+        text: for the user.
     """
 
     installed: bool
@@ -71,7 +71,7 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
             _("The extension PyTorch is not installed. Install it in the Extensions Manager, restart the application, and come back here."),
         )
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), windowTitle=_("Install PyTorch")):
-        return Outcome(False, _("Nothing was installed. The modules can be looked at, but not compute. You can install it at any time."))
+        return Outcome(False, _("Nothing was installed. The modules open, but cannot compute. You can install it at any time."))
     try:
         # The question has been asked above, with what PyTorchUtils' own does not say.
         if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:

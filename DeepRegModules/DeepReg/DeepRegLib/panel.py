@@ -9,13 +9,14 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.torch_state import missingPackages, torchVersion
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
 from DeepRegLib import installation, samples
 
-_COLUMNS = ("Name", "Method", "Licence", "State")
+_COLUMNS = (_("Name"), _("Method"), _("Licence"), _("State"))
 
 
 class SetupPanel:
@@ -38,7 +39,7 @@ class SetupPanel:
         ui.selfTestProgressBar.setRange(0, 100)
         ui.selfTestProgressBar.setVisible(False)
         ui.modelsTable.setColumnCount(len(_COLUMNS))
-        ui.modelsTable.setHorizontalHeaderLabels([_(column) for column in _COLUMNS])
+        ui.modelsTable.setHorizontalHeaderLabels(list(_COLUMNS))
         ui.modelsTable.verticalHeader().setVisible(False)
         header = ui.modelsTable.horizontalHeader()
         for column in range(len(_COLUMNS)):
@@ -59,13 +60,13 @@ class SetupPanel:
         self._fillModels()
 
     def enter(self) -> None:
-        """The user comes to the panel: ask the worker once what there is. That starts it, but nothing waits for it."""
+        """Ask the worker once for versions and devices when the panel is shown; nothing waits for it."""
         self._showState()
         if self._info is None and not self.client.busy and not missingPackages():
             self.refresh()
 
     def cleanup(self) -> None:
-        """Follow nothing any more."""
+        """Observe nothing any more."""
         self.client.busyChanged.disconnect(self._onBusy)
         modelsChanged.disconnect(self.listModels)
         self.client.release(self)
@@ -79,7 +80,7 @@ class SetupPanel:
     # --------------------------------------------------------------- computing
 
     def refresh(self, *_arguments: Any) -> None:
-        """Ask the worker what this computer has, and which models there are."""
+        """Ask the worker for versions, devices, memory and models."""
         self._showState()
         self.ui.deviceLabel.text = _("asking...")
         job = self.client.submit("info", {})
@@ -104,7 +105,7 @@ class SetupPanel:
             _("Install PyTorch...") if "torch" in missing or not missing else _("Install {names}...").format(names=", ".join(missing))
         )
         if missing:
-            self._explain(_("Missing: {names}. The modules can be looked at, but not compute.").format(names=", ".join(missing)))
+            self._explain(_("Missing: {names}. The modules open, but cannot compute.").format(names=", ".join(missing)))
         elif info is not None:
             self._explain("")
         if info is None:
@@ -115,7 +116,7 @@ class SetupPanel:
         ui.engineLabel.text = _("{engine}, Python {python}").format(**info)
         best = info["devices"][-1]
         ui.deviceLabel.text = (
-            _("{title}").format(**best)
+            engineText(best["title"])
             if best["name"] != "cpu"
             else _("CPU, {n} cores; no graphics card was found that PyTorch can use").format(n=info["processors"])
         )
@@ -146,7 +147,7 @@ class SetupPanel:
     # --------------------------------------------------------------- self-test
 
     def selfTest(self, *_arguments: Any) -> None:
-        """Register a small pair, and say whether all works."""
+        """Register a small pair, and show whether the result is right."""
         ui = self.ui
         _show(ui.selfTestLabel, _("starting..."))
         ui.selfTestLabel.setStyleSheet("")
@@ -163,14 +164,14 @@ class SetupPanel:
 
     def _onSelfTested(self, result: dict[str, Any]) -> None:
         if result["passed"]:
-            self._sayTested(_("All works. {summary}.").format(summary=result["summary"]), "#207030")
+            self._showTested(_("All works. {summary}.").format(summary=result["summary"]), "#207030")
         else:
-            self._sayTested(_("Something is wrong: {problems}.").format(problems="; ".join(result["problems"])), "#c03020")
+            self._showTested(_("Something is wrong: {problems}.").format(problems="; ".join(result["problems"])), "#c03020")
 
     def _onSelfTestFailed(self, error: JobError) -> None:
-        self._sayTested(error.text, "#c03020")
+        self._showTested(error.text, "#c03020")
 
-    def _sayTested(self, text: str, color: str) -> None:
+    def _showTested(self, text: str, color: str) -> None:
         self.ui.selfTestProgressBar.setVisible(False)
         _show(self.ui.selfTestLabel, text)
         self.ui.selfTestLabel.setStyleSheet(f"color: {color};")
@@ -178,7 +179,7 @@ class SetupPanel:
     # ------------------------------------------------------------- sample data
 
     def makePhantom(self, *_arguments: Any) -> None:
-        """Make a synthetic pair."""
+        """Make a synthetic pair and load it."""
         title, anatomy, modalities = samples.PHANTOMS[self.ui.phantomComboBox.currentIndex]
         self.ui.sampleLabel.text = _("Making {title}...").format(title=title)
         try:
@@ -244,7 +245,7 @@ class SetupPanel:
 
 
 def _show(label: Any, text: str) -> None:
-    """Give a label a text; without one it takes no room."""
+    """Give a label a text; without one it is hidden."""
     label.text = text
     label.setVisible(bool(text))
 

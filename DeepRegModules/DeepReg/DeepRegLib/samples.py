@@ -73,7 +73,7 @@ def makePhantom(anatomy: str, seed: int = 0, modalityPair: str | None = None) ->
     with tempfile.TemporaryDirectory(prefix="phantom-", dir=client.scratch()) as folder:
         arguments = {"anatomy": anatomy, "folder": folder, "seed": int(seed), **({"modality_pair": modalityPair} if modalityPair else {})}
         made = waitForJob(client.submit("phantom", arguments))
-        taken = slicer.mrmlScene.GetFirstNodeByName(f"{anatomy} fixed") is not None  # several patients are told apart
+        taken = slicer.mrmlScene.GetFirstNodeByName(f"{anatomy} fixed") is not None  # several patients have different names
         return load(made, anatomy, f"{anatomy} {seed}" if taken else anatomy)
 
 
@@ -90,7 +90,7 @@ def load(made: dict[str, Any], anatomy: str, name: str = "") -> dict[str, Any]:
         nodes[f"{side}Landmarks"] = loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
     slicer.util.setSliceViewerLayers(background=nodes["fixed"], foreground=nodes["moving"], foregroundOpacity=0.5, fit=True)
     for node in nodes.values():
-        # The files are temporary: saving the scene has to write anew.
+        # The files are temporary: saving the scene has to write them again.
         if node.GetStorageNode() is not None:
             slicer.mrmlScene.RemoveNode(node.GetStorageNode())
     return {key: nodes[key] for key in ("fixed", "moving", "fixedLabels", "movingLabels", "fixedLandmarks", "movingLandmarks")}

@@ -14,7 +14,7 @@ class ChoiceBox:
 
     Args:
         widget: the combo box.
-        choices: value, title and what is said of it.
+        choices: value, title and tool tip.
 
     Signals: ``changed(value)``, when the user has chosen.
     """

@@ -15,7 +15,7 @@ import qt
 
 from deepreg_slicer.signals import Signal
 
-#: The window may be kept waiting so long at a time, in seconds.
+#: The longest time that the window waits for a piece of work, in seconds.
 BUDGET = 0.02
 
 
@@ -53,7 +53,7 @@ class Cooperative:
         except StopIteration as done:
             self._timer.stop()
             self.finished.emit(done.value)
-        except Exception as error:  # noqa: BLE001 - whoever started the work decides what to do
+        except Exception as error:  # noqa: BLE001 - the caller decides what to do
             self._timer.stop()
             logging.debug("DeepReg: work in pieces failed", exc_info=True)
             self.failed.emit(error)

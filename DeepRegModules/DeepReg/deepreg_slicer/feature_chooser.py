@@ -1,28 +1,23 @@
-"""Chooses what a method compares: a formula, a trained model, or a model file."""
+"""The choice of the features that a method compares: a formula, a trained model, or a model file."""
 
 from __future__ import annotations
 
 import json
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import qt
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.common.parameters import SHIPPED_CT, SHIPPED_FEATURES
+from deepreg_engine.features.registry import features
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.signals import Signal
 
-#: Name and title of features that are the same formula for all images; the numbers of the second and third are learned.
-FORMULAS = (
-    ("mind", "MIND (any contrast)"),
-    (SHIPPED_FEATURES, "self-similarity (learned, any contrast)"),
-    (SHIPPED_CT, "CT tissue (learned, CT alone)"),
-    ("intensity", "intensity (same contrast)"),
-)
 _LARGEST_HEADER = 10_000_000
-#: Emitted when a model of the user's own has come or gone: all choosers offer what there is then.
+#: Emitted when one of the user's own models was added or removed: all choosers are filled again.
 modelsChanged = Signal()
 
 
@@ -45,8 +40,21 @@ def modelFolders() -> list[Path]:
     return [shipped_folder(), own_folder()]
 
 
+def generalFeatures() -> list[tuple[str, str]]:
+    """Name and title of the features of images that serve every method: formulas, and shipped models with the numbers of a formula."""
+    shipped = [readCard(path) for path in sorted(modelFolders()[0].glob("*.safetensors"))]
+    names = {card["architecture"]: str(card["name"]) for card in shipped if card}
+    found = []
+    for feature in features("images"):
+        if not feature.learned:
+            found.append((feature.name, engineText(feature.title)))
+        elif feature.follows_warp and feature.name in names:
+            found.append((names[feature.name], engineText(feature.title)))
+    return found
+
+
 def modelNames(method: str) -> list[tuple[str, str]]:
-    """Name, and what is said of it, of each model that gives a method features of images."""
+    """Name and intended use of each model that a method can compare features of."""
     found = []
     for folder in modelFolders():
         for path in sorted(folder.glob("*.safetensors")):
@@ -60,8 +68,9 @@ class FeatureChooser:
     """A combo box for a parameter that names features.
 
     Args:
-        method: whose models are offered.
-        formulas: name and title of what is offered without a model; the first is shown at first.
+        method: name of the method whose models are offered.
+        general: name and title of the features that are offered besides models; those of :func:`generalFeatures` by default. The first
+            is shown at first.
 
     Attributes:
         widget: the combo box.
@@ -69,29 +78,29 @@ class FeatureChooser:
     Signals: ``changed(name)``, when the user has chosen.
     """
 
-    def __init__(self, method: str, formulas: tuple[tuple[str, str], ...] = FORMULAS) -> None:
+    def __init__(self, method: str, general: Iterable[tuple[str, str]] = ()) -> None:
         self.changed = Signal()
         self.widget = qt.QComboBox()
         self.widget.objectName = "featuresParameter"
         self._method = method
-        self._formulas = formulas
-        self._name = formulas[0][0]
+        self._general = list(general) or generalFeatures()
+        self._name = self._general[0][0]
         self.fill()
         self.widget.connect("activated(int)", self._onActivated)
         modelsChanged.connect(self.fill)
 
     def cleanup(self) -> None:
-        """Follow nothing any more."""
+        """Observe nothing any more."""
         modelsChanged.disconnect(self.fill)
 
     def fill(self) -> None:
-        """Offer what there is now."""
+        """Offer the features that exist now."""
         box = self.widget
         box.clear()
-        for name, title in self._formulas:
+        for name, title in self._general:
             box.addItem(title, name)
         for name, about in modelNames(self._method):
-            if box.findData(name) < 0:  # one that a method names itself has its title
+            if box.findData(name) < 0:  # one that is named above has its title
                 box.addItem(name, name)
             box.setItemData(box.findData(name), about, qt.Qt.ToolTipRole)
         box.addItem(_("model file..."), "")

@@ -1,4 +1,4 @@
-"""All parameters of a method as widgets: grouped, with unit, range and help, made from the engine's one description of them."""
+"""All parameters of a method as widgets: grouped, with unit, range and help, made from the engine's description of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.engine_texts import engineText, sentence
+
 # Abbreviations that a plain capital letter would spoil.
 _WORDS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
 # Pixels between a group and the heading of the next; of the narrowest combo box.
@@ -17,21 +19,21 @@ _ABOVE_HEADING, _LEAST_WIDTH = 6, 80
 
 
 def words(name: str) -> str:
-    """A parameter's name as it stands within a sentence."""
+    """A parameter's name within a sentence."""
     return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def title(name: str) -> str:
     """A parameter's name as a label."""
-    text = words(name)
+    text = engineText(words(name))
     return text[:1].upper() + text[1:]
 
 
 def toolTip(description: Any) -> str:
-    """What a user has to know of a parameter."""
+    """Tool tip of a parameter: help, allowed values, default and name."""
     allowed = description.range_text()
     default = f"{description.default:g}" if isinstance(description.default, float) else str(description.default)
-    lines = [description.help[:1].upper() + description.help[1:] + "."]
+    lines = [sentence(description.help)]
     if allowed:
         lines.append(_("Allowed: {range}.").format(range=allowed))
     lines.append(_("Default: {default}. Name: {name}.").format(default=default, name=description.name))
@@ -44,8 +46,8 @@ class ParameterForm:
     Args:
         parameters: the engine's class of parameters.
         layout: a form layout.
-        own: name to a widget that is made elsewhere, and followed there.
-        without: names that have their place elsewhere in the panel.
+        own: name to a widget that is made and connected elsewhere.
+        without: names of parameters that have their widgets elsewhere in the panel.
 
     Attributes:
         widgets: name to widget.
@@ -54,7 +56,7 @@ class ParameterForm:
     def __init__(self, parameters: type, layout: Any, own: dict[str, Any] | None = None, without: Iterable[str] = ()) -> None:
         self.widgets: dict[str, Any] = {}
         self._own = dict(own or {})
-        # Label and widget of the parameters that count with some networks only, and these networks.
+        # Label and widget of the parameters that have an effect with some networks only, and these networks.
         self._some: list[tuple[Any, Any, tuple[str, ...]]] = []
         group = None
         for description in parameters.describe():
@@ -62,7 +64,7 @@ class ParameterForm:
                 continue
             if description.group and description.group != group:
                 group = description.group
-                heading = qt.QLabel(f"<b>{html.escape(group)}</b>")
+                heading = qt.QLabel(f"<b>{html.escape(engineText(group))}</b>")
                 heading.objectName = f"{group}Heading"
                 heading.setContentsMargins(0, _ABOVE_HEADING, 0, 0)
                 layout.addRow(heading)
@@ -80,7 +82,7 @@ class ParameterForm:
                 self._some.append((label, widget, description.only))
 
     def showFor(self, network: str) -> None:
-        """Hide the parameters that do not count with a network; they keep their values."""
+        """Hide the parameters that have no effect with a network; they keep their values."""
         for label, widget, only in self._some:
             label.setVisible(network in only)
             widget.setVisible(network in only)
@@ -116,7 +118,7 @@ def _widget(description: Any) -> Any:
 
 
 def _narrow(box: Any) -> None:
-    """Let a combo box get as narrow as the panel wants it, whatever the length of its texts."""
+    """Let a combo box get as narrow as the panel, whatever the length of its texts."""
     box.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
     box.setMinimumWidth(_LEAST_WIDTH)
 

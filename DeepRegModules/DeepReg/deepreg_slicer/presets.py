@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
 from deepreg_engine.errors import ParameterError
 
@@ -60,16 +61,16 @@ class PresetLibrary:
         """
         title = " ".join(title.split())
         if not title:
-            raise ValueError("a preset needs a name")
+            raise ValueError(_("a preset needs a name"))
         if any(title.lower() in (preset.title.lower(), preset.name.lower()) for preset in self._shipped):
-            raise ValueError(f"{title} is a preset that comes with the method: choose another name")
+            raise ValueError(_("{title} is a preset that comes with the method: choose another name").format(title=title))
         kept = self._read()
         kept[title] = self._parameters(**values).to_dict()
         qt.QSettings().setValue(self._key, json.dumps(kept))
         return self.find(title)
 
     def remove(self, name: str) -> None:
-        """Forget a preset of the user's."""
+        """Remove a preset of the user's own."""
         kept = self._read()
         if kept.pop(name, None) is not None:
             qt.QSettings().setValue(self._key, json.dumps(kept))
@@ -89,5 +90,5 @@ class PresetLibrary:
                 whole = self._parameters(**{name: value for name, value in values.items() if name in known}).to_dict()
             except ParameterError:
                 continue
-            presets.append(PanelPreset(title, title, "saved by you", whole, own=True))
+            presets.append(PanelPreset(title, title, _("saved by you"), whole, own=True))
         return presets

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import qt
+from slicer.i18n import tr as _
 
 from deepreg_slicer.signals import Signal
 
@@ -29,7 +30,7 @@ def engineFolder() -> str:
 
 
 def endTree(*pids: int) -> None:
-    """End processes and all that they have started. Those that are gone already do not matter."""
+    """End processes and all that they have started; processes that have ended are ignored."""
     for pid in pids:
         if not pid or pid <= 0:
             continue
@@ -45,7 +46,7 @@ def endTree(*pids: int) -> None:
 
 
 def makeScratch(parent: str) -> str:
-    """A folder of this process's own for what travels to and from the worker; what dead processes left behind is removed."""
+    """A folder of this process's own for files of the worker; folders that ended processes left behind are removed."""
     for folder in Path(parent).glob(f"{_FOLDER}*-*"):
         number = folder.name[len(_FOLDER) :].partition("-")[0]
         if number.isdigit() and not processRuns(int(number)):
@@ -72,7 +73,7 @@ def processRuns(pid: int) -> bool:
 class WorkerProcess:
     """The worker as a process: ``PythonSlicer -m deepreg_engine worker``.
 
-    Tests put something else in its place that has the same methods and signals.
+    Tests replace it by an object with the same methods and signals.
 
     Signals: ``output(bytes)``, ``errorOutput(bytes)``, ``finished(exitCode, crashed)``, ``failedToStart(text)``.
     """
@@ -85,10 +86,10 @@ class WorkerProcess:
         self._process: qt.QProcess | None = None
 
     def start(self, scratch: str) -> None:
-        """Start it; ``failedToStart`` tells if that was not possible."""
+        """Start it; ``failedToStart`` is emitted if that is not possible."""
         program = pythonExecutable()
         if program is None:
-            self.failedToStart.emit("the program PythonSlicer was not found")
+            self.failedToStart.emit(_("the program PythonSlicer was not found"))
             return
         process = qt.QProcess()
         environment = qt.QProcessEnvironment.systemEnvironment()
@@ -105,7 +106,7 @@ class WorkerProcess:
         process.start(program, ["-m", "deepreg_engine", "worker", "--scratch", scratch])
 
     def write(self, data: bytes) -> None:
-        """Send it something."""
+        """Send bytes to its input."""
         if self.isRunning():
             self._process.write(data)
 
@@ -118,7 +119,7 @@ class WorkerProcess:
         return int(self._process.processId()) if self.isRunning() else 0
 
     def closeInput(self) -> None:
-        """Send no more: a sign for the worker to leave."""
+        """Close its input: the worker ends then."""
         if self.isRunning():
             self._process.closeWriteChannel()
 
@@ -127,7 +128,7 @@ class WorkerProcess:
         return not self.isRunning() or bool(self._process.waitForFinished(int(1000 * seconds)))
 
     def forget(self) -> None:
-        """Tell nothing any more."""
+        """Emit no signal any more."""
         for signal_ in (self.output, self.errorOutput, self.finished, self.failedToStart):
             signal_.clear()
 
@@ -138,7 +139,7 @@ class WorkerProcess:
         self.errorOutput.emit(_bytes(self._process.readAllStandardError()))
 
     def _onFinished(self, exitCode: int, exitStatus: int) -> None:
-        # What it said last comes before its end.
+        # Its last output comes before its end.
         self._onOutput()
         self._onErrorOutput()
         self.finished.emit(int(exitCode), exitStatus == qt.QProcess.CrashExit)

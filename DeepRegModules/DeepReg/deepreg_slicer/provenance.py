@@ -1,15 +1,17 @@
-"""What a result says of itself: between which volumes, how, when and how well. Kept as attributes of its node, saved with the scene."""
+"""Provenance of a result: its volumes, how and when it was made, and its figures. Attributes of its node, saved with the scene."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from slicer.i18n import tr as _
+
 PREFIX = "DeepReg."
 
 
 def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: Any, moving: Any, names: dict[str, str]) -> None:
-    """Write into a result's node what it is and where it comes from."""
+    """Write into a result's node what it is and how it was made."""
     values = {
         "Method": request.method,
         "Output": output,
@@ -52,21 +54,23 @@ def readReport(node: Any) -> dict[str, Any] | None:
 
 
 def describe(report: dict[str, Any], seconds: float) -> str:
-    """One short line: time, displacement, folding, and what it was judged by."""
-    parts = [f"{seconds:.1f} s"]
+    """One short line: time, displacement, folding, and the measured errors."""
+    parts = [_("{seconds:.1f} s").format(seconds=seconds)]
     displacement, regularity = report.get("displacement"), report.get("regularity")
     if displacement:
-        parts.append(f"mean displacement {displacement['mean']:.1f} mm")
+        parts.append(_("mean displacement {mean:.1f} mm").format(mean=displacement["mean"]))
     if regularity:
-        parts.append(f"folding {regularity['folding_percent']:.2f} %")
+        parts.append(_("folding {percent:.2f} %").format(percent=regularity["folding_percent"]))
     landmarks = report.get("landmarks")
     if landmarks:
-        parts.append(f"landmarks {landmarks['before']['mean']:.1f} \u2192 {landmarks['after']['mean']:.1f} mm")
+        parts.append(
+            _("landmarks {before:.1f} \u2192 {after:.1f} mm").format(**{when: landmarks[when]["mean"] for when in ("before", "after")})
+        )
     overlap = report.get("overlap")
     if overlap and overlap.get("mean_before") and overlap.get("mean_after"):
         before, after = (overlap[name]["dice"] for name in ("mean_before", "mean_after"))
         if before is not None and after is not None:
-            parts.append(f"Dice {before:.2f} \u2192 {after:.2f}")
+            parts.append(_("Dice {before:.2f} \u2192 {after:.2f}").format(before=before, after=after))
     if report.get("inverse"):
-        parts.append(f"inverse within {report['inverse']['worst_round_trip_mm']:.2f} mm")
+        parts.append(_("inverse within {worst:.2f} mm").format(worst=report["inverse"]["worst_round_trip_mm"]))
     return " \u00b7 ".join(parts)

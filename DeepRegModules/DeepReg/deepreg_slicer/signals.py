@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Signal:
-    """Calls whoever is connected.
+    """Calls the functions that are connected to it.
 
     Example::
 
@@ -26,18 +26,18 @@ class Signal:
             self._slots.append(slot)
 
     def disconnect(self, slot: Callable[..., Any]) -> None:
-        """Call it no more."""
+        """Do not call it any more."""
         if slot in self._slots:
             self._slots.remove(slot)
 
     def clear(self) -> None:
-        """Call nobody any more."""
+        """Disconnect all."""
         self._slots.clear()
 
     def emit(self, *arguments: Any) -> None:
-        """Call all; what goes wrong in one is logged and does not keep the others from being called."""
+        """Call all; an exception in one is logged, and the others are called."""
         for slot in list(self._slots):
             try:
                 slot(*arguments)
-            except Exception:  # noqa: BLE001 - a panel that is half gone must not take the job with it
+            except Exception:  # noqa: BLE001 - a panel that is being closed must not stop the job
                 logging.exception("DeepReg: a slot failed")

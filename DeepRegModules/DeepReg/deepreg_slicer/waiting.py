@@ -1,4 +1,4 @@
-"""Waiting for the worker with the event loop running, for scripts and for what the application expects at once."""
+"""Waiting for the worker with the event loop running: for scripts, and where the application needs a result at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def waitForJob(job: Job) -> dict[str, Any]:
 
 
 def waitUntilFree(seconds: float = 600.0, client: WorkerClient | None = None) -> None:
-    """Wait until the worker computes nothing for anybody else.
+    """Wait until the worker computes nothing.
 
     Args:
         seconds: the longest time to wait.

@@ -1,4 +1,4 @@
-"""Turning the wheel over a panel scrolls the panel; what the mouse comes past keeps its value."""
+"""Turning the wheel over a panel scrolls the panel, and does not change the values below the mouse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class WheelGuard(qt.QObject):
     """Takes the wheel from combo boxes and spin boxes that do not have the focus.
 
     Args:
-        panel: what they are in.
+        panel: that contains them.
     """
 
     def __init__(self, panel: Any) -> None:

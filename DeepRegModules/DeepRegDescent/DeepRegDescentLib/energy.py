@@ -1,4 +1,4 @@
-"""How the energy fell, as a table and a chart: one line a resolution."""
+"""The energy of the iterations as a table and a chart: one line for each resolution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ITERATION = "Iteration"
 _FONT = 12
 # Room above the lines for an entry of the legend, as a share of the highest value.
 _HEADROOM = 0.13
-# Coarse to fine; told apart by those who see no red and green too.
+# Coarse to fine; distinct also for those who cannot distinguish red and green.
 _COLORS = ((0.00, 0.45, 0.70), (0.90, 0.55, 0.00), (0.00, 0.55, 0.42), (0.75, 0.35, 0.60), (0.30, 0.30, 0.30))
 
 

@@ -10,7 +10,7 @@ from deepreg_engine.methods.descent.parameters import SHIPPED_NETWORK, DescentPa
 from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.estimate import descentMemory
-from deepreg_slicer.feature_chooser import FORMULAS, FeatureChooser
+from deepreg_slicer.feature_chooser import FeatureChooser, generalFeatures
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.parameter_node import inputsOf
 from deepreg_slicer.registration import Registration
@@ -58,7 +58,7 @@ class DescentPanel(MethodPanel):
         return widgets
 
     def featureChooser(self) -> FeatureChooser:
-        *formulas, intensity = FORMULAS
+        *formulas, intensity = generalFeatures()
         return FeatureChooser(self.method, (*formulas, (SHIPPED_NETWORK, _("any-contrast (network)")), intensity))
 
     def connect(self) -> None:
@@ -71,7 +71,7 @@ class DescentPanel(MethodPanel):
     def update(self) -> None:
         if self.node is None or self.updating:
             return
-        network = self.node.parameters.features not in dict(FORMULAS)
+        network = self.node.parameters.features not in dict(generalFeatures())
         for name, box in self.modalities.items():
             box.show(getattr(self.node.parameters, name))
             box.widget.setEnabled(network)
