@@ -117,7 +117,7 @@ def test_who_declines_gets_nothing_installed(warm_app, bare):
         (Installer("torch"), ["torch"], "restart the application"),
     ],
 )
-def test_what_can_go_wrong_is_told(warm_app, bare, installer, after, words, monkeypatch):
+def test_what_can_go_wrong_is_reported(warm_app, bare, installer, after, words, monkeypatch):
     import qt
     import slicer
     from DeepRegLib.installation import install
@@ -214,7 +214,7 @@ def test_a_phantom_is_made_with_organs_and_landmarks(warm_app, hands, widget):
 
 @pytest.fixture
 def own_models(tmp_path, monkeypatch):
-    """A folder for models of one's own, with one in it; the worker is told too."""
+    """A folder for models of one's own, with one in it; the worker knows it too."""
     from deepreg_engine.models.card import ModelCard, write_model
 
     monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path))

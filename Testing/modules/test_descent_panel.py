@@ -70,7 +70,7 @@ def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
         node.featuresWanted = True
         node.fixedFeaturesOutput = node.warpedFeaturesOutput = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "output")
     assert not widget.ui.applyButton.enabled
-    assert words in widget.ui.applyButton.toolTip.lower()
+    assert words.lower() in widget.ui.applyButton.toolTip.lower()
 
 
 # ------------------------------------------------------------------------------------------------------- nothing is left

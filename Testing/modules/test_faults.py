@@ -105,7 +105,7 @@ def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, w
     widget.panel.apply()
     warm_app.wait_for(lambda: widget.panel.run._job is not None, 10)
     assert isinstance(widget.panel.run._job, Job)
-    told = {
+    fields = {
         "id": widget.panel.run._job.id,
         "kind": "error",
         "code": "memory",
@@ -117,7 +117,7 @@ def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, w
     import qt
 
     warm_app.dialogs.answer(qt.QMessageBox.Yes)
-    widget.panel.client._onLine(json.dumps(told).encode())
+    widget.panel.client._onLine(json.dumps(fields).encode())
     shown = warm_app.dialogs.shown[-1].text
     assert "90 GB" in shown
     assert "working_spacing = 8" in shown

@@ -70,7 +70,7 @@ def test_apply_says_why_it_cannot(warm_app, widget, lists, wrong, words):
         node.movedCloudOutput = node.fixedCloudOutput = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "output")
     warm_app.process_events()
     assert not ui.applyButton.enabled
-    assert words in ui.applyButton.toolTip.lower(), ui.applyButton.toolTip
+    assert words.lower() in ui.applyButton.toolTip.lower(), ui.applyButton.toolTip
     if wrong == "few":
         lists[1].AddControlPoint([10, 20, 30])
         warm_app.process_events()

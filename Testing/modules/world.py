@@ -39,7 +39,7 @@ def itk_image(array: np.ndarray, ijk_to_ras: np.ndarray) -> sitk.Image:
 
 
 def blobs(size: tuple[int, int, int], ijk_to_ras: np.ndarray, seed: int = 0) -> np.ndarray:
-    """A smooth array (k, j, i): what a function of the world looks like on a grid."""
+    """A smooth array (k, j, i): the values of a function of the world on a grid."""
     index = np.stack(np.meshgrid(*(np.arange(n) for n in size), indexing="ij"), axis=-1).reshape(-1, 3)
     points = index @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3]
     return smooth(points, seed).reshape(size).transpose(2, 1, 0)
