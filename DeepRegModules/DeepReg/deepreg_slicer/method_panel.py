@@ -12,7 +12,11 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_engine.errors import EngineError
+from deepreg_engine.methods.registry import find_method
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.estimate import memoryOf
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_node import ALWAYS, DEVICES, inputsOf, outputsOf
@@ -41,12 +45,8 @@ class MethodPanel:
     Derived classes set the class attributes.
     """
 
-    #: Name and title of the method, the engine's parameters and presets.
+    #: Name of the method.
     method = ""
-    title = ""
-    parametersClass: type
-    presets: tuple[Any, ...] = ()
-    defaultPreset = ""
     #: Parameters that describe the inputs: their widgets are beside these, and a preset keeps what the user has set.
     inputParameters: tuple[str, ...] = ()
     #: What Apply does, for its tool tip.
@@ -58,6 +58,9 @@ class MethodPanel:
 
     def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
         self.ui, self.logic, self.moduleName = ui, logic, moduleName
+        #: The method as the engine declares it.
+        self.engine = find_method(self.method)
+        self.title = engineText(self.engine.title)
         self.node: Any = None
         self._tags: list[Any] = []
         self._observer: tuple[Any, int] | None = None
@@ -92,7 +95,7 @@ class MethodPanel:
         ui.deviceComboBox.addItems(list(DEVICES))
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
         self.features = self.featureChooser()
-        self.form = ParameterForm(self.parametersClass, layout, {"features": self.features.widget}, self.inputParameters)
+        self.form = ParameterForm(self.engine.parameters, layout, {"features": self.features.widget}, self.inputParameters)
         self.fixedSegment = self.segmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
         self.movingSegment = self.segmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
         # The tick boxes of outputs are the labels of their rows: without a tick there is nothing to choose.
@@ -191,7 +194,7 @@ class MethodPanel:
 
     def values(self) -> dict[str, Any]:
         """All parameters of the present set."""
-        return valuesOf(self.node.parameters, self.parametersClass)
+        return valuesOf(self.node.parameters, self.engine.parameters)
 
     # --------------------------------------------------------------- can apply
 
@@ -224,7 +227,7 @@ class MethodPanel:
         """What Apply would do."""
         node = self.node
         inputs, outputs = inputsOf(node, self.method), outputsOf(node, self.method)
-        return Request(self.method, self.title, inputs, outputs, self.values(), node.preset, node.device)
+        return Request(self.method, inputs, outputs, self.values(), node.preset, node.device)
 
     def problem(self) -> str:
         """Why nothing can be computed now, "" if it can."""
@@ -258,14 +261,10 @@ class MethodPanel:
             self.ui.memoryLabel.text = "-"
             return
         try:
-            needed = self.memory(node.fixedVolume, node.movingVolume)
+            needed = memoryOf(self.method, node.fixedVolume, node.movingVolume, self.values())
             self.ui.memoryLabel.text = _("about {size:.1f} GB").format(size=needed / 1e9)
-        except (NodeError, ValueError, ImportError):
+        except (NodeError, EngineError, ValueError, ImportError):
             self.ui.memoryLabel.text = "-"
-
-    def memory(self, fixed: Any, moving: Any) -> float:
-        """Bytes that a run will need, by estimate."""
-        raise NotImplementedError
 
     # --------------------------------------------------------------------- run
 

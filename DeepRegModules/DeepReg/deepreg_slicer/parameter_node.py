@@ -11,6 +11,8 @@ from typing import Annotated, Any, Union
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 
+from deepreg_engine.methods.registry import find_method
+from deepreg_slicer.parameter_pack import packFor
 from deepreg_slicer.request import Inputs, Output, Outputs
 from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf, outputSlots, wantedField
 
@@ -19,16 +21,15 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 ALWAYS = "transform"
 
 
-def registrationNode(name: str, method: str, pack: type, preset: str, more: dict[str, Any] | None = None) -> type:
-    """A parameter node class for a method.
+def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
+    """A parameter node class for a method; its parameters are a pack in the field ``parameters``.
 
     Args:
-        name: of the class.
         method: name of the method.
-        pack: the method's parameter pack, under ``parameters``.
-        preset: the one chosen at first.
         more: further fields, name to annotation.
     """
+    engine = find_method(method)
+    name = method.capitalize()
     annotations: dict[str, Any] = {}
     for slot in inputSlots(method):
         annotations[slot.node] = _nodeType(classesOf(slot))
@@ -40,8 +41,8 @@ def registrationNode(name: str, method: str, pack: type, preset: str, more: dict
             annotations[wantedField(slot)] = Annotated[bool, Default(slot.by_default)]
     annotations.update(
         initialTransform=slicer.vtkMRMLTransformNode,
-        preset=Annotated[str, Default(preset)],
-        parameters=pack,
+        preset=Annotated[str, Default(engine.default_preset)],
+        parameters=packFor(engine.parameters, f"{name}Pack"),
         device=Annotated[str, Choice(list(DEVICES)), Default("auto")],
         # What the last run has made.
         resultTransform=slicer.vtkMRMLTransformNode,
@@ -51,7 +52,7 @@ def registrationNode(name: str, method: str, pack: type, preset: str, more: dict
     )
     annotations = {field: kind for field, kind in annotations.items() if kind is not None}
     return parameterNodeWrapper(
-        type(name, (), {"__annotations__": annotations, "__module__": __name__, "__doc__": registrationNode.__doc__})
+        type(f"{name}ParameterNode", (), {"__annotations__": annotations, "__module__": __name__, "__doc__": registrationNode.__doc__})
     )
 
 

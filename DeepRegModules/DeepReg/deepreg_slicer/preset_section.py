@@ -23,7 +23,7 @@ class PresetSection:
 
     def __init__(self, panel: Any) -> None:
         self._panel, self._ui = panel, panel.ui
-        self.library = PresetLibrary(panel.method, panel.presets, panel.parametersClass)
+        self.library = PresetLibrary(panel.method, panel.engine.presets, panel.engine.parameters)
         self.fill()
         menu = qt.QMenu(self._ui.presetMenuButton)
         self.saveAction = menu.addAction(_("Save as preset..."))
@@ -55,7 +55,7 @@ class PresetSection:
             kept = {name: present[name] for name in panel.inputParameters if present[name] != former.values.get(name)}
         state = mrml.StartModify()
         try:
-            setValues(node.parameters, panel.parametersClass, {**preset.values, **kept})
+            setValues(node.parameters, panel.engine.parameters, {**preset.values, **kept})
             node.preset = preset.name
         finally:
             mrml.EndModify(state)
@@ -88,7 +88,7 @@ class PresetSection:
         if preset is not None and preset.own:
             self.library.remove(preset.name)
             self.fill()
-            panel.node.preset = panel.defaultPreset
+            panel.node.preset = panel.engine.default_preset
             panel.update()
 
     def show(self) -> None:

@@ -40,6 +40,7 @@ class Registration(WorkerTask):
         client: of the worker.
     """
 
+    operation = "register"
     #: What a run returns.
     resultClass: type[Result] = Result
     exported, computed = 0.04, 0.95
@@ -47,7 +48,6 @@ class Registration(WorkerTask):
     def __init__(self, request: Request, client: WorkerClient | None = None) -> None:
         super().__init__(client)
         self.request = request
-        self.operation = request.method
         self._begun = time.monotonic()
         self._region: Geometry | None = None
         self._layers: list[labelmaps.Layer] = []

@@ -179,17 +179,15 @@ class Request:
 
     Args:
         method: name of the method.
-        title: of the method, for messages.
         inputs, outputs: nodes.
         parameters: of the method, name to value.
         preset: its name.
         device: where to compute.
         threads: of the CPU; 0 leaves it to the engine.
-        options: further arguments of the worker.
+        options: of the method, as the engine declares them.
     """
 
     method: str
-    title: str
     inputs: Inputs
     outputs: Outputs
     parameters: dict[str, Any]
@@ -210,6 +208,7 @@ class Request:
     def arguments(self) -> dict[str, Any]:
         """What the worker gets besides files."""
         return {
+            "method": self.method,
             "parameters": self.parameters,
             "preset": self.preset,
             "device": self.device,

@@ -116,7 +116,7 @@ class RunSection:
         question = _("{problem}\n\nIt would fit with\n\n{changes}\n\nCompute with these?").format(problem=error.message, changes=changes)
         if panel.node is None or not slicer.util.confirmYesNoDisplay(question, windowTitle=panel.title):
             return False
-        setValues(panel.node.parameters, panel.parametersClass, error.changes)
+        setValues(panel.node.parameters, panel.engine.parameters, error.changes)
         if panel.problem():
             return False
         self.apply()

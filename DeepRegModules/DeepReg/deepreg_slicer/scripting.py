@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
+from deepreg_engine.methods.common.presets import find_preset
+from deepreg_engine.methods.registry import find_method
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.request import Output, Outputs
 from deepreg_slicer.slot_nodes import nameOf, outputSlots, wantedField
 
 
-def parametersOf(preset: Callable[[str], Any], name: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a preset with some changed.
+def parametersOf(method: str, preset: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """All parameters of a method's preset, with some changed.
 
     Raises:
         RuntimeError: with a text that says what is not known or not allowed.
     """
     try:
-        return preset(name).parameters.replaced(changes).to_dict()
+        return find_preset(find_method(method).presets, preset).parameters.replaced(changes).to_dict()
     except EngineError as error:
         raise RuntimeError(engineText(error.line())) from error
 

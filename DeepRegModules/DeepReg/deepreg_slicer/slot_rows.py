@@ -7,6 +7,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_engine.methods.registry import find_method
 from deepreg_engine.methods.slots import Slot
 from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.node_rows import NodeRow, addGroup, addRow
@@ -16,8 +17,6 @@ from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf
 
 # Kinds of the inputs that are always in view.
 _MAIN = ("image", "cloud")
-# Methods that begin with an alignment, which a transform can replace.
-_ALIGNED = ("dense", "descent")
 
 
 def addRows(panel: Any, method: str) -> None:
@@ -26,7 +25,7 @@ def addRows(panel: Any, method: str) -> None:
     for slot in inputSlots(method):
         form = forms["inputs" if slot.kind in _MAIN else "moreInputs"]
         addRow(form, rowOf(form, "presetLabel"), inputRow(slot, method))
-    if method in _ALIGNED:
+    if find_method(method).aligns:
         addRow(forms["moreInputs"], forms["moreInputs"].rowCount(), initialRow())
     addOutputs(forms["outputs"], method)
 

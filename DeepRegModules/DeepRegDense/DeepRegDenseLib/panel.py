@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS
-from deepreg_slicer.estimate import denseMemory
 from deepreg_slicer.method_panel import MethodPanel
+from DeepRegDenseLib.parameters import METHOD
 
 
 class DensePanel(MethodPanel):
-    """Says what is special to the Dense method."""
+    """The panel without anything special."""
 
-    method = "dense"
-    title = "Dense registration"
-    parametersClass = DenseParameters
-    presets = DENSE_PRESETS
-    defaultPreset = DEFAULT_DENSE_PRESET
-
-    def memory(self, fixed: Any, moving: Any) -> float:
-        return denseMemory(fixed, moving, DenseParameters(**self.values()))
+    method = METHOD

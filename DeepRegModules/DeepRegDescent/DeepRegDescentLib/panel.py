@@ -6,10 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.descent.parameters import SHIPPED_NETWORK, DescentParameters
-from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS
+from deepreg_engine.methods.descent.parameters import SHIPPED_NETWORK
 from deepreg_slicer.choice_box import ChoiceBox
-from deepreg_slicer.estimate import descentMemory
 from deepreg_slicer.feature_chooser import FeatureChooser, generalFeatures
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.parameter_node import inputsOf
@@ -17,7 +15,7 @@ from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Request
 from DeepRegDescentLib import iterations
 from DeepRegDescentLib.parameters import descentOutputs
-from DeepRegDescentLib.registration import DescentRegistration, DescentRequest
+from DeepRegDescentLib.registration import METHOD, DescentRegistration, DescentRequest
 from DeepRegDescentLib.result_section import DescentResultSection
 
 _MODALITIES = (
@@ -31,11 +29,7 @@ _MODALITIES = (
 class DescentPanel(MethodPanel):
     """Says what is special to the Descent method."""
 
-    method = "descent"
-    title = "Descent registration"
-    parametersClass = DescentParameters
-    presets = DESCENT_PRESETS
-    defaultPreset = DEFAULT_DESCENT_PRESET
+    method = METHOD
     inputParameters = ("fixed_modality", "moving_modality")
     resultSectionClass = DescentResultSection
 
@@ -85,7 +79,6 @@ class DescentPanel(MethodPanel):
         node = self.node
         return DescentRequest(
             self.method,
-            self.title,
             inputsOf(node, self.method),
             descentOutputs(node),
             self.values(),
@@ -97,9 +90,6 @@ class DescentPanel(MethodPanel):
 
     def makeRun(self, request: Request) -> Registration:
         return DescentRegistration(request, self.client)
-
-    def memory(self, fixed: Any, moving: Any) -> float:
-        return descentMemory(fixed, moving, DescentParameters(**self.values()))
 
     def initialize(self) -> None:
         iterations.restore()  # a scene may have been loaded while another module was open

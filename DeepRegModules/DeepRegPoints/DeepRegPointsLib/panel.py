@@ -9,14 +9,13 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
-from deepreg_engine.methods.points.parameters import NO_FEATURES, PointsParameters
-from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS
+from deepreg_engine.methods.points.parameters import NO_FEATURES
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Request
 from DeepRegPointsLib.parameters import SOURCES, pointsInputs, pointsOutputs
-from DeepRegPointsLib.registration import PointsRegistration, PointsRequest
+from DeepRegPointsLib.registration import METHOD, PointsRegistration, PointsRequest
 from DeepRegPointsLib.result_section import PointsResultSection
 from DeepRegPointsLib.segments import SegmentsChooser
 from DeepRegPointsLib.wrapped_text import WrappedText
@@ -34,11 +33,7 @@ _OBSERVED = ("fixedPoints", "movingPoints", "testFixed", "testMoving")
 class PointsPanel(MethodPanel):
     """Says what is special to the Points method."""
 
-    method = "points"
-    title = "Point registration"
-    parametersClass = PointsParameters
-    presets = POINTS_PRESETS
-    defaultPreset = DEFAULT_POINTS_PRESET
+    method = METHOD
     applyHelp = _("Register the moving points to the fixed points, or the volumes by their keypoints.")
 
     segmentChooser = SegmentsChooser
@@ -152,7 +147,6 @@ class PointsPanel(MethodPanel):
         node = self.node
         return PointsRequest(
             self.method,
-            self.title,
             pointsInputs(node),
             pointsOutputs(node),
             self.values(),

@@ -8,21 +8,14 @@ import slicer
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange
 
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
-from deepreg_engine.methods.points.parameters import PointsParameters
-from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET
 from deepreg_slicer.parameter_node import inputsOf, outputsOf, registrationNode
-from deepreg_slicer.parameter_pack import packFor
 from deepreg_slicer.request import Output
 from DeepRegPointsLib.registration import METHOD, MODELS, PointsInputs, PointsOutputs
 
 SOURCES = ("surface", "skeleton")
 
-PointsPack = packFor(PointsParameters, "PointsPack")
 PointsParameterNode = registrationNode(
-    "PointsParameterNode",
     METHOD,
-    PointsPack,
-    DEFAULT_POINTS_PRESET,
     {
         "source": Annotated[str, Choice(list(SOURCES)), Default("surface")],
         "most": Annotated[int, WithinRange(10, 30000), Default(3000)],

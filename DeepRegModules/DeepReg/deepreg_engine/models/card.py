@@ -1,7 +1,7 @@
 """A model file: weights as ``.safetensors``, and a card in its header that says what they are.
 
 The header's entry ``deepreg`` is a JSON object with the fields of :class:`ModelCard`, and the SHA-256 of the weights. Nothing is
-unpickled; reading a card needs no torch.
+unpickled; reading a card needs no torch. The package safetensors is imported when a file is read or written: panels open without it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.files import FileGroup
@@ -73,6 +71,8 @@ def write_model(path: str | os.PathLike, card: ModelCard, weights: Mapping[str, 
         InputError: if the ending is not ``.safetensors``.
         OutputError: if it cannot be written.
     """
+    from safetensors.numpy import save_file
+
     if Path(path).suffix != ".safetensors":
         raise InputError(f"{path} has no ending of a model file", "use .safetensors")
     weights = {name: np.asarray(array, order="C") for name, array in weights.items()}  # a single number keeps its shape ()
@@ -89,6 +89,8 @@ def read_card(path: str | os.PathLike) -> ModelCard:
     Raises:
         InputError: if the file is missing, not safetensors, or has no card.
     """
+    from safetensors import SafetensorError, safe_open
+
     path = Path(path)
     if not path.is_file():
         raise InputError(f"the model {path} does not exist", "check the path, or see: models list")
@@ -112,6 +114,8 @@ def read_weights(path: str | os.PathLike, check: bool = True) -> dict[str, np.nd
     Raises:
         InputError: if it cannot be read, or, with ``check``, does not match its checksum.
     """
+    from safetensors import safe_open
+
     card = read_card(path)
     with safe_open(str(path), framework="np") as stream:
         weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dictionary
