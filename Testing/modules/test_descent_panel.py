@@ -58,7 +58,7 @@ def test_every_other_parameter_has_its_widget_and_presets_set_them(warm_app, han
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [("the same", "are the same"), ("two outputs", '"Features of the fixed image" and "Warped features" have the same output')]
+    ("wrong", "words"), [("the same", "are the same"), ("two outputs", '"Fixed features" and "Warped features" have the same output')]
 )
 def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
     import slicer

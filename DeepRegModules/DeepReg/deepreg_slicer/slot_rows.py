@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ctk
 import qt
 from slicer.i18n import tr as _
 
@@ -27,6 +28,8 @@ def addRows(panel: Any, method: str) -> None:
         addRow(form, rowOf(form, "presetLabel"), inputRow(slot, method))
     if find_method(method).aligns:
         addRow(forms["moreInputs"], forms["moreInputs"].rowCount(), initialRow())
+    else:
+        panel.findChild(ctk.ctkCollapsibleButton, "moreInputsCollapsibleButton").text = _("Masks and landmarks")
     addOutputs(forms["outputs"], method)
 
 
