@@ -120,7 +120,7 @@ def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, w
     widget.panel.client._onLine(json.dumps(fields).encode())
     shown = warm_app.dialogs.shown[-1].text
     assert "90 GB" in shown
-    assert "working_spacing = 8" in shown
+    assert "Working spacing = 8" in shown
     assert widget.panel.node.parameters.working_spacing == 8.0
     assert widget.panel.run is not None  # it has begun again
     widget.panel.cancel()

@@ -176,7 +176,7 @@ def test_the_centreline_of_a_segment(warm_app):
 def test_what_gives_points(warm_app):
     import slicer
     from DeepRegPointsLib.segments import chosen, groups
-    from DeepRegPointsLib.sources import distinct, pointsOf, problem, readCloud, writeCloud
+    from DeepRegPointsLib.sources import check, distinct, pointsOf, readCloud, writeCloud
 
     from deepreg_slicer.volumes import NodeError
 
@@ -193,7 +193,8 @@ def test_what_gives_points(warm_app):
     assert np.allclose(readCloud(path), points, atol=1e-8)
     assert np.loadtxt(path, delimiter=",", skiprows=1)[0] == pytest.approx(points[0] * (-1, -1, 1))
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "empty")
-    assert "no points" in problem(empty, "", "fixed")
+    with pytest.raises(NodeError, match="has no points: at least 4 are needed"):
+        check(empty, "", "fixed_points")
     with pytest.raises(NodeError, match="has no points"):
         pointsOf(empty)
     lungs = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "thorax")

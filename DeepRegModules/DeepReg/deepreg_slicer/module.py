@@ -56,8 +56,8 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.panel = self.makePanel()
         self.logic = self.panel.logic
+        self._wheelGuard = WheelGuard(uiWidget)  # it says which widgets can have the focus
         orderTabs(uiWidget)
-        self._wheelGuard = WheelGuard(uiWidget)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)

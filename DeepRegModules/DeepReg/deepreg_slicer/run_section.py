@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import JobError, NodeError
+from deepreg_slicer.parameter_form import title
 from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Result
@@ -112,7 +113,7 @@ class RunSection:
     def _offerSmaller(self, error: JobError) -> bool:
         """Ask whether to compute with the parameters that would fit into memory; True if that has begun."""
         panel = self._panel
-        changes = "\n".join(f"{name} = {value:g}" for name, value in error.changes.items())
+        changes = "\n".join(f"{title(name)} = {value:g}" for name, value in error.changes.items())
         question = _("{problem}\n\nIt would fit with\n\n{changes}\n\nCompute with these?").format(problem=error.message, changes=changes)
         if panel.node is None or not slicer.util.confirmYesNoDisplay(question, windowTitle=panel.title):
             return False

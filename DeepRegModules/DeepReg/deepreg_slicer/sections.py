@@ -74,7 +74,7 @@ def orderTabs(panel: Any) -> None:
 
 def _stops(widget: Any) -> Iterator[Any]:
     """The widgets that can have the focus, in the order of the layouts."""
-    if widget.focusPolicy not in (qt.Qt.NoFocus, qt.Qt.ClickFocus):
+    if widget.focusPolicy not in (qt.Qt.NoFocus, qt.Qt.ClickFocus) and widget.focusProxy() is None:
         yield widget
         if not isinstance(widget, ctk.ctkCollapsibleButton):
             return

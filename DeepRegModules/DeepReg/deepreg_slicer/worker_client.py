@@ -266,7 +266,7 @@ class WorkerClient:
         if kind == "progress":
             job.progressed.emit(float(event.get("fraction") or 0.0), engineText(str(event.get("stage") or "")), event.get("eta"))
         elif kind == "log":
-            job.logged.emit(str(event.get("text") or ""))
+            job.logged.emit(engineText(str(event.get("text") or "")))
         elif kind == "result" and not job.cancelling:
             self._over(job)
             job.finished.emit(event.get("result") or {})
