@@ -7,6 +7,77 @@ from panels import opened
 
 from deepreg_engine.methods.slots import inputs, outputs
 
+# Fields of parameter nodes in scenes that were saved by earlier versions.
+SAVED = [
+    "fixedVolume",
+    "movingVolume",
+    "fixedMask",
+    "fixedMaskSegment",
+    "movingMask",
+    "movingMaskSegment",
+    "testFixed",
+    "testMoving",
+    "fixedLabels",
+    "movingLabels",
+    "initialTransform",
+    "transformOutput",
+    "volumeOutput",
+    "volumeWanted",
+    "inverseOutput",
+    "inverseWanted",
+    "labelsOutput",
+    "labelsWanted",
+    "jacobianOutput",
+    "jacobianWanted",
+    "preset",
+    "parameters",
+    "device",
+    "resultTransform",
+    "resultVolume",
+    "resultSummary",
+]
+SAVED_BY = {
+    "dense": ["guideFixed", "guideMoving", "uncertaintyOutput", "uncertaintyWanted"],
+    "points": [
+        "fixedPoints",
+        "fixedPointsSegment",
+        "movingPoints",
+        "movingPointsSegment",
+        "source",
+        "most",
+        "refine",
+        "refinePreset",
+        "correspondencesOutput",
+        "correspondencesWanted",
+        "correspondencesResult",
+        "fixedCloudOutput",
+        "fixedCloudWanted",
+        "fixedCloudResult",
+        "movingCloudOutput",
+        "movingCloudWanted",
+        "movingCloudResult",
+        "movedCloudOutput",
+        "movedCloudWanted",
+        "movedCloudResult",
+        "pointSize",
+        "leastConfidence",
+    ],
+    "descent": [
+        "featuresWanted",
+        "fixedFeaturesOutput",
+        "fixedFeaturesResult",
+        "movingFeaturesOutput",
+        "movingFeaturesResult",
+        "warpedFeaturesOutput",
+        "warpedFeaturesResult",
+        "iterationsWanted",
+        "iterationsOutput",
+        "keptIterations",
+        "resultIterations",
+        "energyTable",
+        "energyChart",
+    ],
+}
 PANELS = {"dense": "DeepRegDense", "points": "DeepRegPoints", "descent": "DeepRegDescent"}
 
 
@@ -85,3 +156,9 @@ def test_the_displacement_is_measured(warm_app, pair):
     assert lengths.shape == slicer.util.arrayFromVolume(pair[0]).shape
     assert np.isfinite(lengths).all()
     assert lengths.mean() == pytest.approx(result.report["displacement"]["mean"], rel=0.3)
+
+
+@pytest.mark.parametrize("method", PANELS)
+def test_scenes_of_earlier_versions_find_their_fields(app, method):
+    node = opened(app, PANELS[method]).panel.node
+    assert [name for name in (*SAVED, *SAVED_BY[method]) if not hasattr(type(node), name) and not hasattr(node, name)] == []

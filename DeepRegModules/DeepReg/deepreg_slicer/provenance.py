@@ -53,7 +53,7 @@ def readReport(node: Any) -> dict[str, Any] | None:
         return None
 
 
-def describe(report: dict[str, Any], seconds: float) -> str:
+def summaryOf(report: dict[str, Any], seconds: float) -> str:
     """One short line: time, displacement, folding, and the measured errors."""
     parts = [_("{seconds:.1f} s").format(seconds=seconds)]
     displacement, regularity = report.get("displacement"), report.get("regularity")

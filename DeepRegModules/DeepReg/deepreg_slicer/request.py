@@ -15,7 +15,7 @@ from deepreg_slicer import labels as labelmaps
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.landmarks import checkPairs
-from deepreg_slicer.provenance import describe
+from deepreg_slicer.provenance import summaryOf
 from deepreg_slicer.slot_nodes import hasSegments, inputSlots, nameOf, outputSlots
 from deepreg_slicer.volumes import snapshot
 
@@ -238,7 +238,7 @@ class Result:
     @property
     def summary(self) -> str:
         """One short line."""
-        return describe(self.report, self.seconds)
+        return summaryOf(self.report, self.seconds)
 
 
 def inScene(node: Any) -> bool:

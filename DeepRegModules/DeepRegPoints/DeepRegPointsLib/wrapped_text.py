@@ -1,4 +1,4 @@
-"""Labels of several lines that are shown whole: a layout that is short of space takes it from them first."""
+"""Labels of several lines that keep their full height: a layout that is short of space would cut them first."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class WrappedText(qt.QObject):
         return False
 
     def refit(self) -> None:
-        """After texts have changed."""
+        """Adjust all labels after a change of their texts."""
         for label in self._labels:
             self.fit(label)
 
     def fit(self, label: Any) -> None:
-        label.setMinimumHeight(0)  # what is needed is never said to be less
+        """Give a label the height that its text needs."""
+        label.setMinimumHeight(0)  # heightForWidth is never below it
         if label.text:
             label.setMinimumHeight(max(0, label.heightForWidth(label.width)))
