@@ -118,7 +118,7 @@ SLOTS: tuple[Slot, ...] = (
          grid="fixed", node="labels", node_name="{labels} warped"),
     Slot("jacobian", "map", "output", "Jacobian map", "local change of volume: 1 is none, 0 or less is a fold", grid="fixed",
          node="jacobian", node_name="Jacobian of {moving} to {fixed}", node_class=_VOLUME),
-    Slot("magnitude", "map", "output", "Displacement magnitude", "length of the displacement at each voxel, mm", grid="fixed",
+    Slot("magnitude", "map", "output", "Displacement map", "length of the displacement at each voxel, mm", grid="fixed",
          node="magnitude", node_name="Displacement of {moving} to {fixed}", node_class=_VOLUME),
     Slot("uncertainty", "map", "output", "Uncertainty map", "standard deviation of the displacement in the last search, mm", (DENSE,),
          grid="fixed", node="uncertainty", node_name="Uncertainty of {moving} to {fixed}", node_class=_VOLUME),
