@@ -37,7 +37,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid  # noqa: E402
 from deepreg_engine.methods.points.parameters import PointsParameters  # noqa: E402
 from deepreg_engine.methods.points.register import register_points  # noqa: E402
 from deepreg_engine.solvers.kernel import Kernel  # noqa: E402
-from deepreg_engine.solvers.point_drift import drift_smooth, first_variance  # noqa: E402
+from deepreg_engine.solvers.point_drift import DriftOptions, drift_smooth, first_variance  # noqa: E402
 
 CASES = (2, 3, 4, 5)
 SIZES = ((300, 300), (1200, 1500), (3000, 3000), (8000, 8000), (20000, 20000))
@@ -219,7 +219,9 @@ def _timed(run: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
 
 @torch.no_grad()
 def _smooth(one: torch.Tensor, two: torch.Tensor, kernel: Kernel, alpha: float, iterations: int, variance: float) -> np.ndarray:
-    return drift_smooth(one, two, kernel, alpha, 0.0, iterations, 0.0, variance=variance).moved.numpy()
+    return drift_smooth(
+        one, two, kernel, alpha, DriftOptions(outliers=0.0, iterations=iterations, tolerance=0.0, variance=variance)
+    ).moved.numpy()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from deepreg_engine.solvers import point_drift as module
 from deepreg_engine.solvers.kernel import Kernel, SmoothMap
-from deepreg_engine.solvers.point_drift import Sums, affine_map, drift_linear, drift_smooth, expectation, feature_prior, first_variance
+from deepreg_engine.solvers.point_drift import (
+    DriftOptions,
+    Sums,
+    affine_map,
+    drift_linear,
+    drift_smooth,
+    expectation,
+    feature_prior,
+    first_variance,
+)
 
 
 def cloud(count, seed=0, size=100.0):
@@ -128,7 +137,7 @@ def test_rigid_map_is_recovered_from_points_in_any_order(angles, offset, seed):
     target = shuffled(template @ matrix.T + offset)
     centred = template - template.mean(0) + target.mean(0)
     with torch.no_grad():
-        found = drift_linear(centred, target, "rigid", 0.0, 200, 1e-9, variance=50.0)
+        found = drift_linear(centred, target, "rigid", DriftOptions(outliers=0.0, iterations=200, tolerance=1e-9, variance=50.0))
     torch.testing.assert_close(found.map.matrix, matrix, atol=1e-4, rtol=0)
     torch.testing.assert_close(found.moved, template @ matrix.T + offset, atol=1e-2, rtol=0)
 
@@ -141,7 +150,9 @@ def test_linear_maps_are_recovered(kind, device):
         matrix = matrix @ torch.tensor([[1.0, 0.1, 0.0], [0.0, 0.8, 0.05], [0.1, 0.0, 1.1]], dtype=torch.float64)
     target = template @ matrix.T + number([15.0, -8.0, 30.0])
     with torch.no_grad():
-        found = drift_linear(template.to(device), shuffled(target).to(device), kind, 0.0, 300, 1e-9)
+        found = drift_linear(
+            template.to(device), shuffled(target).to(device), kind, DriftOptions(outliers=0.0, iterations=300, tolerance=1e-9)
+        )
     torch.testing.assert_close(found.map.matrix.cpu(), matrix, atol=1e-5, rtol=0)
     torch.testing.assert_close(found.map(template.to(device)).cpu(), target, atol=1e-3, rtol=0)
     assert found.variance < 1e-4
@@ -177,8 +188,8 @@ def test_the_step_may_stop_it_and_sees_sigma_fall():
             raise KeyboardInterrupt
 
     for run in (
-        lambda: drift_linear(cloud(20), cloud(20), step=step),
-        lambda: drift_smooth(cloud(20), cloud(20), Kernel((30.0,)), 2.0, step=step),
+        lambda: drift_linear(cloud(20), cloud(20), options=DriftOptions(step=step)),
+        lambda: drift_smooth(cloud(20), cloud(20), Kernel((30.0,)), 2.0, DriftOptions(step=step)),
     ):
         seen.clear()
         with pytest.raises(KeyboardInterrupt):
@@ -212,7 +223,7 @@ def test_smooth_drift_is_the_papers(outliers):
     target = shuffled(template + 6.0 * torch.sin(template[:, [1, 2, 0]] / 20.0))
     kernel = Kernel((40.0,))
     moved, variance = plain_smooth(template, target, kernel, 2.0, outliers, 6, 300.0)
-    found = drift_smooth(template, target, kernel, 2.0, outliers, 6, 0.0, variance=300.0)
+    found = drift_smooth(template, target, kernel, 2.0, DriftOptions(outliers=outliers, iterations=6, tolerance=0.0, variance=300.0))
     assert found.iterations == 6
     torch.testing.assert_close(found.moved, moved, atol=1e-4, rtol=0)
     assert found.variance == pytest.approx(variance, rel=1e-5)
@@ -225,7 +236,7 @@ def test_a_smooth_motion_is_recovered_with_outliers(device):
     truth = inside + 5.0 * torch.sin(inside[:, [1, 2, 0]] / 30.0)
     target = shuffled(torch.cat([truth[:200], cloud(30, 7)]))
     with torch.no_grad():
-        found = drift_smooth(inside.to(device), target.to(device), Kernel((30.0,)), 2.0, 0.15, 100)
+        found = drift_smooth(inside.to(device), target.to(device), Kernel((30.0,)), 2.0, DriftOptions(outliers=0.15, iterations=100))
     assert float((found.moved.cpu() - truth).norm(dim=1)[:200].mean()) < 0.5
 
 
@@ -233,7 +244,9 @@ def test_the_base_is_gone_on_from():
     template = cloud(30)
     base = SmoothMap(rotation(0.1, 0.0, 0.2), number([5.0, 0.0, -3.0]))
     with torch.no_grad():
-        found = drift_smooth(template, base(template), Kernel((20.0,)), 2.0, 0.0, 5, variance=1.0, base=base)
+        found = drift_smooth(
+            template, base(template), Kernel((20.0,)), 2.0, DriftOptions(outliers=0.0, iterations=5, variance=1.0), base=base
+        )
     torch.testing.assert_close(found.moved, base(template), atol=0.05, rtol=0)
     assert len(found.map.terms) == 1
 
@@ -247,8 +260,8 @@ def test_a_prior_decides_what_positions_leave_open():
     prior = torch.ones(count, 2 * count, dtype=torch.float64)
     prior[:, count:] = 0.01  # points at -4 mm look like nothing, and are outliers
     with torch.no_grad():
-        blind = drift_smooth(template, target, Kernel((60.0,)), 2.0, 0.3, 40, variance=16.0)
-        seeing = drift_smooth(template, target, Kernel((60.0,)), 2.0, 0.3, 40, prior=prior, variance=16.0)
+        blind = drift_smooth(template, target, Kernel((60.0,)), 2.0, DriftOptions(outliers=0.3, iterations=40, variance=16.0))
+        seeing = drift_smooth(template, target, Kernel((60.0,)), 2.0, DriftOptions(outliers=0.3, iterations=40, variance=16.0), prior=prior)
     assert abs(float((blind.moved - template)[:, 0].mean())) < 0.5
     assert float((seeing.moved - template)[:, 0].mean()) > 3.0
 
@@ -263,7 +276,7 @@ def test_gradients_of_linear_drift(kind):
     inputs = [part.requires_grad_() for part in (template, target, prior)]
 
     def moved(one, two, weights):
-        return drift_linear(one, two, kind, 0.1, 3, 0.0, weights).moved
+        return drift_linear(one, two, kind, DriftOptions(outliers=0.1, iterations=3, tolerance=0.0), prior=weights).moved
 
     assert torch.autograd.gradcheck(moved, inputs, atol=1e-5)
 
@@ -275,7 +288,9 @@ def test_gradients_of_smooth_drift(outliers):
     inputs = [part.requires_grad_() for part in (template, target, prior)]
 
     def moved(one, two, weights):
-        drift = drift_smooth(one, two, Kernel((8.0,)), 2.0, outliers, 3, 0.0, weights, variance=9.0)
+        drift = drift_smooth(
+            one, two, Kernel((8.0,)), 2.0, DriftOptions(outliers=outliers, iterations=3, tolerance=0.0, variance=9.0), prior=weights
+        )
         return drift.moved, drift.map(torch.ones(1, 3, dtype=torch.float64))
 
     assert torch.autograd.gradcheck(moved, inputs, atol=1e-5)
@@ -287,7 +302,14 @@ def test_a_gradient_step_of_the_prior_moves_points_where_they_should_be():
     logits = torch.zeros(30, 30, dtype=torch.float64, requires_grad=True)
 
     def loss(values):
-        drift = drift_smooth(template, truth, Kernel((30.0,)), 2.0, 0.1, 4, 0.0, 30.0 * torch.softmax(values, 0))
+        drift = drift_smooth(
+            template,
+            truth,
+            Kernel((30.0,)),
+            2.0,
+            DriftOptions(outliers=0.1, iterations=4, tolerance=0.0),
+            prior=30.0 * torch.softmax(values, 0),
+        )
         return (drift.moved - truth).square().mean()
 
     before = loss(logits)

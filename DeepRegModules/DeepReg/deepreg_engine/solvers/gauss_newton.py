@@ -11,6 +11,8 @@ and McClure's weight, squared): what has no partner in the other image does not 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import math
 
 import torch
@@ -181,19 +183,36 @@ def at_controls(field: torch.Tensor, spacing: int) -> torch.Tensor:
     return field
 
 
+@dataclass(frozen=True)
+class Update:
+    """How one update of a field is computed.
+
+    Args:
+        spacing: of the control points, in voxels.
+        smoothness: lambda, in units of ``unit``, with control points one apart and displacements in control point spacings.
+        unit: squared feature difference that counts as 1.
+        robustness: residual at which a voxel counts a quarter, as a share of the mean; 0 weights all voxels equally.
+        longest: no control point moves further than so many voxels at once.
+        iterations: of conjugate gradients, at most.
+        tolerance: residual, as a share of the first, at which they end.
+    """
+
+    spacing: int
+    smoothness: float
+    unit: float = 1.0
+    robustness: float = 0.3
+    longest: float = 2.0
+    iterations: int = 15
+    tolerance: float = 1e-3
+
+
 def gauss_newton_step(
     fixed: torch.Tensor,
     moving: torch.Tensor,
     field: torch.Tensor,
-    spacing: int,
-    smoothness: float,
+    options: Update,
     weights: torch.Tensor | None = None,
-    unit: float = 1.0,
-    robustness: float = 0.3,
     guides: tuple[torch.Tensor, torch.Tensor] | None = None,
-    longest: float = 2.0,
-    iterations: int = 15,
-    tolerance: float = 1e-3,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One update of a field.
 
@@ -201,23 +220,18 @@ def gauss_newton_step(
         fixed: features (C, z, y, x).
         moving: features of the moving image, warped by the field (C, z, y, x).
         field: the present displacements (3, z, y, x), in voxels.
-        spacing: of the control points, in voxels.
-        smoothness: lambda, in units of ``unit``, with control points one apart and displacements in control point spacings.
+        options: see :class:`Update`.
         weights: of each voxel (z, y, x), not negative; 1 by default.
-        unit: squared feature difference that counts as 1.
-        robustness: residual at which a voxel counts a quarter, as a share of the mean; 0 trusts every voxel.
         guides: weight (Kz, Ky, Kx), in units of ``unit`` per squared control point spacing, and displacement (3, Kz, Ky, Kx),
             voxels, that the whole field is drawn to.
-        longest: no control point moves further than so many voxels at once.
-        iterations: of conjugate gradients.
-        tolerance: residual, as a share of the first, at which they are done.
 
     Returns:
         The update d (3, z, y, x), in voxels, to be composed as x -> field(d(x)); and the mean squared residual of each
         voxel (z, y, x).
     """
+    spacing, unit, smoothness = options.spacing, options.unit, options.smoothness
     system, force, residual = normal_equations(fixed, moving)
-    trust = robust_weights(residual, robustness) if robustness > 0 else None
+    trust = robust_weights(residual, options.robustness) if options.robustness > 0 else None
     if weights is not None:
         trust = weights if trust is None else trust * weights
     if trust is not None:
@@ -232,7 +246,7 @@ def gauss_newton_step(
         none = torch.zeros_like(weight)
         system = system + torch.stack([weight, none, none, weight, none, weight])
         evidence = evidence + weight[None] * (target / spacing - present)
-    update = smooth_field(system, evidence, smoothness, None, iterations, tolerance) * spacing
+    update = smooth_field(system, evidence, smoothness, None, options.iterations, options.tolerance) * spacing
     length = update.detach().norm(dim=0, keepdim=True)
-    update = update / (length / longest).clamp(min=1.0)
+    update = update / (length / options.longest).clamp(min=1.0)
     return spread(update, field.shape[1:], spacing), residual

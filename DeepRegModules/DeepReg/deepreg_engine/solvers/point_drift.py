@@ -168,6 +168,35 @@ class Drift:
     iterations: int
 
 
+@dataclass(frozen=True)
+class DriftOptions:
+    """How coherent point drift iterates.
+
+    Args:
+        outliers: w, the share of target points that belong to no centre, 0 to below 1.
+        iterations: at most.
+        tolerance: it ends when sigma changes by less than this share.
+        variance: sigma^2 (mm^2) to start from; by default that of all pairs.
+        step: called after each iteration with its number and sigma (mm); it may raise to stop.
+    """
+
+    outliers: float = 0.1
+    iterations: int = 60
+    tolerance: float = 1e-4
+    variance: float | None = None
+    step: Step | None = None
+
+    def first_variance(self, template: Tensor, target: Tensor) -> Tensor:
+        """sigma^2 to start from."""
+        return first_variance(template, target) if self.variance is None else torch.tensor(self.variance).to(template)
+
+    def ends(self, number: int, before: Tensor, after: Tensor) -> bool:
+        """Report an iteration, and whether sigma^2 has settled."""
+        if self.step is not None:
+            self.step(number, float(after.detach()) ** 0.5)
+        return abs(float((after / before).detach()) - 1.0) < 2.0 * self.tolerance
+
+
 def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     """Matrix (3, 3) and offset (3,) of the rigid (with scale: "similarity") or affine M-step (fig. 2).
 
@@ -196,15 +225,7 @@ def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]
 
 
 def drift_linear(
-    template: Tensor,
-    target: Tensor,
-    kind: str = "affine",
-    outliers: float = 0.1,
-    iterations: int = 60,
-    tolerance: float = 1e-4,
-    prior: Tensor | None = None,
-    variance: float | None = None,
-    step: Step | None = None,
+    template: Tensor, target: Tensor, kind: str = "affine", options: DriftOptions | None = None, prior: Tensor | None = None
 ) -> Drift:
     """Rigid, similarity or affine coherent point drift (sec. 4).
 
@@ -212,24 +233,18 @@ def drift_linear(
         template: (N, 3), mm, float64.
         target: (M, 3), mm.
         kind: "rigid", "similarity" or "affine".
-        outliers: w.
-        iterations: at most.
-        tolerance: it ends when sigma changes by less than this share.
+        options: see :class:`DriftOptions`.
         prior: see :func:`expectation`.
-        variance: to start from; by default that of all pairs.
-        step: called after each iteration with its number and sigma (mm); it may raise to stop.
     """
-    moved = template
-    spread = first_variance(template, target) if variance is None else torch.tensor(variance).to(template)
+    options = options or DriftOptions()
+    moved, spread = template, options.first_variance(template, target)
     matrix, offset, sums, number = torch.eye(3).to(template), torch.zeros(3).to(template), None, 0
-    for number in range(1, iterations + 1):
-        sums = expectation(moved, target, spread, outliers, prior)
+    for number in range(1, options.iterations + 1):
+        sums = expectation(moved, target, spread, options.outliers, prior)
         matrix, offset = affine_map(sums, template, kind)
         moved = template @ matrix.T + offset
         before, spread = spread, _variance(sums, moved, target)
-        if step is not None:
-            step(number, float(spread.detach()) ** 0.5)
-        if abs(float((spread / before).detach()) - 1.0) < 2.0 * tolerance:
+        if options.ends(number, before, spread):
             break
     return Drift(SmoothMap(matrix, offset), moved, float(spread.detach()), sums.rows, number)
 
@@ -239,14 +254,10 @@ def drift_smooth(
     target: Tensor,
     kernel: Kernel,
     stiffness: float,
-    outliers: float = 0.1,
-    iterations: int = 60,
-    tolerance: float = 1e-4,
+    options: DriftOptions | None = None,
     prior: Tensor | None = None,
-    variance: float | None = None,
     factor: Factor | None = None,
     base: SmoothMap | None = None,
-    step: Step | None = None,
 ) -> Drift:
     """Coherent point drift with a smooth displacement (sec. 5; eq. 22 solved with a factor of G).
 
@@ -255,24 +266,23 @@ def drift_smooth(
         target: (M, 3), mm.
         kernel: G.
         stiffness: lambda (pycpd calls it alpha).
-        outliers, iterations, tolerance, prior, variance, step: see :func:`drift_linear`.
+        options, prior: see :func:`drift_linear`.
         factor: of the kernel at the template's points, if it is known.
         base: map that the displacement is added to; the identity by default.
     """
+    options = options or DriftOptions()
     factor = factor or factorise(kernel, template)
     base = base or SmoothMap(torch.eye(3).to(template), torch.zeros(3).to(template))
     start = base(template)
     moved = start
-    spread = first_variance(start, target) if variance is None else torch.tensor(variance).to(template)
+    spread = options.first_variance(start, target)
     inner, sums, number = template.new_zeros(factor.columns.shape[1], 3), None, 0
-    for number in range(1, iterations + 1):
-        sums = expectation(moved, target, spread, outliers, prior)
+    for number in range(1, options.iterations + 1):
+        sums = expectation(moved, target, spread, options.outliers, prior)
         inner = weighted_fit(factor, sums.rows, sums.targets - sums.rows[:, None] * start, stiffness * spread)
         moved = start + factor.columns @ inner
         before, spread = spread, _variance(sums, moved, target)
-        if step is not None:
-            step(number, float(spread.detach()) ** 0.5)
-        if abs(float((spread / before).detach()) - 1.0) < 2.0 * tolerance:
+        if options.ends(number, before, spread):
             break
     term = Term(kernel, template[factor.pivots], factor.coefficients(inner))
     result = SmoothMap(base.matrix, base.offset, (*base.terms, term))

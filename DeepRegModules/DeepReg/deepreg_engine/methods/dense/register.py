@@ -30,7 +30,7 @@ from deepreg_engine.methods.dense.plan import REACH, Level, Search, check_memory
 from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.coupling import Guides, couple
-from deepreg_engine.solvers.gauss_newton import control_shape, gauss_newton_step, spread
+from deepreg_engine.solvers.gauss_newton import Update, control_shape, gauss_newton_step, spread
 from deepreg_engine.solvers.instance import maximise_probability
 from deepreg_engine.solvers.labels import expected_displacement, probabilities, standard_deviation
 from deepreg_engine.solvers.mean_field import regularise
@@ -225,7 +225,12 @@ class _Dense(Registration):
                 unit = float(mean_over(mean_mismatch(fixed, features, weights), data.fixed_mask)) / fixed.shape[0] or 1.0
             terms = None if guides is None else guides.at(control_shape(field.shape[1:], control), control, 0.0)
             update, residual = gauss_newton_step(
-                fixed, features, field, control, smoothness, weights, unit, parameters.robustness, terms, tolerance=_SOLVED
+                fixed,
+                features,
+                field,
+                Update(control, smoothness, unit=unit, robustness=parameters.robustness, tolerance=_SOLVED),
+                weights=weights,
+                guides=terms,
             )
             update.mul_(_OVERRELAXATION)
             field = compose(update, field)

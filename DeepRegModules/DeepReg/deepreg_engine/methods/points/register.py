@@ -28,7 +28,7 @@ from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph, squared_distances
-from deepreg_engine.solvers.point_drift import drift_linear, drift_smooth, feature_prior
+from deepreg_engine.solvers.point_drift import DriftOptions, drift_linear, drift_smooth, feature_prior
 from deepreg_engine.solvers.thin_plate import ThinPlate
 
 # Most Gaussians that a deformation is made of; many more than a body's motion has shapes, and still quick.
@@ -189,7 +189,12 @@ class _Registration:
             # From equal centres, and not from so far that the cloud would first shrink to a point: an affine map may stay there.
             shift = self._moving.mean(0) - self._fixed.mean(0)
             first = _FIRST_SIGMA**2 * float(((self._moving - self._moving.mean(0)) ** 2).sum(1).mean()) / 3.0
-            drift = drift_linear(self._fixed + shift, self._moving, kind, self._parameters.outliers, most, variance=first, step=tell)
+            drift = drift_linear(
+                self._fixed + shift,
+                self._moving,
+                kind,
+                DriftOptions(outliers=self._parameters.outliers, iterations=most, variance=first, step=tell),
+            )
             found = SmoothMap(drift.map.matrix, drift.map.offset + drift.map.matrix @ shift)
             self._stages.append({"stage": "alignment", "kind": kind, "iterations": drift.iterations, "sigma_mm": drift.variance**0.5})
         self._seconds["alignment"] = time.perf_counter() - begun
@@ -269,13 +274,15 @@ class _Registration:
             self._moving,
             kernel,
             parameters.drift_stiffness,
-            max(parameters.outliers, _NEAR_OUTLIERS) if after else parameters.outliers,
-            parameters.drift_iterations,
+            DriftOptions(
+                outliers=max(parameters.outliers, _NEAR_OUTLIERS) if after else parameters.outliers,
+                iterations=parameters.drift_iterations,
+                variance=_NEAR**2 if after else None,
+                step=tell,
+            ),
             prior=prior,
-            variance=_NEAR**2 if after else None,
             factor=factor,
             base=found,
-            step=tell,
         )
         self._stages.append(
             {

@@ -14,7 +14,7 @@ from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.kernel import Kernel, factorise
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph
-from deepreg_engine.solvers.point_drift import drift_smooth, feature_prior
+from deepreg_engine.solvers.point_drift import DriftOptions, drift_smooth, feature_prior
 from deepreg_engine.training.points.examples import Example
 from deepreg_engine.training.points.parameters import PointTraining
 
@@ -82,11 +82,8 @@ def drift_error(matcher: Matcher, example: Example) -> Tensor:
         target,
         kernel,
         _DRIFT_STIFFNESS,
-        _DRIFT_OUTLIERS,
-        _DRIFT_ITERATIONS,
-        tolerance=0.0,
+        DriftOptions(outliers=_DRIFT_OUTLIERS, iterations=_DRIFT_ITERATIONS, tolerance=0.0, variance=_DRIFT_SIGMA**2),
         prior=feature_prior(own, other, matcher.log_scale.exp()),
-        variance=_DRIFT_SIGMA**2,
         factor=factorise(kernel, template),
     )
     return (drift.moved - example.truth[::step]).norm(dim=1)
