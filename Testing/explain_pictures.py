@@ -1,4 +1,4 @@
-"""The pictures of docs/inspector.md, "Why it thinks so", taken of the real panel.
+"""The pictures of docs/inspector.md, "Confidence and alternatives", taken of the real panel.
 
     ./run setup && .venv/bin/python Testing/explain_pictures.py [--output docs/images]
 
@@ -21,13 +21,13 @@ _LARGEST = 60_000
 
 
 def stacked(part: Image.Image, views: list[Image.Image]) -> Image.Image:
-    """A part of the panel, and views on its right, of one height."""
+    """A part of the panel with views on its right, scaled to its height."""
     height = part.height
     return beside([part, *(fitted(view, height) for view in views)])
 
 
 def palette_of(image: Image.Image) -> Image.Image:
-    """Greys, and the colours of an image, be they of few pixels."""
+    """A palette of greys and the colours of an image, including rare ones."""
     pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     coloured = pixels[np.ptp(pixels.astype(int), axis=1) > 24]
     colours = Image.fromarray(coloured[None]).quantize(128, Image.Quantize.MEDIANCUT) if len(coloured) else None
@@ -39,12 +39,12 @@ def palette_of(image: Image.Image) -> Image.Image:
 
 
 def fitted(view: Image.Image, height: int) -> Image.Image:
-    """A view of a height."""
+    """A view scaled to a height."""
     return view.resize((round(height / view.height * view.width), height), Image.Resampling.LANCZOS)
 
 
 class ExplainTutorial(Tutorial):
-    """A user who asks why."""
+    """A user who requests explanations."""
 
     def go(self) -> None:
         self.panel("DeepReg")
@@ -57,7 +57,7 @@ class ExplainTutorial(Tutorial):
         self.host.fresh()
 
     def keep(self, image: Image.Image, name: str) -> None:
-        """Keep a picture, smaller if it is large as a file. Its colours matter: also those of few pixels are kept."""
+        """Save a picture, scaled down if its file is large; rare colours are kept."""
         path = self.folder / f"{name}.png"
         for scale in (1.0, 0.85, 0.7, 0.6, 0.5):
             small = image.resize((round(scale * image.width), round(scale * image.height)), Image.Resampling.LANCZOS)
@@ -94,7 +94,7 @@ class ExplainTutorial(Tutorial):
         return nodes
 
     def ask(self, transform, fixed, point) -> None:  # noqa: ANN001
-        """Open the part, and ask about a point."""
+        """Open the part and choose a point."""
         ui = self.inspector.ui
         self.panel("DeepRegInspector")
         self.inspector.panel.inspect(transform)
@@ -114,7 +114,7 @@ class ExplainTutorial(Tutorial):
         self.settle()
 
     def dense(self) -> None:
-        """The heat around a point of a brain, and where the result was moved on purpose."""
+        """Probabilities around a point of a brain, of a result that was shifted on purpose."""
         from DeepRegDense import DeepRegDenseLogic
 
         self.brain = self.load("brain", 1.0)
@@ -136,7 +136,7 @@ class ExplainTutorial(Tutorial):
         self.keep(stacked(self.part_image(), [self.camera.image(self.view("Green"))]), "inspector_explain_point")
 
     def zoom(self, point, width: float) -> None:  # noqa: ANN001
-        """Let slice views show so many mm around a point."""
+        """Set the field of view of slices around a point, mm."""
         import slicer
 
         for name in ("Red", "Green", "Yellow"):

@@ -91,7 +91,7 @@ class InspectorTutorial(Tutorial):
         self.camera.take(self.window, "inspector_landmarks")
 
     def table(self) -> None:
-        """The table in a wide panel: one partner was dragged away, its pair is an outlier and does not count."""
+        """The table in a wide panel: one partner was dragged away, and its pair is an outlier and excluded."""
         import qt
         from PySide6.QtCore import Qt
         from PySide6.QtWidgets import QDockWidget
@@ -118,7 +118,7 @@ class InspectorTutorial(Tutorial):
         self.settle()
 
     def zoom(self) -> None:
-        """Bring the landmarks near in the 3D view."""
+        """Zoom to the landmarks in the 3D view."""
         import slicer
 
         self.host.app.layoutManager().resetThreeDViews()

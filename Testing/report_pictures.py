@@ -49,7 +49,7 @@ class ReportTutorial(Tutorial):
         self.host.fresh()
 
     def report(self, widget) -> None:
-        """Write it, and look at what was written."""
+        """Write the report and take pictures of it."""
         section = widget.panel.sections["report"]
         section.openPage = lambda _path: None
         for name in ("inputs", "landmarks"):

@@ -1,9 +1,8 @@
-"""How long answers of the Inspector's part "Why it thinks so" take, from the question to the views, and how much memory the worker keeps.
+"""Response times of the Inspector's part "Confidence and alternatives", from the question to the views, and memory that the worker keeps.
 
     python Testing/benchmarks/explanation.py [--detail 1.5]
 
-Cold: the pair is not open yet; it is handed over first. Warm: again at other places (median and longest of 20), or, of a map, asked
-for once more. A brain phantom of about 165 x 189 x 141 and 162 x 198 x 156 voxels after Dense and Descent, and 1500 keypoints of a thorax
+Cold: the pair is opened first. Warm: the same question at other positions (median and longest of 20), or the same map again. A brain phantom of about 165 x 189 x 141 and 162 x 198 x 156 voxels after Dense and Descent, and 1500 keypoints of a thorax
 phantom after Points.
 """
 
@@ -27,7 +26,7 @@ PLACES = 20
 
 
 class Questions:
-    """The panel of the Inspector, and a clock."""
+    """The panel of the Inspector, with measurement of time."""
 
     def __init__(self, host) -> None:  # noqa: ANN001
         self._host = host
@@ -50,7 +49,7 @@ class Questions:
         return time.perf_counter() - begun
 
     def close(self) -> None:
-        """Let the worker forget, as another pair would."""
+        """Make the worker drop the pair, as for another pair."""
         self.part.session.about(self.part._subject)
         self.part.answer = None
         from deepreg_slicer.worker_client import workerClient

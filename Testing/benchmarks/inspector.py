@@ -1,8 +1,8 @@
-"""How long the Inspector takes to answer with many landmarks.
+"""Response times of the Inspector with many landmarks.
 
     python Testing/benchmarks/inspector.py [--landmarks 1000]
 
-A pair of 200 x 200 x 160 voxels, a displacement field, pairs all over it; median of 15 tries each, views included.
+A pair of 200 x 200 x 160 voxels with a displacement field and landmark pairs; median of 15 repetitions each, with the update of views.
 """
 
 from __future__ import annotations

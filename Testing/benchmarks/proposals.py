@@ -1,4 +1,4 @@
-"""How far the partners that the Inspector proposes are from the true places, by confidence.
+"""Distance of the partners that the Inspector proposes from the true positions, by confidence.
 
     python Testing/benchmarks/proposals.py
 

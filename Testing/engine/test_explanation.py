@@ -310,18 +310,18 @@ def test_a_pair_is_opened_once(files, tmp_path):
 
     output = str(tmp_path / "probabilities.nrrd")
     point = inner_points()[0]
-    told = answer({"what": "probabilities", "state": first["state"], "point": point.tolist(), "output": output, "stage": "fine"})
+    answered = answer({"what": "probabilities", "state": first["state"], "point": point.tolist(), "output": output, "stage": "fine"})
     image = sitk.ReadImage(output)
-    place = [image.TransformPhysicalPointToIndex((point + told["likeliest"]).tolist())][0]
-    assert image.GetPixel(*place) == pytest.approx(told["peak"], abs=1e-6)
+    place = [image.TransformPhysicalPointToIndex((point + answered["likeliest"]).tolist())][0]
+    assert image.GetPixel(*place) == pytest.approx(answered["peak"], abs=1e-6)
     assert sitk.GetArrayFromImage(image).sum() == pytest.approx(1.0, abs=1e-4)
 
     maps = {name: str(tmp_path / f"{name}.nrrd") for name in ("bits", "offset")}
-    told = answer({"what": "entropy", "state": first["state"], **maps})
+    answered = answer({"what": "entropy", "state": first["state"], **maps})
     values = sitk.GetArrayFromImage(sitk.ReadImage(maps["bits"]))
-    assert told["mean_bits"] == pytest.approx(values.mean(), abs=1e-3)
+    assert answered["mean_bits"] == pytest.approx(values.mean(), abs=1e-3)
     assert values.min() >= 0
-    assert values.max() <= told["most_bits"] + 1e-4
+    assert values.max() <= answered["most_bits"] + 1e-4
 
     colours = {name: str(tmp_path / f"{name}_colours.nrrd") for name in ("fixed", "moving")}
     assert answer({"what": "features", "state": first["state"], **colours})["features"] == "mind"
@@ -358,15 +358,15 @@ def test_points_are_answered_from_files(tmp_path):
     sitk.WriteImage(field, str(tmp_path / "transform.nrrd"))
     asked = job.ExplanationRequest("points", str(tmp_path / "transform.nrrd"), **names, parameters={"features": "none"})
     try:
-        told = job.open_explanation(asked)
-        assert told["outside"] == int((~grid.contains(fixed)).sum())
-        assert told["fixed"] == 60
-        found = answer({"what": "confidences", "state": told["state"], "output": str(tmp_path / "c.csv")})
+        answered = job.open_explanation(asked)
+        assert answered["outside"] == int((~grid.contains(fixed)).sum())
+        assert answered["fixed"] == 60
+        found = answer({"what": "confidences", "state": answered["state"], "output": str(tmp_path / "c.csv")})
         with open(tmp_path / "c.csv", newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         assert len(rows) == found["points"] == 60
         place, output = (fixed[5] + 0.2).tolist(), str(tmp_path / "p.csv")
-        own = answer({"what": "partners", "state": told["state"], "point": place, "output": output})
+        own = answer({"what": "partners", "state": answered["state"], "point": place, "output": output})
         with open(tmp_path / "p.csv", newline="", encoding="utf-8") as stream:
             best = next(csv.DictReader(stream))
         assert own["number"] == 5
@@ -374,7 +374,7 @@ def test_points_are_answered_from_files(tmp_path):
         assert float(best["probability"]) > 0.5
         assert own["confidence"] > 0.9
         with pytest.raises(InputError, match="no probabilities"):
-            answer({"what": "probabilities", "state": told["state"], "point": [0, 0, 0], "output": str(tmp_path / "q.nrrd")})
+            answer({"what": "probabilities", "state": answered["state"], "point": [0, 0, 0], "output": str(tmp_path / "q.nrrd")})
     finally:
         job.drop()
 

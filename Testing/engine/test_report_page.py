@@ -213,7 +213,7 @@ def test_the_run_is_described_by_its_report(scene):
     described, _ = described_run(run, fixed)
     assert described["model"]["name"] == "mind + self-similarity"
     assert "problem" not in described["model"]
-    assert "made-up" in described["model"]["training_data"] or "phantoms" in described["model"]["training_data"]
+    assert "phantoms" in described["model"]["training_data"]
     run["parameters"]["features"] = "mind+gone"
     assert described_run(run, fixed)[0]["model"]["problem"] == "gone: the model is not on this computer, so its card is not available"
     run["inputs"]["fixed"]["size"] = [3, 4, 5]

@@ -134,10 +134,11 @@ def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, view
 
 def _map(fixed: np.ndarray, measured: Measured, name: str, plane: Plane) -> np.ndarray:
     """A map of the deformation over the tissue of the fixed image, from 0 to its 95th percentile."""
-    image = resample(measured.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", 0.0)
+    image = resample(measured.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", -1.0)
+    values = sitk.GetArrayFromImage(image)[0]
     top = max(float(measured.figures["maps"][name]["percentile95"]), 1e-6)
-    cover = np.where(fixed > VISIBLE, 0.6, 0.0)[..., None]
-    return (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(sitk.GetArrayFromImage(image)[0] / top)
+    cover = np.where((fixed > VISIBLE) & (values >= 0.0), 0.6, 0.0)[..., None]  # outside the grid nothing is known
+    return (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(values / top)
 
 
 def _jacobian(fixed: np.ndarray, measured: Measured, plane: Plane) -> np.ndarray:
