@@ -17,7 +17,7 @@ from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_engine.methods.descent.parameters import MODALITIES, SHIPPED_NETWORK, DescentParameters
 
 _ABOUT = """
-Write the features of an image as a volume of as many channels, on the image's own grid, to look at them or to use them elsewhere. With
+Write the features of an image as a volume of as many channels, on the image's own grid, to view them or to use them elsewhere. With
 --colours their three principal components become red, green and blue. A second image gets the same colours: where two images show the
 same, they have the same colour.
 """

@@ -34,7 +34,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     epilog = examples(*_EXAMPLES) + "\n\nparameters for --set:\n" + "\n".join(lines)
     parser = commands.add_parser("keypoints", help="find distinct places of an image", description=paragraph(_ABOUT), epilog=epilog)
     parser.add_argument("--image", required=True, metavar="I", help="image: NIfTI, NRRD, MetaImage, DICOM folder (required)")
-    parser.add_argument("--mask", metavar="A", help="where to look: the organ")
+    parser.add_argument("--mask", metavar="A", help="where keypoints are searched: the organ")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
     parser.add_argument("--output", required=True, metavar="P", help=f"file to write: {', '.join(POINT_SUFFIXES)} (required)")
     parser.set_defaults(run=run, parser=parser)

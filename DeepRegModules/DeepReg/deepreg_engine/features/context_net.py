@@ -1,10 +1,10 @@
-"""The feature network of the Dense method that a CPU can train: what lies where in the body, as a feature vector for every few millimetres.
+"""A feature network of the Dense method with a receptive field of about a decimetre, small enough to be trained on a CPU.
 
-MIND sees a few voxels; which organ they belong to shows only from further away. An encoder takes the image to nodes three voxels apart and to
-half of them again, where dilated convolutions look about a decimetre around; a decoder brings that back to the nodes (the shape of
-Ronneberger et al., "U-Net", MICCAI 2015, with one step down). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
+MIND depends on a few voxels; which organ they belong to shows only in a larger surrounding. An encoder computes features at nodes three
+voxels apart and at every other node, where dilated convolutions cover about a decimetre; a decoder interpolates back to the nodes (a U-Net,
+Ronneberger et al., MICCAI 2015, with one level). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
 
-Obelisk (:mod:`obelisk`) has the same task; in the time of one training step on two cores its sparse samples cost twice as much.
+Obelisk (:mod:`obelisk`) has the same task; a training step of it takes twice as long on two cores.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class ContextNet(nn.Module):
         deep = _activated(self.down(hidden))
         for layer in self.deep:
             deep = deep + _activated(layer(deep))
-        # A node of the lower level lies at every other one of the upper.
+        # A node of the lower level lies at every other node of the upper level.
         size = tuple(2 * n - 1 for n in deep.shape[2:])
         back = F.interpolate(deep, size=size, mode="trilinear", align_corners=True)
-        missing = [n - m for n, m in zip(hidden.shape[2:], size)]
+        missing = [n - m for n, m in zip(hidden.shape[2:], size, strict=True)]
         back = F.pad(back, (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")
         return self.out(_activated(self.up(torch.cat([hidden, back], dim=1)))).contiguous()
 
@@ -98,7 +98,7 @@ def _activated(volume: Tensor) -> Tensor:
 
 
 def _conv(inputs: int, outputs: int, dilation: int = 1, stride: int = 1) -> nn.Conv3d:
-    # A bias would be taken away by the norm.
+    # The norm would remove a bias.
     return nn.Conv3d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, bias=False, padding_mode="replicate")
 
 
@@ -109,7 +109,8 @@ class ContextFeatures(Extractor):
         network: see there.
         name: of the model.
         spacing: voxel size that it was trained on, mm.
-        modality: of the images it was trained on: "ct" for Hounsfield units, "other" for any contrast; "auto" is decided by the intensities.
+        modality: of the images it was trained on: "ct" for Hounsfield units, "other" for any contrast; "auto" is guessed from the
+            intensities.
     """
 
     kind = registry.CONTEXT_NET

@@ -4,8 +4,8 @@ Each modality has first layers of its own (the "stem"), all share the rest (the 
 "Weakly-supervised learning of multi-modal features for regularised iterative descent", Medical Image Analysis 2021. Layers are
 3x3x3 convolutions with instance norm and leaky ReLU; the last one has only the norm, so that channels are standardised.
 
-Unlike there, the network sees the MIND descriptor of the image beside the image, and what the trunk finds is added to a mixture of MIND's
-channels. Before training its features are MIND's, so that it learns what MIND lacks: a few thousand examples are enough, on a CPU too.
+Unlike there, the MIND descriptor of the image is a second input, and the trunk's output is added to a mixture of MIND's channels. Before
+training the features are MIND's, so that only the difference is learned: a few thousand examples are enough, and a CPU suffices.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from deepreg_engine.features.weights import weights_of
 _CT_CENTRE, _CT_WIDTH = 50.0, 200.0
 _PERCENTILES = (0.01, 0.99)
 _SLOPE = 0.1
-# The last layer begins so small, that the first features are MIND's, but not 0, so that the others learn from the start.
+# Factor of the last layer's initial weights: small, so that the first features are MIND's, but not 0, so that gradients reach other layers.
 _FIRST_SHARE = 0.1
 _MIND_REACH = 3
 
@@ -46,7 +46,7 @@ class ContrastNet(nn.Module):
         self.modalities, self.width, self.channels = tuple(modalities), width, channels
         inputs = 1 + MIND_CHANNELS
         self.stems = nn.ModuleDict({name: nn.ModuleList([_conv(inputs, width), _conv(width, width)]) for name in modalities})
-        # The middle layer looks further: it sees the other side of thin structures.
+        # The middle layer is dilated, to cover the other side of thin structures.
         self.trunk = nn.ModuleList([_conv(width, width, 2), _conv(width, width), _conv(width, channels)])
         self.skip = nn.Conv3d(MIND_CHANNELS, channels, 1, bias=False)
         with torch.no_grad():
@@ -89,7 +89,7 @@ class ContrastNet(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Voxels around a voxel that its features look at, but for the statistics of the norm."""
+        """Voxels around a voxel from which its features are computed, but for the statistics of the norm."""
         layers = [*self.stems[self.modalities[0]], *self.trunk]
         return _MIND_REACH + sum(layer.dilation[0] * (layer.kernel_size[0] // 2) for layer in layers)
 
@@ -102,16 +102,16 @@ def _standardised(volume: Tensor) -> Tensor:
 
 
 def _conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv3d:
-    # A bias would be taken away by the norm.
+    # The norm would remove a bias.
     return nn.Conv3d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False, padding_mode="replicate")
 
 
 def standard_intensities(volume: Tensor, modality: str) -> Tensor:
-    """Intensities as the network wants them, about -1 to 1.
+    """Intensities scaled to about -1 to 1, the input of the networks.
 
     Args:
         volume: (z, y, x); HU for "ct".
-        modality: "ct" keeps the calibration of its unit, all others are taken between their 1st and 99th percentile.
+        modality: "ct" keeps the calibration in HU; all others are scaled between their 1st and 99th percentile.
     """
     if modality == "ct":
         return torch.tanh((volume - _CT_CENTRE) / _CT_WIDTH)
@@ -123,14 +123,14 @@ def standard_intensities(volume: Tensor, modality: str) -> Tensor:
 
 
 def guess_modality(volume: Tensor) -> str:
-    """ "ct" if the values (z, y, x) look like HU: air far below 0, and tissue around it; else "mr"."""
+    """ "ct" if the values (z, y, x) can be HU, with air far below 0 and tissue around 0; else "mr"."""
     low, high = float(volume.min()), float(volume.max())
     tissue = float(((volume > -200) & (volume < 300)).float().mean())
     return "ct" if low <= -500 and high < 32000 and tissue > 0.02 else "mr"
 
 
 def stem_for(modality: str, known: tuple[str, ...]) -> str:
-    """The stem that serves a modality: its own, else that of other contrasts, else the last one."""
+    """The stem for a modality: its own, else that of other contrasts, else the last one."""
     for name in (modality, "other", "mr"):
         if name in known:
             return name

@@ -2,12 +2,13 @@
 
     f'_i = max over j in N(i) of  h(f_i, f_j - f_i)                      (EdgeConv; Wang et al., ACM TOG 2019, eq. 1 and 8)
 
-h is a network of two linear layers, applied to each edge (i, j) of the graph. After three such layers each point has received information from
-some centimetres around it, and a last network turns the outputs of all three into its features. Only positions are used, so exhaled and inhaled
-lungs, and scans of any contrast, are treated alike.
+h is a network of two linear layers, applied to each edge (i, j) of the graph. After three such layers each point has received information
+from some centimetres around it, and a last network turns the outputs of all three into its features. Only positions are used, so exhaled
+and inhaled lungs, and scans of any contrast, are treated alike.
 
-Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on lungs: Hansen, Dittmer, Heinrich, GLMI 2019, and Hansen and Heinrich,
-IPMI 2021. There the graph is computed again from the features before each layer (``dynamic``); here, by default, once from the positions.
+Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on lungs: Hansen, Dittmer, Heinrich, GLMI 2019, and Hansen and
+Heinrich, IPMI 2021. There the graph is computed again from the features before each layer (``dynamic``); here, by default, once from the
+positions.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class PointFeatures(nn.Module):
         super().__init__()
         self.neighbours, self.dynamic = neighbours, dynamic
         self.first = Neighbourhood(widths[0])
-        self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:]))
+        self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.head = nn.Sequential(nn.Linear(sum(widths), channels), nn.LeakyReLU(0.1), nn.Linear(channels, channels))
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Förstner keypoints: places that can be told from their surroundings in every direction, such as where vessels branch.
+"""Förstner keypoints: places that differ from their surroundings in every direction, such as the branching of a vessel.
 
 The structure tensor, products of the image's derivatives averaged over a Gaussian window, says how exactly a place can be found again;
 the inverse of the trace of its inverse is large where no direction is uncertain. Keypoints are its local maxima.
@@ -49,7 +49,7 @@ def _gaussian(sigma: float, device: torch.device) -> Tensor:
 
 
 def _steepness(volume: Tensor) -> float:
-    """Mean squared difference of neighbouring voxels, summed over the axes: of the whole volume, so that slabs are judged alike."""
+    """Mean squared difference of neighbouring voxels, summed over the axes: of the whole volume, so that all slabs have one threshold."""
     rows = max(1, _BLOCK // (volume.shape[1] * volume.shape[2]))
     squares = [
         float(part.diff(dim=axis).square().sum(dtype=torch.float64))
@@ -127,7 +127,7 @@ def keypoints(volume: Tensor, mask: Tensor | None, sigma: float, distance: int, 
     response = distinctiveness(volume, sigma)
     if mask is not None:
         response = response * (mask > 0.5)
-    # At the faces derivatives are made up.
+    # At the faces derivatives depend on the padding.
     border = 2
     inner = torch.zeros_like(response)
     part = tuple(slice(border, max(border, n - border)) for n in response.shape)

@@ -1,12 +1,12 @@
-"""A network that names what it sees: for every voxel the probability of each labelled structure, as features for the Dense method.
+"""A segmentation network as features of the Dense method: for every voxel the probability of each labelled structure.
 
-Two scans of different people show other intensities and other shapes, but the same organs. Probabilities of organs, compared like any other
-features, lead the search from organ to organ (Siebert, Hansen, Heinrich, "Fast 3D registration with accurate optimisation and little learning
-for Learn2Reg 2021", MICCAI 2021, use a segmentation network's output so).
+Scans of two people differ in intensities and shapes, but show the same organs. Probabilities of organs, compared like any other features,
+match organ with organ (Siebert, Hansen, Heinrich, "Fast 3D registration with accurate optimisation and little learning for Learn2Reg
+2021", MICCAI 2021, compare a segmentation network's output likewise).
 
 The network is a U-Net (Ronneberger et al., MICCAI 2015; in 3D: Çiçek et al., MICCAI 2016): 3x3x3 convolutions with instance norm and leaky
-ReLU, three steps down, in which it looks about two decimetres around, and skips across. The norm depends on how much is seen at once, so that
-an image is looked at in overlapping windows of the size that was learned from.
+ReLU, three levels, a receptive field of about two decimetres, and skip connections. The norm's statistics depend on the size of the input,
+so that an image is processed in overlapping windows of the size of the training examples.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ COARSEST = 2 ** (len(_WIDTHS) - 1)
 # Fewer voxels than this along an edge would leave a single one at the coarsest resolution, of which there is no norm.
 _LEAST_EDGE = 2 * COARSEST
 _SLOPE = 0.1
-# Distance of windows, as a share of their edge, and the standard deviation of what a window counts around its middle. At two thirds structures
-# are told as well as at half, in half the time.
+# Distance of windows and standard deviation of their weights, as shares of the edge. With a distance of two thirds the segmentation is as
+# good as with half, in half the time.
 _STRIDE, _SPREAD = 2.0 / 3.0, 1.0 / 6.0
-# What a window counts at its corners at least: some voxels are seen by one window only.
+# Least weight, at a window's corners: some voxels lie in one window only.
 _LEAST = 1e-3
 
 
@@ -52,11 +52,11 @@ class LabelNet(nn.Module):
         widths = [width * share for share in _WIDTHS]
         self.down = nn.ModuleList(
             nn.Sequential(_Layer(before, count, stride), _Layer(count, count))
-            for before, count, stride in zip([1, *widths], widths, [1] + [2] * (len(widths) - 1))
+            for before, count, stride in zip([1, *widths], widths, [1] + [2] * (len(widths) - 1), strict=False)
         )
-        self.up = nn.ModuleList(_Layer(below + count, count) for below, count in zip(widths[:0:-1], widths[-2::-1]))
+        self.up = nn.ModuleList(_Layer(below + count, count) for below, count in zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.out = nn.Conv3d(width, labels + 1, 1)
-        #: How much each structure counts in a comparison (L + 1): rare ones more, or a gallbladder would drown in the liver beside it.
+        #: Weight of each structure in a comparison (L + 1): rare ones have larger weights, or the liver would outweigh the gallbladder.
         self.register_buffer("importance", torch.ones(labels + 1))
 
     @property
@@ -90,11 +90,11 @@ class LabelNet(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, image: Tensor, window: int) -> Tensor:
-        """Of the structures in a whole image.
+        """Probabilities of the structures in a whole image.
 
         Args:
             image: (z, y, x).
-            window: edge of the cubes that are looked at, voxels: as in the training.
+            window: edge of the cubes that are processed at once, voxels, as in the training.
 
         Returns:
             (L + 1, z, y, x), float16: they sum to 1 at each voxel, to half precision.
@@ -102,7 +102,7 @@ class LabelNet(nn.Module):
         total = torch.zeros(self.channels, *image.shape, device=image.device)
         counted = torch.zeros(image.shape, device=image.device)
         for starts in itertools.product(*(window_starts(n, window) for n in image.shape)):
-            box = tuple(slice(start, min(start + window, n)) for start, n in zip(starts, image.shape))
+            box = tuple(slice(start, min(start + window, n)) for start, n in zip(starts, image.shape, strict=True))
             part = image[box]
             weight = _weights(tuple(part.shape), window, image.device)
             total[(slice(None), *box)] += torch.softmax(self(part[None, None])[0].float(), dim=0) * weight
@@ -125,7 +125,7 @@ class LabelNet(nn.Module):
 class _Layer(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
-        # A bias would be taken away by the norm.
+        # The norm would remove a bias.
         self.conv = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.norm = nn.InstanceNorm3d(outputs, affine=True)
 
@@ -140,7 +140,7 @@ def window_starts(size: int, window: int) -> list[int]:
 
 
 def _weights(size: tuple[int, ...], window: int, device: torch.device) -> Tensor:
-    """How much each voxel of a window counts: most in its middle, where most around is seen."""
+    """Weight of each voxel of a window: largest in its middle, where the receptive field lies inside."""
     z, y, x = (
         torch.exp(-0.5 * ((torch.arange(n, dtype=torch.float32, device=device) - 0.5 * (n - 1)) / (window * _SPREAD)).square())
         for n in size

@@ -5,9 +5,9 @@
 For a point at a time, in numpy alone: it runs where there is no torch, in a few milliseconds. The descriptor is that of
 :mod:`deepreg_engine.features.mind`, with a patch of 3 x 3 x 3 steps and its neighbours one step apart.
 
-Confidence = (c2 - c1) / c2 with the lowest cost c1 and the lowest cost c2 that is two steps or more away from it, so 0 if another place fits
-as well (a surface along which the image does not change, a region without structure) or if the lowest cost lies on the window's border,
-and near 1 if no other place fits.
+Confidence = (c2 - c1) / c2 with the lowest cost c1 and the lowest cost c2 that is two steps or more away from it: 0 if another place fits
+equally well (a surface along which the image does not change, a region without structure) or if the lowest cost lies on the window's
+border, and near 1 if no other place fits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ PATCH = 4
 SEARCH = 6
 # The six neighbours, and the pairs of them that are sqrt(2) apart, as in the module mind.
 _NEIGHBOURS = ((-1, 0, 0), (0, 0, -1), (0, -1, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0))
-_PAIRS = tuple((a, b) for a in range(6) for b in range(a) if sum((i - j) ** 2 for i, j in zip(_NEIGHBOURS[a], _NEIGHBOURS[b])) == 2)
+_PAIRS = tuple(
+    (a, b) for a in range(6) for b in range(a) if sum((i - j) ** 2 for i, j in zip(_NEIGHBOURS[a], _NEIGHBOURS[b], strict=True)) == 2
+)
 # Where nothing else decides, the prediction stands: this much at the window's border.
 _PRIOR = 2e-3
 _FLAT = 1e-9
@@ -56,7 +58,7 @@ class PointMatch:
     Args:
         position: (3,), in the moving image, mm.
         confidence: 0 to 1.
-        shift: distance from where it was looked for, mm.
+        shift: distance from the predicted position, mm.
     """
 
     position: np.ndarray
@@ -68,7 +70,7 @@ def mind(volume: np.ndarray) -> np.ndarray:
     """The descriptor (12, z - 4, y - 4, x - 4) of what is at least :data:`MARGIN` voxels from the faces of a volume (z, y, x)."""
     volume = np.asarray(volume, dtype=np.float64)
     size = np.array(volume.shape)
-    near = [volume[tuple(slice(1 + s, n - 1 + s) for s, n in zip(shift, size))] for shift in _NEIGHBOURS]
+    near = [volume[tuple(slice(1 + s, n - 1 + s) for s, n in zip(shift, size, strict=True))] for shift in _NEIGHBOURS]
     distances = np.stack([_box((near[a] - near[b]) ** 2) for a, b in _PAIRS])
     distances -= distances.min(axis=0)
     variance = distances.mean(axis=0)
@@ -125,7 +127,7 @@ def _costs(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
     common = np.fft.irfftn((spectrum * np.conj(kernel)).sum(axis=0), s=shape, axes=(0, 1, 2))
     ones = np.fft.rfftn(np.ones(patch), s=shape, axes=(0, 1, 2))
     energy = np.fft.irfftn(np.fft.rfftn((moving**2).sum(axis=0)) * np.conj(ones), s=shape, axes=(0, 1, 2))
-    places = tuple(slice(0, n - m + 1) for n, m in zip(shape, patch))
+    places = tuple(slice(0, n - m + 1) for n, m in zip(shape, patch, strict=True))
     return np.maximum(0.0, ((fixed**2).sum() + energy[places] - 2.0 * common[places]) / count)
 
 
@@ -155,7 +157,7 @@ def match_point(
         predicted: (3,), in the moving image, mm.
         linear: (3, 3), how the transform turns and stretches around the point.
         step: finest distance of samples, mm.
-        window: how far from the prediction to look, mm.
+        window: half width of the searched region around the prediction, mm.
 
     Returns:
         The match; its confidence counts only the share of samples that lie in the images.

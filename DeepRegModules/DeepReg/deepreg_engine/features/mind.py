@@ -23,7 +23,7 @@ PAIRS = tuple(
     (first, second)
     for first in range(6)
     for second in range(first)
-    if sum((a - b) ** 2 for a, b in zip(NEIGHBOURS[first], NEIGHBOURS[second])) == 2
+    if sum((a - b) ** 2 for a, b in zip(NEIGHBOURS[first], NEIGHBOURS[second], strict=True)) == 2
 )
 
 # V is held between these multiples of its mean.

@@ -2,7 +2,7 @@
 
     c(i, j) = a |f_i - g_j|^2 + b |y_j - x_i|^2                           (Hansen and Heinrich, IPMI 2021)
 
-with features f, g of both clouds at positions x, y. The weights a, b, and the weight of the disagreement of neighbours in belief propagation, are
+with features f, g of both clouds at positions x, y. The weights a, b, and that of the disagreement of neighbours in belief propagation, are
 learned with the features.
 """
 

@@ -1,14 +1,14 @@
-"""Self-similarity with learned weights: what MIND is, with its choices left to training.
+"""Self-similarity with learned weights: MIND whose constants are trained.
 
-MIND compares patches around neighbours of a voxel; how much each voxel of a patch counts, and how fast likeness falls with distance, are chosen
-by hand. Here they are three numbers, learned by supervised descent:
+MIND compares patches around neighbours of a voxel; the weight of each voxel of a patch, and how fast the similarity falls with distance,
+are chosen by hand. Here they are three numbers, learned by supervised descent:
 
     d_k(x) = sum_p w_k(p) (I(x + a_k + p) - I(x + b_k + p))^2,   w_k(p) = product over the axes of (s, 1, s)(p)
     f_k(x) = exp(-g (d_k(x) - min d(x)) / m(x)),   m(x) = mean of d(x) - min d(x)
 
-for the 12 pairs (a, b) of MIND's self-similarity context at a distance of one voxel. s is one number along the two axes in whose plane a pair
-lies, and another across it. With s = g = 1 this is MIND with patches of 3^3 voxels (Heinrich et al., MICCAI 2013), where training begins. So few
-numbers cannot learn a scanner or an organ by heart; and as a formula has it, features are computed anew from each warped image.
+for the 12 pairs (a, b) of MIND's self-similarity context at a distance of one voxel. s is one number along the two axes in whose plane a
+pair lies, and another across it. With s = g = 1, where training begins, this is MIND with patches of 3^3 voxels (Heinrich et al., MICCAI
+2013). So few numbers cannot overfit to a scanner or an organ. Features are computed again from each warped image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.features.mind import CHANNELS, NEIGHBOURS, PAIRS
 from deepreg_engine.features.weights import weights_of
 
-# m is held above this share of its mean over the image: nothing is known where nothing differs.
+# m is at least this share of its mean over the image: regions without structure would be divided by 0.
 _LEAST_MEAN = 1e-3
 # Voxels of one slab: its distances stay in the cache while they are computed.
 _SLAB_VOXELS = {"cpu": 1 << 15}
@@ -64,7 +64,7 @@ class SimilarityNet(nn.Module):
         return torch.stack([self._features(one[0]) for one in image])
 
     def numbers(self) -> dict[str, float]:
-        """What was learned, as the formula has it."""
+        """The learned numbers, by their names in the formula."""
         plane, across = self.sides.detach().exp().tolist()
         return {"s in plane": plane, "s across": across, "g": float(self.steepness.detach().exp())}
 

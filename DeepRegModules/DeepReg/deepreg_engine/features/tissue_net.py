@@ -1,14 +1,14 @@
 """Tissue classes beside self-similarity, for calibrated CT: a formula whose few numbers are learned.
 
-Self-similarity sees edges and no values, so it serves any contrast; but in CT a value means a tissue, also where nothing has an edge. So
-beside it stand soft memberships of tissue classes. The features of the HU I are
+Self-similarity depends on edges and not on values, so it serves any contrast; in CT a value means a tissue, also where there is no edge.
+Therefore soft memberships of tissue classes are added. The features of an image I in HU are
 
     f(x) = (a_1 q_1(x), a_2 q_2(x), b_1 h_1(x), ..., b_4 h_4(x)),   h_k(x) = s((I(x) - c_k) / w_k)
 
-q_1 being the self-similarity with learned numbers (:mod:`similarity_net`), which looks one voxel far, q_2 MIND-SSC with its usual numbers
-(:mod:`mind`; Heinrich et al., MICCAI 2013), which looks three voxels far, and s the logistic function: a membership goes from 0 to 1
-where the HU pass c_k. Where that is, how sharply, and how much each of all these counts is learned, with the numbers of q_1. All is computed
-anew from each warped image.
+q_1 being the self-similarity with learned numbers (:mod:`similarity_net`), which reaches one voxel, q_2 MIND-SSC with its usual constants
+(:mod:`mind`; Heinrich et al., MICCAI 2013), which reaches three voxels, and s the logistic function: a membership goes from 0 to 1
+where the HU pass c_k. The borders c, the widths w, the weights a and b, and the numbers of q_1 are learned. Features are computed again
+from each warped image.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class TissueNet(nn.Module):
         parts = self._parts(image)
         if torch.is_grad_enabled():
             return torch.cat(list(parts), 1)
-        # One part at a time: all of them beside what they become would take twice the memory.
+        # One part at a time: a concatenation of all parts would take twice the memory.
         features, first = image.new_empty(len(image), self.channels, *image.shape[2:]), 0
         for part in parts:
             features[:, first : first + part.shape[1]] = part
@@ -78,11 +78,11 @@ class TissueNet(nn.Module):
         yield self.near.exp() * self.similarity(image)
         yield self.far.exp() * torch.stack([mind_ssc(one[0]) for one in image])
         between, widths = self.between * _UNIT, self.widths.exp() * _UNIT
-        for b, c, w in zip(self.shares.exp(), between, widths):
+        for b, c, w in zip(self.shares.exp(), between, widths, strict=True):
             yield b * torch.sigmoid((image - c) / w)
 
     def numbers(self) -> dict[str, float | list[float]]:
-        """What was learned, as the formula has it; c and w in HU."""
+        """The learned numbers, by their names in the formula; c and w in HU."""
         return {
             **self.similarity.numbers(),
             "a": [float(self.near.detach().exp()), float(self.far.detach().exp())],

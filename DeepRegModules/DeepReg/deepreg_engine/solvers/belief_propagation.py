@@ -38,7 +38,7 @@ def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: T
     own = beliefs + weight * (source * source).sum(2)
     left = torch.cat([target, torch.ones_like(target[..., :1])], dim=2)
     right = torch.cat([-2.0 * weight * source, own[..., None]], dim=2).transpose(1, 2)
-    least = [torch.bmm(one, two).amin(dim=2) for one, two in zip(left.split(rows), right.split(rows))]
+    least = [torch.bmm(one, two).amin(dim=2) for one, two in zip(left.split(rows), right.split(rows), strict=True)]
     messages = torch.cat(least) + weight * (target * target).sum(2)
     return messages - messages.amin(dim=1, keepdim=True)
 

@@ -4,8 +4,8 @@ With residual r = F - M o (id + u) and J the mean gradient of both sides' featur
 
     s = (sum w J J^T + alpha I)^-1 sum w J r,      u <- K_e * (s' o (id + u)),   s' = K_f * s, no longer than one voxel
 
-The voxels that are looked at, and the field's own control points, are ``window`` voxels apart: neighbours say much the same, as features
-see patches. K_f ("fluid") smooths what a step adds, K_e ("elastic") what has been gathered. The local system is that of Lucas and Kanade; steps
+The sums run over voxels ``window`` apart, as are the field's control points: features are computed from patches, so that neighbours differ
+little. K_f ("fluid") smooths the step, K_e ("elastic") the whole field. The local system is that of Lucas and Kanade; steps
 that are smoothed twice are those of demons (Vercauteren, Pennec, Perchant, Ayache, NeuroImage 2009; Cachier et al., CVIU 2003).
 Everything is differentiable, so that features can be learned through it (Blendowski, Hansen, Heinrich, Medical Image Analysis 2021).
 """
@@ -30,16 +30,16 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Regularity:
-    """How steps are tamed.
+    """How steps are regularised.
 
     Args:
-        window: distance of the control points, and of the voxels that are looked at.
+        window: distance of the control points, and of the voxels that the sums run over.
         spread: standard deviation of the Gaussian w, voxels.
         damping: alpha, as a share of the mean curvature of the image (a third of the mean trace of sum w J J^T).
         fluid: standard deviation of the Gaussian on each step, voxels.
         elastic: standard deviation of the Gaussian on the field, voxels.
         longest: length at which a step is cut, voxels.
-        robustness: residual at which a voxel counts a quarter, as a share of the mean; 0 trusts all voxels alike.
+        robustness: residual at which a voxel's weight is a quarter, as a share of the mean; 0 weights all voxels equally.
     """
 
     window: int = 2
@@ -57,10 +57,10 @@ def descent_step(
     """The step of one iteration, before it is smoothed.
 
     Args:
-        fixed: features F (C, z, y, x), or what is looked at of them.
-        moving: features of the moving image as the present field shows them (C, z, y, x), or what is looked at of them.
+        fixed: features F (C, z, y, x), or their values and slopes at every ``window``-th voxel.
+        moving: features of the moving image, warped by the present field (C, z, y, x), or their values and slopes likewise.
         regularity: see :class:`Regularity`.
-        weights: w, not negative, of each voxel (z, y, x) or of those that are looked at; 1 by default.
+        weights: w, not negative, of each voxel (z, y, x) or of every ``window``-th; 1 by default.
 
     Returns:
         s (3, Kz, Ky, Kx) in voxels, components x, y, z, at control points ``window`` voxels apart; the curvature sum w J J^T of
@@ -83,14 +83,14 @@ def descent_step(
 
 
 def at_lattice(volume: Tensor, window: int) -> Tensor:
-    """Every ``window``-th voxel along the last three axes, from the first on: those that a step looks at."""
+    """Every ``window``-th voxel along the last three axes, from the first on."""
     every = slice(None, None, window)
     return volume[..., every, every, every]
 
 
 def _covering(lattice: Tensor, shape: tuple[int, int, int], window: int) -> Tensor:
-    """Values at the voxels that are looked at (n, z, y, x), as values at control points, of which the last may lie beyond the grid."""
-    missing = [k - n for k, n in zip(control_shape(shape, window), lattice.shape[1:])]
+    """Values at every ``window``-th voxel (n, z, y, x), as values at control points, of which the last may lie beyond the grid."""
+    missing = [k - n for k, n in zip(control_shape(shape, window), lattice.shape[1:], strict=True)]
     if any(missing):
         lattice = F.pad(lattice[None], (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")[0]
     return lattice
@@ -144,7 +144,7 @@ def _gaussian(count: int, sigma: float, straight: bool, like: Tensor) -> Tensor:
     kernel /= kernel.sum()
     matrix = torch.zeros(count, count, dtype=torch.float64)
     rows = torch.arange(count)
-    for offset, weight in zip(range(-reach, reach + 1), kernel.tolist()):
+    for offset, weight in zip(range(-reach, reach + 1), kernel.tolist(), strict=True):
         place = rows + offset
         inside = (place >= 0) & (place < count)
         matrix[rows[inside], place[inside]] += weight
@@ -184,7 +184,7 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
 
 def _straight_controls(field: Tensor, spacing: int) -> Tensor:
     """Values of a field (n, z, y, x) at its control points; to those beyond the grid it goes straight on."""
-    for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing)):
+    for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing), strict=True):
         place = torch.arange(count, device=field.device) * spacing
         last = field.shape[axis] - 1
         values = field.index_select(axis, place.clamp(max=last))

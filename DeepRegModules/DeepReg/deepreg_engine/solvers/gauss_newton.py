@@ -11,9 +11,8 @@ and McClure's weight, squared): what has no partner in the other image does not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import math
+from dataclasses import dataclass
 
 import torch
 
@@ -49,14 +48,14 @@ def normal_equations(fixed: torch.Tensor, moving: torch.Tensor) -> tuple[torch.T
 
 
 def equations_at(fixed: Neighbourhood, moving: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The local systems at the voxels that are looked at, as :func:`normal_equations`."""
+    """The local systems at the voxels of a neighbourhood, as :func:`normal_equations`."""
     values = fixed.values, moving.values
     depth = values[0].shape[1]
     step = _slices_of_a_slab(*values)
     parts = []
     for start in range(0, depth, step):
         slab = slice(start, min(start + step, depth))
-        gradients = [one[:, slab] + other[:, slab] for one, other in zip(fixed.slopes, moving.slopes)]
+        gradients = [one[:, slab] + other[:, slab] for one, other in zip(fixed.slopes, moving.slopes, strict=True)]
         parts.append(_equations(gradients, values[0][:, slab] - values[1][:, slab]))
     return _together(parts)
 
@@ -70,7 +69,7 @@ def _slices_of_a_slab(fixed: torch.Tensor, moving: torch.Tensor) -> int:
 
 
 def _together(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    system, residual = (torch.cat(pieces, dim=axis) for pieces, axis in zip(zip(*parts), (1, 0)))
+    system, residual = (torch.cat(pieces, dim=axis) for pieces, axis in zip(zip(*parts, strict=True), (1, 0), strict=True))
     return system[:6], system[6:], residual
 
 
@@ -96,7 +95,7 @@ def _equations(gradients: list[torch.Tensor], residual: torch.Tensor) -> tuple[t
 
 
 def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
-    """Difference of the two neighbours along an axis (twice the derivative) of a volume (C, z, y, x); at the faces twice the one-sided one."""
+    """Difference of the two neighbours along an axis (twice the derivative) of a volume (C, z, y, x); at faces twice the one-sided one."""
     count = volume.shape[axis]
     if count < 2:
         return torch.zeros_like(volume)
@@ -147,7 +146,9 @@ def gather(volume: torch.Tensor, spacing: int) -> torch.Tensor:
     if spacing == 2:
         return _gather_pairs(volume)
     shape = volume.shape[1:]
-    matrices = tuple(spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in zip(control_shape(shape, spacing), shape))
+    matrices = tuple(
+        spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in zip(control_shape(shape, spacing), shape, strict=True)
+    )
     return separable(volume, matrices)
 
 
@@ -171,13 +172,13 @@ def spread(controls: torch.Tensor, shape: tuple[int, int, int], spacing: int, fi
     """A field at control points (n, Kz, Ky, Kx), the first of them at voxel ``first``, on all voxels (n, z, y, x)."""
     if spacing == 1 and first == 0.0:
         return controls
-    matrices = tuple(spread_matrix(k, n, spacing, controls, first=first) for k, n in zip(controls.shape[1:], shape))
+    matrices = tuple(spread_matrix(k, n, spacing, controls, first=first) for k, n in zip(controls.shape[1:], shape, strict=True))
     return separable(controls, matrices)
 
 
 def at_controls(field: torch.Tensor, spacing: int) -> torch.Tensor:
     """Values of a field (n, z, y, x) at its control points; those beyond the grid take the nearest."""
-    for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing)):
+    for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing), strict=True):
         place = (torch.arange(count, device=field.device) * spacing).clamp(max=field.shape[axis] - 1)
         field = field.index_select(axis, place)
     return field

@@ -44,7 +44,7 @@ class Kernel:
     def parts(self) -> list[tuple[float, float]]:
         """Pairs of share and width."""
         shares = self.shares or (1.0 / len(self.widths),) * len(self.widths)
-        return list(zip(shares, self.widths))
+        return list(zip(shares, self.widths, strict=False))
 
     def of(self, squares: Tensor) -> Tensor:
         """Values at squared distances."""
@@ -189,7 +189,7 @@ class SmoothMap:
         # In the grid's own axes, where a voxel's place is index times spacing, the Gaussians are still round.
         rotation = torch.tensor(np.array(grid.direction).reshape(3, 3), dtype=torch.float64, device=device)
         origin = torch.tensor(grid.origin, dtype=torch.float64, device=device)
-        axes = [torch.arange(n, dtype=torch.float64, device=device) * s for n, s in zip(grid.size, grid.spacing)]
+        axes = [torch.arange(n, dtype=torch.float64, device=device) * s for n, s in zip(grid.size, grid.spacing, strict=True)]
         excess = self.matrix.double() - torch.eye(3, dtype=torch.float64, device=device)
         along = [(excess @ rotation)[:, n, None] * axes[n] for n in range(3)]
         constant = (excess @ origin + self.offset.double())[:, None] + along[0]

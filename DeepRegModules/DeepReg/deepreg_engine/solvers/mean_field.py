@@ -86,7 +86,7 @@ def _min_convolution_gradient(rows: torch.Tensor, gradient: torch.Tensor) -> tor
         ends = gradient.new_zeros([4 if index == axis else n for index, n in enumerate(gradient.shape)])
         gradient = _running_sum(_running_sum(torch.cat([ends, gradient, ends], dim=axis), axis), axis)
     gradient = gradient * (1.0 / 729.0)
-    for axis, values in zip((3, 2, 1), reversed(stages)):
+    for axis, values in zip((3, 2, 1), reversed(stages), strict=True):
         gradient = _running_minimum_gradient(values, axis, gradient)
     return gradient
 

@@ -1,7 +1,6 @@
-"""Feature volumes as a step of descent sees them: at every so manieth voxel, with what changes from one neighbour to the other.
+"""Feature volumes as a step of descent sees them: at every n-th voxel along each axis, with the differences of its neighbours.
 
-Of a volume that is seen through a field only these voxels and their neighbours are looked up: with every second voxel along each
-axis half of them all.
+Of a warped volume only these voxels and their neighbours are sampled: with every second voxel along each axis, half of all.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _Take = Callable[[tuple[slice, slice, slice]], Tensor]
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """Values and slopes at the voxels that are looked at.
+    """Values and slopes at every n-th voxel.
 
     Args:
         values: (C, z, y, x), ceil(n / stride) places along each axis of n voxels.
@@ -39,7 +38,7 @@ class Neighbourhood:
 
     @classmethod
     def sampled(cls, volume: Tensor | Lookup, index: Tensor, stride: int) -> Neighbourhood:
-        """The same of a volume that is looked up at continuous indices (3, z, y, x): no more of it than is needed."""
+        """The same of a volume that is sampled at continuous indices (3, z, y, x), at no more of them than are needed."""
 
         def take(place: tuple[slice, ...]) -> Tensor:
             places = index[(slice(None), *place)]
@@ -54,8 +53,8 @@ class Neighbourhood:
         """The channels of several, one behind the other, each part times its scale."""
         if len(parts) == 1:
             return parts[0]
-        values = torch.cat([part.values * scale for part, scale in zip(parts, scales)])
-        slopes = (torch.cat([part.slopes[axis] * scale for part, scale in zip(parts, scales)]) for axis in range(3))
+        values = torch.cat([part.values * scale for part, scale in zip(parts, scales, strict=True)])
+        slopes = (torch.cat([part.slopes[axis] * scale for part, scale in zip(parts, scales, strict=True)]) for axis in range(3))
         return cls(values, tuple(slopes), parts[0].shape)
 
     @classmethod

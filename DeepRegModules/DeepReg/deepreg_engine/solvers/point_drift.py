@@ -4,8 +4,8 @@ The template's points are the centres of a Gaussian mixture, the target's points
 probability with which each target point belongs to each centre, and the M-step moves all centres rigidly, by an affine map or by
 a smooth displacement. Myronenko and Song, "Point set registration: coherent point drift", TPAMI 2010; equation numbers are theirs.
 
-A prior pi(m, n) from the similarity of the points' features takes the place of the uniform 1/N (Hansen, Dittmer, Heinrich, GLMI 2019). Every
-step is differentiable, also with respect to the prior.
+A prior pi(m, n) from the similarity of the points' features takes the place of the uniform 1/N (Hansen, Dittmer, Heinrich, GLMI 2019).
+Every step is differentiable, also with respect to the prior.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
 
         P(m, n) = pi(m, n) exp(-|x_n - T(y_m)|^2 / 2 sigma^2) / (sum_k pi(k, n) exp(-|x_n - T(y_k)|^2 / 2 sigma^2) + c)
 
-    with c of :func:`outlier_density`. With pi = 1 this is eq. 6 of Myronenko and Song; with the prior of :func:`feature_prior` it is the E-step of
-    Hansen, Dittmer, Heinrich, GLMI 2019. Only sums of P are returned: P itself is never held as a whole.
+    with c of :func:`outlier_density`. With pi = 1 this is eq. 6 of Myronenko and Song; with the prior of :func:`feature_prior` it is the
+    E-step of Hansen, Dittmer, Heinrich, GLMI 2019. Only sums of P are returned: P itself is never held as a whole.
 
     Args:
         moved: centres (N, 3).
