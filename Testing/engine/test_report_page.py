@@ -49,7 +49,7 @@ def test_the_page_is_whole(report):
     assert "http" not in text.replace("Content-Security-Policy", "").replace("http-equiv", "")
     said = read.text
     for words in (
-        "Dense Registration, preset quick",
+        "Dense registration, preset quick",
         "working_spacing = 5.0 mm (default 3.5)",
         "MIND-SSC, a formula",
         "a formula without weights",

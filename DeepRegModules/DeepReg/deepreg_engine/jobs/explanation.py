@@ -15,15 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepreg_engine.errors import EngineError, InputError, ParameterError
+from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_mask, read_volume
 from deepreg_engine.geometry.points import read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
-from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.registry import find_method
 from deepreg_engine.metrics.mapping import map_points, outside_field
 from deepreg_engine.progress import Progress, no_progress
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input i
     from deepreg_engine.methods.common.explain import ImageExplanation
     from deepreg_engine.methods.points.explain import PointsExplanation
 
-PARAMETERS = {"dense": DenseParameters, "descent": DescentParameters, "points": PointsParameters}
 _FILES = ("transform", "fixed", "moving", "fixed_mask", "moving_mask", "fixed_points", "moving_points")
 # Fewer points have no neighbourhoods to compare.
 _FEWEST = 4
@@ -120,7 +118,7 @@ def open_explanation(request: ExplanationRequest, progress: Progress = no_progre
     if _kept is not None and _kept.key == key:
         return {**_kept.described, "warm": True}
     drop()
-    parameters = PARAMETERS[request.method]().replaced(request.parameters)
+    parameters = find_method(request.method).parameters().replaced(request.parameters)
     with reused_memory():
         explained, described = (_open_points if request.method == "points" else _open_images)(request, parameters, progress)
     described = {"state": key, "method": request.method, **described}
@@ -130,8 +128,7 @@ def open_explanation(request: ExplanationRequest, progress: Progress = no_progre
 
 
 def _check(request: ExplanationRequest) -> None:
-    if request.method not in PARAMETERS:
-        raise ParameterError(f"there is no method {request.method!r}", f"there are {', '.join(PARAMETERS)}", "method")
+    find_method(request.method)
     needed = ("fixed_points", "moving_points") if request.method == "points" else ("fixed", "moving")
     for name in needed:
         if not getattr(request, name):

@@ -15,18 +15,11 @@ from deepreg_engine.features.registry import handcrafted
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.transform_files import field_grid
 from deepreg_engine.methods.common.parameters import Parameters
-from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.descent.parameters import DescentParameters
-from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.registry import METHODS
 from deepreg_engine.models.store import feature_names, find_model
 from deepreg_engine.reporting.planes import obliqueness
 from deepreg_engine.reporting.private import base_name, without_paths
 
-METHODS: dict[str, tuple[str, type[Parameters]]] = {
-    "dense": ("Dense Registration", DenseParameters),
-    "descent": ("Descent Registration", DescentParameters),
-    "points": ("Point Registration", PointsParameters),
-}
 # Names for readers of transforms without a grid of vectors, by their names in SimpleITK.
 _KINDS = {"CompositeTransform": "chain of transforms", "BSplineTransform": "B-spline"}
 # An image whose axes differ from those of the patient by more than this angle is oblique, degrees.
@@ -79,17 +72,17 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
     files = [entry.get("file") for entry in inputs.values() if isinstance(entry, Mapping)]
     paths = [str(path) for path in (*files, *_group(run, "outputs").values()) if path]
     method = str(run.get("method", ""))
-    title, kind = METHODS.get(method, (method, None))
+    known = METHODS.get(method)
     described = {
         "method": method,
-        "title": title,
+        "title": known.title if known else method,
         "preset": str(run.get("preset") or ""),
         "engine": str(run.get("engine", "")),
         "created": str(run.get("created", "")),
         "device": str(run.get("device", "")),
         "alignment": str(alignment.get("kind", "")),
         "seconds": seconds.get("total"),
-        "parameters": _parameters(parameters, kind),
+        "parameters": _parameters(parameters, known.parameters if known else None),
         "model": _model(parameters, run),
         "refinement_features": _refinement(parameters, run),
         "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} or None,
