@@ -19,9 +19,10 @@ from labelled_patients import write_patients
 from deepreg_engine.commands.cross_validate import mean_lines
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry import files as files_module
-from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS, CrossValidationRequest, registration_parameters
+from deepreg_engine.jobs.comparison import CrossValidationRequest, registration_parameters
 from deepreg_engine.jobs.cross_validation import COMPARISONS, run_cross_validation
 from deepreg_engine.methods.points.presets import points_preset
+from deepreg_engine.methods.registry import METHODS
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 
@@ -276,13 +277,11 @@ def test_rows_that_are_damaged_or_without_their_preset_are_computed_again(whole,
 
 @pytest.mark.parametrize("method", ["dense", "points", "descent"])
 def test_the_presets_of_each_method(method):
-    names = [preset.name for preset in REGISTRATION_PRESETS[method]]
-    assert DEFAULT_PRESETS[method] in names
-    for preset in REGISTRATION_PRESETS[method]:
+    for preset in METHODS[method].presets:
         assert registration_parameters(method, preset.name) == preset.parameters
         kept = preset.parameters.to_dict()
         assert json.loads(json.dumps(kept)) == kept
-    assert registration_parameters(method) == registration_parameters(method, DEFAULT_PRESETS[method])
+    assert registration_parameters(method) == registration_parameters(method, METHODS[method].default_preset)
     with pytest.raises(ParameterError, match="no preset 'nothing'"):
         registration_parameters(method, "nothing")
     with pytest.raises(ParameterError, match="no training"):

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from slicer.i18n import tr as _
 
+from deepreg_engine.training.presets import TrainingPreset
 from deepreg_engine.training.registry import TRAININGS, training_presets
 
 DEFAULT_METHOD, DEFAULT_PRESET = "descent", "standard"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Named parameters of a training.
-
-    Args:
-        name: as kept in the scene.
-        title: as shown.
-        help: what it is for.
-        values: name to value of all parameters.
-    """
-
-    name: str
-    title: str
-    help: str
-    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,14 +45,17 @@ class Method:
         """Whether the voxel size is one of its parameters, and shown among them."""
         return any(description.name == "spacing" for description in self.options.describe())
 
-    def presets(self) -> list[Preset]:
-        """The presets, with the defaults of the parameters that they do not change."""
-        default = self.options()
-        return [Preset(each.name, each.title, each.help, default.replaced(each.changes).to_dict()) for each in training_presets(self.name)]
+    def presets(self) -> tuple[TrainingPreset, ...]:
+        """The presets."""
+        return training_presets(self.name)
 
-    def preset(self, name: str) -> Preset | None:
+    def preset(self, name: str) -> TrainingPreset | None:
         """The preset of that name; None if there is none."""
         return next((preset for preset in self.presets() if preset.name == name), None)
+
+    def values(self, preset: TrainingPreset) -> dict[str, Any]:
+        """All parameters of a preset, name to value."""
+        return self.options().replaced(preset.changes).to_dict()
 
 
 METHODS = {

@@ -75,58 +75,22 @@ def header(dtype: np.dtype, geometry: Geometry) -> bytes:
     rotation = matrix[:3, :3] / np.asarray(geometry.spacing)
     mirrored = np.linalg.det(rotation) < 0.0
     b, c, d = quaternion(rotation * (1.0, 1.0, -1.0) if mirrored else rotation)
-    return struct.pack(
-        "=i10s18sihcB8h3f4h8f3fhBB4f2i80s24s2h3f3f12f16s4s",
-        348,
-        b"",
-        b"",
-        0,
-        0,
-        b"r",
-        0,
-        3,
-        *geometry.size,
-        1,
-        1,
-        1,
-        1,
-        0.0,
-        0.0,
-        0.0,
-        0,
-        _TYPES[dtype.newbyteorder("=").name],
-        8 * dtype.itemsize,
-        0,
-        -1.0 if mirrored else 1.0,
-        *geometry.spacing,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        352.0,
-        1.0,
-        0.0,
-        0,
-        0,
-        _MILLIMETRES,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0,
-        0,
-        f"DeepRegModules {sys.byteorder}".encode(),
-        b"",
-        1,
-        1,
-        b,
-        c,
-        d,
-        *matrix[:3, 3],
-        *matrix[:3].ravel(),
-        b"",
-        b"n+1\0",
-    )
+    code = dtype.newbyteorder("=")
+    found = bytearray(348)
+    for offset, layout, *values in (
+        (0, "i", 348),
+        (38, "c", b"r"),
+        (40, "8h", 3, *geometry.size, 1, 1, 1, 1),  # number of axes, and voxels along each
+        (70, "2h", _TYPES[code.name], 8 * dtype.itemsize),
+        (76, "4f", -1.0 if mirrored else 1.0, *geometry.spacing),
+        (108, "2f", 352.0, 1.0),  # where the voxels begin, and their scale
+        (123, "B", _MILLIMETRES),
+        (148, "80s", f"DeepRegModules {sys.byteorder}".encode()),
+        (252, "2h6f12f", 1, 1, b, c, d, *matrix[:3, 3], *matrix[:3].ravel()),
+        (344, "4s", b"n+1\0"),
+    ):
+        struct.pack_into(f"={layout}", found, offset, *values)
+    return bytes(found)
 
 
 def quaternion(rotation: np.ndarray) -> tuple[float, float, float]:
@@ -136,17 +100,8 @@ def quaternion(rotation: np.ndarray) -> tuple[float, float, float]:
     Rotation Matrix, Journal of Guidance 2000, eq. 3; good for half turns too.
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation.tolist()
-    k = (
-        np.array(
-            [
-                [xx - yy - zz, 0.0, 0.0, 0.0],
-                [yx + xy, yy - xx - zz, 0.0, 0.0],
-                [zx + xz, zy + yz, zz - xx - yy, 0.0],
-                [zy - yz, xz - zx, yx - xy, xx + yy + zz],
-            ]
-        )
-        / 3.0
-    )
-    b, c, d, a = np.linalg.eigh(k)[1][:, -1].tolist()  # of the lower triangle
+    k = np.zeros((4, 4))
+    k[np.tril_indices(4)] = [xx - yy - zz, yx + xy, yy - xx - zz, zx + xz, zy + yz, zz - xx - yy, zy - yz, xz - zx, yx - xy, xx + yy + zz]
+    b, c, d, a = np.linalg.eigh(k / 3.0)[1][:, -1].tolist()  # of the lower triangle
     sign = math.copysign(1.0, a)
     return sign * b, sign * c, sign * d

@@ -240,7 +240,7 @@ class TrainerPanel:
         mrml = self.node.parameterNode
         state = mrml.StartModify()
         try:
-            setValues(getattr(self.node, self.node.method), self.session.method.options, preset.values)
+            setValues(getattr(self.node, self.node.method), self.session.method.options, self.session.method.values(preset))
             self.node.preset = preset.name
         finally:
             mrml.EndModify(state)
@@ -260,7 +260,8 @@ class TrainerPanel:
             self.ui.presetHelpLabel.text = text.format(name=self.node.preset)
             return
         used = self.session.method.options().replaced(self.session.values()).used()
-        changed = [words(name) for name, value in used.items() if preset.values.get(name) != value]
+        values = self.session.method.values(preset)
+        changed = [words(name) for name, value in used.items() if values.get(name) != value]
         more = _(" Changed under Advanced: {names}.").format(names=", ".join(changed)) if changed else ""
         self.ui.presetHelpLabel.text = f"{preset.help[:1].upper()}{preset.help[1:]}.{more}"
 

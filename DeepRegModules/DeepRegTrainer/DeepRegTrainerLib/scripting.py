@@ -85,7 +85,7 @@ def _prepared(
     chosenPreset = METHODS[method].preset(preset)
     if chosenPreset is None:
         raise RuntimeError(f"there is no preset {preset!r}: there are {', '.join(each.name for each in METHODS[method].presets())}")
-    options = METHODS[method].options().replaced({**chosenPreset.values, **(parameters or {})}).to_dict()
+    options = METHODS[method].options().replaced({**chosenPreset.changes, **(parameters or {})}).to_dict()
     arguments = {"method": method, "name": name, "parameters": options, "skip_bad": False, **more}
     chosen = None
     if isinstance(scans, (str, os.PathLike)):

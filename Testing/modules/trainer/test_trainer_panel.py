@@ -246,7 +246,7 @@ def test_presets_fill_the_options_and_say_what_was_changed(app, hands, widget):
     titles = [ui.presetComboBox.itemText(n) for n in range(ui.presetComboBox.count)]
     hands.choose(ui.presetComboBox, titles[0])
     preset = panel.session.method.presets()[0]
-    assert panel.session.values() == preset.values
+    assert panel.session.values() == panel.session.method.values(preset)
     assert "Changed" not in ui.presetHelpLabel.text
     panel.forms["descent"].widgets["steps"].value = 77
     assert panel.node.descent.steps == 77
@@ -255,7 +255,7 @@ def test_presets_fill_the_options_and_say_what_was_changed(app, hands, widget):
         hands.choose(ui.methodComboBox, name)
         shown = [page for page in ("dense", "descent", "points") if getattr(ui, f"{page}ParametersWidget").visible]
         assert shown == [method]
-        assert panel.session.values() == panel.session.method.preset(panel.node.preset).values
+        assert panel.session.values() == panel.session.method.values(panel.session.method.preset(panel.node.preset))
         for description in panel.session.method.options.describe():
             assert description.help[:20].lower() in panel.forms[method].widgets[description.name].toolTip.lower()
 

@@ -15,11 +15,12 @@ from deepreg_engine.commands.tables import number, table
 from deepreg_engine.commands.training_options import LEARNED, add_data, add_preset, make_request, preset_tables
 from deepreg_engine.errors import EngineError, InputError, OutputError
 from deepreg_engine.geometry.files import FileGroup, check_writable
-from deepreg_engine.jobs.comparison import DEFAULT_PRESETS, REGISTRATION_PRESETS, CrossValidationRequest
+from deepreg_engine.jobs.comparison import CrossValidationRequest
 from deepreg_engine.jobs.cross_validation import COMPARISONS, TABLE, run_cross_validation
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.point_comparison import INDEPENDENT, PARTNERS
+from deepreg_engine.methods.registry import METHODS
 
 _LABELLED = """
 Measure how well features that are learned from some labelled scans register the others. The scans are divided into folds; for each fold
@@ -53,7 +54,7 @@ _KINDS = {
 _EXAMPLES = {
     "dense": (
         "cross-validate dense patients --modality ct --preset quick --folder patients-checked",
-        "cross-validate dense patients --modality ct --folds 5 --label-names patients/dataset.json --folder patients-in-5 --output patients.csv",
+        "cross-validate dense patients --modality ct --folds 5 --label-names patients/dataset.json --folder checked --output patients.csv",
         "cross-validate dense heads --modality mr --registration-preset brain-mr --leave-out head_07 --skip-bad --folder heads-checked",
     ),
     "points": (
@@ -93,8 +94,8 @@ def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
         page.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}, or a dataset.json')
     add_preset(page)
     page.add_argument("--folds", type=count("folds", 1000), default=3, metavar="N", help="2 or more (default: 3)")
-    presets = ", ".join(preset.name for preset in REGISTRATION_PRESETS[method])
-    page.add_argument("--registration-preset", metavar="NAME", help=f"of the registrations: {presets} (default: {DEFAULT_PRESETS[method]})")
+    presets, default = ", ".join(preset.name for preset in METHODS[method].presets), METHODS[method].default_preset
+    page.add_argument("--registration-preset", metavar="NAME", help=f"of the registrations: {presets} (default: {default})")
     page.add_argument("--folder", required=True, metavar="FOLDER", help="for trainings and results; made if missing (required)")
     label = "" if method == "points" else " and label"
     page.add_argument("--output", metavar="OUT.csv", help=f"a copy of the table, a row for each pair{label}")

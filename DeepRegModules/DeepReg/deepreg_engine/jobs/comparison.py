@@ -6,18 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS, dense_preset
-from deepreg_engine.methods.descent.presets import DEFAULT_DESCENT_PRESET, DESCENT_PRESETS, descent_preset
-from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS, points_preset
+from deepreg_engine.methods.common.presets import find_preset
+from deepreg_engine.methods.registry import METHODS
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.base import TrainingRequest
 from deepreg_engine.training.registry import check_method
-
-#: Presets of each method's registrations.
-REGISTRATION_PRESETS: dict[str, tuple[Any, ...]] = {"dense": DENSE_PRESETS, "points": POINTS_PRESETS, "descent": DESCENT_PRESETS}
-#: And the name of the one that is used if none is named.
-DEFAULT_PRESETS = {"dense": DEFAULT_DENSE_PRESET, "points": DEFAULT_POINTS_PRESET, "descent": DEFAULT_DESCENT_PRESET}
-_FIND = {"dense": dense_preset, "points": points_preset, "descent": descent_preset}
 
 
 def registration_parameters(method: str, preset: str = "") -> Any:
@@ -31,7 +24,7 @@ def registration_parameters(method: str, preset: str = "") -> Any:
         ParameterError: if there is no such method or preset.
     """
     check_method(method)
-    return _FIND[method](preset or DEFAULT_PRESETS[method]).parameters
+    return find_preset(METHODS[method].presets, preset or METHODS[method].default_preset).parameters
 
 
 @dataclass(frozen=True)

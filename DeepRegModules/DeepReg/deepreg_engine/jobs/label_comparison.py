@@ -10,6 +10,8 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, registration_parameters
+from deepreg_engine.methods.base import Inputs, Task
+from deepreg_engine.methods.registry import METHODS
 from deepreg_engine.progress import Progress
 
 # Pairs of a fold that are registered at most; more hardly change the means.
@@ -38,18 +40,22 @@ def _caveat(held_out: list[str], pairs: list[str]) -> str:
 
 def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, progress: Progress) -> list[dict]:
     """Dice of each label of one pair under the four conditions."""
-    from deepreg_engine.methods.common.registration import ImagePair
     from deepreg_engine.metrics.overlap import label_overlap, shared_labels
     from deepreg_engine.training.labelled_scans import read_scan
 
     (fixed, fixed_labels), (moving, moving_labels) = (read_scan(scan) for scan in scans)
     labels, _, _ = shared_labels(fixed_labels, moving_labels)
-    grid, pair = ImageGrid.of(fixed_labels), ImagePair(fixed, moving)
-    mind, alignment = _run(request, pair, "mind", scans, lambda share, stage: progress(0.5 * share, stage))
-    learned, _ = _run(
-        request, dataclasses.replace(pair, alignment=alignment), model, scans, lambda share, stage: progress(0.5 + 0.5 * share, stage)
-    )
-    transforms = {"before": sitk.Transform(3, sitk.sitkIdentity), "aligned": alignment.transform, "mind": mind, "learned": learned}
+    grid, modalities = ImageGrid.of(fixed_labels), [scan.modality for scan in scans]
+    task = Task(None, METHODS[request.method].options(), Inputs(fixed, moving), frozenset({"transform"}), request.device)
+    mind = _register(request, task, "mind", modalities, lambda share, stage: progress(0.5 * share, stage))
+    task = dataclasses.replace(task, alignment=mind.alignment)
+    learned = _register(request, task, model, modalities, lambda share, stage: progress(0.5 + 0.5 * share, stage))
+    transforms = {
+        "before": sitk.Transform(3, sitk.sitkIdentity),
+        "aligned": mind.alignment.transform,
+        "mind": mind.field.to_transform(),
+        "learned": learned.field.to_transform(),
+    }
     dice = {
         what: {
             overlap.label: overlap.dice
@@ -60,21 +66,16 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
     return [{"pair": name, "label": label, **{what: round(float(dice[what][label]), 4) for what in _CONDITIONS}} for label in labels]
 
 
-def _run(
-    request: CrossValidationRequest, pair: Any, features: str, scans: tuple[Any, Any], progress: Progress
-) -> tuple[sitk.Transform, Any]:
-    parameters = registration_parameters(request.method, request.preset)
-    if request.method == "dense":
-        from deepreg_engine.methods.dense.register import register_dense
-
-        # The refinement uses the same features, whatever the preset refines with, as they are what is compared.
-        result = register_dense(pair, parameters.replaced({"features": features, "refinement_features": "same"}), request.device, progress)
-    else:
-        from deepreg_engine.methods.descent.register import register_descent
-
-        sides = {f"{side}_modality": scan.modality for side, scan in zip(("fixed", "moving"), scans, strict=True)}
-        result = register_descent(pair, parameters.replaced({"features": features, **sides}), request.device, progress)
-    return result.field.to_transform(), result.alignment
+def _register(request: CrossValidationRequest, task: Task, features: str, modalities: list[str], progress: Progress) -> Any:
+    """Register the images of a task with some features."""
+    method, parameters = METHODS[request.method], registration_parameters(request.method, request.preset)
+    # The refinement uses the same features, whatever the preset refines with, as these are compared.
+    changes = {"refinement_features": "same", "fixed_modality": modalities[0], "moving_modality": modalities[1]}
+    known = {description.name for description in parameters.describe()}
+    changes = {"features": features, **{name: value for name, value in changes.items() if name in known}}
+    task = dataclasses.replace(task, parameters=parameters.replaced(changes))
+    method.prepare(task)
+    return method.register(task, progress)
 
 
 def _few(scans: int, folds: int) -> tuple[str, str]:
