@@ -1,11 +1,12 @@
-"""``features``: write what the methods compare of an image."""
+"""``features``: write the features of an image."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-import numpy as np
+import SimpleITK as sitk
 
 from deepreg_engine.commands.parsing import Parser, examples, paragraph
 from deepreg_engine.errors import ParameterError
@@ -16,10 +17,12 @@ from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_engine.methods.descent.parameters import MODALITIES, SHIPPED_NETWORK, DescentParameters
 
+if TYPE_CHECKING:
+    import torch
+
 _ABOUT = """
-Write the features of an image as a volume of as many channels, on the image's own grid, to view them or to use them elsewhere. With
---colours their three principal components become red, green and blue. A second image gets the same colours: where two images show the
-same, they have the same colour.
+Write the features of an image as a volume with one channel each, on the grid of the image. With --colours their first three principal
+components become red, green and blue. A second image is coloured with the same components, so that similar features have the same colour.
 """
 _EXAMPLES = (
     "features --image mr.nii.gz --output mr_features.nrrd",
@@ -29,9 +32,9 @@ _EXAMPLES = (
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser: Parser = commands.add_parser(
-        "features", help="write what is compared of an image", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
+        "features", help="write the features of an image", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
     )
     parser.add_argument("--image", required=True, metavar="I", help="image (required)")
     parser.add_argument(
@@ -65,7 +68,11 @@ def _spacing(text: str) -> float:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compute, and write."""
+    """Compute the features of one or two images, and write them.
+
+    Raises:
+        ParameterError: if no output is given, or a second image without its colours.
+    """
     outputs = {name: getattr(options, name) for name in ("output", "colours", "second_colours")}
     if not any(outputs.values()):
         raise ParameterError("nothing is to be written", "name a file for the features or for their colours", "output")
@@ -75,21 +82,31 @@ def run(options: argparse.Namespace) -> None:
     for name, path in outputs.items():
         check_suffix(name, path, IMAGE_SUFFIXES)
     check_outputs(outputs, [options.image, options.second])
-    parameters = DescentParameters(features=options.features, fixed_modality=options.modality, moving_modality=options.second_modality)
     images = [check_intensities(read_volume(options.image), "image", options.image)]
     if options.second:
         images.append(check_intensities(read_volume(options.second, "second image"), "second image", options.second))
-    from deepreg_engine.features.colours import make_palette
-    from deepreg_engine.features.volumes import feature_volume, on_grid
+    from deepreg_engine.features.volumes import feature_volume
     from deepreg_engine.methods.common.device import choose_device
     from deepreg_engine.models.store import load_extractors
 
     device, _ = choose_device(options.device)
+    parameters = DescentParameters(features=options.features, fixed_modality=options.modality, moving_modality=options.second_modality)
     extractors = load_extractors(parameters)
     found = [
         feature_volume(image, extractor, options.spacing or min(image.GetSpacing()), device)
         for image, extractor in zip(images, extractors, strict=False)
     ]
+    _write(options, images, found)
+    shape = "x".join(str(n) for n in images[0].GetSize())
+    sys.stdout.write(f"{found[0][0].shape[0]} features of {shape} voxels ({extractors[0].name})\n")
+    sys.stdout.write("written: " + "  ".join(path for path in outputs.values() if path) + "\n")
+
+
+def _write(options: argparse.Namespace, images: list[sitk.Image], found: list[tuple[torch.Tensor, ImageGrid]]) -> None:
+    """Write the features of the first image, and the colours of both, on the grids of the images."""
+    from deepreg_engine.features.colours import make_palette
+    from deepreg_engine.features.volumes import on_grid
+
     with FileGroup() as files:
         if options.output:
             volume, grid = found[0]
@@ -99,6 +116,3 @@ def run(options: argparse.Namespace) -> None:
             for (volume, grid), image, path in zip(found, images, (options.colours, options.second_colours), strict=False):
                 if path:
                     add_image(files, path, on_grid(palette(volume), grid, ImageGrid.of(image)))
-    shape = "x".join(str(n) for n in np.array(images[0].GetSize()))
-    sys.stdout.write(f"{found[0][0].shape[0]} features of {shape} voxels ({extractors[0].name})\n")
-    sys.stdout.write("written: " + "  ".join(path for path in outputs.values() if path) + "\n")

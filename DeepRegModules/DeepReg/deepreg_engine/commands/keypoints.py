@@ -1,4 +1,4 @@
-"""``keypoints``: places of an image that can be found again."""
+"""``keypoints``: find Förstner keypoints of an image."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.methods.points.parameters import PointsParameters
 
 _ABOUT = """
-Find Förstner keypoints of an image: places, such as where vessels branch, whose position is certain in every direction. They are
-written in LPS mm, the most distinct first.
+Find Förstner keypoints of an image: points, such as bifurcations of vessels, that can be located in every direction. They are written in
+LPS mm, the most distinct first.
 """
 _EXAMPLES = (
     "keypoints --image ct.nii.gz --mask lungs.nii.gz --output keypoints.csv",
@@ -25,14 +25,14 @@ _EXAMPLES = (
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     lines = [
         f"  {entry.name} = {entry.default:g} [{entry.range_text()}]\n      {entry.help}"
         for entry in PointsParameters.describe()
         if entry.group == "Keypoints"
     ]
     epilog = examples(*_EXAMPLES) + "\n\nparameters for --set:\n" + "\n".join(lines)
-    parser = commands.add_parser("keypoints", help="find distinct places of an image", description=paragraph(_ABOUT), epilog=epilog)
+    parser = commands.add_parser("keypoints", help="find distinct points of an image", description=paragraph(_ABOUT), epilog=epilog)
     parser.add_argument("--image", required=True, metavar="I", help="image: NIfTI, NRRD, MetaImage, DICOM folder (required)")
     parser.add_argument("--mask", metavar="A", help="where keypoints are searched: the organ")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
@@ -41,7 +41,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Find and write them."""
+    """Find the keypoints and write them."""
     check_suffix("output", options.output, POINT_SUFFIXES)
     check_outputs({"output": options.output}, [options.image, options.mask])
     parameters = PointsParameters().replaced(parse_settings(options.set))

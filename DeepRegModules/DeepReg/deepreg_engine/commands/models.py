@@ -14,12 +14,12 @@ from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.models.published import import_checkpoint
 from deepreg_engine.models.store import find_model, list_models, own_folder, shipped_folder, verify
 
-# What is not known of a model without a readable card, or of another architecture.
+# Shown for unknown entries of a card.
 _UNKNOWN = "?"
 _ABOUT = """
 The features that register's --features can name: formulas (mind, intensity), and trained networks in .safetensors files, each with
-a card that says where it comes from. Models of your own are found in the folder that the environment variable DEEPREG_MODELS names,
-else in your application data folder; or give --features a file.
+a card that states their origin. Your own models lie in the folder that the environment variable DEEPREG_MODELS names, by default in your
+application data folder; --features also accepts a file.
 """
 
 _EXAMPLES = (
@@ -29,25 +29,26 @@ _EXAMPLES = (
     "register dense --features obelisk.safetensors --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd",
 )
 _IMPORT_ABOUT = """
-Turn a published checkpoint of PDD-Net's features into a model file. Nothing in it is unpickled or executed: a file that holds
-anything but tensors is refused.
+Convert a published checkpoint of PDD-Net's features to a model file. Nothing in it is unpickled or executed: a file that holds anything but
+tensors is refused.
 """
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command."""
-    page = {"description": paragraph(_ABOUT), "epilog": examples(*_EXAMPLES)}
-    parser = commands.add_parser("models", help="list, verify and import features", **page)
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "models", help="list, verify and import features", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
+    )
     parser.set_defaults(parser=parser)
     actions = parser.add_subparsers(title="actions", metavar="<action>", dest="action", required=True)
-    listing = actions.add_parser("list", help="what there is", description="List all features that --features can name.")
+    listing = actions.add_parser("list", help="list all features", description="List all features that --features can name.")
     listing.set_defaults(run=run_list, parser=listing)
     about = "Compare the weights of models with their checksums."
-    verifying = actions.add_parser("verify", help="check that the weights are whole", description=about)
+    verifying = actions.add_parser("verify", help="compare the weights with their checksums", description=about)
     verifying.add_argument("model", nargs="?", metavar="MODEL", help="name or file (default: all)")
     verifying.set_defaults(run=run_verify, parser=verifying)
     importing = actions.add_parser(
-        "import", help="turn a published .pth into a model file", description=paragraph(_IMPORT_ABOUT), epilog=examples(_EXAMPLES[2])
+        "import", help="convert a published .pth to a model file", description=paragraph(_IMPORT_ABOUT), epilog=examples(_EXAMPLES[2])
     )
     importing.add_argument("checkpoint", metavar="FILE.pth", help="weights of Obelisk features")
     importing.add_argument("--regulariser", metavar="FILE.pth", help="weights of the regularisation that go with them")
@@ -76,7 +77,11 @@ def run_list(options: argparse.Namespace) -> None:
 
 
 def run_verify(options: argparse.Namespace) -> None:
-    """Check one model, or all."""
+    """Verify one model, or all.
+
+    Raises:
+        InputError: naming the models that cannot be used.
+    """
     if options.model and registry.handcrafted(options.model):
         sys.stdout.write(f"{options.model} is a formula: it has no weights\n")
         return
@@ -95,7 +100,13 @@ def run_verify(options: argparse.Namespace) -> None:
 
 
 def run_import(options: argparse.Namespace) -> None:
-    """Import a checkpoint."""
+    """Convert a checkpoint to a model file.
+
+    Raises:
+        ParameterError: if the name belongs to a formula.
+        InputError: if the checkpoint cannot be used.
+        OutputError: if the model cannot be written.
+    """
     check_suffix("output", options.output, (".safetensors",))
     check_outputs({"output": options.output}, [options.checkpoint, options.regulariser])
     name = options.name or Path(options.output).stem

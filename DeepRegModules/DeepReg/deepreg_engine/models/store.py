@@ -22,11 +22,16 @@ if TYPE_CHECKING:  # torch is imported only where features are made
 
 
 class FeatureParameters(Protocol):
-    """What parameters say about features; ``fixed_modality`` and ``moving_modality`` too, where a method has them."""
+    """The parameters of features; some methods also have ``fixed_modality`` and ``moving_modality``."""
 
-    features: str
-    mind_radius: int
-    mind_dilation: int
+    @property
+    def features(self) -> str: ...  # noqa: D102
+
+    @property
+    def mind_radius(self) -> int: ...  # noqa: D102
+
+    @property
+    def mind_dilation(self) -> int: ...  # noqa: D102
 
     def replaced(self, changes: dict) -> FeatureParameters: ...  # noqa: D102
 
