@@ -64,7 +64,9 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(phantom_folder, tmp_path):
     ):
         done = demo(*arguments, folder=tmp_path)
         said = [line for line in done.stderr.splitlines() if " % " not in line]
-        assert done.returncode == 2 and len(said) == 1 and words in said[0], (arguments, done.stderr)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert len(said) == 1, (arguments, done.stderr)
+        assert words in said[0], (arguments, done.stderr)
         assert {path.name for path in tmp_path.iterdir()} == {"text.nii"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench import stop_worker
 from panels import applied, ended, finish, nodes, opened, quick, works_again
 from world import add_linear
 

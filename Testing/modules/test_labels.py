@@ -78,7 +78,7 @@ def test_many_layers_that_do_not_overlap_travel_in_few(labels, tmp_path):
     found = labels.layers(node)
     assert len(found) <= 2 < before == node.GetSegmentation().GetNumberOfLayers()  # the user's own is as it was
     paths = exhaust(labels.writeLayers(found, str(tmp_path / "l")))
-    for layer, path in zip(found, paths):
+    for layer, path in zip(found, paths, strict=False):
         for segment in layer.segments:
             expected = LIVER if segment.name == "liver" else balls[segment.name]
             assert np.array_equal(in_world(sitk.ReadImage(path), segment.value), expected), segment.name
@@ -178,7 +178,7 @@ def test_a_segmentation_travels_there_and_back(labels, tmp_path):
     node.GetSegmentation().GetNthSegment(0).SetTag("TerminologyEntry", "some~thing")
     found = labels.layers(node)
     paths = exhaust(labels.writeLayers(found, str(tmp_path / "l")))
-    drawn = [(layer, *exhaust(readImage(path))) for layer, path in zip(found, paths)]
+    drawn = [(layer, *exhaust(readImage(path))) for layer, path in zip(found, paths, strict=False)]
     again = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "again")
     again.GetSegmentation().AddEmptySegment("", "of old")
     reference = add_volume("reference", np.zeros(SIZE[::-1], dtype=np.uint8), IJK_TO_RAS)
