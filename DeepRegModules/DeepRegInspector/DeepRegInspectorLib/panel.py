@@ -19,8 +19,8 @@ from typing import Any
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
-from deepreg_slicer.wheel_guard import WheelGuard
 from DeepRegInspectorLib.context import INPUTS, InspectorContext
 from DeepRegInspectorLib.sections.base import Section, shareToolTips
 from DeepRegInspectorLib.sections.deformation import DeformationSection
@@ -93,9 +93,9 @@ class InspectorPanel:
         self._inputs = tuple(dict.fromkeys((*INPUTS, *(name for section in self.sections.values() for name in section.inputs))))
         self.context.showStatus("")
         shareToolTips(ui.inputsCollapsibleButton.parentWidget())
+        ui.parameterNodeSelector.baseName = _("Registration inspector")
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", moduleName)
         ui.parameterNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
-        self._wheelGuard = WheelGuard(ui.inputsCollapsibleButton.parentWidget())
 
     @property
     def node(self) -> Any:

@@ -16,7 +16,6 @@ from deepreg_slicer.parameter_form import ParameterForm, words
 from deepreg_slicer.parameter_node import DEVICES
 from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.torch_state import missingPackages
-from deepreg_slicer.wheel_guard import WheelGuard
 from DeepRegTrainerLib import models
 from DeepRegTrainerLib.evaluation_section import EvaluationSection
 from DeepRegTrainerLib.methods import METHODS
@@ -86,6 +85,7 @@ class TrainerPanel:
 
     def _build(self) -> None:
         ui = self.ui
+        ui.parameterNodeSelector.baseName = _("Training")
         ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(list(DEVICES))
         self._boxes = {
@@ -96,14 +96,7 @@ class TrainerPanel:
         }
         self._pages = {name: getattr(ui, f"{name}ParametersWidget") for name in METHODS}
         self.forms = {name: ParameterForm(method.options, self._pages[name].layout()) for name, method in METHODS.items()}
-        # The forms are made after the widgets below them; for the keyboard they come where they are seen.
-        before = ui.licenceLineEdit
-        for form in self.forms.values():
-            for widget in form.widgets.values():
-                qt.QWidget.setTabOrder(before, widget)
-                before = widget
         ui.logTextEdit.setReadOnly(True)
-        self._wheelGuard = WheelGuard(ui.scansCollapsibleButton.parentWidget())
 
     def _connect(self) -> None:
         ui = self.ui
