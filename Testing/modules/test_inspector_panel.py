@@ -106,7 +106,7 @@ def test_the_inspect_button_of_a_method_opens_its_result(warm_app, hands, scene)
     node = dense.panel.node
     node.fixedVolume, node.movingVolume, node.resultTransform = scene["fixed"], scene["moving"], scene["transform"]
     node.testFixed, node.testMoving = markups("a", inner(4)), markups("b", inner(4))
-    dense.panel._showResult()
+    dense.panel.resultSection.update()
     assert dense.ui.inspectButton.enabled
     dense.ui.resultCollapsibleButton.collapsed = False
     warm_app.process_events()
