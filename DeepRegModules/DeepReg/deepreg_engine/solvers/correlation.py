@@ -9,6 +9,8 @@ control points a whole number of displacement steps apart. :func:`correlate_anyw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 # Rows of control points (all of one z and y) that one product takes: on a CPU a row's costs just fit the cache; on a GPU
@@ -17,9 +19,10 @@ _ROWS = {"cpu": 1}
 _ROWS_ELSEWHERE = 32
 
 
-def lattice_size(controls: tuple[int, int, int], ratio: int, radius: int) -> tuple[int, int, int]:
+def lattice_size(controls: Sequence[int], ratio: int, radius: int) -> tuple[int, int, int]:
     """Size (z, y, x) of the moving lattice that :func:`correlate` reads."""
-    return tuple((n - 1) * ratio + 2 * radius + 1 for n in controls)
+    z, y, x = ((n - 1) * ratio + 2 * radius + 1 for n in controls)
+    return z, y, x
 
 
 def correlate(
@@ -74,20 +77,21 @@ class _BandedProduct(torch.autograd.Function):
         points = right.permute(1, 2, 3, 0).contiguous()  # z, y, x, j
         out = left.new_empty(planes, rows, labels, labels, labels, columns)
         # Where gradients flow the ceiling is put on afterwards, so that autograd sees it.
-        truncate = ceiling is not None and not (left.requires_grad or right.requires_grad)
+        truncated = None if left.requires_grad or right.requires_grad else ceiling
         for z in range(planes):
             for start, stop in _blocks(rows, left.device):
                 product = _row_products(points, weights[z, start:stop], z, start, ratio, labels)
                 band = _band(product, labels, ratio, columns)
-                if truncate:
-                    torch.minimum(band, ceiling[z, start:stop, None, None, None, :], out=out[z, start:stop])
+                if truncated is not None:
+                    torch.minimum(band, truncated[z, start:stop, None, None, None, :], out=out[z, start:stop])
                 else:
                     out[z, start:stop] = band
         return out
 
     @staticmethod
     def backward(ctx, gradient):  # noqa: ANN001, ANN205
-        return *_banded_gradients(gradient, *ctx.saved_tensors, ctx.lattice[0], ctx.needs_input_grad[:2]), None, None, None
+        left, right = ctx.saved_tensors
+        return *_banded_gradients(gradient, left, right, ctx.lattice[0], ctx.needs_input_grad[:2]), None, None, None
 
 
 def expected_labels(probability: torch.Tensor, moving: torch.Tensor, ratio: int) -> torch.Tensor:
@@ -140,11 +144,14 @@ def _banded_gradients(
             band.copy_(gradient[z, y])  # outside the band the matrix stays 0
             matrix = spread.view(-1, columns)
             window = (slice(z * ratio, z * ratio + labels), slice(y * ratio, y * ratio + labels))
-            if wanted[0]:
+            if left_gradient is not None:
                 left_gradient[z, y] = points[window].reshape(matrix.shape[0], -1).T @ matrix
-            if wanted[1]:
+            if right_gradient is not None:
                 right_gradient[window] += (matrix @ weights[z, y].T).view(labels, labels, width, -1)
-    return (left_gradient.permute(2, 0, 1, 3) if wanted[0] else None, right_gradient.permute(3, 0, 1, 2) if wanted[1] else None)
+    return (
+        None if left_gradient is None else left_gradient.permute(2, 0, 1, 3),
+        None if right_gradient is None else right_gradient.permute(3, 0, 1, 2),
+    )
 
 
 def _blocks(rows: int, device: torch.device) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ Everything is differentiable, so that features can be learned through it (Blendo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,7 +89,7 @@ def at_lattice(volume: Tensor, window: int) -> Tensor:
     return volume[..., every, every, every]
 
 
-def _covering(lattice: Tensor, shape: tuple[int, int, int], window: int) -> Tensor:
+def _covering(lattice: Tensor, shape: Sequence[int], window: int) -> Tensor:
     """Values at every ``window``-th voxel (n, z, y, x), as values at control points, of which the last may lie beyond the grid."""
     missing = [k - n for k, n in zip(control_shape(shape, window), lattice.shape[1:], strict=True)]
     if any(missing):
@@ -133,7 +134,8 @@ def smooth(volume: Tensor, sigma: float, straight: bool = False) -> Tensor:
     """
     if sigma <= 0:
         return volume
-    return separable(volume, tuple(_gaussian(n, sigma, straight, volume) for n in volume.shape[1:]))
+    z, y, x = (_gaussian(n, sigma, straight, volume) for n in volume.shape[1:])
+    return separable(volume, (z, y, x))
 
 
 def _gaussian(count: int, sigma: float, straight: bool, like: Tensor) -> Tensor:

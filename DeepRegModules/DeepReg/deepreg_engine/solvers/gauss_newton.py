@@ -12,6 +12,7 @@ and McClure's weight, squared): what has no partner in the other image does not 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,9 +109,10 @@ def robust_weights(residual: torch.Tensor, scale: float) -> torch.Tensor:
     return (1.0 + residual / (scale * residual.mean()).clamp(min=1e-12)).pow(-2)
 
 
-def control_shape(shape: tuple[int, int, int], spacing: int) -> tuple[int, int, int]:
+def control_shape(shape: Sequence[int], spacing: int) -> tuple[int, int, int]:
     """Control points (z, y, x), ``spacing`` voxels apart from the first voxel on, that cover a grid."""
-    return tuple(max(2, math.ceil((n - 1) / spacing) + 1) for n in shape)
+    z, y, x = (max(2, math.ceil((n - 1) / spacing) + 1) for n in shape)
+    return z, y, x
 
 
 def spread_matrix(controls: int, voxels: int, spacing: int, like: torch.Tensor, cubic: bool = True, first: float = 0.0) -> torch.Tensor:
@@ -146,10 +148,9 @@ def gather(volume: torch.Tensor, spacing: int) -> torch.Tensor:
     if spacing == 2:
         return _gather_pairs(volume)
     shape = volume.shape[1:]
-    matrices = tuple(
-        spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in zip(control_shape(shape, spacing), shape, strict=True)
-    )
-    return separable(volume, matrices)
+    sizes = zip(control_shape(shape, spacing), shape, strict=True)
+    z, y, x = (spread_matrix(k, n, spacing, volume, cubic=False).T / spacing for k, n in sizes)
+    return separable(volume, (z, y, x))
 
 
 def _gather_pairs(volume: torch.Tensor) -> torch.Tensor:
@@ -168,12 +169,12 @@ def _gather_pairs(volume: torch.Tensor) -> torch.Tensor:
     return volume
 
 
-def spread(controls: torch.Tensor, shape: tuple[int, int, int], spacing: int, first: float = 0.0) -> torch.Tensor:
+def spread(controls: torch.Tensor, shape: Sequence[int], spacing: int, first: float = 0.0) -> torch.Tensor:
     """A field at control points (n, Kz, Ky, Kx), the first of them at voxel ``first``, on all voxels (n, z, y, x)."""
     if spacing == 1 and first == 0.0:
         return controls
-    matrices = tuple(spread_matrix(k, n, spacing, controls, first=first) for k, n in zip(controls.shape[1:], shape, strict=True))
-    return separable(controls, matrices)
+    z, y, x = (spread_matrix(k, n, spacing, controls, first=first) for k, n in zip(controls.shape[1:], shape, strict=True))
+    return separable(controls, (z, y, x))
 
 
 def at_controls(field: torch.Tensor, spacing: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ every voxel, at the cost of a small convolution.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -49,7 +50,8 @@ class Kernel:
     def of(self, squares: Tensor) -> Tensor:
         """Values at squared distances."""
         # Processors need much longer for results below the least normal number.
-        return sum(share * torch.exp((squares * (-0.5 / width**2)).clamp(min=-80.0)) for share, width in self.parts())
+        terms = (share * torch.exp((squares * (-0.5 / width**2)).clamp(min=-80.0)) for share, width in self.parts())
+        return cast(Tensor, sum(terms))
 
     def matrix(self, first: Tensor, second: Tensor) -> Tensor:
         """G (N, M) between points (N, 3) and (M, 3)."""

@@ -8,6 +8,7 @@ Displacements here are in steps of the label lattice, -radius .. radius along ea
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 
@@ -83,12 +84,12 @@ def interpolate_labels(values: torch.Tensor, displacement: torch.Tensor) -> torc
     weight = place - lower
     lower = lower.long()
     rows = as_rows(values)
-    total = 0.0
+    total: torch.Tensor | float = 0.0
     for corner in range(8):
         offset = [(corner >> axis) & 1 for axis in range(3)]
-        index = sum((lower[:, axis] + offset[axis]) * count**axis for axis in range(3))
+        index = cast(torch.Tensor, sum((lower[:, axis] + offset[axis]) * count**axis for axis in range(3)))
         share = torch.ones_like(weight[:, 0])
         for axis in range(3):
             share = share * (weight[:, axis] if offset[axis] else 1.0 - weight[:, axis])
         total = total + share * rows.gather(1, index[:, None])[:, 0]
-    return total.view(values.shape[0], values.shape[1], values.shape[5])
+    return cast(torch.Tensor, total).view(values.shape[0], values.shape[1], values.shape[5])

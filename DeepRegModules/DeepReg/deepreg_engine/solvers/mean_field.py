@@ -167,10 +167,11 @@ def mean_field(cost: torch.Tensor, weights: torch.Tensor | None = None) -> torch
 
 
 def _matrices(cost: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return tuple(smoothing_matrix(n, cost) for n in (cost.shape[0], cost.shape[1], cost.shape[5]))
+    z, y, x = (smoothing_matrix(n, cost) for n in (cost.shape[0], cost.shape[1], cost.shape[5]))
+    return z, y, x
 
 
-def _normaliser(weights: torch.Tensor, matrices: tuple[torch.Tensor, ...]) -> torch.Tensor:
+def _normaliser(weights: torch.Tensor, matrices: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """1 / MF(weights), (Kz, Ky, Kx)."""
     total = separable(weights[None], matrices)[0]
     return 1.0 / total.clamp(min=torch.finfo(weights.dtype).tiny ** 0.5)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deepreg_engine.geometry.sampling import Lookup, sample
 
-_Take = Callable[[tuple[slice, slice, slice]], Tensor]
+_Take = Callable[[tuple[slice, ...]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Neighbourhood:
     """
 
     values: Tensor
-    slopes: tuple[Tensor, Tensor, Tensor]
-    shape: tuple[int, int, int]
+    slopes: tuple[Tensor, ...]
+    shape: tuple[int, ...]
 
     @classmethod
     def of(cls, volume: Tensor, stride: int) -> Neighbourhood:
@@ -58,7 +58,7 @@ class Neighbourhood:
         return cls(values, tuple(slopes), parts[0].shape)
 
     @classmethod
-    def _taken(cls, take: _Take, shape: tuple[int, int, int], stride: int) -> Neighbourhood:
+    def _taken(cls, take: _Take, shape: tuple[int, ...], stride: int) -> Neighbourhood:
         lattice = (slice(None, None, stride),) * 3
         values = take(lattice).contiguous()  # not a part of a volume that nobody needs any more
         return cls(values, tuple(_slope(take, values, axis, shape[axis], stride) for axis in (2, 1, 0)), shape)

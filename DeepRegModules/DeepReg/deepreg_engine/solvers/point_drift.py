@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -97,7 +98,8 @@ def _sums(
     left = torch.cat([2.0 * half * moved, -half * (moved * moved).sum(1, keepdim=True), one], dim=1)
     right = torch.cat([target, other, -half * (target * target).sum(1, keepdim=True)], dim=1)
     values = torch.cat([other, target], dim=1).T
-    columns, sums = [], 0.0
+    columns: list[Tensor] = []
+    sums: Tensor | float = 0.0
     for start in range(0, len(target), size):
         part = slice(start, start + size)
         weight = _weights(left, right[part], None if prior is None else prior[:, part], shifted=not with_outliers)
@@ -105,7 +107,8 @@ def _sums(
         share = 1.0 / (total + constant if with_outliers else total).clamp(min=torch.finfo(weight.dtype).tiny)
         columns.append(total * share)
         sums = sums + (share * values[:, part]) @ weight.T
-    return sums[0], torch.cat(columns), sums[1:].T
+    gathered = cast(Tensor, sums)
+    return gathered[0], torch.cat(columns), gathered[1:].T
 
 
 def _weights(left: Tensor, right: Tensor, prior: Tensor | None, shifted: bool) -> Tensor:
@@ -246,6 +249,7 @@ def drift_linear(
         before, spread = spread, _variance(sums, moved, target)
         if options.ends(number, before, spread):
             break
+    assert sums is not None  # there is at least one iteration
     return Drift(SmoothMap(matrix, offset), moved, float(spread.detach()), sums.rows, number)
 
 
@@ -284,6 +288,7 @@ def drift_smooth(
         before, spread = spread, _variance(sums, moved, target)
         if options.ends(number, before, spread):
             break
+    assert sums is not None  # there is at least one iteration
     term = Term(kernel, template[factor.pivots], factor.coefficients(inner))
     result = SmoothMap(base.matrix, base.offset, (*base.terms, term))
     return Drift(result, moved, float(spread.detach()), sums.rows, number)

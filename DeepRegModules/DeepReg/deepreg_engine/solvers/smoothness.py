@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import cast
 
 import torch
 
@@ -61,7 +62,8 @@ def apply_weights(weights: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
     """
     if weights.shape[0] in (1, 3):
         return weights * field
-    return torch.stack([sum(weights[_SYMMETRIC[row][column]] * field[column] for column in range(3)) for row in range(3)])
+    rows = [sum(weights[_SYMMETRIC[row][column]] * field[column] for column in range(3)) for row in range(3)]
+    return torch.stack(cast(list[torch.Tensor], rows))
 
 
 def smooth_field(
@@ -104,7 +106,7 @@ class _SmoothField(torch.autograd.Function):
         adjoint = _conjugate_gradients(weights, gradient.contiguous(), smoothness, None, iterations, tolerance)
         outer = -adjoint[:, None] * solution[None]
         if weights.shape[0] == 1:
-            slope = sum(outer[axis, axis] for axis in range(3))[None]
+            slope = cast(torch.Tensor, sum(outer[axis, axis] for axis in range(3)))[None]
         elif weights.shape[0] == 3:
             slope = torch.stack([outer[axis, axis] for axis in range(3)])
         else:
