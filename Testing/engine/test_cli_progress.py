@@ -234,7 +234,7 @@ def test_plain_lines_when_piped(folder):
     shares = [int(line.split("%")[0]) for line in outcome.progress]
     assert shares == sorted(shares)
     assert outcome.out.startswith("registered in ")
-    assert "written: t.nrrd  i.h5  w.nii.gz  r.json" in outcome.out
+    assert "written: t.nrrd  w.nii.gz  i.h5  r.json" in outcome.out
     assert "%  " not in outcome.out.splitlines()[0]
 
 
