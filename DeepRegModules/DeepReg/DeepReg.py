@@ -1,4 +1,4 @@
-"""Module DeepReg: what all DeepReg modules need. Computing, models, sample data, self-test; home of the libraries."""
+"""Module DeepReg: computing, models, sample data and self-test; it contains the libraries of all DeepReg modules."""
 
 import slicer
 from slicer.i18n import tr as _
@@ -61,7 +61,7 @@ class DeepRegLogic(ScriptedLoadableModuleLogic):
         """Make a synthetic pair and load it; the event loop runs meanwhile.
 
         :return: dictionary of nodes: fixed, moving, fixedLabels, movingLabels, fixedLandmarks, movingLandmarks.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a text that names the problem and what to do.
         """
         from DeepRegLib.samples import makePhantom
 
@@ -70,7 +70,7 @@ class DeepRegLogic(ScriptedLoadableModuleLogic):
     def selfTest(self, device="auto"):
         """Register a small synthetic pair and check the result.
 
-        :return: (passed, one line that says what came out).
+        :return: (passed, one line with the result).
         """
         from deepreg_slicer.waiting import waitForJob, waitUntilFree
         from deepreg_slicer.worker_client import workerClient

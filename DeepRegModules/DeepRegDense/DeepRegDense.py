@@ -65,7 +65,7 @@ class DeepRegDenseLogic(PanelLogic):
         :param device: where to compute: "auto", "cpu", "cuda", "mps".
         :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
         :return: ``deepreg_slicer.request.Result``.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a text that names the problem and what to do.
         """
         from DeepRegDenseLib.scripting import register
 

@@ -22,8 +22,8 @@ class DeepRegDescent(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         describe(self, _("Descent Registration"))
         self.parent.helpText = _(
-            "Registers two volumes of different contrast, such as MR and CT: a network's features, which look alike where the anatomy does,"
-            " are brought onto each other in small steps that are kept smooth. Features, iterations and energy can be looked at."
+            "Registers two volumes of different contrast, such as MR and CT: a network's features, which are similar where the anatomy is,"
+            " are brought onto each other in small steps that are kept smooth. Features, iterations and energy can be shown."
         )
         self.parent.acknowledgementText = _(
             "After M. Blendowski and M. P. Heinrich, Learning interpretable multi-modal features for alignment with supervised iterative"
@@ -78,7 +78,7 @@ class DeepRegDescentLogic(PanelLogic):
         :param keptIterations: about how many iterations are kept.
         :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
         :return: ``deepreg_slicer.request.Result``.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a text that names the problem and what to do.
         """
         from DeepRegDescentLib.scripting import register
 

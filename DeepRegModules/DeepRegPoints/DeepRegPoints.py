@@ -85,7 +85,7 @@ class DeepRegPointsLogic(PanelLogic):
         :param more: further inputs, see ``DeepRegPointsLib.registration.PointsInputs``; ``device``; ``most`` points of each set (3000);
             ``refine`` with the Dense method and ``refinePreset``.
         :return: ``deepreg_slicer.request.Result``.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a text that names the problem and what to do.
         """
         from DeepRegPointsLib.scripting import register
 

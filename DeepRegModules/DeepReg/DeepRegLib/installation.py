@@ -73,7 +73,7 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), windowTitle=_("Install PyTorch")):
         return Outcome(False, _("Nothing was installed. The modules open, but cannot compute. You can install it at any time."))
     try:
-        # The question has been asked above, with what PyTorchUtils' own does not say.
+        # The question has been asked above, with more than PyTorchUtils' own question.
         if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
             return Outcome(False, _("PyTorch was not installed. You can try again at any time."))
         small = [name for name in missing if name != "torch"]

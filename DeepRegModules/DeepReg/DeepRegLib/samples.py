@@ -66,7 +66,7 @@ def makePhantom(anatomy: str, seed: int = 0, modalityPair: str | None = None) ->
         fixed, moving, fixedLabels, movingLabels (segmentations), fixedLandmarks, movingLandmarks.
 
     Raises:
-        RuntimeError: with a text that says what to do.
+        RuntimeError: with a text that names the problem and what to do.
     """
     waitUntilFree()
     client = workerClient()

@@ -129,7 +129,7 @@ class MethodPanel:
     # ---------------------------------------------------------- parameter sets
 
     def initialize(self) -> None:
-        """Show the parameter set of the scene; make one if there is none, and choose what is there to register."""
+        """Show the parameter set of the scene; make one if there is none, and choose its inputs."""
         self.setParameterNode(self.logic.getParameterNode())
         if not self.hasInputs(self.node):
             self.chooseInputs(self.node)
@@ -243,7 +243,7 @@ class MethodPanel:
         return _("another computation is running: wait for its end") if self.client.computing else ""
 
     def checkCanApply(self) -> None:
-        """Enable Apply if it can do something; else its tool tip says why not."""
+        """Enable Apply if it can do something; else its tool tip has the reason."""
         if self.run is not None:
             return
         problem = self.problem()

@@ -145,7 +145,7 @@ def _header(dtype: np.dtype, geometry: Geometry) -> str:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """The header of a file.
 
     Args:
         geometry: of the voxels.
@@ -161,7 +161,7 @@ class Header:
 
 
 def readHeader(path: str | Path) -> Header:
-    """What a file says of itself.
+    """The header of a file.
 
     Raises:
         NrrdError: if it is not of the kind that is read here.

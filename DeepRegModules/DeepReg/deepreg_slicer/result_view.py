@@ -1,4 +1,4 @@
-"""How a result is shown: the warped volume over the fixed one, the deformation grid, the moving volume through the transform."""
+"""Display of a result: the warped volume over the fixed one, the deformation grid, the moving volume through the transform."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def isOver(fixed: Any, warped: Any) -> bool:
 
 
 def fade(opacity: float) -> None:
-    """Set how much of the volume above is seen in all slice views."""
+    """Set the opacity of the foreground volume in all slice views."""
     for name in slicer.app.layoutManager().sliceViewNames():
         _composite(name).SetForegroundOpacity(opacity)
 
@@ -120,7 +120,7 @@ def showDeformation(transform: Any, region: Any, mode: str, spacing: float, in3D
 
 
 def gridSpacing(transform: Any, region: Any) -> float:
-    """A distance of lines, mm, with which a field of this size is seen as a whole."""
+    """A distance of lines, mm, that suits the size of a field."""
     return plainLength(_extent(transform, region) / 24.0)
 
 
@@ -141,7 +141,7 @@ def plainLength(length: float) -> float:
 
 
 def isMoved(moving: Any, transform: Any) -> bool:
-    """Whether a volume is seen through a transform that :func:`moveThrough` has put above it."""
+    """Whether a volume is under a transform that :func:`moveThrough` has put above it."""
     parent = moving.GetParentTransformNode()
     return parent is transform or (
         parent is not None and parent.GetAttribute(_STAND_IN) == "1" and parent.GetParentTransformNode() is transform
@@ -151,7 +151,7 @@ def isMoved(moving: Any, transform: Any) -> bool:
 def moveThrough(moving: Any, transform: Any, on: bool) -> None:
     """Put a result's transform above the moving volume, or take it away again.
 
-    The transform is one of the world, so it has to come after whatever moves the volume now. A stand-in that does the same takes that
+    The transform is one of the world, so it has to come after the transforms above the volume now. A stand-in that does the same takes that
     one's place below the transform: others that it moves, the fixed volume perhaps, stay where they are.
     """
     if on == isMoved(moving, transform):

@@ -19,7 +19,7 @@ def parametersOf(method: str, preset: str, changes: dict[str, Any]) -> dict[str,
     """All parameters of a method's preset, with some changed.
 
     Raises:
-        RuntimeError: with a text that says what is not known or not allowed.
+        RuntimeError: with a text that names what is not known or not allowed.
     """
     try:
         return find_preset(find_method(method).presets, preset).parameters.replaced(changes).to_dict()

@@ -54,7 +54,7 @@ def _at(form: Any, row: int, role: Any) -> Any:
 
 
 def rowOf(form: Any, name: str | None) -> int:
-    """The row of a form in which the widget of a name stands; the number of rows if there is none."""
+    """The row of a form that contains the widget of a name; the number of rows if there is none."""
     for row in range(form.rowCount()):
         for role in (qt.QFormLayout.LabelRole, qt.QFormLayout.FieldRole, qt.QFormLayout.SpanningRole):
             widget = _at(form, row, role)
@@ -64,7 +64,7 @@ def rowOf(form: Any, name: str | None) -> int:
 
 
 def orderTabs(panel: Any) -> None:
-    """Let the tabulator key visit the widgets of a panel in the order in which they are seen."""
+    """Let the tabulator key visit the widgets of a panel in the order of the layouts."""
     before = None
     for widget in _stops(panel):
         if before is not None:

@@ -37,7 +37,7 @@ def nameOf(slot: Slot) -> str:
 
 
 def wantedField(slot: Slot) -> str:
-    """The field of a parameter node that says whether an output is wanted; the volumes with features have one together."""
+    """The field of a parameter node for whether an output is wanted; the volumes with features share one."""
     return "featuresWanted" if slot.kind == "colours" else f"{slot.node}Wanted"
 
 

@@ -1,4 +1,4 @@
-"""Whether PyTorch is there, without importing it: the application's process never does."""
+"""Whether PyTorch is installed, without importing it: the application's process never does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def missingPackages() -> list[str]:
 
 
 def torchVersion() -> str | None:
-    """The installed version, by what its installation says; None if there is none."""
+    """The version of the installed PyTorch, from its metadata; None without one."""
     try:
         return importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:

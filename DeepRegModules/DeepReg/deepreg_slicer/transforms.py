@@ -162,7 +162,7 @@ def interpolateLinearly(node: Any) -> None:
 
 
 def setFromParent(node: Any, transform: vtk.vtkAbstractTransform, fixed: Any, moving: Any) -> None:
-    """Give a transform node what a registration found, and say between which nodes."""
+    """Give a transform node what a registration found, with references to the nodes between which it is."""
     node.SetAndObserveTransformNodeID(None)
     node.SetAndObserveTransformFromParent(transform)
     for role, other in ((node.GetFixedNodeReferenceRole(), fixed), (node.GetMovingNodeReferenceRole(), moving)):

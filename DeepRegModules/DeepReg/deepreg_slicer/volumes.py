@@ -4,7 +4,7 @@ Files are in world coordinates: parent transforms are applied. A rigid parent on
 one (a shear, unequal scales, a warp) the volume is resampled in the world.
 
 Everything is a generator that yields often, see :mod:`cooperative`. It works on the image data that the node had at the beginning: a
-node that is removed meanwhile does no harm.
+node may be removed meanwhile.
 """
 
 from __future__ import annotations

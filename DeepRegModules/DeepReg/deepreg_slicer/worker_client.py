@@ -1,7 +1,7 @@
 """The client of the worker: one process for all DeepReg modules, started when it is first needed and kept running.
 
 The window never waits for it. Whatever happens to the worker (it crashes, is killed, hangs, runs out of memory, sends invalid output),
-its job ends with a message that says what to do, and the next job starts a new process.
+its job ends with a message and advice, and the next job starts a new process.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class WorkerClient:
 
     @property
     def computing(self) -> bool:
-        """Whether it has a job for which nobody should have to wait."""
+        """Whether it has a job that takes long."""
         jobs = [self._job, *(job for job, _request in self._waiting)]
         return any(job is not None and job.operation not in _SHORT for job in jobs)
 
@@ -146,7 +146,7 @@ class WorkerClient:
         self._heard = time.monotonic()
         self._watch.start()
         if self._process is None:
-            # At the next turn of the event loop: should it fail at once, whoever asked has connected to the job by then.
+            # At the next turn of the event loop: the caller has connected to the job by then, should it fail at once.
             qt.QTimer.singleShot(0, self._startProcess)
         elif self._ready:
             self._send()
@@ -218,7 +218,7 @@ class WorkerClient:
         self._buffer.clear()
 
     def _end(self) -> None:
-        """End the process in the middle of whatever it does."""
+        """End the process at once."""
         process, pids = self._process, self.pids
         self._drop()
         if process is not None:
@@ -355,7 +355,7 @@ class WorkerClient:
         job.over = True
         self._watch.stop()
         if self._waiting:
-            # At the next turn of the event loop: whoever had this job hears of its end first.
+            # At the next turn of the event loop: the end of this job is reported first.
             qt.QTimer.singleShot(0, self._next)
         self.busyChanged.emit(False)
 

@@ -102,7 +102,7 @@ class WorkerTask:
         return value
 
     def cleanUp(self) -> None:
-        """Remove what was written; called once at the end. ``error`` says whether there is a result."""
+        """Remove what was written; called once at the end. ``error`` is None if there is a result."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -141,7 +141,7 @@ class WorkerTask:
             self._fail(cancelled())
 
     def drop(self) -> None:
-        """Cancel without a further signal: whoever is connected may not exist any more when the task ends."""
+        """Cancel without a further signal: connected objects may not exist any more when the task ends."""
         for signal in (self.progressed, self.logged, self.finished, self.failed):
             signal.clear()
         self.cancel()
@@ -167,7 +167,7 @@ class WorkerTask:
         """Start when the worker is free, and wait for the result with the event loop running; for scripts.
 
         Raises:
-            RuntimeError: with a text that says what to do.
+            RuntimeError: with a text that names the problem and what to do.
         """
         waitUntilFree(client=self._client)
         self.start()

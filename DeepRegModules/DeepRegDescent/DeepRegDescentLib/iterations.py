@@ -1,6 +1,6 @@
-"""How a registration converged, as a sequence: the transform of each kept iteration, and the moving volume below it.
+"""The iterations of a registration as a sequence: the transform of each kept iteration, and the moving volume below it.
 
-A browser chooses the iteration, here or in the application's own module Sequences. The transform that is seen is the browser's proxy.
+A browser chooses the iteration, here or in the application's own module Sequences. The transform that is shown is the browser's proxy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import slicer
 from deepreg_slicer.transforms import interpolateLinearly
 
 INDEX = "iteration"
-#: From the sequence to the volume that is seen through it.
+#: From the sequence to the volume that it moves.
 MOVED = "deepRegMoved"
 _FRAMES_PER_SECOND = 5.0
 
@@ -91,7 +91,7 @@ def select(browser: Any, number: int) -> None:
 
 
 def restore() -> None:
-    """After a scene was loaded: files do not say how the transforms of a sequence are interpolated."""
+    """Make the transforms of sequences linear after a scene was loaded: files do not hold their interpolation."""
     if not available():
         return
     for sequence in slicer.util.getNodesByClass("vtkMRMLSequenceNode"):

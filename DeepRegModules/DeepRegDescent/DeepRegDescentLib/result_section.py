@@ -30,6 +30,8 @@ class DescentResultSection(ResultSection):
         for what, box in self._shows.items():
             box.connect("toggled(bool)", lambda on, what=what: self._onShow(what, on))
         ui.energyButton.connect("clicked(bool)", self._onEnergy)
+        for widget in (ui.fadeLabel, ui.fadeSlider):
+            widget.toolTip = _("Opacity of the warped volume, or of its features, over the fixed one.")
 
     def _makePlayers(self) -> list[Any]:
         """The application's own widgets for sequences: a slider, and buttons to play."""
@@ -93,7 +95,7 @@ class DescentResultSection(ResultSection):
         if below is not None:
             alike = tuple(self._layers(other)[0] for other in ("images", "features"))
             result_view.showOver(below, above, self.ui.fadeSlider.value / 100.0, alike)
-        if grid and transform is not self.shownTransform():  # the grid is that of what is seen
+        if grid and transform is not self.shownTransform():  # the grid belongs to the shown transform
             result_view.showGrid(transform, None, False)
             result_view.showGrid(self.shownTransform(), self.node.fixedVolume, True)
         if not on and what == "iterations":

@@ -1,7 +1,7 @@
 """Clouds of points and their correspondences as models.
 
-A point is a small sphere: it is seen in 3D and cut by slices, however many there are. The array *Point* says which vertices make which
-sphere; the middle of these is the point. A correspondence is a line from a fixed point to where the result takes it.
+A point is a small sphere: visible in 3D, and cut by slices. The array *Point* has the number of the point that a vertex belongs to; the
+mean of its vertices is the point. A correspondence is a line from a fixed point to where the result takes it.
 """
 
 from __future__ import annotations

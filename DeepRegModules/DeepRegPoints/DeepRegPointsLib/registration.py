@@ -22,7 +22,7 @@ METHOD = "points"
 MODELS = ("correspondences", "fixedCloud", "movingCloud", "movedCloud")
 #: Colours of the clouds: they differ on a grey image, also for those who cannot distinguish red and green.
 COLORS = {"fixedCloud": (1.0, 0.78, 0.1), "movingCloud": (0.25, 0.5, 1.0), "movedCloud": (1.0, 0.35, 0.95)}
-#: Spheres of moved points are smaller: where they fit, the fixed point is seen around them.
+#: Spheres of moved points are smaller: where they fit, the fixed point is visible around them.
 SIZES = {"fixedCloud": 1.0, "movingCloud": 1.0, "movedCloud": 0.65}
 _COLUMNS = tuple(f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz")
 # So many lines and points can be seen at a time, however far from the slice.

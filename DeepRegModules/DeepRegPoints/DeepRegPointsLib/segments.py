@@ -11,7 +11,7 @@ from deepreg_slicer.labels import segmentNames
 from deepreg_slicer.segment_selector import SegmentChooser
 
 _GROUP = "group:"
-# Words that say where, not what.
+# Words of a place, not of a structure.
 _PLACES = {"left", "right", "upper", "lower", "middle", "anterior", "posterior", "superior", "inferior", "segment", "with", "from"}
 
 

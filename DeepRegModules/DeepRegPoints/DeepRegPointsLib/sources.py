@@ -1,4 +1,4 @@
-"""Sets of points: what markups, curves and models give, in the world as it is seen.
+"""Sets of points of markups, curves and models, in the world.
 
 Points of segments are found by the worker, in a label map: that takes seconds, and gives the same points whether the segments are shown
 in 3D or not.

@@ -1,4 +1,4 @@
-"""How a result of points is seen."""
+"""Display of a result of points."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import slicer
 
 
 def isShown(node: Any) -> bool:
+    """Whether a node is visible."""
     display = node.GetDisplayNode() if node is not None else None
     return bool(display is not None and display.GetVisibility())
 
@@ -31,7 +32,7 @@ def hideBelow(node: Any, confidence: float) -> None:
 
 
 def goTo(nodes: list[Any]) -> None:
-    """Let all views show the middle of models, and as much as they need; for scenes in which no volume says what to show."""
+    """Let all views show the middle of models, and as much as they need; for scenes without a volume."""
     bounds = np.array(
         [node.GetPolyData().GetBounds() for node in nodes if node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints()]
     )
