@@ -14,6 +14,7 @@ from scenes import image_on, inside, itk_map, itk_transform, make_grid, voxel_po
 
 from deepreg_engine.errors import EngineError, InputError, ParameterError
 from deepreg_engine.jobs.report import ReportRequest, run_report
+from deepreg_engine.methods.slots import slot
 from deepreg_engine.metrics.consistency import inverse_consistency
 from deepreg_engine.reporting.limits import LIMITS, limits_with
 
@@ -87,9 +88,10 @@ def test_a_map_that_is_declared_as_an_output_is_in_the_report(report, scene):
     found = content["figures"]["maps"]["magnitude"]
     assert list(content["figures"]["maps"]) == ["magnitude"]
     np.testing.assert_allclose([found["mean"], found["percentile95"]], [lengths.mean(), np.percentile(lengths, 95)], atol=1e-3)
-    assert "Displacement magnitude" in page.text
-    assert "length of the displacement at each voxel, mm" in page.text
-    assert text.count('alt="Displacement magnitude, ') == 3
+    declared = slot("magnitude")
+    assert declared.title in page.text
+    assert declared.help in page.text
+    assert text.count(f'alt="{declared.title}, ') == 3
     rows = list(csv.DictReader(io.StringIO((folder / "r.csv").read_text(encoding="utf-8"))))
     assert [float(row["value"]) for row in rows if row["section"] == "maps" and row["measure"] == "max"] == [found["max"]]
 

@@ -100,7 +100,7 @@ def test_a_right_translation_is_no_surprise(warm_app, hands, widget, scene):
     assert (bar(node.heat), bar(node.explainedMap)) == ("probability", "")
     assert layers()[1] == node.heat.GetID()
     assert "bits" in node.explainedMap.GetName()
-    assert "of 8.4 bits" in part.ui.explainLabel.text
+    assert "of at most 8.4 bits" in part.ui.explainLabel.text
 
     # Another map, of the part Deformation, takes the layer.
     widget.ui.deformationCollapsibleButton.collapsed = False

@@ -22,8 +22,8 @@ _FONT = 11
 PLACES = {"left": (0.04, 0.88), "right": (0.96, 0.88), "right, below": (0.96, 0.08)}
 
 
-def _made(role: str, name: str, stops: np.ndarray) -> Any:
-    """The colour table of a role, from evenly spaced colours (N, 3); created once in each scene."""
+def colorTable(role: str, name: str, stops: np.ndarray) -> Any:
+    """The colour table of a role, from evenly spaced colours (N, 3), or (N, 4) with opacity; created once in each scene."""
     for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
         if node.GetAttribute(_ROLE) == role:
             return node
@@ -32,14 +32,14 @@ def _made(role: str, name: str, stops: np.ndarray) -> Any:
     node.SetTypeToUser()
     node.SetNumberOfColors(_SHADES)
     for number, place in enumerate(np.linspace(0, len(stops) - 1, _SHADES)):
-        node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), stops[:, channel])) for channel in range(3)))
+        node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), channel)) for channel in stops.T))
     node.SetHideFromEditors(True)
     return node
 
 
 def lengthColors() -> Any:
     """The colour table of lengths: blue for 0, red at the end of the range."""
-    return _made("length", _("Length"), _STOPS)
+    return colorTable("length", _("Length"), _STOPS)
 
 
 def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
@@ -52,7 +52,7 @@ def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
 
 def jacobianColors() -> Any:
     """Blue below the middle of the range, red above, dark in the middle."""
-    return _made("jacobian", _("Jacobian"), _CHANGES)
+    return colorTable("jacobian", _("Jacobian"), _CHANGES)
 
 
 def jacobianSpan(jacobian: np.ndarray) -> float:

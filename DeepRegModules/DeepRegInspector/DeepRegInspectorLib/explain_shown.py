@@ -12,11 +12,10 @@ from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import newNode, setVolume
-from DeepRegInspectorLib.colors import lengthColors, showBar
+from DeepRegInspectorLib.colors import colorTable, lengthColors, showBar
 
 #: Parameters of the Inspector's node with the nodes that are made here.
 MADE = ("explainedPoint", "heat", "explainedMap", "fixedFeatures", "movingFeatures", "confidences", "partners")
-_MARK = "DeepReg.Explains"
 CONFIDENCE, PROBABILITY = "Confidence", "Probability"
 # From purple through orange to white. Small probabilities are transparent.
 HEAT = np.array([[110, 20, 140, 0], [175, 35, 110, 130], [230, 75, 50, 215], [250, 165, 30, 240], [255, 245, 190, 255]]) / 255.0
@@ -24,21 +23,6 @@ HEAT = np.array([[110, 20, 140, 0], [175, 35, 110, 130], [230, 75, 50, 215], [25
 ENTROPY = np.array([[68, 1, 84, 255], [59, 82, 139, 255], [33, 145, 140, 255], [94, 201, 98, 255], [253, 231, 37, 255]]) / 255.0
 # Red: unreliable, pale: uncertain, blue-green: reliable; the same colours as in Point Registration.
 CONFIDENCES = np.array([[204, 26, 26, 255], [245, 224, 204, 255], [13, 191, 166, 255]]) / 255.0
-
-
-def table(name: str, stops: np.ndarray) -> Any:
-    """The colour table of a name, from evenly spaced colours (N, 4); created once in each scene."""
-    for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
-        if node.GetAttribute(_MARK) == name:
-            return node
-    node = newNode("vtkMRMLColorTableNode", name)
-    node.SetAttribute(_MARK, name)
-    node.SetTypeToUser()
-    node.SetNumberOfColors(256)
-    for number, place in enumerate(np.linspace(0, len(stops) - 1, 256)):
-        node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), stops[:, channel])) for channel in range(4)))
-    node.SetHideFromEditors(True)
-    return node
 
 
 def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) -> Any:
@@ -56,7 +40,7 @@ def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) ->
     state = node.StartModify()  # one event, so that views draw once
     try:
         setVolume(node, image, geometry)
-        _display(node, table("heat", HEAT), 0.0, peak)
+        _display(node, colorTable("heat", _("Displacement probability"), HEAT), 0.0, peak)
     finally:
         node.EndModify(state)
     return node
@@ -91,7 +75,7 @@ def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits:
     node = node or newNode("vtkMRMLScalarVolumeNode", _("Entropy"))
     node.SetName(_("Entropy of the displacement (bits)"))
     setVolume(node, image, geometry)
-    _display(node, table("entropy", ENTROPY), 0.0, mostBits)
+    _display(node, colorTable("entropy", _("Entropy"), ENTROPY), 0.0, mostBits)
     return node
 
 
@@ -250,7 +234,7 @@ def _model(node: Any, scalars: str, low: float, high: float, title: str, place: 
     display.SetScalarVisibility(True)
     display.SetScalarRangeFlag(display.UseManualScalarRange)
     display.SetScalarRange(low, high)
-    display.SetAndObserveColorNodeID(table("confidence", CONFIDENCES).GetID())
+    display.SetAndObserveColorNodeID(colorTable("confidence", _("Confidence"), CONFIDENCES).GetID())
     display.SetVisibility2D(True)
     display.SetSliceIntersectionThickness(3)
     display.SetVisibility(True)

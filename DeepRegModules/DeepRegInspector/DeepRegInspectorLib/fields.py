@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
+from deepreg_engine.metrics.landmarks import summarize
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, contains, gridOf, imageGrid, ownGrid
@@ -170,12 +171,6 @@ def inverseConsistency(forward: Any, backward: Any, fixed: Any, most: int = 200_
     inside = contains(own[1], there) if own is not None else np.ones(len(points), dtype=bool)
     if not inside.any():
         raise NodeError(_("the two transforms have no region in common"), _("choose the inverse that belongs to the transform"), "inverse")
-    error = np.linalg.norm(FixedToMoving(backward)(there[inside]) - points[inside], axis=1)
-    return {
-        "points": int(inside.sum()),
-        "outside": int((~inside).sum()),
-        "mean": float(error.mean()),
-        "median": float(np.median(error)),
-        "percentile95": float(np.percentile(error, 95)),
-        "max": float(error.max()),
-    }
+    found = summarize(FixedToMoving(backward)(there[inside]) - points[inside])
+    figures = {key: found[key] for key in ("mean", "median", "percentile95", "max")}
+    return {"points": found["count"], "outside": int((~inside).sum()), **figures}

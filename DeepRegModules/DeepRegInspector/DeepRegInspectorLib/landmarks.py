@@ -124,7 +124,8 @@ def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = N
     if pairs.unpaired or not len(pairs):
         counts = len(definedIndices(fixed)), len(definedIndices(moving))
         raise NodeError(
-            _("there are {fixed} fixed but {moving} moving landmarks").format(fixed=counts[0], moving=counts[1]), _("each needs its partner")
+            _("there are {fixed} fixed but {moving} moving landmarks").format(fixed=counts[0], moving=counts[1]),
+            _("each needs its partner"),
         )
     return pairs.figures()
 

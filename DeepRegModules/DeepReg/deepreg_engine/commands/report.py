@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 
 from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.tables import number, table
@@ -27,31 +28,6 @@ _EXAMPLES = (
     "--moving-landmarks b.csv --fixed-labels a_organs.nii.gz --moving-labels b_organs.nii.gz --output report.html --json report.json "
     "--csv report.csv",
     "report --fixed a.nii.gz --moving b.nii.gz --transform t.nrrd --limit tre_median=1,2 --limit dice=0.9,0.8 --output report.html",
-)
-# Options with the same name in the request.
-_SAME = (
-    "fixed",
-    "moving",
-    "transform",
-    "output",
-    "json",
-    "csv",
-    "inverse",
-    "fixed_landmarks",
-    "moving_landmarks",
-    "fixed_labels",
-    "moving_labels",
-    "label_names",
-    "mask",
-    "run_report",
-    "title",
-    "fixed_name",
-    "moving_name",
-    "fixed_modality",
-    "moving_modality",
-    "fixed_window",
-    "moving_window",
-    "point",
 )
 
 
@@ -79,9 +55,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--run-report", metavar="JSON", help="what register wrote with --report: method, parameters, model")
     shown.add_argument("--title", default="Registration report", metavar="TEXT", help="title of the page")
-    shown.add_argument("--patient-name", metavar="TEXT", help="show this name (default: none)")
-    shown.add_argument("--note", action="append", default=[], metavar="TEXT", help="a further note; may be repeated")
-    shown.add_argument("--hide", action="append", default=[], metavar="TEXT", help="a name to hide everywhere; may be repeated")
+    shown.add_argument("--patient-name", dest="patient", metavar="TEXT", help="show this name (default: none)")
+    shown.add_argument("--note", dest="remarks", action="append", default=[], metavar="TEXT", help="a further note; may be repeated")
+    shown.add_argument(
+        "--hide", dest="private", action="append", default=[], metavar="TEXT", help="a name to hide everywhere; may be repeated"
+    )
     for side in ("fixed", "moving"):
         shown.add_argument(f"--{side}-name", metavar="TEXT", help=f"name of the {side} image (default: its file's)")
         shown.add_argument(f"--{side}-modality", metavar="TEXT", help="such as CT or MR")
@@ -101,14 +79,9 @@ def run(options: argparse.Namespace) -> None:
     """Write the report."""
     from deepreg_engine.jobs.report import ReportRequest, run_report
 
-    others = {
-        "patient": options.patient_name or "",
-        "private": tuple(options.hide),
-        "remarks": tuple(options.note),
-        "limits": _limits(options.limit),
-    }
-    given = {name: value for name, value in vars(options).items() if name in _SAME and value is not None}
-    request = ReportRequest(**given, **others)
+    given = {field.name: getattr(options, field.name, None) for field in fields(ReportRequest)}
+    given["limits"] = _limits(options.limit)
+    request = ReportRequest(**{name: value for name, value in given.items() if value is not None})
     content = run_report(request)
     rows = [["", "before", "after", "rating"]]
     for entry in content["ratings"]:

@@ -28,8 +28,8 @@ class Limit:
     Args:
         key: its identifier.
         title: its name for readers.
-        where: path of the figure in the nested dictionaries of figures.
-        before: path of the same figure before the registration; empty if there is none.
+        where: path of the figure in the nested dictionaries of figures, its names separated by dots.
+        before: path of the same figure before the registration; "" if there is none.
         unit: of the figure and of both limits.
         green: the figure is green up to this limit (from this limit on, if ``higher``).
         amber: it is amber up to this limit (from this limit on), and red beyond.
@@ -39,8 +39,8 @@ class Limit:
 
     key: str
     title: str
-    where: tuple[str, ...]
-    before: tuple[str, ...]
+    where: str
+    before: str
     unit: str
     green: float
     amber: float
@@ -64,33 +64,13 @@ class Limit:
 
 
 LIMITS = (
-    Limit(
-        "tre_median",
-        "Landmark error, median",
-        ("landmarks", "after", "median"),
-        ("landmarks", "before", "median"),
-        "mm",
-        2.0,
-        3.0,
-        False,
-        2,
-    ),
-    Limit(
-        "tre_95",
-        "Landmark error, 95 %",
-        ("landmarks", "after", "percentile95"),
-        ("landmarks", "before", "percentile95"),
-        "mm",
-        3.0,
-        5.0,
-        False,
-        2,
-    ),
-    Limit("dice", "Dice, mean of structures", ("overlap", "mean_after", "dice"), ("overlap", "mean_before", "dice"), "", 0.8, 0.7, True, 3),
-    Limit("folding", "Folded voxels", ("regularity", "folding_percent"), (), "%", 0.0, 0.5, False, 4),
-    Limit("jacobian_min", "Smallest Jacobian", ("regularity", "min_jacobian"), (), "", 0.2, 0.05, True, 3),
-    Limit("jacobian_max", "Largest Jacobian", ("regularity", "max_jacobian"), (), "", 3.0, 5.0, False, 3),
-    Limit("inverse_95", "Inverse consistency, 95 %", ("inverse_consistency", "percentile95"), (), "mm", 2.0, 3.0, False, 3),
+    Limit("tre_median", "Landmark error, median", "landmarks.after.median", "landmarks.before.median", "mm", 2.0, 3.0, False, 2),
+    Limit("tre_95", "Landmark error, 95 %", "landmarks.after.percentile95", "landmarks.before.percentile95", "mm", 3.0, 5.0, False, 2),
+    Limit("dice", "Dice, mean of structures", "overlap.mean_after.dice", "overlap.mean_before.dice", "", 0.8, 0.7, True, 3),
+    Limit("folding", "Folded voxels", "regularity.folding_percent", "", "%", 0.0, 0.5, False, 4),
+    Limit("jacobian_min", "Smallest Jacobian", "regularity.min_jacobian", "", "", 0.2, 0.05, True, 3),
+    Limit("jacobian_max", "Largest Jacobian", "regularity.max_jacobian", "", "", 3.0, 5.0, False, 3),
+    Limit("inverse_95", "Inverse consistency, 95 %", "inverse_consistency.percentile95", "", "mm", 2.0, 3.0, False, 3),
 )
 
 
@@ -153,8 +133,8 @@ def rate(figures: Mapping[str, Any], limits: Iterable[Limit]) -> list[dict[str, 
     return found
 
 
-def _at(figures: Mapping[str, Any], where: tuple[str, ...]) -> float | None:
+def _at(figures: Mapping[str, Any], where: str) -> float | None:
     value: Any = figures if where else None
-    for name in where:
+    for name in where.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
