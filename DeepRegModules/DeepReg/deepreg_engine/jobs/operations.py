@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deepreg_engine import __version__
-from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.errors import InputError, MissingPackageError, ParameterError
 from deepreg_engine.jobs.job import Job
 
 
@@ -76,6 +76,8 @@ def register(arguments: dict, job: Job) -> dict:
     from deepreg_engine.jobs.registration import run_registration
     from deepreg_engine.jobs.request import make_request
 
+    if missing := missing_packages():  # before the images are read
+        raise MissingPackageError(f"the Python package {missing[0]} is not installed", "install it, then try again")
     if "method" not in arguments:
         raise ParameterError("the argument method is missing", "name a registration method", "method")
     report = run_registration(make_request(**arguments), job.progress)
