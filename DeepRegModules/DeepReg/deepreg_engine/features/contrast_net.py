@@ -11,7 +11,7 @@ training the features are MIND's, so that only the difference is learned: a few 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -50,9 +50,13 @@ class ContrastNet(nn.Module):
         self.trunk = nn.ModuleList([_conv(width, width, 2), _conv(width, width), _conv(width, channels)])
         self.skip = nn.Conv3d(MIND_CHANNELS, channels, 1, bias=False)
         with torch.no_grad():
-            self.trunk[-1].weight.mul_(_FIRST_SHARE)
+            cast(nn.Conv3d, self.trunk[-1]).weight.mul_(_FIRST_SHARE)
             mixture = torch.eye(channels, MIND_CHANNELS) if channels <= MIND_CHANNELS else torch.eye(channels)[:, :MIND_CHANNELS]
             self.skip.weight.copy_(mixture[:, :, None, None, None])
+
+    def _layers(self, modality: str) -> list[nn.Conv3d]:
+        """The layers of a modality, first to last."""
+        return [cast(nn.Conv3d, layer) for layer in (*cast(nn.ModuleList, self.stems[modality]), *self.trunk)]
 
     def forward(self, image: Tensor, modality: str) -> Tensor:
         """Features of images.
@@ -64,7 +68,7 @@ class ContrastNet(nn.Module):
         Returns:
             (B, C, z, y, x), mean 0 and variance 1 over each volume.
         """
-        layers = [*self.stems[modality], *self.trunk]
+        layers = self._layers(modality)
         mind = _standardised(torch.stack([mind_ssc(one[0]) for one in image]))
         hidden = torch.cat([image, mind], dim=1)
         if image.device.type == "cpu" and not torch.is_grad_enabled():
@@ -90,7 +94,7 @@ class ContrastNet(nn.Module):
     @property
     def reach(self) -> int:
         """Voxels around a voxel from which its features are computed, but for the statistics of the norm."""
-        layers = [*self.stems[self.modalities[0]], *self.trunk]
+        layers = self._layers(self.modalities[0])
         return _MIND_REACH + sum(layer.dilation[0] * (layer.kernel_size[0] // 2) for layer in layers)
 
 

@@ -14,6 +14,7 @@ positions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -94,9 +95,7 @@ class PointFeatures(nn.Module):
         dynamic: whether neighbours are found again, among the features, before each layer; else those of the positions serve all layers.
     """
 
-    def __init__(
-        self, neighbours: int = 16, widths: tuple[int, int, int] = (32, 32, 64), channels: int = 64, dynamic: bool = False
-    ) -> None:
+    def __init__(self, neighbours: int = 16, widths: tuple[int, ...] = (32, 32, 64), channels: int = 64, dynamic: bool = False) -> None:
         super().__init__()
         self.neighbours, self.dynamic = neighbours, dynamic
         self.first = Neighbourhood(widths[0])
@@ -119,7 +118,7 @@ class PointFeatures(nn.Module):
     @property
     def channels(self) -> int:
         """Number of features."""
-        return self.head[-1].out_features
+        return cast(nn.Linear, self.head[-1]).out_features
 
     def _graph(self, values: Tensor) -> Tensor:
         """Indices (N, k + 1) of the nearest neighbours, and of the point itself."""

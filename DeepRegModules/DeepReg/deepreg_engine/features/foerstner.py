@@ -91,7 +91,7 @@ def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
         if weight != 0.0:
             part = padded.narrow(axis, offset, count)
             total = part * weight if total is None else total.add_(part, alpha=weight)
-    return total
+    return volumes * 0.0 if total is None else total
 
 
 def _highest(volume: Tensor, distance: int) -> Tensor:

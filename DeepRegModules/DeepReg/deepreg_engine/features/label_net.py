@@ -57,6 +57,7 @@ class LabelNet(nn.Module):
         self.up = nn.ModuleList(_Layer(below + count, count) for below, count in zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.out = nn.Conv3d(width, labels + 1, 1)
         #: Weight of each structure in a comparison (L + 1): rare ones have larger weights, or the liver would outweigh the gallbladder.
+        self.importance: Tensor
         self.register_buffer("importance", torch.ones(labels + 1))
 
     @property

@@ -73,8 +73,8 @@ def _slabs(volume: torch.Tensor) -> list[tuple[int, int]]:
 
 def _variance_range(average: torch.Tensor, dtype: torch.dtype) -> tuple[float, float]:
     """Bounds of V; in an image without any contrast, where the average is 0, one that divides nothing by zero."""
-    average = max(float(average), torch.finfo(dtype).tiny * 1e6)
-    return average * _VARIANCE_RANGE[0], average * _VARIANCE_RANGE[1]
+    least = max(float(average), torch.finfo(dtype).tiny * 1e6)
+    return least * _VARIANCE_RANGE[0], least * _VARIANCE_RANGE[1]
 
 
 def _distances(padded: torch.Tensor, start: int, stop: int, radius: int, dilation: int) -> torch.Tensor:

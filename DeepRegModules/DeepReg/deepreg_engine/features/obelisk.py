@@ -86,7 +86,7 @@ class Obelisk(nn.Module):
         hidden = F.relu(self.batch2(self.layer2(hidden)))
         return self.layer3(hidden)
 
-    def _differences(self, stem: torch.Tensor, nodes: tuple[int, int, int]) -> torch.Tensor:
+    def _differences(self, stem: torch.Tensor, nodes: tuple[int, ...]) -> torch.Tensor:
         """Differences (4 P, d, h, w) of the stem (4, D, H, W) at the P pairs of offsets; zero outside the image."""
         size = stem.new_tensor([n - 1 for n in stem.shape[:0:-1]])
         axes = [torch.linspace(0.0, 1.0, n, dtype=stem.dtype, device=stem.device) for n in nodes]

@@ -129,7 +129,7 @@ def compose(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return first + warp(second, first)
 
 
-def separable(volume: torch.Tensor, matrices: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def separable(volume: torch.Tensor, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
     """A volume (C, Z, Y, X) multiplied by one matrix (new, old) along each of the axes z, y, x."""
     tensordot: Any = torch.tensordot  # its annotation lacks the pair of lists
     for axis, matrix in zip((3, 2, 1), reversed(matrices), strict=True):

@@ -52,6 +52,16 @@ class StoredModel:
     card: ModelCard | None
     problem: str = ""
 
+    def read(self) -> ModelCard:
+        """The card.
+
+        Raises:
+            InputError: if the file cannot be read.
+        """
+        if self.card is None:
+            raise InputError(self.problem)
+        return self.card
+
 
 def list_models() -> list[StoredModel]:
     """All model files in both folders, the shipped ones first."""
@@ -85,11 +95,10 @@ def find_model(name: str) -> StoredModel:
     """
     if name.endswith((".safetensors", ".pth", ".pt")) or os.sep in name:
         return StoredModel(Path(name), read_card(name))
-    models = [model for model in list_models() if model.card is not None]
-    for model in models:
-        if model.card.name == name:
-            return model
-    names = [*handcrafted_names("images"), *(model.card.name for model in models)]
+    models = {model.card.name: model for model in reversed(list_models()) if model.card is not None}  # the first of a name
+    if name in models:
+        return models[name]
+    names = [*handcrafted_names("images"), *reversed(models)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}; or give a .safetensors file"
     raise ParameterError(f"there are no features {name!r}", hint)
@@ -107,9 +116,7 @@ def adopt(path: str, name: str | None = None) -> StoredModel:
 
     source = Path(path)
     published = source.suffix in (".pth", ".pt")
-    card = None if published else read_card(source)
-    weights = None if published else read_weights(source)
-    name = name or (source.stem if published else card.name)
+    name = name or (source.stem if published else read_card(source).name)
     taken = [*handcrafted_names(), *(model.card.name for model in list_models() if model.card is not None)]
     if name in taken:
         raise ParameterError(f"there is a model {name!r} already", "give it another name, or remove the other")
@@ -119,8 +126,9 @@ def adopt(path: str, name: str | None = None) -> StoredModel:
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "name another in DEEPREG_MODELS") from error
     target = folder / f"{_file_name(name)}.safetensors"
-    card = import_checkpoint(source, target, name) if published else write_model(target, dataclasses.replace(card, name=name), weights)
-    return StoredModel(target, card)
+    if published:
+        return StoredModel(target, import_checkpoint(source, target, name))
+    return StoredModel(target, write_model(target, dataclasses.replace(read_card(source), name=name), read_weights(source)))
 
 
 def _file_name(name: str) -> str:
@@ -153,8 +161,8 @@ def _find_feature(name: str, subject: str) -> tuple[Feature, StoredModel | None]
     feature, model = handcrafted(name), None
     if feature is None:
         model = find_model(name)
-        feature = find(model.card.architecture)
-        name = f"{model.card.name} ({model.card.architecture})"
+        card = model.read()
+        feature, name = find(card.architecture), f"{card.name} ({card.architecture})"
     if feature is None or feature.subject != subject:
         kind = "formula" if model is None else "model"
         raise InputError(f"the {kind} {name} gives no features of {subject}", "choose another")
@@ -186,7 +194,7 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
         if model is None:
             extractor: Extractor = feature.load(name, {}, parameters.to_dict())
         else:
-            extractor = feature.load(model.card.name, _weights(model), model.card.settings)
+            extractor = feature.load(model.read().name, _weights(model), model.read().settings)
         for side, found in (("fixed", fixed), ("moving", moving)):
             found.append(extractor.of_modality(getattr(parameters, f"{side}_modality", "auto")))
     return (fixed[0], moving[0]) if len(fixed) == 1 else (Joined(*fixed), Joined(*moving))
@@ -202,7 +210,8 @@ def load_matcher(name: str) -> tuple[Matcher | None, str]:
     feature, model = _find_feature(name, "points")
     if model is None:
         return None, name
-    return feature.load(model.card.name, _weights(model), model.card.settings), model.card.name
+    card = model.read()
+    return feature.load(card.name, _weights(model), card.settings), card.name
 
 
 def _weights(model: StoredModel) -> dict[str, Tensor]:
