@@ -1,79 +1,34 @@
-"""Why a result is as it is: probabilities around it against closed forms and the run's own, on an oblique, anisotropic pair."""
+"""Explanations of a result: probabilities against closed forms and against those of the run, on an oblique, anisotropic pair."""
 
 from __future__ import annotations
-
-import csv
-import functools
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
-from scenes import Waves, image_on, itk_transform, make_grid, voxel_points
+from scenes import itk_transform, make_grid
+from textured_pairs import (  # noqa: F401 - a fixture
+    FIXED,
+    IDENTITY,
+    PARAMETERS,
+    SHIFT,
+    STAGES,
+    clouds,
+    explained,
+    inner_points,
+    one_thread_fixture,
+    pair,
+    translation,
+)
 
 from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
-from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.jobs import explanation as job
-from deepreg_engine.jobs.explanation_answers import answer
-from deepreg_engine.jobs.memory import kept_memory, make_room
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.explain import ImageExplanation
 from deepreg_engine.methods.common.registration import ImagePair
-from deepreg_engine.methods.dense.explain import DenseExplanation
-from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense import register as dense
+from deepreg_engine.methods.dense.explain import DenseExplanation
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.points.explain import explain_points
 from deepreg_engine.methods.points.parameters import PointsParameters
-
-FIXED = make_grid((38, 44, 26), (3.1, 2.6, 4.3), (21, -14, 33), centre=(31.0, -52.0, 17.0))
-MOVING = make_grid((52, 40, 42), (2.7, 3.4, 3.6), (-17, 24, -9), centre=(29.0, -55.0, 20.0))
-SHIFT = np.array([7.0, -4.0, 5.0])
-PARAMETERS = DenseParameters(
-    initial="none", working_spacing=3.0, control_spacing=12.0, capture_range=24.0, search_stages=2, refinement_iterations=0
-)
-STAGES = ("search 1", "search 2", "fine")
-IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def texture(points: np.ndarray, flat: bool = False) -> np.ndarray:
-    """Random structures of some 10 to 20 mm; with ``flat`` none where the first coordinate is above 15 mm."""
-    waves = Waves.draw(3, amplitude=40.0, wavelength=22.0, count=60)
-    values = waves.at(points.reshape(-1, 3))[:, 0].reshape(points.shape[:-1])
-    return np.where(points[..., 0] > 15.0, 0.0, values) if flat else values
-
-
-def drawn(grid: ImageGrid, shift=np.zeros(3), flat: bool = False) -> sitk.Image:
-    return image_on(grid, texture(voxel_points(grid) - shift, flat).astype(np.float32))
-
-
-@functools.cache
-def pair(flat: bool = False) -> ImagePair:
-    """The same texture twice, moved by SHIFT: fixed x is moving x + SHIFT."""
-    return ImagePair(drawn(FIXED, flat=flat), drawn(MOVING, SHIFT, flat))
-
-
-def translation(shift) -> sitk.Transform:
-    return sitk.TranslationTransform(3, np.asarray(shift, dtype=float).tolist())
-
-
-@functools.cache
-def explained(shift: tuple[float, ...] = (0.0, 0.0, 0.0), flat: bool = False) -> DenseExplanation:
-    return DenseExplanation(pair(flat), translation(shift), PARAMETERS, "cpu")
-
-
-def inner_points(count: int = 8, share: float = 0.25) -> np.ndarray:
-    index = np.random.default_rng(1).uniform(share, 1.0 - share, size=(count, 3)) * np.array(FIXED.size)
-    return FIXED.index_to_physical(index)
-
 
 # -------------------------------------------------------------------------------------------------------------- one point
 
@@ -239,14 +194,6 @@ def test_colours_are_alike_where_images_are(method):
 # ----------------------------------------------------------------------------------------------------------------- points
 
 
-def clouds(count: int = 150) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fixed points, moving points in another order, and which of these is whose partner."""
-    generator = np.random.default_rng(2)
-    fixed = generator.uniform(-60.0, 60.0, size=(count, 3)) + (100.0, -80.0, 40.0)
-    order = generator.permutation(count)
-    return fixed, fixed[order] + SHIFT, np.argsort(order)
-
-
 @pytest.mark.parametrize("solver", ["belief", "belief+drift", "drift"])
 def test_partners_are_found_and_missed_where_they_are_missing(solver):
     fixed, moving, partner = clouds()
@@ -274,129 +221,3 @@ def test_drift_s_probabilities_are_the_mixture_s():
     constant = (2.0 * np.pi * sigma**2) ** 1.5 * outliers / (1.0 - outliers) * len(moving) / np.prod(np.ptp(moved, axis=0))
     expected = weight / (weight.sum(1, keepdims=True) + constant)
     assert found.probability == pytest.approx(np.take_along_axis(expected, found.candidates, 1), rel=1e-6)
-
-
-# -------------------------------------------------------------------------------------------------------------------- job
-
-
-@pytest.fixture
-def files(tmp_path):
-    """A pair and its result in files."""
-    images = pair()
-    paths = {name: str(tmp_path / f"{name}.nrrd") for name in ("fixed", "moving")}
-    for name, path in paths.items():
-        sitk.WriteImage(getattr(images, name), path)
-    paths["transform"] = str(tmp_path / "transform.tfm")
-    sitk.WriteTransform(translation(SHIFT), paths["transform"])
-    yield paths
-    job.drop()
-
-
-def request(files, method="dense", **more):
-    names = ("working_spacing", "control_spacing", "capture_range") if method == "dense" else ()
-    parameters = {name: getattr(PARAMETERS, name) for name in names}
-    return job.ExplanationRequest(method=method, **files, parameters=parameters, **more)
-
-
-def test_a_pair_is_opened_once(files, tmp_path):
-    first = job.open_explanation(request(files))
-    assert not first["warm"]
-    assert [stage["name"] for stage in first["stages"]] == list(STAGES)
-    assert first["stage"] == "search 2"
-    again = {name: str(tmp_path / f"again_{name}.{'tfm' if name == 'transform' else 'nrrd'}") for name in files}
-    for name, path in files.items():
-        (tmp_path / again[name].split("/")[-1]).write_bytes(open(path, "rb").read())
-    assert job.open_explanation(request(again)) == {**first, "warm": True}
-
-    output = str(tmp_path / "probabilities.nrrd")
-    point = inner_points()[0]
-    answered = answer({"what": "probabilities", "state": first["state"], "point": point.tolist(), "output": output, "stage": "fine"})
-    image = sitk.ReadImage(output)
-    place = [image.TransformPhysicalPointToIndex((point + answered["likeliest"]).tolist())][0]
-    assert image.GetPixel(*place) == pytest.approx(answered["peak"], abs=1e-6)
-    assert sitk.GetArrayFromImage(image).sum() == pytest.approx(1.0, abs=1e-4)
-
-    maps = {name: str(tmp_path / f"{name}.nrrd") for name in ("bits", "offset")}
-    answered = answer({"what": "entropy", "state": first["state"], **maps})
-    values = sitk.GetArrayFromImage(sitk.ReadImage(maps["bits"]))
-    assert answered["mean_bits"] == pytest.approx(values.mean(), abs=1e-3)
-    assert values.min() >= 0
-    assert values.max() <= answered["most_bits"] + 1e-4
-
-    colours = {name: str(tmp_path / f"{name}_colours.nrrd") for name in ("fixed", "moving")}
-    assert answer({"what": "features", "state": first["state"], **colours})["features"] == "mind"
-    assert sitk.ReadImage(colours["fixed"]).GetNumberOfComponentsPerPixel() == 3
-
-
-def test_other_images_take_the_place_and_a_run_takes_the_memory(files, tmp_path):
-    first = job.open_explanation(request(files))["state"]
-    sitk.WriteTransform(translation(SHIFT + 1.0), files["transform"])
-    second = job.open_explanation(request(files))["state"]
-    assert second != first
-    question = {"what": "probabilities", "point": inner_points()[0].tolist(), "output": str(tmp_path / "p.nrrd")}
-    with pytest.raises(job.StateError, match="not kept"):
-        answer({**question, "state": first})
-    answer({**question, "state": second})
-    with kept_memory():  # as every registration of images begins
-        with pytest.raises(job.StateError) as caught:
-            answer({**question, "state": second})
-    assert caught.value.code == "state"
-    job.open_explanation(request(files))
-    make_room()
-    with pytest.raises(job.StateError):
-        answer({**question, "state": second})
-
-
-def test_points_are_answered_from_files(tmp_path):
-    fixed, moving, partner = clouds(60)
-    names = {name: str(tmp_path / f"{name}.csv") for name in ("fixed_points", "moving_points")}
-    for path, cloud in zip(names.values(), (fixed, moving)):
-        np.savetxt(path, cloud, delimiter=",", header="x,y,z", comments="", fmt="%.9f")
-    grid = make_grid((6, 7, 8), (30.0, 26.0, 22.0), (9, 4, -7), centre=(100.0, -80.0, 40.0))
-    field = image_on(grid, np.broadcast_to(SHIFT, (*grid.shape, 3)).astype(np.float32).copy(), vector=True)
-    field.SetMetaData("intent_code", "1006")
-    sitk.WriteImage(field, str(tmp_path / "transform.nrrd"))
-    asked = job.ExplanationRequest("points", str(tmp_path / "transform.nrrd"), **names, parameters={"features": "none"})
-    try:
-        answered = job.open_explanation(asked)
-        assert answered["outside"] == int((~grid.contains(fixed)).sum())
-        assert answered["fixed"] == 60
-        found = answer({"what": "confidences", "state": answered["state"], "output": str(tmp_path / "c.csv")})
-        with open(tmp_path / "c.csv", newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        assert len(rows) == found["points"] == 60
-        place, output = (fixed[5] + 0.2).tolist(), str(tmp_path / "p.csv")
-        own = answer({"what": "partners", "state": answered["state"], "point": place, "output": output})
-        with open(tmp_path / "p.csv", newline="", encoding="utf-8") as stream:
-            best = next(csv.DictReader(stream))
-        assert own["number"] == 5
-        assert [float(best[axis]) for axis in "xyz"] == pytest.approx(moving[partner[5]].tolist(), abs=1e-5)
-        assert float(best["probability"]) > 0.5
-        assert own["confidence"] > 0.9
-        with pytest.raises(InputError, match="no probabilities"):
-            answer({"what": "probabilities", "state": answered["state"], "point": [0, 0, 0], "output": str(tmp_path / "q.nrrd")})
-    finally:
-        job.drop()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"what": "reasons"}, "there is no question 'reasons'"),
-        ({"what": "partners", "state": "x", "points": []}, "no argument 'points'"),
-        ({"what": "partners", "state": "x"}, "argument point is missing"),
-        ({"what": "entropy", "state": "x", "bits": "b", "progress": 1}, "no argument 'progress'"),
-    ],
-)
-def test_a_wrong_question_is_refused(arguments, text):
-    with pytest.raises(ParameterError, match=text):
-        answer(arguments)
-
-
-def test_what_cannot_be_opened_is_said(files):
-    with pytest.raises(ParameterError, match="no method 'elastix'"):
-        job.open_explanation(request(files, method="elastix"))
-    with pytest.raises(InputError, match="fixed points is missing"):
-        job.open_explanation(request(files, method="points"))
-    with pytest.raises(InputError, match="cannot be read"):
-        job.open_explanation(request({**files, "moving": "/nowhere/m.nrrd"}))
