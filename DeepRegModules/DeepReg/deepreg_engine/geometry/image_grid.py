@@ -6,7 +6,7 @@ over a grid have the shape (z, y, x), x fastest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ class ImageGrid:
         lower, upper = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
         size = np.maximum(np.ceil((upper - lower) / spacing - 1e-9).astype(int) + 1, 2)
         origin = (lower + upper) / 2 - spacing * (size - 1) / 2
-        return cls(_three(size), (spacing, spacing, spacing), _three(origin))
+        return cls(triple(size), (spacing, spacing, spacing), triple(origin))
 
     def resampled(self, spacing: ArrayLike) -> ImageGrid:
         """The grid at another spacing (mm, one for all axes or one each), with the same axes and centre, covering at least as much."""
@@ -88,11 +88,11 @@ class ImageGrid:
         """The part from index ``start`` up to, but not including, ``stop`` (x, y, z)."""
         start, stop = np.asarray(start, dtype=int), np.asarray(stop, dtype=int)
         origin = self.index_to_physical(start[None].astype(np.float64))[0]
-        return ImageGrid(_three(stop - start), self.spacing, _three(origin), self.direction)
+        return ImageGrid(triple(stop - start), self.spacing, triple(origin), self.direction)
 
     def _centred(self, size: np.ndarray, spacing: np.ndarray) -> ImageGrid:
         origin = self.centre - self.axes @ (spacing * (size - 1) / 2)
-        return ImageGrid(_three(size), _three(spacing), _three(origin), self.direction)
+        return ImageGrid(triple(size), triple(spacing), triple(origin), self.direction)
 
     def to_image(self, array: np.ndarray, vector: bool = False) -> sitk.Image:
         """A SimpleITK image of an array over this grid: (z, y, x), or (z, y, x, components) with ``vector``."""
@@ -180,6 +180,7 @@ class ImageGrid:
         return {"size": list(self.size), "spacing": list(self.spacing), "origin": list(self.origin), "direction": list(self.direction)}
 
 
-def _three(values: Sequence[Any] | np.ndarray) -> tuple[Any, Any, Any]:
+def triple(values: Iterable[Any]) -> tuple[Any, Any, Any]:
+    """Three values as a tuple; raises ValueError for any other number."""
     x, y, z = values
     return x, y, z

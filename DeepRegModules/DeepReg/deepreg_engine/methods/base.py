@@ -1,14 +1,15 @@
-"""What every registration method offers, and what it gets and returns. No torch.
+"""The interface of a registration method: its inputs, its result, and its functions. No torch.
 
-A method is registered in :mod:`deepreg_engine.methods.registry`; everything that is not special to it (files, checks, alignment, outputs,
-report, command line, worker, panel) is the same for all methods and reads what is declared here and in :mod:`deepreg_engine.methods.slots`.
+Methods are listed in :mod:`deepreg_engine.methods.registry`. Files, checks, alignment, outputs, report, command line, worker and panel are
+the same for all methods and are derived from what is declared here and in :mod:`deepreg_engine.methods.slots`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,26 +23,38 @@ from deepreg_engine.methods.common.presets import Preset
 from deepreg_engine.progress import Progress
 
 PointPair = tuple[PointSet, PointSet]
+T = TypeVar("T")
+
+
+def required(value: T | None, name: str) -> T:
+    """The value.
+
+    Raises:
+        ValueError: if it is None; ``name`` says in the message what is missing.
+    """
+    if value is None:
+        raise ValueError(f"there is no {name}")
+    return value
 
 
 @dataclass
 class Inputs:
-    """What was read from files; None for what was not given.
+    """The contents of the input files; None for files that were not given.
 
     Args:
         fixed, moving: 3D float32 images.
-        moving_original: the moving image with its own type of voxels.
+        moving_original: the moving image with its own voxel type.
         fixed_mask, moving_mask: 8-bit masks on the images' grids.
         clouds: fixed and moving points (N, 3), (M, 3), LPS mm.
         guides: corresponding landmarks that guide the registration.
         landmarks: corresponding landmarks that measure its result.
-        labels: label maps that measure its result.
+        labels: fixed and moving label map that measure its result.
         moving_labels: label map to be warped.
         more_labels: further label maps to be warped.
-        label_names: value to name.
+        label_names: label value to name.
         initial: transform from fixed to moving points from which the registration starts.
         warp_points: points of the fixed side to be transformed.
-        notes: what the user should know of the inputs.
+        notes: remarks on the inputs for the user.
     """
 
     fixed: sitk.Image | None = None
@@ -54,11 +67,22 @@ class Inputs:
     landmarks: PointPair | None = None
     labels: tuple[sitk.Image, sitk.Image] | None = None
     moving_labels: sitk.Image | None = None
-    more_labels: list[sitk.Image] = field(default_factory=list)
+    more_labels: list[sitk.Image] = dataclass_field(default_factory=list)
     label_names: dict[int, str] | None = None
     initial: sitk.Transform | None = None
     warp_points: PointSet | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = dataclass_field(default_factory=list)
+
+    @property
+    def images(self) -> tuple[sitk.Image, sitk.Image]:
+        """The fixed and the moving image; raises ValueError without images."""
+        return required(self.fixed, "fixed image"), required(self.moving, "moving image")
+
+    @property
+    def grids(self) -> tuple[ImageGrid, ImageGrid]:
+        """The grids of the fixed and of the moving image; raises ValueError without images."""
+        fixed, moving = self.images
+        return ImageGrid.of(fixed), ImageGrid.of(moving)
 
 
 @dataclass
@@ -69,7 +93,7 @@ class Task:
         parameters: of the method.
         options: of the method, see :attr:`Method.options`.
         inputs: what is registered.
-        wanted: names of the outputs that are asked for.
+        outputs: names of the requested outputs.
         device: see ``choose_device``.
         alignment: of the images before the deformation; None for a method without one.
         prepared: what :meth:`Method.prepare` has loaded.
@@ -78,30 +102,30 @@ class Task:
     parameters: Any
     options: Any
     inputs: Inputs
-    wanted: frozenset[str]
+    outputs: frozenset[str]
     device: str = "auto"
-    alignment: Any = None
+    alignment: Alignment | None = None
     prepared: Any = None
 
 
 @dataclass
 class Result:
-    """What a registration returns.
+    """The result of a registration.
 
     Args:
-        field: from fixed to moving, on the fixed image's grid; None if no output needs one.
-        deformation: length of what the deformation adds to the alignment, over the fixed image; None if it is not known.
-        alignment: what came before the deformation.
-        stages: what was done, one entry for each stage.
+        field: displacements from fixed to moving points on the fixed image's grid, mm; None if no requested output needs it.
+        deformation: statistics over the fixed image of the lengths of the displacements without the alignment, mm; None if unknown.
+        alignment: the transform before the deformation.
+        stages: one entry for each stage of the computation.
         seconds: duration of the parts, and "total".
-        notes: what the user should know.
-        device: where it was computed.
-        features: what was compared.
-        refinement_features: what a refinement compared, if the method has features of its own for it.
-        details: sections of the report that are special to the method.
-        products: outputs that are special to the method: name of the slot to an image, points, text, or (number, field) pairs.
-        uncertainty: standard deviation of the displacement (mm) by the last search, on the fixed image's grid; None without a search.
-        map_points: maps fixed points (N, 3), LPS mm, where the method has a map beyond its field.
+        notes: remarks for the user.
+        device: description of the device.
+        features: name of the compared features.
+        refinement_features: name of the features of a refinement, if it has its own.
+        uncertainty: standard deviation of the displacement in the last search, mm, on the fixed image's grid; None without a search.
+        map_points: maps fixed points (N, 3), LPS mm, to moving points, where the method has a map beyond the field.
+        details: sections of the report that only this method has.
+        products: outputs that only this method has: name of the slot to an image, points, text, or (number, field) pairs.
     """
 
     field: DisplacementField | None
@@ -115,8 +139,13 @@ class Result:
     refinement_features: str = ""
     uncertainty: sitk.Image | None = None
     map_points: Callable[[np.ndarray], np.ndarray] | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    products: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = dataclass_field(default_factory=dict)
+    products: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    @property
+    def displacements(self) -> DisplacementField:
+        """The field; raises ValueError if it was not computed."""
+        return required(self.field, "displacement field")
 
 
 @dataclass(frozen=True)
@@ -128,15 +157,15 @@ class Method(Protocol):
     """A registration method.
 
     Attributes:
-        name: as typed.
+        name: on the command line and in files.
         title: in panels.
         summary: one line for the list of methods.
         parameters: class of its parameters.
-        options: class of what else can be chosen of a run, such as how many iterations are kept; not part of a preset.
+        options: class of further settings of a run that are not part of a preset, such as the number of iterations to keep.
         presets: named sets of parameters.
-        default_preset: name of the one that is used unless another is asked for.
+        default_preset: name of the preset that is used by default.
         shortcuts: parameters with an option of their own on the command line.
-        aligns: whether images are aligned before it starts.
+        aligns: whether images are aligned before the deformation.
     """
 
     name: str
@@ -150,31 +179,31 @@ class Method(Protocol):
     aligns: bool
 
     def check(self, files: Mapping[str, str], parameters: Any, options: Any) -> None:
-        """Refuse what is wrong without reading a file.
+        """Check the request without reading a file.
 
         Args:
             files: name of a slot to path.
             parameters, options: of the method.
 
         Raises:
-            EngineError: naming what is wrong.
+            EngineError: on the first error.
         """
         ...
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: Any) -> float:
-        """Bytes that a registration of images on these grids needs at its peak, by estimate."""
+        """The estimated peak memory of a registration of images on these grids, bytes."""
         ...
 
     def prepare(self, task: Task) -> None:
-        """Load what the registration needs, and refuse what is missing: device, features or memory.
+        """Load the features and check the memory; the alignment may be computed at the same time on another thread.
 
         Raises:
-            DeviceError, InputError, NotEnoughMemoryError, ParameterError: if something is missing.
+            DeviceError, InputError, NotEnoughMemoryError, ParameterError: if device, features or memory are missing.
         """
         ...
 
     def register(self, task: Task, progress: Progress) -> Result:
-        """Compute the registration; ``progress`` gets the share of the whole run.
+        """Compute the registration; ``progress`` receives the share of the whole run.
 
         Raises:
             EngineError: if it cannot be computed.

@@ -1,11 +1,15 @@
-"""Alignment before the deformation: centres, rigid, affine, by SimpleITK. No torch.
+"""Alignment before the deformation: by centres, rigid or affine, with SimpleITK. No torch.
 
-Rigid and affine alignment maximise mutual information (Mattes et al., PET-CT image registration in the chest using free-form
-deformations, IEEE TMI 2003) from coarse to fine. One start is not enough: scans of two people often overlap only in part, and
-the optimum nearest to aligned centres then squeezes one of them. So translations along the body are scanned first, the best
-few are refined coarsely, and the one that ends best goes on. Mutual information alone likes to stretch (two scans of different
-regions agree best where most of one is squeezed into the other), so a stretch has its price. Every step is single-threaded
-and seeded: the same images give the same transform, bit for bit.
+Rigid and affine alignment maximise the mutual information of Mattes et al. (PET-CT image registration in the chest using
+free-form deformations, IEEE TMI 2003) from coarse to fine, from several starts: scans of two people often overlap only in part,
+and the optimum nearest to aligned centres then compresses one of them. Translations along the axes of the fixed image are
+evaluated first, the best few are refined coarsely, and the best of these is refined finely. Mutual information alone favours
+stretches, because scans of different regions agree best if one is compressed. Transforms are therefore compared by
+
+    E(T) = -MI(T) + 0.05 sum_i log^2 s_i,
+
+where s_i are the singular values of the linear part. All steps are single-threaded and seeded, so that results are reproducible
+to the last bit.
 """
 
 from __future__ import annotations
@@ -23,34 +27,34 @@ from deepreg_engine.geometry.images import resample, without_padding
 from deepreg_engine.methods.common.parameters import INITIALS
 
 _SEED = 20190813
-# Voxels of the smaller image at the scan; the refinement has eight times as many.
+# Voxels of the smaller image in the evaluation of starts; the fine refinement has eight times as many.
 _SCAN_VOXELS = 14_000
-# A start must leave this share of the smaller field of view in common.
+# Least overlap of the fields of view at a start, as a share of the smaller one.
 _LEAST_OVERLAP = 0.3
-# Starts that are refined, no two nearer than this many scan voxels.
+# Number of starts that are refined, and their least distance, in voxels of the coarse images.
 _STARTS, _STARTS_APART = 3, 3.0
-# Points along each axis at which the overlap is counted.
+# Points along each axis at which the overlap is evaluated.
 _OVERLAP_POINTS = 12
-# Two scans that share this much of the larger field of view where they lie need no scan for a start.
+# Images that overlap by this share of the larger field of view start only from their present position and their centres.
 _SAME_REGION = 0.6
-# Share of the voxels that the scan looks at.
+# Share of the voxels at which starts are evaluated.
 _SCAN_SHARE = 0.3
-# A mask of fewer voxels of the scan says too little for six or twelve numbers.
+# A mask of fewer voxels of the coarse images does not determine six or twelve parameters.
 _LEAST_MASK = 200
-# Price of a stretch, in nats of mutual information per squared logarithm of each axis' stretch.
-_STRETCH_PRICE = 0.05
-# An affine that stretches an axis more than this between two people has gone astray.
+# Penalty of a stretch, in nats of mutual information per squared logarithm of each singular value.
+_STRETCH_PENALTY = 0.05
+# Range of plausible stretches between two people.
 _PLAUSIBLE_STRETCH = (0.55, 1.8)
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """An alignment and how it was found.
+    """An alignment and its origin.
 
     Args:
         transform: takes fixed points to moving points.
-        kind: what was done, one of :data:`INITIALS`; or "translation" or "file".
-        notes: what the user should know.
+        kind: one of :data:`INITIALS`, "translation", "file" or "points".
+        notes: remarks for the user.
     """
 
     transform: sitk.Transform
@@ -66,14 +70,14 @@ def align(
     Args:
         fixed, moving: the images.
         kind: "none", "geometry", "mass", "rigid" or "affine".
-        fixed_mask, moving_mask: 8-bit, on the images' grids; limit what mutual information sees.
+        fixed_mask, moving_mask: 8-bit, on the images' grids; mutual information is evaluated within them.
 
     Raises:
         ParameterError: on another kind.
         InputError: with "none", if the images have no point in common.
     """
     if kind not in INITIALS:
-        raise ParameterError(f"there is no initial alignment {kind!r}", f"there are {', '.join(INITIALS)}")
+        raise ParameterError(f"there is no initial alignment {kind!r}", f"there are {', '.join(INITIALS)}", "initial")
     if kind == "none":
         if overlap(ImageGrid.of(fixed), ImageGrid.of(moving), np.zeros(3)) == 0.0:
             raise InputError(
@@ -96,7 +100,7 @@ def align(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """SimpleITK on one thread: sums in another order would give another last digit, and another optimum."""
+    """Run SimpleITK on one thread: another order of summation changes the last digit, and with it the optimum."""
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
@@ -106,13 +110,13 @@ def _one_thread() -> Iterator[None]:
 
 
 def overlap(fixed: ImageGrid, moving: ImageGrid, shift: np.ndarray) -> float:
-    """Share of the smaller field of view that both have in common when fixed points move by ``shift`` (mm)."""
-    # Points of the smaller one, faces included: points of the larger might all miss a small organ between them.
+    """The overlap, 0 to 1, as a share of the smaller field of view, if fixed points move by ``shift`` (3,), mm."""
+    # The smaller field of view is sampled, including its faces: samples of the larger one could all miss it.
     if np.prod(fixed.extent) <= np.prod(moving.extent):
         smaller, larger, way = fixed, moving, np.asarray(shift)
     else:
         smaller, larger, way = moving, fixed, -np.asarray(shift)
-    ends = 0.5 - 1e-6  # on a face itself rounding would decide
+    ends = 0.5 - 1e-6  # not on the faces, where rounding decides
     counts = [np.linspace(-ends, n - 1 + ends, _OVERLAP_POINTS) for n in smaller.size]
     points = smaller.index_to_physical(np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, 3))
     common = larger.contains(points + way).reshape((_OVERLAP_POINTS,) * 3).astype(np.float64)
@@ -122,18 +126,18 @@ def overlap(fixed: ImageGrid, moving: ImageGrid, shift: np.ndarray) -> float:
 
 
 def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
-    """Mean position of what is brighter than the background, LPS mm.
+    """Centre of mass (3,) of the intensities, LPS mm.
 
-    The fifth percentile counts as nothing, the 95th as full: neither air nor a metal implant decides.
+    Intensities are clipped at the 5th percentile, which has no mass, and the 95th, so that neither air nor metal dominates.
     """
-    small = _drawn(image, _scan_spacing(ImageGrid.of(image)))
+    small = _downsampled(image, _scan_spacing(ImageGrid.of(image)))
     array = sitk.GetArrayFromImage(small).astype(np.float64)
     low, high = np.percentile(array, [5, 95])
     weight = np.clip(array - low, 0.0, max(high - low, 1e-6))
     if mask is not None:
         inside = sitk.GetArrayFromImage(resample(mask, ImageGrid.of(small), interpolation="nearest")) > 0
         weight = weight * inside
-        if not weight.any():  # all dark, or smaller than the voxels here
+        if not weight.any():  # all dark, or smaller than a coarse voxel
             places = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
             return ImageGrid.of(mask).index_to_physical(places.mean(axis=0, keepdims=True))[0]
     if not weight.any():
@@ -146,21 +150,21 @@ def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
 
 
 def _scan_spacing(*grids: ImageGrid) -> float:
-    """Spacing (mm) at which the smallest field of view has :data:`_SCAN_VOXELS` voxels."""
+    """The spacing, mm, at which the smallest field of view has :data:`_SCAN_VOXELS` voxels."""
     return float(min(np.prod(grid.extent) for grid in grids) / _SCAN_VOXELS) ** (1 / 3)
 
 
-def _drawn(image: sitk.Image, spacing: float) -> sitk.Image:
-    """The image on cubic voxels of a coarser spacing (mm), smoothed before."""
+def _downsampled(image: sitk.Image, spacing: float) -> sitk.Image:
+    """The image, smoothed, on cubic voxels of a coarser spacing, mm."""
     factors = [max(1, int(0.5 * spacing / own)) for own in image.GetSpacing()]
-    if max(factors) > 1:  # averages of whole blocks first: most of the voxels are gone before the slow part
+    if max(factors) > 1:  # block averages are fast and leave few voxels for the Gaussian
         image = sitk.BinShrink(image, factors)
     grid = ImageGrid.of(image)
     spacing = max(spacing, min(grid.spacing))
     for axis, own in enumerate(grid.spacing):
         if spacing > 1.2 * own:
             image = sitk.RecursiveGaussian(image, 0.5 * spacing, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
-    # Zero flux at the faces: a voxel centre of the coarse grid may lie just outside the fine one.
+    # A voxel centre of the coarse grid may lie just outside the fine one, where the border value is repeated.
     resampler = sitk.ResampleImageFilter()
     coarse = grid.resampled(spacing)
     resampler.SetSize(coarse.size)
@@ -180,15 +184,15 @@ class _Search:
         self._kind = kind
         self._grids = ImageGrid.of(fixed), ImageGrid.of(moving)
         self._scan_spacing = _scan_spacing(*self._grids)
-        self._fine_pair = tuple(_drawn(image, 0.5 * self._scan_spacing) for image in (fixed, moving))
-        self._scan_pair = tuple(_drawn(image, self._scan_spacing) for image in self._fine_pair)
+        self._fine_pair = _downsampled(fixed, 0.5 * self._scan_spacing), _downsampled(moving, 0.5 * self._scan_spacing)
+        self._scan_pair = _downsampled(self._fine_pair[0], self._scan_spacing), _downsampled(self._fine_pair[1], self._scan_spacing)
         self._masks: list[sitk.Image | None] = []
         self._notes: list[str] = []
-        for mask, image, side in zip((fixed_mask, moving_mask), self._scan_pair, ("fixed", "moving")):
+        for mask, image, side in zip((fixed_mask, moving_mask), self._scan_pair, ("fixed", "moving"), strict=True):
             if mask is not None:
-                seen = sitk.GetArrayViewFromImage(resample(mask, ImageGrid.of(image), interpolation="nearest"))
-                if np.count_nonzero(seen) < _LEAST_MASK:
-                    self._notes.append(f"the {side} mask is too small to align by; the {kind} alignment looked at the whole image")
+                inside = sitk.GetArrayViewFromImage(resample(mask, ImageGrid.of(image), interpolation="nearest"))
+                if np.count_nonzero(inside) < _LEAST_MASK:
+                    self._notes.append(f"the {side} mask is too small for an alignment; the {kind} alignment used the whole image")
                     mask = None
             self._masks.append(mask)
 
@@ -199,14 +203,14 @@ class _Search:
             shift = self._grids[1].centre - self._grids[0].centre
             note = "mutual information found no alignment; the image centres were aligned instead"
             return Alignment(sitk.TranslationTransform(3, shift.tolist()), "geometry", (*self._notes, note))
-        coarse = [self._optimise(self._scan_pair, self._at(shift, self._kind)) for shift in starts]
+        coarse = [self._optimise(self._scan_pair, self._transform(shift, self._kind)) for shift in starts]
         coarse = [transform for transform in coarse if transform is not None and _plausible(transform)]
         if not coarse:
-            note = f"the {self._kind} alignment was implausible; the image was only shifted, to where mutual information is largest"
+            note = f"the {self._kind} alignment was implausible; the image was only translated, to the largest mutual information"
             return Alignment(sitk.TranslationTransform(3, starts[0].tolist()), "translation", (*self._notes, note))
-        best = min(coarse, key=lambda transform: self._badness(self._scan_pair, transform))
+        best = min(coarse, key=lambda transform: self._energy(self._scan_pair, transform))
         fine = self._optimise(self._fine_pair, best)
-        if fine is not None and self._badness(self._fine_pair, fine) < self._badness(self._fine_pair, best):
+        if fine is not None and self._energy(self._fine_pair, fine) < self._energy(self._fine_pair, best):
             if not _plausible(fine):
                 return Alignment(best, self._kind, (*self._notes, _warning(fine)))
             best = fine
@@ -215,7 +219,7 @@ class _Search:
     # ------------------------------------------------------------------ starts
 
     def _best_starts(self) -> list[np.ndarray]:
-        """Translations (mm) from which it is worth starting, best first."""
+        """Translations (3,), mm, at which the optimisation starts, best first."""
         fixed, moving = self._grids
         by_mass = _centre_of_mass(self._scan_pair[1], self._masks[1]) - _centre_of_mass(self._scan_pair[0], self._masks[0])
         by_centre = moving.centre - fixed.centre
@@ -223,8 +227,8 @@ class _Search:
         smaller, larger = sorted(float(np.prod(grid.extent)) for grid in self._grids)
         if overlap(fixed, moving, np.zeros(3)) * smaller / larger >= _SAME_REGION:
             return self._best(candidates, 1)
-        # Along each axis of the fixed image, from aligned centres to the least overlap on either side. The two other
-        # coordinates come from the centres of mass: the body's outline says more there than the scanner's table.
+        # Along each axis of the fixed image, from aligned centres to the least overlap on either side. The other two
+        # coordinates align the centres of mass, because the body is rarely centred in the field of view.
         for axis in range(3):
             along = fixed.axes[:, axis]
             across = by_mass - along * (along @ by_mass) + along * (along @ by_centre)
@@ -250,7 +254,7 @@ class _Search:
                 break
         return chosen
 
-    def _at(self, shift: np.ndarray, kind: str) -> sitk.Transform:
+    def _transform(self, shift: np.ndarray, kind: str) -> sitk.Transform:
         transform = sitk.AffineTransform(3) if kind == "affine" else sitk.Euler3DTransform()
         transform.SetCenter(self._grids[0].centre.tolist())
         transform.SetTranslation(np.asarray(shift, dtype=float).tolist())
@@ -265,19 +269,20 @@ class _Search:
             method.SetMetricSamplingStrategy(sitk.ImageRegistrationMethod.REGULAR)
             method.SetMetricSamplingPercentage(share, _SEED)
         method.SetInterpolator(sitk.sitkLinear)
-        for mask, image, put in zip(self._masks, (fixed, moving), (method.SetMetricFixedMask, method.SetMetricMovingMask)):
+        setters = method.SetMetricFixedMask, method.SetMetricMovingMask
+        for mask, image, set_mask in zip(self._masks, (fixed, moving), setters, strict=True):
             if mask is not None:
-                put(resample(mask, ImageGrid.of(image), interpolation="nearest"))
+                set_mask(resample(mask, ImageGrid.of(image), interpolation="nearest"))
         return method
 
-    def _badness(self, pair: tuple[sitk.Image, sitk.Image], transform: sitk.Transform) -> float:
-        """Negative mutual information and the price of the stretch."""
-        price = _STRETCH_PRICE * float(np.square(np.log(_stretch(transform))).sum())
-        return _evaluate(self._method(*pair), pair, transform) + price
+    def _energy(self, pair: tuple[sitk.Image, sitk.Image], transform: sitk.Transform) -> float:
+        """Negative mutual information and the penalty of the stretch."""
+        penalty = _STRETCH_PENALTY * float(np.square(np.log(_stretch(transform))).sum())
+        return _evaluate(self._method(*pair), pair, transform) + penalty
 
     def _optimise(self, pair: tuple[sitk.Image, sitk.Image], start: sitk.Transform) -> sitk.Transform | None:
-        """The transform at the optimum near a start; None if the images lost each other."""
-        # As many samples as the scan has voxels: more of them only cost time.
+        """The transform at the optimum near a start; None if the images lost their overlap."""
+        # As many samples as the coarse images have voxels; more do not improve the result.
         share = min(1.0, self._scan_pair[0].GetNumberOfPixels() / pair[0].GetNumberOfPixels())
         method = self._method(*pair, share)
         transform = sitk.Euler3DTransform(start) if start.GetName() == "Euler3DTransform" else sitk.AffineTransform(start)
@@ -298,7 +303,7 @@ def _evaluate(method: sitk.ImageRegistrationMethod, pair: tuple[sitk.Image, sitk
     """Negative mutual information; infinite where the samples do not overlap."""
     method.SetInitialTransform(transform)
     try:
-        return method.MetricEvaluate(*pair)
+        return method.MetricEvaluate(pair[0], pair[1])
     except RuntimeError:
         return float("inf")
 
@@ -311,7 +316,7 @@ def _stretch(transform: sitk.Transform) -> np.ndarray:
 
 
 def _plausible(transform: sitk.Transform) -> bool:
-    """Whether no direction is mirrored, stretched or squeezed beyond what people differ."""
+    """Whether a transform does not mirror, and stretches within the plausible range."""
     if transform.GetName() == "AffineTransform":
         if np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
             return False
@@ -320,6 +325,6 @@ def _plausible(transform: sitk.Transform) -> bool:
 
 
 def _warning(refused: sitk.Transform) -> str:
-    """What a user should know who may have images with a wrong header."""
+    """A note on a refused transform, which may be caused by a wrong voxel spacing in a header."""
     stretch = max(_stretch(refused), key=lambda factor: abs(np.log(factor)))
-    return f"a stretch by {stretch:.2f} fits best but is implausible and was not followed; check the voxel spacing of both images"
+    return f"a stretch by {stretch:.2f} fits best but is implausible and was not used; check the voxel spacing of both images"

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The device that computes, and its memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import torch
 from deepreg_engine.errors import DeviceError
 from deepreg_engine.methods.common.parameters import DEVICES
 
-__all__ = ["DEVICES", "DeviceMemory", "choose_device"]
-
 
 class DeviceMemory:
-    """What is taken of a GPU's own memory from here on.
+    """Counts the memory that torch holds on a GPU, from its creation on.
 
     Args:
-        device: see :func:`choose_device`; other devices than CUDA's have no memory of their own to count.
+        device: see :func:`choose_device`; only CUDA devices are counted.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -26,11 +24,11 @@ class DeviceMemory:
             torch.cuda.reset_peak_memory_stats()
 
     def most(self) -> int | None:
-        """The most bytes that torch has held of it; None without a GPU."""
+        """The peak memory held by torch, bytes; None without a GPU."""
         return None if not self._counts else int(torch.cuda.max_memory_reserved())
 
     def free(self) -> int | None:
-        """Bytes that can be had, those that torch holds included; None without a GPU."""
+        """The available memory, including what torch holds, bytes; None without a GPU."""
         if not self._counts:
             return None
         return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
@@ -40,31 +38,28 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     """The device of that name, and its description.
 
     Args:
-        name: "cpu", "cuda", "mps", or "auto": the fastest that is there.
+        name: "cpu", "cuda", "mps", or "auto" for the fastest available.
 
     Raises:
-        DeviceError: if it was asked for by name and is not there.
+        DeviceError: if the device is not available.
     """
-    cuda = torch.cuda.is_available()
-    mps = getattr(torch.backends, "mps", None) is not None and torch.backends.mps.is_available()
+    if name not in DEVICES:
+        raise DeviceError(f"there is no device {name!r}", f"there are {', '.join(DEVICES)}", "device")
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         name = "cuda" if cuda else "mps" if mps else "cpu"
     if name == "cuda":
         if not cuda:
             reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device was found"
-            raise DeviceError(
-                f"the device cuda is not available: {reason}", "use cpu, or install a driver and a CUDA build of PyTorch", "device"
-            )
+            raise DeviceError(f"the device cuda is not available: {reason}", "use cpu, or install a driver and a CUDA build of PyTorch", "device")
         return torch.device("cuda"), torch.cuda.get_device_name()
     if name == "mps":
         if not mps:
             raise DeviceError("the device mps is not available: no Metal device was found", "use cpu", "device")
         return torch.device("mps"), "Apple Metal"
-    if name != "cpu":
-        raise DeviceError(f"there is no device {name!r}", f"there are {', '.join(DEVICES)}", "device")
     return torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads"
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that a computation can have: of the GPU's memory with CUDA, else of the computer's."""
+    """The available memory of a GPU with CUDA, otherwise of the computer, bytes."""
     return float(torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available)

@@ -1,11 +1,8 @@
-"""What explains the result of a registration of two images: both images at the resolutions of the method, the moving one warped by the result.
-
-Each method derives its own explanation from :class:`ImageExplanation`.
-"""
+"""Base of the explanations of a registration of two images: both images at a method's resolutions, the moving one warped by the result."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,45 +12,50 @@ from deepreg_engine.errors import InputError, NotEnoughMemoryError
 from deepreg_engine.features.colours import make_palette
 from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.base import required
 from deepreg_engine.methods.common.device import choose_device, free_memory
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
-from deepreg_engine.methods.common.registration import ImagePair, Progress
 from deepreg_engine.methods.common.resolution import finest_spacing
-from deepreg_engine.models.store import load_extractors
+from deepreg_engine.models.store import FeatureParameters, load_extractors
+from deepreg_engine.progress import Progress, no_progress
 
 FINE = "fine"
-# The fine resolution has at most so many voxels, and its displacements reach so many voxels to each side.
+# The largest number of voxels of the fine resolution, and the range of its displacements, voxels.
 FINE_VOXELS, FINE_RADIUS = 1.0e6, 4
-# Images with more voxels together are not kept until all resolutions were asked for: these are made at once.
+# Larger images, voxels of both together, are not kept: all resolutions are computed at once.
 _KEPT_VOXELS = 60e6
-# Costs that a slab of a map takes at once, at least.
+# Costs in memory for a slab of a map, at least.
 SLAB_VALUES = 12_000_000
 _BYTES, _SLACK = 4, 1.2
 
 
-class ImageParameters(Protocol):
+class ImageParameters(FeatureParameters, Protocol):
     """Parameters of a method that registers images."""
 
-    features: str
-    mind_radius: int
-    mind_dilation: int
-    working_spacing: float
-    working_voxels: float
+    @property
+    def working_spacing(self) -> float: ...  # noqa: D102
+
+    @property
+    def working_voxels(self) -> float: ...  # noqa: D102
 
 
-class ImageExplanation:
-    """Both images at the resolutions of a method, the moving one through the result.
+P = TypeVar("P", bound=ImageParameters)
+
+
+class ImageExplanation(Generic[P]):
+    """Both images at the resolutions of a method, the moving one warped by the result.
 
     Args:
         pair: images and masks.
         transform: the result, from fixed to moving points.
         parameters: of the run.
         device: see :func:`choose_device`.
-        progress: called with the share done and the stage; it may raise to stop.
+        progress: callback, receives the share done and the stage; it may raise to stop.
 
     Raises:
         InputError: if the images do not overlap under the transform.
-        NotEnoughMemoryError: if it would not fit.
+        NotEnoughMemoryError: if the memory does not suffice.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
 
@@ -61,11 +63,11 @@ class ImageExplanation:
         self,
         pair: ImagePair,
         transform: sitk.Transform,
-        parameters: ImageParameters,
+        parameters: P,
         device: str = "auto",
         progress: Progress | None = None,
     ) -> None:
-        progress = progress or (lambda share, stage: None)
+        progress = progress or no_progress
         self.parameters = parameters
         self._device, self.device_name = choose_device(device)
         self._extractors: tuple[Extractor, Extractor] = load_extractors(parameters)
@@ -74,7 +76,7 @@ class ImageExplanation:
         self._check_memory(ImageGrid.of(pair.moving))
         self._levels: dict[str, LevelData] = {}
         self._source: tuple[ImagePair, sitk.Transform] | None = pair, transform
-        # Levels are drawn when they are first looked at, as long as the images are small enough to be kept until then.
+        # A resolution is computed when it is first used, provided that the images are small enough to be kept until then.
         large = self.fixed_grid.voxels + ImageGrid.of(pair.moving).voxels > _KEPT_VOXELS
         names = list(self._grids) if large else list(self._grids)[:1]
         for number, name in enumerate(names):
@@ -85,40 +87,29 @@ class ImageExplanation:
 
     @property
     def features_name(self) -> str:
-        """What is compared."""
+        """Name of the compared features."""
         return " and ".join(dict.fromkeys(extractor.name for extractor in self._extractors))
 
     def feature_colours(self) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
-        """Features of the fixed image and of the moving one through the result as the same colours, (3, z, y, x) uint8 each; and their grid.
+        """Features of the fixed and of the warped moving image in the same colours, (3, z, y, x) uint8 each; and their grid.
 
-        The moving image's are black where it is not known. See :mod:`deepreg_engine.features.colours`.
+        The moving image's colours are black where it is not known. See :mod:`deepreg_engine.features.colours`.
         """
         with torch.no_grad():
             data = self._level(FINE)
             fixed = data.fixed_features()
-            moving, known, _ = data.warped(self._still(data.grid))
+            moving, coverage, _ = data.warped(self._zero_field(data.grid))
             palette = make_palette(fixed, moving)
-            colours = palette(moving) * (known > 0.5)
+            colours = palette(moving) * (coverage > 0.5)
             return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
 
     def _level(self, name: str) -> LevelData:
         """The images at a resolution."""
         if name not in self._levels:
-            pair, transform = self._source
+            pair, transform = required(self._source, "image pair")
             grid, reach = self._grids[name]
-            data = LevelData(
-                pair.fixed,
-                pair.moving,
-                grid,
-                transform,
-                reach,
-                pair.fixed_mask,
-                pair.moving_mask,
-                self._extractors[0],
-                self._device,
-                self._extractors[1],
-            )
-            if not bool((data.warped_known(self._still(grid)) > 0).any()):
+            data = LevelData(pair, grid, transform, reach, self._extractors, self._device)
+            if not bool((data.coverage(self._zero_field(grid)) > 0).any()):
                 raise InputError(
                     "under the transform the images have no point in common", "choose the transform that belongs to the two images"
                 )
@@ -128,7 +119,7 @@ class ImageExplanation:
         return self._levels[name]
 
     def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
-        """Name to grid, and how far beyond it the moving image is looked at, mm."""
+        """Name of a resolution to its grid, and how far the moving image is used beyond the grid, mm."""
         parameters = self.parameters
         spacing = finest_spacing(self.fixed_grid, parameters.working_spacing, min(parameters.working_voxels, FINE_VOXELS / 1e6))
         grid = self.fixed_grid.resampled(spacing)
@@ -145,16 +136,16 @@ class ImageExplanation:
         needed, available = _SLACK * _BYTES * (values + 4.0 * SLAB_VALUES), self._free_memory()
         if needed > available:
             raise NotEnoughMemoryError(
-                f"to explain this needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free",
+                f"the explanation needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free",
                 "close other programs, or crop the images",
             )
 
     def _free_memory(self) -> float:
         return free_memory(self._device)
 
-    def _still(self, grid: ImageGrid) -> torch.Tensor:
+    def _zero_field(self, grid: ImageGrid) -> torch.Tensor:
         return torch.zeros(3, *grid.shape, device=self._device)
 
     def _control_voxels(self, spacing: float) -> float:
-        """Distance of the control points of the finest questions, voxels of ``spacing`` mm."""
+        """Distance of the control points of the fine resolution, in voxels of ``spacing`` mm."""
         return 2.0

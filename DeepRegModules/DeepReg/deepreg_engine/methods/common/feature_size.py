@@ -1,4 +1,4 @@
-"""How much memory features take: from loaded extractors, or by their names without torch."""
+"""The size of features in memory: of loaded extractors, or by their names without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepreg_engine.features.registry import Feature, find, handcrafted
 if TYPE_CHECKING:
     from deepreg_engine.features.extractor import Extractor
 
-# Where a model's card does not say it or cannot be read: channels of the widest published network, and the voxel size of a new one, mm.
+# Defaults for models without a readable card: channels of the widest published network, and voxel size of a new one, mm.
 _CHANNELS, _SPACING = 24, 3.0
 
 
@@ -21,7 +21,7 @@ class FeatureSize:
     """Size of the features of a registration.
 
     Args:
-        channels: the most that are in memory at a time.
+        channels: the largest number of channels in memory at a time.
         kept: voxel size at which features are computed once and kept, mm; 0 if they are not.
     """
 
@@ -47,7 +47,7 @@ def _size(name: str) -> FeatureSize:
         return FeatureSize(feature.channels)
     settings: dict = {}
     try:
-        # Reading a card needs a package that the application's own Python may lack.
+        # Reading a card needs a package that Slicer's Python may lack before the installation.
         from deepreg_engine.models.store import find_model
 
         card = find_model(name).card

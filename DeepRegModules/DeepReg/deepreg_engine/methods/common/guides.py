@@ -1,4 +1,4 @@
-"""Pairs of landmarks that the user has marked, as terms of the search and of the refinement."""
+"""Landmark pairs that guide a registration, as terms of its search and of its refinement."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class LandmarkPairs:
     Args:
         fixed: (N, 3), LPS mm.
         moving: (N, 3), LPS mm.
+
+    Raises:
+        InputError: if their numbers differ.
     """
 
     fixed: np.ndarray
@@ -31,16 +34,16 @@ class LandmarkPairs:
             )
 
     def residual(self, alignment: sitk.Transform) -> np.ndarray:
-        """What the field has to do at the fixed points (N, 3), mm: from each to where the alignment has its partner from."""
+        """The displacements (N, 3), mm, that take the fixed points to the points that the alignment maps to the moving points."""
         return _preimages(alignment, self.moving, self.fixed) - self.fixed
 
 
 def _preimages(transform: sitk.Transform, targets: np.ndarray, guesses: np.ndarray) -> np.ndarray:
-    """Points that a transform takes to targets."""
+    """Points (N, 3) that a transform maps to the targets (N, 3), by its inverse or by a fixed-point iteration."""
     try:
         inverse = transform.GetInverse()
         return np.array([inverse.TransformPoint(point) for point in targets.tolist()]).reshape(-1, 3)
-    except RuntimeError:  # a displacement field has none of its own
+    except RuntimeError:  # a displacement field has no inverse in closed form
         pass
     points = guesses.copy()
     for _ in range(50):
@@ -52,24 +55,27 @@ def _preimages(transform: sitk.Transform, targets: np.ndarray, guesses: np.ndarr
 
 
 class GuideTerms:
-    """The landmarks of one registration on one level.
+    """Quadratic terms ``w |u(x) - v|^2`` of landmark pairs at the control points x of one level.
+
+    With the Gaussian weight g_n(x) of landmark n, of standard deviation ``radius``, and its displacement v_n:
+    ``w(x) = weight sum_n g_n(x)`` and ``v(x) = sum_n g_n(x) v_n / sum_n g_n(x)``.
 
     Args:
         pairs: the landmarks.
-        residual: what the field has to do at each (N, 3), mm.
+        residual: displacement of each landmark (N, 3), mm.
         grid: of the level.
-        weight: pull of one pair, in units of the data term.
-        radius: standard deviation of its reach, mm.
+        weight: of one pair, relative to the data term.
+        radius: of the Gaussian, mm.
         device: where to compute.
     """
 
     def __init__(
         self, pairs: LandmarkPairs, residual: np.ndarray, grid: ImageGrid, weight: float, radius: float, device: torch.device
     ) -> None:
-        place = grid.physical_to_index(pairs.fixed)
+        index = grid.physical_to_index(pairs.fixed)
         to_voxels = np.linalg.inv(grid.index_to_physical_matrix)
-        self._place = torch.tensor(place, dtype=torch.float32, device=device)
-        self._wanted = torch.tensor(residual @ to_voxels.T, dtype=torch.float32, device=device)
+        self._index = torch.tensor(index, dtype=torch.float32, device=device)
+        self._displacement = torch.tensor(residual @ to_voxels.T, dtype=torch.float32, device=device)
         self._weight, self._radius = weight, radius / grid.spacing[0]
 
     def at(
@@ -78,20 +84,20 @@ class GuideTerms:
         """Weight (Kz, Ky, Kx) and displacement (3, Kz, Ky, Kx), voxels, at control points.
 
         Args:
-            counts: number of control points z, y, x.
-            spacing: between them, voxels.
-            first: voxel of the first.
-            present: displacement (N, 3), voxels, that the field already has at the landmarks.
+            counts: number of control points along z, y, x.
+            spacing: distance of the control points, voxels.
+            first: index of the first control point, voxels.
+            present: displacement (N, 3), voxels, of the present field at the landmarks, which is subtracted.
         """
-        wanted = self._wanted if present is None else self._wanted - present
-        falls = []
-        for axis, count in zip((2, 1, 0), counts):  # along z, y, x; the Gaussian is their product
-            nodes = torch.arange(count, dtype=torch.float32, device=self._place.device) * spacing + first
-            falls.append(torch.exp(-0.5 * ((nodes[None] - self._place[:, axis, None]) / self._radius) ** 2))
-        share = torch.einsum("nz,ny,nx->zyx", *falls)
-        moved = torch.einsum("nz,ny,nx,nc->czyx", *falls, wanted) / share.clamp(min=1e-12)
-        return self._weight * share, moved
+        displacement = self._displacement if present is None else self._displacement - present
+        gaussians = []
+        for axis, count in zip((2, 1, 0), counts, strict=True):  # z, y, x; the Gaussian is the product over the axes
+            nodes = torch.arange(count, dtype=torch.float32, device=self._index.device) * spacing + first
+            gaussians.append(torch.exp(-0.5 * ((nodes[None] - self._index[:, axis, None]) / self._radius) ** 2))
+        share = torch.einsum("nz,ny,nx->zyx", *gaussians)
+        mean = torch.einsum("nz,ny,nx,nc->czyx", *gaussians, displacement) / share.clamp(min=1e-12)
+        return self._weight * share, mean
 
     def positions(self) -> torch.Tensor:
-        """The landmarks' continuous indices as a volume (3, N, 1, 1) to sample fields at."""
-        return self._place.T[:, :, None, None]
+        """Continuous indices of the landmarks as a volume (3, N, 1, 1), components x, y, z, for sampling fields."""
+        return self._index.T[:, :, None, None]

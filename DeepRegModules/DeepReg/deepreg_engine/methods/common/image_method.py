@@ -1,55 +1,49 @@
-"""What the methods share that register two images: the alignment before, the pair of images, and the progress of the run. No torch."""
+"""Base of the methods that register two images: the alignment, the image pair, and the progress of the run. No torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.base import Result, Task
+from deepreg_engine.methods.base import Method, Result, Task
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
-    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.common.image_pair import ImagePair
 
-# Share of the run that is done when the deformation begins, and that of the deformation.
+# Progress at the start of the deformation, and the share of the run that it takes.
 _BEGUN, _DEFORMATION = 0.1, 0.88
 
 
-class ImageMethod:
-    """Base of the methods that register two images."""
+class ImageMethod(Method):
+    """A method that registers two images."""
 
     aligns = True
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
-        """Register the pair; ``progress`` gets the share of the deformation."""
+        """Register the pair; ``progress`` receives the share of the deformation."""
         raise NotImplementedError
 
     def register(self, task: Task, progress: Progress) -> Result:
         """Register the images of a task, see :meth:`Method.register`."""
         from deepreg_engine.methods.common.guides import LandmarkPairs
-        from deepreg_engine.methods.common.registration import ImagePair
+        from deepreg_engine.methods.common.image_pair import ImagePair
 
         inputs = task.inputs
         guides = LandmarkPairs(*(points.positions for points in inputs.guides)) if inputs.guides else None
-        pair = ImagePair(inputs.fixed, inputs.moving, inputs.fixed_mask, inputs.moving_mask, guides, task.alignment)
+        pair = ImagePair(*inputs.images, inputs.fixed_mask, inputs.moving_mask, guides, task.alignment)
 
         def report(share: float, stage: str) -> None:
-            if share < 1.0:  # the run goes on with its outputs
+            if share < 1.0:  # the outputs follow
                 progress(_BEGUN + _DEFORMATION * share, stage)
 
         return self.compute(task, pair, report)
 
 
-def grids(task: Task) -> tuple[ImageGrid, ImageGrid]:
-    """Grids of the fixed and of the moving image."""
-    return ImageGrid.of(task.inputs.fixed), ImageGrid.of(task.inputs.moving)
-
-
 def memory_of(device: str) -> float:
-    """Bytes that a registration on a device can have.
+    """The memory that is available to a registration on a device, bytes.
 
     Raises:
-        DeviceError: if there is no such device.
+        DeviceError: if the device is not available.
     """
     from deepreg_engine.methods.common.device import choose_device, free_memory
 

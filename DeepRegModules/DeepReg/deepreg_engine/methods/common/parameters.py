@@ -1,6 +1,6 @@
-"""The parameters of the methods: name, type, default, range, unit and one line of help, in one place.
+"""Parameter classes: each field declares its type, default, range, unit and help text.
 
-The command line, the worker, the panels and the documentation read them from here. No torch: a panel can show them before
+The command line, the worker, the panels and the documentation are derived from them. No torch: panels show parameters before
 PyTorch is installed.
 """
 
@@ -27,14 +27,24 @@ def parameter(
     group: str = "",
     only: tuple[str, ...] = (),
 ) -> Any:
-    """A field of a parameter class, with what a user has to know of it."""
+    """A field of a parameter class.
+
+    Args:
+        default: its value by default.
+        help: one line for help pages and tool tips.
+        unit: of the value.
+        minimum, maximum: the allowed range.
+        choices: the allowed values of a text.
+        group: heading under which it is shown.
+        only: values of the parameter "network" with which it is used; empty for all.
+    """
     metadata = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum, "choices": choices, "group": group, "only": only}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Description:
-    """One parameter, as a panel or a help page shows it; ``only`` names the values of the parameter "network" with which it counts, none all."""
+    """One parameter: its name, type and what :func:`parameter` declares."""
 
     name: str
     type: type
@@ -48,7 +58,7 @@ class Description:
     only: tuple[str, ...]
 
     def range_text(self) -> str:
-        """The allowed values in words, "" if any."""
+        """The allowed values as text, "" without a restriction."""
         if self.choices:
             return " | ".join(self.choices)
         unit = f" {self.unit}" if self.unit else ""
@@ -59,7 +69,11 @@ class Description:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Base of all parameter classes: checks itself, and can be changed by name."""
+    """Base of all parameter classes: values are checked and converted, and can be changed by name.
+
+    Raises:
+        ParameterError: if a value is not allowed.
+    """
 
     def __post_init__(self) -> None:
         for description in self.describe():
@@ -67,20 +81,20 @@ class Parameters:
 
     @classmethod
     def describe(cls) -> list[Description]:
-        """All parameters, in the order in which they are to be shown."""
+        """All parameters in the order of display."""
         kinds = {"int": int, "float": float, "str": str, "bool": bool}
         return [Description(f.name, kinds[str(f.type)], f.default, **f.metadata) for f in dataclasses.fields(cls)]
 
     def used(self) -> dict[str, Any]:
-        """Values of the parameters that count with the network that was chosen."""
+        """Values of the parameters that are used with the chosen network."""
         network = getattr(self, "network", "")
         return {one.name: getattr(self, one.name) for one in self.describe() if not one.only or network in one.only}
 
     def replaced(self, changes: Mapping[str, Any]) -> Any:
-        """The same parameters with some changed; values may be text.
+        """A copy with some values changed; values may be text.
 
         Raises:
-            ParameterError: on a name that does not exist (naming the nearest that does), or a value that is not allowed.
+            ParameterError: on an unknown name (the advice names the most similar), or a value that is not allowed.
         """
         names = [description.name for description in self.describe()]
         for name in changes:
@@ -91,42 +105,52 @@ class Parameters:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and value of each."""
+        """Name to value."""
         return dataclasses.asdict(self)
 
 
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
 def _checked(description: Description, value: Any) -> Any:
-    """The value in its type, or a ParameterError."""
+    """The value in its type.
+
+    Raises:
+        ParameterError: if it is not allowed.
+    """
     what = f"{description.name} = {value}"
-    hint = f"allowed: {description.range_text()}" if description.range_text() else f"it is a {description.type.__name__}"
     if description.type is bool:
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-        if str(value).strip().lower() not in words:
+        if str(value).strip().lower() not in _WORDS:
             raise ParameterError(f"{what} is neither yes nor no", "write true or false")
-        return words[str(value).strip().lower()]
+        return _WORDS[str(value).strip().lower()]
+    hint = f"allowed: {description.range_text()}" if description.range_text() else f"it is a {description.type.__name__}"
     try:
-        number_or_text = description.type(value.strip() if isinstance(value, str) else value)
-        if description.type is int and not isinstance(value, str) and float(value) != number_or_text:
+        converted = description.type(value.strip() if isinstance(value, str) else value)
+        if description.type is int and not isinstance(value, str) and float(value) != converted:
             raise ValueError
     except (TypeError, ValueError, OverflowError) as error:  # int(infinity) overflows
         raise ParameterError(f"{what} is not a {'whole number' if description.type is int else 'number'}", hint) from error
-    if description.choices and number_or_text not in description.choices:
-        near = difflib.get_close_matches(str(number_or_text), description.choices, n=1)
+    if description.choices and converted not in description.choices:
+        near = difflib.get_close_matches(str(converted), description.choices, n=1)
         raise ParameterError(f"{what} is not a choice", f"did you mean {near[0]}?" if near else hint)
     if description.type in (int, float):
-        if not math.isfinite(number_or_text):
-            raise ParameterError(f"{what} is not a finite number", hint)
-        low, high = description.minimum, description.maximum
-        if (low is not None and number_or_text < low) or (high is not None and number_or_text > high):
-            raise ParameterError(f"{what} is out of range", hint)
-    return number_or_text
+        _check_range(description, converted, what, hint)
+    return converted
+
+
+def _check_range(description: Description, value: float, what: str, hint: str) -> None:
+    if not math.isfinite(value):
+        raise ParameterError(f"{what} is not a finite number", hint)
+    low, high = description.minimum, description.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise ParameterError(f"{what} is out of range", hint)
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, str]:
-    """``name=value`` texts as a dictionary.
+    """A dictionary of ``name=value`` texts.
 
     Raises:
-        ParameterError: if one has no "=".
+        ParameterError: if a text has no "=" or no name.
     """
     changes = {}
     for setting in settings:
@@ -138,6 +162,6 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
 
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-#: The models that come with the engine: one serves any contrast, one CT.
+#: Models that come with the engine, for any contrast and for CT.
 SHIPPED_FEATURES, SHIPPED_CT = "self-similarity", "ct-tissue"
 INITIALS = ("none", "geometry", "mass", "rigid", "affine")

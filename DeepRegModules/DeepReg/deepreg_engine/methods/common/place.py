@@ -1,4 +1,4 @@
-"""Whether points lie where the images are: files in the wrong frame or unit are common. No torch."""
+"""Check that points lie in the images: files in a wrong coordinate system or unit are common. No torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 
 
 def check_place(name: str, points: Sequence[np.ndarray], images: Sequence[sitk.Image | None], option: str = "{side}_points") -> list[str]:
-    """Compare fixed and moving points (N, 3), LPS mm, with the fixed and moving image.
+    """Check that fixed and moving points (N, 3), LPS mm, lie in the fixed and the moving image.
 
     Args:
         name: of the points, for messages.
@@ -20,7 +20,7 @@ def check_place(name: str, points: Sequence[np.ndarray], images: Sequence[sitk.I
         option: name of the input, with ``{side}`` for "fixed" or "moving".
 
     Returns:
-        A note on each side of which some points lie outside the image.
+        A note for each side with some points outside its image.
 
     Raises:
         InputError: if all points of a side lie outside.

@@ -1,4 +1,4 @@
-"""Presets: parameters that suit a task, under a name that a clinician knows. No torch."""
+"""Presets: named parameters for common tasks. No torch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Preset:
     """A named set of parameters.
 
     Args:
-        name: as typed on the command line.
-        title: as shown in a panel.
-        help: what it is for, one sentence.
+        name: on the command line and in files.
+        title: in a panel.
+        help: its purpose in one sentence.
         parameters: the values.
     """
 
@@ -31,7 +31,7 @@ def find_preset(presets: Sequence[Preset], name: str) -> Preset:
     """The preset of that name.
 
     Raises:
-        ParameterError: if there is none, naming the nearest.
+        ParameterError: if there is none; the advice names the most similar.
     """
     names = [preset.name for preset in presets]
     if name in names:

@@ -1,4 +1,4 @@
-"""The working resolution of a registration, and the memory that it may take. No torch."""
+"""The working resolution of a registration, and the check of its memory. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from deepreg_engine.errors import NotEnoughMemoryError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Memory of Python, torch and SimpleITK themselves, and slack for temporaries that are not counted.
+# Memory of Python, torch and SimpleITK themselves, and a factor for temporaries that are not counted.
 _BASE_BYTES, _SLACK = 450e6, 1.15
 _BYTES = 4
 # Factors by which the working spacing may grow until a registration fits into memory.
@@ -17,22 +17,22 @@ _COARSER = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 def finest_spacing(fixed: ImageGrid, working_spacing: float, working_voxels: float) -> float:
-    """The finest voxel size, mm: the working spacing, but no finer than the fixed image, nor than the cap on voxels (millions) allows."""
+    """The finest voxel size, mm: the working spacing, but not below the fixed image's finest spacing or what the cap on voxels (millions) allows."""
     finest = max(working_spacing, min(fixed.spacing))
     cap = working_voxels * 1e6
     finest = max(finest, (float(np.prod(fixed.extent)) / cap) ** (1 / 3))
-    while fixed.resampled(finest).voxels > cap:  # a grid has whole voxels, so it may reach further than the image
+    while fixed.resampled(finest).voxels > cap:  # a grid of whole voxels may exceed the image
         finest *= 1.01
     return finest
 
 
 def moving_frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, reach: float) -> float:
-    """Approximate number of voxels of the moving image that a registration can reach, resampled along the fixed image's axes.
+    """Approximate number of voxels of the moving frame, see :func:`moving_frame`.
 
     Args:
         fixed, moving: grids of the images.
         spacing: voxel size, mm.
-        reach: how far beyond the fixed image the moving image is used, mm.
+        reach: how far the moving image is used beyond the fixed image, mm.
     """
     across = np.abs(fixed.axes.T @ moving.axes) @ moving.extent
     within = fixed.extent + 2.0 * reach
@@ -40,22 +40,22 @@ def moving_frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, rea
 
 
 def bytes_of(values: float) -> float:
-    """Memory of a run that holds so many float32 values at its peak, bytes."""
+    """Peak memory, bytes, of a run with this number of float32 values."""
     return _BASE_BYTES + _SLACK * _BYTES * values
 
 
 def refuse_too_large(
     needed: float, available: float, coarser: Callable[[float], dict[str, float]], needed_with: Callable[[dict[str, float]], float]
 ) -> None:
-    """Refuse a run that does not fit into memory.
+    """Check that a run fits into memory.
 
     Args:
         needed, available: bytes.
-        coarser: parameters, name to value, for a working spacing that is so many times as large.
-        needed_with: bytes that a run with some parameters changed would need; raises ParameterError beyond their ranges.
+        coarser: returns changed parameters, name to value, for a factor on the working spacing.
+        needed_with: returns the bytes needed with changed parameters; raises ParameterError outside their ranges.
 
     Raises:
-        NotEnoughMemoryError: if it does not fit; its ``changes`` are the first parameters with which it would.
+        NotEnoughMemoryError: if it does not fit; ``changes`` are the first parameters with which it would.
     """
     if needed <= available:
         return

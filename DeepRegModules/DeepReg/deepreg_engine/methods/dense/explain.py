@@ -1,15 +1,14 @@
-"""Why an image registration led where it did: what the method's own costs say around its result.
+"""Explanation of a Dense registration: probabilities of displacements around its result, and their entropy.
 
-Everything is seen from the final transform T, which takes fixed points x to moving points. The moving image is drawn through it, and what
-is asked is what the method would do next: with which probability the partner of x is not T(x) but T(x + d), for all displacements d of
-a search, in the fixed frame. Costs of the displacements, min-convolution, mean field and softmax are those of the Dense method
-(:mod:`search_costs`, :mod:`mean_field`, :mod:`labels`), with its parameters; from the state before a stage instead of the result they are the
-very probabilities of that stage.
+The result T takes fixed points x to moving points. The moving image is warped by T, and one more search gives the probability that the
+partner of x is T(x + d) instead of T(x), for all displacements d of the search, in the fixed image's frame. Costs, min-convolution, mean
+field and softmax are those of the Dense method (:mod:`search_costs`, :mod:`mean_field`, :mod:`labels`), with the parameters of the run; with
+the transform before a stage as T, the probabilities equal those of the stage.
 
     p(x, .) = softmax(-sharpness s(x, .)),   H(x) = -sum_d p(x, d) log2 p(x, d)
 
-s is interpolated linearly between the eight control points around x. Only a neighbourhood of x is computed, as far as the mean field looks;
-a map is computed slab by slab. Costs of a whole image are never held.
+The costs s are interpolated linearly between the eight control points around x. Only the neighbourhood of x that influences them is
+computed, and maps slab by slab, so that the costs of a whole image are never in memory.
 """
 
 from __future__ import annotations
@@ -22,26 +21,27 @@ import SimpleITK as sitk
 import torch
 
 from deepreg_engine.errors import InputError, ParameterError
-from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.image_grid import ImageGrid, triple
 from deepreg_engine.methods.common.explain import FINE, FINE_RADIUS, SLAB_VALUES, ImageExplanation
-from deepreg_engine.methods.common.registration import ImagePair, Progress
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.dense.plan import PATCH, REACH, Level, Search, make_plan, padding_voxels
-from deepreg_engine.methods.dense.search_costs import Counts, SearchCosts, Weights, control_grid, first_control
+from deepreg_engine.methods.dense.plan import PATCH, REACH, Counts, Level, Search, make_plan, padding_voxels
+from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control
+from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.solvers.labels import as_rows, expected_displacement, probabilities
 from deepreg_engine.solvers.mean_field import regularise
 
-# Control points around a control point that one round of mean field looks at.
-_LOOKS = 2
+# Radius, in control points, of one iteration of the mean field.
+_MEAN_FIELD_RADIUS = 2
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A set of displacements whose probabilities can be asked for.
+    """A set of displacements with probabilities.
 
     Args:
-        name: "search 1", "search 2", ... as in the run, or "fine": steps of a voxel of the finest resolution (coarser where that has more
-            than a million voxels), at control points as far apart as the run's, which no search of the run takes.
+        name: "search 1", "search 2", ... as in the run, or "fine": steps of one voxel of the finest resolution (or of the finest with a
+            million voxels) at the control point spacing of the run.
         spacing: voxel size, mm.
         search: control points and displacements, in voxels.
     """
@@ -61,7 +61,7 @@ class Stage:
         return (2 * self.search.radius + 1) ** 3
 
     def describe(self) -> dict:
-        """Plain figures."""
+        """The stage in figures, for the worker's answer."""
         return {
             "name": self.name,
             "step_mm": self.step,
@@ -74,17 +74,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class PointExplanation:
-    """What is known of one point.
+    """Probabilities of the displacements at one point.
 
     Args:
         probability: of each displacement (L, L, L), axes z, y, x of the grid; sums to 1.
-        grid: where the displacements lead to, around the point, in the fixed frame: spacing is the step.
+        grid: the displaced points x + d, LPS mm; its spacing is the step.
         likeliest: displacement of the highest probability (3,), LPS mm.
         expected: mean displacement (3,), LPS mm.
         deviation: root of the trace of the covariance, mm.
-        bits: entropy; the highest is ``most_bits``.
-        peak: the highest probability.
-        at_result: probability of the displacement 0, the result itself.
+        bits: entropy; at most ``most_bits``.
+        peak: highest probability.
+        at_result: probability of the displacement 0.
     """
 
     probability: np.ndarray
@@ -98,8 +98,8 @@ class PointExplanation:
     at_result: float
 
 
-class DenseExplanation(ImageExplanation):
-    """A result of the Dense method: probabilities of displacements and their entropy, beside what every method of images has."""
+class DenseExplanation(ImageExplanation[DenseParameters]):
+    """Probabilities of displacements around a result of the Dense method, their entropy, and the features as colours."""
 
     def __init__(
         self,
@@ -122,16 +122,15 @@ class DenseExplanation(ImageExplanation):
         return max(PATCH, self.parameters.control_spacing / spacing)
 
     def stages(self) -> list[Stage]:
-        """The searches of the run, coarse to fine, and one of single voxels."""
+        """The searches of the run, coarse to fine, and the fine one."""
         searches = self._plan[0].searches
         found = [Stage(f"search {number}", self._plan[0].spacing, search) for number, search in enumerate(searches, start=1)]
         fine = self._grids[FINE][0].spacing[0]
-        # Control points are as far apart as those of the run, so that each has as many displacements to compare.
         control = max(PATCH, round(self.parameters.control_spacing / fine))
         return [*found, Stage(FINE, fine, Search(control, 1, FINE_RADIUS))]
 
     def stage(self, name: str) -> Stage:
-        """A stage by name; "" is the last one of the run's, or the fine one where the run has none.
+        """A stage by name; "" is the last search of the run, or the fine stage if the run has no search.
 
         Raises:
             ParameterError: if there is none.
@@ -142,11 +141,11 @@ class DenseExplanation(ImageExplanation):
         for stage in stages:
             if stage.name == name:
                 return stage
-        raise ParameterError(f"there is no stage {name!r}", f"there are {', '.join(stage.name for stage in stages)}")
+        raise ParameterError(f"there is no stage {name!r}", f"there are {', '.join(stage.name for stage in stages)}", "stage")
 
     @torch.no_grad()
     def at(self, point: np.ndarray, stage: str = "") -> PointExplanation:
-        """The probabilities at a fixed point (3,), LPS mm.
+        """The probabilities of displacements at a fixed point (3,), LPS mm.
 
         Raises:
             InputError: if it lies outside the fixed image.
@@ -157,13 +156,13 @@ class DenseExplanation(ImageExplanation):
             raise InputError("the point lies outside the fixed image", "choose one inside")
         chosen = self.stage(stage)
         costs, grid = self._stage_costs(chosen), self._grid(chosen)
-        place = (grid.physical_to_index(point[None])[0][::-1] - first_control()) / chosen.search.control  # z, y, x
-        place = np.clip(place, 0.0, np.array(costs.counts) - 1.0)
-        lower = np.minimum(np.floor(place).astype(int), np.array(costs.counts) - 2)
-        smooth, first = self._smooth(costs, tuple(lower.tolist()), tuple((lower + 2).tolist()))
-        at = tuple(slice(low - begin, low - begin + 2) for low, begin in zip(lower.tolist(), first))
+        index = (grid.physical_to_index(point[None])[0][::-1] - first_control()) / chosen.search.control  # z, y, x
+        index = np.clip(index, 0.0, np.array(costs.counts) - 1.0)
+        lower = np.minimum(np.floor(index).astype(int), np.array(costs.counts) - 2)
+        smooth, first = self._smooth(costs, triple(lower.tolist()), triple((lower + 2).tolist()))
+        at = tuple(slice(low - begin, low - begin + 2) for low, begin in zip(lower.tolist(), first, strict=True))
         corners = smooth[at[0], at[1], ..., at[2]]
-        share = torch.tensor(place - lower, dtype=smooth.dtype, device=smooth.device)
+        share = torch.tensor(index - lower, dtype=smooth.dtype, device=smooth.device)
         for axis, weight in ((0, share[0]), (0, share[1]), (-1, share[2])):
             corners = torch.lerp(corners.select(axis, 0), corners.select(axis, 1), weight)
         probability = probabilities(corners[None, None, ..., None], self._weights.sharpness)
@@ -171,19 +170,19 @@ class DenseExplanation(ImageExplanation):
 
     @torch.no_grad()
     def maps(self, stage: str = "", progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
-        """Entropy (z, y, x), bits, and length of the expected displacement (z, y, x), mm, at all control points; and their grid.
+        """Entropy (z, y, x), bits, and length of the expected displacement (z, y, x), mm, at all control points, and their grid.
 
         Raises:
             ParameterError: if there is no such stage.
         """
-        progress = progress or (lambda share, stage: None)
+        progress = progress or no_progress
         chosen = self.stage(stage)
         costs = self._stage_costs(chosen)
         bits, lengths = np.empty(costs.counts, dtype=np.float32), np.empty(costs.counts, dtype=np.float32)
         depth = costs.counts[0]
         for start, stop in self._slabs(costs, chosen):
             progress(start / depth, "probabilities of all control points")
-            smooth, first = self._smooth(costs, (start, 0, 0), (stop, *costs.counts[1:]))
+            smooth, first = self._smooth(costs, (start, 0, 0), (stop, costs.counts[1], costs.counts[2]))
             probability = probabilities(smooth[start - first[0] : stop - first[0]], self._weights.sharpness)
             bits[start:stop] = entropy_bits(probability).cpu().numpy()
             lengths[start:stop] = (expected_displacement(probability).norm(dim=0) * chosen.step).cpu().numpy()
@@ -192,13 +191,13 @@ class DenseExplanation(ImageExplanation):
     def _slabs(self, costs: SearchCosts, stage: Stage) -> Iterator[tuple[int, int]]:
         depth = costs.counts[0]
         thick = max(1, int(SLAB_VALUES / (costs.counts[1] * costs.counts[2] * stage.labels)))
-        thick = max(thick, 2 * self._margin)  # what is computed twice, above and below, is to be no more than what is new
+        thick = max(thick, 2 * self._margin)  # at most half of the control points are computed twice
         for start in range(0, depth, thick):
             yield start, min(start + thick, depth)
 
     @property
     def _margin(self) -> int:
-        return _LOOKS * self.parameters.mean_field_passes
+        return _MEAN_FIELD_RADIUS * self.parameters.mean_field_passes
 
     def _grid(self, stage: Stage) -> ImageGrid:
         return self._grids[FINE if stage.name == FINE else "search"][0]
@@ -210,26 +209,27 @@ class DenseExplanation(ImageExplanation):
             data = self._level(FINE if stage.name == FINE else "search")
             self._costs[stage.name] = SearchCosts(
                 data,
-                self._still(data.grid),
+                self._zero_field(data.grid),
                 stage.search,
                 padding,
                 self.parameters.truncation or self._extractors[0].kind.ceiling,
                 self._weights,
-                sparing=True,
+                save_memory=True,
             )
         return self._costs[stage.name]
 
     def _smooth(self, costs: SearchCosts, low: Counts, high: Counts) -> tuple[torch.Tensor, Counts]:
-        """Regularised costs of a box of control points and of those that take part in them; and the first of these."""
-        first = tuple(max(0, index - self._margin) for index in low)
-        last = tuple(min(count, index + self._margin) for index, count in zip(high, costs.counts))
+        """Regularised costs of a box of control points with a margin, and the index of the first of them."""
+        first = triple(max(0, index - self._margin) for index in low)
+        last = triple(min(count, index + self._margin) for index, count in zip(high, costs.counts, strict=True))
         cost, confidence = costs.costs(first, last)
         return regularise(cost, self.parameters.mean_field_passes, self._weights.mixing, confidence), first
 
     def _explained(self, probability: torch.Tensor, point: np.ndarray, stage: Stage, grid: ImageGrid) -> PointExplanation:
         radius, step = stage.search.radius, stage.step
         labels = 2 * radius + 1
-        around = ImageGrid((labels,) * 3, (step,) * 3, tuple(point - grid.axes @ np.full(3, step * radius)), grid.direction)
+        origin = triple(point - grid.axes @ np.full(3, step * radius))
+        around = ImageGrid((labels, labels, labels), (step, step, step), origin, grid.direction)
         bits = float(entropy_bits(probability)[0, 0, 0])
         array = probability.cpu().numpy()[0, 0, ..., 0].astype(np.float64)
         array /= array.sum()
@@ -252,7 +252,7 @@ class DenseExplanation(ImageExplanation):
 
 
 def entropy_bits(probability: torch.Tensor) -> torch.Tensor:
-    """Entropy (Kz, Ky, Kx), bits, of label probabilities (Kz, Ky, L, L, L, Kx): 0 is certain, log2 L^3 knows nothing."""
+    """Entropy (Kz, Ky, Kx), bits, of label probabilities (Kz, Ky, L, L, L, Kx), between 0 and log2 L^3."""
     rows = as_rows(probability)
     bits = -torch.xlogy(rows, rows).sum(1) / float(np.log(2.0))
     return bits.view(probability.shape[0], probability.shape[1], probability.shape[5]).clamp(min=0.0)

@@ -1,4 +1,4 @@
-"""The Dense method as every method is offered. No torch."""
+"""The Dense method: its declaration. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import NoOptions, Result, Task
 from deepreg_engine.methods.common.feature_size import FeatureSize
-from deepreg_engine.methods.common.image_method import ImageMethod, grids, memory_of
+from deepreg_engine.methods.common.image_method import ImageMethod, memory_of
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import check_memory, estimate_memory, make_plan
 from deepreg_engine.methods.dense.presets import DEFAULT_DENSE_PRESET, DENSE_PRESETS
@@ -17,11 +17,11 @@ from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
-    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.common.image_pair import ImagePair
 
 
 class Dense(ImageMethod):
-    """Probabilistic dense displacements; see :class:`deepreg_engine.methods.base.Method` for what each part does."""
+    """Probabilistic dense displacements; see :class:`deepreg_engine.methods.base.Method`."""
 
     name = "dense"
     title = "Dense registration"
@@ -47,7 +47,7 @@ class Dense(ImageMethod):
 
         task.prepared = extractors_of(task.parameters)
         size = FeatureSize.of(task.prepared)
-        check_memory(*grids(task), task.parameters, size.channels, memory_of(task.device), size.kept)
+        check_memory(*task.inputs.grids, task.parameters, size.channels, memory_of(task.device), size.kept)
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         from deepreg_engine.methods.dense.register import register_dense

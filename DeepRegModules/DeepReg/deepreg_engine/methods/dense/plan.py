@@ -1,6 +1,6 @@
-"""The coarse-to-fine plan of a Dense registration: grids, lattices and how much memory they take. No torch.
+"""The coarse-to-fine plan of a Dense registration: grids, lattices and their memory. No torch.
 
-It is made before anything is computed, so that a run that does not fit is refused in time, and progress is known.
+The plan is made before the computation, so that a run that does not fit into memory is refused at once, and progress is known.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.image_grid import ImageGrid, triple
 from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large
 from deepreg_engine.methods.dense.parameters import DenseParameters
 
-# Labels of the later stages reach so many steps: each corrects what the stage before could not resolve.
+# Radius of the displacements of the later stages, in steps: each stage corrects the step size of the one before.
 LATER_RADIUS = 3
-# The moving image is drawn so far around the fixed one, in capture ranges: the stages after the first go a little further.
+# The moving image is used this far beyond the fixed one, in capture ranges: the later stages exceed the range of the first.
 REACH = 1.5
-# Samples of a control point's patch along each axis.
+# Voxels of a control point's patch along each axis.
 PATCH = 2
+
+
+#: Numbers along z, y, x.
+Counts = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,16 @@ class Search:
 
     @property
     def ratio(self) -> int:
-        """Control point spacing in steps."""
+        """Control point spacing, in displacement steps."""
         return self.control // self.step
 
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution: a grid of cubic voxels with the fixed image's axes, and what is done on it.
+    """One resolution and its stages.
 
     Args:
-        grid: where.
+        grid: cubic voxels along the fixed image's axes.
         searches: discrete stages, in order.
         refinements: Gauss-Newton steps.
         refinement_control: their control point spacing, in voxels.
@@ -67,8 +71,8 @@ class Level:
 def make_plan(fixed: ImageGrid, parameters: DenseParameters) -> list[Level]:
     """The levels of a registration, coarse to fine.
 
-    The finest spacing is the working spacing, but no finer than the fixed image and no finer than the cap on voxels allows.
-    The search runs at half the control point spacing, and at least at twice the finest; from there the spacing halves.
+    The finest spacing is that of :func:`finest_spacing`. The search has half the control point spacing, and at least twice the
+    finest spacing; from there the spacing is about halved from level to level.
     """
     finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     searched = max(parameters.control_spacing / PATCH, 2.0 * finest)
@@ -94,13 +98,13 @@ def _searches(spacing: float, parameters: DenseParameters) -> tuple[Search, ...]
     return tuple(stages)
 
 
-def control_counts(grid: ImageGrid, control: int) -> tuple[int, int, int]:
-    """Control points (z, y, x) that cover a grid."""
-    return tuple(max(2, math.ceil((n - 1) / control) + 1) for n in grid.shape)
+def control_counts(grid: ImageGrid, control: int) -> Counts:
+    """Numbers of control points, ``control`` voxels apart, that cover a grid."""
+    return triple(max(2, math.ceil((n - 1) / control) + 1) for n in grid.shape)
 
 
 def padding_voxels(level: Level, search: Search, reach: int) -> int:
-    """How far the moving lattice of a stage reaches beyond the fixed grid."""
+    """Voxels by which the displacements of a stage exceed the fixed grid, with the ``reach`` of the features."""
     return search.step * search.radius + search.control + reach
 
 
@@ -111,17 +115,17 @@ def estimate_memory(
 
     Args:
         fixed, moving: grids of the images.
-        plan: its levels.
+        plan: levels of the run.
         parameters: of the method.
         channels: of the features.
-        finest: voxel size at which features are computed once and kept, mm; 0 if they are not.
+        finest: voxel size of features that are computed once and kept, mm; 0 without.
     """
-    # In floats. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
+    # In float32 values. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
     smoothed = max(3.0 * fixed.voxels, 5.0 * moving.voxels)
     peak = 15.0 * fixed.voxels
     reach, kept = REACH * parameters.capture_range, 0.0
     if finest > 0:
-        # They are kept with half the digits.
+        # They are kept in half precision.
         kept = 0.5 * channels * (fixed.resampled(finest).voxels + moving_frame_voxels(fixed, finest, moving, reach))
     for level in plan:
         voxels = level.grid.voxels
@@ -130,7 +134,7 @@ def estimate_memory(
         peak = max(peak, images + smoothed + 4.0 * frame)
         for number, search in enumerate(level.searches, start=1):
             counts = control_counts(level.grid, search.control)
-            # Costs and what regularisation makes of them; where probabilities are wanted, these and their exponents.
+            # Costs and regularised costs; where probabilities are needed, these and their exponents.
             coupled = parameters.instance_optimisation == "coupled" and number < len(level.searches)
             copies = 3.0 if not coupled else 2.0 if parameters.mean_field_passes else 1.0
             labels = (2 * search.radius + 1) ** 3
@@ -147,10 +151,10 @@ def estimate_memory(
 def check_memory(
     fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float, finest: float = 0.0
 ) -> list[Level]:
-    """The plan of a run that fits into memory; arguments as for :func:`estimate_memory`, and the bytes that are free.
+    """The plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
 
     Raises:
-        NotEnoughMemoryError: if it does not fit, with the parameters that would as its changes.
+        NotEnoughMemoryError: if it does not fit; its ``changes`` are parameters with which it would.
     """
     plan = make_plan(fixed, parameters)
 

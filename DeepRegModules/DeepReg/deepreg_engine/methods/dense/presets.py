@@ -6,7 +6,7 @@ from deepreg_engine.methods.common.parameters import SHIPPED_CT, SHIPPED_FEATURE
 from deepreg_engine.methods.common.presets import Preset, find_preset
 from deepreg_engine.methods.dense.parameters import DenseParameters
 
-DENSE_PRESETS = (
+DENSE_PRESETS: tuple[Preset, ...] = (
     Preset("abdomen-ct", "Abdomen CT", "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm", DenseParameters()),
     Preset(
         "follow-up-ct",
@@ -23,7 +23,7 @@ DENSE_PRESETS = (
     Preset(
         "brain-mr",
         "Brain MR",
-        "MR of the head with one contrast: small differences, found to a fraction of a millimetre",
+        "MR of the head with one contrast: small differences, to a fraction of a millimetre",
         DenseParameters(
             features=SHIPPED_FEATURES,
             working_spacing=1.0,
@@ -45,7 +45,7 @@ DENSE_PRESETS = (
         "quick",
         "Quick preview",
         "a first impression in a second or two at coarse resolution, for any region",
-        # MIND finds organs of two people better, at this resolution; self-similarity places them better.
+        # At this resolution MIND matches organs of two people better, and self-similarity localises them better.
         DenseParameters(
             refinement_features=SHIPPED_FEATURES,
             working_spacing=5.0,

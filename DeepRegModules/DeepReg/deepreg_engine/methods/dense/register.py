@@ -1,11 +1,13 @@
-"""The Dense method: probabilistic dense displacements, coarse to fine (Heinrich, MICCAI 2019).
+"""The Dense method: probabilistic dense displacements, coarse to fine.
 
-1. Align the images (centres, rigid, affine, or a given transform).
-2. Search: costs of all displacements at all control points, min-convolution and mean field, and the smooth field that agrees
-   best; then again with half the step from where that led.
-3. Refine: Gauss-Newton on the features, at finer and finer resolution.
+1. Alignment: by centres, rigid or affine, or a given transform.
+2. Search: costs of all displacements at all control points (:mod:`search_costs`), regularised by min-convolution and mean-field
+   inference (:mod:`solvers.mean_field`), and the smooth field that fits them best (:mod:`solvers.coupling`). Each further stage
+   starts from this field, with half the displacement step.
+3. Refinement: Gauss-Newton steps on the features at increasing resolution (:mod:`solvers.gauss_newton`).
 
-What each step works with is in :mod:`plan`, what it does in the package ``solvers``.
+Heinrich, Closing the gap between deep and conventional image registration using probabilistic dense displacement networks, MICCAI 2019;
+Heinrich, Papiez, Schnabel, Handels, Non-parametric discrete registration with convex optimisation, WBIR 2014.
 """
 
 from __future__ import annotations
@@ -17,85 +19,83 @@ import SimpleITK as sitk
 import torch
 
 from deepreg_engine.features.extractor import Extractor, Joined
-from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.image_grid import ImageGrid, triple
 from deepreg_engine.geometry.sampling import compose, sample
-from deepreg_engine.geometry.volume import field_from_voxels
-from deepreg_engine.methods.base import Result
+from deepreg_engine.methods.base import Result, required
+from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.guides import GuideTerms
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
-from deepreg_engine.methods.common.registration import ImagePair, Progress, Registration, mean_length, onto, then_transform
+from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
 from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.dense.plan import REACH, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, check_memory, control_counts, padding_voxels
 from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
+from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.coupling import Guides, couple
 from deepreg_engine.solvers.gauss_newton import Update, control_shape, gauss_newton_step, spread
 from deepreg_engine.solvers.instance import maximise_probability
 from deepreg_engine.solvers.labels import expected_displacement, probabilities, standard_deviation
 from deepreg_engine.solvers.mean_field import regularise
-from deepreg_engine.solvers.unfolding import unfold
 
-# Refinement is done when the mean update of a step is below this, in voxels.
-_SETTLED = 0.01
-# Refinement steps are made longer than Gauss-Newton's: features change less than their gradients promise, so that steps fall short. From 2 on
-# it would overshoot for ever; about 1.4 needs two thirds of the steps.
+# Mean length of an update, in voxels, below which the refinement of a level ends.
+_CONVERGED = 0.01
+# Factor on Gauss-Newton steps, which are too short because features change less than their gradients predict. It saves a third of
+# the steps; from 2 on the iteration diverges.
 _OVERRELAXATION = 1.35
-# Residual at which a linear system is solved: the next iteration changes it by more than what is left.
+# Relative residual at which a linear system is solved: the next iteration changes it by more than the rest.
 _SOLVED = 0.03
 
-
-# The names under which scripts know them.
-DenseInput, DenseResult = ImagePair, Result
-# What the search and what the refinement compare.
+#: Features of the search and of the refinement.
 Extractors = tuple[Extractor, Extractor]
 
 
 @torch.no_grad()
 def register_dense(
-    pair: DenseInput,
+    pair: ImagePair,
     parameters: DenseParameters,
     device: str = "auto",
     progress: Progress | None = None,
     extractors: Extractors | None = None,
-) -> DenseResult:
+) -> Result:
     """Register two images.
 
     Args:
-        pair: the images and what is known of them.
+        pair: images, masks, landmarks and alignment.
         parameters: see :class:`DenseParameters`.
         device: see :func:`choose_device`.
-        progress: called with the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
-        extractors: of :func:`extractors_of`, if they are loaded already.
+        progress: callback, receives the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
+        extractors: of :func:`extractors_of`, if they are already loaded.
 
     Raises:
         InputError: if the images do not overlap after the alignment.
-        NotEnoughMemoryError: if it would not fit, before anything is computed.
+        NotEnoughMemoryError: if the memory does not suffice, before the computation.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
     return _Dense(pair, parameters, device, progress, extractors or extractors_of(parameters)).run()
 
 
 def extractors_of(parameters: DenseParameters) -> Extractors:
-    """What the search and what the refinement compare.
+    """Load the features of the search and of the refinement.
 
     Raises:
         ParameterError, InputError: see :func:`load_extractors`.
     """
     extractor: Extractor = load_extractor(parameters)
-    # Learned features say what lies where; the last millimetre is often better known to MIND.
-    fine = parameters.refinement_features
-    if fine != "same":
-        return extractor, load_extractor(parameters.replaced({"features": fine}))
+    refinement = parameters.refinement_features
+    if refinement != "same":
+        return extractor, load_extractor(parameters.replaced({"features": refinement}))
+    # Probabilities of structures are refined together with features that localise better, such as MIND.
     partner = extractor.kind.partner
     return extractor, Joined(load_extractor(parameters.replaced({"features": partner})), extractor) if partner else extractor
 
 
-class _Dense(Registration):
+class _Dense(Registration[DenseParameters]):
     """One run."""
 
     def __init__(
-        self, pair: DenseInput, parameters: DenseParameters, device: str, progress: Progress | None, extractors: Extractors
+        self, pair: ImagePair, parameters: DenseParameters, device: str, progress: Progress | None, extractors: Extractors
     ) -> None:
         super().__init__(pair, parameters, device, progress)
         self._extractor, self._refiner = extractors
@@ -106,16 +106,17 @@ class _Dense(Registration):
 
     # --------------------------------------------------------------------- run
 
-    def run(self) -> DenseResult:
+    def run(self) -> Result:
         start = time.perf_counter()
         alignment = self._align()
         residual = None if self._pair.guides is None else self._pair.guides.residual(alignment.transform)
-        field, grid = None, None
+        grid = self._plan[0].grid
+        field = torch.zeros(3, *grid.shape, device=self._device)
         for level in self._plan:
             begun = time.perf_counter()
             extractor = self._extractor if level.searches else self._refiner
-            data = self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, extractor)
-            field = onto(field, grid, level.grid, self._device)
+            data = self._data(level, alignment, extractor)
+            field = to_next_level(field, grid, level.grid)
             grid = level.grid
             guides = self._guide_terms(residual, grid)
             self._clock.add("images", begun)
@@ -123,33 +124,33 @@ class _Dense(Registration):
                 field = self._search(data, field, search, level, guides)
             if level.refinements:
                 if extractor is not self._refiner:
-                    data = self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, self._refiner)
+                    data = self._data(level, alignment, self._refiner)
                 field = self._refine(data, field, level, guides)
         begun = time.perf_counter()
-        self._tell("displacement field", 0.0)
-        field = unfold(field)
-        local = field_from_voxels(field, grid).resampled(self._fixed_grid)
-        total = then_transform(local, alignment.transform)
+        self._report("displacement field", 0.0)
+        local, total = self._total(field, grid, alignment)
         uncertainty = self._uncertainty()
         self._clock.add("field", begun)
         self._clock.seconds["total"] = time.perf_counter() - start
         self._progress(1.0, "done")
-        notes = [*alignment.notes, *self._notes]
         return Result(
             field=total,
             deformation=local.statistics(),
             alignment=alignment,
             stages=self._stages,
             seconds=self._clock.seconds,
-            notes=notes,
+            notes=[*alignment.notes, *self._notes],
             device=self._device_name,
             features=self._extractor.name,
             refinement_features=self._refiner.name if self._plan[-1].refinements else "",
             uncertainty=uncertainty,
         )
 
+    def _data(self, level: Level, alignment: Alignment, extractor: Extractor) -> LevelData:
+        return self._level_data(level.grid, alignment, REACH * self._parameters.capture_range, (extractor, extractor))
+
     def _guide_terms(self, residual: np.ndarray | None, grid: ImageGrid) -> GuideTerms | None:
-        if residual is None:
+        if self._pair.guides is None or residual is None:
             return None
         parameters = self._parameters
         return GuideTerms(self._pair.guides, residual, grid, parameters.guide_weight, parameters.guide_radius, self._device)
@@ -157,32 +158,34 @@ class _Dense(Registration):
     # ------------------------------------------------------------------ search
 
     def _search(self, data: LevelData, field: torch.Tensor, search: Search, level: Level, guides: GuideTerms | None) -> torch.Tensor:
-        """One discrete stage: the field, composed with what it finds."""
+        """The field (3, z, y, x), voxels, composed with the update of one discrete stage."""
         parameters, begun = self._parameters, time.perf_counter()
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
-        self._tell(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
+        self._report(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
         padding = padding_voxels(self._plan[0], search, self._extractor.reach)
         weights = Weights.of(parameters)
         costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.kind.ceiling, weights)
         (cost, confidence), shape = costs.costs(), costs.counts
-        del costs  # features and patches are not needed any more, and costs take much memory
+        del costs  # releases features and patches before more costs are computed
         labels = int(cost[0, 0, ..., 0].numel())
         smooth = regularise(cost, parameters.mean_field_passes, weights.mixing, confidence)
-        del cost  # volumes of costs are the largest part of a run's memory
+        del cost  # costs take most of the memory of a run
         terms = self._search_guides(guides, field, shape, search)
-        probability = None
         if parameters.instance_optimisation != "coupled" or number == parameters.search_stages:
             probability = probabilities(smooth, weights.sharpness)
             self._deviation = (standard_deviation(probability) * search.step * data.spacing, control_grid(level.grid, search, shape))
+        else:
+            probability = None
         if parameters.instance_optimisation == "coupled":
             del probability
             control, step = search.control * data.spacing, search.step * data.spacing
             update = couple(smooth, parameters.search_smoothness * step**2 / control**4, confidence, terms, tolerance=_SOLVED)
         else:
+            probability = required(probability, "probability")
             update = expected_displacement(probability)
             if parameters.instance_optimisation == "adam":
                 update = maximise_probability(probability, update)
-        update = spread(update * search.step, field.shape[1:], search.control, first_control())
+        update = spread(update * search.step, triple(field.shape[1:]), search.control, first_control())
         field = compose(update, field)
         self._record(
             "search",
@@ -196,7 +199,7 @@ class _Dense(Registration):
         )
         return field
 
-    def _search_guides(self, guides: GuideTerms | None, field: torch.Tensor, counts: tuple[int, int, int], search: Search) -> Guides | None:
+    def _search_guides(self, guides: GuideTerms | None, field: torch.Tensor, counts: Counts, search: Search) -> Guides | None:
         if guides is None:
             return None
         present = sample(field, guides.positions())[:, :, 0, 0].T
@@ -206,24 +209,22 @@ class _Dense(Registration):
     # -------------------------------------------------------------- refinement
 
     def _refine(self, data: LevelData, field: torch.Tensor, level: Level, guides: GuideTerms | None) -> torch.Tensor:
-        """Gauss-Newton steps at one resolution."""
+        """The field (3, z, y, x), voxels, after the Gauss-Newton steps of one resolution."""
         parameters, begun = self._parameters, time.perf_counter()
         control = level.refinement_control
         smoothness = parameters.smoothness / (control * data.spacing) ** 2
         number = self._plan.index(level)
-        fixed = data.fixed_features()
-        unit, first, mean_residual = None, None, 0.0
-        for iteration in range(level.refinements):
-            self._tell(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
-            features, known, mask = data.fitted(field)
-            weights = (known > 0.5).to(field.dtype)
-            if mask is not None:
-                weights = weights * mask
-            if data.fixed_mask is not None:
-                weights = weights * data.fixed_mask
-            if unit is None:
+        fixed, counts = data.fixed_features(), control_shape(triple(field.shape[1:]), control)
+        unit, residuals = 0.0, []
+        for _ in range(level.refinements):
+            self._report(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
+            features, coverage, moving_mask = data.warped_best_padding(field)
+            weights = (coverage > 0.5).to(field.dtype)
+            for mask in (moving_mask, data.fixed_mask):
+                weights = weights if mask is None else weights * mask
+            if not residuals:
                 unit = float(mean_over(mean_mismatch(fixed, features, weights), data.fixed_mask)) / fixed.shape[0] or 1.0
-            terms = None if guides is None else guides.at(control_shape(field.shape[1:], control), control, 0.0)
+            terms = None if guides is None else guides.at(counts, control, 0.0)
             update, residual = gauss_newton_step(
                 fixed,
                 features,
@@ -234,16 +235,17 @@ class _Dense(Registration):
             )
             update.mul_(_OVERRELAXATION)
             field = compose(update, field)
-            mean_residual = float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit
-            first = mean_residual if first is None else first
-            if mean_length(update) < _SETTLED:
+            residuals.append(float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit)
+            if mean_length(update) < _CONVERGED:
                 break
-        self._record("refinement", data, begun, iterations=iteration + 1, mismatch_before=first, mismatch_last=mean_residual, field=field)
+        mismatch = {"mismatch_before": residuals[0], "mismatch_last": residuals[-1]}
+        self._record("refinement", data, begun, iterations=len(residuals), **mismatch, field=field)
         return field
 
     # ------------------------------------------------------------------ output
 
     def _uncertainty(self) -> sitk.Image | None:
+        """Standard deviation of the displacement, mm, on the fixed image's grid; None without a search."""
         if self._deviation is None:
             return None
         values, grid = self._deviation
@@ -255,7 +257,7 @@ class _Dense(Registration):
 
 
 def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:
-    """Which share of a run each stage takes, about, for the progress bar."""
+    """Estimated share of the run of each search and of each level's refinement, for the progress."""
     searches = [
         2e-9 * np.prod(control_counts(level.grid, search.control)) * (2 * search.radius + 1) ** 3 * (3 + 2 * parameters.mean_field_passes)
         + 2e-7 * level.grid.voxels

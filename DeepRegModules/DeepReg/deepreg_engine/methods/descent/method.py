@@ -1,4 +1,4 @@
-"""The Descent method as every method is offered. No torch."""
+"""The Descent method: its declaration. No torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import Result, Task
 from deepreg_engine.methods.common.feature_size import FeatureSize
-from deepreg_engine.methods.common.image_method import ImageMethod, grids, memory_of
+from deepreg_engine.methods.common.image_method import ImageMethod, memory_of
 from deepreg_engine.methods.common.parameters import Parameters, parameter
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import check_memory, estimate_memory, make_plan
@@ -20,24 +20,24 @@ from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
-    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.common.image_pair import ImagePair
 
 _COLOURS = ("fixed_colours", "moving_colours", "warped_colours")
 
 
 @dataclass(frozen=True)
 class DescentOptions(Parameters):
-    """What can be chosen of a run of the Descent method beside its parameters."""
+    """Settings of a run of the Descent method that are not part of a preset."""
 
-    kept_iterations: int = parameter(20, "approximate number of iterations that are kept", minimum=2, maximum=1000)
+    kept_iterations: int = parameter(20, "approximate number of iterations to keep", minimum=2, maximum=1000)
 
 
 class Descent(ImageMethod):
-    """Regularised iterative descent; see :class:`deepreg_engine.methods.base.Method` for what each part does."""
+    """Regularised iterative descent; see :class:`deepreg_engine.methods.base.Method`."""
 
     name = "descent"
     title = "Descent registration"
-    summary = "iterative descent on features that look alike in any contrast"
+    summary = "iterative descent on features that agree between contrasts"
     parameters = DescentParameters
     options = DescentOptions
     presets = DESCENT_PRESETS
@@ -55,34 +55,33 @@ class Descent(ImageMethod):
         from deepreg_engine.models.store import load_extractors
 
         task.prepared = load_extractors(task.parameters)
-        check_memory(*grids(task), task.parameters, FeatureSize.of(task.prepared).channels, memory_of(task.device))
+        check_memory(*task.inputs.grids, task.parameters, FeatureSize.of(task.prepared).channels, memory_of(task.device))
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         from deepreg_engine.methods.descent.register import register_descent
 
-        keep = task.options.kept_iterations if "iterations" in task.wanted else 0
+        keep = task.options.kept_iterations if "iterations" in task.outputs else 0
         result = register_descent(pair, task.parameters, task.device, progress, keep, task.prepared)
         result.details["energies"] = result.energies
         result.products["iterations"] = result.iterations
-        if task.wanted.intersection(_COLOURS):
+        if task.outputs.intersection(_COLOURS):
             result.products.update(_colours(task, result))
         return result
 
 
 def _colours(task: Task, result: Result) -> dict[str, sitk.Image]:
-    """Features of both images as colours, at the finest resolution of the run."""
+    """Features of both images in common colours, at the finest resolution of the run."""
     from deepreg_engine.features.colours import make_palette
     from deepreg_engine.features.volumes import feature_volume, on_grid
 
     spacing = result.stages[-1]["spacing_mm"]
-    images = task.inputs.fixed, task.inputs.moving
     (fixed, fixed_grid), (moving, moving_grid) = (
-        feature_volume(image, extractor, spacing) for image, extractor in zip(images, task.prepared, strict=True)
+        feature_volume(image, extractor, spacing) for image, extractor in zip(task.inputs.images, task.prepared, strict=True)
     )
     palette = make_palette(fixed, moving)
-    own_fixed, own_moving = grids(task)
+    own_fixed, own_moving = task.inputs.grids
     return {
         "fixed_colours": on_grid(palette(fixed), fixed_grid, own_fixed),
         "moving_colours": on_grid(palette(moving), moving_grid, own_moving),
-        "warped_colours": on_grid(palette(moving), moving_grid, own_fixed, result.field.to_transform()),
+        "warped_colours": on_grid(palette(moving), moving_grid, own_fixed, result.displacements.to_transform()),
     }

@@ -1,4 +1,4 @@
-"""Resolutions of a Descent registration, and how much memory they take. No torch."""
+"""Resolutions and memory of a Descent registration. No torch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large
 from deepreg_engine.methods.descent.parameters import DescentParameters
 
-# Hidden channels of the feature network and how many copies of them there are at once.
+# Hidden channels of the feature network, and the number of copies in memory.
 _HIDDEN, _COPIES = 16, 3
-# Each finer level has so many of the iterations of the one before.
+# Ratio of the iterations of a level to those of the next coarser one.
 _FEWER = 2 / 3
-# A level with fewer voxels along its shortest axis has too little to show.
+# Least number of voxels of a level along its shortest axis.
 _LEAST = 10
 
 
 def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid]:
-    """Grids of the levels, coarse to fine; spacing halves from one to the next."""
+    """Grids of the levels, coarse to fine; the spacing halves from level to level."""
     finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     grids = [fixed.resampled(finest * 2**level) for level in reversed(range(parameters.levels))]
     while len(grids) > 1 and min(grids[0].size) < _LEAST:
@@ -24,12 +24,12 @@ def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid
 
 
 def steps_at(level: int, parameters: DescentParameters) -> int:
-    """Iterations of a level, 0 being the coarsest."""
+    """Number of iterations of a level; level 0 is the coarsest."""
     return max(1, round(parameters.iterations * _FEWER**level))
 
 
 def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], parameters: DescentParameters, channels: int) -> float:
-    """Peak memory of a run, bytes."""
+    """Peak memory of a run with features of so many channels, bytes."""
     peak = max(15.0 * fixed.voxels, 5.0 * moving.voxels)
     for grid in plan:
         frame = moving_frame_voxels(grid, grid.spacing[0], moving, parameters.reach)
@@ -42,10 +42,10 @@ def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], 
 
 
 def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float) -> list[ImageGrid]:
-    """The plan of a run that fits into memory; arguments as for :func:`estimate_memory`, and the bytes that are free.
+    """The plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
 
     Raises:
-        NotEnoughMemoryError: if it does not fit, with the parameters that would as its changes.
+        NotEnoughMemoryError: if it does not fit; its ``changes`` are parameters with which it would.
     """
     plan = make_plan(fixed, parameters)
 

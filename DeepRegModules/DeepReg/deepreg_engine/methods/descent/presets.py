@@ -6,17 +6,17 @@ from deepreg_engine.methods.common.parameters import SHIPPED_FEATURES
 from deepreg_engine.methods.common.presets import Preset, find_preset
 from deepreg_engine.methods.descent.parameters import DescentParameters
 
-DESCENT_PRESETS = (
+DESCENT_PRESETS: tuple[Preset, ...] = (
     Preset(
         "mr-ct",
         "MR with CT, abdomen",
-        "MR and CT of the trunk, of two people or of one: large structures that both show",
+        "MR and CT of the trunk, of one or two people: large structures that both show",
         DescentParameters(),
     ),
     Preset(
         "brain-mr",
         "Brain MR, other contrast",
-        "two MR contrasts of a head, such as T1 with T2 or FLAIR: found to a fraction of a millimetre",
+        "two MR contrasts of a head, such as T1 with T2 or FLAIR: to a fraction of a millimetre",
         DescentParameters(
             features=SHIPPED_FEATURES,
             mind_dilation=1,
@@ -31,7 +31,7 @@ DESCENT_PRESETS = (
     Preset(
         "ct-cbct",
         "CT with cone-beam CT",
-        "CT and cone-beam CT of one person, whose grey values do not agree",
+        "CT and cone-beam CT of one person, with different intensities",
         DescentParameters(fixed_modality="other", moving_modality="other", working_spacing=2.0, window_spread=4.0),
     ),
     Preset(

@@ -1,4 +1,4 @@
-"""Keypoints of an image in the patient's frame."""
+"""Förstner keypoints of an image in patient coordinates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.volume import draw, to_tensor
 from deepreg_engine.methods.points.parameters import PointsParameters
 
-# Voxels of the working image at most; above it the voxels grow.
+# Largest number of voxels of the working image; larger images increase its voxel size.
 _VOXELS = 60_000_000
 
 
@@ -25,13 +25,13 @@ def image_keypoints(
 
     Args:
         image: 3D, float32.
-        mask: on the image's grid, or None for everywhere.
+        mask: on the image's grid; None for the whole image.
         parameters: those of the group "Keypoints".
-        role: which image, in words.
+        role: name of the image, for errors.
         device: where to compute.
 
     Returns:
-        Points (N, 3), LPS mm, most distinct first, and their distinctiveness (N,).
+        Points (N, 3), LPS mm, by decreasing distinctiveness, and their distinctiveness (N,).
 
     Raises:
         InputError: if there are fewer than 4.
@@ -40,12 +40,12 @@ def image_keypoints(
     spacing = max(parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
     work = grid.resampled(spacing)
     volume = draw(image, work).to(device or "cpu")
-    inside = (
-        None if mask is None else to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)
-    )
+    inside = None
+    if mask is not None:
+        inside = to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)
     distance = max(1, round(parameters.keypoint_distance / spacing))
     index, values = keypoints(volume, inside, parameters.keypoint_sigma, distance, parameters.keypoint_count)
     if len(index) < 4:
         where = " in its mask" if mask is not None else ""
-        raise InputError(f"the {role} has {len(index)} keypoints{where}", "give another mask, or lower keypoint_distance")
+        raise InputError(f"the {role} has {len(index)} keypoints{where}", "give another mask, or reduce the keypoint distance", "keypoint_distance")
     return work.index_to_physical(index.cpu().numpy()), values.cpu().numpy()

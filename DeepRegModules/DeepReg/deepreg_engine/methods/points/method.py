@@ -1,4 +1,4 @@
-"""The Points method as every method is offered: points or keypoints, their registration, and a refinement by the Dense method. No torch."""
+"""The Points method: its declaration, the keypoints of images, and a refinement by the Dense method. No torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_clouds import SOURCES, checked_clouds
 from deepreg_engine.geometry.points import PointSet
-from deepreg_engine.methods.base import Inputs, Result, Task
+from deepreg_engine.methods.base import Inputs, Method, Result, Task, required
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.parameters import Parameters, parameter
 from deepreg_engine.methods.common.place import check_place
@@ -31,36 +31,36 @@ if TYPE_CHECKING:
 
 Clouds = tuple[np.ndarray, np.ndarray]
 
-# The grid of a field without images: the bounding box of both clouds and this margin around it, and its spacing, mm.
+# Without images the field's grid is the bounding box of both clouds with a margin, mm; its spacing, mm, and its largest number of voxels.
 _MARGIN, _STEP = 20.0, 2.0
-# The most voxels of such a grid.
 _VOXELS = 8_000_000
-# Capture range of the refinement, mm: after the points the images are aligned to a few millimetres.
+# Capture range of the refinement, mm: the points align the images to a few millimetres.
 _REFINED_RANGE = 12.0
+# Correspondences with a higher confidence count as confident in the report.
 _CONFIDENT = 0.5
-# Estimated memory of a run, bytes: that of torch and SimpleITK; points are few.
+# Estimated memory of a run, bytes: mainly that of torch and SimpleITK.
 _MEMORY = 0.6e9
-# Outputs that are made from the points alone.
+# Outputs that need no displacement field.
 _OF_POINTS = ("correspondences", "fixed_keypoints", "moving_keypoints", "moved_points", "warped_points")
 
 
 @dataclass(frozen=True)
 class PointsOptions(Parameters):
-    """What can be chosen of a run of the Points method beside its parameters."""
+    """Settings of a run of the Points method that are not part of a preset."""
 
-    source: str = parameter("surface", "points from label maps: surface or skeleton", choices=SOURCES)
-    source_spacing: float = parameter(3.0, "distance of points from label maps", unit="mm", minimum=0.2, maximum=50.0)
-    thin: int = parameter(0, "the most points of each cloud, evenly spread; 0 uses all", minimum=0, maximum=1_000_000)
+    source: str = parameter("surface", "points of label maps: surface or skeleton", choices=SOURCES)
+    source_spacing: float = parameter(3.0, "distance of the points of label maps", unit="mm", minimum=0.2, maximum=50.0)
+    thin: int = parameter(0, "largest number of points of each cloud, evenly spread; 0 uses all", minimum=0, maximum=1_000_000)
     refine: bool = parameter(False, "refine the result by the Dense method on the images")
     refine_preset: str = parameter("thorax-ct", "preset of the refinement", choices=tuple(preset.name for preset in DENSE_PRESETS))
 
 
-class Points:
-    """Registration of two point clouds; see :class:`deepreg_engine.methods.base.Method` for what each part does."""
+class Points(Method):
+    """Registration of two point clouds; see :class:`deepreg_engine.methods.base.Method`."""
 
     name = "points"
     title = "Point registration"
-    summary = "keypoints, vessels, surfaces or landmarks, matched by their surroundings"
+    summary = "keypoints, vessels, surfaces or landmarks, matched by the shape of their neighbourhood"
     parameters = PointsParameters
     options = PointsOptions
     presets = POINTS_PRESETS
@@ -74,7 +74,7 @@ class Points:
         if options.refine and "fixed" not in files:
             raise InputError("the refinement needs images", "give a fixed and a moving image", "fixed")
         if not files.keys() & {each.name for each in outputs(self.name) if each.kind != "report"}:
-            raise InputError("no result is asked for", "ask for the transform, the correspondences or transformed points", "transform")
+            raise InputError("no result is requested", "request the transform, the correspondences or transformed points", "transform")
         check_features(parameters.features, "points")
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: PointsParameters) -> float:
@@ -111,7 +111,8 @@ class Points:
         )
         if options.refine:
             _refine(task, result, lambda share, stage: progress(last + (0.95 - last) * share, stage))
-        moved = result.map_points(fixed)
+        map_points = required(result.map_points, "map of points")
+        moved = map_points(fixed)
         result.products.update(
             fixed_keypoints=PointSet(fixed),
             moving_keypoints=PointSet(moving),
@@ -120,7 +121,7 @@ class Points:
         )
         if inputs.warp_points is not None:
             points = inputs.warp_points
-            result.products["warped_points"] = PointSet(result.map_points(points.positions), points.labels)
+            result.products["warped_points"] = PointSet(map_points(points.positions), points.labels)
         return result
 
 
@@ -131,20 +132,18 @@ def _keypoints(task: Task, progress: Progress) -> Clouds:
 
     inputs = task.inputs
     device, _ = choose_device(task.device)
-    found = []
-    for number, (image, mask, side) in enumerate(
-        ((inputs.fixed, inputs.fixed_mask, "fixed"), (inputs.moving, inputs.moving_mask, "moving"))
-    ):
+    found, masks = [], (inputs.fixed_mask, inputs.moving_mask)
+    for number, (image, mask, side) in enumerate(zip(inputs.images, masks, ("fixed", "moving"), strict=True)):
         progress(0.05 + 0.1 * number, f"keypoints of the {side} image")
         found.append(image_keypoints(image, mask, task.parameters, f"{side} image", device)[0])
         if mask is None and number == 0:
-            inputs.notes.append("keypoints were searched in the whole image; a mask of the organ improves them")
+            inputs.notes.append("keypoints were detected in the whole image; a mask of the organ improves them")
     return found[0], found[1]
 
 
 def _needs_field(task: Task) -> bool:
     inputs = task.inputs
-    return bool(task.wanted.difference(_OF_POINTS) or inputs.more_labels or inputs.labels or inputs.landmarks or task.options.refine)
+    return bool(task.outputs.difference(_OF_POINTS) or inputs.more_labels or inputs.labels or inputs.landmarks or task.options.refine)
 
 
 def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray) -> ImageGrid:
@@ -158,20 +157,20 @@ def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray) -> ImageGrid:
 
 def _refine(task: Task, result: Result, progress: Progress) -> None:
     """Replace the field of a result by that of the Dense method, which starts from it."""
-    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.common.image_pair import ImagePair
     from deepreg_engine.methods.dense.register import register_dense
 
     inputs, preset = task.inputs, task.options.refine_preset
     parameters = dense_preset(preset).parameters.replaced({"capture_range": _REFINED_RANGE})
-    start = Alignment(result.field.to_transform(), "points")
-    pair = ImagePair(inputs.fixed, inputs.moving, inputs.fixed_mask, inputs.moving_mask, None, start)
+    start = Alignment(result.displacements.to_transform(), "points")
+    pair = ImagePair(*inputs.images, inputs.fixed_mask, inputs.moving_mask, None, start)
     refined = register_dense(pair, parameters, task.device, progress)
-    field, beyond = refined.field, result.map_points
+    field, outside = refined.displacements, required(result.map_points, "map of points")
 
     def map_points(points: np.ndarray) -> np.ndarray:
-        # Outside the images' grid the points' own map continues; the refinement knows nothing there.
+        # The refinement is known on the images' grid only; outside, the map of the points continues.
         inside = field.grid.contains(points)
-        return np.where(inside[:, None], field.map_points(points), beyond(points))
+        return np.where(inside[:, None], field.map_points(points), outside(points))
 
     result.field, result.map_points = field, map_points
     result.notes += refined.notes
@@ -197,7 +196,7 @@ def _figures(found: PointsResult, clouds: Clouds) -> dict:
 
 
 def _correspondences(clouds: Clouds, moved: np.ndarray, found: PointsResult) -> str:
-    """CSV: each fixed point, where it moves, its partner (LPS mm) and its confidence."""
+    """CSV text: fixed point, moved point and partner, LPS mm, and confidence of each correspondence."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz"] + ["confidence"])

@@ -14,7 +14,8 @@ DEFAULT_FEATURES = "lung-points"
 
 @dataclass(frozen=True)
 class PointsParameters(Parameters):
-    """Parameters of the Points method (graph features, belief propagation and coherent point drift; Hansen and Heinrich 2021)."""
+    """Parameters of the Points method (Hansen and Heinrich, Deep learning based geometric registration for medical images, IPMI 2021;
+    Myronenko and Song, Point set registration: coherent point drift, IEEE TPAMI 2010)."""
 
     initial: str = parameter(
         "affine",
@@ -24,65 +25,65 @@ class PointsParameters(Parameters):
     )
     outliers: float = parameter(
         0.3,
-        "share of the moving points that have no partner, as coherent point drift assumes it",
+        "assumed share of moving points without a partner, in coherent point drift",
         minimum=0.0,
         maximum=0.95,
         group="Alignment",
     )
-    keypoint_count: int = parameter(1500, "keypoints of each image, the most distinct ones", minimum=20, maximum=50000, group="Keypoints")
+    keypoint_count: int = parameter(1500, "number of keypoints of each image, the most distinctive ones", minimum=20, maximum=50000, group="Keypoints")
     keypoint_distance: float = parameter(
         6.0, "least distance of two keypoints along an axis", unit="mm", minimum=1.0, maximum=100.0, group="Keypoints"
     )
     keypoint_spacing: float = parameter(
-        1.5, "voxel size at which images are searched for keypoints", unit="mm", minimum=0.25, maximum=10.0, group="Keypoints"
+        1.5, "voxel size at which keypoints are detected", unit="mm", minimum=0.25, maximum=10.0, group="Keypoints"
     )
     keypoint_sigma: float = parameter(
-        1.4, "width of the window that judges how distinct a place is", unit="voxels", minimum=0.5, maximum=5.0, group="Keypoints"
+        1.4, "standard deviation of the window of the Förstner operator", unit="voxels", minimum=0.5, maximum=5.0, group="Keypoints"
     )
     features: str = parameter(
-        DEFAULT_FEATURES, "what points look like: the name or file of a model, or none for their positions alone", group="Features"
+        DEFAULT_FEATURES, "features of the points: the name or file of a model, or none for their positions alone", group="Features"
     )
-    feature_weight: float = parameter(1.0, "weight of unlike features against positions", minimum=0.0, maximum=100.0, group="Features")
+    feature_weight: float = parameter(1.0, "weight of the feature distance relative to the positions", minimum=0.0, maximum=100.0, group="Features")
     solver: str = parameter(
         "belief+drift",
-        "belief: belief propagation on a graph; drift: coherent point drift; belief+drift: the second refines the first",
+        "belief (belief propagation on a graph), drift (coherent point drift), or belief+drift (the second refines the first)",
         choices=SOLVERS,
         group="Solver",
     )
     candidates: int = parameter(
-        256, "nearest moving points that are compared with each fixed point", minimum=8, maximum=4096, group="Belief propagation"
+        256, "number of nearest moving points that are compared with each fixed point", minimum=8, maximum=4096, group="Belief propagation"
     )
     kept: int = parameter(
-        32, "of these, the likeliest that take part in the belief propagation", minimum=4, maximum=512, group="Belief propagation"
+        32, "number of these, the most probable ones, in the belief propagation", minimum=4, maximum=512, group="Belief propagation"
     )
-    graph_neighbours: int = parameter(12, "nearest neighbours that a point agrees with", minimum=3, maximum=64, group="Belief propagation")
-    messages: int = parameter(5, "rounds of messages between neighbours", minimum=1, maximum=50, group="Belief propagation")
+    graph_neighbours: int = parameter(12, "number of nearest neighbours of a point in the graph", minimum=3, maximum=64, group="Belief propagation")
+    messages: int = parameter(5, "iterations of the messages between neighbours", minimum=1, maximum=50, group="Belief propagation")
     bond: float = parameter(
         0.5,
-        "how strongly neighbours want equal displacements, relative to what was learned",
+        "weight of the difference of neighbouring displacements, relative to the learned weight",
         minimum=0.0,
         maximum=100.0,
         group="Belief propagation",
     )
     space_weight: float = parameter(
-        1.0, "price of long displacements, relative to what was learned", minimum=0.0, maximum=100.0, group="Belief propagation"
+        1.0, "weight of the length of displacements, relative to the learned weight", minimum=0.0, maximum=100.0, group="Belief propagation"
     )
     smoothing: float = parameter(
         1.0,
-        "resistance of the displacement between the points; more ignores more of what single points say",
+        "smoothness of the displacement between the points; higher values give single points less influence",
         minimum=0.01,
         maximum=1000.0,
         group="Deformation",
     )
     coarse_width: float = parameter(
-        80.0, "width of the Gaussians that the deformation begins with", unit="mm", minimum=1.0, maximum=1000.0, group="Deformation"
+        80.0, "width of the coarsest Gaussians of the deformation", unit="mm", minimum=1.0, maximum=1000.0, group="Deformation"
     )
     fine_width: float = parameter(
         20.0, "width of the finest Gaussians of the deformation", unit="mm", minimum=1.0, maximum=500.0, group="Deformation"
     )
     robustness: float = parameter(
         3.0,
-        "distance from the smooth deformation at which a correspondence counts half; 0 trusts all alike",
+        "distance from the smooth deformation at which the weight of a correspondence falls to one half; 0 weights all equally",
         unit="mm",
         minimum=0.0,
         maximum=100.0,
@@ -90,7 +91,7 @@ class PointsParameters(Parameters):
     )
     interpolation: str = parameter(
         "gaussian",
-        "between the points: gaussian (the deformation itself) or thin-plate (spline through the moved points)",
+        "interpolation between the points: gaussian (the deformation itself) or thin-plate (spline through the moved points)",
         choices=("gaussian", "thin-plate"),
         group="Deformation",
     )
@@ -103,6 +104,6 @@ class PointsParameters(Parameters):
         group="Coherent point drift",
     )
     drift_stiffness: float = parameter(
-        3.0, "lambda: resistance to bending in coherent point drift", minimum=0.001, maximum=100000.0, group="Coherent point drift"
+        3.0, "lambda: weight of the smoothness in coherent point drift", minimum=0.001, maximum=100000.0, group="Coherent point drift"
     )
-    drift_iterations: int = parameter(10, "steps of coherent point drift at most", minimum=1, maximum=1000, group="Coherent point drift")
+    drift_iterations: int = parameter(10, "largest number of iterations of coherent point drift", minimum=1, maximum=1000, group="Coherent point drift")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deepreg_engine.methods.common.presets import Preset, find_preset
 from deepreg_engine.methods.points.parameters import NO_FEATURES, PointsParameters
 
-POINTS_PRESETS = (
+POINTS_PRESETS: tuple[Preset, ...] = (
     Preset("lung", "Lung, breathing", "keypoints or vessels of a lung at two breathing states: up to some centimetres", PointsParameters()),
     Preset(
         "shape",
@@ -16,7 +16,7 @@ POINTS_PRESETS = (
     Preset(
         "landmarks",
         "Few landmarks",
-        "tens of points of different order, all of which have a partner",
+        "tens of points in any order, all of which have a partner",
         PointsParameters(features=NO_FEATURES, solver="drift", drift_iterations=150, drift_width=60.0, drift_stiffness=0.5, outliers=0.0),
     ),
 )
