@@ -183,7 +183,7 @@ def _prostate(data: Path, folder: Path, tested: bool = False) -> Path:
 
 def _prostate_table(options: argparse.Namespace) -> None:
     from deepreg_engine.geometry.images import check_intensities, read_volume
-    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.common.image_pair import ImagePair
     from deepreg_engine.methods.descent.register import register_descent
 
     names = [*([options.prostate_model] if options.prostate_model else []), *options.features, "intensity"]

@@ -23,7 +23,7 @@ import torch  # noqa: E402
 from known_pairs import CONTRASTS, RECIPES, make_pair  # noqa: E402
 
 from deepreg_engine.methods.common.device import DeviceMemory, choose_device  # noqa: E402
-from deepreg_engine.methods.common.registration import ImagePair  # noqa: E402
+from deepreg_engine.methods.common.image_pair import ImagePair  # noqa: E402
 from deepreg_engine.methods.dense.presets import dense_preset  # noqa: E402
 from deepreg_engine.methods.dense.register import register_dense  # noqa: E402
 from deepreg_engine.methods.descent.presets import descent_preset  # noqa: E402

@@ -11,8 +11,9 @@ from registering import FIXED_TURNS, MOVING_TURNS, Scene, aligned, grid_over, no
 from scenes import image_on, voxel_points
 
 from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.presets import dense_preset
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.register import register_dense
 
 IDENTITY = Alignment(sitk.Transform(3, sitk.sitkIdentity), "none")
 # A coarse resolution, a second or less for the phantoms here; each test changes the parameters that it is about.
@@ -21,7 +22,7 @@ SHIFT = np.array([25.0, 10.0, -20.0])
 
 
 def run(fixed, moving, alignment=IDENTITY, parameters=QUICK, device="cpu", progress=None, **more):
-    return register_dense(DenseInput(fixed, moving, alignment=alignment, **more), parameters, device, progress)
+    return register_dense(ImagePair(fixed, moving, alignment=alignment, **more), parameters, device, progress)
 
 
 def run_scene(pair: Scene, parameters=QUICK, **more):

@@ -13,11 +13,11 @@ from scenes import Waves, image_on, itk_map, itk_transform, make_grid, rotation,
 from scipy import ndimage
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.composition import followed_by
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.guides import LandmarkPairs
-from deepreg_engine.methods.dense.register import then_transform
 
 # Volumes of this size are computed faster by one thread.
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -207,13 +207,13 @@ def transforms_to_follow():
 
 
 @pytest.mark.parametrize("name", transforms_to_follow())
-def test_then_transform_is_the_composition(name):
+def test_followed_by_is_the_composition(name):
     transform = transforms_to_follow()[name]
     grid = make_grid((24, 19, 15), (3.1, 4.2, 5.3), (21, -14, 33), (31, -52, 17))
     field = Waves.draw(3, amplitude=3.0, wavelength=90.0).on(grid)
     own = itk_transform(field.vectors, grid)
     points = voxel_points(grid).reshape(-1, 3)
-    found = points + np.moveaxis(then_transform(field, transform).vectors, 0, -1).reshape(-1, 3)
+    found = points + np.moveaxis(followed_by(field, transform).vectors, 0, -1).reshape(-1, 3)
     error = np.abs(found - itk_map(sitk.CompositeTransform([transform, own]), points)).max(axis=1)
     if transform.IsLinear():
         assert error.max() < 1e-3
@@ -231,4 +231,4 @@ def test_then_transform_is_the_composition(name):
 
 def test_then_the_identity_is_the_field_itself():
     field = Waves.draw(1).on(make_grid((9, 8, 7), (2.0, 3.0, 4.0), (10, 20, 30)))
-    assert np.array_equal(then_transform(field, sitk.Transform(3, sitk.sitkIdentity)).vectors, field.vectors)
+    assert np.array_equal(followed_by(field, sitk.Transform(3, sitk.sitkIdentity)).vectors, field.vectors)

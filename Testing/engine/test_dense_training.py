@@ -13,6 +13,7 @@ from deepreg_engine.features.context_net import STRIDE, ContextFeatures, Context
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.methods.common.affine import align
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.solvers.correlation import expected_labels, lattice_size
 from deepreg_engine.training import precision
@@ -198,7 +199,7 @@ def test_features_of_a_coarse_level_come_from_the_finer_image(scans):
     (_, fixed, _, _), (_, moving, _, _) = scan(1, 12.0), scan(2, -8.0)
     grid = ImageGrid.of(fixed).resampled(7.0)
     transform = sitk.TranslationTransform(3, (4.0, -3.0, 2.0))
-    data = LevelData(fixed, moving, grid, transform, 20.0, None, None, extractor, torch.device("cpu"))
+    data = LevelData(ImagePair(fixed, moving), grid, transform, 20.0, (extractor, extractor), torch.device("cpu"))
     own = ImageGrid.of(fixed).resampled(3.0)
     from deepreg_engine.geometry.images import without_padding
     from deepreg_engine.geometry.volume import draw

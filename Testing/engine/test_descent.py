@@ -13,7 +13,7 @@ from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterErr
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common import registration
-from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.descent import register as descent
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import estimate_memory, finest_spacing, make_plan, steps_at

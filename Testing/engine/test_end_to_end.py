@@ -10,8 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from deepreg_engine.geometry.images import read_image, read_labels
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.presets import dense_preset
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.register import register_dense
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
@@ -19,7 +20,7 @@ from known_pairs import make_pair
 
 
 def register(fixed, moving, preset, **changes):
-    return register_dense(DenseInput(fixed, moving), dense_preset(preset).parameters.replaced(changes), "cpu")
+    return register_dense(ImagePair(fixed, moving), dense_preset(preset).parameters.replaced(changes), "cpu")
 
 
 def need(*paths):
@@ -74,7 +75,7 @@ def test_learned_self_similarity_is_finer_than_mind(shared_data):
     assert preset.features == "self-similarity"
     coarse = preset.replaced({"working_spacing": 1.6})
     learned, mind = (
-        head.error(register_descent(DenseInput(head.fixed, head.moving), coarse.replaced({"features": name}), "cpu").field)
+        head.error(register_descent(ImagePair(head.fixed, head.moving), coarse.replaced({"features": name}), "cpu").field)
         for name in (preset.features, "mind")
     )
     assert learned < 0.97 * mind < 1.5

@@ -23,7 +23,7 @@ from textured_pairs import (  # noqa: F401 - a fixture
 from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.explain import ImageExplanation
-from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense import register as dense
 from deepreg_engine.methods.dense.explain import DenseExplanation
 from deepreg_engine.methods.descent.parameters import DescentParameters
@@ -156,7 +156,7 @@ def test_probabilities_are_the_run_s_own(monkeypatch, changes, masked):
 
 def test_an_eighth_of_a_large_lattice_tells_the_mean(monkeypatch):
     whole = explained(tuple(SHIFT)).at(FIXED.centre, "fine")
-    monkeypatch.setattr("deepreg_engine.methods.dense.search_costs._MANY", 1000)
+    monkeypatch.setattr("deepreg_engine.methods.dense.search_costs._SUBSAMPLED_ABOVE", 1000)
     part = DenseExplanation(pair(), translation(SHIFT), PARAMETERS, "cpu").at(FIXED.centre, "fine")
     assert np.abs(whole.probability - part.probability).max() < 0.03 * whole.peak
 

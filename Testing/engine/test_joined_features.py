@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import SimpleITK as sitk
 import torch
 from registering import scene
 from test_dense_training import scan
@@ -14,12 +15,18 @@ from deepreg_engine.features.context_net import ContextFeatures, ContextNet
 from deepreg_engine.features.extractor import Joined
 from deepreg_engine.features.handcrafted import Intensity, Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.dense.presets import dense_preset
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.register import register_dense
 from deepreg_engine.models.store import check_features, load_extractor
 
 QUICK = dense_preset("quick").parameters
+
+
+def level(image, grid, extractor):
+    """An image with itself."""
+    return LevelData(ImagePair(image, image), grid, sitk.Transform(3, sitk.sitkIdentity), 15.0, (extractor, extractor), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -30,11 +37,9 @@ def joined():
 
 def test_each_part_counts_alike_and_both_sides_have_the_same_units(joined):
     """The fixed and the moving image are one and the same, on an oblique, anisotropic grid."""
-    import SimpleITK as sitk
-
     _, image, _, _ = scan(1, 12.0)
     grid = ImageGrid.of(image).resampled(6.0)
-    data = LevelData(image, image, grid, sitk.Transform(3, sitk.sitkIdentity), 15.0, None, None, joined, torch.device("cpu"))
+    data = level(image, grid, joined)
     fixed = data.fixed_features()
     assert joined.name == "own+mind"
     assert joined.channels == fixed.shape[0] == 16
@@ -45,11 +50,11 @@ def test_each_part_counts_alike_and_both_sides_have_the_same_units(joined):
     moving, known, _ = data.warped(torch.zeros(3, *grid.shape))
     inside = (slice(None), *(slice(3, -3),) * 3)
     assert bool((known[inside[1:]] > 0.99).all())
-    fitted, _, _ = data.fitted(torch.zeros(3, *grid.shape))
+    fitted, _, _ = data.warped_best_padding(torch.zeros(3, *grid.shape))
     for seen in (moving, fitted):
         assert float((seen - fixed)[:12][inside].abs().max()) < 0.05
     # What the network sees of the moving image is wider, so its features are others; their unit is that of the fixed side.
-    alone = LevelData(image, image, grid, sitk.Transform(3, sitk.sitkIdentity), 15.0, None, None, joined.parts[1], torch.device("cpu"))
+    alone = level(image, grid, joined.parts[1])
     unit = fixed[12:].norm() / alone.fixed_features().norm()
     assert torch.allclose(moving[12:], alone.warped(torch.zeros(3, *grid.shape))[0] * unit, rtol=1e-3, atol=1e-4)
 
@@ -69,7 +74,7 @@ def test_names_are_joined_with_a_plus():
 @pytest.mark.parametrize("changes", [{"features": "mind+intensity"}, {"features": "intensity", "refinement_features": "mind"}])
 def test_they_register(changes):
     pair = scene("abdomen")
-    data = DenseInput(pair.fixed, pair.moving)
+    data = ImagePair(pair.fixed, pair.moving)
     result = register_dense(data, dataclasses.replace(QUICK, **changes), "cpu")
     assert pair.error(result.field.vectors) < 0.5 * pair.affine_error()
     assert result.features == changes["features"]

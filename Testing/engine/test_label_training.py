@@ -19,6 +19,7 @@ from deepreg_engine.features.label_net import LabelFeatures, LabelNet, window_st
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.sampling import identity
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.register import extractors_of
@@ -131,7 +132,7 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
     network.asked = 0
     for spacing in (8.0, 3.0):
         grid = ImageGrid.of(fixed).resampled(spacing)
-        data = LevelData(fixed, moving, grid, transform, 20.0, None, None, features, torch.device("cpu"))
+        data = LevelData(ImagePair(fixed, moving), grid, transform, 20.0, (features, features), torch.device("cpu"))
         for number in range(3):  # SimpleITK draws what the network said onto the level's grid
             image = resample(
                 own.to_image((said[number] * network.importance[number]).numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear"
@@ -186,7 +187,7 @@ def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkey
     for name, extractor in (("mind", None), ("named", Named(by_place))):
         if extractor is not None:
             monkeypatch.setattr(method, "load_extractor", lambda given, extractor=extractor: extractor)
-        result = method.register_dense(method.DenseInput(fixed, moving), parameters)
+        result = method.register_dense(ImagePair(fixed, moving), parameters)
         moved = resample(moving_labels, fixed_grid, result.field.to_transform(), "nearest")
         dice[name] = np.nanmean([overlap.dice for overlap in label_overlap(fixed_labels, moved)])
     assert dice["named"] > 0.75
@@ -340,5 +341,5 @@ def test_the_ceiling_of_a_mismatch_suits_the_features(names, asked, given, tmp_p
         truncation=asked,
         refinement_iterations=0,
     )
-    dense.register_dense(dense.DenseInput(image, image), parameters, "cpu")
+    dense.register_dense(ImagePair(image, image), parameters, "cpu")
     assert seen == [given]

@@ -28,9 +28,11 @@ from deepreg_engine.features.handcrafted import Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.volume import covered, draw
 from deepreg_engine.methods.common.affine import Alignment
-from deepreg_engine.methods.common.level import LevelData, _boxes_around
+from deepreg_engine.methods.common.boxes import boxes_around
+from deepreg_engine.methods.common.image_pair import ImagePair
+from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.dense.presets import dense_preset
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.register import register_dense
 
 QUICK = dense_preset("quick").parameters
 CPU = torch.device("cpu")
@@ -65,7 +67,7 @@ def test_an_image_is_drawn_where_it_lies_and_its_faces_go_on(name, source, grid)
 def level(fixed, moving, spacing=4.0, alignment=None):
     grid = ImageGrid.of(fixed).resampled(spacing)
     alignment = alignment or sitk.Transform(3, sitk.sitkIdentity)
-    return LevelData(fixed, moving, grid, alignment, 30.0, None, None, Mind(), CPU)
+    return LevelData(ImagePair(fixed, moving), grid, alignment, 30.0, (Mind(), Mind()), CPU)
 
 
 def test_what_is_not_known_of_the_moving_image_does_not_mismatch():
@@ -80,7 +82,7 @@ def test_what_is_not_known_of_the_moving_image_does_not_mismatch():
     for whole in (body, cut):
         data = level(image_on(grid, whole), slab)
         mismatch = []
-        for features, known, _ in (data.warped(zero), data.fitted(zero)):
+        for features, known, _ in (data.warped(zero), data.warped_best_padding(zero)):
             np.testing.assert_allclose(known.numpy(), cut > -1000, atol=1e-4)
             mismatch.append(float((features - data.fixed_features()).square().mean(0)[known > 0.5].mean()))
         assert mismatch[1] <= mismatch[0]
@@ -93,7 +95,7 @@ def test_what_is_known_is_the_same_either_way():
     moving = smooth_image(make_grid((50, 52, 54), (4.0, 4.2, 4.4), MOVING_TURNS), 2)
     data = level(fixed, moving)
     field = torch.zeros(3, *data.grid.shape) + 1.5
-    for one, other in zip(data.warped(field)[:2], data.fitted(field)[:2], strict=True):
+    for one, other in zip(data.warped(field)[:2], data.warped_best_padding(field)[:2], strict=True):
         assert torch.equal(one, other)
 
 
@@ -103,8 +105,8 @@ def test_the_better_guess_is_computed_only_where_it_can_differ(monkeypatch, seed
     turns = np.random.default_rng(seed).uniform(-25, 25, 3)
     data = level(fixed, smooth_image(make_grid((44, 40, 36), (4.5, 4.2, 5.1), turns, (10.0, -8.0, 12.0)), 2))
     field = torch.from_numpy(Waves.draw(seed, amplitude=2.0).on(data.grid).vectors)
-    marked = data.warped_known(field) < 0.999
-    boxes = _boxes_around(marked, 3)
+    marked = data.coverage(field) < 0.999
+    boxes = boxes_around(marked, 3)
     count = torch.zeros(data.grid.shape)
     for box in boxes:
         count[box] += 1
@@ -112,20 +114,20 @@ def test_the_better_guess_is_computed_only_where_it_can_differ(monkeypatch, seed
     assert count.max() == 1
     assert (count.numpy()[near] == 1).all()
     assert 0.3 < count.mean() < 0.5 + near.mean()
-    parts = data.fitted(field)[0]
+    parts = data.warped_best_padding(field)[0]
     monkeypatch.setattr(
-        "deepreg_engine.methods.common.level._boxes_around", lambda marked, reach: [tuple(slice(0, n) for n in marked.shape)]
+        "deepreg_engine.methods.common.level.boxes_around", lambda marked, reach: [tuple(slice(0, n) for n in marked.shape)]
     )
     # MIND divides by no less than a thousandth of its volume's mean variance, and a part has another: a few voxels decide otherwise.
-    difference = (parts - data.fitted(field)[0]).abs()[:, data.warped_known(field) > 0.5]
+    difference = (parts - data.warped_best_padding(field)[0]).abs()[:, data.coverage(field) > 0.5]
     assert (difference > 1e-3).float().mean() < 1e-3
 
 
 @pytest.mark.parametrize("shape", [(4, 30, 90), (40, 40, 40)])
-def test_boxes_around_nothing_and_around_everything(shape):
-    assert _boxes_around(torch.zeros(shape, dtype=torch.bool), 3) == []
+def testboxes_around_nothing_and_around_everything(shape):
+    assert boxes_around(torch.zeros(shape, dtype=torch.bool), 3) == []
     count = torch.zeros(shape)
-    for box in _boxes_around(torch.ones(shape, dtype=torch.bool), 3):
+    for box in boxes_around(torch.ones(shape, dtype=torch.bool), 3):
         count[box] += 1
     assert (count == 1).all()
 
@@ -143,7 +145,7 @@ def test_a_moving_image_that_ends_within_the_patient_is_not_pulled_over_what_it_
     assert beyond.sum() > 3000
     shift = pair.truth[:, shown].mean(axis=1)
     result = register_dense(
-        DenseInput(pair.fixed, slab, alignment=Alignment(sitk.TranslationTransform(3, shift.tolist()), "file")), QUICK, "cpu"
+        ImagePair(pair.fixed, slab, alignment=Alignment(sitk.TranslationTransform(3, shift.tolist()), "file")), QUICK, "cpu"
     )
     before, after = pair.distances(np.reshape(shift, (3, 1, 1, 1))), pair.distances(result.field.vectors)
     assert after[shown].mean() < 0.3 * before[shown].mean()
@@ -161,5 +163,5 @@ def test_rounding_at_a_border_does_not_decide():
     fields = []
     for shift in (0.0, 1e-9, -1e-9):
         fixed.SetOrigin((np.array(grid.origin) + shift).tolist())
-        fields.append(register_dense(DenseInput(fixed, pair.moving, alignment=still), QUICK, "cpu").field.vectors)
+        fields.append(register_dense(ImagePair(fixed, pair.moving, alignment=still), QUICK, "cpu").field.vectors)
     assert max(np.abs(field - fields[0]).max() for field in fields[1:]) < 0.05

@@ -20,10 +20,11 @@ import deepreg_engine
 from deepreg_engine.errors import NotEnoughMemoryError
 from deepreg_engine.features.mind import CHANNELS
 from deepreg_engine.methods.common import registration
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import LATER_RADIUS, PATCH, check_memory, control_counts, estimate_memory, make_plan
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.register import register_dense
 
 ABDOMEN = make_grid((90, 61, 40), (4.1, 4.6, 6.3), FIXED_TURNS, (31, -52, 17))
 THORAX = make_grid((80, 75, 52), (4.4, 3.9, 5.2), MOVING_TURNS, (20, -60, 30))
@@ -161,7 +162,7 @@ def test_features_that_are_kept_at_their_own_voxels_take_memory():
 
 
 def test_a_run_that_does_not_fit_is_refused_before_anything_is_computed(monkeypatch):
-    pair = DenseInput(smooth_image(ABDOMEN, 1), smooth_image(THORAX, 2))
+    pair = ImagePair(smooth_image(ABDOMEN, 1), smooth_image(THORAX, 2))
     monkeypatch.setattr(registration.Registration, "_free_memory", lambda self: 1e6)
     monkeypatch.setattr(registration, "align", lambda *arguments: pytest.fail("it has begun"))
     monkeypatch.setattr(registration, "LevelData", lambda *arguments: pytest.fail("it has begun"))
@@ -207,7 +208,8 @@ _MEASURE = """
 import json, resource, sys
 import SimpleITK as sitk
 from deepreg_engine.methods.common.affine import Alignment
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.common.image_pair import ImagePair
+from deepreg_engine.methods.dense.register import register_dense
 from deepreg_engine.methods.dense.parameters import DenseParameters
 
 def peak():
@@ -217,7 +219,7 @@ def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 fixed, moving, parameters = json.loads(sys.argv[1])
-pair = DenseInput(*(sitk.ReadImage(path, sitk.sitkFloat32) for path in (fixed, moving)))
+pair = ImagePair(*(sitk.ReadImage(path, sitk.sitkFloat32) for path in (fixed, moving)))
 pair.alignment = Alignment(sitk.Transform(3, sitk.sitkIdentity), "none")
 before = peak()
 result = register_dense(pair, DenseParameters(**parameters), "cpu")

@@ -12,8 +12,9 @@ from training_runs import data, train
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.mind import mind_ssc
 from deepreg_engine.features.tissue_net import TissueFeatures, TissueNet
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.dense.register import DenseInput, register_dense
+from deepreg_engine.methods.dense.register import register_dense
 from deepreg_engine.models.card import ModelCard, write_model
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.training.descent import scenes as training_scenes
@@ -117,7 +118,7 @@ def test_images_that_cannot_be_ct_are_noted(offset, noted, tmp_path):
         ("mind", "same", []),
     ):
         changes = {"features": features, "refinement_features": refined}
-        notes = register_dense(DenseInput(image, image), parameters.replaced(changes), "cpu").notes
+        notes = register_dense(ImagePair(image, image), parameters.replaced(changes), "cpu").notes
         assert [
             side for side in ("fixed", "moving") for note in notes if f"the {side} image has no value of fat or air" in note
         ] == expected

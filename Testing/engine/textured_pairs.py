@@ -11,7 +11,7 @@ import torch
 from scenes import Waves, image_on, make_grid, voxel_points
 
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.explain import DenseExplanation
 from deepreg_engine.methods.dense.parameters import DenseParameters
 

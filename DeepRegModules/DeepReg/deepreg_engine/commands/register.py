@@ -1,4 +1,4 @@
-"""``register METHOD``: find the deformation between two images, or two point clouds. Options are made from the slots and parameters."""
+"""``register METHOD``: the deformation between two images or two point clouds. Options are derived from the slots and parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
 from deepreg_engine.jobs.registration import run_registration
-from deepreg_engine.jobs.request import SUFFIXES, Request, make_request
+from deepreg_engine.jobs.request import SUFFIXES, Request, alignments, make_request
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.common.parameters import DEVICES, Description, parse_settings
 from deepreg_engine.methods.common.presets import find_preset
@@ -28,10 +28,10 @@ _METAVARS = {"image": "IMAGE", "labels": "LABELS", "mask": "MASK", "points": "PO
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command."""
-    about = "Find the deformation between two images, or two clouds of points."
+    about = "Find the deformation between two images or two point clouds."
     epilog = f"{examples(PAGES['dense'].examples[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
     parser = commands.add_parser(
-        "register", help="find the deformation between two images or clouds of points", description=about, epilog=epilog
+        "register", help="find the deformation between two images or point clouds", description=about, epilog=epilog
     )
     parser.set_defaults(parser=parser)
     methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
@@ -88,7 +88,7 @@ def _output_metavar(each: Slot) -> str:
 
 
 def _add_options(group: argparse._ArgumentGroup, described: list[Description]) -> None:
-    """An option of the command line for each option of the method."""
+    """Add an option of the command line for each option of the method."""
     for each in described:
         option = f"--{each.name.replace('_', '-')}"
         if each.type is bool:
@@ -100,7 +100,7 @@ def _add_options(group: argparse._ArgumentGroup, described: list[Description]) -
 
 
 def _add_how(parser: Parser, method: Method) -> None:
-    """Options that say how to register."""
+    """Add the options of the computation."""
     how = parser.add_argument_group("how")
     about = f"parameters for a task, see below (default: {method.default_preset})"
     how.add_argument("--preset", default=method.default_preset, metavar="NAME", help=about)
@@ -126,22 +126,22 @@ def chosen_parameters(method: Method, preset: str, settings: list[str], shortcut
         method: whose parameters.
         preset: its name.
         settings: texts ``name=value``.
-        shortcuts: values of parameters that have an option of their own; None is left out.
+        shortcuts: values of parameters with an option of their own; None is left out.
 
     Raises:
-        ParameterError: if a name or value is wrong.
+        ParameterError: if a name or value is not allowed.
     """
     changes = {name: value for name, value in (shortcuts or {}).items() if value is not None}
     return find_preset(method.presets, preset).parameters.replaced(parse_settings(settings)).replaced(changes)
 
 
 def _split_initial(method: Method, initial: str | None) -> tuple[str | None, str]:
-    """An alignment's name, or a transform's file.
+    """The name of an alignment and the file of a transform, one of which is given.
 
     Raises:
         ParameterError: if it is neither.
     """
-    known = next(each.choices for each in method.parameters.describe() if each.name == "initial")
+    known = alignments(method)
     if not initial or initial in known or not method.aligns:
         return initial, ""
     if not Path(initial).exists() and not Path(initial).suffix:
@@ -152,10 +152,10 @@ def _split_initial(method: Method, initial: str | None) -> tuple[str | None, str
 
 
 def request_of(method: Method, options: argparse.Namespace) -> Request:
-    """The request that a command line describes.
+    """The request of a command line.
 
     Raises:
-        ParameterError: if a name or value is wrong.
+        ParameterError: if a name or value is not allowed.
     """
     given = vars(options)
     alignment, initial = _split_initial(method, given["initial"])

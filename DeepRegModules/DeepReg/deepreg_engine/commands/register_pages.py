@@ -1,4 +1,4 @@
-"""Texts of the pages of ``register METHOD --help``."""
+"""Texts of the help pages of ``register METHOD --help``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Page:
     """Texts of a method's page.
 
     Args:
-        usage: of the command, after its name.
-        about: what it does.
-        notes: what its files hold.
+        usage: arguments of the command.
+        about: description of the method.
+        notes: contents of its files.
         examples: command lines.
     """
 
@@ -26,13 +26,13 @@ PAGES = {
     "dense": Page(
         ("--fixed F --moving M\n--transform OUT [options]",),
         """
-        Register MOVING to FIXED with the Dense method: features (MIND by default, or a network's) are compared at control points for all
-        displacements up to the capture range; min-convolutions and mean-field inference make neighbours agree; the smooth field that
-        fits best is then refined on the features, coarse to fine.
+        Register MOVING to FIXED with the Dense method: features (MIND by default, or those of a network) are compared at control points
+        for all displacements up to the capture range; min-convolutions and mean-field inference regularise the costs; the smooth field
+        that fits best is then refined on the features, coarse to fine.
         """,
         """
         The result is a displacement field on the fixed image's grid, in LPS mm: it maps a fixed point x to the moving point x + u(x), as
-        ITK's resampling does. SimpleITK, ANTs and 3D Slicer read it. Points files are CSV with a header x,y,z in LPS mm, or Slicer's
+        in ITK's resampling. SimpleITK, ANTs and 3D Slicer read it. Points files are CSV with a header x,y,z in LPS mm, or Slicer's
         .mrk.json and .fcsv with a frame of their own. Files appear only when all of them are complete.
         """,
         (
@@ -45,13 +45,13 @@ PAGES = {
     "descent": Page(
         ("--fixed F --moving M\n--transform OUT [options]",),
         """
-        Register MOVING to FIXED with the Descent method: features that look alike in MR and CT, or in any two contrasts, are brought
-        together step by step, coarse to fine; each step is smoothed, and so is the deformation. Large displacements are not searched:
-        if the images differ by more than some centimetres after the alignment, use register dense.
+        Register MOVING to FIXED with the Descent method: small, smoothed steps reduce the difference of features that agree between MR
+        and CT, or between any two contrasts, coarse to fine. Large displacements are not searched: if the images differ by more than
+        some centimetres after the alignment, use register dense.
         """,
         """
         The result is a displacement field on the fixed image's grid, in LPS mm: it maps a fixed point x to the moving point x + u(x), as
-        ITK's resampling does. Files appear only when all of them are complete.
+        in ITK's resampling. Files appear only when all of them are complete.
         """,
         (
             "register descent --fixed mr.nii.gz --moving ct.nii.gz --transform ct_to_mr.nrrd --warped ct_on_mr.nii.gz",
@@ -63,9 +63,9 @@ PAGES = {
     "points": Page(
         ("--fixed-points P --moving-points Q ...", "--fixed F --moving M ..."),
         """
-        Register two point clouds without order, in which many points have no partner: keypoints, vessels, surfaces, landmarks.
-        Features of each point's neighbourhood and belief propagation find partners, coherent point drift refines them, and a smooth
-        deformation is fitted. With two images and no points, Förstner keypoints of the images are registered.
+        Register two unordered point clouds, in which many points may have no partner: keypoints, vessels, surfaces, landmarks. Features
+        of each point's neighbourhood and belief propagation find partners, coherent point drift refines them, and a smooth deformation
+        is fitted. With two images and no points, Förstner keypoints of the images are registered.
         """,
         """
         The result maps a fixed point x to its moving point x + u(x), LPS mm, as in register dense. Without images the field's grid is the

@@ -160,7 +160,7 @@ def _open_images(request: ExplanationRequest, parameters: Any, progress: Progres
         masks.append(read_mask(mask, ImageGrid.of(images[-1]), f"{side} mask")[0] if mask else None)
     transform = read_transform(request.transform)
     progress(0.2, "loading PyTorch")
-    from deepreg_engine.methods.common.registration import ImagePair
+    from deepreg_engine.methods.common.image_pair import ImagePair
     from deepreg_engine.methods.dense.explain import DenseExplanation
     from deepreg_engine.methods.descent.explain import DescentExplanation
 

@@ -1,4 +1,4 @@
-"""Read the inputs of a registration."""
+"""Reading the inputs of a registration."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_labels, read_mask, read_volume
 from deepreg_engine.geometry.point_clouds import read_cloud
@@ -13,11 +14,11 @@ from deepreg_engine.geometry.points import read_pairs, read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.request import Request
-from deepreg_engine.methods.base import Inputs, PointPair
+from deepreg_engine.methods.base import Inputs, PointPair, required
 from deepreg_engine.methods.common.place import check_place
 from deepreg_engine.metrics.overlap import shared_labels
 
-# A linear transform with a smaller determinant is no alignment but a damaged file.
+# A linear transform with a smaller determinant is degenerate: the file is damaged.
 _SMALLEST_DETERMINANT = 1e-6
 
 
@@ -25,7 +26,7 @@ def read_inputs(request: Request) -> Inputs:
     """The contents of all input files of a request.
 
     Raises:
-        InputError: if one of them cannot be used.
+        InputError: if a file cannot be used.
     """
     inputs, path = Inputs(), request.path
     if path("fixed"):
@@ -59,7 +60,7 @@ def _mask(path: str, image: sitk.Image, role: str, notes: list[str]) -> sitk.Ima
 
 
 def _landmarks(request: Request, inputs: Inputs, name: str, option: str) -> PointPair | None:
-    """Pairs of landmarks; notes and errors name them as ``name`` and ``option`` with the side."""
+    """Pairs of landmarks; ``name`` and ``option``, with the side inserted, name them in notes and errors."""
     fixed, moving = (request.path(option.format(side=side)) for side in ("fixed", "moving"))
     if not (fixed and moving):
         return None
@@ -72,8 +73,8 @@ def _read_labels(request: Request, inputs: Inputs) -> None:
     if request.path("moving_labels"):
         inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels")
     if request.path("fixed_labels"):
-        inputs.labels = read_labels(request.path("fixed_labels"), "fixed labels"), inputs.moving_labels
-        shared_labels(*inputs.labels)  # refused now, not after the run that they were to measure
+        inputs.labels = read_labels(request.path("fixed_labels"), "fixed labels"), required(inputs.moving_labels, "moving labels")
+        shared_labels(*inputs.labels)  # refuses maps without a common label before the run
     inputs.more_labels = [read_labels(path, "moving labels") for path, _ in request.warp_labels]
     if request.path("label_names"):
         inputs.label_names = read_label_names(request.path("label_names"))
@@ -85,12 +86,3 @@ def _initial(path: str) -> sitk.Transform:
     if matrix is not None and abs(np.linalg.det(matrix)) < _SMALLEST_DETERMINANT:
         raise InputError(f"the initial transform {path} maps all points onto a plane", "compute it again", "initial")
     return transform
-
-
-def linear_matrix(transform: sitk.Transform) -> np.ndarray | None:
-    """A linear transform of LPS points as a matrix (4, 4); None for other transforms."""
-    if not transform.IsLinear():
-        return None
-    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-    linear = np.stack([np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)], axis=1)
-    return np.vstack([np.column_stack([linear, origin]), [0.0, 0.0, 0.0, 1.0]])

@@ -1,4 +1,4 @@
-"""Register two images or two point clouds, from files to files: the one pipeline of all methods."""
+"""Registration of two images or two point clouds, from files to files: the pipeline of all methods."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from deepreg_engine import __version__
+from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
-from deepreg_engine.jobs.reading import linear_matrix, read_inputs
+from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.request import Request, check_request
 from deepreg_engine.jobs.results import Run, write_results
 from deepreg_engine.methods.base import Inputs, Result, Task
@@ -19,7 +20,7 @@ from deepreg_engine.methods.common.affine import Alignment, align
 from deepreg_engine.methods.slots import inputs as input_slots
 from deepreg_engine.progress import Progress, no_progress
 
-# Shares of the progress at which the alignment begins and the outputs are written.
+# Progress at the beginning of the alignment and of the writing.
 _ALIGNMENT, _WRITING = 0.01, 0.99
 
 
@@ -28,10 +29,10 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
 
     Args:
         request: see :func:`deepreg_engine.jobs.request.make_request`.
-        progress: called with the share done and the name of the stage; it may raise to stop the run.
+        progress: callback, receives the share done and the name of the stage; it may raise to stop the run.
 
     Raises:
-        EngineError: if something is wrong; then nothing was written.
+        EngineError: if the registration is not possible; no output is written.
     """
     begun = time.perf_counter()
     check_request(request)
@@ -44,10 +45,9 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
 
 
 class _Background(threading.Thread):
-    """Compute an alignment on another thread; SimpleITK releases the interpreter, so torch can be imported meanwhile.
+    """Computes an alignment on another thread while torch is imported; SimpleITK releases the interpreter.
 
-    If the run ends first, by Ctrl-C or for lack of memory, nothing waits for the thread but the next one: alignments set SimpleITK's number
-    of threads, and two at once would disturb each other.
+    A run that ends early does not wait for the thread. The next alignment does, because alignments set SimpleITK's number of threads.
     """
 
     def __init__(self, function: Callable[[], Alignment]) -> None:
@@ -62,13 +62,13 @@ class _Background(threading.Thread):
             thread.join()
         try:
             self._result = self._function()
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
             self._error = error
 
     def result(self) -> Alignment:
-        """The function's result; raises what it raised."""
+        """The function's result; raises its exception."""
         while self.is_alive():
-            self.join(0.1)  # short waits, so that Ctrl-C is noticed
+            self.join(0.1)  # short waits let Ctrl-C interrupt them
         if self._error is not None:
             raise self._error
         return cast(Alignment, self._result)
@@ -76,19 +76,19 @@ class _Background(threading.Thread):
 
 def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
     method, parameters = request.method, request.parameters
-    task = Task(parameters, request.options, inputs, request.wanted(), request.device)
+    task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device)
     begun, background = time.perf_counter(), None
     if method.aligns:
         progress(_ALIGNMENT, f"alignment ({'the given transform' if inputs.initial else parameters.initial})")
         if inputs.initial is not None:
             task.alignment = Alignment(inputs.initial, "file")
         else:
-            background = _Background(lambda: align(inputs.fixed, inputs.moving, parameters.initial, inputs.fixed_mask, inputs.moving_mask))
+            background = _Background(lambda: align(*inputs.images, parameters.initial, inputs.fixed_mask, inputs.moving_mask))
             background.start()
     with first_import_of_torch():
         import torch
 
-        import deepreg_engine.methods.dense.register  # noqa: F401 - what all methods load
+        import deepreg_engine.methods.dense.register  # noqa: F401 - loads what all methods need
     if request.threads:
         torch.set_num_threads(request.threads)
     method.prepare(task)
@@ -116,7 +116,7 @@ def _write(request: Request, inputs: Inputs, result: Result, begun: float) -> di
 
 
 def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
-    """Everything that is known of a registration, as plain data."""
+    """The report of a registration, as plain data."""
     from deepreg_engine.metrics.report import evaluation_report
 
     matrix = linear_matrix(result.alignment.transform)
@@ -147,7 +147,6 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
         **result.details,
     )
     if result.field is not None:
-        # The transform is a copy that nothing else needs.
         transform = result.field.to_transform() if inputs.landmarks or inputs.labels else None
         report.update(
             evaluation_report(
@@ -163,7 +162,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
 
 
 def _described(request: Request, inputs: Inputs) -> dict[str, dict]:
-    """The input files, and the grids of the images."""
+    """The input files, and the grids of the images, for the report."""
     images = {"fixed": inputs.fixed, "moving": inputs.moving_original}
     described = {}
     for each in input_slots(request.method.name):

@@ -1,4 +1,4 @@
-"""What to register, how, and where the results go; and everything about it that can be wrong before a file is read."""
+"""The request of a registration, and its checks before a file is read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.methods.registry import find_method
 from deepreg_engine.methods.slots import Slot, outputs, slot, slots
 
-#: Endings of an output's file, by the kind of its slot; folders and inputs are checked where they are used.
+#: File name suffixes of outputs, by the kind of their slot; folders and inputs are checked where they are used.
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "image": IMAGE_SUFFIXES,
     "labels": IMAGE_SUFFIXES,
@@ -37,19 +37,19 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """A registration from files to files; made by :func:`make_request`.
+    """A registration from files to files; see :func:`make_request`.
 
     Args:
-        method: which one.
+        method: the registration method.
         parameters: of the method.
         options: of the method, see :attr:`Method.options`.
         files: name of a slot (:mod:`deepreg_engine.methods.slots`) to path.
-        preset: name of the preset that the parameters come from, for the report.
-        initial: file with a transform from fixed to moving points to start from; "" to align as the parameters say.
+        preset: name of the preset of the parameters, for the report.
+        initial: file with a transform from fixed to moving points to start from; "" for the alignment of the parameters.
         warp_labels: further label maps of the moving side, each with the file on the fixed image's grid to write.
         device: see ``choose_device``.
         threads: of the CPU; 0 uses all.
-        compress: images that are written; a program that reads them at once waits less without.
+        compress: whether written images are compressed; without, writing and reading take less time.
     """
 
     method: Method
@@ -64,26 +64,26 @@ class Request:
     compress: bool = True
 
     def path(self, name: str) -> str:
-        """The path of a slot, "" if it was not given."""
+        """The path of a slot, "" without one."""
         return self.files.get(name, "")
 
     def inputs(self) -> list[str]:
-        """Paths of all files that are read."""
+        """Paths of all files to read."""
         own = [path for name, path in self.files.items() if not slot(name).is_output]
         return [*own, *([self.initial] if self.initial else []), *(path for path, _ in self.warp_labels)]
 
     def outputs(self) -> dict[str, str]:
-        """Paths of all files that are written, by name."""
+        """Paths of all files to write, by name."""
         own = {each.name: self.files[each.name] for each in outputs(self.method.name) if each.name in self.files}
         return {**own, **{f"warped labels {number}": path for number, (_, path) in enumerate(self.warp_labels, start=1)}}
 
-    def wanted(self) -> frozenset[str]:
-        """Names of the outputs that are asked for."""
+    def requested_outputs(self) -> frozenset[str]:
+        """Names of the requested outputs."""
         return frozenset(name for name in self.files if slot(name).is_output) | ({"warped_labels"} if self.warp_labels else frozenset())
 
 
 def make_request(method: str, **arguments: Any) -> Request:
-    """A request from plain arguments, as the worker gets them.
+    """A request from plain arguments, as the worker receives them.
 
     Args:
         method: name of a method.
@@ -92,54 +92,53 @@ def make_request(method: str, **arguments: Any) -> Request:
             the method's alignments.
 
     Raises:
-        ParameterError: on a method, argument, option, parameter or value that does not exist.
+        ParameterError: on an unknown method, argument, option, parameter or value.
     """
     chosen = find_method(method)
-    files = {each.name: str(arguments.pop(each.name)) for each in slots(method) if arguments.get(each.name)}
-    for each in slots(method):
-        arguments.pop(each.name, None)
+    paths = {each.name: arguments.pop(each.name, None) for each in slots(method)}
+    files = {name: str(path) for name, path in paths.items() if path}
     names = [each.name for each in chosen.options.describe()]
     options = chosen.options().replaced({name: arguments.pop(name) for name in names if name in arguments})
     parameters = _parameters(chosen, str(arguments.get("preset") or ""), arguments.pop("parameters", None))
     initial = str(arguments.pop("initial", "") or "")
-    if initial in _alignments(chosen):
+    if initial in alignments(chosen):
         parameters, initial = parameters.replaced({"initial": initial}), ""
-    known = [each.name for each in dataclasses.fields(Request) if each.default is not dataclasses.MISSING]
-    for name in arguments:
-        if name not in known:
-            everything = [*(each.name for each in slots(method)), *names, "parameters", *known]
-            near = difflib.get_close_matches(name, everything, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(everything)}"
-            raise ParameterError(f"there is no argument {name!r}", hint)
+    _check_names(arguments, [*paths, *names, "parameters"])
     arguments["warp_labels"] = tuple((str(source), str(target)) for source, target in arguments.get("warp_labels") or ())
     return Request(chosen, parameters, options, files, initial=initial, **arguments)
+
+
+def _check_names(arguments: Mapping[str, Any], others: list[str]) -> None:
+    """Check that the remaining arguments are fields of a request; the advice also names the ``others``."""
+    fields = [each.name for each in dataclasses.fields(Request) if each.default is not dataclasses.MISSING]
+    unknown = next((name for name in arguments if name not in fields), None)
+    if unknown is not None:
+        near = difflib.get_close_matches(unknown, [*others, *fields], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([*others, *fields])}"
+        raise ParameterError(f"there is no argument {unknown!r}", hint)
 
 
 def _parameters(method: Method, preset: str, given: Parameters | Mapping[str, Any] | None) -> Any:
     if isinstance(given, Parameters):
         return given
-    # A preset of the user's own is not known here; then all parameters are given.
+    # A user's own preset is unknown here; all parameters are given then.
     start = next((each.parameters for each in method.presets if each.name == preset), method.parameters())
     return start.replaced(dict(given or {}))
 
 
-def _alignments(method: Method) -> tuple[str, ...]:
+def alignments(method: Method) -> tuple[str, ...]:
     """The choices of the parameter ``initial``."""
     return next(each.choices for each in method.parameters.describe() if each.name == "initial")
 
 
 def check_request(request: Request) -> None:
-    """Refuse everything that can be wrong without reading a file.
+    """Check a request without reading a file.
 
     Raises:
-        EngineError: naming what is wrong.
+        EngineError: on the first error.
     """
     for name, path in request.files.items():
-        own = slot(name)
-        if own.is_output and own.kind in SUFFIXES:
-            check_suffix(name, path, SUFFIXES[own.kind])
-        if own.kind == "folder":
-            _check_folder(own, Path(path))
+        _check_output(slot(name), path)
     single = {name: path for name, path in request.outputs().items() if name not in request.files or slot(name).kind != "folder"}
     check_outputs(single, request.inputs())
     if request.path("overview"):
@@ -153,19 +152,26 @@ def check_request(request: Request) -> None:
 
 
 def _check_partner(request: Request, own: Slot) -> None:
-    needed = own.partner or (f"{own.grid}" if own.kind == "mask" else "")
-    if not needed or needed in request.files or (own.alone_for and own.alone_for in request.wanted()):
+    needed = own.partner or (own.grid if own.kind == "mask" else "")
+    if not needed or needed in request.files or (own.alone_for and own.alone_for in request.requested_outputs()):
         return
     partner = slot(needed)
     advice = f"leave the {own.title.lower()} out, or give the {partner.title.lower()} too"
     raise InputError(f"the {own.title.lower()} cannot be used without the {partner.title.lower()}", advice, needed)
 
 
+def _check_output(own: Slot, path: str) -> None:
+    if own.is_output and own.kind in SUFFIXES:
+        check_suffix(own.name, path, SUFFIXES[own.kind])
+    if own.kind == "folder":
+        _check_folder(own, Path(path))
+
+
 def _check_folder(own: Slot, folder: Path) -> None:
-    """Refuse a folder that files cannot be written into."""
+    """Check that files can be written into a folder."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, and the {own.title.lower()} need a folder", "choose another name", own.name)
     if not folder.exists() and not folder.parent.is_dir():
-        raise OutputError(f"the folder {folder.parent} does not exist", "make it, or choose another", own.name)
+        raise OutputError(f"the folder {folder.parent} does not exist", "create it, or choose another", own.name)
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         raise OutputError(f"cannot write to the folder {folder}", "choose another, or change its permissions", own.name)

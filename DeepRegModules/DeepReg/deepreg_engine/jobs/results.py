@@ -1,7 +1,7 @@
-"""The outputs of a registration: one function for each computes it; all are written together, or none.
+"""The outputs of a registration, each computed by one function; all of them are written, or none.
 
 A new output needs its slot (:mod:`deepreg_engine.methods.slots`) and one function here, with :func:`output`, or with :func:`field_map` for
-a map of the displacement field. An output that only one method has is computed by that method (``Result.products``) and needs no function.
+a map of the displacement field. Outputs of a single method are computed by the method (``Result.products``).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from deepreg_engine.geometry.points import PointSet, add_points
 from deepreg_engine.geometry.transform_files import add_field
 from deepreg_engine.jobs.overview import add_overview
 from deepreg_engine.jobs.request import Request
-from deepreg_engine.methods.base import Inputs, Result
+from deepreg_engine.methods.base import Inputs, Result, required
 from deepreg_engine.methods.slots import outputs
 
 
 @dataclass
 class Run:
-    """A registration that was computed.
+    """A computed registration.
 
     Args:
-        request: what was asked for.
-        inputs: what was read.
-        result: what the method returned.
-        report: sections may be added to it.
+        request: the request.
+        inputs: contents of the input files.
+        result: of the method.
+        report: outputs may add sections.
     """
 
     request: Request
@@ -48,19 +48,18 @@ class Run:
 
     @property
     def field(self) -> DisplacementField:
-        """The displacement field."""
-        assert self.result.field is not None  # methods compute it wherever an output needs it
-        return self.result.field
+        """The displacement field, which methods compute whenever an output needs it."""
+        return self.result.displacements
 
     @property
     def transform(self) -> sitk.Transform:
-        """A copy of the displacement field as a transform, made once."""
+        """The displacement field as a transform, a copy that is made once."""
         if self._transform is None:
             self._transform = self.field.to_transform()
         return self._transform
 
     def on_fixed_grid(self, labels: sitk.Image) -> sitk.Image:
-        """Labels of the moving side, warped."""
+        """A label map of the moving side on the fixed image's grid."""
         return resample(labels, self.field.grid, self.transform, "nearest")
 
 
@@ -68,7 +67,7 @@ _COMPUTED: dict[str, Callable[[Run], Any]] = {}
 
 
 def output(name: str) -> Callable[[Callable[[Run], Any]], Callable[[Run], Any]]:
-    """Register the function that computes an output: an image, field, points, text, or (number, field) pairs."""
+    """Decorator that registers the function of an output, which returns an image, field, points, text, or (number, field) pairs."""
 
     def register(function: Callable[[Run], Any]) -> Callable[[Run], Any]:
         _COMPUTED[name] = function
@@ -101,7 +100,7 @@ def transform(run: Run) -> DisplacementField:
 
 @output("inverse")
 def inverse(run: Run) -> DisplacementField:
-    """The field from moving to fixed points, on the moving image's grid; the report gets its error."""
+    """The field from moving to fixed points on the moving image's grid; its error is added to the report."""
     moving = run.inputs.moving
     found = invert(run.field, run.field.grid if moving is None else ImageGrid.of(moving))
     run.report["inverse"] = {
@@ -114,14 +113,14 @@ def inverse(run: Run) -> DisplacementField:
 
 @output("warped")
 def warped(run: Run) -> sitk.Image:
-    """The moving image, with its own type of voxels, on the fixed image's grid."""
-    return warp_intensities(run.inputs.moving_original, run.field.grid, run.transform)
+    """The moving image, with its own voxel type, on the fixed image's grid."""
+    return warp_intensities(required(run.inputs.moving_original, "moving image"), run.field.grid, run.transform)
 
 
 @output("warped_labels")
 def warped_labels(run: Run) -> sitk.Image:
     """The moving labels on the fixed image's grid."""
-    return run.on_fixed_grid(run.inputs.moving_labels)
+    return run.on_fixed_grid(required(run.inputs.moving_labels, "moving labels"))
 
 
 @field_map("jacobian")
@@ -140,11 +139,11 @@ def write_results(run: Run, finish: Callable[[], str]) -> None:
     """Write all outputs of a run, or none.
 
     Args:
-        run: the registration; its report gets what the outputs add.
+        run: the registration; outputs add sections to its report.
         finish: returns the report as text; called last.
 
     Raises:
-        OutputError: if one cannot be written.
+        OutputError: if an output cannot be written.
     """
     request = run.request
     with FileGroup() as files:
@@ -179,7 +178,7 @@ def _add(files: FileGroup, run: Run, name: str, path: str, value: Any) -> None:
 
 
 def _add_folder(files: FileGroup, run: Run, name: str, folder: Path, fields: list[tuple[int, DisplacementField]]) -> None:
-    """Add numbered fields; the report lists them."""
+    """Add numbered fields, and their files to the report."""
     folder.mkdir(exist_ok=True)
     run.report[name] = []
     for number, kept in fields:
@@ -191,4 +190,4 @@ def _add_folder(files: FileGroup, run: Run, name: str, folder: Path, fields: lis
 def _add_overview(files: FileGroup, run: Run, path: str) -> None:
     inputs, request = run.inputs, run.request
     title = f"{Path(request.path('moving')).name} registered to {Path(request.path('fixed')).name}"
-    add_overview(files, path, inputs.fixed, inputs.moving, run.field, run.result.alignment.transform, title)
+    add_overview(files, path, *inputs.images, run.field, run.result.alignment.transform, title)

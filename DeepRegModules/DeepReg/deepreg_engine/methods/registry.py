@@ -1,4 +1,4 @@
-"""The registration methods that exist. No torch."""
+"""The registration methods. No torch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from deepreg_engine.methods.dense.method import Dense
 from deepreg_engine.methods.descent.method import Descent
 from deepreg_engine.methods.points.method import Points
 
-METHODS: dict[str, Method] = {each.name: each for each in (Dense(), Points(), Descent())}
+_ALL: tuple[Method, ...] = (Dense(), Points(), Descent())
+METHODS = {each.name: each for each in _ALL}
 
 
 def find_method(name: str) -> Method:
     """The method of that name.
 
     Raises:
-        ParameterError: if there is none, naming the nearest.
+        ParameterError: if there is none; the advice names the most similar.
     """
     if name in METHODS:
         return METHODS[name]

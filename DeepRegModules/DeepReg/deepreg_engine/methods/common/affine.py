@@ -317,9 +317,9 @@ def _stretch(transform: sitk.Transform) -> np.ndarray:
 
 def _plausible(transform: sitk.Transform) -> bool:
     """Whether a transform does not mirror, and stretches within the plausible range."""
-    if transform.GetName() == "AffineTransform":
-        if np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
-            return False
+    affine = transform.GetName() == "AffineTransform"
+    if affine and np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
+        return False
     stretch = _stretch(transform)
     return bool(stretch.min() >= _PLAUSIBLE_STRETCH[0] and stretch.max() <= _PLAUSIBLE_STRETCH[1])
 

@@ -60,12 +60,7 @@ class ImageExplanation(Generic[P]):
     """
 
     def __init__(
-        self,
-        pair: ImagePair,
-        transform: sitk.Transform,
-        parameters: P,
-        device: str = "auto",
-        progress: Progress | None = None,
+        self, pair: ImagePair, transform: sitk.Transform, parameters: P, device: str = "auto", progress: Progress | None = None
     ) -> None:
         progress = progress or no_progress
         self.parameters = parameters

@@ -64,9 +64,7 @@ class LevelData:
 
         moving, fixed_grid, moving_grid = pair.moving, ImageGrid.of(pair.fixed), ImageGrid.of(pair.moving)
         frame = moving_frame(moving_grid, grid, alignment, reach, fixed_grid)
-        self._fine_moving = [
-            FineVolume.of_moving(moving, frame, alignment, reach, fixed_grid, part, device) for part in self._moving_parts
-        ]
+        self._fine_moving = [FineVolume.of_moving(moving, frame, alignment, reach, fixed_grid, part, device) for part in self._moving_parts]
         alignment = extrapolated(alignment, frame, fixed_grid)
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._background = background_value(moving)

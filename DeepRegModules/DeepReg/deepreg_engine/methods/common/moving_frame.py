@@ -40,9 +40,7 @@ def extrapolated(alignment: sitk.Transform, frame: ImageGrid, fixed: ImageGrid) 
     return followed_by(DisplacementField.zeros(frame), alignment, fixed).to_transform()
 
 
-def _covered_box(
-    moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform, fixed: ImageGrid
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _covered_box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform, fixed: ImageGrid) -> tuple[np.ndarray, np.ndarray] | None:
     """Lowest and highest index (x, y, z) of the frame that an alignment takes into the moving image; None if there is none."""
     if alignment.IsLinear():
         inverse = alignment.GetInverse()

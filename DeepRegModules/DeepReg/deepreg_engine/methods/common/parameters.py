@@ -120,9 +120,7 @@ def _checked(description: Description, value: Any) -> Any:
     """
     what = f"{description.name} = {value}"
     if description.type is bool:
-        if str(value).strip().lower() not in _WORDS:
-            raise ParameterError(f"{what} is neither yes nor no", "write true or false")
-        return _WORDS[str(value).strip().lower()]
+        return _boolean(value, what)
     hint = f"allowed: {description.range_text()}" if description.range_text() else f"it is a {description.type.__name__}"
     try:
         converted = description.type(value.strip() if isinstance(value, str) else value)
@@ -136,6 +134,13 @@ def _checked(description: Description, value: Any) -> Any:
     if description.type in (int, float):
         _check_range(description, converted, what, hint)
     return converted
+
+
+def _boolean(value: Any, what: str) -> bool:
+    word = str(value).strip().lower()
+    if word not in _WORDS:
+        raise ParameterError(f"{what} is neither yes nor no", "write true or false")
+    return _WORDS[word]
 
 
 def _check_range(description: Description, value: float, what: str, hint: str) -> None:

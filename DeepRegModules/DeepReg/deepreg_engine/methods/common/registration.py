@@ -135,9 +135,7 @@ def to_next_level(field: torch.Tensor, old: ImageGrid, new: ImageGrid) -> torch.
         return field
     first = old.physical_to_index(np.array([new.origin]))[0]
     ratio = new.spacing[0] / old.spacing[0]
-    axes = [
-        torch.arange(n, dtype=torch.float32, device=field.device) * ratio + float(f) for n, f in zip(new.size, first, strict=True)
-    ]
+    axes = [torch.arange(n, dtype=torch.float32, device=field.device) * ratio + float(f) for n, f in zip(new.size, first, strict=True)]
     z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
     return sample(field, torch.stack([x, y, z])) / ratio
 

@@ -17,7 +17,7 @@ _COARSER = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 def finest_spacing(fixed: ImageGrid, working_spacing: float, working_voxels: float) -> float:
-    """The finest voxel size, mm: the working spacing, but not below the fixed image's finest spacing or what the cap on voxels (millions) allows."""
+    """The finest voxel size, mm: the working spacing, or more if the fixed image is coarser or has more voxels than allowed (millions)."""
     finest = max(working_spacing, min(fixed.spacing))
     cap = working_voxels * 1e6
     finest = max(finest, (float(np.prod(fixed.extent)) / cap) ** (1 / 3))

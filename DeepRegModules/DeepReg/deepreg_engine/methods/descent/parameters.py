@@ -51,12 +51,18 @@ class DescentParameters(Parameters):
         maximum=200.0,
         group="Resolution",
     )
-    levels: int = parameter(3, "number of resolutions, each with half the voxel size of the one before", minimum=1, maximum=5, group="Resolution")
+    levels: int = parameter(
+        3, "number of resolutions, each with half the voxel size of the one before", minimum=1, maximum=5, group="Resolution"
+    )
     reach: float = parameter(
         40.0, "how far the moving image is used beyond the fixed image", unit="mm", minimum=1.0, maximum=300.0, group="Resolution"
     )
     iterations: int = parameter(
-        40, "iterations at the coarsest resolution; each finer one has two thirds of the one before", minimum=1, maximum=1000, group="Descent"
+        40,
+        "iterations at the coarsest resolution; each finer one has two thirds of the one before",
+        minimum=1,
+        maximum=1000,
+        group="Descent",
     )
     window: int = parameter(
         2,
@@ -76,7 +82,9 @@ class DescentParameters(Parameters):
         maximum=100.0,
         group="Descent",
     )
-    fluid: float = parameter(2.0, "standard deviation of the Gaussian that smooths each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent")
+    fluid: float = parameter(
+        2.0, "standard deviation of the Gaussian that smooths each step", unit="voxels", minimum=0.0, maximum=20.0, group="Descent"
+    )
     elastic: float = parameter(
         2.0,
         "standard deviation of the Gaussian that smooths the whole deformation after each step",

@@ -8,10 +8,7 @@ from deepreg_engine.methods.descent.parameters import DescentParameters
 
 DESCENT_PRESETS: tuple[Preset, ...] = (
     Preset(
-        "mr-ct",
-        "MR with CT, abdomen",
-        "MR and CT of the trunk, of one or two people: large structures that both show",
-        DescentParameters(),
+        "mr-ct", "MR with CT, abdomen", "MR and CT of the trunk, of one or two people: large structures that both show", DescentParameters()
     ),
     Preset(
         "brain-mr",

@@ -47,5 +47,7 @@ def image_keypoints(
     index, values = keypoints(volume, inside, parameters.keypoint_sigma, distance, parameters.keypoint_count)
     if len(index) < 4:
         where = " in its mask" if mask is not None else ""
-        raise InputError(f"the {role} has {len(index)} keypoints{where}", "give another mask, or reduce the keypoint distance", "keypoint_distance")
+        raise InputError(
+            f"the {role} has {len(index)} keypoints{where}", "give another mask, or reduce the keypoint distance", "keypoint_distance"
+        )
     return work.index_to_physical(index.cpu().numpy()), values.cpu().numpy()

@@ -24,13 +24,11 @@ class PointsParameters(Parameters):
         group="Alignment",
     )
     outliers: float = parameter(
-        0.3,
-        "assumed share of moving points without a partner, in coherent point drift",
-        minimum=0.0,
-        maximum=0.95,
-        group="Alignment",
+        0.3, "assumed share of moving points without a partner, in coherent point drift", minimum=0.0, maximum=0.95, group="Alignment"
     )
-    keypoint_count: int = parameter(1500, "number of keypoints of each image, the most distinctive ones", minimum=20, maximum=50000, group="Keypoints")
+    keypoint_count: int = parameter(
+        1500, "number of keypoints of each image, the most distinctive ones", minimum=20, maximum=50000, group="Keypoints"
+    )
     keypoint_distance: float = parameter(
         6.0, "least distance of two keypoints along an axis", unit="mm", minimum=1.0, maximum=100.0, group="Keypoints"
     )
@@ -43,7 +41,9 @@ class PointsParameters(Parameters):
     features: str = parameter(
         DEFAULT_FEATURES, "features of the points: the name or file of a model, or none for their positions alone", group="Features"
     )
-    feature_weight: float = parameter(1.0, "weight of the feature distance relative to the positions", minimum=0.0, maximum=100.0, group="Features")
+    feature_weight: float = parameter(
+        1.0, "weight of the feature distance relative to the positions", minimum=0.0, maximum=100.0, group="Features"
+    )
     solver: str = parameter(
         "belief+drift",
         "belief (belief propagation on a graph), drift (coherent point drift), or belief+drift (the second refines the first)",
@@ -56,7 +56,9 @@ class PointsParameters(Parameters):
     kept: int = parameter(
         32, "number of these, the most probable ones, in the belief propagation", minimum=4, maximum=512, group="Belief propagation"
     )
-    graph_neighbours: int = parameter(12, "number of nearest neighbours of a point in the graph", minimum=3, maximum=64, group="Belief propagation")
+    graph_neighbours: int = parameter(
+        12, "number of nearest neighbours of a point in the graph", minimum=3, maximum=64, group="Belief propagation"
+    )
     messages: int = parameter(5, "iterations of the messages between neighbours", minimum=1, maximum=50, group="Belief propagation")
     bond: float = parameter(
         0.5,
@@ -106,4 +108,6 @@ class PointsParameters(Parameters):
     drift_stiffness: float = parameter(
         3.0, "lambda: weight of the smoothness in coherent point drift", minimum=0.001, maximum=100000.0, group="Coherent point drift"
     )
-    drift_iterations: int = parameter(10, "largest number of iterations of coherent point drift", minimum=1, maximum=1000, group="Coherent point drift")
+    drift_iterations: int = parameter(
+        10, "largest number of iterations of coherent point drift", minimum=1, maximum=1000, group="Coherent point drift"
+    )
