@@ -1,8 +1,8 @@
-"""The inputs and outputs of a registration, each declared once. No torch.
+"""Declarations of the inputs and outputs of a registration. No torch.
 
-The command line's options, the worker's arguments, the files that a registration reads and writes, the fields of a panel's parameter
-node, its rows, the nodes of results and the tables of the documentation are made from these declarations. An input or output is added by
-one :class:`Slot` here; an output also needs one function that computes it (:mod:`deepreg_engine.jobs.results`).
+The options of the command line, the arguments of the worker, the files of a registration, the fields of a panel's parameter node, its
+rows, the nodes of results and the tables of the documentation are derived from them. A new input or output needs one :class:`Slot` here;
+an output also needs one function that computes it (:mod:`deepreg_engine.jobs.results`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: What a file holds, and with it which endings it may have.
+#: Contents of a file, which determine its suffixes.
 KINDS = ("image", "mask", "labels", "points", "cloud", "transform", "map", "colours", "table", "names", "picture", "report", "folder")
-#: What a slot is for: the registration itself, guiding it, measuring its result, being transformed by it, or holding a result.
+#: Purpose of a slot: input of the registration, guide, evaluation, transformation by the result, or output.
 ROLES = ("register", "guide", "evaluate", "apply", "output")
 DENSE, POINTS, DESCENT = "dense", "points", "descent"
 _ALL, _IMAGES = (DENSE, POINTS, DESCENT), (DENSE, DESCENT)
@@ -29,14 +29,14 @@ class Slot:
         title: in a panel and in messages.
         help: one line for help pages and tool tips.
         methods: that have it.
-        required: methods whose command line cannot do without it.
-        partner: the slot without which it has no meaning.
+        required: methods whose command line requires it.
+        partner: the slot that must be given with it.
         alone_for: an output for which it may be given without its partner.
-        grid: "fixed" or "moving": on whose grid it lies, "" if on its own or on none.
+        grid: "fixed" or "moving", the image whose grid it has; "" for its own grid or none.
         node: name of the output in Slicer: a parameter node has ``<node>Output`` and ``<node>Wanted``; of an input, its field there.
         node_name: of a new node; ``{fixed}``, ``{moving}`` and ``{labels}`` are the names of the inputs.
-        node_class: MRML class of a new node; "" where the input decides.
-        by_default: whether a panel asks for the output unless the user says otherwise.
+        node_class: MRML class of a new node; "" if it depends on the input.
+        by_default: whether the output is selected in a new panel.
     """
 
     name: str
@@ -71,15 +71,17 @@ _COLOUR_VOLUME = "vtkMRMLVectorVolumeNode"
 SLOTS: tuple[Slot, ...] = (
     # ------------------------------------------------------------------------------------------------ what is registered
     Slot("fixed_points", "cloud", "register", "Fixed points",
-         "points that stay where they are: a list of points, or a label map whose surface or skeleton is used", (POINTS,), partner="moving_points", node="fixedPoints"),
-    Slot("moving_points", "cloud", "register", "Moving points", "points that are brought onto the fixed ones; their order does not matter", (POINTS,), partner="fixed_points",
-         node="movingPoints"),
-    Slot("fixed", "image", "register", "Fixed volume", "image that stays as it is, and whose grid results have: NIfTI, NRRD, MetaImage or a DICOM folder", required=_IMAGES,
+         "reference points: a list of points, or a label map whose surface or skeleton is used", (POINTS,), partner="moving_points",
+         node="fixedPoints"),
+    Slot("moving_points", "cloud", "register", "Moving points", "points that are registered to the fixed points, in any order", (POINTS,),
+         partner="fixed_points", node="movingPoints"),
+    Slot("fixed", "image", "register", "Fixed volume",
+         "reference image, whose grid the results have: NIfTI, NRRD, MetaImage or a DICOM folder", required=_IMAGES,
          partner="moving", node="fixedVolume"),
     Slot("moving", "image", "register", "Moving volume", "image that is deformed onto the fixed image", required=_IMAGES,
          partner="fixed", node="movingVolume"),
     Slot("fixed_mask", "mask", "register", "Fixed mask",
-         "use only voxels of the fixed image where this is not 0; keypoints are searched there", grid="fixed", node="fixedMask"),
+         "use only voxels of the fixed image where this is not 0; keypoints are detected there", grid="fixed", node="fixedMask"),
     Slot("moving_mask", "mask", "register", "Moving mask", "use only voxels of the moving image where this is not 0", grid="moving",
          node="movingMask"),
     Slot("fixed_landmarks", "points", "guide", "Fixed guide landmarks", "landmarks that guide the registration", (DENSE,),
@@ -106,7 +108,7 @@ SLOTS: tuple[Slot, ...] = (
     Slot("warped", "image", "output", "Warped volume", "moving image on the fixed image's grid", partner="moving", grid="fixed",
          node="volume", node_name="{moving} warped", node_class=_VOLUME, by_default=True),
     Slot("correspondences", "table", "output", "Correspondences",
-         "each fixed point, where it moves, its partner and its confidence", (POINTS,), node="correspondences",
+         "each fixed point, its moved position, its partner and its confidence", (POINTS,), node="correspondences",
          node_name="Correspondences of {moving} with {fixed}", node_class=_MODEL, by_default=True),
     Slot("fixed_keypoints", "points", "output", "Fixed points", "the fixed points that were registered", (POINTS,), node="fixedCloud",
          node_name="Points of {fixed}", node_class=_MODEL, by_default=True),
@@ -116,23 +118,25 @@ SLOTS: tuple[Slot, ...] = (
          node="inverse", node_name="{fixed} to {moving}", node_class=_GRID),
     Slot("warped_labels", "labels", "output", "Warped segmentation", "moving labels on the fixed image's grid", partner="moving_labels",
          grid="fixed", node="labels", node_name="{labels} warped"),
-    Slot("jacobian", "map", "output", "Jacobian map", "local change of volume: 1 is none, 0 or less is a fold", grid="fixed",
+    Slot("jacobian", "map", "output", "Jacobian map", "local change of volume: 1 without a change, 0 or less at a fold", grid="fixed",
          node="jacobian", node_name="Jacobian of {moving} to {fixed}", node_class=_VOLUME),
     Slot("magnitude", "map", "output", "Displacement map", "length of the displacement at each voxel, mm", grid="fixed",
          node="magnitude", node_name="Displacement of {moving} to {fixed}", node_class=_VOLUME),
     Slot("uncertainty", "map", "output", "Uncertainty map", "standard deviation of the displacement in the last search, mm", (DENSE,),
          grid="fixed", node="uncertainty", node_name="Uncertainty of {moving} to {fixed}", node_class=_VOLUME),
-    Slot("warped_points", "points", "output", "Transformed points", "where the result moves them", (POINTS,), partner="warp_points"),
-    Slot("moved_points", "points", "output", "Moved points", "the fixed points where the result moves them", (POINTS,)),
+    Slot("warped_points", "points", "output", "Transformed points", "these points, transformed by the result", (POINTS,),
+         partner="warp_points"),
+    Slot("moved_points", "points", "output", "Moved points", "the fixed points transformed by the result", (POINTS,)),
     Slot("fixed_colours", "colours", "output", "Fixed features", "features of the fixed image as colours (RGB)", (DESCENT,),
          grid="fixed", node="fixedFeatures", node_name="Features of {fixed}", node_class=_COLOUR_VOLUME),
     Slot("moving_colours", "colours", "output", "Moving features", "features of the moving image, in the same colours",
          (DESCENT,), grid="moving", node="movingFeatures", node_name="Features of {moving}", node_class=_COLOUR_VOLUME),
     Slot("warped_colours", "colours", "output", "Warped features", "these on the fixed image's grid", (DESCENT,), grid="fixed",
          node="warpedFeatures", node_name="Features of {moving} warped", node_class=_COLOUR_VOLUME),
-    Slot("iterations", "folder", "output", "Iterations", "displacement fields of some iterations, to see how the registration converged",
+    Slot("iterations", "folder", "output", "Iterations", "displacement fields of some iterations, which show the convergence",
          (DESCENT,), node="iterations", node_name="{moving} to {fixed} iterations", node_class="vtkMRMLSequenceNode"),
-    Slot("overview", "picture", "output", "Overview", "picture of before, after, grid and difference (needs matplotlib)", partner="moving"),
+    Slot("overview", "picture", "output", "Overview", "picture of the images before and after, the deformed grid and the difference (needs matplotlib)",
+         partner="moving"),
     Slot("report", "report", "output", "Report", "parameters, inputs, times and all measurements"),
 )  # fmt: skip
 
@@ -149,7 +153,7 @@ def slot(name: str) -> Slot:
 
 
 def slots(method: str = "", roles: Iterable[str] = ROLES, kinds: Iterable[str] = KINDS) -> list[Slot]:
-    """The slots of a method, or of all, with one of the roles and one of the kinds, in the order in which they are shown."""
+    """The slots of a method, or of all methods, with one of the roles and one of the kinds, in the order of display."""
     roles, kinds = tuple(roles), tuple(kinds)
     return [each for each in SLOTS if method in ("", *each.methods) and each.role in roles and each.kind in kinds]
 

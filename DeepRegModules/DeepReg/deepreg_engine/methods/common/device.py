@@ -51,7 +51,9 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     if name == "cuda":
         if not cuda:
             reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device was found"
-            raise DeviceError(f"the device cuda is not available: {reason}", "use cpu, or install a driver and a CUDA build of PyTorch", "device")
+            raise DeviceError(
+                f"the device cuda is not available: {reason}", "use cpu, or install a driver and a CUDA build of PyTorch", "device"
+            )
         return torch.device("cuda"), torch.cuda.get_device_name()
     if name == "mps":
         if not mps:

@@ -2,8 +2,8 @@
 
 The result T takes fixed points x to moving points. The moving image is warped by T, and one more search gives the probability that the
 partner of x is T(x + d) instead of T(x), for all displacements d of the search, in the fixed image's frame. Costs, min-convolution, mean
-field and softmax are those of the Dense method (:mod:`search_costs`, :mod:`mean_field`, :mod:`labels`) with the parameters of the run; if T is
-the transform before a stage, the probabilities equal those of the stage.
+field and softmax are those of the Dense method (:mod:`search_costs`, :mod:`mean_field`, :mod:`labels`) with the parameters of the run;
+if T is the transform before a stage, the probabilities equal those of the stage.
 
     p(x, .) = softmax(-sharpness s(x, .)),   H(x) = -sum_d p(x, d) log2 p(x, d)
 

@@ -69,7 +69,9 @@ class DenseParameters(Parameters):
         choices=("own", "published"),
         group="Search",
     )
-    mean_field_passes: int = parameter(1, "iterations of min-convolution and mean-field inference in each stage", minimum=0, maximum=4, group="Search")
+    mean_field_passes: int = parameter(
+        1, "iterations of min-convolution and mean-field inference in each stage", minimum=0, maximum=4, group="Search"
+    )
     message_weight: float = parameter(
         1.0,
         "weight of the neighbours' costs from the second iteration on (a3 of the paper, relative to a2)",

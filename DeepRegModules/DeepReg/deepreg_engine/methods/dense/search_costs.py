@@ -5,8 +5,8 @@ fixed patch f(x) of a control point x, the moving patch m and the mean over the 
 
     c(x, d) = min(|f(x) - m(x + d)|^2 / unit + penalty(x + d), tau <|f(x) - m|^2> / unit),   unit = mean of <|f(x) - m|^2> over x
 
-in units of the mean mismatch of unrelated points, with a truncation tau; with the published weights they are those of :class:`Weights`. Costs are computed for
-all control points, as in a registration, or for a box of them, as in an explanation, with equal results.
+in units of the mean mismatch of unrelated points, with a truncation tau; with the published weights they are those of :class:`Weights`.
+Costs are computed for all control points, as in a registration, or for a box of them, as in an explanation, with equal results.
 """
 
 from __future__ import annotations
