@@ -10,7 +10,7 @@ from registering import aligned, scene
 from deepreg_engine.features.handcrafted import Mind
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.level import LevelData
-from deepreg_engine.methods.common.registration import ImagePair
+from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense import register as dense
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import PATCH, Search

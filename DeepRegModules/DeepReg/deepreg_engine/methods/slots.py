@@ -135,7 +135,8 @@ SLOTS: tuple[Slot, ...] = (
          node="warpedFeatures", node_name="Features of {moving} warped", node_class=_COLOUR_VOLUME),
     Slot("iterations", "folder", "output", "Iterations", "displacement fields of some iterations, which show the convergence",
          (DESCENT,), node="iterations", node_name="{moving} to {fixed} iterations", node_class="vtkMRMLSequenceNode"),
-    Slot("overview", "picture", "output", "Overview", "picture of the images before and after, the deformed grid and the difference (needs matplotlib)",
+    Slot("overview", "picture", "output", "Overview",
+         "picture of the images before and after, the deformed grid and the difference (needs matplotlib)",
          partner="moving"),
     Slot("report", "report", "output", "Report", "parameters, inputs, times and all measurements"),
 )  # fmt: skip
