@@ -300,7 +300,7 @@ def test_flat_clouds_are_aligned_rigidly():
     [
         ((), ("nothing to register", "--fixed-points")),
         (("--fixed-points", "p.csv"), ("the fixed points cannot be used without the moving points", "--moving-points")),
-        (("--fixed-points", "p.csv", "--moving-points", "p.csv"), ("no result is asked for", "--transform")),
+        (("--fixed-points", "p.csv", "--moving-points", "p.csv"), ("no result is requested", "--transform")),
         (
             ("--fixed-points", "p.csv", "--moving-points", "p.csv", "--warped", "w.nii.gz"),
             ("the warped volume cannot be used without the moving volume", "(--moving)"),

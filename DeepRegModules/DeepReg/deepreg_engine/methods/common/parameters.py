@@ -131,8 +131,7 @@ def _checked(description: Description, value: Any) -> Any:
     if description.choices and converted not in description.choices:
         near = difflib.get_close_matches(str(converted), description.choices, n=1)
         raise ParameterError(f"{what} is not a choice", f"did you mean {near[0]}?" if near else hint)
-    if description.type in (int, float):
-        _check_range(description, converted, what, hint)
+    _check_range(description, converted, what, hint)
     return converted
 
 
@@ -143,7 +142,9 @@ def _boolean(value: Any, what: str) -> bool:
     return _WORDS[word]
 
 
-def _check_range(description: Description, value: float, what: str, hint: str) -> None:
+def _check_range(description: Description, value: Any, what: str, hint: str) -> None:
+    if description.type is str:
+        return
     if not math.isfinite(value):
         raise ParameterError(f"{what} is not a finite number", hint)
     low, high = description.minimum, description.maximum
