@@ -16,7 +16,8 @@ import torch
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.methods.common.parameters import Parameters, parameter
-from deepreg_engine.training.loop import Generator, Monitor, Selection, TrainingLoop
+from deepreg_engine.training.augmentation.draws import RandomDraws
+from deepreg_engine.training.loop import Monitor, Selection, TrainingLoop
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def learner(folder, steps=20, command=lambda: "", figure="score", patience=0, si
     torch.manual_seed(0)
     network = torch.nn.Linear(1, 1, bias=False)
     optimiser = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
-    generator = Generator(3)
+    generator = RandomDraws(torch.Generator().manual_seed(3))
     monitor = Monitor(folder / "log.jsonl", folder / "checkpoint.pt", command=command)
     parts = {"optimiser": optimiser, "generator": generator}
     selection = Selection(figure, patience=patience)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -14,7 +14,7 @@ _AHEAD = 3
 # For a GPU: an example takes a core some 0.04 to 0.3 s, a step a hundredth of a second.
 _MOST_WORKERS = 8
 # Factor of an example's number in its seed.
-_SEED_STEP = 2_147_483_629
+SEED_STEP = 2_147_483_629
 
 
 class NumberedExamples(Protocol):
@@ -27,7 +27,7 @@ class NumberedExamples(Protocol):
 
 def example_generator(number: int, seed: int) -> torch.Generator:
     """The random number generator of one example."""
-    return torch.Generator().manual_seed(number * _SEED_STEP + seed)
+    return torch.Generator().manual_seed(number * SEED_STEP + seed)
 
 
 def load_in_order(examples: NumberedExamples, first: int, workers: int) -> Iterator[Any]:
@@ -44,7 +44,7 @@ def load_in_order(examples: NumberedExamples, first: int, workers: int) -> Itera
         return
     numbers: Any = range(first, len(examples))
     yield from DataLoader(
-        examples,  # type: ignore[arg-type]
+        cast(Any, examples),
         batch_size=None,
         sampler=numbers,
         num_workers=workers,

@@ -331,21 +331,6 @@ class Optimiser:
         self._schedule.step()
 
 
-class Generator:
-    """A random number generator whose state a checkpoint holds."""
-
-    def __init__(self, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def state_dict(self) -> dict:
-        """Its state."""
-        return {"state": self.generator.get_state()}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Set its state."""
-        self.generator.set_state(state_dict["state"])
-
-
 def mean_figures(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each figure over the examples that have it."""
     values: dict[str, list[float]] = {}

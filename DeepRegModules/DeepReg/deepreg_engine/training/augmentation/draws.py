@@ -23,6 +23,14 @@ class RandomDraws:
     def __init__(self, generator: torch.Generator) -> None:
         self.generator = generator
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """State of the generator, for a checkpoint."""
+        return {"state": self.generator.get_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Set the state of the generator."""
+        self.generator.set_state(state_dict["state"])
+
     def uniform(self, low: float, high: float) -> float:
         """A number that is uniformly distributed between two others."""
         return low + (high - low) * float(torch.rand(1, generator=self.generator))

@@ -29,12 +29,14 @@ _LARGEST_GRADIENT = 5.0
 _HEAVIEST = 3.0
 # Voxels added to both sides of a Dice, so that it is continuous where an example holds a few voxels of a structure.
 _FEW = 1.0
-# Examples of a validation: they come from another seed, and are the same in each validation.
-_VALIDATION, _VALIDATION_SEED = 16, 977_000_000
+# Examples of a validation.
+_VALIDATION = 16
 _CHECKPOINT_EVERY = 100
 
 
-def train_labels(data: TrainingData, options: DenseTraining, run: RunSettings) -> TrainingResult:
+def train_labels(
+    data: TrainingData, options: DenseTraining, run: RunSettings, examples: LabelExamples, held_out: LabelExamples
+) -> TrainingResult:
     """Train a :class:`LabelNet`; arguments and errors are those of :func:`search_training.train_search`.
 
     Raises:
@@ -53,15 +55,14 @@ def train_labels(data: TrainingData, options: DenseTraining, run: RunSettings) -
         optimiser = Optimiser(network, options, weight_decay=1e-2, largest_gradient=_LARGEST_GRADIENT)
         every = run.checkpoint_every or _CHECKPOINT_EVERY
         loop = TrainingLoop(network, options, optimiser.parts, run.monitor, Selection("dice", True, options.patience), every)
-        held_out = LabelExamples(data.validation or data.training, options, _VALIDATION_SEED + options.seed)
 
         def validate() -> dict[str, float]:
             return validation_figures(network, (held_out[number] for number in range(_VALIDATION)), weights, run.device)
 
-        examples = load_in_order(LabelExamples(data.training, options, options.seed), loop.step, run.workers)
-        return loop.fit(
-            examples, lambda example: _learn(network, optimiser, example.to(run.device), weights), validate if run.validate else None
-        )
+        def learn(example: LabelExample) -> dict[str, float]:
+            return _learn(network, optimiser, example.to(run.device), weights)
+
+        return loop.fit(load_in_order(examples, loop.step, run.workers), learn, validate if run.validate else None)
 
 
 def _learn(network: LabelNet, optimiser: Optimiser, example: LabelExample, weights: Tensor) -> dict[str, float]:

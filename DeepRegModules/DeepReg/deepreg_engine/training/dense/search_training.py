@@ -17,18 +17,22 @@ from deepreg_engine.training.dense.search_loss import label_weights, training_lo
 from deepreg_engine.training.example_loader import load_in_order
 from deepreg_engine.training.loop import Optimiser, Selection, TrainingLoop, TrainingResult, deterministic, mean_figures
 
-# Examples of a validation: they come from another seed, and are the same in each validation.
-_VALIDATION, _VALIDATION_SEED = 12, 977_000_000
+# Examples of a validation.
+_VALIDATION = 12
 _CHECKPOINT_EVERY = 100
 
 
-def train_search(data: TrainingData, options: DenseTraining, run: RunSettings) -> TrainingResult:
+def train_search(
+    data: TrainingData, options: DenseTraining, run: RunSettings, examples: SearchExamples, held_out: SearchExamples
+) -> TrainingResult:
     """Train a :class:`ContextNet`.
 
     Args:
-        data: scans; without any that are held out, validations use those that are learned from.
+        data: scans that are learned from.
         options: parameters of the training.
         run: how it runs.
+        examples: of these scans.
+        held_out: examples of a validation.
 
     Raises:
         InputError: if no scan has a label, or the checkpoint belongs to another training.
@@ -42,7 +46,6 @@ def train_search(data: TrainingData, options: DenseTraining, run: RunSettings) -
         parts = {"head": head, **optimiser.parts}
         every = run.checkpoint_every or _CHECKPOINT_EVERY
         loop = TrainingLoop(network, options, parts, run.monitor, Selection("dice", True, options.patience), every)
-        held_out = SearchExamples(data.validation or data.training, options, _VALIDATION_SEED + options.seed)
 
         def learn(example: SearchExample) -> dict[str, float]:
             loss, figures = training_loss(network, head, example.to(run.device), weights, options)
@@ -53,8 +56,7 @@ def train_search(data: TrainingData, options: DenseTraining, run: RunSettings) -
         @torch.no_grad()
         def validate() -> dict[str, float]:
             """Mean Dice of the labels after the search, and mean loss."""
-            examples = (held_out[number].to(run.device) for number in range(_VALIDATION))
-            return mean_figures(training_loss(network, head, example, weights, options)[1] for example in examples)
+            shown = (held_out[number].to(run.device) for number in range(_VALIDATION))
+            return mean_figures(training_loss(network, head, example, weights, options)[1] for example in shown)
 
-        examples = load_in_order(SearchExamples(data.training, options, options.seed), loop.step, run.workers)
-        return loop.fit(examples, learn, validate if run.validate else None)
+        return loop.fit(load_in_order(examples, loop.step, run.workers), learn, validate if run.validate else None)

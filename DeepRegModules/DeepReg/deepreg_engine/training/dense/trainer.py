@@ -24,6 +24,8 @@ from deepreg_engine.training.loop import TrainingResult
 
 # More labels than this make the loss slow; the rarest are left out.
 _MOST_LABELS = 60
+# Examples of a validation come from another seed, and are the same in each validation.
+_VALIDATION_SEED = 977_000_000
 _EXAMPLES = {"label": LabelExamples, "context": SearchExamples}
 _TRAIN = {"label": train_labels, "context": train_search}
 
@@ -72,7 +74,8 @@ class DenseTrainer(Trainer):
         return _EXAMPLES[options.network](items, options, seed)
 
     def train(self, data: TrainingData, options: DenseTraining, run: RunSettings) -> TrainingResult:
-        return _TRAIN[options.network](data, options, run)
+        held_out = self.examples(data.validation or data.training, options, _VALIDATION_SEED + options.seed)
+        return _TRAIN[options.network](data, options, run, self.examples(data.training, options, options.seed), held_out)
 
     def architecture(self, options: DenseTraining) -> str:
         return f"{options.network}-net"

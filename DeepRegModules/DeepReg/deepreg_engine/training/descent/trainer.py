@@ -24,7 +24,7 @@ from deepreg_engine.training.descent.examples import Example, SceneViews
 from deepreg_engine.training.descent.loss import SPREADS, STEP, contrastive_loss, features, step_loss, teacher_step
 from deepreg_engine.training.descent.parameters import DescentTraining
 from deepreg_engine.training.descent.scenes import Scene, ct_patients, phantom_scenes, random_shapes, scan_scene
-from deepreg_engine.training.example_loader import example_generator, load_in_order
+from deepreg_engine.training.example_loader import SEED_STEP, example_generator, load_in_order
 from deepreg_engine.training.labelled_scans import find_all, read_scan
 from deepreg_engine.training.loop import Optimiser, Selection, TrainingLoop, TrainingResult, deterministic, mean_figures
 
@@ -41,8 +41,8 @@ _CONTRASTIVE = 1.0
 _AHEAD, _COMPARED = 10, 3
 # Share of the examples from phantoms that compare two patients.
 _TWO_PATIENTS = 0.6
-# Examples of a validation: they come from other numbers, and are the same in each validation.
-_VALIDATION, _FIRST_VALIDATION = 24, 977_000_000
+# Examples of a validation: they come from another seed, and are the same in each validation.
+_VALIDATION, _VALIDATION_SEED = 24, 977_000_000 * SEED_STEP
 # Voxel size to which scans are resampled, and its range, mm.
 _SPACING, _SPACINGS = 2.0, (0.2, 10.0)
 
@@ -89,21 +89,21 @@ class DescentExamples:
         phantoms: synthetic patients.
         network: that learns from them.
         options: of the training.
-        first: is added to the numbers.
+        seed: of all random numbers, with an example's number.
     """
 
     def __init__(
-        self, scans: list[Scene | tuple[Scene, Scene]], phantoms: Phantoms, network: Network, options: DescentTraining, first: int = 0
+        self, scans: list[Scene | tuple[Scene, Scene]], phantoms: Phantoms, network: Network, options: DescentTraining, seed: int
     ) -> None:
         self._scans, self._phantoms = scans, phantoms
         self._modalities, self._calibrated = network.modalities, isinstance(network, TissueNet)
-        self._options, self._first = options, first
+        self._options, self._seed = options, seed
 
     def __len__(self) -> int:
         return self._options.steps
 
     def __getitem__(self, number: int) -> DescentExample:
-        options, generator = self._options, example_generator(self._first + number, self._options.seed)
+        options, generator = self._options, example_generator(number, self._seed)
         # Calibrated intensities keep their contrast, and random shapes have none.
         contrast = {"random_contrast": 0.0, "calibrated": True} if self._calibrated else {}
         views = SceneViews(self._modalities, options.size, generator, options.motion, **contrast)
@@ -159,8 +159,10 @@ class DescentTrainer(Trainer):
     def needs_data(self, options: DescentTraining) -> bool:
         return False
 
-    def examples(self, items: list[Any], options: DescentTraining, seed: int = 0) -> DescentExamples:
-        return DescentExamples(items, Phantoms(), new_network(options, MODALITIES), options, seed)
+    def examples(
+        self, items: list[Any], options: DescentTraining, seed: int, phantoms: Phantoms | None = None, network: Network | None = None
+    ) -> DescentExamples:
+        return DescentExamples(items, phantoms or Phantoms(), network or new_network(options, MODALITIES), options, seed)
 
     def train(
         self, data: TrainingData, options: DescentTraining, run: RunSettings, modalities: tuple[str, ...] = MODALITIES
@@ -178,10 +180,10 @@ class DescentTrainer(Trainer):
             every = run.checkpoint_every or _CHECKPOINT_EVERY
             loop = TrainingLoop(network, options, optimiser.parts, run.monitor, selection, every, _LOG_EVERY)
             checked = dataclasses.replace(options, steps=_VALIDATION, **({"scans": 1.0} if held_out else {}))
-            validation = DescentExamples(held_out or data.training, phantoms, network, checked, _FIRST_VALIDATION)
-            examples = load_in_order(DescentExamples(data.training, phantoms, network, options), loop.step, run.workers)
+            validation = self.examples(held_out or data.training, checked, _VALIDATION_SEED + options.seed, phantoms, network)
+            examples = self.examples(data.training, options, options.seed, phantoms, network)
             return loop.fit(
-                examples,
+                load_in_order(examples, loop.step, run.workers),
                 lambda example: learn(network, optimiser, example.to(device)),
                 (lambda: validation_figures(network, validation, device)) if run.validate else None,
             )

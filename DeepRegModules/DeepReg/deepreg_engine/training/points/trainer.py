@@ -11,7 +11,7 @@ from deepreg_engine.errors import ParameterError
 from deepreg_engine.features.point_matcher import DYNAMIC, Matcher
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.base import RunSettings, Trainer, TrainingData, TrainingRequest
-from deepreg_engine.training.loop import Generator, Optimiser, Selection, TrainingLoop, TrainingResult, deterministic
+from deepreg_engine.training.loop import Optimiser, Selection, TrainingLoop, TrainingResult, deterministic
 from deepreg_engine.training.points.examples import Example, PointExamples
 from deepreg_engine.training.points.loss import point_loss
 from deepreg_engine.training.points.pairs import PointPair, read_point_pairs
@@ -47,10 +47,10 @@ class PointTrainer(Trainer):
         held_out = data.validation if run.validate else []
         with deterministic(run.device):
             torch.manual_seed(options.seed)
-            generator = Generator(options.seed)
+            examples = self.examples(data.training, options, options.seed)
             matcher = Matcher(options.neighbours, options.graph == DYNAMIC).to(run.device)
             optimiser = Optimiser(matcher, options, weight_decay=1e-3, warm_up=0.05)
-            parts = {"generator": generator, **optimiser.parts}
+            parts = {"generator": examples, **optimiser.parts}
             selection = Selection("tre" if held_out else None, higher_is_better=False)
             every = run.checkpoint_every or _CHECKPOINT_EVERY
             loop = TrainingLoop(matcher, options, parts, run.monitor, selection, every, _LOG_EVERY)
@@ -69,12 +69,11 @@ class PointTrainer(Trainer):
             @torch.no_grad()
             def validate() -> dict[str, float]:
                 """Mean target registration error of the solver, mm, over the same few examples each time."""
-                examples = self.examples(held_out, options, _VALIDATION_SEED)
-                found = [point_loss(matcher, examples.draw().to(run.device), options, True)[1]["error"] for _ in range(_VALIDATION)]
+                shown = self.examples(held_out, options, _VALIDATION_SEED)
+                found = [point_loss(matcher, shown.draw().to(run.device), options, True)[1]["error"] for _ in range(_VALIDATION)]
                 return {"tre": sum(found) / len(found)}
 
-            batches = _batches(PointExamples(data.training, generator.generator), options.batch)
-            return loop.fit(batches, learn, validate if held_out else None)
+            return loop.fit(_batches(examples, options.batch), learn, validate if held_out else None)
 
     def architecture(self, options: PointTraining) -> str:
         return "edge-conv"
