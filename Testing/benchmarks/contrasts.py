@@ -200,7 +200,7 @@ def _prostate_table(options: argparse.Namespace) -> None:
                 result = register_descent(ImagePair(*images), parameters, "cpu")
                 separate = [_separate(folder / f"{side}_labels" / case) for side in ("fixed", "moving")]
                 values = []
-                for fixed, moving in zip(*separate):
+                for fixed, moving in zip(*separate, strict=True):
                     values.append([_dice(fixed, moving, t, [(1, 1)])[0] for t in (result.alignment.transform, result.field.to_transform())])
                 gland.append(values[0])
                 every += values
@@ -248,9 +248,8 @@ def _speed(options: argparse.Namespace) -> None:
         begun = time.perf_counter()
         run_registration(request)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(
-            f"whole registration, 160 x 192 x 144, {options.features[0]}: {time.perf_counter() - begun:.1f} s, at most {peak:.2f} GiB in all"
-        )
+        seconds = time.perf_counter() - begun
+        print(f"whole registration, 160 x 192 x 144, {options.features[0]}: {seconds:.1f} s, at most {peak:.2f} GiB in all")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python Testing/benchmarks/explanation.py [--detail 1.5]
 
-Cold: the pair is opened first. Warm: the same question at other positions (median and longest of 20), or the same map again. A brain phantom of about 165 x 189 x 141 and 162 x 198 x 156 voxels after Dense and Descent, and 1500 keypoints of a thorax
-phantom after Points.
+Cold: the pair is opened first. Warm: the same question at other positions (median and longest of 20), or the same map again.
+A brain phantom of about 165 x 189 x 141 and 162 x 198 x 156 voxels after Dense and Descent, and 1500 keypoints of a thorax phantom after
+Points.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ def compare(options: argparse.Namespace, patients: list[str], model: str) -> Non
     """Dice of the patients not learned from."""
     from deepreg_engine.geometry.image_grid import ImageGrid
     from deepreg_engine.geometry.images import resample
-    from deepreg_engine.methods.common.parameters import parse_settings
     from deepreg_engine.methods.common.image_pair import ImagePair
+    from deepreg_engine.methods.common.parameters import parse_settings
     from deepreg_engine.methods.dense.presets import dense_preset
     from deepreg_engine.methods.dense.register import register_dense
     from deepreg_engine.metrics.overlap import label_overlap

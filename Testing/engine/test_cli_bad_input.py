@@ -88,8 +88,15 @@ def test_points_and_names_that_exist_and_cannot_be_read(monkeypatch):
 
 
 def test_images_that_do_not_meet():
-    refused(f"{DENSE} --initial none --moving far.nii.gz", "no point in common where they lie in space", "alignment geometry", "(--initial)")
-    refused(f"{DENSE} --initial away.tfm", "after the initial alignment the images have no point in common", "use the initial alignment", "(--initial)")
+    refused(
+        f"{DENSE} --initial none --moving far.nii.gz", "no point in common where they lie in space", "alignment geometry", "(--initial)"
+    )
+    refused(
+        f"{DENSE} --initial away.tfm",
+        "after the initial alignment the images have no point in common",
+        "use the initial alignment",
+        "(--initial)",
+    )
     refused(f"{WARP} --image far.nii.gz", "takes no point of the result into the image far.nii.gz", "belong together")
     refused(f"{WARP} --image far.nii.gz --labels", "takes no point of the result into the image far.nii.gz", "belong together")
     refused(f"{EVALUATE} --reference far.nii.gz", "the field truth.nrrd and the reference image do not overlap", "belong together")

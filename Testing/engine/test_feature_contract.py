@@ -1,6 +1,7 @@
-"""What every registered feature promises, in every solver: a feature added to the registry is tested here without further ado.
+"""What every registered feature promises, in every solver: a feature added to the registry is tested here without a further line.
 
-Images lie on oblique, anisotropic grids of unequal sizes. A solver must improve on the affine alignment that it starts from, whatever the feature.
+Images lie on oblique, anisotropic grids of unequal sizes. A solver must improve on the affine alignment that it starts from, whatever the
+feature.
 """
 
 from __future__ import annotations

@@ -183,11 +183,14 @@ def test_settings_are_parsed():
 def test_any_value_is_taken_or_refused_in_words(name, value):
     """Whatever is typed: a value of the right type within its range, or a ParameterError."""
     description = next(d for d in DESCRIPTIONS if d.name == name)
+    refused = None
     try:
         result = getattr(DenseParameters().replaced({name: value}), name)
     except ParameterError as error:
-        assert error.line()
-        assert error.code == "parameter"
+        refused = error
+    if refused is not None:
+        assert refused.line()
+        assert refused.code == "parameter"
         return
     assert type(result) is description.type
     if description.minimum is not None:

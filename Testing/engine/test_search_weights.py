@@ -23,7 +23,9 @@ PUBLISHED = DenseParameters(search_weights="published", mean_field_passes=2)
 def test_costs_are_a1_plus_a0_times_the_squared_difference():
     pair = scene("abdomen")
     grid = ImageGrid.of(pair.fixed).resampled(10.0)
-    data = LevelData(ImagePair(pair.fixed, pair.moving), grid, sitk.Transform(3, sitk.sitkIdentity), 60.0, (Mind(), Mind()), torch.device("cpu"))
+    data = LevelData(
+        ImagePair(pair.fixed, pair.moving), grid, sitk.Transform(3, sitk.sitkIdentity), 60.0, (Mind(), Mind()), torch.device("cpu")
+    )
     search, padding = Search(PATCH, PATCH, 2), 8
     field = torch.zeros(3, *grid.shape)
     costs = SearchCosts(data, field, search, padding, 0.3, Weights.of(PUBLISHED))
