@@ -105,7 +105,7 @@ def _accuracy(folder: Path) -> None:
     for name, settings in _WAYS.items():
         for initial in ("affine", "none", "centres"):
             parameters = replace(PointsParameters(), initial=initial, **settings)
-            title = name if initial == "affine" else f"{name}; before it {'nothing' if initial == 'none' else 'the centres'}"
+            title = name if initial == "affine" else f"{name}; {'no alignment' if initial == 'none' else 'aligned by the centres'}"
             _errors(title, clouds, lambda fixed, moving, marks, p=parameters: register_points(fixed, moving, p, "cpu").map_points(marks))
     if _has_pycpd():
         _errors("pycpd affine", clouds, lambda fixed, moving, marks: _pycpd(fixed, moving, marks, False))
@@ -176,8 +176,8 @@ def _measured(count: int, others: int) -> dict:
 
 
 def _growth(sizes: list[tuple[int, int]]) -> None:
-    parts = ("alignment s", "belief propagation s", "drift s", "field 160^3 s", "together s")
-    _head("fixed x moving points", *parts, "processor s", "peak memory MB", "of it for the points MB")
+    parts = ("alignment s", "belief propagation s", "drift s", "field 160^3 s", "total s")
+    _head("fixed x moving points", *parts, "processor s", "peak memory MB", "of this for the points MB")
     for size in sizes:
         command = [sys.executable, __file__, "--one", *map(str, size)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -196,7 +196,16 @@ def _growth(sizes: list[tuple[int, int]]) -> None:
 def _peer(iterations: int = 30, beta: float = 30.0, alpha: float = 2.0) -> None:
     from pycpd import DeformableRegistration
 
-    _head("points", "pycpd s", "processor s", "drift_smooth s", "processor s", "ratio", "of processor s", "greatest difference mm")
+    _head(
+        "points",
+        "pycpd s",
+        "processor s",
+        "drift_smooth s",
+        "processor s",
+        "ratio of times",
+        "ratio of processor times",
+        "largest difference mm",
+    )
     for count, others in PEER_SIZES:
         fixed, moving = lung_like(count, others)
         one, two = torch.from_numpy(fixed), torch.from_numpy(moving)
