@@ -328,9 +328,9 @@ def test_the_ceiling_of_a_mismatch_suits_the_features(names, asked, given, tmp_p
     seen = []
 
     class Costs(dense.SearchCosts):
-        def __init__(self, data, field, search, padding, truncation, **more):
+        def __init__(self, data, field, search, padding, truncation, weights):
             seen.append(truncation)
-            super().__init__(data, field, search, padding, truncation, **more)
+            super().__init__(data, field, search, padding, truncation, weights)
 
     monkeypatch.setattr(dense, "SearchCosts", Costs)
     parameters = DenseParameters(
