@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +171,13 @@ def test_memory_is_estimated_for_every_method(phantom_pair):
         assert 1e8 < method.memory(*grids, method.parameters()) < 1e10
     dense = find_method("dense")
     assert dense.memory(*grids, dense.parameters(features="mind+intensity")) > dense.memory(*grids, dense.parameters())
+
+
+def test_the_declarations_of_methods_load_neither_torch_nor_simpleitk():
+    """A panel reads them before it opens."""
+    code = "import deepreg_engine.methods.registry, sys; print({'torch', 'SimpleITK', 'safetensors', 'scipy'} & set(sys.modules))"
+    root = Path(__file__).resolve().parents[2] / "DeepRegModules" / "DeepReg"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -9,12 +9,12 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
-from deepreg_engine.methods.points.parameters import NO_FEATURES
+from deepreg_engine.methods.points.parameters import NO_FEATURES, SOURCES
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Request
-from DeepRegPointsLib.parameters import SOURCES, pointsInputs, pointsOutputs
+from DeepRegPointsLib.parameters import pointsInputs, pointsOutputs
 from DeepRegPointsLib.registration import METHOD, PointsRegistration, PointsRequest
 from DeepRegPointsLib.result_section import PointsResultSection
 from DeepRegPointsLib.segments import SegmentsChooser

@@ -8,11 +8,10 @@ import slicer
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange
 
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
+from deepreg_engine.methods.points.parameters import SOURCES
 from deepreg_slicer.parameter_node import inputsOf, outputsOf, registrationNode
 from deepreg_slicer.request import Output
 from DeepRegPointsLib.registration import METHOD, MODELS, PointsInputs, PointsOutputs
-
-SOURCES = ("surface", "skeleton")
 
 PointsParameterNode = registrationNode(
     METHOD,

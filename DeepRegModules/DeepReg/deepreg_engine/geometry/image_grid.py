@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import ArrayLike
 
 from deepreg_engine.errors import InputError
+
+if TYPE_CHECKING:  # panels plan registrations on grids; loading SimpleITK would delay their opening
+    import SimpleITK as sitk
 
 # ITK refuses directions that deviate more from orthonormal; files written in single precision deviate less.
 _ORTHONORMAL_TOLERANCE = 1e-3
@@ -98,6 +100,8 @@ class ImageGrid:
         """A SimpleITK image of an array over this grid: (z, y, x), or (z, y, x, components) with ``vector``."""
         if array.shape[:3] != self.shape:
             raise ValueError(f"an array of shape {array.shape} does not fit a grid of shape {self.shape}")
+        import SimpleITK as sitk
+
         image = sitk.GetImageFromArray(array, isVector=vector)
         image.SetSpacing(self.spacing)
         image.SetOrigin(self.origin)

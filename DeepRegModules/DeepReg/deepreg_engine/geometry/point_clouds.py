@@ -13,7 +13,6 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, read_labels, resample
 from deepreg_engine.geometry.points import read_points
 
-SOURCES = ("surface", "skeleton")
 FEWEST = 4
 # More points do not improve a registration, and take minutes and many GB.
 MOST = 30_000

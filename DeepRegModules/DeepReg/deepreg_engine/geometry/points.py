@@ -48,6 +48,10 @@ class PointSet:
         return len(self.positions)
 
 
+#: Corresponding fixed and moving points.
+PointPair = tuple[PointSet, PointSet]
+
+
 def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
     """Read a point set.
 

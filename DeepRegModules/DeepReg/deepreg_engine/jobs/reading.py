@@ -10,11 +10,11 @@ from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_labels, read_mask, read_volume
 from deepreg_engine.geometry.point_clouds import read_cloud
-from deepreg_engine.geometry.points import read_pairs, read_points
+from deepreg_engine.geometry.points import PointPair, read_pairs, read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.request import Request
-from deepreg_engine.methods.base import Inputs, PointPair, required
+from deepreg_engine.methods.base import Inputs, required
 from deepreg_engine.methods.common.place import check_place
 from deepreg_engine.metrics.overlap import shared_labels
 

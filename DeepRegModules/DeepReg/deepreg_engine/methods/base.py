@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-import SimpleITK as sitk
 
-from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.points import PointSet
-from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.geometry.points import PointPair, PointSet
 from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.methods.common.presets import Preset
 from deepreg_engine.progress import Progress
 
-PointPair = tuple[PointSet, PointSet]
+if TYPE_CHECKING:  # panels read the declarations of methods; loading SimpleITK would delay their opening
+    import SimpleITK as sitk
+
+    from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
+    from deepreg_engine.methods.common.affine import Alignment
+
 T = TypeVar("T")
 
 

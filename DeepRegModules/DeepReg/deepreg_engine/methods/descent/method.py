@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import SimpleITK as sitk
-
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import Result, Task
 from deepreg_engine.methods.common.feature_size import FeatureSize
@@ -20,6 +18,8 @@ from deepreg_engine.models.store import check_features
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
     from deepreg_engine.methods.common.image_pair import ImagePair
 
 _COLOURS = ("fixed_colours", "moving_colours", "warped_colours")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deepreg_engine.methods.common.parameters import Parameters, parameter
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 
 POINT_INITIALS = ("none", "centres", "rigid", "similarity", "affine")
 SOLVERS = ("belief+drift", "belief", "drift")
 NO_FEATURES = "none"
 DEFAULT_FEATURES = "lung-points"
+# Points of a label map.
+SOURCES = ("surface", "skeleton")
 
 
 @dataclass(frozen=True)
@@ -111,3 +114,14 @@ class PointsParameters(Parameters):
     drift_iterations: int = parameter(
         10, "largest number of iterations of coherent point drift", minimum=1, maximum=1000, group="Coherent point drift"
     )
+
+
+@dataclass(frozen=True)
+class PointsOptions(Parameters):
+    """Settings of a run of the Points method that are not part of a preset."""
+
+    source: str = parameter("surface", "points of label maps: surface or skeleton", choices=SOURCES)
+    source_spacing: float = parameter(3.0, "distance of the points of label maps", unit="mm", minimum=0.2, maximum=50.0)
+    thin: int = parameter(0, "largest number of points of each cloud, evenly spread; 0 uses all", minimum=0, maximum=1_000_000)
+    refine: bool = parameter(False, "refine the result by the Dense method on the images")
+    refine_preset: str = parameter("thorax-ct", "preset of the refinement", choices=tuple(preset.name for preset in DENSE_PRESETS))

@@ -1,0 +1,150 @@
+"""One run of the Points method: keypoints of images, the registration of the points, and a refinement by the Dense method."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.point_clouds import checked_clouds
+from deepreg_engine.geometry.points import PointSet
+from deepreg_engine.methods.base import Inputs, Result, Task, required
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.place import check_place
+from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.points.register import PointsResult, register_points
+from deepreg_engine.progress import Progress
+
+Clouds = tuple[np.ndarray, np.ndarray]
+
+# Without images the field's grid is the bounding box of both clouds with a margin, mm; its spacing, mm, and its largest number of voxels.
+_MARGIN, _STEP = 20.0, 2.0
+_VOXELS = 8_000_000
+# Capture range of the refinement, mm: the points align the images to a few millimetres.
+_REFINED_RANGE = 12.0
+# Correspondences with a higher confidence count as confident in the report.
+_CONFIDENT = 0.5
+# Outputs that need no displacement field.
+_OF_POINTS = ("correspondences", "fixed_keypoints", "moving_keypoints", "moved_points", "warped_points")
+
+
+def run(task: Task, progress: Progress) -> Result:
+    """Register the points of a task, see :meth:`deepreg_engine.methods.base.Method.register`."""
+    inputs, options = task.inputs, task.options
+    clouds = inputs.clouds or _keypoints(task, progress)
+    fixed, moving, initial, notes = checked_clouds(*clouds, task.parameters.initial, options.thin)
+    notes = [*notes, *check_place("points", (fixed, moving), (inputs.fixed, inputs.moving))]
+    parameters = task.parameters.replaced({"initial": initial})
+    first, last = (0.05 if inputs.clouds else 0.25), (0.5 if options.refine else 0.9)
+    found = register_points(fixed, moving, parameters, task.device, lambda share, stage: progress(first + (last - first) * share, stage))
+    progress(last, "displacement field")
+    matrix = sitk.AffineTransform(found.alignment[:3, :3].ravel().tolist(), found.alignment[:3, 3].tolist())
+    result = Result(
+        field=found.field(_grid(inputs, fixed, moving)) if _needs_field(task) else None,
+        deformation=None,
+        alignment=Alignment(matrix, initial),
+        stages=found.stages,
+        seconds=dict(found.seconds),
+        notes=[*notes, *found.notes],
+        device=found.device,
+        features=found.features,
+        map_points=found.map_points,
+        details={"points": _figures(found, (fixed, moving))},
+    )
+    if options.refine:
+        _refine(task, result, lambda share, stage: progress(last + (0.95 - last) * share, stage))
+    map_points = required(result.map_points, "map of points")
+    moved = map_points(fixed)
+    result.products.update(
+        fixed_keypoints=PointSet(fixed),
+        moving_keypoints=PointSet(moving),
+        moved_points=PointSet(moved),
+        correspondences=_correspondences((fixed, moving), moved, found),
+    )
+    if inputs.warp_points is not None:
+        points = inputs.warp_points
+        result.products["warped_points"] = PointSet(map_points(points.positions), points.labels)
+    return result
+
+
+def _keypoints(task: Task, progress: Progress) -> Clouds:
+    """Keypoints of both images."""
+    from deepreg_engine.methods.common.device import choose_device
+    from deepreg_engine.methods.points.keypoints import image_keypoints
+
+    inputs = task.inputs
+    device, _ = choose_device(task.device)
+    found, masks = [], (inputs.fixed_mask, inputs.moving_mask)
+    for number, (image, mask, side) in enumerate(zip(inputs.images, masks, ("fixed", "moving"), strict=True)):
+        progress(0.05 + 0.1 * number, f"keypoints of the {side} image")
+        found.append(image_keypoints(image, mask, task.parameters, f"{side} image", device)[0])
+        if mask is None and number == 0:
+            inputs.notes.append("keypoints were detected in the whole image; a mask of the organ improves them")
+    return found[0], found[1]
+
+
+def _needs_field(task: Task) -> bool:
+    inputs = task.inputs
+    return bool(task.outputs.difference(_OF_POINTS) or inputs.more_labels or inputs.labels or inputs.landmarks or task.options.refine)
+
+
+def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray) -> ImageGrid:
+    """The fixed image's grid; without images, one that covers both clouds."""
+    if inputs.fixed is not None:
+        return ImageGrid.of(inputs.fixed)
+    both = np.concatenate([fixed, moving])
+    low, high = both.min(0) - _MARGIN, both.max(0) + _MARGIN
+    return ImageGrid.around(low, high, max(_STEP, float((np.prod(high - low) / _VOXELS) ** (1 / 3))))
+
+
+def _refine(task: Task, result: Result, progress: Progress) -> None:
+    """Replace the field of a result by that of the Dense method, which starts from it."""
+    from deepreg_engine.methods.common.image_pair import ImagePair
+    from deepreg_engine.methods.dense.register import register_dense
+
+    inputs, preset = task.inputs, task.options.refine_preset
+    parameters = dense_preset(preset).parameters.replaced({"capture_range": _REFINED_RANGE})
+    start = Alignment(result.displacements.to_transform(), "points")
+    pair = ImagePair(*inputs.images, inputs.fixed_mask, inputs.moving_mask, None, start)
+    refined = register_dense(pair, parameters, task.device, progress)
+    field, outside = refined.displacements, required(result.map_points, "map of points")
+
+    def map_points(points: np.ndarray) -> np.ndarray:
+        # The refinement is known on the images' grid only; outside, the map of the points continues.
+        inside = field.grid.contains(points)
+        return np.where(inside[:, None], field.map_points(points), outside(points))
+
+    result.field, result.map_points = field, map_points
+    result.notes += refined.notes
+    result.details["refinement"] = {
+        "preset": preset,
+        "parameters": parameters.to_dict(),
+        "stages": refined.stages,
+        "seconds": refined.seconds,
+    }
+
+
+def _figures(found: PointsResult, clouds: Clouds) -> dict:
+    """Section "points" of the report."""
+    distance = np.linalg.norm(found.moved - clouds[1][found.partners], axis=1)
+    return {
+        "fixed": len(clouds[0]),
+        "moving": len(clouds[1]),
+        "confident_share": float((found.confidence > _CONFIDENT).mean()),
+        "median_confidence": float(np.median(found.confidence)),
+        "median_distance_to_partner_mm": float(np.median(distance)),
+        "sigma_mm": found.sigma,
+    }
+
+
+def _correspondences(clouds: Clouds, moved: np.ndarray, found: PointsResult) -> str:
+    """CSV text: fixed point, moved point and partner, LPS mm, and confidence of each correspondence."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz"] + ["confidence"])
+    rows = np.column_stack([clouds[0], moved, clouds[1][found.partners], found.confidence])
+    writer.writerows([[f"{value:.6f}" for value in row[:-1]] + [f"{row[-1]:.4f}"] for row in rows])
+    return stream.getvalue()
