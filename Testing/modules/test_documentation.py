@@ -33,6 +33,16 @@ def test_links_and_pictures_lead_somewhere(page):
         assert not anchor or anchor in anchors(path), target
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/developer_guide.md"])
+def test_the_files_that_developers_are_sent_to_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w./]+\.(?:py|ui|md|txt|yml))`", text) if not re.search(r"NAME|METHOD|_\.py", name)}
+    files = {path.relative_to(ROOT).as_posix() for folder in ("DeepRegModules", "Testing", "docs") for path in (ROOT / folder).rglob("*.*")}
+    files |= {path.name for path in ROOT.iterdir()}
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not any(f"/{file}".endswith(f"/{name}") for file in files)] == []
+
+
 def test_pictures_are_small_and_all_are_shown():
     pictures = list((ROOT / "docs" / "images").iterdir())
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
