@@ -3,8 +3,8 @@
     python Testing/benchmarks/point_trainings.py --data FOLDER [--steps 120] [--batch 2]
 
 FOLDER holds lung_points/l2r_lung_keypoints.zip (lung keypoints of Learn2Reg, 20 patients). Features are trained on 15 patients; the
-independently detected keypoints of the other five are registered (two of them have such files). Prints the mean target registration error at their keypoints as a table
-in Markdown: a row for each training, a column for each solver of the registration.
+independently detected keypoints of the other five are registered (two of them have such files). Prints the mean target registration error
+at their keypoints as a table in Markdown: a row for each training, a column for each solver of the registration.
 """
 
 from __future__ import annotations
