@@ -8,7 +8,7 @@ from deepreg_slicer.module import ModuleTest, describe
 
 
 class DeepReg(ScriptedLoadableModule):
-    """What the application has to know of the module."""
+    """Metadata of the module for the application."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -29,7 +29,7 @@ def registerSampleData():
 
 
 class DeepRegWidget(ScriptedLoadableModuleWidget):
-    """The module's panel, as the application sees it."""
+    """The module's panel, as the application loads it."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)

@@ -16,7 +16,7 @@ from deepreg_slicer.module import MethodWidget, ModuleTest, PanelLogic, describe
 
 
 class DeepRegDescent(ScriptedLoadableModule):
-    """What the application has to know of the module."""
+    """Metadata of the module for the application."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -33,7 +33,7 @@ class DeepRegDescent(ScriptedLoadableModule):
 
 
 class DeepRegDescentWidget(MethodWidget):
-    """The module's panel, as the application sees it."""
+    """The module's panel, as the application loads it."""
 
     method = "descent"
 

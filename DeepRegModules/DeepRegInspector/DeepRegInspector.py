@@ -16,7 +16,7 @@ from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegInspector(ScriptedLoadableModule):
-    """What the application has to know of the module."""
+    """Metadata of the module for the application."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -33,7 +33,7 @@ class DeepRegInspector(ScriptedLoadableModule):
 
 
 class DeepRegInspectorWidget(PanelWidget):
-    """The module's panel, as the application sees it."""
+    """The module's panel, as the application loads it."""
 
     def makePanel(self):
         from DeepRegInspectorLib.panel import InspectorPanel
@@ -72,7 +72,7 @@ class DeepRegInspectorLogic(PanelLogic):
         :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``,
             ``outside_field`` (number of landmarks outside the transform's grid, which are excluded), and ``each``: name, fixed, moving,
             before_mm, after_mm, error_before_mm and error_mm along R, A, S, used, outlier. Outside the grid after_mm and error_mm are None.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegInspectorLib.landmarks import landmarkErrors
 
@@ -97,7 +97,7 @@ class DeepRegInspectorLogic(PanelLogic):
         :param stage: "search 1", "search 2", ... or "fine"; "" is the last search of the run.
         :return: dictionary: ``likeliest`` and ``expected`` displacement from the result (RAS mm), ``deviation_mm``, ``bits``,
             ``most_bits``, ``peak``, ``at_result``, and ``stage`` with its steps.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegInspectorLib.explain_session import probabilitiesAt
 
@@ -152,7 +152,7 @@ class DeepRegInspectorLogic(PanelLogic):
         :param limits: dictionary of limits of the traffic lights, green and amber: of tre_median, tre_95, dice, folding, jacobian_min,
             jacobian_max, inverse_95.
         :return: the content of the JSON file: ``ratings``, ``figures``, ``inputs``, ``run``, ``views``, ``notes``.
-        :raises RuntimeError: with a text that says what to do; then nothing was written.
+        :raises RuntimeError: with a message and advice; then no file was written.
         """
         from DeepRegInspectorLib.report import ReportInputs, ReportTask
 

@@ -16,7 +16,7 @@ from deepreg_slicer.module import MethodWidget, ModuleTest, PanelLogic, describe
 
 
 class DeepRegPoints(ScriptedLoadableModule):
-    """What the application has to know of the module."""
+    """Metadata of the module for the application."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -35,7 +35,7 @@ class DeepRegPoints(ScriptedLoadableModule):
 
 
 class DeepRegPointsWidget(MethodWidget):
-    """The module's panel, as the application sees it."""
+    """The module's panel, as the application loads it."""
 
     method = "points"
 

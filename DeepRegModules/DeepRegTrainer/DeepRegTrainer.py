@@ -16,7 +16,7 @@ from deepreg_slicer.module import ModuleTest, PanelLogic, PanelWidget, describe
 
 
 class DeepRegTrainer(ScriptedLoadableModule):
-    """What the application has to know of the module."""
+    """Metadata of the module for the application."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
@@ -33,7 +33,7 @@ class DeepRegTrainer(ScriptedLoadableModule):
 
 
 class DeepRegTrainerWidget(PanelWidget):
-    """The module's panel, as the application sees it."""
+    """The module's panel, as the application loads it."""
 
     def makePanel(self):
         from DeepRegTrainerLib.panel import TrainerPanel
@@ -67,7 +67,7 @@ class DeepRegTrainerLogic(PanelLogic):
         :param more: ``spacing`` (mm; three numbers for points), ``modality``, ``moving_modality`` ("ct", "mr", "other"), ``about``,
             ``licence``, ``start`` (name of a model), ``device``, ``skip_bad``.
         :return: dictionary: ``name`` of the model, ``model`` (its file), ``best`` (step, figure, value), ``steps``, ``seconds``, ``notes``.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegTrainerLib.scripting import train
 
@@ -80,7 +80,7 @@ class DeepRegTrainerLogic(PanelLogic):
         :return: dictionary: ``rows``, each with ``pair``, ``label``, and the Dice ``before``, ``aligned``, ``mind``, ``learned``; of points
             with ``pair``, ``keypoints``, ``points``, and the target registration error in mm ``before``, ``aligned``, ``positions``,
             ``learned``, and its 95th percentiles ``before_95`` and so on; ``figure`` ("dice" or "tre"); ``summary``; ``csv``.
-        :raises RuntimeError: with a text that says what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegTrainerLib.scripting import crossValidate
 

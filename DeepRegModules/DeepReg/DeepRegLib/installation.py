@@ -55,7 +55,7 @@ def explanation(missing: list[str]) -> str:
     small = [name for name in missing if name != "torch"]
     if small:
         lines.append(_("The small packages {names} (under 2 MB) will be downloaded from pypi.org.").format(names=", ".join(small)))
-    lines.append(_("All goes into the Python of this application. Nothing is uploaded."))
+    lines.append(_("All packages are installed into the Python of this application. Nothing is uploaded."))
     return "\n\n".join(lines)
 
 
@@ -68,7 +68,10 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
     if "torch" in missing and installer is None:
         return Outcome(
             False,
-            _("The extension PyTorch is not installed. Install it in the Extensions Manager, restart the application, and come back here."),
+            _(
+                "The extension PyTorch is not installed. Install it in the Extensions Manager, restart the application, and open this "
+                "module again."
+            ),
         )
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), windowTitle=_("Install PyTorch")):
         return Outcome(False, _("Nothing was installed. The modules open, but cannot compute. You can install it at any time."))
@@ -90,4 +93,4 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
     still = missingPackages()
     if still:
         return Outcome(False, _("Installed, but {names} cannot be found yet: restart the application.").format(names=", ".join(still)))
-    return Outcome(True, _("Installed. Run the self-test to see whether all works."))
+    return Outcome(True, _("Installed. Run the self-test to check the installation."))

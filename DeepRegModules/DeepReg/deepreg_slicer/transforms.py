@@ -59,7 +59,7 @@ def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, 
         yield start / grid.voxels
     if not np.isfinite(vectors).all():
         raise NodeError(
-            _("the transform {name} cannot be followed everywhere in the fixed volume").format(name=node.GetName()), _("choose another")
+            _("the transform {name} cannot be evaluated everywhere in the fixed volume").format(name=node.GetName()), _("choose another")
         )
     vectors[:, :2] *= -1.0
     yield from writeVectors(f"{path}.nrrd", vectors, grid)

@@ -19,7 +19,7 @@ from DeepRegDescentLib.registration import METHOD, DescentRegistration, DescentR
 from DeepRegDescentLib.result_section import DescentResultSection
 
 _MODALITIES = (
-    ("auto", _("Automatic"), _("Found from the intensities: Hounsfield units with air are CT, anything else is taken as MR.")),
+    ("auto", _("Automatic"), _("Selected by the intensities: CT if they are Hounsfield units with air, else MR.")),
     ("ct", _("CT"), _("Computed tomography, in Hounsfield units.")),
     ("mr", _("MR"), _("Magnetic resonance, of any weighting.")),
     ("other", _("Other"), _("Cone-beam CT, ultrasound, PET, and any other modality.")),

@@ -130,7 +130,7 @@ def probabilitiesAt(transform: Any, fixed: Any, moving: Any, position: Any, stag
     """The probabilities of displacements at a place (RAS mm), for scripts; waits for them with the event loop running.
 
     Raises:
-        RuntimeError: with a text that says what to do.
+        RuntimeError: with a message and advice.
     """
     subject = subjectOf(transform, fixed, moving)
     problem = subject.problem() or (

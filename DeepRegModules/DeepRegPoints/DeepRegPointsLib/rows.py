@@ -13,7 +13,7 @@ from deepreg_slicer.sections import rowOf
 
 def addMovedCloud(panel: Any) -> None:
     """Add the row for the moved points below that for the moving points."""
-    text = _("A model of the moving points where the transform takes them. They should lie on the fixed points.")
+    text = _("A model of the moving points, mapped by the transform. They should lie on the fixed points.")
     row = NodeRow(
         "movedCloudOutput", "movedCloudOutput", _("Moved points"), text, ("vtkMRMLModelNode",), _("new"), wanted="movedCloudWanted"
     )

@@ -63,10 +63,10 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
             done.problems[scan.key] = str(error)
             continue
         if overlap:
-            done.notes.append(_("{name}: segments overlap; where they do, the later one stands.").format(name=scan.name))
+            done.notes.append(_("{name}: segments overlap; there the later segment replaces the earlier one.").format(name=scan.name))
         yield 0.0
     for key in _strangers(drawn):
-        done.problems[key] = _("none of its segments has the name of one of another scan: rename them")
+        done.problems[key] = _("no segment has the same name as a segment of another scan: rename them")
         del drawn[key]
     values = _values([(scan, drawn[scan.key]) for scan in scans if scan.key in drawn])
     if len(values) > _MOST_LABELS:

@@ -70,7 +70,7 @@ METHODS = {
         Method(
             "descent",
             _("Descent"),
-            _("Features for Descent Registration that are alike in scans of different contrast, from labelled scans."),
+            _("Features for Descent Registration that are similar in scans of different contrast, from labelled scans."),
             "contrast-net",
         ),
         Method(

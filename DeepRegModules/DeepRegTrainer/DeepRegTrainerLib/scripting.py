@@ -43,7 +43,7 @@ def train(
         The worker's result, and ``name``: that of the model among the user's own.
 
     Raises:
-        RuntimeError: with a text that says what to do.
+        RuntimeError: with a message and advice.
     """
     prepared, arguments = _prepared(scans, method, name, preset, parameters, validate, more)
     result = _done(_begun(prepared, TRAIN, name, arguments), progress)

@@ -198,7 +198,7 @@ class TrainerSession:
         if not name:
             return _("give the model a name")
         if prepared.begun and prepared.home.name != folderName(name):
-            return _("press Estimate first: the scans that were written belong to the training {name}").format(name=prepared.home.name)
+            return _("press Estimate first: the exported scans belong to the training {name}").format(name=prepared.home.name)
         if not prepared.begun and (rootFolder() / folderName(name)).exists():
             return _("there is a training of that name already: choose another name, or resume it under Trainings")
         if prepared.begun and (prepared.home / folder).exists():

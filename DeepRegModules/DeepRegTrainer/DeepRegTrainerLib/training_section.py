@@ -115,7 +115,7 @@ class TrainingSection:
         if bad:
             lines.append(_("With problems: {names}.").format(names=", ".join(bad)))
         if not counts[VALIDATE]:
-            lines.append(_("No scan is held out: the accuracy on other scans will not be known."))
+            lines.append(_("No scan is held out: the accuracy on other scans will not be measured."))
         return " ".join([*lines, *_costs(estimate)])
 
     # ----------------------------------------------------------------- training

@@ -25,12 +25,16 @@ from DeepRegInspectorLib.sections.base import Section
 
 _SHOWN = (
     ("none", _("nothing"), _("Only the fixed volume.")),
-    ("heat", _("probability around the point"), _("The probability of each displacement from the result, drawn where it leads to.")),
-    ("entropy", _("entropy"), _("Uncertainty of the displacement at each place, in bits: 0 is certain, at the maximum nothing is known.")),
+    ("heat", _("probability around the point"), _("The probability of each displacement, shown at the position that it leads to.")),
+    (
+        "entropy",
+        _("entropy"),
+        _("Uncertainty of the displacement at each voxel, in bits: 0 is certain; at the maximum all displacements are equally probable."),
+    ),
     ("offset", _("expected displacement"), _("Distance of the mean of the probabilities from the result, mm.")),
     ("fixedFeatures", _("features of fixed"), _("The features that are compared, as colours: equal colours are similar features.")),
     ("movingFeatures", _("features of moving, warped"), _("The features of the moving volume in the same colours, warped by the result.")),
-    ("confidences", _("confidence of the points"), _("All fixed points, coloured by their confidence in where the result takes them.")),
+    ("confidences", _("confidence of the points"), _("All fixed points, coloured by the confidence of their mapped positions.")),
 )
 #: What can be shown of the results of each method.
 OFFERED = {
@@ -38,7 +42,7 @@ OFFERED = {
     "descent": ("none", "fixedFeatures", "movingFeatures"),
     "points": ("none", "confidences"),
 }
-_BUSY = (_("Handing the pair over..."), _("Computing..."))
+_BUSY = (_("Sending the pair to the worker..."), _("Computing..."))
 _INPUTS = {"transform", "fixedVolume", "movingVolume"}
 # Partners of a smaller probability are not shown.
 _LEAST = 0.01
@@ -132,7 +136,7 @@ class ExplanationSection(Section):
         self.allow(ui.explainPickButton, not problem, problem, keep=ui.explainPickButton.checked)
         self.allow(ui.explainCrosshairButton, not problem, problem)
         self.allow(ui.explainLandmarkButton, not problem and selected, problem or _("Select a pair in the table of landmarks first."))
-        self.allow(ui.explainStageComboBox, bool(self._stages), _("Choose a point or a map first: then the steps are known."))
+        self.allow(ui.explainStageComboBox, bool(self._stages), _("Choose a point or a map first; it determines the steps."))
         self.allow(ui.explain3DCheckBox, node.heat is not None, _("Choose a point first."))
         ui.explainOpacitySlider.setEnabled(node.explainShown in VOLUMES)
         made = any(getattr(node, name) is not None for name in explain_shown.MADE)

@@ -30,7 +30,7 @@ _MAPS = (
     (
         "jacobian",
         _("Jacobian"),
-        _("Local change of volume: 1 is none, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta."),
+        _("Local change of volume: 1 is no change, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta."),
     ),
     ("displacement", _("displacement"), _("Length of the displacement, mm.")),
 )

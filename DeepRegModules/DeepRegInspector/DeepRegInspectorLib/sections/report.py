@@ -110,7 +110,9 @@ class ReportSection(Section):
         return (
             _("Measured with: {parts}.").format(parts=", ".join(parts))
             if parts
-            else _("Without landmarks and structures the report says how regular the deformation is, not how exact it is.")
+            else _(
+                "Without landmarks and structures the figures of the report describe the regularity of the deformation, not its accuracy."
+            )
         )
 
     # ------------------------------------------------------------------ limits
