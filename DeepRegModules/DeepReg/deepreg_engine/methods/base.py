@@ -32,7 +32,7 @@ def required(value: T | None, name: str) -> T:
     """The value.
 
     Raises:
-        ValueError: if it is None; ``name`` says in the message what is missing.
+        ValueError: if it is None; the message has the ``name`` of the missing value.
     """
     if value is None:
         raise ValueError(f"there is no {name}")
@@ -94,7 +94,7 @@ class Task:
     Args:
         parameters: of the method.
         options: of the method, see :attr:`Method.options`.
-        inputs: what is registered.
+        inputs: the contents of the input files.
         outputs: names of the requested outputs.
         device: see ``choose_device``.
         alignment: of the images before the deformation; None for a method without one.

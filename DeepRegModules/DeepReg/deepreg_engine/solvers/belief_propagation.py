@@ -1,8 +1,8 @@
-"""Loopy belief propagation on a graph of points: which moving point each fixed point belongs to.
+"""Loopy belief propagation on a graph of points, which computes the moving point that corresponds to each fixed point.
 
-Each fixed point chooses among candidates. What a choice costs is how unlike the features are (data), and how much the displacements
-of two neighbours differ (squared, pairwise). Min-sum messages along the edges of the graph find choices that agree; the expected
-displacement under the marginals makes the result finer than the points, and differentiable.
+Each fixed point has candidates. The data cost of a candidate is the distance of its features, the pairwise cost the squared difference of
+the displacements of two neighbours. Min-sum messages along the edges of the graph minimise the sum; the expected displacement under the
+marginals is more accurate than the spacing of the points, and differentiable.
 
 Felzenszwalb and Huttenlocher, IJCV 2006 (min-sum messages); Heinrich, "Keypoint matching with loopy belief propagation", as in
 Hansen and Heinrich, "Deep learning based geometric registration for medical images: how accurate can we get without visual
@@ -20,7 +20,7 @@ _BLOCK_GPU = 64_000_000
 
 
 def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: Tensor | float) -> Tensor:
-    """Lower envelope of what the sources believe, seen from the targets.
+    """Messages from sources to targets: the lower envelope of the beliefs of the sources.
 
     ``m(b) = min_a beliefs(a) + weight |source(a) - target(b)|^2``.
 
@@ -34,7 +34,7 @@ def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: T
     """
     pairs = source.shape[1] * target.shape[1]
     rows = max(1, (_BLOCK_GPU if beliefs.is_cuda else _BLOCK) // pairs)
-    # What depends on source and target together is one product of matrices.
+    # # The mixed term of source and target is one matrix product.
     own = beliefs + weight * (source * source).sum(2)
     left = torch.cat([target, torch.ones_like(target[..., :1])], dim=2)
     right = torch.cat([-2.0 * weight * source, own[..., None]], dim=2).transpose(1, 2)
@@ -54,7 +54,7 @@ def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weigh
         iterations: rounds of messages.
 
     Returns:
-        Beliefs (N, K): costs whose least is the choice.
+        Beliefs (N, K): costs; the candidate with the lowest is the most probable.
     """
     senders = torch.cat([edges[0], edges[1]])
     receivers = torch.cat([edges[1], edges[0]])

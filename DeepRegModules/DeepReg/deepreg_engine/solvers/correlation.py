@@ -1,4 +1,4 @@
-"""Correlation layer: what it costs to displace each control point by each label.
+"""Correlation layer: the costs of displacing each control point by each label.
 
     cost(k, d) = sum_c (F_c(k) - M_c(k + d))^2                       (Heinrich, MICCAI 2019, section 2)
 
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import torch
 
-# Rows of control points (all of one z and y) that one product takes: on a CPU a row's costs just fit the cache; on a GPU
-# few launches matter more.
+# Rows of control points (all of one z and y) that one product takes: on a CPU the costs of a row fit into the cache; on a GPU the number of
+# kernel launches matters more.
 _ROWS = {"cpu": 1}
 _ROWS_ELSEWHERE = 32
 
@@ -41,8 +41,8 @@ def correlate(
             control point k with label d = -radius .. radius reads the lattice at ``ratio * k + radius + d``.
         ratio: control point spacing in displacement steps.
         radius: largest displacement in steps; L = 2 radius + 1 labels an axis.
-        ceiling: the most a control point's cost can be (Kz, Ky, Kx): a robust, truncated cost; none by default.
-        penalty: added to the cost of whatever lands there (Z, Y, X), for places where nothing may be matched.
+        ceiling: upper limit of the costs of each control point (Kz, Ky, Kx), which makes them robust; none by default.
+        penalty: cost of displacements to each lattice point (Z, Y, X), for positions that must not be matched.
 
     Returns:
         (Kz, Ky, L, L, L, Kx), the labels in the order z, y, x.
@@ -63,8 +63,8 @@ def correlate(
 class _BandedProduct(torch.autograd.Function):
     """``out[kz, ky, d, kx] = sum_j left[j, k] * right[j, ratio * k + d]``, by one matrix product a row.
 
-    The product of a row (J, Kx) with its window (J, L * L * X) has more columns than the band that is wanted; the band is
-    a strided view of it. That is still many times cheaper than gathering windows.
+    The product of a row (J, Kx) with its window (J, L * L * X) has more columns than the required band, which is a strided view of it. This
+    is still many times faster than gathering windows.
     """
 
     @staticmethod
@@ -76,7 +76,7 @@ class _BandedProduct(torch.autograd.Function):
         weights = left.permute(1, 2, 0, 3).contiguous()  # kz, ky, j, kx
         points = right.permute(1, 2, 3, 0).contiguous()  # z, y, x, j
         out = left.new_empty(planes, rows, labels, labels, labels, columns)
-        # Where gradients flow the ceiling is put on afterwards, so that autograd sees it.
+        # # With gradients, the upper limit is applied afterwards, as an operation that autograd records.
         truncated = None if left.requires_grad or right.requires_grad else ceiling
         for z in range(planes):
             for start, stop in _blocks(rows, left.device):
@@ -95,7 +95,7 @@ class _BandedProduct(torch.autograd.Function):
 
 
 def expected_labels(probability: torch.Tensor, moving: torch.Tensor, ratio: int) -> torch.Tensor:
-    """What displacement probabilities expect to find where they lead: ``out(c, k) = sum_d p(k, d) M_c(k + d)``.
+    """Expected values at the displaced control points: ``out(c, k) = sum_d p(k, d) M_c(k + d)``.
 
     Args:
         probability: (Kz, Ky, L, L, L, Kx).
@@ -109,7 +109,7 @@ def expected_labels(probability: torch.Tensor, moving: torch.Tensor, ratio: int)
 
 
 class _BandedSum(torch.autograd.Function):
-    """``out[j, k] = sum_d p[k, d] * right[j, ratio * k + d]``: what the gradient of :class:`_BandedProduct` is made of, and the reverse."""
+    """``out[j, k] = sum_d p[k, d] * right[j, ratio * k + d]``: the gradients of :class:`_BandedProduct` are such sums, and the reverse."""
 
     @staticmethod
     def forward(ctx, probability, right, ratio):  # noqa: ANN001, ANN205 - torch's signature
@@ -187,7 +187,8 @@ def correlate_anywhere(
 ) -> torch.Tensor:
     """The same costs for control points and displacements at any regular or irregular positions along the axes.
 
-    The moving features are interpolated trilinearly, held at the faces, exactly as one lookup a label would. Along x the
+    The moving features are interpolated trilinearly, with the border values repeated outside, with the same result as one lookup for each
+    label. Along x the
     interpolation is taken out of the sum over channels: the product F.M is linear in it, and with weights 1 - t and t
 
         |M(x)|^2 = (1 - t)^2 M_i.M_i + 2 t (1 - t) M_i.M_(i+1) + t^2 M_(i+1).M_(i+1).
@@ -229,7 +230,7 @@ def correlate_anywhere(
 
 
 def _linear_weights(positions: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lower neighbour and weight of the upper one, for positions held between 0 and size - 1."""
+    """Lower neighbour and weight of the upper one, for positions clipped to 0 .. size - 1."""
     positions = positions.clamp(0, size - 1)
     lower = positions.floor().clamp(max=max(size - 2, 0)).long()
     return lower, positions - lower

@@ -1,4 +1,4 @@
-"""The best smooth displacement field in a cost volume, found by alternating between labels and field.
+"""The smooth displacement field of least cost in a cost volume, computed by alternating between labels and field.
 
     E(u) = sum_k s(k, u(k)) + lambda E_bend(u)
 
@@ -7,14 +7,14 @@ optimisation", WBIR 2014): each control point takes its best label given the fie
 
     d*(k) = argmin_d  s(k, d) + theta/2 |d - u(k)|^2,
 
-and the field takes the smooth solution that agrees best with them. theta grows, so early rounds may jump far and late
-ones settle. Three things make it robust and precise:
+and the field is the smooth field nearest to these labels. theta grows, so that early rounds allow large changes and late rounds converge.
+Three properties make the result robust and accurate:
 
 * around d* the cost is a parabola along each axis: its minimum lies between labels, and its curvature is the weight of
-  that control point, so edges bind along their normal and homogeneous tissue follows its surroundings;
-* far from the field a parabola would pull without limit. There the weight is that of the chord, 2 (s(u) - s(d*)) / |d* - u|^2:
-  no control point can pull with more than what it has to gain;
-* the smooth field is a thin plate (see :mod:`smoothness`), not a blur: translations and shears cost nothing.
+  that control point, so that edges constrain the field along their normal, and homogeneous tissue follows its neighbourhood;
+* the force of a parabola far from the field is unlimited. There the weight is that of the chord, 2 (s(u) - s(d*)) / |d* - u|^2:
+  the force of a control point is limited by its decrease of cost;
+* the smooth field is a thin plate (see :mod:`smoothness`), not a blurred one: translations and shears have no cost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from deepreg_engine.solvers.smoothness import smooth_field
 THETAS = (0.0, 0.001, 0.003, 0.01, 0.03)
 # Beyond this distance (steps) from the field, weights are those of chords.
 _CHORD_DISTANCE = 1.5
-# The least curvature: keeps the parabola's minimum defined where three costs are equal.
+# Lower limit of the curvature, so that a parabola through three equal costs has a minimum.
 _LEAST_CURVATURE = 1e-5
 
 
@@ -40,7 +40,7 @@ class Guides:
     """Quadratic terms of known displacements: ``weight(k)/2 |d - target(k)|^2`` is added to the cost of label d.
 
     Args:
-        weight: (Kz, Ky, Kx), in units of cost per squared step; 0 where nothing is known.
+        weight: (Kz, Ky, Kx), in units of cost per squared step; 0 without a guide.
         target: (3, Kz, Ky, Kx), in steps.
     """
 
@@ -71,7 +71,7 @@ def couple(
         guides: known displacements, if any.
         thetas: the coupling of each round.
         iterations: of conjugate gradients, each round.
-        tolerance: residual, as a share of the first, at which they are done.
+        tolerance: residual, relative to the first, at which they end.
 
     Returns:
         (3, Kz, Ky, Kx), in steps; differentiable in the cost, given the labels that were chosen.
@@ -82,8 +82,8 @@ def couple(
     shape = cost.shape
     field = torch.zeros(3, shape[0], shape[1], shape[5], dtype=cost.dtype, device=cost.device)
     if guides is not None:
-        # Half of a guide is a cost of labels, so that labels near it are chosen; half acts on the field, so that it holds beyond
-        # the labels and however little confidence its surroundings deserve.
+        # Half of a guide is a cost of labels, so that labels near it are chosen; half acts on the field, so that it has an effect outside
+        # the range of the labels and where the confidence is low.
         rows = rows + 0.5 * guides.cost(labels)
     for theta in thetas:
         best = _best_labels(rows, labels, grid_to_rows(field), theta)

@@ -1,11 +1,11 @@
-"""Regularised iterative descent: what one step of the Descent method is.
+"""Regularised iterative descent: one step of the Descent method.
 
 With residual r = F - M o (id + u) and J the mean gradient of both sides' features, the voxels around each control point give
 
     s = (sum w J J^T + alpha I)^-1 sum w J r,      u <- K_e * (s' o (id + u)),   s' = K_f * s, no longer than one voxel
 
-The sums run over voxels ``window`` apart, as are the field's control points: features are computed from patches, so that neighbours differ
-little. K_f ("fluid") smooths the step, K_e ("elastic") the whole field. The local system is that of Lucas and Kanade; steps
+The sums run over voxels ``window`` apart, as are the field's control points: features are computed from patches, so that neighbouring
+voxels differ little. K_f ("fluid") smooths the step, K_e ("elastic") the whole field. The local system is that of Lucas and Kanade; steps
 that are smoothed twice are those of demons (Vercauteren, Pennec, Perchant, Ayache, NeuroImage 2009; Cachier et al., CVIU 2003).
 Everything is differentiable, so that features can be learned through it (Blendowski, Hansen, Heinrich, Medical Image Analysis 2021).
 """
@@ -23,9 +23,9 @@ from deepreg_engine.geometry.sampling import compose, identity, sample, separabl
 from deepreg_engine.solvers.gauss_newton import control_shape, equations_at, robust_weights, spread
 from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
-# Gaussians reach so many standard deviations.
+# # Radius of a Gaussian, in standard deviations.
 _REACH = 3.0
-# Share of the mean curvature added everywhere, so that a system without any image is zero, not undefined.
+# Share of the mean curvature added everywhere, so that the step is zero, not undefined, without any image structure.
 _LEAST = 1e-9
 
 
@@ -39,7 +39,7 @@ class Regularity:
         damping: alpha, as a share of the mean curvature of the image (a third of the mean trace of sum w J J^T).
         fluid: standard deviation of the Gaussian on each step, voxels.
         elastic: standard deviation of the Gaussian on the field, voxels.
-        longest: length at which a step is cut, voxels.
+        longest: upper limit of the length of a step, voxels.
         robustness: residual at which a voxel's weight is a quarter, as a share of the mean; 0 weights all voxels equally.
     """
 
@@ -118,7 +118,7 @@ def solve(system: Tensor, force: Tensor, alpha: Tensor | float) -> Tensor:
 
 
 def limited(step: Tensor, longest: float) -> Tensor:
-    """Steps (3, ...) cut to a length; their directions stay."""
+    """Steps (3, ...) with their lengths limited; their directions do not change."""
     length = step.square().sum(0, keepdim=True).clamp(min=1e-20).sqrt()
     return step * (longest / length).clamp(max=1.0)
 
@@ -127,10 +127,10 @@ def smooth(volume: Tensor, sigma: float, straight: bool = False) -> Tensor:
     """A Gaussian over a volume (C, z, y, x).
 
     Args:
-        volume: what.
+        volume: the values.
         sigma: standard deviation, in samples; 0 changes nothing.
-        straight: how it goes on beyond its faces: with their values (mirrored), or straight on (mirrored in a point, so that a
-            field that is linear in space, a rotation or a stretch, stays what it is).
+        straight: the padding beyond the faces: mirrored values, or linearly extrapolated ones (point reflection, so that fields that are
+            linear in space, such as rotations and scalings, do not change).
     """
     if sigma <= 0:
         return volume
@@ -177,7 +177,7 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
     step = smooth(limited(step, regularity.longest), regularity.fluid / window)
     if window == 1:
         return smooth(compose(step, field), regularity.elastic, straight=True)
-    # Computed at the control points; what changes is a spline between them.
+    # # Computed at the control points; the change is interpolated between them by splines.
     controls = _straight_controls(field, window)
     place = identity(step.shape[1:], field) * float(window)
     moved = controls + step + (sample(field, place + step) - sample(field, place))
@@ -185,7 +185,7 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
 
 
 def _straight_controls(field: Tensor, spacing: int) -> Tensor:
-    """Values of a field (n, z, y, x) at its control points; to those beyond the grid it goes straight on."""
+    """Values of a field (n, z, y, x) at its control points; linearly extrapolated beyond the grid."""
     for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing), strict=True):
         place = torch.arange(count, device=field.device) * spacing
         last = field.shape[axis] - 1

@@ -1,12 +1,12 @@
-"""Instance optimisation on the features themselves: Gauss-Newton to a fraction of a voxel.
+"""Instance optimisation on the features: Gauss-Newton steps, with an accuracy of a fraction of a voxel.
 
     E(u) = 1/2 sum_x w(x) mean_c (F_c(x) - M_c(x + u(x)))^2 + lambda E_bend(u)
 
 Linearised around the present field, each voxel gives a 3x3 system, ``H = mean_c g_c g_c^T`` and ``b = mean_c g_c r_c`` with
 residual r = F - M and g the mean gradient of both images' features (Thirion's symmetric force, as in Vercauteren et al.,
-"Diffeomorphic demons", NeuroImage 2009). They are gathered at control points by linear weights, and the update is the smooth
-field that solves them together with the bending of the whole deformation. Voxels whose residual is large count less (Geman
-and McClure's weight, squared): what has no partner in the other image does not pull.
+"Diffeomorphic demons", NeuroImage 2009). They are summed at control points with linear weights, and the update is the smooth field that
+minimises them together with the bending energy of the whole deformation. Voxels with a large residual have lower weights (Geman and
+McClure's weight, squared), so that structures without a counterpart exert little force.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from deepreg_engine.geometry.sampling import separable
 from deepreg_engine.solvers.neighbourhood import Neighbourhood
 from deepreg_engine.solvers.smoothness import bending_gradient, smooth_field
 
-# Voxels of one slab, all channels: so that a slab stays in the cache through the whole of its sums.
+# Voxels of one slab, all channels: a slab then stays in the cache during all its sums.
 _SLAB_VALUES = {"cpu": 1 << 19}
 _SLAB_VALUES_ELSEWHERE = 1 << 27
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -120,7 +120,7 @@ def spread_matrix(controls: int, voxels: int, spacing: int, like: torch.Tensor, 
 
     Args:
         cubic: Keys' cubic convolution (a = -1/2), which reproduces parabolas; else linear.
-        first: voxel of the first control point; before it and behind the last one their values are held.
+        first: voxel of the first control point; outside the control points, the nearest value is repeated.
     """
     place = ((torch.arange(voxels, dtype=torch.float64) - first) / spacing).clamp(0.0, controls - 1)
     lower = place.floor()
@@ -193,8 +193,8 @@ class Update:
         spacing: of the control points, in voxels.
         smoothness: lambda, in units of ``unit``, with control points one apart and displacements in control point spacings.
         unit: squared feature difference that counts as 1.
-        robustness: residual at which a voxel counts a quarter, as a share of the mean; 0 weights all voxels equally.
-        longest: no control point moves further than so many voxels at once.
+        robustness: residual at which the weight of a voxel is a quarter, relative to the mean; 0 weights all voxels equally.
+        longest: upper limit of the movement of a control point, voxels.
         iterations: of conjugate gradients, at most.
         tolerance: residual, as a share of the first, at which they end.
     """
@@ -225,7 +225,7 @@ def gauss_newton_step(
         options: see :class:`Update`.
         weights: of each voxel (z, y, x), not negative; 1 by default.
         guides: weight (Kz, Ky, Kx), in units of ``unit`` per squared control point spacing, and displacement (3, Kz, Ky, Kx),
-            voxels, that the whole field is drawn to.
+            voxels, to which the guides pull the whole field.
 
     Returns:
         The update d (3, z, y, x), in voxels, to be composed as x -> field(d(x)); and the mean squared residual of each

@@ -1,8 +1,8 @@
-"""Instance optimisation after the paper: the field of one pair that has the highest probability and small gradients.
+"""Instance optimisation as in the paper: the field of one pair with high probability and small gradients.
 
     u = argmax  mean_k p(k, u(k))  -  lambda mean |grad u|^2           (Heinrich, MICCAI 2019, section 2)
 
-The field is free at the control points, smoothed by two moving averages of three, and found by Adam.
+Adam optimises the values at the control points; two moving averages of three smooth the field.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from deepreg_engine.solvers.labels import interpolate_labels, radius_of
 
 
 def _averaged(field: torch.Tensor) -> torch.Tensor:
-    """Moving average of 3 along each axis; beyond the faces counts as zero, like the paper's pooling."""
+    """Moving average of 3 along each axis; zero beyond the faces, as in the paper's pooling."""
     return torch.nn.functional.avg_pool3d(field[None], 3, stride=1, padding=1)[0]
 
 
@@ -31,7 +31,7 @@ def maximise_probability(
         rate: Adam's learning rate, as a share of the largest label.
 
     Returns:
-        (3, Kz, Ky, Kx), in steps. The probabilities stay as they are; nothing outside is changed.
+        (3, Kz, Ky, Kx), in steps. The probabilities are not changed.
     """
     radius = radius_of(probability)
     unit = 0.4 / radius

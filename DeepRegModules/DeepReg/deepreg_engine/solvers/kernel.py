@@ -2,11 +2,11 @@
 
 The function of least norm that fits displacements d_n with weights c_n is ``u(x) = sum_n G(x, y_n) w_n`` with
 ``(G + lambda C^-1) W = D`` (regularisation theory; Myronenko and Song, TPAMI 2010, eq. 18). G is factored as ``L L'`` by a Cholesky
-factorisation with pivots, which stops when what is left of G is negligible: for kernels that are wide against the distance of the
-points a few hundred columns do, whatever the number of points. Only the pivots then carry Gaussians.
+factorisation with pivots, which stops when the remainder of G is negligible: for kernels that are wide compared with the distance of the
+points, a few hundred columns are sufficient for any number of points. Only the pivots then have Gaussians.
 
-A Gaussian is the product of its factors along three axes, so that a sum of them on a grid is a few small products of matrices: exact on
-every voxel, at the cost of a small convolution.
+A Gaussian is the product of its factors along three axes, so that a sum of Gaussians on a grid is a few small matrix products, exact at
+every voxel and as fast as a small convolution.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from torch import Tensor
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.solvers.neighbours import squared_distances
 
-# The factorisation stops when no point has more than this share of its variance left; more than so many points need not be exact to
-# the last micrometre, and then take half the Gaussians.
+# The factorisation stops when no point has more than this share of its variance left. Above this number of points a larger share is
+# sufficient, and halves the number of Gaussians.
 _TOLERANCE, _TOLERANCE_OF_MANY, _MANY = 1e-6, 1e-4, 200
-# A ridge above this share of all weights hides what float32 rounds in the normal matrix.
+# A ridge above this share of all weights exceeds the rounding errors of float32 in the normal matrix.
 _SINGLE = 1e-4
 # Entries of a product of matrices that are made at once.
 _BLOCK = 24_000_000
@@ -49,7 +49,7 @@ class Kernel:
 
     def of(self, squares: Tensor) -> Tensor:
         """Values at squared distances."""
-        # Processors need much longer for results below the least normal number.
+        # Processors are much slower for results below the smallest normal number.
         terms = (share * torch.exp((squares * (-0.5 / width**2)).clamp(min=-80.0)) for share, width in self.parts())
         return cast(Tensor, sum(terms))
 
@@ -81,7 +81,7 @@ def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: floa
 
     Args:
         kernel: the kernel.
-        points: where.
+        points: positions of the samples, mm.
         limit: of the rank.
         tolerance: share of a point's variance at which the factorisation ends; by default 1e-6, or 1e-4 for more than 200 points.
     """
@@ -135,7 +135,7 @@ def weighted_fit(factor: Factor, weights: Tensor, weighted_values: Tensor, ridge
         normal = (single.T @ (single * weights.float()[:, None])).double()
     else:
         normal = columns.T @ (columns * weights[:, None])
-    # The ridge may be so small against the data that the matrix is singular to rounding.
+    # The ridge may be so small compared with the data that the matrix is numerically singular.
     floor = 1e-12 * normal.diagonal().max().clamp(min=1e-30)
     normal = normal + (ridge + floor) * torch.eye(columns.shape[1], dtype=columns.dtype, device=columns.device)
     return torch.cholesky_solve(columns.T @ weighted_values, torch.linalg.cholesky(normal))
@@ -188,7 +188,7 @@ class SmoothMap:
     def displacements(self, grid: ImageGrid) -> np.ndarray:
         """Displacements (3, z, y, x), LPS mm, at the voxels of a grid, float32."""
         device = self.matrix.device
-        # In the grid's own axes, where a voxel's place is index times spacing, the Gaussians are still round.
+        # In the grid's own axes, where the position of a voxel is index times spacing, the Gaussians are isotropic too.
         rotation = torch.tensor(np.array(grid.direction).reshape(3, 3), dtype=torch.float64, device=device)
         origin = torch.tensor(grid.origin, dtype=torch.float64, device=device)
         axes = [torch.arange(n, dtype=torch.float64, device=device) * s for n, s in zip(grid.size, grid.spacing, strict=True)]
@@ -204,7 +204,7 @@ class SmoothMap:
 def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor]) -> None:
     """Add a term, whose centres are given in the grid's axes, to a field (3, z, y, x)."""
     for share, width in term.kernel.parts():
-        # Along an axis some tens of profiles make all Gaussians: the sum over the centres is taken of those, and not of voxels.
+        # Along an axis some tens of profiles represent all Gaussians: the sum over the centres is computed for these, not for voxels.
         (x, of_x), (y, of_y), (z, of_z) = (_profiles(axis, centres[:, n], width) for n, axis in enumerate(axes))
         right = torch.einsum("pr,rc->rcp", of_x, share * term.coefficients.double()).reshape(len(centres), -1)
         rows = max(1, _BLOCK // max(1, len(of_y) * len(centres)))
@@ -218,7 +218,7 @@ def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor
 def _profiles(axis: Tensor, centres: Tensor, width: float) -> tuple[Tensor, Tensor]:
     """Gaussians at centres (R,) on an axis (n,) as profiles (n, p), float32, times their amounts (p, R), exact to float32."""
     gaussians = _along(axis, centres, width)
-    # Gaussians at this distance make all between them too, to 1e-9.
+    # # Sums of Gaussians at this distance represent all Gaussians between them, to 1e-9.
     reach, step = 4.0 * width, 0.5 * width
     spaced = torch.arange(float(axis[0]) - reach, float(axis[-1]) + reach + step, step, dtype=axis.dtype, device=axis.device)
     profiles = torch.linalg.qr(_along(axis, spaced, width) if len(spaced) < len(centres) else gaussians).Q

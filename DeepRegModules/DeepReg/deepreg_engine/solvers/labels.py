@@ -1,4 +1,4 @@
-"""Displacement labels, and what a cost volume says about them: probabilities, expectation, uncertainty.
+"""Displacement labels of a cost volume: their probabilities, expectation and uncertainty.
 
     p(k, .) = softmax(-a5 s(k, .)),   u(k) = sum_d p(k, d) d          (Heinrich, MICCAI 2019, section 2)
 
@@ -53,7 +53,7 @@ def expected_displacement(probability: torch.Tensor) -> torch.Tensor:
 
 
 def standard_deviation(probability: torch.Tensor) -> torch.Tensor:
-    """Root of the trace of the covariance of the displacement (Kz, Ky, Kx), in steps: how far the truth may lie off."""
+    """Root of the trace of the covariance of the displacement (Kz, Ky, Kx), in steps: the uncertainty."""
     labels = label_vectors(radius_of(probability), probability)
     moments = torch.cat([labels, labels.square().sum(0, keepdim=True)])
     moments = rows_to_grid(torch.matmul(moments, as_rows(probability)), probability.shape)
@@ -61,7 +61,7 @@ def standard_deviation(probability: torch.Tensor) -> torch.Tensor:
 
 
 def entropy(probability: torch.Tensor) -> torch.Tensor:
-    """Entropy of the labels (Kz, Ky, Kx) as a share of its largest value, log L^3: 0 is certain, 1 knows nothing."""
+    """Entropy of the labels (Kz, Ky, Kx) as a share of its largest value, log L^3: 0 for one certain label, 1 for equal probabilities."""
     rows = as_rows(probability)
     bits = -torch.xlogy(rows, rows).sum(1, keepdim=True) / math.log(rows.shape[1])
     return rows_to_grid(bits, probability.shape)[0]
@@ -72,7 +72,7 @@ def interpolate_labels(values: torch.Tensor, displacement: torch.Tensor) -> torc
 
     Args:
         values: of each control point and label (Kz, Ky, L, L, L, Kx).
-        displacement: one for each control point (3, Kz, Ky, Kx), in steps; held inside the range of the labels.
+        displacement: one for each control point (3, Kz, Ky, Kx), in steps; clipped to the range of the labels.
 
     Returns:
         (Kz, Ky, Kx).

@@ -5,11 +5,10 @@
 
 MC lets neighbouring control points differ by a step of displacement: minimum over 3^3 labels (the volume replicated at
 its faces), then twice the average over 3^3. MF averages, for each label, over the control points around: twice the average
-over 3^3, replicated at the faces. Both are separable and are computed so: three passes over an axis instead of one over
-27 or 125 neighbours.
+over 3^3, replicated at the faces. Both are separable: three passes along one axis each replace one over 27 or 125 neighbours.
 
-Two things are added to the paper. Control points may have weights (a mask, the share of their labels that lies in the
-moving image): MF is then a weighted average, so that those without evidence do not vote. And any number of passes.
+Two extensions of the paper: control points may have weights (a mask, the share of their labels within the moving image), and MF is then a
+weighted average that ignores control points without evidence; and the number of passes is free.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from deepreg_engine.geometry.sampling import separable
 PUBLISHED_WEIGHTS = (1.1337, 0.0761, 1.0533, -0.7469, 0.0728, 1.1337)
 # Twice a moving average of three.
 _SMOOTHING = (1.0, 2.0, 3.0, 2.0, 1.0)
-# Values of a cost volume that one pass over rows takes at a time: on a CPU so few that they stay in the cache.
+# Values of a cost volume that one pass over rows takes at a time: on a CPU few enough to stay in the cache.
 _BLOCK_VALUES = {"cpu": 1 << 17}
 _BLOCK_VALUES_ELSEWHERE = 1 << 25
 
@@ -49,7 +48,7 @@ def min_convolution(cost: torch.Tensor) -> torch.Tensor:
 
 
 class _RecomputedMinConvolution(torch.autograd.Function):
-    """The gradient flows to the label that was the minimum; it is found again in the backward pass, block by block."""
+    """The gradient flows to the label that was the minimum; the backward pass recomputes it, block by block."""
 
     @staticmethod
     def forward(ctx, cost):  # noqa: ANN001, ANN205 - torch's signature
@@ -78,7 +77,7 @@ def _min_convolve(rows: torch.Tensor, out: torch.Tensor | None = None) -> torch.
 
 
 def _min_convolution_gradient(rows: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """What the costs (R, Lz, Ly, Lx, K) get of a gradient of their MC. By hand: autograd's own needs four times as long."""
+    """Gradient with respect to the costs (R, Lz, Ly, Lx, K), given that of their MC. Four times as fast as autograd."""
     stages = [rows]
     for axis in (1, 2):
         stages.append(_running_minimum(stages[-1], axis))
@@ -115,9 +114,8 @@ def _running_minimum_gradient(rows: torch.Tensor, axis: int, gradient: torch.Ten
 
 
 def _running_minimum(rows: torch.Tensor, axis: int) -> torch.Tensor:
-    """Minimum of 3 along an axis that is replicated by 3 at each end: 4 longer than before.
-
-    The outermost two at each end lie wholly in the replicated part and are the end values themselves.
+    """Minimum of 3 along an axis that is replicated by 3 at each end: the result is 4 longer. The outer two values at each end lie
+    completely in the replicated part and equal the end values.
     """
     count = rows.shape[axis]
     first, last = rows.narrow(axis, 0, 1), rows.narrow(axis, count - 1, 1)
@@ -128,7 +126,7 @@ def _running_minimum(rows: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def _running_sum(rows: torch.Tensor, axis: int) -> torch.Tensor:
-    """Sum of 3 neighbours along an axis: 2 shorter than before."""
+    """Sum of 3 neighbours along an axis; the result is 2 shorter."""
     count = rows.shape[axis] - 2
     total = rows.narrow(axis, 0, count) + rows.narrow(axis, 1, count)
     return total.add_(rows.narrow(axis, 2, count))
@@ -156,7 +154,7 @@ def mean_field(cost: torch.Tensor, weights: torch.Tensor | None = None) -> torch
 
     Args:
         cost: (Kz, Ky, Lz, Ly, Lx, Kx).
-        weights: how much each control point counts for its neighbours (Kz, Ky, Kx), not negative; all alike by default.
+        weights: of each control point in the averages of its neighbours (Kz, Ky, Kx), not negative; equal by default.
 
     Returns:
         The same shape.

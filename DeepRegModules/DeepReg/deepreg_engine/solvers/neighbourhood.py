@@ -1,6 +1,5 @@
-"""Feature volumes as a step of descent sees them: at every n-th voxel along each axis, with the differences of its neighbours.
-
-Of a warped volume only these voxels and their neighbours are sampled: with every second voxel along each axis, half of all.
+"""Feature volumes for a descent step: their values at every n-th voxel along each axis, and the differences of its neighbours. In a warped
+volume only these voxels and their neighbours are sampled: half of all voxels for n = 2.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ class Neighbourhood:
     """Values and slopes at every n-th voxel.
 
     Args:
-        values: (C, z, y, x), ceil(n / stride) places along each axis of n voxels.
-        slopes: along x, y and z, each as ``values``: the difference of both neighbours, twice the derivative; at the faces of the
-            volume twice the difference of the only one, and 0 along an axis of one voxel.
+        values: (C, z, y, x), ceil(n / stride) values along each axis of n voxels.
+        slopes: along x, y and z, each as ``values``: the difference of both neighbours, twice the derivative; at the faces of the volume
+            twice the one-sided difference, and 0 along an axis of one voxel.
         shape: voxels of the whole volume (z, y, x).
     """
 
@@ -38,7 +37,7 @@ class Neighbourhood:
 
     @classmethod
     def sampled(cls, volume: Tensor | Lookup, index: Tensor, stride: int) -> Neighbourhood:
-        """The same of a volume that is sampled at continuous indices (3, z, y, x), at no more of them than are needed."""
+        """The same of a volume sampled at continuous indices (3, z, y, x), of which only the required ones are computed."""
 
         def take(place: tuple[slice, ...]) -> Tensor:
             places = index[(slice(None), *place)]
@@ -50,7 +49,7 @@ class Neighbourhood:
 
     @classmethod
     def joined(cls, parts: Sequence[Neighbourhood], scales: Sequence[float]) -> Neighbourhood:
-        """The channels of several, one behind the other, each part times its scale."""
+        """Concatenated channels of several neighbourhoods, each multiplied by its scale."""
         if len(parts) == 1:
             return parts[0]
         values = torch.cat([part.values * scale for part, scale in zip(parts, scales, strict=True)])
@@ -65,7 +64,7 @@ class Neighbourhood:
 
 
 def _slope(take: _Take, values: Tensor, axis: int, count: int, stride: int) -> Tensor:
-    """What changes along an axis z, y, x (0, 1, 2) of ``count`` voxels at the places of ``values``."""
+    """Slope along an axis z, y, x (0, 1, 2) of ``count`` voxels at the positions of ``values``."""
     if count == 1:
         return torch.zeros_like(values)
 

@@ -1,4 +1,4 @@
-"""Coherent point drift: a cloud of points moves as a whole onto another, under a Gaussian mixture, in closed-form steps.
+"""Coherent point drift: expectation-maximisation that moves a point cloud coherently onto another, in closed-form steps.
 
 The template's points are the centres of a Gaussian mixture, the target's points its samples. In turn, the E-step computes the
 probability with which each target point belongs to each centre, and the M-step moves all centres rigidly, by an affine map or by
@@ -21,15 +21,15 @@ from torch import Tensor
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
 from deepreg_engine.solvers.neighbours import squared_distances
 
-# Pairs of points whose probability is held at once: these stay in the processor's cache.
+# Pairs of points whose probabilities are in memory at once: they fit into the processor's cache.
 _PAIRS = 250_000
 _PAIRS_GPU = 200_000_000
 # Above this sigma, mm, and this share of the cloud's squared radius for sigma^2, float32 is enough for distances.
 _SINGLE, _SINGLE_SHARE = 1.0, 1e-5
-# Exponents end here: processors need thirty times as long for results below the least normal number. A target point is lost, far from
-# all centres, if no weight is above this.
+# Lower limit of exponents: processors are thirty times slower for results below the smallest normal number. A target point is far from all
+# centres if no weight is above this.
 _LEAST, _LOST = -80.0, 1e-25
-# The mixture never gets narrower than this, mm: float64 would still do, but no scan is as exact.
+# Lower limit of sigma, mm: float64 allows less, but no scan is as accurate.
 _NARROWEST = 1e-3
 
 Step = Callable[[int, float], None]
@@ -37,7 +37,7 @@ Step = Callable[[int, float], None]
 
 @dataclass(frozen=True)
 class Sums:
-    """What the M-steps need of the probabilities P (N, M).
+    """Sums of the probabilities P (N, M) that the M-steps need.
 
     Args:
         rows: P 1 (N,).
@@ -51,12 +51,12 @@ class Sums:
 
 
 def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float, prior: Tensor | None = None) -> Sums:
-    """The E-step: with which probability each target point x_n belongs to each moved centre T(y_m).
+    """The E-step: the probability that each target point x_n belongs to each moved centre T(y_m).
 
         P(m, n) = pi(m, n) exp(-|x_n - T(y_m)|^2 / 2 sigma^2) / (sum_k pi(k, n) exp(-|x_n - T(y_k)|^2 / 2 sigma^2) + c)
 
     with c of :func:`outlier_density`. With pi = 1 this is eq. 6 of Myronenko and Song; with the prior of :func:`feature_prior` it is the
-    E-step of Hansen, Dittmer, Heinrich, GLMI 2019. Only sums of P are returned: P itself is never held as a whole.
+    E-step of Hansen, Dittmer, Heinrich, GLMI 2019. Only sums of P are returned; P is never completely in memory.
 
     Args:
         moved: centres (N, 3).
@@ -71,7 +71,7 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
     if not torch.is_grad_enabled():
         radius = float((second * second).sum(1).max())
         if float(variance) > max(_SINGLE**2, _SINGLE_SHARE * radius):
-            # Exponents are exact enough in float32, and twice as fast.
+            # Exponents in float32 are accurate enough, and twice as fast.
             first, second, variance, constant = first.float(), second.float(), variance.float(), constant.float()
     rows, columns, targets = _sums(first, second, variance, constant, outliers > 0.0, prior)
     rows, columns, targets = rows.to(moved), columns.to(moved), targets.to(moved)
@@ -79,10 +79,8 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
 
 
 def outlier_density(moved: Tensor, target: Tensor, variance: Tensor, outliers: float) -> Tensor:
-    """What stands beside the sum of a mixture's exponentials for points that belong to no centre (the second term of eq. 6).
-
-    Outliers are spread evenly over the target's box. (The paper's 1/M is the same for data scaled to unit volume; in millimetres it would
-    take all points for outliers while sigma is large.)
+    """The outlier term in the denominator of eq. 6. Outliers have a uniform distribution in the bounding box of the target. (The paper's
+    1/M is the same for data scaled to unit volume; in millimetres it would classify all points as outliers while sigma is large.)
     """
     volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
     return (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
@@ -112,10 +110,10 @@ def _sums(
 
 
 def _weights(left: Tensor, right: Tensor, prior: Tensor | None, shifted: bool) -> Tensor:
-    """exp(left right') times the prior; shifted: where a column would vanish, with its greatest exponent as 0."""
+    """exp(left right') times the prior; shifted: a column that would vanish is scaled so that its largest exponent is 0."""
     weight = (left @ right.T).clamp_(_LEAST, 0.0).exp_()
     if shifted:
-        # A target point far from all centres belongs to the nearest, instead of dividing nothing by nothing.
+        # A target point far from all centres belongs to the nearest one, which avoids 0 / 0.
         lost = (weight.detach().amax(0) < _LOST).nonzero()[:, 0]
         if len(lost):
             exponent = left @ right[lost].T
@@ -138,7 +136,7 @@ def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) ->
 
 
 def first_variance(template: Tensor, target: Tensor) -> Tensor:
-    """Mean squared distance of all pairs, by axis: where sigma^2 starts (fig. 2 and 4)."""
+    """Mean squared distance of all pairs, per axis: the initial sigma^2 (fig. 2 and 4)."""
     offset = template.mean(0) - target.mean(0)
     spread = ((template - template.mean(0)) ** 2).sum(1).mean() + ((target - target.mean(0)) ** 2).sum(1).mean()
     return (spread + (offset**2).sum()) / 3.0
@@ -154,13 +152,13 @@ def _variance(sums: Sums, moved: Tensor, target: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Drift:
-    """Where the template has gone.
+    """The result of coherent point drift.
 
     Args:
         map: of points of the template's frame.
         moved: the template's points (N, 3).
         variance: sigma^2, mm^2.
-        rows: P 1 (N,): about how many target points each point found.
+        rows: P 1 (N,): the approximate number of target points assigned to each point.
         iterations: done.
     """
 
@@ -173,7 +171,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class DriftOptions:
-    """How coherent point drift iterates.
+    """Options of the iterations of coherent point drift.
 
     Args:
         outliers: w, the share of target points that belong to no centre, 0 to below 1.
@@ -194,7 +192,7 @@ class DriftOptions:
         return first_variance(template, target) if self.variance is None else torch.tensor(self.variance).to(template)
 
     def ends(self, number: int, before: Tensor, after: Tensor) -> bool:
-        """Report an iteration, and whether sigma^2 has settled."""
+        """Report an iteration; returns whether sigma^2 has converged."""
         if self.step is not None:
             self.step(number, float(after.detach()) ** 0.5)
         return abs(float((after / before).detach()) - 1.0) < 2.0 * self.tolerance

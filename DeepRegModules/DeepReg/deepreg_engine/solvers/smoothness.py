@@ -1,11 +1,11 @@
-"""The smoothest displacement field that agrees with local evidence.
+"""The smooth displacement field that best agrees with local evidence.
 
     u = argmin  1/2 sum_k (u_k - m_k)^T W_k (u_k - m_k)  +  lambda E(u),
     E(u) = 1/2 sum  u_xx^2 + u_yy^2 + u_zz^2 + 2 u_xy^2 + 2 u_xz^2 + 2 u_yz^2
 
-E is the bending energy of a thin plate (Wahba, Spline Models for Observational Data, 1990) in finite differences that stay
-inside the grid: an affine field costs nothing, so where there is no evidence the field goes on as it was going. The linear
-system is solved by conjugate gradients, preconditioned by the same problem with uniform W, which cosines diagonalise.
+E is the bending energy of a thin plate (Wahba, Spline Models for Observational Data, 1990) in finite differences inside the grid: an affine
+field has no cost, so that the field is extrapolated linearly where evidence is missing. The linear
+system is solved by conjugate gradients, preconditioned by the same problem with uniform W, which the cosine transform diagonalises.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def smooth_field(
         weights: W (1, 3 or 6, z, y, x), positive semidefinite; see :func:`apply_weights`.
         evidence: W m (3, z, y, x).
         smoothness: lambda, in units of the grid's spacing.
-        start: where the iteration begins; the zero field by default.
-        iterations: at most so many steps of conjugate gradients.
-        tolerance: done when the residual's norm has fallen to this share.
+        start: initial field of the iteration; zero by default.
+        iterations: largest number of steps of conjugate gradients.
+        tolerance: ends when the norm of the residual has decreased to this share.
 
     Returns:
         u (3, z, y, x). Differentiable in weights and evidence by the implicit function theorem.
@@ -164,7 +164,7 @@ class _Preconditioner:
         return self._transform(self._transform(field, False) * self._scale, True)
 
     def _transform(self, field: torch.Tensor, back: bool) -> torch.Tensor:
-        """Cosines along z, y and x; each product takes the field as it lies in memory."""
+        """Cosine transform along z, y and x, in the memory layout of the field."""
         z, y, x = (basis.T if back else basis for basis in self._bases)
         shape = field.shape
         field = torch.matmul(z, field.reshape(shape[0], shape[1], -1))

@@ -1,7 +1,7 @@
 """Thin-plate splines in three dimensions: the interpolation of least bending energy.
 
-``u(x) = A x + b - sum_n w_n |x - y_n|`` with ``sum w = 0`` and ``sum w y' = 0`` (Bookstein, TPAMI 1989; Wahba, 1990). Beyond the points
-it goes on linearly.
+``u(x) = A x + b - sum_n w_n |x - y_n|`` with ``sum w = 0`` and ``sum w y' = 0`` (Bookstein, TPAMI 1989; Wahba, 1990). Beyond the points it
+is extrapolated linearly.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from torch import Tensor
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Distances held at once.
+# # Distances in memory at once.
 _PAIRS = 16_000_000
-# The field is computed at about so many nodes at most, and is linear between them: it bends over the distance of the points.
+# Approximate upper limit of the nodes at which the field is computed. It is linear between them, because it varies over the distance of the
+# points.
 _NODES = 150_000
 
 
@@ -42,9 +43,9 @@ class ThinPlate:
         """The spline at points (N, 3), mm, N at least 4 and not in a plane, float64.
 
         Args:
-            points: where.
+            points: positions, mm.
             displacements: (N, 3), mm.
-            smoothing: 0 interpolates; else how far (mm) a single point may be from a bend of its own.
+            smoothing: 0 interpolates; higher values (mm) allow larger residuals at single points.
         """
         origin = points.mean(0)
         centred = points - origin

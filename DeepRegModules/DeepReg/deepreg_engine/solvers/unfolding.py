@@ -1,7 +1,6 @@
-"""Repair of folds: places where a field turns space inside out.
-
-The regularised solvers hardly make any; where evidence contradicts itself, a few voxels can remain. There, and only there, the
-field is replaced by its local average, more and more widely, until its Jacobian determinant is positive.
+"""Repair of folds, where the Jacobian determinant of a field is not positive. The regularised solvers rarely produce folds; contradictory
+evidence can leave a few folded voxels. Only there, the field is replaced by local averages over increasing neighbourhoods until its
+Jacobian determinant is positive.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-# Below this determinant a voxel is repaired: a margin above 0, because another difference scheme sees another value.
+# Below this determinant a voxel is repaired: a margin above 0, because other difference schemes give other values.
 _LEAST_DETERMINANT = 0.05
 _ROUNDS = 20
 

@@ -1,4 +1,4 @@
-"""The two images of a registration, and what is known of them."""
+"""The two images of a registration, with their masks, landmarks and alignment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepreg_engine.methods.common.guides import LandmarkPairs
 
 @dataclass
 class ImagePair:
-    """What is registered.
+    """The images that are registered, and their known alignment and landmarks.
 
     Args:
         fixed, moving: 3D float32 images.

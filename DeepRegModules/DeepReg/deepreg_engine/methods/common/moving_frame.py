@@ -10,7 +10,7 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.volume import covered
 
-# A transform that is not linear is sampled with at least so many points across the moving image's shortest side.
+# A transform that is not linear is sampled with at least this number of points across the moving image's shortest side.
 _SAMPLES_ACROSS = 8
 
 

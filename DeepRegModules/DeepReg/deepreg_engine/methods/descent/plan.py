@@ -29,7 +29,7 @@ def steps_at(level: int, parameters: DescentParameters) -> int:
 
 
 def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], parameters: DescentParameters, channels: int) -> float:
-    """Peak memory of a run with features of so many channels, bytes."""
+    """Peak memory of a run, bytes, with a number of feature channels."""
     peak = max(15.0 * fixed.voxels, 5.0 * moving.voxels)
     for grid in plan:
         frame = moving_frame_voxels(grid, grid.spacing[0], moving, parameters.reach)

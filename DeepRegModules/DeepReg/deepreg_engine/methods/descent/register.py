@@ -46,7 +46,7 @@ from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
 # Mean change of the field by an iteration, in voxels, below which a level ends.
 _CONVERGED = 0.01
-# A level also ends when so many iterations have not reduced the energy by this share. The field of the least energy is kept, because
+# A level also ends when this number of iterations has not reduced the energy by this share. The field of the least energy is kept, because
 # structures that only one image shows would otherwise deform their surroundings step by step.
 _PATIENCE, _GAIN = 5, 1e-4
 # Spacing of the fields of single iterations, which are smooth, in finest voxels.
