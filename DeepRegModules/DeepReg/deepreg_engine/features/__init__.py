@@ -1,1 +1,1 @@
-"""What is compared: features of an image, one vector a voxel, from handcrafted formulas or small networks."""
+"""Features that registrations compare, one vector for each voxel, from handcrafted formulas or small networks."""

@@ -1,4 +1,4 @@
-"""Features as colours: the same colours wherever the features are alike.
+"""Features as colours: similar features have similar colours.
 
 The first three principal components of the features of both images become red, green and blue (as in Abdi and Williams, "Principal
 component analysis", WIREs Computational Statistics 2010), each scaled by the same two percentiles in all volumes.
@@ -22,7 +22,7 @@ class Palette:
     Args:
         mean: (C,).
         axes: (3, C), orthonormal rows; fewer features than three leave rows of zeros.
-        low, high: (3,), values of the components that are dark and full.
+        low, high: (3,), values of the components at minimal and maximal brightness.
     """
 
     mean: Tensor
@@ -38,7 +38,7 @@ class Palette:
 
 
 def make_palette(*volumes: Tensor) -> Palette:
-    """Colours for features (C, z, y, x) of several images, all of which count alike."""
+    """Colours for features (C, z, y, x) of several images, which all have the same weight."""
     parts = []
     for volume in volumes:
         flat = volume.flatten(1)

@@ -1,6 +1,7 @@
 """A feature network of the Dense method with a receptive field of about a decimetre, small enough to be trained on a CPU.
 
-MIND depends on a few voxels; which organ they belong to shows only in a larger surrounding. An encoder computes features at nodes three
+MIND depends on a few voxels; a larger neighbourhood is needed to identify the organ that they belong to. An encoder computes features at
+nodes three
 voxels apart and at every other node, where dilated convolutions cover about a decimetre; a decoder interpolates back to the nodes (a U-Net,
 Ronneberger et al., MICCAI 2015, with one level). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
 
@@ -54,7 +55,7 @@ class ContextNet(nn.Module):
 
     @staticmethod
     def nodes(count: int) -> int:
-        """Nodes along an axis of so many voxels: the first lies at voxel 0, the next at 3, and so on."""
+        """Number of nodes along an axis with that many voxels: the first lies at voxel 0, the next at 3, and so on."""
         return (count - 1) // STRIDE + 1
 
     def forward(self, image: Tensor) -> Tensor:
@@ -109,7 +110,7 @@ class ContextFeatures(Extractor):
         network: see there.
         name: of the model.
         spacing: voxel size that it was trained on, mm.
-        modality: of the images it was trained on: "ct" for Hounsfield units, "other" for any contrast; "auto" is guessed from the
+        modality: of the images it was trained on: "ct" for Hounsfield units, "other" for any contrast; "auto" estimates it from the
             intensities.
     """
 

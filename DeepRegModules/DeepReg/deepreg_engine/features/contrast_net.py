@@ -1,6 +1,6 @@
-"""The feature network of the Descent method: two modalities into one feature space.
+"""The feature network of the Descent method: it maps two modalities to one feature space.
 
-Each modality has first layers of its own (the "stem"), all share the rest (the "trunk"), as in Blendowski, Hansen and Heinrich,
+Each modality has separate first layers (the "stem"), and all share the others (the "trunk"), as in Blendowski, Hansen and Heinrich,
 "Weakly-supervised learning of multi-modal features for regularised iterative descent", Medical Image Analysis 2021. Layers are
 3x3x3 convolutions with instance norm and leaky ReLU; the last one has only the norm, so that channels are standardised.
 
@@ -147,7 +147,7 @@ class ContrastFeatures(Extractor):
     Args:
         network: see there.
         name: of the model.
-        modality: of the images: one of the network's, or "auto", which is decided by the intensities.
+        modality: of the images: one of the network's, or "auto", which selects it by the intensities.
     """
 
     kind = registry.CONTRAST_NET

@@ -3,8 +3,8 @@
     f'_i = max over j in N(i) of  h(f_i, f_j - f_i)                      (EdgeConv; Wang et al., ACM TOG 2019, eq. 1 and 8)
 
 h is a network of two linear layers, applied to each edge (i, j) of the graph. After three such layers each point has received information
-from some centimetres around it, and a last network turns the outputs of all three into its features. Only positions are used, so exhaled
-and inhaled lungs, and scans of any contrast, are treated alike.
+from some centimetres around it, and a last network turns the outputs of all three into its features. Only positions are used, so that
+features do not depend on the contrast of the scans.
 
 Wang et al., "Dynamic graph CNN for learning on point clouds", ACM TOG 2019; on lungs: Hansen, Dittmer, Heinrich, GLMI 2019, and Hansen and
 Heinrich, IPMI 2021. There the graph is computed again from the features before each layer (``dynamic``); here, by default, once from the

@@ -1,4 +1,4 @@
-"""What every feature of images offers, so that any feature can be plugged into any solver; and several features side by side."""
+"""The interface of all features of images, so that every solver can use every feature; and joined features."""
 
 from __future__ import annotations
 

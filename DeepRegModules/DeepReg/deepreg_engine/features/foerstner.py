@@ -1,7 +1,6 @@
-"""Förstner keypoints: places that differ from their surroundings in every direction, such as the branching of a vessel.
-
-The structure tensor, products of the image's derivatives averaged over a Gaussian window, says how exactly a place can be found again;
-the inverse of the trace of its inverse is large where no direction is uncertain. Keypoints are its local maxima.
+"""Förstner keypoints: positions where the image changes in every direction, such as the branching of a vessel. The structure tensor,
+products of the image's derivatives averaged over a Gaussian window, determines how accurately a position can be localised; 1 / trace(A^-1)
+of the tensor A is large if all directions are well localised. Keypoints are its local maxima.
 
 Förstner and Gülch, "A fast operator for detection and precise location of distinct points", 1987; in 3D: Heinrich, Handels, Simpson,
 "Estimating large lung motion in COPD patients by symmetric regularised correspondence fields", MICCAI 2015.
@@ -14,10 +13,10 @@ import math
 import torch
 from torch import Tensor
 
-# Voxels whose tensors are held at once.
+# # Voxels whose tensors are in memory at once.
 _BLOCK = 1_500_000
-# A place is flat where the tensor's minors are below this share of the volume's mean squared steepness, squared, or the result below this
-# share of the greatest.
+# A position is flat if the tensor's minors are below this share of the volume's mean squared steepness, squared, or the result below this
+# share of the maximum.
 _FLAT = 1e-7
 
 
@@ -70,7 +69,7 @@ def _slab(volume: Tensor, kernel: Tensor, least: float) -> Tensor:
 
 
 def _derivative(volume: Tensor, axis: int) -> Tensor:
-    """Derivative by five points (Förstner and Gülch use such), per voxel; the faces go on."""
+    """Derivative by five points (as in Förstner and Gülch), per voxel; the border values are repeated."""
     weights = torch.tensor([1.0, -8.0, 0.0, 8.0, -1.0], device=volume.device) / 12.0
     return _along(volume[None], weights, axis)[0]
 
@@ -82,7 +81,7 @@ def _smoothed(volumes: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
-    """Correlation of volumes (C, z, y, x) with a kernel along one axis; the faces go on."""
+    """Correlation of volumes (C, z, y, x) with a kernel along one axis; the border values are repeated."""
     half, axis, count = len(kernel) // 2, axis + 1, volumes.shape[axis + 1]
     first, last = volumes.narrow(axis, 0, 1), volumes.narrow(axis, count - 1, 1)
     padded = torch.cat([*[first] * half, volumes, *[last] * half], dim=axis)
@@ -112,17 +111,17 @@ def _highest(volume: Tensor, distance: int) -> Tensor:
 
 
 def keypoints(volume: Tensor, mask: Tensor | None, sigma: float, distance: int, count: int) -> tuple[Tensor, Tensor]:
-    """The most distinct places.
+    """The most distinctive positions.
 
     Args:
         volume: (z, y, x), cubic voxels.
-        mask: (z, y, x); only where it is above 0.5. None is everywhere.
+        mask: (z, y, x); keypoints are searched where it is above 0.5; None is the whole volume.
         sigma: of the window, voxels.
         distance: no two are nearer than this along all three axes, voxels.
-        count: at most so many, the most distinct ones.
+        count: largest number of keypoints; the most distinctive are kept.
 
     Returns:
-        Continuous indices (N, 3) in the order x, y, z, to a fraction of a voxel, most distinct first; and their distinctiveness (N,).
+        Continuous indices (N, 3) in the order x, y, z, to a fraction of a voxel, most distinctive first; and their distinctiveness (N,).
     """
     response = distinctiveness(volume, sigma)
     if mask is not None:
@@ -143,7 +142,7 @@ def keypoints(volume: Tensor, mask: Tensor | None, sigma: float, distance: int, 
 
 
 def _thinned(where: Tensor, values: Tensor, distance: int) -> tuple[Tensor, Tensor]:
-    """Without places that are equal to an earlier one and near it: plateaus make several maxima."""
+    """Remove positions that are equal to an earlier one and near it: plateaus have several maxima."""
     if len(where) == 0 or not bool((values[1:] == values[:-1]).any()):
         return where, values
     seen: set[tuple[int, ...]] = set()

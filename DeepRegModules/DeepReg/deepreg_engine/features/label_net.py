@@ -29,7 +29,7 @@ from deepreg_engine.geometry.sampling import sample
 _WIDTHS = (1, 2, 4, 4)
 # Voxels of the finest resolution in one of the coarsest.
 COARSEST = 2 ** (len(_WIDTHS) - 1)
-# Fewer voxels than this along an edge would leave a single one at the coarsest resolution, of which there is no norm.
+# Fewer voxels than this along an edge would leave a single one at the coarsest resolution, which cannot be normalised.
 _LEAST_EDGE = 2 * COARSEST
 _SLOPE = 0.1
 # Distance of windows and standard deviation of their weights, as shares of the edge. With a distance of two thirds the segmentation is as
@@ -43,7 +43,7 @@ class LabelNet(nn.Module):
     """The network.
 
     Args:
-        labels: L, the structures that it knows, beside the background.
+        labels: L, the number of structures without the background.
         width: channels at the finest resolution.
     """
 

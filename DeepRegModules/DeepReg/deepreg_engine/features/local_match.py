@@ -1,13 +1,14 @@
-"""Where in a small window of the moving image a point of the fixed image is found again: MIND-SSC compared over a patch.
+"""Template matching with MIND-SSC: find a point of the fixed image in a small window of the moving image.
 
     cost(d) = mean over a patch of |MIND_F(p) - MIND_M(p + d)|^2,   d over a window of whole steps, then between steps by a parabola
 
-For a point at a time, in numpy alone: it runs where there is no torch, in a few milliseconds. The descriptor is that of
+Each call matches one point, in numpy, so that it runs without torch, in a few milliseconds. The descriptor is that of
 :mod:`deepreg_engine.features.mind`, with a patch of 3 x 3 x 3 steps and its neighbours one step apart.
 
-Confidence = (c2 - c1) / c2 with the lowest cost c1 and the lowest cost c2 that is two steps or more away from it: 0 if another place fits
-equally well (a surface along which the image does not change, a region without structure) or if the lowest cost lies on the window's
-border, and near 1 if no other place fits.
+Confidence = (c2 - c1) / c2 with the lowest cost c1 and the lowest cost c2 that is two steps or more away from it: 0 if another position
+matches equally well (a surface along which the image does not change, a region without structure) or if the lowest cost lies on the
+window's
+border, and near 1 if no other position matches.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ _NEIGHBOURS = ((-1, 0, 0), (0, 0, -1), (0, -1, 0), (0, 0, 1), (1, 0, 0), (0, 1, 
 _PAIRS = tuple(
     (a, b) for a in range(6) for b in range(a) if sum((i - j) ** 2 for i, j in zip(_NEIGHBOURS[a], _NEIGHBOURS[b], strict=True)) == 2
 )
-# Where nothing else decides, the prediction stands: this much at the window's border.
+# Penalty at the border of the window: without other evidence the prediction is kept.
 _PRIOR = 2e-3
 _FLAT = 1e-9
 
-# Takes points (N, 3) to values (N,) and to whether the image reaches there (N,).
+# Maps points (N, 3) to values (N,), and to whether the image covers them (N,).
 Sampler = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class PatchMatch:
-    """Where a patch was found.
+    """The position at which a patch was found.
 
     Args:
         offset: (3,), in steps along the axes of the arrays.
         confidence: 0 to 1.
-        at_border: the lowest cost lies on the border of the window: the right place may be outside.
+        at_border: whether the lowest cost lies on the border of the window, so that the correct position may be outside.
     """
 
     offset: np.ndarray
@@ -53,7 +54,7 @@ class PatchMatch:
 
 @dataclass(frozen=True)
 class PointMatch:
-    """Where a point was found.
+    """The position at which a point was found.
 
     Args:
         position: (3,), in the moving image, mm.
@@ -67,7 +68,7 @@ class PointMatch:
 
 
 def mind(volume: np.ndarray) -> np.ndarray:
-    """The descriptor (12, z - 4, y - 4, x - 4) of what is at least :data:`MARGIN` voxels from the faces of a volume (z, y, x)."""
+    """The descriptor (12, z - 4, y - 4, x - 4) of a volume (z, y, x), for voxels at least :data:`MARGIN` from its faces."""
     volume = np.asarray(volume, dtype=np.float64)
     size = np.array(volume.shape)
     near = [volume[tuple(slice(1 + s, n - 1 + s) for s, n in zip(shift, size, strict=True))] for shift in _NEIGHBOURS]
@@ -81,7 +82,7 @@ def mind(volume: np.ndarray) -> np.ndarray:
 
 
 def _box(volume: np.ndarray) -> np.ndarray:
-    """Mean over 3 x 3 x 3, of the voxels that have all of them."""
+    """Mean over 3 x 3 x 3 voxels, without the border voxels."""
     for axis in range(3):
         parts = [np.take(volume, range(start, volume.shape[axis] - 2 + start), axis=axis) for start in range(3)]
         volume = (parts[0] + parts[1] + parts[2]) / 3.0
@@ -89,7 +90,7 @@ def _box(volume: np.ndarray) -> np.ndarray:
 
 
 def match_patch(fixed: np.ndarray, moving: np.ndarray) -> PatchMatch:
-    """Find a patch in a larger one, both sampled at the same step and cubes of an odd number of voxels, middle on middle.
+    """Find a patch in a larger one, both cubes with an odd number of voxels, the same step and the same centre.
 
     Args:
         fixed: side 2 (patch + :data:`MARGIN`) + 1.
@@ -119,7 +120,7 @@ def match_patch(fixed: np.ndarray, moving: np.ndarray) -> PatchMatch:
 
 
 def _costs(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Mean squared difference of descriptors (C, n, n, n) at each place of the smaller in the larger, by Fourier transforms."""
+    """Mean squared difference of descriptors (C, n, n, n) at each position of the smaller in the larger volume, by Fourier transforms."""
     shape, patch = moving.shape[1:], fixed.shape[1:]
     count = fixed.size
     spectrum = np.fft.rfftn(moving, axes=(1, 2, 3))
@@ -155,7 +156,7 @@ def match_point(
         fixed, moving: the images.
         point: (3,), in the fixed image, mm.
         predicted: (3,), in the moving image, mm.
-        linear: (3, 3), how the transform turns and stretches around the point.
+        linear: (3, 3), derivative of the transform at the point.
         step: finest distance of samples, mm.
         window: half width of the searched region around the prediction, mm.
 
@@ -181,7 +182,7 @@ def match_point(
 
 
 def _passes(step: float, window: float) -> list[tuple[float, int]]:
-    """Step (mm) and search (steps), coarse to fine: the window first, then what is left of a step."""
+    """Step (mm) and search (steps), coarse to fine: first the window, then the remainder of a step."""
     coarse = max(step, window / SEARCH)
     passes = [(coarse, max(1, int(round(window / coarse))))]
     if coarse > 1.5 * step:
@@ -190,12 +191,14 @@ def _passes(step: float, window: float) -> list[tuple[float, int]]:
 
 
 def _lattice(half: int) -> np.ndarray:
-    """Whole steps (N, 3) around 0; the first axis slowest."""
+    """Integer steps (N, 3) around 0; the first axis slowest."""
     return np.stack(np.meshgrid(*(np.arange(-half, half + 1, dtype=np.float64),) * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def trilinear(volume: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values (N,) of a volume (z, y, x) at continuous indices (N, 3), x, y, z, and whether they lie in it; beyond it its faces go on."""
+    """Values (N,) of a volume (z, y, x) at continuous indices (N, 3), x, y, z, and whether they lie in it; outside, the border values are
+    repeated.
+    """
     index = np.asarray(index, dtype=np.float64)[:, ::-1]
     last = np.array(volume.shape) - 1
     inside = np.all((index >= -0.5) & (index <= last + 0.5), axis=1)

@@ -3,8 +3,8 @@
     MIND(x)_(i,j) = exp(-D(x + s_i, x + s_j) / V(x)),   D(a, b) = mean over a patch of (I(a + p) - I(b + p))^2
 
 for the 12 pairs (i, j) of the six neighbours s that are sqrt(2) apart; the smallest of the 12 distances is subtracted from
-all, and V is their mean, held between 0.001 and 1000 times its average over the image. The descriptor says how the
-surroundings of a voxel resemble each other, not how bright they are, so it compares CT with CT and CT with MR alike.
+all, and V is their mean, clipped to 0.001 .. 1000 times its average over the image. The descriptor measures the similarity of the
+neighbours of a voxel with each other, not their intensity, so that it compares CT with CT and CT with MR in the same way.
 
 Heinrich, Jenkinson, Papiez, Brady, Schnabel, "Towards realtime multimodal fusion for image-guided interventions using
 self-similarities", MICCAI 2013.
@@ -26,7 +26,7 @@ PAIRS = tuple(
     if sum((a - b) ** 2 for a, b in zip(NEIGHBOURS[first], NEIGHBOURS[second], strict=True)) == 2
 )
 
-# V is held between these multiples of its mean.
+# # V is clipped to these multiples of its mean.
 _VARIANCE_RANGE = (1e-3, 1e3)
 
 
@@ -44,8 +44,8 @@ def mind_ssc(volume: torch.Tensor, radius: int = 1, dilation: int = 2) -> torch.
         dilation: distance of the neighbours, in voxels.
 
     Returns:
-        (12, z, y, x), between 0 and 1, in the order of :data:`PAIRS`. The image goes on beyond its faces with their values;
-        so do the distances, when they are averaged over a patch. Differentiable.
+        (12, z, y, x), between 0 and 1, in the order of :data:`PAIRS`. Border values of the image are repeated outside, and so are those of
+        the distances when they are averaged over a patch. Differentiable.
     """
     padded = F.pad(volume[None, None], (dilation,) * 6, mode="replicate")[0, 0]
     depth = volume.shape[0]
@@ -72,7 +72,7 @@ def _slabs(volume: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def _variance_range(average: torch.Tensor, dtype: torch.dtype) -> tuple[float, float]:
-    """Bounds of V; in an image without any contrast, where the average is 0, one that divides nothing by zero."""
+    """Bounds of V; in an image without contrast, whose average is 0, bounds that avoid 0 / 0."""
     least = max(float(average), torch.finfo(dtype).tiny * 1e6)
     return least * _VARIANCE_RANGE[0], least * _VARIANCE_RANGE[1]
 
@@ -87,7 +87,7 @@ def _distances(padded: torch.Tensor, start: int, stop: int, radius: int, dilatio
         shifted.append(padded[z + low : z + high, y : y + height, x : x + width])
     distances = torch.stack([(shifted[first] - shifted[second]).square_() for first, second in PAIRS])
     if radius:
-        # Only at the image's own faces are slices replicated; elsewhere the neighbours are there.
+        # Slices are replicated only at the faces of the image; elsewhere their neighbours exist.
         distances = _running_sum(distances, 1, radius, (radius - (start - low), radius - (high - stop)))
         distances = _running_sum(_running_sum(distances, 2, radius), 3, radius)
         distances = distances.mul_(1.0 / (2 * radius + 1) ** 3)

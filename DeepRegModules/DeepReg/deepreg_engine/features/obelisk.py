@@ -23,7 +23,7 @@ from deepreg_engine.features.weights import weights_of
 from deepreg_engine.geometry.sampling import sample
 
 _STEM_CHANNELS = 4
-# A node for every third voxel.
+# # One node for every third voxel.
 _STRIDE = 3
 
 
@@ -52,7 +52,7 @@ class Obelisk(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Obelisk:
-        """The network whose weights these are; its sizes are read off their shapes. In evaluation mode.
+        """The network whose weights these are; its sizes follow from their shapes. In evaluation mode.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.
@@ -100,7 +100,7 @@ class Obelisk(nn.Module):
         return torch.stack(parts, dim=1).flatten(0, 1)  # channel of the stem first, then pair
 
 
-# The smallest image that the network is given, voxels along an axis.
+# # Minimal size of the network's input, voxels along an axis.
 _LEAST_SIZE = 12
 # The weights of the regularisation that a published model may hold beside the network's.
 REGULARISATION = "alpha"

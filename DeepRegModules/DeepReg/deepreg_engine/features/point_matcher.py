@@ -2,8 +2,8 @@
 
     c(i, j) = a |f_i - g_j|^2 + b |y_j - x_i|^2                           (Hansen and Heinrich, IPMI 2021)
 
-with features f, g of both clouds at positions x, y. The weights a, b, and that of the disagreement of neighbours in belief propagation, are
-learned with the features.
+with features f, g of both clouds at positions x, y. The weights a, b, and that of the difference of neighbouring displacements in belief
+propagation, are learned with the features.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deepreg_engine.features.edge_conv import PointFeatures
 from deepreg_engine.features.weights import weights_of
 from deepreg_engine.solvers.neighbours import squared_distances
 
-# In a model's settings: the graph of the positions serves all layers, or each layer has one of its own.
+# In a model's settings: whether all layers use the graph of the positions, or each layer has its own graph.
 STATIC, DYNAMIC = "static", "dynamic"
 
 
@@ -27,7 +27,7 @@ class Matcher(nn.Module):
 
     Args:
         neighbours: of the features' graph.
-        dynamic: whether the graph is found again before each layer, see :class:`PointFeatures`.
+        dynamic: whether the graph is computed again before each layer, see :class:`PointFeatures`.
     """
 
     def __init__(self, neighbours: int = 20, dynamic: bool = False) -> None:

@@ -1,10 +1,10 @@
-"""The features that exist: their names, their static attributes, and the class that computes each. Imports no torch.
+"""Registry of the features: their names, their static attributes, and their classes. It does not import torch.
 
 A feature is added by one class, an :class:`~deepreg_engine.features.extractor.Extractor`, and one registration::
 
     BRIGHTNESS = register(Feature("brightness", "brightness", extractor="my_package.brightness:Brightness", channels=1))
 
-From then on it can be named like any other: ``register dense --features brightness``. The class is imported when the feature is first used,
+It is then available like any other: ``register dense --features brightness``. The class is imported when the feature is first used,
 so command line and panels can list features before torch is installed.
 """
 
@@ -29,13 +29,13 @@ class Feature:
         extractor: "module:class", with a class method ``load(name, weights, settings)``; "" if nothing is computed.
         subject: "images" or "points": what the features are computed from.
         learned: whether it needs a model's weights.
-        channels: C; 0 if the model's weights decide.
+        channels: C; 0 if it depends on the model's weights.
         follows_warp: whether features are computed again from each warped image; else those of the moving image are warped.
         hounsfield: whether it needs CT in Hounsfield units.
         keeps: whether features are computed once, on voxels of the model's own size, and kept in memory.
         ceiling: of a mismatch in the search, as a share of the mean mismatch, unless the parameters give another.
         partner: name of the handcrafted feature that joins it in a refinement; "" for none.
-        origin: of a handcrafted feature; a model's card says it of a learned one.
+        origin: of a handcrafted feature; that of a learned one is in the model's card.
         intended_use: likewise.
     """
 
@@ -157,7 +157,7 @@ LABEL_NET = register(
         learned=True,
         keeps=True,
         ceiling=_PROBABILITY_CEILING,
-        # Probabilities say which organ a voxel belongs to, but are constant inside it and uncertain at its edge, where MIND is exact.
+        # Probabilities identify the organ of a voxel, but are constant inside it and uncertain at its edge, where MIND is accurate.
         partner="mind",
     )
 )

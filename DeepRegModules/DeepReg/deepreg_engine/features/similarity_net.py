@@ -1,13 +1,14 @@
-"""Self-similarity with learned weights: MIND whose constants are trained.
+"""Self-similarity with learned weights: MIND with trained constants.
 
-MIND compares patches around neighbours of a voxel; the weight of each voxel of a patch, and how fast the similarity falls with distance,
+MIND compares patches around neighbours of a voxel; the weight of each voxel of a patch, and the decrease of the similarity with distance
 are chosen by hand. Here they are three numbers, learned by supervised descent:
 
     d_k(x) = sum_p w_k(p) (I(x + a_k + p) - I(x + b_k + p))^2,   w_k(p) = product over the axes of (s, 1, s)(p)
     f_k(x) = exp(-g (d_k(x) - min d(x)) / m(x)),   m(x) = mean of d(x) - min d(x)
 
 for the 12 pairs (a, b) of MIND's self-similarity context at a distance of one voxel. s is one number along the two axes in whose plane a
-pair lies, and another across it. With s = g = 1, where training begins, this is MIND with patches of 3^3 voxels (Heinrich et al., MICCAI
+pair lies, and another across it. With s = g = 1, the initial values of a training, this is MIND with patches of 3^3 voxels (Heinrich et
+al., MICCAI
 2013). So few numbers cannot overfit to a scanner or an organ. Features are computed again from each warped image.
 """
 
@@ -55,7 +56,7 @@ class SimilarityNet(nn.Module):
         """Features of images.
 
         Args:
-            image: (B, 1, z, y, x), any intensities: shifting or scaling them changes nothing.
+            image: (B, 1, z, y, x), any intensities: the features do not depend on their offset and scale.
             modality: not used.
 
         Returns:
@@ -96,7 +97,7 @@ class SimilarityNet(nn.Module):
         low, high = max(start - 1, 0), min(stop + 1, depth)  # slices that the patches of these reach
         shifted = [padded[1 + z + low : 1 + z + high, 1 + y : 1 + y + height, 1 + x : 1 + x + width] for z, y, x in NEIGHBOURS]
         distances = torch.stack([(shifted[one] - shifted[other]).square() for one, other in PAIRS])
-        # Only at the image's own faces are slices replicated; elsewhere the neighbours are there.
+        # Slices are replicated only at the faces of the image; elsewhere their neighbours exist.
         padding = ((1 - (start - low), 1 - (high - stop)), (1, 1), (1, 1))
         plane, across = self.sides.exp()
         for axis in range(3):

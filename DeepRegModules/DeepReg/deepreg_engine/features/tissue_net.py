@@ -1,13 +1,12 @@
-"""Tissue classes beside self-similarity, for calibrated CT: a formula whose few numbers are learned.
-
-Self-similarity depends on edges and not on values, so it serves any contrast; in CT a value means a tissue, also where there is no edge.
-Therefore soft memberships of tissue classes are added. The features of an image I in HU are
+"""Self-similarity joined with tissue classes, for calibrated CT: a formula with a few learned numbers. Self-similarity depends on edges and
+not on values, so it suits any contrast; in CT, values identify tissues also in homogeneous regions. Therefore soft memberships of tissue
+classes are added. The features of an image I in HU are
 
     f(x) = (a_1 q_1(x), a_2 q_2(x), b_1 h_1(x), ..., b_4 h_4(x)),   h_k(x) = s((I(x) - c_k) / w_k)
 
 q_1 being the self-similarity with learned numbers (:mod:`similarity_net`), which reaches one voxel, q_2 MIND-SSC with its usual constants
-(:mod:`mind`; Heinrich et al., MICCAI 2013), which reaches three voxels, and s the logistic function: a membership goes from 0 to 1
-where the HU pass c_k. The borders c, the widths w, the weights a and b, and the numbers of q_1 are learned. Features are computed again
+(:mod:`mind`; Heinrich et al., MICCAI 2013), which reaches three voxels, and s the logistic function: a membership rises from 0 to 1 around
+c_k. The borders c, the widths w, the weights a and b, and the numbers of q_1 are learned. Features are computed again
 from each warped image.
 """
 
@@ -25,7 +24,7 @@ from deepreg_engine.features.mind import CHANNELS, mind_ssc
 from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.features.weights import weights_of
 
-# Where training begins, HU: between lung and fat, fat and organs, organs and what contrast medium fills, and at bone; and how sharply.
+# Initial borders, HU: between lung and fat, fat and organs, organs and enhanced vessels, and at bone; and their widths.
 _BETWEEN, _WIDTHS = (-500.0, -40.0, 60.0, 250.0), (150.0, 40.0, 40.0, 100.0)
 # Learned numbers are this many times finer than HU, so that one learning rate suits all.
 _UNIT = 50.0

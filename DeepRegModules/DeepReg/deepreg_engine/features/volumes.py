@@ -28,13 +28,13 @@ def feature_volume(image: sitk.Image, extractor: Extractor, spacing: float, devi
 
 
 def on_grid(volume: Tensor, grid: ImageGrid, target: ImageGrid, transform: sitk.Transform | None = None) -> sitk.Image:
-    """Channels (C, z, y, x) on a grid as a vector image on another, linearly interpolated; 0 where nothing is known.
+    """Channels (C, z, y, x) on a grid as a vector image on another, linearly interpolated; 0 outside the grid.
 
     Args:
         volume: the channels.
         grid: where they are.
         target: where they are wanted.
-        transform: takes the target's points to the grid's; none is the identity.
+        transform: maps points of the target to points of the grid; None is the identity.
     """
     array = np.ascontiguousarray(np.moveaxis(volume.cpu().numpy(), 0, -1))
     image = sitk.GetImageFromArray(array, isVector=True)

@@ -1,4 +1,4 @@
-"""Weights of a model into a network, with one error for all that do not fit."""
+"""Loading the weights of a model into a network, with one error for weights that do not fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deepreg_engine.errors import InputError
 
 @contextmanager
 def weights_of(network: str) -> Iterator[None]:
-    """While a network is built from weights: whatever does not fit becomes an InputError.
+    """Context in which a network is built from weights; weights that do not fit raise an InputError.
 
     Args:
         network: its kind, with its article: "a contrast network".

@@ -1,1 +1,1 @@
-"""Grids, displacement fields, points and frames: the ground floor. Physical space is LPS, in millimetres."""
+"""Grids, displacement fields, points and frames, which all other packages use. Physical space is LPS, in millimetres."""

@@ -21,7 +21,7 @@ def linear_matrix(transform: sitk.Transform) -> np.ndarray | None:
 def followed_by(field: DisplacementField, transform: sitk.Transform, domain: ImageGrid | None = None) -> DisplacementField:
     """The composition x -> transform(x + u(x)) on the grid of the field u.
 
-    ITK takes a displacement field for the identity outside its grid. Outside the domain a transform that is not linear is
+    In ITK, a displacement field is the identity outside its grid. Outside the domain a transform that is not linear is
     therefore extrapolated: it moves a point like the nearest point of the domain.
 
     Args:

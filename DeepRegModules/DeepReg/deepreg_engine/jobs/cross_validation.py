@@ -1,4 +1,4 @@
-"""Cross-validation: how well features that are learned from some of the scans register the others.
+"""Cross-validation: features are learned from some of the scans, and measured in registrations of the others.
 
 The scans, or pairs of keypoints, are divided into folds. For each fold features are learned from all others, and what the fold holds out is
 registered: with these features, without learned features in the same solver, and not at all. :mod:`label_comparison` and

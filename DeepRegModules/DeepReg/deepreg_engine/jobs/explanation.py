@@ -36,14 +36,14 @@ _FEWEST = 4
 
 
 class StateError(EngineError):
-    """The pair is not kept any more."""
+    """The pair is no longer in memory."""
 
     code = "state"
 
 
 @dataclass(frozen=True)
 class ExplanationRequest:
-    """The result to explain and what it was made from.
+    """The result to explain and the inputs of its run.
 
     Args:
         method: "dense", "descent" or "points".

@@ -110,7 +110,7 @@ def feature_colours(state: str, fixed: str, moving: str) -> dict:
 
 
 def confidences(state: str, output: str) -> dict:
-    """Write the confidence of all fixed points in where the result takes them, for a result of Points.
+    """Write the confidence of the mapped positions of all fixed points, for a result of Points.
 
     Args:
         state: see :func:`open_explanation`.

@@ -50,7 +50,7 @@ class Job:
             self._send_progress()
 
     def log(self, text: str) -> None:
-        """Send a text that a user may want to read."""
+        """Send a text for the user."""
         self._send({"id": self.id, "kind": "log", "text": str(text)})
 
     def cancel(self) -> None:

@@ -45,7 +45,7 @@ def kept_memory() -> Iterator[None]:
 
 @contextmanager
 def reused_memory() -> Iterator[None]:
-    """Within, the C library keeps freed memory for the next allocation; afterwards it returns all of it. Without glibc nothing changes."""
+    """Within, the C library keeps freed memory for the next allocation; afterwards it returns all of it. It has no effect without glibc."""
     library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if library is None:
         yield

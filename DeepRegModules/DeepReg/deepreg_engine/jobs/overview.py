@@ -1,6 +1,6 @@
 """A picture of a registration: before, after, the deformation as a grid, and the remaining difference.
 
-It is drawn with matplotlib, which nothing else in the engine needs.
+It is drawn with matplotlib, which no other part of the engine needs.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """How a cross-validation compares pairs of keypoints: by the target registration error of the Points method, with and without features.
 
-The truth are the partners of the first scan's keypoints in the other scan, which an image-based method has found; the registration does
+The reference positions are the partners of the first scan's keypoints in the other scan, which an image-based method has found; the
+registration does
 not use them. Its moving points depend on the pair:
 
 * *independent*: the other scan's own keypoints, which were detected independently of the first scan's.
-* *partners*: the partners themselves, where nothing else is known. All of them would be the first cloud in another shape, which no detector
-  gives. So points are withheld at random from either cloud, and the moving ones are displaced, as much as the augmentation of a training
-  does on average: of ten fixed points seven have a partner among the moving ones, with an error. That is still easier than independent
+* *partners*: the partners, if the other scan has no keypoints of its own. All partners together would be a deformed copy of the first
+  cloud, which no detector gives. Therefore points are withheld at random from either cloud, and the moving ones are displaced, as much as
+  the augmentation of a training
+  does on average: of ten fixed points seven have a partner among the moving ones, with an error. These pairs are easier than independent
   keypoints.
 
 Moving points come in random order, and the error is measured at all of the first scan's keypoints, also at those withheld.

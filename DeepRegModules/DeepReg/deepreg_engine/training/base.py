@@ -27,7 +27,7 @@ MODALITIES = ("ct", "mr", "other")
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What to learn from which data.
+    """The data and the options of a training.
 
     Args:
         method: "dense", "descent" or "points".
@@ -69,7 +69,7 @@ class TrainingRequest:
         """The parameters of the training, checked: an instance of the method's class in :data:`TRAININGS`.
 
         Raises:
-            ParameterError: naming what is wrong.
+            ParameterError: naming the wrong parameter.
         """
         check_method(self.method)
         for option in ("modality", "moving_modality"):
@@ -120,7 +120,7 @@ class TrainingData:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know."""
+        """Remarks for the user."""
         return [f"not used: {error.line()}" for error in self.problems.values()]
 
     def add(self, name: str, item: Any, voxels: int, labels: list[int], scan: str = "") -> None:
@@ -151,7 +151,7 @@ class RunSettings:
         monitor: files and callbacks.
         start: network whose weights are the initial ones; None for a new one.
         workers: processes that make examples.
-        checkpoint_every: steps between two checkpoints, and validations; None for what suits the method.
+        checkpoint_every: steps between two checkpoints, and validations; None for the method's default.
         validate: whether there are validations.
     """
 
@@ -213,7 +213,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def settings(self, data: TrainingData, request: TrainingRequest, options: Any) -> dict[str, Any]:
-        """What a registration needs to know of the model, for its card."""
+        """Settings of the model that a registration needs, for its card."""
 
     def needs_data(self, options: Any) -> bool:
         """Whether the training needs scans of the user's."""

@@ -64,7 +64,7 @@ class Selection:
     Args:
         figure: name of the validation's figure that is compared; None keeps the last weights.
         higher_is_better: whether that figure is to be large.
-        patience: early stopping after so many validations without improvement; 0 for none.
+        patience: number of validations without improvement before early stopping; 0 for none.
     """
 
     figure: str | None = None
@@ -302,7 +302,7 @@ class Optimiser:
         network: that is trained; its gradient is clipped.
         options: of the training, with ``rate`` (the highest learning rate) and ``steps``.
         weight_decay: of AdamW.
-        largest_gradient: norm at which a gradient is clipped: some examples show nothing but noise.
+        largest_gradient: norm at which a gradient is clipped: some examples contain only noise.
         warm_up: share of the steps in which the learning rate rises.
         head: a further module that is trained along.
     """
@@ -342,7 +342,9 @@ def mean_figures(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """A context in which a CPU adds gradients in a fixed order, whatever its threads do. (CUDA has no such mode for all that is needed.)"""
+    """A context in which a CPU adds gradients in a fixed order, for any number of threads. (CUDA has no such mode for all that is
+    needed.)
+    """
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(before or device.type == "cpu")
     try:

@@ -16,7 +16,7 @@ class TrainingPreset:
     Args:
         name: as typed.
         title: as shown.
-        help: what it is for.
+        help: its purpose.
         changes: parameters that differ from the defaults, name to value.
     """
 

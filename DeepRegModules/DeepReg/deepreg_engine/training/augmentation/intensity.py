@@ -1,6 +1,6 @@
-"""Intensity augmentation: other contrasts of the same tissues, and what scanners do to an image.
+"""Intensity augmentation: other contrasts of the same tissues, and simulated effects of scanners.
 
-Intensities are those that networks see, from -1 to 1 for most tissues, see :func:`standard_intensities`.
+Intensities are those of the networks' inputs, from -1 to 1 for most tissues, see :func:`standard_intensities`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def recoloured(draws: RandomDraws, image: Tensor, labels: Tensor, deviation: flo
 
 
 def examined(draws: RandomDraws, values: Tensor, modality: str, contrast: float, noise: float) -> Tensor:
-    """Intensities (z, y, x) as another examination shows them: contrast, bias field and noise.
+    """Intensities (z, y, x) as in another examination: contrast, bias field and noise.
 
     Args:
         draws: random numbers.
@@ -103,7 +103,7 @@ def noise_level(draws: RandomDraws) -> float:
 
 
 def random_texture(draws: RandomDraws, shape: tuple[int, ...]) -> Texture:
-    """Texture of an anatomy of that shape at two scales: it moves with the anatomy, and all views show it, each at its own strength."""
+    """Texture of an anatomy of that shape at two scales: it moves with the anatomy, and is in all views with different strengths."""
     parts = []
     for edge in (draws.uniform(2.0, 5.0), draws.uniform(5.0, 14.0)):
         nodes = [max(2, round(n / edge) + 1) for n in shape]

@@ -1,4 +1,4 @@
-"""Loss of features for the Dense method's search: the solver has to move labels onto labels.
+"""Loss of features for the Dense method's search: the search has to align equal labels.
 
 The non-local label loss (Heinrich, MICCAI 2019, section 2) compares the labels F_c at a control point k with the labels M_c that its
 displacements d reach, weighted by their probabilities p,
@@ -9,7 +9,8 @@ with weights w_c of the classes by inverse square-root frequency, plus the squar
 Where the true displacement is known, the cross entropy of its probability is added. Costs, min-convolution, mean field and probabilities
 are those of a registration.
 
-A few hundred pairs teach little about the appearance of a structure. So a linear layer, which is discarded after the training, also
+A few hundred pairs are too few to learn the appearance of a structure. Therefore a linear layer, which is discarded after the training,
+also
 classifies the label of a node from its features alone.
 """
 

@@ -1,11 +1,11 @@
 """Loss of supervised descent: the descent steps of the features are compared with those of a teacher.
 
-The teacher's step g is what the label volumes of both images give by the same formula (no dense truth is needed); where the deformation is
-known, d is the part of it that is missing. The loss of the step s of the features is
+The teacher's step g is the step of the label volumes of both images by the same formula, which needs no dense truth; where the deformation
+is known, d is its remaining part. The loss of the step s of the features is
 
     sum (s - g)^T H (s - g) / sum (g^T H g + tr H / 12)   (labels)      mean |s - d|^2 / (|d|^2 + 1/4)   (truth)
 
-H is the curvature of the label volumes: near a boundary it weights the component of the step across the boundary, elsewhere nothing.
+H is the curvature of the label volumes: near a boundary it weights the component of the step across the boundary, elsewhere it is zero.
 Blendowski, Hansen, Heinrich, Medical Image Analysis 2021.
 """
 

@@ -32,7 +32,7 @@ Network = ContrastNet | SimilarityNet | TissueNet
 _NETWORKS = {"contrast": ContrastNet, "similarity": SimilarityNet, "tissue": TissueNet}
 # First patient of the phantoms that are learned from; those of demonstrations and tests have lower numbers.
 _FIRST_PATIENT = 1000
-# Random shapes are made in a cube so many times as wide as an example.
+# Edge of the cube of random shapes, relative to that of an example.
 _SHAPES_ROOM = 1.5
 _LOG_EVERY, _CHECKPOINT_EVERY = 50, 500
 # Weight of the contrastive loss against that of the steps.

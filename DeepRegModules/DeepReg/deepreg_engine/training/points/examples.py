@@ -1,4 +1,4 @@
-"""Training examples for point features: real keypoints under breathing-like motion, as a registration meets them.
+"""Training examples for point features: real keypoints under breathing-like motion, as in a registration.
 
 An example is a template whose points are roughly aligned, the target's points, and the true position of each template point. Motion is that
 of the patient, weaker or stronger, or a random one: sums of wide Gaussians. Points are dropped on either side, so that many have no
@@ -17,7 +17,7 @@ from deepreg_engine.training.augmentation.draws import RandomDraws
 from deepreg_engine.training.augmentation.spatial import wave
 from deepreg_engine.training.points.pairs import PointPair
 
-# At most so many points of each side, as a detector gives by default.
+# Largest number of points of each side, the default of the detector.
 _TEMPLATE, _TARGET = 1500, 1800
 
 

@@ -1,4 +1,4 @@
-"""Loss of point features: how well they match points, and the error of the solver that uses them.
+"""Loss of point features: the matching of points, and the error of the solver that uses the features.
 
 A softmax over candidates by the similarity of their features is compared with the true partners. In the last steps of a training the solver
 runs, unrolled, and the distance of its displacements from the truth is added: belief propagation (Hansen and Heinrich, IPMI 2021), or
