@@ -82,7 +82,7 @@ class DeepRegInspectorLogic(PanelLogic):
         """Where the partner of a point is in the moving volume: from the transform, then by the image.
 
         :param position: of the point, RAS mm.
-        :param window: how far from where the transform takes it to look, mm.
+        :param window: radius of the search around the position that the transform gives, mm.
         :return: dictionary: ``position``, ``predicted`` by the transform alone (RAS mm), ``confidence`` from 0 to 1.
         """
         from DeepRegInspectorLib.matching import Matcher

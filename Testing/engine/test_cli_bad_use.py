@@ -243,7 +243,7 @@ def test_models(begin, name, words):
     ("line", "words"),
     [
         ("models import missing.pth --output new.safetensors", ("the checkpoint missing.pth does not exist", "check the path")),
-        ("models import broken.pth --output new.safetensors", ("broken.pth is not a checkpoint", "nothing but tensors")),
+        ("models import broken.pth --output new.safetensors", ("broken.pth is not a checkpoint", "only files of tensors")),
         ("models import folder --output new.safetensors", ("the checkpoint folder does not exist",)),
     ],
 )

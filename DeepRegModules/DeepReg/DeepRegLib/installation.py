@@ -12,7 +12,7 @@ from deepreg_slicer.torch_state import TORCH_REQUIREMENT, missingPackages
 
 
 class TorchInstaller(Protocol):
-    """What is used of ``PyTorchUtils.PyTorchUtilsLogic``."""
+    """The interface of ``PyTorchUtils.PyTorchUtilsLogic`` that is used."""
 
     def installTorch(
         self, askConfirmation: bool = False, forceComputationBackend: str | None = None, torchVersionRequirement: str | None = None
@@ -43,7 +43,7 @@ def torchInstaller() -> TorchInstaller | None:
 
 
 def explanation(missing: list[str]) -> str:
-    """What an installation will do, for a user who has to decide."""
+    """Description of an installation, for the user's decision."""
     lines = []
     if "torch" in missing:
         lines.append(

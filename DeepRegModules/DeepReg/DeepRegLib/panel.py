@@ -60,13 +60,13 @@ class SetupPanel:
         self._fillModels()
 
     def enter(self) -> None:
-        """Ask the worker once for versions and devices when the panel is shown; nothing waits for it."""
+        """Ask the worker once for versions and devices when the panel is shown, without waiting for the answer."""
         self._showState()
         if self._info is None and not self.client.busy and not missingPackages():
             self.refresh()
 
     def cleanup(self) -> None:
-        """Observe nothing any more."""
+        """Remove all observers."""
         self.client.busyChanged.disconnect(self._onBusy)
         modelsChanged.disconnect(self.listModels)
         self.client.release(self)
@@ -136,7 +136,7 @@ class SetupPanel:
         """Install what is missing, after asking."""
         with slicer.util.tryWithErrorDisplay(_("The installation failed."), waitCursor=False):
             outcome = installation.install()
-            self.client.stop()  # the next one sees the new packages
+            self.client.stop()  # the next worker finds the new packages
             self._info = None
             self._showState()
             self._explain(outcome.text)

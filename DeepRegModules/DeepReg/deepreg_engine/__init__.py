@@ -1,7 +1,7 @@
 """DeepReg engine: deformable image registration with learned features and explained mathematics.
 
 The package is imported without torch. Modules that compute import it when they are imported themselves, so that a
-program which only wants the parameters of a method, or the help of a command, does not wait for it.
+program which only needs the parameters of a method, or the help of a command, does not wait for it.
 
 Each layer imports only from those below it::
 

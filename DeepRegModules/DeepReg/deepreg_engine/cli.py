@@ -1,6 +1,6 @@
 """The command line: ``python -m deepreg_engine ...`` or ``deepreg-engine ...``.
 
-Exit code 0, or 2 with one line on stderr that says what is wrong and what to do.
+Exit code 0, or 2 with one line on stderr that describes the error and gives advice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.run(options)
             sys.stdout.flush()
             return 0
-        except BrokenPipeError:  # "| head": the reader has seen enough
+        except BrokenPipeError:  # the reader of the pipe has ended, as in "| head"
             return 0
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one line instead of a page
             return report_error(error, parser)

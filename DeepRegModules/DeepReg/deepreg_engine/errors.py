@@ -14,7 +14,7 @@ class EngineError(Exception):
 
     Args:
         message: what is wrong, naming the file, value or parameter; no full stop at its end.
-        advice: what to do about it; may be empty if the message says it all.
+        advice: what to do about it; may be empty if the message is sufficient.
         option: name of the input, output or parameter concerned, as in Python ("fixed_mask", "working_spacing"); "" if there is none.
         changes: parameters with which it would work, name to value.
     """

@@ -9,4 +9,4 @@ Progress = Callable[[float, str], None]
 
 
 def no_progress(share: float, stage: str) -> None:
-    """A callback that does nothing."""
+    """A callback without effect."""

@@ -1,4 +1,4 @@
-"""What can go wrong between the scene and the worker, as texts in fields: what is wrong, what to do, and what it is about."""
+"""Errors between the scene and the worker: message, advice, and the input or option concerned."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def cancelled() -> JobError:
 
 
 def jobError(error: BaseException) -> JobError:
-    """The error for what went wrong while files were written or read; logs what is not expected."""
+    """The error for an exception while files were written or read; unexpected ones are logged."""
     if isinstance(error, NodeError):
         return JobError("input", error.message, error.advice, option=error.option)
     if isinstance(error, OSError):

@@ -1,6 +1,6 @@
 """The panel of a registration method: parameter sets, inputs and parameters. Presets, the run and its result have sections of their own.
 
-A method's own panel derives from :class:`MethodPanel` and adds what is special to it.
+A method's own panel derives from :class:`MethodPanel` and adds the parts of the method.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class MethodPanel:
         self.form = ParameterForm(self.engine.parameters, layout, {"features": self.features.widget}, self.inputParameters)
         self.fixedSegment = self.segmentChooser(ui.fixedMaskSelector, ui.fixedMaskSegmentComboBox)
         self.movingSegment = self.segmentChooser(ui.movingMaskSelector, ui.movingMaskSegmentComboBox)
-        # The tick boxes of outputs are the labels of their rows: without a tick there is nothing to choose.
+        # The tick boxes of outputs are the labels of their rows; without a tick the node cannot be chosen.
         for name, widgets in self.outputWidgets().items():
             box = getattr(ui, f"{name}CheckBox")
             for widget in widgets:
@@ -230,7 +230,7 @@ class MethodPanel:
         return Request(self.method, inputs, outputs, self.values(), node.preset, node.device)
 
     def problem(self) -> str:
-        """Why nothing can be computed now, "" if it can."""
+        """The reason why a computation is not possible now; "" if it is possible."""
         if self.node is None:
             return _("there is no parameter set")
         missing = missingPackages()
@@ -283,7 +283,7 @@ class MethodPanel:
     # --------------------------------------------------------------------- end
 
     def cleanup(self) -> None:
-        """Stop the run, and observe nothing any more."""
+        """Stop the run, and remove all observers."""
         self.runSection.drop()
         self.setParameterNode(None)
         self.fixedSegment.cleanup()

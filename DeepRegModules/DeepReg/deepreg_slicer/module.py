@@ -1,4 +1,4 @@
-"""What the module files have in common: the description, the panel as the application sees it, the logic with its parameter sets."""
+"""Base classes of the module files: the metadata, the panel's widget, and the logic with its parameter sets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe(module: ScriptedLoadableModule, title: str) -> None:
 
 
 class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """A module's panel, as the application sees it. A derived class makes the panel.
+    """Widget of a module, which the application creates. A derived class makes the panel.
 
     The panel has ``initialize``, ``setParameterNode``, ``onImported`` and ``cleanup``; if it has ``onNodeRemoved`` or ``rest``, these are
     called when a node leaves the scene, and when the module is left.

@@ -39,7 +39,7 @@ class NodeRow:
 
 
 def addRow(form: Any, index: int, row: NodeRow) -> None:
-    """Insert a row into a form, with the names that the panel knows its widgets by."""
+    """Insert a row into a form, with the object names by which the panel finds its widgets."""
     selector = _selector(row)
     if not row.segments:
         form.insertRow(index, _label(row, selector), selector)

@@ -19,7 +19,7 @@ class PanelPreset:
     Args:
         name: as kept in the scene.
         title: as shown.
-        help: what it is for.
+        help: its purpose.
         values: name to value of all parameters.
         own: whether the user has saved it.
     """

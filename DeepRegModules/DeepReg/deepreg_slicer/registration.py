@@ -120,7 +120,7 @@ class Registration(WorkerTask):
             self.logged.emit(_("{what}: where they do, the later one was compared").format(what=text))
 
     def askFor(self, arguments: dict[str, Any]) -> Steps:
-        """Tell the worker which results to write, and where."""
+        """Name the results to write, and their files, in the request to the worker."""
         outputs = self.request.outputs
         for name, _output in outputs.wanted():
             slot = outputs.slots.get(name)

@@ -20,14 +20,14 @@ from deepreg_slicer.nrrd import Geometry, NrrdError
 from deepreg_slicer.volumes import NodeError, fromVtkMatrix, mapPoints, readImage, toVtkMatrix
 
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
-# A transform that is not linear is handed over on a grid of about so many points.
+# A transform that is not linear is sampled on a grid of about this number of points for the worker.
 _SAMPLES = 400_000
 # Points that are mapped at a time.
 _PIECE = 4096
 
 
 def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, None, str]:
-    """Write what a transform node does to fixed points, in the world: the inverse of what it does to a volume below it.
+    """Write the mapping of fixed points by a transform node, in world coordinates: the inverse of its effect on a volume below it.
 
     Args:
         node: a transform node; it takes moving to fixed as Slicer applies it.
@@ -154,7 +154,7 @@ def gridTransform(image: vtk.vtkImageData, geometry: Geometry) -> vtk.vtkAbstrac
 
 
 def interpolateLinearly(node: Any) -> None:
-    """Let a grid transform that comes from a file be what it was when it was saved: files do not say how to interpolate, and the
+    """Restore a grid transform from a file to its state before saving: files do not contain the interpolation, and the
     application takes cubic splines."""
     transform = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
     if transform is not None and transform.GetInterpolationModeAsString() != "Linear":

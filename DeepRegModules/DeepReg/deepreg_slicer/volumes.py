@@ -23,7 +23,7 @@ from deepreg_slicer import nrrd
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
 
-# A slab that is resampled has about so many voxels: a few milliseconds of work.
+# Approximate number of voxels of a slab that is resampled in one step: a few milliseconds of work.
 _SLAB_VOXELS = 200_000
 
 
@@ -143,7 +143,7 @@ def writeVolume(
     change: Callable[[np.ndarray], np.ndarray] | None = None,
     write: Callable[[str, np.ndarray, Geometry], Iterator[float]] | None = None,
 ) -> Generator[float, None, Geometry]:
-    """Write a volume as the world sees it; returns its geometry there.
+    """Write a volume in world coordinates; returns its geometry there.
 
     Args:
         shot: the volume.

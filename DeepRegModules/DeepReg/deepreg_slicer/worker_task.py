@@ -5,7 +5,7 @@
 3. *Read*: its files are read, in pieces as well.
 4. *Accept*: the scene is changed, all at once.
 
-Nothing in the scene changes before 4. A task that is cancelled, fails, or loses its scene leaves everything as it was; its folder is
+The scene does not change before 4. A task that is cancelled, fails, or loses its scene leaves the scene unchanged; its folder is
 removed in any case.
 """
 
@@ -132,7 +132,7 @@ class WorkerTask:
         self._proceed(self.export(), self._submit)
 
     def cancel(self) -> None:
-        """Stop; within a second it is over, and nothing has changed."""
+        """Stop the task within a second; the scene is unchanged."""
         if self.over:
             return
         if self._job is not None:

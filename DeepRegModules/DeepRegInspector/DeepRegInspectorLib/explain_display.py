@@ -13,7 +13,7 @@ from DeepRegInspectorLib import explain_picture, explain_shown, views
 from DeepRegInspectorLib.explain_tasks import Images
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving
 
-#: What is drawn over the fixed volume, and the parameter that holds the volume.
+#: Maps over the fixed volume, and the parameter that holds each volume.
 VOLUMES = {
     "heat": "heat",
     "entropy": "explainedMap",
@@ -71,7 +71,7 @@ class ExplainDisplay:
             views.setLayers(self._node.fixedVolume, None, 0.0)
 
     def takeLayer(self) -> None:
-        """Let the other sections draw nothing over the fixed volume."""
+        """Remove what other sections show over the fixed volume."""
         self._context.sections["images"].flicker.stop()
         self._node.overlay = self._node.map = "none"
 

@@ -19,7 +19,7 @@ MADE = ("explainedPoint", "heat", "explainedMap", "fixedFeatures", "movingFeatur
 CONFIDENCE, PROBABILITY = "Confidence", "Probability"
 # From purple through orange to white. Small probabilities are transparent.
 HEAT = np.array([[110, 20, 140, 0], [175, 35, 110, 130], [230, 75, 50, 215], [250, 165, 30, 240], [255, 245, 190, 255]]) / 255.0
-# Dark where the match is certain, bright where nothing is known (after viridis, for colour deficiencies as well).
+# Dark where the match is certain, bright where the match is unknown (after viridis, for colour deficiencies as well).
 ENTROPY = np.array([[68, 1, 84, 255], [59, 82, 139, 255], [33, 145, 140, 255], [94, 201, 98, 255], [253, 231, 37, 255]]) / 255.0
 # Red: unreliable, pale: uncertain, blue-green: reliable; the same colours as in Point Registration.
 CONFIDENCES = np.array([[204, 26, 26, 255], [245, 224, 204, 255], [13, 191, 166, 255]]) / 255.0

@@ -1,4 +1,4 @@
-"""The result that is explained: the transform, the method that made it, and what it was made from."""
+"""The result that is explained: the transform, its method, and its inputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLOUDS = ("fixedCloud", "movingCloud")
 
 @dataclass
 class Subject:
-    """A result and what it was made from.
+    """A result and its inputs.
 
     Args:
         transform: the result.

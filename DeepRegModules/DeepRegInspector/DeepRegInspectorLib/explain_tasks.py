@@ -48,7 +48,7 @@ class OpenTask(WorkerTask):
 
     Args:
         client: the worker.
-        subject: the result and what it was made from.
+        subject: the result and its inputs.
     """
 
     operation = "explain-open"

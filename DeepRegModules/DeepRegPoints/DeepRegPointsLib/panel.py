@@ -31,7 +31,7 @@ _OBSERVED = ("fixedPoints", "movingPoints", "testFixed", "testMoving")
 
 
 class PointsPanel(MethodPanel):
-    """Says what is special to the Points method."""
+    """Parts of the panel that only the Points method has."""
 
     method = METHOD
     applyHelp = _("Register the moving points to the fixed points, or the volumes by their keypoints.")
@@ -102,7 +102,7 @@ class PointsPanel(MethodPanel):
         self._texts.refit()
 
     def _watch(self, nodes: list[Any]) -> None:
-        """Follow what happens to the points: Apply has to know."""
+        """Observe changes of the points, which affect Apply."""
         wanted = list(dict.fromkeys(node for node in nodes if node is not None))
         if wanted == list(dict.fromkeys(node for node, _ in self._watched)):
             return
@@ -111,7 +111,7 @@ class PointsPanel(MethodPanel):
         self._watched = [(node, node.AddObserver(event, lambda *_: self.checkCanApply())) for node in wanted for event in _EVENTS]
 
     def _showKind(self) -> None:
-        """Say what Apply will do, and disable what does nothing."""
+        """Describe the effect of Apply, and disable inputs without effect."""
         ui, inputs = self.ui, pointsInputs(self.node)
         volumes = inputs.hasVolumes
         if inputs.hasPoints and volumes:

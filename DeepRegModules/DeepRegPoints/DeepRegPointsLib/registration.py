@@ -25,7 +25,7 @@ COLORS = {"fixedCloud": (1.0, 0.78, 0.1), "movingCloud": (0.25, 0.5, 1.0), "move
 #: Spheres of moved points are smaller: where they fit, the fixed point is visible around them.
 SIZES = {"fixedCloud": 1.0, "movingCloud": 1.0, "movedCloud": 0.65}
 _COLUMNS = tuple(f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz")
-# So many lines and points can be seen at a time, however far from the slice.
+# Largest number of lines and points that are shown at any distance from the slice.
 _FEW = 60
 
 

@@ -27,7 +27,7 @@ def groups(node: Any) -> list[tuple[str, str]]:
 
 
 def chosen(node: Any, choice: str) -> str | list[str]:
-    """IDs of the segments of a group; what is no group is returned as it is, and so is a group that has no segments any more."""
+    """IDs of the segments of a group; other IDs, and groups without segments, are returned unchanged."""
     if not choice.startswith(_GROUP):
         return choice
     return [segmentId for segmentId, name in segmentNames(node) if choice[len(_GROUP) :] in _words(name)] or choice

@@ -22,7 +22,7 @@ from DeepRegPointsLib.segments import chosen
 FEWEST = 4
 #: Two points nearer than this are one, mm.
 SAME = 1e-3
-# Sets of up to so many points are checked whenever something changes.
+# Sets of up to this number of points are checked at every change.
 _QUICK = 2000
 
 

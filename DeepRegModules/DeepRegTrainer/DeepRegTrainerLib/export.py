@@ -1,4 +1,4 @@
-"""Scans of the scene as files for a training: folders ``images`` and ``labels``, in the world as the user sees it."""
+"""Scans of the scene as files for a training: folders ``images`` and ``labels``, in world coordinates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Exported:
         folder: with ``images`` and ``labels``.
         files: key of a scan to the name of its files, without ending.
         problems: key of a scan that was not written to why not.
-        notes: what a user may want to know, a sentence each.
+        notes: remarks for the user, one sentence each.
         labels: value to name.
     """
 

@@ -20,7 +20,7 @@ class Method:
     Args:
         name: as kept in the scene.
         title: as shown.
-        help: what is learned from which data.
+        help: the learned features and the data.
         architecture: of the network that is trained, unless a parameter chooses it.
         ofPoints: whether it learns from keypoints instead of labelled scans.
     """

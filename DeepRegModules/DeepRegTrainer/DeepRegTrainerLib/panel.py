@@ -78,7 +78,7 @@ class TrainerPanel:
 
     @property
     def run(self) -> Any:
-        """What runs; None if nothing does."""
+        """The running task; None without one."""
         return self.session.run
 
     # ------------------------------------------------------------------- build

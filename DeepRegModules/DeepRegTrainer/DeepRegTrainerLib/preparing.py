@@ -114,7 +114,7 @@ class EstimateTask(WorkerTask):
                 names = {scan.key: scan.name for scan in self._scans}
                 problems = "; ".join(f"{names[key]}: {problem}" for key, problem in prepared.exported.problems.items())
                 raise NodeError(_("no scan can be used ({problems})").format(problems=problems), _("correct them, or choose others"))
-            # The engine knows scans of the scene by the names of their files.
+            # In the engine, scans of the scene have the names of their files.
             arguments.update(rolesOf(prepared.exported, self._scans))
         return {**arguments, "data": prepared.data, "folder": self.file("training"), "skip_bad": True}
 

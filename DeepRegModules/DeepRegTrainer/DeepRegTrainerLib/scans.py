@@ -113,7 +113,7 @@ class SceneScans:
         return True
 
     def remove(self, keys: set[str]) -> None:
-        """Take scans out of the list; nothing in the scene goes."""
+        """Remove scans from the list, but not from the scene."""
         state = self._mrml.StartModify()
         try:
             for key in keys:

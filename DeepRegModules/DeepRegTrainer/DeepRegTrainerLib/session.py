@@ -148,7 +148,7 @@ class TrainerSession:
     # ---------------------------------------------------------------- problems
 
     def estimateProblem(self) -> str:
-        """Why nothing can be estimated now, "" if it can."""
+        """The reason why an estimate is not possible now; "" if it is possible."""
         if self.node is None:
             return _("there is no parameter set")
         missing = missingPackages()

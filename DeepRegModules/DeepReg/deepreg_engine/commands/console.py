@@ -21,7 +21,7 @@ from deepreg_engine.errors import explain
 NAME = "deepreg-engine"
 #: Environment variable: if it is set, errors come with a traceback and libraries may print to stderr.
 DEBUG = "DEEPREG_DEBUG"
-# Terminals and shells may send one Ctrl-C twice. A second signal within so many seconds must not interrupt the cleaning up.
+# Terminals and shells may send one Ctrl-C twice. A second signal within this number of seconds must not interrupt the cleaning up.
 _REPEATED = 1.0
 
 
@@ -87,7 +87,7 @@ def interruptible() -> Iterator[None]:
         handler = _interrupter()
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all
             number = getattr(signal, name, None)
-            # What is ignored stays ignored: nohup asks for that.
+            # # Ignored signals stay ignored, as nohup requires.
             if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, handler)
     try:

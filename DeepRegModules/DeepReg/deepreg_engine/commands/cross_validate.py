@@ -1,4 +1,4 @@
-"""``cross-validate``: how well features that are learned from some of the scans register the others."""
+"""``cross-validate``: learn features from some of the scans, and measure them in registrations of the others."""
 
 from __future__ import annotations
 

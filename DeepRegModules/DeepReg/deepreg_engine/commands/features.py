@@ -38,10 +38,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--image", required=True, metavar="I", help="image (required)")
     parser.add_argument(
-        "--modality", choices=MODALITIES, default="auto", metavar="WHAT", help=f"what it is: {', '.join(MODALITIES)} (default: auto)"
+        "--modality",
+        choices=MODALITIES,
+        default="auto",
+        metavar="WHAT",
+        help=f"modality of the image: {', '.join(MODALITIES)} (default: auto)",
     )
     parser.add_argument("--second", metavar="J", help="another image, for the same colours")
-    parser.add_argument("--second-modality", choices=MODALITIES, default="auto", metavar="WHAT", help="what that is (default: auto)")
+    parser.add_argument(
+        "--second-modality", choices=MODALITIES, default="auto", metavar="WHAT", help="modality of the other image (default: auto)"
+    )
     default = SHIPPED_NETWORK
     parser.add_argument(
         "--features", default=default, metavar="NAME", help=f"mind, intensity, or a model's name or file (default: {default})"

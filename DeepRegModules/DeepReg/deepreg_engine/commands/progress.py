@@ -17,8 +17,8 @@ class ProgressBar:
     """A progress callback that shows the share done (0 to 1) and the stage; as a context manager it removes the bar at the end.
 
     Args:
-        stream: where to write; stderr by default, so that stdout holds nothing but results.
-        quiet: write nothing.
+        stream: where to write; stderr by default, so that stdout holds only results.
+        quiet: whether to write no output.
     """
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:

@@ -41,7 +41,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", required=True, metavar="OUT.html", help="the page (required)")
     parser.add_argument("--json", metavar="OUT.json", help="its figures, those of each landmark and label too")
     parser.add_argument("--csv", metavar="OUT.csv", help="the same as a table with one figure in each row")
-    measured = parser.add_argument_group("what is measured")
+    measured = parser.add_argument_group("measurements")
     measured.add_argument("--fixed-landmarks", metavar="P", help="points: .csv, .mrk.json or .fcsv")
     measured.add_argument("--moving-landmarks", metavar="Q", help="the corresponding landmarks, in the same order")
     measured.add_argument("--fixed-labels", metavar="A", help="label map of the fixed image")
@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     measured.add_argument(
         "--limit", action="append", default=[], metavar="KEY=GREEN,AMBER", help="limits of a traffic light, see below; may be repeated"
     )
-    shown = parser.add_argument_group("what is shown")
+    shown = parser.add_argument_group("contents of the page")
     shown.add_argument("--run-report", metavar="JSON", help="what register wrote with --report: method, parameters, model")
     shown.add_argument("--title", default="Registration report", metavar="TEXT", help="title of the page")
     shown.add_argument("--patient-name", dest="patient", metavar="TEXT", help="show this name (default: none)")

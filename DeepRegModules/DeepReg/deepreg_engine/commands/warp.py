@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
 
     Raises:
         ParameterError: if the options contradict each other.
-        InputError: if a file cannot be used, or the transform maps nothing of it.
+        InputError: if a file cannot be used, or the transform maps no part of it.
         OutputError: if the result cannot be written.
     """
     check_suffix("output", options.output, POINT_SUFFIXES if options.points else IMAGE_SUFFIXES)

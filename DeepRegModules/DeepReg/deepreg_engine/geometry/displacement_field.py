@@ -145,7 +145,7 @@ class DisplacementField:
     # --------------------------------------------------------------- measuring
 
     def jacobian_determinant(self) -> np.ndarray:
-        """Determinant of d(x + u)/dx (z, y, x), the local change of volume: 1 is none, 0 or less is folding.
+        """Determinant of d(x + u)/dx (z, y, x), the local change of volume: 1 without a change, 0 or less at a fold.
 
         Derivatives are central differences (one-sided at the faces) along the axes of the grid, converted to LPS by the direction matrix.
         ITK's own filter leaves out that matrix, and is wrong on oblique grids.

@@ -138,7 +138,7 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
         The mask as 8-bit 0 and 1 on the grid, and a note if it had to be resampled there, else "".
 
     Raises:
-        InputError: if nothing of it is inside the grid, or it holds NaN.
+        InputError: if it has no voxel inside the grid, or holds NaN.
     """
     image = read_volume(path, role)
     array = sitk.GetArrayViewFromImage(image)

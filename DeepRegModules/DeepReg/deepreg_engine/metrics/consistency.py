@@ -22,7 +22,7 @@ def inverse_consistency(forward: Mapping, backward: Mapping, grid: ImageGrid, in
         backward: maps moving points to fixed points.
         grid: whose voxels are tested.
         inside: which of them (z, y, x), bool; None for all.
-        most: the voxels are evenly subsampled to at most so many.
+        most: largest number of voxels; more are evenly subsampled.
 
     Returns:
         "points": number of voxels that were measured; "outside": number of voxels that the forward transform takes out of the grid of the

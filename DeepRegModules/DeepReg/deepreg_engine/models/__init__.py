@@ -1,1 +1,1 @@
-"""Trained weights: where they are, what they are, and whether they are whole."""
+"""Trained weights: their files, their cards and their checksums."""

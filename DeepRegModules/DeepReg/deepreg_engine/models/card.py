@@ -1,4 +1,4 @@
-"""A model file: weights as ``.safetensors``, and a card in its header that says what they are.
+"""A model file: weights as ``.safetensors``, and a card in its header that describes them.
 
 The header's entry ``deepreg`` is a JSON object with the fields of :class:`ModelCard`, and the SHA-256 of the weights. Nothing is
 unpickled; reading a card needs no torch. The package safetensors is imported when a file is read or written: panels open without it.
@@ -25,15 +25,15 @@ _ENTRY = "deepreg"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a user should know of a model.
+    """Description of a model for users.
 
     Args:
         name: unique, as typed.
         method: "dense", "points" or "descent".
-        architecture: which network the weights belong to.
-        origin: who trained it, where it comes from.
+        architecture: name of the network of the weights.
+        origin: author and source.
         licence: of the weights.
-        training_data: what it learned from.
+        training_data: data of the training.
         date: of the training, ISO.
         intended_use: regions and modalities.
         figures: measured results, name to value.

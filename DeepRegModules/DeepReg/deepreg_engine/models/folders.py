@@ -1,7 +1,5 @@
-"""Where models lie: those that come with the engine, and a user's own.
-
-Models of one's own are in the folder that the environment variable ``DEEPREG_MODELS`` names, else where the system keeps an
-application's data.
+"""Folders of models: of those that come with the engine, and of the user's own. The user's models are in the folder of the environment
+variable ``DEEPREG_MODELS``, else in the system's folder for data of applications.
 """
 
 from __future__ import annotations
@@ -12,12 +10,12 @@ from pathlib import Path
 
 
 def shipped_folder() -> Path:
-    """Where the models lie that come with the engine."""
+    """Folder of the models that come with the engine."""
     return Path(__file__).resolve().parent.parent / "weights"
 
 
 def own_folder() -> Path:
-    """Where a user's own models lie; it may not exist yet."""
+    """Folder of the user's own models; it may not exist yet."""
     chosen = os.environ.get("DEEPREG_MODELS")
     if chosen:
         return Path(chosen)

@@ -1,6 +1,6 @@
 """Import of the published PDD-Net checkpoints (multimodallearning/pdd_net, Apache-2.0).
 
-A ``.pth`` file is read with ``weights_only=True``: nothing in it is executed. Names and shapes stay as they are.
+A ``.pth`` file is read with ``weights_only=True``, so that no code in it is executed. Names and shapes are not changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SETTINGS = {"spacing_mm": 2.0, "intensity_scale": 500.0, "reversed_axes": True}
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Names and arrays of a ``.pth`` file that holds nothing but tensors.
+    """Names and arrays of a ``.pth`` file that holds only tensors.
 
     Raises:
         InputError: if it is missing, no checkpoint, or holds anything else.
@@ -33,7 +33,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds; all mean the same to the user
-        raise InputError(f"{path} is not a checkpoint of plain weights", "only files that hold nothing but tensors are read") from error
+        raise InputError(f"{path} is not a checkpoint of plain weights", "only files of tensors can be read") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path} holds more than weights", "save the network's state_dict alone")
     return {name: value.numpy() for name, value in state.items()}

@@ -76,7 +76,7 @@ def list_models() -> list[StoredModel]:
 
 
 def verify(model: StoredModel) -> str:
-    """ "" if the weights are whole, else what is wrong with them."""
+    """Description of a damage of the weights; "" if there is none."""
     if model.card is None:
         return model.problem
     try:
@@ -201,7 +201,7 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
 
 
 def load_matcher(name: str) -> tuple[Matcher | None, str]:
-    """What compares points, by a model's name or file, and the model's name; None if nothing but positions is compared.
+    """The matcher of points, by a model's name or file, and the model's name; None if only positions are compared.
 
     Raises:
         ParameterError: if there is no such model.

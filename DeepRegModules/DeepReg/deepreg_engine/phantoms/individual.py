@@ -14,7 +14,7 @@ import numpy as np
 
 from deepreg_engine.phantoms.noise import generator
 
-# Random deviations are clipped to so many standard deviations.
+# Random deviations are clipped to this number of standard deviations.
 _FURTHEST = 2.0
 
 

@@ -17,7 +17,7 @@ _INTERPOLATION_GAIN = 1.2
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """An independent random generator for each purpose, so that more numbers for one purpose change nothing in another.
+    """An independent random generator for each purpose, so that additional numbers for one purpose do not change those of another.
 
     Args:
         seed: 0 or larger.

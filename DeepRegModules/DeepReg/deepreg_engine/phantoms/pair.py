@@ -75,8 +75,8 @@ class PhantomPair:
 def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, detail: float = 1.0, patients: int = 1) -> PhantomPair:
     """A pair of scans, the same for the same arguments bit for bit.
 
-    The moving scan shows the patient as drawn; the fixed scan shows at x what the moving one shows at x + u(x), u being
-    large and smooth. Noise, bias field, contrast and grid differ between the two.
+    The moving scan shows the undeformed patient; a fixed point x shows the same tissue as the moving point x + u(x), with a large and
+    smooth u. Noise, bias field, contrast and grid differ between the two.
 
     Args:
         anatomy: "abdomen", "thorax" (fixed exhaled, moving inhaled) or "brain".

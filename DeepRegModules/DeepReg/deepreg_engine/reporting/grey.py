@@ -9,7 +9,7 @@ import SimpleITK as sitk
 _LUNGS = 0.25
 #: Grey value, 0 to 1, above which a voxel belongs to the patient.
 VISIBLE = 0.05
-# Percentiles are estimated from about so many voxels.
+# Approximate number of voxels from which percentiles are estimated.
 _ENOUGH = 4_000_000
 
 Window = tuple[float, float]

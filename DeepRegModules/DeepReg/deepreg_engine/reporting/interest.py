@@ -18,7 +18,7 @@ _COARSE = 72
 _WIDTH = 12.0
 #: Smaller displacements beyond a linear movement count as no deformation, mm.
 LEAST = 0.5
-# The centre of a region is estimated from about so many voxels.
+# Approximate number of voxels from which the centre of a region is estimated.
 _ENOUGH = 1_000_000
 # Below this correlation after the registration the images have different contrasts, and their difference is meaningless.
 _SAME_CONTRAST = 0.5

@@ -26,7 +26,8 @@ _DIM = 0.5
 _WIDEST = 0.5
 # Doublings of the volume with the highest opacity.
 _DOUBLINGS = 1.0
-# The Jacobian is sampled so many times finer; a pixel shows its smallest value if that is a fold, so that single folded voxels are visible.
+# Factor by which the Jacobian is sampled more finely; a pixel shows its smallest value if that is a fold, so that single folded voxels are
+# visible.
 _FINER = 2
 _DIFFERENCE = 0.6
 

@@ -16,7 +16,7 @@ Found = Sequence[tuple[Plane, dict[str, str]]]
 _BAR = 0.16
 # Height of letters, as a share of the widest picture.
 _LETTER = 0.042
-# A side shorter than so many letters has no space for a letter and the cross.
+# A side shorter than this number of letters has no space for a letter and the cross.
 _ROOM = 4.0
 
 

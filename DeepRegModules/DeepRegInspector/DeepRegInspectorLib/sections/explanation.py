@@ -224,7 +224,7 @@ class ExplanationSection(Section):
             self.session.ask(Question("probabilities", arguments, {"output": "probabilities.nrrd"}, readImages, self._onProbabilities))
 
     def show(self, value: str) -> None:
-        """Show one of :data:`_SHOWN` in the views; asks the worker for what it does not have yet."""
+        """Show one of :data:`_SHOWN` in the views; requests missing results from the worker."""
         node = self.node
         if node is None or self.context.updating:
             return
