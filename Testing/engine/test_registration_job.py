@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs import registration
+from deepreg_engine.jobs.operations import OPERATIONS
 from deepreg_engine.jobs.registration import run_registration
 from deepreg_engine.jobs.request import check_request, make_request
 from deepreg_engine.jobs.results import _COMPUTED
@@ -100,6 +101,16 @@ def test_a_preset_gives_the_parameters_that_are_not_given():
         ("descent", {"kept_iterations": 1}, "kept_iterations = 1 is out of range"),
         ("points", {"source": "edges"}, "source = edges is not a choice"),
         ("dense", {"parameters": {"smoothnes": 1}}, "there is no parameter 'smoothnes'"),
+        ("dense", {"parameters": "smoothness"}, "parameters = smoothness are no parameters"),
+        ("dense", {"parameters": [1, 2]}, "are no parameters"),
+        ("dense", {"warp_labels": "a.nrrd"}, "warp_labels = a.nrrd are no label maps"),
+        ("dense", {"warp_labels": [["a.nrrd"]]}, "are no label maps"),
+        ("dense", {"warp_labels": [["a.nrrd", None]]}, "are no label maps"),
+        ("dense", {"warp_labels": 5}, "are no label maps"),
+        ("dense", {"threads": "4"}, "threads = 4 is not a number of threads"),
+        ("points", {"initial": "t.tfm"}, "cannot start from the transform t.tfm"),
+        (None, {}, "there is no method None"),
+        (["dense"], {}, "there is no method"),
     ],
 )
 def test_wrong_arguments(method, arguments, words):
@@ -137,7 +148,26 @@ def test_labels_to_be_warped_need_no_partner(phantom_folder, tmp_path):
         check_request(make_request("dense", **files))
 
 
+def test_further_warped_labels_are_a_result(tmp_path):
+    for name in ("a.csv", "b.csv", "l.nrrd"):
+        (tmp_path / name).touch()
+    points = {"fixed_points": tmp_path / "a.csv", "moving_points": tmp_path / "b.csv"}
+    check_request(make_request("points", **points, warp_labels=[[tmp_path / "l.nrrd", tmp_path / "w.nrrd"]]))
+    with pytest.raises(InputError, match="no result is requested"):
+        check_request(make_request("points", **points, warp_labels=[]))
+
+
+def test_null_selects_the_default():
+    nothing = dict.fromkeys(("fixed", "thin", "device", "threads", "compress", "preset", "initial", "warp_labels", "parameters"))
+    assert make_request("points", **nothing) == make_request("points")
+
+
 # ------------------------------------------------------------------------------------------------------------ the worker
+
+
+def test_an_alias_has_one_method():
+    with pytest.raises(ParameterError, match="there is no argument 'method'"):
+        OPERATIONS["dense"]({"method": "points"}, None)
 
 
 @pytest.mark.parametrize("operation", ["register", "dense"])

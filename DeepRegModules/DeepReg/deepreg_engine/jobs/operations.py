@@ -90,6 +90,8 @@ def _alias(method: str) -> Callable[[dict, Job], dict]:
     """The operation of protocol 1 that registers with one method."""
 
     def registered(arguments: dict, job: Job) -> dict:
+        if "method" in arguments:
+            raise ParameterError("there is no argument 'method'", "leave it out, or use the operation register", "method")
         return register({"method": method, **arguments}, job)
 
     registered.__doc__ = f"As register with the method {method}; an alias of protocol 1."

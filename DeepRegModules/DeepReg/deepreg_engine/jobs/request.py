@@ -87,14 +87,15 @@ def make_request(method: str, **arguments: Any) -> Request:
 
     Args:
         method: name of a method.
-        arguments: names of its slots to paths (None is left out), names of its options to values, ``parameters`` (a parameters object, or
-            a dictionary of those that differ from the preset's), and the other fields of :class:`Request`. ``initial`` may also be one of
-            the method's alignments.
+        arguments: names of its slots to paths, names of its options to values, ``parameters`` (a parameters object, or a dictionary of
+            those that differ from the preset's), and the other fields of :class:`Request`. ``initial`` may also be one of the method's
+            alignments. None selects the default.
 
     Raises:
         ParameterError: on an unknown method, argument, option, parameter or value.
     """
     chosen = find_method(method)
+    arguments = {name: value for name, value in arguments.items() if value is not None}
     paths = {each.name: arguments.pop(each.name, None) for each in slots(method)}
     files = {name: str(path) for name, path in paths.items() if path}
     names = [each.name for each in chosen.options.describe()]
@@ -103,8 +104,12 @@ def make_request(method: str, **arguments: Any) -> Request:
     initial = str(arguments.pop("initial", "") or "")
     if initial in alignments(chosen):
         parameters, initial = parameters.replaced({"initial": initial}), ""
+    if initial and not chosen.aligns:
+        advice = f"use {', '.join(alignments(chosen))}"
+        raise ParameterError(f"{chosen.title} cannot start from the transform {initial}", advice, "initial")
     _check_names(arguments, [*paths, *names, "parameters"])
-    arguments["warp_labels"] = tuple((str(source), str(target)) for source, target in arguments.get("warp_labels") or ())
+    arguments["warp_labels"] = _pairs(arguments.get("warp_labels", ()))
+    _check_threads(arguments.get("threads", 0))
     return Request(chosen, parameters, options, files, initial=initial, **arguments)
 
 
@@ -118,9 +123,26 @@ def _check_names(arguments: Mapping[str, Any], others: list[str]) -> None:
         raise ParameterError(f"there is no argument {unknown!r}", hint)
 
 
+def _pairs(warp_labels: Any) -> tuple[tuple[str, str], ...]:
+    """The argument ``warp_labels`` as pairs of paths; raises ParameterError for anything else."""
+    pairs = warp_labels if isinstance(warp_labels, (list, tuple)) else [warp_labels]
+    for pair in pairs:
+        if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(path, (str, os.PathLike)) for path in pair)):
+            advice = "give pairs of a file to read and a file to write"
+            raise ParameterError(f"warp_labels = {warp_labels} are no label maps", advice, "warp_labels")
+    return tuple((str(source), str(target)) for source, target in pairs)
+
+
+def _check_threads(threads: Any) -> None:
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
+        raise ParameterError(f"threads = {threads} is not a number of threads", "give a whole number of 0 or more", "threads")
+
+
 def _parameters(method: Method, preset: str, given: Parameters | Mapping[str, Any] | None) -> Any:
     if isinstance(given, Parameters):
         return given
+    if not isinstance(given, (Mapping, type(None))):
+        raise ParameterError(f"parameters = {given} are no parameters", "give their names and values", "parameters")
     # A user's own preset is unknown here; all parameters are given then.
     start = next((each.parameters for each in method.presets if each.name == preset), method.parameters())
     return start.replaced(dict(given or {}))
@@ -148,7 +170,10 @@ def check_request(request: Request) -> None:
     for each in slots(request.method.name, ("register",)):
         if request.method.name in each.required and each.name not in request.files:
             raise InputError(f"there is no {each.title.lower()}", "give it", each.name)
-    request.method.check(request.files, request.parameters, request.options)
+    files = dict(request.files)
+    for _, path in request.warp_labels:  # results as warped labels are
+        files.setdefault("warped_labels", path)
+    request.method.check(files, request.parameters, request.options)
 
 
 def _check_partner(request: Request, own: Slot) -> None:

@@ -20,9 +20,9 @@ def find_method(name: str) -> Method:
     Raises:
         ParameterError: if there is none; the advice names the most similar.
     """
-    if name in METHODS:
+    if isinstance(name, str) and name in METHODS:
         return METHODS[name]
-    near = difflib.get_close_matches(name, METHODS, n=1)
+    near = difflib.get_close_matches(str(name), METHODS, n=1)
     raise ParameterError(
         f"there is no method {name!r}", f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}", "method"
     )
