@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from deepreg_engine.jobs.cross_validation import run_cross_validation
 from deepreg_engine.jobs.label_comparison import LABELS
 from deepreg_engine.jobs.training import run_training
 from deepreg_engine.jobs.training_estimate import estimate_training
-from deepreg_engine.jobs.training_folder import read_record
+from deepreg_engine.jobs.training_folder import prepare_folder, read_record, write_record
 from deepreg_engine.methods.common.device import DeviceMemory
 from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.models.card import read_card
@@ -31,7 +32,7 @@ from deepreg_engine.training.dense import trainer as dense_trainer
 from deepreg_engine.training.descent import trainer as descent_trainer
 from deepreg_engine.training.descent.scenes import random_shapes
 from deepreg_engine.training.example_loader import suitable_workers
-from deepreg_engine.training.registry import find_trainer
+from deepreg_engine.training.registry import TRAININGS, find_trainer
 
 TINY = {"steps": 3, "size": 16, "controls": 4, "radius": 1, "width": 4, "channels": 3, "spacing": 5.0, "initial": "geometry"}
 
@@ -76,6 +77,17 @@ def test_a_training_is_paused_resumed_and_found_again(patients, tmp_path):
     assert "validation_dice" in lines[-1]
     with pytest.raises(InputError, match="other parameters"):
         run_training(request(patients, folder, validation=["scan4"], name="mine", licence="CC0-1.0", parameters={**TINY, "seed": 4}))
+
+
+def test_a_training_of_a_version_with_fewer_parameters_is_found_again(tmp_path):
+    everything = TRAININGS["points"]().to_dict()
+    former = {name: value for name, value in everything.items() if name not in ("solver", "graph")}
+    asked = TrainingRequest("points", ["keypoints"], str(tmp_path), former)
+    write_record(tmp_path, asked, "paused", "2026-01-01T00:00:00")
+    for parameters in (everything, former, {}):
+        assert prepare_folder(tmp_path, replace(asked, parameters=parameters))["state"] == "paused"
+    with pytest.raises(InputError, match="other parameters"):
+        prepare_folder(tmp_path, replace(asked, parameters={**everything, "solver": "drift"}))
 
 
 def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(patients, tmp_path):
@@ -155,7 +167,12 @@ def test_a_cross_validation_registers_each_scan_with_features_of_the_others(pati
     with open(done["csv"], newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert [float(row["mind"]) for row in table] == [row["mind"] for row in done["rows"]]
-    assert run_cross_validation(asked)["rows"] == done["rows"]  # kept, not done again
+    rows = tmp_path / "cv" / "fold_1" / "rows.json"
+    kept = json.loads(rows.read_text())
+    del kept["parameters"]["search_weights"]  # as an earlier version wrote it
+    kept["rows"][0]["mind"] = 0.125
+    rows.write_text(json.dumps(kept))
+    assert run_cross_validation(asked)["rows"] == [{**done["rows"][0], "mind": 0.125}, *done["rows"][1:]]  # kept, not done again
     with pytest.raises(EngineError, match="5 folds"):
         run_cross_validation(request(patients, tmp_path / "cv5", CrossValidationRequest, folds=5))
 

@@ -139,9 +139,11 @@ class _Fold:
         """Parameters, rows and notes of the pairs: those in the fold's folder if they were made with the same parameters."""
         request = self._request
         # By their values, not by the preset's name: presets may differ between versions.
-        parameters = json.loads(json.dumps(registration_parameters(request.method, request.preset).to_dict()))
+        chosen = registration_parameters(request.method, request.preset)
+        parameters = json.loads(json.dumps(chosen.to_dict()))
         kept = _kept(self._folder / _ROWS)
-        if kept is not None and kept["parameters"] == parameters:
+        # Parameters that an earlier version did not have were at their defaults.
+        if kept is not None and {**type(chosen)().to_dict(), **kept["parameters"]} == parameters:
             return kept
         rows: list[dict] = []
         notes: list[str] = []
@@ -167,7 +169,7 @@ def _kept(path: Path) -> dict[str, Any] | None:
     """The rows of an earlier run with its parameters and notes; None if there are none, or the file is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return found if {"parameters", "rows", "notes"} <= set(found) else None
+        return found if {"parameters", "rows", "notes"} <= set(found) and isinstance(found["parameters"], dict) else None
     except (OSError, ValueError, TypeError):
         return None
 

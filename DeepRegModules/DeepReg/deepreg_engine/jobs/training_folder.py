@@ -17,6 +17,7 @@ from typing import Any
 from deepreg_engine.errors import InputError, OutputError
 from deepreg_engine.geometry.files import write_text
 from deepreg_engine.training.base import TrainingRequest
+from deepreg_engine.training.registry import TRAININGS
 
 RECORD, LOG, CHECKPOINT, MODEL, CONTROL = "training.json", "log.jsonl", "checkpoint.pt", "model.safetensors", "control"
 RUNNING = "running"
@@ -52,7 +53,7 @@ def prepare_folder(folder: Path, request: TrainingRequest) -> dict[str, Any] | N
         return None
     for partial in folder.glob(f".*{Path(CHECKPOINT).suffix}"):  # half-written when it was killed
         partial.unlink(missing_ok=True)
-    wanted, present = _essence(request.to_dict()), _essence(record["request"])
+    wanted, present = (_essence(each, request.method) for each in (request.to_dict(), record["request"]))
     differing = [name for name in wanted if wanted[name] != present.get(name)]
     if differing:
         message = f"{folder} holds a training with other {differing[0]}"
@@ -79,7 +80,9 @@ def now() -> str:
     return datetime.datetime.now().isoformat(timespec="seconds")
 
 
-def _essence(request: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a request that determine the weights; of data the names without folders."""
+def _essence(request: dict[str, Any], method: str) -> dict[str, Any]:
+    """The fields of a request that determine the weights: all parameters of the training, and of data the names without folders."""
     values = {name: value for name, value in json.loads(json.dumps(request)).items() if name not in _IRRELEVANT}
-    return values | {"data": [Path(path).name for path in values["data"]]}
+    # Parameters that are not named, among them those that an earlier version did not have, are at their defaults.
+    parameters = {**TRAININGS[method]().to_dict(), **values["parameters"]}
+    return values | {"data": [Path(path).name for path in values["data"]], "parameters": parameters}
