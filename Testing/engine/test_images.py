@@ -198,7 +198,7 @@ def test_missing_and_unreadable_files(tmp_path):
         ("text.nii", "cannot be read"),
         ("text.nrrd", "cannot be read"),
         ("empty.nii.gz", "cannot be read"),
-        ("cut.nrrd", "cannot be read"),
+        ("cut.nrrd", "ends before its last voxel"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read_image(tmp_path / name, "fixed image")
@@ -345,3 +345,33 @@ def test_what_a_warped_image_does_not_cover_is_its_background():
 def test_the_value_of_what_surrounds_the_patient(values, expected):
     image = sitk.GetImageFromArray(np.resize(np.array(values, np.int16), (4, 5, 6)))
     assert background_value(image) == expected
+
+
+def probabilities(noise=1e-5):
+    """A ball whose probability falls from 1 to ``noise`` over some voxels."""
+    distance = np.linalg.norm(FIXED.points() - FIXED.centre, axis=-1)
+    values = np.clip(1.0 / (1.0 + np.exp((distance - 12.0) / 1.5)), noise, 1.0)
+    return values, distance < 12.0
+
+
+@pytest.mark.parametrize("pixel", [np.float32, np.float64])
+@pytest.mark.parametrize("noise", [0.0, 1e-5, -0.05])
+def test_a_mask_of_probabilities_has_a_threshold(tmp_path, pixel, noise):
+    values, ball = probabilities()
+    path = saved(tmp_path, image_on(FIXED, (values + noise * ~ball).astype(pixel)))
+    mask, note = read_mask(path, FIXED, "fixed mask")
+    np.testing.assert_array_equal(array(mask) > 0, ball)
+    assert 0.005 < ball.mean() < 0.9
+    assert note == "the fixed mask holds probabilities: what is at least 0.5 is inside"
+
+
+def test_a_mask_of_whole_numbers_has_none(tmp_path):
+    for values in (np.arange(FIXED.voxels) % 4, np.arange(FIXED.voxels) % 2 * 255, np.arange(FIXED.voxels) % 3 - 1):
+        mask, note = read_mask(saved(tmp_path, image_on(FIXED, values.reshape(FIXED.shape).astype(np.float32))), FIXED)
+        np.testing.assert_array_equal(array(mask).ravel() != 0, values != 0)
+        assert note == ""
+
+
+def test_an_image_as_a_mask_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds fractions between"):
+        read_mask(saved(tmp_path, smooth_image(FIXED, 1) * 300), FIXED)

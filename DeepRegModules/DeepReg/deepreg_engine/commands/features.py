@@ -88,9 +88,10 @@ def run(options: argparse.Namespace) -> None:
     for name, path in outputs.items():
         check_suffix(name, path, IMAGE_SUFFIXES)
     check_outputs(outputs, [options.image, options.second])
-    images = [check_intensities(read_volume(options.image), "image", options.image)]
+    notes: list[str] = []
+    images = [check_intensities(read_volume(options.image, notes=notes), "image", options.image)]
     if options.second:
-        images.append(check_intensities(read_volume(options.second, "second image"), "second image", options.second))
+        images.append(check_intensities(read_volume(options.second, "second image", notes), "second image", options.second))
     from deepreg_engine.features.volumes import feature_volume
     from deepreg_engine.methods.common.device import choose_device
     from deepreg_engine.models.store import load_extractors
@@ -103,6 +104,7 @@ def run(options: argparse.Namespace) -> None:
         for image, extractor in zip(images, extractors, strict=False)
     ]
     _write(options, images, found)
+    sys.stderr.write("".join(f"note: {note}\n" for note in notes))
     shape = "x".join(str(n) for n in images[0].GetSize())
     sys.stdout.write(f"{found[0][0].shape[0]} features of {shape} voxels ({extractors[0].name})\n")
     sys.stdout.write("written: " + "  ".join(path for path in outputs.values() if path) + "\n")

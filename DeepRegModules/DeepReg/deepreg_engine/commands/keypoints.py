@@ -45,13 +45,14 @@ def run(options: argparse.Namespace) -> None:
     check_suffix("output", options.output, POINT_SUFFIXES)
     check_outputs({"output": options.output}, [options.image, options.mask])
     parameters = PointsParameters().replaced(parse_settings(options.set))
-    image = check_intensities(read_volume(options.image), "image", options.image)
+    notes: list[str] = []
+    image = check_intensities(read_volume(options.image, notes=notes), "image", options.image)
     mask, note = read_mask(options.mask, ImageGrid.of(image)) if options.mask else (None, "")
     from deepreg_engine.methods.points.keypoints import image_keypoints
 
     points, _ = image_keypoints(image, mask, parameters)
     with FileGroup() as files:
         add_points(files, options.output, PointSet(points))
-    if note:
-        sys.stderr.write(f"note: {note}\n")
+    for text in filter(None, [*notes, note]):
+        sys.stderr.write(f"note: {text}\n")
     sys.stdout.write(f"{len(points)} keypoints; written: {options.output}\n")

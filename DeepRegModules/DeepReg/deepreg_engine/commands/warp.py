@@ -61,18 +61,20 @@ def run(options: argparse.Namespace) -> None:
     if options.labels and options.interpolation not in (None, "nearest"):
         message = f"labels and {options.interpolation} interpolation contradict each other"
         raise ParameterError(message, "label maps are warped by nearest", "interpolation")
-    transform = read_transform(options.transform)
+    notes: list[str] = []
+    transform = read_transform(options.transform, notes=notes)
     with FileGroup() as files:
         if options.points:
             _warp_points(files, transform, options)
         else:
-            add_image(files, options.output, _warped_image(transform, options))
+            add_image(files, options.output, _warped_image(transform, options, notes))
+    sys.stderr.write("".join(f"note: {note}\n" for note in notes))
     sys.stdout.write(f"written: {options.output}\n")
 
 
-def _warped_image(transform: sitk.Transform, options: argparse.Namespace) -> sitk.Image:
+def _warped_image(transform: sitk.Transform, options: argparse.Namespace, notes: list[str]) -> sitk.Image:
     if options.reference:
-        grid = ImageGrid.of(read_volume(options.reference, "reference image"))
+        grid = ImageGrid.of(read_volume(options.reference, "reference image", notes))
     else:
         grid = field_grid(transform)
         if grid is None:
@@ -80,10 +82,10 @@ def _warped_image(transform: sitk.Transform, options: argparse.Namespace) -> sit
                 f"the transform {options.transform} has no grid of its own", "give the reference image whose grid to use", "reference"
             )
     if options.labels:
-        image = read_labels(options.image)
+        image = read_labels(options.image, notes=notes)
         warped = resample(image, grid, transform, "nearest")
     else:
-        image = read_volume(options.image)
+        image = read_volume(options.image, notes=notes)
         warped = warp_intensities(image, grid, transform, options.interpolation or "linear")
     _check_reached(image, warped, transform, options.image)
     return warped

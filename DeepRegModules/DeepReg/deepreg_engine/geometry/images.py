@@ -9,55 +9,51 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry import nifti
+from deepreg_engine.geometry import dicom, nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.nifti_placement import placement_note
+from deepreg_engine.geometry.stored_voxels import read_checked
 
 # Endings under which ITK writes a volume and its geometry in one file. A pair of header and data (.mhd, .img) cannot be renamed.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
 # Voxels along each axis that two control points and the stencil of a feature need.
 SMALLEST_SIZE = 4
+# Interpolation by splines takes probabilities so far beyond 0 and 1.
+_OVERSHOOT = 0.2
 
 
-def read_volume(path: str | os.PathLike, role: str = "image") -> sitk.Image:
-    """Read a scalar 3D volume in its own pixel type, from a file that ITK can read or a folder with one DICOM series.
+def read_volume(path: str | os.PathLike, role: str = "image", notes: list[str] | None = None) -> sitk.Image:
+    """Read a scalar 3D volume in its own pixel type, from a file that ITK can read, or a DICOM series.
 
     Args:
-        path: the file or folder.
+        path: the file; or a folder with a DICOM series, or any file of the series.
         role: its role in messages, such as "fixed image".
+        notes: receives notes on what was decided in reading it.
 
     Raises:
-        InputError: if it is missing, not an image, damaged, not 3D, complex, or has several components per voxel.
+        InputError: if it is missing, not an image, damaged, not 3D, sheared, complex, or has several components per voxel.
     """
+    return _as_scalar_volume(read_image_file(path, role, notes), Path(path), role, notes)
+
+
+def read_image_file(path: str | os.PathLike, role: str, notes: list[str] | None = None) -> sitk.Image:
+    """Read any image, of any dimension and number of components, complete and undamaged; see :func:`read_volume`."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"the {role} {path} does not exist", "check the path")
     if path.is_dir():
-        image = _read_dicom_folder(path, role)
-    else:
-        try:
-            image = sitk.ReadImage(str(path))
-        except RuntimeError as error:
-            raise InputError(f"the {role} {path} cannot be read as an image", "give a NIfTI, NRRD, MetaImage or DICOM volume") from error
-        if nifti.ends_too_early(path):
-            raise InputError(f"the {role} {path} ends before its last voxel", "the file is damaged: get it again")
-    return _as_scalar_volume(image, path, role)
+        return dicom.read_folder(path, role)
+    if path.is_file() and dicom.is_dicom(path):
+        image, note = dicom.read_file(path, role)
+        if notes is not None and note:
+            notes.append(note)
+        return image
+    return read_checked(path, f"the {role} {path}", "give a NIfTI, NRRD, MetaImage or DICOM volume")
 
 
-def _read_dicom_folder(folder: Path, role: str) -> sitk.Image:
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    if not series:
-        raise InputError(f"the {role} {folder} is a folder without DICOM images", "give an image file")
-    if len(series) > 1:
-        raise InputError(f"the {role} {folder} holds {len(series)} DICOM series", "give a folder with one series")
-    try:
-        return sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    except RuntimeError as error:
-        raise InputError(f"the DICOM series in {folder} cannot be read", "convert it to NIfTI or NRRD first") from error
-
-
-def _as_scalar_volume(image: sitk.Image, path: Path, role: str) -> sitk.Image:
+def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str] | None) -> sitk.Image:
     what = f"the {role} {path}"
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:  # a time axis of length one
         extract = list(image.GetSize())
@@ -73,10 +69,15 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str) -> sitk.Image:
     if components > 1:
         kind = "an RGB image or a vector field" if components == 3 else "a vector image"
         raise InputError(f"{what} has {components} components per voxel ({kind})", "give a scalar volume")
+    if "vector" in image.GetPixelIDTypeAsString():  # of one component, such as a list of one frame
+        image = sitk.VectorIndexSelectionCast(image, 0)
     try:
-        ImageGrid.of(image)
+        grid = ImageGrid.of(image)
     except InputError as error:
         raise error.about(what) from error
+    note = placement_note(path, grid, what)
+    if notes is not None and note:
+        notes.append(note)
     return image
 
 
@@ -116,13 +117,13 @@ def read_image(path: str | os.PathLike, role: str = "image") -> sitk.Image:
     return check_intensities(read_volume(path, role), role, path)
 
 
-def read_labels(path: str | os.PathLike, role: str = "label map") -> sitk.Image:
-    """Read a label map: whole numbers, 0 is background; kept in an integer type.
+def read_labels(path: str | os.PathLike, role: str = "label map", notes: list[str] | None = None) -> sitk.Image:
+    """Read a label map: whole numbers, 0 is background; kept in an integer type; for ``notes`` see :func:`read_volume`.
 
     Raises:
         InputError: if its values are not whole numbers.
     """
-    image = read_volume(path, role)
+    image = read_volume(path, role, notes)
     array = sitk.GetArrayViewFromImage(image)
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
@@ -132,26 +133,39 @@ def read_labels(path: str | os.PathLike, role: str = "label map") -> sitk.Image:
 
 
 def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> tuple[sitk.Image, str]:
-    """Read a mask (not 0 is inside) onto a grid.
+    """Read a mask onto a grid: not 0 is inside; of probabilities, at least 0.5 is.
 
     Returns:
-        The mask as 8-bit 0 and 1 on the grid, and a note if it had to be resampled there, else "".
+        The mask as 8-bit 0 and 1 on the grid, and notes on how it was read, else "".
 
     Raises:
         InputError: if it has no voxel inside the grid, or holds NaN.
     """
-    image = read_volume(path, role)
+    notes: list[str] = []
+    image = read_volume(path, role, notes)
     array = sitk.GetArrayViewFromImage(image)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():  # NaN differs from 0 and would count as inside
-        raise InputError(f"the {role} {path} holds values that are NaN or infinite", "write 0 where it is not")
-    image = sitk.Cast(image != 0, sitk.sitkUInt8)
-    note = ""
-    if not ImageGrid.of(image).same_as(grid):
-        note = f"the {role} was on another grid ({ImageGrid.of(image).describe()}) and was resampled"
+    inside = image != 0
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():  # NaN differs from 0 and would count as inside
+            raise InputError(f"the {role} {path} holds values that are NaN or infinite", "write 0 where it is not")
+        if not np.array_equal(array, np.rint(array)):
+            low, high = float(array.min()), float(array.max())
+            if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
+                raise InputError(
+                    f"the {role} {path} holds fractions between {low:.3g} and {high:.3g}",
+                    "give a mask of whole numbers, or of probabilities from 0 to 1",
+                )
+            inside = image >= 0.5
+            notes.append(f"the {role} holds probabilities: what is at least 0.5 is inside")
+    image = sitk.Cast(inside, sitk.sitkUInt8)
+    elsewhere = not ImageGrid.of(image).same_as(grid)
+    if elsewhere:
+        notes.append(f"the {role} was on another grid ({ImageGrid.of(image).describe()}) and was resampled")
         image = resample(image, grid, interpolation="nearest")
     if not sitk.GetArrayViewFromImage(image).any():
-        raise InputError(f"the {role} {path} is empty" + (" on the image's grid" if note else ""), "give a mask with voxels that are not 0")
-    return image, note
+        where = " on the image's grid" if elsewhere else ""
+        raise InputError(f"the {role} {path} is empty{where}", "give a mask with voxels that are not 0")
+    return image, "; ".join(notes)
 
 
 def resample(

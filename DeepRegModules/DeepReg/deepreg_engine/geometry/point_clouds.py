@@ -28,7 +28,9 @@ _RIDGE = 0.35
 _VOXELS = 20_000_000
 
 
-def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spacing: float = 2.0) -> np.ndarray:
+def read_cloud(
+    path: str | os.PathLike, role: str, source: str = "surface", spacing: float = 2.0, notes: list[str] | None = None
+) -> np.ndarray:
     """Read points (N, 3), LPS mm, from a points file or from the structures of a label map.
 
     Args:
@@ -36,12 +38,13 @@ def read_cloud(path: str | os.PathLike, role: str, source: str = "surface", spac
         role: name of the points in messages.
         source: for a label map, "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
         spacing: distance of the points from a label map, mm.
+        notes: receives notes on how a label map was read.
 
     Raises:
         InputError: if the file cannot be read or is empty.
     """
     if suffix(path) in IMAGE_SUFFIXES:
-        return label_points(read_labels(path, role), source, spacing, role)
+        return label_points(read_labels(path, role, notes), source, spacing, role)
     return read_points(path, role).positions
 
 

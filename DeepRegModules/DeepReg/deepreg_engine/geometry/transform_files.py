@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from deepreg_engine.geometry import nifti
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.inversion import invert
+from deepreg_engine.geometry.nifti_placement import placement_note
+from deepreg_engine.geometry.stored_voxels import read_checked
 
 IMAGE_FIELD_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 TRANSFORM_SUFFIXES = (".h5", ".hdf5", ".tfm", ".txt", ".mat", ".xfm")
@@ -20,6 +24,16 @@ WRITABLE_SUFFIXES = (*IMAGE_FIELD_SUFFIXES, ".h5", ".tfm")
 
 # Intent code of a displacement field in NRRD and NIfTI.
 _DISPLACEMENT_INTENT = "1006"
+# How 3D Slicer states in NRRD whether a field takes fixed to moving points (as ITK's resampling does) or moving to fixed points.
+_DIRECTION, _RESAMPLING, _MODELING = "displacement field type", "resampling", "modeling"
+# Classes of 3D Slicer for transforms that it stores in the other direction.
+_INVERSE_CLASS = re.compile(rb"Inverse(?:DisplacementField|BSpline|ThinPlateSplineKernel)Transform")
+_CONVERT_INVERSE = "in 3D Slicer save it as .nrrd (5.10 or newer), or convert it to a grid transform in the module Transforms first"
+# Largest share of folded voxels of a field that is inverted, and largest number of voxels of the inverse for each of its own.
+_MOST_FOLDED = 0.01
+_FURTHEST = 20
+# No true composite is nested so deeply.
+_DEEPEST = 8
 
 
 def check_field_suffix(path: str | os.PathLike) -> None:
@@ -31,7 +45,8 @@ def check_field_suffix(path: str | os.PathLike) -> None:
 def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementField) -> None:
     """Add a displacement field to a group of files, in the format of its ending.
 
-    ``.nrrd``, ``.nii.gz``, ``.nii`` and ``.mha`` are vector images of LPS millimetres (NRRD with ``intent_code := 1006``);
+    ``.nrrd``, ``.nii.gz``, ``.nii`` and ``.mha`` are vector images of LPS millimetres (NRRD with ``intent_code := 1006``
+    and ``displacement field type := resampling``);
     ``.h5`` and ``.tfm`` are ITK displacement field transforms. SimpleITK, ANTs and 3D Slicer read them all.
 
     Raises:
@@ -46,6 +61,7 @@ def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementFiel
     image = field.to_image()
     if ending == ".nrrd":  # ITK's NIfTI writer sets its own intent and refuses this one
         image.SetMetaData("intent_code", _DISPLACEMENT_INTENT)
+        image.SetMetaData(_DIRECTION, _RESAMPLING)
     # Floating-point fields hardly shrink: only .nii.gz is compressed.
     files.add(path, lambda name: sitk.WriteImage(image, name, useCompression=ending == ".nii.gz", compressionLevel=1))
 
@@ -56,8 +72,13 @@ def write_field(path: str | os.PathLike, field: DisplacementField) -> None:
         add_field(files, path, field)
 
 
-def read_transform(path: str | os.PathLike, role: str = "transform") -> sitk.Transform:
+def read_transform(path: str | os.PathLike, role: str = "transform", notes: list[str] | None = None) -> sitk.Transform:
     """Read any transform that takes fixed points to moving points: a displacement field or an ITK transform.
+
+    Args:
+        path: the file.
+        role: its role in messages.
+        notes: receives notes on what was decided in reading it.
 
     Raises:
         InputError: if the file is missing, damaged, or holds neither.
@@ -71,15 +92,22 @@ def read_transform(path: str | os.PathLike, role: str = "transform") -> sitk.Tra
         try:
             transform = sitk.ReadTransform(str(path))
         except RuntimeError as error:
+            inverse = path.is_file() and _INVERSE_CLASS.search(path.read_bytes())
+            if inverse:
+                message = f"the {role} {path} is of a class of 3D Slicer's own, {inverse[0].decode()}, which ITK cannot read"
+                raise InputError(message, _CONVERT_INVERSE) from error
             raise InputError(
                 f"the {role} {path} cannot be read as an ITK transform", "save it as .h5, .tfm or a displacement field"
             ) from error
-        return _checked(transform, path, role)
-    return read_field(path, role).to_transform()
+        return _checked(_known(transform, f"the {role} {path}"), path, role)
+    return read_field(path, role, notes).to_transform()
 
 
-def read_field(path: str | os.PathLike, role: str = "displacement field") -> DisplacementField:
-    """Read a displacement field that is sampled on a grid.
+def read_field(path: str | os.PathLike, role: str = "displacement field", notes: list[str] | None = None) -> DisplacementField:
+    """Read a displacement field that is sampled on a grid; see :func:`read_transform`.
+
+    A NRRD file of ``displacement field type := modeling`` (3D Slicer, since September 2025) takes moving points to fixed points and is
+    inverted.
 
     Raises:
         InputError: if the file is missing, or holds something else, such as a scalar image or an affine transform.
@@ -93,28 +121,63 @@ def read_field(path: str | os.PathLike, role: str = "displacement field") -> Dis
         if grid is None:
             raise InputError(f"the {role} {path} has no grid of its own ({transform.GetName()})", "give a displacement field")
         return DisplacementField.from_transform(transform, grid)
+    what = f"the {role} {path}"
+    image = _read_vectors(path, what)
     try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(
-            f"the {role} {path} cannot be read", "give a displacement field (.nrrd, .nii.gz, .h5) or an ITK transform"
-        ) from error
-    if nifti.ends_too_early(path):
-        raise InputError(f"the {role} {path} ends before its last voxel", "the file is damaged: get it again")
+        field = DisplacementField.from_image(sitk.Cast(image, sitk.sitkVectorFloat32))
+    except InputError as error:
+        raise error.about(what) from error
+    found = [placement_note(path, field.grid, what)]
+    direction = image.GetMetaData(_DIRECTION) if image.HasMetaDataKey(_DIRECTION) else _RESAMPLING
+    if direction == _MODELING:
+        field, note = _inverted(field, what)
+        found.append(note)
+    elif direction != _RESAMPLING:
+        raise InputError(f"{what} has the unknown {_DIRECTION} {direction}", f"it is {_RESAMPLING} or {_MODELING}")
+    if notes is not None:
+        notes += filter(None, found)
+    return field
+
+
+def _read_vectors(path: Path, what: str) -> sitk.Image:
+    """The 3D image of three floats per voxel in a file.
+
+    Raises:
+        InputError: if it is another image, or holds values that are not finite.
+    """
+    image = read_checked(path, what, "give a displacement field (.nrrd, .nii.gz, .h5) or an ITK transform")
     if image.GetDimension() == 5 and image.GetSize()[3] == 1:  # as other programs write NIfTI fields: x, y, z, 1, 3
         array = np.moveaxis(sitk.GetArrayFromImage(image)[:, 0], 0, -1)
         spatial = sitk.Extract(image[..., 0], [*image.GetSize()[:3], 0], [0] * 4)
         image = ImageGrid.of(spatial).to_image(np.ascontiguousarray(array), vector=True)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
-        raise InputError(f"the {role} {path} is an image, not a displacement field", "a field has three components per voxel")
+        raise InputError(f"{what} is an image, not a displacement field", "a field has three components per voxel")
     if image.GetPixelID() not in (sitk.sitkVectorFloat32, sitk.sitkVectorFloat64):
-        raise InputError(f"the {role} {path} is a colour image, not a displacement field", "a field holds millimetres as floats")
+        raise InputError(f"{what} is a colour image, not a displacement field", "a field holds millimetres as floats")
     if nifti.count_not_finite(path):
-        raise InputError(f"the {role} {path} holds values that are not finite", "compute it again")
-    try:
-        return DisplacementField.from_image(sitk.Cast(image, sitk.sitkVectorFloat32))
-    except InputError as error:
-        raise error.about(f"the {role} {path}") from error
+        raise InputError(f"{what} holds values that are not finite", "compute it again")
+    return image
+
+
+def _inverted(field: DisplacementField, what: str) -> tuple[DisplacementField, str]:
+    """The inverse of a field, on a grid that covers the field's own and what it reaches, and a note.
+
+    Raises:
+        InputError: if it cannot be inverted.
+    """
+    refusal = InputError(f"{what} takes moving points to fixed points, and cannot be inverted", "give the field of the other direction")
+    if np.mean(field.jacobian_determinant() <= 0) > _MOST_FOLDED:
+        raise refusal
+    index = field.grid.physical_to_index(field.map_points(field.grid.points().reshape(-1, 3)))
+    start = np.minimum(np.floor(index.min(0)), 0)
+    stop = np.maximum(np.ceil(index.max(0)) + 1, field.grid.size)
+    if np.prod(stop - start) > _FURTHEST * field.grid.voxels:
+        raise refusal
+    inverse = invert(field, field.grid.cropped(start, stop))
+    if inverse.mean_error > min(field.grid.spacing):
+        raise refusal
+    note = f"{what} takes moving points to fixed points ({_DIRECTION} {_MODELING}) and was inverted, to {inverse.worst_error:.2g} mm"
+    return inverse.field, note
 
 
 def field_grid(transform: sitk.Transform) -> ImageGrid | None:
@@ -135,6 +198,39 @@ def _checked(transform: sitk.Transform, path: Path, role: str) -> sitk.Transform
     if not _finite(transform):
         raise InputError(f"the {role} {path} holds values that are not finite", "compute it again")
     return transform
+
+
+def _known(transform: sitk.Transform, what: str) -> sitk.Transform:
+    """The transform, with each object of ITK's class MatrixOffsetTransformBase replaced by the affine transform that it is.
+
+    Raises:
+        InputError: if SimpleITK does not know the class of a part, which then is not affine.
+    """
+    if transform.GetName() != "CompositeTransform":
+        return transform
+    if _of_unknown_class(transform):
+        if len(transform.GetParameters()) != 12 or len(transform.GetFixedParameters()) != 3 or not transform.IsLinear():
+            raise InputError(f"{what} is of a class that SimpleITK does not know", "save it as an affine transform or a displacement field")
+        affine = sitk.AffineTransform(3)
+        affine.SetFixedParameters(transform.GetFixedParameters())
+        affine.SetParameters(transform.GetParameters())
+        return affine
+    composite = sitk.CompositeTransform(transform)
+    parts = [composite.GetNthTransform(number) for number in range(composite.GetNumberOfTransforms())]
+    known = [_known(part, what) for part in parts]
+    return transform if all(new is old for new, old in zip(known, parts, strict=True)) else sitk.CompositeTransform(known)
+
+
+def _of_unknown_class(transform: sitk.Transform) -> bool:
+    """Whether SimpleITK does not know a transform's class, and gives it as a composite of itself."""
+    for _ in range(_DEEPEST):
+        if transform.GetName() != "CompositeTransform":
+            return False
+        composite = sitk.CompositeTransform(transform)
+        if composite.GetNumberOfTransforms() != 1:
+            return False
+        transform = composite.GetNthTransform(0)
+    return True
 
 
 def _ends_too_early(path: Path) -> bool:

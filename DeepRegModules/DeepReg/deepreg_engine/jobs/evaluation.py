@@ -57,15 +57,15 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     check_suffix("report", request.report, (".json",))
     check_outputs({"report": request.report}, [path for name, path in vars(request).items() if name != "report"])
     check_pairs(landmarks=(request.fixed_landmarks, request.moving_landmarks), labels=(request.fixed_labels, request.moving_labels))
-    transform = read_transform(request.transform)
+    notes: list[str] = []
+    transform = read_transform(request.transform, notes=notes)
     landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks)
-    labels = read_label_pair(request.fixed_labels, request.moving_labels)
+    labels = read_label_pair(request.fixed_labels, request.moving_labels, notes)
     names = read_label_names(request.label_names) if request.label_names else None
-    grid = _grid(request, transform, labels)
+    grid = _grid(request, transform, labels, notes)
     if landmarks:
         check_reached(transform, landmarks[0])
     field = mask = None
-    notes = []
     if grid:
         field = DisplacementField.from_transform(transform, grid)
         if request.mask:
@@ -82,11 +82,11 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     return report
 
 
-def _grid(request: EvaluationRequest, transform: sitk.Transform, labels: LabelPair | None) -> ImageGrid | None:
+def _grid(request: EvaluationRequest, transform: sitk.Transform, labels: LabelPair | None, notes: list[str]) -> ImageGrid | None:
     """The grid on which the deformation is measured; None without one."""
     own = field_grid(transform)
     if request.reference:
-        grid = ImageGrid.of(read_volume(request.reference, "reference image"))
+        grid = ImageGrid.of(read_volume(request.reference, "reference image", notes))
         if own and overlap(own, grid, np.zeros(3)) == 0.0:
             raise InputError(
                 f"the field {request.transform} and the reference image do not overlap", "check that they belong together", "reference"

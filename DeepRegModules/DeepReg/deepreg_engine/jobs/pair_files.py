@@ -28,6 +28,6 @@ def read_landmark_pair(fixed: str | None, moving: str | None) -> tuple[PointSet,
     return read_pairs(fixed, moving) if fixed and moving else None
 
 
-def read_label_pair(fixed: str | None, moving: str | None) -> LabelPair | None:
-    """Read the label maps of both images; None if there are no files."""
-    return (read_labels(fixed, "fixed labels"), read_labels(moving, "moving labels")) if fixed and moving else None
+def read_label_pair(fixed: str | None, moving: str | None, notes: list[str] | None = None) -> LabelPair | None:
+    """Read the label maps of both images, adding to ``notes``; None if there are no files."""
+    return (read_labels(fixed, "fixed labels", notes), read_labels(moving, "moving labels", notes)) if fixed and moving else None

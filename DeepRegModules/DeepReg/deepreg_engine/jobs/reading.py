@@ -30,15 +30,16 @@ def read_inputs(request: Request) -> Inputs:
     """
     inputs, path = Inputs(), request.path
     if path("fixed"):
-        inputs.fixed = check_intensities(read_volume(path("fixed"), "fixed image"), "fixed image", path("fixed"))
-        inputs.moving_original = read_volume(path("moving"), "moving image")
+        inputs.fixed = check_intensities(read_volume(path("fixed"), "fixed image", inputs.notes), "fixed image", path("fixed"))
+        inputs.moving_original = read_volume(path("moving"), "moving image", inputs.notes)
         inputs.moving = check_intensities(inputs.moving_original, "moving image", path("moving"))
         inputs.fixed_mask = _mask(path("fixed_mask"), inputs.fixed, "fixed mask", inputs.notes)
         inputs.moving_mask = _mask(path("moving_mask"), inputs.moving, "moving mask", inputs.notes)
     if path("fixed_points"):
         options = request.options
         fixed, moving = (
-            read_cloud(path(f"{side}_points"), f"{side} points", options.source, options.source_spacing) for side in ("fixed", "moving")
+            read_cloud(path(f"{side}_points"), f"{side} points", options.source, options.source_spacing, inputs.notes)
+            for side in ("fixed", "moving")
         )
         inputs.clouds = fixed, moving
     inputs.guides = _landmarks(request, inputs, "{side} guide landmarks", "{side}_landmarks")
@@ -47,7 +48,7 @@ def read_inputs(request: Request) -> Inputs:
     if path("warp_points"):
         inputs.warp_points = read_points(path("warp_points"), "points to transform")
     if request.initial:
-        inputs.initial = _initial(request.initial)
+        inputs.initial = _initial(request.initial, inputs.notes)
     return inputs
 
 
@@ -71,17 +72,17 @@ def _landmarks(request: Request, inputs: Inputs, name: str, option: str) -> Poin
 
 def _read_labels(request: Request, inputs: Inputs) -> None:
     if request.path("moving_labels"):
-        inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels")
+        inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels", inputs.notes)
     if request.path("fixed_labels"):
-        inputs.labels = read_labels(request.path("fixed_labels"), "fixed labels"), required(inputs.moving_labels, "moving labels")
+        inputs.labels = read_labels(request.path("fixed_labels"), "fixed labels", inputs.notes), required(inputs.moving_labels, "moving labels")
         shared_labels(*inputs.labels)  # refuses maps without a common label before the run
-    inputs.more_labels = [read_labels(path, "moving labels") for path, _ in request.warp_labels]
+    inputs.more_labels = [read_labels(path, "moving labels", inputs.notes) for path, _ in request.warp_labels]
     if request.path("label_names"):
         inputs.label_names = read_label_names(request.path("label_names"))
 
 
-def _initial(path: str) -> sitk.Transform:
-    transform = read_transform(path, "initial transform")
+def _initial(path: str, notes: list[str]) -> sitk.Transform:
+    transform = read_transform(path, "initial transform", notes)
     matrix = linear_matrix(transform)
     if matrix is not None and abs(np.linalg.det(matrix)) < _SMALLEST_DETERMINANT:
         raise InputError(f"the initial transform {path} maps all points onto a plane", "compute it again", "initial")

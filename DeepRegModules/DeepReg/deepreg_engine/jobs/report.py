@@ -167,14 +167,16 @@ def _check(request: ReportRequest) -> tuple[Limit, ...]:
 
 def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
     run = _read_run(request.run_report)
-    fixed, moving = (read_volume(getattr(request, side), f"{side} image") for side in ("fixed", "moving"))
+    notes: list[str] = []
+    fixed, moving = (read_volume(getattr(request, side), f"{side} image", notes) for side in ("fixed", "moving"))
     for image, side in ((fixed, "fixed"), (moving, "moving")):
         check_intensities(image, f"{side} image", getattr(request, side))
-    pair = Pair(fixed, moving, read_transform(request.transform))
+    pair = Pair(fixed, moving, read_transform(request.transform, notes=notes))
+    pair.notes += notes
     if request.inverse:
-        pair.inverse = read_transform(request.inverse, "inverse transform")
+        pair.inverse = read_transform(request.inverse, "inverse transform", pair.notes)
     pair.landmarks = _read_landmarks(request, pair)
-    pair.labels = read_label_pair(request.fixed_labels, request.moving_labels)
+    pair.labels = read_label_pair(request.fixed_labels, request.moving_labels, pair.notes)
     if pair.labels:
         shared_labels(*pair.labels)
     if isinstance(request.label_names, dict):

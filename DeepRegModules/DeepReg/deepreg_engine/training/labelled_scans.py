@@ -21,7 +21,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import EngineError, InputError
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_labels, read_volume
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_image_file, read_labels, read_volume
 
 _IMAGES, _LABELS = "images", "labels"
 # A dataset's name of a modality, and ours.
@@ -155,7 +155,7 @@ def _labels(path: Path) -> sitk.Image:
         return read_labels(path)  # raises an error with the reason
     if reader.GetDimension() != 4:
         return read_labels(path)
-    image = reader.Execute()
+    image = read_image_file(path, "label map")
     parts = [image[:, :, :, number] for number in range(image.GetSize()[3])]
     merged = np.zeros(parts[0].GetSize()[::-1], dtype=np.uint8)
     for number, part in enumerate(parts, start=1):

@@ -1,0 +1,219 @@
+"""Whether the voxels that a header promises are all in the file, and are as they were written.
+
+ITK fills files that end too early with zeros, and reads on where a compressed stream is damaged. Here the length of the data is compared
+with the header, and a compressed stream is decompressed once so that zlib verifies its checksum (CRC-32 of gzip, Adler-32 of zlib).
+NRRD, MetaImage and NIfTI are examined, and any other file that is compressed by gzip as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry import nifti, nifti_placement
+from deepreg_engine.geometry.files import suffix
+
+_CHUNK = 1 << 20
+# Deflate cannot compress to less than this share.
+_HIGHEST_RATIO = 1040
+_GZIP = b"\x1f\x8b"
+# A header of text that is longer than this is none.
+_LONGEST_HEADER = 1 << 20
+_NRRD_BYTES = {"char": 1, "int8": 1, "short": 2, "int16": 2, "int": 4, "int32": 4, "float": 4, "longlong": 8, "int64": 8, "double": 8}
+_META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "LONG": 4, "ULONG": 4}
+_META_BYTES |= {"LONG_LONG": 8, "ULONG_LONG": 8, "DOUBLE": 8}
+
+
+@dataclass(frozen=True)
+class StoredVoxels:
+    """The part of a file that holds voxels.
+
+    Args:
+        path: the file with the voxels, which may be another than that of the header.
+        start: offset of the voxels, or of their compressed stream, bytes.
+        length: bytes that must be there, uncompressed; 0 if that is not known.
+        packed: whether they are compressed by gzip or zlib.
+    """
+
+    path: Path
+    start: int
+    length: int
+    packed: bool
+
+    def too_short(self) -> bool:
+        """Whether the file cannot hold that many voxels, by its size alone."""
+        available = os.path.getsize(self.path) - self.start
+        return available * (_HIGHEST_RATIO if self.packed else 1) < self.length
+
+    def damage(self) -> str:
+        """What is wrong with the voxels, "" if nothing is; compressed voxels are decompressed for that."""
+        if self.too_short():
+            return "ends before its last voxel"
+        if not self.packed:
+            return ""
+        try:
+            with open(self.path, "rb") as stream:
+                stream.seek(self.start)
+                length, complete = _decompressed(stream)
+        except zlib.error:
+            return "holds compressed voxels that do not agree with their checksum"
+        return "" if complete and length >= self.length else "ends before its last voxel"
+
+
+def _decompressed(stream: BinaryIO) -> tuple[int, bool]:
+    """Number of bytes to which the rest of a file decompresses, and whether its last compressed part is complete.
+
+    Raises:
+        zlib.error: if the data or their checksum are wrong.
+    """
+    length, part, data = 0, zlib.decompressobj(wbits=47), b""  # 47: gzip or zlib, by its first bytes
+    while True:
+        data = data or stream.read(_CHUNK)
+        if not data:
+            return length, part.eof
+        if part.eof:  # another gzip part may follow; zeros or other bytes after the last one are ignored
+            if not (data + stream.read(1 if len(data) == 1 else 0)).startswith(_GZIP):
+                return length, True
+            part = zlib.decompressobj(wbits=47)
+        length += len(part.decompress(data, 4 * _CHUNK))
+        data = part.unused_data if part.eof else part.unconsumed_tail
+
+
+def stored_voxels(path: str | os.PathLike) -> list[StoredVoxels]:
+    """Where the voxels of an image file are; empty for formats that are not known here, and for headers that are not understood."""
+    path = Path(path)
+    with open(path, "rb") as stream:
+        begin = stream.read(16)
+    layout = nifti.layout(path)
+    if layout is not None:
+        data = nifti.data_file(path)
+        packed = nifti.is_packed(data)
+        return [StoredVoxels(data, 0, layout.end, packed)]
+    if begin.startswith(b"NRRD"):
+        return list(_of_nrrd(path))
+    if suffix(path) in (".mha", ".mhd"):
+        return list(_of_meta_image(path))
+    return [StoredVoxels(path, 0, 0, True)] if begin.startswith(_GZIP) else []
+
+
+def _of_nrrd(path: Path) -> Iterator[StoredVoxels]:
+    fields, files, start = _nrrd_header(path)
+    encoding, size = fields.get("encoding", "").lower(), _nrrd_bytes(fields.get("type", ""))
+    if encoding not in ("raw", "gzip", "gz") or not size:
+        return
+    packed = encoding != "raw"
+    length = size * math.prod(_whole_numbers(fields.get("sizes", "0")))
+    if "datafile" not in fields:
+        yield StoredVoxels(path, start, length, packed)
+    elif fields.get("lineskip", "0") == "0":
+        skip = 0 if packed else max(_whole_numbers(fields.get("byteskip", "0"))[0], 0)
+        for file in files:
+            if file.is_file():
+                yield StoredVoxels(file, skip, length // len(files), packed)
+
+
+def _nrrd_header(path: Path) -> tuple[dict[str, str], list[Path], int]:
+    """The fields of a NRRD header, the files that it names for the voxels, and its length."""
+    content = _beginning(path)
+    ends = [at + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if (at := content.find(mark)) >= 0]
+    end = min(ends, default=len(content))
+    fields: dict[str, str] = {}
+    after: list[str] = []  # lines behind the field for the files
+    for line in content[:end].decode("latin-1").splitlines():
+        name, colon, value = line.partition(":")
+        if colon and not value.startswith("=") and not line.startswith("#"):
+            fields[name.strip().lower().replace(" ", "")] = value.strip()
+        elif "datafile" in fields and line.strip():
+            after.append(line.strip())
+    name = fields.get("datafile", "")
+    names = after if name.upper().startswith("LIST") else [] if "%" in name else [name]
+    return fields, [path.parent / name for name in names], end
+
+
+def _nrrd_bytes(name: str) -> int:
+    """Bytes per number of one of NRRD's many names for a type, such as "unsigned short int" or "uint16_t"; 0 for others."""
+    words = [word for word in name.lower().removesuffix("_t").split() if word not in ("signed", "unsigned")]
+    plain = "".join(words)
+    if len(plain) > 3 or not words:
+        plain = plain.removesuffix("int") if plain.startswith(("short", "longlong")) else plain
+    return _NRRD_BYTES.get(plain.removeprefix("u"), 0)
+
+
+def _of_meta_image(path: Path) -> Iterator[StoredVoxels]:
+    content = _beginning(path)
+    end = content.find(b"\n", content.find(b"ElementDataFile")) + 1
+    fields = {}
+    for line in content[:end].decode("latin-1").splitlines():
+        name, _, value = line.partition("=")
+        fields[name.strip()] = value.strip()
+    size = _META_BYTES.get(fields.get("ElementType", "").removeprefix("MET_").removesuffix("_ARRAY"), 0)
+    if not (end and size) or fields.get("BinaryData", "True").lower().startswith("f"):
+        return
+    length = size * math.prod(_whole_numbers(fields.get("DimSize", "0")))
+    length *= _whole_numbers(fields.get("ElementNumberOfChannels", "1"))[0]
+    packed = fields.get("CompressedData", "False").lower().startswith("t")
+    name = fields["ElementDataFile"]
+    if name.lower() == "local":
+        yield StoredVoxels(path, end, length, packed)
+    elif (path.parent / name).is_file():
+        skip = _whole_numbers(fields.get("HeaderSize", "0"))[0]
+        yield StoredVoxels(path.parent / name, max(skip, 0), length, packed)
+
+
+def _beginning(path: Path) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(_LONGEST_HEADER)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    """The numbers of a header's line; [0] if they are none."""
+    try:
+        return [int(number) for number in text.split()] or [0]
+    except ValueError:
+        return [0]
+
+
+def read_checked(path: str | os.PathLike, what: str, advice: str) -> sitk.Image:
+    """Read an image file of any kind, and check that its voxels are complete and undamaged.
+
+    The check runs in a thread beside ITK's reading.
+
+    Args:
+        path: the file.
+        what: its role and name, for messages.
+        advice: which files can be read.
+
+    Raises:
+        InputError: if it is damaged, or not an image.
+    """
+    again = "the file is damaged: get it again"
+    try:
+        parts = stored_voxels(path)
+    except OSError as error:
+        raise InputError(f"{what} cannot be read ({error.strerror or error})", advice) from error
+    if any(part.too_short() for part in parts):
+        raise InputError(f"{what} ends before its last voxel", again)
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(_first_damage, parts)
+        try:
+            image = sitk.ReadImage(os.fspath(path))
+        except RuntimeError as error:
+            damage, shear = checked.result(), nifti_placement.sheared(path)
+            reason, advice = (damage, again) if damage else (shear, nifti_placement.RESAMPLE_FIRST) if shear else ("", advice)
+            raise InputError(f"{what} {reason or 'cannot be read as an image'}", advice) from error
+    if checked.result():
+        raise InputError(f"{what} {checked.result()}", again)
+    return image
+
+
+def _first_damage(parts: list[StoredVoxels]) -> str:
+    return next((damage for part in parts if (damage := part.damage())), "")
