@@ -66,9 +66,12 @@ class Slice:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's preamble."""
-    with open(path, "rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+    """Whether a file has DICOM's preamble; False for a file that cannot be opened."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def read_folder(folder: Path, role: str) -> sitk.Image:

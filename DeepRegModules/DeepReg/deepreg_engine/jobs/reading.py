@@ -74,7 +74,10 @@ def _read_labels(request: Request, inputs: Inputs) -> None:
     if request.path("moving_labels"):
         inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels", inputs.notes)
     if request.path("fixed_labels"):
-        inputs.labels = read_labels(request.path("fixed_labels"), "fixed labels", inputs.notes), required(inputs.moving_labels, "moving labels")
+        inputs.labels = (
+            read_labels(request.path("fixed_labels"), "fixed labels", inputs.notes),
+            required(inputs.moving_labels, "moving labels"),
+        )
         shared_labels(*inputs.labels)  # refuses maps without a common label before the run
     inputs.more_labels = [read_labels(path, "moving labels", inputs.notes) for path, _ in request.warp_labels]
     if request.path("label_names"):
