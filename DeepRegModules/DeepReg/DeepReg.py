@@ -55,13 +55,13 @@ class DeepRegWidget(ScriptedLoadableModuleWidget):
 
 
 class DeepRegLogic(ScriptedLoadableModuleLogic):
-    """What the panel does, for scripts."""
+    """The functions of the panel, for scripts."""
 
     def makePhantom(self, anatomy="abdomen", seed=0, modalityPair=None):
         """Make a synthetic pair and load it; the event loop runs meanwhile.
 
         :return: dictionary of nodes: fixed, moving, fixedLabels, movingLabels, fixedLandmarks, movingLandmarks.
-        :raises RuntimeError: with a text that names the problem and what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegLib.samples import makePhantom
 

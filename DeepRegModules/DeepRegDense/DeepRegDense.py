@@ -65,7 +65,7 @@ class DeepRegDenseLogic(PanelLogic):
         :param device: where to compute: "auto", "cpu", "cuda", "mps".
         :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
         :return: ``deepreg_slicer.request.Result``.
-        :raises RuntimeError: with a text that names the problem and what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegDenseLib.scripting import register
 
@@ -76,7 +76,7 @@ class DeepRegDenseTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_registersShiftedBlobs(self):
-        """A volume that was shifted by 6 mm is brought back."""
+        """A volume that was shifted by 6 mm is aligned."""
         import numpy as np
 
         z, y, x = np.meshgrid(*(np.arange(40.0),) * 3, indexing="ij")

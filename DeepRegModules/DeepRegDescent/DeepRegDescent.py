@@ -75,10 +75,10 @@ class DeepRegDescentLogic(PanelLogic):
             nodes, features are fixedFeatures, movingFeatures and warpedFeatures; iterations come with browser, iterationTransform and
             moved; energy (a table) comes with chart.
         :param device: where to compute: "auto", "cpu", "cuda", "mps".
-        :param keptIterations: about how many iterations are kept.
+        :param keptIterations: approximate number of iterations that are kept.
         :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
         :return: ``deepreg_slicer.request.Result``.
-        :raises RuntimeError: with a text that names the problem and what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegDescentLib.scripting import register
 
@@ -90,7 +90,7 @@ class DeepRegDescentTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_registersShiftedBlobs(self):
-        """A volume that was shifted by 6 mm is brought back."""
+        """A volume that was shifted by 6 mm is aligned."""
         import numpy as np
 
         z, y, x = np.meshgrid(*(np.arange(40.0),) * 3, indexing="ij")

@@ -79,7 +79,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return landmarkErrors(transform, fixedPoints, movingPoints, fixedVolume)
 
     def proposeMatch(self, transform, fixedVolume, movingVolume, position, window=10.0):
-        """Where the partner of a point is in the moving volume: from the transform, then by the image.
+        """Propose the partner of a point in the moving volume: predicted by the transform, refined by the image.
 
         :param position: of the point, RAS mm.
         :param window: radius of the search around the position that the transform gives, mm.
@@ -91,7 +91,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return {"position": found.position.tolist(), "predicted": found.predicted.tolist(), "confidence": found.confidence}
 
     def probabilities(self, transform, fixedVolume, movingVolume, position, stage=""):
-        """How likely other displacements than a result's are at a place, by the method that made it; waits, the event loop runs meanwhile.
+        """Probabilities of displacements around a result at a position, by its method; waits with the event loop running.
 
         :param position: of the place in the fixed volume, RAS mm.
         :param stage: "search 1", "search 2", ... or "fine"; "" is the last search of the run.

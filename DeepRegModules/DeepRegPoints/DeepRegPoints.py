@@ -85,7 +85,7 @@ class DeepRegPointsLogic(PanelLogic):
         :param more: further inputs, see ``DeepRegPointsLib.registration.PointsInputs``; ``device``; ``most`` points of each set (3000);
             ``refine`` with the Dense method and ``refinePreset``.
         :return: ``deepreg_slicer.request.Result``.
-        :raises RuntimeError: with a text that names the problem and what to do.
+        :raises RuntimeError: with a message and advice.
         """
         from DeepRegPointsLib.scripting import register
 
@@ -98,7 +98,7 @@ class DeepRegPointsTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_registersMovedPoints(self):
-        """Points that were turned, moved and put into another order find their partners."""
+        """Points that were rotated, moved and reordered are matched with their partners."""
         import numpy as np
 
         points = np.random.default_rng(0).uniform(-60, 60, size=(40, 3))

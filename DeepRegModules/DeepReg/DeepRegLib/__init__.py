@@ -1,1 +1,1 @@
-"""The module DeepReg, apart from what the application has to see."""
+"""The module DeepReg, without the classes that the application loads."""

@@ -1,4 +1,4 @@
-"""Installing what computing needs: PyTorch through the extension PyTorch, small packages by pip. Only when asked."""
+"""Installation of the packages for computing, on request: PyTorch through the extension PyTorch, small packages by pip."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class TorchInstaller(Protocol):
     def installTorch(
         self, askConfirmation: bool = False, forceComputationBackend: str | None = None, torchVersionRequirement: str | None = None
     ) -> Any:
-        """Install it; None if the user declines."""
+        """Install PyTorch; returns None if the user declines."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an installation ended.
+    """The outcome of an installation.
 
     Args:
-        installed: whether everything is there now.
+        installed: whether all packages are installed now.
         text: for the user.
     """
 

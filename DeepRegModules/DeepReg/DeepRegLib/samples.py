@@ -1,4 +1,4 @@
-"""Sample data: synthetic pairs that are made here, and pairs of real scans that Slicer offers already."""
+"""Sample data: synthetic pairs that the engine makes, and pairs of real scans of Slicer's sample data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _GOLDEN = 0.618034
 
 
 def register() -> None:
-    """Offer all of them in the module Sample Data."""
+    """Offer all pairs in the module Sample Data."""
     import SampleData
 
     for title, anatomy, modalities in PHANTOMS:
@@ -66,7 +66,7 @@ def makePhantom(anatomy: str, seed: int = 0, modalityPair: str | None = None) ->
         fixed, moving, fixedLabels, movingLabels (segmentations), fixedLandmarks, movingLandmarks.
 
     Raises:
-        RuntimeError: with a text that names the problem and what to do.
+        RuntimeError: with a message and advice.
     """
     waitUntilFree()
     client = workerClient()
@@ -97,7 +97,7 @@ def load(made: dict[str, Any], anatomy: str, name: str = "") -> dict[str, Any]:
 
 
 def showInWindow(node: Any, anatomy: str) -> None:
-    """Show a phantom's CT as it is read; an MR keeps the window that the application has chosen."""
+    """Show a phantom's CT with a clinical window; an MR keeps the window of the application."""
     if anatomy in _CT_WINDOWS and node.GetImageData().GetScalarRange()[0] < _NO_MR:
         node.GetDisplayNode().SetAutoWindowLevel(False)
         node.GetDisplayNode().SetWindowLevelMinMax(*_CT_WINDOWS[anatomy])
@@ -114,7 +114,7 @@ def loadSegmentation(path: str, name: str, labels: dict[int, str]) -> Any:
     for number in range(segmentation.GetNumberOfSegments()):
         segment = segmentation.GetNthSegment(number)
         segment.SetName(labels.get(segment.GetLabelValue(), segment.GetName()))
-        # Neighbours in colours far apart, and the same structure in the same colour in both volumes of a pair.
+        # Neighbouring structures have different colours; a structure has the same colour in both volumes of a pair.
         segment.SetColor(*colorsys.hsv_to_rgb(segment.GetLabelValue() * _GOLDEN % 1.0, 0.55, 0.95))
     node.GetDisplayNode().SetVisibility(False)
     return node

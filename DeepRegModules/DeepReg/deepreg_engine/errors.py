@@ -51,25 +51,25 @@ class ParameterError(EngineError):
 
 
 class OutputError(EngineError):
-    """A result that cannot be written where it was asked for."""
+    """A result that cannot be written to the given path."""
 
     code = "output"
 
 
 class DeviceError(EngineError):
-    """A computing device that is not there."""
+    """A computing device that is not available."""
 
     code = "device"
 
 
 class NotEnoughMemoryError(EngineError):
-    """A run that would need more memory than there is; ``changes`` are parameters with which it would fit."""
+    """A run that needs more memory than is available; ``changes`` are parameters with which it would fit."""
 
     code = "memory"
 
 
 class MissingPackageError(EngineError):
-    """A Python package that the work needs and this Python lacks."""
+    """A required Python package that is not installed."""
 
     code = "package"
 
@@ -84,11 +84,11 @@ class Cancelled(EngineError):
 
 
 def explain(error: BaseException, report: str) -> EngineError:
-    """Whatever went wrong, as an error that a user can act on.
+    """Convert any exception to an error that a user can act on.
 
     Args:
         error: what was raised.
-        report: how to report what should not have happened, for the advice.
+        report: how to report an internal error, for the advice.
     """
     if isinstance(error, EngineError):
         return error

@@ -16,7 +16,7 @@ Events on stdout, each with the id of its request, or null::
 
 Every request ends with one result or one error. One job runs at a time; ``cancel`` and ``ping`` are answered meanwhile. While a job runs,
 progress is sent at least twice a second, so that the other program can detect a worker that hangs. Arrays are passed as files, in folders
-of the other program. stderr is a log. When stdin ends, the other program is gone: the worker removes its scratch folder and ends, even in
+of the other program. stderr is a log. When stdin ends, the other program has ended: the worker removes its scratch folder and ends, even in
 the middle of a job.
 """
 
@@ -176,7 +176,7 @@ class Worker:
     # --------------------------------------------------------------------- end
 
     def _abandoned(self) -> None:
-        """Clean up when the other program is gone."""
+        """Clean up when the other program has ended."""
         if self._job is not None:
             self._leave()
         if self._scratch:

@@ -1,4 +1,4 @@
-"""A combo box whose choices have other titles than they have in the scene."""
+"""A combo box that shows titles for the values of a parameter."""
 
 from __future__ import annotations
 

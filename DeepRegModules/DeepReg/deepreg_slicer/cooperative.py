@@ -1,7 +1,5 @@
-"""Work in pieces, between the events of the window: no thread, and nothing that waits.
-
-A piece of work is a generator that yields often. It is run a few milliseconds at a time from a timer, so that buttons and views answer
-meanwhile.
+"""Cooperative execution of long work between the events of the window, without threads. The work is a generator that yields often. A timer
+runs it a few milliseconds at a time, so that buttons and views stay responsive.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ class Cooperative:
     """Runs a generator to its end.
 
     Args:
-        work: yields often; what it returns is handed to ``finished``.
+        work: yields often; its return value is passed to ``finished``.
 
     Signals: ``finished(value)``, ``failed(exception)``; neither after :meth:`stop`.
     """

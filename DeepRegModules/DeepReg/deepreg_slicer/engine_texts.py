@@ -9,7 +9,7 @@ CONTEXT = "DeepRegEngine"
 
 
 def engineText(text: str) -> str:
-    """A text of the engine in the user's language; as it is if there is no translation."""
+    """A text of the engine in the user's language; unchanged without a translation."""
     return translate(CONTEXT, text) if text else ""
 
 

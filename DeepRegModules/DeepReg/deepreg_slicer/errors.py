@@ -28,7 +28,7 @@ class NodeError(RuntimeError):
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job has no result.
+    """The reason why a job has no result.
 
     Args:
         code: "cancelled", "input", "parameter", "memory", "device", "package", ... from the engine; "crash", "killed", "hang", "start",

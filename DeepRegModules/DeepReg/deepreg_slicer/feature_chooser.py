@@ -34,14 +34,14 @@ def readCard(path: str | os.PathLike) -> dict[str, Any] | None:
 
 
 def modelFolders() -> list[Path]:
-    """Where models lie: the shipped ones, then the user's own."""
+    """Folders of models: of the shipped ones, then of the user's own."""
     from deepreg_engine.models.folders import own_folder, shipped_folder
 
     return [shipped_folder(), own_folder()]
 
 
 def generalFeatures() -> list[tuple[str, str]]:
-    """Name and title of the features of images that serve every method: formulas, and shipped models with the numbers of a formula."""
+    """Name and title of the features of images that suit every method: formulas, and shipped models with the weights of a formula."""
     shipped = [readCard(path) for path in sorted(modelFolders()[0].glob("*.safetensors"))]
     names = {card["architecture"]: str(card["name"]) for card in shipped if card}
     found = []
@@ -54,7 +54,7 @@ def generalFeatures() -> list[tuple[str, str]]:
 
 
 def modelNames(method: str) -> list[tuple[str, str]]:
-    """Name and intended use of each model that a method can compare features of."""
+    """Name and intended use of each model whose features a method can compare."""
     found = []
     for folder in modelFolders():
         for path in sorted(folder.glob("*.safetensors")):
@@ -69,8 +69,8 @@ class FeatureChooser:
 
     Args:
         method: name of the method whose models are offered.
-        general: name and title of the features that are offered besides models; those of :func:`generalFeatures` by default. The first
-            is shown at first.
+        general: name and title of the features that are offered besides models; those of :func:`generalFeatures` by default. The first is
+            the initial choice.
 
     Attributes:
         widget: the combo box.
@@ -90,7 +90,7 @@ class FeatureChooser:
         modelsChanged.connect(self.fill)
 
     def cleanup(self) -> None:
-        """Observe nothing any more."""
+        """Remove all observers."""
         modelsChanged.disconnect(self.fill)
 
     def fill(self) -> None:

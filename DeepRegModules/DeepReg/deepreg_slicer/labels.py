@@ -42,7 +42,7 @@ class Segment:
 
 @dataclass
 class Layer:
-    """A label map and what its values mean."""
+    """A label map and the structures of its values."""
 
     shot: Snapshot
     segments: list[Segment] = field(default_factory=list)
@@ -54,7 +54,7 @@ def isSegmentation(node: Any) -> bool:
 
 
 def layers(node: Any) -> list[Layer]:
-    """What a segmentation or a label map holds.
+    """The layers of a segmentation or a label map.
 
     Raises:
         NodeError: if it is empty.
@@ -125,10 +125,9 @@ def segmentNames(node: Any) -> list[tuple[str, str]]:
 
 
 def writeMask(node: Any, segmentId: str | list[str], path: str) -> Generator[float, None, None]:
-    """Write a mask: one segment, several, all segments (""), or what is not 0 of a label map.
+    """Write a mask: one segment, several, all segments (""), or the voxels of a label map that are not 0.
 
-    Raises:
-        NodeError: if there is nothing in it.
+    Raises: NodeError: if it is empty.
     """
     found = layers(node)
     if isinstance(segmentId, list):
@@ -148,7 +147,9 @@ def writeMask(node: Any, segmentId: str | list[str], path: str) -> Generator[flo
 
 
 def _merged(node: Any, chosen: list[str] | None = None) -> Snapshot:
-    """All segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap the later one stands."""
+    """All segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap, the later one replaces the
+    earlier.
+    """
     merged = slicer.vtkOrientedImageData()
     ids, values = vtk.vtkStringArray(), vtk.vtkIntArray()
     for value, (segmentId, _name) in enumerate(segmentNames(node), start=1):
@@ -175,7 +176,7 @@ def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
 
 
 def oneLayer(node: Any) -> tuple[Layer, bool]:
-    """A segmentation or label map as one label map, and whether structures overlap in it: where they do, the later one stands.
+    """A segmentation or label map as one label map, and whether structures overlap in it; there the later one replaces the earlier.
 
     Raises:
         NodeError: if it is empty.
@@ -204,7 +205,7 @@ class Comparison:
 
     Args:
         names: value to name, of the structures that both have.
-        merged: sides whose segments overlap: where they do, the later one stands.
+        merged: sides whose segments overlap; there the later one replaces the earlier.
     """
 
     fixed: str
@@ -254,7 +255,7 @@ def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, No
 
 
 def setSegmentation(node: Any, results: list[tuple[Layer, vtk.vtkImageData, Geometry]], reference: Any) -> None:
-    """Fill a segmentation node with label maps of the worker's; what was in it goes."""
+    """Fill a segmentation node with label maps of the worker's; its former contents are removed."""
     segmentation = node.GetSegmentation()
     node.SetAndObserveTransformNodeID(None)
     segmentation.RemoveAllSegments()
@@ -276,7 +277,7 @@ def setSegmentation(node: Any, results: list[tuple[Layer, vtk.vtkImageData, Geom
 
 
 def setLabelMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, like: Any) -> None:
-    """Give a label map node voxels and a place, and the colours of another."""
+    """Set the voxels and the geometry of a label map node, and the colours of another."""
     setVolume(node, image, geometry)
     node.CreateDefaultDisplayNodes()
     display = like.GetDisplayNode() if like is not None else None

@@ -199,7 +199,7 @@ class MethodPanel:
     # --------------------------------------------------------------- can apply
 
     def update(self) -> None:
-        """Bring the widgets in line with the parameter set."""
+        """Update the widgets from the parameter set."""
         if self.node is None or self.updating:
             return
         self.updating = True
@@ -224,7 +224,7 @@ class MethodPanel:
             self.node.parameters.features = name
 
     def request(self) -> Request:
-        """What Apply would do."""
+        """The request that Apply submits."""
         node = self.node
         inputs, outputs = inputsOf(node, self.method), outputsOf(node, self.method)
         return Request(self.method, inputs, outputs, self.values(), node.preset, node.device)

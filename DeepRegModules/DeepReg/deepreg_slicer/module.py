@@ -19,7 +19,7 @@ from deepreg_slicer.wheel_guard import WheelGuard
 
 
 def describe(module: ScriptedLoadableModule, title: str) -> None:
-    """Give a module its title, and what all modules of this extension have in common."""
+    """Give a module its title, and the common metadata of this extension."""
     parent = module.parent
     parent.title = title
     parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
@@ -46,7 +46,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         raise NotImplementedError
 
     def addRows(self, uiWidget: Any) -> None:
-        """Add widgets that are made rather than loaded."""
+        """Add widgets that are made in code."""
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)

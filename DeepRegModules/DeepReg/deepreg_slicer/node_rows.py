@@ -91,7 +91,7 @@ def _selector(row: NodeRow) -> Any:
 
 
 def narrow(box: Any) -> None:
-    """Let a box get as narrow as the panel, whatever the length of its texts."""
+    """Let a box become as narrow as the panel, for texts of any length."""
     policy = qt.QSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
     policy.setHorizontalStretch(1)
     box.setSizePolicy(policy)

@@ -1,6 +1,6 @@
-"""Raw NRRD files, read and written in pieces, so that the window is never kept waiting for a whole volume.
+"""Raw NRRD files, read and written in pieces, so that the window stays responsive.
 
-Geometry is LPS, as the engine has it. Only what the two sides of the worker exchange is read: raw encoding, little or big endian,
+Geometry is LPS, as the engine has it. Only the formats of the worker's files are read: raw encoding, little or big endian,
 scalars and vectors over three dimensions.
 """
 
@@ -53,12 +53,12 @@ _NAMES = {
 
 
 class NrrdError(RuntimeError):
-    """A file that is not what was expected, or not whole."""
+    """A file of another format, or an incomplete file."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the voxels of an array lie.
+    """The geometry of the voxels of an array.
 
     Args:
         size: voxels along i, j, k.

@@ -88,7 +88,7 @@ class ParameterForm:
             widget.setVisible(network in only)
 
     def connectTo(self, parameterNode: Any, field: str) -> Any:
-        """Let widgets and the pack in a parameter node follow each other; returns the tag for ``disconnectGui``."""
+        """Connect the widgets with the pack in a parameter node, in both directions; returns the tag for ``disconnectGui``."""
         return parameterNode.connectParametersToGui(
             {f"{field}.{name}": widget for name, widget in self.widgets.items() if name not in self._own}
         )
@@ -118,7 +118,7 @@ def _widget(description: Any) -> Any:
 
 
 def _narrow(box: Any) -> None:
-    """Let a combo box get as narrow as the panel, whatever the length of its texts."""
+    """Let a combo box become as narrow as the panel, for texts of any length."""
     box.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
     box.setMinimumWidth(_LEAST_WIDTH)
 

@@ -28,7 +28,7 @@ def valuesOf(pack: Any, parameters: type) -> dict[str, Any]:
 
 
 def setValues(pack: Any, parameters: type, values: dict[str, Any]) -> None:
-    """Put values into a pack; names that a newer or older version does not know are left out."""
+    """Put values into a pack; names that this version does not have are ignored."""
     for description in parameters.describe():
         if description.name in values:
             setattr(pack, description.name, description.type(values[description.name]))

@@ -1,4 +1,4 @@
-"""Processes: which Python to run, with what around it, and how to end it with all that it has started."""
+"""Processes: the Python of the worker and its environment, and the end of a process with all its children."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FOLDER = "deepreg-"
 
 
 def pythonExecutable() -> str | None:
-    """The application's own Python as a program of its own; None if there is none."""
+    """Path of the application's Python executable; None if there is none."""
     return shutil.which("PythonSlicer")
 
 
 def engineFolder() -> str:
-    """Where the package ``deepreg_engine`` lies: beside this one."""
+    """Folder of the package ``deepreg_engine``, beside this one."""
     return str(Path(__file__).resolve().parent.parent)
 
 
@@ -128,7 +128,7 @@ class WorkerProcess:
         return not self.isRunning() or bool(self._process.waitForFinished(int(1000 * seconds)))
 
     def forget(self) -> None:
-        """Emit no signal any more."""
+        """Stop emitting signals."""
         for signal_ in (self.output, self.errorOutput, self.finished, self.failedToStart):
             signal_.clear()
 

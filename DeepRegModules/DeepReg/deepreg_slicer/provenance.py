@@ -11,7 +11,7 @@ PREFIX = "DeepReg."
 
 
 def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: Any, moving: Any, names: dict[str, str]) -> None:
-    """Write into a result's node what it is and how it was made."""
+    """Write the provenance of a result into its node."""
     values = {
         "Method": request.method,
         "Output": output,

@@ -1,7 +1,7 @@
 """One registration from the scene through the worker and back into the scene.
 
-Each input is written, and each result read and stored, by what its kind asks for; which inputs and outputs there are is declared by the
-engine. Nodes are made or filled all at once, in one step of undo. See :mod:`worker_task`.
+Inputs are written, and results read and stored, according to their kinds; the engine declares the inputs and outputs. Nodes are made or
+filled all at once, in one step of undo. See :mod:`worker_task`.
 """
 
 from __future__ import annotations

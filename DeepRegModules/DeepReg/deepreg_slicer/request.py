@@ -1,4 +1,4 @@
-"""What a registration is asked for: the nodes that go in, the results that are wanted, the parameters; and what it returns."""
+"""The request of a registration: input nodes, requested results and parameters; and its result."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Inputs:
 
 @dataclass
 class Output:
-    """One result that can be asked for.
+    """One result that can be requested.
 
     Args:
         wanted: whether it is.
@@ -117,7 +117,7 @@ class Outputs:
 
     Args:
         method: name of the method.
-        outputs: by name (:mod:`slot_nodes`); the others are those that a panel asks for at first.
+        outputs: by name (:mod:`slot_nodes`); the others have the initial choice of a panel.
     """
 
     #: Results that no file of the engine holds, and their titles.
@@ -206,7 +206,7 @@ class Request:
         self.outputs.check(self.inputs)
 
     def arguments(self) -> dict[str, Any]:
-        """What the worker gets besides files."""
+        """Arguments of the worker, without files."""
         return {
             "method": self.method,
             "parameters": self.parameters,
@@ -220,7 +220,7 @@ class Request:
 
 @dataclass
 class Result:
-    """What a registration has made.
+    """The result of a registration.
 
     Args:
         nodes: output name to node.

@@ -49,7 +49,7 @@ class ResultSection:
         self.show(result)
 
     def keep(self, result: Result) -> None:
-        """Store in the parameter set what a run has made."""
+        """Store the results of a run in the parameter set."""
         former = self.shownTransform()
         if former is not None and former is not result.nodes.get("transform"):
             result_view.showGrid(former, None, False)  # two grids at a time cannot be distinguished
@@ -58,7 +58,7 @@ class ResultSection:
         self.node.resultSummary = result.summary
 
     def show(self, result: Result) -> None:
-        """Show a result in the views, one thing at a time: each makes them draw."""
+        """Show a result in the views, in several steps, because each of them redraws the views."""
         if result.nodes.get("jacobian") is not None:
             result_view.showJacobian(result.nodes["jacobian"])
         self.ui.resultCollapsibleButton.collapsed = False
@@ -84,7 +84,7 @@ class ResultSection:
         return self.node.resultTransform if self.node is not None else None
 
     def update(self) -> None:
-        """Bring the widgets in line with the results in the scene."""
+        """Update the widgets from the results in the scene."""
         node, ui = self.node, self.ui
         transform = node.resultTransform if node is not None else None
         shown = self.shownTransform()

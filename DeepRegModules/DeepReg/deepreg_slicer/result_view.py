@@ -46,7 +46,7 @@ def _composite(name: str) -> Any:
 
 
 def showJacobian(node: Any) -> None:
-    """Colours that make growth, shrinking and folds plain: blue below 1, white at 1, red above."""
+    """Colours of expansion, compression and folds: blue below 1, white at 1, red above."""
     display = node.GetDisplayNode()
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0.0, 2.0)
@@ -125,7 +125,7 @@ def gridSpacing(transform: Any, region: Any) -> float:
 
 
 def _extent(transform: Any, region: Any) -> float:
-    """Longest side of where a transform is shown, mm."""
+    """Longest side of the region in which a transform is shown, mm."""
     bounds = np.zeros(6)
     if region is not None:
         region.GetRASBounds(bounds)
@@ -149,10 +149,9 @@ def isMoved(moving: Any, transform: Any) -> bool:
 
 
 def moveThrough(moving: Any, transform: Any, on: bool) -> None:
-    """Put a result's transform above the moving volume, or take it away again.
-
-    The transform is one of the world, so it has to come after the transforms above the volume now. A stand-in that does the same takes that
-    one's place below the transform: others that it moves, the fixed volume perhaps, stay where they are.
+    """Put the moving volume below a result's transform, or remove it from there. The transform is in world coordinates, so it has to be
+    applied after the present parent transforms of the volume. A copy of these is put below the transform, so that other nodes below the
+    originals, such as the fixed volume, do not move.
     """
     if on == isMoved(moving, transform):
         return

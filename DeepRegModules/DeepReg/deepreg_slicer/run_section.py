@@ -76,7 +76,7 @@ class RunSection:
         self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
 
     def showMessage(self, text: str, bad: bool) -> None:
-        """Show a line below Apply, in red if something is wrong; "" hides it."""
+        """Show a line below Apply, in red for an error; "" hides it."""
         label = self._ui.resultLabel
         label.text = text[:1].upper() + text[1:]
         label.setStyleSheet("color: #c03020;" if bad else "")

@@ -1,4 +1,4 @@
-"""Registration from scripts: what the modules' logics have in common."""
+"""Registration from scripts: the common part of the modules' logics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def parametersOf(method: str, preset: str, changes: dict[str, Any]) -> dict[str,
     """All parameters of a method's preset, with some changed.
 
     Raises:
-        RuntimeError: with a text that names what is not known or not allowed.
+        RuntimeError: with a text that names the unknown name or the value that is not allowed.
     """
     try:
         return find_preset(find_method(method).presets, preset).parameters.replaced(changes).to_dict()
@@ -31,7 +31,7 @@ def outputsNamed(names: Iterable[str], method: str, outputs: type[Outputs] = Out
     """The outputs that are wanted, all of them new nodes.
 
     Args:
-        names: what is wanted. Outputs that share a tick box in the panel have its name: "features" for all volumes with features.
+        names: of the requested outputs. Outputs that share a tick box in the panel have its name: "features" for all volumes with features.
         method: name of the method.
         outputs: class of its outputs.
 

@@ -23,7 +23,7 @@ def loadPanel(path: str, addRows: Callable[[Any], None]) -> Any:
 
     Args:
         path: of the file.
-        addRows: gets the widget when its sections are there, to add rows that are made rather than loaded.
+        addRows: gets the widget when its sections are there, to add rows that are made in code.
     """
     panel = slicer.util.loadUI(path)
     rows = []

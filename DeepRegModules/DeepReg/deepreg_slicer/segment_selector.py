@@ -43,11 +43,11 @@ class SegmentChooser:
         self._box.setCurrentIndex(index if index >= 0 else 0)
 
     def offered(self, node: Any) -> list[tuple[str, str]]:
-        """What can be chosen, and how it is called."""
+        """The choices and their titles."""
         return [("", _("all segments")), *segmentNames(node)]
 
     def cleanup(self) -> None:
-        """Follow no node any more."""
+        """Remove all observers."""
         if self._observed is not None:
             for tag in self._tags:
                 self._observed.RemoveObserver(tag)

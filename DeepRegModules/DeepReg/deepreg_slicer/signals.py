@@ -26,7 +26,7 @@ class Signal:
             self._slots.append(slot)
 
     def disconnect(self, slot: Callable[..., Any]) -> None:
-        """Do not call it any more."""
+        """Disconnect a function."""
         if slot in self._slots:
             self._slots.remove(slot)
 

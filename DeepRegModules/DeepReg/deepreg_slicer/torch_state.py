@@ -1,4 +1,4 @@
-"""Whether PyTorch is installed, without importing it: the application's process never does."""
+"""Whether PyTorch is installed, without importing it, because the application's process never imports it."""
 
 from __future__ import annotations
 

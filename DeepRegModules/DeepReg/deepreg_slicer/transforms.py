@@ -31,7 +31,7 @@ def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, 
 
     Args:
         node: a transform node; it takes moving to fixed as Slicer applies it.
-        region: where fixed points are.
+        region: of the fixed points.
         path: of the file, without its ending.
 
     Returns:

@@ -29,7 +29,7 @@ _SLAB_VOXELS = 200_000
 
 @dataclass
 class Snapshot:
-    """A volume as it is at one moment.
+    """The state of a volume at one moment.
 
     Args:
         name: of its node.
@@ -53,7 +53,7 @@ class Snapshot:
 
 
 def snapshot(node: Any) -> Snapshot:
-    """A volume node as it is now.
+    """The present state of a volume node.
 
     Raises:
         NodeError: if it has no voxels, is no scalar volume, or has no volume's geometry.
@@ -93,7 +93,7 @@ def parentTransform(node: Any) -> vtk.vtkAbstractTransform | None:
 
 
 def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
-    """Where a volume lies in the world, and whether it has to be resampled there.
+    """The geometry of a volume in the world, and whether it has to be resampled there.
 
     Raises:
         NodeError: if its axes are degenerate.
@@ -113,7 +113,7 @@ def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
 
 
 def _boundingGeometry(shot: Snapshot) -> Geometry:
-    """A grid in the world around a volume, turned as the volume is and as fine."""
+    """A grid in the world around a volume, with the rotation and the resolution of the volume."""
     last = np.array(shot.size, dtype=np.float64) - 1.0
     steps = [np.linspace(0.0, n, 9) for n in last]
     lattice = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -218,7 +218,7 @@ def readImage(path: str) -> Generator[float, None, tuple[vtk.vtkImageData, Geome
 
 
 def setVolume(node: Any, image: vtk.vtkImageData, geometry: Geometry) -> None:
-    """Give a volume node voxels and a place in the world; parent transforms of old do not move it any more."""
+    """Give a volume node voxels and a place in the world; it has no parent transform then."""
     node.SetAndObserveTransformNodeID(None)
     node.SetIJKToRASMatrix(toVtkMatrix(geometry.ijkToRas()))
     node.SetAndObserveImageData(image)

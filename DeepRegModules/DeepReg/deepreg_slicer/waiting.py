@@ -16,7 +16,7 @@ def waitForJob(job: Job) -> dict[str, Any]:
     """The result of a job.
 
     Raises:
-        RuntimeError: with a text that names the problem and what to do.
+        RuntimeError: with a message and advice.
     """
     ended: list[Any] = []
     job.finished.connect(ended.append)

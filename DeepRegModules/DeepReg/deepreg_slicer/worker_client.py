@@ -37,7 +37,7 @@ _SHORT = ("info", "models", "warm", "import-model", "explain-open", "explain")
 
 
 class Job:
-    """One request on its way.
+    """One submitted request.
 
     Signals: ``progressed(fraction, stage, secondsLeft)``, ``logged(text)``, and at the end one of ``finished(result)`` and
     ``failed(JobError)``.
@@ -55,10 +55,10 @@ class Job:
 
 
 class WorkerClient:
-    """Starts the worker, gives it one job after the other, and watches it.
+    """Starts the worker, submits one job after the other, and monitors it.
 
     Args:
-        makeProcess: makes what :class:`WorkerProcess` is.
+        makeProcess: makes a :class:`WorkerProcess` or an equivalent object.
         silence, startup, grace: see :data:`SILENCE`, :data:`STARTUP`, :data:`GRACE`.
     """
 
@@ -101,7 +101,7 @@ class WorkerClient:
 
     @property
     def busy(self) -> bool:
-        """Whether it has a job, however short."""
+        """Whether it has a job of any duration."""
         return self._job is not None
 
     @property
@@ -122,7 +122,7 @@ class WorkerClient:
         return tuple(sorted({pid for pid in pids if pid}))
 
     def scratch(self) -> str:
-        """Folder for files that travel; it is removed with the worker."""
+        """Folder for exchanged files; it is removed with the worker."""
         if self._scratch is None or not os.path.isdir(self._scratch):
             self._scratch = makeScratch(slicer.app.temporaryPath)
         return self._scratch

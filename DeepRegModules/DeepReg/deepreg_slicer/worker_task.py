@@ -167,7 +167,7 @@ class WorkerTask:
         """Start when the worker is free, and wait for the result with the event loop running; for scripts.
 
         Raises:
-            RuntimeError: with a text that names the problem and what to do.
+            RuntimeError: with a message and advice.
         """
         waitUntilFree(client=self._client)
         self.start()

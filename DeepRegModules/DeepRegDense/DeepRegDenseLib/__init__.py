@@ -1,1 +1,1 @@
-"""The module DeepRegDense, apart from what the application has to see."""
+"""The module DeepRegDense, without the classes that the application loads."""

@@ -7,6 +7,6 @@ from DeepRegDenseLib.parameters import METHOD
 
 
 class DensePanel(MethodPanel):
-    """The panel without anything special."""
+    """The panel of a method, without additions."""
 
     method = METHOD

@@ -1,1 +1,1 @@
-"""The module DeepRegDescent, apart from what the application has to see."""
+"""The module DeepRegDescent, without the classes that the application loads."""

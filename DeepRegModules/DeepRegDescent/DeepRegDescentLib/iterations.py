@@ -46,8 +46,9 @@ def fill(sequence: Any, transforms: list[tuple[int, Any]]) -> None:
 
 
 def keepWhole(sequence: Any, make: Callable[[str, str], Any]) -> None:
-    """Choose the kind of file that holds a sequence of grids as it is: the one for transforms gives each item the last one's field
-    when it is read."""
+    """Select a file format that preserves a sequence of grids: with the one for transforms, each item gets the field of the last item when
+    it is read.
+    """
     if sequence.GetStorageNode() is None or not sequence.GetStorageNode().IsA("vtkMRMLSequenceStorageNode"):
         storage = make("vtkMRMLSequenceStorageNode", f"{sequence.GetName()} storage")
         sequence.SetAndObserveStorageNodeID(storage.GetID())
@@ -85,7 +86,7 @@ def newBrowser(sequence: Any, name: str, make: Callable[[str, str], Any]) -> Any
 
 
 def select(browser: Any, number: int) -> None:
-    """Show an item, and be sure that it is that of now."""
+    """Show an item, and update the proxy."""
     browser.SetSelectedItemNumber(number)
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
 

@@ -27,7 +27,7 @@ _MODALITIES = (
 
 
 class DescentPanel(MethodPanel):
-    """Says what is special to the Descent method."""
+    """Parts of the panel that only the Descent method has."""
 
     method = METHOD
     inputParameters = ("fixed_modality", "moving_modality")

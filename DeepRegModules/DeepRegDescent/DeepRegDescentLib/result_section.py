@@ -72,7 +72,7 @@ class DescentResultSection(ResultSection):
         return getattr(self.node, "resultIterations", None) if self.node is not None else None
 
     def _layers(self, what: str) -> tuple[Any, Any]:
-        """What is shown below and above: the volumes, their features, or an iteration."""
+        """Background and foreground of the views: the volumes, their features, or an iteration."""
         node = self.node
         if node is None:
             return None, None
@@ -139,6 +139,6 @@ class DescentResultSection(ResultSection):
             energy.show(self.node.energyChart)
 
     def cleanup(self) -> None:
-        """Let the players follow no browser any more."""
+        """Disconnect the players from their browser."""
         for player in self._players:
             player.setMRMLSequenceBrowserNode(None)

@@ -1,1 +1,1 @@
-"""What the module DeepRegInspector is made of."""
+"""The parts of the module DeepRegInspector."""

@@ -52,7 +52,7 @@ class ExplainDisplay:
         self._ui.explainPictureLabel.setMinimumHeight(0)
 
     def update(self) -> None:
-        """Draw the heat again if the way in which it is shown has changed."""
+        """Draw the probabilities again if their display options have changed."""
         if self.answer is not None and self._shownAs != (self._node.explain3D, self._node.colorBars):
             self.showHeat()
 
@@ -83,7 +83,7 @@ class ExplainDisplay:
         explain_shown.hide(self._node, ("confidences",))
 
     def showMoved(self, moved: Any) -> None:
-        """Show the moving volume as it was at an iteration."""
+        """Show the moving volume, warped as at an iteration."""
         self.takeLayer()
         self._node.explainShown = "none"
         explain_shown.showBars(self._node, "none")

@@ -1,7 +1,7 @@
-"""A conversation with the worker about one result: the pair is given to it once, then questions are asked.
+"""Requests to the worker about one result: the pair is opened once, then questions are submitted.
 
-One question is computed at a time. Of those that wait, each kind is kept once, as it was asked last: while a point is dragged, answers
-come as fast as they can, and for the present place of the point.
+One question is computed at a time. Of the waiting questions, only the last of each kind is kept, so that answers while a point is dragged
+are for its present position.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOST = ("state", "crash", "killed", "hang")
 
 
 class ExplainSession:
-    """Opens a pair when it is first asked about, and asks.
+    """Opens a pair at its first question, and submits questions.
 
     Args:
         client: the worker.
@@ -58,7 +58,7 @@ class ExplainSession:
         return self.busy and self.opened is None
 
     def about(self, subject: Subject | None) -> None:
-        """Ask about another result from now on, or about one that has changed; drops the present question."""
+        """Set another or changed result for further questions; drops the present question."""
         self.stop()
         self._subject, self.opened = subject, None
 

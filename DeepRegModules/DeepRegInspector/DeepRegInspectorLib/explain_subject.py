@@ -44,7 +44,7 @@ class Subject:
     own: bool = True
 
     def problem(self) -> str:
-        """Why the result cannot be explained, "" if it can."""
+        """The reason why the result cannot be explained; "" if it can be explained."""
         if self.transform is None:
             return _("Choose a transform first.")
         if self.method == "points":

@@ -1,4 +1,4 @@
-"""What the worker is asked for explanations: it gets a pair and its result once, then answers questions about it.
+"""Tasks of the worker for explanations: one opens a pair and its result, others answer questions about them.
 
 The worker keeps features of the pair in memory under an identifier, its *state*, which each question names.
 """

@@ -1,1 +1,1 @@
-"""The module DeepRegPoints, apart from what the application has to see."""
+"""The module DeepRegPoints, without the classes that the application loads."""

@@ -1,7 +1,7 @@
 """Clouds of points and their correspondences as models.
 
 A point is a small sphere: visible in 3D, and cut by slices. The array *Point* has the number of the point that a vertex belongs to; the
-mean of its vertices is the point. A correspondence is a line from a fixed point to where the result takes it.
+mean of its vertices is the point. A correspondence is a line from a fixed point to its mapped position.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to
 CONFIDENCE = "Confidence"
 POINT = "Point"
 COLORS = "DeepReg confidence"
-# Unsure, in between, sure; distinct also for those who cannot distinguish red and green.
+# # Low, medium and high confidence; distinct also for those who cannot distinguish red and green.
 _STOPS = ((0.0, (0.80, 0.10, 0.10)), (0.5, (0.96, 0.88, 0.80)), (1.0, (0.05, 0.75, 0.65)))
 # Radius as a share of the distance between neighbours, and its bounds as shares of the cloud's size.
 _RADIUS, _BOUNDS = 0.2, (0.002, 0.012)
@@ -75,10 +75,10 @@ def resize(node: object, scale: float) -> None:
 
 
 def lines(fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray, partner: np.ndarray) -> vtk.vtkPolyData:
-    """Correspondences: line n joins vertex 2n, a fixed point, with vertex 2n + 1, where it is taken.
+    """Correspondences: line n joins vertex 2n, a fixed point, with vertex 2n + 1, its mapped position.
 
-    Both vertices have the arrays *Confidence* (0 to 1), *Displacement* (mm) and *PartnerDistance*, how far the likeliest partner is from
-    there (mm).
+    Both vertices have the arrays *Confidence* (0 to 1), *Displacement* (mm) and *PartnerDistance*, the distance of the most probable
+    partner from there (mm).
     """
     count = len(fixed)
     result = vtk.vtkPolyData()

@@ -1,1 +1,1 @@
-"""The module DeepRegTrainer, apart from what the application has to see."""
+"""The module DeepRegTrainer, without the classes that the application loads."""

@@ -82,7 +82,7 @@ class Section:
         return self.context.node
 
     def allow(self, widget: Any, there: Any, missing: str, keep: bool = False) -> None:
-        """Enable a widget if what it needs exists; else its tool tip names what is missing.
+        """Enable a widget if its inputs exist; else its tool tip names what is missing.
 
         Args:
             widget: which.

@@ -53,8 +53,7 @@ class ExplanationSection(Section):
 
     Attributes:
         display: draws the answers.
-        point: the place that is asked about.
-        session: asks the worker.
+        point: the explained position. session: requests to the worker.
     """
 
     name = "explanation"
@@ -152,7 +151,7 @@ class ExplanationSection(Section):
         self.point.cleanup()
 
     def _problem(self) -> str:
-        """Why the result cannot be explained, "" if it can."""
+        """The reason why the result cannot be explained; "" if it can be explained."""
         problem = self._subject.problem()
         if problem or self._complete:
             return problem
@@ -177,7 +176,7 @@ class ExplanationSection(Section):
             self.display.hide()
 
     def _offer(self) -> None:
-        """Offer only what this result has."""
+        """Offer only the choices that this result has."""
         offered = OFFERED[self._subject.method]
         if offered == self._offered:
             return
@@ -195,7 +194,7 @@ class ExplanationSection(Section):
     # ------------------------------------------------------------------- point
 
     def setPoint(self, place: np.ndarray) -> None:
-        """Ask about a place in the fixed volume, RAS mm."""
+        """Explain a position in the fixed volume, RAS mm."""
         self.point.set(place)
 
     def _atCrosshair(self) -> None:

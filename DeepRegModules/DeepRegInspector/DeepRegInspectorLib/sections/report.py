@@ -80,7 +80,7 @@ class ReportSection(Section):
         ui.reportPartsLabel.text = self._parts()
 
     def problem(self) -> str:
-        """Why no report can be written, "" if it can."""
+        """The reason why no report can be written; "" if it can be written."""
         node = self.node
         if node is None or node.transform is None:
             return _("choose a transform")
