@@ -62,7 +62,7 @@ class DeepRegTrainerLogic(PanelLogic):
         :param name: of the model, and of the training's folder.
         :param preset: "quick" or "standard".
         :param parameters: dictionary of options that differ from the preset.
-        :param validate: how many scans are held out, or a list of their names.
+        :param validate: number of scans that are held out, or a list of their names.
         :param progress: called with the share done and a line.
         :param more: ``spacing`` (mm; three numbers for points), ``modality``, ``moving_modality`` ("ct", "mr", "other"), ``about``,
             ``licence``, ``start`` (name of a model), ``device``, ``skip_bad``.
@@ -74,9 +74,10 @@ class DeepRegTrainerLogic(PanelLogic):
         return train(scans, method, name, preset, parameters, validate, progress, **more)
 
     def crossValidate(self, scans, method, name, folds=5, preset="standard", parameters=None, progress=None, **more):
-        """Train once a fold, and compare with the method without learned features and with no registration on what was held out.
+        """Train once for each fold, and compare registrations of the held-out data with the method without learned features and with no
+        registration.
 
-        :param folds: in how many parts the scans, or the patients whose keypoints are given, are divided; the rest as in :meth:`train`.
+        :param folds: number of parts into which the scans, or the patients of the keypoints, are divided; the rest as in :meth:`train`.
         :return: dictionary: ``rows``, each with ``pair``, ``label``, and the Dice ``before``, ``aligned``, ``mind``, ``learned``; of points
             with ``pair``, ``keypoints``, ``points``, and the target registration error in mm ``before``, ``aligned``, ``positions``,
             ``learned``, and its 95th percentiles ``before_95`` and so on; ``figure`` ("dice" or "tre"); ``summary``; ``csv``.
@@ -91,7 +92,7 @@ class DeepRegTrainerTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_writesScansWithTheSameLabels(self):
-        """Two scans whose segments stand in another order are written with the same numbers."""
+        """Two scans with segments in different orders are written with the same numbers."""
         import tempfile
 
         import numpy as np

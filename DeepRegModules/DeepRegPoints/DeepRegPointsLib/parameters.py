@@ -22,7 +22,7 @@ PointsParameterNode = registrationNode(
         "refinePreset": Annotated[str, Choice([preset.name for preset in DENSE_PRESETS]), Default("thorax-ct")],
         "movedCloudWanted": Annotated[bool, Default(True)],
         "movedCloudOutput": slicer.vtkMRMLModelNode,
-        # What the last run has made, and how it is shown.
+        # Results of the last run, and their display options.
         **{f"{name}Result": slicer.vtkMRMLModelNode for name in MODELS},
         "pointSize": Annotated[float, WithinRange(20.0, 400.0), Default(100.0)],
         "leastConfidence": Annotated[float, WithinRange(0.0, 100.0), Default(0.0)],
@@ -36,7 +36,7 @@ def pointsInputs(node: Any) -> PointsInputs:
 
 
 def pointsOutputs(node: Any) -> PointsOutputs:
-    """The outputs that are wanted in a parameter node; what needs volumes is not wanted without them."""
+    """The outputs that are wanted in a parameter node; without volumes, outputs that need them are not requested."""
     outputs = outputsOf(node, METHOD, PointsOutputs, movedCloud=Output(bool(node.movedCloudWanted), node.movedCloudOutput))
     outputs.volume.wanted = outputs.volume.wanted and node.fixedVolume is not None and node.movingVolume is not None
     return outputs

@@ -1,4 +1,4 @@
-"""One run of the Points method: clouds of points go in, besides a transform come clouds and lines between them."""
+"""One run of the Points method, which registers point clouds; it returns a transform, the clouds, and lines between them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PointsInputs(Inputs):
 
 
 class PointsOutputs(Outputs):
-    """The results that are wanted, with the moving points where the transform takes them."""
+    """The results that are wanted, with the moving points mapped by the transform."""
 
     more = {"movedCloud": _("Moved points")}
 
@@ -79,9 +79,8 @@ class PointsRequest(Request):
     """A registration to be made.
 
     Args:
-        most: points of each set, spread evenly if there are more.
-        refine: go on with the Dense method, from the points' result.
-        refinePreset: with these parameters of that method.
+        most: largest number of points of each set; larger sets are thinned evenly. refine: whether the Dense method refines the result.
+        refinePreset: preset of that method.
     """
 
     most: int = 0
@@ -98,7 +97,7 @@ class PointsRequest(Request):
 
 
 class PointsResult(Result):
-    """What a registration has made."""
+    """The result of a registration."""
 
     @property
     def summary(self) -> str:
@@ -194,7 +193,7 @@ class PointsRegistration(Registration):
 
 
 def showConfidence(display: Any) -> None:
-    """Show lines in the colours of their confidence, in slices where they cross them, or all of them if they are few."""
+    """Show lines in the colours of their confidence, in slices that they intersect, or in all slices if they are few."""
     display.SetActiveScalarName(clouds.CONFIDENCE)
     display.SetScalarVisibility(True)
     display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)

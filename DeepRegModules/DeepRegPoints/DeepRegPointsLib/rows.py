@@ -1,4 +1,4 @@
-"""The row of the panel for the output that only this method has on this side."""
+"""The row of the panel for the moved points, an output of this method that the engine does not declare."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from deepreg_slicer.labels import segmentNames
 from deepreg_slicer.segment_selector import SegmentChooser
 
 _GROUP = "group:"
-# Words of a place, not of a structure.
+# # Words for a position, not for a structure.
 _PLACES = {"left", "right", "upper", "lower", "middle", "anterior", "posterior", "superior", "inferior", "segment", "with", "from"}
 
 
 def groups(node: Any) -> list[tuple[str, str]]:
-    """Segments of which the names share a word, such as left lung and right lung: ID of the group, and how it is called."""
+    """Groups of segments whose names share a word, such as left lung and right lung: ID and title of each group."""
     names = segmentNames(node)
     words: dict[str, int] = {}
     for _id, name in names:

@@ -1,7 +1,6 @@
 """Sets of points of markups, curves and models, in the world.
 
-Points of segments are found by the worker, in a label map: that takes seconds, and gives the same points whether the segments are shown
-in 3D or not.
+The worker computes the points of segments from a label map. This takes seconds, and does not depend on the display of the segments in 3D.
 """
 
 from __future__ import annotations
@@ -59,13 +58,13 @@ def _vertices(surface: Any) -> np.ndarray:
 
 
 def distinct(points: np.ndarray) -> np.ndarray:
-    """The points, each place once, in their order."""
+    """The points without duplicates, in their order."""
     _, first = np.unique(np.round(points / SAME), axis=0, return_index=True)
     return points[np.sort(first)]
 
 
 def check(node: Any, segmentId: str, option: str) -> None:
-    """Check whether a node can give points, as far as that is quick.
+    """Check whether a node can give points, without slow computations.
 
     Args:
         node: markups, a curve, a model or a segmentation.

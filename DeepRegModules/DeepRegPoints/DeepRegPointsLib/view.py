@@ -24,7 +24,7 @@ def show(node: Any, on: bool) -> None:
 
 
 def hideBelow(node: Any, confidence: float) -> None:
-    """Show only correspondences that are at least so sure."""
+    """Show only correspondences with at least this confidence."""
     display = node.GetDisplayNode()
     if display is not None:
         display.SetThresholdEnabled(confidence > 0.0)
@@ -32,7 +32,7 @@ def hideBelow(node: Any, confidence: float) -> None:
 
 
 def goTo(nodes: list[Any]) -> None:
-    """Let all views show the middle of models, and as much as they need; for scenes without a volume."""
+    """Centre all views on models, and fit their zoom; for scenes without a volume."""
     bounds = np.array(
         [node.GetPolyData().GetBounds() for node in nodes if node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints()]
     )

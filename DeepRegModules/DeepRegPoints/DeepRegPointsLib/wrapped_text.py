@@ -1,4 +1,4 @@
-"""Labels of several lines that keep their full height: a layout that is short of space would cut them first."""
+"""Labels of several lines that keep their full height; a layout without enough space would cut them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The learning curve as a table and a chart: loss and validation.
 
-Loss, Dice and error in mm have axes of their own, and a chart has one: the lines are in per cent, loss and error relative
-to their first values. The table has the absolute figures too.
+A chart has only one axis, so the lines are in per cent, loss and error relative to their first values. The table has the absolute figures
+too.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _COLUMNS = {
     LOSS: ("validation loss", "validation loss (% of the first loss)"),
 }
 _FONT = 12
-# Room above the lines, and beside the last point.
+# # Margin above the lines, and beside the last point.
 _ROOM, _BESIDE = 1.12, 1.03
 # Distinct also for people with red-green colour blindness.
 _LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)
 
 
 def validationKey(lines: list[dict[str, Any]]) -> str | None:
-    """Which figure of a log the validation gives; None as long as there is none."""
+    """Name of the validation's figure in a log; None without a validation."""
     return next((key for key in (DICE, TRE, LOSS) if any(_number(line, key) is not None for line in lines)), None)
 
 
@@ -47,14 +47,14 @@ def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
 
 
 def inWords(key: str, value: float) -> str:
-    """A figure of the validation in words."""
+    """A figure of the validation as text."""
     if key == LOSS:
         return _("loss {value:.4g}").format(value=value)
     return _("Dice {value:.3f}").format(value=value) if key == DICE else _("TRE {value:.2f} mm").format(value=value)
 
 
 def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
-    """Let the chart of a parameter set show a log; nodes that are there are used again. It begins with the second line of the log: a line
+    """Show a log in the chart of a parameter set; existing nodes are used again. It begins with the second line of the log: a line
     needs two points, and VTK warns each time that one with fewer is drawn.
 
     Args:
@@ -100,7 +100,7 @@ def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
         steps, values = columns[_STEP][known], values[known]
         scaled = 100.0 * values / (1.0 if key == DICE else first if key == LOSS else values[0] or 1.0)
         for name, numbers in ((_VALIDATION_STEP, steps), (plain, values), (relative, scaled)):
-            if len(numbers) == 1:  # twice, or it is not drawn
+            if len(numbers) == 1:  # twice, because a line needs two points
                 numbers = np.repeat(numbers, 2)
             columns[name] = np.concatenate([numbers, np.full(len(lines) - len(numbers), np.nan)])
         drawn.append(relative)
@@ -156,7 +156,7 @@ def _fillChart(chart: Any, table: Any, names: list[str], title: str) -> None:
 
 
 def _connect(series: Any, table: Any, name: str) -> None:
-    """Let a line show a column."""
+    """Connect a line with a column."""
     validation = name != _RELATIVE
     series.SetName(name)
     series.SetAndObserveTableNodeID(table.GetID())

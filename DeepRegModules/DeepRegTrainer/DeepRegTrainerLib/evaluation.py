@@ -89,7 +89,7 @@ def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
 
 
 def withMeans(rows: list[dict[str, Any]], figure: str = DICE) -> list[dict[str, Any]]:
-    """The same rows, and below them the mean of each label, or kind of keypoints, over all pairs, and the mean of everything.
+    """The same rows, and below them the mean of each label, or kind of keypoints, over all pairs, and the mean of all.
 
     Args:
         rows: of a cross-validation; a figure may be None.

@@ -47,7 +47,7 @@ class EvaluationSection:
         return self._session.running(EVALUATE)
 
     def problem(self) -> str:
-        """Why none can begin now, "" if one can."""
+        """The reason why no cross-validation can begin now; "" if one can."""
         session = self._session
         problem = session.beginProblem(FOLDERS[EVALUATE])
         if problem:
@@ -160,7 +160,7 @@ class EvaluationSection:
     # -------------------------------------------------------------------- show
 
     def check(self) -> None:
-        """Enable what can be done."""
+        """Enable the possible actions."""
         ui, problem = self.ui, "" if self.running is not None else self.problem()
         ui.evaluateButton.setEnabled(not problem)
         ui.evaluateButton.toolTip = sentence(problem) or f"{self._help['evaluate']} {self._time()}".strip()
@@ -171,7 +171,7 @@ class EvaluationSection:
             button.toolTip = self._help[name] if exists else _("There are no results yet.")
 
     def _time(self) -> str:
-        """Time of all folds in words; "" if that is not known."""
+        """Time of all folds as text; "" if it is not known."""
         prepared = self._session.prepared
         seconds = prepared.estimate.get("seconds") if prepared is not None else None
         return _("The trainings take about {time}.").format(time=clock(seconds * self._session.node.folds)) if seconds else ""

@@ -23,12 +23,12 @@ _MOST_LABELS = 65535
 
 @dataclass
 class Exported:
-    """What was written.
+    """The exported scans.
 
     Args:
         folder: with ``images`` and ``labels``.
         files: key of a scan to the name of its files, without ending.
-        problems: key of a scan that was not written to why not.
+        problems: key of a scan that was not written to the reason.
         notes: remarks for the user, one sentence each.
         labels: value to name.
     """
@@ -135,7 +135,7 @@ def _word(name: str) -> str:
 
 
 def _fileName(name: str, taken: set[str]) -> str:
-    """A name that every file system can have, and no other scan has."""
+    """A file name that is valid on all file systems and unique among the scans."""
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name).strip("_") or "scan"
     number, found = 1, plain
     while found.lower() in {other.lower() for other in taken}:

@@ -1,4 +1,4 @@
-"""The user's own models: added under a name that no other has, written out, and read in, each with its card."""
+"""The user's own models: adding under a unique name, export and import, each with its card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def namesOfModels(architecture: str = "") -> list[str]:
 
 
 def freeName(name: str) -> str:
-    """The name, or with a number behind it if there is a model of that name."""
+    """The name, with a number appended if a model of that name exists."""
     taken = {*_FORMULAS, *namesOfModels()}
     number, found = 1, name
     while found in taken:
@@ -43,7 +43,7 @@ def adopt(client: WorkerClient, file: str, name: str = "") -> Job:
     Args:
         client: of a worker.
         file: ``.safetensors``, or a published ``.pth``.
-        name: for it, "" for its own; a number is put behind it if there is a model of that name.
+        name: for it, "" for its own; a number is appended if a model of that name exists.
     """
     card = readCard(file)
     name = name or (str(card["name"]) if card else Path(file).stem)
@@ -53,7 +53,7 @@ def adopt(client: WorkerClient, file: str, name: str = "") -> Job:
 
 
 def export(path: Path, target: str) -> None:
-    """Write a model, card and all, to a file, wholly or not at all.
+    """Write a model with its card to a file, completely or not at all.
 
     Raises:
         OSError: if that is not possible.

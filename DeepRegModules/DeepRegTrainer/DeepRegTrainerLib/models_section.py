@@ -33,7 +33,7 @@ class ModelsSection:
         self.fill()
 
     def cleanup(self) -> None:
-        """Disconnect from what outlives the panel."""
+        """Disconnect from objects that outlive the panel."""
         modelsChanged.disconnect(self.fill)
 
     def fill(self) -> None:

@@ -1,4 +1,4 @@
-"""NIfTI files, written in pieces, so that the window never waits for a whole volume.
+"""NIfTI files, written in pieces, so that the window stays responsive.
 
 The layout is that of the standard NIfTI-1 (https://nifti.nimh.nih.gov/nifti-1): a header of 348 bytes, four of extensions, then the
 voxels; here always packed with gzip. The header gives the position of the voxels twice, as a quaternion and as a matrix.
@@ -20,7 +20,7 @@ from deepreg_slicer.nrrd import Geometry
 
 # A piece takes some ten milliseconds to pack.
 _PIECE_BYTES = 500_000
-# Packing harder takes three times as long for files a tenth smaller.
+# Stronger compression takes three times as long for files a tenth smaller.
 _PACKING = 1
 _LONGEST_AXIS = 32767
 _MILLIMETRES = 2
@@ -39,7 +39,7 @@ _TYPES = {
 
 
 def write(path: str | Path, values: np.ndarray, geometry: Geometry) -> Iterator[float]:
-    """Write an array as ``.nii.gz``; yields the share that is written. The file is there when it is whole, and not before.
+    """Write an array as ``.nii.gz``; yields the share that is written. The file appears when it is complete.
 
     Args:
         path: of the file.
@@ -97,7 +97,7 @@ def quaternion(rotation: np.ndarray) -> tuple[float, float, float]:
     """The last three parts of the unit quaternion of a rotation 3x3; the first is not negative.
 
     From its eigenvector: K q = q for the symmetric matrix of I. Y. Bar-Itzhack, New Method for Extracting the Quaternion from a
-    Rotation Matrix, Journal of Guidance 2000, eq. 3; good for half turns too.
+    Rotation Matrix, Journal of Guidance 2000, eq. 3; valid for half turns too.
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation.tolist()
     k = np.zeros((4, 4))

@@ -1,4 +1,4 @@
-"""The trainer's panel: parameter sets, method, preset and source of the scans; its sections do the rest."""
+"""The trainer's panel: parameter sets, method, preset and source of the scans; the other parts are sections."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ class TrainerPanel:
     # ------------------------------------------------------------------- state
 
     def check(self, *_arguments: Any) -> None:
-        """Enable what can be done; tool tips give the reason where something cannot."""
+        """Enable the possible actions; tool tips of the others give the reason."""
         node, ui = self.node, self.ui
         if node is None or slicer.mrmlScene.IsClosing():
             return
@@ -315,7 +315,7 @@ class TrainerPanel:
     # --------------------------------------------------------------------- end
 
     def cleanup(self) -> None:
-        """Pause what runs, and disconnect from what outlives the panel."""
+        """Pause the running task, and disconnect from objects that outlive the panel."""
         modelsChanged.disconnect(self._onModels)
         self.models.cleanup()
         self.training.cancelEstimate()

@@ -1,4 +1,4 @@
-"""The estimate before a training: which scans can be read, and the time and memory that it takes."""
+"""The estimate before a training: the scans that can be read, and the required time and memory."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Prepared:
         return home
 
     def discard(self) -> None:
-        """Delete what was written, unless a training has begun with it."""
+        """Delete the exported files, unless a training has begun with them."""
         if not self.begun:
             shutil.rmtree(self.home, ignore_errors=True)
 

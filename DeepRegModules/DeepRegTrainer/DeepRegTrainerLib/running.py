@@ -37,7 +37,7 @@ def trainingClient() -> WorkerClient:
 
 
 def leave() -> None:
-    """When the application closes: pause what runs, and end the worker."""
+    """Pause the running task and end the worker when the application closes."""
     suspendAll()
     if _client is not None:
         _client.stop()
@@ -47,7 +47,7 @@ class Run(WorkerTask):
     """One training while it runs; the result is that of the worker.
 
     Args:
-        training: what to do; it resumes from where it was left.
+        training: to start or to resume.
         client: of the worker.
 
     Signals: besides those of :class:`WorkerTask`, ``figures(lines)`` of the log so far.
@@ -135,7 +135,7 @@ class Run(WorkerTask):
                 if self.training.state != "running":
                     break
                 time.sleep(0.05)
-        # It must not pause again as soon as it resumes.
+        # # Remove the command, or the resumed training would pause at once.
         self.training.withdraw()
         if self.training.state == "running":
             self.training.state = "paused"
@@ -167,6 +167,6 @@ def _lowerPriority(pid: int) -> None:
 
 
 def suspendAll() -> None:
-    """Pause whatever runs."""
+    """Pause all running tasks."""
     for run in list(_running):
         run.suspend()

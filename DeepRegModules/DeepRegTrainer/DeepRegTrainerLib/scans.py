@@ -1,4 +1,4 @@
-"""The scans of a training as the scene keeps them: pairs of a volume and its labels, and the role of each."""
+"""The scans of a training in the scene: pairs of a volume and its labels, and the role of each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SceneScan:
 
     @property
     def problem(self) -> str:
-        """Why it cannot be used, "" if no problem is known."""
+        """The reason why it cannot be used; "" if no problem is known."""
         if self.volume is None or self.labels is None:
             what = _("its volume") if self.volume is None else _("its segmentation")
             return _("{what} is no longer in the scene").format(what=what)

@@ -35,7 +35,7 @@ def train(
         name: of the model.
         preset: of the training.
         parameters: options that differ from the preset.
-        validate: how many scans are held out (of the scene: the last ones), or their names.
+        validate: number of scans that are held out (of the scene: the last ones), or their names.
         progress: called with the share done and a line.
         more: further arguments of the worker's operation: spacing, modality, moving_modality, about, licence, start, device, skip_bad.
 

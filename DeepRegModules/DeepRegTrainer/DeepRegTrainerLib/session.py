@@ -1,4 +1,4 @@
-"""The choices of the trainer's panel, the result of an estimate, and what runs; the sections of the panel share them."""
+"""The choices of the trainer's panel, the result of an estimate, and the running task; the sections of the panel share them."""
 
 from __future__ import annotations
 
@@ -81,16 +81,16 @@ class TrainerSession:
         return valuesOf(getattr(self.node, self.node.method), self.method.options)
 
     def running(self, operation: str) -> Run | None:
-        """What runs, if it is that operation."""
+        """The running task, if it is that operation."""
         return self.run if self.run is not None and self.run.training.operation == operation else None
 
     def end(self) -> Training:
-        """Forget what ran; returns its training."""
+        """Clear the task that has ended; returns its training."""
         training, self.run = self.run.training, None
         return training
 
     def refreshed(self) -> None:
-        """Trainings, and what can be done with them, have changed."""
+        """Report that trainings, or their possible actions, have changed."""
         self.listed.emit()
         self.checked.emit()
 
@@ -169,7 +169,7 @@ class TrainerSession:
         return ""
 
     def beginProblem(self, folder: str) -> str:
-        """Why neither a training nor a cross-validation can begin now, "" if one can.
+        """The reason why neither a training nor a cross-validation can begin now; "" if one can.
 
         Args:
             folder: in the training's home, which must not exist yet.

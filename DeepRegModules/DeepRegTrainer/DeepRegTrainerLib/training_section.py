@@ -102,7 +102,7 @@ class TrainingSection:
         self._showRunning()
 
     def _estimated(self) -> str:
-        """The estimate in words, "" if there is none for the present choices."""
+        """The estimate as text; "" if there is none for the present choices."""
         session = self._session
         prepared = session.prepared
         if prepared is None or self.running is not None or prepared.choices != session.choices():
@@ -190,7 +190,7 @@ class TrainingSection:
         self._session.checked.emit()
 
     def showCurve(self) -> None:
-        """Bring the chart in line with the log."""
+        """Update the chart from the log."""
         run, node = self.running, self._session.node
         if self._lines and run is not None and node is not None and not slicer.mrmlScene.IsClosing():
             curve.fill(node, self._lines, _("Training {name}").format(name=run.training.name))
@@ -267,7 +267,7 @@ class TrainingSection:
     # ------------------------------------------------------------------- show
 
     def check(self) -> None:
-        """Enable what can be done."""
+        """Enable the possible actions."""
         session, ui = self._session, self.ui
         estimateProblem = "" if session.preparing else session.estimateProblem()
         for name, problem in (("estimate", estimateProblem), ("start", session.beginProblem(FOLDERS[TRAIN]))):

@@ -1,7 +1,7 @@
 """Trainings as folders: the request, the state and the result of each.
 
 A folder holds ``request.json`` (written by the panel), ``scans`` (exported from the scene), ``training`` (the engine's folder) and
-``cross-validation`` (the engine's folders of folds). All of a training is in its folder: it can be resumed whatever happens to the
+``cross-validation`` (the engine's folders of folds). A training is completely in its folder, so it can be resumed after a crash of the
 application.
 """
 
@@ -57,7 +57,7 @@ class Training:
     """One training, or one cross-validation.
 
     Args:
-        folder: of the engine: where control, log and model lie.
+        folder: of the engine: with control, log and model.
         operation: :data:`TRAIN` or :data:`EVALUATE`.
         name: of the model.
         arguments: of the operation.
