@@ -42,7 +42,7 @@ def page() -> str:
 
 
 def _table(slots: Sequence[Slot]) -> str:
-    lines = ["| option | title | what it is | files | methods |", "|---|---|---|---|---|"]
+    lines = ["| option | title | meaning | files | methods |", "|---|---|---|---|---|"]
     for each in slots:
         files = ", ".join(SUFFIXES.get(each.kind, ("folder",))) if each.is_output else _INPUT_KINDS[each.kind]
         lines.append(f"| `{each.option}` | {each.title} | {each.help} | {files} | {', '.join(each.methods)} |")

@@ -7,11 +7,11 @@ from deepreg_engine.methods.common.presets import Preset, find_preset
 from deepreg_engine.methods.dense.parameters import DenseParameters
 
 DENSE_PRESETS: tuple[Preset, ...] = (
-    Preset("abdomen-ct", "Abdomen CT", "CT of the trunk, of two people or of one: large, smooth differences up to 6 cm", DenseParameters()),
+    Preset("abdomen-ct", "Abdomen CT", "CT of the trunk, of one person or two: large, smooth differences up to 6 cm", DenseParameters()),
     Preset(
         "follow-up-ct",
         "Follow-up CT",
-        "CT of one person's trunk at two dates: as Abdomen CT, and finer",
+        "CT of one person's trunk at two dates: like Abdomen CT, with finer detail",
         DenseParameters(features=SHIPPED_CT),
     ),
     Preset(
@@ -23,7 +23,7 @@ DENSE_PRESETS: tuple[Preset, ...] = (
     Preset(
         "brain-mr",
         "Brain MR",
-        "MR of the head with one contrast: small differences, to a fraction of a millimetre",
+        "MR of the head with one contrast: small differences, with sub-millimetre accuracy",
         DenseParameters(
             features=SHIPPED_FEATURES,
             working_spacing=1.0,

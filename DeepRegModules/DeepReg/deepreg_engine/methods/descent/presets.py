@@ -13,7 +13,7 @@ DESCENT_PRESETS: tuple[Preset, ...] = (
     Preset(
         "brain-mr",
         "Brain MR, other contrast",
-        "two MR contrasts of a head, such as T1 with T2 or FLAIR: to a fraction of a millimetre",
+        "two MR contrasts of a head, such as T1 with T2 or FLAIR: sub-millimetre accuracy",
         DescentParameters(
             features=SHIPPED_FEATURES,
             mind_dilation=1,

@@ -10,7 +10,7 @@ POINTS_PRESETS: tuple[Preset, ...] = (
     Preset(
         "shape",
         "Any shape",
-        "surfaces, centrelines or landmarks of anything, by their positions alone",
+        "surfaces, centrelines or landmarks of any structure, by their positions alone",
         PointsParameters(features=NO_FEATURES, solver="drift", drift_iterations=60, drift_width=30.0, drift_stiffness=2.0, outliers=0.1),
     ),
     Preset(

@@ -23,12 +23,12 @@ class DenseTraining(Parameters):
         "network: label, a segmentation network whose probabilities are the features; or context, features learned through the search",
         choices=tuple(DENSE_NETWORKS),
     )
-    steps: int = parameter(2000, "steps, one cube or pair each", minimum=1, maximum=1_000_000)
-    rate: float = parameter(3e-3, "learning rate at its highest", minimum=1e-6, maximum=0.1)
+    steps: int = parameter(2000, "number of steps, with one cube or pair each", minimum=1, maximum=1_000_000)
+    rate: float = parameter(3e-3, "highest learning rate", minimum=1e-6, maximum=0.1)
     width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
     spacing: float = parameter(
         0.0,
-        "voxel size of the network; 0 for what suits it, 3 (label) or 1.5 (context, with a node for every third)",
+        "voxel size of the network; 0 for the default, 3 (label) or 1.5 (context, with a node for every third)",
         unit="mm",
         minimum=0.0,
         maximum=10.0,
@@ -36,28 +36,26 @@ class DenseTraining(Parameters):
     size: int = parameter(64, "label network: edge of the training cubes", unit="voxels", minimum=16, maximum=192, only=("label",))
     structures: float = parameter(
         0.12,
-        "label network: how much brighter or darker structures are made, as a share of half the range of intensities",
+        "label network: random change of the brightness of structures, as a share of half the range of intensities",
         minimum=0.0,
         maximum=1.0,
         only=("label",),
     )
-    channels: int = parameter(16, "context network: features", minimum=2, maximum=64, only=("context",))
-    controls: int = parameter(
-        10, "context network: control points along an edge of what an example compares", minimum=4, maximum=48, only=("context",)
-    )
+    channels: int = parameter(16, "context network: number of features", minimum=2, maximum=64, only=("context",))
+    controls: int = parameter(10, "context network: control points along an edge of an example", minimum=4, maximum=48, only=("context",))
     radius: int = parameter(5, "context network: largest displacement that is searched, in steps", minimum=1, maximum=10, only=("context",))
     motion: float = parameter(
-        0.25, "context network: largest random deformation, as a share of the search's reach", minimum=0.0, maximum=0.6, only=("context",)
+        0.25, "context network: largest random deformation, as a share of the capture range", minimum=0.0, maximum=0.6, only=("context",)
     )
     same: float = parameter(
         0.3,
-        "context network: share of the examples that register a scan with itself, deformed: their true displacements are known",
+        "context network: share of the examples that register a scan with its deformed copy, with known true displacements",
         minimum=0.0,
         maximum=1.0,
         only=("context",),
     )
     contrast: float = parameter(
-        0.0, "share of images with random contrast; above 0 the features serve any contrast", minimum=0.0, maximum=1.0
+        0.0, "share of images with random contrast; above 0 the features suit any contrast", minimum=0.0, maximum=1.0
     )
     noise: float = parameter(0.15, "largest noise, as a share of half the range of intensities", minimum=0.0, maximum=1.0)
     smoothness: float = parameter(
@@ -74,7 +72,7 @@ class DenseTraining(Parameters):
         0.3, "context network: weight of classifying a node's label from its features alone", minimum=0.0, maximum=10.0, only=("context",)
     )
     initial: str = parameter(
-        "affine", "context network: how scans are aligned first", choices=("geometry", "mass", "rigid", "affine"), only=("context",)
+        "affine", "context network: alignment of the scans", choices=("geometry", "mass", "rigid", "affine"), only=("context",)
     )
     sharpness: float = parameter(
         20.0,
@@ -83,8 +81,8 @@ class DenseTraining(Parameters):
         maximum=1000.0,
         only=("context",),
     )
-    patience: int = parameter(0, "early stopping after so many validations without improvement; 0 for none", minimum=0, maximum=1000)
-    seed: int = parameter(0, "of all random numbers", minimum=0, maximum=2**31 - 1)
+    patience: int = parameter(0, "number of validations without improvement before early stopping; 0 for none", minimum=0, maximum=1000)
+    seed: int = parameter(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
 
     def voxel_size(self) -> float:
         """Edge of the network's voxels, mm.
@@ -93,7 +91,7 @@ class DenseTraining(Parameters):
             ParameterError: if it is implausibly small.
         """
         if 0.0 < self.spacing < _FINEST:
-            advice = f"give {_FINEST:g} to 10 mm, or 0 for what suits the network"
+            advice = f"give {_FINEST:g} to 10 mm, or 0 for the default"
             raise ParameterError(f"spacing={self.spacing:g} is too fine a voxel size", advice, "spacing")
         return self.spacing or DENSE_NETWORKS[self.network]
 
@@ -111,7 +109,7 @@ PRESETS = (
     TrainingPreset(
         "search",
         "Through the search",
-        "features that are learned through the search itself, as published, instead of segmentation",
+        "features that are learned through the search, as in the paper, instead of segmentation",
         {"network": "context", "steps": 2000, "width": 24},
     ),
 )
