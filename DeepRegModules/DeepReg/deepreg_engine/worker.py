@@ -43,7 +43,7 @@ from deepreg_engine.jobs.operations import OPERATIONS
 PROTOCOL = 1
 # Longest request in bytes; a longer line is not kept in memory.
 _LONGEST_LINE = 4_000_000
-_REPORT = "the log says more; please report it"
+_REPORT = "the log has details; please report it"
 
 
 class RequestError(EngineError):

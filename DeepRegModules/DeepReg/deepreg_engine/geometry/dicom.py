@@ -1,7 +1,8 @@
-"""DICOM series: choosing one, and checking that its slices are a regular stack.
+"""Selection of a DICOM series, and the check that its slices are a regular stack.
 
-ITK places slice k of a series at ``origin + k * step``, whatever the slices say. Here the position and the orientation of every slice
-are compared with that, and a series that has gaps, unequal distances, a tilted gantry or several images in one place is refused.
+ITK places slice k of a series at ``origin + k * step``, without regard to the positions in the slices. Here the position and the
+orientation of every slice are compared with this, and a series with gaps, unequal distances, a tilted gantry or several images at one
+position is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
 
-# Distance from its regular place that a slice may have: a share of the step between slices, at most so many mm.
+# # Largest distance of a slice from its regular position: as a share of the step between slices, and in mm.
 _TOLERANCE = 0.1
 _LARGEST_TOLERANCE = 0.3
 _SMALLEST_TOLERANCE = 0.01
@@ -27,7 +28,7 @@ _SAME_DIRECTION = 2e-3
 _NAMED = 6
 _ADVICE_GAP = "give a complete series, or resample it to equal distances first"
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66"
-# What differs between images in one place.
+# # Elements that may differ between images at one position.
 _KINDS = {
     "0018|0081": "echoes",
     "0020|0100": "time points",
@@ -57,7 +58,7 @@ class Slice:
     pixel: int
 
     def numbers(self, tag: str, count: int) -> np.ndarray | None:
-        """The numbers of an element, None if they are not there."""
+        """The numbers of an element; None if it is missing."""
         try:
             values = np.array([float(part) for part in self.tags.get(tag, "").split("\\")])
         except ValueError:

@@ -204,13 +204,15 @@ def _known(transform: sitk.Transform, what: str) -> sitk.Transform:
     """The transform, with each object of ITK's class MatrixOffsetTransformBase replaced by the affine transform that it is.
 
     Raises:
-        InputError: if SimpleITK does not know the class of a part, which then is not affine.
+        InputError: if SimpleITK does not support the class of a part that is not affine.
     """
     if transform.GetName() != "CompositeTransform":
         return transform
     if _of_unknown_class(transform):
         if len(transform.GetParameters()) != 12 or len(transform.GetFixedParameters()) != 3 or not transform.IsLinear():
-            raise InputError(f"{what} is of a class that SimpleITK does not know", "save it as an affine transform or a displacement field")
+            raise InputError(
+                f"{what} is of a class that SimpleITK does not support", "save it as an affine transform or a displacement field"
+            )
         affine = sitk.AffineTransform(3)
         affine.SetFixedParameters(transform.GetFixedParameters())
         affine.SetParameters(transform.GetParameters())
@@ -222,7 +224,7 @@ def _known(transform: sitk.Transform, what: str) -> sitk.Transform:
 
 
 def _of_unknown_class(transform: sitk.Transform) -> bool:
-    """Whether SimpleITK does not know a transform's class, and gives it as a composite of itself."""
+    """Whether SimpleITK does not support a transform's class; it then returns a composite of itself."""
     for _ in range(_DEEPEST):
         if transform.GetName() != "CompositeTransform":
             return False
