@@ -14,6 +14,7 @@ def parser(settings=True):
     made.add_argument("--fixed-mask")
     if settings:
         made.add_argument("--set", action="append")
+        made.settings = frozenset({"smoothness", "working_spacing", "symmetric", "steps"})
     return made
 
 
@@ -24,6 +25,8 @@ def parser(settings=True):
         ("smoothness", {}, "--set smoothness=VALUE"),
         ("smoothness", {"working_spacing": 4.4, "symmetric": True}, "--set working_spacing=4.4 --set symmetric=true"),
         ("", {"fixed_mask": "a.nrrd", "steps": 20}, "--fixed-mask a.nrrd --set steps=20"),
+        ("capture_range", {"capture_range": 9.0, "smoothness": 2.0}, "--set smoothness=2"),
+        ("moving_landmarks", {}, ""),
         ("image", {}, ""),
         ("", {}, ""),
     ],

@@ -16,6 +16,7 @@ from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs import registration
 from deepreg_engine.jobs.operations import OPERATIONS
+from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.registration import run_registration
 from deepreg_engine.jobs.request import check_request, make_request
 from deepreg_engine.jobs.results import _COMPUTED
@@ -155,6 +156,15 @@ def test_further_warped_labels_are_a_result(tmp_path):
     check_request(make_request("points", **points, warp_labels=[[tmp_path / "l.nrrd", tmp_path / "w.nrrd"]]))
     with pytest.raises(InputError, match="no result is requested"):
         check_request(make_request("points", **points, warp_labels=[]))
+
+
+def test_check_landmarks_without_partners_name_their_own_input(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y,z\n1,2,3\n4,5,6\n")
+    (tmp_path / "b.csv").write_text("x,y,z\n1,2,3\n")
+    landmarks = {"test_fixed_landmarks": tmp_path / "a.csv", "test_moving_landmarks": tmp_path / "b.csv"}
+    with pytest.raises(InputError, match="2 fixed landmarks but 1 moving") as caught:
+        read_inputs(make_request("points", **landmarks))
+    assert caught.value.option == "test_moving_landmarks"
 
 
 def test_null_selects_the_default():

@@ -92,7 +92,7 @@ def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
         page.add_argument("--skip-bad", action="store_true", help="go on without pairs that cannot be registered, and name them")
     else:
         page.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}, or a dataset.json')
-    add_preset(page)
+    add_preset(page, method)
     page.add_argument("--folds", type=count("folds", 1000), default=3, metavar="N", help="2 or more (default: 3)")
     presets, default = ", ".join(preset.name for preset in METHODS[method].presets), METHODS[method].default_preset
     page.add_argument("--registration-preset", metavar="NAME", help=f"of the registrations: {presets} (default: {default})")

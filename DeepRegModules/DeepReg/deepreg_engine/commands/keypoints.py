@@ -36,6 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--image", required=True, metavar="I", help="image: NIfTI, NRRD, MetaImage, DICOM folder (required)")
     parser.add_argument("--mask", metavar="A", help="where keypoints are searched: the organ")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
+    parser.settings = frozenset(entry.name for entry in PointsParameters.describe() if entry.group == "Keypoints")
     parser.add_argument("--output", required=True, metavar="P", help=f"file to write: {', '.join(POINT_SUFFIXES)} (required)")
     parser.set_defaults(run=run, parser=parser)
 

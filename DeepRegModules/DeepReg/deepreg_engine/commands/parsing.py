@@ -46,6 +46,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=Formatter, allow_abbrev=False, exit_on_error=False, **settings)
+        #: Names of the parameters that ``--set`` changes.
+        self.settings: frozenset[str] = frozenset()
         self._given: tuple[str, ...] = ()
         self._found = argparse.Namespace()
 
@@ -106,18 +108,18 @@ class Parser(argparse.ArgumentParser):
     def typed(self, error: EngineError) -> str:
         """The options that an error names, as the user types them; "" if it names none of this command.
 
-        They are the changes that would help, or else the option concerned. A name that is no option of the command is a
-        parameter, if the command has ``--set``.
+        They are the changes that would help, or else the option concerned. Names that are neither options nor parameters of the
+        command, such as parameters of a registration within a cross-validation, are left out.
         """
         if error.changes:
-            return " ".join(self._as_option(name, _setting(value)) for name, value in error.changes.items()).strip()
+            return " ".join(filter(None, (self._as_option(name, _setting(value)) for name, value in error.changes.items())))
         return self._as_option(error.option) if error.option else ""
 
     def _as_option(self, name: str, value: str = "") -> str:
         actions = {action.dest: action for action in self._actions}
         if name in actions:
             return " ".join((*actions[name].option_strings[-1:], value)).strip()
-        return f"--set {name}={value or 'VALUE'}" if "set" in actions else ""
+        return f"--set {name}={value or 'VALUE'}" if name in self.settings else ""
 
     def _misspelt(self) -> str:
         """The first argument that starts as an option but is none of this command; "" if there is none."""

@@ -105,6 +105,7 @@ def _add_how(parser: Parser, method: Method) -> None:
     about = f"parameters for a task, see below (default: {method.default_preset})"
     how.add_argument("--preset", default=method.default_preset, metavar="NAME", help=about)
     how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below; may be repeated")
+    parser.settings = frozenset(each.name for each in method.parameters.describe())
     for each in method.parameters.describe():
         if each.name not in method.shortcuts:
             continue

@@ -69,7 +69,7 @@ def _add_method(methods: argparse._SubParsersAction, method: str) -> None:
     epilog = f"{examples(*_EXAMPLES[method])}\n\n{preset_tables(method)}"
     page = methods.add_parser(method, help=LEARNED[method], description=paragraph(_ABOUT[method] + _ALL), epilog=epilog)
     add_data(page, method, optional=method == "descent")
-    add_preset(page)
+    add_preset(page, method)
     page.add_argument("--validation", metavar="NAMES", help="scans or pairs to hold out for validation, by the names of their files")
     page.add_argument("--name", metavar="NAME", help="of the model (default: the file's)")
     page.add_argument("--licence", metavar="TEXT", help="of the model, for the model card")

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from deepreg_engine.commands.parsing import paragraph, parameter_table
+from deepreg_engine.commands.parsing import Parser, paragraph, parameter_table
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.training.base import MODALITIES
@@ -41,11 +41,12 @@ def add_data(page: argparse.ArgumentParser, method: str, optional: bool = False)
         page.add_argument("--spacing", type=float, default=2.0, metavar="MM", help="voxel size to which scans are resampled (default: 2)")
 
 
-def add_preset(page: argparse.ArgumentParser) -> None:
+def add_preset(page: Parser, method: str) -> None:
     """Add the options of the training's parameters, and of scans to leave out."""
     page.add_argument("--preset", metavar="NAME", default="standard", help="parameters under a name, see below (default: standard)")
     page.add_argument("--leave-out", metavar="NAMES", help="scans or pairs not to use at all, by the names of their files")
     page.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
+    page.settings = frozenset(each.name for each in TRAININGS[method].describe())
     page.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), metavar="WHERE", help="auto, cpu or cuda")
 
 

@@ -79,8 +79,12 @@ def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
     return points
 
 
-def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike) -> tuple[PointSet, PointSet]:
+def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike, option: str = "moving_landmarks") -> tuple[PointSet, PointSet]:
     """Read corresponding landmarks: the n-th fixed point corresponds to the n-th moving point.
+
+    Args:
+        fixed, moving: files.
+        option: name of the moving input, for the error.
 
     Raises:
         InputError: if one file has fewer points than the other.
@@ -90,7 +94,7 @@ def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike) -> tuple[Poi
         raise InputError(
             f"there are {len(first)} fixed landmarks but {len(second)} moving landmarks",
             "each needs its partner, in the same order",
-            "moving_landmarks",
+            option,
         )
     return first, second
 

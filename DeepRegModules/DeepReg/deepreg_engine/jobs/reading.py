@@ -65,7 +65,7 @@ def _landmarks(request: Request, inputs: Inputs, name: str, option: str) -> Poin
     fixed, moving = (request.path(option.format(side=side)) for side in ("fixed", "moving"))
     if not (fixed and moving):
         return None
-    pairs = read_pairs(fixed, moving)
+    pairs = read_pairs(fixed, moving, option.format(side="moving"))
     inputs.notes += check_place(name, [points.positions for points in pairs], (inputs.fixed, inputs.moving), option)
     return pairs
 
