@@ -1,5 +1,6 @@
-"""Cooperative execution of long work between the events of the window, without threads. The work is a generator that yields often. A timer
-runs it a few milliseconds at a time, so that buttons and views stay responsive.
+"""Cooperative execution of long work between the events of the window, without threads.
+
+The work is a generator that yields often. A timer runs it a few milliseconds at a time, so that buttons and views stay responsive.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
         preset=Annotated[str, Default(engine.default_preset)],
         parameters=packFor(engine.parameters, f"{name}Pack"),
         device=Annotated[str, Choice(list(DEVICES)), Default("auto")],
-        # # Results of the last run.
+        # Results of the last run.
         resultTransform=slicer.vtkMRMLTransformNode,
         resultVolume=slicer.vtkMRMLScalarVolumeNode,
         resultSummary=str,

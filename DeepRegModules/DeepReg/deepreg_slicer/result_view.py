@@ -149,9 +149,10 @@ def isMoved(moving: Any, transform: Any) -> bool:
 
 
 def moveThrough(moving: Any, transform: Any, on: bool) -> None:
-    """Put the moving volume below a result's transform, or remove it from there. The transform is in world coordinates, so it has to be
-    applied after the present parent transforms of the volume. A copy of these is put below the transform, so that other nodes below the
-    originals, such as the fixed volume, do not move.
+    """Put the moving volume below a result's transform, or remove it from there.
+
+    The transform is in world coordinates, so it has to be applied after the present parent transforms of the volume. A copy of these is put
+    below the transform, so that other nodes below the originals, such as the fixed volume, do not move.
     """
     if on == isMoved(moving, transform):
         return

@@ -16,7 +16,7 @@ from deepreg_slicer.parameter_node import ALWAYS
 from deepreg_slicer.sections import rowOf
 from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf, outputSlots, wantedField
 
-# # Kinds of the inputs that are always visible.
+# Kinds of the inputs that are always visible.
 _MAIN = ("image", "cloud")
 
 

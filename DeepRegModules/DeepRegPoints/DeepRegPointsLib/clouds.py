@@ -14,7 +14,7 @@ from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to
 CONFIDENCE = "Confidence"
 POINT = "Point"
 COLORS = "DeepReg confidence"
-# # Low, medium and high confidence; distinct also for those who cannot distinguish red and green.
+# Low, medium and high confidence; distinct also for those who cannot distinguish red and green.
 _STOPS = ((0.0, (0.80, 0.10, 0.10)), (0.5, (0.96, 0.88, 0.80)), (1.0, (0.05, 0.75, 0.65)))
 # Radius as a share of the distance between neighbours, and its bounds as shares of the cloud's size.
 _RADIUS, _BOUNDS = 0.2, (0.002, 0.012)

@@ -11,7 +11,7 @@ from deepreg_slicer.labels import segmentNames
 from deepreg_slicer.segment_selector import SegmentChooser
 
 _GROUP = "group:"
-# # Words for a position, not for a structure.
+# Words for a position, not for a structure.
 _PLACES = {"left", "right", "upper", "lower", "middle", "anterior", "posterior", "superior", "inferior", "segment", "with", "from"}
 
 

@@ -25,7 +25,7 @@ _COLUMNS = {
     LOSS: ("validation loss", "validation loss (% of the first loss)"),
 }
 _FONT = 12
-# # Margin above the lines, and beside the last point.
+# Margin above the lines, and beside the last point.
 _ROOM, _BESIDE = 1.12, 1.03
 # Distinct also for people with red-green colour blindness.
 _LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)

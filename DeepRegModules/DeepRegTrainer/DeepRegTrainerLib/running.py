@@ -135,7 +135,7 @@ class Run(WorkerTask):
                 if self.training.state != "running":
                     break
                 time.sleep(0.05)
-        # # Remove the command, or the resumed training would pause at once.
+        # Remove the command, or the resumed training would pause at once.
         self.training.withdraw()
         if self.training.state == "running":
             self.training.state = "paused"

@@ -87,7 +87,7 @@ def interruptible() -> Iterator[None]:
         handler = _interrupter()
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all
             number = getattr(signal, name, None)
-            # # Ignored signals stay ignored, as nohup requires.
+            # Ignored signals stay ignored, as nohup requires.
             if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, handler)
     try:

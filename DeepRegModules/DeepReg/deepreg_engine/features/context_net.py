@@ -1,9 +1,8 @@
 """A feature network of the Dense method with a receptive field of about a decimetre, small enough to be trained on a CPU.
 
 MIND depends on a few voxels; a larger neighbourhood is needed to identify the organ that they belong to. An encoder computes features at
-nodes three
-voxels apart and at every other node, where dilated convolutions cover about a decimetre; a decoder interpolates back to the nodes (a U-Net,
-Ronneberger et al., MICCAI 2015, with one level). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
+nodes three voxels apart and at every other node, where dilated convolutions cover about a decimetre; a decoder interpolates back to the
+nodes (a U-Net, Ronneberger et al., MICCAI 2015, with one level). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
 
 Obelisk (:mod:`obelisk`) has the same task; a training step of it takes twice as long on two cores.
 """

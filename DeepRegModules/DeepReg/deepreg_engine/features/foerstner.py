@@ -1,6 +1,7 @@
-"""Förstner keypoints: positions where the image changes in every direction, such as the branching of a vessel. The structure tensor,
-products of the image's derivatives averaged over a Gaussian window, determines how accurately a position can be localised; 1 / trace(A^-1)
-of the tensor A is large if all directions are well localised. Keypoints are its local maxima.
+"""Förstner keypoints: positions where the image changes in every direction, such as the branching of a vessel.
+
+The structure tensor, products of the image's derivatives averaged over a Gaussian window, determines how accurately a position can be
+localised; 1 / trace(A^-1) of the tensor A is large if all directions are well localised. Keypoints are its local maxima.
 
 Förstner and Gülch, "A fast operator for detection and precise location of distinct points", 1987; in 3D: Heinrich, Handels, Simpson,
 "Estimating large lung motion in COPD patients by symmetric regularised correspondence fields", MICCAI 2015.
@@ -13,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-# # Voxels whose tensors are in memory at once.
+# Voxels whose tensors are in memory at once.
 _BLOCK = 1_500_000
 # A position is flat if the tensor's minors are below this share of the volume's mean squared steepness, squared, or the result below this
 # share of the maximum.

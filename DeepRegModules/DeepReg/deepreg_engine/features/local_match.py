@@ -7,8 +7,7 @@ Each call matches one point, in numpy, so that it runs without torch, in a few m
 
 Confidence = (c2 - c1) / c2 with the lowest cost c1 and the lowest cost c2 that is two steps or more away from it: 0 if another position
 matches equally well (a surface along which the image does not change, a region without structure) or if the lowest cost lies on the
-window's
-border, and near 1 if no other position matches.
+window's border, and near 1 if no other position matches.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ PAIRS = tuple(
     if sum((a - b) ** 2 for a, b in zip(NEIGHBOURS[first], NEIGHBOURS[second], strict=True)) == 2
 )
 
-# # V is clipped to these multiples of its mean.
+# V is clipped to these multiples of its mean.
 _VARIANCE_RANGE = (1e-3, 1e3)
 
 

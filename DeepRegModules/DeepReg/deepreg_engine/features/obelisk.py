@@ -23,7 +23,7 @@ from deepreg_engine.features.weights import weights_of
 from deepreg_engine.geometry.sampling import sample
 
 _STEM_CHANNELS = 4
-# # One node for every third voxel.
+# One node for every third voxel.
 _STRIDE = 3
 
 
@@ -100,7 +100,7 @@ class Obelisk(nn.Module):
         return torch.stack(parts, dim=1).flatten(0, 1)  # channel of the stem first, then pair
 
 
-# # Minimal size of the network's input, voxels along an axis.
+# Minimal size of the network's input, voxels along an axis.
 _LEAST_SIZE = 12
 # The weights of the regularisation that a published model may hold beside the network's.
 REGULARISATION = "alpha"

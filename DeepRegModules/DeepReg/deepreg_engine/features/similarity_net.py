@@ -8,8 +8,7 @@ are chosen by hand. Here they are three numbers, learned by supervised descent:
 
 for the 12 pairs (a, b) of MIND's self-similarity context at a distance of one voxel. s is one number along the two axes in whose plane a
 pair lies, and another across it. With s = g = 1, the initial values of a training, this is MIND with patches of 3^3 voxels (Heinrich et
-al., MICCAI
-2013). So few numbers cannot overfit to a scanner or an organ. Features are computed again from each warped image.
+al., MICCAI 2013). So few numbers cannot overfit to a scanner or an organ. Features are computed again from each warped image.
 """
 
 from __future__ import annotations

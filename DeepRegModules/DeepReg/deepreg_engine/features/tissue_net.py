@@ -1,6 +1,7 @@
-"""Self-similarity joined with tissue classes, for calibrated CT: a formula with a few learned numbers. Self-similarity depends on edges and
-not on values, so it suits any contrast; in CT, values identify tissues also in homogeneous regions. Therefore soft memberships of tissue
-classes are added. The features of an image I in HU are
+"""Self-similarity joined with tissue classes, for calibrated CT: a formula with a few learned numbers.
+
+Self-similarity depends on edges and not on values, so it suits any contrast; in CT, values identify tissues also in homogeneous regions.
+Therefore soft memberships of tissue classes are added. The features of an image I in HU are
 
     f(x) = (a_1 q_1(x), a_2 q_2(x), b_1 h_1(x), ..., b_4 h_4(x)),   h_k(x) = s((I(x) - c_k) / w_k)
 

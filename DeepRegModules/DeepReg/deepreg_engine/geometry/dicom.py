@@ -18,7 +18,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
 
-# # Largest distance of a slice from its regular position: as a share of the step between slices, and in mm.
+# Largest distance of a slice from its regular position: as a share of the step between slices, and in mm.
 _TOLERANCE = 0.1
 _LARGEST_TOLERANCE = 0.3
 _SMALLEST_TOLERANCE = 0.01
@@ -28,7 +28,7 @@ _SAME_DIRECTION = 2e-3
 _NAMED = 6
 _ADVICE_GAP = "give a complete series, or resample it to equal distances first"
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66"
-# # Elements that may differ between images at one position.
+# Elements that may differ between images at one position.
 _KINDS = {
     "0018|0081": "echoes",
     "0020|0100": "time points",

@@ -1,5 +1,6 @@
-"""Folders of models: of those that come with the engine, and of the user's own. The user's models are in the folder of the environment
-variable ``DEEPREG_MODELS``, else in the system's folder for data of applications.
+"""Folders of models: of those that come with the engine, and of the user's own.
+
+The user's models are in the folder of the environment variable ``DEEPREG_MODELS``, else in the system's folder for data of applications.
 """
 
 from __future__ import annotations

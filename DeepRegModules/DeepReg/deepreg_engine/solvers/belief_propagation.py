@@ -34,7 +34,7 @@ def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: T
     """
     pairs = source.shape[1] * target.shape[1]
     rows = max(1, (_BLOCK_GPU if beliefs.is_cuda else _BLOCK) // pairs)
-    # # The mixed term of source and target is one matrix product.
+    # The mixed term of source and target is one matrix product.
     own = beliefs + weight * (source * source).sum(2)
     left = torch.cat([target, torch.ones_like(target[..., :1])], dim=2)
     right = torch.cat([-2.0 * weight * source, own[..., None]], dim=2).transpose(1, 2)

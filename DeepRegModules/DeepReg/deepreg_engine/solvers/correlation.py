@@ -76,7 +76,7 @@ class _BandedProduct(torch.autograd.Function):
         weights = left.permute(1, 2, 0, 3).contiguous()  # kz, ky, j, kx
         points = right.permute(1, 2, 3, 0).contiguous()  # z, y, x, j
         out = left.new_empty(planes, rows, labels, labels, labels, columns)
-        # # With gradients, the upper limit is applied afterwards, as an operation that autograd records.
+        # With gradients, the upper limit is applied afterwards, as an operation that autograd records.
         truncated = None if left.requires_grad or right.requires_grad else ceiling
         for z in range(planes):
             for start, stop in _blocks(rows, left.device):

@@ -23,7 +23,7 @@ from deepreg_engine.geometry.sampling import compose, identity, sample, separabl
 from deepreg_engine.solvers.gauss_newton import control_shape, equations_at, robust_weights, spread
 from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
-# # Radius of a Gaussian, in standard deviations.
+# Radius of a Gaussian, in standard deviations.
 _REACH = 3.0
 # Share of the mean curvature added everywhere, so that the step is zero, not undefined, without any image structure.
 _LEAST = 1e-9
@@ -177,7 +177,7 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
     step = smooth(limited(step, regularity.longest), regularity.fluid / window)
     if window == 1:
         return smooth(compose(step, field), regularity.elastic, straight=True)
-    # # Computed at the control points; the change is interpolated between them by splines.
+    # Computed at the control points; the change is interpolated between them by splines.
     controls = _straight_controls(field, window)
     place = identity(step.shape[1:], field) * float(window)
     moved = controls + step + (sample(field, place + step) - sample(field, place))

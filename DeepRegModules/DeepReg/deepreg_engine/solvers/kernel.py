@@ -218,7 +218,7 @@ def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor
 def _profiles(axis: Tensor, centres: Tensor, width: float) -> tuple[Tensor, Tensor]:
     """Gaussians at centres (R,) on an axis (n,) as profiles (n, p), float32, times their amounts (p, R), exact to float32."""
     gaussians = _along(axis, centres, width)
-    # # Sums of Gaussians at this distance represent all Gaussians between them, to 1e-9.
+    # Sums of Gaussians at this distance represent all Gaussians between them, to 1e-9.
     reach, step = 4.0 * width, 0.5 * width
     spaced = torch.arange(float(axis[0]) - reach, float(axis[-1]) + reach + step, step, dtype=axis.dtype, device=axis.device)
     profiles = torch.linalg.qr(_along(axis, spaced, width) if len(spaced) < len(centres) else gaussians).Q

@@ -114,8 +114,9 @@ def _running_minimum_gradient(rows: torch.Tensor, axis: int, gradient: torch.Ten
 
 
 def _running_minimum(rows: torch.Tensor, axis: int) -> torch.Tensor:
-    """Minimum of 3 along an axis that is replicated by 3 at each end: the result is 4 longer. The outer two values at each end lie
-    completely in the replicated part and equal the end values.
+    """Minimum of 3 along an axis that is replicated by 3 at each end: the result is 4 longer.
+
+    The outer two values at each end lie completely in the replicated part and equal the end values.
     """
     count = rows.shape[axis]
     first, last = rows.narrow(axis, 0, 1), rows.narrow(axis, count - 1, 1)

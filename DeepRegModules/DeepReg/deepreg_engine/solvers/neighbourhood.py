@@ -1,5 +1,6 @@
-"""Feature volumes for a descent step: their values at every n-th voxel along each axis, and the differences of its neighbours. In a warped
-volume only these voxels and their neighbours are sampled: half of all voxels for n = 2.
+"""Feature volumes for a descent step: their values at every n-th voxel along each axis, and the differences of its neighbours.
+
+In a warped volume only these voxels and their neighbours are sampled: half of all voxels for n = 2.
 """
 
 from __future__ import annotations

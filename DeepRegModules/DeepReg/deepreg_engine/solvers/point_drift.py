@@ -79,8 +79,10 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
 
 
 def outlier_density(moved: Tensor, target: Tensor, variance: Tensor, outliers: float) -> Tensor:
-    """The outlier term in the denominator of eq. 6. Outliers have a uniform distribution in the bounding box of the target. (The paper's
-    1/M is the same for data scaled to unit volume; in millimetres it would classify all points as outliers while sigma is large.)
+    """The outlier term in the denominator of eq. 6.
+
+    Outliers have a uniform distribution in the bounding box of the target. (The paper's 1/M is the same for data scaled to unit volume; in
+    millimetres it would classify all points as outliers while sigma is large.)
     """
     volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
     return (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume

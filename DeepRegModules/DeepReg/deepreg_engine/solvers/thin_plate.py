@@ -15,7 +15,7 @@ from torch import Tensor
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# # Distances in memory at once.
+# Distances in memory at once.
 _PAIRS = 16_000_000
 # Approximate upper limit of the nodes at which the field is computed. It is linear between them, because it varies over the distance of the
 # points.

@@ -1,6 +1,7 @@
-"""Repair of folds, where the Jacobian determinant of a field is not positive. The regularised solvers rarely produce folds; contradictory
-evidence can leave a few folded voxels. Only there, the field is replaced by local averages over increasing neighbourhoods until its
-Jacobian determinant is positive.
+"""Repair of folds, where the Jacobian determinant of a field is not positive.
+
+The regularised solvers rarely produce folds; contradictory evidence can leave a few folded voxels. Only there, the field is replaced by
+local averages over increasing neighbourhoods until its Jacobian determinant is positive.
 """
 
 from __future__ import annotations

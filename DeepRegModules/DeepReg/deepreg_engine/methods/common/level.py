@@ -75,7 +75,7 @@ class LevelData:
         #: Moving image, coverage and, with a moving mask, the mask within it (2 or 3, z, y, x), in the moving frame.
         self._moving = torch.stack(volumes).to(device)
         self._contrast = float(self._moving[0].std())
-        # # Sampling repeats the faces of the frame, where the image continues but its values are unknown.
+        # Sampling repeats the faces of the frame, where the image continues but its values are unknown.
         inner = torch.zeros_like(self._moving[0])
         inner[1:-1, 1:-1, 1:-1] = 1.0
         self._moving[1:] *= inner

@@ -10,8 +10,7 @@ Where the true displacement is known, the cross entropy of its probability is ad
 are those of a registration.
 
 A few hundred pairs are too few to learn the appearance of a structure. Therefore a linear layer, which is discarded after the training,
-also
-classifies the label of a node from its features alone.
+also classifies the label of a node from its features alone.
 """
 
 from __future__ import annotations
