@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs import operations
 
 
@@ -60,3 +61,9 @@ def test_models_are_listed_and_imported(shared_data, tmp_path, monkeypatch):
     problems = {model["card"]["name"]: model["problem"] for model in operations.models({}, Quiet())["models"] if not model["shipped"]}
     assert problems["obelisk 16"] == ""
     assert "checksum" in problems["copy"]
+
+
+@pytest.mark.parametrize(("arguments", "missing"), [({}, "anatomy"), ({"anatomy": "abdomen"}, "folder"), ({"anatomy": 5}, "anatomy")])
+def test_a_phantom_needs_anatomy_and_folder(arguments, missing):
+    with pytest.raises(ParameterError, match=f"the argument {missing} is missing"):
+        operations.phantom(arguments, Quiet())

@@ -107,6 +107,10 @@ def test_features_learned_through_the_search_begin_with_a_model_of_their_kind(pa
     ("changes", "words"),
     [
         ({"method": "dens"}, "no training 'dens'"),
+        ({"method": ["dense"]}, "no training ['dense']"),
+        ({"data": None}, "data = None is not a list"),
+        ({"data": "scans"}, "data = scans is not a list"),
+        ({"data": [1]}, "data = [1] is not a list"),
         ({"parameters": {"stepps": 3}}, "did you mean steps"),
         ({"parameters": {"spacing": 0.1}}, "too fine a voxel size"),
         ({"data": ["nowhere"]}, "no labelled scans"),

@@ -160,6 +160,9 @@ def phantom(arguments: dict, job: Job) -> dict:
     for name in arguments:
         if name not in known:
             raise ParameterError(f"there is no argument {name!r}", f"there are {', '.join(known)}")
+    for name in known[:2]:
+        if not isinstance(arguments.get(name), str):
+            raise ParameterError(f"the argument {name} is missing", f"needed are {', '.join(known[:2])}", name)
     folder = Path(arguments["folder"])
     pair = make_pair(
         arguments["anatomy"],

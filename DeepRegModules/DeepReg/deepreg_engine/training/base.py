@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ class TrainingRequest:
             ParameterError: naming the wrong parameter.
         """
         check_method(self.method)
+        if not isinstance(self.data, (list, tuple)) or not all(isinstance(path, (str, os.PathLike)) for path in self.data):
+            raise ParameterError(f"data = {self.data} is not a list of files and folders", "give a list of paths", "data")
         for option in ("modality", "moving_modality"):
             modality = getattr(self, option)
             if modality not in MODALITIES:

@@ -45,5 +45,5 @@ def find_trainer(method: str) -> Trainer:
 
 def check_method(method: str) -> None:
     """Raise ParameterError if there is no training of that method."""
-    if method not in TRAININGS:
+    if not isinstance(method, str) or method not in TRAININGS:
         raise ParameterError(f"there is no training {method!r}", f"there are {', '.join(TRAININGS)}", "method")
