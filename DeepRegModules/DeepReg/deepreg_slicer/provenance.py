@@ -63,9 +63,9 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
         parts.append(_("folding {percent:.2f} %").format(percent=regularity["folding_percent"]))
     landmarks = report.get("landmarks")
     if landmarks:
-        parts.append(
-            _("landmarks {before:.1f} \u2192 {after:.1f} mm").format(**{when: landmarks[when]["mean"] for when in ("before", "after")})
-        )
+        before, after = (landmarks[when]["mean"] for when in ("before", "after"))
+        if before is not None and after is not None:  # None if all lie outside the field
+            parts.append(_("landmarks {before:.1f} \u2192 {after:.1f} mm").format(before=before, after=after))
     overlap = report.get("overlap")
     if overlap and overlap.get("mean_before") and overlap.get("mean_after"):
         before, after = (overlap[name]["dice"] for name in ("mean_before", "mean_after"))
