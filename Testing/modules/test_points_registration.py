@@ -286,3 +286,18 @@ def test_volumes_by_keypoints_in_the_lungs_with_all_results(warm_app, hands, tho
     seen = pixels(screenshot(view)).astype(int)
     assert ((seen[..., 0] > 200) & (seen[..., 1] < 130) & (seen[..., 2] > 180)).sum() < 0.2 * pink.sum()
     slicer.app.layoutManager().viewport().hide()
+
+
+def test_masks_without_volumes_are_not_used(app):
+    import slicer
+
+    opened(app, "DeepRegPoints")
+    from DeepRegPointsLib.registration import PointsInputs
+
+    points = {f"{side}Points": add_points(side, scattered(8)) for side in ("fixed", "moving")}
+    mask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "left from earlier volumes")
+    inputs = PointsInputs(**points, fixedMask=mask, movingMask=mask)
+    assert [slot.name for slot, _node in inputs.given()] == ["fixed_points", "moving_points"]
+    inputs.check()
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "fixed")
+    assert [slot.name for slot, _node in PointsInputs(**points, fixed=volume, fixedMask=mask).given()][2:] == ["fixed", "fixed_mask"]

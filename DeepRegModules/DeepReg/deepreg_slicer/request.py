@@ -57,8 +57,9 @@ class Inputs:
         return getattr(self, f"{slot.node}Segment", "")
 
     def given(self) -> list[tuple[Slot, Any]]:
-        """The inputs that have a node, with it."""
-        return [(slot, self.of(slot)) for slot in inputSlots(self.method) if self.of(slot) is not None]
+        """The inputs that have a node, with it; without a volume its mask is left out."""
+        slots = [slot for slot in inputSlots(self.method) if slot.kind != "mask" or self.of(slotNamed(slot.grid)) is not None]
+        return [(slot, self.of(slot)) for slot in slots if self.of(slot) is not None]
 
     @property
     def ends(self) -> tuple[Any, Any]:
