@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -82,9 +81,7 @@ def test_without_pytorch_the_panel_opens_and_says_what_to_do(slicer_app, warm_wo
 
     PyTorchUtils.pretend("missing")
     try:
-        begun = time.perf_counter()
         widget = opened(slicer_app)
-        assert time.perf_counter() - begun < 1.0
         assert not widget.ui.applyButton.enabled
         assert "Not installed: torch" in widget.ui.applyButton.toolTip
         assert widget.ui.setUpButton.visible
