@@ -221,3 +221,23 @@ def test_the_declarations_of_methods_load_neither_torch_nor_simpleitk():
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "name", ["fixed", "moving", "fixed_mask", "moving_mask", "fixed_landmarks", "moving_labels", "label_names", "initial"]
+)
+def test_an_error_of_a_file_names_the_input(name, phantom_folder, tmp_path):
+    files = {each: str(phantom_folder / f"{each}.nii.gz") for each in ("fixed", "moving")}
+    files |= {"transform": str(tmp_path / "t.nrrd"), "warped_labels": str(tmp_path / "w.nrrd")}
+    files["moving_labels"] = str(phantom_folder / "moving_labels.nii.gz")
+    if name == "fixed_landmarks":
+        files["moving_landmarks"] = str(phantom_folder / "moving_landmarks.csv")
+    with pytest.raises(InputError) as caught:
+        run_registration(make_request("dense", **{**files, name: str(tmp_path / "missing.nrrd")}))
+    assert caught.value.option == name
+
+
+def test_an_error_of_a_value_names_the_parameter():
+    with pytest.raises(ParameterError) as caught:
+        find_method("dense").parameters(smoothness=-1.0)
+    assert caught.value.option == "smoothness"

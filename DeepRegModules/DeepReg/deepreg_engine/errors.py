@@ -6,7 +6,8 @@ command line. The command line prints it on one line, adds the options concerned
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 
 class EngineError(Exception):
@@ -36,6 +37,16 @@ class EngineError(Exception):
     def about(self, what: str) -> EngineError:
         """The same error with the name of the file or scan in front of its message."""
         return type(self)(f"{what}: {self.message}", self.advice, self.option, self.changes)
+
+
+@contextlib.contextmanager
+def concerning(option: str) -> Iterator[None]:
+    """Within, errors that name no input, output or parameter get this one."""
+    try:
+        yield
+    except EngineError as error:
+        error.option = error.option or option
+        raise
 
 
 class InputError(EngineError):

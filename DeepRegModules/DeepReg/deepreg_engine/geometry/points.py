@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.errors import InputError, concerning
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.frames import flip_points
 
@@ -79,23 +79,23 @@ def read_points(path: str | os.PathLike, role: str = "points") -> PointSet:
     return points
 
 
-def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike, option: str = "moving_landmarks") -> tuple[PointSet, PointSet]:
+def read_pairs(fixed: str | os.PathLike, moving: str | os.PathLike, option: str = "{side}_landmarks") -> PointPair:
     """Read corresponding landmarks: the n-th fixed point corresponds to the n-th moving point.
 
     Args:
         fixed, moving: files.
-        option: name of the moving input, for the error.
+        option: name of the inputs, with ``{side}`` for "fixed" or "moving", for errors.
 
     Raises:
-        InputError: if one file has fewer points than the other.
+        InputError: if a file cannot be read, or has fewer points than the other.
     """
-    first, second = read_points(fixed, "fixed landmarks"), read_points(moving, "moving landmarks")
-    if len(first) != len(second):
-        raise InputError(
-            f"there are {len(first)} fixed landmarks but {len(second)} moving landmarks",
-            "each needs its partner, in the same order",
-            option,
-        )
+    with concerning(option.format(side="fixed")):
+        first = read_points(fixed, "fixed landmarks")
+    with concerning(option.format(side="moving")):
+        second = read_points(moving, "moving landmarks")
+        if len(first) != len(second):
+            message = f"there are {len(first)} fixed landmarks but {len(second)} moving landmarks"
+            raise InputError(message, "each needs its partner, in the same order")
     return first, second
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from deepreg_engine.errors import InputError
+from deepreg_engine.errors import InputError, concerning
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_labels, read_mask, read_volume
@@ -30,34 +30,40 @@ def read_inputs(request: Request) -> Inputs:
     """
     inputs, path = Inputs(), request.path
     if path("fixed"):
-        inputs.fixed = check_intensities(read_volume(path("fixed"), "fixed image", inputs.notes), "fixed image", path("fixed"))
-        inputs.moving_original = read_volume(path("moving"), "moving image", inputs.notes)
-        inputs.moving = check_intensities(inputs.moving_original, "moving image", path("moving"))
-        inputs.fixed_mask = _mask(path("fixed_mask"), inputs.fixed, "fixed mask", inputs.notes)
-        inputs.moving_mask = _mask(path("moving_mask"), inputs.moving, "moving mask", inputs.notes)
+        with concerning("fixed"):
+            inputs.fixed = check_intensities(read_volume(path("fixed"), "fixed image", inputs.notes), "fixed image", path("fixed"))
+        with concerning("moving"):
+            inputs.moving_original = read_volume(path("moving"), "moving image", inputs.notes)
+            inputs.moving = check_intensities(inputs.moving_original, "moving image", path("moving"))
+        inputs.fixed_mask = _mask(request, "fixed_mask", inputs.fixed, inputs.notes)
+        inputs.moving_mask = _mask(request, "moving_mask", inputs.moving, inputs.notes)
     if path("fixed_points"):
-        options = request.options
-        fixed, moving = (
-            read_cloud(path(f"{side}_points"), f"{side} points", options.source, options.source_spacing, inputs.notes)
-            for side in ("fixed", "moving")
-        )
-        inputs.clouds = fixed, moving
+        inputs.clouds = _cloud(request, "fixed", inputs.notes), _cloud(request, "moving", inputs.notes)
     inputs.guides = _landmarks(request, inputs, "{side} guide landmarks", "{side}_landmarks")
     inputs.landmarks = _landmarks(request, inputs, "{side} check landmarks", "test_{side}_landmarks")
     _read_labels(request, inputs)
     if path("warp_points"):
-        inputs.warp_points = read_points(path("warp_points"), "points to transform")
+        with concerning("warp_points"):
+            inputs.warp_points = read_points(path("warp_points"), "points to transform")
     if request.initial:
-        inputs.initial = _initial(request.initial, inputs.notes)
+        with concerning("initial"):
+            inputs.initial = _initial(request.initial, inputs.notes)
     return inputs
 
 
-def _mask(path: str, image: sitk.Image, role: str, notes: list[str]) -> sitk.Image | None:
-    if not path:
+def _mask(request: Request, name: str, image: sitk.Image, notes: list[str]) -> sitk.Image | None:
+    if not request.path(name):
         return None
-    mask, note = read_mask(path, ImageGrid.of(image), role)
+    with concerning(name):
+        mask, note = read_mask(request.path(name), ImageGrid.of(image), name.replace("_", " "))
     notes += [note] if note else []
     return mask
+
+
+def _cloud(request: Request, side: str, notes: list[str]) -> np.ndarray:
+    name, options = f"{side}_points", request.options
+    with concerning(name):
+        return read_cloud(request.path(name), f"{side} points", options.source, options.source_spacing, notes)
 
 
 def _landmarks(request: Request, inputs: Inputs, name: str, option: str) -> PointPair | None:
@@ -65,23 +71,24 @@ def _landmarks(request: Request, inputs: Inputs, name: str, option: str) -> Poin
     fixed, moving = (request.path(option.format(side=side)) for side in ("fixed", "moving"))
     if not (fixed and moving):
         return None
-    pairs = read_pairs(fixed, moving, option.format(side="moving"))
+    pairs = read_pairs(fixed, moving, option)
     inputs.notes += check_place(name, [points.positions for points in pairs], (inputs.fixed, inputs.moving), option)
     return pairs
 
 
 def _read_labels(request: Request, inputs: Inputs) -> None:
     if request.path("moving_labels"):
-        inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels", inputs.notes)
+        with concerning("moving_labels"):
+            inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels", inputs.notes)
     if request.path("fixed_labels"):
-        inputs.labels = (
-            read_labels(request.path("fixed_labels"), "fixed labels", inputs.notes),
-            required(inputs.moving_labels, "moving labels"),
-        )
+        with concerning("fixed_labels"):
+            fixed = read_labels(request.path("fixed_labels"), "fixed labels", inputs.notes)
+        inputs.labels = fixed, required(inputs.moving_labels, "moving labels")
         shared_labels(*inputs.labels)  # refuses maps without a common label before the run
     inputs.more_labels = [read_labels(path, "moving labels", inputs.notes) for path, _ in request.warp_labels]
     if request.path("label_names"):
-        inputs.label_names = read_label_names(request.path("label_names"))
+        with concerning("label_names"):
+            inputs.label_names = read_label_names(request.path("label_names"))
 
 
 def _initial(path: str, notes: list[str]) -> sitk.Transform:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deepreg_engine.errors import ParameterError
+from deepreg_engine.errors import ParameterError, concerning
 
 
 def parameter(
@@ -77,7 +77,8 @@ class Parameters:
 
     def __post_init__(self) -> None:
         for description in self.describe():
-            object.__setattr__(self, description.name, _checked(description, getattr(self, description.name)))
+            with concerning(description.name):
+                object.__setattr__(self, description.name, _checked(description, getattr(self, description.name)))
 
     @classmethod
     def describe(cls) -> list[Description]:
