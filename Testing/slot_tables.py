@@ -20,8 +20,8 @@ PAGE = ROOT / "docs" / "inputs_outputs.md"
 _ABOUT = """# Inputs and outputs of a registration
 
 This page is made from the declarations in `deepreg_engine/methods/slots.py` by `python Testing/slot_tables.py`. The name in the first
-column is the option of the command line (`--fixed-mask`), the argument of the worker (`fixed_mask`) and the entry in the report; the title
-is what a panel shows.
+column is the option of the command line (`--fixed-mask`), the argument of the worker (`fixed_mask`) and the entry in the report (of
+outputs with hyphens); the title is what a panel shows.
 """
 _INPUT_KINDS = {
     "image": "image",

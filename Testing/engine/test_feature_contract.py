@@ -1,4 +1,6 @@
-"""What every registered feature promises, in every solver: a feature added to the registry is tested here without a further line.
+"""What every registered feature promises, in every solver: a feature in the registry is tested here.
+
+A learned feature needs small weights in small_networks.
 
 Images lie on oblique, anisotropic grids of unequal sizes. A solver must improve on the affine alignment that it starts from, whatever the
 feature.

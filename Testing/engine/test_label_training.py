@@ -304,7 +304,7 @@ def test_a_paused_training_resumes_bit_for_bit(scans, tmp_path):
 
 
 def test_what_does_not_fit_is_refused(scans):
-    with pytest.raises(InputError, match="knows 5 labels, the scans have 3"):
+    with pytest.raises(InputError, match="the model has 5 labels, the scans have 3"):
         train(SMALL, data(scans, labels=3), start=LabelNet(5, 4))
     empty = [type(one)(**{**vars(one), "labels": torch.zeros_like(one.labels)}) for one in scans]
     with pytest.raises(InputError, match="none of the labels"):

@@ -2,12 +2,13 @@
 
 With residual r = F - M o (id + u) and J the mean gradient of both sides' features, the voxels around each control point give
 
-    s = (sum w J J^T + alpha I)^-1 sum w J r,      u <- K_e * (s' o (id + u)),   s' = K_f * s, no longer than one voxel
+    s = (sum w J J^T + alpha I)^-1 sum w J r,      u <- K_e * (s' + u o (id + s')),   s' = K_f * limit(s)
 
 The sums run over voxels ``window`` apart, as are the field's control points: features are computed from patches, so that neighbouring
-voxels differ little. K_f ("fluid") smooths the step, K_e ("elastic") the whole field. The local system is that of Lucas and Kanade; steps
-that are smoothed twice are those of demons (Vercauteren, Pennec, Perchant, Ayache, NeuroImage 2009; Cachier et al., CVIU 2003).
-Everything is differentiable, so that features can be learned through it (Blendowski, Hansen, Heinrich, Medical Image Analysis 2021).
+voxels differ little. Steps are limited to one voxel; K_f ("fluid") smooths them, K_e ("elastic") smooths the whole field. The local system
+is that of Lucas and Kanade; steps that are smoothed twice are those of demons (Vercauteren, Pennec, Perchant, Ayache, NeuroImage 2009;
+Cachier et al., CVIU 2003). Everything is differentiable, so that features can be learned through it (Blendowski, Hansen, Heinrich, Medical
+Image Analysis 2021).
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
         regularity: see :class:`Regularity`.
 
     Returns:
-        K_e * ((K_f * s) o (id + u)) (3, z, y, x).
+        K_e * (s' + u o (id + s')) (3, z, y, x), voxels, with s' = K_f * limit(s).
     """
     window, shape = regularity.window, field.shape[1:]
     step = smooth(limited(step, regularity.longest), regularity.fluid / window)
