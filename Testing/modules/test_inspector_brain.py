@@ -129,7 +129,7 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     hands.click(table.viewport(), at=(box.left() + 10, box.center().y()))
     settle(app, widget)
     nine = np.delete(dragged, number)
-    assert "9 of 10 pairs count" in ui.summaryLabel.text
+    assert "9 of 10 pairs are included" in ui.summaryLabel.text
     assert not landmarks.pairs.used[number]
     for value in (nine.mean(), np.median(nine), np.percentile(nine, 95), nine.max()):
         assert f"{value:.2f}" in ui.summaryLabel.text
@@ -139,7 +139,7 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
 
     # Each step is taken back by one press, and done again.
     hands.click(ui.undoButton)
-    assert "10 of 10 pairs count" in ui.summaryLabel.text
+    assert "10 of 10 pairs are included" in ui.summaryLabel.text
     hands.click(ui.undoButton)
     assert np.allclose(world(panel.node.movingPoints), before)
     assert landmarks.pairs.notes[number].startswith("proposed")
@@ -147,7 +147,7 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     for _ in range(2):
         hands.click(ui.redoButton)
     assert np.allclose(world(panel.node.movingPoints), after)
-    assert "9 of 10 pairs count" in ui.summaryLabel.text
+    assert "9 of 10 pairs are included" in ui.summaryLabel.text
     agrees()
 
 

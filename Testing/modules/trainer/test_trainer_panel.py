@@ -86,13 +86,13 @@ def test_bad_scans_are_named_and_left_out_only_by_choice(app, hands, widget, eng
     hands.click(ui.addAllButton)
     estimate(app, hands, widget)
     assert "is empty" in ui.scansTable.item(3, 3).text()
-    assert "none of its segments" in ui.scansTable.item(4, 3).text()
+    assert "no segment has the same name" in ui.scansTable.item(4, 3).text()
     assert ui.scansTable.item(1, 3).text() == FakeEngine.bad["bert"]
     assert ui.scansTable.item(0, 3).text() == ""
     assert not ui.startButton.enabled
     assert "bert, dora, emil" in ui.startButton.toolTip
     assert "bert: scan bert: voxels that are not numbers" in ui.problemsLabel.text
-    assert "emil: none of its" in ui.problemsLabel.text
+    assert "emil: no segment has the same name" in ui.problemsLabel.text
     if how == "skipped":
         hands.click(ui.skipBadCheckBox)
     else:
