@@ -138,7 +138,7 @@ class Outputs:
                 yield name, getattr(self, name)
 
     def titleOf(self, name: str) -> str:
-        """The title of an output in the user's language."""
+        """The title of an output, translated into the user's language."""
         return engineText(self.slots[name].title) if name in self.slots else self.more[name]
 
     def check(self, inputs: Inputs) -> None:

@@ -88,7 +88,7 @@ def features(subject: str = "") -> list[Feature]:
 
 
 def find(name: str) -> Feature | None:
-    """The feature of that name or architecture, None if there is none."""
+    """The registered feature with this name or network architecture; None if there is none."""
     return _FEATURES.get(name)
 
 
@@ -157,7 +157,7 @@ LABEL_NET = register(
         learned=True,
         keeps=True,
         ceiling=_PROBABILITY_CEILING,
-        # Probabilities identify the organ of a voxel, but are constant inside it and uncertain at its edge, where MIND is accurate.
+        # The probabilities are constant inside an organ and uncertain at its edge; MIND locates edges accurately.
         partner="mind",
     )
 )

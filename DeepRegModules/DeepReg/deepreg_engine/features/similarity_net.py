@@ -137,14 +137,15 @@ class SimilarityFeatures(Extractor):
     """
 
     kind = registry.SIMILARITY_NET
+    network_class: Any = SimilarityNet
 
-    def __init__(self, network: SimilarityNet, name: str) -> None:
+    def __init__(self, network: Any, name: str) -> None:
         self._network = network
         self.name, self.channels, self.reach = name, network.channels, network.reach
 
     @classmethod
     def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> SimilarityFeatures:
-        return cls(SimilarityNet.from_state(weights), name)
+        return cls(cls.network_class.from_state(weights), name)
 
     @torch.no_grad()
     def __call__(self, volume: Tensor, spacing: float) -> Tensor:

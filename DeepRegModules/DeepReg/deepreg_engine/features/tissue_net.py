@@ -14,15 +14,13 @@ from each warped image.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from deepreg_engine.features import registry
-from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.features.mind import CHANNELS, mind_ssc
-from deepreg_engine.features.similarity_net import SimilarityNet
+from deepreg_engine.features.similarity_net import SimilarityFeatures, SimilarityNet
 from deepreg_engine.features.weights import weights_of
 
 # Initial borders, HU: between lung and fat, fat and organs, organs and enhanced vessels, and at bone; and their widths.
@@ -104,24 +102,8 @@ class TissueNet(nn.Module):
         return network.eval()
 
 
-class TissueFeatures(Extractor):
-    """Features of a CT by self-similarity and tissue classes.
-
-    Args:
-        network: the numbers, see :class:`TissueNet`.
-        name: of the model.
-    """
+class TissueFeatures(SimilarityFeatures):
+    """Features of a CT by self-similarity and tissue classes; the network is a :class:`TissueNet`."""
 
     kind = registry.TISSUE_NET
-
-    def __init__(self, network: TissueNet, name: str) -> None:
-        self._network = network
-        self.name, self.channels, self.reach = name, network.channels, network.reach
-
-    @classmethod
-    def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> TissueFeatures:
-        return cls(TissueNet.from_state(weights), name)
-
-    @torch.no_grad()
-    def __call__(self, volume: Tensor, spacing: float) -> Tensor:
-        return self._network.to(volume.device)(volume[None, None])[0]
+    network_class = TissueNet

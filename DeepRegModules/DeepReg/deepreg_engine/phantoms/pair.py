@@ -169,7 +169,7 @@ def _landmarks(
 
 
 def _spread(points: np.ndarray, count: int) -> np.ndarray:
-    """At most ``count`` of the points (N, 3), by farthest point sampling."""
+    """A subset of at most ``count`` of the points (N, 3), chosen by farthest point sampling."""
     if len(points) <= count:
         return points.reshape(-1, 3)
     chosen = [0]

@@ -60,7 +60,7 @@ class Section:
         """Show what depends on parameters: after each change of any, after ``onInputs`` and ``showParameters`` of all sections."""
 
     def refresh(self) -> None:
-        """Compute and show the fast measurements, after any change of parameters, inputs or landmarks."""
+        """Compute and show the measurements that take no noticeable time; called after each change of parameters, inputs or landmarks."""
 
     def enable(self) -> None:
         """Enable the widgets that can be used; tool tips of the others name what is missing."""

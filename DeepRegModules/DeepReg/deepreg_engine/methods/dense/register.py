@@ -245,7 +245,7 @@ class _Dense(Registration[DenseParameters]):
     # ------------------------------------------------------------------ output
 
     def _uncertainty(self) -> sitk.Image | None:
-        """Standard deviation of the displacement, mm, on the fixed image's grid; None without a search."""
+        """The standard deviation of the displacement, mm, resampled to the fixed image's grid; None if no search was run."""
         if self._deviation is None:
             return None
         values, grid = self._deviation
