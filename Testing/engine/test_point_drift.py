@@ -42,14 +42,14 @@ def number(value):
 
 def plain_expectation(moved, target, variance, outliers, prior):
     """Eq. 6, one pair after the other; outliers are spread over the target's box."""
-    count, others = len(moved), len(target)
+    centres, points = len(moved), len(target)
     volume = (target.amax(0) - target.amin(0)).prod()
-    probability = torch.zeros(count, others, dtype=torch.float64)
-    for m in range(others):
-        weights = [float(prior[n, m]) * math.exp(-float((moved[n] - target[m]).square().sum()) / (2.0 * variance)) for n in range(count)]
-        noise = (2.0 * math.pi * variance) ** 1.5 * outliers / (1.0 - outliers) * count / float(volume)
-        for n in range(count):
-            probability[n, m] = weights[n] / (sum(weights) + noise)
+    probability = torch.zeros(centres, points, dtype=torch.float64)
+    for n in range(points):
+        weights = [float(prior[m, n]) * math.exp(-float((moved[m] - target[n]).square().sum()) / (2.0 * variance)) for m in range(centres)]
+        noise = (2.0 * math.pi * variance) ** 1.5 * outliers / (1.0 - outliers) * centres / float(volume)
+        for m in range(centres):
+            probability[m, n] = weights[m] / (sum(weights) + noise)
     return probability
 
 
@@ -70,9 +70,9 @@ def test_e_step_is_the_formula(outliers, with_prior, pairs, monkeypatch, device)
         with torch.set_grad_enabled(grad):
             at = None if prior is None else prior.to(device)
             sums = expectation(moved.to(device), target.to(device), number(variance).to(device), outliers, at)
-        torch.testing.assert_close(sums.rows.cpu(), expected.sum(1), atol=tolerance, rtol=tolerance)
-        torch.testing.assert_close(sums.columns.cpu(), expected.sum(0), atol=tolerance, rtol=tolerance)
-        torch.testing.assert_close(sums.targets.cpu(), expected @ target, atol=100 * tolerance, rtol=10 * tolerance)
+        torch.testing.assert_close(sums.p1.cpu(), expected.sum(1), atol=tolerance, rtol=tolerance)
+        torch.testing.assert_close(sums.pt1.cpu(), expected.sum(0), atol=tolerance, rtol=tolerance)
+        torch.testing.assert_close(sums.px.cpu(), expected @ target, atol=100 * tolerance, rtol=10 * tolerance)
 
 
 def test_narrow_mixtures_are_as_exact_without_gradients():
@@ -80,7 +80,7 @@ def test_narrow_mixtures_are_as_exact_without_gradients():
     with torch.no_grad():
         sums = expectation(moved, target, number(0.6), 0.2)
     expected = plain_expectation(moved, target, 0.6, 0.2, torch.ones(40, 50))
-    torch.testing.assert_close(sums.targets, expected @ target, atol=1e-10, rtol=1e-10)
+    torch.testing.assert_close(sums.px, expected @ target, atol=1e-10, rtol=1e-10)
 
 
 @pytest.mark.parametrize("sigma", [0.01, 2.0])
@@ -89,15 +89,15 @@ def test_without_outliers_a_far_point_belongs_to_the_nearest_centre(sigma):
     target = torch.cat([moved, torch.tensor([[900.0, 0, 0], [0, 500, 0]], dtype=torch.float64)])
     with torch.no_grad():
         sums = expectation(moved, target, number(sigma**2), 0.0)
-    torch.testing.assert_close(sums.columns, torch.ones(5, dtype=torch.float64), atol=1e-5, rtol=0)
-    torch.testing.assert_close(sums.rows, number([1.0, 2.0, 2.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(sums.pt1, torch.ones(5, dtype=torch.float64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(sums.p1, number([1.0, 2.0, 2.0]), atol=1e-4, rtol=0)
 
 
 def test_an_outlier_belongs_to_nobody():
     moved = cloud(30, 0, 20.0)
     target = torch.cat([moved, torch.tensor([[300.0, 0.0, 0.0]], dtype=torch.float64)])
     with torch.no_grad():
-        columns = expectation(moved, target, number(4.0), 0.1).columns
+        columns = expectation(moved, target, number(4.0), 0.1).pt1
     assert float(columns[-1]) < 1e-6
     assert float(columns[:-1].min()) > 0.9
 
@@ -106,7 +106,7 @@ def test_duplicates_share():
     moved = torch.tensor([[0.0, 0, 0], [0, 0, 0], [9, 9, 9]], dtype=torch.float64)
     with torch.no_grad():
         sums = expectation(moved, moved, number(0.01), 0.0)
-    torch.testing.assert_close(sums.rows, number([1.0, 1.0, 1.0]), atol=1e-9, rtol=0)
+    torch.testing.assert_close(sums.p1, number([1.0, 1.0, 1.0]), atol=1e-9, rtol=0)
 
 
 def test_first_variance_is_that_of_all_pairs():

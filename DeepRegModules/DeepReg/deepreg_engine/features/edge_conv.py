@@ -53,7 +53,7 @@ class EdgeConv(nn.Module):
         return edges.amax(dim=1)
 
 
-class Neighbourhood(nn.Module):
+class PositionConv(nn.Module):
     """The first edge convolution, of positions x: its edges are (x_j - x_i, |x_j - x_i|), so that the point's own position is not used.
 
     Args:
@@ -98,7 +98,7 @@ class PointFeatures(nn.Module):
     def __init__(self, neighbours: int = 16, widths: tuple[int, ...] = (32, 32, 64), channels: int = 64, dynamic: bool = False) -> None:
         super().__init__()
         self.neighbours, self.dynamic = neighbours, dynamic
-        self.first = Neighbourhood(widths[0])
+        self.first = PositionConv(widths[0])
         self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.head = nn.Sequential(nn.Linear(sum(widths), channels), nn.LeakyReLU(0.1), nn.Linear(channels, channels))
 

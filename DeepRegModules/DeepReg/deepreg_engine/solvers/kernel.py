@@ -1,6 +1,6 @@
 """Smooth displacement functions as sums of Gaussians, and their fit to displacements at points.
 
-The function of least norm that fits displacements d_n with weights c_n is ``u(x) = sum_n G(x, y_n) w_n`` with
+The function of least norm that fits displacements d_m with weights c_m is ``u(x) = sum_m G(x, y_m) w_m`` with
 ``(G + lambda C^-1) W = D`` (regularisation theory; Myronenko and Song, TPAMI 2010, eq. 18). G is factored as ``L L'`` by a Cholesky
 factorisation with pivots, which stops when the remainder of G is negligible: for kernels that are wide compared with the distance of the
 points, a few hundred columns are sufficient for any number of points. Only the pivots then have Gaussians.
@@ -64,7 +64,7 @@ class Factor:
     """G approximately as L L'.
 
     Args:
-        columns: L (N, R).
+        columns: L (M, R).
         pivots: indices (R,) of the points that carry the Gaussians.
     """
 
@@ -77,7 +77,7 @@ class Factor:
 
 
 def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: float | None = None) -> Factor:
-    """Pivoted Cholesky factorisation of G at points (N, 3), in float64; differentiable for a fixed choice of pivots.
+    """Pivoted Cholesky factorisation of G at points (M, 3), in float64; differentiable for a fixed choice of pivots.
 
     Args:
         kernel: the kernel.
@@ -121,12 +121,12 @@ def _pivoted(kernel: Kernel, points: Tensor, limit: int, tolerance: float) -> Fa
 
 
 def weighted_fit(factor: Factor, weights: Tensor, weighted_values: Tensor, ridge: Tensor | float) -> Tensor:
-    """The a (R, 3) that minimises ``sum_n c_n |(L a)_n - d_n|^2 + ridge |a|^2``.
+    """The a (R, 3) that minimises ``sum_m c_m |(L a)_m - d_m|^2 + ridge |a|^2``.
 
     Args:
         factor: L.
-        weights: c (N,), not negative.
-        weighted_values: c d (N, 3), so that a point with weight 0 needs no value.
+        weights: c (M,), not negative.
+        weighted_values: c d (M, 3), so that a point with weight 0 needs no value.
         ridge: lambda.
     """
     columns = factor.columns

@@ -219,7 +219,7 @@ def regularise(
     mixing: Sequence[float] | torch.Tensor = PUBLISHED_WEIGHTS[2:5],
     weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The whole regularisation: ``passes`` times MC and MF.
+    """Return the regularised costs: ``passes`` times MC and MF, with c1 = a4 + a2 c0 + a3 s between them.
 
     Args:
         cost: c0 (Kz, Ky, Lz, Ly, Lx, Kx).
@@ -230,24 +230,33 @@ def regularise(
     Returns:
         s of the last pass, the same shape.
     """
-    if torch.is_grad_enabled() and any(_requires_grad(value) for value in (cost, mixing, weights)):
-        smooth = cost
-        for number in range(passes):
-            mixed = cost if number == 0 else mixing[2] + mixing[0] * cost + mixing[1] * smooth
-            smooth = _mean_field(min_convolution(mixed), weights)
-        return smooth
     if passes == 0:
         return cost
-    cost = cost.contiguous()
-    smooth = torch.empty_like(cost)
-    data, own, offset = (float(value) for value in mixing)
+    if not (torch.is_grad_enabled() and any(_requires_grad(value) for value in (cost, mixing, weights))):
+        return _regularised_in_place(cost.contiguous(), passes, mixing, weights)
+    a2, a3, a4 = mixing
+    s = _mean_field(min_convolution(cost), weights)
+    for _ in range(1, passes):
+        s = _mean_field(min_convolution(a4 + a2 * cost + a3 * s), weights)
+    return s
+
+
+def _regularised_in_place(
+    cost: torch.Tensor, passes: int, mixing: Sequence[float] | torch.Tensor, weights: torch.Tensor | None
+) -> torch.Tensor:
+    """Return :func:`regularise` of a contiguous cost volume without gradients: s is the only other volume in memory.
+
+    Each pass overwrites s = MC(a4 + a2 c0 + a3 s), a block of rows at a time, and then s = MF(s).
+    """
+    a2, a3, a4 = (float(value) for value in mixing)
+    s = torch.empty_like(cost)
+    c0_rows, s_rows = cost.view(-1, *cost.shape[2:]), s.view(-1, *cost.shape[2:])
     for number in range(passes):
-        flat, out = cost.view(-1, *cost.shape[2:]), smooth.view(-1, *cost.shape[2:])
-        for block in _row_blocks(flat):
-            mixed = flat[block] if number == 0 else (flat[block] * data).add_(out[block], alpha=own).add_(offset)
-            _min_convolve(mixed, out[block])
-        _mean_field_into(smooth, weights)
-    return smooth
+        for block in _row_blocks(c0_rows):
+            c = c0_rows[block] if number == 0 else (c0_rows[block] * a2).add_(s_rows[block], alpha=a3).add_(a4)
+            _min_convolve(c, s_rows[block])
+        _mean_field_into(s, weights)
+    return s
 
 
 def _requires_grad(value: object) -> bool:

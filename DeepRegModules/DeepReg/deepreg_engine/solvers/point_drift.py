@@ -1,10 +1,10 @@
 """Coherent point drift: expectation-maximisation that moves a point cloud coherently onto another, in closed-form steps.
 
-The template's points are the centres of a Gaussian mixture, the target's points its samples. In turn, the E-step computes the
+The template's points y_m are the centres of a Gaussian mixture, the target's points x_n its samples. In turn, the E-step computes the
 probability with which each target point belongs to each centre, and the M-step moves all centres rigidly, by an affine map or by
 a smooth displacement. Myronenko and Song, "Point set registration: coherent point drift", TPAMI 2010; equation numbers are theirs.
 
-A prior pi(m, n) from the similarity of the points' features takes the place of the uniform 1/N (Hansen, Dittmer, Heinrich, GLMI 2019).
+A prior pi(m, n) from the similarity of the points' features takes the place of the uniform 1/M (Hansen, Dittmer, Heinrich, GLMI 2019).
 Every step is differentiable, also with respect to the prior.
 """
 
@@ -37,17 +37,17 @@ Step = Callable[[int, float], None]
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of the probabilities P (N, M) that the M-steps need.
+    """Sums of the probabilities P (M, N) of the centres and the target points X (N, 3), as the M-steps need them.
 
     Args:
-        rows: P 1 (N,).
-        columns: P' 1 (M,).
-        targets: P X (N, 3).
+        p1: P 1 (M,).
+        pt1: P' 1 (N,).
+        px: P X (M, 3).
     """
 
-    rows: Tensor
-    columns: Tensor
-    targets: Tensor
+    p1: Tensor
+    pt1: Tensor
+    px: Tensor
 
 
 def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float, prior: Tensor | None = None) -> Sums:
@@ -59,82 +59,90 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
     E-step of Hansen, Dittmer, Heinrich, GLMI 2019. Only sums of P are returned; P is never completely in memory.
 
     Args:
-        moved: centres (N, 3).
-        target: points (M, 3).
+        moved: centres T(y_m) (M, 3).
+        target: points x_n (N, 3).
         variance: sigma^2.
         outliers: w, the share of target points that belong to no centre, 0 to below 1.
-        prior: (N, M), not negative, with mean 1 over the centres of each target point; None is the uniform one.
+        prior: pi (M, N), not negative, with mean 1 over the centres of each target point; None is the uniform one.
     """
-    constant = outlier_density(moved, target, variance, outliers)
-    centre = target.mean(0)
-    first, second = moved - centre, target - centre
+    c = outlier_density(moved, target, variance, outliers)
+    origin = target.mean(0)
+    y, x = moved - origin, target - origin
     if not torch.is_grad_enabled():
-        radius = float((second * second).sum(1).max())
+        radius = float((x * x).sum(1).max())
         if float(variance) > max(_SINGLE**2, _SINGLE_SHARE * radius):
             # Exponents in float32 are accurate enough, and twice as fast.
-            first, second, variance, constant = first.float(), second.float(), variance.float(), constant.float()
-    rows, columns, targets = _sums(first, second, variance, constant, outliers > 0.0, prior)
-    rows, columns, targets = rows.to(moved), columns.to(moved), targets.to(moved)
-    return Sums(rows, columns, targets + rows[:, None] * centre)
+            y, x, variance, c = y.float(), x.float(), variance.float(), c.float()
+    p1, pt1, px = (values.to(moved) for values in _sums(y, x, variance, c if outliers > 0.0 else None, prior))
+    return Sums(p1, pt1, px + p1[:, None] * origin)
 
 
 def outlier_density(moved: Tensor, target: Tensor, variance: Tensor, outliers: float) -> Tensor:
-    """The outlier term in the denominator of eq. 6.
+    """Return the outlier term of the denominator of eq. 6, c = (2 pi sigma^2)^(3/2) w / (1 - w) M / V.
 
-    Outliers have a uniform distribution in the bounding box of the target. (The paper's 1/M is the same for data scaled to unit volume; in
-    millimetres it would classify all points as outliers while sigma is large.)
+    Outliers have a uniform distribution in the bounding box of the target, with the volume V. (The paper's M / N is the same for data scaled
+    to unit volume; in millimetres it would classify all points as outliers while sigma is large.)
     """
     volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
     return (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
 
 
-def _sums(
-    moved: Tensor, target: Tensor, variance: Tensor, constant: Tensor, with_outliers: bool, prior: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    size = max(1, (_PAIRS_GPU if moved.is_cuda else _PAIRS) // len(moved))
-    # The exponents -|x - y|^2 / (2 sigma^2) are one product of matrices, and so are all sums over the target.
+def _sums(y: Tensor, x: Tensor, variance: Tensor, c: Tensor | None, prior: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return P 1 (M,), P' 1 (N,) and P X (M, 3) of centres y (M, 3) and target points x (N, 3); c is None without outliers.
+
+    The exponents are one product of matrices, and so are all sums over the target:
+
+        -|x_n - y_m|^2 / 2 sigma^2 = y_m.x_n / sigma^2 - |y_m|^2 / 2 sigma^2 - |x_n|^2 / 2 sigma^2
+    """
     half = 0.5 / variance
-    one, other = torch.ones_like(moved[:, :1]), torch.ones_like(target[:, :1])
-    left = torch.cat([2.0 * half * moved, -half * (moved * moved).sum(1, keepdim=True), one], dim=1)
-    right = torch.cat([target, other, -half * (target * target).sum(1, keepdim=True)], dim=1)
-    values = torch.cat([other, target], dim=1).T
-    columns: list[Tensor] = []
-    sums: Tensor | float = 0.0
-    for start in range(0, len(target), size):
-        part = slice(start, start + size)
-        weight = _weights(left, right[part], None if prior is None else prior[:, part], shifted=not with_outliers)
-        total = weight.sum(0)
-        share = 1.0 / (total + constant if with_outliers else total).clamp(min=torch.finfo(weight.dtype).tiny)
-        columns.append(total * share)
-        sums = sums + (share * values[:, part]) @ weight.T
-    gathered = cast(Tensor, sums)
-    return gathered[0], torch.cat(columns), gathered[1:].T
+    one_m, one_n = torch.ones_like(y[:, :1]), torch.ones_like(x[:, :1])
+    of_y = torch.cat([2.0 * half * y, -half * (y * y).sum(1, keepdim=True), one_m], dim=1)
+    of_x = torch.cat([x, one_n, -half * (x * x).sum(1, keepdim=True)], dim=1)
+    one_and_x = torch.cat([one_n, x], dim=1).T
+    size = max(1, (_PAIRS_GPU if y.is_cuda else _PAIRS) // len(y))
+    pt1: list[Tensor] = []
+    p1_and_px: Tensor | float = 0.0
+    for start in range(0, len(x), size):
+        n = slice(start, start + size)
+        numerator = _numerator(of_y, of_x[n], None if prior is None else prior[:, n], nearest=c is None)
+        total = numerator.sum(0)
+        inverse = 1.0 / (total if c is None else total + c).clamp(min=torch.finfo(total.dtype).tiny)  # P = numerator * inverse
+        pt1.append(total * inverse)
+        p1_and_px = p1_and_px + (inverse * one_and_x[:, n]) @ numerator.T
+    gathered = cast(Tensor, p1_and_px)
+    return gathered[0], torch.cat(pt1), gathered[1:].T
 
 
-def _weights(left: Tensor, right: Tensor, prior: Tensor | None, shifted: bool) -> Tensor:
-    """exp(left right') times the prior; shifted: a column that would vanish is scaled so that its largest exponent is 0."""
-    weight = (left @ right.T).clamp_(_LEAST, 0.0).exp_()
-    if shifted:
-        # A target point far from all centres belongs to the nearest one, which avoids 0 / 0.
-        lost = (weight.detach().amax(0) < _LOST).nonzero()[:, 0]
+def _numerator(of_y: Tensor, of_x: Tensor, prior: Tensor | None, nearest: bool) -> Tensor:
+    """Return pi(m, n) exp(-|x_n - y_m|^2 / 2 sigma^2) (M, n) from the factors of the exponents.
+
+    Args:
+        of_y, of_x: factors (M, 5) and (n, 5), whose product is the exponent.
+        prior: pi (M, n).
+        nearest: whether a target point far from all centres belongs to the nearest one: its exponents are shifted so that the largest is 0,
+            which avoids 0 / 0 where there are no outliers.
+    """
+    values = (of_y @ of_x.T).clamp_(_LEAST, 0.0).exp_()
+    if nearest:
+        lost = (values.detach().amax(0) < _LOST).nonzero()[:, 0]
         if len(lost):
-            exponent = left @ right[lost].T
-            exponent = (exponent - exponent.detach().amax(0, keepdim=True)).clamp_(min=_LEAST)
-            weight = weight.index_copy(1, lost, torch.exp(exponent))
-    return weight if prior is None else weight * prior.to(weight)
+            exponents = of_y @ of_x[lost].T
+            exponents = (exponents - exponents.detach().amax(0, keepdim=True)).clamp_(min=_LEAST)
+            values = values.index_copy(1, lost, torch.exp(exponents))
+    return values if prior is None else values * prior.to(values)
 
 
 def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:
-    """Prior of the E-step by the features f (N, C) of the centres and g (M, C) of the target points, with mean 1 over the centres:
+    """Return the prior of the E-step by the features f (M, C) of the centres and g (N, C) of the target points, with mean 1 over the centres:
 
-        pi(m, n) = N softmax_m(-a |f_m - g_n|^2)                        (N, M)
+        pi(m, n) = M softmax_m(-a |f_m - g_n|^2)                        (M, N)
 
     Args:
-        template, target: features.
+        template, target: features f and g.
         strength: a; 0 gives the uniform prior.
     """
-    likeness = torch.softmax(-strength * squared_distances(template, target), dim=0)
-    return likeness * len(template)
+    similarity = torch.softmax(-strength * squared_distances(template, target), dim=0)
+    return similarity * len(template)
 
 
 def first_variance(template: Tensor, target: Tensor) -> Tensor:
@@ -145,11 +153,14 @@ def first_variance(template: Tensor, target: Tensor) -> Tensor:
 
 
 def _variance(sums: Sums, moved: Tensor, target: Tensor) -> Tensor:
-    """sigma^2 after an M-step (fig. 2 and 4)."""
-    centre = target.mean(0)  # far from the origin the squares would cost digits
-    first, second, targets = moved - centre, target - centre, sums.targets - sums.rows[:, None] * centre
-    error = (sums.columns * (second**2).sum(1)).sum() - 2.0 * (targets * first).sum() + (sums.rows * (first**2).sum(1)).sum()
-    return (error / (3.0 * sums.rows.sum().clamp(min=1e-12))).clamp(min=_NARROWEST**2)
+    """Return sigma^2 after an M-step (fig. 2 and 4), with N_P = 1' P 1:
+
+    sigma^2 = (sum_n (P' 1)_n |x_n|^2 - 2 sum_m (P X)_m.T(y_m) + sum_m (P 1)_m |T(y_m)|^2) / 3 N_P
+    """
+    origin = target.mean(0)  # far from the origin the squares would cost digits
+    y, x, px = moved - origin, target - origin, sums.px - sums.p1[:, None] * origin
+    error = (sums.pt1 * (x**2).sum(1)).sum() - 2.0 * (px * y).sum() + (sums.p1 * (y**2).sum(1)).sum()
+    return (error / (3.0 * sums.p1.sum().clamp(min=1e-12))).clamp(min=_NARROWEST**2)
 
 
 @dataclass(frozen=True)
@@ -158,16 +169,16 @@ class Drift:
 
     Args:
         map: of points of the template's frame.
-        moved: the template's points (N, 3).
+        moved: the template's points (M, 3).
         variance: sigma^2, mm^2.
-        rows: P 1 (N,): the approximate number of target points assigned to each point.
+        p1: P 1 (M,): the approximate number of target points assigned to each point.
         iterations: done.
     """
 
     map: SmoothMap
     moved: Tensor
     variance: float
-    rows: Tensor
+    p1: Tensor
     iterations: int
 
 
@@ -206,12 +217,12 @@ def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]
     Raises:
         ValueError: if the kind is unknown.
     """
-    total = sums.rows.sum()
-    to = sums.targets.sum(0) / total
-    source = (sums.rows[:, None] * template).sum(0) / total
-    centred = template - source
-    cross = (sums.targets - sums.rows[:, None] * to).T @ centred
-    spread = centred.T @ (sums.rows[:, None] * centred)
+    count = sums.p1.sum()
+    mean_x = sums.px.sum(0) / count
+    mean_y = (sums.p1[:, None] * template).sum(0) / count
+    y = template - mean_y
+    cross = (sums.px - sums.p1[:, None] * mean_x).T @ y
+    spread = y.T @ (sums.p1[:, None] * y)
     if kind == "affine":
         scale = spread.diagonal().mean().clamp(min=1e-12)
         matrix = torch.linalg.solve(spread + 1e-9 * scale * torch.eye(3).to(spread), cross.T).T
@@ -224,7 +235,7 @@ def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]
             matrix = matrix * ((values * sign).sum() / spread.diagonal().sum())
     else:
         raise ValueError(f"no such map: {kind}")
-    return matrix, to - matrix @ source
+    return matrix, mean_x - matrix @ mean_y
 
 
 def drift_linear(
@@ -233,8 +244,8 @@ def drift_linear(
     """Rigid, similarity or affine coherent point drift (sec. 4).
 
     Args:
-        template: (N, 3), mm, float64.
-        target: (M, 3), mm.
+        template: Y (M, 3), mm, float64.
+        target: X (N, 3), mm.
         kind: "rigid", "similarity" or "affine".
         options: see :class:`DriftOptions`.
         prior: see :func:`expectation`.
@@ -250,7 +261,7 @@ def drift_linear(
         if options.ends(number, before, spread):
             break
     assert sums is not None  # there is at least one iteration
-    return Drift(SmoothMap(matrix, offset), moved, float(spread.detach()), sums.rows, number)
+    return Drift(SmoothMap(matrix, offset), moved, float(spread.detach()), sums.p1, number)
 
 
 def drift_smooth(
@@ -266,8 +277,8 @@ def drift_smooth(
     """Coherent point drift with a smooth displacement (sec. 5; eq. 22 solved with a factor of G).
 
     Args:
-        template: (N, 3), mm, float64.
-        target: (M, 3), mm.
+        template: Y (M, 3), mm, float64.
+        target: X (N, 3), mm.
         kernel: G.
         stiffness: lambda (pycpd calls it alpha).
         options, prior: see :func:`drift_linear`.
@@ -283,7 +294,7 @@ def drift_smooth(
     inner, sums, number = template.new_zeros(factor.columns.shape[1], 3), None, 0
     for number in range(1, options.iterations + 1):
         sums = expectation(moved, target, spread, options.outliers, prior)
-        inner = weighted_fit(factor, sums.rows, sums.targets - sums.rows[:, None] * start, stiffness * spread)
+        inner = weighted_fit(factor, sums.p1, sums.px - sums.p1[:, None] * start, stiffness * spread)
         moved = start + factor.columns @ inner
         before, spread = spread, _variance(sums, moved, target)
         if options.ends(number, before, spread):
@@ -291,4 +302,4 @@ def drift_smooth(
     assert sums is not None  # there is at least one iteration
     term = Term(kernel, template[factor.pivots], factor.coefficients(inner))
     result = SmoothMap(base.matrix, base.offset, (*base.terms, term))
-    return Drift(result, moved, float(spread.detach()), sums.rows, number)
+    return Drift(result, moved, float(spread.detach()), sums.p1, number)

@@ -68,7 +68,7 @@ class DenseTraining(Parameters):
         maximum=10.0,
         only=("context",),
     )
-    telling: float = parameter(
+    classification: float = parameter(
         0.3, "context network: weight of classifying a node's label from its features alone", minimum=0.0, maximum=10.0, only=("context",)
     )
     initial: str = parameter(

@@ -73,9 +73,9 @@ def training_loss(
     label, figures = label_loss(probability, example, classes)
     displacement = expected_displacement(probability)
     z, y, x = (displacement.diff(dim=axis).square().mean() for axis in (1, 2, 3))
-    rough = z + y + x
-    loss = label + options.smoothness * rough + options.telling * entropy
-    figures = {"loss": 0.0, **figures, "rough": float(rough.detach()), "entropy": float(entropy.detach())}
+    roughness = z + y + x
+    loss = label + options.smoothness * roughness + options.classification * entropy
+    figures = {"loss": 0.0, **figures, "roughness": float(roughness.detach()), "entropy": float(entropy.detach())}
     if example.truth is not None:
         divergence, error = truth_loss(logarithms, displacement, example.truth)
         loss = loss + options.truth * divergence
