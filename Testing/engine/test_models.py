@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -140,10 +141,19 @@ def test_foreign_safetensors_are_refused(tmp_path):
     (tmp_path / "noise.safetensors").write_bytes(bytes(range(256)))
     (tmp_path / "empty.safetensors").write_bytes(b"")
     (tmp_path / "huge.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
+    (tmp_path / "short.safetensors").write_bytes(b"hello")
+    (tmp_path / "list_header.safetensors").write_bytes(struct.pack("<Q", 2) + b"[]")
+    (tmp_path / "no_offsets.safetensors").write_bytes(struct.pack("<Q", 8) + b'{"a":{}}')
+    (tmp_path / "longer.safetensors").write_bytes((tmp_path / "bare.safetensors").read_bytes() + b"\0")
     for name in ("bare", "text", "list", "few"):
         assert "has no card in its header" in line_of(lambda: read_card(tmp_path / f"{name}.safetensors")), name  # noqa: B023
-    for name in ("noise", "empty", "huge"):
+    for name in ("noise", "empty", "huge", "short", "list_header", "no_offsets", "longer"):
         assert "not a safetensors file" in line_of(lambda: read_card(tmp_path / f"{name}.safetensors")), name  # noqa: B023
+
+
+def test_cards_are_read_without_the_package_safetensors(stored, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert read_card(stored).name == "kidneys"
 
 
 def test_a_card_from_a_newer_engine_is_read(tmp_path):

@@ -252,12 +252,3 @@ def test_models_are_listed_with_card_and_checksum(slicer_app, own_models):
         assert ("liver 7", "a test") in modelNames("dense")
     finally:
         stop_worker()
-
-
-def test_files_that_are_no_models_have_no_card(tmp_path):
-    from deepreg_slicer.feature_chooser import readCard
-
-    for content in (b"", b"hello", b"\x05\0\0\0\0\0\0\0{}", b"\xff" * 20):
-        (tmp_path / "x.safetensors").write_bytes(content)
-        assert readCard(tmp_path / "x.safetensors") is None
-    assert readCard(tmp_path / "none") is None

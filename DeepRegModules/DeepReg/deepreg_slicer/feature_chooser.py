@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import qt
 from slicer.i18n import tr as _
 
 from deepreg_engine.features.registry import features
+from deepreg_engine.models.folders import shipped_folder
+from deepreg_engine.models.store import list_models
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.signals import Signal
 
-_LARGEST_HEADER = 10_000_000
 #: Emitted when one of the user's own models was added or removed: all choosers are filled again.
 modelsChanged = Signal()
 
 
-def readCard(path: str | os.PathLike) -> dict[str, Any] | None:
-    """The card in the header of a model file, read without the package safetensors; None if it has none."""
-    try:
-        with open(path, "rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > _LARGEST_HEADER:
-                return None
-            return json.loads(json.loads(stream.read(length))["__metadata__"]["deepreg"])
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
-        return None
-
-
-def modelFolders() -> list[Path]:
-    """Folders of models: of the shipped ones, then of the user's own."""
-    from deepreg_engine.models.folders import own_folder, shipped_folder
-
-    return [shipped_folder(), own_folder()]
-
-
 def generalFeatures() -> list[tuple[str, str]]:
-    """Name and title of the features of images that suit every method: formulas, and shipped models with the weights of a formula."""
-    shipped = [readCard(path) for path in sorted(modelFolders()[0].glob("*.safetensors"))]
-    names = {card["architecture"]: str(card["name"]) for card in shipped if card}
+    """Return name and title of the features that suit every method for images: formulas, and shipped models with a formula's weights."""
+    shipped = [model.card for model in list_models() if model.card and model.path.parent == shipped_folder()]
+    names = {card.architecture: card.name for card in shipped}
     found = []
     for feature in features("images"):
         if not feature.learned:
@@ -54,14 +32,9 @@ def generalFeatures() -> list[tuple[str, str]]:
 
 
 def modelNames(method: str) -> list[tuple[str, str]]:
-    """Name and intended use of each model whose features a method can compare."""
-    found = []
-    for folder in modelFolders():
-        for path in sorted(folder.glob("*.safetensors")):
-            card = readCard(path)
-            if card and card.get("method") == method:
-                found.append((str(card["name"]), str(card.get("intended_use") or card.get("origin") or "")))
-    return found
+    """Return name and intended use of each model whose features a method can compare."""
+    cards = [model.card for model in list_models() if model.card and model.card.method == method]
+    return [(card.name, card.intended_use or card.origin) for card in cards]
 
 
 class FeatureChooser:

@@ -13,14 +13,16 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
+from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_engine.methods.registry import find_method
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.estimate import memoryOf
 from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.parameter_form import ParameterForm
-from deepreg_slicer.parameter_node import ALWAYS, DEVICES, inputsOf, outputsOf
+from deepreg_slicer.parameter_node import ALWAYS, inputsOf, outputsOf
 from deepreg_slicer.parameter_pack import valuesOf
+from deepreg_slicer.parameter_sets import ParameterSetSelector
 from deepreg_slicer.preset_section import PresetSection
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.registration import Registration
@@ -90,8 +92,6 @@ class MethodPanel:
     def build(self) -> None:
         """Make the widgets that are not loaded."""
         ui = self.ui
-        ui.parameterNodeSelector.baseName = self.title
-        ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(list(DEVICES))
         layout = ui.advancedCollapsibleButton.findChild(qt.QFormLayout, "parametersLayout")
         self.features = self.featureChooser()
@@ -120,7 +120,7 @@ class MethodPanel:
     def connect(self) -> None:
         """Connect the widgets."""
         ui = self.ui
-        ui.parameterNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
+        self.parameterSets = ParameterSetSelector(self, ui.parameterNodeSelector, self.moduleName, self.title)
         ui.setUpButton.connect("clicked(bool)", lambda *_args: slicer.util.selectModule("DeepReg"))
         self.fixedSegment.changed.connect(self._onSegment)
         self.movingSegment.changed.connect(self._onSegment)
@@ -176,21 +176,9 @@ class MethodPanel:
             self.presetSection.apply(self.presetSection.library.find(node.preset))
         self._tags = [node.connectGui(self.ui), self.form.connectTo(node, "parameters")]
         self._observer = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_args: self.update()))
-        if self.ui.parameterNodeSelector.currentNode() is not mrml:
-            self.ui.parameterNodeSelector.setCurrentNode(mrml)
+        self.parameterSets.show(mrml)
         self.update()
         self.resultSection.update()
-
-    def _onParameterSet(self, node: Any) -> None:
-        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
-            return
-        if node is None:
-            if self.node is not None and self.node.parameterNode.GetScene() is None:
-                self.setParameterNode(None)
-                self.initialize()
-            return
-        if self.node is None or self.node.parameterNode is not node:
-            self.setParameterNode(self.logic.wrap(node))
 
     def values(self) -> dict[str, Any]:
         """All parameters of the present set."""

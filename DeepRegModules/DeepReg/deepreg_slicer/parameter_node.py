@@ -11,12 +11,12 @@ from typing import Annotated, Any, Union
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 
+from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_engine.methods.registry import find_method
 from deepreg_slicer.parameter_pack import packFor
 from deepreg_slicer.request import Inputs, Output, Outputs
 from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf, outputSlots, wantedField
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 #: The output that is always made.
 ALWAYS = "transform"
 

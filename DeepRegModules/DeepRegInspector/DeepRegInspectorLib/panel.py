@@ -21,6 +21,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_slicer.parameter_sets import ParameterSetSelector
 from DeepRegInspectorLib.context import INPUTS, InspectorContext
 from DeepRegInspectorLib.sections.base import Section, shareToolTips
 from DeepRegInspectorLib.sections.deformation import DeformationSection
@@ -93,9 +94,7 @@ class InspectorPanel:
         self._inputs = tuple(dict.fromkeys((*INPUTS, *(name for section in self.sections.values() for name in section.inputs))))
         self.context.showStatus("")
         shareToolTips(ui.inputsCollapsibleButton.parentWidget())
-        ui.parameterNodeSelector.baseName = _("Registration inspector")
-        ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", moduleName)
-        ui.parameterNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
+        self.parameterSets = ParameterSetSelector(self, ui.parameterNodeSelector, moduleName, _("Registration inspector"))
 
     @property
     def node(self) -> Any:
@@ -173,8 +172,7 @@ class InspectorPanel:
         uis = [self.ui, *(section.ui for section in self.sections.values() if section.ui is not self.ui)]
         self._tags = [node.connectGui(ui) for ui in uis]
         self._nodeObserver = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onNodeModified))
-        if self.ui.parameterNodeSelector.currentNode() is not mrml:
-            self.ui.parameterNodeSelector.setCurrentNode(mrml)
+        self.parameterSets.show(mrml)
         self._onNodeModified()
         self.context.refresh()
         self._resume()
@@ -189,17 +187,6 @@ class InspectorPanel:
         """A node was removed: it may be an input."""
         if self.node is not None and not slicer.mrmlScene.IsClosing() and self.node.parameterNode.GetScene() is not None:
             self._onNodeModified()
-
-    def _onParameterSet(self, node: Any) -> None:
-        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
-            return
-        if node is None:
-            if self.node is not None and self.node.parameterNode.GetScene() is None:
-                self.setParameterNode(None)
-                self.initialize()
-            return
-        if self.node is None or self.node.parameterNode is not node:
-            self.setParameterNode(self.logic.wrap(node))
 
     # ----------------------------------------------------------------- observe
 

@@ -5,31 +5,32 @@ from __future__ import annotations
 import html
 import shutil
 from pathlib import Path
-from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_slicer.feature_chooser import modelFolders, modelsChanged, readCard
+from deepreg_engine.errors import EngineError
+from deepreg_engine.features.registry import handcrafted_names
+from deepreg_engine.models.card import ModelCard, read_card
+from deepreg_engine.models.folders import own_folder
+from deepreg_engine.models.store import list_models
+from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.worker_client import Job, WorkerClient
 
-_FORMULAS = ("mind", "intensity", "none")
 
-
-def ownModels() -> list[tuple[Path, dict[str, Any]]]:
-    """File and card of each model of the user's own."""
-    found = ((path, readCard(path)) for path in sorted(modelFolders()[-1].glob("*.safetensors")))
-    return [(path, card) for path, card in found if card]
+def ownModels() -> list[tuple[Path, ModelCard]]:
+    """Return file and card of each model of the user's own."""
+    return [(model.path, model.card) for model in list_models() if model.card and model.path.parent == own_folder()]
 
 
 def namesOfModels(architecture: str = "") -> list[str]:
-    """Names of all models, shipped and own, or of those with one kind of network."""
-    cards = (readCard(path) for folder in modelFolders() for path in sorted(folder.glob("*.safetensors")))
-    return [str(card["name"]) for card in cards if card and (not architecture or card.get("architecture") == architecture)]
+    """Return the names of all models, shipped and own, or of those with one kind of network."""
+    cards = [model.card for model in list_models() if model.card]
+    return [card.name for card in cards if not architecture or card.architecture == architecture]
 
 
 def freeName(name: str) -> str:
     """The name, with a number appended if a model of that name exists."""
-    taken = {*_FORMULAS, *namesOfModels()}
+    taken = {*handcrafted_names(), *namesOfModels()}
     number, found = 1, name
     while found in taken:
         number += 1
@@ -45,11 +46,18 @@ def adopt(client: WorkerClient, file: str, name: str = "") -> Job:
         file: ``.safetensors``, or a published ``.pth``.
         name: for it, "" for its own; a number is appended if a model of that name exists.
     """
-    card = readCard(file)
-    name = name or (str(card["name"]) if card else Path(file).stem)
+    name = name or _nameIn(file)
     job = client.submit("import-model", {"file": str(file), "name": freeName(name)})
     job.finished.connect(lambda _result: modelsChanged.emit())
     return job
+
+
+def _nameIn(file: str) -> str:
+    """Return the name of the model in a file; of a file without a card, its own name."""
+    try:
+        return read_card(file).name
+    except EngineError:
+        return Path(file).stem
 
 
 def export(path: Path, target: str) -> None:
@@ -66,16 +74,15 @@ def export(path: Path, target: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def described(card: dict[str, Any]) -> str:
-    """A model's card as rich text."""
-    figures = card.get("figures") or {}
+def described(card: ModelCard) -> str:
+    """Return a model's card as rich text."""
     lines = (
-        (_("Method"), card.get("method")),
-        (_("Trained on"), card.get("training_data")),
-        (_("Date"), card.get("date")),
-        (_("For"), card.get("intended_use")),
-        (_("Figures"), ", ".join(f"{name}: {value}" for name, value in figures.items())),
-        (_("Licence"), card.get("licence")),
-        (_("Origin"), card.get("origin")),
+        (_("Method"), card.method),
+        (_("Trained on"), card.training_data),
+        (_("Date"), card.date),
+        (_("For"), card.intended_use),
+        (_("Figures"), ", ".join(f"{name}: {value}" for name, value in (card.figures or {}).items())),
+        (_("Licence"), card.licence),
+        (_("Origin"), card.origin),
     )
     return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(str(text))}" for name, text in lines if text)

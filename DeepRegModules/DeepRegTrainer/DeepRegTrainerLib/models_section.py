@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_engine.models.card import ModelCard
 from deepreg_slicer.feature_chooser import modelsChanged
 from DeepRegTrainerLib import models
 from DeepRegTrainerLib.session import TrainerSession
@@ -24,7 +25,7 @@ class ModelsSection:
 
     def __init__(self, ui: Any, session: TrainerSession) -> None:
         self.ui, self._session = ui, session
-        self._models: list[tuple[Path, dict[str, Any]]] = []
+        self._models: list[tuple[Path, ModelCard]] = []
         self._help = ui.exportButton.toolTip
         ui.modelComboBox.connect("currentIndexChanged(int)", lambda _index: self._showCard())
         ui.exportButton.connect("clicked(bool)", self._onExport)
@@ -45,7 +46,7 @@ class ModelsSection:
         blocked = box.blockSignals(True)
         box.clear()
         for path, card in self._models:
-            box.addItem(str(card["name"]), str(path))
+            box.addItem(card.name, str(path))
         new = [path for path, _card in self._models if before and path not in before]
         wanted = new[-1] if new else chosen[0] if chosen is not None else None
         index = box.findData(str(wanted)) if wanted is not None else -1
@@ -53,7 +54,7 @@ class ModelsSection:
         box.blockSignals(blocked)
         self._showCard()
 
-    def _chosen(self) -> tuple[Path, dict[str, Any]] | None:
+    def _chosen(self) -> tuple[Path, ModelCard] | None:
         index = self.ui.modelComboBox.currentIndex
         return self._models[index] if 0 <= index < len(self._models) else None
 

@@ -10,11 +10,12 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.parameter_form import ParameterForm, words
-from deepreg_slicer.parameter_node import DEVICES
 from deepreg_slicer.parameter_pack import setValues
+from deepreg_slicer.parameter_sets import ParameterSetSelector
 from deepreg_slicer.torch_state import missingPackages
 from DeepRegTrainerLib import models
 from DeepRegTrainerLib.evaluation_section import EvaluationSection
@@ -85,8 +86,6 @@ class TrainerPanel:
 
     def _build(self) -> None:
         ui = self.ui
-        ui.parameterNodeSelector.baseName = _("Training")
-        ui.parameterNodeSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", self.moduleName)
         ui.deviceComboBox.addItems(list(DEVICES))
         self._boxes = {
             "method": ChoiceBox(ui.methodComboBox, tuple((method.name, method.title, method.help) for method in METHODS.values())),
@@ -100,7 +99,7 @@ class TrainerPanel:
 
     def _connect(self) -> None:
         ui = self.ui
-        ui.parameterNodeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onParameterSet)
+        self.parameterSets = ParameterSetSelector(self, ui.parameterNodeSelector, self.moduleName, _("Training"))
         for name, box in self._boxes.items():
             box.changed.connect(lambda value, name=name: self._onBox(name, value))
         ui.presetComboBox.connect("activated(int)", self._onPreset)
@@ -156,22 +155,11 @@ class TrainerPanel:
             node.name = self._freeName(node.method)
         self._tags = [node.connectGui(self.ui), *(form.connectTo(node, name) for name, form in self.forms.items())]
         self._observer = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, self.refresh))
-        if self.ui.parameterNodeSelector.currentNode() is not mrml:
-            self.ui.parameterNodeSelector.setCurrentNode(mrml)
+        self.parameterSets.show(mrml)
         self._fillPresets()
         self.refresh()
         self.scans.onVolume(self.ui.volumeSelector.currentNode())
         self.training.showCurve()
-
-    def _onParameterSet(self, node: Any) -> None:
-        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
-            return
-        if node is None:
-            if self.node is not None and self.node.parameterNode.GetScene() is None:
-                self.setParameterNode(None)
-                self.initialize()
-        elif self.node is None or self.node.parameterNode is not node:
-            self.setParameterNode(self.logic.wrap(node))
 
     def _set(self, name: str, value: Any) -> None:
         if self.node is not None and not self._updating:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
-from deepreg_slicer.parameter_node import DEVICES
+from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_slicer.parameter_pack import packFor
 from DeepRegTrainerLib.methods import DEFAULT_METHOD, DEFAULT_PRESET, METHODS
 

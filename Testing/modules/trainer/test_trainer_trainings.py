@@ -218,7 +218,7 @@ def test_a_folder_that_cannot_be_made_is_said(app, hands, widget, tmp_path):
 
 
 def test_models_are_exported_with_their_card_and_imported(app, hands, estimated, engine, tmp_path):
-    from deepreg_slicer.feature_chooser import readCard
+    from deepreg_engine.models.card import read_card
 
     ui = estimated.ui
     assert not ui.exportButton.enabled
@@ -228,12 +228,12 @@ def test_models_are_exported_with_their_card_and_imported(app, hands, estimated,
     assert "a test" in ui.cardLabel.text
     app.dialogs.answer(str(tmp_path / "given"))
     hands.click(ui.exportButton)
-    assert readCard(tmp_path / "given.safetensors")["name"] == "my-descent"
+    assert read_card(tmp_path / "given.safetensors").name == "my-descent"
     app.dialogs.answer(str(tmp_path / "given.safetensors"))
     hands.click(ui.importButton)
     app.wait_for(lambda: ui.modelComboBox.count == 2, 5)
     assert ui.modelComboBox.currentText == "my-descent-2"
-    assert readCard(tmp_path / "models" / "my-descent-2.safetensors")["intended_use"] == "a test"
+    assert read_card(tmp_path / "models" / "my-descent-2.safetensors").intended_use == "a test"
     # A training can begin with one of them.
     assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network"
     assert ui.startComboBox.findData("my-descent-2") > 0

@@ -1,7 +1,8 @@
 """A model file: weights as ``.safetensors``, and a card in its header that describes them.
 
 The header's entry ``deepreg`` is a JSON object with the fields of :class:`ModelCard`, and the SHA-256 of the weights. Nothing is
-unpickled; reading a card needs no torch. The package safetensors is imported when a file is read or written: panels open without it.
+unpickled. Reading a card needs neither torch nor the package safetensors, which is imported when weights are read or written: panels read
+cards before it is installed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,28 +86,43 @@ def write_model(path: str | os.PathLike, card: ModelCard, weights: Mapping[str, 
 
 
 def read_card(path: str | os.PathLike) -> ModelCard:
-    """The card of a model file.
+    """Return the card of a model file.
 
     Raises:
         InputError: if the file is missing, not safetensors, or has no card.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     if not path.is_file():
         raise InputError(f"the model {path} does not exist", "check the path, or see: models list")
     try:
-        with safe_open(str(path), framework="np") as stream:
-            header = stream.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        metadata = _read_header(path).get("__metadata__") or {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         advice = "import published .pth files with: models import" if path.suffix in (".pth", ".pt") else "it may be damaged"
         raise InputError(f"the model {path} is not a safetensors file", advice) from error
     try:
-        values = json.loads(header[_ENTRY])
+        values = json.loads(metadata[_ENTRY])
         known = {f.name for f in dataclasses.fields(ModelCard)}
         return ModelCard(**{key: value for key, value in values.items() if key in known})
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"the model {path} has no card in its header", "it was not made for this engine") from error
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Return the header of a safetensors file: 8 bytes with the header's length, the header as JSON, and the weights.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, AttributeError, struct.error: if it is not such a file, or not as long as its header says.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        if length > size - 8:
+            raise ValueError("the header is longer than the file")
+        header = json.loads(stream.read(length))
+    end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+    if 8 + length + end != size:
+        raise ValueError("the file has another length than its header says")
+    return header
 
 
 def read_weights(path: str | os.PathLike, check: bool = True) -> dict[str, np.ndarray]:

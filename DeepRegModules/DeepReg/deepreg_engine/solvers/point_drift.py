@@ -80,8 +80,8 @@ def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float
 def outlier_density(moved: Tensor, target: Tensor, variance: Tensor, outliers: float) -> Tensor:
     """Return the outlier term of the denominator of eq. 6, c = (2 pi sigma^2)^(3/2) w / (1 - w) M / V.
 
-    Outliers have a uniform distribution in the bounding box of the target, with the volume V. (The paper's M / N is the same for data scaled
-    to unit volume; in millimetres it would classify all points as outliers while sigma is large.)
+    Outliers have a uniform distribution in the bounding box of the target, with the volume V. (The paper's M / N is the same for data
+    scaled to unit volume; in millimetres it would classify all points as outliers while sigma is large.)
     """
     volume = (target.amax(0) - target.amin(0)).clamp(min=1.0).prod()
     return (2.0 * math.pi * variance) ** 1.5 * (outliers / (1.0 - outliers)) * len(moved) / volume
@@ -133,12 +133,12 @@ def _numerator(of_y: Tensor, of_x: Tensor, prior: Tensor | None, nearest: bool) 
 
 
 def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:
-    """Return the prior of the E-step by the features f (M, C) of the centres and g (N, C) of the target points, with mean 1 over the centres:
+    """Return the prior of the E-step by the features of the points, with mean 1 over the centres:
 
         pi(m, n) = M softmax_m(-a |f_m - g_n|^2)                        (M, N)
 
     Args:
-        template, target: features f and g.
+        template, target: features f (M, C) of the centres and g (N, C) of the target points.
         strength: a; 0 gives the uniform prior.
     """
     similarity = torch.softmax(-strength * squared_distances(template, target), dim=0)

@@ -172,3 +172,31 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 #: Models that come with the engine, for any contrast and for CT.
 SHIPPED_FEATURES, SHIPPED_CT = "self-similarity", "ct-tissue"
 INITIALS = ("none", "geometry", "mass", "rigid", "affine")
+
+
+def initial() -> Any:
+    """Return the parameter of the alignment of two images before the deformation."""
+    help = "alignment before the deformation: image centres, centres of mass, rigid or affine by mutual information"
+    return parameter("affine", help, choices=INITIALS, group="Alignment")
+
+
+def mind_radius() -> Any:
+    """Return the parameter of the patches of MIND."""
+    return parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
+
+
+def mind_dilation() -> Any:
+    """Return the parameter of the neighbourhood of MIND."""
+    return parameter(2, "distance of the patches that MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
+
+
+def working_spacing(default: float) -> Any:
+    """Return the parameter of the voxel size of the computation, mm."""
+    help = "finest voxel size of the computation; never finer than the fixed image"
+    return parameter(default, help, unit="mm", minimum=0.25, maximum=20.0, group="Resolution")
+
+
+def working_voxels(default: float) -> Any:
+    """Return the parameter of the largest number of voxels of the computation, millions."""
+    help = "largest number of voxels of the computation; larger images increase the working spacing"
+    return parameter(default, help, unit="million", minimum=0.01, maximum=200.0, group="Resolution")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepreg_engine.methods.common.parameters import INITIALS, SHIPPED_CT, SHIPPED_FEATURES, Parameters, parameter
+from deepreg_engine.methods.common import parameters as common
+from deepreg_engine.methods.common.parameters import SHIPPED_CT, SHIPPED_FEATURES, Parameters, parameter
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,7 @@ class DenseParameters(Parameters):
     """Parameters of the Dense method (Heinrich, Closing the gap between deep and conventional image registration using probabilistic
     dense displacement networks, MICCAI 2019)."""
 
-    initial: str = parameter(
-        "affine",
-        "alignment before the deformation: image centres, centres of mass, rigid or affine by mutual information",
-        choices=INITIALS,
-        group="Alignment",
-    )
+    initial: str = common.initial()
     features: str = parameter(
         "mind",
         "features to compare: mind (handcrafted, any contrast), self-similarity (learned, any contrast), ct-tissue (learned, CT), "
@@ -31,24 +27,10 @@ class DenseParameters(Parameters):
         choices=("same", SHIPPED_FEATURES, SHIPPED_CT, "mind", "intensity"),
         group="Features",
     )
-    mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
-    mind_dilation: int = parameter(2, "distance of the patches that MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
-    working_spacing: float = parameter(
-        3.5,
-        "finest voxel size of the computation; never finer than the fixed image",
-        unit="mm",
-        minimum=0.25,
-        maximum=20.0,
-        group="Resolution",
-    )
-    working_voxels: float = parameter(
-        6.0,
-        "largest number of voxels of the computation; larger images increase the working spacing",
-        unit="million",
-        minimum=0.01,
-        maximum=200.0,
-        group="Resolution",
-    )
+    mind_radius: int = common.mind_radius()
+    mind_dilation: int = common.mind_dilation()
+    working_spacing: float = common.working_spacing(3.5)
+    working_voxels: float = common.working_voxels(6.0)
     control_spacing: float = parameter(
         12.0, "distance of the control points of the discrete search", unit="mm", minimum=1.0, maximum=80.0, group="Search"
     )

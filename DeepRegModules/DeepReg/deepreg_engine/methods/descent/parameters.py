@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepreg_engine.methods.common.parameters import INITIALS, Parameters, parameter
+from deepreg_engine.methods.common import parameters as common
+from deepreg_engine.methods.common.parameters import Parameters, parameter
 
 # Modalities with first layers of their own in a network; "auto" chooses by the intensities.
 MODALITIES = ("auto", "ct", "mr", "other")
@@ -17,12 +18,7 @@ class DescentParameters(Parameters):
     """Parameters of the Descent method (Blendowski, Hansen and Heinrich, Weakly-supervised learning of multi-modal features for
     regularised iterative descent in 3D image registration, Medical Image Analysis 2021)."""
 
-    initial: str = parameter(
-        "affine",
-        "alignment before the deformation: image centres, centres of mass, rigid or affine by mutual information",
-        choices=INITIALS,
-        group="Alignment",
-    )
+    initial: str = common.initial()
     features: str = parameter(
         "mind",
         "features to compare: mind (handcrafted, any contrast), self-similarity (learned, any contrast), ct-tissue (learned, CT), "
@@ -33,24 +29,10 @@ class DescentParameters(Parameters):
         "auto", "modality of the fixed image, for networks with layers for each modality", choices=MODALITIES, group="Features"
     )
     moving_modality: str = parameter("auto", "modality of the moving image", choices=MODALITIES, group="Features")
-    mind_radius: int = parameter(1, "half width of MIND's patches", unit="voxels", minimum=0, maximum=3, group="Features")
-    mind_dilation: int = parameter(2, "distance of the patches that MIND compares", unit="voxels", minimum=1, maximum=4, group="Features")
-    working_spacing: float = parameter(
-        3.0,
-        "finest voxel size of the computation; never finer than the fixed image",
-        unit="mm",
-        minimum=0.25,
-        maximum=20.0,
-        group="Resolution",
-    )
-    working_voxels: float = parameter(
-        5.0,
-        "largest number of voxels of the computation; larger images increase the working spacing",
-        unit="million",
-        minimum=0.01,
-        maximum=200.0,
-        group="Resolution",
-    )
+    mind_radius: int = common.mind_radius()
+    mind_dilation: int = common.mind_dilation()
+    working_spacing: float = common.working_spacing(3.0)
+    working_voxels: float = common.working_voxels(5.0)
     levels: int = parameter(
         3, "number of resolutions, each with half the voxel size of the one before", minimum=1, maximum=5, group="Resolution"
     )
