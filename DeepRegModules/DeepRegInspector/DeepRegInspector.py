@@ -164,12 +164,13 @@ class DeepRegInspectorLogic(PanelLogic):
         :param transforms: dictionary of name and transform node.
         :return: dictionary of name and a dictionary with ``jacobian`` and, if there are inputs for them, ``landmarks`` and ``overlap``.
         """
+        from DeepRegInspectorLib.landmarks import landmarkErrors
         from DeepRegInspectorLib.overlap import OverlapTask
 
         found = {name: {"jacobian": self.jacobian(transform, fixedVolume)} for name, transform in transforms.items()}
         if fixedPoints is not None and movingPoints is not None:
             for name, transform in transforms.items():
-                found[name]["landmarks"] = self.landmarkErrors(transform, fixedPoints, movingPoints, fixedVolume)
+                found[name]["landmarks"] = landmarkErrors(transform, fixedPoints, movingPoints, fixedVolume, transforms.values())
         if fixedLabels is not None and movingLabels is not None:
             reports = OverlapTask(list(transforms.values()), fixedLabels, movingLabels, fixedVolume).compute()
             for name, report in zip(transforms, reports, strict=True):

@@ -16,7 +16,8 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_slicer.nrrd import Geometry
-from deepreg_slicer.volumes import NodeError, Snapshot, fromVtkMatrix, parentTransform, setVolume, snapshot, toVtkMatrix, writeVolume
+from deepreg_slicer.parents import parentTransform
+from deepreg_slicer.volumes import NodeError, Snapshot, fromVtkMatrix, setVolume, snapshot, toVtkMatrix, writeVolume
 
 BINARY = "Binary labelmap"
 # Many tools give each segment a layer of its own. With more layers than this, those that do not overlap are put together first.
@@ -53,17 +54,17 @@ def isSegmentation(node: Any) -> bool:
     return node is not None and node.IsA("vtkMRMLSegmentationNode")
 
 
-def layers(node: Any) -> list[Layer]:
-    """The layers of a segmentation or a label map.
+def layers(node: Any, without: Any = None) -> list[Layer]:
+    """The layers of a segmentation or a label map; ``without`` is a transform above it that is left out.
 
     Raises:
         NodeError: if it is empty.
     """
-    return _segmentationLayers(node) if isSegmentation(node) else [_labelMapLayer(node)]
+    return _segmentationLayers(node, without) if isSegmentation(node) else [_labelMapLayer(node, without)]
 
 
-def _labelMapLayer(node: Any) -> Layer:
-    shot = snapshot(node)
+def _labelMapLayer(node: Any, without: Any) -> Layer:
+    shot = snapshot(node, without)
     colors = node.GetDisplayNode().GetColorNode() if node.GetDisplayNode() is not None else None
     values = np.unique(shot.values())
     if values.size > 1000 or not np.array_equal(values, np.rint(values)):
@@ -77,7 +78,7 @@ def _labelMapLayer(node: Any) -> Layer:
     return Layer(shot, segments)
 
 
-def _segmentationLayers(node: Any) -> list[Layer]:
+def _segmentationLayers(node: Any, without: Any) -> list[Layer]:
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() == 0:
         raise NodeError(_("the segmentation {name} has no segments").format(name=node.GetName()), _("choose another"))
@@ -95,7 +96,7 @@ def _segmentationLayers(node: Any) -> list[Layer]:
             segmentation = slicer.vtkSegmentation()
             segmentation.DeepCopy(node.GetSegmentation())
         segmentation.CollapseBinaryLabelmaps()
-    toWorld = parentTransform(node)
+    toWorld = parentTransform(node, without)
     found = []
     for number in range(segmentation.GetNumberOfLayers(BINARY)):
         data = segmentation.GetLayerDataObject(number, BINARY)
@@ -124,14 +125,21 @@ def segmentNames(node: Any) -> list[tuple[str, str]]:
 # ------------------------------------------------------------------------------------------------------------------ writing
 
 
-def writeMask(node: Any, segmentId: str | list[str], path: str) -> Generator[float, None, None]:
+def writeMask(node: Any, segmentId: str | list[str], path: str, without: Any = None) -> Generator[float, None, None]:
     """Write a mask: one segment, several, all segments (""), or the voxels of a label map that are not 0.
 
-    Raises: NodeError: if it is empty.
+    Args:
+        node: a segmentation or a label map.
+        segmentId: of the segment, or of several.
+        path: of the file.
+        without: a transform above the node that is left out.
+
+    Raises:
+        NodeError: if it is empty.
     """
-    found = layers(node)
+    found = layers(node, without)
     if isinstance(segmentId, list):
-        yield from writeVolume(_merged(node, segmentId), path, labels=True, change=lambda piece: (piece != 0).astype(np.uint8))
+        yield from writeVolume(_merged(node, without, segmentId), path, labels=True, change=lambda piece: (piece != 0).astype(np.uint8))
         return
     if segmentId and isSegmentation(node):
         layer = next((layer for layer in found if any(segment.id == segmentId for segment in layer.segments)), None)
@@ -142,11 +150,11 @@ def writeMask(node: Any, segmentId: str | list[str], path: str) -> Generator[flo
         value = next(segment.value for segment in layer.segments if segment.id == segmentId)
         yield from writeVolume(layer.shot, path, labels=True, change=lambda piece: (piece == value).astype(np.uint8))
         return
-    shot = found[0].shot if len(found) == 1 else _merged(node)
+    shot = found[0].shot if len(found) == 1 else _merged(node, without)
     yield from writeVolume(shot, path, labels=True, change=lambda piece: (piece != 0).astype(np.uint8))
 
 
-def _merged(node: Any, chosen: list[str] | None = None) -> Snapshot:
+def _merged(node: Any, without: Any, chosen: list[str] | None = None) -> Snapshot:
     """All segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap, the later one replaces the
     earlier.
     """
@@ -160,7 +168,7 @@ def _merged(node: Any, chosen: list[str] | None = None) -> Snapshot:
     extent = slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
     if not node.GenerateMergedLabelmapForAllSegments(merged, extent, None, ids, values):
         raise NodeError(_("the segments of {name} cannot be put together").format(name=node.GetName()), _("choose one of them"))
-    return _oriented(node.GetName(), merged, parentTransform(node))
+    return _oriented(node.GetName(), merged, parentTransform(node, without))
 
 
 def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
@@ -175,16 +183,18 @@ def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
     return Snapshot(name, image, ijkToRas, toWorld)
 
 
-def oneLayer(node: Any) -> tuple[Layer, bool]:
+def oneLayer(node: Any, without: Any = None) -> tuple[Layer, bool]:
     """A segmentation or label map as one label map, and whether structures overlap in it; there the later one replaces the earlier.
+
+    ``without`` is a transform above it that is left out.
 
     Raises:
         NodeError: if it is empty.
     """
-    found = layers(node)
+    found = layers(node, without)
     if len(found) == 1:
         return found[0], False
-    together = _merged(node)
+    together = _merged(node, without)
     overlap = np.count_nonzero(together.values()) != sum(np.count_nonzero(layer.shot.values()) for layer in found)
     return Layer(together, [Segment(i, name, value) for value, (i, name) in enumerate(segmentNames(node), start=1)]), bool(overlap)
 
@@ -214,16 +224,21 @@ class Comparison:
     merged: list[str]
 
 
-def writeComparison(fixed: Any, moving: Any, prefix: str) -> Generator[float, None, Comparison]:
+def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -> Generator[float, None, Comparison]:
     """Write two segmentations or label maps so that structures of one name, or of one value in two label maps, can be compared.
+
+    Args:
+        fixed, moving: segmentations or label maps.
+        prefix: begin of the paths.
+        without: a transform above the moving one that is left out.
 
     Raises:
         NodeError: if they have no structure in common.
     """
     sides = []
     merged = []
-    for node, side in ((fixed, "fixed"), (moving, "moving")):
-        layer, overlap = oneLayer(node)
+    for node, side, left in ((fixed, "fixed", None), (moving, "moving", without)):
+        layer, overlap = oneLayer(node, left)
         sides.append(layer)
         merged.extend([side] if overlap else [])
     byValue = not any(isSegmentation(node) for node in (fixed, moving))

@@ -7,16 +7,21 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_slicer.volumes import NodeError
+from deepreg_slicer.parents import parentTransform
+from deepreg_slicer.volumes import NodeError, mapPoints
 
 
-def definedPoints(node: Any) -> list[tuple[str, tuple[float, float, float]]]:
-    """Name and world position (RAS mm) of each placed point, in order."""
+def definedPoints(node: Any, without: Any = None) -> list[tuple[str, tuple[float, float, float]]]:
+    """Name and world position (RAS mm) of each placed point, in order; ``without`` is a transform above the list that is left out."""
+    above = parentTransform(node, without) if without is not None else None
     found = []
     for number in range(node.GetNumberOfControlPoints()):
         if node.GetNthControlPointPositionStatus(number) == node.PositionDefined:
             position = [0.0, 0.0, 0.0]
-            node.GetNthControlPointPositionWorld(number, position)
+            if without is None:
+                node.GetNthControlPointPositionWorld(number, position)
+            else:
+                position = mapPoints(above, node.GetNthControlPointPosition(number))[0].tolist()
             found.append((node.GetNthControlPointLabel(number), tuple(position)))
     return found
 
@@ -41,13 +46,13 @@ def checkPairs(first: tuple[str, Any], second: tuple[str, Any], option: str) -> 
         raise NodeError(message, _("place points, or choose none"), option)
 
 
-def writePoints(node: Any, path: str) -> None:
-    """Write the points of a list as CSV.
+def writePoints(node: Any, path: str, without: Any = None) -> None:
+    """Write the points of a list as CSV; ``without`` is a transform above the list that is left out.
 
     Raises:
         NodeError: if it has none.
     """
-    points = definedPoints(node)
+    points = definedPoints(node, without)
     if not points:
         raise NodeError(_("the point list {name} is empty").format(name=node.GetName()), _("place points in it"))
     with open(path, "w", newline="", encoding="utf-8") as stream:

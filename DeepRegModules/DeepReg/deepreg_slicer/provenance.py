@@ -54,7 +54,7 @@ def readReport(node: Any) -> dict[str, Any] | None:
 
 
 def summaryOf(report: dict[str, Any], seconds: float) -> str:
-    """One short line: time, displacement, folding, and the measured errors."""
+    """One short line: time, displacement, folding, the measured errors, and the number of notes."""
     parts = [_("{seconds:.1f} s").format(seconds=seconds)]
     displacement, regularity = report.get("displacement"), report.get("regularity")
     if displacement:
@@ -73,4 +73,6 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
             parts.append(_("Dice {before:.2f} \u2192 {after:.2f}").format(before=before, after=after))
     if report.get("inverse"):
         parts.append(_("inverse within {worst:.2f} mm").format(worst=report["inverse"]["worst_round_trip_mm"]))
+    if report.get("notes"):
+        parts.append(_("notes in the log: {count}").format(count=len(report["notes"])))
     return " \u00b7 ".join(parts)

@@ -15,6 +15,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_engine.methods.slots import Slot
+from deepreg_engine.methods.slots import slot as slotNamed
 from deepreg_slicer import labels as labelmaps
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
@@ -22,6 +23,7 @@ from deepreg_slicer.landmarks import writePoints
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.provenance import record
 from deepreg_slicer.request import Request, Result, inScene
+from deepreg_slicer.result_view import followParents
 from deepreg_slicer.transforms import readField, setFromParent, writeFromParent
 from deepreg_slicer.volumes import newNode, readImage, setVolume, showLike, snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_client import WorkerClient
@@ -52,6 +54,7 @@ class Registration(WorkerTask):
         self._region: Geometry | None = None
         self._layers: list[labelmaps.Layer] = []
         self._made: list[Any] = []
+        self._notes: list[str] = []
         self._names = {side: node.GetName() for side, node in zip(("fixed", "moving"), request.inputs.ends, strict=True) if node}
         labels = request.inputs.movingLabels
         self._names["labels"] = labels.GetName() if labels is not None else self._names.get("moving", "")
@@ -65,6 +68,8 @@ class Registration(WorkerTask):
     def export(self) -> Generator[float, None, dict[str, Any]]:
         inputs = self.request.inputs
         arguments = self.request.arguments()
+        for text in self.request.notes():
+            self.note(text)
         yield 0.0
         for slot, node in inputs.given():
             if slot.kind != "labels":  # these are compared, or warped, together
@@ -76,24 +81,30 @@ class Registration(WorkerTask):
         yield from self.askFor(arguments)
         return arguments
 
+    def note(self, text: str) -> None:
+        """Log a remark, and keep it for the report."""
+        self._notes.append(text)
+        self.logged.emit(text)
+
     def write(self, slot: Slot, node: Any) -> Generator[float, None, str]:
         """Write the node of an input, in pieces; returns the file."""
         path = self.file(f"{slot.name}{'.csv' if slot.kind == 'points' else '.nrrd'}")
+        without = self.request.leftOut(slot, node)
         if slot.kind == "image":
             yield from self.writeImage(slot, node, path)
         elif slot.kind == "mask":
-            yield from labelmaps.writeMask(node, self.segments(node, self.request.inputs.segment(slot)), path)
+            yield from labelmaps.writeMask(node, self.segments(node, self.request.inputs.segment(slot)), path, without)
         else:
-            writePoints(node, path)
+            writePoints(node, path, without)
         return path
 
     def writeImage(self, slot: Slot, node: Any, path: str) -> Steps:
         """Write a volume; the fixed one's place is kept as the region of the registration."""
-        shot = snapshot(node)
+        shot = snapshot(node, self.request.leftOut(slot, node))
         geometry, resampled = worldGeometry(shot)
         yield from writeVolume(shot, path)
         if resampled:
-            self.logged.emit(_("{name} is under a transform that is not rigid: it was resampled in the world").format(name=shot.name))
+            self.note(_("{name} is under a transform that is not rigid: it was resampled in the world").format(name=shot.name))
         if slot.name == "fixed":
             self._region = geometry
 
@@ -105,11 +116,12 @@ class Registration(WorkerTask):
         """Write both segmentations with the same values for the same structures."""
         inputs = self.request.inputs
         try:
-            comparison = yield from labelmaps.writeComparison(inputs.fixedLabels, inputs.movingLabels, self.file("compare"))
+            without = self.request.leftOut(slotNamed("moving_labels"), inputs.movingLabels)
+            comparison = yield from labelmaps.writeComparison(inputs.fixedLabels, inputs.movingLabels, self.file("compare"), without)
         except NodeError as error:
             if not self.request.outputs.labels.wanted:
                 raise
-            self.logged.emit(_("{problem}; overlap is not measured").format(problem=error))  # they may only be there to be warped
+            self.note(_("{problem}; overlap is not measured").format(problem=error))  # they may only be there to be warped
             return
         arguments["fixed_labels"], arguments["moving_labels"] = comparison.fixed, comparison.moving
         arguments["label_names"] = self.file("label_names.json")
@@ -117,7 +129,7 @@ class Registration(WorkerTask):
             json.dump({str(value): name for value, name in comparison.names.items()}, stream)
         for side in comparison.merged:
             text = _("segments of the fixed segmentation overlap") if side == "fixed" else _("segments of the moving segmentation overlap")
-            self.logged.emit(_("{what}: where they do, the later one was compared").format(what=text))
+            self.note(_("{what}: where they do, the later one was compared").format(what=text))
 
     def askFor(self, arguments: dict[str, Any]) -> Steps:
         """Name the results to write, and their files, in the request to the worker."""
@@ -127,7 +139,8 @@ class Registration(WorkerTask):
             if slot is None:
                 continue
             if slot.kind == "labels":
-                self._layers = labelmaps.layers(self.request.inputs.movingLabels)
+                moving = self.request.inputs.movingLabels
+                self._layers = labelmaps.layers(moving, self.request.leftOut(slotNamed("moving_labels"), moving))
                 files = yield from labelmaps.writeLayers(self._layers, self.file("labels"))
                 arguments["warp_labels"] = [[path, self.file(f"{slot.name}{number}.nrrd")] for number, path in enumerate(files)]
             else:
@@ -163,7 +176,11 @@ class Registration(WorkerTask):
 
     def accept(self, value: tuple[dict[str, Any], dict[str, Any]]) -> Result:
         found, report = value
+        report = {**report, "notes": [*self._notes, *report.get("notes", [])]}
         nodes = self._commit(found, report)
+        for slot, node in self.request.inputs.given():
+            if inScene(node) and self.request.leftOut(slot, node) is not None:
+                followParents(node)
         inputs = self.request.inputs
         fixed, moving = (node if inScene(node) else None for node in (inputs.fixed, inputs.moving))
         return self.resultClass(nodes, report, time.monotonic() - self._begun, fixed, moving)

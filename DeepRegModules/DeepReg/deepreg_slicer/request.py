@@ -15,8 +15,9 @@ from deepreg_slicer import labels as labelmaps
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.landmarks import checkPairs
+from deepreg_slicer.parents import isMoved, isResult, ownParent, parents, shownThrough
 from deepreg_slicer.provenance import summaryOf
-from deepreg_slicer.slot_nodes import hasSegments, inputSlots, nameOf, outputSlots
+from deepreg_slicer.slot_nodes import hasSegments, inputSlots, isMoving, nameOf, outputSlots, titleOf
 from deepreg_slicer.volumes import snapshot
 
 # Kinds of inputs that come in pairs.
@@ -141,30 +142,36 @@ class Outputs:
         """The title of an output, translated into the user's language."""
         return engineText(self.slots[name].title) if name in self.slots else self.more[name]
 
+    def overwritten(self) -> Iterator[tuple[str, Any]]:
+        """Name of the output, and node, of all nodes of the scene that the run fills."""
+        for name, output in self.wanted():
+            if output.node is not None:
+                yield name, output.node
+
     def check(self, inputs: Inputs) -> None:
         """Check whether the results can be made and stored.
 
         Raises:
             NodeError: if not.
         """
-        sources = {id(node): slot for slot, node in inputs.given()}
-        taken: dict[int, str] = {}
-        for name, output in self.wanted():
+        for name, _output in self.wanted():
             title, slot = self.titleOf(name), self.slots.get(name)
             needed = slotNamed(slot.partner) if slot is not None and slot.partner else None
             if needed is not None and inputs.of(needed) is None:
                 message = _('choose "{input}" for the output "{output}", or do not ask for this output')
                 raise NodeError(message.format(input=engineText(needed.title), output=title), option=needed.name)
-            if output.node is None:
-                continue
-            if id(output.node) in sources:
-                message = _('the output "{title}" {name} is an input').format(title=title, name=output.node.GetName())
+        sources = {id(node) for node in (*(node for _slot, node in inputs.given()), inputs.initialTransform)}
+        taken: dict[int, str] = {}
+        for name, node in self.overwritten():
+            title = self.titleOf(name)
+            if id(node) in sources:
+                message = _('the output "{title}" {name} is an input').format(title=title, name=node.GetName())
                 raise NodeError(message, _("choose another, or create a new one"), name)
-            if id(output.node) in taken:
+            if id(node) in taken:
                 message = _('"{first}" and "{second}" have the same output {name}')
-                first = self.titleOf(taken[id(output.node)])
-                raise NodeError(message.format(first=first, second=title, name=output.node.GetName()), _("choose another"), name)
-            taken[id(output.node)] = name
+                first = self.titleOf(taken[id(node)])
+                raise NodeError(message.format(first=first, second=title, name=node.GetName()), _("choose another"), name)
+            taken[id(node)] = name
         node = self.labels.node if self.labels.wanted else None
         if node is not None and labelmaps.isSegmentation(node) != labelmaps.isSegmentation(inputs.movingLabels):
             raise NodeError(
@@ -205,6 +212,63 @@ class Request:
         """
         self.inputs.check()
         self.outputs.check(self.inputs)
+        self._checkParents()
+
+    def leftOut(self, slot: Slot, node: Any) -> Any:
+        """The result below which an input of the moving side is, and without which it is read; None without one.
+
+        That is an output of the run that is a result already, or a result through which a panel shows an input.
+        """
+        if not isMoving(slot):
+            return None
+        return next((result for result in self._results() if isMoved(node, result) and result.GetParentTransformNode() is None), None)
+
+    def _results(self) -> list[Any]:
+        filled = [node for _name, node in self.outputs.overwritten() if isResult(node)]
+        return [*filled, *(result for _slot, node in self.inputs.given() if (result := shownThrough(node)) is not None)]
+
+    def _places(self) -> Iterator[tuple[str, Any, Any, list[Any]]]:
+        """Name and node of each input, the result that is left out, and the transforms through which it is read."""
+        for slot, node in self.inputs.given():
+            left = self.leftOut(slot, node)
+            parent = ownParent(node, left)
+            yield slot.name, node, left, [parent, *parents(parent)] if parent is not None else []
+
+    def _checkParents(self) -> None:
+        """Raise NodeError if an input would be read through an output, through a result that is left out for another input, or through the
+        initial transform, which would be applied twice."""
+        initial = self.inputs.initialTransform
+        for name, node, _left, above in self._places():
+            if isMoving(slotNamed(name)) and any(each is initial for each in above):
+                message = _('"{title}" {name} is below the initial transform {transform}, which would be applied twice')
+                message = message.format(title=titleOf(name), name=node.GetName(), transform=initial.GetName())
+                raise NodeError(message, _("take it out of this transform, or choose no initial transform"), name)
+        filled = [node for _name, node in self.outputs.overwritten() if node.IsA("vtkMRMLTransformNode")]
+        results = self._results()
+        places = [(name, titleOf(name), node, above) for name, node, _left, above in self._places()]
+        if initial is not None:
+            places.append(("initial", _("Initial transform"), initial, list(parents(initial))))
+        for name, title, node, above in places:
+            transform = next((each for each in (*filled, *results) if any(each is other for other in above)), None)
+            if transform is None:
+                continue
+            message = _('"{title}" {name} is below the transform {transform}, which is an output')
+            if not any(each is transform for each in filled):
+                message = _('"{title}" {name} is below the result {transform}, through which the moving volume is shown')
+            message = message.format(title=title, name=node.GetName(), transform=transform.GetName())
+            raise NodeError(message, _("take it out of this transform, or choose another"), name)
+
+    def notes(self) -> list[str]:
+        """Remarks on inputs that are below results."""
+        found = []
+        for name, node, left, above in self._places():
+            text = _('"{title}" {name} is shown through the result {transform}: it was read without it')
+            if left is None:
+                left = next((each for each in above if isResult(each)), None)
+                text = _('"{title}" {name} is below the result {transform}: it was read through it')
+            if left is not None:
+                found.append(text.format(title=titleOf(name), name=node.GetName(), transform=left.GetName()))
+        return found
 
     def arguments(self) -> dict[str, Any]:
         """Arguments of the worker, without files."""

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
+from deepreg_slicer.parents import isBelow, isMoved, shownThrough
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.request import Result, inScene
 
@@ -53,6 +54,8 @@ class ResultSection:
         former = self.shownTransform()
         if former is not None and former is not result.nodes.get("transform"):
             result_view.showGrid(former, None, False)  # two grids at a time cannot be distinguished
+        if inScene(result.moving) and shownThrough(result.moving) is not None and inScene(result.nodes.get("transform")):
+            result_view.moveThrough(result.moving, result.nodes["transform"], True)
         self.node.resultTransform = result.nodes.get("transform")
         self.node.resultVolume = result.nodes.get("volume")
         self.node.resultSummary = result.summary
@@ -97,8 +100,9 @@ class ResultSection:
             display = shown.GetDisplayNode() if shown is not None else None
             ui.gridCheckBox.setEnabled(shown is not None)
             ui.gridCheckBox.checked = bool(display is not None and display.GetVisibility() and display.GetVisibility2D())
-            ui.moveCheckBox.setEnabled(transform is not None and moving is not None)
-            ui.moveCheckBox.checked = bool(transform is not None and moving is not None and result_view.isMoved(moving, transform))
+            below = transform is not None and isBelow(moving, transform)  # below it through other transforms, it cannot be removed here
+            ui.moveCheckBox.setEnabled(transform is not None and moving is not None and below == isMoved(moving, transform))
+            ui.moveCheckBox.checked = below
         finally:
             self.updating = False
         installed = hasattr(slicer.modules, "deepreginspector")

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 
-from deepreg_slicer.volumes import newNode, parentTransform
-
-_FORMER_PARENT = "deepRegFormerParent"
-_STAND_IN = "DeepReg.StandIn"
+from deepreg_slicer.parents import FORMER_PARENT, SHOWN_THROUGH, STAND_IN, isBelow, isMoved, isStandIn, ownParent, shownThrough, toWorld
+from deepreg_slicer.volumes import newNode
 
 
 def showOver(fixed: Any, warped: Any, opacity: float, alike: tuple[Any, ...] = ()) -> None:
@@ -140,39 +139,42 @@ def plainLength(length: float) -> float:
     return float(power * min((1.0, 2.0, 5.0, 10.0), key=lambda factor: abs(factor * power - length)))
 
 
-def isMoved(moving: Any, transform: Any) -> bool:
-    """Whether a volume is under a transform that :func:`moveThrough` has put above it."""
-    parent = moving.GetParentTransformNode()
-    return parent is transform or (
-        parent is not None and parent.GetAttribute(_STAND_IN) == "1" and parent.GetParentTransformNode() is transform
-    )
-
-
 def moveThrough(moving: Any, transform: Any, on: bool) -> None:
-    """Put the moving volume below a result's transform, or remove it from there.
+    """Put the moving volume below a result's transform, or remove it from there; a former result through which it is shown is replaced.
 
     The transform is in world coordinates, so it has to be applied after the present parent transforms of the volume. A copy of these is put
     below the transform, so that other nodes below the originals, such as the fixed volume, do not move.
     """
-    if on == isMoved(moving, transform):
+    if on == isMoved(moving, transform) or (on and isBelow(moving, transform)):
         return
-    if on:
-        parent = moving.GetParentTransformNode()
-        if parent is None:
-            moving.SetAndObserveTransformNodeID(transform.GetID())
-            return
-        standIn = newNode("vtkMRMLTransformNode", f"{parent.GetName()} below {transform.GetName()}")
-        standIn.SetAndObserveTransformToParent(parentTransform(moving))
-        standIn.SetAttribute(_STAND_IN, "1")
-        standIn.SetNodeReferenceID(_FORMER_PARENT, parent.GetID())
-        standIn.SetAndObserveTransformNodeID(transform.GetID())
-        moving.SetAndObserveTransformNodeID(standIn.GetID())
-        return
+    former = shownThrough(moving)
+    if on and former is not None:
+        moveThrough(moving, former, False)
+    moving.SetNodeReferenceID(SHOWN_THROUGH, transform.GetID() if on else None)
     parent = moving.GetParentTransformNode()
-    if parent is transform:
-        moving.SetAndObserveTransformNodeID(None)
+    if not on:
+        own = ownParent(moving, transform)
+        moving.SetAndObserveTransformNodeID(own.GetID() if own is not None else None)
+        if isStandIn(parent) and not _hasChildren(parent):
+            slicer.mrmlScene.RemoveNode(parent)
         return
-    former = parent.GetNodeReference(_FORMER_PARENT)
-    moving.SetAndObserveTransformNodeID(former.GetID() if former is not None else None)
-    if not any(node.GetTransformNodeID() == parent.GetID() for node in slicer.util.getNodesByClass("vtkMRMLTransformableNode")):
-        slicer.mrmlScene.RemoveNode(parent)
+    if parent is None:
+        moving.SetAndObserveTransformNodeID(transform.GetID())
+        return
+    standIn = newNode("vtkMRMLTransformNode", f"{parent.GetName()} below {transform.GetName()}")
+    standIn.SetAndObserveTransformToParent(toWorld(parent))
+    standIn.SetAttribute(STAND_IN, "1")
+    standIn.SetNodeReferenceID(FORMER_PARENT, parent.GetID())
+    standIn.SetAndObserveTransformNodeID(transform.GetID())
+    moving.SetAndObserveTransformNodeID(standIn.GetID())
+
+
+def followParents(moving: Any) -> None:
+    """Give the copy of its parent transforms, through which a node is shown, their present state."""
+    standIn = moving.GetParentTransformNode()
+    if isStandIn(standIn):
+        standIn.SetAndObserveTransformToParent(toWorld(standIn.GetNodeReference(FORMER_PARENT)) or vtk.vtkTransform())
+
+
+def _hasChildren(transform: Any) -> bool:
+    return any(node.GetTransformNodeID() == transform.GetID() for node in slicer.util.getNodesByClass("vtkMRMLTransformableNode"))

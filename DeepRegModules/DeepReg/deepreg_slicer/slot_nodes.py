@@ -46,6 +46,11 @@ def hasSegments(slot: Slot) -> bool:
     return slot.kind in ("mask", "cloud")
 
 
+def isMoving(slot: Slot) -> bool:
+    """Whether an input belongs to the moving side."""
+    return "moving" in slot.name.split("_")
+
+
 def classesOf(slot: Slot) -> tuple[str, ...]:
     """MRML classes of the nodes that can be chosen for an input or output."""
     if not slot.is_output:

@@ -22,6 +22,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from deepreg_slicer import nrrd
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
+from deepreg_slicer.parents import parentTransform
 
 # Approximate number of voxels of a slab that is resampled in one step: a few milliseconds of work.
 _SLAB_VOXELS = 200_000
@@ -52,8 +53,12 @@ class Snapshot:
         return vtk_to_numpy(self.image.GetPointData().GetScalars())
 
 
-def snapshot(node: Any) -> Snapshot:
+def snapshot(node: Any, without: Any = None) -> Snapshot:
     """The present state of a volume node.
+
+    Args:
+        node: the volume.
+        without: a transform above it that is left out.
 
     Raises:
         NodeError: if it has no voxels, is no scalar volume, or has no volume's geometry.
@@ -71,25 +76,7 @@ def snapshot(node: Any) -> Snapshot:
     node.GetIJKToRASMatrix(matrix)
     copy = vtk.vtkImageData()
     copy.ShallowCopy(image)  # what the node gets later is not ours
-    return Snapshot(name, copy, fromVtkMatrix(matrix), parentTransform(node))
-
-
-def parentTransform(node: Any) -> vtk.vtkAbstractTransform | None:
-    """From a node's own coordinates to the world, both RAS, as it is now; None without a parent transform."""
-    parent = node.GetParentTransformNode()
-    if parent is None:
-        return None
-    if parent.IsTransformToWorldLinear():
-        matrix = vtk.vtkMatrix4x4()
-        parent.GetMatrixTransformToWorld(matrix)
-        transform = vtk.vtkTransform()
-        transform.SetMatrix(matrix)
-        return transform
-    general = vtk.vtkGeneralTransform()
-    parent.GetTransformToWorld(general)
-    frozen = vtk.vtkGeneralTransform()
-    frozen.DeepCopy(general)
-    return frozen
+    return Snapshot(name, copy, fromVtkMatrix(matrix), parentTransform(node, without))
 
 
 def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,12 @@ class DescentOutputs(Outputs):
     """The results that are wanted, with the energy as a table."""
 
     more = {"energy": _("Energy")}
+
+    def overwritten(self) -> Iterator[tuple[str, Any]]:
+        yield from super().overwritten()
+        if self.iterations.wanted and self.iterations.node is not None:
+            shown = iterations.proxyOf(self.iterations.node), iterations.movedOf(self.iterations.node)
+            yield from (("iterations", node) for node in shown if node is not None)
 
 
 @dataclass
@@ -59,7 +65,7 @@ class DescentRegistration(Registration):
 
     def write(self, slot: Slot, node: Any) -> Generator[float, None, str]:
         if slot.name == "moving":
-            self._moving = snapshot(node)
+            self._moving = snapshot(node, self.request.leftOut(slot, node))
         return (yield from super().write(slot, node))
 
     def read(self, result: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:

@@ -15,12 +15,13 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
+from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.provenance import readReport
-from deepreg_slicer.volumes import parentTransform, readImage, snapshot, writeVolume
+from deepreg_slicer.volumes import readImage, snapshot, writeVolume
 from deepreg_slicer.worker_client import WorkerClient
 from deepreg_slicer.worker_task import WorkerTask
 from DeepRegInspectorLib.explain_subject import Subject, cloudPoints
-from DeepRegInspectorLib.mapping import FLIP, belowTransform, gridOf, isBelow, ownGrid
+from DeepRegInspectorLib.mapping import FLIP, belowTransform, checkNotBelow, gridOf, leftOut, ownGrid
 from DeepRegInspectorLib.overlap import writeTransform
 
 
@@ -59,6 +60,8 @@ class OpenTask(WorkerTask):
 
     def export(self) -> Generator[float, None, dict[str, Any]]:
         subject = self._subject
+        for option, node in (("fixed", subject.fixed), ("fixed_points", subject.clouds[0])):
+            checkNotBelow(node, [subject.transform], option)
         region = gridOf(subject.fixed) if subject.fixed is not None else None
         if region is None and not subject.transform.IsTransformToWorldLinear():
             region = _ownRegion(subject.transform)
@@ -70,7 +73,7 @@ class OpenTask(WorkerTask):
         subject = self._subject
         files = {side: self.file(f"{side}.nrrd") for side in ("fixed", "moving")}
         yield from writeVolume(snapshot(subject.fixed), files["fixed"])
-        yield from writeVolume(_withoutTransform(subject.moving, subject.transform), files["moving"])
+        yield from writeVolume(snapshot(subject.moving, leftOut(subject.moving, subject.transform)), files["moving"])
         return files
 
     def _exportClouds(self) -> Generator[float, None, dict[str, Any]]:
@@ -136,21 +139,6 @@ def readNothing(_paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any
     """The answer."""
     yield 0.0
     return answer
-
-
-def _withoutTransform(moving: Any, transform: Any) -> Any:
-    """A snapshot of the moving volume as it is without the transform."""
-    shot = snapshot(moving)
-    if isBelow(moving, transform):
-        parent = moving.GetParentTransformNode()
-        shot.toWorld = belowTransform(moving, transform)
-        if parent is not transform and parent.IsLinear() and parent.GetParentTransformNode() is transform:
-            matrix = vtk.vtkMatrix4x4()
-            parent.GetMatrixTransformToParent(matrix)
-            linear = vtk.vtkTransform()
-            linear.SetMatrix(matrix)
-            shot.toWorld = linear  # the voxels need no resampling
-    return shot
 
 
 def _ownRegion(transform: Any) -> Geometry:

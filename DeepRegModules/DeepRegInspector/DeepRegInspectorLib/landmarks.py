@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import vtk
 from slicer.i18n import tr as _
 
 from deepreg_engine.metrics.landmarks import LandmarkErrors
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.transforms import sampling
 from deepreg_slicer.volumes import mapPoints
-from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, contains, gridOf, ownGrid
+from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, checkNotBelow, contains, gridOf, ownGrid
 
 #: Begin of the description of a moving point that was proposed and not yet reviewed.
 PROPOSED = "proposed"
@@ -72,10 +75,10 @@ def definedIndices(node: Any) -> list[int]:
     return [number for number in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(number) == placed]
 
 
-def positions(node: Any, indices: list[int], transform: Any = None) -> np.ndarray:
-    """Return world positions (N, 3) of points; with a transform, their positions without it."""
+def positions(node: Any, indices: list[int], above: vtk.vtkAbstractTransform | None) -> np.ndarray:
+    """Return world positions (N, 3) of points; ``above`` takes the coordinates of the list to the world."""
     points = np.array([node.GetNthControlPointPosition(number) for number in indices], dtype=np.float64).reshape(-1, 3)
-    return mapPoints(belowTransform(node, transform), points) if len(points) else points
+    return mapPoints(above, points) if len(points) else points
 
 
 def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np.ndarray:
@@ -90,21 +93,22 @@ def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np
     return outside
 
 
-def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None) -> Pairs:
+def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None, others: Iterable[Any] = ()) -> Pairs:
     """Landmark pairs of two lists under a transform.
 
     Args:
         fixed, moving: point lists; either may be None.
         transform: the node; None is the identity.
         fixedVolume: see :func:`outsideOf`.
+        others: further transforms that are measured; the moving list may be below one of them.
     """
     if fixed is moving:
         moving = None  # one list has no pairs
     first, second = definedIndices(fixed), definedIndices(moving)
     count = min(len(first), len(second))
     names = [fixed.GetNthControlPointLabel(number) for number in first[:count]]
-    here = positions(fixed, first[:count]) if count else np.empty((0, 3))
-    there = positions(moving, second[:count], transform) if count else np.empty((0, 3))
+    here = positions(fixed, first[:count], parentTransform(fixed)) if count else np.empty((0, 3))
+    there = positions(moving, second[:count], belowTransform(moving, transform, others)) if count else np.empty((0, 3))
     mapped = FixedToMoving(transform)(here) if count else here
     outside = outsideOf(transform, here, fixedVolume) if count else np.zeros(0, dtype=bool)
     used = np.array([bool(fixed.GetNthControlPointSelected(number)) for number in first[:count]], dtype=bool)
@@ -112,13 +116,14 @@ def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None) ->
     return Pairs(here, there, mapped, outside, used, names, notes, abs(len(first) - len(second)))
 
 
-def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = None) -> dict[str, Any]:
-    """Return figures of landmark pairs, see :meth:`Pairs.figures`.
+def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = None, others: Iterable[Any] = ()) -> dict[str, Any]:
+    """Return figures of landmark pairs, see :func:`pairsOf` and :meth:`Pairs.figures`.
 
     Raises:
-        NodeError: if a point has no partner.
+        NodeError: if a point has no partner, or the fixed points are below a transform that is measured.
     """
-    pairs = pairsOf(fixed, moving, transform, fixedVolume)
+    checkNotBelow(fixed, (transform, *others), "fixed_landmarks")
+    pairs = pairsOf(fixed, moving, transform, fixedVolume, others)
     if fixed is moving:
         raise NodeError(_("the fixed and the moving landmarks are the same list"), _("choose another"), "moving_landmarks")
     if pairs.unpaired or not len(pairs):

@@ -6,15 +6,18 @@ landmarks may already be below the transform; they are then used without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
-from deepreg_slicer.volumes import mapPoints, parentTransform, snapshot, worldGeometry
+from deepreg_slicer.parents import isBelow, parentTransform, shownThrough
+from deepreg_slicer.volumes import mapPoints, snapshot, worldGeometry
 
 FLIP = np.array([-1.0, -1.0, 1.0])
 
@@ -46,27 +49,32 @@ class FixedToMoving:
         return (moved[:3] - moved[3:]).T / (2.0 * step)
 
 
-def belowTransform(node: Any, transform: Any) -> vtk.vtkAbstractTransform | None:
-    """Return the transform from the coordinates of a moving volume or list to the world, both RAS, without ``transform``.
+def leftOut(node: Any, transform: Any, others: Iterable[Any] = ()) -> Any:
+    """Return the transform above a moving volume or list that is left out in measuring ``transform``; None without one.
+
+    That is the transform itself, one of ``others`` that are measured as well, or a result through which a panel shows the node.
+    """
+    return next((each for each in (transform, *others) if each is not None and isBelow(node, each)), None) or shownThrough(node)
+
+
+def belowTransform(node: Any, transform: Any, others: Iterable[Any] = ()) -> vtk.vtkAbstractTransform | None:
+    """Return the transform from the coordinates of a moving volume or list to the world, both RAS, without that of :func:`leftOut`.
 
     None is the identity.
     """
-    parent = node.GetParentTransformNode()
-    if not isBelow(node, transform):
-        return parentTransform(node)
-    if parent is transform:
-        return None
-    return _frozen(lambda general: slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(parent, transform, general))
+    return parentTransform(node, leftOut(node, transform, others))
 
 
-def isBelow(node: Any, transform: Any) -> bool:
-    """Whether a node is below a transform."""
-    parent = node.GetParentTransformNode() if node is not None else None
-    while parent is not None and transform is not None:
-        if parent is transform:
-            return True
-        parent = parent.GetParentTransformNode()
-    return False
+def checkNotBelow(node: Any, transforms: Iterable[Any], option: str) -> None:
+    """Check that data of the fixed side, or moving labels, are not below one of the transforms that are measured.
+
+    Raises:
+        NodeError: if they are.
+    """
+    found = next((each for each in transforms if node is not None and each is not None and isBelow(node, each)), None)
+    if found is not None:
+        message = _("{name} is below the transform {transform} that is measured").format(name=node.GetName(), transform=found.GetName())
+        raise NodeError(message, _("take it out of this transform"), option)
 
 
 def _frozen(get: Any) -> vtk.vtkGeneralTransform:

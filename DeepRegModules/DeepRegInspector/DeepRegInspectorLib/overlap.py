@@ -11,7 +11,7 @@ from deepreg_slicer.errors import NodeError
 from deepreg_slicer.labels import isSegmentation, writeComparison
 from deepreg_slicer.transforms import writeFromParent, writeVectors
 from deepreg_slicer.worker_task import WorkerTask
-from DeepRegInspectorLib.mapping import FLIP, gridOf, isBelow, ownGrid
+from DeepRegInspectorLib.mapping import FLIP, checkNotBelow, gridOf, ownGrid
 
 
 def writeTransform(transform: Any, fixed: Any, path: str) -> Generator[float, None, str]:
@@ -41,7 +41,9 @@ class OverlapTask(WorkerTask):
 
     def export(self) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._labels
-        checkNotBelow(moving, self._transforms)
+        for side, node in (("fixed", fixed), ("moving", moving)):
+            checkNotBelow(node, self._transforms, f"{side}_labels")
+        checkNotBelow(self._volume, self._transforms, "fixed")
         region = gridOf(_regionOf(self._volume, fixed))
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
         files = []
@@ -52,16 +54,6 @@ class OverlapTask(WorkerTask):
 
     def accept(self, value: dict[str, Any]) -> list[dict[str, Any]]:
         return value["reports"]
-
-
-def checkNotBelow(labels: Any, transforms: list[Any]) -> None:
-    """Raise NodeError if moving labels are already below one of the transforms under which they are to be measured."""
-    if any(isBelow(labels, transform) for transform in transforms):
-        raise NodeError(
-            _("{name} is already below the transform").format(name=labels.GetName()),
-            _("take it out of the transform to measure the overlap"),
-            "moving_labels",
-        )
 
 
 def _regionOf(fixedVolume: Any, fixedLabels: Any) -> Any:

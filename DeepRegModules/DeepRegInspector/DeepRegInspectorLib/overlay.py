@@ -11,11 +11,12 @@ import vtk
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import resampled, setVolume, showLike, snapshot, worldGeometry
 from DeepRegInspectorLib.fields import asImage
-from DeepRegInspectorLib.mapping import belowTransform
+from DeepRegInspectorLib.mapping import belowTransform, checkNotBelow
 
 
 def warped(transform: Any, fixed: Any, moving: Any) -> Generator[float, None, tuple[np.ndarray, Geometry]]:
     """Resample the moving volume through a transform (z, y, x) to the grid of the fixed volume; returns that grid as well."""
+    checkNotBelow(fixed, [transform], "fixed")
     geometry, _ = worldGeometry(snapshot(fixed))
     shot = snapshot(moving)
     whole = vtk.vtkGeneralTransform()

@@ -18,8 +18,8 @@ from deepreg_slicer.provenance import readReport
 from deepreg_slicer.volumes import snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_task import WorkerTask
 from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
-from DeepRegInspectorLib.mapping import FLIP, belowTransform, ownGrid
-from DeepRegInspectorLib.overlap import checkNotBelow, writeTransform
+from DeepRegInspectorLib.mapping import FLIP, checkNotBelow, leftOut, ownGrid
+from DeepRegInspectorLib.overlap import writeTransform
 
 #: Entries of the run's report that the engine's report uses; the others are large or measured again.
 _OF_RUN = (
@@ -126,14 +126,23 @@ class ReportTask(WorkerTask):
     def check(self) -> None:
         if self._inputs.fixedVolume is None or self._inputs.movingVolume is None:
             raise NodeError(_("a report shows both volumes"), _("choose the fixed and the moving volume"), "fixed")
+        inputs = self._inputs
+        sides = {
+            "fixed": inputs.fixedVolume,
+            "fixed_landmarks": inputs.fixedPoints,
+            "fixed_labels": inputs.fixedLabels,
+            "moving_labels": inputs.movingLabels,
+        }
+        for option, node in sides.items():
+            checkNotBelow(node, [inputs.transform], option)
 
     def export(self) -> Generator[float, None, dict[str, Any]]:
         inputs, remarks = self._inputs, []
         arguments: dict[str, Any] = {"output": self._path, **self._names(remarks)}
         if self._figures:
             arguments["json"], arguments["csv"] = figuresFiles(self._path)
-        fixed, moving = snapshot(inputs.fixedVolume), snapshot(inputs.movingVolume)
-        moving.toWorld = belowTransform(inputs.movingVolume, inputs.transform)
+        fixed = snapshot(inputs.fixedVolume)
+        moving = snapshot(inputs.movingVolume, leftOut(inputs.movingVolume, inputs.transform))
         grids = {}
         for side, shot in (("fixed", fixed), ("moving", moving)):
             arguments[side] = self.file(f"{side}.nrrd")
@@ -202,7 +211,6 @@ class ReportTask(WorkerTask):
 
     def _labels(self, remarks: list[str]) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._inputs.fixedLabels, self._inputs.movingLabels
-        checkNotBelow(moving, [self._inputs.transform])
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
         for side in comparison.merged:
             remarks.append(f"segments of the {side} segmentation overlap: the later one is used there")

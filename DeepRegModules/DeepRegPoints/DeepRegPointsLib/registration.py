@@ -118,12 +118,13 @@ class PointsRegistration(Registration):
     def write(self, slot: Slot, node: Any) -> Generator[float, None, str]:
         if slot.kind != "cloud":
             return (yield from super().write(slot, node))
+        without = self.request.leftOut(slot, node)
         if labelmaps.isSegmentation(node):
             path = self.file(f"{slot.name}.nrrd")
-            yield from labelmaps.writeMask(node, segments.chosen(node, self.request.inputs.segment(slot)), path)
+            yield from labelmaps.writeMask(node, segments.chosen(node, self.request.inputs.segment(slot)), path, without)
             return path
         path = self.file(f"{slot.name}.csv")
-        points = sources.distinct(sources.pointsOf(node))
+        points = sources.distinct(sources.pointsOf(node, without))
         yield 0.0
         if len(points) < sources.FEWEST:
             raise sources.tooFew(node.GetName(), len(points), slot.name)

@@ -14,7 +14,8 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from deepreg_slicer.labels import isSegmentation, segmentNames
 from deepreg_slicer.landmarks import definedPoints
-from deepreg_slicer.volumes import NodeError, mapPoints, parentTransform
+from deepreg_slicer.parents import parentTransform
+from deepreg_slicer.volumes import NodeError, mapPoints
 from DeepRegPointsLib.segments import chosen
 
 #: Fewer do not determine a deformation.
@@ -25,20 +26,22 @@ SAME = 1e-3
 _QUICK = 2000
 
 
-def pointsOf(node: Any) -> np.ndarray:
+def pointsOf(node: Any, without: Any = None) -> np.ndarray:
     """The points of a node (N, 3), RAS mm in the world: placed points, points along a curve, or vertices of a model.
+
+    ``without`` is a transform above the node that is left out.
 
     Raises:
         NodeError: if it has none.
     """
     if node.IsA("vtkMRMLModelNode"):
         own = _vertices(node.GetPolyData())
-        return _checked(node, mapPoints(parentTransform(node), own) if len(own) else own)
+        return _checked(node, mapPoints(parentTransform(node, without), own) if len(own) else own)
     if node.IsA("vtkMRMLMarkupsCurveNode") and node.GetNumberOfControlPoints() > 1:
-        curve = node.GetCurvePointsWorld()
+        curve = node.GetCurvePointsWorld() if without is None else node.GetCurvePoints()
         found = vtk_to_numpy(curve.GetData()).astype(np.float64) if curve is not None else np.zeros((0, 3))
-        return _checked(node, found)
-    return _checked(node, np.array([position for _, position in definedPoints(node)], dtype=np.float64).reshape(-1, 3))
+        return _checked(node, found if without is None else mapPoints(parentTransform(node, without), found))
+    return _checked(node, np.array([position for _, position in definedPoints(node, without)], dtype=np.float64).reshape(-1, 3))
 
 
 def _checked(node: Any, points: np.ndarray) -> np.ndarray:

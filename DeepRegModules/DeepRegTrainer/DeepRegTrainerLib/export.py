@@ -12,6 +12,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from deepreg_slicer.labels import Layer, isSegmentation, oneLayer
+from deepreg_slicer.parents import isResult, parents
 from deepreg_slicer.volumes import NodeError, snapshot, writeVolume
 from DeepRegTrainerLib import nifti
 from DeepRegTrainerLib.scans import SceneScan
@@ -58,10 +59,11 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
         try:
             if scan.problem:
                 raise NodeError(scan.problem)
-            drawn[scan.key], overlap = oneLayer(scan.labels)
+            drawn[scan.key], overlap = oneLayer(scan.labels, scan.leftOut(scan.labels))
         except NodeError as error:
             done.problems[scan.key] = str(error)
             continue
+        done.notes.extend(_belowResults(scan))
         if overlap:
             done.notes.append(_("{name}: segments overlap; there the later segment replaces the earlier one.").format(name=scan.name))
         yield 0.0
@@ -87,6 +89,20 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
     return done
 
 
+def _belowResults(scan: SceneScan) -> list[str]:
+    """Notes on a volume or labels that are below a result of a registration."""
+    notes = []
+    for node in (scan.volume, scan.labels):
+        left = scan.leftOut(node)
+        text = _("{name} is shown through the result {transform}: it is learned from without it.")
+        if left is None:
+            left = next((each for each in parents(node) if isResult(each)), None)
+            text = _("{name} is below the result {transform}: it is learned from as it is seen through it.")
+        if left is not None:
+            notes.append(text.format(name=node.GetName(), transform=left.GetName()))
+    return notes
+
+
 def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], folder: Path, name: str) -> Generator[float, None, None]:
     """Both files of a scan, or none."""
     files = [folder / what / f"{name}.nii.gz" for what in ("images", "labels")]
@@ -95,7 +111,7 @@ def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], fo
     for segment in layer.segments:
         table[segment.value] = values[_word(segment.name)][0]
     try:
-        yield from writeVolume(snapshot(scan.volume), str(files[0]), write=nifti.write)
+        yield from writeVolume(snapshot(scan.volume, scan.leftOut(scan.volume)), str(files[0]), write=nifti.write)
         yield from writeVolume(
             layer.shot,
             str(files[1]),

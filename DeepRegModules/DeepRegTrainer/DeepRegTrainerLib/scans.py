@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.labels import BINARY, isSegmentation
+from deepreg_slicer.parents import isMoved, ownParent, shownThrough
 
 LEARN, VALIDATE, NONE = "learn", "validate", "none"
 _SCANS, _ROLES = "scans", "folderRoles"
@@ -40,6 +41,11 @@ class SceneScan:
             return _("{what} is no longer in the scene").format(what=what)
         return ""
 
+    def leftOut(self, node: Any) -> Any:
+        """The result through which a panel shows the scan, and without which its volume or labels are learned from; None without one."""
+        shown = (shownThrough(each) for each in (self.volume, self.labels))
+        return next((result for result in shown if result is not None and isMoved(node, result)), None)
+
     def stamp(self) -> list[Any]:
         """A value that changes when the written scan would change."""
         if self.problem:
@@ -53,7 +59,7 @@ class SceneScan:
             found.append([layer.GetMTime() for layer in layers if layer is not None])
         else:
             found.append(self.labels.GetImageData().GetMTime() if self.labels.GetImageData() is not None else 0)
-        parents = (node.GetParentTransformNode() for node in (self.volume, self.labels))
+        parents = (ownParent(node, self.leftOut(node)) for node in (self.volume, self.labels))
         return [*found, *(parent.GetTransformToWorldMTime() if parent is not None else 0 for parent in parents)]
 
 

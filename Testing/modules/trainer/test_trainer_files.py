@@ -216,3 +216,23 @@ def test_volumes_are_split_evenly(app):
     assert split(names, 0) == set()
     assert len(split(names, 99)) == 9
     assert split(["a"], 1) == set()
+
+
+def test_a_scan_that_is_shown_through_a_result_is_learned_from_without_it(tmp_path):
+    from deepreg_slicer.result_view import moveThrough
+
+    first, second = add_scan("anna", 0), add_scan("bert", 1)
+    result = add_warp("result", 4.0)
+    result.SetAttribute("DeepReg.Output", "transform")
+    plain = written([scan("1", *first), scan("2", *second)], tmp_path / "plain")
+    assert plain.notes == []
+    moveThrough(first[0], result, True)
+    for node in second:
+        node.SetAndObserveTransformNodeID(result.GetID())
+    done = written([scan("1", *first), scan("2", *second)], tmp_path / "shown")
+    assert ["without it" in note for note in done.notes] == [True, False, False]
+    for what in ("images", "labels"):
+        same = [(tmp_path / folder / what / "anna.nii.gz").read_bytes() for folder in ("plain", "shown")]
+        assert same[0] == same[1]
+        other = [(tmp_path / folder / what / "bert.nii.gz").read_bytes() for folder in ("plain", "shown")]
+        assert other[0] != other[1]

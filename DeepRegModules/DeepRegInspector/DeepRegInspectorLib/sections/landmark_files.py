@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.errors import EngineError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.points import PointSet, read_points, write_points
+from deepreg_slicer.parents import parentTransform
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.landmarks import asCsv, definedIndices, positions
 from DeepRegInspectorLib.mapping import FLIP
@@ -108,7 +109,13 @@ class LandmarkFilesSection(Section):
         node = self.node.fixedPoints if side == "fixed" else self.node.movingPoints
         indices = definedIndices(node)
         try:
-            write_points(path, PointSet(positions(node, indices) * FLIP, tuple(node.GetNthControlPointLabel(number) for number in indices)))
+            write_points(
+                path,
+                PointSet(
+                    positions(node, indices, parentTransform(node)) * FLIP,
+                    tuple(node.GetNthControlPointLabel(number) for number in indices),
+                ),
+            )
         except EngineError as error:
             raise RuntimeError(error.line()) from error
         text = _("{count} points of {name} were written to {path}.")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import html
 from typing import Any
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
-from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, outsideOf, pairsOf
-from DeepRegInspectorLib.mapping import FixedToMoving, isBelow
+from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, pairsOf
+from DeepRegInspectorLib.mapping import checkNotBelow
 from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.table import PairsTable
 
@@ -60,7 +61,7 @@ class LandmarksSection(Section):
 
     def refresh(self) -> None:
         node = self.node
-        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform, node.fixedVolume)
+        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform, node.fixedVolume, [node.otherTransform])
         self.other = self._otherDistances()
         self.table.show(self.pairs, self.other, charts.colorRange(self.pairs))
         if self.context.sections["picking"].takeNew() and len(self.pairs):
@@ -72,11 +73,7 @@ class LandmarksSection(Section):
         node = self.node
         if node.otherTransform is None or not len(self.pairs):
             return None
-        if not isBelow(node.movingPoints, node.transform):
-            return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform, node.fixedVolume).distances
-        mapped = FixedToMoving(node.otherTransform)(self.pairs.fixed)
-        outside = outsideOf(node.otherTransform, self.pairs.fixed, node.fixedVolume)
-        return dataclasses.replace(self.pairs, mapped=mapped, outside=outside).distances
+        return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform, node.fixedVolume, [node.transform]).distances
 
     def stages(self) -> dict[str, np.ndarray]:
         """Errors (mm) of the included pairs: before, after, and under the second transform."""
@@ -90,6 +87,10 @@ class LandmarksSection(Section):
         pairs = self.pairs
         if self.node.fixedPoints is not None and self.node.fixedPoints is self.node.movingPoints:
             return _("The fixed and the moving landmarks are the same list:<br>choose another.")
+        try:
+            checkNotBelow(self.node.fixedPoints, self.context.transforms(), "fixed_landmarks")
+        except NodeError as error:
+            return f"{html.escape(error.message[:1].upper() + error.message[1:])}:<br>{html.escape(error.advice)}."
         if not len(pairs) and pairs.unpaired:
             return _("{count} points have no partner yet:<br>press More, then Propose missing partners.").format(count=pairs.unpaired)
         if not len(pairs):

@@ -10,6 +10,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.landmarks import PROPOSED, definedIndices, positions
@@ -116,7 +117,7 @@ class PickingSection(Section):
         toLocal = self._movingToLocal()
         state = moving.StartModify()
         try:
-            for number, point in zip(first[len(second) :], positions(fixed, first[len(second) :]), strict=True):
+            for number, point in zip(first[len(second) :], positions(fixed, first[len(second) :], parentTransform(fixed)), strict=True):
                 found = matcher.propose(point, node.window)
                 place = toLocal(found.position)
                 index = moving.AddControlPoint(vtk.vtkVector3d(*place), fixed.GetNthControlPointLabel(number))

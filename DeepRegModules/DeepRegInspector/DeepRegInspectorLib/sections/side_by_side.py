@@ -9,7 +9,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from DeepRegInspectorLib import views
-from DeepRegInspectorLib.mapping import FixedToMoving, isBelow
+from DeepRegInspectorLib.mapping import FixedToMoving, leftOut
 from DeepRegInspectorLib.sections.base import Section
 
 
@@ -66,14 +66,7 @@ class SideBySideSection(Section):
 
     def seenMoving(self, point: np.ndarray) -> np.ndarray:
         """Where a moving point is displayed: the moving volume may be below the transform."""
-        return self._throughTransform(point) if isBelow(self.node.movingVolume, self.node.transform) else point
-
-    def _throughTransform(self, point: np.ndarray) -> np.ndarray:
-        if self.node.transform is None:
-            return point
-        general = vtk.vtkGeneralTransform()
-        self.node.transform.GetTransformToWorld(general)
-        return np.array(general.TransformPoint(point.tolist()))
+        return _through(leftOut(self.node.movingVolume, self.node.transform), point)
 
     # -------------------------------------------------------------------- link
 
@@ -123,7 +116,17 @@ class SideBySideSection(Section):
 
     def _fixedPlace(self, place: np.ndarray) -> np.ndarray:
         """The position in the fixed views that corresponds to one in the moving views."""
-        return place if isBelow(self.node.movingVolume, self.node.transform) else self._throughTransform(place)
+        shown, transform = leftOut(self.node.movingVolume, self.node.transform), self.node.transform
+        return place if shown is transform else _through(transform, FixedToMoving(shown)(place[None])[0])
+
+
+def _through(transform: Any, point: np.ndarray) -> np.ndarray:
+    """A point below a transform in the world, both RAS mm."""
+    if transform is None:
+        return point
+    general = vtk.vtkGeneralTransform()
+    transform.GetTransformToWorld(general)
+    return np.array(general.TransformPoint(point.tolist()))
 
 
 def _place(sliceNode: Any) -> np.ndarray:

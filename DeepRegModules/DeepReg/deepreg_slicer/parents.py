@@ -1,0 +1,93 @@
+"""Parent transforms of nodes, and results through which nodes are only shown.
+
+A panel can show the moving volume through a result: it puts the volume below the result's transform. That is no part of the volume's
+place: computations read the volume without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import slicer
+import vtk
+
+from deepreg_slicer.provenance import PREFIX
+
+#: From a stand-in to the parent that it stands for; attribute of stand-ins; from a node to the result through which it is shown.
+FORMER_PARENT, STAND_IN, SHOWN_THROUGH = "deepRegFormerParent", "DeepReg.StandIn", "deepRegShownThrough"
+
+
+def parents(node: Any) -> Iterator[Any]:
+    """The transforms above a node, from its parent upwards."""
+    parent = node.GetParentTransformNode() if node is not None else None
+    while parent is not None:
+        yield parent
+        parent = parent.GetParentTransformNode()
+
+
+def isBelow(node: Any, transform: Any) -> bool:
+    """Whether a node is below a transform, directly or through other transforms."""
+    return any(parent is transform for parent in parents(node))
+
+
+def isStandIn(transform: Any) -> bool:
+    """Whether a transform stands between a node that is shown through a result, and that result, for the parents of the node."""
+    return transform is not None and transform.GetAttribute(STAND_IN) == "1"
+
+
+def isMoved(node: Any, transform: Any) -> bool:
+    """Whether a node is shown through a transform: directly below it, or below a stand-in for its own parents."""
+    parent = node.GetParentTransformNode()
+    return parent is transform or (isStandIn(parent) and parent.GetParentTransformNode() is transform)
+
+
+def shownThrough(node: Any) -> Any:
+    """The result through which a panel shows a node; None without one."""
+    result = node.GetNodeReference(SHOWN_THROUGH) if node is not None else None
+    return result if result is not None and isMoved(node, result) else None
+
+
+def isResult(transform: Any) -> bool:
+    """Whether a transform is the result of a registration."""
+    return transform is not None and transform.GetAttribute(f"{PREFIX}Output") == "transform"
+
+
+def ownParent(node: Any, without: Any = None) -> Any:
+    """The parent transform of a node; without a result through which it is shown, the parent that it then has. None without one."""
+    parent = node.GetParentTransformNode()
+    if without is None or not isMoved(node, without):
+        return parent
+    return parent.GetNodeReference(FORMER_PARENT) if isStandIn(parent) else None
+
+
+def parentTransform(node: Any, without: Any = None) -> vtk.vtkAbstractTransform | None:
+    """From a node's own coordinates to the world, both RAS, as it is now; None for the identity.
+
+    Args:
+        node: any that can be transformed.
+        without: a transform above it that is left out, with all above that; None takes all transforms.
+    """
+    if without is not None and isMoved(node, without):
+        parent, without = ownParent(node, without), None
+    else:
+        parent = node.GetParentTransformNode()
+        if not isBelow(node, without):
+            without = None
+    return toWorld(parent, without)
+
+
+def toWorld(parent: Any, without: Any = None) -> vtk.vtkAbstractTransform | None:
+    """From the coordinates below a transform to the world, or to those below a transform ``without`` above it; None for no transform."""
+    if parent is None:
+        return None
+    if parent.IsTransformToNodeLinear(without):
+        matrix = vtk.vtkMatrix4x4()
+        parent.GetMatrixTransformToNode(without, matrix)
+        transform = vtk.vtkTransform()
+        transform.SetMatrix(matrix)
+        return transform
+    general, frozen = vtk.vtkGeneralTransform(), vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(parent, without, general)
+    frozen.DeepCopy(general)
+    return frozen
