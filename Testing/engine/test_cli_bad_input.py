@@ -80,7 +80,7 @@ def test_points_and_names_that_exist_and_cannot_be_read(monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    refused(f"{DENSE} {GUIDES}", "the fixed landmarks fixed_landmarks.csv cannot be read")
+    refused(f"{DENSE} {GUIDES}", "the fixed guide landmarks fixed_landmarks.csv cannot be read")
     refused(f"{DENSE} --label-names phantom.json", "phantom.json")
 
 
@@ -122,9 +122,9 @@ LANDMARKS = [
     ("missing.csv", "the fixed landmarks missing.csv do not exist", "check the path"),
     ("no_header.csv", "the first line is not a header with x, y and z", "x,y,z"),
     ("none.csv", "hold no points", "give at least one"),
-    ("words.csv", "line 2 has no three numbers", "x,y,z in mm"),
+    ("words.csv", "line 2 has no three numbers: z is 'three'", "x, y and z in mm"),
     ("nan.csv", "point 1 is not finite", "remove or correct it"),
-    ("binary.csv", "binary.csv cannot be read", "text file of points"),
+    ("binary.csv", "binary.csv cannot be read as UTF-8 text", "text file"),
     ("broken.mrk.json", "is not a Slicer markups file", "save the points from Slicer"),
     ("points.txt", "do not have the ending of a points file", ".csv"),
     ("folder", "folder", "use one of .csv"),
@@ -134,8 +134,8 @@ LANDMARKS = [
 @pytest.mark.parametrize(("name", "what", "advice"), LANDMARKS)
 def test_landmarks(name, what, advice):
     pairs = f"fixed-landmarks {name}", "moving-landmarks moving_landmarks.csv"
-    refused(f"{DENSE} --{pairs[0]} --{pairs[1]}", what, advice)
-    refused(f"{DENSE} --test-{pairs[0]} --test-{pairs[1]}", what, advice)
+    for kind, prefix in (("guide", ""), ("check", "test-")):
+        refused(f"{DENSE} --{prefix}{pairs[0]} --{prefix}{pairs[1]}", what.replace(" landmarks", f" {kind} landmarks"), advice)
     refused(f"{EVALUATE} --{pairs[0]} --{pairs[1]}", what, advice)
     if name != "few.csv":
         refused(f"{POINTS} --points {name}", what.replace("fixed landmarks", "points"), advice)

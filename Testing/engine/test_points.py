@@ -82,7 +82,7 @@ def test_csv_of_other_programs(tmp_path, text):
 
 @pytest.mark.parametrize("column", ["label", "Name", "ID"])
 def test_csv_names(tmp_path, column):
-    points = read_points(written(tmp_path / "p.csv", f'x,y,z,{column}\n1,2,3,"apex, left"\n4,5,6,\n7,8,9\n'))
+    points = read_points(written(tmp_path / "p.csv", f'x,y,z,{column}\n1,2,3,"apex, left"\n4,5,6,\n7,8,9,\n'))
     assert points.labels == ("apex, left", "2", "3")
 
 
@@ -146,9 +146,11 @@ def test_points_that_are_not_placed_are_skipped(tmp_path):
     control.insert(2, {"label": "mouse", "position": [1.0, 1.0, 1.0], "positionStatus": "preview"})
     control[3].pop("positionStatus")  # missing in old files
     control[3].pop("label")
-    points = read_points(written(tmp_path / "p.mrk.json", json.dumps(content)))
+    notes: list[str] = []
+    points = read_points(written(tmp_path / "p.mrk.json", json.dumps(content)), "landmarks", notes)
     np.testing.assert_array_equal(points.positions, LPS)
-    assert points.labels == ("carina", "2")
+    assert points.labels == ("carina", "4")  # by its place in the list
+    assert notes == ["2 of 4 landmarks have no position and were left out"]
 
 
 def test_the_first_list_that_has_points(tmp_path):
@@ -175,10 +177,10 @@ def without(key):
         ("p.csv", "x,y,z\n", "no points"),
         ("p.csv", "1,2,3\n4,5,6\n", "not a header"),
         ("p.csv", "x,y\n1,2\n", "not a header"),
-        ("p.csv", "x;y;z\n1;2;3\n", "not a header"),
+        ("p.csv", "x y z\n1 2 3\n", "not a header"),
         ("p.csv", "x,y,z\n1,2,3\n4,five,6\n", "line 3 "),
         ("p.csv", "\nx,y,z\n\n1,2,3\n\n4,5\n", "line 6 "),
-        ("p.csv", "x,y,z\n1,2,\n", "line 2 "),
+        ("p.csv", "x,y,z\n1,2,\n", "line 2 .*z is empty"),
         ("p.csv", "x,y,z\n1,2,3\n4,nan,6\n", "point 2 is not finite"),
         ("p.csv", "x,y,z,label\n1,2,-inf,apex\n", "point apex is not finite"),
         ("p.csv", "x,y,z\n" + "1" * 200_000 + ",2,3\n", "cannot be read"),

@@ -7,6 +7,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from deepreg_slicer.engine_texts import sentence
+
 PREFIX = "DeepReg."
 
 
@@ -76,3 +78,8 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
     if report.get("notes"):
         parts.append(_("notes in the log: {count}").format(count=len(report["notes"])))
     return " \u00b7 ".join(parts)
+
+
+def notesOf(report: dict[str, Any]) -> list[str]:
+    """The notes of a report as lines for the user."""
+    return [_("Note: {text}").format(text=sentence(note)) for note in report.get("notes", [])]

@@ -58,7 +58,7 @@ class ResultSection:
             result_view.moveThrough(result.moving, result.nodes["transform"], True)
         self.node.resultTransform = result.nodes.get("transform")
         self.node.resultVolume = result.nodes.get("volume")
-        self.node.resultSummary = result.summary
+        self.node.resultSummary = result.lines
 
     def show(self, result: Result) -> None:
         """Show a result in the views, in several steps, because each of them redraws the views."""

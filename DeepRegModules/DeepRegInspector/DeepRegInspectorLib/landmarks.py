@@ -1,7 +1,4 @@
-"""Errors of landmark pairs: the n-th fixed point corresponds to the n-th moving point.
-
-Positions are world coordinates, RAS mm.
-"""
+"""Errors of landmark pairs of two lists; positions are world coordinates, RAS mm."""
 
 from __future__ import annotations
 
@@ -15,8 +12,12 @@ import numpy as np
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_engine.geometry.point_pairs import Pairing, paired
+from deepreg_engine.geometry.point_sets import PointList
 from deepreg_engine.metrics.landmarks import LandmarkErrors
+from deepreg_slicer.engine_texts import sentence
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.landmarks import checkPairs, pointList
 from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.transforms import sampling
 from deepreg_slicer.volumes import mapPoints
@@ -33,12 +34,16 @@ class Pairs(LandmarkErrors):
     Args:
         names: of the fixed points.
         notes: of the moving points: confidence of a proposal.
-        unpaired: number of points of the longer list that have no partner.
+        indices: numbers of both points in their lists.
+        unpaired: number of points of both lists that have no partner.
+        remarks: sentences on how the points were paired.
     """
 
     names: list[str]
     notes: list[str]
+    indices: list[tuple[int, int]]
     unpaired: int = 0
+    remarks: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Any]:
         """All figures as plain data, see ``DeepRegInspectorLogic.landmarkErrors``."""
@@ -63,22 +68,36 @@ class Pairs(LandmarkErrors):
             "outlier_limit_mm": self.outlier_limit,
             "outside_field": int(self.outside.sum()),
             "unpaired": self.unpaired,
+            "notes": list(self.remarks),
             "each": each,
         }
 
 
-def definedIndices(node: Any) -> list[int]:
-    """Return the numbers of the placed points, in order."""
-    if node is None:
-        return []
-    placed = node.PositionDefined
-    return [number for number in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(number) == placed]
+def pairing(fixed: Any, moving: Any) -> Pairing:
+    """Which points of two lists correspond: by their labels if these agree, else by their places. Either list may be None."""
+    empty = PointList(np.empty((0, 3)), ())
+    return paired(*(empty if node is None else pointList(node) for node in (fixed, moving)), partial=True)
 
 
 def positions(node: Any, indices: list[int], above: vtk.vtkAbstractTransform | None) -> np.ndarray:
     """Return world positions (N, 3) of points; ``above`` takes the coordinates of the list to the world."""
     points = np.array([node.GetNthControlPointPosition(number) for number in indices], dtype=np.float64).reshape(-1, 3)
     return mapPoints(above, points) if len(points) else points
+
+
+def newPoint(node: Any, label: str, place: int = -1) -> int:
+    """Add a point that is not placed yet, and return its number.
+
+    Args:
+        node: the list.
+        label: of the point.
+        place: its number in the list, before which points that are not placed are added if the list is shorter; -1 for the next.
+    """
+    while node.GetNumberOfControlPoints() < place:
+        newPoint(node, "")
+    index = node.AddControlPoint(vtk.vtkVector3d(0.0, 0.0, 0.0), label)
+    node.UnsetNthControlPointPosition(index)
+    return index
 
 
 def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np.ndarray:
@@ -104,16 +123,19 @@ def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None, ot
     """
     if fixed is moving:
         moving = None  # one list has no pairs
-    first, second = definedIndices(fixed), definedIndices(moving)
-    count = min(len(first), len(second))
-    names = [fixed.GetNthControlPointLabel(number) for number in first[:count]]
-    here = positions(fixed, first[:count], parentTransform(fixed)) if count else np.empty((0, 3))
-    there = positions(moving, second[:count], belowTransform(moving, transform, others)) if count else np.empty((0, 3))
+    found = pairing(fixed, moving)
+    first, second = found.fixed.tolist(), found.moving.tolist()
+    count = len(first)
+    names = [fixed.GetNthControlPointLabel(number) for number in first]
+    here = positions(fixed, first, parentTransform(fixed)) if count else np.empty((0, 3))
+    there = positions(moving, second, belowTransform(moving, transform, others)) if count else np.empty((0, 3))
     mapped = FixedToMoving(transform)(here) if count else here
     outside = outsideOf(transform, here, fixedVolume) if count else np.zeros(0, dtype=bool)
-    used = np.array([bool(fixed.GetNthControlPointSelected(number)) for number in first[:count]], dtype=bool)
-    notes = [moving.GetNthControlPointDescription(number) for number in second[:count]]
-    return Pairs(here, there, mapped, outside, used, names, notes, abs(len(first) - len(second)))
+    used = np.array([bool(fixed.GetNthControlPointSelected(number)) for number in first], dtype=bool)
+    notes = [moving.GetNthControlPointDescription(number) for number in second]
+    indices = list(zip(first, second, strict=True))
+    remarks = tuple(sentence(note) for note in found.notes)
+    return Pairs(here, there, mapped, outside, used, names, notes, indices, found.unpaired, remarks)
 
 
 def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = None, others: Iterable[Any] = ()) -> dict[str, Any]:
@@ -123,16 +145,10 @@ def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = N
         NodeError: if a point has no partner, or the fixed points are below a transform that is measured.
     """
     checkNotBelow(fixed, (transform, *others), "fixed_landmarks")
-    pairs = pairsOf(fixed, moving, transform, fixedVolume, others)
     if fixed is moving:
         raise NodeError(_("the fixed and the moving landmarks are the same list"), _("choose another"), "moving_landmarks")
-    if pairs.unpaired or not len(pairs):
-        counts = len(definedIndices(fixed)), len(definedIndices(moving))
-        raise NodeError(
-            _("there are {fixed} fixed but {moving} moving landmarks").format(fixed=counts[0], moving=counts[1]),
-            _("each needs its partner"),
-        )
-    return pairs.figures()
+    checkPairs((fixed.GetName(), fixed), (moving.GetName(), moving), "moving_landmarks")
+    return pairsOf(fixed, moving, transform, fixedVolume, others).figures()
 
 
 def asCsv(pairs: Pairs) -> str:

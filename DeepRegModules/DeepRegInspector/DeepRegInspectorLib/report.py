@@ -194,6 +194,7 @@ class ReportTask(WorkerTask):
         if ownGrid(inputs.transform) is None and pairs.outside[used].any():  # the file has only samples of the transform
             remarks.append(f"{pairs.outside[used].sum()} of {len(used)} landmarks lie outside the transform's grid and are excluded")
             used = np.flatnonzero(pairs.counted)
+        remarks += pairs.remarks
         if pairs.unpaired and len(pairs):
             remarks.append(f"{pairs.unpaired} landmarks have no partner and are excluded")
         proposed = sum(pairs.notes[number].startswith(PROPOSED) for number in used)

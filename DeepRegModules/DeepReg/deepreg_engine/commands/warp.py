@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     transform = read_transform(options.transform, notes=notes)
     with FileGroup() as files:
         if options.points:
-            _warp_points(files, transform, options)
+            _warp_points(files, transform, options, notes)
         else:
             add_image(files, options.output, _warped_image(transform, options, notes))
     sys.stderr.write("".join(f"note: {note}\n" for note in notes))
@@ -102,13 +102,13 @@ def _check_reached(image: sitk.Image, warped: sitk.Image, transform: sitk.Transf
         raise InputError(f"the transform takes no point of the result into the image {path}", "check that they belong together", "image")
 
 
-def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.Namespace) -> None:
-    points = read_points(options.points)
+def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.Namespace, notes: list[str]) -> None:
+    points = read_points(options.points, notes=notes)
     outside = int(outside_field(transform, points.positions).sum())
     if outside == len(points):
         raise InputError(
             f"no point of {options.points} lies in the displacement field", "check that they belong to it and to its frame", "points"
         )
     if outside:
-        sys.stderr.write(f"note: {outside} of {len(points)} points lie outside the displacement field and stay where they are\n")
+        notes.append(f"{outside} of {len(points)} points lie outside the displacement field and stay where they are")
     add_points(files, options.output, PointSet(map_points(transform, points.positions), points.labels))

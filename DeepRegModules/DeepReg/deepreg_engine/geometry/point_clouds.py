@@ -38,14 +38,14 @@ def read_cloud(
         role: name of the points in messages.
         source: for a label map, "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
         spacing: distance of the points from a label map, mm.
-        notes: receives notes on how a label map was read.
+        notes: receives notes on how the file was read.
 
     Raises:
         InputError: if the file cannot be read or is empty.
     """
     if suffix(path) in IMAGE_SUFFIXES:
         return label_points(read_labels(path, role, notes), source, spacing, role)
-    return read_points(path, role).positions
+    return read_points(path, role, notes).positions
 
 
 def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "label map") -> np.ndarray:

@@ -59,7 +59,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     check_pairs(landmarks=(request.fixed_landmarks, request.moving_landmarks), labels=(request.fixed_labels, request.moving_labels))
     notes: list[str] = []
     transform = read_transform(request.transform, notes=notes)
-    landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks)
+    landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks, notes)
     labels = read_label_pair(request.fixed_labels, request.moving_labels, notes)
     names = read_label_names(request.label_names) if request.label_names else None
     grid = _grid(request, transform, labels, notes)

@@ -23,9 +23,9 @@ def check_pairs(**pairs: tuple[str | None, str | None]) -> None:
             raise InputError(f"the {given} {kind} cannot be used without the {missing} {kind}", "give both, or none", f"{missing}_{kind}")
 
 
-def read_landmark_pair(fixed: str | None, moving: str | None) -> tuple[PointSet, PointSet] | None:
-    """Read corresponding landmarks; None if there are no files."""
-    return read_pairs(fixed, moving) if fixed and moving else None
+def read_landmark_pair(fixed: str | None, moving: str | None, notes: list[str] | None = None) -> tuple[PointSet, PointSet] | None:
+    """Read corresponding landmarks, adding to ``notes``; None if there are no files."""
+    return read_pairs(fixed, moving, notes=notes) if fixed and moving else None
 
 
 def read_label_pair(fixed: str | None, moving: str | None, notes: list[str] | None = None) -> LabelPair | None:

@@ -39,12 +39,12 @@ def read_inputs(request: Request) -> Inputs:
         inputs.moving_mask = _mask(request, "moving_mask", inputs.moving, inputs.notes)
     if path("fixed_points"):
         inputs.clouds = _cloud(request, "fixed", inputs.notes), _cloud(request, "moving", inputs.notes)
-    inputs.guides = _landmarks(request, inputs, "{side} guide landmarks", "{side}_landmarks")
-    inputs.landmarks = _landmarks(request, inputs, "{side} check landmarks", "test_{side}_landmarks")
+    inputs.guides = _landmarks(request, inputs, "guide", "{side}_landmarks")
+    inputs.landmarks = _landmarks(request, inputs, "check", "test_{side}_landmarks")
     _read_labels(request, inputs)
     if path("warp_points"):
         with concerning("warp_points"):
-            inputs.warp_points = read_points(path("warp_points"), "points to transform")
+            inputs.warp_points = read_points(path("warp_points"), "points to transform", inputs.notes)
     if request.initial:
         with concerning("initial"):
             inputs.initial = _initial(request.initial, inputs.notes)
@@ -66,13 +66,13 @@ def _cloud(request: Request, side: str, notes: list[str]) -> np.ndarray:
         return read_cloud(request.path(name), f"{side} points", options.source, options.source_spacing, notes)
 
 
-def _landmarks(request: Request, inputs: Inputs, name: str, option: str) -> PointPair | None:
-    """Pairs of landmarks; ``name`` and ``option``, with the side inserted, name them in notes and errors."""
+def _landmarks(request: Request, inputs: Inputs, kind: str, option: str) -> PointPair | None:
+    """Pairs of landmarks; ``kind``, and ``option`` with the side inserted, name them in notes and errors."""
     fixed, moving = (request.path(option.format(side=side)) for side in ("fixed", "moving"))
     if not (fixed and moving):
         return None
-    pairs = read_pairs(fixed, moving, option)
-    inputs.notes += check_place(name, [points.positions for points in pairs], (inputs.fixed, inputs.moving), option)
+    pairs = read_pairs(fixed, moving, option, f"{kind} landmarks", inputs.notes)
+    inputs.notes += check_place(f"{{side}} {kind} landmarks", [points.positions for points in pairs], (inputs.fixed, inputs.moving), option)
     return pairs
 
 

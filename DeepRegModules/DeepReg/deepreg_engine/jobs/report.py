@@ -190,7 +190,7 @@ def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
 
 
 def _read_landmarks(request: ReportRequest, pair: Pair) -> tuple[PointSet, PointSet] | None:
-    landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks)
+    landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks, pair.notes)
     for points, image, side in zip(landmarks or (), (pair.fixed, pair.moving), ("fixed", "moving"), strict=False):
         outside = int((~ImageGrid.of(image).contains(points.positions)).sum())
         if outside == len(points):

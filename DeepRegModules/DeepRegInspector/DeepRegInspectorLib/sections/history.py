@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
-from DeepRegInspectorLib.landmarks import definedIndices
+from deepreg_slicer.landmarks import definedNumbers
+from DeepRegInspectorLib.landmarks import newPoint
 from DeepRegInspectorLib.sections.base import Section
 
 _MOST = 100
 _NAMES = ("fixedPoints", "movingPoints")
-# Name, position below the parent transform, description and tick of each point of a list.
-_State = tuple[tuple[str, tuple[float, float, float], str, bool], ...]
+# Name, position below the parent transform (None for a point that is not placed), description and tick of each point of a list.
+_State = tuple[tuple[str, tuple[float, float, float] | None, str, bool], ...]
 
 
 class HistorySection(Section):
@@ -91,7 +91,7 @@ class HistorySection(Section):
 
     def _apply(self, states: tuple[_State, _State]) -> None:
         lists = [getattr(self.node, name) for name in _NAMES]
-        if any(node is not None and len(state) > len(definedIndices(node)) for node, state in zip(lists, states, strict=True)):
+        if any(node is not None and len(state) > _placed(node) for node, state in zip(lists, states, strict=True)):
             self.context.sections["picking"].rest()  # restored points precede those that are picked next
         slicer.mrmlScene.SaveStateForUndo()
         for node, state in zip(lists, states, strict=True):
@@ -102,34 +102,39 @@ class HistorySection(Section):
         self.context.refresh()
 
 
+def _placed(node: Any) -> int:
+    """The number of points up to the last one that is placed; one that is about to be placed follows them."""
+    return max(definedNumbers(node), default=-1) + 1
+
+
 def _stateOf(node: Any) -> _State:
+    placed = set(definedNumbers(node))
     return tuple(
         (
             node.GetNthControlPointLabel(n),
-            tuple(node.GetNthControlPointPosition(n)),
+            tuple(node.GetNthControlPointPosition(n)) if n in placed else None,
             node.GetNthControlPointDescription(n),
             bool(node.GetNthControlPointSelected(n)),
         )
-        for n in definedIndices(node)
+        for n in range(_placed(node))
     )
 
 
 def _restore(node: Any, state: _State) -> None:
-    """Restore names, positions, notes and ticks of the placed points."""
+    """Restore names, positions, notes and ticks of the points."""
     modified = node.StartModify()
     try:
-        for index in reversed(definedIndices(node)[len(state) :]):
+        for index in reversed(range(len(state), _placed(node))):
             node.RemoveNthControlPoint(index)
-        present = definedIndices(node)
-        for number, (label, position, description, selected) in enumerate(state):
-            if number < len(present):
-                index = present[number]
-                if tuple(node.GetNthControlPointPosition(index)) != position:
-                    node.SetNthControlPointPosition(index, *position)
-                if node.GetNthControlPointLabel(index) != label:
-                    node.SetNthControlPointLabel(index, label)
-            else:
-                index = node.AddControlPoint(vtk.vtkVector3d(*position), label)
+        for index, (label, position, description, selected) in enumerate(state):
+            if index >= node.GetNumberOfControlPoints():
+                newPoint(node, label)
+            if position is None:
+                node.UnsetNthControlPointPosition(index)
+            elif index not in definedNumbers(node) or tuple(node.GetNthControlPointPosition(index)) != position:
+                node.SetNthControlPointPosition(index, *position)
+            if node.GetNthControlPointLabel(index) != label:
+                node.SetNthControlPointLabel(index, label)
             if node.GetNthControlPointDescription(index) != description:
                 node.SetNthControlPointDescription(index, description)
             if bool(node.GetNthControlPointSelected(index)) != selected:

@@ -12,10 +12,11 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
 from deepreg_engine.geometry.files import FileGroup
-from deepreg_engine.geometry.points import PointSet, read_points, write_points
-from deepreg_slicer.parents import parentTransform
+from deepreg_engine.geometry.points import PointList, read_list, write_points
+from deepreg_slicer.engine_texts import sentence
+from deepreg_slicer.landmarks import definedNumbers, pointList
 from DeepRegInspectorLib import views
-from DeepRegInspectorLib.landmarks import asCsv, definedIndices, positions
+from DeepRegInspectorLib.landmarks import asCsv, newPoint, pairing
 from DeepRegInspectorLib.mapping import FLIP
 from DeepRegInspectorLib.sections.base import Section
 
@@ -50,13 +51,18 @@ class LandmarkFilesSection(Section):
         self.ui.pointsMenuButton.setMenu(menu)
 
     def enable(self) -> None:
-        fixed, moving = definedIndices(self.node.fixedPoints), definedIndices(self.node.movingPoints)
+        fixed, moving = definedNumbers(self.node.fixedPoints), definedNumbers(self.node.movingPoints)
         pairs = self.context.sections["landmarks"].pairs
         self.actions["exclude"].setEnabled(bool((pairs.outliers & pairs.used).any()))
-        self.actions["propose"].setEnabled(self.context.volumes() and len(fixed) > len(moving))
+        self.actions["propose"].setEnabled(self.context.volumes() and bool(self._missing()))
         self.actions["exportFixed"].setEnabled(bool(fixed))
         self.actions["exportMoving"].setEnabled(bool(moving))
         self.actions["exportTable"].setEnabled(bool(len(pairs)))
+
+    def _missing(self) -> list[tuple[int, int]]:
+        """Fixed points without a partner, see :class:`Pairing`."""
+        fixed, moving = self.node.fixedPoints, self.node.movingPoints
+        return [] if fixed is moving else pairing(fixed, moving).missing
 
     def _onImport(self, side: str, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getOpenFileName(None, _("Import landmarks"), "", _FILES)
@@ -66,13 +72,14 @@ class LandmarkFilesSection(Section):
             self.importPoints(side, path)
 
     def importPoints(self, side: str, path: str) -> None:
-        """Replace the points of a list by those of a file: CSV (LPS), .fcsv or .mrk.json.
+        """Replace the points of a list by those of a file: CSV (LPS), .fcsv or .mrk.json. Points without a position keep their place.
 
         Raises:
             RuntimeError: if the file cannot be used.
         """
+        notes: list[str] = []
         try:
-            found = read_points(path, f"{side} landmarks")
+            found = read_list(path, f"{side} landmarks", notes)
         except EngineError as error:
             raise RuntimeError(error.line()) from error
         slicer.mrmlScene.SaveStateForUndo()
@@ -84,15 +91,21 @@ class LandmarkFilesSection(Section):
             if node.GetParentTransformNode() is not None:
                 back = vtk.vtkGeneralTransform()
                 node.GetParentTransformNode().GetTransformFromWorld(back)
-            for position, name in zip(found.positions * FLIP, found.labels, strict=True):
+            for position, name, defined in zip(found.positions * FLIP, found.names(), found.defined, strict=True):
+                if not defined:
+                    newPoint(node, name)
+                    continue
                 place = back.TransformPoint(position.tolist()) if back is not None else position.tolist()
                 node.AddControlPoint(vtk.vtkVector3d(*place), name)
         finally:
             node.EndModify(state)
         views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
         self.context.refresh()
-        text = _("{count} points were read from {path} into {name}.")
-        self.context.showStatus(text.format(count=len(found.labels), path=path, name=node.GetName()))
+        text = _("{count} points were read from {path} into {name}.").format(count=int(found.defined.sum()), path=path, name=node.GetName())
+        missing = int((~found.defined).sum())
+        if missing:
+            notes.append(_("points without a position, which keep their place: {count}").format(count=missing))
+        self.context.showStatus(" ".join([text, *(sentence(note) for note in notes)]))
 
     def _onExport(self, side: str, path: str | None = None) -> None:
         path = path or qt.QFileDialog.getSaveFileName(None, _("Export landmarks"), f"{side}.csv", _FILES)
@@ -101,25 +114,19 @@ class LandmarkFilesSection(Section):
                 self.exportPoints(side, path)
 
     def exportPoints(self, side: str, path: str) -> None:
-        """Write a list, world coordinates, as CSV (LPS), .fcsv or .mrk.json.
+        """Write a list, world coordinates, as CSV (LPS), .fcsv or .mrk.json. Points without a position keep their place.
 
         Raises:
             RuntimeError: if that cannot be done.
         """
         node = self.node.fixedPoints if side == "fixed" else self.node.movingPoints
-        indices = definedIndices(node)
+        points = pointList(node)
         try:
-            write_points(
-                path,
-                PointSet(
-                    positions(node, indices, parentTransform(node)) * FLIP,
-                    tuple(node.GetNthControlPointLabel(number) for number in indices),
-                ),
-            )
+            write_points(path, PointList(points.positions[: points.placed], points.labels[: points.placed]))
         except EngineError as error:
             raise RuntimeError(error.line()) from error
         text = _("{count} points of {name} were written to {path}.")
-        self.context.showStatus(text.format(count=len(indices), path=path, name=node.GetName()))
+        self.context.showStatus(text.format(count=int(points.defined.sum()), path=path, name=node.GetName()))
 
     def _onExportTable(self) -> None:
         path = qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", _("CSV (*.csv)"))

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
-from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, definedIndices, pairsOf
+from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, pairsOf
 from DeepRegInspectorLib.mapping import checkNotBelow
 from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.table import PairsTable
@@ -121,6 +121,7 @@ class LandmarksSection(Section):
             text += "<br>" + outside.format(name=self.node.transform.GetName(), count=int(pairs.outside.sum()))
         if self.other is not None and np.isnan(self.other).any():
             text += "<br>" + outside.format(name=self.node.otherTransform.GetName(), count=int(np.isnan(self.other).sum()))
+        text += "".join(f"<br>{html.escape(remark)}" for remark in pairs.remarks)
         return f"<table><tr><td>{_('error (mm)')}</td>{head}</tr>{lines}</table>{text}"
 
     def enable(self) -> None:
@@ -132,7 +133,7 @@ class LandmarksSection(Section):
 
     def _indices(self, number: int) -> tuple[int, int]:
         """Numbers in the two lists of the points of a pair."""
-        return definedIndices(self.node.fixedPoints)[number], definedIndices(self.node.movingPoints)[number]
+        return self.pairs.indices[number]
 
     def _onAccept(self, *_arguments: Any) -> None:
         number = self.table.current

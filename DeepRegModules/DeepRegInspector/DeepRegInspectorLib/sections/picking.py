@@ -10,10 +10,11 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_slicer.landmarks import definedNumbers
 from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib import views
-from DeepRegInspectorLib.landmarks import PROPOSED, definedIndices, positions
+from DeepRegInspectorLib.landmarks import PROPOSED, newPoint, pairing, positions
 from DeepRegInspectorLib.mapping import belowTransform
 from DeepRegInspectorLib.matching import Matcher
 from DeepRegInspectorLib.sections.base import Section
@@ -73,8 +74,7 @@ class PickingSection(Section):
         interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
         if on:
             fixed, moving = self.context.sections["landmarks"].lists()
-            if len(definedIndices(fixed)) > len(definedIndices(moving)):
-                self._proposeMissing(undo=True)
+            self._proposeMissing(undo=True)
             views.assign(fixed, moving, self.node.vectors)
             selection.SetReferenceActivePlaceNodeClassName(fixed.GetClassName())
             selection.SetActivePlaceNodeID(fixed.GetID())
@@ -108,8 +108,8 @@ class PickingSection(Section):
         fixed, moving = node.fixedPoints, node.movingPoints
         if fixed is None or moving is None or fixed is moving or not self.context.volumes():
             return
-        first, second = definedIndices(fixed), definedIndices(moving)
-        if len(first) <= len(second):
+        found = pairing(fixed, moving)
+        if not found.missing:
             return
         if undo:
             slicer.mrmlScene.SaveStateForUndo()
@@ -117,11 +117,14 @@ class PickingSection(Section):
         toLocal = self._movingToLocal()
         state = moving.StartModify()
         try:
-            for number, point in zip(first[len(second) :], positions(fixed, first[len(second) :], parentTransform(fixed)), strict=True):
-                found = matcher.propose(point, node.window)
-                place = toLocal(found.position)
-                index = moving.AddControlPoint(vtk.vtkVector3d(*place), fixed.GetNthControlPointLabel(number))
-                moving.SetNthControlPointDescription(index, f"{PROPOSED}, confidence {found.confidence:.2f}")
+            points = positions(fixed, [number for number, _partner in found.missing], parentTransform(fixed))
+            for (number, partner), point in zip(found.missing, points, strict=True):
+                proposal = matcher.propose(point, node.window)
+                place = toLocal(proposal.position)
+                label, where = fixed.GetNthControlPointLabel(number), -1 if found.by_label else number
+                index = partner if partner >= 0 else newPoint(moving, label, where)
+                moving.SetNthControlPointPosition(index, *place)
+                moving.SetNthControlPointDescription(index, f"{PROPOSED}, confidence {proposal.confidence:.2f}")
                 self._proposals[moving.GetNthControlPointID(index)] = np.array(place)
         finally:
             moving.EndModify(state)
@@ -160,7 +163,7 @@ class PickingSection(Section):
     def _acceptMoved(self) -> None:
         """Accept proposals that were dragged."""
         moving = self.node.movingPoints
-        for number in definedIndices(moving):
+        for number in definedNumbers(moving):
             if moving.GetNthControlPointDescription(number).startswith(PROPOSED):  # also those of a loaded scene
                 self._proposals.setdefault(moving.GetNthControlPointID(number), np.array(moving.GetNthControlPointPosition(number)))
         for identifier, place in list(self._proposals.items()):

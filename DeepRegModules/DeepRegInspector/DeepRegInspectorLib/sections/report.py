@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
 from deepreg_engine.reporting.limits import LIMITS, WORDS, limits_with
+from deepreg_slicer.provenance import notesOf
 from deepreg_slicer.torch_state import missingPackages
 from DeepRegInspectorLib.report import ReportInputs, ReportTask, figuresFiles, patientsOf
 from DeepRegInspectorLib.sections.base import Section
@@ -235,7 +236,8 @@ class ReportSection(Section):
         self.written = path
         ratings = [entry["rating"] for entry in content["ratings"]]
         counts = ", ".join(f"{ratings.count(rating)} {WORDS[rating]}" for rating in ("red", "amber", "green") if rating in ratings)
-        self._showResult(_("{name} is written: {counts}.").format(name=os.path.basename(path), counts=counts))
+        lines = [_("{name} is written: {counts}.").format(name=os.path.basename(path), counts=counts), *notesOf(content)]
+        self._showResult("\n".join(lines))
         self.ui.reportOpenButton.setVisible(True)
         self.enable()
         self.openPage(path)

@@ -1,0 +1,131 @@
+"""Pairs of landmarks from two lists, by their places in the lists or by their labels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.point_sets import PointList, PointPair
+
+# A label that a program has made ends in the number of the point.
+_NUMBERED = re.compile(r"(.*?)(\d+)")
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which points of two lists correspond.
+
+    Args:
+        fixed, moving: places of the points (N,) in their lists; the n-th ones correspond, and both have a position.
+        missing: fixed points with a position whose partner has none: place of the point, and of its partner, -1 if it is not in the list.
+        unpaired: number of points of both lists with a position whose partner has none.
+        by_label: whether the points were paired by their labels.
+        notes: remarks on the pairs for the user.
+    """
+
+    fixed: np.ndarray
+    moving: np.ndarray
+    missing: list[tuple[int, int]]
+    unpaired: int
+    by_label: bool
+    notes: list[str]
+
+
+def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial: bool = False) -> Pairing:
+    """Pair the points of two lists.
+
+    Points correspond by their labels if the labels of one list are all among those of the other, each of them once; otherwise by their
+    places. Pairs in which a point has no position are left out. Notes name what is left out, and labels that differ or have another order.
+
+    Args:
+        fixed, moving: the lists.
+        name: of the points, for messages.
+        partial: whether the partners of some points may still be missing: then the lists may differ in length, or have no pair.
+
+    Raises:
+        InputError: if the lists differ in length, or no pair has both positions; not if they may be partial.
+    """
+    by_label = _by_label(fixed.labels, moving.labels)
+    first, second, notes = _partners(fixed, moving, by_label, name)
+    one, two = fixed.defined[first], moving.defined[second]
+    both = one & two
+    unpaired = int(fixed.defined.sum() + moving.defined.sum() - 2 * both.sum())
+    if not partial and unpaired and max(fixed.placed, moving.placed) > min(len(fixed), len(moving)):
+        message = f"there are {_counted(fixed, 'fixed')} {name} but {_counted(moving, 'moving')} {name}"
+        raise InputError(message, "each needs its partner, in the same order")
+    if not partial and not both.any():
+        raise InputError(f"no pair of {name} has a position in both lists", "give at least one")
+    if not partial and (one ^ two).any():
+        count, total = int((one ^ two).sum()), int((one | two).sum())
+        notes.append(f"{count} of {total} pairs of {name} have a point without a position and were left out")
+    partners = dict(zip(first.tolist(), second.tolist(), strict=True))
+    alone = np.setdiff1d(np.flatnonzero(fixed.defined), first[both]).tolist()
+    missing = [(place, partners.get(place, -1)) for place in alone]
+    return Pairing(first[both], second[both], missing, unpaired, by_label is not None, notes)
+
+
+def _partners(
+    fixed: PointList, moving: PointList, by_label: tuple[np.ndarray, np.ndarray] | None, name: str
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Places (N,) of the partners in both lists, with or without a position, and notes."""
+    if by_label is not None:
+        notes = []
+        if (np.diff(by_label[1]) < 0).any():
+            notes.append(f"the fixed and the moving {name} have the same labels in another order: they were paired by label")
+        return *by_label, notes
+    places = np.arange(min(len(fixed), len(moving), max(fixed.placed, moving.placed)))
+    notes = []
+    differing = _differing(fixed.labels[: len(places)], moving.labels[: len(places)])
+    if differing:
+        which = f"{len(differing)} of {len(places)}" if len(differing) < len(places) else "the"
+        one, two = differing[0]
+        notes.append(f"{which} pairs of {name} have labels that differ, such as {one!r} and {two!r}: they were paired by their order")
+    if fixed.breaks != moving.breaks:
+        notes.append(f"blank lines between the {name} were skipped; a point without a position is a line of empty cells")
+    return places, places, notes
+
+
+def _counted(points: PointList, side: str) -> str:
+    missing = int((~points.defined[: points.placed]).sum())
+    return f"{points.placed} {side}" + (f" ({missing} of them without a position)" if missing else "")
+
+
+def _by_label(fixed: tuple[str, ...], moving: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Places of the partners in both lists, if the labels of one are all among those of the other, each of them once; else None."""
+    one, two = ({_plain(label): place for place, label in enumerate(labels)} for labels in (fixed, moving))
+    if not one or not two or "" in one or "" in two or len(one) < len(fixed) or len(two) < len(moving):
+        return None
+    if not (one.keys() <= two.keys() or two.keys() <= one.keys()):
+        return None
+    both = [(place, two[label]) for label, place in one.items() if label in two]
+    first, second = np.array(both, dtype=np.int64).reshape(-1, 2).T
+    return first, second
+
+
+def _plain(label: str) -> str:
+    return label.strip().casefold()
+
+
+def _differing(fixed: tuple[str, ...], moving: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Pairs of labels that differ in more than a part that all labels of their list share, as "F-1" and "M-1" do."""
+    if "" in fixed or "" in moving:
+        return []
+    one, two = _without_common(fixed), _without_common(moving)
+    return [pair for pair, a, b in zip(zip(fixed, moving, strict=True), one, two, strict=True) if a != b]
+
+
+def _without_common(labels: tuple[str, ...]) -> list[str]:
+    """The numbers at the end of the labels, if what precedes them is the same in all; else the labels."""
+    parts = [_NUMBERED.fullmatch(label) for label in labels]
+    found = [part.groups() for part in parts if part is not None]
+    if len(found) == len(labels) and len({name for name, _ in found}) == 1:
+        return [str(int(number)) for _, number in found]
+    return [_plain(label) for label in labels]
+
+
+def chosen_pairs(fixed: PointList, moving: PointList, pairing: Pairing) -> PointPair:
+    """The points of a pairing."""
+    return fixed.chosen(pairing.fixed), moving.chosen(pairing.moving)

@@ -1,0 +1,141 @@
+"""Points as CSV: a header with x, y and z, and one row for each point, LPS mm.
+
+The cells are separated by commas, semicolons or tabs. Numbers have decimal points; between semicolons or tabs they may have decimal
+commas instead. A row without coordinates is a point without a position.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+
+import numpy as np
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.point_sets import PointList
+
+_SEPARATORS = (",", ";", "\t")
+# The first line with which spreadsheets name their separator.
+_NAMED_SEPARATOR = re.compile(r'"?sep=.?"?\s*$', re.IGNORECASE)
+_NAMES = ("label", "name", "id")
+_DIGITS = r"[+-]?(?:\d+{mark}\d*|{mark}?\d+)(?:[eE][+-]?\d+)?"
+_POINT = re.compile(_DIGITS.format(mark=r"\."), re.ASCII)
+_COMMA = re.compile(_DIGITS.format(mark=","), re.ASCII)
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+
+
+def read_csv(text: str) -> PointList:
+    """The points of a CSV file.
+
+    Raises:
+        InputError: if there is no header, or a row does not fit it.
+        csv.Error: if the text is not CSV.
+    """
+    head, *rest = text.split("\n", 1)
+    if _NAMED_SEPARATOR.match(head.strip()):
+        text = "\n" + "".join(rest)  # lines keep their numbers
+    separator = _separator(text)
+    rows, breaks = _rows(text, separator)
+    if not rows:
+        return PointList(np.empty((0, 3)), ())
+    header = [cell.lower() for cell in rows[0][1]]
+    columns, name = _columns(header)
+    positions, labels, mark = [], [], ""
+    for line, row in rows[1:]:
+        if any(row) and len(row) != len(header):
+            raise _wrong_length(line, row, header)
+        cells = [row[column] if any(row) else "" for column in columns]
+        positions.append(_position(line, cells, separator))
+        mark = _one_mark(line, cells, mark)
+        labels.append(row[name] if name is not None and any(row) else "")
+    return PointList(np.array(positions).reshape(-1, 3), tuple(labels), breaks)
+
+
+def _separator(text: str) -> str:
+    """The separator by which the first line is a header; "," if none is."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return next((each for each in _SEPARATORS if {"x", "y", "z"} <= {cell.strip(' "').lower() for cell in first.split(each)}), ",")
+
+
+def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple[int, ...]]:
+    """Line number and cells of each row that is not blank, and the numbers of the points before which there are blank lines."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    rows: list[tuple[int, list[str]]] = []
+    breaks: list[int] = []
+    blank = False
+    for row in reader:
+        if not row or (len(row) == 1 and not row[0].strip()):
+            blank = True
+            continue
+        if blank and len(rows) > 1:
+            breaks.append(len(rows) - 1)
+        blank = False
+        rows.append((reader.line_num, [cell.strip() for cell in row]))
+    return rows, tuple(breaks)
+
+
+def _columns(header: list[str]) -> tuple[list[int], int | None]:
+    """The columns of x, y and z, and of the names."""
+    if not {"x", "y", "z"} <= set(header):
+        raise InputError("the first line is not a header with x, y and z", "begin the file with the line x,y,z")
+    name = next((word for word in _NAMES if word in header), None)
+    repeated = next((word for word, count in Counter(header).items() if count > 1 and word in ("x", "y", "z", name)), None)
+    if repeated is not None:
+        raise InputError(f"the header has several columns {repeated}", "give each column a name of its own")
+    return [header.index(axis) for axis in "xyz"], None if name is None else header.index(name)
+
+
+def _wrong_length(line: int, row: list[str], header: list[str]) -> InputError:
+    message = f"line {line} has {len(row)} cells, but the header has {len(header)}"
+    if len(row) < len(header):
+        return InputError(message, "give each row a cell for each column, which may be empty")
+    advice = "write decimal points instead of decimal commas, or separate the cells by semicolons; put names with commas in quotes"
+    return InputError(message, advice)
+
+
+def _position(line: int, cells: list[str], separator: str) -> list[float]:
+    """x, y and z; NaN for all three if all cells are empty, infinity if a number is not finite."""
+    if not any(cells):
+        return [np.nan] * 3
+    for axis, cell in zip("xyz", cells, strict=True):
+        if not cell:
+            raise InputError(f"line {line} has no three numbers: {axis} is empty", "write x, y and z in mm, or none of them")
+        # Between commas "1,234" may as well be a thousand.
+        number_of = _POINT if separator == "," or "," not in cell else _COMMA
+        if not (number_of.fullmatch(cell) or _NOT_FINITE.fullmatch(cell)):
+            advice = "write x, y and z in mm, with decimal points instead of decimal commas and without separators of thousands"
+            raise InputError(f"line {line} has no three numbers: {axis} is {cell[:40]!r}", advice)
+    if any(_NOT_FINITE.fullmatch(cell) for cell in cells):
+        return [np.inf] * 3
+    return [float(cell.replace(",", ".")) for cell in cells]
+
+
+def _one_mark(line: int, cells: list[str], mark: str) -> str:
+    """The decimal mark of a row and of those before it ("" if unknown); raises InputError if they differ."""
+    for cell in cells:
+        found = next((each for each in ".," if each in cell), "")
+        if found and mark and found != mark:
+            raise InputError(
+                f"line {line} has {cell!r}, but numbers before it have the decimal mark {mark!r}", "write all numbers with decimal points"
+            )
+        mark = found or mark
+    return mark
+
+
+def csv_text(points: PointList) -> str:
+    """The text of a CSV file, with a column of names unless they are the numbers of the points."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = points.names()
+    named = names != tuple(str(n + 1) for n in range(len(points)))
+    writer.writerow(["x", "y", "z", "label"] if named else ["x", "y", "z"])
+    for position, label, defined in zip(points.positions, names, points.defined, strict=True):
+        writer.writerow([number(value) if defined else "" for value in position] + ([label] if named else []))
+    return stream.getvalue()
+
+
+def number(value: float) -> str:
+    """A coordinate in mm with seven decimals, without trailing zeros."""
+    return f"{value:.7f}".rstrip("0").rstrip(".")
