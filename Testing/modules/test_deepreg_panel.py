@@ -252,3 +252,91 @@ def test_models_are_listed_with_card_and_checksum(slicer_app, own_models):
         assert ("liver 7", "a test") in modelNames("dense")
     finally:
         stop_worker()
+
+
+# ---------------------------------------------------------------------------------------------------------- a damaged one
+
+
+@pytest.mark.parametrize(
+    ("package", "advice"),
+    [("torch", "Install it again in"), ("safetensors", "Install it again in"), ("numpy", "reinstall the application")],
+)
+def test_an_error_of_a_package_says_where_to_install_it(app, package, advice):
+    from deepreg_slicer import torch_state
+    from deepreg_slicer.errors import JobError
+
+    try:
+        error = torch_state.withAdvice(JobError("package", "it is damaged (why)", "reinstall it", option=package))
+        assert error.message == "it is damaged (why)"
+        assert advice.lower() in error.text.lower()
+        assert torch_state.damagedPackages() == ([package] if package in torch_state.NEEDED else [])
+    finally:
+        torch_state.forgetDamage()
+    assert torch_state.damagedPackages() == []
+
+
+def test_a_small_package_is_installed_again(warm_app, bare, monkeypatch):
+    import qt
+    from DeepRegLib import installation
+
+    missing, asked = bare
+    missing.clear()
+    monkeypatch.setattr(installation, "damagedPackages", lambda: ["safetensors"])
+    warm_app.dialogs.answer(qt.QMessageBox.Ok)
+    assert installation.install(Installer()).installed
+    assert "safetensors will be removed and installed again" in warm_app.dialogs.shown[0].text
+    assert asked == ["--force-reinstall --no-deps safetensors"]
+
+
+def test_a_damaged_pytorch_is_reported_and_reinstalled(app, hands, pair, tmp_path, monkeypatch):
+    """The true worker, a method's panel, the self-test, and the button that installs PyTorch again."""
+    import qt
+    from panels import finish, quick
+
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise OSError('[WinError 127] Error loading \"shm.dll\"')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    dense = opened(app)
+    dense.panel.client.stop()  # the worker of other tests
+    quick(dense, initial="none")
+    assert not dense.ui.setUpButton.visible
+    hands.click(dense.ui.applyButton)
+    finish(app, dense)
+    assert dense.ui.resultLabel.text.startswith('PyTorch is damaged ([WinError 127] Error loading "shm.dll"). Install it again in')
+    assert dense.ui.applyButton.enabled
+    assert dense.ui.setUpButton.visible
+    setup = opened(app, "DeepReg")
+    settled(app, setup)
+    ui = setup.ui
+    assert ui.installButton.enabled
+    assert ui.installButton.text == "Reinstall PyTorch..."
+    assert ui.torchLabel.text.endswith(", damaged")
+    assert "Press Reinstall PyTorch." in ui.explanationLabel.text
+    hands.click(ui.selfTestButton)
+    settled(app, setup)
+    assert ui.selfTestLabel.text.startswith("PyTorch is damaged")
+    removed = []
+
+    class Whole(Installer):
+        def uninstallTorch(self, **_arguments):  # noqa: N802
+            removed.append((tmp_path / "torch" / "__init__.py").unlink())
+            (tmp_path / "torch").rename(tmp_path / "removed")
+
+    from DeepRegLib import installation
+
+    installer = Whole("torch")
+    monkeypatch.setattr(installation, "torchInstaller", lambda: installer)
+    app.app.commandOptions().testingEnabled = False
+    try:
+        app.dialogs.answer(qt.QMessageBox.Ok)
+        hands.click(ui.installButton)
+    finally:
+        app.app.commandOptions().testingEnabled = True
+    settled(app, setup)
+    assert (len(removed), len(installer.calls)) == (1, 1)
+    assert not ui.installButton.enabled
+    assert "damaged" not in ui.torchLabel.text
+    hands.click(dense.ui.applyButton)
+    finish(app, dense)
+    assert "folding" in dense.ui.resultLabel.text
+    assert not dense.ui.setUpButton.visible

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_slicer.torch_state import TORCH_REQUIREMENT, missingPackages
+from deepreg_slicer.torch_state import TORCH_REQUIREMENT, damagedPackages, forgetDamage, missingPackages
 
 
 class TorchInstaller(Protocol):
@@ -18,6 +19,9 @@ class TorchInstaller(Protocol):
         self, askConfirmation: bool = False, forceComputationBackend: str | None = None, torchVersionRequirement: str | None = None
     ) -> Any:
         """Install PyTorch; returns None if the user declines."""
+
+    def uninstallTorch(self, askConfirmation: bool = False) -> Any:
+        """Remove PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,16 @@ def torchInstaller() -> TorchInstaller | None:
     return PyTorchUtils.PyTorchUtilsLogic()
 
 
-def explanation(missing: list[str]) -> str:
-    """Description of an installation, for the user's decision."""
+def titles(names: Sequence[str]) -> str:
+    """Names of packages as the user knows them."""
+    return ", ".join("PyTorch" if name == "torch" else name for name in names)
+
+
+def explanation(missing: list[str], damaged: Sequence[str] = ()) -> str:
+    """Description of an installation, for the user's decision; packages among ``damaged`` are installed again."""
     lines = []
+    if damaged:
+        lines.append(_("{names} will be removed and installed again: the files are damaged.").format(names=titles(damaged)))
     if "torch" in missing:
         lines.append(
             _(
@@ -60,8 +71,9 @@ def explanation(missing: list[str]) -> str:
 
 
 def install(installer: TorchInstaller | None = None) -> Outcome:
-    """Ask, then install what is missing."""
-    missing = missingPackages()
+    """Ask, then install what is missing, and what is damaged again."""
+    damaged = damagedPackages()
+    missing = [*missingPackages(), *damaged]
     if not missing:
         return Outcome(True, _("Everything is installed."))
     installer = installer or torchInstaller()
@@ -73,15 +85,18 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
                 "module again."
             ),
         )
-    if not slicer.util.confirmOkCancelDisplay(explanation(missing), windowTitle=_("Install PyTorch")):
+    if not slicer.util.confirmOkCancelDisplay(explanation(missing, damaged), windowTitle=_("Install PyTorch")):
         return Outcome(False, _("Nothing was installed. The modules open, but cannot compute. You can install it at any time."))
     try:
         # The question has been asked above, with more than PyTorchUtils' own question.
+        if "torch" in damaged:
+            installer.uninstallTorch()
         if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
             return Outcome(False, _("PyTorch was not installed. You can try again at any time."))
         small = [name for name in missing if name != "torch"]
         if small:
-            slicer.util.pip_install(" ".join(small))
+            again = "--force-reinstall --no-deps " if set(small) & set(damaged) else ""
+            slicer.util.pip_install(again + " ".join(small))
     except Exception as error:  # noqa: BLE001 - pip and PyTorchUtils raise many kinds
         return Outcome(
             False,
@@ -90,6 +105,7 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
                 " application and try again."
             ).format(reason=str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__),
         )
+    forgetDamage()
     still = missingPackages()
     if still:
         return Outcome(False, _("Installed, but {names} cannot be found yet: restart the application.").format(names=", ".join(still)))

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.feature_chooser import modelsChanged
-from deepreg_slicer.torch_state import missingPackages, torchVersion
+from deepreg_slicer.torch_state import damagedPackages, missingPackages, torchVersion
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
 from DeepRegLib import installation, samples
@@ -94,17 +94,28 @@ class SetupPanel:
 
     def _onInfoFailed(self, error: JobError) -> None:
         self.ui.deviceLabel.text = "-"
-        self._explain(error.text)
+        self._showState()
+        self._explain(self._textOf(error))
+
+    def _textOf(self, error: JobError) -> str:
+        """An error as sentences; for a damaged package the advice is the button of this panel."""
+        if error.option not in damagedPackages():
+            return error.text
+        return JobError(error.code, error.message, _("press {button}").format(button=self.ui.installButton.text.rstrip("."))).text
 
     def _showState(self) -> None:
-        ui, info, missing = self.ui, self._info, missingPackages()
+        ui, info, missing, damaged = self.ui, self._info, missingPackages(), damagedPackages()
         version = torchVersion()
         ui.torchLabel.text = _("not installed") if "torch" in missing or version is None else version
-        ui.installButton.setEnabled(bool(missing))
-        ui.installButton.text = (
-            _("Install PyTorch...") if "torch" in missing or not missing else _("Install {names}...").format(names=", ".join(missing))
-        )
-        if missing:
+        if "torch" in damaged:
+            ui.torchLabel.text = _("{version}, damaged").format(version=version)
+        ui.installButton.setEnabled(bool(missing or damaged))
+        names = "PyTorch" if "torch" in missing or not missing else ", ".join(missing)
+        ui.installButton.text = _("Install {names}...").format(names=names)
+        if damaged:
+            ui.installButton.text = _("Reinstall {names}...").format(names=installation.titles([*damaged, *missing]))
+            self._explain(_("Damaged: {names}. The modules open, but cannot compute.").format(names=installation.titles(damaged)))
+        elif missing:
             self._explain(_("Missing: {names}. The modules open, but cannot compute.").format(names=", ".join(missing)))
         elif info is not None:
             self._explain("")
@@ -169,7 +180,8 @@ class SetupPanel:
             self._showTested(_("Something is wrong: {problems}.").format(problems="; ".join(result["problems"])), "#c03020")
 
     def _onSelfTestFailed(self, error: JobError) -> None:
-        self._showTested(error.text, "#c03020")
+        self._showState()
+        self._showTested(self._textOf(error), "#c03020")
 
     def _showTested(self, text: str, color: str) -> None:
         self.ui.selfTestProgressBar.setVisible(False)

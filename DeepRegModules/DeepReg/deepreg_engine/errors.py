@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
+from deepreg_engine.packages import damaged_package, title
+
 
 class EngineError(Exception):
     """Something is wrong that the user can correct.
@@ -16,7 +18,8 @@ class EngineError(Exception):
     Args:
         message: what is wrong, naming the file, value or parameter; no full stop at its end.
         advice: what to do about it; may be empty if the message is sufficient.
-        option: name of the input, output or parameter concerned, as in Python ("fixed_mask", "working_spacing"); "" if there is none.
+        option: name of the input, output, parameter or package concerned, as in Python ("fixed_mask", "working_spacing"); "" if there is
+            none.
         changes: parameters with which it would work, name to value.
     """
 
@@ -79,8 +82,8 @@ class NotEnoughMemoryError(EngineError):
     code = "memory"
 
 
-class MissingPackageError(EngineError):
-    """A required Python package that is not installed."""
+class PackageError(EngineError):
+    """A required Python package that is not installed, or is damaged; ``option`` is its name."""
 
     code = "package"
 
@@ -92,6 +95,11 @@ class Cancelled(EngineError):
 
     def __init__(self) -> None:
         super().__init__("stopped by the user", "nothing was written")
+
+
+def not_installed(package: str) -> PackageError:
+    """The error of a package that is missing."""
+    return PackageError(f"the Python package {package} is not installed", "install it, then try again", package)
 
 
 def explain(error: BaseException, report: str) -> EngineError:
@@ -110,9 +118,11 @@ def explain(error: BaseException, report: str) -> EngineError:
             advice = "close other programs that use it, compute on the CPU, or use a coarser working_spacing"
             return NotEnoughMemoryError("the graphics card ran out of memory", advice)
         return NotEnoughMemoryError("the computer ran out of memory", "close other programs, or use a coarser working_spacing")
+    if damaged := damaged_package(error):
+        name, reason = damaged
+        return PackageError(f"{title(name)} is damaged ({reason})", "reinstall it", name)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("deepreg_engine"):
-        package = error.name.partition(".")[0]
-        return MissingPackageError(f"the Python package {package} is not installed", "install it, then try again")
+        return not_installed(error.name.partition(".")[0])
     if isinstance(error, OSError):
         what = f"{error.filename}: " if error.filename else ""
         return EngineError(f"{what}{error.strerror or error}", "check the disk, and where the output goes")
@@ -121,4 +131,6 @@ def explain(error: BaseException, report: str) -> EngineError:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
-    return "can't allocate memory" in text or "out of memory" in text or "bad_alloc" in text or "failed to allocate" in text
+    # The last one: Windows cannot load a library because there is not enough memory.
+    signs = ("can't allocate memory", "out of memory", "bad_alloc", "failed to allocate", "winerror 1455")
+    return any(sign in text for sign in signs)

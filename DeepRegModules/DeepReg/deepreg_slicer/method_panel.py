@@ -31,7 +31,7 @@ from deepreg_slicer.result_section import ResultSection
 from deepreg_slicer.run_section import RunSection
 from deepreg_slicer.segment_selector import SegmentChooser
 from deepreg_slicer.slot_nodes import outputSlots, wantedField
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import missingPackages, packagesToInstall
 from deepreg_slicer.transforms import interpolateLinearly
 from deepreg_slicer.worker_client import workerClient
 
@@ -235,7 +235,7 @@ class MethodPanel:
         if self.run is not None:
             return
         problem = self.problem()
-        self.ui.setUpButton.setVisible(bool(missingPackages()))
+        self.ui.setUpButton.setVisible(bool(packagesToInstall()))
         button = self.ui.applyButton
         button.setEnabled(not problem)
         button.toolTip = problem[:1].upper() + problem[1:] + "." if problem else self.applyHelp

@@ -1,21 +1,55 @@
-"""Whether PyTorch is installed, without importing it, because the application's process never imports it."""
+"""Whether PyTorch is installed and whole, without importing it, because the application's process never imports it."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
+
+from slicer.i18n import tr as _
+
+from deepreg_engine.packages import is_installed
+from deepreg_slicer.errors import JobError
 
 #: What the engine needs beside what Slicer bundles.
 NEEDED = ("torch", "safetensors", "psutil")
 #: The oldest PyTorch that the engine works with.
 TORCH_REQUIREMENT = ">=2.2"
+# Packages that the worker could not import.
+_damaged: set[str] = set()
 
 
 def missingPackages() -> list[str]:
     """Packages that have to be installed before anything can be computed."""
     importlib.invalidate_caches()  # one may have been installed since
-    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    return [name for name in NEEDED if not is_installed(name)]
+
+
+def damagedPackages() -> list[str]:
+    """Packages that are installed, but that the worker could not import: they have to be installed again."""
+    return [name for name in NEEDED if name in _damaged and is_installed(name)]
+
+
+def packagesToInstall() -> list[str]:
+    """Packages that are missing or damaged."""
+    return [*missingPackages(), *damagedPackages()]
+
+
+def forgetDamage() -> None:
+    """Take all packages for whole: they were installed again, or the worker has imported them."""
+    _damaged.clear()
+
+
+def withAdvice(error: JobError) -> JobError:
+    """An error of the worker; one of a package is remembered, and gets the advice where to install it."""
+    if error.code != "package" or not error.option:
+        return error
+    advice = _("it belongs to the application: reinstall the application")
+    if error.option in NEEDED:
+        _damaged.add(error.option)
+        advice = (
+            _("install it again in the module DeepReg Setup") if is_installed(error.option) else _("install it in the module DeepReg Setup")
+        )
+    return JobError(error.code, error.message, advice, error.changes, error.option)
 
 
 def torchVersion() -> str | None:

@@ -24,6 +24,7 @@ from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import JobError, cancelled
 from deepreg_slicer.processes import WorkerProcess, endTree, makeScratch
 from deepreg_slicer.signals import Signal
+from deepreg_slicer.torch_state import forgetDamage, withAdvice
 
 #: A worker that sends nothing for so long while it has a job is ended, in seconds; so is one that does not start.
 SILENCE, STARTUP = 30.0, 120.0
@@ -32,7 +33,8 @@ GRACE = 0.6
 # One line of the protocol is never longer; a longer one is not the worker's.
 _LONGEST_LINE = 50_000_000
 _TAIL_LINES = 40
-# Operations that take a second or two: other jobs wait for their end, without a message.
+# Operations that import all packages; then those that take a second or two: other jobs wait for their end, without a message.
+_IMPORTING = ("info", "warm", "register", "self-test", "train")
 _SHORT = ("info", "models", "warm", "import-model", "explain-open", "explain")
 
 
@@ -268,6 +270,8 @@ class WorkerClient:
         elif kind == "log":
             job.logged.emit(engineText(str(event.get("text") or "")))
         elif kind == "result" and not job.cancelling:
+            if job.operation in _IMPORTING:
+                forgetDamage()
             self._over(job)
             job.finished.emit(event.get("result") or {})
         elif kind in ("result", "error"):
@@ -276,7 +280,7 @@ class WorkerClient:
             else:
                 texts = {name: engineText(str(event.get(name) or "")) for name in ("message", "advice")}
                 more = {"option": str(event.get("option") or ""), "changes": event.get("changes") or {}}
-                self._fail(JobError(str(event.get("code") or "error"), **texts, **more))
+                self._fail(withAdvice(JobError(str(event.get("code") or "error"), **texts, **more)))
 
     def _onInvalid(self, line: bytes) -> None:
         text = line[:80].decode("utf-8", "replace")

@@ -16,7 +16,7 @@ from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.parameter_form import ParameterForm, words
 from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.parameter_sets import ParameterSetSelector
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import packagesToInstall
 from DeepRegTrainerLib import models
 from DeepRegTrainerLib.evaluation_section import EvaluationSection
 from DeepRegTrainerLib.methods import METHODS
@@ -296,7 +296,7 @@ class TrainerPanel:
         if node is None or slicer.mrmlScene.IsClosing():
             return
         self.scans.check()
-        ui.setUpButton.setVisible(bool(missingPackages()))
+        ui.setUpButton.setVisible(bool(packagesToInstall()))
         for section in (self.training, self.evaluation, self.trainings):
             section.check()
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from deepreg_engine import __version__
-from deepreg_engine.errors import InputError, MissingPackageError, ParameterError
+from deepreg_engine.errors import InputError, ParameterError, not_installed
 from deepreg_engine.jobs.job import Job
+from deepreg_engine.packages import missing_packages
 
 
 def info(arguments: dict, job: Job) -> dict:
@@ -56,13 +57,6 @@ def info(arguments: dict, job: Job) -> dict:
     return found
 
 
-def missing_packages() -> list[str]:
-    """Names of the packages that the engine needs and this Python lacks; imports none of them."""
-    import importlib.util
-
-    return [name for name in ("torch", "numpy", "scipy", "SimpleITK", "safetensors", "psutil") if importlib.util.find_spec(name) is None]
-
-
 def warm(arguments: dict, job: Job) -> dict:
     """Import what a registration needs, so that the next one starts at once."""
     import deepreg_engine.jobs.registration
@@ -77,7 +71,7 @@ def register(arguments: dict, job: Job) -> dict:
     from deepreg_engine.jobs.request import make_request
 
     if missing := missing_packages():  # before the images are read
-        raise MissingPackageError(f"the Python package {missing[0]} is not installed", "install it, then try again")
+        raise not_installed(missing[0])
     if "method" not in arguments:
         raise ParameterError("the argument method is missing", "name a registration method", "method")
     report = run_registration(make_request(**arguments), job.progress)

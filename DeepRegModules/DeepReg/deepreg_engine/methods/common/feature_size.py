@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepreg_engine.errors import EngineError
 from deepreg_engine.features.registry import Feature, find, handcrafted
 
 if TYPE_CHECKING:
@@ -47,13 +46,13 @@ def _size(name: str) -> FeatureSize:
         return FeatureSize(feature.channels)
     settings: dict = {}
     try:
-        # Reading a card needs a package that Slicer's Python may lack before the installation.
+        # Reading a card needs a package that Slicer's Python may lack before the installation, or that may be damaged.
         from deepreg_engine.models.store import find_model
 
         card = find_model(name).card
         known: Feature | None = find(card.architecture) if card is not None else None
         settings = card.settings if card is not None else {}
-    except (ImportError, EngineError):
+    except Exception:  # noqa: BLE001 - a damaged package raises many kinds
         known = None
     if known is None:
         return FeatureSize(_CHANNELS, _SPACING)

@@ -1,0 +1,78 @@
+"""The packages that the engine needs: which are missing, and whether an exception shows that one is damaged. Imports none of them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import PurePath
+from types import ModuleType, TracebackType
+
+#: Names under which they are imported.
+NEEDED = ("torch", "numpy", "scipy", "SimpleITK", "safetensors", "psutil")
+# The overview picture alone needs the last one.
+_KNOWN = (*NEEDED, "matplotlib")
+# Characters of a library's message that an error repeats.
+_LONGEST = 160
+
+
+def is_installed(name: str) -> bool:
+    """Whether a package can be found. A folder without an ``__init__.py``, which an interrupted deinstallation leaves behind, is none."""
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
+def missing_packages() -> list[str]:
+    """Names of the packages that the engine needs and this Python lacks."""
+    return [name for name in NEEDED if not is_installed(name)]
+
+
+def title(name: str) -> str:
+    """The name of a package in a message."""
+    return "PyTorch" if name == "torch" else f"the Python package {name}"
+
+
+def damaged_package(error: BaseException) -> tuple[str, str] | None:
+    """Name of the package that an exception shows to be damaged, and the reason in a line; None for any other exception.
+
+    A package is damaged if its own modules cannot be imported, whatever is raised: ImportError for a symbol or a module that is missing,
+    OSError for a library that is missing or does not fit, RuntimeError for one that was compiled for another version, SyntaxError for a
+    truncated file.
+    """
+    if not isinstance(error, Exception):
+        return None
+    importing = [name for name in _importing(error.__traceback__) if name in _KNOWN]
+    name = importing[-1] if importing else _named(error)
+    return (name, _reason(error)) if name else None
+
+
+def _importing(trace: TracebackType | None) -> Iterator[str]:
+    """The packages of the modules whose import an exception has passed, from the outermost."""
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "<module>":
+            yield str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        trace = trace.tb_next
+
+
+def _named(error: Exception) -> str:
+    """The package that an exception itself names, if it is one that is installed and damaged; else ""."""
+    name = ""
+    if isinstance(error, ImportError):
+        name = (error.name or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and error.name == name:  # the package itself: it is missing, not damaged
+            return ""
+    elif isinstance(error, SyntaxError):
+        folders = PurePath(error.filename or "").parts
+        name = next((each for each in _KNOWN if each in folders), "")
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and getattr(error.obj, "__file__", None) is None:
+        name = error.obj.__name__.partition(".")[0]  # a folder without the package's files
+    return name if name in _KNOWN else ""
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the message of the first cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    line = lines[0].rstrip(".") if lines else type(error).__name__
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST].rstrip()}..."
