@@ -13,6 +13,7 @@ FLOORS = {
     "packages": -1,
     "errors": 0,
     "progress": 0,
+    "texts": 0,
     "geometry": 1,
     "solvers": 2,
     "phantoms": 2,

@@ -9,7 +9,9 @@ import tomllib
 from sources import BUNDLED, ENGINE, MODULES, ROOT, parsed, python_files, relative
 
 LONGEST = 400
-FILES = [path for path in python_files(MODULES, ROOT / "Testing") if BUNDLED not in path.parents]
+# Made by Testing/engine_texts.py: a list, which nobody reads from top to bottom.
+GENERATED = MODULES / "DeepReg" / "deepreg_slicer" / "engine_catalogue.py"
+FILES = [path for path in python_files(MODULES, ROOT / "Testing") if BUNDLED not in path.parents and path != GENERATED]
 
 
 def test_no_file_is_long():

@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_engine.features.registry import features
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.torch_state import damagedPackages, missingPackages, torchVersion
@@ -217,13 +218,14 @@ class SetupPanel:
     def _rows(self) -> list[tuple[tuple[str, ...], str]]:
         """Cells and detail of each row."""
         rows = [
-            (("mind", _("any"), "-", _("formula")), _("MIND-SSC, a formula: any contrast, no training (Heinrich et al., MICCAI 2013).")),
-            (("intensity", _("any"), "-", _("formula")), _("The image itself: for one modality with one calibration.")),
+            ((feature.name, _("any"), "-", _("formula")), _described((_("Origin"), feature.origin), (_("For"), feature.intended_use)))
+            for feature in features("images")
+            if not feature.learned
         ]
         for model in self.models:
             card = model["card"]
             if card is None:
-                rows.append(((model["path"], "?", "?", _("damaged")), model["problem"]))
+                rows.append(((model["path"], "?", "?", _("damaged")), engineText(model["problem"])))
                 continue
             state = model["problem"] and _("damaged") or (_("whole, shipped") if model["shipped"] else _("whole"))
             rows.append(((card["name"], card["method"], card["licence"] or "?", state), _details(card, model)))
@@ -264,13 +266,18 @@ def _show(label: Any, text: str) -> None:
 
 def _details(card: dict[str, Any], model: dict[str, Any]) -> str:
     """A model's card as text."""
-    lines = [
+    lines = (
         (_("Origin"), card["origin"]),
         (_("Licence"), card["licence"]),
         (_("Trained on"), card["training_data"]),
         (_("Date"), card["date"]),
         (_("For"), card["intended_use"]),
         (_("Figures"), ", ".join(f"{name}: {value}" for name, value in card["figures"].items())),
-        (_("Checksum"), model["problem"] or _("whole ({digest})").format(digest=card["sha256"][:12])),
-    ]
-    return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(str(text))}" for name, text in lines if text)
+        (_("Checksum"), engineText(model["problem"]) or _("whole ({digest})").format(digest=card["sha256"][:12])),
+    )
+    return _described(*lines)
+
+
+def _described(*lines: tuple[str, str]) -> str:
+    """Lines of rich text, each of a name and an engine's text; those without a text are left out."""
+    return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(engineText(str(text)))}" for name, text in lines if text)

@@ -10,17 +10,11 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_engine.methods.common.parameters import words
 from deepreg_slicer.engine_texts import engineText, sentence
 
-# Abbreviations that a plain capital letter would spoil.
-_WORDS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
 # Pixels between a group and the heading of the next; of the narrowest combo box.
 _ABOVE_HEADING, _LEAST_WIDTH = 6, 80
-
-
-def words(name: str) -> str:
-    """A parameter's name within a sentence."""
-    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def title(name: str) -> str:

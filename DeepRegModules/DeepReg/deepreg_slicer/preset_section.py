@@ -8,8 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_engine.methods.common.parameters import words
 from deepreg_slicer.engine_texts import engineText, sentence
-from deepreg_slicer.parameter_form import words
 from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.presets import PresetLibrary
 
@@ -105,5 +105,5 @@ class PresetSection:
             return
         values = panel.values()
         changed = [name for name, value in values.items() if preset.values.get(name) != value and name not in panel.inputParameters]
-        more = _("Changed under Advanced: {names}.").format(names=", ".join(words(name) for name in changed)) if changed else ""
+        more = _("Changed under Advanced: {names}.").format(names=", ".join(engineText(words(name)) for name in changed)) if changed else ""
         label.text = " ".join(text for text in (sentence(preset.help), more) if text)

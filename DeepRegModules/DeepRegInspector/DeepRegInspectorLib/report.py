@@ -12,6 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_engine.geometry.points import PointSet, write_points
+from deepreg_slicer.engine_texts import pageLanguage, translationTable
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.labels import writeComparison
 from deepreg_slicer.provenance import readReport
@@ -176,13 +177,15 @@ class ReportTask(WorkerTask):
             "private": [] if inputs.patientName else known,
             "limits": {key: list(pair) for key, pair in inputs.limits.items()},
             "application": f"3D Slicer {slicer.app.applicationVersion}",
+            "language": pageLanguage(),
+            "texts": translationTable(),
         }
         if inputs.title:
             named["title"] = inputs.title
         if inputs.position is not None:
             named["point"] = (np.asarray(inputs.position, dtype=np.float64) * FLIP).tolist()
         if inputs.transform.GetParentTransformNode() is not None:
-            remarks.append("the transform is below another one: both together were measured")
+            remarks.append(_("the transform is below another one: both together were measured"))
         return named
 
     def _landmarks(self, remarks: list[str]) -> dict[str, str]:
@@ -190,18 +193,19 @@ class ReportTask(WorkerTask):
         pairs = pairsOf(inputs.fixedPoints, inputs.movingPoints, inputs.transform, inputs.fixedVolume)
         used = np.flatnonzero(pairs.used)
         if len(used) < len(pairs):
-            remarks.append(f"{len(pairs) - len(used)} of {len(pairs)} landmark pairs are not selected and are excluded")
+            text = _("{count} of {all} landmark pairs are not selected and are excluded")
+            remarks.append(text.format(count=len(pairs) - len(used), all=len(pairs)))
         if ownGrid(inputs.transform) is None and pairs.outside[used].any():  # the file has only samples of the transform
-            remarks.append(f"{pairs.outside[used].sum()} of {len(used)} landmarks lie outside the transform's grid and are excluded")
+            text = _("{count} of {all} landmarks lie outside the transform's grid and are excluded")
+            remarks.append(text.format(count=pairs.outside[used].sum(), all=len(used)))
             used = np.flatnonzero(pairs.counted)
         remarks += pairs.remarks
         if pairs.unpaired and len(pairs):
-            remarks.append(f"{pairs.unpaired} landmarks have no partner and are excluded")
+            remarks.append(_("{count} landmarks have no partner and are excluded").format(count=pairs.unpaired))
         proposed = sum(pairs.notes[number].startswith(PROPOSED) for number in used)
         if proposed:
-            remarks.append(
-                f"{proposed} landmark partners are proposals that were not reviewed: their errors do not measure the registration"
-            )
+            text = _("{count} landmark partners are proposals that were not reviewed: their errors do not measure the registration")
+            remarks.append(text.format(count=proposed))
         if not len(used):
             return {}
         written = {}
@@ -213,7 +217,10 @@ class ReportTask(WorkerTask):
     def _labels(self, remarks: list[str]) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._inputs.fixedLabels, self._inputs.movingLabels
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
-        for side in comparison.merged:
-            remarks.append(f"segments of the {side} segmentation overlap: the later one is used there")
+        texts = {
+            "fixed": _("segments of the fixed segmentation overlap: the later one is used there"),
+            "moving": _("segments of the moving segmentation overlap: the later one is used there"),
+        }
+        remarks += [texts[side] for side in comparison.merged]
         names = {str(value): name for value, name in comparison.names.items()}
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "label_names": names}

@@ -10,10 +10,11 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from deepreg_engine.methods.common.parameters import DEVICES
+from deepreg_engine.methods.common.parameters import DEVICES, words
 from deepreg_slicer.choice_box import ChoiceBox
+from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.feature_chooser import modelsChanged
-from deepreg_slicer.parameter_form import ParameterForm, words
+from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.parameter_sets import ParameterSetSelector
 from deepreg_slicer.torch_state import packagesToInstall
@@ -212,8 +213,8 @@ class TrainerPanel:
         box = self.ui.presetComboBox
         box.clear()
         for preset in self.session.method.presets():
-            box.addItem(preset.title, preset.name)
-            box.setItemData(box.count - 1, preset.help, qt.Qt.ToolTipRole)
+            box.addItem(engineText(preset.title), preset.name)
+            box.setItemData(box.count - 1, engineText(preset.help), qt.Qt.ToolTipRole)
 
     def _apply(self, preset: Any) -> None:
         if preset is None:
@@ -242,9 +243,9 @@ class TrainerPanel:
             return
         used = self.session.method.options().replaced(self.session.values()).used()
         values = self.session.method.values(preset)
-        changed = [words(name) for name, value in used.items() if values.get(name) != value]
-        more = _(" Changed under Advanced: {names}.").format(names=", ".join(changed)) if changed else ""
-        self.ui.presetHelpLabel.text = f"{preset.help[:1].upper()}{preset.help[1:]}.{more}"
+        changed = [engineText(words(name)) for name, value in used.items() if values.get(name) != value]
+        more = _("Changed under Advanced: {names}.").format(names=", ".join(changed)) if changed else ""
+        self.ui.presetHelpLabel.text = " ".join(text for text in (sentence(preset.help), more) if text)
 
     def _showStart(self) -> None:
         """Offer the models that a training can start from."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.worker_client import WorkerClient
 from deepreg_slicer.worker_task import WorkerTask
@@ -47,7 +48,7 @@ class Prepared:
 
     def bad(self) -> dict[str, str]:
         """Name of each scan that cannot be used, and its problem."""
-        return {str(scan["name"]): str(scan["problem"]) for scan in self.estimate.get("bad") or []}
+        return {str(scan["name"]): engineText(str(scan["problem"])) for scan in self.estimate.get("bad") or []}
 
     def keepAs(self, root: Path, name: str) -> Path:
         """Give the folder the training's name; returns it.

@@ -36,6 +36,7 @@ from deepreg_engine.reporting.pictures import Views, draw, grid_spacing
 from deepreg_engine.reporting.planes import Plane, planes
 from deepreg_engine.reporting.png import data_uri
 from deepreg_engine.reporting.private import base_name, hidden, private_words, without_paths
+from deepreg_engine.texts import translations
 
 #: Version of the format of the JSON file.
 FORMAT = 1
@@ -73,6 +74,9 @@ class ReportRequest:
         limits: key of a figure to its limits of green and amber, see :data:`deepreg_engine.reporting.limits.LIMITS`.
         remarks: further notes for the reader.
         application: the program that requests the report, with its version.
+        language: of the page, as in HTML.
+        texts: translations of the page's texts into that language: English text to translation, see :mod:`deepreg_engine.texts`. The JSON
+            and CSV files are in English.
     """
 
     fixed: str
@@ -103,6 +107,8 @@ class ReportRequest:
     limits: dict[str, tuple[float, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     application: str = ""
+    language: str = "en"
+    texts: dict[str, str] = field(default_factory=dict)
 
     def inputs(self) -> list[str]:
         """Return the paths of all files that are read."""
@@ -136,7 +142,7 @@ def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict
     progress(0.6, "drawing the pictures")
     views, where = _views(request, pair, run)
     content = _content(request, pair, run, measured, rate(measured.figures, limits), where)
-    text = _page(pair, measured, views, where, content, lambda share: progress(0.6 + 0.35 * share, "drawing the pictures"))
+    text = _page(request, pair, measured, views, content, lambda share: progress(0.6 + 0.35 * share, "drawing the pictures"))
     progress(0.97, "writing the report")
     with FileGroup() as files:
         files.add_text(request.output, text)
@@ -317,16 +323,17 @@ def _modality(run: dict[str, Any] | None, side: str) -> str:
 
 
 def _page(
-    pair: Pair, measured: Measured, views: Views, where: dict[str, Any], content: dict[str, Any], progress: Callable[[float], None]
+    request: ReportRequest, pair: Pair, measured: Measured, views: Views, content: dict[str, Any], progress: Callable[[float], None]
 ) -> str:
     """The page, with the finest pictures that its maximal size allows."""
-    text = ""
+    text, point = "", np.array(content["views"]["point_lps"])
     for pixels in _PIXELS:
         found: list[tuple[Plane, dict[str, str]]] = []
-        for number, plane in enumerate(planes(ImageGrid.of(pair.fixed), np.array(where["point_lps"]), pixels)):
+        for number, plane in enumerate(planes(ImageGrid.of(pair.fixed), point, pixels)):
             progress(number / 3.0)
             found.append((plane, {name: data_uri(picture) for name, picture in draw(pair, measured, plane, views).items()}))
-        text = page(content, found)
+        with translations(request.texts):
+            text = page(content, found, request.language)
         if len(text.encode("utf-8")) <= _LARGEST:
             break
     return text

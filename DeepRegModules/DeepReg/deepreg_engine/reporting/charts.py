@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from deepreg_engine.reporting.figures import nice_step
+from deepreg_engine.reporting.markup import count
+from deepreg_engine.texts import tr
 
 _WIDTH, _HEIGHT = 440.0, 168.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 20.0, 34.0
@@ -49,10 +51,10 @@ class _Chart:
 
     def bars(self, edges: Sequence[float], counts: Sequence[int], fill: str, share: tuple[float, float] = (0.0, 1.0)) -> None:
         """Bars over bins; ``share`` is the part of a bin's width that a bar takes."""
-        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
-            if count:
+        for low, high, height in zip(edges[:-1], edges[1:], counts, strict=True):
+            if height:
                 left, right = (low + part * (high - low) for part in share)
-                x, y = self.x(left), self.y(count)
+                x, y = self.x(left), self.y(height)
                 # A bin with a single voxel among a million shows as a line.
                 width, height = max(self.x(right) - x - 0.4, 0.6), max(self.y(0) - y, 0.6)
                 self._parts.append(
@@ -90,27 +92,28 @@ def error_chart(histogram: dict, limits: tuple[float, float] | None) -> str:
         limits: of the median error for green and amber, mm.
     """
     edges, most = histogram["edges"], max([*histogram["before"], *histogram["after"]])
-    chart = _Chart("Landmark error before and after", 0.0, edges[-1], most, "error (mm)", "pairs")
+    chart = _Chart(tr("Landmark error before and after"), 0.0, edges[-1], most, tr("error (mm)"), tr("pairs"))
     chart.bars(edges, histogram["before"], _BEFORE)
     chart.bars(edges, histogram["after"], _AFTER, (0.25, 0.75))
     if limits is not None:
-        chart.mark(limits[1], f"limit {limits[1]:g} mm", "#a33")
-    chart.key((("before", _BEFORE), ("after", _AFTER)))
-    return chart.svg("Histogram of the landmark errors before and after")
+        chart.mark(limits[1], tr("limit {limit} mm", limit=f"{limits[1]:g}"), "#a33")
+    chart.key(((tr("before"), _BEFORE), (tr("after"), _AFTER)))
+    return chart.svg(tr("Histogram of the landmark errors before and after"))
 
 
 def jacobian_chart(histogram: dict) -> str:
     """Draw the percentage of voxels by Jacobian determinant; the number of folded voxels is written."""
     edges, counts = histogram["edges"], histogram["counts"]
     total = max(sum(counts) + histogram["folded"] + histogram["beyond"], 1)
-    shares = [100.0 * count / total for count in counts]
-    chart = _Chart("Jacobian determinant", edges[0], edges[-1], max(shares), "local change of volume (1: none)", "% of voxels")
+    shares = [100.0 * each / total for each in counts]
+    across = tr("local change of volume (1: none)")
+    chart = _Chart(tr("Jacobian determinant"), edges[0], edges[-1], max(shares), across, tr("% of voxels"))
     chart.bars(edges, shares, _AFTER)
     chart.mark(1.0, "", "#999")
-    words = f"folded (\u2264 0): {histogram['folded']:,} voxels".replace(",", "\u202f")
+    words = tr("folded (\u2264 0): {voxels} voxels", voxels=count(histogram["folded"]))
     if histogram["beyond"]:
-        words += f"; above {edges[-1]:g}: {histogram['beyond']:,}".replace(",", "\u202f")
+        words += "; " + tr("above {limit}: {voxels}", limit=f"{edges[-1]:g}", voxels=count(histogram["beyond"]))
     kind = ' class="fold"' if histogram["folded"] else ""
-    return chart.svg("Histogram of the Jacobian determinant").replace(
+    return chart.svg(tr("Histogram of the Jacobian determinant")).replace(
         "</svg>", f'<text x="{_WIDTH - _RIGHT:g}" y="{_TOP + 8:g}" text-anchor="end"{kind}>{escape(words)}</text></svg>'
     )

@@ -39,6 +39,20 @@ def figure(where: str, shown: str, tag: str = "td") -> str:
     return f'<{tag} class="n" data-figure="{text(where)}">{text(shown)}</{tag}>'
 
 
+def around(sentence: str, part: str, **parts: str) -> str:
+    """Escape a text and put parts of a page (HTML) at its placeholders.
+
+    Args:
+        sentence: a text in which each part is named in braces, ``"{scale}"``; the spaces around ``{scale}`` are left out.
+        part: for ``{scale}``.
+        parts: for other placeholders.
+    """
+    escaped = text(sentence).replace(" {scale} ", "{scale}").replace("{scale}", part)
+    for name, value in parts.items():
+        escaped = escaped.replace(f"{{{name}}}", value)
+    return escaped
+
+
 def light(rating: str, words: str) -> str:
     """A traffic light with colour, shape and words, readable without colours."""
     shape = f'<svg viewBox="0 0 12 12" fill="currentColor" aria-hidden="true">{_SHAPES[rating]}</svg>'

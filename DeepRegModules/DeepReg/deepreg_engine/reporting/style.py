@@ -98,18 +98,19 @@ SCRIPT = """
   function show() {
     var t = time.value / 100;
     pair.style.setProperty('--t', t);
-    shown.textContent = 'shown: ' + (t === 0 ? 'before' : t === 1 ? 'after' : Math.round(100 * t) + ' % after');
+    var words = shown.dataset;
+    shown.textContent = t === 0 ? words.before : t === 1 ? words.after : words.between.replace('{share}', Math.round(100 * t));
     var grey = mode.value === 'grey', m = mix.value / 100, row = (1 - m) + ' ' + m + ' 0 0 0 ';
     pair.classList.toggle('grey', grey);
     mixed.hidden = !grey;
     document.getElementById('weights').setAttribute('values', row + row + row + '0 0 0 1 0');
   }
   [time, mix, mode].forEach(function (part) { part.addEventListener('input', show); part.addEventListener('change', show); });
-  var timer = null, play = document.getElementById('play');
+  var timer = null, play = document.getElementById('play'), flicker = play.textContent;
   play.addEventListener('click', function () {
     if (timer) { clearInterval(timer); timer = null; }
     else { timer = setInterval(function () { time.value = time.value > 50 ? 0 : 100; show(); }, 600); }
-    play.textContent = timer ? 'Stop' : 'Flicker';
+    play.textContent = timer ? play.dataset.stop : flicker;
   });
   show();
 })();

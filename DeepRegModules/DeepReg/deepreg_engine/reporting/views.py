@@ -7,8 +7,9 @@ from typing import Any
 
 from deepreg_engine.reporting.colours import jacobian_stops, length_stops
 from deepreg_engine.reporting.figures import nice_step
-from deepreg_engine.reporting.markup import number, text
+from deepreg_engine.reporting.markup import around, number, text
 from deepreg_engine.reporting.planes import Plane
+from deepreg_engine.texts import tr, translated
 
 Found = Sequence[tuple[Plane, dict[str, str]]]
 
@@ -23,9 +24,10 @@ _ROOM = 4.0
 def pair_rows(found: Found, before: str) -> str:
     """The rows of pictures before and after, between which a slider fades; without the script, and on paper, one is below the other."""
     rows = []
-    for stage, title, what in (("before", "Before", before), ("after", "After", "the moving image through the transform")):
-        words = f"{text(what)}. Fixed in magenta, moving in green, equal values are grey."
-        head = f'<p class="rowname"><b>{title}</b><span class="soft">{words}</span></p>'
+    after = tr("the moving image through the transform")
+    for stage, title, what in (("before", tr("Before"), translated(before)), ("after", tr("After"), after)):
+        words = tr("{picture}. Fixed in magenta, moving in green, equal values are grey.", picture=what)
+        head = f'<p class="rowname"><b>{text(title)}</b><span class="soft">{text(words)}</span></p>'
         rows.append(f'<div class="{stage}">{head}{_row(found, stage, title, blend=True)}</div>')
     return f'<div class="pair" id="pair">{"".join(rows)}</div>'
 
@@ -33,12 +35,16 @@ def pair_rows(found: Found, before: str) -> str:
 def controls() -> str:
     """The slider and choices above the two rows, on the screen."""
     return (
-        '<div class="fade"><label for="time">Before</label><input type="range" id="time" min="0" max="100" value="100" step="1">'
-        '<label for="time">After</label><output class="soft" id="time-shown" for="time"></output>'
-        '<button type="button" id="play">Flicker</button>'
-        '<label>Show <select id="mode"><option value="colour">both in colours</option>'
-        '<option value="grey">grey: fixed or moving</option></select></label>'
-        '<label id="mix-label" hidden>fixed <input type="range" id="mix-share" min="0" max="100" value="0" step="1"> moving</label></div>'
+        f'<div class="fade"><label for="time">{text(tr("Before"))}</label>'
+        '<input type="range" id="time" min="0" max="100" value="100" step="1">'
+        f'<label for="time">{text(tr("After"))}</label><output class="soft" id="time-shown" for="time" '
+        f'data-before="{text(tr("shown: before"))}" data-after="{text(tr("shown: after"))}" '
+        f'data-between="{text(tr("shown: {share} % after", share="{share}"))}"></output>'
+        f'<button type="button" id="play" data-stop="{text(tr("Stop"))}">{text(tr("Flicker"))}</button>'
+        f'<label>{text(tr("Show"))} <select id="mode"><option value="colour">{text(tr("both in colours"))}</option>'
+        f'<option value="grey">{text(tr("grey: fixed or moving"))}</option></select></label>'
+        f'<label id="mix-label" hidden>{text(tr("fixed"))} <input type="range" id="mix-share" min="0" max="100" value="0" step="1"> '
+        f"{text(tr('moving'))}</label></div>"
     )
 
 
@@ -52,21 +58,25 @@ def row(found: Found, picture: str, title: str, legend: str, paper: bool = True)
 
 def deformation_words(views: dict[str, Any]) -> str:
     """The legend of the deformation grid."""
-    lines = f"a regular grid of the moving image, {number(views['grid_mm'], 0)} mm wide; displaced beyond a linear movement "
-    return f"{text(lines)} 0{_scale(length_stops())}{text(number(views['longest_mm'], 1, 'mm'))} and more"
+    words = tr(
+        "a regular grid of the moving image, {grid} mm wide; displaced beyond a linear movement 0 {scale} {longest} and more",
+        grid=number(views["grid_mm"], 0),
+        longest=number(views["longest_mm"], 1, "mm"),
+        scale="{scale}",
+    )
+    return around(words, _scale(length_stops()))
 
 
 def jacobian_words() -> str:
     """The legend of the Jacobian."""
-    return (
-        f"local change of volume from the fixed to the moving image: half{_scale(jacobian_stops())}double; "
-        '<span class="fold">folded voxels in magenta</span>'
-    )
+    template = "local change of volume from the fixed to the moving image: half {scale} double; {folded}"
+    words = tr(template, scale="{scale}", folded="{folded}")
+    return around(words, _scale(jacobian_stops()), folded=f'<span class="fold">{text(tr("folded voxels in magenta"))}</span>')
 
 
 def map_words(help: str, top: float) -> str:
     """The legend of a further map: its description, and its colours from 0 to ``top``."""
-    return f"{text(help)}: 0{_scale(length_stops())}{text(number(top))} and more"
+    return around(tr("{map}: 0 {scale} {top} and more", map=help, top=number(top), scale="{scale}"), _scale(length_stops()))
 
 
 def _scale(stops: Sequence[str]) -> str:
@@ -78,7 +88,10 @@ def _row(found: Found, picture: str, title: str, blend: bool = False) -> str:
     columns = " ".join(f"minmax(0,{width}fr)" for width, _ in sizes)
     shape = sum(width for width, _ in sizes) / max(height for _, height in sizes)
     letter = _LETTER * max(width for width, _ in sizes)
-    cells = "".join(_view(plane, pictures[picture], f"{title}, {plane.name} plane", letter, blend) for plane, pictures in found)
+    cells = "".join(
+        _view(plane, pictures[picture], tr("{picture}, {plane} plane", picture=title, plane=translated(plane.name)), letter, blend)
+        for plane, pictures in found
+    )
     return f'<div class="views" style="grid-template-columns:{columns};--shape:{shape:.4f}">{cells}</div>'
 
 

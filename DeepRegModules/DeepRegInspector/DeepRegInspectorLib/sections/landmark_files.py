@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.errors import EngineError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.points import PointList, read_list, write_points
-from deepreg_slicer.engine_texts import sentence
+from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.landmarks import definedNumbers, pointList
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.landmarks import asCsv, newPoint, pairing
@@ -81,7 +81,7 @@ class LandmarkFilesSection(Section):
         try:
             found = read_list(path, f"{side} landmarks", notes)
         except EngineError as error:
-            raise RuntimeError(error.line()) from error
+            raise RuntimeError(engineText(error.line())) from error
         slicer.mrmlScene.SaveStateForUndo()
         node = dict(zip(("fixed", "moving"), self.context.sections["landmarks"].lists(), strict=True))[side]
         state = node.StartModify()
@@ -124,7 +124,7 @@ class LandmarkFilesSection(Section):
         try:
             write_points(path, PointList(points.positions[: points.placed], points.labels[: points.placed]))
         except EngineError as error:
-            raise RuntimeError(error.line()) from error
+            raise RuntimeError(engineText(error.line())) from error
         text = _("{count} points of {name} were written to {path}.")
         self.context.showStatus(text.format(count=int(points.defined.sum()), path=path, name=node.GetName()))
 
@@ -145,5 +145,5 @@ class LandmarkFilesSection(Section):
             with FileGroup() as files:
                 files.add(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
         except EngineError as error:
-            raise RuntimeError(error.line()) from error
+            raise RuntimeError(engineText(error.line())) from error
         self.context.showStatus(_("The table was written to {path}.").format(path=path))

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
 from deepreg_engine.reporting.limits import LIMITS, WORDS, limits_with
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.provenance import notesOf
 from deepreg_slicer.torch_state import missingPackages
 from DeepRegInspectorLib.report import ReportInputs, ReportTask, figuresFiles, patientsOf
@@ -94,7 +95,7 @@ class ReportSection(Section):
         try:
             self.limits()
         except EngineError as error:
-            return error.line()
+            return engineText(error.line())
         return ""
 
     def _parts(self) -> str:
@@ -128,7 +129,7 @@ class ReportSection(Section):
         for row, limit in enumerate(LIMITS):
             unit = f" ({limit.unit})" if limit.unit else ""
             sign = "\u2265" if limit.higher else "\u2264"
-            title = qt.QTableWidgetItem(f"{limit.title}{unit} {sign}")
+            title = qt.QTableWidgetItem(f"{engineText(limit.title)}{unit} {sign}")
             title.setFlags(qt.Qt.ItemIsEnabled)
             table.setItem(row, _FIGURE, title)
             for column in (_GREEN, _AMBER):

@@ -110,6 +110,15 @@ class Parameters:
         return dataclasses.asdict(self)
 
 
+# Abbreviations that a plain capital letter would spoil.
+_SPELLINGS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
+
+
+def words(name: str) -> str:
+    """Return a parameter's name as words within a sentence."""
+    return " ".join(_SPELLINGS.get(word, word) for word in name.split("_"))
+
+
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
