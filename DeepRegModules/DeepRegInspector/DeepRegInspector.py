@@ -119,7 +119,7 @@ class DeepRegInspectorLogic(PanelLogic):
 
         :param fixedLabels, movingLabels: segmentations, or label maps; segments with the same name correspond.
         :param fixedVolume: where a transform without a grid is sampled; without it the fixed label map is taken.
-        :return: dictionary as in a registration's report: ``labels``, ``mean_before``, ``mean_after``.
+        :return: dictionary as in a registration's report: ``labels``, ``mean_before``, ``mean_after``; and ``notes``.
         """
         from DeepRegInspectorLib.overlap import OverlapTask
 

@@ -238,9 +238,9 @@ def test_a_training_after_its_estimate_reads_no_scan_again(patients, tmp_path, m
     read, original = [], dense_trainer.read_scan
     monkeypatch.setattr(base, "_last_read", {})
 
-    def counted(scan):
+    def counted(scan, notes):
         read.append(scan.name)
-        return original(scan)
+        return original(scan, notes)
 
     monkeypatch.setattr(dense_trainer, "read_scan", counted)
     found = estimate_training(request(patients, tmp_path / "never"))

@@ -68,3 +68,28 @@ def sitk_dice(fixed, moving, shift: np.ndarray, value: int) -> float:
 def test_measuring_says_why_it_cannot(widget):
     assert not widget.ui.compareButton.enabled
     assert "segmentations" in widget.ui.compareButton.toolTip
+
+
+def test_notes_are_shown_below_the_table(warm_app, hands, widget, scene):
+    """Segments that overlap are noted, in panel and scripts."""
+    import slicer
+
+    nodes = []
+    for side in ("fixed", "moving"):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{side} organs")
+        node.CreateDefaultDisplayNodes()
+        for name, radius in (("liver", 9.0), ("vessel", 5.0 if side == "moving" else 0.0)):
+            array = balls(SIZE, IJK, inner(2, 4)[:1] + (0.0 if radius else 40.0), radius or 5.0)
+            drawn = add_volume(name, array, IJK, "vtkMRMLLabelMapVolumeNode")
+            slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(drawn, node)
+            node.GetSegmentation().GetNthSegment(node.GetSegmentation().GetNumberOfSegments() - 1).SetName(name)
+            slicer.mrmlScene.RemoveNode(drawn)
+        nodes.append(node)
+    transform = add_linear("to fixed", matrix4(np.eye(3), (1.0, 2.0, 3.0)))
+    widget.panel.inspect(transform, fixedLabels=nodes[0], movingLabels=nodes[1])
+    widget.ui.overlapCollapsibleButton.collapsed = False
+    warm_app.process_events()
+    hands.click(widget.ui.compareButton)
+    settle(warm_app, widget)
+    assert widget.ui.consistencyLabel.text == "Note: segments of the moving segmentation overlap: the later one is used there."
+    assert len(widget.logic.overlap(transform, *nodes, scene["fixed"])["notes"]) == 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from slicer.i18n import tr as _
 
+from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.provenance import PREFIX
 
 _TITLES = {"dense": _("Dense Registration"), "points": _("Point Registration"), "descent": _("Descent Registration")}
@@ -28,6 +31,11 @@ def methodText(subject: Any) -> str:
             "descent": _(": the features that it compares, and its iterations."),
         }[subject.method]
     )
+
+
+def notesTexts(notes: Iterable[str]) -> list[str]:
+    """A sentence for each note on how the inputs of an explanation were read, as HTML."""
+    return [html.escape(_("Note: {note}.").format(note=engineText(note))) for note in notes]
 
 
 def stageTitle(stage: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ def writeTransform(transform: Any, fixed: Any, path: str) -> Generator[float, No
 
 
 class OverlapTask(WorkerTask):
-    """One measurement of overlap; its result is a list of reports, one for each transform.
+    """One measurement of overlap; its result is a list of reports with notes, one for each transform.
 
     Args:
         transforms: nodes, one or two.
@@ -38,6 +38,7 @@ class OverlapTask(WorkerTask):
     def __init__(self, transforms: list[Any], fixedLabels: Any, movingLabels: Any, fixedVolume: Any) -> None:
         super().__init__()
         self._transforms, self._labels, self._volume = transforms, (fixedLabels, movingLabels), fixedVolume
+        self._notes: list[str] = []
 
     def export(self) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._labels
@@ -46,6 +47,8 @@ class OverlapTask(WorkerTask):
         checkNotBelow(self._volume, self._transforms, "fixed")
         region = gridOf(_regionOf(self._volume, fixed))
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
+        for side in comparison.merged:
+            self._notes.append(_("segments of the {side} segmentation overlap: the later one is used there").format(side=side))
         files = []
         for number, transform in enumerate(self._transforms):
             files.append((yield from writeTransform(transform, region, self.file(f"transform{number}"))))
@@ -53,7 +56,7 @@ class OverlapTask(WorkerTask):
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "transforms": files, "names": names}
 
     def accept(self, value: dict[str, Any]) -> list[dict[str, Any]]:
-        return value["reports"]
+        return [{**report, "notes": [*self._notes, *value["notes"]]} for report in value["reports"]]
 
 
 def _regionOf(fixedVolume: Any, fixedLabels: Any) -> Any:

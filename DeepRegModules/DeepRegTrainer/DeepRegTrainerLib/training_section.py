@@ -207,6 +207,8 @@ class TrainingSection:
         for note in result.get("notes") or []:
             self.log(str(note))
         text = self._ended(training, result)
+        if result.get("notes"):
+            text = f"{text} {_('Notes in the log: {count}.').format(count=len(result['notes']))}"
         self.report(text, bad=False)
         self.log(text)
         slicer.util.showStatusMessage(text, _SHOWN)  # the user may be in another module

@@ -42,8 +42,8 @@ def run_cross_validation(
 
     Returns:
         ``figure`` ("dice", or "tre" for points), ``rows``, ``summary`` (the rows' means: of all, and by label or kind of keypoints),
-        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (scans and pairs that were not used, and why; folds of one
-        scan), ``state`` ("finished", or "paused" and "stopped" by command).
+        ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (on how scans were read; scans and pairs that were not
+        used, and why; folds of one scan), ``state`` ("finished", or "paused" and "stopped" by command).
 
         A row of labelled scans is a label of a pair: ``pair``, ``label``, and its Dice ``before``, after the alignment alone
         (``aligned``), with MIND (``mind``) and with the learned features (``learned``). A row of points is a pair: ``pair``, ``keypoints``
@@ -74,7 +74,7 @@ def run_cross_validation(
         rows, notes = rows + fold.rows, notes + fold.notes
         if state != "finished":
             break
-    return _result(request, comparison, rows, notes, folds, state)
+    return _result(request, comparison, rows, list(dict.fromkeys(notes)), folds, state)  # a scan is read in several folds
 
 
 class _Fold:

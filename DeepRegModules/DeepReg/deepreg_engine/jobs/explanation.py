@@ -104,7 +104,8 @@ def open_explanation(request: ExplanationRequest, progress: Progress = no_progre
     """Read a pair and its result, and keep what the answers need.
 
     Returns:
-        "state", which identifies the pair in questions; "method"; "features"; "warm", whether the pair was open already; for Dense
+        "state", which identifies the pair in questions; "method"; "features"; "warm", whether the pair was open already; "notes" on how the
+        files were read; for Dense
         "stages", see :meth:`Stage.describe`; for Points "fixed" and "moving", the numbers of points, and "outside", the number of fixed
         points where the transform is not defined.
 
@@ -120,8 +121,9 @@ def open_explanation(request: ExplanationRequest, progress: Progress = no_progre
     drop()
     parameters = find_method(request.method).parameters().replaced(request.parameters)
     with reused_memory():
-        explained, described = (_open_points if request.method == "points" else _open_images)(request, parameters, progress)
-    described = {"state": key, "method": request.method, **described}
+        notes: list[str] = []
+        explained, described = (_open_points if request.method == "points" else _open_images)(request, parameters, progress, notes)
+    described = {"state": key, "method": request.method, "notes": notes, **described}
     _kept = Kept(key, request.method, explained, described)
     progress(1.0, "done")
     return {**described, "warm": False}
@@ -153,12 +155,14 @@ def _key(request: ExplanationRequest) -> str:
     return digest.hexdigest()
 
 
-def _open_images(request: ExplanationRequest, parameters: Any, progress: Progress) -> tuple[ImageExplanation, dict]:
+def _open_images(request: ExplanationRequest, parameters: Any, progress: Progress, notes: list[str]) -> tuple[ImageExplanation, dict]:
     images, masks = [], []
     for path, mask, side in ((request.fixed, request.fixed_mask, "fixed"), (request.moving, request.moving_mask, "moving")):
-        images.append(check_intensities(read_volume(str(path), f"{side} image"), f"{side} image", str(path)))
-        masks.append(read_mask(mask, ImageGrid.of(images[-1]), f"{side} mask")[0] if mask else None)
-    transform = read_transform(request.transform)
+        images.append(check_intensities(read_volume(str(path), f"{side} image", notes), f"{side} image", str(path)))
+        own, note = read_mask(mask, ImageGrid.of(images[-1]), f"{side} mask") if mask else (None, "")
+        masks.append(own)
+        notes += [note] if note else []
+    transform = read_transform(request.transform, notes=notes)
     progress(0.2, "loading PyTorch")
     from deepreg_engine.methods.common.image_pair import ImagePair
     from deepreg_engine.methods.dense.explain import DenseExplanation
@@ -176,12 +180,16 @@ def _open_images(request: ExplanationRequest, parameters: Any, progress: Progres
     return dense, {**described, "stages": [stage.describe() for stage in dense.stages()], "stage": dense.stage("").name}
 
 
-def _open_points(request: ExplanationRequest, parameters: PointsParameters, progress: Progress) -> tuple[PointsExplanation, dict]:
-    fixed, moving = (read_points(str(getattr(request, f"{side}_points")), f"{side} points").positions for side in ("fixed", "moving"))
+def _open_points(
+    request: ExplanationRequest, parameters: PointsParameters, progress: Progress, notes: list[str]
+) -> tuple[PointsExplanation, dict]:
+    fixed, moving = (
+        read_points(str(getattr(request, f"{side}_points")), f"{side} points", notes).positions for side in ("fixed", "moving")
+    )
     for points, side in ((fixed, "fixed"), (moving, "moving")):
         if len(points) < _FEWEST:
             raise InputError(f"there are {len(points)} {side} points", f"at least {_FEWEST} are needed", f"{side}_points")
-    transform = read_transform(request.transform)
+    transform = read_transform(request.transform, notes=notes)
     moved = map_points(transform, fixed)
     progress(0.2, "loading PyTorch")
     from deepreg_engine.methods.points.explain import explain_points

@@ -74,10 +74,7 @@ def register(arguments: dict, job: Job) -> dict:
         raise not_installed(missing[0])
     if "method" not in arguments:
         raise ParameterError("the argument method is missing", "name a registration method", "method")
-    report = run_registration(make_request(**arguments), job.progress)
-    for note in report["notes"]:
-        job.log(note)
-    return report
+    return _noted(run_registration(make_request(**arguments), job.progress), job)
 
 
 def _alias(method: str) -> Callable[[dict, Job], dict]:
@@ -96,7 +93,7 @@ def overlap(arguments: dict, job: Job) -> dict:
     """Compare labels before and after one or several transforms: arguments are those of OverlapRequest. Returns the reports."""
     from deepreg_engine.jobs.overlap import OverlapRequest, run_overlap
 
-    return run_overlap(OverlapRequest(**_known(arguments, OverlapRequest)), job.progress)
+    return _noted(run_overlap(OverlapRequest(**_known(arguments, OverlapRequest)), job.progress), job)
 
 
 def train(arguments: dict, job: Job) -> dict:
@@ -218,7 +215,7 @@ def explain_open(arguments: dict, job: Job) -> dict:
     """Prepare the explanation of a pair and its result: arguments are those of ExplanationRequest. Returns its key, ``state``."""
     from deepreg_engine.jobs.explanation import ExplanationRequest, open_explanation
 
-    return open_explanation(ExplanationRequest(**_known(arguments, ExplanationRequest)), job.progress)
+    return _noted(open_explanation(ExplanationRequest(**_known(arguments, ExplanationRequest)), job.progress), job)
 
 
 def explain(arguments: dict, job: Job) -> dict:
@@ -233,6 +230,13 @@ def report(arguments: dict, job: Job) -> dict:
     from deepreg_engine.jobs.report import ReportRequest, run_report
 
     return run_report(ReportRequest(**_known(arguments, ReportRequest)), job.progress)
+
+
+def _noted(result: dict, job: Job) -> dict:
+    """A result, whose notes are sent to the log."""
+    for note in result["notes"]:
+        job.log(note)
+    return result
 
 
 def _known(arguments: dict, request: type) -> dict:

@@ -30,17 +30,19 @@ def run_overlap(request: OverlapRequest, progress: Progress = no_progress) -> di
     """Measure the overlap under each transform.
 
     Returns:
-        "reports": one for each transform, see :func:`overlap_report`; without transforms one, of the identity.
+        "reports": one for each transform, see :func:`overlap_report`; without transforms one, of the identity. "notes": on how the files
+        were read.
 
     Raises:
         EngineError: if a file cannot be used.
     """
     progress(0.02, "reading the labels")
-    fixed, moving = read_labels(request.fixed_labels, "fixed labels"), read_labels(request.moving_labels, "moving labels")
+    notes: list[str] = []
+    fixed, moving = (read_labels(getattr(request, f"{side}_labels"), f"{side} labels", notes) for side in ("fixed", "moving"))
     names = {int(number): name for number, name in request.names.items()}
     files: list[str | None] = [*request.transforms] or [None]
     reports = []
     for number, file in enumerate(files):
         progress(0.1 + 0.9 * number / len(files), "comparing labels")
-        reports.append(overlap_report(read_transform(file) if file else None, fixed, moving, names))
-    return {"reports": reports}
+        reports.append(overlap_report(read_transform(file, notes=notes) if file else None, fixed, moving, names))
+    return {"reports": reports, "notes": notes}

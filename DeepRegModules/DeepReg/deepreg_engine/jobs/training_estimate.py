@@ -25,7 +25,7 @@ def estimate_training(request: TrainingRequest, progress: Progress = no_progress
     Returns:
         ``steps``, ``seconds``, ``step_seconds``, ``memory`` and ``free_memory`` (bytes), ``device``, ``device_memory`` and
         ``free_device_memory`` (bytes of a GPU's own; None without one), ``entries`` (number of scans or pairs), ``scans`` (name, voxels,
-        labels of each), ``bad`` (name, problem of each that cannot be used).
+        labels of each), ``bad`` (name, problem of each that cannot be used), ``notes`` (on how scans were read).
     """
     import psutil
 
@@ -60,6 +60,7 @@ def estimate_training(request: TrainingRequest, progress: Progress = no_progress
     return {
         "scans": data.described,
         "bad": [{"name": name, "problem": problem.line()} for name, problem in data.problems.items()],
+        "notes": list(dict.fromkeys(data.reading)),
         "entries": len({*data.items, *data.problems}),
         "steps": options.steps,
         "seconds": round(seconds, 1),

@@ -97,6 +97,7 @@ class TrainingData:
         problems: by name, the errors of those that cannot be used.
         bytes: about what processes that make examples need beyond this one.
         held_out: names of those that are for validation.
+        reading: notes on how scans were read.
     """
 
     items: dict[str, list[Any]] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class TrainingData:
     problems: dict[str, EngineError] = field(default_factory=dict)
     bytes: int = 0
     held_out: tuple[str, ...] = ()
+    reading: list[str] = field(default_factory=list)
 
     @property
     def learned(self) -> list[str]:
@@ -124,7 +126,7 @@ class TrainingData:
     @property
     def notes(self) -> list[str]:
         """Remarks for the user."""
-        return [f"not used: {error.line()}" for error in self.problems.values()]
+        return [*dict.fromkeys(self.reading), *(f"not used: {error.line()}" for error in self.problems.values())]
 
     def add(self, name: str, item: Any, voxels: int, labels: list[int], scan: str = "") -> None:
         """Add an item of a scan or pair.

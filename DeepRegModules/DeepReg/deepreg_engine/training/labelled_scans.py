@@ -131,31 +131,36 @@ def _dataset(path: Path, modality: str) -> LabelledData:
     return LabelledData(scans, [])
 
 
-def read_scan(scan: LabelledScan) -> tuple[sitk.Image, sitk.Image]:
+def read_scan(scan: LabelledScan, notes: list[str] | None = None) -> tuple[sitk.Image, sitk.Image]:
     """Image and label map of a scan.
 
     Args:
         scan: its files. Labels in a fourth dimension, one volume each, become one map: later ones lie on top.
+        notes: receives notes on what was decided in reading them, which name the scan.
 
     Raises:
         InputError: naming the scan, if it cannot be read.
     """
+    own: list[str] = []
     try:
-        return check_intensities(read_volume(scan.image, "image"), "image", scan.image), _labels(scan.labels)
+        found = check_intensities(read_volume(scan.image, "image", own), "image", scan.image), _labels(scan.labels, own)
+        if notes is not None:
+            notes += [f"scan {scan.name}: {note}" for note in own]
+        return found
     except EngineError as error:
         raise InputError(f"scan {scan.name}: {error.message}", error.advice, error.option) from error
 
 
-def _labels(path: Path) -> sitk.Image:
+def _labels(path: Path, notes: list[str]) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return read_labels(path)  # raises an error with the reason
+        return read_labels(path, notes=notes)  # raises an error with the reason
     if reader.GetDimension() != 4:
-        return read_labels(path)
-    image = read_image_file(path, "label map")
+        return read_labels(path, notes=notes)
+    image = read_image_file(path, "label map", notes)
     parts = [image[:, :, :, number] for number in range(image.GetSize()[3])]
     merged = np.zeros(parts[0].GetSize()[::-1], dtype=np.uint8)
     for number, part in enumerate(parts, start=1):

@@ -19,7 +19,7 @@ from DeepRegInspectorLib.explain_point import ExplainedPoint
 from DeepRegInspectorLib.explain_session import ExplainSession
 from DeepRegInspectorLib.explain_subject import METHODS, Subject, subjectOf
 from DeepRegInspectorLib.explain_tasks import Images, Question, readImages, readTable
-from DeepRegInspectorLib.explain_text import methodText, partnersText, probabilitiesText, stageTitle
+from DeepRegInspectorLib.explain_text import methodText, notesTexts, partnersText, probabilitiesText, stageTitle
 from DeepRegInspectorLib.mapping import FLIP
 from DeepRegInspectorLib.sections.base import Section
 
@@ -320,7 +320,8 @@ class ExplanationSection(Section):
     def _showText(self, point: str = "", shown: str = "") -> None:
         """Describe the point and what is shown in the views."""
         self._pointText, self._mapText = point, shown
-        self._say("<br>".join(text for text in (point, shown) if text))
+        opened = self.session.opened or {}
+        self._say("<br>".join(text for text in (point, shown, *notesTexts(opened.get("notes", ()))) if text))
 
     def _say(self, text: str) -> None:
         self.ui.explainLabel.text = text

@@ -116,6 +116,9 @@ class OverlapSection(Section):
     def _onOverlap(self, reports: list[dict[str, Any]]) -> None:
         self._task = None
         self.reports = reports
+        self._text = "\n".join(
+            [*([self._text] if self._text else []), *(_("Note: {note}.").format(note=note) for note in reports[0]["notes"])]
+        )
         self.ui.progressBar.setVisible(False)
         self._show()
         self.enable()

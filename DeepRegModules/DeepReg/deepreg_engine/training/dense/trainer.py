@@ -51,7 +51,7 @@ class DenseTrainer(Trainer):
         for number, (key, (name, scan)) in enumerate(files.items()):
             progress(number / len(files), key)
             try:
-                images[key] = read_scan(scan)
+                images[key] = read_scan(scan, data.reading)
             except InputError as error:
                 data.skip(name, error, request.skip_bad)
         data.labels = _shared_labels([labels for _, labels in images.values()])

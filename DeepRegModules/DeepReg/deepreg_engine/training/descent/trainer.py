@@ -142,7 +142,7 @@ class DescentTrainer(Trainer):
         for number, (name, entry) in enumerate(entries.items()):
             progress(number / len(entries), name)
             try:
-                scenes = [_read_scene(scan, options, spacing) for scan in (entry if isinstance(entry, tuple) else (entry,))]
+                scenes = [_read_scene(scan, options, spacing, data.reading) for scan in (entry if isinstance(entry, tuple) else (entry,))]
             except InputError as error:
                 data.skip(name, error, request.skip_bad)
                 continue
@@ -218,11 +218,11 @@ def new_network(options: DescentTraining, modalities: tuple[str, ...]) -> Networ
     return SimilarityNet(modalities) if options.network == "similarity" else ContrastNet(modalities, options.width, options.channels)
 
 
-def _read_scene(scan: Any, options: DescentTraining, spacing: float) -> Scene:
+def _read_scene(scan: Any, options: DescentTraining, spacing: float, notes: list[str]) -> Scene:
     if options.network == "tissue" and scan.modality != "ct":
         advice = "give CT as the modality if the values are HU, else leave it out"
         raise InputError(f"{scan.name} is {scan.modality}, and tissue classes are learned from CT alone", advice, "modality")
-    return scan_scene(*read_scan(scan), scan.modality, spacing, scan.name)
+    return scan_scene(*read_scan(scan, notes), scan.modality, spacing, scan.name)
 
 
 def _spacing(request: TrainingRequest) -> float:
