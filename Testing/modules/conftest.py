@@ -11,7 +11,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import descent_bench
 import pytest
-from bench import MODULES, SHARED_DATA, stop_worker
+from bench import KEEPER, MODULES, SHARED_DATA, stop_worker
 from panels import opened, quick
 from points_bench import add_points, scattered, warped
 
@@ -34,50 +34,54 @@ def phantom_folder(tmp_path_factory) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that share a worker first, since the others end it."""
+    places = [place for place, item in enumerate(items) if item.path.is_relative_to(Path(__file__).parent)]
+    ordered = sorted((items[place] for place in places), key=lambda item: "app" in item.fixturenames)
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+
+
 @pytest.fixture
 def app(slicer_app):
-    """The application with the modules' folder; the worker ends with the test, and nothing is left of it."""
+    """The application with the modules' folder and without a worker; the worker ends with the test, and nothing is left of it."""
     slicer_app.add_module_path(MODULES)
+    stop_worker()
     yield slicer_app
     stop_worker()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def warm_worker(slicer_host):
-    """A worker with its libraries loaded, shared by the tests of one file: starting it takes two seconds each time."""
-    from deepreg_slicer.waiting import waitForJob
+    """A client whose worker tests share: starting it takes two seconds each time."""
     from deepreg_slicer.worker_client import workerClient
 
     slicer_host.add_module_path(MODULES)
-    client, keeper = workerClient(), object()
-    client.acquire(keeper)
-    waitForJob(client.submit("warm", {}))
-    yield client
-    client._users.discard(id(keeper))
+    yield workerClient()
     stop_worker()
 
 
 @pytest.fixture
-def running_worker(warm_worker):
-    """The shared worker, started again if the test before has ended it."""
+def running_worker(warm_worker, slicer_host):
+    """The shared worker with its libraries loaded, started again if a test before has ended it."""
     from deepreg_slicer.waiting import waitForJob
 
+    warm_worker.acquire(KEEPER)
     if not warm_worker.running:
         waitForJob(warm_worker.submit("warm", {}))
+    slicer_host.lasting_processes.update(warm_worker.pids)
     return warm_worker
 
 
 @pytest.fixture
 def warm_app(running_worker, slicer_app):
     """The application with the modules' folder and the shared worker."""
-    warm_worker, pids = running_worker, running_worker.pids
     slicer_app.add_module_path(MODULES)
     yield slicer_app
-    assert not warm_worker.busy
-    if warm_worker.pids != pids:
-        warm_worker.stop()  # it took the place of one that the test has ended
-        return
-    left = os.listdir(warm_worker.scratch())
+    assert not running_worker.busy
+    # A new worker, if the test has ended the one before.
+    slicer_app.lasting_processes.update(running_worker.pids)
+    left = os.listdir(running_worker.scratch())
     assert left == [], f"temporary files were left: {left}"
 
 

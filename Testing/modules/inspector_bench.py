@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -13,6 +15,8 @@ from world import FLIP, TURN, add_volume, matrix4, smooth
 SIZE = (44, 40, 30)
 # Oblique and anisotropic.
 IJK = matrix4(TURN * np.array([1.5, 1.7, 2.3]), (-40.0, -30.0, -35.0))
+MOVING_SIZE = (46, 38, 32)
+MOVING_IJK = matrix4(TURN * np.array([1.6, 1.8, 2.1]), (-38.0, -26.0, -30.0))
 ABOVE = matrix4(TURN, (20.0, -30.0, 40.0))
 
 
@@ -74,19 +78,28 @@ def markups(name: str, positions: np.ndarray):
     return node
 
 
-@pytest.fixture(name="scene")
-def scene_fixture(slicer_app):
-    """A pair that a known field takes onto each other; the result knows its volumes."""
+@functools.cache
+def pair_of_arrays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values (k, j, i) of the fixed and of the moving volume, and the displacements (N, 3) from one to the other."""
     fixed_points = points_of(SIZE, IJK)
     vectors = displacement(fixed_points)
     # Moving is such that moving(x + u(x)) = fixed(x), near enough: u changes slowly.
-    moving_size, moving_ijk = (46, 38, 32), matrix4(TURN * np.array([1.6, 1.8, 2.1]), (-38.0, -26.0, -30.0))
-    at = points_of(moving_size, moving_ijk)
+    at = points_of(MOVING_SIZE, MOVING_IJK)
     back = at.copy()
     for _ in range(20):
         back = at - displacement(back)
-    fixed = add_volume("fixed", texture(fixed_points).reshape(SIZE[::-1]).astype(np.int16), IJK)
-    moving = add_volume("moving", texture(back).reshape(moving_size[::-1]).astype(np.int16), moving_ijk)
+    fixed, moving = texture(fixed_points).reshape(SIZE[::-1]), texture(back).reshape(MOVING_SIZE[::-1])
+    arrays = fixed.astype(np.int16), moving.astype(np.int16), vectors
+    for array in arrays:
+        array.setflags(write=False)  # all tests get the same
+    return arrays
+
+
+@pytest.fixture(name="scene")
+def scene_fixture(slicer_app):
+    """A pair that a known field takes onto each other; the result knows its volumes."""
+    fixed_values, moving_values, vectors = pair_of_arrays()
+    fixed, moving = add_volume("fixed", fixed_values, IJK), add_volume("moving", moving_values, MOVING_IJK)
     transform = grid_node("result", vectors, SIZE, IJK)
     transform.SetNodeReferenceID(transform.GetFixedNodeReferenceRole(), fixed.GetID())
     transform.SetNodeReferenceID(transform.GetMovingNodeReferenceRole(), moving.GetID())

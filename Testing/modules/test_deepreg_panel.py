@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 
 import numpy as np
@@ -138,6 +139,18 @@ def test_without_the_extension_it_says_where_to_get_it(warm_app, bare, monkeypat
     assert not outcome.installed
     assert "Extensions Manager" in outcome.text
     assert warm_app.dialogs.shown == []
+
+
+def test_a_package_is_missing_until_it_is_installed(tmp_path, monkeypatch):
+    from deepreg_slicer import torch_state
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(torch_state, "NEEDED", ("torch", "installed_later"))
+    assert torch_state.missingPackages() == ["installed_later"]
+    changed = os.stat(tmp_path)
+    (tmp_path / "installed_later.py").touch()
+    os.utime(tmp_path, ns=(changed.st_atime_ns, changed.st_mtime_ns))  # within the resolution of the clock
+    assert torch_state.missingPackages() == []
 
 
 def test_the_panel_without_pytorch(slicer_app, running_worker):

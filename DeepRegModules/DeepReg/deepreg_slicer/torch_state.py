@@ -20,8 +20,12 @@ _damaged: set[str] = set()
 
 def missingPackages() -> list[str]:
     """Packages that have to be installed before anything can be computed."""
-    importlib.invalidate_caches()  # one may have been installed since
-    return [name for name in NEEDED if not is_installed(name)]
+    missing = [name for name in NEEDED if not is_installed(name)]
+    if missing:
+        # One may have been installed since. Only then: panels ask at each change, and reading all folders takes a millisecond.
+        importlib.invalidate_caches()
+        missing = [name for name in missing if not is_installed(name)]
+    return missing
 
 
 def damagedPackages() -> list[str]:

@@ -27,6 +27,8 @@ class Host:
 
     def __init__(self, app: Any, core: Any, loader: Any) -> None:
         self.app, self.core, self.loader = app, core, loader
+        #: Processes that several tests share: the test that starts one, and adds it here, may leave it running.
+        self.lasting_processes: set[int] = set()
 
     @property
     def scene(self) -> Any:
@@ -108,9 +110,11 @@ class Host:
         self.app.commandOptions().testingEnabled = True
         self.app.extensionsManagerModel().installed.clear()
         self.app._paused = 0
+        # Modules may offer data sets.
+        vars(self.loader.modules).pop("sampleDataSources", None)
         while self.app.overrideCursor() is not None:
             self.app.restoreOverrideCursor()
-        gc.collect()
+        _collect()
 
 
 def start(module_paths: tuple[str | Path, ...] = ()) -> Host:
@@ -165,13 +169,21 @@ def _start() -> Host:
     callback_errors.install()
     _copy_public("ScriptedLoadableModule", slicer)
     app._started = True
-    # The objects that exist now remain until the end; garbage collection need not visit them and is fast enough for each test.
-    gc.collect()
-    gc.freeze()
+    _collect()
     atexit.register(_stop, temporary)
     host = Host(app, core, loader)
     app._make_window = functools.partial(_make_window, host)
     return host
+
+
+def _collect() -> None:
+    """Destroy what can no longer be reached.
+
+    What is left are libraries and the application's parts, which remain: later collections do not visit them, and are fast enough for
+    each test even when libraries with many objects have been imported since.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _make_window(host: Host) -> Any:

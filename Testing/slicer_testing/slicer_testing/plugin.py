@@ -91,7 +91,7 @@ def slicer_app(slicer_host: Any) -> Iterator[Any]:
     slicer_host.fresh()
     slicer_host.process_events()
     left = [thread.name for thread in threading.enumerate() if thread not in threads and thread.is_alive() and not thread.daemon]
-    processes = _children() - children
+    processes = _children() - children - slicer_host.lasting_processes
     assert not errors, f"exceptions were raised in slots or observers:\n{errors}"
     assert not left, f"threads were left running: {', '.join(left)}"
     assert not processes, f"processes were left running: {sorted(processes)}"

@@ -163,6 +163,14 @@ def test_what_a_test_leaves_behind_fails_it(pytester):
             kept[0].kill()
             kept[0].wait()
 
+        def test_starts_a_process_for_others(slicer_app):
+            kept.append(subprocess.Popen(["sleep", "20"]))
+            slicer_app.lasting_processes.add(kept[1].pid)
+
+        def test_ends_that(slicer_app):
+            kept[1].kill()
+            kept[1].wait()
+
         def test_answers_too_much(slicer_app):
             slicer_app.dialogs.answer("yes")
 
@@ -198,7 +206,7 @@ def test_what_a_test_leaves_behind_fails_it(pytester):
             assert isinstance(slicer_app.errors.pop(), ZeroDivisionError)
         """,
     )
-    result.assert_outcomes(passed=9, errors=5)
+    result.assert_outcomes(passed=11, errors=5)
     result.stdout.fnmatch_lines_random(
         [
             "*threads were left running: forgotten*",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import slicer
 
@@ -83,3 +85,18 @@ def test_a_scene_is_undone(slicer_app):
     assert scene.GetFirstNodeByName("M") is None
     scene.Redo()
     assert scene.GetFirstNodeByName("M") is not None
+
+
+def test_a_fresh_application_offers_no_data_sets_of_modules(slicer_app):
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(category="Mine", sampleName="one", uris=[], fileNames=[])
+    slicer_app.fresh()
+    assert SampleData.SampleDataLogic.sampleDataSourcesByCategory("Mine") == []
+
+
+def test_what_remains_is_not_searched_for_garbage_in_each_test(slicer_app):
+    """The time of a collection grows with the objects that it visits: libraries that tests import have some hundred thousand."""
+    library = [[number] for number in range(1000)]
+    slicer_app.fresh()
+    assert not any(found is library for found in gc.get_objects())

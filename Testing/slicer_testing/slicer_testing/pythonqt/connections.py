@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import inspect
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,8 @@ from PySide6.QtCore import QMetaMethod, QMetaObject, QObject, SignalInstance
 
 from slicer_testing.pythonqt.conversions import Function
 
+# By class, the types of the parameters of its signals by their names: each connection needs them.
+_signals: weakref.WeakKeyDictionary[type, collections.defaultdict[str, list[list[str]]]] = weakref.WeakKeyDictionary()
 _log = logging.getLogger("slicer_testing.connections")
 _HELD = "_slicer_testing_connections"
 # Type of a host class's signal for each C++ type.
@@ -122,13 +126,16 @@ def find_signal(sender: QObject, signature: str) -> tuple[SignalInstance, int] |
 
 
 def _overloads(sender: QObject, name: str) -> list[list[str]]:
-    meta: QMetaObject = sender.metaObject()
-    found = []
-    for index in range(meta.methodCount()):
-        method = meta.method(index)
-        if method.methodType() == QMetaMethod.MethodType.Signal and bytes(method.name().data()).decode() == name:
-            found.append([bytes(kind.data()).decode() for kind in method.parameterTypes()])
-    return found
+    """Return the types of the parameters of each signal of that name."""
+    found = _signals.get(type(sender))
+    if found is None:
+        found = _signals[type(sender)] = collections.defaultdict(list)
+        meta: QMetaObject = sender.metaObject()
+        for index in range(meta.methodCount()):
+            method = meta.method(index)
+            if method.methodType() == QMetaMethod.MethodType.Signal:
+                found[bytes(method.name().data()).decode()].append([bytes(kind.data()).decode() for kind in method.parameterTypes()])
+    return found[name]
 
 
 def _overload(bound: SignalInstance, types: list[str], candidates: list[list[str]]) -> SignalInstance:
