@@ -46,9 +46,9 @@ def test_a_training_and_its_estimate(tmp_path):
     for kind in ("images", "labels"):
         moved(patients / kind / "scan2.nii.gz")
     estimated = estimate_training(request(patients, tmp_path / "never"))
-    told: list[str] = []
-    done = run_training(request(patients, tmp_path / "new", validation=["scan4"]), log=told.append)
-    for notes in (estimated["notes"], done["notes"], told):
+    logged: list[str] = []
+    done = run_training(request(patients, tmp_path / "new", validation=["scan4"]), log=logged.append)
+    for notes in (estimated["notes"], done["notes"], logged):
         assert [note.startswith("scan scan2: the ") and NOTE in note for note in notes] == [True, True], notes
 
 
