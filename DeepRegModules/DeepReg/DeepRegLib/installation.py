@@ -70,6 +70,20 @@ def explanation(missing: list[str], damaged: Sequence[str] = ()) -> str:
     return "\n\n".join(lines)
 
 
+def _installPackages(installer: TorchInstaller | None, missing: list[str], damaged: list[str]) -> bool:
+    """Install packages, damaged ones again; return whether PyTorch is there."""
+    # The question has been asked before, with more than PyTorchUtils' own question.
+    if "torch" in damaged:
+        installer.uninstallTorch()
+    if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
+        return False
+    small = [name for name in missing if name != "torch"]
+    if small:
+        again = "--force-reinstall --no-deps " if set(small) & set(damaged) else ""
+        slicer.util.pip_install(again + " ".join(small))
+    return True
+
+
 def install(installer: TorchInstaller | None = None) -> Outcome:
     """Ask, then install what is missing, and what is damaged again."""
     damaged = damagedPackages()
@@ -88,15 +102,8 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
     if not slicer.util.confirmOkCancelDisplay(explanation(missing, damaged), windowTitle=_("Install PyTorch")):
         return Outcome(False, _("Nothing was installed. The modules open, but cannot compute. You can install it at any time."))
     try:
-        # The question has been asked above, with more than PyTorchUtils' own question.
-        if "torch" in damaged:
-            installer.uninstallTorch()
-        if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
+        if not _installPackages(installer, missing, damaged):
             return Outcome(False, _("PyTorch was not installed. You can try again at any time."))
-        small = [name for name in missing if name != "torch"]
-        if small:
-            again = "--force-reinstall --no-deps " if set(small) & set(damaged) else ""
-            slicer.util.pip_install(again + " ".join(small))
     except Exception as error:  # noqa: BLE001 - pip and PyTorchUtils raise many kinds
         return Outcome(
             False,

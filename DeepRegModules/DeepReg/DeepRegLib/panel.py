@@ -126,7 +126,11 @@ class SetupPanel:
             ui.engineLabel.text = __version__
             return
         ui.engineLabel.text = _("{engine}, Python {python}").format(**info)
-        best = info["devices"][-1]
+        self._showDevices(info)
+
+    def _showDevices(self, info: dict[str, Any]) -> None:
+        """Show the best device and the memory."""
+        ui, best = self.ui, info["devices"][-1]
         ui.deviceLabel.text = (
             engineText(best["title"])
             if best["name"] != "cpu"

@@ -224,6 +224,15 @@ class Comparison:
     merged: list[str]
 
 
+def _newValues(layer: Layer, values: dict[int, int]) -> np.ndarray:
+    """Return the new value for each value of a layer: that of ``values``, or 0."""
+    highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
+    table = np.zeros(highest + 1, dtype=np.uint16)
+    for value, new in values.items():
+        table[value] = new
+    return table
+
+
 def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -> Generator[float, None, Comparison]:
     """Write two segmentations or label maps so that structures of one name, or of one value in two label maps, can be compared.
 
@@ -249,15 +258,11 @@ def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -
             _("{fixed} and {moving} have no structure of the same name").format(fixed=fixed.GetName(), moving=moving.GetName()),
             _("rename their segments"),
         )
-    names = {}
+    values = {key: keys[0][key].value if byValue else number for number, key in enumerate(common, start=1)}
+    names = {value: keys[0][key].name for key, value in values.items()}
     paths = []
     for layer, known, side in zip(sides, keys, ("fixed", "moving"), strict=True):
-        highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
-        table = np.zeros(highest + 1, dtype=np.uint16)
-        for number, key in enumerate(common, start=1):
-            value = known[key].value if byValue else number
-            table[known[key].value] = value
-            names[value] = keys[0][key].name
+        table = _newValues(layer, {known[key].value: value for key, value in values.items()})
         path = f"{prefix}-{side}.nrrd"
         yield from writeVolume(
             layer.shot, path, labels=True, change=lambda piece, table=table: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)]

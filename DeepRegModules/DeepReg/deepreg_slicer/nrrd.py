@@ -160,26 +160,28 @@ class Header:
     offset: int
 
 
+def _readFields(path: str | Path) -> tuple[dict[str, str], int]:
+    """Return the fields of a file's header, with names in lower case, and the position of the data, bytes."""
+    fields: dict[str, str] = {}
+    with open(path, "rb") as stream:
+        if not stream.readline().startswith(b"NRRD"):
+            raise NrrdError(f"{path} is not a NRRD file")
+        while (line := stream.readline(65536)) not in (b"\n", b"\r\n"):
+            if not line:
+                raise NrrdError(f"{path} ends in its header")
+            name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
+            if not line.startswith(b"#"):
+                fields[name.strip().lower()] = value.strip().lstrip("=").strip()
+        return fields, stream.tell()
+
+
 def readHeader(path: str | Path) -> Header:
     """The header of a file.
 
     Raises:
         NrrdError: if it is not of the kind that is read here.
     """
-    fields: dict[str, str] = {}
-    with open(path, "rb") as stream:
-        if not stream.readline().startswith(b"NRRD"):
-            raise NrrdError(f"{path} is not a NRRD file")
-        while True:
-            line = stream.readline(65536)
-            if line in (b"\n", b"\r\n"):
-                break
-            if not line:
-                raise NrrdError(f"{path} ends in its header")
-            name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
-            if not line.startswith(b"#"):
-                fields[name.strip().lower()] = value.strip().lstrip("=").strip()
-        offset = stream.tell()
+    fields, offset = _readFields(path)
     try:
         sizes = [int(n) for n in fields["sizes"].split()]
         vectors = [_vector(text) for text in fields["space directions"].replace(" (", "|(").replace(" none", "|none").split("|")]

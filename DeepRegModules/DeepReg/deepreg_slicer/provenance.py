@@ -55,6 +55,15 @@ def readReport(node: Any) -> dict[str, Any] | None:
         return None
 
 
+def _beforeAndAfter(report: dict[str, Any]) -> tuple[list[float | None], list[float | None]]:
+    """Return mean landmark error (mm) and mean Dice, each before and after; None for what was not measured."""
+    landmarks, overlap = report.get("landmarks") or {}, report.get("overlap") or {}
+    return (
+        [(landmarks.get(stage) or {}).get("mean") for stage in ("before", "after")],  # None if all lie outside the field
+        [(overlap.get(f"mean_{stage}") or {}).get("dice") for stage in ("before", "after")],
+    )
+
+
 def summaryOf(report: dict[str, Any], seconds: float) -> str:
     """One short line: time, displacement, folding, the measured errors, and the number of notes."""
     parts = [_("{seconds:.1f} s").format(seconds=seconds)]
@@ -63,16 +72,11 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
         parts.append(_("mean displacement {mean:.1f} mm").format(mean=displacement["mean"]))
     if regularity:
         parts.append(_("folding {percent:.2f} %").format(percent=regularity["folding_percent"]))
-    landmarks = report.get("landmarks")
-    if landmarks:
-        before, after = (landmarks[when]["mean"] for when in ("before", "after"))
-        if before is not None and after is not None:  # None if all lie outside the field
-            parts.append(_("landmarks {before:.1f} \u2192 {after:.1f} mm").format(before=before, after=after))
-    overlap = report.get("overlap")
-    if overlap and overlap.get("mean_before") and overlap.get("mean_after"):
-        before, after = (overlap[name]["dice"] for name in ("mean_before", "mean_after"))
-        if before is not None and after is not None:
-            parts.append(_("Dice {before:.2f} \u2192 {after:.2f}").format(before=before, after=after))
+    errors, overlaps = _beforeAndAfter(report)
+    if None not in errors:
+        parts.append(_("landmarks {before:.1f} \u2192 {after:.1f} mm").format(before=errors[0], after=errors[1]))
+    if None not in overlaps:
+        parts.append(_("Dice {before:.2f} \u2192 {after:.2f}").format(before=overlaps[0], after=overlaps[1]))
     if report.get("inverse"):
         parts.append(_("inverse within {worst:.2f} mm").format(worst=report["inverse"]["worst_round_trip_mm"]))
     if report.get("notes"):

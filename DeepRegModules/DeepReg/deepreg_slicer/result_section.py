@@ -105,8 +105,12 @@ class ResultSection:
             ui.moveCheckBox.checked = below
         finally:
             self.updating = False
-        installed = hasattr(slicer.modules, "deepreginspector")
-        ui.inspectButton.setEnabled(transform is not None and installed)
+        self._updateInspect(transform is not None)
+
+    def _updateInspect(self, there: bool) -> None:
+        """Update the button that opens the Inspector; ``there`` is whether there is a result."""
+        ui, installed = self.ui, hasattr(slicer.modules, "deepreginspector")
+        ui.inspectButton.setEnabled(there and installed)
         ui.inspectButton.toolTip = (
             _("Open the result in the module Registration Inspector.")
             if installed

@@ -269,18 +269,20 @@ class WorkerClient:
             job.progressed.emit(float(event.get("fraction") or 0.0), engineText(str(event.get("stage") or "")), event.get("eta"))
         elif kind == "log":
             job.logged.emit(engineText(str(event.get("text") or "")))
-        elif kind == "result" and not job.cancelling:
+        elif kind in ("result", "error"):
+            self._onEnd(job, event)
+
+    def _onEnd(self, job: Job, event: dict[str, Any]) -> None:
+        """The running job has ended, with a result or an error."""
+        if job.cancelling:
+            self._fail(cancelled())
+        elif event["kind"] == "error":
+            self._fail(withAdvice(_errorIn(event)))
+        else:
             if job.operation in _IMPORTING:
                 forgetDamage()
             self._over(job)
             job.finished.emit(event.get("result") or {})
-        elif kind in ("result", "error"):
-            if job.cancelling:
-                self._fail(cancelled())
-            else:
-                texts = {name: engineText(str(event.get(name) or "")) for name in ("message", "advice")}
-                more = {"option": str(event.get("option") or ""), "changes": event.get("changes") or {}}
-                self._fail(withAdvice(JobError(str(event.get("code") or "error"), **texts, **more)))
 
     def _onInvalid(self, line: bytes) -> None:
         text = line[:80].decode("utf-8", "replace")
@@ -373,6 +375,17 @@ class WorkerClient:
 # Processes that have been asked to end and still run.
 _dying: list[Any] = []
 _client: WorkerClient | None = None
+
+
+def _errorIn(event: dict[str, Any]) -> JobError:
+    """Return the error that an event of the worker reports, in the user's language."""
+    return JobError(
+        str(event.get("code") or "error"),
+        engineText(str(event.get("message") or "")),
+        engineText(str(event.get("advice") or "")),
+        event.get("changes") or {},
+        str(event.get("option") or ""),
+    )
 
 
 def workerClient() -> WorkerClient:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import vtk_to_numpy
+
+from deepreg_slicer.table_columns import setColumns
 
 _ITERATION = "Iteration"
 _FONT = 12
@@ -33,17 +35,12 @@ def fillTable(table: Any, energies: list[dict[str, float]]) -> None:
     iterations = np.array([entry["iteration"] for entry in energies], dtype=float)
     spacings = np.array([entry["spacing_mm"] for entry in energies], dtype=float)
     values = np.array([100.0 * entry["energy"] for entry in energies], dtype=float)
-    columns = [(_ITERATION, iterations)]
-    for spacing in sorted(set(spacings.tolist()), reverse=True):
-        columns.append((columnName(spacing), np.where(spacings == spacing, values, np.nan)))
+    lines = {columnName(spacing): np.where(spacings == spacing, values, np.nan) for spacing in sorted(set(spacings.tolist()), reverse=True)}
     state = table.StartModify()
     try:
-        table.RemoveAllColumns()
-        for name, column in columns:
-            array = numpy_to_vtk(column, deep=True)
-            array.SetName(name)
-            table.AddColumn(array)
-            table.SetColumnUnitLabel(name, "" if name == _ITERATION else "%")
+        setColumns(table, {_ITERATION: iterations, **lines})
+        for name in lines:
+            table.SetColumnUnitLabel(name, "%")
     finally:
         table.EndModify(state)
 

@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from deepreg_slicer.table_columns import setColumns
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib.colors import lengthColors
 from DeepRegInspectorLib.landmarks import Pairs
@@ -92,11 +93,7 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
     columns = {_("error (mm)"): (edges[:-1] + edges[1:]) / 2.0}
     for name, distances in stages.items():
         columns[name] = np.histogram(distances, edges)[0].astype(float)
-    table.RemoveAllColumns()
-    for name, values in columns.items():
-        array = numpy_to_vtk(values, deep=True)
-        array.SetName(name)
-        table.AddColumn(array)
+    setColumns(table, columns)
     former = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
     former = [series for series in former if series is not None]
     chart.RemoveAllPlotSeriesNodeIDs()

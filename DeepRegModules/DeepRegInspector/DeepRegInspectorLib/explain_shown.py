@@ -191,11 +191,16 @@ def remove(parameters: Any) -> list[str]:
         gone.append(node.GetName())
         rendered = [display for display in _renderings(node) if display is not None]
         for display in rendered:
-            for other in (display.GetVolumePropertyNode(), display.GetROINode() if hasattr(display, "GetROINode") else None, display):
-                if other is not None and other.GetScene() is not None:
-                    slicer.mrmlScene.RemoveNode(other)
+            _removeRendering(display)
         slicer.mrmlScene.RemoveNode(node)
     return gone
+
+
+def _removeRendering(display: Any) -> None:
+    """Remove a display node of a volume rendering, with its property and region, from the scene."""
+    for other in (display.GetVolumePropertyNode(), display.GetROINode() if hasattr(display, "GetROINode") else None, display):
+        if other is not None and other.GetScene() is not None:
+            slicer.mrmlScene.RemoveNode(other)
 
 
 def hide(parameters: Any, names: tuple[str, ...]) -> None:

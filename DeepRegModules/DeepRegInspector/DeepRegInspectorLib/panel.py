@@ -154,11 +154,7 @@ class InspectorPanel:
             self._resume()
             return
         self.rest()
-        if self.node is not None:
-            for tag in self._tags:
-                self.node.disconnectGui(tag)
-            if self._nodeObserver is not None:
-                self._nodeObserver[0].RemoveObserver(self._nodeObserver[1])
+        self._disconnectNode()
         self.context.node, self._tags, self._nodeObserver = node, [], None
         self._known = {}
         for section in self.sections.values():
@@ -212,6 +208,21 @@ class InspectorPanel:
 
         self._observed[name] = (node, [node.AddObserver(event, slot) for event in _OBSERVED[name]])
 
+    def _disconnectNode(self) -> None:
+        """Disconnect the widgets and the panel from the present parameter set."""
+        if self.node is not None:
+            for tag in self._tags:
+                self.node.disconnectGui(tag)
+            if self._nodeObserver is not None:
+                self._nodeObserver[0].RemoveObserver(self._nodeObserver[1])
+
+    def _takeVolumes(self, former: dict[str, Any]) -> set[str]:
+        """Choose the volumes that the transform was made from; return the names of those that differ from the former inputs."""
+        self.sections["inputs"].takeVolumes(self.node.transform)
+        taken = {name: getattr(self.node, name) for name in ("fixedVolume", "movingVolume")}
+        self._known.update(taken)
+        return {name for name, volume in taken.items() if former.get(name, self) is not volume}
+
     def _onNodeModified(self, *_arguments: Any) -> None:
         node = self.node
         if node is None or self.context.updating:
@@ -221,11 +232,7 @@ class InspectorPanel:
             changed = {name for name, value in present.items() if self._known.get(name, self) is not value}
             former, self._known = self._known, present
             if "transform" in changed and node.transform is not None:
-                self.sections["inputs"].takeVolumes(node.transform)
-                for name in ("fixedVolume", "movingVolume"):
-                    present[name] = getattr(node, name)
-                    if former.get(name, self) is not present[name]:
-                        changed.add(name)
+                changed |= self._takeVolumes(former)
             for name in _OBSERVED:
                 self._observe(name, getattr(node, name))
             if changed:

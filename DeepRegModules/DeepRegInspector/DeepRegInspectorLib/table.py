@@ -161,17 +161,28 @@ class PairsTable:
                 self._texts[row] = texts
             styles = tuple(shades[column][n] for column in colors) + (bool(pairs.used[n]), bool(outliers[n]))
             if styles != self._styles[row]:
-                for column, shade in zip(colors, styles, strict=False):
-                    item = widget.item(row, column)
-                    item.setBackground(qt.QBrush(qt.QColor(*shade)))
-                    item.setForeground(qt.QBrush(qt.QColor(0, 0, 0)))
-                widget.item(row, _NAME).setCheckState(qt.Qt.Checked if pairs.used[n] else qt.Qt.Unchecked)
-                note = widget.item(row, _NOTE)
-                if outliers[n]:
-                    note.setForeground(qt.QBrush(qt.QColor(190, 60, 0)))
-                else:
-                    note.setData(qt.Qt.ForegroundRole, None)
+                self._style(row, dict(zip(colors, styles, strict=False)), bool(pairs.used[n]), bool(outliers[n]))
                 self._styles[row] = styles
+
+    def _style(self, row: int, shades: dict[int, Any], used: bool, outlier: bool) -> None:
+        """Give a row its colours and its tick.
+
+        Args:
+            row: its number.
+            shades: column to background.
+            used: whether the pair is ticked.
+            outlier: whether its note is emphasised.
+        """
+        for column, shade in shades.items():
+            item = self.widget.item(row, column)
+            item.setBackground(qt.QBrush(qt.QColor(*shade)))
+            item.setForeground(qt.QBrush(qt.QColor(0, 0, 0)))
+        self.widget.item(row, _NAME).setCheckState(qt.Qt.Checked if used else qt.Qt.Unchecked)
+        note = self.widget.item(row, _NOTE)
+        if outlier:
+            note.setForeground(qt.QBrush(qt.QColor(190, 60, 0)))
+        else:
+            note.setData(qt.Qt.ForegroundRole, None)
 
     def _note(self, number: int, outlier: bool) -> str:
         note = self._pairs.notes[number]

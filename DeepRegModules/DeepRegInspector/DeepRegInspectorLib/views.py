@@ -102,7 +102,11 @@ def _fill(fixed: Any, moving: Any) -> None:
             if volume is moving or before != wanted or logic.GetSliceNode().GetOrientation() != orientation:
                 logic.GetSliceNode().SetOrientation(orientation)
                 logic.FitSliceToAll()
-    # The same zoom in both columns.
+    _zoomAlike(manager)
+
+
+def _zoomAlike(manager: Any) -> None:
+    """Give the views of the moving volume the zoom of those of the fixed one."""
     for ours, theirs in zip(_FIXED, MOVING, strict=True):
         here, there = (manager.sliceWidget(name).sliceLogic().GetSliceNode() for name in (ours, theirs))
         if there.GetDimensions()[0] and here.GetDimensions()[0]:

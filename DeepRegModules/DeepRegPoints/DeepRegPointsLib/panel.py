@@ -114,19 +114,7 @@ class PointsPanel(MethodPanel):
         """Describe the effect of Apply, and disable inputs without effect."""
         ui, inputs = self.ui, pointsInputs(self.node)
         volumes = inputs.hasVolumes
-        if inputs.hasPoints and volumes:
-            text = _("The points are matched; the moving volume is warped onto the fixed one.")
-        elif inputs.hasPoints:
-            text = _("The points are matched; the transform covers them and 20 mm around.")
-        elif inputs.fixedPoints is not None or inputs.movingPoints is not None:
-            text = _("Choose the other set of points too, or none: points come in two sets.")
-        elif volumes and (inputs.fixedMask is None or inputs.movingMask is None):
-            text = _("Keypoints are found in both volumes. Give masks below (the lungs): without them the table is matched too.")
-        elif volumes:
-            text = _("Keypoints are found within the masks of both volumes.")
-        else:
-            text = _("Choose two sets of points, or two volumes in which keypoints are found.")
-        ui.kindLabel.text = text
+        ui.kindLabel.text = _effect(inputs)
         ui.refineCheckBox.setEnabled(volumes)
         ui.refinePresetComboBox.setEnabled(volumes and self.node.refine)
         ui.volumeWantedCheckBox.setEnabled(volumes)
@@ -169,3 +157,18 @@ class PointsPanel(MethodPanel):
         super().cleanup()
         self.fixedPointsSegment.cleanup()
         self.movingPointsSegment.cleanup()
+
+
+def _effect(inputs: Any) -> str:
+    """Return what Apply does with the inputs, or which ones it needs."""
+    if inputs.hasPoints and inputs.hasVolumes:
+        return _("The points are matched; the moving volume is warped onto the fixed one.")
+    if inputs.hasPoints:
+        return _("The points are matched; the transform covers them and 20 mm around.")
+    if inputs.fixedPoints is not None or inputs.movingPoints is not None:
+        return _("Choose the other set of points too, or none: points come in two sets.")
+    if not inputs.hasVolumes:
+        return _("Choose two sets of points, or two volumes in which keypoints are found.")
+    if inputs.fixedMask is None or inputs.movingMask is None:
+        return _("Keypoints are found in both volumes. Give masks below (the lungs): without them the table is matched too.")
+    return _("Keypoints are found within the masks of both volumes.")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk
 
+from deepreg_slicer.table_columns import setColumns
 from deepreg_slicer.volumes import newNode
 
 DICE, TRE, LOSS = "validation_dice", "validation_tre", "validation_loss"
@@ -104,15 +104,7 @@ def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
                 numbers = np.repeat(numbers, 2)
             columns[name] = np.concatenate([numbers, np.full(len(lines) - len(numbers), np.nan)])
         drawn.append(relative)
-    state = table.StartModify()
-    try:
-        table.RemoveAllColumns()
-        for name, values in columns.items():
-            array = numpy_to_vtk(values, deep=True)
-            array.SetName(name)
-            table.AddColumn(array)
-    finally:
-        table.EndModify(state)
+    setColumns(table, columns)
     return drawn
 
 

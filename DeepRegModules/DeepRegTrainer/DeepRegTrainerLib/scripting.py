@@ -76,6 +76,27 @@ def crossValidate(
     return {**result, "rows": named(result.get("rows") or [], training.arguments["data"])}
 
 
+def _sceneScans(scans: Any, validate: int | list[str]) -> list[SceneScan]:
+    """Return pairs of volume and labels as scans, those to validate on by their number (the last ones) or by their names."""
+    held = {len(scans) - 1 - n for n in range(validate)} if isinstance(validate, int) else set()
+    named = set() if isinstance(validate, int) else set(validate)
+    return [
+        SceneScan(str(n), volume.GetName(), VALIDATE if n in held or volume.GetName() in named else LEARN, volume, labels)
+        for n, (volume, labels) in enumerate(scans)
+    ]
+
+
+def _checkScans(prepared: Prepared, chosen: list[SceneScan] | None) -> None:
+    """Raise RuntimeError, and discard what was prepared, if scans cannot be used."""
+    bad = prepared.bad()
+    if prepared.exported is not None:
+        bad.update({chosen[int(key)].name: problem for key, problem in prepared.exported.problems.items()})
+    if bad:
+        prepared.discard()
+        problems = "; ".join(f"{each}: {problem}" for each, problem in bad.items())
+        raise RuntimeError(f"scans cannot be used ({problems}): correct them, or give skip_bad=True")
+
+
 def _prepared(
     scans: Any, method: str, name: str, preset: str, parameters: dict[str, Any] | None, validate: int | list[str], more: dict[str, Any]
 ) -> tuple[Prepared, dict[str, Any]]:
@@ -91,23 +112,10 @@ def _prepared(
     if isinstance(scans, (str, os.PathLike)):
         arguments["data"] = [str(scans)]
     else:
-        held = {len(scans) - 1 - n for n in range(validate)} if isinstance(validate, int) else set()
-        named = set() if isinstance(validate, int) else set(validate)
-        chosen = [
-            SceneScan(str(n), volume.GetName(), VALIDATE if n in held or volume.GetName() in named else LEARN, volume, labels)
-            for n, (volume, labels) in enumerate(scans)
-        ]
+        chosen = _sceneScans(scans, validate)
     prepared: Prepared = EstimateTask(choicesOf(arguments, chosen), rootFolder(), chosen, arguments, trainingClient()).compute()
-    bad = prepared.bad()
-    if prepared.exported is not None:
-        bad.update({chosen[int(key)].name: problem for key, problem in prepared.exported.problems.items()})
-    if bad and not arguments["skip_bad"]:
-        prepared.discard()
-        raise RuntimeError(
-            "scans cannot be used ({}): correct them, or give skip_bad=True".format(
-                "; ".join(f"{each}: {problem}" for each, problem in bad.items())
-            )
-        )
+    if not arguments["skip_bad"]:
+        _checkScans(prepared, chosen)
     if chosen is not None:
         arguments.update(rolesOf(prepared.exported, chosen))
     elif not isinstance(validate, int):

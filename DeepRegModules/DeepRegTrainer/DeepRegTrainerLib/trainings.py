@@ -168,31 +168,46 @@ def findTrainings(root: Path) -> list[Training]:
         if not home.is_dir() or home.name.startswith("."):
             continue
         known = _read(home / _REQUEST)
-        for operation in (TRAIN, EVALUATE):
-            entry = known.get(operation)
-            if isinstance(entry, dict) and isinstance(entry.get("arguments"), dict):
-                folder = home / FOLDERS[operation]
-                # The folder may have been moved since, with all that is in it.
-                arguments = _moved(entry["arguments"], folder)
-                found.append(
-                    Training(
-                        folder,
-                        operation,
-                        str(entry.get("name") or home.name),
-                        arguments,
-                        str(entry.get("state") or ""),
-                        added=str(entry.get("added") or ""),
-                        request=home / _REQUEST,
-                        known=known,
-                    )
-                )
-        written = _read(home / _STATE)  # of the command line
-        if not known and isinstance(written.get("request"), dict):
-            arguments = {**written["request"], "folder": str(home)}
-            found.append(Training(home, TRAIN, str(arguments.get("name") or home.name), arguments))
+        found += _ofPanel(home, known) if known else _ofCommandLine(home)
     for training in found:
         training.refresh()
     return sorted(found, key=lambda training: -training.changed)
+
+
+def _ofPanel(home: Path, known: dict[str, Any]) -> list[Training]:
+    """Return the training and the cross-validation of a folder that a panel has made.
+
+    Args:
+        home: the folder.
+        known: content of its file of requests.
+    """
+    found = []
+    for operation in (TRAIN, EVALUATE):
+        entry = known.get(operation)
+        if isinstance(entry, dict) and isinstance(entry.get("arguments"), dict):
+            folder = home / FOLDERS[operation]
+            found.append(
+                Training(
+                    folder,
+                    operation,
+                    str(entry.get("name") or home.name),
+                    _moved(entry["arguments"], folder),  # the folder may have been moved since, with all that is in it
+                    str(entry.get("state") or ""),
+                    added=str(entry.get("added") or ""),
+                    request=home / _REQUEST,
+                    known=known,
+                )
+            )
+    return found
+
+
+def _ofCommandLine(home: Path) -> list[Training]:
+    """Return the training of a folder that the command line has made; none if it holds something else."""
+    written = _read(home / _STATE)
+    if not isinstance(written.get("request"), dict):
+        return []
+    arguments = {**written["request"], "folder": str(home)}
+    return [Training(home, TRAIN, str(arguments.get("name") or home.name), arguments)]
 
 
 def remove(training: Training) -> None:

@@ -139,17 +139,20 @@ class TrainingsSection:
         if training is None:
             return dict.fromkeys(("resume", "keep", "delete"), _("select a training first"))
         here = _("it is running") if self._isRunning(training) or training.isElsewhere else ""
-        busy = (
-            _("a training is running: wait for its end, pause it or stop it")
-            if self._session.run is not None or self._session.preparing
-            else ""
-        )
-        missing = missingPackages()
-        lacks = _("not installed: {names}").format(names=", ".join(missing)) if missing else ""
         over = "" if training.unfinished or self._canShow(training) else _("it is over")
         kept = _("its model is among your own already, as {name}").format(name=training.added) if training.added else ""
         none = "" if training.model is not None else _("it has no model yet")
+        busy, lacks = self._whyNothingRuns()
         return {"resume": here or busy or over or lacks, "keep": here or busy or kept or none or lacks, "delete": here}
+
+    def _whyNothingRuns(self) -> tuple[str, str]:
+        """Why no training can run now, and why none can on this computer; "" if it can."""
+        busy = self._session.run is not None or self._session.preparing
+        missing = missingPackages()
+        return (
+            _("a training is running: wait for its end, pause it or stop it") if busy else "",
+            _("not installed: {names}").format(names=", ".join(missing)) if missing else "",
+        )
 
     @staticmethod
     def _canShow(training: Training) -> bool:

@@ -125,12 +125,7 @@ def run(options: argparse.Namespace) -> None:
         raise EngineError("stopped by the user", f"the same command resumes what is in {options.folder}") from error
     if done["state"] == "finished" and not done["rows"]:
         raise InputError("no pair could be registered", next(iter(done["notes"]), "give other data"))
-    written = [done["csv"]] if done["csv"] else []
-    if options.output and done["csv"] and done["state"] != "paused":
-        content = Path(done["csv"]).read_bytes()
-        with FileGroup() as files:
-            files.add(options.output, lambda path: Path(path).write_bytes(content))
-        written.append(options.output)
+    written = _written(options, done)
     lines = [*mean_lines(done, names), *(f"note: {note}" for note in done["notes"])]
     if done["state"] != "finished":
         consequence = "the same command resumes it" if done["state"] == "paused" else "the remaining folds have no results"
@@ -155,6 +150,18 @@ def _check_outputs(options: argparse.Namespace) -> None:
                 raise OutputError(f"{path} lies in {data}, whose .csv files are keypoints", "choose another folder", option)
 
 
+def _written(options: argparse.Namespace, done: dict[str, Any]) -> list[str]:
+    """Copy the table to the output, unless the cross-validation was paused; return the tables that there are."""
+    if not done["csv"]:
+        return []
+    if not options.output or done["state"] == "paused":
+        return [done["csv"]]
+    content = Path(done["csv"]).read_bytes()
+    with FileGroup() as files:
+        files.add(options.output, lambda path: Path(path).write_bytes(content))
+    return [done["csv"], options.output]
+
+
 def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
     """The means of a cross-validation as lines of text; none if no pair was registered.
 
@@ -174,13 +181,16 @@ def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
         cells.append([name, str(len(pairs)), *(_cell(means, condition, points) for condition in conditions)])
     if len(cells) > 2 and not points:  # a mean over independent keypoints and partners has no meaning
         cells.append(["all", str(summary["pairs"]), *(_cell(summary, condition, points) for condition in conditions)])
-    figure = (
-        "mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"
-        if points
-        else "mean Dice (0 to 1, more is better)"
-    )
-    folds = f"{sum(len(fold) for fold in done['folds'])} {'pairs' if points else 'scans or pairs'} in {len(done['folds'])} folds"
-    return [f"{folds}: {figure}", *table(cells)]
+    return [_headline(done["folds"], points), *table(cells)]
+
+
+def _headline(folds: list[list[str]], points: bool) -> str:
+    """What was held out, and what the means are of."""
+    held = sum(len(fold) for fold in folds)
+    if points:
+        figure = "mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"
+        return f"{held} pairs in {len(folds)} folds: {figure}"
+    return f"{held} scans or pairs in {len(folds)} folds: mean Dice (0 to 1, more is better)"
 
 
 def _cell(means: dict[str, float | None], condition: str, points: bool) -> str:

@@ -47,7 +47,7 @@ class ImageGrid:
         freeze(self, "spacing", tuple(float(s) for s in self.spacing))
         freeze(self, "origin", tuple(float(o) for o in self.origin))
         freeze(self, "direction", tuple(float(d) for d in np.asarray(self.direction, dtype=np.float64).ravel()))
-        if len(self.size) != 3 or len(self.spacing) != 3 or len(self.origin) != 3 or len(self.direction) != 9:
+        if [len(values) for values in (self.size, self.spacing, self.origin, self.direction)] != [3, 3, 3, 9]:
             raise InputError("a grid needs three sizes, spacings and origins and a 3x3 direction")
         if min(self.size) < 1:
             raise InputError(f"a grid of {self.size} voxels is empty")

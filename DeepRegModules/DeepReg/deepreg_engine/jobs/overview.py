@@ -90,7 +90,6 @@ def add_overview(
     check_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.patheffects import withStroke
 
     grid = _display_grid(ImageGrid.of(fixed))
     total = field.resampled(grid)
@@ -111,7 +110,7 @@ def add_overview(
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(_VIEWS), _COLUMNS, height_ratios=heights, squeeze=False)
     lengths = np.ma.masked_array(_beyond(total, alignment), ~(patient & known))
-    drawn = []
+    compare, drawn = _difference if alike else _outlines, []
     top = max(float(np.percentile(lengths.data[patient], 99.5)), 0.1)
     for row, view in zip(axes, _VIEWS, strict=True):
         fixed_cut, *moving_cuts = (_cut(image, view, middle) for image in shown)
@@ -120,21 +119,9 @@ def add_overview(
             _blend(place, fixed_cut, image, there, grid, view)
         drawn.append(_deformation(row[2], fixed_cut, total, lengths, view, middle, top))
         for place, image, there in zip(row[3:], moving_cuts, covered_cuts, strict=True):
-            if alike:
-                _show(place, np.where(there, image - fixed_cut, 0.0), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
-            else:
-                _outlines(place, fixed_cut, np.where(there, image, 0.0), grid, view)
-        width, height = grid.extent[view.right], grid.extent[view.up]
-        for side, (x, y) in zip(view.sides, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.04), (0.5, 0.96)), strict=True):
-            if (width if y == 0.5 else height) < _THIN * max(width, height):
-                continue  # the letters would overlap
-            text = row[0].text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=row[0].transAxes)
-            text.set_path_effects([withStroke(linewidth=2.5, foreground=_BACKGROUND)])  # readable on bright tissue as well
-        row[0].set_ylabel(view.name, color=_INK, fontsize=12)
-    heads = ["before" if first is None else "after the alignment", "after", "deformation grid"]
-    what = "difference" if alike else "outlines of moving on fixed,"
-    heads += [f"{what} {head.replace('the ', '')}" for head in heads[:2]]
-    for place, head in zip(axes[0], heads, strict=True):
+            compare(place, fixed_cut, image, there, grid, view)
+        _name_sides(row[0], grid, view)
+    for place, head in zip(axes[0], _heads(first is not None, alike), strict=True):
         place.set_title(head, color=_INK, fontsize=13)
     bar = figure.colorbar(drawn[-1], ax=axes.ravel().tolist(), location="bottom", shrink=0.8 / _COLUMNS, pad=0.02, aspect=30)
     bar.set_label("deformation beyond the alignment, mm", color=_INK)
@@ -142,6 +129,26 @@ def add_overview(
     legend = "equal values are grey" if alike else "of different contrast: their outlines should coincide"
     figure.suptitle(f"{title}\nfixed in magenta, moving in green, {legend}", color=_INK, fontsize=13, parse_math=False)
     files.add(path, lambda name: figure.savefig(name, dpi=90, facecolor=_BACKGROUND))
+
+
+def _name_sides(place: Axes, grid: ImageGrid, view: _View) -> None:
+    """Write the plane's name beside a picture, and the letters of the patient's sides where there is space for them."""
+    from matplotlib.patheffects import withStroke
+
+    width, height = grid.extent[view.right], grid.extent[view.up]
+    for side, (x, y) in zip(view.sides, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.04), (0.5, 0.96)), strict=True):
+        if (width if y == 0.5 else height) < _THIN * max(width, height):
+            continue  # the letters would overlap
+        text = place.text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=place.transAxes)
+        text.set_path_effects([withStroke(linewidth=2.5, foreground=_BACKGROUND)])  # readable on bright tissue as well
+    place.set_ylabel(view.name, color=_INK, fontsize=12)
+
+
+def _heads(aligned: bool, alike: bool) -> list[str]:
+    """Titles of the columns: "before" shows the images after the alignment or without it, the last two their difference or outlines."""
+    heads = ["after the alignment" if aligned else "before", "after", "deformation grid"]
+    what = "difference" if alike else "outlines of moving on fixed,"
+    return [*heads, *(f"{what} {head.replace('the ', '')}" for head in heads[:2])]
 
 
 def _display_grid(fixed: ImageGrid) -> ImageGrid:
@@ -239,8 +246,14 @@ def _deformation(
     return picture
 
 
-def _outlines(place: Axes, fixed: np.ndarray, moving: np.ndarray, grid: ImageGrid, view: _View) -> None:
+def _difference(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
+    """The moving image minus the fixed one, red where it is darker and blue where it is brighter."""
+    _show(place, np.where(covered, moving - fixed, 0.0), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
+
+
+def _outlines(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
     """The fixed image with contours of the moving one: at a low and at a high grey value."""
+    moving = np.where(covered, moving, 0.0)
     _show(place, fixed, grid, view, cmap="gray", vmin=0, vmax=1)
     x, y = _coordinates(moving, grid)
     place.contour(x, y, moving, levels=[0.25, 0.6], colors=["#ffb000", "#40e0ff"], linewidths=0.8)

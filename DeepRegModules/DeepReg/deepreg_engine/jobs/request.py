@@ -104,13 +104,18 @@ def make_request(method: str, **arguments: Any) -> Request:
     initial = str(arguments.pop("initial", "") or "")
     if initial in alignments(chosen):
         parameters, initial = parameters.replaced({"initial": initial}), ""
-    if initial and not chosen.aligns:
-        advice = f"use {', '.join(alignments(chosen))}"
-        raise ParameterError(f"{chosen.title} cannot start from the transform {initial}", advice, "initial")
+    _check_initial(chosen, initial)
     _check_names(arguments, [*paths, *names, "parameters"])
     arguments["warp_labels"] = _pairs(arguments.get("warp_labels", ()))
     _check_threads(arguments.get("threads", 0))
     return Request(chosen, parameters, options, files, initial=initial, **arguments)
+
+
+def _check_initial(method: Method, initial: str) -> None:
+    """Raise ParameterError if a method that aligns by itself is given a transform."""
+    if initial and not method.aligns:
+        advice = f"use {', '.join(alignments(method))}"
+        raise ParameterError(f"{method.title} cannot start from the transform {initial}", advice, "initial")
 
 
 def _check_names(arguments: Mapping[str, Any], others: list[str]) -> None:

@@ -34,25 +34,29 @@ def write_pair(pair: PhantomPair, folder: str | os.PathLike) -> dict[str, Path]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder} ({error.strerror or error})", "choose another") from error
-    images = {name: getattr(pair, name) for name in ("fixed", "moving", "fixed_labels", "moving_labels", "fixed_mask")}
-    paths = {name: folder / f"{name}.nii.gz" for name in images}
-    paths |= {name: folder / f"{name}.csv" for name in ("fixed_landmarks", "moving_landmarks")}
-    if pair.truth is not None:
-        paths["truth"] = folder / "truth.nrrd"
-    paths["phantom"] = folder / "phantom.json"
     try:
         with FileGroup() as files:
-            for name, image in images.items():
-                add_image(files, paths[name], image)
-            for name in ("fixed_landmarks", "moving_landmarks"):
-                add_points(files, paths[name], getattr(pair, name))
-            if pair.truth is not None:
-                add_field(files, paths["truth"], pair.truth)
-            files.add(paths["phantom"], lambda path: Path(path).write_text(json.dumps(_record(pair), indent=2) + "\n", encoding="utf-8"))
+            return _add_files(files, pair, folder)
     except BaseException:
         if made and not any(folder.iterdir()):
             folder.rmdir()
         raise
+
+
+def _add_files(files: FileGroup, pair: PhantomPair, folder: Path) -> dict[str, Path]:
+    """Add the files of a pair to a group; return their paths by name."""
+    paths = {}
+    for name in ("fixed", "moving", "fixed_labels", "moving_labels", "fixed_mask"):
+        paths[name] = folder / f"{name}.nii.gz"
+        add_image(files, paths[name], getattr(pair, name))
+    for name in ("fixed_landmarks", "moving_landmarks"):
+        paths[name] = folder / f"{name}.csv"
+        add_points(files, paths[name], getattr(pair, name))
+    if pair.truth is not None:
+        paths["truth"] = folder / "truth.nrrd"
+        add_field(files, paths["truth"], pair.truth)
+    paths["phantom"] = folder / "phantom.json"
+    files.add(paths["phantom"], lambda path: Path(path).write_text(json.dumps(_record(pair), indent=2) + "\n", encoding="utf-8"))
     return paths
 
 

@@ -69,8 +69,6 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
     inputs, parameters, alignment, inverse, seconds = (
         _group(run, name) for name in ("inputs", "parameters", "alignment", "inverse", "seconds")
     )
-    files = [entry.get("file") for entry in inputs.values() if isinstance(entry, Mapping)]
-    paths = [str(path) for path in (*files, *_group(run, "outputs").values()) if path]
     method = str(run.get("method", ""))
     known = METHODS.get(method)
     described = {
@@ -86,16 +84,24 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
         "model": _model(parameters, run),
         "refinement_features": _refinement(parameters, run),
         "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} or None,
-        "notes": [without_paths(str(note), paths) for note in run.get("notes") or []],
+        "notes": [without_paths(str(note), _paths(run)) for note in run.get("notes") or []],
     }
-    notes = []
+    return described, _contradictions(inputs, fixed)
+
+
+def _paths(run: Mapping[str, Any]) -> list[str]:
+    """The paths of the run's inputs and outputs."""
+    files = [entry.get("file") for entry in _group(run, "inputs").values() if isinstance(entry, Mapping)]
+    return [str(path) for path in (*files, *_group(run, "outputs").values()) if path]
+
+
+def _contradictions(inputs: Mapping[str, Any], fixed: sitk.Image) -> list[str]:
     size = _group(inputs, "fixed").get("size")
-    if size and list(size) != list(fixed.GetSize()):
-        voxels = " x ".join(str(n) for n in size)
-        notes.append(
-            f"the run registered another fixed image, of {voxels} voxels: method and parameters may not be those of this transform"
-        )
-    return described, notes
+    if not size or list(size) == list(fixed.GetSize()):
+        return []
+    voxels = " x ".join(str(n) for n in size)
+    note = f"the run registered another fixed image, of {voxels} voxels: method and parameters may not be those of this transform"
+    return [note]
 
 
 def _group(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

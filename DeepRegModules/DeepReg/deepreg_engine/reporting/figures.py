@@ -92,28 +92,37 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
         pair.transform, landmarks=pair.landmarks, labels=pair.labels, label_names=pair.label_names, mask=mask, field=deformation
     )
     jacobian = deformation.jacobian_determinant()
-    inside = None if mask is None else sitk.GetArrayViewFromImage(mask) != 0
     if pair.inverse is not None:
-        fixed_inside = None if pair.mask is None else sitk.GetArrayViewFromImage(pair.mask) != 0
-        figures["inverse_consistency"] = inverse_consistency(pair.transform, pair.inverse, ImageGrid.of(pair.fixed), fixed_inside)
+        figures["inverse_consistency"] = inverse_consistency(pair.transform, pair.inverse, ImageGrid.of(pair.fixed), _inside(pair.mask))
     figures["measured_on"] = {
         "size": list(grid.size),
         "spacing": list(grid.spacing),
         "own_grid": own is not None,
         "masked": mask is not None,
     }
+    inside = _inside(mask)
+    region = ... if inside is None else inside
     computed = {name: compute(deformation) for name, compute in (maps or {}).items()}
-    figures["maps"] = {name: _statistics(values if inside is None else values[inside]) for name, values in computed.items()}
-    figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian if inside is None else jacobian[inside])}
+    figures["maps"] = {name: _statistics(values[region]) for name, values in computed.items()}
+    figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian[region])}
     if pair.landmarks is not None:
-        landmarks, errors = figures["landmarks"], landmark_errors(pair.transform, *(side.positions for side in pair.landmarks))
-        landmarks["outlier_limit_mm"] = errors.outlier_limit
-        for entry, outlier in zip(landmarks["each"], errors.outliers, strict=True):
-            entry["outlier"] = bool(outlier)
-        known = [entry for entry in landmarks["each"] if entry["after_mm"] is not None]
-        before, after = (np.array([entry[f"{stage}_mm"] for entry in known]) for stage in ("before", "after"))
-        figures["histograms"]["landmark_error"] = _error_histogram(before, after)
+        figures["histograms"]["landmark_error"] = _mark_outliers(figures["landmarks"], pair.transform, pair.landmarks)
     return Measured(figures, deformation, jacobian, computed)
+
+
+def _inside(mask: sitk.Image | None) -> np.ndarray | None:
+    return None if mask is None else sitk.GetArrayViewFromImage(mask) != 0
+
+
+def _mark_outliers(landmarks: dict, transform: sitk.Transform, pairs: tuple[PointSet, PointSet]) -> dict:
+    """Add the limit of outliers to the figures of landmarks, and a flag to each pair; return the histogram of their errors."""
+    errors = landmark_errors(transform, *(side.positions for side in pairs))
+    landmarks["outlier_limit_mm"] = errors.outlier_limit
+    for entry, outlier in zip(landmarks["each"], errors.outliers, strict=True):
+        entry["outlier"] = bool(outlier)
+    known = [entry for entry in landmarks["each"] if entry["after_mm"] is not None]
+    before, after = (np.array([entry[f"{stage}_mm"] for entry in known]) for stage in ("before", "after"))
+    return _error_histogram(before, after)
 
 
 def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | None:

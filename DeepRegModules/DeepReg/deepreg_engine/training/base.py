@@ -316,12 +316,8 @@ class Trainer(ABC):
         """
         entries = self.entries(request)
         needed = self.needs_data(options) or bool(request.data)
-        names = [name for name in entries if name not in request.validation]
-        count = sum(2 if isinstance(entries[name], tuple) else 1 for name in names)
-        if needed and not names:
-            raise InputError(f"no {self.kind} is left to learn from", "leave out fewer", "leave_out")
-        if needed and count < self.least_scans:
-            raise InputError(f"{count} {self.kind}s are too few to learn from", f"give at least {self.least_scans}", "data")
+        if needed:
+            self._check_count([entry for name, entry in entries.items() if name not in request.validation])
         data = _read_once(self, entries, request, options, progress, keep)
         if data.problems and not request.skip_bad:
             raise next(iter(data.problems.values()))
@@ -329,6 +325,14 @@ class Trainer(ABC):
         if needed and not data.learned:
             raise InputError(f"no {self.kind} could be read", next((e.line() for e in data.problems.values()), "give others"), "data")
         return data
+
+    def _check_count(self, entries: list[Any]) -> None:
+        """Raise InputError if scans or pairs to learn from are too few."""
+        count = sum(2 if isinstance(entry, tuple) else 1 for entry in entries)
+        if not count:
+            raise InputError(f"no {self.kind} is left to learn from", "leave out fewer", "leave_out")
+        if count < self.least_scans:
+            raise InputError(f"{count} {self.kind}s are too few to learn from", f"give at least {self.least_scans}", "data")
 
 
 # What the last estimate has read, for the training that follows it: the key and the data.

@@ -170,22 +170,31 @@ class TrainingLoop:
             self._sums[name] = [total + value, count + 1]
         last, command = self.step >= self._steps, self._monitor.command()
         due = last or self.step % self._checkpoint_every == 0
-        line = self._means() if due or self.step % self._log_every == 0 or command else None
-        if line is not None and due and validate is not None:
+        if due or command or self.step % self._log_every == 0:
+            self._log_step(validate if due else None)
+        ended = last or self._is_over()
+        if not ended:
+            self.state = {PAUSE: PAUSED, STOP: STOPPED}.get(command, FINISHED)
+        left = command in (PAUSE, STOP)
+        if due or ended or left:
+            self._save(ended)
+        self._monitor.progress(min(1.0, self.step / self._steps), f"step {self.step} of {self._steps}: {self._summary}")
+        return not (ended or left)
+
+    def _is_over(self) -> bool:
+        """Whether early stopping is due."""
+        patience = self._selection.patience
+        return bool(patience and self._since_best >= patience)
+
+    def _log_step(self, validate: Validate | None) -> None:
+        """Write the means since the last line, and the figures of a validation, to the log and into the summary."""
+        line = self._means()
+        if validate is not None:
             found = validate()
             line |= {f"validation_{name}": round(value, 5) for name, value in found.items()}
             self._select(found)
-        if line is not None:
-            self._write_log(line | {"seconds": round(self.seconds, 1)})
-            self._summary = ", ".join(f"{name} {value:g}" for name, value in line.items() if name not in ("step", "steps"))
-        patience = self._selection.patience
-        ended = last or bool(patience and self._since_best >= patience)
-        if not ended:
-            self.state = {PAUSE: PAUSED, STOP: STOPPED}.get(command, FINISHED)
-        if due or ended or command in (PAUSE, STOP):
-            self._save(ended)
-        self._monitor.progress(min(1.0, self.step / self._steps), f"step {self.step} of {self._steps}: {self._summary}")
-        return not ended and command not in (PAUSE, STOP)
+        self._write_log(line | {"seconds": round(self.seconds, 1)})
+        self._summary = ", ".join(f"{name} {value:g}" for name, value in line.items() if name not in ("step", "steps"))
 
     def result(self) -> TrainingResult:
         """The network with its best weights (the last ones without a selection), on the CPU, in evaluation mode."""

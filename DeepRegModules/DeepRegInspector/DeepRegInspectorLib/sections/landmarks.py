@@ -98,18 +98,11 @@ class LandmarksSection(Section):
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
             return _("All pairs are excluded.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
-        rows = (
-            (_("mean"), np.mean),
-            (_("median"), np.median),
-            (_("95 %"), lambda values: np.percentile(values, 95)),
-            (_("maximum"), np.max),
-        )
-        head = "".join(f"<td align='right'>&nbsp;&nbsp;{name}</td>" for name in stages)
-        cell = "<td align='right'>&nbsp;&nbsp;{:.2f}</td>"
-        lines = "".join(
-            f"<tr><td>{title}</td>" + "".join(cell.format(measure(values)) for values in stages.values()) + "</tr>"
-            for title, measure in rows
-        )
+        return f"{_errorTable(stages)}{self._counts()}"
+
+    def _counts(self) -> str:
+        """How many pairs the figures include, and why not the others."""
+        pairs = self.pairs
         limit, outliers = pairs.outlier_limit, int(pairs.outliers.sum())
         text = _("{used} of {count} pairs are included.").format(used=int(pairs.counted.sum()), count=len(pairs))
         if np.isfinite(limit):
@@ -121,8 +114,7 @@ class LandmarksSection(Section):
             text += "<br>" + outside.format(name=self.node.transform.GetName(), count=int(pairs.outside.sum()))
         if self.other is not None and np.isnan(self.other).any():
             text += "<br>" + outside.format(name=self.node.otherTransform.GetName(), count=int(np.isnan(self.other).sum()))
-        text += "".join(f"<br>{html.escape(remark)}" for remark in pairs.remarks)
-        return f"<table><tr><td>{_('error (mm)')}</td>{head}</tr>{lines}</table>{text}"
+        return text + "".join(f"<br>{html.escape(remark)}" for remark in pairs.remarks)
 
     def enable(self) -> None:
         there = bool(len(self.pairs))
@@ -176,3 +168,15 @@ class LandmarksSection(Section):
     def _onSelected(self, number: int) -> None:
         if number < len(self.pairs):
             self.context.sections["sideBySide"].jump(self.pairs.fixed[number], self.pairs.moving[number])
+
+
+def _errorTable(stages: dict[str, np.ndarray]) -> str:
+    """Return a table of the errors (HTML): a column for each stage, with its values in mm, and a row for each statistic."""
+    rows = ((_("mean"), np.mean), (_("median"), np.median), (_("95 %"), lambda values: np.percentile(values, 95)), (_("maximum"), np.max))
+    cell = "<td align='right'>&nbsp;&nbsp;{}</td>"
+    head = "".join(cell.format(name) for name in stages)
+    lines = [
+        f"<tr><td>{title}</td>{''.join(cell.format(f'{measure(values):.2f}') for values in stages.values())}</tr>"
+        for title, measure in rows
+    ]
+    return f"<table><tr><td>{_('error (mm)')}</td>{head}</tr>{''.join(lines)}</table>"

@@ -150,10 +150,14 @@ class OverlapSection(Section):
         for row, name in enumerate(names):
             table.setItem(row, 0, qt.QTableWidgetItem(name))
             for column, (_measure, key, _name, rows, mean) in enumerate(columns, start=1):
-                value = (rows[row - 1] if row else mean)[key]
-                item = qt.QTableWidgetItem("-" if value is None else f"{value:.3f}" if key == "dice" else f"{value:.2f}")
-                item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter))
-                table.setItem(row, column, item)
+                table.setItem(row, column, _figure((rows[row - 1] if row else mean)[key], 3 if key == "dice" else 2))
         table.setColumnWidth(0, 110)
         for column in range(1, 1 + len(columns)):
             table.setColumnWidth(column, 76)
+
+
+def _figure(value: float | None, digits: int) -> Any:
+    """Return a table's item with a figure, or a dash for None."""
+    item = qt.QTableWidgetItem("-" if value is None else f"{value:.{digits}f}")
+    item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter))
+    return item

@@ -99,16 +99,20 @@ class SideBySideSection(Section):
         self._following = True
         try:
             for fixed, moving in self._pairs:
-                if caller is not fixed and caller is not moving:
-                    continue
-                other = moving if caller is fixed else fixed
-                if moved:
-                    other.JumpSliceByCentering(*(self._movingPlace(place) if caller is fixed else self._fixedPlace(place)))
-                if zoomed:
-                    _setScale(other, scale)
-                self._shown[other.GetID()] = _state(other)
+                if caller is fixed:
+                    self._follow(moving, self._movingPlace(place) if moved else None, scale if zoomed else None)
+                elif caller is moving:
+                    self._follow(fixed, self._fixedPlace(place) if moved else None, scale if zoomed else None)
         finally:
             self._following = False
+
+    def _follow(self, other: Any, place: Any, scale: float | None) -> None:
+        """Move a view to a place and zoom it; None leaves it as it is."""
+        if place is not None:
+            other.JumpSliceByCentering(*place)
+        if scale is not None:
+            _setScale(other, scale)
+        self._shown[other.GetID()] = _state(other)
 
     def _movingPlace(self, place: np.ndarray) -> np.ndarray:
         """The position in the moving views that corresponds to one in the fixed views."""
