@@ -84,6 +84,6 @@ class DeepRegTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_selfTest(self):
-        """Registration works on this computer."""
+        """Check that registration works on this computer."""
         passed, line = DeepRegLogic().selfTest()
         assert passed, line

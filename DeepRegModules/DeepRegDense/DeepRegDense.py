@@ -76,7 +76,7 @@ class DeepRegDenseTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_registersShiftedBlobs(self):
-        """A volume that was shifted by 6 mm is aligned."""
+        """Check that a volume that was shifted by 6 mm is aligned."""
         import numpy as np
 
         z, y, x = np.meshgrid(*(np.arange(40.0),) * 3, indexing="ij")

@@ -64,7 +64,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return InspectorParameterNode(node)
 
     def landmarkErrors(self, transform, fixedPoints, movingPoints, fixedVolume=None):
-        """Errors of landmark pairs; the n-th fixed point corresponds to the n-th moving point.
+        """Return the errors of landmark pairs; the n-th fixed point corresponds to the n-th moving point.
 
         :param transform: a transform node; None is the identity.
         :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list are excluded.
@@ -91,7 +91,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return {"position": found.position.tolist(), "predicted": found.predicted.tolist(), "confidence": found.confidence}
 
     def probabilities(self, transform, fixedVolume, movingVolume, position, stage=""):
-        """Probabilities of displacements around a result at a position, by its method; waits with the event loop running.
+        """Return the probabilities of displacements around a result at a position, by its method; waits with the event loop running.
 
         :param position: of the place in the fixed volume, RAS mm.
         :param stage: "search 1", "search 2", ... or "fine"; "" is the last search of the run.
@@ -104,7 +104,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return probabilitiesAt(transform, fixedVolume, movingVolume, position, stage)
 
     def jacobian(self, transform, fixedVolume=None):
-        """Jacobian determinant and length of the displacement, on the transform's own grid or on that of the fixed volume.
+        """Return Jacobian determinant and length of the displacement, on the transform's own grid or on that of the fixed volume.
 
         :param fixedVolume: needed for a transform without a grid of its own.
         :return: dictionary: ``voxels``, ``folded``, ``folding_percent``, ``min_jacobian``, ``mean_jacobian``, ``max_jacobian``,
@@ -115,7 +115,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return figuresOf(transform, fixedVolume)
 
     def overlap(self, transform, fixedLabels, movingLabels, fixedVolume=None):
-        """Dice, 95 % Hausdorff distance and mean surface distance of structures, before and after.
+        """Return Dice, 95 % Hausdorff distance and mean surface distance of structures, before and after.
 
         :param fixedLabels, movingLabels: segmentations, or label maps; segments with the same name correspond.
         :param fixedVolume: where a transform without a grid is sampled; without it the fixed label map is taken.
@@ -126,7 +126,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return OverlapTask([transform], fixedLabels, movingLabels, fixedVolume).compute()[0]
 
     def inverseConsistency(self, transform, inverse, fixedVolume):
-        """Distance of points of the fixed volume from themselves after the forward and the backward transform, in mm.
+        """Return the distance of points of the fixed volume from themselves after the forward and the backward transform, in mm.
 
         :return: dictionary: points, outside, mean, median, percentile95, max.
         """
@@ -159,7 +159,7 @@ class DeepRegInspectorLogic(PanelLogic):
         return ReportTask(ReportInputs(transform, fixedVolume, movingVolume, fixedPoints, movingPoints, **more), path, figures).compute()
 
     def compare(self, transforms, fixedVolume=None, fixedPoints=None, movingPoints=None, fixedLabels=None, movingLabels=None):
-        """The same figures for several transforms of one pair.
+        """Return the same figures for several transforms of one pair.
 
         :param transforms: dictionary of name and transform node.
         :return: dictionary of name and a dictionary with ``jacobian`` and, if there are inputs for them, ``landmarks`` and ``overlap``.
@@ -182,7 +182,7 @@ class DeepRegInspectorTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_measuresATranslation(self):
-        """A translation has Jacobian 1 and takes landmarks onto their partners."""
+        """Check that a translation has Jacobian 1 and takes landmarks onto their partners."""
         import numpy as np
         import vtk
 

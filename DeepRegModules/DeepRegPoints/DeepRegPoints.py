@@ -98,7 +98,7 @@ class DeepRegPointsTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_registersMovedPoints(self):
-        """Points that were rotated, moved and reordered are matched with their partners."""
+        """Check that points that were rotated, moved and reordered are matched with their partners."""
         import numpy as np
 
         points = np.random.default_rng(0).uniform(-60, 60, size=(40, 3))

@@ -92,7 +92,7 @@ class DeepRegTrainerTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
     def test_writesScansWithTheSameLabels(self):
-        """Two scans with segments in different orders are written with the same numbers."""
+        """Check that two scans with segments in different orders are written with the same numbers."""
         import tempfile
 
         import numpy as np

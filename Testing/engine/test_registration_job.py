@@ -162,7 +162,7 @@ def test_check_landmarks_without_partners_name_their_own_input(tmp_path):
     (tmp_path / "a.csv").write_text("x,y,z\n1,2,3\n4,5,6\n")
     (tmp_path / "b.csv").write_text("x,y,z\n1,2,3\n")
     landmarks = {"test_fixed_landmarks": tmp_path / "a.csv", "test_moving_landmarks": tmp_path / "b.csv"}
-    with pytest.raises(InputError, match="2 fixed landmarks but 1 moving") as caught:
+    with pytest.raises(InputError, match="2 fixed check landmarks but 1 moving check") as caught:
         read_inputs(make_request("points", **landmarks))
     assert caught.value.option == "test_moving_landmarks"
 

@@ -53,3 +53,16 @@ def test_what_is_public_is_documented():
         if path.name != "__init__.py" and not ast.get_docstring(tree):
             missing.append(f"{relative(path)}: the module")
     assert missing == []
+
+
+def test_docstrings_of_functions_begin_with_a_verb():
+    """In the modules' folders; those of properties name the value."""
+    wrong = []
+    for path in python_files(MODULES):
+        for node in ast.walk(parsed(path)):
+            if not isinstance(node, ast.FunctionDef) or any("property" in ast.unparse(each) for each in node.decorator_list):
+                continue
+            first = (ast.get_docstring(node) or "").split(" ", 1)[0]
+            if first in ("A", "All", "An", "Each", "Its", "The", "What", "Where", "Whether", "Which"):
+                wrong.append(f"{relative(path)}: {node.name}: {first} ...")
+    assert wrong == []

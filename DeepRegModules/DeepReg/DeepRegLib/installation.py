@@ -38,7 +38,7 @@ class Outcome:
 
 
 def torchInstaller() -> TorchInstaller | None:
-    """The extension's logic; None if the extension is not installed."""
+    """Return the extension's logic; None if the extension is not installed."""
     try:
         import PyTorchUtils
     except ImportError:
@@ -47,12 +47,12 @@ def torchInstaller() -> TorchInstaller | None:
 
 
 def titles(names: Sequence[str]) -> str:
-    """Names of packages as the user knows them."""
+    """Return the names of packages as the user knows them."""
     return ", ".join("PyTorch" if name == "torch" else name for name in names)
 
 
 def explanation(missing: list[str], damaged: Sequence[str] = ()) -> str:
-    """Description of an installation, for the user's decision; packages among ``damaged`` are installed again."""
+    """Return the description of an installation, for the user's decision; packages among ``damaged`` are installed again."""
     lines = []
     if damaged:
         lines.append(_("{names} will be removed and installed again: the files are damaged.").format(names=titles(damaged)))

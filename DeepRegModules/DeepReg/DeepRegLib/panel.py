@@ -99,7 +99,7 @@ class SetupPanel:
         self._explain(self._textOf(error))
 
     def _textOf(self, error: JobError) -> str:
-        """An error as sentences; for a damaged package the advice is the button of this panel."""
+        """Return an error as sentences; for a damaged package the advice is the button of this panel."""
         if error.option not in damagedPackages():
             return error.text
         return JobError(error.code, error.message, _("press {button}").format(button=self.ui.installButton.text.rstrip("."))).text
@@ -220,7 +220,7 @@ class SetupPanel:
         _show(self.ui.modelLabel, _("Models of your own are kept in {folder}.").format(folder=result["own_folder"]))
 
     def _rows(self) -> list[tuple[tuple[str, ...], str]]:
-        """Cells and detail of each row."""
+        """Return cells and detail of each row."""
         rows = [
             ((feature.name, _("any"), "-", _("formula")), _described((_("Origin"), feature.origin), (_("For"), feature.intended_use)))
             for feature in features("images")
@@ -269,7 +269,7 @@ def _show(label: Any, text: str) -> None:
 
 
 def _details(card: dict[str, Any], model: dict[str, Any]) -> str:
-    """A model's card as text."""
+    """Return a model's card as text."""
     lines = (
         (_("Origin"), card["origin"]),
         (_("Licence"), card["licence"]),
@@ -283,5 +283,5 @@ def _details(card: dict[str, Any], model: dict[str, Any]) -> str:
 
 
 def _described(*lines: tuple[str, str]) -> str:
-    """Lines of rich text, each of a name and an engine's text; those without a text are left out."""
+    """Return the lines of rich text, each of a name and an engine's text; those without a text are left out."""
     return "<br>".join(f"<b>{html.escape(name)}:</b> {html.escape(engineText(str(text)))}" for name, text in lines if text)

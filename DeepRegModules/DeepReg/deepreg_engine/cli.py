@@ -15,7 +15,7 @@ from deepreg_engine.commands.parsing import Parser, paragraph
 
 
 def console() -> NoReturn:
-    """The command line as a process of its own, which ends with its exit code."""
+    """Return the command line as a process of its own, which ends with its exit code."""
     end_process(main)
 
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of all commands."""
+    """Return the parser of all commands."""
     # Here, where main catches errors: they import SimpleITK, and Ctrl-C may come while it loads.
     from deepreg_engine.commands import (
         cross_validate,

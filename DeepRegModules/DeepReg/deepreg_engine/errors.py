@@ -33,12 +33,12 @@ class EngineError(Exception):
         self.changes = dict(changes or {})
 
     def line(self) -> str:
-        """Message and advice on one line."""
+        """Return message and advice on one line."""
         text = f"{self.message}: {self.advice}" if self.advice else self.message
         return " ".join(text.split())
 
     def about(self, what: str) -> EngineError:
-        """The same error with the name of the file or scan in front of its message."""
+        """Return the same error with the name of the file or scan in front of its message."""
         return type(self)(f"{what}: {self.message}", self.advice, self.option, self.changes)
 
 
@@ -98,7 +98,7 @@ class Cancelled(EngineError):
 
 
 def not_installed(package: str) -> PackageError:
-    """The error of a package that is missing."""
+    """Return the error of a package that is missing."""
     return PackageError(f"the Python package {package} is not installed", "install it, then try again", package)
 
 

@@ -16,23 +16,24 @@ _LONGEST = 160
 
 
 def is_installed(name: str) -> bool:
-    """Whether a package can be found. A folder without an ``__init__.py``, which an interrupted deinstallation leaves behind, is none."""
+    """Return whether a package can be found. A folder without an ``__init__.py``, which an interrupted deinstallation leaves behind, is
+    none."""
     spec = importlib.util.find_spec(name)
     return spec is not None and spec.origin is not None
 
 
 def missing_packages() -> list[str]:
-    """Names of the packages that the engine needs and this Python lacks."""
+    """Return the names of the packages that the engine needs and this Python lacks."""
     return [name for name in NEEDED if not is_installed(name)]
 
 
 def title(name: str) -> str:
-    """The name of a package in a message."""
+    """Return the name of a package in a message."""
     return "PyTorch" if name == "torch" else f"the Python package {name}"
 
 
 def damaged_package(error: BaseException) -> tuple[str, str] | None:
-    """Name of the package that an exception shows to be damaged, and the reason in a line; None for any other exception.
+    """Return the name of the package that an exception shows to be damaged, and the reason in a line; None for any other exception.
 
     A package is damaged if its own modules cannot be imported, whatever is raised: ImportError for a symbol or a module that is missing,
     OSError for a library that is missing or does not fit, RuntimeError for one that was compiled for another version, SyntaxError for a
@@ -46,7 +47,7 @@ def damaged_package(error: BaseException) -> tuple[str, str] | None:
 
 
 def _importing(trace: TracebackType | None) -> Iterator[str]:
-    """The packages of the modules whose import an exception has passed, from the outermost."""
+    """Yield the packages of the modules whose import an exception has passed, from the outermost."""
     while trace is not None:
         if trace.tb_frame.f_code.co_name == "<module>":
             yield str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -54,7 +55,7 @@ def _importing(trace: TracebackType | None) -> Iterator[str]:
 
 
 def _named(error: Exception) -> str:
-    """The package that an exception itself names, if it is one that is installed and damaged; else ""."""
+    """Return the package that an exception itself names, if it is one that is installed and damaged; else ""."""
     name = ""
     if isinstance(error, ImportError):
         name = (error.name or "").partition(".")[0]
@@ -69,7 +70,7 @@ def _named(error: Exception) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the message of the first cause."""
+    """Return the first line of the message of the first cause."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = error.msg if isinstance(error, SyntaxError) else str(error)

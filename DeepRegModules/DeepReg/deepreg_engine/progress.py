@@ -9,4 +9,4 @@ Progress = Callable[[float, str], None]
 
 
 def no_progress(share: float, stage: str) -> None:
-    """A callback without effect."""
+    """Do nothing: a callback without effect."""

@@ -193,7 +193,7 @@ class Worker:
 
 
 def _ending(error: EngineError) -> dict:
-    """The fields of an error's event."""
+    """Return the fields of an error's event."""
     fields = {name: getattr(error, name) for name in ("code", "message", "advice", "option", "changes")}
     return {"kind": "error", **fields}
 

@@ -54,12 +54,12 @@ class JobError:
 
 
 def cancelled() -> JobError:
-    """The error of a job that the user has stopped."""
+    """Return the error of a job that the user has stopped."""
     return JobError("cancelled", _("stopped by the user"), _("nothing was changed"))
 
 
 def jobError(error: BaseException) -> JobError:
-    """The error for an exception while files were written or read; unexpected ones are logged."""
+    """Return the error for an exception while files were written or read; unexpected ones are logged."""
     if isinstance(error, NodeError):
         return JobError("input", error.message, error.advice, option=error.option)
     if isinstance(error, OSError):

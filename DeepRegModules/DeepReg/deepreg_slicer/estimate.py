@@ -10,7 +10,7 @@ from deepreg_slicer.volumes import snapshot, worldGeometry
 
 
 def memoryOf(method: str, fixed: Any, moving: Any, values: dict[str, Any]) -> float:
-    """Bytes that a registration of two volume nodes needs at its peak, by estimate.
+    """Return bytes that a registration of two volume nodes needs at its peak, by estimate.
 
     Args:
         method: name of the method.
@@ -27,6 +27,6 @@ def memoryOf(method: str, fixed: Any, moving: Any, values: dict[str, Any]) -> fl
 
 
 def gridOf(volume: Any) -> ImageGrid:
-    """The grid of a volume node in the world, as the engine has it."""
+    """Return the grid of a volume node in the world, as the engine has it."""
     geometry = worldGeometry(snapshot(volume))[0]
     return ImageGrid(geometry.size, geometry.spacing, geometry.origin, tuple(geometry.direction.ravel().tolist()))

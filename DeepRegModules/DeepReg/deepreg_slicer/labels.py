@@ -50,12 +50,12 @@ class Layer:
 
 
 def isSegmentation(node: Any) -> bool:
-    """Whether a node is a segmentation."""
+    """Return whether a node is a segmentation."""
     return node is not None and node.IsA("vtkMRMLSegmentationNode")
 
 
 def layers(node: Any, without: Any = None) -> list[Layer]:
-    """The layers of a segmentation or a label map; ``without`` is a transform above it that is left out.
+    """Return the layers of a segmentation or a label map; ``without`` is a transform above it that is left out.
 
     Raises:
         NodeError: if it is empty.
@@ -114,7 +114,7 @@ def _segmentationLayers(node: Any, without: Any) -> list[Layer]:
 
 
 def segmentNames(node: Any) -> list[tuple[str, str]]:
-    """ID and name of each segment of a segmentation, in order; nothing for other nodes."""
+    """Return ID and name of each segment of a segmentation, in order; nothing for other nodes."""
     if not isSegmentation(node):
         return []
     segmentation = node.GetSegmentation()
@@ -155,8 +155,8 @@ def writeMask(node: Any, segmentId: str | list[str], path: str, without: Any = N
 
 
 def _merged(node: Any, without: Any, chosen: list[str] | None = None) -> Snapshot:
-    """All segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap, the later one replaces the
-    earlier.
+    """Return all segments, or those of some IDs, in one label map, values from 1 on in their order; where they overlap, the later one
+    replaces the earlier.
     """
     merged = slicer.vtkOrientedImageData()
     ids, values = vtk.vtkStringArray(), vtk.vtkIntArray()
@@ -172,7 +172,7 @@ def _merged(node: Any, without: Any, chosen: list[str] | None = None) -> Snapsho
 
 
 def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
-    """A snapshot of an image that has its own place, and whose first index need not be 0."""
+    """Return a snapshot of an image that has its own place, and whose first index need not be 0."""
     matrix = vtk.vtkMatrix4x4()
     data.GetImageToWorldMatrix(matrix)
     ijkToRas = fromVtkMatrix(matrix)
@@ -184,7 +184,7 @@ def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
 
 
 def oneLayer(node: Any, without: Any = None) -> tuple[Layer, bool]:
-    """A segmentation or label map as one label map, and whether structures overlap in it; there the later one replaces the earlier.
+    """Return a segmentation or label map as one label map, and whether structures overlap in it; there the later one replaces the earlier.
 
     ``without`` is a transform above it that is left out.
 

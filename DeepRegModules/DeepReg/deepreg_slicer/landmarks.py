@@ -17,7 +17,7 @@ from deepreg_slicer.volumes import NodeError, mapPoints
 
 
 def definedNumbers(node: Any) -> list[int]:
-    """The numbers of the placed points, in order; none without a list."""
+    """Return the numbers of the placed points, in order; none without a list."""
     if node is None:
         return []
     placed = node.PositionDefined
@@ -25,7 +25,8 @@ def definedNumbers(node: Any) -> list[int]:
 
 
 def definedPoints(node: Any, without: Any = None) -> list[tuple[str, tuple[float, float, float]]]:
-    """Name and world position (RAS mm) of each placed point, in order; ``without`` is a transform above the list that is left out."""
+    """Return name and world position (RAS mm) of each placed point, in order; ``without`` is a transform above the list that is left
+    out."""
     above = parentTransform(node, without) if without is not None else None
     found = []
     for number in definedNumbers(node):
@@ -39,7 +40,8 @@ def definedPoints(node: Any, without: Any = None) -> list[tuple[str, tuple[float
 
 
 def pointList(node: Any, without: Any = None) -> PointList:
-    """All points of a list in the world, LPS mm; NaN for those not placed; ``without`` is a transform above the list that is left out."""
+    """Return all points of a list in the world, LPS mm; NaN for those not placed; ``without`` is a transform above the list that is left
+    out."""
     positions = np.full((node.GetNumberOfControlPoints(), 3), np.nan)
     for number, (_label, place) in zip(definedNumbers(node), definedPoints(node, without), strict=True):
         positions[number] = np.array(place) * (-1.0, -1.0, 1.0)

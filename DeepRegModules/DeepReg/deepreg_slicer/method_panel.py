@@ -106,7 +106,7 @@ class MethodPanel:
                 widget.setEnabled(box.checked)
 
     def outputWidgets(self) -> dict[str, list[Any]]:
-        """The widgets that a tick box enables, by the field of the tick box."""
+        """Return the widgets that a tick box enables, by the field of the tick box."""
         widgets: dict[str, list[Any]] = {}
         for slot in outputSlots(self.method):
             if slot.node != ALWAYS:
@@ -114,7 +114,7 @@ class MethodPanel:
         return widgets
 
     def featureChooser(self) -> FeatureChooser:
-        """The widget for the parameter that names features."""
+        """Return the widget for the parameter that names features."""
         return FeatureChooser(self.method)
 
     def connect(self) -> None:
@@ -135,7 +135,7 @@ class MethodPanel:
             self.chooseInputs(self.node)
 
     def hasInputs(self, node: Any) -> bool:
-        """Whether something to register is chosen in a parameter set."""
+        """Return whether something to register is chosen in a parameter set."""
         return node.fixedVolume is not None or node.movingVolume is not None
 
     def chooseInputs(self, node: Any) -> None:
@@ -145,7 +145,7 @@ class MethodPanel:
             node.fixedVolume, node.movingVolume = volumes
 
     def onImported(self) -> None:
-        """A scene has been loaded into this one: show its parameter set, unless inputs were chosen here already."""
+        """Show, after a scene has been loaded into this one, its parameter set, unless inputs were chosen here already."""
         for transform in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
             if transform.GetAttribute(f"{PREFIX}Method"):
                 interpolateLinearly(transform)
@@ -181,7 +181,7 @@ class MethodPanel:
         self.resultSection.update()
 
     def values(self) -> dict[str, Any]:
-        """All parameters of the present set."""
+        """Return all parameters of the present set."""
         return valuesOf(self.node.parameters, self.engine.parameters)
 
     # --------------------------------------------------------------- can apply
@@ -212,13 +212,13 @@ class MethodPanel:
             self.node.parameters.features = name
 
     def request(self) -> Request:
-        """The request that Apply submits."""
+        """Return the request that Apply submits."""
         node = self.node
         inputs, outputs = inputsOf(node, self.method), outputsOf(node, self.method)
         return Request(self.method, inputs, outputs, self.values(), node.preset, node.device)
 
     def problem(self) -> str:
-        """The reason why a computation is not possible now; "" if it is possible."""
+        """Return the reason why a computation is not possible now; "" if it is possible."""
         if self.node is None:
             return _("there is no parameter set")
         missing = missingPackages()
@@ -257,7 +257,7 @@ class MethodPanel:
     # --------------------------------------------------------------------- run
 
     def makeRun(self, request: Request) -> Registration:
-        """A run, not yet started."""
+        """Return a run, not yet started."""
         return Registration(request, self.client)
 
     def apply(self) -> None:

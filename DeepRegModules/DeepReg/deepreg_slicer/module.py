@@ -42,7 +42,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel: Any = None
 
     def makePanel(self) -> Any:
-        """The panel for the widgets ``self.ui``; it has the module's logic as ``logic``."""
+        """Return the panel for the widgets ``self.ui``; it has the module's logic as ``logic``."""
         raise NotImplementedError
 
     def addRows(self, uiWidget: Any) -> None:
@@ -114,11 +114,11 @@ class PanelLogic(ScriptedLoadableModuleLogic):
         self.isSingletonParameterNode = False
 
     def getParameterNode(self) -> Any:
-        """The scene's first parameter set; one is made if there is none."""
+        """Return the scene's first parameter set; one is made if there is none."""
         return self.wrap(super().getParameterNode())
 
     def wrap(self, node: Any) -> Any:
-        """The parameter set of a scripted module node."""
+        """Return the parameter set of a scripted module node."""
         raise NotImplementedError
 
 

@@ -77,19 +77,19 @@ class Geometry:
         return int(np.prod(self.size, dtype=np.int64))
 
     def ijkToLps(self) -> np.ndarray:
-        """4x4: voxel indices to LPS mm."""
+        """Return 4x4: voxel indices to LPS mm."""
         matrix = np.eye(4)
         matrix[:3, :3] = np.asarray(self.direction) * np.asarray(self.spacing)
         matrix[:3, 3] = self.origin
         return matrix
 
     def ijkToRas(self) -> np.ndarray:
-        """4x4: voxel indices to RAS mm."""
+        """Return 4x4: voxel indices to RAS mm."""
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.ijkToLps()
 
     @classmethod
     def fromIjkToRas(cls, size: tuple[int, int, int], matrix: np.ndarray) -> Geometry:
-        """Geometry of a 4x4 matrix from voxel indices to RAS mm, whose axes must be at right angles.
+        """Return the geometry of a 4x4 matrix from voxel indices to RAS mm, whose axes must be at right angles.
 
         Raises:
             ValueError: if they are not.
@@ -176,7 +176,7 @@ def _readFields(path: str | Path) -> tuple[dict[str, str], int]:
 
 
 def readHeader(path: str | Path) -> Header:
-    """The header of a file.
+    """Return the header of a file.
 
     Raises:
         NrrdError: if it is not of the kind that is read here.

@@ -18,13 +18,13 @@ _ABOVE_HEADING, _LEAST_WIDTH = 6, 80
 
 
 def title(name: str) -> str:
-    """A parameter's name as a label."""
+    """Return a parameter's name as a label."""
     text = engineText(words(name))
     return text[:1].upper() + text[1:]
 
 
 def toolTip(description: Any) -> str:
-    """Tool tip of a parameter: help, allowed values, default and name."""
+    """Return the tool tip of a parameter: help, allowed values, default and name."""
     allowed = description.range_text()
     default = f"{description.default:g}" if isinstance(description.default, float) else str(description.default)
     lines = [sentence(description.help)]

@@ -22,7 +22,7 @@ ALWAYS = "transform"
 
 
 def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
-    """A parameter node class for a method; its parameters are a pack in the field ``parameters``.
+    """Return a parameter node class for a method; its parameters are a pack in the field ``parameters``.
 
     Args:
         method: name of the method.
@@ -57,7 +57,7 @@ def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
 
 
 def _nodeType(classNames: tuple[str, ...]) -> Any:
-    """The type of a field; None if the application has no such nodes. A union, since selectors offer just these classes."""
+    """Return the type of a field; None if the application has no such nodes. A union, since selectors offer just these classes."""
     if not all(hasattr(slicer, className) for className in classNames):
         return None
     if len(classNames) == 1:
@@ -66,7 +66,7 @@ def _nodeType(classNames: tuple[str, ...]) -> Any:
 
 
 def inputsOf(node: Any, method: str, inputs: type[Inputs] = Inputs, **more: Any) -> Inputs:
-    """The inputs that are chosen in a parameter node.
+    """Return the inputs that are chosen in a parameter node.
 
     Args:
         node: the parameter node.
@@ -80,7 +80,7 @@ def inputsOf(node: Any, method: str, inputs: type[Inputs] = Inputs, **more: Any)
 
 
 def outputsOf(node: Any, method: str, outputs: type[Outputs] = Outputs, **more: Output) -> Outputs:
-    """The outputs that are wanted in a parameter node.
+    """Return the outputs that are wanted in a parameter node.
 
     Args:
         node: the parameter node.

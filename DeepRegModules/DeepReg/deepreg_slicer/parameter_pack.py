@@ -8,7 +8,7 @@ from slicer.parameterNodeWrapper import Choice, Default, Minimum, WithinRange, p
 
 
 def packFor(parameters: type, name: str) -> type:
-    """A parameter pack with the fields of an engine's parameter class: same names, types, defaults and ranges."""
+    """Return a parameter pack with the fields of an engine's parameter class: same names, types, defaults and ranges."""
     annotations: dict[str, Any] = {}
     for description in parameters.describe():
         rules: list[Any] = [Default(description.default)]
@@ -23,7 +23,7 @@ def packFor(parameters: type, name: str) -> type:
 
 
 def valuesOf(pack: Any, parameters: type) -> dict[str, Any]:
-    """Name and value of each parameter in a pack."""
+    """Return name and value of each parameter in a pack."""
     return {description.name: getattr(pack, description.name) for description in parameters.describe()}
 
 

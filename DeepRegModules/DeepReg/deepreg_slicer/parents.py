@@ -19,7 +19,7 @@ FORMER_PARENT, STAND_IN, SHOWN_THROUGH = "deepRegFormerParent", "DeepReg.StandIn
 
 
 def parents(node: Any) -> Iterator[Any]:
-    """The transforms above a node, from its parent upwards."""
+    """Yield the transforms above a node, from its parent upwards."""
     parent = node.GetParentTransformNode() if node is not None else None
     while parent is not None:
         yield parent
@@ -27,34 +27,34 @@ def parents(node: Any) -> Iterator[Any]:
 
 
 def isBelow(node: Any, transform: Any) -> bool:
-    """Whether a node is below a transform, directly or through other transforms."""
+    """Return whether a node is below a transform, directly or through other transforms."""
     return any(parent is transform for parent in parents(node))
 
 
 def isStandIn(transform: Any) -> bool:
-    """Whether a transform stands between a node that is shown through a result, and that result, for the parents of the node."""
+    """Return whether a transform stands between a node that is shown through a result, and that result, for the parents of the node."""
     return transform is not None and transform.GetAttribute(STAND_IN) == "1"
 
 
 def isMoved(node: Any, transform: Any) -> bool:
-    """Whether a node is shown through a transform: directly below it, or below a stand-in for its own parents."""
+    """Return whether a node is shown through a transform: directly below it, or below a stand-in for its own parents."""
     parent = node.GetParentTransformNode()
     return parent is transform or (isStandIn(parent) and parent.GetParentTransformNode() is transform)
 
 
 def shownThrough(node: Any) -> Any:
-    """The result through which a panel shows a node; None without one."""
+    """Return the result through which a panel shows a node; None without one."""
     result = node.GetNodeReference(SHOWN_THROUGH) if node is not None else None
     return result if result is not None and isMoved(node, result) else None
 
 
 def isResult(transform: Any) -> bool:
-    """Whether a transform is the result of a registration."""
+    """Return whether a transform is the result of a registration."""
     return transform is not None and transform.GetAttribute(f"{PREFIX}Output") == "transform"
 
 
 def ownParent(node: Any, without: Any = None) -> Any:
-    """The parent transform of a node; without a result through which it is shown, the parent that it then has. None without one."""
+    """Return the parent transform of a node; without a result through which it is shown, the parent that it then has. None without one."""
     parent = node.GetParentTransformNode()
     if without is None or not isMoved(node, without):
         return parent

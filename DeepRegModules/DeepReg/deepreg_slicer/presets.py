@@ -46,11 +46,11 @@ class PresetLibrary:
         self._shipped = [PanelPreset(p.name, p.title, p.help, p.parameters.to_dict()) for p in shipped]
 
     def all(self) -> list[PanelPreset]:
-        """The shipped ones first."""
+        """Return the shipped ones first."""
         return [*self._shipped, *self._own()]
 
     def find(self, name: str) -> PanelPreset | None:
-        """The preset of that name."""
+        """Return the preset of that name."""
         return next((preset for preset in self.all() if preset.name == name), None)
 
     def save(self, title: str, values: dict[str, Any]) -> PanelPreset:

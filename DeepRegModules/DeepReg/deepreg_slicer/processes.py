@@ -20,12 +20,12 @@ _FOLDER = "deepreg-"
 
 
 def pythonExecutable() -> str | None:
-    """Path of the application's Python executable; None if there is none."""
+    """Return the path of the application's Python executable; None if there is none."""
     return shutil.which("PythonSlicer")
 
 
 def engineFolder() -> str:
-    """Folder of the package ``deepreg_engine``, beside this one."""
+    """Return the folder of the package ``deepreg_engine``, beside this one."""
     return str(Path(__file__).resolve().parent.parent)
 
 
@@ -46,7 +46,7 @@ def endTree(*pids: int) -> None:
 
 
 def makeScratch(parent: str) -> str:
-    """A folder of this process's own for files of the worker; folders that ended processes left behind are removed."""
+    """Return a folder of this process's own for files of the worker; folders that ended processes left behind are removed."""
     for folder in Path(parent).glob(f"{_FOLDER}*-*"):
         number = folder.name[len(_FOLDER) :].partition("-")[0]
         if number.isdigit() and not processRuns(int(number)):
@@ -55,7 +55,7 @@ def makeScratch(parent: str) -> str:
 
 
 def processRuns(pid: int) -> bool:
-    """Whether there is a process of that number."""
+    """Return whether there is a process of that number."""
     if sys.platform == "win32":
         listed = subprocess.run(
             ["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False, creationflags=0x08000000
@@ -111,11 +111,11 @@ class WorkerProcess:
             self._process.write(data)
 
     def isRunning(self) -> bool:
-        """Whether it has been started and has not ended."""
+        """Return whether it has been started and has not ended."""
         return self._process is not None and self._process.state() != qt.QProcess.NotRunning
 
     def pid(self) -> int:
-        """Its number, 0 if it does not run. It may be that of a launcher, which has the worker as its child."""
+        """Return its number, 0 if it does not run. It may be that of a launcher, which has the worker as its child."""
         return int(self._process.processId()) if self.isRunning() else 0
 
     def closeInput(self) -> None:
@@ -150,6 +150,6 @@ class WorkerProcess:
 
 
 def _bytes(data: object) -> bytes:
-    """PythonQt's QByteArray as bytes."""
+    """Return PythonQt's QByteArray as bytes."""
     data = data.data() if hasattr(data, "data") else data
     return data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data)

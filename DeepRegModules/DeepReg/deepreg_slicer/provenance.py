@@ -36,7 +36,7 @@ def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: 
 
 
 def _kept(report: dict[str, Any]) -> dict[str, Any]:
-    """The report without the paths of temporary files."""
+    """Return the report without the paths of temporary files."""
     kept = {name: value for name, value in report.items() if name not in ("outputs", "iterations")}
     kept["inputs"] = {
         name: {key: value for key, value in entry.items() if key != "file"}
@@ -47,7 +47,7 @@ def _kept(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def readReport(node: Any) -> dict[str, Any] | None:
-    """The report that a transform node carries; None for other nodes."""
+    """Return the report that a transform node carries; None for other nodes."""
     text = node.GetAttribute(PREFIX + "Report") if node is not None else None
     try:
         return json.loads(text) if text else None
@@ -65,7 +65,7 @@ def _beforeAndAfter(report: dict[str, Any]) -> tuple[list[float | None], list[fl
 
 
 def summaryOf(report: dict[str, Any], seconds: float) -> str:
-    """One short line: time, displacement, folding, the measured errors, and the number of notes."""
+    """Return one short line: time, displacement, folding, the measured errors, and the number of notes."""
     parts = [_("{seconds:.1f} s").format(seconds=seconds)]
     displacement, regularity = report.get("displacement"), report.get("regularity")
     if displacement:
@@ -85,5 +85,5 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
 
 
 def notesOf(report: dict[str, Any]) -> list[str]:
-    """The notes of a report as lines for the user."""
+    """Return the notes of a report as lines for the user."""
     return [_("Note: {text}").format(text=sentence(note)) for note in report.get("notes", [])]

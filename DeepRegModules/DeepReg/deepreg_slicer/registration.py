@@ -109,7 +109,7 @@ class Registration(WorkerTask):
             self._region = geometry
 
     def segments(self, _node: Any, segment: str) -> str | list[str]:
-        """The segments of a mask that a choice stands for."""
+        """Return the segments of a mask that a choice stands for."""
         return segment
 
     def _writeComparison(self, arguments: dict[str, Any]) -> Steps:
@@ -147,7 +147,7 @@ class Registration(WorkerTask):
                 arguments[slot.name] = self.fileOf(slot)
 
     def fileOf(self, slot: Slot) -> str:
-        """The file of an output."""
+        """Return the file of an output."""
         return self.file(f"{slot.name}_out{_ENDINGS[slot.kind]}")
 
     # -------------------------------------------------------------------- read
@@ -207,7 +207,7 @@ class Registration(WorkerTask):
         return nodes
 
     def make(self, className: str, name: str) -> Any:
-        """A new node, which is removed if a later step fails."""
+        """Return a new node, which is removed if a later step fails."""
         node = newNode(className, name)
         self._made.append(node)
         return node
@@ -217,7 +217,7 @@ class Registration(WorkerTask):
         return {}
 
     def newNode(self, name: str) -> tuple[str, str]:
-        """Class and name of a new node for an output."""
+        """Return class and name of a new node for an output."""
         slot = self.request.outputs.slots[name]
         segmentation = labelmaps.isSegmentation(self.request.inputs.movingLabels)
         className = slot.node_class or ("vtkMRMLSegmentationNode" if segmentation else "vtkMRMLLabelMapVolumeNode")

@@ -50,15 +50,15 @@ class Inputs:
             raise NodeError(_("there is no input {name}").format(name=next(iter(nodes))), _("there are {names}").format(names=known))
 
     def of(self, slot: Slot) -> Any:
-        """The node of an input, None without one."""
+        """Return the node of an input, None without one."""
         return getattr(self, nameOf(slot), None)
 
     def segment(self, slot: Slot) -> str:
-        """The segment of an input's node that is used, "" for all."""
+        """Return the segment of an input's node that is used, "" for all."""
         return getattr(self, f"{slot.node}Segment", "")
 
     def given(self) -> list[tuple[Slot, Any]]:
-        """The inputs that have a node, with it; without a volume its mask is left out."""
+        """Return the inputs that have a node, with it; without a volume its mask is left out."""
         slots = [slot for slot in inputSlots(self.method) if slot.kind != "mask" or self.of(slotNamed(slot.grid)) is not None]
         return [(slot, self.of(slot)) for slot in slots if self.of(slot) is not None]
 
@@ -133,17 +133,17 @@ class Outputs:
             setattr(self, name, outputs.pop(name, None) or Output(True))
 
     def wanted(self) -> Iterator[tuple[str, Output]]:
-        """Name and output of each result that is wanted."""
+        """Yield name and output of each result that is wanted."""
         for name in (*self.slots, *self.more):
             if getattr(self, name).wanted:
                 yield name, getattr(self, name)
 
     def titleOf(self, name: str) -> str:
-        """The title of an output, translated into the user's language."""
+        """Return the title of an output, translated into the user's language."""
         return engineText(self.slots[name].title) if name in self.slots else self.more[name]
 
     def overwritten(self) -> Iterator[tuple[str, Any]]:
-        """Name of the output, and node, of all nodes of the scene that the run fills."""
+        """Yield the name of the output, and node, of all nodes of the scene that the run fills."""
         for name, output in self.wanted():
             if output.node is not None:
                 yield name, output.node
@@ -215,7 +215,7 @@ class Request:
         self._checkParents()
 
     def leftOut(self, slot: Slot, node: Any) -> Any:
-        """The result below which an input of the moving side is, and without which it is read; None without one.
+        """Return the result below which an input of the moving side is, and without which it is read; None without one.
 
         That is an output of the run that is a result already, or a result through which a panel shows an input.
         """
@@ -228,7 +228,7 @@ class Request:
         return [*filled, *(result for _slot, node in self.inputs.given() if (result := shownThrough(node)) is not None)]
 
     def _places(self) -> Iterator[tuple[str, Any, Any, list[Any]]]:
-        """Name and node of each input, the result that is left out, and the transforms through which it is read."""
+        """Yield name and node of each input, the result that is left out, and the transforms through which it is read."""
         for slot, node in self.inputs.given():
             left = self.leftOut(slot, node)
             parent = ownParent(node, left)
@@ -259,7 +259,7 @@ class Request:
             raise NodeError(message, _("take it out of this transform, or choose another"), name)
 
     def notes(self) -> list[str]:
-        """Remarks on inputs that are below results."""
+        """Return remarks on inputs that are below results."""
         found = []
         for name, node, left, above in self._places():
             text = _('"{title}" {name} is shown through the result {transform}: it was read without it')
@@ -271,7 +271,7 @@ class Request:
         return found
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of the worker, without files."""
+        """Return the arguments of the worker, without files."""
         return {
             "method": self.method,
             "parameters": self.parameters,
@@ -312,5 +312,5 @@ class Result:
 
 
 def inScene(node: Any) -> bool:
-    """Whether a node is in the scene."""
+    """Return whether a node is in the scene."""
     return node is not None and node.GetScene() is slicer.mrmlScene

@@ -83,7 +83,7 @@ class ResultSection:
         self.update()
 
     def shownTransform(self) -> Any:
-        """The transform of which the deformation grid is shown, None if there is none."""
+        """Return the transform of which the deformation grid is shown, None if there is none."""
         return self.node.resultTransform if self.node is not None else None
 
     def update(self) -> None:
@@ -142,7 +142,7 @@ class ResultSection:
 
 
 def inverseOf(transform: Any) -> Any:
-    """The inverse that was computed in the same run as a transform; None without one."""
+    """Return the inverse that was computed in the same run as a transform; None without one."""
     created = transform.GetAttribute(f"{PREFIX}Created")
     for other in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
         if created and other.GetAttribute(f"{PREFIX}Output") == "inverse" and other.GetAttribute(f"{PREFIX}Created") == created:

@@ -26,7 +26,7 @@ def showOver(fixed: Any, warped: Any, opacity: float, alike: tuple[Any, ...] = (
 
 
 def isOver(fixed: Any, warped: Any) -> bool:
-    """Whether slice views show one volume over the other."""
+    """Return whether slice views show one volume over the other."""
     if fixed is None or warped is None:
         return False
     wanted = fixed.GetID(), warped.GetID()
@@ -45,7 +45,7 @@ def _composite(name: str) -> Any:
 
 
 def showJacobian(node: Any) -> None:
-    """Colours of expansion, compression and folds: blue below 1, white at 1, red above."""
+    """Show a map in the colours of expansion, compression and folds: blue below 1, white at 1, red above."""
     display = node.GetDisplayNode()
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0.0, 2.0)
@@ -119,12 +119,12 @@ def showDeformation(transform: Any, region: Any, mode: str, spacing: float, in3D
 
 
 def gridSpacing(transform: Any, region: Any) -> float:
-    """A distance of lines, mm, that suits the size of a field."""
+    """Return a distance of lines, mm, that suits the size of a field."""
     return plainLength(_extent(transform, region) / 24.0)
 
 
 def _extent(transform: Any, region: Any) -> float:
-    """Longest side of the region in which a transform is shown, mm."""
+    """Return the longest side of the region in which a transform is shown, mm."""
     bounds = np.zeros(6)
     if region is not None:
         region.GetRASBounds(bounds)
@@ -134,7 +134,7 @@ def _extent(transform: Any, region: Any) -> float:
 
 
 def plainLength(length: float) -> float:
-    """A length of 1, 2 or 5 times a power of ten near another."""
+    """Return a length of 1, 2 or 5 times a power of ten near another."""
     power = 10.0 ** np.floor(np.log10(length))
     return float(power * min((1.0, 2.0, 5.0, 10.0), key=lambda factor: abs(factor * power - length)))
 

@@ -16,7 +16,7 @@ from deepreg_slicer.slot_nodes import nameOf, outputSlots, wantedField
 
 
 def parametersOf(method: str, preset: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """All parameters of a method's preset, with some changed.
+    """Return all parameters of a method's preset, with some changed.
 
     Raises:
         RuntimeError: with a text that names the unknown name or the value that is not allowed.
@@ -28,7 +28,7 @@ def parametersOf(method: str, preset: str, changes: dict[str, Any]) -> dict[str,
 
 
 def outputsNamed(names: Iterable[str], method: str, outputs: type[Outputs] = Outputs) -> Outputs:
-    """The outputs that are wanted, all of them new nodes.
+    """Return the outputs that are wanted, all of them new nodes.
 
     Args:
         names: of the requested outputs. Outputs that share a tick box in the panel have its name: "features" for all volumes with features.

@@ -54,7 +54,7 @@ def _at(form: Any, row: int, role: Any) -> Any:
 
 
 def rowOf(form: Any, name: str | None) -> int:
-    """The row of a form that contains the widget of a name; the number of rows if there is none."""
+    """Return the row of a form that contains the widget of a name; the number of rows if there is none."""
     for row in range(form.rowCount()):
         for role in (qt.QFormLayout.LabelRole, qt.QFormLayout.FieldRole, qt.QFormLayout.SpanningRole):
             widget = _at(form, row, role)
@@ -73,7 +73,7 @@ def orderTabs(panel: Any) -> None:
 
 
 def _stops(widget: Any) -> Iterator[Any]:
-    """The widgets that can have the focus, in the order of the layouts."""
+    """Yield the widgets that can have the focus, in the order of the layouts."""
     if widget.focusPolicy not in (qt.Qt.NoFocus, qt.Qt.ClickFocus) and widget.focusProxy() is None:
         yield widget
         if not isinstance(widget, ctk.ctkCollapsibleButton):

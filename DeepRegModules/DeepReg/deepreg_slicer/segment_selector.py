@@ -43,7 +43,7 @@ class SegmentChooser:
         self._box.setCurrentIndex(index if index >= 0 else 0)
 
     def offered(self, node: Any) -> list[tuple[str, str]]:
-        """The choices and their titles."""
+        """Return the choices and their titles."""
         return [("", _("all segments")), *segmentNames(node)]
 
     def cleanup(self) -> None:

@@ -22,43 +22,43 @@ _SCRIPT_NAMES = {"fixedVolume": "fixed", "movingVolume": "moving"}
 
 
 def inputSlots(method: str) -> list[Slot]:
-    """The inputs of a method that are nodes."""
+    """Return the inputs of a method that are nodes."""
     return [slot for slot in slots.inputs(method) if slot.node]
 
 
 def outputSlots(method: str) -> list[Slot]:
-    """The outputs of a method that are nodes."""
+    """Return the outputs of a method that are nodes."""
     return [slot for slot in slots.outputs(method) if slot.node]
 
 
 def nameOf(slot: Slot) -> str:
-    """The name of an input or output in scripts, and of its widgets."""
+    """Return the name of an input or output in scripts, and of its widgets."""
     return _SCRIPT_NAMES.get(slot.node, slot.node)
 
 
 def wantedField(slot: Slot) -> str:
-    """The field of a parameter node for whether an output is wanted; the volumes with features share one."""
+    """Return the field of a parameter node for whether an output is wanted; the volumes with features share one."""
     return "featuresWanted" if slot.kind == "colours" else f"{slot.node}Wanted"
 
 
 def hasSegments(slot: Slot) -> bool:
-    """Whether one segment of the node can be chosen."""
+    """Return whether one segment of the node can be chosen."""
     return slot.kind in ("mask", "cloud")
 
 
 def isMoving(slot: Slot) -> bool:
-    """Whether an input belongs to the moving side."""
+    """Return whether an input belongs to the moving side."""
     return "moving" in slot.name.split("_")
 
 
 def classesOf(slot: Slot) -> tuple[str, ...]:
-    """MRML classes of the nodes that can be chosen for an input or output."""
+    """Return the MRML classes of the nodes that can be chosen for an input or output."""
     if not slot.is_output:
         return _INPUT_CLASSES[slot.kind]
     return {"transform": TRANSFORMS, "labels": SEGMENTATIONS}.get(slot.kind, (slot.node_class,))
 
 
 def titleOf(name: str) -> str:
-    """The title of an input or output in the user's language, by its name in the engine; the name itself if there is none."""
+    """Return the title of an input or output in the user's language, by its name in the engine; the name itself if there is none."""
     found = next((slot for slot in slots.SLOTS if slot.name == name), None)
     return engineText(found.title) if found is not None else name

@@ -48,7 +48,7 @@ def addOutputs(form: Any, method: str) -> None:
 
 
 def inputRow(slot: Slot, method: str) -> NodeRow:
-    """The row that chooses an input."""
+    """Return the row that chooses an input."""
     none = {"mask": _("whole volume"), "cloud": _("keypoints of the volume")}.get(slot.kind, _("none"))
     if method in slot.required:
         none = _("Select a volume")
@@ -59,14 +59,14 @@ def inputRow(slot: Slot, method: str) -> NodeRow:
 
 
 def outputRow(slot: Slot, none: str = "") -> NodeRow:
-    """The row that chooses an output, with a tick box if it is optional."""
+    """Return the row that chooses an output, with a tick box if it is optional."""
     wanted = "" if slot.node == ALWAYS else wantedField(slot)
     field = f"{slot.node}Output"
     return NodeRow(field, field, engineText(slot.title), sentence(slot.help), classesOf(slot), none or _("new"), wanted=wanted)
 
 
 def initialRow() -> NodeRow:
-    """The row that chooses a transform to start from; for the engine it is a value of the parameter ``initial``."""
+    """Return the row that chooses a transform to start from; for the engine it is a value of the parameter ``initial``."""
     text = _(
         "A transform that takes the moving volume near the fixed one. The run starts from there instead of from an automatic alignment;"
         " the result includes it."

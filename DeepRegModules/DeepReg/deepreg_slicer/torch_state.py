@@ -19,7 +19,7 @@ _damaged: set[str] = set()
 
 
 def missingPackages() -> list[str]:
-    """Packages that have to be installed before anything can be computed."""
+    """Return packages that have to be installed before anything can be computed."""
     missing = [name for name in NEEDED if not is_installed(name)]
     if missing:
         # One may have been installed since. Only then: panels ask at each change, and reading all folders takes a millisecond.
@@ -29,12 +29,12 @@ def missingPackages() -> list[str]:
 
 
 def damagedPackages() -> list[str]:
-    """Packages that are installed, but that the worker could not import: they have to be installed again."""
+    """Return packages that are installed, but that the worker could not import: they have to be installed again."""
     return [name for name in NEEDED if name in _damaged and is_installed(name)]
 
 
 def packagesToInstall() -> list[str]:
-    """Packages that are missing or damaged."""
+    """Return packages that are missing or damaged."""
     return [*missingPackages(), *damagedPackages()]
 
 
@@ -44,7 +44,7 @@ def forgetDamage() -> None:
 
 
 def withAdvice(error: JobError) -> JobError:
-    """An error of the worker; one of a package is remembered, and gets the advice where to install it."""
+    """Return an error of the worker; one of a package is remembered, and gets the advice where to install it."""
     if error.code != "package" or not error.option:
         return error
     advice = _("it belongs to the application: reinstall the application")
@@ -57,7 +57,7 @@ def withAdvice(error: JobError) -> JobError:
 
 
 def torchVersion() -> str | None:
-    """The version of the installed PyTorch, from its metadata; None without one."""
+    """Return the version of the installed PyTorch, from its metadata; None without one."""
     try:
         return importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:

@@ -67,7 +67,7 @@ def writeFromParent(node: Any, region: Geometry, path: str) -> Generator[float, 
 
 
 def sampling(region: Geometry) -> Geometry:
-    """A grid over a region and a little around it, of about :data:`_SAMPLES` points, no finer than the region's."""
+    """Return a grid over a region and a little around it, of about :data:`_SAMPLES` points, no finer than the region's."""
     spacing = np.array(region.spacing)
     extent = spacing * (np.array(region.size) - 1)
     step = np.maximum(spacing, (np.prod(np.maximum(extent, spacing)) / _SAMPLES) ** (1.0 / 3.0))
@@ -138,7 +138,7 @@ def readField(path: str) -> Generator[float, None, vtk.vtkAbstractTransform]:
 
 
 def gridTransform(image: vtk.vtkImageData, geometry: Geometry) -> vtk.vtkAbstractTransform:
-    """A transform from vectors in RAS mm on a grid, its interpolation linear, as ITK's is."""
+    """Return a transform from vectors in RAS mm on a grid, its interpolation linear, as ITK's is."""
     import slicer
 
     matrix = geometry.ijkToRas()

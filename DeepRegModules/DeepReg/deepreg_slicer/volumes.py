@@ -49,12 +49,12 @@ class Snapshot:
         return tuple(self.image.GetDimensions())
 
     def values(self) -> np.ndarray:
-        """All voxels, flat, i fastest; a view, not a copy."""
+        """Return all voxels, flat, i fastest; a view, not a copy."""
         return vtk_to_numpy(self.image.GetPointData().GetScalars())
 
 
 def snapshot(node: Any, without: Any = None) -> Snapshot:
-    """The present state of a volume node.
+    """Return the present state of a volume node.
 
     Args:
         node: the volume.
@@ -80,7 +80,7 @@ def snapshot(node: Any, without: Any = None) -> Snapshot:
 
 
 def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
-    """The geometry of a volume in the world, and whether it has to be resampled there.
+    """Return the geometry of a volume in the world, and whether it has to be resampled there.
 
     Raises:
         NodeError: if its axes are degenerate.
@@ -100,7 +100,7 @@ def worldGeometry(shot: Snapshot) -> tuple[Geometry, bool]:
 
 
 def _boundingGeometry(shot: Snapshot) -> Geometry:
-    """A grid in the world around a volume, with the rotation and the resolution of the volume."""
+    """Return a grid in the world around a volume, with the rotation and the resolution of the volume."""
     last = np.array(shot.size, dtype=np.float64) - 1.0
     steps = [np.linspace(0.0, n, 9) for n in last]
     lattice = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -159,7 +159,7 @@ def writeVolume(
 
 
 def resampled(shot: Snapshot, geometry: Geometry, labels: bool) -> Generator[float, None, np.ndarray]:
-    """The voxels of a volume on a grid of the world, flat, slab by slab."""
+    """Return the voxels of a volume on a grid of the world, flat, slab by slab."""
     source = vtk.vtkImageData()
     source.ShallowCopy(shot.image)
     source.SetOrigin(0.0, 0.0, 0.0)
@@ -223,7 +223,7 @@ def showLike(node: Any, other: Any) -> None:
 
 
 def mapPoints(transform: vtk.vtkAbstractTransform | None, points: np.ndarray) -> np.ndarray:
-    """Points (N, 3) through a VTK transform."""
+    """Map points (N, 3) through a VTK transform."""
     points = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, 3)
     if transform is None:
         return points
@@ -236,19 +236,19 @@ def mapPoints(transform: vtk.vtkAbstractTransform | None, points: np.ndarray) ->
 
 
 def toVtkMatrix(matrix: np.ndarray) -> vtk.vtkMatrix4x4:
-    """A 4x4 array as VTK has it."""
+    """Return a 4x4 array as VTK has it."""
     result = vtk.vtkMatrix4x4()
     result.DeepCopy(np.asarray(matrix, dtype=np.float64).ravel().tolist())
     return result
 
 
 def fromVtkMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
-    """A VTK matrix as a 4x4 array."""
+    """Return a VTK matrix as a 4x4 array."""
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
 def newNode(className: str, name: str) -> Any:
-    """A node in the scene, under a name that no other has, that undo can take away again."""
+    """Return a node in the scene, under a name that no other has, that undo can take away again."""
     node = slicer.mrmlScene.CreateNodeByClass(className)
     node.UnRegister(None)
     node.SetName(slicer.mrmlScene.GenerateUniqueName(name))

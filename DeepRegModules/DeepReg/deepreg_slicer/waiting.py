@@ -13,7 +13,7 @@ from deepreg_slicer.worker_client import Job, WorkerClient, workerClient
 
 
 def waitForJob(job: Job) -> dict[str, Any]:
-    """The result of a job.
+    """Return the result of a job.
 
     Raises:
         RuntimeError: with a message and advice.

@@ -124,7 +124,7 @@ class WorkerClient:
         return tuple(sorted({pid for pid in pids if pid}))
 
     def scratch(self) -> str:
-        """Folder for exchanged files; it is removed with the worker."""
+        """Return folder for exchanged files; it is removed with the worker."""
         if self._scratch is None or not os.path.isdir(self._scratch):
             self._scratch = makeScratch(slicer.app.temporaryPath)
         return self._scratch
@@ -273,7 +273,7 @@ class WorkerClient:
             self._onEnd(job, event)
 
     def _onEnd(self, job: Job, event: dict[str, Any]) -> None:
-        """The running job has ended, with a result or an error."""
+        """Take the result or the error with which the running job has ended."""
         if job.cancelling:
             self._fail(cancelled())
         elif event["kind"] == "error":
@@ -389,7 +389,7 @@ def _errorIn(event: dict[str, Any]) -> JobError:
 
 
 def workerClient() -> WorkerClient:
-    """The one client of this application."""
+    """Return the one client of this application."""
     global _client
     if _client is None:
         _client = WorkerClient()

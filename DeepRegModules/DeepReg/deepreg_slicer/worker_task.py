@@ -107,7 +107,7 @@ class WorkerTask:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def file(self, name: str) -> str:
-        """Path of a file in the task's folder."""
+        """Return the path of a file in the task's folder."""
         return os.path.join(self.folder, name)
 
     # --------------------------------------------------------------------- run

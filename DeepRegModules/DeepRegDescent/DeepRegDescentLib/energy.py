@@ -21,7 +21,7 @@ _COLORS = ((0.00, 0.45, 0.70), (0.90, 0.55, 0.00), (0.00, 0.55, 0.42), (0.75, 0.
 
 
 def columnName(spacing: float) -> str:
-    """A resolution's column, and its name in the legend."""
+    """Return a resolution's column, and its name in the legend."""
     return f"{spacing:.3g} mm voxels"
 
 
@@ -87,7 +87,7 @@ def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any
 
 
 def _highest(table: Any) -> float:
-    """The largest energy in a table, %."""
+    """Return the largest energy in a table, %."""
     columns = [vtk_to_numpy(table.GetTable().GetColumn(number)) for number in range(1, table.GetNumberOfColumns())]
     return max((float(np.nanmax(column)) for column in columns if np.isfinite(column).any()), default=1.0) or 1.0
 

@@ -19,7 +19,7 @@ _FRAMES_PER_SECOND = 5.0
 
 
 def available() -> bool:
-    """Whether this application has sequences."""
+    """Return whether this application has sequences."""
     return hasattr(slicer, "vtkMRMLSequenceNode") and hasattr(slicer, "vtkMRMLSequenceBrowserNode") and hasattr(slicer.modules, "sequences")
 
 
@@ -55,25 +55,25 @@ def keepWhole(sequence: Any, make: Callable[[str, str], Any]) -> None:
 
 
 def browserOf(sequence: Any) -> Any:
-    """The browser of a sequence, None if it has none."""
+    """Return the browser of a sequence, None if it has none."""
     if sequence is None or not available():
         return None
     return slicer.modules.sequences.logic().GetFirstBrowserNodeForSequenceNode(sequence)
 
 
 def proxyOf(sequence: Any) -> Any:
-    """The transform that a sequence's browser shows, None without a browser."""
+    """Return the transform that a sequence's browser shows, None without a browser."""
     browser = browserOf(sequence)
     return browser.GetProxyNode(sequence) if browser is not None else None
 
 
 def movedOf(sequence: Any) -> Any:
-    """The moving volume below that transform."""
+    """Return the moving volume below that transform."""
     return sequence.GetNodeReference(MOVED) if sequence is not None else None
 
 
 def newBrowser(sequence: Any, name: str, make: Callable[[str, str], Any]) -> Any:
-    """A browser for a sequence; its proxy gets the name too."""
+    """Return a browser for a sequence; its proxy gets the name too."""
     browser = make("vtkMRMLSequenceBrowserNode", f"{sequence.GetName()} browser")
     browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)

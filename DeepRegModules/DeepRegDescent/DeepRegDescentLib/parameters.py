@@ -26,7 +26,7 @@ DescentParameterNode = registrationNode(
 
 
 def descentOutputs(node: Any) -> DescentOutputs:
-    """The outputs that are wanted in a parameter node."""
+    """Return the outputs that are wanted in a parameter node."""
     outputs = outputsOf(node, METHOD, DescentOutputs, energy=Output(True, node.energyTable))
     outputs.iterations.wanted = outputs.iterations.wanted and available()
     return outputs

@@ -117,7 +117,7 @@ class DescentRegistration(Registration):
         return helpers
 
     def _browse(self, sequence: Any, moving: Any) -> dict[str, Any]:
-        """A browser of the iterations, and a copy of the moving volume that follows them."""
+        """Return a browser of the iterations, and a copy of the moving volume that follows them."""
         iterations.keepWhole(sequence, self.make)
         browser = iterations.browserOf(sequence)
         if browser is None:

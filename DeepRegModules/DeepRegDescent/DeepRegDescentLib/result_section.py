@@ -34,7 +34,7 @@ class DescentResultSection(ResultSection):
             widget.toolTip = _("Opacity of the warped volume, or of its features, over the fixed one.")
 
     def _makePlayers(self) -> list[Any]:
-        """The application's own widgets for sequences: a slider, and buttons to play."""
+        """Return the application's own widgets for sequences: a slider, and buttons to play."""
         players = []
         for className in ("qMRMLSequenceBrowserSeekWidget", "qMRMLSequenceBrowserPlayWidget"):
             if iterations.available() and hasattr(slicer, className):
@@ -72,7 +72,7 @@ class DescentResultSection(ResultSection):
         return getattr(self.node, "resultIterations", None) if self.node is not None else None
 
     def _layers(self, what: str) -> tuple[Any, Any]:
-        """Background and foreground of the views: the volumes, their features, or an iteration."""
+        """Return background and foreground of the views: the volumes, their features, or an iteration."""
         node = self.node
         if node is None:
             return None, None

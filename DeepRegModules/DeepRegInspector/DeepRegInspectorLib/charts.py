@@ -28,7 +28,7 @@ def colorRange(pairs: Pairs) -> float:
 
 
 def suitableScale(pairs: Pairs) -> float:
-    """A factor for the length of arrows, with which the longest has about 15 mm."""
+    """Return a factor for the length of arrows, with which the longest has about 15 mm."""
     distances = pairs.distances[pairs.counted]
     longest = float(np.percentile(distances, 95)) if len(distances) else 15.0
     return float(min((1.0, 2.0, 5.0, 10.0, 20.0), key=lambda scale: abs(np.log(scale * max(longest, 0.1) / 15.0))))

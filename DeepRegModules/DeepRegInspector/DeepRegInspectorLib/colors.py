@@ -23,7 +23,7 @@ PLACES = {"left": (0.04, 0.88), "right": (0.96, 0.88), "right, below": (0.96, 0.
 
 
 def colorTable(role: str, name: str, stops: np.ndarray) -> Any:
-    """The colour table of a role, from evenly spaced colours (N, 3), or (N, 4) with opacity; created once in each scene."""
+    """Return the colour table of a role, from evenly spaced colours (N, 3), or (N, 4) with opacity; created once in each scene."""
     for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
         if node.GetAttribute(_ROLE) == role:
             return node
@@ -38,12 +38,12 @@ def colorTable(role: str, name: str, stops: np.ndarray) -> Any:
 
 
 def lengthColors() -> Any:
-    """The colour table of lengths: blue for 0, red at the end of the range."""
+    """Return the colour table of lengths: blue for 0, red at the end of the range."""
     return colorTable("length", _("Length"), _STOPS)
 
 
 def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
-    """The same colours from 0 to ``longest`` mm."""
+    """Return the same colours from 0 to ``longest`` mm."""
     ramp = vtk.vtkColorTransferFunction()
     for share, color in zip(np.linspace(0.0, 1.0, len(_STOPS)), _STOPS, strict=True):
         ramp.AddRGBPoint(share * longest, *color.tolist())
@@ -51,12 +51,12 @@ def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
 
 
 def jacobianColors() -> Any:
-    """Blue below the middle of the range, red above, dark in the middle."""
+    """Return colours: blue below the middle of the range, red above, dark in the middle."""
     return colorTable("jacobian", _("Jacobian"), _CHANGES)
 
 
 def jacobianSpan(jacobian: np.ndarray) -> float:
-    """The range of colours of a Jacobian map around 1: 0.1, 0.2, 0.5 or 1, so that it covers nearly all of the map."""
+    """Return the range of colours of a Jacobian map around 1: 0.1, 0.2, 0.5 or 1, so that it covers nearly all of the map."""
     step = max(1, jacobian.size // 500_000)
     most = float(np.percentile(np.abs(jacobian.ravel()[::step] - 1.0), 99.5))
     return next((span for span in (0.1, 0.2, 0.5) if most <= span), 1.0)

@@ -56,12 +56,12 @@ class InspectorContext:
         self._timer.connect("timeout()", self.refresh)
 
     def transforms(self) -> list[Any]:
-        """The chosen transforms: the first, and the one it is compared with."""
+        """Return the chosen transforms: the first, and the one it is compared with."""
         chosen = (self.node.transform, self.node.otherTransform) if self.node is not None else ()
         return [transform for transform in chosen if transform is not None]
 
     def volumes(self) -> bool:
-        """Whether both volumes are chosen."""
+        """Return whether both volumes are chosen."""
         return self.node is not None and self.node.fixedVolume is not None and self.node.movingVolume is not None
 
     def set(self, name: str, value: Any) -> None:
@@ -71,7 +71,7 @@ class InspectorContext:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """A context in which the panel itself sets widgets or parameters."""
+        """Within, the panel itself sets widgets or parameters."""
         self.updating, before = True, self.updating
         try:
             yield

@@ -133,7 +133,7 @@ def _text(painter: Any, font: Any, middle: int, base: int, text: str) -> None:
 
 @functools.cache
 def _colors() -> list[Any]:
-    """Colours of probabilities over black."""
+    """Return the colours of probabilities over black."""
     place = np.linspace(0.0, len(HEAT) - 1.0, 256)
     channels = np.stack([np.interp(place, range(len(HEAT)), HEAT[:, channel]) for channel in range(4)], axis=1)
     return [qt.QColor(*color) for color in np.rint(255 * channels[:, 3:] * channels[:, :3]).astype(int).tolist()]

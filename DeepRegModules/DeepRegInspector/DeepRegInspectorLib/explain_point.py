@@ -46,7 +46,7 @@ class ExplainedPoint:
         self._followed = (points, [points.AddObserver(event, self._onModified) for event in _EVENTS]) if points is not None else None
 
     def place(self) -> np.ndarray | None:
-        """Its position, RAS mm in the world; None without a point."""
+        """Return its position, RAS mm in the world; None without a point."""
         points = self._context.node.explainedPoint if self._context.node is not None else None
         placed = _placed(points)
         if not placed:
@@ -78,7 +78,7 @@ class ExplainedPoint:
         self._dropInteraction()
 
     def _list(self) -> Any:
-        """The list; created if there is none."""
+        """Return the list; created if there is none."""
         node = self._context.node
         if node.explainedPoint is None:
             slicer.mrmlScene.SaveStateForUndo()
@@ -133,7 +133,7 @@ class ExplainedPoint:
 
 
 def _placed(points: Any) -> list[int]:
-    """Numbers of the placed points."""
+    """Return the numbers of the placed points."""
     if points is None:
         return []
     return [n for n in range(points.GetNumberOfControlPoints()) if points.GetNthControlPointPositionStatus(n) == points.PositionDefined]

@@ -127,7 +127,7 @@ class ExplainSession:
 
 
 def probabilitiesAt(transform: Any, fixed: Any, moving: Any, position: Any, stage: str = "") -> dict[str, Any]:
-    """The probabilities of displacements at a place (RAS mm), for scripts; waits for them with the event loop running.
+    """Return the probabilities of displacements at a place (RAS mm), for scripts; waits for them with the event loop running.
 
     Raises:
         RuntimeError: with a message and advice.

@@ -44,7 +44,7 @@ class Subject:
     own: bool = True
 
     def problem(self) -> str:
-        """The reason why the result cannot be explained; "" if it can be explained."""
+        """Return the reason why the result cannot be explained; "" if it can be explained."""
         if self.transform is None:
             return _("Choose a transform first.")
         if self.method == "points":
@@ -57,7 +57,7 @@ class Subject:
 
 
 def subjectOf(transform: Any, fixed: Any, moving: Any) -> Subject:
-    """The subject of a transform, from the attributes that a registration gives it."""
+    """Return the subject of a transform, from the attributes that a registration gives it."""
     method = transform.GetAttribute(PREFIX + "Method") if transform is not None else None
     inverse = transform is not None and transform.GetAttribute(PREFIX + "Output") == "inverse"
     if method not in METHODS or inverse:
@@ -73,7 +73,7 @@ def subjectOf(transform: Any, fixed: Any, moving: Any) -> Subject:
 
 
 def _cloudOf(transform: Any, role: str, output: str) -> Any:
-    """The points that were registered: the output of the same run if there is one, else the list or model that was its input."""
+    """Return the points that were registered: the output of the same run if there is one, else the list or model that was its input."""
     created = transform.GetAttribute(PREFIX + "Created")
     for model in slicer.util.getNodesByClass("vtkMRMLModelNode"):
         if model.GetAttribute(PREFIX + "Output") == output and model.GetAttribute(PREFIX + "Created") == created:
@@ -83,7 +83,7 @@ def _cloudOf(transform: Any, role: str, output: str) -> Any:
 
 
 def cloudPoints(node: Any, above: vtk.vtkAbstractTransform | None) -> np.ndarray:
-    """Points (N, 3), RAS mm in the world: of a list, the vertices of a model, or the centres of a model made of spheres.
+    """Return points (N, 3), RAS mm in the world: of a list, the vertices of a model, or the centres of a model made of spheres.
 
     Raises:
         NodeError: if there are none.

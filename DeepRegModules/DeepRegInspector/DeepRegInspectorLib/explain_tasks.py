@@ -118,7 +118,7 @@ Images = dict[str, tuple[vtk.vtkImageData, Geometry]]
 
 
 def readImages(paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, None, tuple[Images, dict[str, Any]]]:
-    """Image data and geometry of each file, and the answer."""
+    """Return image data and geometry of each file, and the answer."""
     images = {}
     for name, path in paths.items():
         images[name] = yield from readImage(path)
@@ -126,7 +126,7 @@ def readImages(paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, 
 
 
 def readTable(paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, None, tuple[np.ndarray, dict[str, Any]]]:
-    """Rows of the table ``output``, a column each named in its first line, positions (x, y, z) as RAS; and the answer."""
+    """Return the rows of the table ``output``, a column each named in its first line, positions (x, y, z) as RAS; and the answer."""
     yield 0.0
     with open(paths["output"], encoding="utf-8") as stream:
         names = stream.readline().strip().split(",")
@@ -136,7 +136,7 @@ def readTable(paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, N
 
 
 def readNothing(_paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, None, dict[str, Any]]:
-    """The answer."""
+    """Return the answer."""
     yield 0.0
     return answer
 

@@ -16,7 +16,7 @@ _TITLES = {"dense": _("Dense Registration"), "points": _("Point Registration"), 
 
 
 def methodText(subject: Any) -> str:
-    """The method of a result, and what can be explained."""
+    """Return the method of a result, and what can be explained."""
     if not subject.own:
         return _("This transform does not name the method that made it. It is explained by {title} with default parameters.").format(
             title=_TITLES[subject.method]
@@ -34,12 +34,12 @@ def methodText(subject: Any) -> str:
 
 
 def notesTexts(notes: Iterable[str]) -> list[str]:
-    """A sentence for each note on how the inputs of an explanation were read, as HTML."""
+    """Return a sentence for each note on how the inputs of an explanation were read, as HTML."""
     return [html.escape(_("Note: {note}.").format(note=engineText(note))) for note in notes]
 
 
 def stageTitle(stage: dict[str, Any]) -> str:
-    """Title of a set of displacements."""
+    """Return the title of a set of displacements."""
     name = _("Fine") if stage["name"] == "fine" else stage["name"][:1].upper() + stage["name"][1:]
     return _("{name}: \u00b1 {range} mm in steps of {step} mm").format(
         name=name, range=_number(stage["range_mm"]), step=_number(stage["step_mm"])
@@ -87,7 +87,7 @@ def partnersText(answer: dict[str, Any], rows: np.ndarray) -> str:
 
 
 def _number(value: float) -> str:
-    """A length with at most one digit after the decimal point."""
+    """Return a length with at most one digit after the decimal point."""
     return f"{value:.0f}" if value >= 9.95 or abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 

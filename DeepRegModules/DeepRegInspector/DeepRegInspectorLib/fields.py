@@ -45,7 +45,7 @@ class Maps:
         return int(np.count_nonzero(self.jacobian <= 0.0))
 
     def figures(self) -> dict[str, Any]:
-        """The figures as plain data."""
+        """Return the figures as plain data."""
         jacobian, lengths = self.jacobian, self.lengths
         return {
             "voxels": int(jacobian.size),
@@ -99,7 +99,7 @@ def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
 
 
 def figuresOf(transform: Any, fixed: Any) -> dict[str, Any]:
-    """Figures of a transform, see :meth:`Maps.figures` and :func:`mapsOf`; waits for them."""
+    """Return the figures of a transform, see :meth:`Maps.figures` and :func:`mapsOf`; waits for them."""
     work = mapsOf(transform, fixed)
     while True:
         try:

@@ -46,7 +46,7 @@ class Pairs(LandmarkErrors):
     remarks: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Any]:
-        """All figures as plain data, see ``DeepRegInspectorLogic.landmarkErrors``."""
+        """Return all figures as plain data, see ``DeepRegInspectorLogic.landmarkErrors``."""
         before, after, outliers = self.distances_before, self.distances, self.outliers
         errorsBefore, errors = self.before, self.after
         each = [
@@ -74,7 +74,7 @@ class Pairs(LandmarkErrors):
 
 
 def pairing(fixed: Any, moving: Any) -> Pairing:
-    """Which points of two lists correspond: by their labels if these agree, else by their places. Either list may be None."""
+    """Return which points of two lists correspond: by their labels if these agree, else by their places. Either list may be None."""
     empty = PointList(np.empty((0, 3)), ())
     return paired(*(empty if node is None else pointList(node) for node in (fixed, moving)), partial=True)
 
@@ -101,7 +101,7 @@ def newPoint(node: Any, label: str, place: int = -1) -> int:
 
 
 def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np.ndarray:
-    """Which fixed points (N, 3), RAS mm, have a displacement that is not known (N,), bool.
+    """Return which fixed points (N, 3), RAS mm, have a displacement that is not known (N,), bool.
 
     These are points outside a displacement grid of the transform. A transform that is neither linear nor a displacement grid is known
     where it is sampled, which is over the fixed volume.
@@ -113,7 +113,7 @@ def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np
 
 
 def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None, others: Iterable[Any] = ()) -> Pairs:
-    """Landmark pairs of two lists under a transform.
+    """Return the landmark pairs of two lists under a transform.
 
     Args:
         fixed, moving: point lists; either may be None.

@@ -34,7 +34,7 @@ class FixedToMoving:
         self.transform = _frozen(lambda general: node.GetTransformFromWorld(general)) if node is not None else None
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Map points (N, 3)."""
+        """Return map points (N, 3)."""
         return mapPoints(self.transform, points)
 
     def outside(self, points: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _frozen(get: Any) -> vtk.vtkGeneralTransform:
 
 
 def _followed(transform: vtk.vtkAbstractTransform, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points through a transform, part by part, and which of them (N,) come to lie outside the grid of a part."""
+    """Map points through a transform, part by part, and which of them (N,) come to lie outside the grid of a part."""
     transform.Update()
     outside = np.zeros(len(points), dtype=bool)
     if transform.IsA("vtkGeneralTransform"):
@@ -111,7 +111,7 @@ def imageGrid(geometry: Geometry) -> ImageGrid:
 
 
 def _geometryOf(grid: Any) -> Geometry | None:
-    """The grid of a grid transform; None if it has no vectors."""
+    """Return the grid of a grid transform; None if it has no vectors."""
     image = grid.GetDisplacementGrid()
     if image is None:
         return None

@@ -65,7 +65,7 @@ class Matcher:
 
 
 def _sampler(volume: Any, transform: Any) -> Any:
-    """A function that samples a volume at points of the world (N, 3), RAS mm."""
+    """Return a function that samples a volume at points of the world (N, 3), RAS mm."""
     shot = snapshot(volume)
     array = slicer.util.arrayFromVolume(volume)
     above = belowTransform(volume, transform)

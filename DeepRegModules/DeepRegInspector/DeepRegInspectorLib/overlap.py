@@ -60,7 +60,7 @@ class OverlapTask(WorkerTask):
 
 
 def _regionOf(fixedVolume: Any, fixedLabels: Any) -> Any:
-    """The volume over which transforms are sampled.
+    """Return the volume over which transforms are sampled.
 
     Raises:
         NodeError: if there is none.

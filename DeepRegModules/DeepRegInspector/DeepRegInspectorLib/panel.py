@@ -180,7 +180,7 @@ class InspectorPanel:
         self.context.refreshSoon()
 
     def onNodeRemoved(self) -> None:
-        """A node was removed: it may be an input."""
+        """Take note that a node was removed, which may be an input."""
         if self.node is not None and not slicer.mrmlScene.IsClosing() and self.node.parameterNode.GetScene() is not None:
             self._onNodeModified()
 
@@ -260,7 +260,7 @@ class InspectorPanel:
     # --------------------------------------------------------------------- end
 
     def rest(self) -> None:
-        """Another module is open: observe no events of views."""
+        """Rest while another module is open: observe no events of views."""
         for section in self.sections.values():
             section.rest()
 

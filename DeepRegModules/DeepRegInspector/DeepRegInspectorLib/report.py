@@ -93,14 +93,14 @@ def patientsOf(*nodes: Any) -> tuple[str, list[str]]:
 
 
 def _modality(volume: Any) -> str:
-    """The modality of its DICOM series; "" without one."""
+    """Return the modality of its DICOM series; "" without one."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     item = hierarchy.GetItemByDataNode(volume) if hierarchy is not None else 0
     return hierarchy.GetItemAttribute(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()) if item else ""
 
 
 def _window(volume: Any) -> list[float] | None:
-    """The values of black and white with which the volume is displayed."""
+    """Return the values of black and white with which the volume is displayed."""
     display = volume.GetDisplayNode()
     if display is None or not display.IsA("vtkMRMLScalarVolumeDisplayNode"):
         return None
@@ -162,7 +162,7 @@ class ReportTask(WorkerTask):
         return {**arguments, "remarks": remarks}
 
     def _names(self, remarks: list[str]) -> dict[str, Any]:
-        """The arguments that need no measurement."""
+        """Return the arguments that need no measurement."""
         inputs = self._inputs
         _name, known = patientsOf(inputs.fixedVolume, inputs.movingVolume)
         named = {

@@ -41,7 +41,7 @@ def layoutNode() -> Any:
 
 
 def isSideBySide() -> bool:
-    """Whether fixed and moving views are side by side."""
+    """Return whether fixed and moving views are side by side."""
     node = layoutNode()
     return node is not None and node.GetViewArrangement() == _LAYOUT
 

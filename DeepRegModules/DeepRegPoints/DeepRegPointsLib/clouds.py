@@ -22,7 +22,7 @@ _AROUND, _UP = 8, 6
 
 
 def usualRadius(points: np.ndarray) -> float:
-    """Radius of the spheres that shows a cloud without hiding it, mm."""
+    """Return the radius of the spheres that shows a cloud without hiding it, mm."""
     sample = points[:: max(1, len(points) // 300)]
     extent = float(np.linalg.norm(np.ptp(points, axis=0))) or 100.0
     if len(points) < 2:
@@ -33,7 +33,7 @@ def usualRadius(points: np.ndarray) -> float:
 
 
 def spheres(points: np.ndarray, radius: float) -> vtk.vtkPolyData:
-    """A cloud (N, 3) as spheres."""
+    """Return a cloud (N, 3) as spheres."""
     source = vtk.vtkSphereSource()
     source.SetRadius(1.0)
     source.SetThetaResolution(_AROUND)
@@ -57,7 +57,7 @@ def spheres(points: np.ndarray, radius: float) -> vtk.vtkPolyData:
 
 
 def centres(cloud: vtk.vtkPolyData | None) -> np.ndarray:
-    """The points of a cloud of spheres (N, 3), in the model's own coordinates."""
+    """Return the points of a cloud of spheres (N, 3), in the model's own coordinates."""
     numbers = cloud.GetPointData().GetArray(POINT) if cloud is not None else None
     if numbers is None or cloud.GetNumberOfPoints() == 0:
         return np.zeros((0, 3))
@@ -75,7 +75,7 @@ def resize(node: object, scale: float) -> None:
 
 
 def lines(fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray, partner: np.ndarray) -> vtk.vtkPolyData:
-    """Correspondences: line n joins vertex 2n, a fixed point, with vertex 2n + 1, its mapped position.
+    """Return correspondences: line n joins vertex 2n, a fixed point, with vertex 2n + 1, its mapped position.
 
     Both vertices have the arrays *Confidence* (0 to 1), *Displacement* (mm) and *PartnerDistance*, the distance of the most probable
     partner from there (mm).
@@ -110,7 +110,7 @@ def _add(data: vtk.vtkPolyData, name: str, values: np.ndarray) -> None:
 
 
 def confidenceColors() -> object:
-    """The colours of confidence; a table of the scene's that all results share."""
+    """Return the colours of confidence; a table of the scene's that all results share."""
     node = next(
         (other for other in slicer.util.getNodesByClass("vtkMRMLColorTableNode") if other.GetAttribute("DeepReg.Colors") == CONFIDENCE),
         None,

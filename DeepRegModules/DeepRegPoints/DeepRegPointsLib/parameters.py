@@ -31,12 +31,12 @@ PointsParameterNode = registrationNode(
 
 
 def pointsInputs(node: Any) -> PointsInputs:
-    """The inputs that are chosen in a parameter node."""
+    """Return the inputs that are chosen in a parameter node."""
     return inputsOf(node, METHOD, PointsInputs, source=node.source)
 
 
 def pointsOutputs(node: Any) -> PointsOutputs:
-    """The outputs that are wanted in a parameter node; without volumes, outputs that need them are not requested."""
+    """Return the outputs that are wanted in a parameter node; without volumes, outputs that need them are not requested."""
     outputs = outputsOf(node, METHOD, PointsOutputs, movedCloud=Output(bool(node.movedCloudWanted), node.movedCloudOutput))
     outputs.volume.wanted = outputs.volume.wanted and node.fixedVolume is not None and node.movingVolume is not None
     return outputs

@@ -16,7 +16,7 @@ _PLACES = {"left", "right", "upper", "lower", "middle", "anterior", "posterior",
 
 
 def groups(node: Any) -> list[tuple[str, str]]:
-    """Groups of segments whose names share a word, such as left lung and right lung: ID and title of each group."""
+    """Return the groups of segments whose names share a word, such as left lung and right lung: ID and title of each group."""
     names = segmentNames(node)
     words: dict[str, int] = {}
     for _id, name in names:
@@ -27,7 +27,7 @@ def groups(node: Any) -> list[tuple[str, str]]:
 
 
 def chosen(node: Any, choice: str) -> str | list[str]:
-    """IDs of the segments of a group; other IDs, and groups without segments, are returned unchanged."""
+    """Return the IDs of the segments of a group; other IDs, and groups without segments, are returned unchanged."""
     if not choice.startswith(_GROUP):
         return choice
     return [segmentId for segmentId, name in segmentNames(node) if choice[len(_GROUP) :] in _words(name)] or choice

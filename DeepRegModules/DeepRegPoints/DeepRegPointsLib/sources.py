@@ -27,7 +27,7 @@ _QUICK = 2000
 
 
 def pointsOf(node: Any, without: Any = None) -> np.ndarray:
-    """The points of a node (N, 3), RAS mm in the world: placed points, points along a curve, or vertices of a model.
+    """Return the points of a node (N, 3), RAS mm in the world: placed points, points along a curve, or vertices of a model.
 
     ``without`` is a transform above the node that is left out.
 
@@ -61,7 +61,7 @@ def _vertices(surface: Any) -> np.ndarray:
 
 
 def distinct(points: np.ndarray) -> np.ndarray:
-    """The points without duplicates, in their order."""
+    """Return the points without duplicates, in their order."""
     _, first = np.unique(np.round(points / SAME), axis=0, return_index=True)
     return points[np.sort(first)]
 
@@ -99,7 +99,7 @@ def check(node: Any, segmentId: str, option: str) -> None:
 
 
 def tooFew(name: str, count: int, option: str) -> NodeError:
-    """The error of a set with too few points."""
+    """Return the error of a set with too few points."""
     message = _("{name} has {count} different points") if count else _("{name} has no points")
     return NodeError(message.format(name=name, count=count), _("at least {least} are needed").format(least=FEWEST), option)
 
@@ -113,11 +113,11 @@ def writeCloud(path: str, points: np.ndarray) -> None:
 
 
 def readCloud(path: str) -> np.ndarray:
-    """Points of the worker's (N, 3), RAS mm."""
+    """Return the points of the worker's (N, 3), RAS mm."""
     return readColumns(path, ("x", "y", "z")) * (-1.0, -1.0, 1.0)
 
 
 def readColumns(path: str, names: tuple[str, ...]) -> np.ndarray:
-    """Columns of numbers of a CSV file, by their names (N, C)."""
+    """Return the columns of numbers of a CSV file, by their names (N, C)."""
     with open(path, newline="", encoding="utf-8") as stream:
         return np.array([[float(row[name]) for name in names] for row in csv.DictReader(stream)], dtype=np.float64).reshape(-1, len(names))

@@ -9,7 +9,7 @@ import slicer
 
 
 def isShown(node: Any) -> bool:
-    """Whether a node is visible."""
+    """Return whether a node is visible."""
     display = node.GetDisplayNode() if node is not None else None
     return bool(display is not None and display.GetVisibility())
 

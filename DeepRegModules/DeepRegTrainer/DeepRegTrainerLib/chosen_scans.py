@@ -39,7 +39,7 @@ class ChosenScans:
         return FolderRoles(mrml) if self._choices.inFolder else SceneScans(mrml)
 
     def used(self) -> list[SceneScan]:
-        """The scans of the scene that are used."""
+        """Return the scans of the scene that are used."""
         return [scan for scan in SceneScans(self._choices.node.parameterNode).all() if scan.role != NONE]
 
     def setRoles(self, roles: dict[str, str]) -> None:
@@ -47,7 +47,7 @@ class ChosenScans:
         self._roles.setRoles(roles)
 
     def rows(self) -> list[Row]:
-        """The scans as they are shown."""
+        """Return the scans as they are shown."""
         roles = self._roles
         if isinstance(roles, FolderRoles):
             return [Row(name, name, roles.of(name), labels, self.problems.get(name, "")) for name, labels in self._known().items()]
@@ -57,7 +57,7 @@ class ChosenScans:
         ]
 
     def _known(self) -> dict[str, str]:
-        """Scans that an estimate has found in the chosen folder, with their labels."""
+        """Return scans that an estimate has found in the chosen folder, with their labels."""
         folder, known = self._listed
         return known if folder == self._choices.node.folder else {}
 

@@ -32,12 +32,12 @@ _LOSS_COLOR, _VALIDATION_COLOR = (0.00, 0.45, 0.70), (0.90, 0.55, 0.00)
 
 
 def validationKey(lines: list[dict[str, Any]]) -> str | None:
-    """Name of the validation's figure in a log; None without a validation."""
+    """Return the name of the validation's figure in a log; None without a validation."""
     return next((key for key in (DICE, TRE, LOSS) if any(_number(line, key) is not None for line in lines)), None)
 
 
 def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
-    """Step, figure and value of the best validation of a log."""
+    """Return step, figure and value of the best validation of a log."""
     key = validationKey(lines)
     if key is None:
         return None
@@ -47,7 +47,7 @@ def best(lines: list[dict[str, Any]]) -> tuple[int, str, float] | None:
 
 
 def inWords(key: str, value: float) -> str:
-    """A figure of the validation as text."""
+    """Return a figure of the validation as text."""
     if key == LOSS:
         return _("loss {value:.4g}").format(value=value)
     return _("Dice {value:.3f}").format(value=value) if key == DICE else _("TRE {value:.2f} mm").format(value=value)
@@ -83,7 +83,7 @@ def _number(line: dict[str, Any], key: str) -> float | None:
 
 
 def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
-    """One row a line of the log, and one a validation beside them; returns the columns that are to be drawn."""
+    """Fill a table with one row a line of the log, and one a validation beside them; return the columns that are to be drawn."""
     columns = {_STEP: np.array([line["step"] for line in lines], dtype=float)}
     drawn = []
     loss = _column(lines, "loss")
@@ -163,12 +163,12 @@ def _connect(series: Any, table: Any, name: str) -> None:
 
 
 def _values(table: Any, name: str) -> np.ndarray:
-    """A column as it is, NaN where it has no number."""
+    """Return a column as it is, NaN where it has no number."""
     column = table.GetTable().GetColumnByName(name)
     return np.array([column.GetValue(row) for row in range(column.GetNumberOfValues())], dtype=float)
 
 
 def _highest(table: Any, names: list[str]) -> float:
-    """The largest number in some columns: at least 100 %."""
+    """Return the largest number in some columns: at least 100 %."""
     found = [_values(table, name) for name in names]
     return max([100.0, *(float(np.nanmax(values)) for values in found if np.isfinite(values).any())])

@@ -71,7 +71,7 @@ _KINDS = {
 
 
 def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
-    """The rows with the names of structures in place of their numbers.
+    """Return the rows with the names of structures in place of their numbers.
 
     Args:
         rows: of a cross-validation.
@@ -89,7 +89,7 @@ def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
 
 
 def withMeans(rows: list[dict[str, Any]], figure: str = DICE) -> list[dict[str, Any]]:
-    """The same rows, and below them the mean of each label, or kind of keypoints, over all pairs, and the mean of all.
+    """Return the same rows, and below them the mean of each label, or kind of keypoints, over all pairs, and the mean of all.
 
     Args:
         rows: of a cross-validation; a figure may be None.
@@ -116,7 +116,7 @@ class _Number(float):
 
 
 def summary(rows: list[dict[str, Any]], figure: str = DICE) -> str:
-    """The means in a sentence; arguments as of :func:`withMeans`."""
+    """Return the means in a sentence; arguments as of :func:`withMeans`."""
     means = _means(rows, _KINDS[figure])
     numbers = {name: _Number(np.nan if value is None else value) for name, value in means.items()}
     return _KINDS[figure].summary.format(pairs=len({row["pair"] for row in rows}), **numbers)
@@ -149,7 +149,7 @@ def fillTable(table: Any, rows: list[dict[str, Any]], figure: str = DICE) -> Non
 
 
 def asCsv(table: Any) -> str:
-    """A table node as CSV, the units in the heading."""
+    """Return a table node as CSV, the units in the heading."""
     data = table.GetTable()
     columns = [data.GetColumn(number) for number in range(data.GetNumberOfColumns())]
     units = [table.GetColumnUnitLabel(column.GetName()) for column in columns]

@@ -47,7 +47,7 @@ class EvaluationSection:
         return self._session.running(EVALUATE)
 
     def problem(self) -> str:
-        """The reason why no cross-validation can begin now; "" if one can."""
+        """Return the reason why no cross-validation can begin now; "" if one can."""
         session = self._session
         problem = session.beginProblem(FOLDERS[EVALUATE])
         if problem:
@@ -171,7 +171,7 @@ class EvaluationSection:
             button.toolTip = self._help[name] if exists else _("There are no results yet.")
 
     def _time(self) -> str:
-        """Time of all folds as text; "" if it is not known."""
+        """Return the time of all folds as text; "" if it is not known."""
         prepared = self._session.prepared
         seconds = prepared.estimate.get("seconds") if prepared is not None else None
         return _("The trainings take about {time}.").format(time=clock(seconds * self._session.node.folds)) if seconds else ""

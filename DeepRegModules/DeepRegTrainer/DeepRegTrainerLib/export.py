@@ -90,7 +90,7 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
 
 
 def _belowResults(scan: SceneScan) -> list[str]:
-    """Notes on a volume or labels that are below a result of a registration."""
+    """Return notes on a volume or labels that are below a result of a registration."""
     notes = []
     for node in (scan.volume, scan.labels):
         left = scan.leftOut(node)
@@ -104,7 +104,7 @@ def _belowResults(scan: SceneScan) -> list[str]:
 
 
 def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], folder: Path, name: str) -> Generator[float, None, None]:
-    """Both files of a scan, or none."""
+    """Write both files of a scan, or none."""
     files = [folder / what / f"{name}.nii.gz" for what in ("images", "labels")]
     highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
     table = np.zeros(highest + 1, dtype=np.uint16 if max(value for value, _name in values.values()) > 255 else np.uint8)
@@ -126,7 +126,7 @@ def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], fo
 
 
 def _values(layers: list[tuple[SceneScan, Layer]]) -> dict[str, tuple[int, str]]:
-    """Value and title of each structure, by its name in small letters. Label maps alone keep the values that they have."""
+    """Return value and title of each structure, by its name in small letters. Label maps alone keep the values that they have."""
     byValue = not any(isSegmentation(scan.labels) for scan, _layer in layers)
     found: dict[str, tuple[int, str]] = {}
     for _scan, layer in layers:
@@ -140,7 +140,7 @@ def _values(layers: list[tuple[SceneScan, Layer]]) -> dict[str, tuple[int, str]]
 
 
 def _strangers(drawn: dict[str, Layer]) -> list[str]:
-    """Keys of scans that have no structure in common with any other; none if that is true of all scans."""
+    """Return the keys of scans that have no structure in common with any other; none if that is true of all scans."""
     words = {key: {_word(segment.name) for segment in layer.segments} for key, layer in drawn.items()}
     alone = [key for key, own in words.items() if not any(own & others for other, others in words.items() if other != key)]
     return alone if len(alone) < len(drawn) else []
@@ -151,7 +151,7 @@ def _word(name: str) -> str:
 
 
 def _fileName(name: str, taken: set[str]) -> str:
-    """A file name that is valid on all file systems and unique among the scans."""
+    """Return a file name that is valid on all file systems and unique among the scans."""
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name).strip("_") or "scan"
     number, found = 1, plain
     while found.lower() in {other.lower() for other in taken}:

@@ -37,7 +37,7 @@ class Method:
         return TRAININGS[self.name]
 
     def architectureOf(self, values: dict[str, Any]) -> str:
-        """Architecture of the network that these parameters train: a training can start from models of that kind."""
+        """Return the architecture of the network that these parameters train: a training can start from models of that kind."""
         return f"{values['network']}-net" if "network" in values else self.architecture
 
     @property
@@ -46,15 +46,15 @@ class Method:
         return any(description.name == "spacing" for description in self.options.describe())
 
     def presets(self) -> tuple[TrainingPreset, ...]:
-        """The presets."""
+        """Return the presets."""
         return training_presets(self.name)
 
     def preset(self, name: str) -> TrainingPreset | None:
-        """The preset of that name; None if there is none."""
+        """Return the preset of that name; None if there is none."""
         return next((preset for preset in self.presets() if preset.name == name), None)
 
     def values(self, preset: TrainingPreset) -> dict[str, Any]:
-        """All parameters of a preset, name to value."""
+        """Return all parameters of a preset, name to value."""
         return self.options().replaced(preset.changes).to_dict()
 
 

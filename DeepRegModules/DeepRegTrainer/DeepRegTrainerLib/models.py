@@ -29,7 +29,7 @@ def namesOfModels(architecture: str = "") -> list[str]:
 
 
 def freeName(name: str) -> str:
-    """The name, with a number appended if a model of that name exists."""
+    """Return the name, with a number appended if a model of that name exists."""
     taken = {*handcrafted_names(), *namesOfModels()}
     number, found = 1, name
     while found in taken:

@@ -70,7 +70,7 @@ def write(path: str | Path, values: np.ndarray, geometry: Geometry) -> Iterator[
 
 
 def header(dtype: np.dtype, geometry: Geometry) -> bytes:
-    """The 348 bytes before the voxels."""
+    """Return the 348 bytes before the voxels."""
     matrix = geometry.ijkToRas()
     rotation = matrix[:3, :3] / np.asarray(geometry.spacing)
     mirrored = np.linalg.det(rotation) < 0.0
@@ -94,7 +94,7 @@ def header(dtype: np.dtype, geometry: Geometry) -> bytes:
 
 
 def quaternion(rotation: np.ndarray) -> tuple[float, float, float]:
-    """The last three parts of the unit quaternion of a rotation 3x3; the first is not negative.
+    """Return the last three parts of the unit quaternion of a rotation 3x3; the first is not negative.
 
     From its eigenvector: K q = q for the symmetric matrix of I. Y. Bar-Itzhack, New Method for Extracting the Quaternion from a
     Rotation Matrix, Journal of Guidance 2000, eq. 3; valid for half turns too.

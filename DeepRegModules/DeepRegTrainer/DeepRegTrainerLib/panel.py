@@ -123,7 +123,7 @@ class TrainerPanel:
         self.trainings.refresh()
 
     def onImported(self) -> None:
-        """A scene was loaded into this one: show its parameter set, unless scans were chosen here already."""
+        """Show, after a scene was loaded into this one, its parameter set, unless scans were chosen here already."""
         before = self.node
         if before is not None and not SceneScans(before.parameterNode).all() and not before.folder:
             for mrml in reversed(self.logic.getAllParameterNodes()):
@@ -282,7 +282,7 @@ class TrainerPanel:
         self.refresh()
 
     def _freeName(self, method: str) -> str:
-        """A name that neither a model nor a training has."""
+        """Return a name that neither a model nor a training has."""
         number, name = 1, models.freeName(f"my-{method}")
         while (rootFolder() / folderName(name)).exists():
             number += 1

@@ -47,7 +47,7 @@ class Prepared:
         return not self.home.name.startswith(".")
 
     def bad(self) -> dict[str, str]:
-        """Name of each scan that cannot be used, and its problem."""
+        """Return the name of each scan that cannot be used, and its problem."""
         return {str(scan["name"]): engineText(str(scan["problem"])) for scan in self.estimate.get("bad") or []}
 
     def keepAs(self, root: Path, name: str) -> Path:
@@ -129,12 +129,12 @@ class EstimateTask(WorkerTask):
 
 
 def rolesOf(exported: Exported, scans: list[SceneScan]) -> dict[str, list[str]]:
-    """The argument that names the scans to validate with."""
+    """Return the argument that names the scans to validate with."""
     return {"validation": [exported.files[scan.key] for scan in scans if scan.role == VALIDATE and scan.key in exported.files]}
 
 
 def choicesOf(arguments: dict[str, Any], scans: list[SceneScan] | None) -> str:
-    """The choices on which an estimate depends: the scans that are used, and arguments."""
+    """Return the choices on which an estimate depends: the scans that are used, and arguments."""
     about = {
         key: value for key, value in arguments.items() if key not in ("name", "about", "licence", "validation", "leave_out", "skip_bad")
     }

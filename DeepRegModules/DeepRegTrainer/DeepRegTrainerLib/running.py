@@ -28,7 +28,7 @@ _running: list[Run] = []
 
 
 def trainingClient() -> WorkerClient:
-    """The client of the worker that trains."""
+    """Return the client of the worker that trains."""
     global _client
     if _client is None:
         _client = WorkerClient()

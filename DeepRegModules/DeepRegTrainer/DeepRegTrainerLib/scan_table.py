@@ -63,7 +63,7 @@ class ScanTable:
         return list(self._rows)
 
     def selected(self) -> list[str]:
-        """Keys of the rows that are selected; without any, of the current one."""
+        """Return the keys of the rows that are selected; without any, of the current one."""
         numbers = sorted({index.row() for index in self.widget.selectionModel().selectedRows()})
         if not numbers and self.widget.currentRow() >= 0:
             numbers = [self.widget.currentRow()]

@@ -42,12 +42,13 @@ class SceneScan:
         return ""
 
     def leftOut(self, node: Any) -> Any:
-        """The result through which a panel shows the scan, and without which its volume or labels are learned from; None without one."""
+        """Return the result through which a panel shows the scan, and without which its volume or labels are learned from; None without
+        one."""
         shown = (shownThrough(each) for each in (self.volume, self.labels))
         return next((result for result in shown if result is not None and isMoved(node, result)), None)
 
     def stamp(self) -> list[Any]:
-        """A value that changes when the written scan would change."""
+        """Return a value that changes when the written scan would change."""
         if self.problem:
             return [self.key]
         image = self.volume.GetImageData()
@@ -155,7 +156,7 @@ class FolderRoles:
         self._mrml = mrml
 
     def of(self, name: str) -> str:
-        """The role of a scan."""
+        """Return the role of a scan."""
         return self._read().get(name, LEARN)
 
     def setRoles(self, roles: dict[str, str]) -> None:
@@ -171,7 +172,7 @@ class FolderRoles:
 
 
 def labelledVolumes() -> list[tuple[Any, Any]]:
-    """Volumes of the scene with their labels: those that a segmentation names as its reference geometry."""
+    """Return the volumes of the scene with their labels: those that a segmentation names as its reference geometry."""
     found: dict[str, tuple[Any, Any]] = {}
     for segmentation in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         volume = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
@@ -183,7 +184,7 @@ def labelledVolumes() -> list[tuple[Any, Any]]:
 
 
 def structures(labels: Any) -> str:
-    """The structures of a segmentation or label map, in words."""
+    """Return the structures of a segmentation or label map, in words."""
     if labels is None:
         return ""
     if not isSegmentation(labels):
@@ -194,7 +195,7 @@ def structures(labels: Any) -> str:
 
 
 def split(names: list[str], count: int) -> set[str]:
-    """Names to validate with: ``count`` of them, evenly spaced, so that scans that were added together do not stay together."""
+    """Return names to validate with: ``count`` of them, evenly spaced, so that scans that were added together do not stay together."""
     count = max(0, min(count, len(names) - 1))
     return {names[int((number + 0.5) * len(names) / count)] for number in range(count)}
 

@@ -100,7 +100,7 @@ def _checkScans(prepared: Prepared, chosen: list[SceneScan] | None) -> None:
 def _prepared(
     scans: Any, method: str, name: str, preset: str, parameters: dict[str, Any] | None, validate: int | list[str], more: dict[str, Any]
 ) -> tuple[Prepared, dict[str, Any]]:
-    """Scans with their estimate, and the arguments of the operation."""
+    """Return scans with their estimate, and the arguments of the operation."""
     if method not in METHODS:
         raise RuntimeError(f"there is no method {method!r}: there are {', '.join(METHODS)}")
     chosenPreset = METHODS[method].preset(preset)

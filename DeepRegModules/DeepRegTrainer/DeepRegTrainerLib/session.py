@@ -77,11 +77,11 @@ class TrainerSession:
         return self.method.ofPoints or self.node.source == "folder"
 
     def values(self) -> dict[str, Any]:
-        """All parameters of the chosen method."""
+        """Return all parameters of the chosen method."""
         return valuesOf(getattr(self.node, self.node.method), self.method.options)
 
     def running(self, operation: str) -> Run | None:
-        """The running task, if it is that operation."""
+        """Return the running task, if it is that operation."""
         return self.run if self.run is not None and self.run.training.operation == operation else None
 
     def end(self) -> Training:
@@ -97,7 +97,7 @@ class TrainerSession:
     # ---------------------------------------------------------------- estimate
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of the worker's operation, apart from folders and the scene's scans."""
+        """Return the arguments of the worker's operation, apart from folders and the scene's scans."""
         node, method = self.node, self.method
         found: dict[str, Any] = {
             "method": node.method,
@@ -124,7 +124,7 @@ class TrainerSession:
         return found
 
     def choices(self) -> str:
-        """The choices on which an estimate depends."""
+        """Return the choices on which an estimate depends."""
         arguments = self.arguments()
         if not self.inFolder:
             arguments.pop("data", None)
@@ -148,7 +148,7 @@ class TrainerSession:
     # ---------------------------------------------------------------- problems
 
     def estimateProblem(self) -> str:
-        """The reason why an estimate is not possible now; "" if it is possible."""
+        """Return the reason why an estimate is not possible now; "" if it is possible."""
         if self.node is None:
             return _("there is no parameter set")
         missing = missingPackages()
@@ -169,7 +169,7 @@ class TrainerSession:
         return ""
 
     def beginProblem(self, folder: str) -> str:
-        """The reason why neither a training nor a cross-validation can begin now; "" if one can.
+        """Return the reason why neither a training nor a cross-validation can begin now; "" if one can.
 
         Args:
             folder: in the training's home, which must not exist yet.

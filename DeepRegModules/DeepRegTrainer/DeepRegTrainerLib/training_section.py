@@ -102,7 +102,7 @@ class TrainingSection:
         self._showRunning()
 
     def _estimated(self) -> str:
-        """The estimate as text; "" if there is none for the present choices."""
+        """Return the estimate as text; "" if there is none for the present choices."""
         session = self._session
         prepared = session.prepared
         if prepared is None or self.running is not None or prepared.choices != session.choices():
@@ -312,7 +312,7 @@ def _show(label: Any, text: str) -> None:
 
 
 def _costs(estimate: dict[str, Any]) -> list[str]:
-    """Time and memory of an estimate, a sentence each."""
+    """Return time and memory of an estimate, a sentence each."""
     lines = []
     seconds, step = estimate.get("seconds"), estimate.get("step_seconds")
     if seconds:

@@ -32,7 +32,7 @@ _LATELY = 600.0
 
 
 def rootFolder() -> Path:
-    """The folder of all trainings: the one that the user has chosen, else one beside the user's own models."""
+    """Return the folder of all trainings: the one that the user has chosen, else one beside the user's own models."""
     chosen = qt.QSettings().value(_SETTING)
     if chosen:
         return Path(str(chosen))
@@ -47,7 +47,7 @@ def setRootFolder(folder: str | os.PathLike) -> None:
 
 
 def folderName(name: str) -> str:
-    """The folder of a training of that name."""
+    """Return the folder of a training of that name."""
     plain = "".join(letter if letter.isalnum() or letter in "-_ ." else "_" for letter in name).strip(" .")
     return plain or "training"
 
@@ -162,7 +162,7 @@ def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> T
 
 
 def findTrainings(root: Path) -> list[Training]:
-    """All trainings in a folder, the latest first."""
+    """Return all trainings in a folder, the latest first."""
     found = []
     for home in sorted(root.iterdir()) if root.is_dir() else []:
         if not home.is_dir() or home.name.startswith("."):
@@ -254,7 +254,7 @@ class Log:
         self._lines: list[dict[str, Any]] = []
 
     def read(self) -> list[dict[str, Any]]:
-        """All lines so far. Lines of steps that a resumed training repeats replace the earlier ones."""
+        """Return all lines so far. Lines of steps that a resumed training repeats replace the earlier ones."""
         try:
             if self._path.stat().st_size < self._offset:  # written from its beginning
                 self._offset, self._lines = 0, []
@@ -278,7 +278,7 @@ class Log:
 
 
 def _moved(arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Arguments with paths inside a training's home that has been moved."""
+    """Return arguments with paths inside a training's home that has been moved."""
     before = Path(str(arguments.get("folder") or folder)).parent
 
     def now(path: str) -> str:

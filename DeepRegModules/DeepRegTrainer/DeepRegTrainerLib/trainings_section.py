@@ -95,7 +95,7 @@ class TrainingsSection:
         self.check()
 
     def _cells(self, training: Training) -> tuple[tuple[str, str], ...]:
-        """Text and tool tip of each column."""
+        """Return text and tool tip of each column."""
         method = METHODS[training.method].title if training.method in METHODS else training.method
         evaluates = training.operation == EVALUATE
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(training.changed)) if training.changed else "-"
@@ -146,7 +146,7 @@ class TrainingsSection:
         return {"resume": here or busy or over or lacks, "keep": here or busy or kept or none or lacks, "delete": here}
 
     def _whyNothingRuns(self) -> tuple[str, str]:
-        """Why no training can run now, and why none can on this computer; "" if it can."""
+        """Return why no training can run now, and why none can on this computer; "" if it can."""
         busy = self._session.run is not None or self._session.preparing
         missing = missingPackages()
         return (
@@ -156,7 +156,7 @@ class TrainingsSection:
 
     @staticmethod
     def _canShow(training: Training) -> bool:
-        """Whether resuming gives the results again, as for a cross-validation whose folds are all done."""
+        """Return whether resuming gives the results again, as for a cross-validation whose folds are all done."""
         return training.operation == EVALUATE
 
     def check(self) -> None:

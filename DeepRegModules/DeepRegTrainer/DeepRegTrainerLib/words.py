@@ -8,7 +8,7 @@ _MINUTE, _HOUR = 60, 3600
 
 
 def clock(seconds: float) -> str:
-    """A time, as exact as it need be: "12 s", "4:05 min", "3 h 20 min"."""
+    """Return a time, as exact as it need be: "12 s", "4:05 min", "3 h 20 min"."""
     whole = int(seconds + 0.5)
     if whole < _MINUTE:
         return _("{seconds} s").format(seconds=whole)
@@ -18,10 +18,10 @@ def clock(seconds: float) -> str:
 
 
 def short(seconds: float) -> str:
-    """A time of less than some seconds."""
+    """Return a time of less than some seconds."""
     return f"{seconds:.2g} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"
 
 
 def sentence(text: str) -> str:
-    """With a capital letter at the beginning and a full stop at the end."""
+    """Return a text with a capital letter at the beginning and a full stop at the end."""
     return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -98,7 +98,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _interrupter() -> Callable[[int, FrameType | None], None]:
-    """A signal handler that raises KeyboardInterrupt, but not twice within :data:`_REPEATED` seconds."""
+    """Return a signal handler that raises KeyboardInterrupt, but not twice within :data:`_REPEATED` seconds."""
     last = -_REPEATED
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -163,7 +163,7 @@ def _written(options: argparse.Namespace, done: dict[str, Any]) -> list[str]:
 
 
 def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
-    """The means of a cross-validation as lines of text; none if no pair was registered.
+    """Return the means of a cross-validation as lines of text; none if no pair was registered.
 
     Args:
         done: result of :func:`run_cross_validation`.
@@ -185,7 +185,7 @@ def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
 
 
 def _headline(folds: list[list[str]], points: bool) -> str:
-    """What was held out, and what the means are of."""
+    """Return what was held out, and what the means are of."""
     held = sum(len(fold) for fold in folds)
     if points:
         figure = "mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"

@@ -91,7 +91,7 @@ def check_images(options: argparse.Namespace) -> None:
 
 
 def summary_lines(report: dict, gained: list[list[str]], results: dict[str, str]) -> list[str]:
-    """The table of figures before and after a registration, notes, and the files, as lines of text.
+    """Return the table of figures before and after a registration, notes, and the files, as lines of text.
 
     Args:
         report: of the registration.
@@ -149,7 +149,7 @@ def written_phantom(anatomy: str, number: int, folder: Path, written: list[Path]
 
 
 def phantom_rows(report: dict) -> list[list[str]]:
-    """Rows of the table with the errors at a phantom's landmarks and the overlap of its labels."""
+    """Return the rows of the table with the errors at a phantom's landmarks and the overlap of its labels."""
     landmarks, overlap = report["landmarks"], report["overlap"]
     rows = [[f"landmark error, mean of {landmarks['after']['count']}, mm", *(number(landmarks[k]["mean"]) for k in ("before", "after"))]]
     rows.append(["landmark error, largest, mm", *(number(landmarks[k]["max"]) for k in ("before", "after"))])
@@ -159,7 +159,7 @@ def phantom_rows(report: dict) -> list[list[str]]:
 
 
 def similarity_rows(fixed_file: str, moving_file: str, transform_file: str) -> list[list[str]]:
-    """Rows of the table with the mutual information of two images without landmarks or labels."""
+    """Return the rows of the table with the mutual information of two images without landmarks or labels."""
     fixed, moving = read_image(fixed_file), read_image(moving_file)
     field = read_field(transform_file)
     values = [_mutual_information(fixed, moving, transform) for transform in (None, field.to_transform())]
@@ -167,7 +167,7 @@ def similarity_rows(fixed_file: str, moving_file: str, transform_file: str) -> l
 
 
 def _mutual_information(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform | None) -> float | None:
-    """Mutual information of the joint histogram with 32 x 32 bins over the overlap, in nats; None if they do not overlap."""
+    """Return the mutual information of the joint histogram with 32 x 32 bins over the overlap, in nats; None if they do not overlap."""
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
     grid = ImageGrid.of(fixed)

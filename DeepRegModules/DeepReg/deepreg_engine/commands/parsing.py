@@ -37,7 +37,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def page_width() -> int:
-    """Number of columns of a help page."""
+    """Return the number of columns of a help page."""
     return min(shutil.get_terminal_size((100, 24)).columns, 110)
 
 
@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
         self._found = argparse.Namespace()
 
     def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:
-        """The options of a command line; ``parser`` among them is the parser of the command.
+        """Return the options of a command line; ``parser`` among them is the parser of the command.
 
         Raises:
             UsageError: if it cannot be understood, or a value is empty.
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(self.prog, message, _nearest(str(value), [str(choice) for choice in action.choices]))
 
     def _missing(self) -> str:
-        """The required options that were not found, or else the group of which one is required; "" if there are none."""
+        """Return the required options that were not found, or else the group of which one is required; "" if there are none."""
 
         def found(action: argparse.Action) -> bool:
             return getattr(self._found, action.dest, action.default) is not action.default
@@ -106,7 +106,7 @@ class Parser(argparse.ArgumentParser):
         return ""
 
     def typed(self, error: EngineError) -> str:
-        """The options that an error names, as the user types them; "" if it names none of this command.
+        """Return the options that an error names, as the user types them; "" if it names none of this command.
 
         They are the changes that would help, or else the option concerned. Names that are neither options nor parameters of the
         command, such as parameters of a registration within a cross-validation, are left out.
@@ -122,7 +122,7 @@ class Parser(argparse.ArgumentParser):
         return f"--set {name}={value or 'VALUE'}" if name in self.settings else ""
 
     def _misspelt(self) -> str:
-        """The first argument that starts as an option but is none of this command; "" if there is none."""
+        """Return the first argument that starts as an option but is none of this command; "" if there is none."""
         commands = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
         for argument in self._given:
             option = argument.split("=")[0]
@@ -138,24 +138,24 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(self.prog, f"unknown {argument!r}", f"did you mean {near[0]}?" if near else f"see {self.prog} --help")
 
     def _shown(self, name: str) -> str:
-        """An argument as the user types it."""
+        """Return an argument as the user types it."""
         return next((_title(action) for action in self._actions if action.dest == name), name)
 
 
 def _title(action: argparse.Action) -> str:
-    """An argument as the user types it: its option, or the word that stands for it on the help page."""
+    """Return an argument as the user types it: its option, or the word that stands for it on the help page."""
     return (action.option_strings or [str(action.metavar or action.dest)])[-1]
 
 
 def _setting(value: object) -> str:
-    """A parameter's value as ``--set`` reads it."""
+    """Return a parameter's value as ``--set`` reads it."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _nearest(given: str, known: list[str]) -> str:
-    """Advice for an unknown name: the nearest known one, and all if they are few."""
+    """Return advice for an unknown name: the nearest known one, and all if they are few."""
     near = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
     if not near:
         return f"there are {', '.join(known)}"
@@ -163,7 +163,7 @@ def _nearest(given: str, known: list[str]) -> str:
 
 
 def seed(text: str) -> int:
-    """The value of --seed.
+    """Return the value of --seed.
 
     Raises:
         ArgumentTypeError: if it is not a whole number of 0 or more.
@@ -174,7 +174,7 @@ def seed(text: str) -> int:
 
 
 def count(what: str, most: int = 100_000) -> Callable[[str], int]:
-    """The type of an option that takes a number of ``what``, 1 to ``most``."""
+    """Return the type of an option that takes a number of ``what``, 1 to ``most``."""
 
     def convert(text: str) -> int:
         if not (text.isascii() and text.strip().isdigit() and 1 <= int(text) <= most):
@@ -185,12 +185,12 @@ def count(what: str, most: int = 100_000) -> Callable[[str], int]:
 
 
 def paragraph(text: str, indent: str = "") -> str:
-    """Text of a help page, filled to its width."""
+    """Return the text of a help page, filled to its width."""
     return textwrap.fill(" ".join(text.split()), page_width() - 2, initial_indent=indent, subsequent_indent=indent)
 
 
 def examples(*commands: str) -> str:
-    """Command lines for a help page, with line breaks between options as in a shell."""
+    """Return command lines for a help page, with line breaks between options as in a shell."""
     lines = ["examples:"]
     for command in commands:
         words = re.split(r" (?=--)", f"  deepreg-engine {command}")
@@ -206,7 +206,7 @@ def examples(*commands: str) -> str:
 
 
 def parameter_table(kind: type[Parameters]) -> str:
-    """All parameters that --set takes, for a help page."""
+    """Return all parameters that --set takes, for a help page."""
     lines, group = [], None
     for entry in kind.describe():
         if entry.group != group:
@@ -220,6 +220,6 @@ def parameter_table(kind: type[Parameters]) -> str:
 
 
 def preset_table(presets: Iterable[Preset]) -> str:
-    """The presets, for a help page."""
+    """Return the presets, for a help page."""
     lines = [f"  {preset.name:<12} {preset.help}" for preset in presets]
     return "\n".join(textwrap.fill(line, page_width() - 2, subsequent_indent=" " * 15) for line in lines)

@@ -50,7 +50,7 @@ class ProgressBar:
             self._write(f"{100 * self._share:3.0f} %  {self._time.elapsed():5.1f} s  {stage}\n")
 
     def line(self) -> str:
-        """The bar as text, as wide as the terminal."""
+        """Return the bar as text, as wide as the terminal."""
         seconds = self._time.seconds()
         left = f"  {clock(seconds)} left" if seconds is not None and self._share < 1.0 else ""
         filled = round(24 * self._share)
@@ -73,6 +73,6 @@ class ProgressBar:
 
 
 def clock(seconds: float) -> str:
-    """A duration as minutes and seconds ("3:20"), or as seconds ("20 s")."""
+    """Return a duration as minutes and seconds ("3:20"), or as seconds ("20 s")."""
     minutes, rest = divmod(int(seconds + 0.5), 60)
     return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"

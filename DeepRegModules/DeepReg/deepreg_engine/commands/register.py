@@ -121,7 +121,7 @@ def _add_how(parser: Parser, method: Method) -> None:
 
 
 def chosen_parameters(method: Method, preset: str, settings: list[str], shortcuts: dict[str, Any] | None = None) -> Any:
-    """A preset's parameters with the user's changes.
+    """Return a preset's parameters with the user's changes.
 
     Args:
         method: whose parameters.
@@ -137,7 +137,7 @@ def chosen_parameters(method: Method, preset: str, settings: list[str], shortcut
 
 
 def _split_initial(method: Method, initial: str | None) -> tuple[str | None, str]:
-    """The name of an alignment and the file of a transform, one of which is given.
+    """Return the name of an alignment and the file of a transform, one of which is given.
 
     Raises:
         ParameterError: if it is neither.
@@ -153,7 +153,7 @@ def _split_initial(method: Method, initial: str | None) -> tuple[str | None, str
 
 
 def request_of(method: Method, options: argparse.Namespace) -> Request:
-    """The request of a command line.
+    """Return the request of a command line.
 
     Raises:
         ParameterError: if a name or value is not allowed.

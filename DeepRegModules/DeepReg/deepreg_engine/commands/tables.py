@@ -7,7 +7,7 @@ from typing import Any
 
 
 def table(rows: Sequence[Sequence[str]], head: bool = True) -> list[str]:
-    """Rows of cells as aligned lines: the first column left-aligned, the others right-aligned, the head underlined."""
+    """Return the rows of cells as aligned lines: the first column left-aligned, the others right-aligned, the head underlined."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     formats = "  ".join(("{:<%d}" if column == 0 else "{:>%d}") % width for column, width in enumerate(widths))
     lines = [formats.format(*row).rstrip() for row in rows]
@@ -15,12 +15,12 @@ def table(rows: Sequence[Sequence[str]], head: bool = True) -> list[str]:
 
 
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
-    """A figure with the given digits and unit, or a dash for None."""
+    """Return a figure with the given digits and unit, or a dash for None."""
     return "-" if value is None else f"{value:.{digits}f}{unit}"
 
 
 def result_lines(report: dict[str, Any]) -> list[str]:
-    """A summary of the report of a registration or an evaluation."""
+    """Return a summary of the report of a registration or an evaluation."""
     lines = []
     if "seconds" in report:
         lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}; features: {report['features']})")
@@ -44,7 +44,7 @@ def result_lines(report: dict[str, Any]) -> list[str]:
 
 
 def measured_lines(report: dict[str, Any]) -> list[str]:
-    """The figures of a report: displacement, regularity, landmarks and overlap."""
+    """Return the figures of a report: displacement, regularity, landmarks and overlap."""
     lines = []
     if "displacement" in report:
         moved = report["displacement"]
@@ -70,7 +70,7 @@ def measured_lines(report: dict[str, Any]) -> list[str]:
 
 
 def overlap_lines(overlap: dict[str, Any]) -> list[str]:
-    """A table of the overlap of each label, before and after."""
+    """Return a table of the overlap of each label, before and after."""
     rows = [["label", "Dice before", "after", "HD95 before", "after", "surface before", "after"]]
     for entry in overlap["labels"]:
         rows.append([str(entry.get("name", entry["label"])), *_pairs(entry["before"], entry["after"])])

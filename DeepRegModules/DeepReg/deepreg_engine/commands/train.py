@@ -124,7 +124,7 @@ def _time(seconds: float) -> str:
 
 
 def _of_device(taken: int | None, free: int | None = None) -> str:
-    """A GPU's memory in words; "" without one."""
+    """Return a GPU's memory in words; "" without one."""
     if taken is None:
         return ""
     return f", {taken / 1e9:.1f} GB of the GPU's memory" + (f" ({free / 1e9:.1f} GB free)" if free is not None else "")

@@ -51,13 +51,13 @@ def add_preset(page: Parser, method: str) -> None:
 
 
 def preset_tables(method: str) -> str:
-    """The presets and parameters of a training, for a help page."""
+    """Return the presets and parameters of a training, for a help page."""
     presets = "\n".join(paragraph(f"{preset.name}: {preset.help}", "    ") for preset in training_presets(method))
     return f"presets for --preset:\n{presets}\n\nparameters for --set:\n{parameter_table(TRAININGS[method])}"
 
 
 def make_request(kind: type, options: argparse.Namespace, **more: Any) -> Any:
-    """The request that a command line makes.
+    """Return the request that a command line makes.
 
     Args:
         kind: TrainingRequest or CrossValidationRequest.
@@ -86,7 +86,7 @@ def _edges(text: str) -> tuple[float, float, float]:
 
 
 def _parameters(method: str, preset: str, settings: list[str]) -> dict[str, Any]:
-    """The named parameters, as values, not as they were typed: 0.50 and 0.5 make the same training."""
+    """Return the named parameters, as values, not as they were typed: 0.50 and 0.5 make the same training."""
     presets = {each.name: each.changes for each in training_presets(method)}
     if preset not in presets:
         raise ParameterError(f"there is no preset {preset!r}", f"there are {', '.join(presets)}", "preset")

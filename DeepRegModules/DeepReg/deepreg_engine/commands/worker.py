@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def console() -> NoReturn:
-    """The worker alone, without what the other commands import."""
+    """Return the worker alone, without what the other commands import."""
     end_process(_main)
 
 

@@ -31,14 +31,14 @@ class Palette:
     high: Tensor
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Colours (3, z, y, x), uint8, of features (C, z, y, x)."""
+        """Return colours (3, z, y, x), uint8, of features (C, z, y, x)."""
         components = torch.tensordot(self.axes, features - self.mean.view(-1, 1, 1, 1), dims=1)
         low, high = (end.view(3, 1, 1, 1) for end in (self.low, self.high))
         return (((components - low) / (high - low).clamp(min=1e-9)).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
 
 def make_palette(*volumes: Tensor) -> Palette:
-    """Colours for features (C, z, y, x) of several images, which all have the same weight."""
+    """Return colours for features (C, z, y, x) of several images, which all have the same weight."""
     parts = []
     for volume in volumes:
         flat = volume.flatten(1)

@@ -54,11 +54,11 @@ class ContextNet(nn.Module):
 
     @staticmethod
     def nodes(count: int) -> int:
-        """Number of nodes along an axis with that many voxels: the first lies at voxel 0, the next at 3, and so on."""
+        """Return the number of nodes along an axis with that many voxels: the first lies at voxel 0, the next at 3, and so on."""
         return (count - 1) // STRIDE + 1
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of images.
+        """Return the features of images.
 
         Args:
             image: (B, 1, z, y, x), see :func:`contrast_net.standard_intensities`.
@@ -81,7 +81,7 @@ class ContextNet(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> ContextNet:
-        """The network that weights belong to, in evaluation mode.
+        """Return the network that weights belong to, in evaluation mode.
 
         Raises:
             InputError: if they belong to none.

@@ -55,11 +55,11 @@ class ContrastNet(nn.Module):
             self.skip.weight.copy_(mixture[:, :, None, None, None])
 
     def _layers(self, modality: str) -> list[nn.Conv3d]:
-        """The layers of a modality, first to last."""
+        """Return the layers of a modality, first to last."""
         return [cast(nn.Conv3d, layer) for layer in (*cast(nn.ModuleList, self.stems[modality]), *self.trunk)]
 
     def forward(self, image: Tensor, modality: str) -> Tensor:
-        """Features of images.
+        """Return the features of images.
 
         Args:
             image: (B, 1, z, y, x), see :func:`standard_intensities`.
@@ -79,7 +79,7 @@ class ContrastNet(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> ContrastNet:
-        """The network that weights belong to.
+        """Return the network that weights belong to.
 
         Raises:
             InputError: if they belong to none.
@@ -99,7 +99,7 @@ class ContrastNet(nn.Module):
 
 
 def _standardised(volume: Tensor) -> Tensor:
-    """Each channel of each volume (B, C, z, y, x) with mean 0 and variance 1: instance norm."""
+    """Return each channel of each volume (B, C, z, y, x) with mean 0 and variance 1: instance norm."""
     if len(volume) > 1:
         return F.instance_norm(volume)
     return F.batch_norm(volume, None, None, training=True)  # the same for one volume, and it keeps the layout of the memory
@@ -111,7 +111,7 @@ def _conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv3d:
 
 
 def standard_intensities(volume: Tensor, modality: str) -> Tensor:
-    """Intensities scaled to about -1 to 1, the input of the networks.
+    """Return intensities scaled to about -1 to 1, the input of the networks.
 
     Args:
         volume: (z, y, x); HU for "ct".
@@ -127,14 +127,14 @@ def standard_intensities(volume: Tensor, modality: str) -> Tensor:
 
 
 def guess_modality(volume: Tensor) -> str:
-    """ "ct" if the values (z, y, x) can be HU, with air far below 0 and tissue around 0; else "mr"."""
+    """Return  "ct" if the values (z, y, x) can be HU, with air far below 0 and tissue around 0; else "mr"."""
     low, high = float(volume.min()), float(volume.max())
     tissue = float(((volume > -200) & (volume < 300)).float().mean())
     return "ct" if low <= -500 and high < 32000 and tissue > 0.02 else "mr"
 
 
 def stem_for(modality: str, known: tuple[str, ...]) -> str:
-    """The stem for a modality: its own, else that of other contrasts, else the last one."""
+    """Return the stem for a modality: its own, else that of other contrasts, else the last one."""
     for name in (modality, "other", "mr"):
         if name in known:
             return name

@@ -45,7 +45,7 @@ class EdgeConv(nn.Module):
         self.norm2 = nn.InstanceNorm1d(outputs, affine=True)
 
     def forward(self, values: Tensor, neighbours: Tensor) -> Tensor:
-        """f' (N, outputs) of f (N, inputs) and the indices of each point's neighbours (N, k)."""
+        """Compute f' (N, outputs) from f (N, inputs) and the indices of each point's neighbours (N, k)."""
         projected = self.edge(values)
         edges = (self.centre(values) - projected)[:, None] + projected[neighbours]
         edges = nn.functional.leaky_relu(_normalised(edges, self.norm), 0.1)
@@ -68,7 +68,7 @@ class PositionConv(nn.Module):
         self.norm2 = nn.InstanceNorm1d(outputs, affine=True)
 
     def forward(self, points: Tensor, neighbours: Tensor) -> Tensor:
-        """Points (N, 3), mm, and indices of neighbours (N, k) to (N, outputs)."""
+        """Map points (N, 3), mm, and indices of neighbours (N, k) to (N, outputs)."""
         edges = (points[neighbours] - points[:, None]) / _UNIT
         edges = torch.cat([edges, edges.norm(dim=2, keepdim=True)], dim=2)
         edges = nn.functional.leaky_relu(_normalised(self.edge(edges), self.norm), 0.1)
@@ -77,7 +77,7 @@ class PositionConv(nn.Module):
 
 
 def _normalised(values: Tensor, norm: nn.InstanceNorm1d) -> Tensor:
-    """Each channel (last) with mean 0 and variance 1 over all points and edges."""
+    """Return each channel (last) with mean 0 and variance 1 over all points and edges."""
     # The module normalises channels that come first; on channels that come last that takes three times as long.
     axes = tuple(range(values.dim() - 1))
     centred = values - values.mean(axes)
@@ -104,7 +104,7 @@ class PointFeatures(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], neighbours: int = 16, dynamic: bool = False) -> PointFeatures:
-        """The network whose weights these are, in evaluation mode.
+        """Return the network whose weights these are, in evaluation mode.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.
@@ -121,11 +121,11 @@ class PointFeatures(nn.Module):
         return cast(nn.Linear, self.head[-1]).out_features
 
     def _graph(self, values: Tensor) -> Tensor:
-        """Indices (N, k + 1) of the nearest neighbours, and of the point itself."""
+        """Return indices (N, k + 1) of the nearest neighbours, and of the point itself."""
         return nearest(values, values, min(self.neighbours + 1, len(values)))
 
     def forward(self, points: Tensor, graph: Tensor | None = None) -> Tensor:
-        """Features (N, channels) of points (N, 3), mm, in the patient's axes (LPS)."""
+        """Return the features (N, channels) of points (N, 3), mm, in the patient's axes (LPS)."""
         if graph is None:
             graph = self._graph(points)
         values = self.first(points, graph)

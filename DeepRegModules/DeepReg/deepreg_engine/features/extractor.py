@@ -34,11 +34,11 @@ class Extractor:
 
     @classmethod
     def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Extractor:
-        """The extractor of a model, see :meth:`Feature.load`."""
+        """Return the extractor of a model, see :meth:`Feature.load`."""
         raise NotImplementedError
 
     def of_modality(self, modality: str) -> Extractor:
-        """The extractor for images of a modality ("ct", "mr", "other" or "auto"); most features treat all alike."""
+        """Return the extractor for images of a modality ("ct", "mr", "other" or "auto"); most features treat all alike."""
         return self
 
     @property
@@ -52,11 +52,12 @@ class Extractor:
         return self.finest if self.kind.keeps else 0.0
 
     def __call__(self, volume: Tensor, spacing: float) -> Tensor:
-        """Features (C, z, y, x) of an image (z, y, x) with cubic voxels of ``spacing`` mm."""
+        """Return features (C, z, y, x) of an image (z, y, x) with cubic voxels of ``spacing`` mm."""
         return self.at(volume, spacing, identity(volume.shape, volume))
 
     def at(self, volume: Tensor, spacing: float, index: Tensor) -> Tensor:
-        """Features (C, ...) of an image at continuous indices (3, ...), components x, y, z; called only where ``finest`` is above 0."""
+        """Return the features (C, ...) of an image at continuous indices (3, ...), components x, y, z; called only where ``finest`` is
+        above 0."""
         raise NotImplementedError
 
 
@@ -94,6 +95,6 @@ class Joined(Extractor):
 
 
 def balanced(features: Tensor) -> tuple[Tensor, float]:
-    """Features (C, z, y, x) scaled so that the sum of their variances is 1, and the scale."""
+    """Return features (C, z, y, x) scaled so that the sum of their variances is 1, and the scale."""
     scale = float(features.flatten(1).var(1).sum().clamp(min=1e-12).rsqrt())
     return features * scale, scale

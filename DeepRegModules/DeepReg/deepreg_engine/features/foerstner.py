@@ -22,7 +22,7 @@ _FLAT = 1e-7
 
 
 def distinctiveness(volume: Tensor, sigma: float = 1.4) -> Tensor:
-    """1 / trace(A^-1) of the structure tensor A at every voxel (z, y, x), slab by slab.
+    """Return 1 / trace(A^-1) of the structure tensor A at every voxel (z, y, x), slab by slab.
 
     Args:
         volume: (z, y, x), cubic voxels.
@@ -49,7 +49,8 @@ def _gaussian(sigma: float, device: torch.device) -> Tensor:
 
 
 def _steepness(volume: Tensor) -> float:
-    """Mean squared difference of neighbouring voxels, summed over the axes: of the whole volume, so that all slabs have one threshold."""
+    """Return the mean squared difference of neighbouring voxels, summed over the axes: of the whole volume, so that all slabs have one
+    threshold."""
     rows = max(1, _BLOCK // (volume.shape[1] * volume.shape[2]))
     squares = [
         float(part.diff(dim=axis).square().sum(dtype=torch.float64))
@@ -70,7 +71,7 @@ def _slab(volume: Tensor, kernel: Tensor, least: float) -> Tensor:
 
 
 def _derivative(volume: Tensor, axis: int) -> Tensor:
-    """Derivative by five points (as in Förstner and Gülch), per voxel; the border values are repeated."""
+    """Return derivative by five points (as in Förstner and Gülch), per voxel; the border values are repeated."""
     weights = torch.tensor([1.0, -8.0, 0.0, 8.0, -1.0], device=volume.device) / 12.0
     return _along(volume[None], weights, axis)[0]
 
@@ -82,7 +83,7 @@ def _smoothed(volumes: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
-    """Correlation of volumes (C, z, y, x) with a kernel along one axis; the border values are repeated."""
+    """Return the correlation of volumes (C, z, y, x) with a kernel along one axis; the border values are repeated."""
     half, axis, count = len(kernel) // 2, axis + 1, volumes.shape[axis + 1]
     first, last = volumes.narrow(axis, 0, 1), volumes.narrow(axis, count - 1, 1)
     padded = torch.cat([*[first] * half, volumes, *[last] * half], dim=axis)
@@ -95,7 +96,7 @@ def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
 
 
 def _highest(volume: Tensor, distance: int) -> Tensor:
-    """Maximum over the cube of half width ``distance`` around each voxel; values are not negative."""
+    """Return the maximum over the cube of half width ``distance`` around each voxel; values are not negative."""
     for axis in range(3):
         count = volume.shape[axis]
         shape = list(volume.shape)
@@ -112,7 +113,7 @@ def _highest(volume: Tensor, distance: int) -> Tensor:
 
 
 def keypoints(volume: Tensor, mask: Tensor | None, sigma: float, distance: int, count: int) -> tuple[Tensor, Tensor]:
-    """The most distinctive positions.
+    """Return the most distinctive positions.
 
     Args:
         volume: (z, y, x), cubic voxels.
@@ -158,7 +159,7 @@ def _thinned(where: Tensor, values: Tensor, distance: int) -> tuple[Tensor, Tens
 
 
 def _peaks(response: Tensor, where: Tensor) -> Tensor:
-    """Tops of the parabolas through each maximum and its neighbours, axis by axis (N, 3), z, y, x."""
+    """Return the tops of the parabolas through each maximum and its neighbours, axis by axis (N, 3), z, y, x."""
     places = where.double()
     here = response[where[:, 0], where[:, 1], where[:, 2]].double()
     for axis in range(3):

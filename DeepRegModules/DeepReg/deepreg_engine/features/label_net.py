@@ -66,7 +66,7 @@ class LabelNet(nn.Module):
         return self.out.out_channels
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logarithms of the probabilities, up to a constant.
+        """Return the logarithms of the probabilities, up to a constant.
 
         Args:
             image: (B, 1, z, y, x), see :func:`contrast_net.standard_intensities`.
@@ -91,7 +91,7 @@ class LabelNet(nn.Module):
 
     @torch.no_grad()
     def probabilities(self, image: Tensor, window: int) -> Tensor:
-        """Probabilities of the structures in a whole image.
+        """Return the probabilities of the structures in a whole image.
 
         Args:
             image: (z, y, x).
@@ -112,7 +112,7 @@ class LabelNet(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> LabelNet:
-        """The network that weights belong to, in evaluation mode.
+        """Return the network that weights belong to, in evaluation mode.
 
         Raises:
             InputError: if they belong to none.
@@ -135,13 +135,13 @@ class _Layer(nn.Module):
 
 
 def window_starts(size: int, window: int) -> list[int]:
-    """First voxels of the windows that cover an axis; those at the end are moved inside."""
+    """Return the first voxels of the windows that cover an axis; those at the end are moved inside."""
     last, step = max(size - window, 0), max(1, int(window * _STRIDE))
     return sorted({min(start, last) for start in range(0, last + step, step)})
 
 
 def _weights(size: tuple[int, ...], window: int, device: torch.device) -> Tensor:
-    """Weight of each voxel of a window: largest in its middle, where the receptive field lies inside."""
+    """Return the weight of each voxel of a window: largest in its middle, where the receptive field lies inside."""
     z, y, x = (
         torch.exp(-0.5 * ((torch.arange(n, dtype=torch.float32, device=device) - 0.5 * (n - 1)) / (window * _SPREAD)).square())
         for n in size

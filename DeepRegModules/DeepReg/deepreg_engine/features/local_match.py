@@ -67,7 +67,7 @@ class PointMatch:
 
 
 def mind(volume: np.ndarray) -> np.ndarray:
-    """The descriptor (12, z - 4, y - 4, x - 4) of a volume (z, y, x), for voxels at least :data:`MARGIN` from its faces."""
+    """Return the descriptor (12, z - 4, y - 4, x - 4) of a volume (z, y, x), for voxels at least :data:`MARGIN` from its faces."""
     volume = np.asarray(volume, dtype=np.float64)
     size = np.array(volume.shape)
     near = [volume[tuple(slice(1 + s, n - 1 + s) for s, n in zip(shift, size, strict=True))] for shift in _NEIGHBOURS]
@@ -81,7 +81,7 @@ def mind(volume: np.ndarray) -> np.ndarray:
 
 
 def _box(volume: np.ndarray) -> np.ndarray:
-    """Mean over 3 x 3 x 3 voxels, without the border voxels."""
+    """Return mean over 3 x 3 x 3 voxels, without the border voxels."""
     for axis in range(3):
         parts = [np.take(volume, range(start, volume.shape[axis] - 2 + start), axis=axis) for start in range(3)]
         volume = (parts[0] + parts[1] + parts[2]) / 3.0
@@ -119,7 +119,8 @@ def match_patch(fixed: np.ndarray, moving: np.ndarray) -> PatchMatch:
 
 
 def _costs(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Mean squared difference of descriptors (C, n, n, n) at each position of the smaller in the larger volume, by Fourier transforms."""
+    """Return the mean squared difference of descriptors (C, n, n, n) at each position of the smaller in the larger volume, by Fourier
+    transforms."""
     shape, patch = moving.shape[1:], fixed.shape[1:]
     count = fixed.size
     spectrum = np.fft.rfftn(moving, axes=(1, 2, 3))
@@ -181,7 +182,7 @@ def match_point(
 
 
 def _passes(step: float, window: float) -> list[tuple[float, int]]:
-    """Step (mm) and search (steps), coarse to fine: first the window, then the remainder of a step."""
+    """Return step (mm) and search (steps), coarse to fine: first the window, then the remainder of a step."""
     coarse = max(step, window / SEARCH)
     passes = [(coarse, max(1, int(round(window / coarse))))]
     if coarse > 1.5 * step:
@@ -190,13 +191,13 @@ def _passes(step: float, window: float) -> list[tuple[float, int]]:
 
 
 def _lattice(half: int) -> np.ndarray:
-    """Integer steps (N, 3) around 0; the first axis slowest."""
+    """Return integer steps (N, 3) around 0; the first axis slowest."""
     return np.stack(np.meshgrid(*(np.arange(-half, half + 1, dtype=np.float64),) * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def trilinear(volume: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values (N,) of a volume (z, y, x) at continuous indices (N, 3), x, y, z, and whether they lie in it; outside, the border values are
-    repeated.
+    """Return the values (N,) of a volume (z, y, x) at continuous indices (N, 3), x, y, z, and whether they lie in it; outside, the border
+    values are repeated.
     """
     index = np.asarray(index, dtype=np.float64)[:, ::-1]
     last = np.array(volume.shape) - 1

@@ -36,7 +36,7 @@ _SLAB_VOXELS_ELSEWHERE = 1 << 24
 
 
 def mind_ssc(volume: torch.Tensor, radius: int = 1, dilation: int = 2) -> torch.Tensor:
-    """The descriptor of every voxel.
+    """Return the descriptor of every voxel.
 
     Args:
         volume: (z, y, x), any intensities.
@@ -72,13 +72,13 @@ def _slabs(volume: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def _variance_range(average: torch.Tensor, dtype: torch.dtype) -> tuple[float, float]:
-    """Bounds of V; in an image without contrast, whose average is 0, bounds that avoid 0 / 0."""
+    """Return the bounds of V; in an image without contrast, whose average is 0, bounds that avoid 0 / 0."""
     least = max(float(average), torch.finfo(dtype).tiny * 1e6)
     return least * _VARIANCE_RANGE[0], least * _VARIANCE_RANGE[1]
 
 
 def _distances(padded: torch.Tensor, start: int, stop: int, radius: int, dilation: int) -> torch.Tensor:
-    """The twelve distances less their minimum (12, stop - start, y, x) of an image padded by the dilation."""
+    """Return the twelve distances less their minimum (12, stop - start, y, x) of an image padded by the dilation."""
     depth, height, width = (n - 2 * dilation for n in padded.shape)
     low, high = max(start - radius, 0), min(stop + radius, depth)  # slices that the patches of these reach
     shifted = []
@@ -95,7 +95,7 @@ def _distances(padded: torch.Tensor, start: int, stop: int, radius: int, dilatio
 
 
 def _running_sum(volume: torch.Tensor, axis: int, radius: int, padding: tuple[int, int] | None = None) -> torch.Tensor:
-    """Sums of 2 radius + 1 neighbours along an axis, the ends replicated ``padding`` times (``radius`` by default)."""
+    """Return the sums of 2 radius + 1 neighbours along an axis, the ends replicated ``padding`` times (``radius`` by default)."""
     before, after = padding if padding is not None else (radius, radius)
     first, last = volume.narrow(axis, 0, 1), volume.narrow(axis, volume.shape[axis] - 1, 1)
     padded = torch.cat([first] * before + [volume] + [last] * after, dim=axis)

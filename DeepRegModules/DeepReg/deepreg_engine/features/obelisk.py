@@ -52,7 +52,7 @@ class Obelisk(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Obelisk:
-        """The network whose weights these are; its sizes follow from their shapes. In evaluation mode.
+        """Return the network whose weights these are; its sizes follow from their shapes. In evaluation mode.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.
@@ -70,7 +70,7 @@ class Obelisk(nn.Module):
         return self.layer3.out_channels
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features of images.
+        """Return the features of images.
 
         Args:
             image: (B, 1, D, H, W). The offsets' components are along W, H, D, as shares of half the extent.
@@ -87,7 +87,7 @@ class Obelisk(nn.Module):
         return self.layer3(hidden)
 
     def _differences(self, stem: torch.Tensor, nodes: tuple[int, ...]) -> torch.Tensor:
-        """Differences (4 P, d, h, w) of the stem (4, D, H, W) at the P pairs of offsets; zero outside the image."""
+        """Return differences (4 P, d, h, w) of the stem (4, D, H, W) at the P pairs of offsets; zero outside the image."""
         size = stem.new_tensor([n - 1 for n in stem.shape[:0:-1]])
         axes = [torch.linspace(0.0, 1.0, n, dtype=stem.dtype, device=stem.device) for n in nodes]
         z, y, x = torch.meshgrid(*axes, indexing="ij")

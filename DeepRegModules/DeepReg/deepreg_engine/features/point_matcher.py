@@ -39,7 +39,7 @@ class Matcher(nn.Module):
 
     @classmethod
     def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Matcher:
-        """The matcher of a model, in evaluation mode.
+        """Return the matcher of a model, in evaluation mode.
 
         Raises:
             InputError: if the weights do not fit.
@@ -48,7 +48,7 @@ class Matcher(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], neighbours: int, dynamic: bool = False) -> Matcher:
-        """The matcher whose weights these are, in evaluation mode.
+        """Return the matcher whose weights these are, in evaluation mode.
 
         Raises:
             InputError: if they do not fit.
@@ -62,7 +62,7 @@ class Matcher(nn.Module):
         return matcher.eval()
 
     def costs(self, moved: Tensor, target: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Data costs (N, K) and displacements (N, K, 3) of candidates (N, K) among the target's points."""
+        """Return data costs (N, K) and displacements (N, K, 3) of candidates (N, K) among the target's points."""
         own, other = self.features(moved), self.features(target)
         move = target[candidates] - moved[:, None]
         apart = squared_distances(own, other).gather(1, candidates)

@@ -54,7 +54,7 @@ class Feature:
     intended_use: str = ""
 
     def load(self, name: str, weights: Any, settings: Any) -> Any:
-        """The extractor, or the matcher of points, of a model; imports torch.
+        """Return the extractor, or the matcher of points, of a model; imports torch.
 
         Args:
             name: of the model, for reports.
@@ -83,23 +83,23 @@ def unregister(name: str) -> None:
 
 
 def features(subject: str = "") -> list[Feature]:
-    """All registered features, or those of "images" or of "points"."""
+    """Return all registered features, or those of "images" or of "points"."""
     return [feature for feature in _FEATURES.values() if subject in ("", feature.subject)]
 
 
 def find(name: str) -> Feature | None:
-    """The registered feature with this name or network architecture; None if there is none."""
+    """Return the registered feature with this name or network architecture; None if there is none."""
     return _FEATURES.get(name)
 
 
 def handcrafted(name: str) -> Feature | None:
-    """The feature of that name if it needs no weights, else None."""
+    """Return the feature of that name if it needs no weights, else None."""
     feature = find(name)
     return None if feature is None or feature.learned else feature
 
 
 def handcrafted_names(subject: str = "") -> list[str]:
-    """Names of the features that need no weights."""
+    """Return the names of the features that need no weights."""
     return [feature.name for feature in features(subject) if not feature.learned]
 
 

@@ -52,7 +52,7 @@ class SimilarityNet(nn.Module):
         self.steepness = nn.Parameter(torch.zeros(()))
 
     def forward(self, image: Tensor, modality: str = "") -> Tensor:
-        """Features of images.
+        """Return the features of images.
 
         Args:
             image: (B, 1, z, y, x), any intensities: the features do not depend on their offset and scale.
@@ -64,7 +64,7 @@ class SimilarityNet(nn.Module):
         return torch.stack([self._features(one[0]) for one in image])
 
     def numbers(self) -> dict[str, float]:
-        """The learned numbers, by their names in the formula."""
+        """Return the learned numbers, by their names in the formula."""
         plane, across = self.sides.detach().exp().tolist()
         return {"s in plane": plane, "s across": across, "g": float(self.steepness.detach().exp())}
 
@@ -91,7 +91,7 @@ class SimilarityNet(nn.Module):
         return -self.steepness.exp() / torch.maximum(mean, least)
 
     def _distances(self, padded: Tensor, start: int, stop: int) -> Tensor:
-        """Distances less their minimum (12, stop - start, y, x) of an image that was padded by one voxel."""
+        """Return distances less their minimum (12, stop - start, y, x) of an image that was padded by one voxel."""
         depth, height, width = (n - 2 for n in padded.shape)
         low, high = max(start - 1, 0), min(stop + 1, depth)  # slices that the patches of these reach
         shifted = [padded[1 + z + low : 1 + z + high, 1 + y : 1 + y + height, 1 + x : 1 + x + width] for z, y, x in NEIGHBOURS]
@@ -106,7 +106,7 @@ class SimilarityNet(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> SimilarityNet:
-        """The features that weights belong to.
+        """Return the features that weights belong to.
 
         Raises:
             InputError: if they belong to none.
@@ -118,7 +118,7 @@ class SimilarityNet(nn.Module):
 
 
 def _weighted(volume: Tensor, axis: int, side: Tensor, padding: tuple[int, int]) -> Tensor:
-    """Each value and ``side`` times both of its neighbours along an axis, the ends replicated ``padding`` times."""
+    """Return each value and ``side`` times both of its neighbours along an axis, the ends replicated ``padding`` times."""
     first, last = volume.narrow(axis, 0, 1), volume.narrow(axis, volume.shape[axis] - 1, 1)
     padded = torch.cat([first] * padding[0] + [volume] + [last] * padding[1], dim=axis)
     count = padded.shape[axis] - 2

@@ -52,7 +52,7 @@ class TissueNet(nn.Module):
         self.shares = nn.Parameter(torch.zeros(len(_BETWEEN)))
 
     def forward(self, image: Tensor, modality: str = "") -> Tensor:
-        """Features of images.
+        """Return the features of images.
 
         Args:
             image: (B, 1, z, y, x), HU.
@@ -72,7 +72,7 @@ class TissueNet(nn.Module):
         return features
 
     def _parts(self, image: Tensor) -> Iterator[Tensor]:
-        """Both self-similarities and each class (B, ..., z, y, x), in the order of the channels."""
+        """Yield both self-similarities and each class (B, ..., z, y, x), in the order of the channels."""
         yield self.near.exp() * self.similarity(image)
         yield self.far.exp() * torch.stack([mind_ssc(one[0]) for one in image])
         between, widths = self.between * _UNIT, self.widths.exp() * _UNIT
@@ -80,7 +80,7 @@ class TissueNet(nn.Module):
             yield b * torch.sigmoid((image - c) / w)
 
     def numbers(self) -> dict[str, float | list[float]]:
-        """The learned numbers, by their names in the formula; c and w in HU."""
+        """Return the learned numbers, by their names in the formula; c and w in HU."""
         return {
             **self.similarity.numbers(),
             "a": [float(self.near.detach().exp()), float(self.far.detach().exp())],
@@ -91,7 +91,7 @@ class TissueNet(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> TissueNet:
-        """The features that weights belong to.
+        """Return the features that weights belong to.
 
         Raises:
             InputError: if they belong to none.

@@ -14,7 +14,7 @@ from deepreg_engine.geometry.volume import draw
 
 
 def feature_volume(image: sitk.Image, extractor: Extractor, spacing: float, device: torch.device | None = None) -> tuple[Tensor, ImageGrid]:
-    """Features (C, z, y, x) of an image, and their grid.
+    """Return features (C, z, y, x) of an image, and their grid.
 
     Args:
         image: float32.
@@ -28,7 +28,7 @@ def feature_volume(image: sitk.Image, extractor: Extractor, spacing: float, devi
 
 
 def on_grid(volume: Tensor, grid: ImageGrid, target: ImageGrid, transform: sitk.Transform | None = None) -> sitk.Image:
-    """Channels (C, z, y, x) on a grid as a vector image on another, linearly interpolated; 0 outside the grid.
+    """Return channels (C, z, y, x) on a grid as a vector image on another, linearly interpolated; 0 outside the grid.
 
     Args:
         volume: the channels.

@@ -10,7 +10,7 @@ from deepreg_engine.errors import InputError
 
 @contextmanager
 def weights_of(network: str) -> Iterator[None]:
-    """Context in which a network is built from weights; weights that do not fit raise an InputError.
+    """Turn errors of weights into an InputError: within, a network is built from weights, and weights that do not fit raise an InputError.
 
     Args:
         network: its kind, with its article: "a contrast network".

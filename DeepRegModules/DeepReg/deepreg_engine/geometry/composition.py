@@ -10,7 +10,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 
 
 def linear_matrix(transform: sitk.Transform) -> np.ndarray | None:
-    """The homogeneous matrix (4, 4) of a linear transform of LPS points, mm; None for other transforms."""
+    """Return the homogeneous matrix (4, 4) of a linear transform of LPS points, mm; None for other transforms."""
     if not transform.IsLinear():
         return None
     offset = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
@@ -19,7 +19,7 @@ def linear_matrix(transform: sitk.Transform) -> np.ndarray | None:
 
 
 def followed_by(field: DisplacementField, transform: sitk.Transform, domain: ImageGrid | None = None) -> DisplacementField:
-    """The composition x -> transform(x + u(x)) on the grid of the field u.
+    """Return the composition x -> transform(x + u(x)) on the grid of the field u.
 
     In ITK, a displacement field is the identity outside its grid. Outside the domain a transform that is not linear is
     therefore extrapolated: it moves a point like the nearest point of the domain.

@@ -58,7 +58,7 @@ class Slice:
     pixel: int
 
     def numbers(self, tag: str, count: int) -> np.ndarray | None:
-        """The numbers of an element; None if it is missing."""
+        """Return the numbers of an element; None if it is missing."""
         try:
             values = np.array([float(part) for part in self.tags.get(tag, "").split("\\")])
         except ValueError:
@@ -67,7 +67,7 @@ class Slice:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's preamble; False for a file that cannot be opened."""
+    """Return whether a file has DICOM's preamble; False for a file that cannot be opened."""
     try:
         with open(path, "rb") as stream:
             return stream.read(132)[128:] == b"DICM"
@@ -76,7 +76,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def read_folder(folder: Path, role: str) -> sitk.Image:
-    """The series in a folder, or in a folder below it if there is none other.
+    """Return the series in a folder, or in a folder below it if there is none other.
 
     Raises:
         InputError: if there is none, or several, or it is not a regular stack of slices.
@@ -96,7 +96,7 @@ def read_folder(folder: Path, role: str) -> sitk.Image:
 
 
 def read_file(path: Path, role: str) -> tuple[sitk.Image, str]:
-    """The volume in a DICOM file, or the series to which this file belongs.
+    """Return the volume in a DICOM file, or the series to which this file belongs.
 
     Returns:
         The image, and a note if more files than this one were read, else "".
@@ -115,7 +115,7 @@ def read_file(path: Path, role: str) -> tuple[sitk.Image, str]:
 
 
 def _series_below(folder: Path) -> list[tuple[Path, str]]:
-    """Folder and UID of each series, of a folder and of those below it; a series in the folder itself hides those below."""
+    """Return folder and UID of each series, of a folder and of those below it; a series in the folder itself hides those below."""
     found = []
     for current, folders, _ in os.walk(folder):
         folders.sort()
@@ -173,7 +173,7 @@ def _read(files: list[Path], what: str) -> sitk.Image:
 
 
 def _checked_stack(slices: list[Slice], what: str) -> list[Path]:
-    """The files in their order along the normal of the slices.
+    """Return the files in their order along the normal of the slices.
 
     Raises:
         InputError: if they are not a regular stack.
@@ -198,7 +198,7 @@ def _checked_stack(slices: list[Slice], what: str) -> list[Path]:
 
 
 def _placements(slices: list[Slice], what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (N, 3), mm, and directions of rows and columns (N, 6).
+    """Return positions (N, 3), mm, and directions of rows and columns (N, 6).
 
     Raises:
         InputError: if a slice has none.
@@ -257,7 +257,7 @@ def _raise_several(slices: list[Slice], along: np.ndarray, what: str) -> None:
 
 
 def _check_frames(single: Slice, what: str) -> np.ndarray | None:
-    """Positions (N, 3) of the frames of one file, mm; None if it has one frame or one position.
+    """Return the positions (N, 3) of the frames of one file, mm; None if it has one frame or one position.
 
     Raises:
         InputError: if the frames are not a regular stack, or have no position.
@@ -281,7 +281,7 @@ def _check_frames(single: Slice, what: str) -> np.ndarray | None:
 
 
 def _frame_values(path: Path, element: int, count: int) -> np.ndarray:
-    """The values (N, count) of every element (0020, ``element``) before the pixels, which SimpleITK does not give for frames."""
+    """Return the values (N, count) of every element (0020, ``element``) before the pixels, which SimpleITK does not give for frames."""
     content = path.read_bytes()
     end = content.find(b"\xe0\x7f\x10\x00")
     key = b"\x20\x00" + element.to_bytes(2, "little")

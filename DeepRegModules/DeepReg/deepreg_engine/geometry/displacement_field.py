@@ -59,18 +59,18 @@ class DisplacementField:
 
     @classmethod
     def zeros(cls, grid: ImageGrid) -> DisplacementField:
-        """A field of zeros, the identity."""
+        """Return a field of zeros, the identity."""
         return cls(np.zeros((3, *grid.shape), dtype=np.float32), grid)
 
     @classmethod
     def from_transform(cls, transform: sitk.Transform, grid: ImageGrid) -> DisplacementField:
-        """A SimpleITK transform, sampled at the voxels of a grid."""
+        """Return a SimpleITK transform, sampled at the voxels of a grid."""
         image = sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat32, grid.size, grid.origin, grid.spacing, grid.direction)
         return cls.from_image(image)
 
     @classmethod
     def from_image(cls, image: sitk.Image) -> DisplacementField:
-        """The field that a 3D SimpleITK image with three components (LPS mm) holds.
+        """Return the field that a 3D SimpleITK image with three components (LPS mm) holds.
 
         Raises:
             InputError: if it is not 3D or has another number of components.
@@ -80,15 +80,15 @@ class DisplacementField:
         return cls(np.moveaxis(sitk.GetArrayViewFromImage(image), -1, 0), ImageGrid.of(image))
 
     def to_image(self) -> sitk.Image:
-        """A SimpleITK image of three float components, LPS mm."""
+        """Return a SimpleITK image of three float components, LPS mm."""
         return self.grid.to_image(np.ascontiguousarray(np.moveaxis(self.vectors, 0, -1)), vector=True)
 
     def to_transform(self) -> sitk.DisplacementFieldTransform:
-        """The same mapping as a SimpleITK transform."""
+        """Return the same mapping as a SimpleITK transform."""
         return sitk.DisplacementFieldTransform(sitk.Cast(self.to_image(), sitk.sitkVectorFloat64))
 
     def resampled(self, grid: ImageGrid) -> DisplacementField:
-        """The field on another grid: linear interpolation, and nearest-neighbour extrapolation beyond its own grid.
+        """Return the field on another grid: linear interpolation, and nearest-neighbour extrapolation beyond its own grid.
 
         A registration computes on a working grid that may end a fraction of a voxel before the image does; extrapolation avoids a step
         there.
@@ -107,7 +107,7 @@ class DisplacementField:
     # ----------------------------------------------------------------- mapping
 
     def at(self, points: np.ndarray, extend: bool = False) -> np.ndarray:
-        """Displacements (N, 3), mm, at LPS points (N, 3), mm.
+        """Return displacements (N, 3), mm, at LPS points (N, 3), mm.
 
         Args:
             points: where to evaluate the field.
@@ -120,11 +120,11 @@ class DisplacementField:
         return values
 
     def map_points(self, points: np.ndarray) -> np.ndarray:
-        """Fixed LPS points (N, 3), mm, to their moving points (N, 3)."""
+        """Map fixed LPS points (N, 3), mm, to their moving points (N, 3)."""
         return np.asarray(points, dtype=np.float64).reshape(-1, 3) + self.at(points)
 
     def warp_image(self, moving: sitk.Image, interpolation: str = "linear", default: float = 0.0) -> sitk.Image:
-        """The moving image resampled onto the field's grid.
+        """Return the moving image resampled onto the field's grid.
 
         Args:
             moving: a 3D image.
@@ -134,7 +134,7 @@ class DisplacementField:
         return resample(moving, self.grid, self.to_transform(), interpolation, default)
 
     def then(self, second: DisplacementField) -> DisplacementField:
-        """The composition x -> second(self(x)), on this field's grid: u1(x) + u2(x + u1(x))."""
+        """Return the composition x -> second(self(x)), on this field's grid: u1(x) + u2(x + u1(x))."""
         vectors = np.empty_like(self.vectors)
         for part, points in self._slabs():
             first = np.moveaxis(self.vectors[:, part], 0, -1).reshape(-1, 3)
@@ -145,7 +145,7 @@ class DisplacementField:
     # --------------------------------------------------------------- measuring
 
     def jacobian_determinant(self) -> np.ndarray:
-        """Determinant of d(x + u)/dx (z, y, x), the local change of volume: 1 without a change, 0 or less at a fold.
+        """Return the determinant of d(x + u)/dx (z, y, x), the local change of volume: 1 without a change, 0 or less at a fold.
 
         Derivatives are central differences (one-sided at the faces) along the axes of the grid, converted to LPS by the direction matrix.
         ITK's own filter leaves out that matrix, and is wrong on oblique grids.
@@ -163,11 +163,11 @@ class DisplacementField:
         return determinant
 
     def lengths(self) -> np.ndarray:
-        """Length of the displacement (z, y, x), mm."""
+        """Return the length of the displacement (z, y, x), mm."""
         return np.sqrt(np.einsum("czyx,czyx->zyx", self.vectors, self.vectors))
 
     def statistics(self) -> Statistics:
-        """Mean, median, 95th percentile and maximum of the displacement's length, mm."""
+        """Return mean, median, 95th percentile and maximum of the displacement's length, mm."""
         lengths = self.lengths()
         median, percentile95 = np.percentile(lengths, [50, 95])
         return Statistics(float(lengths.mean(dtype=np.float64)), float(median), float(percentile95), float(lengths.max()))
@@ -180,14 +180,14 @@ class DisplacementField:
             yield slice(start, min(start + step, self.grid.shape[0]))
 
     def _slabs(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Slabs of slices, each with the LPS points (N, 3) of its voxels."""
+        """Yield the slabs of slices, each with the LPS points (N, 3) of its voxels."""
         for part in self._slab_slices():
             slab = self.grid.cropped((0, 0, part.start), (*self.grid.size[:2], part.stop))
             yield part, slab.points().reshape(-1, 3)
 
 
 def sample_linear(volume: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Trilinear values (N, C) of a volume (C, z, y, x) at continuous indices (N, 3), x, y, z; clamped to the faces."""
+    """Return trilinear values (N, C) of a volume (C, z, y, x) at continuous indices (N, 3), x, y, z; clamped to the faces."""
     from scipy import ndimage  # here: its import takes a third of a second, which commands without points avoid
 
     coordinates = np.ascontiguousarray(np.asarray(index)[:, ::-1].T)
@@ -198,7 +198,7 @@ def sample_linear(volume: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def index_gradient(vectors: np.ndarray, dtype: type = np.float64) -> np.ndarray:
-    """Derivatives (3, 3, z, y, x) of vectors (3, z, y, x): [component, index axis x, y, z], per voxel."""
+    """Return derivatives (3, 3, z, y, x) of vectors (3, z, y, x): [component, index axis x, y, z], per voxel."""
     gradient = np.zeros((3, 3, *vectors.shape[1:]), dtype=dtype)
     vectors = vectors.astype(dtype, copy=False)
     for axis in range(3):
@@ -208,6 +208,6 @@ def index_gradient(vectors: np.ndarray, dtype: type = np.float64) -> np.ndarray:
 
 
 def _determinant(matrices: np.ndarray) -> np.ndarray:
-    """Determinants of matrices (3, 3, ...), by the rule of Sarrus, which is faster than LAPACK for millions of them."""
+    """Return the determinants of matrices (3, 3, ...), by the rule of Sarrus, which is faster than LAPACK for millions of them."""
     (a, b, c), (d, e, f), (g, h, i) = matrices
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)

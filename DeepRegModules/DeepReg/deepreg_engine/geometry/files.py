@@ -21,7 +21,7 @@ _DOUBLE_SUFFIXES = (".nii.gz", ".mrk.json", ".seg.nrrd")
 
 
 def suffix(path: str | os.PathLike) -> str:
-    """The ending of a file name in lower case, including double endings such as ".nii.gz"."""
+    """Return the ending of a file name in lower case, including double endings such as ".nii.gz"."""
     name = Path(path).name.lower()
     return next((s for s in _DOUBLE_SUFFIXES if name.endswith(s)), Path(name).suffix)
 

@@ -12,5 +12,5 @@ LPS_RAS_SIGNS = np.array([-1.0, -1.0, 1.0])
 
 
 def flip_points(points: np.ndarray) -> np.ndarray:
-    """Points or vectors (..., 3), x, y, z in mm, converted from LPS to RAS or back."""
+    """Convert points or vectors (..., 3), x, y, z in mm, from LPS to RAS or back."""
     return np.asarray(points, dtype=np.float64) * LPS_RAS_SIGNS

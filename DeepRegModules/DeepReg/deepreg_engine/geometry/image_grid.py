@@ -63,31 +63,32 @@ class ImageGrid:
 
     @classmethod
     def of(cls, image: sitk.Image) -> ImageGrid:
-        """The grid of a 3D SimpleITK image."""
+        """Return the grid of a 3D SimpleITK image."""
         return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
     @classmethod
     def around(cls, lower: np.ndarray, upper: np.ndarray, spacing: float) -> ImageGrid:
-        """The axis-aligned grid of the given spacing (mm) that covers the box from lower to upper (LPS mm)."""
+        """Return the axis-aligned grid of the given spacing (mm) that covers the box from lower to upper (LPS mm)."""
         lower, upper = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
         size = np.maximum(np.ceil((upper - lower) / spacing - 1e-9).astype(int) + 1, 2)
         origin = (lower + upper) / 2 - spacing * (size - 1) / 2
         return cls(triple(size), (spacing, spacing, spacing), triple(origin))
 
     def resampled(self, spacing: ArrayLike) -> ImageGrid:
-        """The grid at another spacing (mm, one for all axes or one each), with the same axes and centre, covering at least as much."""
+        """Return the grid at another spacing (mm, one for all axes or one each), with the same axes and centre, covering at least as
+        much."""
         spacing = np.broadcast_to(np.asarray(spacing, dtype=np.float64), 3)
         reach = np.array(self.spacing) * (np.array(self.size) - 1)
         size = np.ceil(reach / spacing - 1e-6).astype(int) + 1
         return self._centred(np.maximum(size, 2), spacing)
 
     def padded(self, voxels: ArrayLike) -> ImageGrid:
-        """The grid with that many more voxels at both ends of each axis, fewer if negative; one number or one per axis."""
+        """Return the grid with that many more voxels at both ends of each axis, fewer if negative; one number or one per axis."""
         pad = np.broadcast_to(np.asarray(voxels, dtype=int), 3)
         return self._centred(np.array(self.size) + 2 * pad, np.array(self.spacing))
 
     def cropped(self, start: ArrayLike, stop: ArrayLike) -> ImageGrid:
-        """The part from index ``start`` up to, but not including, ``stop`` (x, y, z)."""
+        """Return the part from index ``start`` up to, but not including, ``stop`` (x, y, z)."""
         start, stop = np.asarray(start, dtype=int), np.asarray(stop, dtype=int)
         origin = self.index_to_physical(start[None].astype(np.float64))[0]
         return ImageGrid(triple(stop - start), self.spacing, triple(origin), self.direction)
@@ -97,7 +98,7 @@ class ImageGrid:
         return ImageGrid(triple(size), triple(spacing), triple(origin), self.direction)
 
     def to_image(self, array: np.ndarray, vector: bool = False) -> sitk.Image:
-        """A SimpleITK image of an array over this grid: (z, y, x), or (z, y, x, components) with ``vector``."""
+        """Return a SimpleITK image of an array over this grid: (z, y, x), or (z, y, x, components) with ``vector``."""
         if array.shape[:3] != self.shape:
             raise ValueError(f"an array of shape {array.shape} does not fit a grid of shape {self.shape}")
         import SimpleITK as sitk
@@ -143,48 +144,49 @@ class ImageGrid:
         return np.array(self.size) * np.array(self.spacing)
 
     def index_to_physical(self, index: np.ndarray) -> np.ndarray:
-        """Continuous indices (N, 3), x, y, z, as LPS points (N, 3) in mm."""
+        """Convert continuous indices (N, 3), x, y, z, to LPS points (N, 3) in mm."""
         return np.asarray(index, dtype=np.float64) @ self.index_to_physical_matrix.T + np.array(self.origin)
 
     def physical_to_index(self, points: np.ndarray) -> np.ndarray:
-        """LPS points (N, 3) in mm as continuous indices (N, 3), x, y, z."""
+        """Convert LPS points (N, 3) in mm to continuous indices (N, 3), x, y, z."""
         offset = np.asarray(points, dtype=np.float64) - np.array(self.origin)
         return offset @ np.linalg.inv(self.index_to_physical_matrix).T
 
     def contains(self, points: np.ndarray) -> np.ndarray:
-        """Mask (N,) of the LPS points (N, 3) inside the grid, as in ITK: indices from -1/2 up to, but not including, size - 1/2."""
+        """Return the mask (N,) of the LPS points (N, 3) inside the grid, as in ITK: indices from -1/2 up to, but not including, size -
+        1/2."""
         index = self.physical_to_index(points)
         return np.all((index >= -0.5) & (index < np.array(self.size) - 0.5), axis=1)
 
     def corners(self) -> np.ndarray:
-        """The eight outermost voxel centres (8, 3), LPS mm."""
+        """Return the eight outermost voxel centres (8, 3), LPS mm."""
         ends = [(0, n - 1) for n in self.size]
         index = np.array([(x, y, z) for z in ends[2] for y in ends[1] for x in ends[0]], dtype=np.float64)
         return self.index_to_physical(index)
 
     def points(self) -> np.ndarray:
-        """All voxel centres (z, y, x, 3), LPS mm, double precision."""
+        """Return all voxel centres (z, y, x, 3), LPS mm, double precision."""
         z, y, x = np.meshgrid(*(np.arange(n, dtype=np.float64) for n in self.shape), indexing="ij")
         return self.index_to_physical(np.stack([x, y, z], axis=-1).reshape(-1, 3)).reshape(*self.shape, 3)
 
     def same_as(self, other: ImageGrid, tolerance: float = 1e-3) -> bool:
-        """Whether both have the same size and no corner differs by more than ``tolerance`` voxels."""
+        """Return whether both have the same size and no corner differs by more than ``tolerance`` voxels."""
         if self.size != other.size:
             return False
         return bool(np.abs(self.physical_to_index(other.corners()) - self.physical_to_index(self.corners())).max() <= tolerance)
 
     def describe(self) -> str:
-        """Size and spacing as a short phrase for messages and reports."""
+        """Return size and spacing as a short phrase for messages and reports."""
         size = " x ".join(str(n) for n in self.size)
         spacing = " x ".join(f"{s:.3g}" for s in self.spacing)
         return f"{size} voxels of {spacing} mm"
 
     def to_dict(self) -> dict:
-        """Size, spacing, origin and direction as lists, for a report."""
+        """Return size, spacing, origin and direction as lists, for a report."""
         return {"size": list(self.size), "spacing": list(self.spacing), "origin": list(self.origin), "direction": list(self.direction)}
 
 
 def triple(values: Iterable[Any]) -> tuple[Any, Any, Any]:
-    """Three values as a tuple; raises ValueError for any other number."""
+    """Return three values as a tuple; raises ValueError for any other number."""
     x, y, z = values
     return x, y, z

@@ -193,7 +193,7 @@ def resample(
 
 
 def background_value(image: sitk.Image) -> float:
-    """The padding value for voxels outside an image: its minimum, but at least -1024 HU on CT.
+    """Return the padding value for voxels outside an image: its minimum, but at least -1024 HU on CT.
 
     CT scanners mark the corners outside their circular field of view with values far below air (-2000, -3024). Used as padding, these
     would make an edge that the patient does not have.
@@ -203,14 +203,14 @@ def background_value(image: sitk.Image) -> float:
 
 
 def without_padding(image: sitk.Image) -> sitk.Image:
-    """The image with no value below its background: a CT scanner's marks outside its circular field of view become air."""
+    """Return the image with no value below its background: a CT scanner's marks outside its circular field of view become air."""
     air = background_value(image)
     lowest = float(sitk.GetArrayViewFromImage(image).min())
     return sitk.Clamp(image, lowerBound=air) if lowest < air else image
 
 
 def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear") -> sitk.Image:
-    """An image resampled onto a grid through a transform, in its own pixel type, with its background value outside the image.
+    """Return an image resampled onto a grid through a transform, in its own pixel type, with its background value outside the image.
 
     Integers are rounded and clipped to their range; ITK's resampling alone would truncate them.
     """

@@ -89,7 +89,7 @@ class _Solver:
         self._back = np.linalg.inv(linear) if sound else np.eye(3)
 
     def solve(self, target: np.ndarray, tolerance: float, iterations: int) -> np.ndarray:
-        """Fixed points (N, 3), mm, of moving points (N, 3)."""
+        """Return fixed points (N, 3), mm, of moving points (N, 3)."""
         source = (target - self._moved_centre) @ self._back + self._centre
         active = np.arange(len(target))
         inverses = np.empty((0, 3, 3))
@@ -114,7 +114,7 @@ class _Solver:
         return source
 
     def _carefully(self, source: np.ndarray, target: np.ndarray, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
-        """Improved fixed points (N, 3) and their residuals (N,), mm; every accepted step reduces the residual."""
+        """Return improved fixed points (N, 3) and their residuals (N,), mm; every accepted step reduces the residual."""
         index = self._index(source)
         residual, jacobian = self._exactly(index, target)
         error = np.linalg.norm(residual, axis=1)
@@ -146,7 +146,7 @@ class _Solver:
         return grid.index_to_physical(index), error
 
     def _exactly(self, index: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The residual x + u(x) - y (N, 3), mm, at indices of x, and its exact derivative by the index (N, 3, 3)."""
+        """Return the residual x + u(x) - y (N, 3), mm, at indices of x, and its exact derivative by the index (N, 3, 3)."""
         grid = self._field.grid
         last = np.array(grid.size) - 1
         held = np.clip(index, 0, last)
@@ -168,7 +168,7 @@ class _Solver:
         return residual, jacobian
 
     def _nearest(self, target: np.ndarray) -> Iterator[np.ndarray]:
-        """Fixed voxels (N, 3) that the field takes nearest to targets (N, 3), then the second nearest, and so on."""
+        """Yield fixed voxels (N, 3) that the field takes nearest to targets (N, 3), then the second nearest, and so on."""
         if not len(target):
             return
         from scipy.spatial import KDTree  # here: most inverses do not need it
@@ -186,7 +186,8 @@ class _Solver:
         return (points - np.array(self._field.grid.origin)) @ self._to_index.T
 
     def _inverse_jacobians(self, index: np.ndarray) -> np.ndarray:
-        """(d(x + u)/dx)^-1 (N, 3, 3) at indices; half the identity, a damped fixed-point step, where the field folds or nearly so."""
+        """Return (d(x + u)/dx)^-1 (N, 3, 3) at indices; half the identity, a damped fixed-point step, where the field folds or nearly
+        so."""
         size = np.array(self._field.grid.size)
         gradient = sample_linear(self._gradient, index).reshape(-1, 3, 3)
         # Outside the grid the field is extrapolated with its nearest value: its derivative along that axis is zero.
@@ -215,7 +216,7 @@ class _Solver:
 
 
 def round_trip(forward: DisplacementField, backward: DisplacementField) -> tuple[float, float, float]:
-    """Largest and mean distance (mm) between the forward grid's voxels and their round trips, and the share of voxels compared."""
+    """Return largest and mean distance (mm) between the forward grid's voxels and their round trips, and the share of voxels compared."""
     worst, total, tried = 0.0, 0.0, 0
     for _, points in forward._slabs():
         there = forward.map_points(points)

@@ -54,12 +54,12 @@ class Layout:
         return self.start + (self.voxels * self.bits + 7) // 8
 
     def numbers(self, code: str, first: int, second: int) -> tuple:
-        """Numbers of the header, by their struct code and their offsets in version 1 and 2."""
+        """Return the numbers of the header, by their struct code and their offsets in version 1 and 2."""
         return struct.unpack_from(self.order + code, self.header, first if self.version == 1 else second)
 
 
 def layout(path: str | os.PathLike) -> Layout | None:
-    """The layout of a NIfTI-1 or NIfTI-2 file, or of a pair of header and data; None for other files."""
+    """Return the layout of a NIfTI-1 or NIfTI-2 file, or of a pair of header and data; None for other files."""
     path = Path(path)
     if suffix(path) not in _SUFFIXES:
         return None
@@ -86,7 +86,7 @@ def layout(path: str | os.PathLike) -> Layout | None:
 
 
 def data_file(path: str | os.PathLike) -> Path:
-    """The file that holds the voxels: the .img or .img.gz of a pair, else the file itself."""
+    """Return the file that holds the voxels: the .img or .img.gz of a pair, else the file itself."""
     path = Path(path)
     if suffix(path) != ".hdr":
         return path
@@ -94,7 +94,7 @@ def data_file(path: str | os.PathLike) -> Path:
 
 
 def count_not_finite(path: str | os.PathLike) -> int:
-    """Number of values of a NIfTI file of floats that are NaN or infinite; 0 for other files."""
+    """Return the number of values of a NIfTI file of floats that are NaN or infinite; 0 for other files."""
     found = layout(path)
     if found is None or found.datatype not in _FLOATS:
         return 0
@@ -113,7 +113,7 @@ def count_not_finite(path: str | os.PathLike) -> int:
 
 
 def _read(stream: _Stream, size: int) -> bytes:
-    """``size`` bytes, or all that are left if there are fewer."""
+    """Return ``size`` bytes, or all that are left if there are fewer."""
     parts = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)
@@ -122,7 +122,7 @@ def _read(stream: _Stream, size: int) -> bytes:
 
 
 def is_packed(path: str | os.PathLike) -> bool:
-    """Whether a file begins as gzip's do."""
+    """Return whether a file begins as gzip's do."""
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
 

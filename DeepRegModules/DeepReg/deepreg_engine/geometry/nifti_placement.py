@@ -61,7 +61,7 @@ def placement_note(path: str | os.PathLike, grid: ImageGrid, what: str) -> str:
 
 
 def _distances(placements: dict[str, tuple[int, np.ndarray]], grid: ImageGrid) -> dict[str, float]:
-    """Largest distance of a corner of the grid from its place under each placement, mm."""
+    """Return the largest distance of a corner of the grid from its place under each placement, mm."""
     index = np.array(np.meshgrid(*((0, size - 1) for size in grid.size))).reshape(3, -1).T
     corners = grid.index_to_physical(index.astype(np.float64))
     return {
@@ -81,7 +81,7 @@ def sheared(path: str | os.PathLike) -> str:
 
 
 def _placements(path: str | os.PathLike) -> dict[str, tuple[int, np.ndarray]]:
-    """Code and matrix (3, 4), voxel index to LPS mm, of "sform" and "qform", as far as the header holds them."""
+    """Return the code and matrix (3, 4), voxel index to LPS mm, of "sform" and "qform", as far as the header holds them."""
     layout = nifti.layout(path)
     if layout is None or layout.header[344 if layout.version == 1 else 4 :][:1] != b"n":  # Analyze has neither
         return {}
@@ -100,7 +100,7 @@ def _placements(path: str | os.PathLike) -> dict[str, tuple[int, np.ndarray]]:
 
 
 def _qform(b: float, c: float, d: float, *offset: float, pixdim: tuple[float, ...]) -> np.ndarray:
-    """Matrix (3, 4) of a unit quaternion (a, b, c, d), an offset, and the voxel spacing with the sign of its third axis."""
+    """Return the matrix (3, 4) of a unit quaternion (a, b, c, d), an offset, and the voxel spacing with the sign of its third axis."""
     length = b * b + c * c + d * d
     if length > 1.0:
         b, c, d, length = (b / length**0.5, c / length**0.5, d / length**0.5, 1.0)

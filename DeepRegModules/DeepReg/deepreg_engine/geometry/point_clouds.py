@@ -49,7 +49,7 @@ def read_cloud(
 
 
 def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "label map") -> np.ndarray:
-    """Points (N, 3), LPS mm, on the surface or the medial axis of the voxels above 0.
+    """Return points (N, 3), LPS mm, on the surface or the medial axis of the voxels above 0.
 
     The label map is resampled to cubic voxels as fine as its own and smoothed by less than one of them.
 
@@ -77,7 +77,7 @@ def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "l
 
 
 def _level_set(soft: np.ndarray) -> np.ndarray:
-    """Continuous indices (N, 3), z, y, x, at which a smooth mask is 0.5."""
+    """Return continuous indices (N, 3), z, y, x, at which a smooth mask is 0.5."""
     above = soft > 0.5
     crossed = np.zeros_like(above)
     for axis in range(3):
@@ -94,7 +94,7 @@ def _level_set(soft: np.ndarray) -> np.ndarray:
 
 
 def _ridge(depth: np.ndarray, step: float) -> np.ndarray:
-    """Indices (N, 3), z, y, x, of the medial axis: voxels whose depth (mm, positive inside) no neighbour clearly exceeds."""
+    """Return indices (N, 3), z, y, x, of the medial axis: voxels whose depth (mm, positive inside) no neighbour clearly exceeds."""
     from scipy import ndimage
 
     highest = ndimage.maximum_filter(depth, size=3)
@@ -102,7 +102,7 @@ def _ridge(depth: np.ndarray, step: float) -> np.ndarray:
 
 
 def thinned(points: np.ndarray, spacing: float) -> np.ndarray:
-    """The points (N, 3) thinned to one in each cube of the given edge (mm), the one nearest to the mean of those in it."""
+    """Return the points (N, 3) thinned to one in each cube of the given edge (mm), the one nearest to the mean of those in it."""
     cells = np.floor((points - points.min(0)) / spacing).astype(np.int64)
     _, cell, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     cell = cell.ravel()
@@ -114,7 +114,7 @@ def thinned(points: np.ndarray, spacing: float) -> np.ndarray:
 
 
 def thinned_to(points: np.ndarray, count: int) -> np.ndarray:
-    """The points (N, 3) thinned evenly to at most ``count``."""
+    """Return the points (N, 3) thinned evenly to at most ``count``."""
     if len(points) <= count:
         return points
     low, high = 0.0, float(np.ptp(points, axis=0).max()) + 1.0
@@ -154,7 +154,7 @@ def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: in
 
 
 def _checked_cloud(points: np.ndarray, role: str, thin: int, notes: list[str]) -> np.ndarray:
-    """One cloud without duplicates, thinned; notes for the user are appended."""
+    """Return one cloud without duplicates, thinned; notes for the user are appended."""
     if not np.isfinite(points).all():
         raise InputError(f"the {role} points hold values that are not finite", "remove or correct them")
     single = _without_duplicates(points)

@@ -70,7 +70,7 @@ def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial
 def _partners(
     fixed: PointList, moving: PointList, by_label: tuple[np.ndarray, np.ndarray] | None, name: str
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Places (N,) of the partners in both lists, with or without a position, and notes."""
+    """Return the places (N,) of the partners in both lists, with or without a position, and notes."""
     if by_label is not None:
         notes = []
         if (np.diff(by_label[1]) < 0).any():
@@ -94,7 +94,8 @@ def _counted(points: PointList, side: str) -> str:
 
 
 def _by_label(fixed: tuple[str, ...], moving: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places of the partners in both lists, if the labels of one are all among those of the other, each of them once; else None."""
+    """Return the places of the partners in both lists, if the labels of one are all among those of the other, each of them once; else
+    None."""
     one, two = ({_plain(label): place for place, label in enumerate(labels)} for labels in (fixed, moving))
     if not one or not two or "" in one or "" in two or len(one) < len(fixed) or len(two) < len(moving):
         return None
@@ -110,7 +111,7 @@ def _plain(label: str) -> str:
 
 
 def _differing(fixed: tuple[str, ...], moving: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Pairs of labels that differ in more than a part that all labels of their list share, as "F-1" and "M-1" do."""
+    """Return the pairs of labels that differ in more than a part that all labels of their list share, as "F-1" and "M-1" do."""
     if "" in fixed or "" in moving:
         return []
     one, two = _without_common(fixed), _without_common(moving)
@@ -118,7 +119,7 @@ def _differing(fixed: tuple[str, ...], moving: tuple[str, ...]) -> list[tuple[st
 
 
 def _without_common(labels: tuple[str, ...]) -> list[str]:
-    """The numbers at the end of the labels, if what precedes them is the same in all; else the labels."""
+    """Return the numbers at the end of the labels, if what precedes them is the same in all; else the labels."""
     parts = [_NUMBERED.fullmatch(label) for label in labels]
     found = [part.groups() for part in parts if part is not None]
     if len(found) == len(labels) and len({name for name, _ in found}) == 1:
@@ -127,5 +128,5 @@ def _without_common(labels: tuple[str, ...]) -> list[str]:
 
 
 def chosen_pairs(fixed: PointList, moving: PointList, pairing: Pairing) -> PointPair:
-    """The points of a pairing."""
+    """Return the points of a pairing."""
     return fixed.chosen(pairing.fixed), moving.chosen(pairing.moving)

@@ -69,14 +69,14 @@ class PointList:
         return int(np.flatnonzero(self.defined).max(initial=-1)) + 1
 
     def names(self) -> tuple[str, ...]:
-        """The names; those without one are named by their place, from "1" on."""
+        """Return the names; those without one are named by their place, from "1" on."""
         return tuple(label or str(number + 1) for number, label in enumerate(self.labels))
 
     def chosen(self, places: np.ndarray) -> PointSet:
-        """The points at some places, as a set."""
+        """Return the points at some places, as a set."""
         names = self.names()
         return PointSet(self.positions[places], tuple(names[place] for place in places))
 
     def points(self) -> PointSet:
-        """The points that have a position."""
+        """Return the points that have a position."""
         return self.chosen(np.flatnonzero(self.defined))

@@ -27,7 +27,7 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 
 def read_csv(text: str) -> PointList:
-    """The points of a CSV file.
+    """Return the points of a CSV file.
 
     Raises:
         InputError: if there is no header, or a row does not fit it.
@@ -54,13 +54,13 @@ def read_csv(text: str) -> PointList:
 
 
 def _separator(text: str) -> str:
-    """The separator by which the first line is a header; "," if none is."""
+    """Return the separator by which the first line is a header; "," if none is."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return next((each for each in _SEPARATORS if {"x", "y", "z"} <= {cell.strip(' "').lower() for cell in first.split(each)}), ",")
 
 
 def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple[int, ...]]:
-    """Line number and cells of each row that is not blank, and the numbers of the points before which there are blank lines."""
+    """Return line number and cells of each row that is not blank, and the numbers of the points before which there are blank lines."""
     reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     rows: list[tuple[int, list[str]]] = []
     breaks: list[int] = []
@@ -77,7 +77,7 @@ def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple
 
 
 def _columns(header: list[str]) -> tuple[list[int], int | None]:
-    """The columns of x, y and z, and of the names."""
+    """Return the columns of x, y and z, and of the names."""
     if not {"x", "y", "z"} <= set(header):
         raise InputError("the first line is not a header with x, y and z", "begin the file with the line x,y,z")
     name = next((word for word in _NAMES if word in header), None)
@@ -96,7 +96,7 @@ def _wrong_length(line: int, row: list[str], header: list[str]) -> InputError:
 
 
 def _position(line: int, cells: list[str], separator: str) -> list[float]:
-    """x, y and z; NaN for all three if all cells are empty, infinity if a number is not finite."""
+    """Return x, y and z; NaN for all three if all cells are empty, infinity if a number is not finite."""
     if not any(cells):
         return [np.nan] * 3
     for axis, cell in zip("xyz", cells, strict=True):
@@ -113,7 +113,7 @@ def _position(line: int, cells: list[str], separator: str) -> list[float]:
 
 
 def _one_mark(line: int, cells: list[str], mark: str) -> str:
-    """The decimal mark of a row and of those before it ("" if unknown); raises InputError if they differ."""
+    """Return the decimal mark of a row and of those before it ("" if unknown); raises InputError if they differ."""
     for cell in cells:
         found = next((each for each in ".," if each in cell), "")
         if found and mark and found != mark:
@@ -125,7 +125,7 @@ def _one_mark(line: int, cells: list[str], mark: str) -> str:
 
 
 def csv_text(points: PointList) -> str:
-    """The text of a CSV file, with a column of names unless they are the numbers of the points."""
+    """Return the text of a CSV file, with a column of names unless they are the numbers of the points."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = points.names()
@@ -137,5 +137,5 @@ def csv_text(points: PointList) -> str:
 
 
 def number(value: float) -> str:
-    """A coordinate in mm with seven decimals, without trailing zeros."""
+    """Return a coordinate in mm with seven decimals, without trailing zeros."""
     return f"{value:.7f}".rstrip("0").rstrip(".")

@@ -33,7 +33,7 @@ _STATUSES = ("defined", "undefined", "preview", "missing")
 
 
 def read_markups(text: str, notes: list[str]) -> PointList:
-    """The points of the first list in a ``.mrk.json`` file that has any.
+    """Return the points of the first list in a ``.mrk.json`` file that has any.
 
     Args:
         text: of the file.
@@ -61,7 +61,7 @@ def read_markups(text: str, notes: list[str]) -> PointList:
 
 
 def _markup_position(point: dict[str, Any]) -> list[float]:
-    """x, y and z of a control point; NaN without a position. Raises ValueError for anything else."""
+    """Return x, y and z of a control point; NaN without a position. Raises ValueError for anything else."""
     status, place = point.get("positionStatus"), point.get("position")
     if status not in (None, *_STATUSES):
         raise ValueError(status)
@@ -72,7 +72,7 @@ def _markup_position(point: dict[str, Any]) -> list[float]:
 
 
 def markups_text(points: PointList) -> str:
-    """The text of a ``.mrk.json`` file."""
+    """Return the text of a ``.mrk.json`` file."""
     control_points = [
         {
             "id": str(count),
@@ -95,7 +95,7 @@ _UNDEFINED, _DEFINED, _STATUS_CELLS = "0", "2", ("0", "1", "2", "3")
 
 
 def read_fcsv(text: str) -> PointList:
-    """The points of a ``.fcsv`` file, which is RAS if it does not state its coordinate system.
+    """Return the points of a ``.fcsv`` file, which is RAS if it does not state its coordinate system.
 
     Raises:
         InputError: if a line has not the cells of a point, or the coordinates are not LPS or RAS.
@@ -123,7 +123,7 @@ def read_fcsv(text: str) -> PointList:
 
 
 def _fcsv_position(line: int, cells: list[str], columns: list[str], lengths: tuple[int, ...]) -> list[float]:
-    """x, y and z of a line; NaN without a position."""
+    """Return x, y and z of a line; NaN without a position."""
     status = cells[len(columns)] if len(columns) < len(cells) <= len(columns) + 2 else _DEFINED
     if (len(cells) <= len(columns) and len(cells) not in lengths) or len(cells) > len(columns) + 2 or status not in _STATUS_CELLS:
         raise InputError(
@@ -140,7 +140,7 @@ def _fcsv_position(line: int, cells: list[str], columns: list[str], lengths: tup
 
 
 def fcsv_text(points: PointList) -> str:
-    """The text of a ``.fcsv`` file."""
+    """Return the text of a ``.fcsv`` file."""
     lines = ["# Markups fiducial file version = 5.0", "# CoordinateSystem = LPS", f"# columns = {_COLUMNS}"]
     for count, (position, label, defined) in enumerate(zip(points.positions, points.names(), points.defined, strict=True), start=1):
         xyz = ",".join(number(value) if defined else "0" for value in position)
@@ -149,6 +149,6 @@ def fcsv_text(points: PointList) -> str:
 
 
 def _quoted(label: str) -> str:
-    """A label, which may hold commas, quotation marks and line breaks, as one cell of a line."""
+    """Return a label, which may hold commas, quotation marks and line breaks, as one cell of a line."""
     label = " ".join(label.split())
     return '"' + label.replace('"', '""') + '"' if "," in label or '"' in label else label

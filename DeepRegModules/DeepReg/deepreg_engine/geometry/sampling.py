@@ -21,7 +21,7 @@ _MOST_ROWS = 2**31 - 1
 
 
 def sample(volume: torch.Tensor, index: torch.Tensor, outside: str = "border") -> torch.Tensor:
-    """Trilinear values of a volume at continuous indices.
+    """Return the trilinear values of a volume at continuous indices.
 
     Args:
         volume: (C, Z, Y, X).
@@ -81,7 +81,7 @@ class Lookup:
         self._volume = volume if self._table is None else volume.new_empty(0)
 
     def sample(self, index: torch.Tensor) -> torch.Tensor:
-        """Trilinear values (C, z, y, x) at continuous indices (3, z, y, x), with the values of the faces beyond them."""
+        """Return trilinear values (C, z, y, x) at continuous indices (3, z, y, x), with the values of the faces beyond them."""
         if self._table is None:
             return sample(self._volume, index)
         if torch.is_grad_enabled() and index.requires_grad:
@@ -92,7 +92,7 @@ class Lookup:
 
 
 def _corners(index: torch.Tensor, size: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Row numbers (x fastest) and weights, both (n, 8), of the eight voxels around indices (3, n), clamped to a size x, y, z."""
+    """Return row numbers (x fastest) and weights, both (n, 8), of the eight voxels around indices (3, n), clamped to a size x, y, z."""
     below, after, strides, stride = [], [], [], 1
     for place, count in zip(index, size, strict=True):
         place = place.nan_to_num(0.0).clamp(0, count - 1)  # NaN would become a row that does not exist
@@ -113,24 +113,24 @@ def _corners(index: torch.Tensor, size: Sequence[int]) -> tuple[torch.Tensor, to
 
 
 def identity(shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-    """The indices (3, z, y, x) of the voxels of a grid of the given shape, components x, y, z."""
+    """Return the indices (3, z, y, x) of the voxels of a grid of the given shape, components x, y, z."""
     axes = [torch.arange(n, dtype=like.dtype, device=like.device) for n in shape]
     z, y, x = torch.meshgrid(*axes, indexing="ij")
     return torch.stack([x, y, z])
 
 
 def warp(volume: torch.Tensor, displacement: torch.Tensor, outside: str = "border") -> torch.Tensor:
-    """The volume (C, z, y, x) warped by a displacement u (3, z, y, x) in voxels: volume(x + u(x))."""
+    """Return the volume (C, z, y, x) warped by a displacement u (3, z, y, x) in voxels: volume(x + u(x))."""
     return sample(volume, identity(displacement.shape[1:], displacement) + displacement, outside)
 
 
 def compose(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Displacements in voxels of x -> second(first(x)): first(x) + second(x + first(x)), clamped to the faces."""
+    """Return displacements in voxels of x -> second(first(x)): first(x) + second(x + first(x)), clamped to the faces."""
     return first + warp(second, first)
 
 
 def separable(volume: torch.Tensor, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
-    """A volume (C, Z, Y, X) multiplied by one matrix (new, old) along each of the axes z, y, x."""
+    """Return a volume (C, Z, Y, X) multiplied by one matrix (new, old) along each of the axes z, y, x."""
     tensordot: Any = torch.tensordot  # its annotation lacks the pair of lists
     for axis, matrix in zip((3, 2, 1), reversed(matrices), strict=True):
         volume = torch.movedim(tensordot(volume, matrix, dims=([axis], [1])), -1, axis)

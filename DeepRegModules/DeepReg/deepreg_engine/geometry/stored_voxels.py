@@ -50,12 +50,12 @@ class StoredVoxels:
     packed: bool
 
     def too_short(self) -> bool:
-        """Whether the file cannot hold that many voxels, by its size alone."""
+        """Return whether the file cannot hold that many voxels, by its size alone."""
         available = os.path.getsize(self.path) - self.start
         return available * (_HIGHEST_RATIO if self.packed else 1) < self.length
 
     def damage(self) -> str:
-        """What is wrong with the voxels, "" if nothing is; compressed voxels are decompressed for that."""
+        """Return what is wrong with the voxels, "" if nothing is; compressed voxels are decompressed for that."""
         if self.too_short():
             return "ends before its last voxel"
         if not self.packed:
@@ -70,7 +70,7 @@ class StoredVoxels:
 
 
 def _decompressed(stream: BinaryIO) -> tuple[int, bool]:
-    """Number of bytes to which the rest of a file decompresses, and whether its last compressed part is complete.
+    """Return the number of bytes to which the rest of a file decompresses, and whether its last compressed part is complete.
 
     Raises:
         zlib.error: if the data or their checksum are wrong.
@@ -89,7 +89,7 @@ def _decompressed(stream: BinaryIO) -> tuple[int, bool]:
 
 
 def stored_voxels(path: str | os.PathLike) -> list[StoredVoxels]:
-    """Where the voxels of an image file are; empty for formats that are not known here, and for headers that are not understood."""
+    """Return where the voxels of an image file are; empty for formats that are not known here, and for headers that are not understood."""
     path = Path(path)
     with open(path, "rb") as stream:
         begin = stream.read(16)
@@ -122,7 +122,7 @@ def _of_nrrd(path: Path) -> Iterator[StoredVoxels]:
 
 
 def _nrrd_header(path: Path) -> tuple[dict[str, str], list[Path], int]:
-    """The fields of a NRRD header, the files that it names for the voxels, and its length."""
+    """Return the fields of a NRRD header, the files that it names for the voxels, and its length."""
     content = _beginning(path)
     ends = [at + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if (at := content.find(mark)) >= 0]
     end = min(ends, default=len(content))
@@ -140,7 +140,7 @@ def _nrrd_header(path: Path) -> tuple[dict[str, str], list[Path], int]:
 
 
 def _nrrd_bytes(name: str) -> int:
-    """Bytes per number of one of NRRD's many names for a type, such as "unsigned short int" or "uint16_t"; 0 for others."""
+    """Return bytes per number of one of NRRD's many names for a type, such as "unsigned short int" or "uint16_t"; 0 for others."""
     words = [word for word in name.lower().removesuffix("_t").split() if word not in ("signed", "unsigned")]
     plain = "".join(words)
     if len(plain) > 3 or not words:
@@ -175,7 +175,7 @@ def _beginning(path: Path) -> bytes:
 
 
 def _whole_numbers(text: str) -> list[int]:
-    """The numbers of a header's line; [0] if they are none."""
+    """Return the numbers of a header's line; [0] if they are none."""
     try:
         return [int(number) for number in text.split()] or [0]
     except ValueError:

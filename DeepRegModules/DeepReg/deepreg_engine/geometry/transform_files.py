@@ -140,7 +140,7 @@ def read_field(path: str | os.PathLike, role: str = "displacement field", notes:
 
 
 def _read_vectors(path: Path, what: str) -> sitk.Image:
-    """The 3D image of three floats per voxel in a file.
+    """Return the 3D image of three floats per voxel in a file.
 
     Raises:
         InputError: if it is another image, or holds values that are not finite.
@@ -160,7 +160,7 @@ def _read_vectors(path: Path, what: str) -> sitk.Image:
 
 
 def _inverted(field: DisplacementField, what: str) -> tuple[DisplacementField, str]:
-    """The inverse of a field, on a grid that covers the field's own and what it reaches, and a note.
+    """Return the inverse of a field, on a grid that covers the field's own and what it reaches, and a note.
 
     Raises:
         InputError: if it cannot be inverted.
@@ -181,7 +181,7 @@ def _inverted(field: DisplacementField, what: str) -> tuple[DisplacementField, s
 
 
 def field_grid(transform: sitk.Transform) -> ImageGrid | None:
-    """The grid of a displacement field transform, alone or as the only part of a composite; None for other transforms."""
+    """Return the grid of a displacement field transform, alone or as the only part of a composite; None for other transforms."""
     if transform.GetName() == "CompositeTransform":
         composite = sitk.CompositeTransform(transform)
         if composite.GetNumberOfTransforms() != 1:
@@ -201,7 +201,7 @@ def _checked(transform: sitk.Transform, path: Path, role: str) -> sitk.Transform
 
 
 def _known(transform: sitk.Transform, what: str) -> sitk.Transform:
-    """The transform, with each object of ITK's class MatrixOffsetTransformBase replaced by the affine transform that it is.
+    """Return the transform, with each object of ITK's class MatrixOffsetTransformBase replaced by the affine transform that it is.
 
     Raises:
         InputError: if SimpleITK does not support the class of a part that is not affine.
@@ -224,7 +224,7 @@ def _known(transform: sitk.Transform, what: str) -> sitk.Transform:
 
 
 def _of_unknown_class(transform: sitk.Transform) -> bool:
-    """Whether SimpleITK does not support a transform's class; it then returns a composite of itself."""
+    """Return whether SimpleITK does not support a transform's class; it then returns a composite of itself."""
     for _ in range(_DEEPEST):
         if transform.GetName() != "CompositeTransform":
             return False
@@ -236,7 +236,7 @@ def _of_unknown_class(transform: sitk.Transform) -> bool:
 
 
 def _ends_too_early(path: Path) -> bool:
-    """Whether a text file lacks the last line of a transform, which ITK then reads as the identity."""
+    """Return whether a text file lacks the last line of a transform, which ITK then reads as the identity."""
     if suffix(path) not in (".tfm", ".txt"):
         return False
     content = path.read_bytes()

@@ -21,12 +21,12 @@ _HALF = 0.5 + 1e-3
 
 
 def to_tensor(image: sitk.Image) -> torch.Tensor:
-    """A copy of the voxels of a scalar image as a float32 tensor (z, y, x)."""
+    """Return a copy of the voxels of a scalar image as a float32 tensor (z, y, x)."""
     return torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.float32, copy=False))
 
 
 def antialiased(image: sitk.Image, spacing: float) -> sitk.Image:
-    """The image smoothed along those axes on which ``spacing`` (mm) exceeds its own by more than a fifth."""
+    """Return the image smoothed along those axes on which ``spacing`` (mm) exceeds its own by more than a fifth."""
     sigmas = [_ANTIALIAS_SIGMA * spacing if spacing > 1.2 * s else 0.0 for s in image.GetSpacing()]
     for axis, sigma in enumerate(sigmas):
         if sigma > 0:
@@ -35,7 +35,7 @@ def antialiased(image: sitk.Image, spacing: float) -> sitk.Image:
 
 
 def draw(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
-    """An image resampled onto a grid of cubic voxels, float32 (z, y, x); smoothed before where the grid is coarser.
+    """Return an image resampled onto a grid of cubic voxels, float32 (z, y, x); smoothed before where the grid is coarser.
 
     Outside the image its border values are repeated: a constant would make an edge that the patient does not have.
 
@@ -49,14 +49,14 @@ def draw(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = 
 
 
 def covered(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
-    """Mask of the voxels of ``grid`` that a transform takes into the grid ``source``: 1 inside, 0 outside; float32 (z, y, x)."""
+    """Return the mask of the voxels of ``grid`` that a transform takes into the grid ``source``: 1 inside, 0 outside; float32 (z, y, x)."""
     index = _places(source, grid, transform)
     size = torch.tensor(source.size).view(3, 1, 1, 1)
     return ((index >= -_HALF) & (index <= size - 1 + _HALF)).all(0).float()
 
 
 def _places(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None) -> torch.Tensor:
-    """Indices in ``source`` (3, z, y, x), components x, y, z, of the points to which a transform takes the voxels of ``grid``."""
+    """Return the indices in ``source`` (3, z, y, x), components x, y, z, to which a transform takes the voxels of ``grid``."""
     transform = transform or sitk.Transform(3, sitk.sitkIdentity)
     to_index = np.linalg.inv(source.index_to_physical_matrix)
     corner, linear, index = grid.origin, np.eye(3), np.zeros((3, *grid.shape), dtype=np.float32)
@@ -75,7 +75,7 @@ def _places(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None
 
 
 def field_from_voxels(displacement: torch.Tensor, grid: ImageGrid) -> DisplacementField:
-    """The field in LPS mm of displacements (3, z, y, x) in voxels along a grid's axes."""
+    """Return the field in LPS mm of displacements (3, z, y, x) in voxels along a grid's axes."""
     vectors = displacement.detach().to("cpu", torch.float32).numpy()
     matrix = grid.index_to_physical_matrix.astype(np.float32)
     return DisplacementField(np.einsum("ab,bzyx->azyx", matrix, vectors), grid)

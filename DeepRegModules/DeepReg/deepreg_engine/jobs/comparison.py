@@ -14,7 +14,7 @@ from deepreg_engine.training.registry import check_method
 
 
 def registration_parameters(method: str, preset: str = "") -> Any:
-    """Parameters of the registrations of a cross-validation, all but the features.
+    """Return the parameters of the registrations of a cross-validation, all but the features.
 
     Args:
         method: "dense", "points" or "descent".

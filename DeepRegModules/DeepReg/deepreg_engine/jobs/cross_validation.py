@@ -136,7 +136,7 @@ class _Fold:
         )
 
     def _register(self, pairs: list[tuple[str, Any]], model: str) -> dict[str, Any]:
-        """Parameters, rows and notes of the pairs: those in the fold's folder if they were made with the same parameters."""
+        """Return parameters, rows and notes of the pairs: those in the fold's folder if they were made with the same parameters."""
         request = self._request
         # By their values, not by the preset's name: presets may differ between versions.
         chosen = registration_parameters(request.method, request.preset)
@@ -166,7 +166,7 @@ class _Fold:
 
 
 def _kept(path: Path) -> dict[str, Any] | None:
-    """The rows of an earlier run with its parameters and notes; None if there are none, or the file is damaged."""
+    """Return the rows of an earlier run with its parameters and notes; None if there are none, or the file is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if {"parameters", "rows", "notes"} <= set(found) and isinstance(found["parameters"], dict) else None

@@ -83,7 +83,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
 
 
 def _grid(request: EvaluationRequest, transform: sitk.Transform, labels: LabelPair | None, notes: list[str]) -> ImageGrid | None:
-    """The grid on which the deformation is measured; None without one."""
+    """Return the grid on which the deformation is measured; None without one."""
     own = field_grid(transform)
     if request.reference:
         grid = ImageGrid.of(read_volume(request.reference, "reference image", notes))

@@ -138,7 +138,7 @@ def _check(request: ExplanationRequest) -> None:
 
 
 def _key(request: ExplanationRequest) -> str:
-    """A checksum of the inputs; it does not depend on the names of the files."""
+    """Return a checksum of the inputs; it does not depend on the names of the files."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps([request.method, request.parameters, request.sigma, request.device], sort_keys=True, default=str).encode())
     for name in _FILES:

@@ -22,7 +22,7 @@ _CONDITIONS = ("before", "aligned", "mind", "learned")
 
 
 def _pairs(entries: dict[str, Any], held_out: list[str]) -> list[tuple[str, Any]]:
-    """Scans that are registered: those of a fold with each other; if it has one scan only, with two that were learned from."""
+    """Return scans that are registered: those of a fold with each other; if it has one scan only, with two that were learned from."""
     if isinstance(entries[held_out[0]], tuple):
         return [(name, entries[name]) for name in held_out][:_MOST_PAIRS]
     partners = held_out if len(held_out) > 1 else [name for name in entries if name not in held_out][:2]
@@ -39,7 +39,7 @@ def _caveat(held_out: list[str], pairs: list[str]) -> str:
 
 
 def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any], model: str, progress: Progress) -> list[dict]:
-    """Dice of each label of one pair under the four conditions."""
+    """Return the Dice of each label of one pair under the four conditions."""
     from deepreg_engine.metrics.overlap import label_overlap, shared_labels
     from deepreg_engine.training.labelled_scans import read_scan
 

@@ -23,7 +23,7 @@ from deepreg_engine.packages import missing_packages
 
 
 def info(arguments: dict, job: Job) -> dict:
-    """Versions, devices and memory of this Python."""
+    """Return versions, devices and memory of this Python."""
     found: dict[str, Any] = {
         "engine": __version__,
         "python": platform.python_version(),
@@ -78,7 +78,7 @@ def register(arguments: dict, job: Job) -> dict:
 
 
 def _alias(method: str) -> Callable[[dict, Job], dict]:
-    """The operation of protocol 1 that registers with one method."""
+    """Return the operation of protocol 1 that registers with one method."""
 
     def registered(arguments: dict, job: Job) -> dict:
         if "method" in arguments:
@@ -233,14 +233,14 @@ def report(arguments: dict, job: Job) -> dict:
 
 
 def _noted(result: dict, job: Job) -> dict:
-    """A result, whose notes are sent to the log."""
+    """Return a result, whose notes are sent to the log."""
     for note in result["notes"]:
         job.log(note)
     return result
 
 
 def _known(arguments: dict, request: type) -> dict:
-    """A copy of the arguments, if they are fields of a request and none is missing.
+    """Return a copy of the arguments, if they are fields of a request and none is missing.
 
     Raises:
         ParameterError: naming the first that is unknown or missing.

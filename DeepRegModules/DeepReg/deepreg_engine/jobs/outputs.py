@@ -34,7 +34,7 @@ def check_outputs(outputs: Mapping[str, str | None], inputs: Iterable[str | None
 
 
 def _identity(path: str) -> object:
-    """A key that is equal for two paths of the same file, such as links or names in other case on some systems."""
+    """Return a key that is equal for two paths of the same file, such as links or names in other case on some systems."""
     try:
         status = os.stat(path)
     except OSError:

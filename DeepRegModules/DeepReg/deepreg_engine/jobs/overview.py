@@ -145,14 +145,15 @@ def _name_sides(place: Axes, grid: ImageGrid, view: _View) -> None:
 
 
 def _heads(aligned: bool, alike: bool) -> list[str]:
-    """Titles of the columns: "before" shows the images after the alignment or without it, the last two their difference or outlines."""
+    """Return the titles of the columns: "before" shows the images after the alignment or without it, the last two their difference or
+    outlines."""
     heads = ["after the alignment" if aligned else "before", "after", "deformation grid"]
     what = "difference" if alike else "outlines of moving on fixed,"
     return [*heads, *(f"{what} {head.replace('the ', '')}" for head in heads[:2])]
 
 
 def _display_grid(fixed: ImageGrid) -> ImageGrid:
-    """A grid of cubic voxels over the fixed image, with axes in the patient's order, for slices in radiological orientation.
+    """Return a grid of cubic voxels over the fixed image, with axes in the patient's order, for slices in radiological orientation.
 
     A nearly straight scan is cut along its own planes, a strongly oblique one along the patient's.
     """
@@ -172,31 +173,31 @@ def _on(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) ->
 
 
 def _covered(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
-    """Voxels that the moving image covers."""
+    """Return voxels that the moving image covers."""
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
     return sitk.GetArrayFromImage(resample(ones, grid, transform, "nearest")) > 0
 
 
 def _middle(body: np.ndarray) -> np.ndarray:
-    """Index (x, y, z) of the centre of a region."""
+    """Return the index (x, y, z) of the centre of a region."""
     if not body.any():
         return np.array(body.shape[::-1]) // 2
     return np.round([np.median(np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))) for axis in (2, 1, 0)]).astype(int)
 
 
 def _beyond(total: DisplacementField, alignment: sitk.Transform) -> np.ndarray:
-    """Length of the displacement beyond an alignment (z, y, x), mm."""
+    """Return the length of the displacement beyond an alignment (z, y, x), mm."""
     return DisplacementField(total.vectors - DisplacementField.from_transform(alignment, total.grid).vectors, total.grid).lengths()
 
 
 def _cut(volume: np.ndarray, view: _View, middle: np.ndarray) -> np.ndarray:
-    """The slice through a voxel (x, y, z), rows along the view's second direction."""
+    """Return the slice through a voxel (x, y, z), rows along the view's second direction."""
     return np.take(volume, middle[view.axis], axis=2 - view.axis)
 
 
 def _frame(grid: ImageGrid, view: _View) -> tuple[float, float, float, float]:
-    """The picture's edges in mm from the grid's first voxel: left, right, bottom, top."""
+    """Return the picture's edges in mm from the grid's first voxel: left, right, bottom, top."""
     width, height = grid.extent[view.right], grid.extent[view.up]
     half = grid.spacing[0] / 2
     bottom, top = (-half, height - half) if view.flip else (height - half, -half)
@@ -213,7 +214,7 @@ def _show(place: Axes, image: np.ndarray, grid: ImageGrid, view: _View, **style:
 
 
 def _blend(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """Fixed in magenta and moving in green; only the dimmed fixed image outside the moving one."""
+    """Show fixed in magenta and moving in green; only the dimmed fixed image outside the moving one."""
     picture = np.stack([fixed, moving, fixed], axis=-1)
     picture[~covered] = _DIM * fixed[~covered, None]
     _show(place, picture, grid, view)
@@ -226,7 +227,7 @@ def _coordinates(image: np.ndarray, grid: ImageGrid) -> tuple[np.ndarray, np.nda
 def _deformation(
     place: Axes, image: np.ndarray, field: DisplacementField, lengths: np.ma.MaskedArray, view: _View, middle: np.ndarray, top: float
 ) -> AxesImage:
-    """A regular grid of the moving image, deformed onto the fixed one, over the length of the displacement.
+    """Return a regular grid of the moving image, deformed onto the fixed one, over the length of the displacement.
 
     Only in the region of the patient, because the displacement of air is arbitrary.
     """
@@ -247,12 +248,12 @@ def _deformation(
 
 
 def _difference(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """The moving image minus the fixed one, red where it is darker and blue where it is brighter."""
+    """Show the moving image minus the fixed one, red where it is darker and blue where it is brighter."""
     _show(place, np.where(covered, moving - fixed, 0.0), grid, view, cmap="RdBu_r", vmin=-0.6, vmax=0.6)
 
 
 def _outlines(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:
-    """The fixed image with contours of the moving one: at a low and at a high grey value."""
+    """Show the fixed image with contours of the moving one: at a low and at a high grey value."""
     moving = np.where(covered, moving, 0.0)
     _show(place, fixed, grid, view, cmap="gray", vmin=0, vmax=1)
     x, y = _coordinates(moving, grid)

@@ -35,7 +35,7 @@ _KEPT, _BLUR = 0.7, 1.0
 
 
 def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
-    """Fixed (N, 3) and moving points (M, 3) of a pair, mm, as they are registered; the same at each call."""
+    """Return fixed (N, 3) and moving points (M, 3) of a pair, mm, as they are registered; the same at each call."""
     rng = np.random.default_rng(zlib.crc32(pair.name.encode()))
     if pair.moving is not None:
         return pair.fixed, rng.permutation(pair.moving)
@@ -46,7 +46,7 @@ def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _kept_together(names: list[str]) -> list[list[str]]:
-    """Pairs of one patient, so that no patient is both learned from and held out."""
+    """Return the pairs of one patient, so that no patient is both learned from and held out."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(patient_of(name), []).append(name)
@@ -58,7 +58,7 @@ def _pairs(entries: dict[str, PointPair], held_out: list[str]) -> list[tuple[str
 
 
 def _measure(request: CrossValidationRequest, name: str, pair: PointPair, model: str, progress: Progress) -> list[dict]:
-    """Target registration error of one pair under the four conditions, mm."""
+    """Return the target registration error of one pair under the four conditions, mm."""
     from deepreg_engine.methods.points.register import register_points
     from deepreg_engine.metrics.landmarks import summarize
 

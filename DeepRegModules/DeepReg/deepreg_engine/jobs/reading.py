@@ -23,7 +23,7 @@ _SMALLEST_DETERMINANT = 1e-6
 
 
 def read_inputs(request: Request) -> Inputs:
-    """The contents of all input files of a request.
+    """Return the contents of all input files of a request.
 
     Raises:
         InputError: if a file cannot be used.
@@ -67,7 +67,7 @@ def _cloud(request: Request, side: str, notes: list[str]) -> np.ndarray:
 
 
 def _landmarks(request: Request, inputs: Inputs, kind: str, option: str) -> PointPair | None:
-    """Pairs of landmarks; ``kind``, and ``option`` with the side inserted, name them in notes and errors."""
+    """Return the pairs of landmarks; ``kind``, and ``option`` with the side inserted, name them in notes and errors."""
     fixed, moving = (request.path(option.format(side=side)) for side in ("fixed", "moving"))
     if not (fixed and moving):
         return None

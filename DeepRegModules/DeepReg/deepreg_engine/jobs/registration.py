@@ -66,7 +66,7 @@ class _Background(threading.Thread):
             self._error = error
 
     def result(self) -> Alignment:
-        """The function's result; raises its exception."""
+        """Return the function's result; raises its exception."""
         while self.is_alive():
             self.join(0.1)  # short waits let Ctrl-C interrupt them
         if self._error is not None:
@@ -116,7 +116,7 @@ def _write(request: Request, inputs: Inputs, result: Result, begun: float) -> di
 
 
 def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
-    """The report of a registration, as plain data."""
+    """Return the report of a registration, as plain data."""
     from deepreg_engine.metrics.report import evaluation_report
 
     matrix = linear_matrix(result.alignment.transform)
@@ -162,7 +162,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
 
 
 def _described(request: Request, inputs: Inputs) -> dict[str, dict]:
-    """The input files, and the grids of the images, for the report."""
+    """Return the input files, and the grids of the images, for the report."""
     images = {"fixed": inputs.fixed, "moving": inputs.moving_original}
     described = {}
     for each in input_slots(request.method.name):

@@ -225,7 +225,8 @@ def _read_run(run: str | dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _views(request: ReportRequest, pair: Pair, run: dict[str, Any] | None) -> tuple[Views, dict[str, Any]]:
-    """The settings of the pictures, and their description: "point_lps", "why", "before", "longest_mm", "grid_mm", "windows", "alike"."""
+    """Return the settings of the pictures, and their description: "point_lps", "why", "before", "longest_mm", "grid_mm", "windows",
+    "alike"."""
     grid = ImageGrid.of(pair.fixed)
     chosen = grey_windows(pair.fixed, pair.moving)
     windows = (_window(request.fixed_window) or chosen[0], _window(request.moving_window) or chosen[1])
@@ -262,7 +263,7 @@ def _window(given: Sequence[float] | None) -> Window | None:
 
 
 def _alignment(run: dict[str, Any] | None) -> sitk.Transform | None:
-    """The linear transform before the deformation, from the report of the run."""
+    """Return the linear transform before the deformation, from the report of the run."""
     alignment = (run or {}).get("alignment")
     matrix = np.array(alignment.get("matrix") if isinstance(alignment, dict) and alignment.get("matrix") else [], dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-6:
@@ -276,7 +277,7 @@ def _alignment(run: dict[str, Any] | None) -> sitk.Transform | None:
 def _content(
     request: ReportRequest, pair: Pair, run: dict[str, Any] | None, measured: Measured, ratings: list[dict], where: dict[str, Any]
 ) -> dict[str, Any]:
-    """The content of the JSON file."""
+    """Return the content of the JSON file."""
     described, odd = described_run(run, pair.fixed) if run is not None else (None, [])
     modalities = [getattr(request, f"{side}_modality") or _modality(run, side) for side in ("fixed", "moving")]
     content: dict[str, Any] = {
@@ -316,7 +317,7 @@ def _content(
 
 
 def _modality(run: dict[str, Any] | None, side: str) -> str:
-    """The modality that was given to the run."""
+    """Return the modality that was given to the run."""
     parameters = (run or {}).get("parameters")
     given = parameters.get(f"{side}_modality", "") if isinstance(parameters, dict) else ""
     return str(given).upper() if given and given != "auto" else ""
@@ -325,7 +326,7 @@ def _modality(run: dict[str, Any] | None, side: str) -> str:
 def _page(
     request: ReportRequest, pair: Pair, measured: Measured, views: Views, content: dict[str, Any], progress: Callable[[float], None]
 ) -> str:
-    """The page, with the finest pictures that its maximal size allows."""
+    """Return the page, with the finest pictures that its maximal size allows."""
     text, point = "", np.array(content["views"]["point_lps"])
     for pixels in _PIXELS:
         found: list[tuple[Plane, dict[str, str]]] = []

@@ -64,26 +64,26 @@ class Request:
     compress: bool = True
 
     def path(self, name: str) -> str:
-        """The path of a slot, "" without one."""
+        """Return the path of a slot, "" without one."""
         return self.files.get(name, "")
 
     def inputs(self) -> list[str]:
-        """Paths of all files to read."""
+        """Return the paths of all files to read."""
         own = [path for name, path in self.files.items() if not slot(name).is_output]
         return [*own, *([self.initial] if self.initial else []), *(path for path, _ in self.warp_labels)]
 
     def outputs(self) -> dict[str, str]:
-        """Paths of all files to write, by name."""
+        """Return the paths of all files to write, by name."""
         own = {each.name: self.files[each.name] for each in outputs(self.method.name) if each.name in self.files}
         return {**own, **{f"warped labels {number}": path for number, (_, path) in enumerate(self.warp_labels, start=1)}}
 
     def requested_outputs(self) -> frozenset[str]:
-        """Names of the requested outputs."""
+        """Return the names of the requested outputs."""
         return frozenset(name for name in self.files if slot(name).is_output) | ({"warped_labels"} if self.warp_labels else frozenset())
 
 
 def make_request(method: str, **arguments: Any) -> Request:
-    """A request from plain arguments, as the worker receives them.
+    """Return a request from plain arguments, as the worker receives them.
 
     Args:
         method: name of a method.
@@ -129,7 +129,7 @@ def _check_names(arguments: Mapping[str, Any], others: list[str]) -> None:
 
 
 def _pairs(warp_labels: Any) -> tuple[tuple[str, str], ...]:
-    """The argument ``warp_labels`` as pairs of paths; raises ParameterError for anything else."""
+    """Return the argument ``warp_labels`` as pairs of paths; raises ParameterError for anything else."""
     pairs = warp_labels if isinstance(warp_labels, (list, tuple)) else [warp_labels]
     for pair in pairs:
         if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(path, (str, os.PathLike)) for path in pair)):
@@ -154,7 +154,7 @@ def _parameters(method: Method, preset: str, given: Parameters | Mapping[str, An
 
 
 def alignments(method: Method) -> tuple[str, ...]:
-    """The choices of the parameter ``initial``."""
+    """Return the choices of the parameter ``initial``."""
     return next(each.choices for each in method.parameters.describe() if each.name == "initial")
 
 

@@ -59,7 +59,7 @@ class Run:
         return self._transform
 
     def on_fixed_grid(self, labels: sitk.Image) -> sitk.Image:
-        """A label map of the moving side on the fixed image's grid."""
+        """Return a label map of the moving side on the fixed image's grid."""
         return resample(labels, self.field.grid, self.transform, "nearest")
 
 
@@ -67,7 +67,8 @@ _COMPUTED: dict[str, Callable[[Run], Any]] = {}
 
 
 def output(name: str) -> Callable[[Callable[[Run], Any]], Callable[[Run], Any]]:
-    """Decorator that registers the function of an output, which returns an image, field, points, text, or (number, field) pairs."""
+    """Return a decorator that registers the function of an output, which returns an image, field, points, text, or (number, field)
+    pairs."""
 
     def register(function: Callable[[Run], Any]) -> Callable[[Run], Any]:
         _COMPUTED[name] = function
@@ -94,13 +95,13 @@ def field_map(name: str) -> Callable[[FieldMap], FieldMap]:
 
 @output("transform")
 def transform(run: Run) -> DisplacementField:
-    """The displacement field from fixed to moving points."""
+    """Return the displacement field from fixed to moving points."""
     return run.field
 
 
 @output("inverse")
 def inverse(run: Run) -> DisplacementField:
-    """The field from moving to fixed points on the moving image's grid; its error is added to the report."""
+    """Return the field from moving to fixed points on the moving image's grid; its error is added to the report."""
     moving = run.inputs.moving
     found = invert(run.field, run.field.grid if moving is None else ImageGrid.of(moving))
     run.report["inverse"] = {
@@ -113,25 +114,25 @@ def inverse(run: Run) -> DisplacementField:
 
 @output("warped")
 def warped(run: Run) -> sitk.Image:
-    """The moving image, with its own voxel type, on the fixed image's grid."""
+    """Return the moving image, with its own voxel type, on the fixed image's grid."""
     return warp_intensities(required(run.inputs.moving_original, "moving image"), run.field.grid, run.transform)
 
 
 @output("warped_labels")
 def warped_labels(run: Run) -> sitk.Image:
-    """The moving labels on the fixed image's grid."""
+    """Return the moving labels on the fixed image's grid."""
     return run.on_fixed_grid(required(run.inputs.moving_labels, "moving labels"))
 
 
 @field_map("jacobian")
 def jacobian(field: DisplacementField) -> np.ndarray:
-    """The Jacobian determinant at each voxel."""
+    """Return the Jacobian determinant at each voxel."""
     return field.jacobian_determinant()
 
 
 @field_map("magnitude")
 def magnitude(field: DisplacementField) -> np.ndarray:
-    """The length of the displacement at each voxel, mm."""
+    """Return the length of the displacement at each voxel, mm."""
     return field.lengths()
 
 

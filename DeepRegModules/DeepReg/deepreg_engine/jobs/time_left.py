@@ -22,11 +22,11 @@ class TimeLeft:
             self._left, self._since = (now - self._begun) * (1.0 - share) / share, now
 
     def seconds(self) -> float | None:
-        """Seconds left, at least 0; None if too little is done for a prediction."""
+        """Return seconds left, at least 0; None if too little is done for a prediction."""
         if self._left is None:
             return None
         return max(0.0, self._left - (time.monotonic() - self._since))
 
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Return seconds since the start."""
         return time.monotonic() - self._begun

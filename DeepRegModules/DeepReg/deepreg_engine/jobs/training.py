@@ -89,7 +89,7 @@ class _Run:
     device_memory: int | None
 
     def report(self) -> dict[str, Any]:
-        """The part of the results that all trainings return."""
+        """Return the part of the results that all trainings return."""
         best = self.trained.best
         return {
             "best": None if best is None else best.to_dict(),
@@ -138,7 +138,7 @@ def _train(
 
 
 def _command(control: Path) -> str:
-    """The command in a file; "" without one."""
+    """Return the command in a file; "" without one."""
     try:
         return control.read_text(encoding="utf-8").strip()
     except OSError:

@@ -88,7 +88,7 @@ class _StepTimer:
         self.step_seconds = self.phantom_seconds = 0.0
 
     def monitor(self, number: int) -> Any:
-        """The monitor of a trial."""
+        """Return the monitor of a trial."""
         from deepreg_engine.training.loop import Monitor
 
         self._marks.clear()

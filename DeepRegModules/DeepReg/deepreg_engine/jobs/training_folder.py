@@ -26,7 +26,7 @@ _IRRELEVANT = ("device", "workers", "folder", "skip_bad")
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The record of a folder's training: request, state, times and result; None if it has none."""
+    """Return the record of a folder's training: request, state, times and result; None if it has none."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return record if {"request", "state", "begun"} <= set(record) else None
@@ -76,12 +76,12 @@ def write_record(folder: Path, request: TrainingRequest, state: str, begun: str,
 
 
 def now() -> str:
-    """The time, ISO."""
+    """Return the time, ISO."""
     return datetime.datetime.now().isoformat(timespec="seconds")
 
 
 def _essence(request: dict[str, Any], method: str) -> dict[str, Any]:
-    """The fields of a request that determine the weights: all parameters of the training, and of data the names without folders."""
+    """Return the fields of a request that determine the weights: all parameters of the training, and of data the names without folders."""
     values = {name: value for name, value in json.loads(json.dumps(request)).items() if name not in _IRRELEVANT}
     # Parameters that are not named, among them those that an earlier version did not have, are at their defaults.
     parameters = {**TRAININGS[method]().to_dict(), **values["parameters"]}

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def required(value: T | None, name: str) -> T:
-    """The value.
+    """Return the value.
 
     Raises:
         ValueError: if it is None; the message has the ``name`` of the missing value.
@@ -193,7 +193,7 @@ class Method(Protocol):
         ...
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: Any) -> float:
-        """The estimated peak memory of a registration of images on these grids, bytes."""
+        """Return the estimated peak memory of a registration of images on these grids, bytes."""
         ...
 
     def prepare(self, task: Task) -> None:

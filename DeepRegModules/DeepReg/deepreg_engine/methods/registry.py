@@ -15,7 +15,7 @@ METHODS = {each.name: each for each in _ALL}
 
 
 def find_method(name: str) -> Method:
-    """The method of that name.
+    """Return the method of that name.
 
     Raises:
         ParameterError: if there is none; the advice names the most similar.

@@ -145,7 +145,7 @@ _BY_NAME = {slot.name: slot for slot in SLOTS}
 
 
 def slot(name: str) -> Slot:
-    """The slot of that name.
+    """Return the slot of that name.
 
     Raises:
         KeyError: if there is none.
@@ -154,16 +154,16 @@ def slot(name: str) -> Slot:
 
 
 def slots(method: str = "", roles: Iterable[str] = ROLES, kinds: Iterable[str] = KINDS) -> list[Slot]:
-    """The slots of a method, or of all methods, with one of the roles and one of the kinds, in the order of display."""
+    """Return the slots of a method, or of all methods, with one of the roles and one of the kinds, in the order of display."""
     roles, kinds = tuple(roles), tuple(kinds)
     return [each for each in SLOTS if method in ("", *each.methods) and each.role in roles and each.kind in kinds]
 
 
 def inputs(method: str = "") -> list[Slot]:
-    """All slots that a method reads."""
+    """Return all slots that a method reads."""
     return [each for each in slots(method) if not each.is_output]
 
 
 def outputs(method: str = "") -> list[Slot]:
-    """All slots that a method writes."""
+    """Return all slots that a method writes."""
     return slots(method, ("output",))

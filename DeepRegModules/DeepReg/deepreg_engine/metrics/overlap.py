@@ -158,7 +158,7 @@ def _array(labels: sitk.Image) -> np.ndarray:
 
 
 def _counts(array: np.ndarray) -> dict[int, int]:
-    """Voxels of each value that occurs."""
+    """Return the voxels of each value that occurs."""
     if array.min() >= 0 and array.max() < _TABLE:
         counts = np.zeros(int(array.max()) + 1, dtype=np.int64)
         for part in array:  # slice by slice: bincount makes a 64-bit copy of what it counts
@@ -168,7 +168,7 @@ def _counts(array: np.ndarray) -> dict[int, int]:
 
 
 def _boxes(labels: sitk.Image) -> dict[int, tuple[slice, slice, slice]]:
-    """Bounding box (z, y, x) of each label but 0."""
+    """Return the bounding box (z, y, x) of each label but 0."""
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.ComputeFeretDiameterOff()
     shapes.ComputePerimeterOff()

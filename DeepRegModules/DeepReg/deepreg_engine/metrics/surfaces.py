@@ -33,7 +33,7 @@ def _surface(mask: np.ndarray, spacing: tuple[float, float, float]) -> sitk.Imag
 
 
 def _distances(surface: sitk.Image, other: sitk.Image) -> np.ndarray:
-    """Distances (mm) from the points of one surface to the nearest point of another."""
+    """Return distances (mm) from the points of one surface to the nearest point of another."""
     here = sitk.GetArrayViewFromImage(surface) != 0
     image = sitk.SignedMaurerDistanceMap(other, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
     distances = sitk.GetArrayViewFromImage(image)[here]

@@ -57,7 +57,7 @@ class ModelCard:
 
 
 def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, shapes, types and bytes of all weights, in the order of their names."""
+    """Return SHA-256 over names, shapes, types and bytes of all weights, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         array = weights[name]
@@ -126,7 +126,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 
 def read_weights(path: str | os.PathLike, check: bool = True) -> dict[str, np.ndarray]:
-    """The weights of a model file.
+    """Return the weights of a model file.
 
     Raises:
         InputError: if it cannot be read, or, with ``check``, does not match its checksum.

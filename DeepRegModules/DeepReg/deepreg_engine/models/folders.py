@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def shipped_folder() -> Path:
-    """Folder of the models that come with the engine."""
+    """Return the folder of the models that come with the engine."""
     return Path(__file__).resolve().parent.parent / "weights"
 
 
 def own_folder() -> Path:
-    """Folder of the user's own models; it may not exist yet."""
+    """Return the folder of the user's own models; it may not exist yet."""
     chosen = os.environ.get("DEEPREG_MODELS")
     if chosen:
         return Path(chosen)

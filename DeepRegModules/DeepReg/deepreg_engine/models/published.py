@@ -20,7 +20,7 @@ _SETTINGS = {"spacing_mm": 2.0, "intensity_scale": 500.0, "reversed_axes": True}
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Names and arrays of a ``.pth`` file that holds only tensors.
+    """Return names and arrays of a ``.pth`` file that holds only tensors.
 
     Raises:
         InputError: if it is missing, no checkpoint, or holds anything else.

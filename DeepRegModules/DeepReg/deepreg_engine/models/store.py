@@ -53,7 +53,7 @@ class StoredModel:
     problem: str = ""
 
     def read(self) -> ModelCard:
-        """The card.
+        """Return the card.
 
         Raises:
             InputError: if the file cannot be read.
@@ -64,7 +64,7 @@ class StoredModel:
 
 
 def list_models() -> list[StoredModel]:
-    """All model files in both folders, the shipped ones first."""
+    """Return all model files in both folders, the shipped ones first."""
     found = []
     for folder in (shipped_folder(), own_folder()):
         for path in sorted(folder.glob("*.safetensors")):
@@ -76,7 +76,7 @@ def list_models() -> list[StoredModel]:
 
 
 def verify(model: StoredModel) -> str:
-    """Description of a damage of the weights; "" if there is none."""
+    """Return the description of a damage of the weights; "" if there is none."""
     if model.card is None:
         return model.problem
     try:
@@ -87,7 +87,7 @@ def verify(model: StoredModel) -> str:
 
 
 def find_model(name: str) -> StoredModel:
-    """The model of that name, or in that file.
+    """Return the model of that name, or in that file.
 
     Raises:
         ParameterError: if there is none, naming the nearest.
@@ -152,7 +152,7 @@ def check_features(features: str, subject: str = "images") -> None:
 
 
 def _find_feature(name: str, subject: str) -> tuple[Feature, StoredModel | None]:
-    """A feature of "images" or of "points", with its model unless it is handcrafted.
+    """Return a feature of "images" or of "points", with its model unless it is handcrafted.
 
     Raises:
         ParameterError: if there is none of that name.
@@ -170,17 +170,17 @@ def _find_feature(name: str, subject: str) -> tuple[Feature, StoredModel | None]
 
 
 def feature_names(features: str) -> list[str]:
-    """Names of features that are joined by "+"; a file's own name may contain one."""
+    """Return the names of features that are joined by "+"; a file's own name may contain one."""
     return [features] if Path(features).is_file() else [name.strip() for name in features.split("+")]
 
 
 def load_extractor(parameters: FeatureParameters) -> Extractor:
-    """The features of a registration's fixed image, see :func:`load_extractors`."""
+    """Return the features of a registration's fixed image, see :func:`load_extractors`."""
     return load_extractors(parameters)[0]
 
 
 def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor]:
-    """The features that a registration asks for, of its fixed and of its moving image.
+    """Return the features that a registration asks for, of its fixed and of its moving image.
 
     Raises:
         ParameterError: if they do not exist.
@@ -201,7 +201,7 @@ def load_extractors(parameters: FeatureParameters) -> tuple[Extractor, Extractor
 
 
 def load_matcher(name: str) -> tuple[Matcher | None, str]:
-    """The matcher of points, by a model's name or file, and the model's name; None if only positions are compared.
+    """Return the matcher of points, by a model's name or file, and the model's name; None if only positions are compared.
 
     Raises:
         ParameterError: if there is no such model.

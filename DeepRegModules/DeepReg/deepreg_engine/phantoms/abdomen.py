@@ -47,7 +47,7 @@ PROTOCOL = ScanProtocol(
 
 
 def abdomen(seed: int, individual: Individual | None = None) -> Anatomy:
-    """The abdomen of one patient.
+    """Return the abdomen of one patient.
 
     Args:
         seed: of the patient.

@@ -78,11 +78,11 @@ class TissueContrast:
             self._means["liver"] -= setting.fatty
 
     def mean(self, tissue: str) -> float:
-        """Mean of a tissue in this examination."""
+        """Return the mean of a tissue in this examination."""
         return self._means[tissue]
 
     def shade(self, tissue: str, points: np.ndarray) -> np.ndarray:
-        """Values (M,) of a tissue at canonical points (3, M)."""
+        """Return the values (M,) of a tissue at canonical points (3, M)."""
         record = TISSUES[tissue]
         amplitude = record.ct_texture if self.modality == "ct" else record.mr_texture
         mean = np.float32(self._means[tissue])
@@ -130,13 +130,13 @@ def acquire(values: np.ndarray, grid: ImageGrid, modality: str, scan: np.random.
 
 
 def _attenuation(values: np.ndarray) -> np.ndarray:
-    """Relative level of CT noise (z, y, x) from the tissue around each voxel, 1 deep inside the patient."""
+    """Return the relative level of CT noise (z, y, x) from the tissue around each voxel, 1 deep inside the patient."""
     matter = np.clip((values + 1000) / 1000, 0, 1.5)
     return 0.45 + 0.55 * ndimage.gaussian_filter(matter, (1.0, 8.0, 8.0), truncate=2.0)
 
 
 def _bias_field(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """A smooth factor around 1 (z, y, x): coil sensitivity and dielectric shading."""
+    """Return a smooth factor around 1 (z, y, x): coil sensitivity and dielectric shading."""
     weights = rng.uniform(-1.0, 1.0, (3, 3, 3))
     weights[0, 0, 0] = 0.0  # the mean belongs to the gain
     waves = [np.cos(np.pi * np.outer(np.arange(3), (np.arange(n) + 0.5) / n)) for n in shape]

@@ -81,7 +81,7 @@ class Belly:
         return outer.minus(hollow, 8.0).within(self._hollow.grown(-1.5), 5.0).roughened(self._rough, 1.8)
 
     def solid_organs(self) -> list[Part | Vessels]:
-        """Liver with its vessels, gallbladder, spleen, kidneys, adrenals and pancreas."""
+        """Return the liver with its vessels, gallbladder, spleen, kidneys, adrenals and pancreas."""
         parts: list[Part | Vessels] = [solid(self.liver, "liver", "liver"), self._falciform(), *self._liver_vessels()]
         parts.append(solid(self.spleen, "spleen", "spleen"))
         for side in (-1, 1):
@@ -92,7 +92,7 @@ class Belly:
         return parts
 
     def _falciform(self) -> Part:
-        """The fat of the falciform ligament, a cleft in the left lobe."""
+        """Return the fat of the falciform ligament, a cleft in the left lobe."""
         cleft = ellipsoid((-4, -74, 46), (3.2, 26, 24), rotation(("z", 14)))
         return solid(cleft.within(self.liver.grown(3.0)), "inner fat", "")
 
@@ -133,7 +133,7 @@ class Belly:
         lobes = self._lobes
 
         def pyramids(points: np.ndarray) -> np.ndarray:
-            """Wedges of medulla, their tips towards the sinus."""
+            """Return the wedges of medulla, their tips towards the sinus."""
             x, y, z = to_axes @ (points - centre.astype(np.float32)[:, None])
             angle = np.arctan2(z / 2.0, -side * x * 0.9)
             wedges = np.cos(angle * 7) * 0.6 + np.cos(np.arctan2(y, side * x) * 5) * 0.45
@@ -178,7 +178,7 @@ class Belly:
     # ---------------------------------------------------------------- vessels
 
     def vessels(self) -> list[Part | Vessels]:
-        """Aorta with its branches, vena cava, renal, portal, splenic and mesenteric vessels."""
+        """Return the aorta with its branches, vena cava, renal, portal, splenic and mesenteric vessels."""
         u = self._rng.uniform
         split = np.array((3.0, 9.0, -86 + u(-6, 6)))
         widen, bend = u(0.92, 1.12) * self._own.aorta, self._own.aorta_bend

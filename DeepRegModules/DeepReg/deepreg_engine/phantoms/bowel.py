@@ -34,7 +34,7 @@ class Bowel:
         self._colon = self._colon_line()
 
     def stomach(self) -> list[Part]:
-        """Oesophagus, duodenum, and the stomach with folds, food, fluid and gas."""
+        """Return the oesophagus, duodenum, and the stomach with folds, food, fluid and gas."""
         u = self._rng.uniform
         fill, drop = u(0.82, 1.08) * self._own.stomach, self._own.stomach_drop
         knots = [
@@ -119,7 +119,7 @@ class Bowel:
         return centreline(knots, radii, 2.5)
 
     def colon(self) -> list[Part]:
-        """Colon with haustra, stool, and gas in front."""
+        """Return the colon with haustra, stool, and gas in front."""
         whole = tube(self._colon, waist=(27.0, 0.34)).roughened(self._folds, 1.1).within(self._hollow, 5.0)
         lumen = whole.grown(-3.0).roughened(self._folds, 0.5)
         pools = NoiseField(self._rng, 55.0)
@@ -130,7 +130,7 @@ class Bowel:
     # ------------------------------------------------------------ small bowel
 
     def small_bowel(self) -> list[Part | Vessels]:
-        """Loops packed into the middle of the abdomen, some with gas, and the vessels of the mesentery."""
+        """Return loops packed into the middle of the abdomen, some with gas, and the vessels of the mesentery."""
         loops = self._loops()
         line = centreline(loops, self._rng.uniform(11.0, 14.5, len(loops)), 2.5)
         whole = tube(line).roughened(self._folds, 0.8).within(self._hollow, 4.0)
@@ -151,7 +151,7 @@ class Bowel:
         ]
 
     def _loops(self) -> np.ndarray:
-        """Knots (K, 3) of a line that winds through the middle of the abdomen: each next knot is the nearest remaining one."""
+        """Return the knots (K, 3) of a line that winds through the middle of the abdomen: each next knot is the nearest remaining one."""
         room = union(ellipsoid((4, -26, -88), (88, 44, 72)), ellipsoid((50, -20, -24), (40, 44, 40))).within(self._hollow.grown(-11.0))
         frame = ellipsoid((0, 42, -80), (60, 48, 200))  # spine, psoas and great vessels
         colon = tube(self._colon, reach=40.0)

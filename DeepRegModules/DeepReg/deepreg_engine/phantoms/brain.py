@@ -79,7 +79,7 @@ class Cerebrum:
         self.room = union(contents.grown(1.6 + 0.9 * self.atrophy), filler, blend=16.0)
 
     def _hemisphere(self, side: int) -> Shape:
-        """The smooth hull of one half of the cerebrum, without its fissures."""
+        """Return the smooth hull of one half of the cerebrum, without its fissures."""
         u = self._rng.uniform
         vault = ellipsoid((0, 17, 16), np.array((68, 88, 64)) * (1, u(0.98, 1.02), 1))
         occiput = ellipsoid((side * 24, 58, 22), (36, 47, 42))
@@ -108,7 +108,7 @@ class Cerebrum:
         return implicit(distance, lower, upper)
 
     def _lateral_fissure(self, side: int) -> Shape:
-        """The Sylvian fissure: from the temporal pole backwards and up, in to the insula."""
+        """Return the Sylvian fissure: from the temporal pole backwards and up, in to the insula."""
         half = 1.1 + 0.9 * self.atrophy
 
         def distance(points: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ class Cerebrum:
         return implicit(distance, lower, upper)
 
     def hemisphere_parts(self) -> list[Part]:
-        """Cortex and white matter."""
+        """Return the cortex and white matter."""
         rng = self._rng
         parts = []
         for side, name in _SIDES:
@@ -138,7 +138,7 @@ class Cerebrum:
         return parts
 
     def membranes(self) -> list[Part | Vessels]:
-        """Falx, tentorium and the great venous sinuses."""
+        """Return the falx, tentorium and the great venous sinuses."""
         room, left, right, small = self.room, self.hemispheres[1], self.hemispheres[-1], self._cerebellum
 
         def falx(points: np.ndarray) -> np.ndarray:
@@ -174,7 +174,7 @@ class Cerebrum:
 
 
 def brain(seed: int) -> Anatomy:
-    """The head of one patient."""
+    """Return the head of one patient."""
     rng = generator(seed, "brain")
     hindbrain = Hindbrain(seed)
     cerebrum = Cerebrum(hindbrain, seed)

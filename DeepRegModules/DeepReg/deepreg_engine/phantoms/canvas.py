@@ -60,7 +60,7 @@ class Vessels:
 
 
 def solid(shape: Shape, tissue: str, label: str | None = None) -> Part:
-    """A structure of one tissue."""
+    """Return a structure of one tissue."""
     return Part(shape, (Layer(tissue),), label)
 
 
@@ -118,7 +118,7 @@ class Canvas:
                 self._label(index[distance < 0], vessels.label)
 
     def _near(self, shape: Shape, region: Shape | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Indices of the points that a shape touches, their coordinates, and their distances to it."""
+        """Return the indices of the points that a shape touches, their coordinates, and their distances to it."""
         lower, upper = shape.lower - self.edge, shape.upper + self.edge
         x, y, z = self.points
         boxed = (x > lower[0]) & (x < upper[0]) & (y > lower[1]) & (y < upper[1]) & (z > lower[2]) & (z < upper[2])

@@ -57,7 +57,7 @@ class Chest:
         return implicit(distance, lower, upper)
 
     def lung_parts(self, vessel_tips: int = 0) -> list[Part | Vessels]:
-        """Lungs; with ``vessel_tips`` above 0 also their fissures, airways, arteries and veins, so many tips each."""
+        """Return lungs; with ``vessel_tips`` above 0 also their fissures, airways, arteries and veins, so many tips each."""
         parts: list[Part | Vessels] = []
         for side, name in ((-1, "right lung"), (1, "left lung")):
             parts.append(solid(self.lungs[side], "lung", name))
@@ -107,7 +107,7 @@ class Chest:
         ]
 
     def _fissures(self, side: int) -> list[Part]:
-        """The thin double layers of pleura between the lobes."""
+        """Return the thin double layers of pleura between the lobes."""
         lung, rough = self.lungs[side], self._rough
         parts = []
         # The oblique fissure on both sides; on the right also the horizontal one, which ends at it.
@@ -139,7 +139,7 @@ class Chest:
         }
 
     def heart_parts(self) -> list[Part]:
-        """Epicardial fat, muscle, and the blood in the four chambers."""
+        """Return epicardial fat, muscle, and the blood in the four chambers."""
         rough = self._rough
         walls = {"left ventricle": 10.5, "right ventricle": 4.0, "right atrium": 2.8, "left atrium": 2.8}
         parts = [solid(self.heart, "pericardial fat", "heart")]
@@ -153,7 +153,7 @@ class Chest:
         return parts
 
     def great_vessels(self) -> list[Part | Vessels]:
-        """Aorta, superior vena cava, pulmonary trunk and arteries, veins, trachea and oesophagus."""
+        """Return the aorta, superior vena cava, pulmonary trunk and arteries, veins, trachea and oesophagus."""
         u = self._rng.uniform
         wide = u(0.92, 1.12)
         aorta = centreline(

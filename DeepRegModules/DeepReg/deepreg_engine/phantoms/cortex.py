@@ -35,7 +35,7 @@ class Folding:
         self._steepness = np.float32(np.pi / spacing)
 
     def folded(self, hull: Shape, also: Shape | None = None) -> Shape:
-        """The hull with sulci.
+        """Return the hull with sulci.
 
         Args:
             hull: smooth outer surface.
@@ -74,7 +74,7 @@ class Folding:
 
 
 def _gradient(field: Callable[[np.ndarray], np.ndarray], points: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Forward differences (3, N) of a field (3, N) -> (N,)."""
+    """Return forward differences (3, N) of a field (3, N) -> (N,)."""
     gradient = np.empty_like(points)
     for axis in range(3):
         moved = points.copy()

@@ -28,7 +28,7 @@ class DeepBrain:
         self.landmarks: dict[str, tuple[float, float, float]] = {}
 
     def parts(self) -> list[Part]:
-        """Corpus callosum, nuclei and ventricles."""
+        """Return the corpus callosum, nuclei and ventricles."""
         parts = []
         callosum = centreline(
             [(0, -22, -4), (0, -31, 3), (0, -29, 13), (0, -14, 23), (0, 8, 27), (0, 26, 24), (0, 39, 15), (0, 36, 8)],

@@ -27,7 +27,7 @@ class Breathing:
     advance: float
 
     def displacement(self, points: np.ndarray) -> np.ndarray:
-        """Displacements (N, 3) at fixed points (N, 3)."""
+        """Return displacements (N, 3) at fixed points (N, 3)."""
         x, y, z = points.T
         from_apex = 1 / (1 + np.exp((z - 212.0) / 30.0))
         radius = (x / 128.0) ** 2 + ((y + 8.0) / 92.0) ** 2
@@ -42,7 +42,7 @@ class Breathing:
         return result
 
     def scaled(self, factor: float) -> Breathing:
-        """The same breathing with all displacements multiplied by a factor."""
+        """Return the same breathing with all displacements multiplied by a factor."""
         return Breathing(self.descent * factor, self.advance * factor)
 
 
@@ -69,7 +69,7 @@ class Deformation:
     breathing: Breathing | None = None
 
     def displacement(self, points: np.ndarray) -> np.ndarray:
-        """u (N, 3) at fixed points (N, 3), mm."""
+        """Return u (N, 3) at fixed points (N, 3), mm."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         result = (points - self.centre) @ self.linear.T + self.shift
         if len(self.widths):
@@ -87,12 +87,12 @@ class Deformation:
         return result
 
     def map_points(self, points: np.ndarray) -> np.ndarray:
-        """The moving points x + u(x) (N, 3) of fixed points x (N, 3)."""
+        """Return the moving points x + u(x) (N, 3) of fixed points x (N, 3)."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         return points + self.displacement(points)
 
     def jacobian(self, points: np.ndarray) -> np.ndarray:
-        """Derivatives (N, 3, 3) of the mapping x + u(x), [component, axis], by central differences."""
+        """Return the derivatives (N, 3, 3) of the mapping x + u(x), [component, axis], by central differences."""
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         columns = []
         for axis in np.eye(3):
@@ -101,7 +101,7 @@ class Deformation:
         return np.stack(columns, axis=-1)
 
     def inverse(self, moving: np.ndarray, tolerance: float = 1e-9, iterations: int = 60) -> np.ndarray:
-        """The fixed points (N, 3) of moving points (N, 3), by damped Newton steps.
+        """Return the fixed points (N, 3) of moving points (N, 3), by damped Newton steps.
 
         Raises:
             ArithmeticError: if the residual of a point exceeds 1e-6 mm, which happens only where the mapping folds.
@@ -121,7 +121,7 @@ class Deformation:
         return fixed
 
     def scaled(self, factor: float, bumps: float = 1.0) -> Deformation:
-        """The deformation with all displacements multiplied by ``factor``, and those of the bumps also by ``bumps``."""
+        """Return the deformation with all displacements multiplied by ``factor``, and those of the bumps also by ``bumps``."""
         breathing = None if self.breathing is None else self.breathing.scaled(factor)
         return Deformation(
             self.centre, self.linear * factor, self.shift * factor, self.places, self.widths, self.pushes * (factor * bumps), breathing
@@ -163,7 +163,7 @@ _SMALLEST_JACOBIAN = 0.42
 
 
 def random_deformation(recipe: Recipe, region: np.ndarray, body: np.ndarray, rng: np.random.Generator) -> Deformation:
-    """A random deformation of the given size without folding.
+    """Return a random deformation of the given size without folding.
 
     Args:
         recipe: distribution of its parameters.

@@ -42,7 +42,7 @@ class Head:
         self._under_skin = self.body.grown(-3.2)
 
     def outside(self) -> list[Part]:
-        """Muscles of temple, face and neck."""
+        """Return the muscles of temple, face and neck."""
         flesh = union(ellipsoid((0, -48, -58), (52, 42, 60)), capsule((0, 36, -52), (0, 44, -150), 52.0, 52.0), blend=16.0)
         temples = union(*(ellipsoid((s * 68, -14, -14), (11, 34, 36)) for s in (-1, 1)))
         muscles = union(flesh, temples).minus(implicit(lambda p: np.abs(self._planes(p)) * 4.5 - 0.8))
@@ -50,7 +50,7 @@ class Head:
         return [solid(muscles.within(inside), "head muscle")]
 
     def bones(self) -> list[Part]:
-        """Vault and base of the skull with diploe, petrous bones, sphenoid and face, air in its cells; dura; fluid inside."""
+        """Return the vault and base of the skull with diploe, petrous bones, sphenoid and face, air in its cells; dura; fluid inside."""
         opening = capsule((0, 37, -52), (0, 41, -110), 15.0, 17.0)
         vault = self.skull.minus(opening)
         inner = self._thick
@@ -73,7 +73,7 @@ class Head:
         return parts
 
     def petrous(self) -> list[Part]:
-        """The petrous ridges and the sella, which lie inside the intracranial space and are painted after the fluid."""
+        """Return the petrous ridges and the sella, which lie inside the intracranial space and are painted after the fluid."""
         parts = []
         for side in (-1, 1):
             ridge = centreline([(side * 66, 28, -36), (side * 44, 20, -36), (side * 20, 6, -36)], [12, 9.5, 6], 2.0)
@@ -115,7 +115,7 @@ class Head:
         return parts
 
     def _orbit(self, side: int) -> list[Part]:
-        """Fat in a cone of bone, the eyeball with its lens, optic nerve and muscles."""
+        """Return fat in a cone of bone, the eyeball with its lens, optic nerve and muscles."""
         eye = np.array((side * 32.0, -72.0, -26.0))
         apex = np.array((side * 15.0, -28.0, -22.0))
         cone = tube(centreline([apex, (apex + eye) / 2 + (0, 3, 0), eye, eye + (0, -9, 0)], [4, 14, 17.5, 14], 2.0))

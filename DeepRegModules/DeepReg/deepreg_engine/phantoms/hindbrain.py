@@ -27,7 +27,7 @@ class Hindbrain:
         )
 
     def cerebellum(self) -> list[Part]:
-        """Cerebellum with its folia and white matter."""
+        """Return the cerebellum with its folia and white matter."""
         rng = self._rng
         leaves = NoiseField(rng, (46.0, 11.0, 8.5), 0.25, size=48, samples=6.0)
         twigs = NoiseField(rng, (34.0, 12.0, 9.0), 0.3)
@@ -49,7 +49,7 @@ class Hindbrain:
         ]
 
     def stem(self) -> list[Part]:
-        """Brainstem with its peduncles, aqueduct, fourth ventricle, and the cistern behind it."""
+        """Return the brainstem with its peduncles, aqueduct, fourth ventricle, and the cistern behind it."""
         parts = []
         line = centreline(
             [(0, 17, -8), (0, 21, -14), (0, 24, -22), (0, 25, -33), (0, 30, -44), (0, 36, -56), (0, 40, -72), (0, 43, -120)],

@@ -70,7 +70,7 @@ class Individual:
 
     @classmethod
     def draw(cls, seed: int) -> Individual:
-        """A random adult.
+        """Return a random adult.
 
         Args:
             seed: of the patient.

@@ -17,7 +17,7 @@ _INTERPOLATION_GAIN = 1.2
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """An independent random generator for each purpose, so that additional numbers for one purpose do not change those of another.
+    """Return an independent random generator for each purpose, so that additional numbers for one purpose do not change those of another.
 
     Args:
         seed: 0 or larger.
@@ -57,7 +57,7 @@ class NoiseField:
         self.lattice = (lattice * (_INTERPOLATION_GAIN / lattice.std())).astype(np.float32)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Values (N,) at points (3, N)."""
+        """Return values (N,) at points (3, N)."""
         index = np.asarray(points)[::-1] / self.spacing[::-1, None].astype(np.float32)
         return ndimage.map_coordinates(self.lattice, index, order=1, mode="grid-wrap", output=np.float32)
 
@@ -84,7 +84,7 @@ class Warp:
         self.fields = [[NoiseField(rng, wavelength, size=24) for _ in range(3)] for wavelength, _ in waves]
 
     def to_model(self, points: np.ndarray) -> np.ndarray:
-        """Canonical coordinates (3, N) of patient points (3, N), single precision."""
+        """Return the canonical coordinates (3, N) of patient points (3, N), single precision."""
         points = np.asarray(points, dtype=np.float32)
         result = points / self.scale[:, None].astype(np.float32)
         for amplitude, fields in zip(self.amplitudes, self.fields, strict=True):
@@ -93,7 +93,7 @@ class Warp:
         return result
 
     def to_patient(self, points: np.ndarray) -> np.ndarray:
-        """Patient points (N, 3) of canonical points (N, 3), by fixed-point iteration."""
+        """Return patient points (N, 3) of canonical points (N, 3), by fixed-point iteration."""
         target = np.asarray(points, dtype=np.float64).T
         guess = target * self.scale[:, None]
         for _ in range(40):

@@ -59,7 +59,7 @@ class PhantomPair:
     seed: int
 
     def truth_statistics(self) -> dict[str, float] | None:
-        """Mean and largest displacement (mm), smallest and largest Jacobian determinant over the fixed mask; None without truth."""
+        """Return mean and largest displacement (mm), smallest and largest Jacobian determinant over the fixed mask; None without truth."""
         if self.truth is None:
             return None
         inside = sitk.GetArrayViewFromImage(self.fixed_mask) != 0
@@ -73,7 +73,7 @@ class PhantomPair:
 
 
 def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, detail: float = 1.0, patients: int = 1) -> PhantomPair:
-    """A pair of scans, the same for the same arguments bit for bit.
+    """Return a pair of scans, the same for the same arguments bit for bit.
 
     The moving scan shows the undeformed patient; a fixed point x shows the same tissue as the moving point x + u(x), with a large and
     smooth u. Noise, bias field, contrast and grid differ between the two.
@@ -128,7 +128,7 @@ def make_pair(anatomy: str, seed: int = 0, modality_pair: str | None = None, det
 
 
 def deformation_for(model: Anatomy, grid: ImageGrid, rendering: Rendering, rng: np.random.Generator) -> Deformation:
-    """A random deformation whose mean displacement is taken over the lungs, or over the body if there are none."""
+    """Return a random deformation whose mean displacement is taken over the lungs, or over the body if there are none."""
     flat = grid.points().reshape(-1, 3)
     ids = [number for number, name in label_names(model).items() if name in model.aerated]
     body = flat[_every(np.flatnonzero(rendering.body))]
@@ -141,7 +141,7 @@ def _every(index: np.ndarray) -> np.ndarray:
 
 
 def fixed_grid_for(model: Anatomy, detail: float, deformation: Deformation, rng: np.random.Generator) -> ImageGrid:
-    """A randomly rotated field of view of the deformed patient."""
+    """Return a randomly rotated field of view of the deformed patient."""
     turns = np.array(model.protocol.turns) * rng.uniform(0.7, 1.2, 3) * rng.choice((-1, 1), 3)
     centre = deformation.inverse(np.array([model.protocol.centre]))[0]
     return oblique_grid(model, detail, centre, rotation(("x", turns[0]), ("y", turns[1]), ("z", turns[2])))
@@ -150,7 +150,7 @@ def fixed_grid_for(model: Anatomy, detail: float, deformation: Deformation, rng:
 def _landmarks(
     model: Anatomy, other: Anatomy, deformation: Deformation, fixed_grid: ImageGrid, moving_grid: ImageGrid
 ) -> tuple[PointSet, PointSet]:
-    """Corresponding points inside both fields of view."""
+    """Return corresponding points inside both fields of view."""
     names, moving = place_landmarks(model)
     shown = moving
     if other is model:
@@ -169,7 +169,7 @@ def _landmarks(
 
 
 def _spread(points: np.ndarray, count: int) -> np.ndarray:
-    """A subset of at most ``count`` of the points (N, 3), chosen by farthest point sampling."""
+    """Return a subset of at most ``count`` of the points (N, 3), chosen by farthest point sampling."""
     if len(points) <= count:
         return points.reshape(-1, 3)
     chosen = [0]

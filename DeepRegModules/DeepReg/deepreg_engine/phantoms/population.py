@@ -46,7 +46,7 @@ _PHASES, _NOISE, _FATTY = (0.3, 1.15), 0.35, (-45.0, 30.0)
 
 
 def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float = 1.0) -> PhantomScan:
-    """A labelled scan of one patient of a population; another seed is another patient.
+    """Return a labelled scan of one patient of a population; another seed is another patient.
 
     Args:
         anatomy: "abdomen", "thorax" or "brain".
@@ -75,7 +75,7 @@ def make_volunteer(anatomy: str, seed: int, modality: str = "ct", detail: float 
 
 
 def examinations(anatomy: str, seed: int, spacing: float, count: int) -> tuple[ImageGrid, np.ndarray, np.ndarray, list[np.ndarray]]:
-    """CT of one patient of a population, examined several times in one posture with different contrast medium and dose.
+    """Return the CT of one patient of a population, examined several times in one posture with different contrast medium and dose.
 
     Args:
         anatomy: "abdomen" or "thorax".
@@ -106,7 +106,7 @@ def _patient(anatomy: str, seed: int) -> Anatomy:
 
 
 def _setting(model: Anatomy, modality: str, name: str = "setting") -> Setting:
-    """A random setting for the examination of a patient."""
+    """Return a random setting for the examination of a patient."""
     rng = generator(model.seed, model.name, name)
     noise = float(np.exp(_NOISE * np.clip(rng.standard_normal(), -2, 2)))
     if modality != "ct" or model.name == "brain":

@@ -55,7 +55,7 @@ class PhantomScan:
 def make_patient(
     anatomy: str, seed: int = 0, modality: str = "ct", detail: float = 1.0, grid: ImageGrid | None = None, scan: int = 0
 ) -> PhantomScan:
-    """A scan of one patient; another seed is another patient.
+    """Return a scan of one patient; another seed is another patient.
 
     Args:
         anatomy: "abdomen", "thorax" or "brain".
@@ -95,7 +95,7 @@ def _build(anatomy: str, seed: int) -> Anatomy:
 
 
 def build(anatomy: str, seed: int) -> Anatomy:
-    """The anatomy of a patient.
+    """Return the anatomy of a patient.
 
     Raises:
         ParameterError: on an unknown name or a negative seed.
@@ -106,12 +106,12 @@ def build(anatomy: str, seed: int) -> Anatomy:
 
 
 def label_names(model: Anatomy) -> dict[int, str]:
-    """Label number to name of an anatomy."""
+    """Return a table from label number to name of an anatomy."""
     return dict(enumerate(model.labels, start=1))
 
 
 def moving_grid(model: Anatomy, detail: float) -> ImageGrid:
-    """The field of view of the moving scan: axis-aligned, anisotropic."""
+    """Return the field of view of the moving scan: axis-aligned, anisotropic."""
     size, spacing = _scaled(model.protocol.moving_size, model.protocol.moving_spacing, detail)
     origin = np.array(model.protocol.centre) - spacing * (size - 1) / 2
     return ImageGrid(tuple(size), tuple(spacing), tuple(origin))
@@ -122,7 +122,7 @@ def _scaled(size: tuple[int, int, int], spacing: tuple[float, float, float], det
 
 
 def oblique_grid(model: Anatomy, detail: float, centre: np.ndarray, axes: np.ndarray) -> ImageGrid:
-    """The field of view of the fixed scan around a centre (3,), mm, along axes (3, 3)."""
+    """Return the field of view of the fixed scan around a centre (3,), mm, along axes (3, 3)."""
     size, spacing = _scaled(model.protocol.fixed_size, model.protocol.fixed_spacing, detail)
     origin = centre - axes @ (spacing * (size - 1) / 2)
     return ImageGrid(tuple(size), tuple(spacing), tuple(origin), tuple(axes.ravel()))
@@ -165,7 +165,7 @@ def examine(
 
 
 def place_landmarks(model: Anatomy) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and patient points (N, 3), mm, of the landmarks that exist in every patient of an anatomy."""
+    """Return names and patient points (N, 3), mm, of the landmarks that exist in every patient of an anatomy."""
     names = tuple(model.landmarks)
     return names, model.warp.to_patient(np.array([model.landmarks[name] for name in names], dtype=np.float64))
 

@@ -30,27 +30,27 @@ class Shape:
     upper: np.ndarray
 
     def grown(self, margin: float) -> Shape:
-        """The shape dilated by ``margin`` mm; eroded if it is negative."""
+        """Return the shape dilated by ``margin`` mm; eroded if it is negative."""
         reach = max(margin, 0.0)
         return Shape(lambda p: self.distance(p) - np.float32(margin), self.lower - reach, self.upper + reach)
 
     def minus(self, other: Shape, blend: float = 0.0) -> Shape:
-        """The shape without the other; the new edge rounded over ``blend`` mm."""
+        """Return the shape without the other; the new edge rounded over ``blend`` mm."""
         return Shape(lambda p: -smooth_minimum(-self.distance(p), other.distance(p), blend), self.lower, self.upper)
 
     def within(self, other: Shape, blend: float = 0.0) -> Shape:
-        """The intersection with another shape; the new edge rounded over ``blend`` mm."""
+        """Return the intersection with another shape; the new edge rounded over ``blend`` mm."""
         lower, upper = np.maximum(self.lower, other.lower), np.minimum(self.upper, other.upper)
         return Shape(lambda p: -smooth_minimum(-self.distance(p), -other.distance(p), blend), lower, upper)
 
     def roughened(self, field: Callable[[np.ndarray], np.ndarray], amplitude: float) -> Shape:
-        """The shape with its surface displaced by a field of unit variance times ``amplitude`` mm."""
+        """Return the shape with its surface displaced by a field of unit variance times ``amplitude`` mm."""
         reach = 2.5 * amplitude
         return Shape(lambda p: self.distance(p) + np.float32(amplitude) * field(p), self.lower - reach, self.upper + reach)
 
 
 def smooth_minimum(first: np.ndarray, second: np.ndarray, blend: float) -> np.ndarray:
-    """The minimum of two distances, with a fillet where they differ by less than ``blend`` mm."""
+    """Return the minimum of two distances, with a fillet where they differ by less than ``blend`` mm."""
     smaller = np.minimum(first, second)
     if blend <= 0:
         return smaller
@@ -59,7 +59,7 @@ def smooth_minimum(first: np.ndarray, second: np.ndarray, blend: float) -> np.nd
 
 
 def union(*shapes: Shape, blend: float = 0.0) -> Shape:
-    """The union of shapes, with fillets over ``blend`` mm."""
+    """Return the union of shapes, with fillets over ``blend`` mm."""
 
     def distance(points: np.ndarray) -> np.ndarray:
         result = shapes[0].distance(points)
@@ -74,7 +74,7 @@ def union(*shapes: Shape, blend: float = 0.0) -> Shape:
 
 
 def ellipsoid(centre: tuple | np.ndarray, radii: tuple | np.ndarray, axes: np.ndarray | None = None) -> Shape:
-    """An ellipsoid; the columns of ``axes`` (3, 3) are its axes, by default those of the frame."""
+    """Return an ellipsoid; the columns of ``axes`` (3, 3) are its axes, by default those of the frame."""
     centre, radii = np.asarray(centre, dtype=np.float64), np.asarray(radii, dtype=np.float64)
     axes = np.eye(3) if axes is None else np.asarray(axes, dtype=np.float64)
     to_sphere = (axes / radii).T.astype(np.float32)
@@ -92,7 +92,7 @@ def ellipsoid(centre: tuple | np.ndarray, radii: tuple | np.ndarray, axes: np.nd
 
 
 def capsule(start: tuple | np.ndarray, end: tuple | np.ndarray, first: float, last: float) -> Shape:
-    """A straight tube with round ends whose radius changes from ``first`` to ``last`` mm."""
+    """Return a straight tube with round ends whose radius changes from ``first`` to ``last`` mm."""
     start, end = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     axis = (end - start).astype(np.float32)
     squared = np.float32(axis @ axis)
@@ -109,7 +109,7 @@ def capsule(start: tuple | np.ndarray, end: tuple | np.ndarray, first: float, la
 
 
 def half_space(point: tuple | np.ndarray, normal: tuple | np.ndarray) -> Shape:
-    """The side of a plane that its normal points away from."""
+    """Return the side of a plane that its normal points away from."""
     normal = np.asarray(normal, dtype=np.float64) / np.linalg.norm(normal)
     offset = np.float32(normal @ np.asarray(point, dtype=np.float64))
     row = normal.astype(np.float32)
@@ -117,12 +117,12 @@ def half_space(point: tuple | np.ndarray, normal: tuple | np.ndarray) -> Shape:
 
 
 def implicit(distance: Callable[[np.ndarray], np.ndarray], lower: tuple = (-_FAR,) * 3, upper: tuple = (_FAR,) * 3) -> Shape:
-    """A shape given by its distance and, optionally, by its bounding box."""
+    """Return a shape given by its distance and, optionally, by its bounding box."""
     return Shape(distance, np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64))
 
 
 def rotation(*turns: tuple[str, float]) -> np.ndarray:
-    """A 3x3 rotation from turns about axes in degrees, the last one first: ``rotation(("z", 10), ("x", 5))``."""
+    """Return a 3x3 rotation from turns about axes in degrees, the last one first: ``rotation(("z", 10), ("x", 5))``."""
     matrix = np.eye(3)
     for axis, degrees in turns:
         c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -147,16 +147,16 @@ class Profile:
         self.values = PchipInterpolator(at, values)(self.at)
 
     def __call__(self, position: np.ndarray) -> np.ndarray:
-        """Values at positions, single precision."""
+        """Return values at positions, single precision."""
         return np.interp(position, self.at, self.values).astype(np.float32)
 
     def slope(self, position: np.ndarray) -> np.ndarray:
-        """Derivative at positions."""
+        """Return derivative at positions."""
         return np.interp(position, self.at, np.gradient(self.values, self.at)).astype(np.float32)
 
 
 def column(half_width: Profile, half_depth: Profile, centre: Profile, exponent: float = 2.4) -> Callable[[np.ndarray], np.ndarray]:
-    """Signed distance to a column along z whose cross-sections are super-ellipses of varying size, as the layers of the trunk.
+    """Return the signed distance to a column along z whose cross-sections are super-ellipses of varying size, as the layers of the trunk.
 
     Args:
         half_width: half-axis along x at each z, mm.

@@ -55,7 +55,7 @@ class Skeleton:
     # ----------------------------------------------------------------- spine
 
     def _local(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Coordinates x, y and height relative to the nearest vertebral body, the pitch (mm) there, and its level."""
+        """Return coordinates x, y and height relative to the nearest vertebral body, the pitch (mm) there, and its level."""
         x, y, z = points
         depth = self.depth(z)
         forward = y - depth
@@ -112,7 +112,7 @@ class Skeleton:
         return implicit(distance, (-44, 0, -190), (44, 118, 345))
 
     def spine(self) -> list[Part]:
-        """Vertebrae with processes, discs, the canal with the cord in it, and the soft tissue around them."""
+        """Return vertebrae with processes, discs, the canal with the cord in it, and the soft tissue around them."""
         vertebrae = self._spine_box(self._vertebrae)
         cord = implicit(lambda p: self._canal(p, 4.6), (-20, 20, -5), (20, 110, 345))
         return [
@@ -123,7 +123,7 @@ class Skeleton:
         ]
 
     def landmarks(self, lowest: float, highest: float) -> dict[str, tuple[float, float, float]]:
-        """Front upper edges of the vertebral bodies and tips of the spinous processes between two heights, by name."""
+        """Return front upper edges of the vertebral bodies and tips of the spinous processes between two heights, by name."""
         points = {}
         for name, z in zip(VERTEBRAE, _MIDDLES, strict=True):
             if lowest < z < highest:
@@ -137,7 +137,7 @@ class Skeleton:
     # --------------------------------------------------------------- rib cage
 
     def _on_cage(self, side: int, angle: float, z: float, outward: float) -> np.ndarray:
-        """Point (3,) on the wall of the rib cage; angle 0 is at the spine, pi at the sternum."""
+        """Return point (3,) on the wall of the rib cage; angle 0 is at the spine, pi at the sternum."""
         at = np.array([z])
         a, b, c = (float(profile(at)[0]) for profile in (self._trunk.cavity_width, self._trunk.cavity_depth, self._trunk.cavity_centre))
         sine, cosine = np.sin(angle), np.cos(angle)
@@ -180,7 +180,7 @@ class Skeleton:
         return centreline([before, end, middle, target], [4.5, 5.2, 5.4, 5.0], 3.0)
 
     def cage(self) -> list[Part]:
-        """Ribs with their cartilages, sternum, clavicles and shoulder blades."""
+        """Return ribs with their cartilages, sternum, clavicles and shoulder blades."""
         line, normals = self.ribs
         parts = [
             solid(tube(self.cartilages), "cartilage", "ribs and sternum"),
@@ -202,7 +202,7 @@ class Skeleton:
         return Part(tube(line, flat=(0.36, normals)), (Layer("cortical bone"), Layer("trabecular bone", _CORTEX)), "ribs and sternum")
 
     def _shoulder_blade(self, side: int) -> Part:
-        """The scapula: a bent plate behind the rib cage, with its spine."""
+        """Return the scapula: a bent plate behind the rib cage, with its spine."""
         outline = ellipsoid((side * 100, 62, 238), (44, 62, 72))
 
         def distance(points: np.ndarray) -> np.ndarray:

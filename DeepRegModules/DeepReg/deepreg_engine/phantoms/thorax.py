@@ -41,7 +41,7 @@ _VESSEL_TIPS = 620
 
 
 def thorax(seed: int) -> Anatomy:
-    """The thorax of one patient at full inspiration."""
+    """Return the thorax of one patient at full inspiration."""
     rng = generator(seed, "thorax")
     trunk = Trunk(seed)
     skeleton, belly, bowel, chest = Skeleton(trunk, seed), Belly(trunk, seed), Bowel(trunk, seed), Chest(trunk, seed)

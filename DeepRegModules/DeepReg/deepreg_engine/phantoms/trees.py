@@ -33,7 +33,7 @@ class Tree:
     radii: np.ndarray
 
     def line(self, step: float = 1.5) -> Centreline:
-        """Samples along all branches, ``step`` mm apart."""
+        """Return samples along all branches, ``step`` mm apart."""
         child = np.flatnonzero(self.parents != np.arange(len(self.nodes)))
         start, end = self.nodes[self.parents[child]], self.nodes[child]
         length = np.linalg.norm(end - start, axis=1)
@@ -48,7 +48,7 @@ class Tree:
         return Centreline(positions, tangents, radii, rank * step)
 
     def forks(self, thinnest: float) -> np.ndarray:
-        """Bifurcations (M, 3) into branches of at least ``thinnest`` mm radius, the thickest first."""
+        """Return bifurcations (M, 3) into branches of at least ``thinnest`` mm radius, the thickest first."""
         thick = np.flatnonzero((self.radii >= thinnest) & (self.parents != np.arange(len(self.nodes))))
         children = np.bincount(self.parents[thick], minlength=len(self.nodes))
         forks = np.flatnonzero(children >= 2)
@@ -56,7 +56,7 @@ class Tree:
 
 
 def scatter(shape: Shape, count: int, rng: np.random.Generator, depth: float = 0.0) -> np.ndarray:
-    """Random points (count, 3) at least ``depth`` mm inside a shape."""
+    """Return random points (count, 3) at least ``depth`` mm inside a shape."""
     found = np.empty((0, 3))
     while len(found) < count:
         trial = rng.uniform(shape.lower, shape.upper, (6 * count, 3))
@@ -128,7 +128,7 @@ def grow(
 
 
 def _inside(tree: Tree, region: Shape, first: int) -> Tree:
-    """The tree without branches that leave the region, and without their descendants; nodes before ``first`` stay."""
+    """Return the tree without branches that leave the region, and without their descendants; nodes before ``first`` stay."""
     keep = region.distance(tree.nodes.T.astype(np.float32)) < 0
     keep[:first] = True
     for node in range(first, len(keep)):

@@ -43,7 +43,7 @@ class Habitus:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Habitus:
-        """A random adult."""
+        """Return a random adult."""
         return cls(float(rng.uniform(8, 26)), float(rng.uniform(0.96, 1.06)), float(rng.uniform(108, 124)))
 
 
@@ -84,7 +84,7 @@ class Trunk:
         return distance + 6 * furrow + np.float32(0.6 * self.habitus.fat) * navel
 
     def diaphragm_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """z of the diaphragm's upper surface: two domes, the right one higher, rising from the costal margin."""
+        """Return z of the diaphragm's upper surface: two domes, the right one higher, rising from the costal margin."""
         a, b = np.float32(128.0), np.float32(90.0)
         radius = np.minimum(np.sqrt((x / a) ** 2 + ((y + 2) / b) ** 2), 1.15)
         front = np.clip(0.5 - y / 120, 0, 1)
@@ -101,7 +101,7 @@ class Trunk:
         return (height - z) / np.sqrt(1 + slope_x**2 + slope_y**2)
 
     def shell(self) -> list[Part]:
-        """The layers under the fat: muscle with sheets of fat, and the fat that fills the cavity."""
+        """Return the layers under the fat: muscle with sheets of fat, and the fat that fills the cavity."""
         planes = implicit(self._muscle_planes)
         return [solid(self.wall, "muscle"), solid(planes, "fat"), solid(self.cavity, "inner fat")]
 
@@ -121,7 +121,7 @@ class Trunk:
         return np.where(thick, np.minimum(sheets, winding), sheets).astype(np.float32)
 
     def abdominal_muscles(self) -> list[Part]:
-        """Psoas and quadratus lumborum on both sides, and the crura of the diaphragm."""
+        """Return psoas and quadratus lumborum on both sides, and the crura of the diaphragm."""
         parts = []
         for side, name in ((1, "left"), (-1, "right")):
             psoas = centreline(
@@ -137,11 +137,11 @@ class Trunk:
         return parts
 
     def hollow(self) -> Shape:
-        """The abdominal cavity: inside the wall and under the diaphragm's muscle."""
+        """Return the abdominal cavity: inside the wall and under the diaphragm's muscle."""
         under = implicit(lambda p: 3 - self._diaphragm_distance(p))
         return self.cavity.grown(-1.5).within(under, 4.0)
 
 
 def _along(values: np.ndarray | tuple[float, ...]) -> Profile:
-    """A profile through values at the heights of the trunk's table."""
+    """Return a profile through values at the heights of the trunk's table."""
     return Profile(*zip(_Z, values, strict=True))

@@ -36,12 +36,12 @@ class Centreline:
     along: np.ndarray
 
     def joined(self, *others: Centreline) -> Centreline:
-        """The samples of this line and others in one set."""
+        """Return the samples of this line and others in one set."""
         lines = (self, *others)
         return Centreline(*(np.concatenate([getattr(line, part.name) for line in lines]) for part in fields(self)))
 
     def subset(self, mask: np.ndarray) -> Centreline:
-        """The samples where a mask (N,) is true."""
+        """Return the samples where a mask (N,) is true."""
         return Centreline(*(getattr(self, part.name)[mask] for part in fields(self)))
 
 
@@ -72,7 +72,7 @@ def centreline(knots: np.ndarray | list, radii: np.ndarray | list | float, step:
 def tube(
     line: Centreline, waist: tuple[float, float] | None = None, flat: tuple[float, np.ndarray] | None = None, reach: float = _REACH
 ) -> Shape:
-    """The solid tube around a centreline.
+    """Return the solid tube around a centreline.
 
     Args:
         line: its centreline; lines with very different radii need one tube each.

@@ -90,7 +90,7 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
 
 
 def _paths(run: Mapping[str, Any]) -> list[str]:
-    """The paths of the run's inputs and outputs."""
+    """Return the paths of the run's inputs and outputs."""
     files = [entry.get("file") for entry in _group(run, "inputs").values() if isinstance(entry, Mapping)]
     return [str(path) for path in (*files, *_group(run, "outputs").values()) if path]
 
@@ -105,13 +105,13 @@ def _contradictions(inputs: Mapping[str, Any], fixed: sitk.Image) -> list[str]:
 
 
 def _group(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The entries below a name; none if the file holds something else there."""
+    """Return the entries below a name; none if the file holds something else there."""
     group = content.get(name)
     return group if isinstance(group, Mapping) else {}
 
 
 def _parameters(given: Mapping[str, Any], kind: type[Parameters] | None) -> list[dict[str, Any]]:
-    """Each parameter: name, value, unit, default, and whether it is changed from the default; changed ones first."""
+    """Return each parameter: name, value, unit, default, and whether it is changed from the default; changed ones first."""
     known = {entry.name: entry for entry in kind.describe()} if kind is not None else {}
     listed = []
     for name, value in given.items():
@@ -130,12 +130,12 @@ def _parameters(given: Mapping[str, Any], kind: type[Parameters] | None) -> list
 
 
 def _short(value: Any) -> Any:
-    """A value; of a path its last part."""
+    """Return a value; of a path its last part."""
     return base_name(value) if isinstance(value, str) and ("/" in value or "\\" in value) else value
 
 
 def _model(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The card of the features that were compared."""
+    """Return the card of the features that were compared."""
     features = str(parameters.get("features") or run.get("features") or "")
     if not features:
         return None
@@ -145,7 +145,7 @@ def _model(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, A
 
 
 def _refinement(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """The features of the refinement, if they differ from those of the search."""
+    """Return the features of the refinement, if they differ from those of the search."""
     fine = str(run.get("refinement_features") or "")
     if fine in (str(run.get("features") or ""), str(parameters.get("features") or "")):
         return ""
@@ -153,7 +153,7 @@ def _refinement(parameters: Mapping[str, Any], run: Mapping[str, Any]) -> str:
 
 
 def _joined(cards: list[dict[str, Any]]) -> dict[str, Any]:
-    """One card for features that are combined."""
+    """Return one card for features that are combined."""
     texts = ("architecture", "origin", "licence", "training_data", "date", "intended_use", "sha256", "problem")
     kept = {key: "; ".join(f"{card['name']}: {card[key]}" for card in cards if card.get(key)) for key in texts}
     return {"name": " + ".join(card["name"] for card in cards), **{key: text for key, text in kept.items() if text}}

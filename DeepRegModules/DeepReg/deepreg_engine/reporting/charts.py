@@ -50,7 +50,7 @@ class _Chart:
         self._parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
 
     def bars(self, edges: Sequence[float], counts: Sequence[int], fill: str, share: tuple[float, float] = (0.0, 1.0)) -> None:
-        """Bars over bins; ``share`` is the part of a bin's width that a bar takes."""
+        """Draw bars over bins; ``share`` is the part of a bin's width that a bar takes."""
         for low, high, height in zip(edges[:-1], edges[1:], counts, strict=True):
             if height:
                 left, right = (low + part * (high - low) for part in share)
@@ -62,7 +62,7 @@ class _Chart:
                 )
 
     def mark(self, value: float, text: str, colour: str) -> None:
-        """A vertical line, with a text beside it if there is one."""
+        """Draw a vertical line, with a text beside it if there is one."""
         if self._low <= value <= self._high:
             place = self.x(value)
             self._parts.append(
@@ -73,7 +73,7 @@ class _Chart:
                 self.text(place + (-3 if end else 3), _TOP + 8, text, "end" if end else "start")
 
     def key(self, entries: Sequence[tuple[str, str]]) -> None:
-        """A legend of the colours of the bars."""
+        """Draw a legend of the colours of the bars."""
         for number, (name, fill) in enumerate(entries):
             y = _TOP + 8 + 13 * number
             self._parts.append(f'<rect x="{_WIDTH - 82:g}" y="{y - 8:g}" width="10" height="9" fill="{fill}"/>')

@@ -126,7 +126,7 @@ def _mark_outliers(landmarks: dict, transform: sitk.Transform, pairs: tuple[Poin
 
 
 def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | None:
-    """The mask on the grid of the deformation."""
+    """Return the mask on the grid of the deformation."""
     if mask is None or ImageGrid.of(mask).same_as(grid):
         return mask
     moved = resample(mask, grid, None, "nearest")
@@ -142,7 +142,7 @@ def _statistics(values: np.ndarray) -> dict:
 
 
 def _jacobian_histogram(values: np.ndarray) -> dict:
-    """Number of voxels by determinant: of 0 or less, in bins of equal width above 0, and beyond the last bin."""
+    """Return the number of voxels by determinant: of 0 or less, in bins of equal width above 0, and beyond the last bin."""
     top = float(np.clip(np.ceil(4.0 * np.percentile(values, 99.9)) / 4.0 + 0.25, 2.0, 6.0))
     positive = values[values > 0]
     counts, edges = np.histogram(positive, bins=_JACOBIAN_BINS, range=(0.0, top))
@@ -155,7 +155,7 @@ def _jacobian_histogram(values: np.ndarray) -> dict:
 
 
 def _error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
-    """Number of landmark pairs by error, before and after, in bins that cover all of them."""
+    """Return the number of landmark pairs by error, before and after, in bins that cover all of them."""
     longest = max(float(before.max()), float(after.max()), 1e-3)
     step = nice_step(longest / _ERROR_BINS)
     edges = step * np.arange(int(np.floor(longest / step)) + 2)

@@ -131,7 +131,7 @@ def point_of_interest(coarse: Coarse, deformation: np.ndarray, mask: sitk.Image 
 
 
 def _middle(inside: np.ndarray, grid: ImageGrid) -> np.ndarray:
-    """The voxel of a region nearest to its centre, LPS mm."""
+    """Return the voxel of a region nearest to its centre, LPS mm."""
     number = np.flatnonzero(inside)
     number = number[:: 1 + len(number) // _ENOUGH]
     index = np.stack(np.unravel_index(number, inside.shape)[::-1], axis=1)

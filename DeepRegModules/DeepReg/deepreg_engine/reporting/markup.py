@@ -35,7 +35,7 @@ def count(value: int) -> str:
 
 
 def figure(where: str, shown: str, tag: str = "td") -> str:
-    """A table cell with a figure; ``where`` is its path in the JSON file."""
+    """Return a table cell with a figure; ``where`` is its path in the JSON file."""
     return f'<{tag} class="n" data-figure="{text(where)}">{text(shown)}</{tag}>'
 
 
@@ -54,18 +54,18 @@ def around(sentence: str, part: str, **parts: str) -> str:
 
 
 def light(rating: str, words: str) -> str:
-    """A traffic light with colour, shape and words, readable without colours."""
+    """Return a traffic light with colour, shape and words, readable without colours."""
     shape = f'<svg viewBox="0 0 12 12" fill="currentColor" aria-hidden="true">{_SHAPES[rating]}</svg>'
     return f'<span class="light {rating}">{shape}{text(words)}</span>'
 
 
 def table(head: Sequence[str], rows: Sequence[str], numeric: Sequence[int] = ()) -> str:
-    """A table from whole rows (``<tr>``); ``numeric`` are the columns of figures."""
+    """Return a table from whole rows (``<tr>``); ``numeric`` are the columns of figures."""
     kinds = [' class="n"' if column in numeric else "" for column in range(len(head))]
     cells = "".join(f'<th scope="col"{kind}>{text(name)}</th>' for kind, name in zip(kinds, head, strict=True))
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def pairs(entries: Sequence[tuple[str, str]]) -> str:
-    """A list of terms and their descriptions; empty descriptions are left out."""
+    """Return a list of terms and their descriptions; empty descriptions are left out."""
     return "<dl>" + "".join(f"<dt>{text(term)}</dt><dd>{text(description)}</dd>" for term, description in entries if description) + "</dl>"

@@ -56,12 +56,12 @@ def page(content: dict[str, Any], found: Found, language: str = "en") -> str:
 
 
 def _sheet(parts: list[str], tall: float) -> str:
-    """One sheet of paper; ``tall`` is the maximal height of its rows of pictures there, mm."""
+    """Return one sheet of paper; ``tall`` is the maximal height of its rows of pictures there, mm."""
     return f'<section class="sheet" style="--tall:{tall:.0f}mm">{"".join(parts)}</section>'
 
 
 def _room(content: dict[str, Any]) -> float:
-    """Height of each of the two rows of pictures on the second sheet, mm, from a rough count of the lines of text."""
+    """Return the height of each of the two rows of pictures on the second sheet, mm, from a rough count of the lines of text."""
     figures, run = content["figures"], content["run"]
     listed = figures.get("landmarks", {}).get("each", ()), figures.get("overlap", {}).get("labels", ())
     rows = max(min(len(entries), MOST) for entries in listed)
@@ -131,7 +131,7 @@ def _ratings(content: dict[str, Any]) -> str:
 
 
 def _verdict(ratings: list[dict[str, Any]]) -> str:
-    """The number of figures with each rating, the worst first, with the names of those that are not good."""
+    """Return the number of figures with each rating, the worst first, with the names of those that are not good."""
     lights = []
     for rating in ("red", "amber", "green"):
         titles = [translated(entry["title"]) for entry in ratings if entry["rating"] == rating]
@@ -154,7 +154,7 @@ def _rating_row(entry: dict[str, Any]) -> str:
 
 
 def _more(content: dict[str, Any]) -> str:
-    """A line with figures that are not rated."""
+    """Return a line with figures that are not rated."""
     figures = content["figures"]
     lengths = figures["displacement"]
     sentences = [
@@ -253,7 +253,7 @@ def _tables(content: dict[str, Any]) -> str:
 
 
 def _run(content: dict[str, Any]) -> str:
-    """Method, parameters, model, versions."""
+    """Return method, parameters, model, versions."""
     left, right = method_terms(content)
     if content["run"] is None:
         unknown = tr("The report of the run was not given: method, parameters and model of the registration are not known.")
@@ -282,7 +282,7 @@ def _signature() -> str:
 
 
 def _all(content: dict[str, Any]) -> str:
-    """All pairs, structures and parameters, which would be too long for paper; and the figures as files."""
+    """Return all pairs, structures and parameters, which would be too long for paper; and the figures as files."""
     figures, parts = content["figures"], []
     if "landmarks" in figures:
         parts.append(_folded(tr("All landmark pairs"), landmark_table(figures["landmarks"], everything=True)))

@@ -43,7 +43,7 @@ def _title(run: dict[str, Any]) -> str:
 
 
 def _changed(parameters: list[dict[str, Any]]) -> str:
-    """The parameters that differ from their defaults, the first of them."""
+    """Return the parameters that differ from their defaults, the first of them."""
     changed = [entry for entry in parameters if entry["changed"]]
     shown = ", ".join(_setting(entry) for entry in changed[:_PARAMETERS])
     if not shown:
@@ -59,7 +59,7 @@ def _setting(entry: dict[str, Any]) -> str:
 
 
 def _circumstances(run: dict[str, Any]) -> str:
-    """When, with which engine and on which device it ran, and for how long."""
+    """Return when, with which engine and on which device it ran, and for how long."""
     parts = [run["created"][:16].replace("T", " "), run["engine"], run["device"]]
     if isinstance(run["seconds"], int | float):
         parts.append(f"{number(run['seconds'], 1)} s")
@@ -91,5 +91,5 @@ def _model(model: dict[str, Any] | None) -> Terms:
 
 
 def _cut(checksums: str) -> str:
-    """The beginnings of checksums."""
+    """Return the beginnings of checksums."""
     return "; ".join(part[: part.find(":") + 2 + _CHECKSUM if ":" in part else _CHECKSUM] for part in checksums.split("; "))

@@ -48,7 +48,7 @@ def _landmark_row(entry: dict[str, Any], where: str) -> str:
 
 
 def _totals(landmarks: dict[str, Any]) -> str:
-    """Mean, median, 95 % and largest error of all pairs, before and after."""
+    """Return mean, median, 95 % and largest error of all pairs, before and after."""
     template = tr("All {count} pairs, mm: mean {mean}, median {median}, 95 % {percentile95}, largest {max}.", **_MEASURES)
     if landmarks["outside_field"]:
         template = tr(
@@ -64,7 +64,7 @@ def _span(landmarks: dict[str, Any], stage: str, measure: str) -> str:
 
 
 def overlap_table(overlap: dict[str, Any], everything: bool = False) -> str:
-    """Structures with Dice and distances: those with the lowest Dice after, or all in their order."""
+    """Return structures with Dice and distances: those with the lowest Dice after, or all in their order."""
     each = list(enumerate(overlap["labels"]))
     worst = not everything and len(each) > MOST
     chosen = sorted(each, key=lambda entry: entry[1]["after"]["dice"])[:MOST] if worst else each
@@ -86,7 +86,7 @@ def overlap_table(overlap: dict[str, Any], everything: bool = False) -> str:
 
 
 def _not_compared(overlap: dict[str, Any]) -> list[str]:
-    """A sentence for each side with labels that the other one lacks."""
+    """Return a sentence for each side with labels that the other one lacks."""
     fixed, moving = len(overlap["only_in_fixed"]), len(overlap["only_in_moving"])
     if fixed and moving:
         return [tr("Not compared: {fixed} only in the fixed labels, {moving} only in the moving labels.", fixed=fixed, moving=moving)]

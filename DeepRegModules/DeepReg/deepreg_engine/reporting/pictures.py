@@ -88,13 +88,14 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 
 def _blend(fixed: np.ndarray, moving: np.ndarray, covered_: np.ndarray) -> np.ndarray:
-    """Fixed in magenta and moving in green, so that equal values are grey; only the dimmed fixed image outside the moving one."""
+    """Draw the fixed image in magenta and the moving one in green, so that equal values are grey; only the dimmed fixed image outside the
+    moving one."""
     share = np.where(covered_, 1.0, _DIM)
     return np.stack([share * fixed, np.where(covered_, moving, 0.0), share * fixed], axis=-1)
 
 
 def _checkerboard(fixed: np.ndarray, after: np.ndarray, grid: ImageGrid) -> np.ndarray:
-    """Alternating fields of both images; those of the moving image are tinted green."""
+    """Draw alternating fields of both images; those of the moving image are tinted green."""
     side = max(4, int(np.ceil(max(fixed.shape) / _FIELDS)))
     rows, columns = (np.arange(n) // side for n in fixed.shape)
     moving = (rows[:, None] + columns[None]) % 2 == 1
@@ -102,7 +103,7 @@ def _checkerboard(fixed: np.ndarray, after: np.ndarray, grid: ImageGrid) -> np.n
 
 
 def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> np.ndarray:
-    """Warped minus fixed: grey for equal values, orange where the warped image is brighter, blue where it is darker."""
+    """Draw warped minus fixed: grey for equal values, orange where the warped image is brighter, blue where it is darker."""
     change = np.clip(np.where(covered_, after - fixed, 0.0) / _DIFFERENCE, -1.0, 1.0)[..., None]
     brighter, darker = np.array([1.0, 0.62, 0.1]), np.array([0.15, 0.45, 1.0])
     share = np.abs(change)
@@ -110,7 +111,8 @@ def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> n
 
 
 def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, views: Views) -> np.ndarray:
-    """A regular grid of the moving image, deformed onto the fixed one, over the residual of the displacements beyond the linear movement.
+    """Return a regular grid of the moving image, deformed onto the fixed one, over the residual of the displacements beyond the linear
+    movement.
 
     Lines are where a coordinate of x + u(x) is a multiple of their distance. The gradient of the coordinate keeps their width constant.
     Only tissue is coloured, because the displacement of air is arbitrary.
@@ -134,7 +136,7 @@ def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, view
 
 
 def _map(fixed: np.ndarray, measured: Measured, name: str, plane: Plane) -> np.ndarray:
-    """A map of the deformation over the tissue of the fixed image, from 0 to its 95th percentile."""
+    """Return a map of the deformation over the tissue of the fixed image, from 0 to its 95th percentile."""
     image = resample(measured.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", -1.0)
     values = sitk.GetArrayFromImage(image)[0]
     top = max(float(measured.figures["maps"][name]["percentile95"]), 1e-6)
@@ -143,7 +145,7 @@ def _map(fixed: np.ndarray, measured: Measured, name: str, plane: Plane) -> np.n
 
 
 def _jacobian(fixed: np.ndarray, measured: Measured, plane: Plane) -> np.ndarray:
-    """The determinant over the fixed image: blue below 1, red above; every folded voxel is at least one magenta pixel."""
+    """Return the determinant over the fixed image: blue below 1, red above; every folded voxel is at least one magenta pixel."""
     grid = plane.grid
     width, height, _ = grid.size
     step = grid.spacing[0] / _FINER

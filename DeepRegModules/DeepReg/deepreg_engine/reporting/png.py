@@ -36,7 +36,7 @@ def data_uri(pixels: np.ndarray) -> str:
 
 
 def _filtered(pixels: np.ndarray) -> bytes:
-    """Filtered rows, each after the number of its filter."""
+    """Return filtered rows, each after the number of its filter."""
     height, width, channels = pixels.shape
     here = pixels.astype(np.int16)
     left, above, corner = np.zeros_like(here), np.zeros_like(here), np.zeros_like(here)
@@ -50,7 +50,7 @@ def _filtered(pixels: np.ndarray) -> bytes:
 
 
 def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """The neighbour that is nearest to left + above - corner."""
+    """Return the neighbour that is nearest to left + above - corner."""
     guess = left + above - corner
     apart = [np.abs(guess - neighbour) for neighbour in (left, above, corner)]
     first = (apart[0] <= apart[1]) & (apart[0] <= apart[2])

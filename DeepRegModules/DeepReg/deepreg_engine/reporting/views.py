@@ -22,7 +22,8 @@ _ROOM = 4.0
 
 
 def pair_rows(found: Found, before: str) -> str:
-    """The rows of pictures before and after, between which a slider fades; without the script, and on paper, one is below the other."""
+    """Return the rows of pictures before and after, between which a slider fades; without the script, and on paper, one is below the
+    other."""
     rows = []
     after = tr("the moving image through the transform")
     for stage, title, what in (("before", tr("Before"), translated(before)), ("after", tr("After"), after)):
@@ -33,7 +34,7 @@ def pair_rows(found: Found, before: str) -> str:
 
 
 def controls() -> str:
-    """The slider and choices above the two rows, on the screen."""
+    """Return the slider and choices above the two rows, on the screen."""
     return (
         f'<div class="fade"><label for="time">{text(tr("Before"))}</label>'
         '<input type="range" id="time" min="0" max="100" value="100" step="1">'
@@ -49,7 +50,7 @@ def controls() -> str:
 
 
 def row(found: Found, picture: str, title: str, legend: str, paper: bool = True) -> str:
-    """A row of pictures with its title and legend (HTML); "" if there are no such pictures."""
+    """Return a row of pictures with its title and legend (HTML); "" if there are no such pictures."""
     if not all(picture in pictures for _, pictures in found):
         return ""
     kept = "" if paper else ' class="screen"'
@@ -57,7 +58,7 @@ def row(found: Found, picture: str, title: str, legend: str, paper: bool = True)
 
 
 def deformation_words(views: dict[str, Any]) -> str:
-    """The legend of the deformation grid."""
+    """Return the legend of the deformation grid."""
     words = tr(
         "a regular grid of the moving image, {grid} mm wide; displaced beyond a linear movement 0 {scale} {longest} and more",
         grid=number(views["grid_mm"], 0),
@@ -68,14 +69,14 @@ def deformation_words(views: dict[str, Any]) -> str:
 
 
 def jacobian_words() -> str:
-    """The legend of the Jacobian."""
+    """Return the legend of the Jacobian."""
     template = "local change of volume from the fixed to the moving image: half {scale} double; {folded}"
     words = tr(template, scale="{scale}", folded="{folded}")
     return around(words, _scale(jacobian_stops()), folded=f'<span class="fold">{text(tr("folded voxels in magenta"))}</span>')
 
 
 def map_words(help: str, top: float) -> str:
-    """The legend of a further map: its description, and its colours from 0 to ``top``."""
+    """Return the legend of a further map: its description, and its colours from 0 to ``top``."""
     return around(tr("{map}: 0 {scale} {top} and more", map=help, top=number(top), scale="{scale}"), _scale(length_stops()))
 
 
@@ -121,7 +122,7 @@ def _letter(x: float, y: float, label: str, anchor: str, size: float) -> str:
 
 
 def _cross(plane: Plane, letter: float) -> str:
-    """Four short lines around the point where the planes intersect; the point itself stays visible."""
+    """Draw four short lines around the point where the planes intersect; the point itself stays visible."""
     x, y = plane.cross
     gap, long = 0.7 * letter, 0.8 * letter
     across = f"M{x - gap:.1f} {y:.1f}h-{long:.1f}M{x + gap:.1f} {y:.1f}h{long:.1f}"
@@ -130,7 +131,7 @@ def _cross(plane: Plane, letter: float) -> str:
 
 
 def _bar(plane: Plane, letter: float) -> str:
-    """A scale bar at the lower left."""
+    """Draw a scale bar at the lower left."""
     width, height, _ = plane.grid.size
     step = plane.grid.spacing[0]
     length = nice_step(_BAR * width * step)

@@ -20,7 +20,7 @@ _BLOCK_GPU = 64_000_000
 
 
 def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: Tensor | float) -> Tensor:
-    """Messages from sources to targets: the lower envelope of the beliefs of the sources.
+    """Return messages from sources to targets: the lower envelope of the beliefs of the sources.
 
     ``m(b) = min_a beliefs(a) + weight |source(a) - target(b)|^2``.
 
@@ -44,7 +44,7 @@ def pairwise_messages(beliefs: Tensor, source: Tensor, target: Tensor, weight: T
 
 
 def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weight: Tensor | float, iterations: int = 5) -> Tensor:
-    """Min-sum loopy belief propagation.
+    """Run min-sum loopy belief propagation.
 
     Args:
         cost: data cost (N, K) of each candidate.
@@ -68,7 +68,7 @@ def belief_propagation(cost: Tensor, displacements: Tensor, edges: Tensor, weigh
 
 
 def likeliest(cost: Tensor, count: int) -> Tensor:
-    """Indices (N, count) of each point's cheapest candidates; all of them if there are no more."""
+    """Return the indices (N, count) of each point's cheapest candidates; all of them if there are no more."""
     return cost.topk(min(count, cost.shape[1]), dim=1, largest=False).indices
 
 
@@ -77,12 +77,12 @@ def _beliefs(data: Tensor, messages: Tensor, receivers: Tensor) -> Tensor:
 
 
 def marginals(beliefs: Tensor, sharpness: float = 1.0) -> Tensor:
-    """Probabilities (N, K) of the candidates."""
+    """Return the probabilities (N, K) of the candidates."""
     return torch.softmax(-sharpness * beliefs, dim=1)
 
 
 def expected_move(probability: Tensor, displacements: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (N, 3) and variance (N,), summed over the axes, of displacements (N, K, 3) under probabilities (N, K)."""
+    """Return mean (N, 3) and variance (N,), summed over the axes, of displacements (N, K, 3) under probabilities (N, K)."""
     mean = torch.einsum("nk,nkc->nc", probability, displacements)
     spread = ((displacements - mean[:, None]) ** 2).sum(2)
     return mean, (probability * spread).sum(1)

@@ -20,7 +20,7 @@ _ROWS_ELSEWHERE = 32
 
 
 def lattice_size(controls: Sequence[int], ratio: int, radius: int) -> tuple[int, int, int]:
-    """Size (z, y, x) of the moving lattice that :func:`correlate` reads."""
+    """Return the size (z, y, x) of the moving lattice that :func:`correlate` reads."""
     z, y, x = ((n - 1) * ratio + 2 * radius + 1 for n in controls)
     return z, y, x
 
@@ -33,7 +33,7 @@ def correlate(
     ceiling: torch.Tensor | None = None,
     penalty: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Sum of squared feature differences for every control point and displacement.
+    """Return the sum of squared feature differences for every control point and displacement.
 
     Args:
         fixed: features at the control points (C, Kz, Ky, Kx).
@@ -95,7 +95,7 @@ class _BandedProduct(torch.autograd.Function):
 
 
 def expected_labels(probability: torch.Tensor, moving: torch.Tensor, ratio: int) -> torch.Tensor:
-    """Expected values at the displaced control points: ``out(c, k) = sum_d p(k, d) M_c(k + d)``.
+    """Return expected values at the displaced control points: ``out(c, k) = sum_d p(k, d) M_c(k + d)``.
 
     Args:
         probability: (Kz, Ky, L, L, L, Kx).
@@ -130,7 +130,7 @@ class _BandedSum(torch.autograd.Function):
 def _banded_gradients(
     gradient: torch.Tensor, left: torch.Tensor, right: torch.Tensor, ratio: int, wanted: tuple[bool, bool]
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Gradients of a banded product for its left (J, Kz, Ky, Kx) and right (J, Z, Y, X) factor."""
+    """Return the gradients of a banded product for its left (J, Kz, Ky, Kx) and right (J, Z, Y, X) factor."""
     planes, rows, columns = left.shape[1:]
     labels, width = gradient.shape[2], right.shape[3]
     weights = left.permute(1, 2, 0, 3)
@@ -160,7 +160,7 @@ def _blocks(rows: int, device: torch.device) -> list[tuple[int, int]]:
 
 
 def _row_products(points: torch.Tensor, weights: torch.Tensor, z: int, start: int, ratio: int, labels: int) -> torch.Tensor:
-    """Products (rows, L, L, X, Kx) of windows of the moving lattice with rows of control points (rows, J, Kx)."""
+    """Return products (rows, L, L, X, Kx) of windows of the moving lattice with rows of control points (rows, J, Kx)."""
     slab = points[z * ratio : z * ratio + labels]
     width, channels = slab.shape[2:]
     if len(weights) == 1:
@@ -173,7 +173,7 @@ def _row_products(points: torch.Tensor, weights: torch.Tensor, z: int, start: in
 
 
 def _band(product: torch.Tensor, labels: int, ratio: int, columns: int) -> torch.Tensor:
-    """The view (rows, L, L, L, Kx) of products (rows, L, L, X, Kx) at x = ratio * kx + d."""
+    """Return the view (rows, L, L, L, Kx) of products (rows, L, L, X, Kx) at x = ratio * kx + d."""
     rows, planes, lines, places, _ = product.stride()
     shape = (product.shape[0], labels, labels, labels, columns)
     return product.as_strided(shape, (rows, planes, lines, places, ratio * places + 1), product.storage_offset())
@@ -185,7 +185,7 @@ def correlate_anywhere(
     controls: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     displacements: torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor],
 ) -> torch.Tensor:
-    """The same costs for control points and displacements at any regular or irregular positions along the axes.
+    """Return the same costs for control points and displacements at any regular or irregular positions along the axes.
 
     The moving features are interpolated trilinearly, with the border values repeated outside, with the same result as one lookup for each
     label. Along x the

@@ -48,7 +48,7 @@ class Guides:
     target: torch.Tensor
 
     def cost(self, labels: torch.Tensor) -> torch.Tensor:
-        """The term for labels (3, L^3), as rows (Kz * Ky, L^3, Kx), up to a constant of each control point."""
+        """Return the term for labels (3, L^3), as rows (Kz * Ky, L^3, Kx), up to a constant of each control point."""
         weight, target = grid_to_rows(self.weight[None]), grid_to_rows(self.target)
         return 0.5 * weight * labels.square().sum(0)[:, None] - torch.matmul(labels.T, weight * target)
 
@@ -62,7 +62,7 @@ def couple(
     iterations: int = 20,
     tolerance: float = 1e-3,
 ) -> torch.Tensor:
-    """The field u that minimises the cost of its labels and its bending.
+    """Return the field u that minimises the cost of its labels and its bending.
 
     Args:
         cost: s (Kz, Ky, L, L, L, Kx).
@@ -103,7 +103,7 @@ def couple(
 
 @torch.no_grad()
 def _best_labels(rows: torch.Tensor, labels: torch.Tensor, field: torch.Tensor, theta: float) -> torch.Tensor:
-    """argmin over labels of cost + theta/2 |d - u|^2, (rows, 1, Kx)."""
+    """Return argmin over labels of cost + theta/2 |d - u|^2, (rows, 1, Kx)."""
     if theta == 0.0:
         return rows.argmin(1, keepdim=True)
     best = torch.empty(rows.shape[0], 1, rows.shape[2], dtype=torch.long, device=rows.device)
@@ -120,7 +120,7 @@ def _best_labels(rows: torch.Tensor, labels: torch.Tensor, field: torch.Tensor, 
 
 
 def _parabolas(rows: torch.Tensor, best: torch.Tensor, radius: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Minimum (rows, 3, Kx), curvature (rows, 3, Kx) of the parabola along each axis, and cost at the best labels."""
+    """Return minimum (rows, 3, Kx), curvature (rows, 3, Kx) of the parabola along each axis, and cost at the best labels."""
     count = 2 * radius + 1
     centres, curvatures = [], []
     for axis in range(3):

@@ -56,7 +56,7 @@ class Regularity:
 def descent_step(
     fixed: Tensor | Neighbourhood, moving: Tensor | Neighbourhood, regularity: Regularity, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The step of one iteration, before it is smoothed.
+    """Return the step of one iteration, before it is smoothed.
 
     Args:
         fixed: features F (C, z, y, x), or their values and slopes at every ``window``-th voxel.
@@ -85,13 +85,13 @@ def descent_step(
 
 
 def at_lattice(volume: Tensor, window: int) -> Tensor:
-    """Every ``window``-th voxel along the last three axes, from the first on."""
+    """Return every ``window``-th voxel along the last three axes, from the first on."""
     every = slice(None, None, window)
     return volume[..., every, every, every]
 
 
 def _covering(lattice: Tensor, shape: Sequence[int], window: int) -> Tensor:
-    """Values at every ``window``-th voxel (n, z, y, x), as values at control points, of which the last may lie beyond the grid."""
+    """Return values at every ``window``-th voxel (n, z, y, x), as values at control points, of which the last may lie beyond the grid."""
     missing = [k - n for k, n in zip(control_shape(shape, window), lattice.shape[1:], strict=True)]
     if any(missing):
         lattice = F.pad(lattice[None], (0, missing[2], 0, missing[1], 0, missing[0]), mode="replicate")[0]
@@ -99,7 +99,7 @@ def _covering(lattice: Tensor, shape: Sequence[int], window: int) -> Tensor:
 
 
 def solve(system: Tensor, force: Tensor, alpha: Tensor | float) -> Tensor:
-    """(A + alpha I)^-1 b of each point.
+    """Return (A + alpha I)^-1 b of each point.
 
     Args:
         system: A (6, ...), the entries xx, xy, xz, yy, yz, zz of positive semi-definite matrices.
@@ -119,13 +119,13 @@ def solve(system: Tensor, force: Tensor, alpha: Tensor | float) -> Tensor:
 
 
 def limited(step: Tensor, longest: float) -> Tensor:
-    """Steps (3, ...) with their lengths limited; their directions do not change."""
+    """Return steps (3, ...) with their lengths limited; their directions do not change."""
     length = step.square().sum(0, keepdim=True).clamp(min=1e-20).sqrt()
     return step * (longest / length).clamp(max=1.0)
 
 
 def smooth(volume: Tensor, sigma: float, straight: bool = False) -> Tensor:
-    """A Gaussian over a volume (C, z, y, x).
+    """Return a Gaussian over a volume (C, z, y, x).
 
     Args:
         volume: the values.
@@ -140,7 +140,7 @@ def smooth(volume: Tensor, sigma: float, straight: bool = False) -> Tensor:
 
 
 def _gaussian(count: int, sigma: float, straight: bool, like: Tensor) -> Tensor:
-    """The matrix (count, count) of a Gaussian along an axis."""
+    """Return the matrix (count, count) of a Gaussian along an axis."""
     reach = max(1, int(_REACH * sigma + 0.5))
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
@@ -164,7 +164,7 @@ def _gaussian(count: int, sigma: float, straight: bool, like: Tensor) -> Tensor:
 
 
 def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
-    """The field after a step.
+    """Return the field after a step.
 
     Args:
         field: u (3, z, y, x), voxels.
@@ -186,7 +186,7 @@ def descend(field: Tensor, step: Tensor, regularity: Regularity) -> Tensor:
 
 
 def _straight_controls(field: Tensor, spacing: int) -> Tensor:
-    """Values of a field (n, z, y, x) at its control points; linearly extrapolated beyond the grid."""
+    """Return the values of a field (n, z, y, x) at its control points; linearly extrapolated beyond the grid."""
     for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing), strict=True):
         place = torch.arange(count, device=field.device) * spacing
         last = field.shape[axis] - 1

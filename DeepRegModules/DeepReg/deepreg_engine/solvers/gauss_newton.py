@@ -28,7 +28,7 @@ _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
 def normal_equations(fixed: torch.Tensor, moving: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The local systems of two feature volumes on one grid.
+    """Return the local systems of two feature volumes on one grid.
 
     Args:
         fixed: F (C, z, y, x).
@@ -49,7 +49,7 @@ def normal_equations(fixed: torch.Tensor, moving: torch.Tensor) -> tuple[torch.T
 
 
 def equations_at(fixed: Neighbourhood, moving: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The local systems at the voxels of a neighbourhood, as :func:`normal_equations`."""
+    """Return the local systems at the voxels of a neighbourhood, as :func:`normal_equations`."""
     values = fixed.values, moving.values
     depth = values[0].shape[1]
     step = _slices_of_a_slab(*values)
@@ -62,7 +62,7 @@ def equations_at(fixed: Neighbourhood, moving: Neighbourhood) -> tuple[torch.Ten
 
 
 def _slices_of_a_slab(fixed: torch.Tensor, moving: torch.Tensor) -> int:
-    """Slices of a slab that stays in the cache; all where gradients are recorded."""
+    """Return the slices of a slab that stays in the cache; all where gradients are recorded."""
     if torch.is_grad_enabled() and (fixed.requires_grad or moving.requires_grad):
         return fixed.shape[1]
     limit = _SLAB_VALUES.get(fixed.device.type, _SLAB_VALUES_ELSEWHERE)
@@ -75,7 +75,7 @@ def _together(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Ten
 
 
 def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """H and b (9, z, y, x), and the residual, of the slices start .. stop of a slab with its neighbours."""
+    """Return H and b (9, z, y, x), and the residual, of the slices start .. stop of a slab with its neighbours."""
     both = fixed + moving
     inner = both[:, start:stop]
     gradients = [_central(inner, 3), _central(inner, 2), _central(both, 1)[:, start:stop]]
@@ -83,7 +83,7 @@ def _slab_equations(fixed: torch.Tensor, moving: torch.Tensor, start: int, stop:
 
 
 def _equations(gradients: list[torch.Tensor], residual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """H and b (9, z, y, x), and the mean squared residual.
+    """Return H and b (9, z, y, x), and the mean squared residual.
 
     Args:
         gradients: along x, y and z, four times the mean one of both images: (b - a) / 2 of the sum of two images is a quarter of it.
@@ -96,7 +96,8 @@ def _equations(gradients: list[torch.Tensor], residual: torch.Tensor) -> tuple[t
 
 
 def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
-    """Difference of the two neighbours along an axis (twice the derivative) of a volume (C, z, y, x); at faces twice the one-sided one."""
+    """Return the difference of the two neighbours along an axis (twice the derivative) of a volume (C, z, y, x); at faces twice the
+    one-sided one."""
     count = volume.shape[axis]
     if count < 2:
         return torch.zeros_like(volume)
@@ -105,18 +106,18 @@ def _central(volume: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def robust_weights(residual: torch.Tensor, scale: float) -> torch.Tensor:
-    """``(1 + e / (scale * mean e))^-2`` of squared residuals e (z, y, x)."""
+    """Return ``(1 + e / (scale * mean e))^-2`` of squared residuals e (z, y, x)."""
     return (1.0 + residual / (scale * residual.mean()).clamp(min=1e-12)).pow(-2)
 
 
 def control_shape(shape: Sequence[int], spacing: int) -> tuple[int, int, int]:
-    """Control points (z, y, x), ``spacing`` voxels apart from the first voxel on, that cover a grid."""
+    """Return control points (z, y, x), ``spacing`` voxels apart from the first voxel on, that cover a grid."""
     z, y, x = (max(2, math.ceil((n - 1) / spacing) + 1) for n in shape)
     return z, y, x
 
 
 def spread_matrix(controls: int, voxels: int, spacing: int, like: torch.Tensor, cubic: bool = True, first: float = 0.0) -> torch.Tensor:
-    """Interpolation (voxels, controls) along an axis, from control points at first, first + spacing, ...
+    """Return the interpolation (voxels, controls) along an axis, from control points at first, first + spacing, ...
 
     Args:
         cubic: Keys' cubic convolution (a = -1/2), which reproduces parabolas; else linear.
@@ -142,7 +143,7 @@ def spread_matrix(controls: int, voxels: int, spacing: int, like: torch.Tensor, 
 
 
 def gather(volume: torch.Tensor, spacing: int) -> torch.Tensor:
-    """Sums of a volume (n, z, y, x) around control points with linear weights, per ``spacing^3`` voxels."""
+    """Return the sums of a volume (n, z, y, x) around control points with linear weights, per ``spacing^3`` voxels."""
     if spacing == 1:
         return volume
     if spacing == 2:
@@ -170,7 +171,7 @@ def _gather_pairs(volume: torch.Tensor) -> torch.Tensor:
 
 
 def spread(controls: torch.Tensor, shape: Sequence[int], spacing: int, first: float = 0.0) -> torch.Tensor:
-    """A field at control points (n, Kz, Ky, Kx), the first of them at voxel ``first``, on all voxels (n, z, y, x)."""
+    """Return a field at control points (n, Kz, Ky, Kx), the first of them at voxel ``first``, on all voxels (n, z, y, x)."""
     if spacing == 1 and first == 0.0:
         return controls
     z, y, x = (spread_matrix(k, n, spacing, controls, first=first) for k, n in zip(controls.shape[1:], shape, strict=True))
@@ -178,7 +179,7 @@ def spread(controls: torch.Tensor, shape: Sequence[int], spacing: int, first: fl
 
 
 def at_controls(field: torch.Tensor, spacing: int) -> torch.Tensor:
-    """Values of a field (n, z, y, x) at its control points; those beyond the grid take the nearest."""
+    """Return the values of a field (n, z, y, x) at its control points; those beyond the grid take the nearest."""
     for axis, count in zip((1, 2, 3), control_shape(field.shape[1:], spacing), strict=True):
         place = (torch.arange(count, device=field.device) * spacing).clamp(max=field.shape[axis] - 1)
         field = field.index_select(axis, place)
@@ -216,7 +217,7 @@ def gauss_newton_step(
     weights: torch.Tensor | None = None,
     guides: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One update of a field.
+    """Return a field after one update.
 
     Args:
         fixed: features (C, z, y, x).

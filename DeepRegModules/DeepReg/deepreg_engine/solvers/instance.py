@@ -13,14 +13,14 @@ from deepreg_engine.solvers.labels import interpolate_labels, radius_of
 
 
 def _averaged(field: torch.Tensor) -> torch.Tensor:
-    """Moving average of 3 along each axis; zero beyond the faces, as in the paper's pooling."""
+    """Return the moving average of 3 along each axis; zero beyond the faces, as in the paper's pooling."""
     return torch.nn.functional.avg_pool3d(field[None], 3, stride=1, padding=1)[0]
 
 
 def maximise_probability(
     probability: torch.Tensor, start: torch.Tensor, smoothness: float = 1.5, iterations: int = 50, rate: float = 0.05
 ) -> torch.Tensor:
-    """Adam on the field of one pair.
+    """Run Adam on the field of one pair.
 
     Args:
         probability: p (Kz, Ky, L, L, L, Kx).

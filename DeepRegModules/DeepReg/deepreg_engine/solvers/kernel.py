@@ -43,18 +43,18 @@ class Kernel:
     shares: tuple[float, ...] = ()
 
     def parts(self) -> list[tuple[float, float]]:
-        """Pairs of share and width."""
+        """Return the pairs of share and width."""
         shares = self.shares or (1.0 / len(self.widths),) * len(self.widths)
         return list(zip(shares, self.widths, strict=False))
 
     def of(self, squares: Tensor) -> Tensor:
-        """Values at squared distances."""
+        """Return values at squared distances."""
         # Processors are much slower for results below the smallest normal number.
         terms = (share * torch.exp((squares * (-0.5 / width**2)).clamp(min=-80.0)) for share, width in self.parts())
         return cast(Tensor, sum(terms))
 
     def matrix(self, first: Tensor, second: Tensor) -> Tensor:
-        """G (N, M) between points (N, 3) and (M, 3)."""
+        """Return G (N, M) between points (N, 3) and (M, 3)."""
         centre = first.mean(0)
         return self.of(squared_distances(first - centre, second - centre))
 
@@ -72,12 +72,12 @@ class Factor:
     pivots: Tensor
 
     def coefficients(self, inner: Tensor) -> Tensor:
-        """Coefficients (R, 3) of the Gaussians at the pivots that make the function L a, for a (R, 3)."""
+        """Return the coefficients (R, 3) of the Gaussians at the pivots that make the function L a, for a (R, 3)."""
         return torch.linalg.solve_triangular(self.columns[self.pivots].T, inner, upper=True)
 
 
 def factorise(kernel: Kernel, points: Tensor, limit: int = 2000, tolerance: float | None = None) -> Factor:
-    """Pivoted Cholesky factorisation of G at points (M, 3), in float64; differentiable for a fixed choice of pivots.
+    """Return the pivoted Cholesky factorisation of G at points (M, 3), in float64; differentiable for a fixed choice of pivots.
 
     Args:
         kernel: the kernel.
@@ -121,7 +121,7 @@ def _pivoted(kernel: Kernel, points: Tensor, limit: int, tolerance: float) -> Fa
 
 
 def weighted_fit(factor: Factor, weights: Tensor, weighted_values: Tensor, ridge: Tensor | float) -> Tensor:
-    """The a (R, 3) that minimises ``sum_m c_m |(L a)_m - d_m|^2 + ridge |a|^2``.
+    """Return the a (R, 3) that minimises ``sum_m c_m |(L a)_m - d_m|^2 + ridge |a|^2``.
 
     Args:
         factor: L.
@@ -172,11 +172,11 @@ class SmoothMap:
 
     @classmethod
     def identity(cls) -> SmoothMap:
-        """x -> x."""
+        """Return the map x -> x."""
         return cls(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Points (N, 3) to (N, 3)."""
+        """Map points (N, 3) to (N, 3)."""
         points = points.to(self.matrix)
         moved = points @ self.matrix.T + self.offset
         for term in self.terms:
@@ -186,7 +186,7 @@ class SmoothMap:
 
     @torch.no_grad()
     def displacements(self, grid: ImageGrid) -> np.ndarray:
-        """Displacements (3, z, y, x), LPS mm, at the voxels of a grid, float32."""
+        """Return displacements (3, z, y, x), LPS mm, at the voxels of a grid, float32."""
         device = self.matrix.device
         # In the grid's own axes, where the position of a voxel is index times spacing, the Gaussians are isotropic too.
         rotation = torch.tensor(np.array(grid.direction).reshape(3, 3), dtype=torch.float64, device=device)
@@ -216,7 +216,7 @@ def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor
 
 
 def _profiles(axis: Tensor, centres: Tensor, width: float) -> tuple[Tensor, Tensor]:
-    """Gaussians at centres (R,) on an axis (n,) as profiles (n, p), float32, times their amounts (p, R), exact to float32."""
+    """Return Gaussians at centres (R,) on an axis (n,) as profiles (n, p), float32, times their amounts (p, R), exact to float32."""
     gaussians = _along(axis, centres, width)
     # Sums of Gaussians at this distance represent all Gaussians between them, to 1e-9.
     reach, step = 4.0 * width, 0.5 * width

@@ -14,46 +14,46 @@ import torch
 
 
 def label_vectors(radius: int, like: torch.Tensor) -> torch.Tensor:
-    """The labels (3, L^3), components x, y, z, in the order in which a cost volume holds them (x fastest)."""
+    """Return the labels (3, L^3), components x, y, z, in the order in which a cost volume holds them (x fastest)."""
     steps = torch.arange(-radius, radius + 1, dtype=like.dtype, device=like.device)
     z, y, x = torch.meshgrid(steps, steps, steps, indexing="ij")
     return torch.stack([x, y, z]).reshape(3, -1)
 
 
 def radius_of(cost: torch.Tensor) -> int:
-    """The radius of the labels of a cost volume (Kz, Ky, L, L, L, Kx)."""
+    """Return the radius of the labels of a cost volume (Kz, Ky, L, L, L, Kx)."""
     return (cost.shape[2] - 1) // 2
 
 
 def as_rows(cost: torch.Tensor) -> torch.Tensor:
-    """A cost volume (Kz, Ky, L, L, L, Kx) as rows (Kz * Ky, L^3, Kx)."""
+    """Return a cost volume (Kz, Ky, L, L, L, Kx) as rows (Kz * Ky, L^3, Kx)."""
     planes, rows, *_, columns = cost.shape
     return cost.reshape(planes * rows, -1, columns)
 
 
 def rows_to_grid(values: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """Values of rows (Kz * Ky, n, Kx) as a volume (n, Kz, Ky, Kx), for a cost volume of the given shape."""
+    """Return the values of rows (Kz * Ky, n, Kx) as a volume (n, Kz, Ky, Kx), for a cost volume of the given shape."""
     return values.view(shape[0], shape[1], -1, shape[5]).permute(2, 0, 1, 3).contiguous()
 
 
 def grid_to_rows(values: torch.Tensor) -> torch.Tensor:
-    """A volume (n, Kz, Ky, Kx) as rows (Kz * Ky, n, Kx)."""
+    """Return a volume (n, Kz, Ky, Kx) as rows (Kz * Ky, n, Kx)."""
     return values.permute(1, 2, 0, 3).reshape(-1, values.shape[0], values.shape[3])
 
 
 def probabilities(cost: torch.Tensor, sharpness: float | torch.Tensor) -> torch.Tensor:
-    """p(k, .) = softmax(-a5 s(k, .)) over the labels of each control point; ``sharpness`` is a5; the layout of the cost volume."""
+    """Return p(k, .) = softmax(-a5 s(k, .)) over the labels of each control point; ``sharpness`` is a5; the layout of the cost volume."""
     return torch.softmax(as_rows(cost) * -sharpness, dim=1).view(cost.shape)
 
 
 def expected_displacement(probability: torch.Tensor) -> torch.Tensor:
-    """The soft arg-min u(k) = sum_d p(k, d) d (3, Kz, Ky, Kx), in steps, of label probabilities (Kz, Ky, L, L, L, Kx)."""
+    """Return the soft arg-min u(k) = sum_d p(k, d) d (3, Kz, Ky, Kx), in steps, of label probabilities (Kz, Ky, L, L, L, Kx)."""
     labels = label_vectors(radius_of(probability), probability)
     return rows_to_grid(torch.matmul(labels, as_rows(probability)), probability.shape)
 
 
 def standard_deviation(probability: torch.Tensor) -> torch.Tensor:
-    """Root of the trace of the covariance of the displacement (Kz, Ky, Kx), in steps: the uncertainty."""
+    """Return the root of the trace of the covariance of the displacement (Kz, Ky, Kx), in steps: the uncertainty."""
     labels = label_vectors(radius_of(probability), probability)
     moments = torch.cat([labels, labels.square().sum(0, keepdim=True)])
     moments = rows_to_grid(torch.matmul(moments, as_rows(probability)), probability.shape)
@@ -61,14 +61,15 @@ def standard_deviation(probability: torch.Tensor) -> torch.Tensor:
 
 
 def entropy(probability: torch.Tensor) -> torch.Tensor:
-    """Entropy of the labels (Kz, Ky, Kx) as a share of its largest value, log L^3: 0 for one certain label, 1 for equal probabilities."""
+    """Return the entropy of the labels (Kz, Ky, Kx) as a share of its largest value, log L^3: 0 for one certain label, 1 for equal
+    probabilities."""
     rows = as_rows(probability)
     bits = -torch.xlogy(rows, rows).sum(1, keepdim=True) / math.log(rows.shape[1])
     return rows_to_grid(bits, probability.shape)[0]
 
 
 def interpolate_labels(values: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
-    """Trilinear values between labels, differentiable in both.
+    """Return trilinear values between labels, differentiable in both.
 
     Args:
         values: of each control point and label (Kz, Ky, L, L, L, Kx).

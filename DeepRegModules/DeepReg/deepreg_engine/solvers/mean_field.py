@@ -29,7 +29,7 @@ _BLOCK_VALUES_ELSEWHERE = 1 << 25
 
 
 def min_convolution(cost: torch.Tensor) -> torch.Tensor:
-    """MC of every control point's costs.
+    """Return the MC of every control point's costs.
 
     Args:
         cost: (..., Lz, Ly, Lx, K).
@@ -67,7 +67,7 @@ class _RecomputedMinConvolution(torch.autograd.Function):
 
 
 def _min_convolve(rows: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-    """MC of (R, Lz, Ly, Lx, K)."""
+    """Return the MC of (R, Lz, Ly, Lx, K)."""
     for axis in (1, 2, 3):
         rows = _running_minimum(rows, axis)
     for axis in (3, 2, 1):
@@ -77,7 +77,7 @@ def _min_convolve(rows: torch.Tensor, out: torch.Tensor | None = None) -> torch.
 
 
 def _min_convolution_gradient(rows: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """Gradient with respect to the costs (R, Lz, Ly, Lx, K), given that of their MC. Four times as fast as autograd."""
+    """Return gradient with respect to the costs (R, Lz, Ly, Lx, K), given that of their MC. Four times as fast as autograd."""
     stages = [rows]
     for axis in (1, 2):
         stages.append(_running_minimum(stages[-1], axis))
@@ -91,7 +91,7 @@ def _min_convolution_gradient(rows: torch.Tensor, gradient: torch.Tensor) -> tor
 
 
 def _running_minimum_gradient(rows: torch.Tensor, axis: int, gradient: torch.Tensor) -> torch.Tensor:
-    """The gradient of :func:`_running_minimum` goes to the value that was the least, the first of equal ones."""
+    """Return the gradient of :func:`_running_minimum`, which goes to the value that was the least, the first of equal ones."""
     count = rows.shape[axis]
     first, last = rows.narrow(axis, 0, 1), rows.narrow(axis, count - 1, 1)
     padded = torch.cat([first] * 3 + [rows] + [last] * 3, dim=axis)
@@ -114,7 +114,7 @@ def _running_minimum_gradient(rows: torch.Tensor, axis: int, gradient: torch.Ten
 
 
 def _running_minimum(rows: torch.Tensor, axis: int) -> torch.Tensor:
-    """Minimum of 3 along an axis that is replicated by 3 at each end: the result is 4 longer.
+    """Return the minimum of 3 along an axis that is replicated by 3 at each end: the result is 4 longer.
 
     The outer two values at each end lie completely in the replicated part and equal the end values.
     """
@@ -127,7 +127,7 @@ def _running_minimum(rows: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def _running_sum(rows: torch.Tensor, axis: int) -> torch.Tensor:
-    """Sum of 3 neighbours along an axis; the result is 2 shorter."""
+    """Return the sum of 3 neighbours along an axis; the result is 2 shorter."""
     count = rows.shape[axis] - 2
     total = rows.narrow(axis, 0, count) + rows.narrow(axis, 1, count)
     return total.add_(rows.narrow(axis, 2, count))
@@ -140,7 +140,7 @@ def _row_blocks(rows: torch.Tensor) -> list[slice]:
 
 
 def smoothing_matrix(count: int, like: torch.Tensor) -> torch.Tensor:
-    """(count, count): twice the moving average of 3 along an axis replicated at its ends."""
+    """Return (count, count): twice the moving average of 3 along an axis replicated at its ends."""
     matrix = torch.zeros(count, count, dtype=like.dtype, device=like.device)
     reach = len(_SMOOTHING) // 2
     place = torch.arange(count, device=like.device)
@@ -151,7 +151,7 @@ def smoothing_matrix(count: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def mean_field(cost: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-    """MF of a cost volume.
+    """Return the MF of a cost volume.
 
     Args:
         cost: (Kz, Ky, Lz, Ly, Lx, Kx).
@@ -171,13 +171,13 @@ def _matrices(cost: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 
 def _normaliser(weights: torch.Tensor, matrices: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """1 / MF(weights), (Kz, Ky, Kx)."""
+    """Return 1 / MF(weights), (Kz, Ky, Kx)."""
     total = separable(weights[None], matrices)[0]
     return 1.0 / total.clamp(min=torch.finfo(weights.dtype).tiny ** 0.5)
 
 
 def _mean_field(cost: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """MF as plain differentiable products."""
+    """Compute MF as plain differentiable products."""
     matrices = _matrices(cost)
     if weights is not None:
         cost = cost * weights[:, :, None, None, None, :]
@@ -190,7 +190,7 @@ def _mean_field(cost: torch.Tensor, weights: torch.Tensor | None) -> torch.Tenso
 
 
 def _mean_field_into(cost: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """MF in place, a slab at a time: no second volume is needed."""
+    """Compute MF in place, a slab at a time: no second volume is needed."""
     planes, rows, columns = cost.shape[0], cost.shape[1], cost.shape[5]
     along_z, along_y, along_x = _matrices(cost)
     step = rows if cost.device.type not in _BLOCK_VALUES else 1  # a row of costs fits a CPU's cache; elsewhere few launches matter

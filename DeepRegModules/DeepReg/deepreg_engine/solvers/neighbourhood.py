@@ -33,12 +33,12 @@ class Neighbourhood:
 
     @classmethod
     def of(cls, volume: Tensor, stride: int) -> Neighbourhood:
-        """Of a volume (C, z, y, x), every ``stride``-th voxel along each axis, from the first on."""
+        """Return, of a volume (C, z, y, x), every ``stride``-th voxel along each axis, from the first on."""
         return cls._taken(lambda place: volume[(slice(None), *place)], tuple(volume.shape[1:]), stride)
 
     @classmethod
     def sampled(cls, volume: Tensor | Lookup, index: Tensor, stride: int) -> Neighbourhood:
-        """The same of a volume sampled at continuous indices (3, z, y, x), of which only the required ones are computed."""
+        """Return the same of a volume sampled at continuous indices (3, z, y, x), of which only the required ones are computed."""
 
         def take(place: tuple[slice, ...]) -> Tensor:
             places = index[(slice(None), *place)]
@@ -50,7 +50,7 @@ class Neighbourhood:
 
     @classmethod
     def joined(cls, parts: Sequence[Neighbourhood], scales: Sequence[float]) -> Neighbourhood:
-        """Concatenated channels of several neighbourhoods, each multiplied by its scale."""
+        """Return the concatenated channels of several neighbourhoods, each multiplied by its scale."""
         if len(parts) == 1:
             return parts[0]
         values = torch.cat([part.values * scale for part, scale in zip(parts, scales, strict=True)])
@@ -65,7 +65,7 @@ class Neighbourhood:
 
 
 def _slope(take: _Take, values: Tensor, axis: int, count: int, stride: int) -> Tensor:
-    """Slope along an axis z, y, x (0, 1, 2) of ``count`` voxels at the positions of ``values``."""
+    """Return the slope along an axis z, y, x (0, 1, 2) of ``count`` voxels at the positions of ``values``."""
     if count == 1:
         return torch.zeros_like(values)
 

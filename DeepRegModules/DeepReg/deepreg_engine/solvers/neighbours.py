@@ -10,14 +10,14 @@ _PAIRS, _PAIRS_GPU = 1_000_000, 64_000_000
 
 
 def squared_distances(first: Tensor, second: Tensor) -> Tensor:
-    """Squared distances (N, M) of points or features (N, C) and (M, C); differentiable, also where two are equal."""
+    """Return squared distances (N, M) of points or features (N, C) and (M, C); differentiable, also where two are equal."""
     squares = torch.addmm((second * second).sum(1)[None], first, second.T, alpha=-2.0)
     return (squares + (first * first).sum(1)[:, None]).clamp_(min=0.0)
 
 
 @torch.no_grad()
 def nearest(points: Tensor, others: Tensor, count: int) -> Tensor:
-    """Indices (N, count) of the nearest of others (M, 3) to each point (N, 3), nearest first; count is at most M."""
+    """Return the indices (N, count) of the nearest of others (M, 3) to each point (N, 3), nearest first; count is at most M."""
     count = min(count, len(others))
     rows = max(1, (_PAIRS_GPU if points.is_cuda else _PAIRS) // max(1, len(others)))
     centre = others.mean(0)  # far from the origin the squares would cost digits
@@ -30,7 +30,7 @@ def nearest(points: Tensor, others: Tensor, count: int) -> Tensor:
 
 @torch.no_grad()
 def neighbour_graph(points: Tensor, count: int) -> Tensor:
-    """Undirected edges (2, E) that join each point (N, 3) with its nearest others, each pair once, smaller index first."""
+    """Return undirected edges (2, E) that join each point (N, 3) with its nearest others, each pair once, smaller index first."""
     near = nearest(points, points, count + 1)
     own = torch.arange(len(points), device=points.device)[:, None].expand_as(near)
     # A point is its own nearest, but among duplicates it need not come first.

@@ -51,7 +51,7 @@ class Sums:
 
 
 def expectation(moved: Tensor, target: Tensor, variance: Tensor, outliers: float, prior: Tensor | None = None) -> Sums:
-    """The E-step: the probability that each target point x_n belongs to each moved centre T(y_m).
+    """Return the E-step: the probability that each target point x_n belongs to each moved centre T(y_m).
 
         P(m, n) = pi(m, n) exp(-|x_n - T(y_m)|^2 / 2 sigma^2) / (sum_k pi(k, n) exp(-|x_n - T(y_k)|^2 / 2 sigma^2) + c)
 
@@ -146,7 +146,7 @@ def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) ->
 
 
 def first_variance(template: Tensor, target: Tensor) -> Tensor:
-    """Mean squared distance of all pairs, per axis: the initial sigma^2 (fig. 2 and 4)."""
+    """Return mean squared distance of all pairs, per axis: the initial sigma^2 (fig. 2 and 4)."""
     offset = template.mean(0) - target.mean(0)
     spread = ((template - template.mean(0)) ** 2).sum(1).mean() + ((target - target.mean(0)) ** 2).sum(1).mean()
     return (spread + (offset**2).sum()) / 3.0
@@ -201,7 +201,7 @@ class DriftOptions:
     step: Step | None = None
 
     def first_variance(self, template: Tensor, target: Tensor) -> Tensor:
-        """sigma^2 to start from."""
+        """Return sigma^2 to start from."""
         return first_variance(template, target) if self.variance is None else torch.tensor(self.variance).to(template)
 
     def ends(self, number: int, before: Tensor, after: Tensor) -> bool:
@@ -212,7 +212,7 @@ class DriftOptions:
 
 
 def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """Matrix (3, 3) and offset (3,) of the rigid (with scale: "similarity") or affine M-step (fig. 2).
+    """Return the matrix (3, 3) and the offset (3,) of the rigid (with scale: "similarity") or affine M-step (fig. 2).
 
     Raises:
         ValueError: if the kind is unknown.
@@ -241,7 +241,7 @@ def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]
 def drift_linear(
     template: Tensor, target: Tensor, kind: str = "affine", options: DriftOptions | None = None, prior: Tensor | None = None
 ) -> Drift:
-    """Rigid, similarity or affine coherent point drift (sec. 4).
+    """Run rigid, similarity or affine coherent point drift (sec. 4).
 
     Args:
         template: Y (M, 3), mm, float64.
@@ -274,7 +274,7 @@ def drift_smooth(
     factor: Factor | None = None,
     base: SmoothMap | None = None,
 ) -> Drift:
-    """Coherent point drift with a smooth displacement (sec. 5; eq. 22 solved with a factor of G).
+    """Run coherent point drift with a smooth displacement (sec. 5; eq. 22 solved with a factor of G).
 
     Args:
         template: Y (M, 3), mm, float64.

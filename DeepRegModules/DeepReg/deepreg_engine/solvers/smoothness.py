@@ -21,7 +21,7 @@ _SYMMETRIC = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
 
 
 def bending_gradient(field: torch.Tensor) -> torch.Tensor:
-    """Gradient of the bending energy E at a field (3, z, y, x); linear in the field. Spacing 1 along each axis."""
+    """Return the gradient of the bending energy E at a field (3, z, y, x); linear in the field. Spacing 1 along each axis."""
     total = torch.zeros_like(field)
     for axis in (1, 2, 3):
         count = field.shape[axis] - 2
@@ -49,12 +49,12 @@ def _add_adjoint(total: torch.Tensor, difference: torch.Tensor, axis: int, facto
 
 
 def bending_energy(field: torch.Tensor) -> torch.Tensor:
-    """E of a field (3, z, y, x), a scalar."""
+    """Return the E of a field (3, z, y, x), a scalar."""
     return 0.5 * (field * bending_gradient(field)).sum()
 
 
 def apply_weights(weights: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
-    """W u at each voxel.
+    """Return W u at each voxel.
 
     Args:
         weights: (1, ...) a scalar, (3, ...) a diagonal, or (6, ...) the entries xx, xy, xz, yy, yz, zz.
@@ -164,7 +164,7 @@ class _Preconditioner:
         return self._transform(self._transform(field, False) * self._scale, True)
 
     def _transform(self, field: torch.Tensor, back: bool) -> torch.Tensor:
-        """Cosine transform along z, y and x, in the memory layout of the field."""
+        """Return the cosine transform along z, y and x, in the memory layout of the field."""
         z, y, x = (basis.T if back else basis for basis in self._bases)
         shape = field.shape
         field = torch.matmul(z, field.reshape(shape[0], shape[1], -1))
@@ -174,7 +174,7 @@ class _Preconditioner:
 
 @lru_cache(maxsize=64)
 def _cosines(count: int) -> torch.Tensor:
-    """The orthonormal discrete cosine transform (count, count), double precision."""
+    """Return the orthonormal discrete cosine transform (count, count), double precision."""
     frequency = torch.arange(count, dtype=torch.float64)
     basis = torch.cos(math.pi * frequency[:, None] * (frequency[None] + 0.5) / count) * math.sqrt(2.0 / count)
     basis[0] /= math.sqrt(2.0)

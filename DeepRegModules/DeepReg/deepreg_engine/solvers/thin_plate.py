@@ -40,7 +40,7 @@ class ThinPlate:
 
     @classmethod
     def fit(cls, points: Tensor, displacements: Tensor, smoothing: float = 0.0) -> ThinPlate:
-        """The spline at points (N, 3), mm, N at least 4 and not in a plane, float64.
+        """Return the spline at points (N, 3), mm, N at least 4 and not in a plane, float64.
 
         Args:
             points: positions, mm.
@@ -60,7 +60,7 @@ class ThinPlate:
         return cls(centred, solution[:count], solution[count:], origin)
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Displacements (M, 3), mm, at points (M, 3)."""
+        """Return displacements (M, 3), mm, at points (M, 3)."""
         centred = points.to(self.centres) - self.origin
         rows = max(1, _PAIRS // len(self.centres))
         bent = torch.cat([-torch.cdist(part, self.centres) @ self.weights for part in centred.split(rows)])
@@ -68,7 +68,7 @@ class ThinPlate:
 
     @torch.no_grad()
     def field(self, grid: ImageGrid) -> DisplacementField:
-        """The displacements on a grid."""
+        """Return the displacements on a grid."""
         spacing = max(*grid.spacing, (np.prod(np.array(grid.size) * grid.spacing) / _NODES) ** (1 / 3))
         nodes = grid if np.prod(grid.size) <= _NODES else grid.resampled(spacing)
         values = self(torch.from_numpy(nodes.points().reshape(-1, 3)))

@@ -15,7 +15,7 @@ _ROUNDS = 20
 
 
 def jacobian_determinant(field: torch.Tensor) -> torch.Tensor:
-    """Determinant of 1 + du/dx (z, y, x) of a field (3, z, y, x) in voxels: central differences, one-sided at the faces."""
+    """Return the determinant of 1 + du/dx (z, y, x) of a field (3, z, y, x) in voxels: central differences, one-sided at the faces."""
     rows = []
     for component in range(3):
         gradient = torch.gradient(field[component])  # along z, y, x
@@ -25,7 +25,7 @@ def jacobian_determinant(field: torch.Tensor) -> torch.Tensor:
 
 
 def unfold(field: torch.Tensor) -> torch.Tensor:
-    """The field (3, z, y, x), voxels, with its folds smoothed out; the same tensor if there are none."""
+    """Return the field (3, z, y, x), voxels, with its folds smoothed out; the same tensor if there are none."""
     for number in range(_ROUNDS):
         folded = jacobian_determinant(field) < _LEAST_DETERMINANT
         if not bool(folded.any()):

@@ -67,7 +67,7 @@ class TrainingRequest:
     workers: int | None = None
 
     def options(self) -> Any:
-        """The parameters of the training, checked: an instance of the method's class in :data:`TRAININGS`.
+        """Return the parameters of the training, checked: an instance of the method's class in :data:`TRAININGS`.
 
         Raises:
             ParameterError: naming the wrong parameter.
@@ -82,7 +82,7 @@ class TrainingRequest:
         return TRAININGS[self.method]().replaced(self.parameters)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name to value of all fields; paths as given."""
+        """Return a dictionary of name to value of all fields; paths as given."""
         return dataclasses.asdict(self)
 
 
@@ -180,7 +180,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def find(self, request: TrainingRequest) -> list[tuple[str, Any]]:
-        """Name and files of each scan, or pair of scans.
+        """Return name and files of each scan, or pair of scans.
 
         Raises:
             InputError: if a folder holds none.
@@ -196,7 +196,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def examples(self, items: list[Any], options: Any, seed: int) -> Any:
-        """Training examples of items of :class:`TrainingData`.
+        """Return the training examples of items of :class:`TrainingData`.
 
         Args:
             items: scans, or pairs of keypoints.
@@ -214,30 +214,30 @@ class Trainer(ABC):
 
     @abstractmethod
     def architecture(self, options: Any) -> str:
-        """Name of the network's architecture."""
+        """Return the name of the network's architecture."""
 
     @abstractmethod
     def settings(self, data: TrainingData, request: TrainingRequest, options: Any) -> dict[str, Any]:
-        """Settings of the model that a registration needs, for its card."""
+        """Return the settings of the model that a registration needs, for its card."""
 
     def needs_data(self, options: Any) -> bool:
-        """Whether the training needs scans of the user's."""
+        """Return whether the training needs scans of the user's."""
         return True
 
     def read_options(self, options: Any) -> tuple[Any, ...]:
-        """The parameters of the training on which :meth:`read` depends."""
+        """Return the parameters of the training on which :meth:`read` depends."""
         return ()
 
     def synthetic_data(self, options: Any) -> str:
-        """What synthetic data the training adds to the given scans, in words; "" for none."""
+        """Return what synthetic data the training adds to the given scans, in words; "" for none."""
         return ""
 
     def network_kinds(self) -> dict[str, type]:
-        """Classes of the networks that a training can start from, by the parameter ``network``."""
+        """Return the classes of the networks that a training can start from, by the parameter ``network``."""
         return {}
 
     def start_network(self, request: TrainingRequest, options: Any) -> nn.Module | None:
-        """The network of the model that the request starts from, or None.
+        """Return the network of the model that the request starts from, or None.
 
         Raises:
             InputError, ParameterError: if there is no such model, or it is of another kind.
@@ -257,7 +257,7 @@ class Trainer(ABC):
         return kind.from_state({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
 
     def trials(self, options: Any, steps: int) -> list[tuple[float, Any]]:
-        """Kinds of steps of a training, for an estimate: the share of each, and parameters of a short training of that kind.
+        """Return the kinds of steps of a training, for an estimate: the share of each, and parameters of a short training of that kind.
 
         Args:
             options: parameters of the training.
@@ -266,7 +266,7 @@ class Trainer(ABC):
         return [(1.0, options.replaced({"steps": steps}))]
 
     def card(self, request: TrainingRequest, options: Parameters, data: TrainingData, result: TrainingResult) -> ModelCard:
-        """The card of a trained model."""
+        """Return the card of a trained model."""
         from deepreg_engine.models.card import ModelCard
 
         kind = "labelled scans or pairs" if self.kind == "scan" else "pairs of keypoints"
@@ -286,7 +286,7 @@ class Trainer(ABC):
         )
 
     def entries(self, request: TrainingRequest) -> dict[str, Any]:
-        """Files of scans, or pairs of scans, by name, without those that are left out.
+        """Return the files of scans, or pairs of scans, by name, without those that are left out.
 
         Raises:
             InputError: if a folder holds none, two have one name, or a name to hold out or leave out does not exist.
@@ -342,7 +342,7 @@ _last_read: dict[tuple, TrainingData] = {}
 def _read_once(
     trainer: Trainer, entries: dict[str, Any], request: TrainingRequest, options: Any, progress: Progress, keep: bool
 ) -> TrainingData:
-    """What the entries hold: from memory if the last call with ``keep`` has read the same files in the same way."""
+    """Return what the entries hold: from memory if the last call with ``keep`` has read the same files in the same way."""
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in _files(list(entries.items())) if file.is_file())
     key = (trainer.method, tuple(entries), stamps, repr(entries), repr(request.spacing), repr(trainer.read_options(options)))
     data = _last_read.pop(key, None)
@@ -355,7 +355,7 @@ def _read_once(
 
 
 def _files(value: Any) -> list[Path]:
-    """All paths in nested tuples, lists and dataclasses."""
+    """Return all paths in nested tuples, lists and dataclasses."""
     if isinstance(value, Path):
         return [value]
     if dataclasses.is_dataclass(value):

@@ -26,7 +26,7 @@ class NumberedExamples(Protocol):
 
 
 def example_generator(number: int, seed: int) -> torch.Generator:
-    """The random number generator of one example."""
+    """Return the random number generator of one example."""
     return torch.Generator().manual_seed(number * SEED_STEP + seed)
 
 
@@ -55,7 +55,8 @@ def load_in_order(examples: NumberedExamples, first: int, workers: int) -> Itera
 
 
 def suitable_workers(device: torch.device) -> int:
-    """Number of processes that make examples as fast as a device learns from them, as far as there are cores; a CPU needs one."""
+    """Return the number of processes that make examples as fast as a device learns from them, as far as there are cores; a CPU needs
+    one."""
     if device.type == "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -53,14 +53,15 @@ class LabelledData:
 
 
 def find_all(folders: Iterable[str], modality: str, moving_modality: str) -> list[tuple[str, Any]]:
-    """Name and files of all scans, then of all pairs, in several folders; arguments and errors are those of :func:`find_labelled`."""
+    """Return name and files of all scans, then of all pairs, in several folders; arguments and errors are those of
+    :func:`find_labelled`."""
     found = [find_labelled(folder, modality, moving_modality) for folder in folders]
     scans: list[tuple[str, Any]] = [(scan.name, scan) for part in found for scan in part.scans]
     return scans + [(pair[0].name, pair) for part in found for pair in part.pairs]
 
 
 def find_labelled(folder: str | os.PathLike, modality: str = "other", moving_modality: str = "other") -> LabelledData:
-    """The labelled scans of a folder, or of a ``dataset.json``.
+    """Return the labelled scans of a folder, or of a ``dataset.json``.
 
     Args:
         folder: in one of the layouts above.
@@ -132,7 +133,7 @@ def _dataset(path: Path, modality: str) -> LabelledData:
 
 
 def read_scan(scan: LabelledScan, notes: list[str] | None = None) -> tuple[sitk.Image, sitk.Image]:
-    """Image and label map of a scan.
+    """Return image and label map of a scan.
 
     Args:
         scan: its files. Labels in a fourth dimension, one volume each, become one map: later ones lie on top.

@@ -89,7 +89,7 @@ class BestValidation:
     network: dict[str, Tensor] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Step, figure and value, without the weights."""
+        """Return step, figure and value, without the weights."""
         return {"step": self.step, "figure": self.figure, "value": self.value}
 
 
@@ -182,7 +182,7 @@ class TrainingLoop:
         return not (ended or left)
 
     def _is_over(self) -> bool:
-        """Whether early stopping is due."""
+        """Return whether early stopping is due."""
         patience = self._selection.patience
         return bool(patience and self._since_best >= patience)
 
@@ -197,13 +197,13 @@ class TrainingLoop:
         self._summary = ", ".join(f"{name} {value:g}" for name, value in line.items() if name not in ("step", "steps"))
 
     def result(self) -> TrainingResult:
-        """The network with its best weights (the last ones without a selection), on the CPU, in evaluation mode."""
+        """Return the network with its best weights (the last ones without a selection), on the CPU, in evaluation mode."""
         if self.best is not None:
             self._network.load_state_dict(self.best.network)
         return TrainingResult(self._network.cpu().eval(), self.state, self.step, self.best, self.seconds)
 
     def _means(self) -> dict[str, Any]:
-        """Mean of each figure since the last line of the log."""
+        """Return the mean of each figure since the last line of the log."""
         means = {name: round(total / count, 5) for name, (total, count) in self._sums.items()}
         self._sums = {}
         return {"step": self.step, "steps": self._steps, **means}
@@ -341,7 +341,7 @@ class Optimiser:
 
 
 def mean_figures(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each figure over the examples that have it."""
+    """Return the mean of each figure over the examples that have it."""
     values: dict[str, list[float]] = {}
     for each in figures:
         for name, value in each.items():
@@ -351,7 +351,7 @@ def mean_figures(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """A context in which a CPU adds gradients in a fixed order, for any number of threads. (CUDA has no such mode for all that is
+    """Within, a CPU adds gradients in a fixed order, for any number of threads. (CUDA has no such mode for all that is
     needed.)
     """
     before = torch.are_deterministic_algorithms_enabled()

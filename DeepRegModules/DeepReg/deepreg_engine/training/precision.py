@@ -11,7 +11,7 @@ _FIRST = (8, 0)
 
 
 def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager:
-    """A context in which a suitable GPU computes convolutions and matrix products in bfloat16; elsewhere it has no effect.
+    """Return a context in which a suitable GPU computes convolutions and matrix products in bfloat16; elsewhere it has no effect.
 
     It is for networks. Solvers and losses belong outside: differences of large sums need full precision.
     """

@@ -24,7 +24,7 @@ _PRESETS = {"dense": DENSE_PRESETS, "points": POINTS_PRESETS, "descent": DESCENT
 
 
 def training_presets(method: str) -> tuple[TrainingPreset, ...]:
-    """Presets of a method's training.
+    """Return the presets of a method's training.
 
     Raises:
         ParameterError: if there is no training of that method.
@@ -34,7 +34,7 @@ def training_presets(method: str) -> tuple[TrainingPreset, ...]:
 
 
 def find_trainer(method: str) -> Trainer:
-    """The trainer of a method; its module ``training/METHOD/trainer.py`` is imported when it is needed first.
+    """Return the trainer of a method; its module ``training/METHOD/trainer.py`` is imported when it is needed first.
 
     Raises:
         ParameterError: if there is no training of that method.

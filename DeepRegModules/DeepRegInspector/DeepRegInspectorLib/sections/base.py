@@ -40,10 +40,10 @@ class Section:
         return False
 
     def forget(self) -> None:
-        """Another parameter set is shown, or none: drop what belongs to the former one."""
+        """Drop what belongs to the former parameter set: another one is shown, or none."""
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
-        """Other inputs were chosen.
+        """Take note that other inputs were chosen.
 
         Args:
             changed: names of the inputs that have changed.
@@ -51,7 +51,7 @@ class Section:
         """
 
     def onModified(self, name: str) -> None:
-        """An input transform or volume was modified, or its parent transform was."""
+        """Take note that an input transform or volume was modified, or its parent transform was."""
 
     def showParameters(self) -> None:
         """Show parameters in widgets that have no property ``SlicerParameterName``."""
@@ -66,13 +66,13 @@ class Section:
         """Enable the widgets that can be used; tool tips of the others name what is missing."""
 
     def resume(self) -> None:
-        """The module is shown again: observe events of views."""
+        """Go on when the module is shown again: observe events of views."""
 
     def rest(self) -> None:
-        """Another module is shown: observe no events of views."""
+        """Rest while another module is shown: observe no events of views."""
 
     def cleanup(self) -> None:
-        """The panel is destroyed: stop all computations."""
+        """Clean up when the panel is destroyed: stop all computations."""
 
     # ------------------------------------------------------------------- tools
 

@@ -114,7 +114,7 @@ class DeformationSection(Section):
         showBar(transform.GetDisplayNode(), False)
 
     def _longest(self) -> float:
-        """Longest displacement over the fixed volume, mm, from some thousand points."""
+        """Return the longest displacement over the fixed volume, mm, from some thousand points."""
         node = self.node
         if node.fixedVolume is not None:
             geometry = gridOf(node.fixedVolume)

@@ -151,7 +151,7 @@ class ExplanationSection(Section):
         self.point.cleanup()
 
     def _problem(self) -> str:
-        """The reason why the result cannot be explained; "" if it can be explained."""
+        """Return the reason why the result cannot be explained; "" if it can be explained."""
         problem = self._subject.problem()
         if problem or self._complete:
             return problem
@@ -330,7 +330,7 @@ class ExplanationSection(Section):
     # -------------------------------------------------------------- iterations
 
     def _sequence(self) -> Any:
-        """The iterations that the run has kept, None if there are none."""
+        """Return the iterations that the run has kept, None if there are none."""
         transform = self._subject.transform
         if transform is None or self._subject.method != "descent":
             return None

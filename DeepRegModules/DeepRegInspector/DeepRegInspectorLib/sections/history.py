@@ -103,7 +103,7 @@ class HistorySection(Section):
 
 
 def _placed(node: Any) -> int:
-    """The number of points up to the last one that is placed; one that is about to be placed follows them."""
+    """Return the number of points up to the last one that is placed; one that is about to be placed follows them."""
     return max(definedNumbers(node), default=-1) + 1
 
 

@@ -237,7 +237,7 @@ class ImagesSection(Section):
         self.context.enable()
 
     def _measureMaps(self) -> Generator[Any, None, tuple[fields.Maps, dict[str, Any] | None]]:
-        """Maps of the transform, and figures of the second one."""
+        """Return the maps of the transform, and figures of the second one."""
         node = self.node
         maps = yield from fields.mapsOf(node.transform, node.fixedVolume)
         if node.otherTransform is None:
@@ -310,7 +310,7 @@ class ImagesSection(Section):
         showBar(node.mapVolume.GetDisplayNode(), on, title, "left", digits)
 
     def _folds(self, maps: fields.Maps) -> Any:
-        """A label map of the folded voxels, in magenta."""
+        """Return a label map of the folded voxels, in magenta."""
         node = self.node
         if node.folds is None:
             node.folds = newNode("vtkMRMLLabelMapVolumeNode", _("Folded voxels"))

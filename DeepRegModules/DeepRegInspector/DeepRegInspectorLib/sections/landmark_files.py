@@ -60,7 +60,7 @@ class LandmarkFilesSection(Section):
         self.actions["exportTable"].setEnabled(bool(len(pairs)))
 
     def _missing(self) -> list[tuple[int, int]]:
-        """Fixed points without a partner, see :class:`Pairing`."""
+        """Return fixed points without a partner, see :class:`Pairing`."""
         fixed, moving = self.node.fixedPoints, self.node.movingPoints
         return [] if fixed is moving else pairing(fixed, moving).missing
 

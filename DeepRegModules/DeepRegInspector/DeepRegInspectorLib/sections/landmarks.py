@@ -40,7 +40,7 @@ class LandmarksSection(Section):
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
 
     def lists(self) -> tuple[Any, Any]:
-        """The two lists; missing ones are created."""
+        """Return the two lists; missing ones are created."""
         node = self.node
         for name, title, color in (
             ("fixedPoints", _("Fixed landmarks"), (0.35, 0.8, 1.0)),
@@ -76,7 +76,7 @@ class LandmarksSection(Section):
         return pairsOf(node.fixedPoints, node.movingPoints, node.otherTransform, node.fixedVolume, [node.transform]).distances
 
     def stages(self) -> dict[str, np.ndarray]:
-        """Errors (mm) of the included pairs: before, after, and under the second transform."""
+        """Return the errors (mm) of the included pairs: before, after, and under the second transform."""
         pairs = self.pairs
         found = {_("before"): pairs.distances_before[pairs.counted], _("after"): pairs.distances[pairs.counted]}
         if self.other is not None:
@@ -124,7 +124,7 @@ class LandmarksSection(Section):
     # -------------------------------------------------------------------- user
 
     def _indices(self, number: int) -> tuple[int, int]:
-        """Numbers in the two lists of the points of a pair."""
+        """Return numbers in the two lists of the points of a pair."""
         return self.pairs.indices[number]
 
     def _onAccept(self, *_arguments: Any) -> None:

@@ -63,7 +63,7 @@ class OverlapSection(Section):
         self.forget()
 
     def problem(self) -> str:
-        """The reason why a measurement is not possible; "" if it is possible."""
+        """Return the reason why a measurement is not possible; "" if it is possible."""
         node = self.node
         if node.transform is None:
             return _("choose a transform")

@@ -50,7 +50,7 @@ class PickingSection(Section):
         self._acceptMoved()
 
     def takeNew(self) -> bool:
-        """Whether the last pair is a new proposal; True once."""
+        """Return whether the last pair is a new proposal; True once."""
         isNew, self._isNew = self._isNew, False
         return isNew
 
@@ -131,13 +131,13 @@ class PickingSection(Section):
         self._isNew = True
 
     def _movingToLocal(self) -> Callable[[np.ndarray], list[float]]:
-        """A function from world positions of moving points without the transform to the coordinates of the list."""
+        """Return a function from world positions of moving points without the transform to the coordinates of the list."""
         above = belowTransform(self.node.movingPoints, self.node.transform)
         back = above.GetInverse() if above is not None else None
         return lambda point: mapPoints(back, np.asarray(point)[None])[0].tolist()
 
     def matcher(self) -> Matcher:
-        """The matcher of the chosen volumes."""
+        """Return the matcher of the chosen volumes."""
         node = self.node
         key = tuple((item, item.GetMTime()) for item in (node.fixedVolume, node.movingVolume))
         if self._matcher is None or self._matcher[0] != key:

@@ -82,7 +82,7 @@ class ReportSection(Section):
         ui.reportPartsLabel.text = self._parts()
 
     def problem(self) -> str:
-        """The reason why no report can be written; "" if it can be written."""
+        """Return the reason why no report can be written; "" if it can be written."""
         node = self.node
         if node is None or node.transform is None:
             return _("choose a transform")
@@ -99,7 +99,7 @@ class ReportSection(Section):
         return ""
 
     def _parts(self) -> str:
-        """The inputs that the report measures."""
+        """Return the inputs that the report measures."""
         node = self.node
         pairs = self.context.sections["landmarks"].pairs
         parts = []
@@ -142,7 +142,7 @@ class ReportSection(Section):
         table.connect("cellChanged(int,int)", self._onLimit)
 
     def limits(self) -> dict[str, list[Any]]:
-        """The limits that were changed: key to green and amber.
+        """Return the limits that were changed: key to green and amber.
 
         Raises:
             EngineError: if they make no sense.

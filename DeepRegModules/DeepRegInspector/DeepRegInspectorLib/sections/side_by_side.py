@@ -65,7 +65,7 @@ class SideBySideSection(Section):
         self._link()
 
     def seenMoving(self, point: np.ndarray) -> np.ndarray:
-        """Where a moving point is displayed: the moving volume may be below the transform."""
+        """Return where a moving point is displayed: the moving volume may be below the transform."""
         return _through(leftOut(self.node.movingVolume, self.node.transform), point)
 
     # -------------------------------------------------------------------- link
@@ -85,7 +85,7 @@ class SideBySideSection(Section):
         self._linked, self._pairs = [], []
 
     def _onSlice(self, caller: Any, _event: Any) -> None:
-        """The user has moved or zoomed a view: move or zoom the linked view as well."""
+        """Follow a view that the user has moved or zoomed: move or zoom the linked view as well."""
         if self._following or self.node is None:
             return
         place, scale, size = _state(caller)
@@ -115,17 +115,17 @@ class SideBySideSection(Section):
         self._shown[other.GetID()] = _state(other)
 
     def _movingPlace(self, place: np.ndarray) -> np.ndarray:
-        """The position in the moving views that corresponds to one in the fixed views."""
+        """Return the position in the moving views that corresponds to one in the fixed views."""
         return self.seenMoving(self._mapping(place[None])[0])
 
     def _fixedPlace(self, place: np.ndarray) -> np.ndarray:
-        """The position in the fixed views that corresponds to one in the moving views."""
+        """Return the position in the fixed views that corresponds to one in the moving views."""
         shown, transform = leftOut(self.node.movingVolume, self.node.transform), self.node.transform
         return place if shown is transform else _through(transform, FixedToMoving(shown)(place[None])[0])
 
 
 def _through(transform: Any, point: np.ndarray) -> np.ndarray:
-    """A point below a transform in the world, both RAS mm."""
+    """Return a point below a transform in the world, both RAS mm."""
     if transform is None:
         return point
     general = vtk.vtkGeneralTransform()
@@ -134,13 +134,13 @@ def _through(transform: Any, point: np.ndarray) -> np.ndarray:
 
 
 def _place(sliceNode: Any) -> np.ndarray:
-    """Centre of a slice view, RAS mm."""
+    """Return the centre of a slice view, RAS mm."""
     matrix = sliceNode.GetSliceToRAS()
     return np.array([matrix.GetElement(axis, 3) for axis in range(3)])
 
 
 def _state(sliceNode: Any) -> tuple[np.ndarray, float, tuple[int, ...]]:
-    """Centre (RAS mm), size of a pixel (mm), and size in pixels of a slice view."""
+    """Return the centre (RAS mm), size of a pixel (mm), and size in pixels of a slice view."""
     size = tuple(sliceNode.GetDimensions()[:2])
     return _place(sliceNode), sliceNode.GetFieldOfView()[0] / max(1, size[0]), size
 

@@ -110,7 +110,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def overlap(fixed: ImageGrid, moving: ImageGrid, shift: np.ndarray) -> float:
-    """The overlap, 0 to 1, as a share of the smaller field of view, if fixed points move by ``shift`` (3,), mm."""
+    """Return the overlap, 0 to 1, as a share of the smaller field of view, if fixed points move by ``shift`` (3,), mm."""
     # The smaller field of view is sampled, including its faces: samples of the larger one could all miss it.
     if np.prod(fixed.extent) <= np.prod(moving.extent):
         smaller, larger, way = fixed, moving, np.asarray(shift)
@@ -126,7 +126,7 @@ def overlap(fixed: ImageGrid, moving: ImageGrid, shift: np.ndarray) -> float:
 
 
 def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
-    """Centre of mass (3,) of the intensities, LPS mm.
+    """Return the centre of mass (3,) of the intensities, LPS mm.
 
     Intensities are clipped at the 5th percentile, which has no mass, and the 95th, so that neither air nor metal dominates.
     """
@@ -150,12 +150,12 @@ def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
 
 
 def _scan_spacing(*grids: ImageGrid) -> float:
-    """The spacing, mm, at which the smallest field of view has :data:`_SCAN_VOXELS` voxels."""
+    """Return the spacing, mm, at which the smallest field of view has :data:`_SCAN_VOXELS` voxels."""
     return float(min(np.prod(grid.extent) for grid in grids) / _SCAN_VOXELS) ** (1 / 3)
 
 
 def _downsampled(image: sitk.Image, spacing: float) -> sitk.Image:
-    """The image, smoothed, on cubic voxels of a coarser spacing, mm."""
+    """Return the image, smoothed, on cubic voxels of a coarser spacing, mm."""
     factors = [max(1, int(0.5 * spacing / own)) for own in image.GetSpacing()]
     if max(factors) > 1:  # block averages are fast and leave few voxels for the Gaussian
         image = sitk.BinShrink(image, factors)
@@ -197,7 +197,7 @@ class _Search:
             self._masks.append(mask)
 
     def run(self) -> Alignment:
-        """The whole search."""
+        """Return the whole search."""
         starts = self._best_starts()
         if not starts:
             shift = self._grids[1].centre - self._grids[0].centre
@@ -219,7 +219,7 @@ class _Search:
     # ------------------------------------------------------------------ starts
 
     def _best_starts(self) -> list[np.ndarray]:
-        """Translations (3,), mm, at which the optimisation starts, best first."""
+        """Return translations (3,), mm, at which the optimisation starts, best first."""
         fixed, moving = self._grids
         by_mass = _centre_of_mass(self._scan_pair[1], self._masks[1]) - _centre_of_mass(self._scan_pair[0], self._masks[0])
         by_centre = moving.centre - fixed.centre
@@ -239,7 +239,7 @@ class _Search:
         return self._best(candidates, _STARTS)
 
     def _best(self, candidates: list[np.ndarray], count: int) -> list[np.ndarray]:
-        """The candidates with the most mutual information, no two of them close together."""
+        """Return the candidates with the most mutual information, no two of them close together."""
         method = self._method(*self._scan_pair, _SCAN_SHARE)
         values = [
             (_evaluate(method, self._scan_pair, sitk.TranslationTransform(3, shift.tolist())), number)
@@ -276,12 +276,12 @@ class _Search:
         return method
 
     def _energy(self, pair: tuple[sitk.Image, sitk.Image], transform: sitk.Transform) -> float:
-        """Negative mutual information and the penalty of the stretch."""
+        """Return the negative mutual information and the penalty of the stretch."""
         penalty = _STRETCH_PENALTY * float(np.square(np.log(_stretch(transform))).sum())
         return _evaluate(self._method(*pair), pair, transform) + penalty
 
     def _optimise(self, pair: tuple[sitk.Image, sitk.Image], start: sitk.Transform) -> sitk.Transform | None:
-        """The transform at the optimum near a start; None if the images lost their overlap."""
+        """Return the transform at the optimum near a start; None if the images lost their overlap."""
         # As many samples as the coarse images have voxels; more do not improve the result.
         share = min(1.0, self._scan_pair[0].GetNumberOfPixels() / pair[0].GetNumberOfPixels())
         method = self._method(*pair, share)
@@ -300,7 +300,7 @@ class _Search:
 
 
 def _evaluate(method: sitk.ImageRegistrationMethod, pair: tuple[sitk.Image, sitk.Image], transform: sitk.Transform) -> float:
-    """Negative mutual information; infinite where the samples do not overlap."""
+    """Return the negative mutual information; infinite where the samples do not overlap."""
     method.SetInitialTransform(transform)
     try:
         return method.MetricEvaluate(pair[0], pair[1])
@@ -309,14 +309,14 @@ def _evaluate(method: sitk.ImageRegistrationMethod, pair: tuple[sitk.Image, sitk
 
 
 def _stretch(transform: sitk.Transform) -> np.ndarray:
-    """Singular values of the linear part of a rigid or affine transform."""
+    """Return the singular values of the linear part of a rigid or affine transform."""
     if transform.GetName() != "AffineTransform":
         return np.ones(3)
     return np.linalg.svd(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3), compute_uv=False)
 
 
 def _plausible(transform: sitk.Transform) -> bool:
-    """Whether a transform does not mirror, and stretches within the plausible range."""
+    """Return whether a transform does not mirror, and stretches within the plausible range."""
     affine = transform.GetName() == "AffineTransform"
     if affine and np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
         return False
@@ -325,6 +325,6 @@ def _plausible(transform: sitk.Transform) -> bool:
 
 
 def _warning(refused: sitk.Transform) -> str:
-    """A note on a refused transform, which may be caused by a wrong voxel spacing in a header."""
+    """Return a note on a refused transform, which may be caused by a wrong voxel spacing in a header."""
     stretch = max(_stretch(refused), key=lambda factor: abs(np.log(factor)))
     return f"a stretch by {stretch:.2f} fits best but is implausible and was not used; check the voxel spacing of both images"

@@ -13,7 +13,7 @@ _CELL = 4
 
 
 def bounding_box(mask: torch.Tensor, margin: int) -> Box:
-    """The bounding box of a mask (z, y, x) with a margin, voxels; an empty box if the mask is empty."""
+    """Return the bounding box of a mask (z, y, x) with a margin, voxels; an empty box if the mask is empty."""
     box = []
     for axis in range(3):
         others = [other for other in range(3) if other != axis]
@@ -25,7 +25,7 @@ def bounding_box(mask: torch.Tensor, margin: int) -> Box:
 
 
 def boxes_around(mask: torch.Tensor, reach: int) -> list[Box]:
-    """Disjoint boxes that contain all voxels within ``reach`` voxels of a mask (z, y, x), and few others.
+    """Return disjoint boxes that contain all voxels within ``reach`` voxels of a mask (z, y, x), and few others.
 
     The masks lie along the borders of a volume, so the boxes cover the volume except for a large box without mask voxels.
     """
@@ -47,7 +47,7 @@ def boxes_around(mask: torch.Tensor, reach: int) -> list[Box]:
 
 
 def _clear_box(cells: np.ndarray) -> Box:
-    """A large box without marked cells (z, y, x): the face with the largest marked share is removed until none is marked."""
+    """Return a large box without marked cells (z, y, x): the face with the largest marked share is removed until none is marked."""
     low, high = [0, 0, 0], list(cells.shape)
     while (inside := cells[tuple(map(slice, low, high))]).any():
         shares = [(inside.take(end, axis).mean(), axis, end) for axis in range(3) for end in (0, -1)]

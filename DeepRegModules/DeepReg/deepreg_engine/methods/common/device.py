@@ -24,18 +24,18 @@ class DeviceMemory:
             torch.cuda.reset_peak_memory_stats()
 
     def most(self) -> int | None:
-        """The peak memory held by torch, bytes; None without a GPU."""
+        """Return the peak memory held by torch, bytes; None without a GPU."""
         return None if not self._counts else int(torch.cuda.max_memory_reserved())
 
     def free(self) -> int | None:
-        """The available memory, including what torch holds, bytes; None without a GPU."""
+        """Return the available memory, including what torch holds, bytes; None without a GPU."""
         if not self._counts:
             return None
         return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
 
 
 def choose_device(name: str) -> tuple[torch.device, str]:
-    """The device of that name, and its description.
+    """Return the device of that name, and its description.
 
     Args:
         name: "cpu", "cuda", "mps", or "auto" for the fastest available.
@@ -63,5 +63,5 @@ def choose_device(name: str) -> tuple[torch.device, str]:
 
 
 def free_memory(device: torch.device) -> float:
-    """The available memory of a GPU with CUDA, otherwise of the computer, bytes."""
+    """Return the available memory of a GPU with CUDA, otherwise of the computer, bytes."""
     return float(torch.cuda.mem_get_info()[0] if device.type == "cuda" else psutil.virtual_memory().available)

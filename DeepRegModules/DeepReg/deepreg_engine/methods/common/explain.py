@@ -86,7 +86,7 @@ class ImageExplanation(Generic[P]):
         return " and ".join(dict.fromkeys(extractor.name for extractor in self._extractors))
 
     def feature_colours(self) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
-        """Features of the fixed and of the warped moving image in the same colours, (3, z, y, x) uint8 each; and their grid.
+        """Return the features of the fixed and of the warped moving image in the same colours, (3, z, y, x) uint8 each; and their grid.
 
         The moving image's colours are black where it is not known. See :mod:`deepreg_engine.features.colours`.
         """
@@ -99,7 +99,7 @@ class ImageExplanation(Generic[P]):
             return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
 
     def _level(self, name: str) -> LevelData:
-        """The images at a resolution."""
+        """Return the images at a resolution."""
         if name not in self._levels:
             pair, transform = required(self._source, "image pair")
             grid, reach = self._grids[name]
@@ -114,7 +114,7 @@ class ImageExplanation(Generic[P]):
         return self._levels[name]
 
     def _resolutions(self) -> dict[str, tuple[ImageGrid, float]]:
-        """Name of a resolution to its grid, and how far the moving image is used beyond the grid, mm."""
+        """Return the name of a resolution to its grid, and how far the moving image is used beyond the grid, mm."""
         parameters = self.parameters
         spacing = finest_spacing(self.fixed_grid, parameters.working_spacing, min(parameters.working_voxels, FINE_VOXELS / 1e6))
         grid = self.fixed_grid.resampled(spacing)
@@ -142,5 +142,5 @@ class ImageExplanation(Generic[P]):
         return torch.zeros(3, *grid.shape, device=self._device)
 
     def _control_voxels(self, spacing: float) -> float:
-        """Distance of the control points of the fine resolution, in voxels of ``spacing`` mm."""
+        """Return the distance of the control points of the fine resolution, in voxels of ``spacing`` mm."""
         return 2.0

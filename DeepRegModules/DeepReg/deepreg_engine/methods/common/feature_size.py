@@ -29,13 +29,13 @@ class FeatureSize:
 
     @classmethod
     def of(cls, extractors: Iterable[Extractor]) -> FeatureSize:
-        """The size of loaded features."""
+        """Return the size of loaded features."""
         extractors = tuple(extractors)
         return cls(max(each.channels for each in extractors), max(each.kept for each in extractors))
 
     @classmethod
     def named(cls, *choices: str) -> FeatureSize:
-        """The size of features by name, without torch; each choice may join several with "+"."""
+        """Return the size of features by name, without torch; each choice may join several with "+"."""
         sizes = [[_size(name.strip()) for name in choice.split("+")] for choice in choices]
         return cls(max(sum(each.channels for each in parts) for parts in sizes), max(each.kept for parts in sizes for each in parts))
 

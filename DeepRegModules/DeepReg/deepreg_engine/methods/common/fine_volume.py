@@ -31,7 +31,7 @@ class FineVolume:
 
     @classmethod
     def of_fixed(cls, image: sitk.Image, grid: ImageGrid, extractor: Extractor, device: torch.device) -> FineVolume | None:
-        """The fixed image for the grid of a resolution; None if the feature takes voxels of any size."""
+        """Return the fixed image for the grid of a resolution; None if the feature takes voxels of any size."""
         if extractor.finest <= 0.0:
             return None
         own = ImageGrid.of(image).resampled(extractor.finest)
@@ -48,7 +48,7 @@ class FineVolume:
         extractor: Extractor,
         device: torch.device,
     ) -> FineVolume | None:
-        """The moving image in the fixed image's frame, for the moving frame of a resolution; None as for :meth:`of_fixed`.
+        """Return the moving image in the fixed image's frame, for the moving frame of a resolution; None as for :meth:`of_fixed`.
 
         See :func:`moving_frame` for the arguments.
         """
@@ -59,12 +59,12 @@ class FineVolume:
         return cls(volume.to(device), own.spacing[0], _indices(own, frame).to(device))
 
     def features(self, extractor: Extractor) -> torch.Tensor:
-        """Features (C, z, y, x) at the voxels of the resolution."""
+        """Return features (C, z, y, x) at the voxels of the resolution."""
         return extractor.at(self.volume, self.spacing, self.index)
 
 
 def _indices(own: ImageGrid, grid: ImageGrid) -> torch.Tensor:
-    """Indices (3, z, y, x) of a grid's voxels in another grid with the same axes."""
+    """Return indices (3, z, y, x) of a grid's voxels in another grid with the same axes."""
     first = own.physical_to_index(np.array([grid.origin]))[0]
     ratio = grid.spacing[0] / own.spacing[0]
     axes = [torch.arange(n, dtype=torch.float32) * ratio + float(f) for n, f in zip(grid.size, first, strict=True)]

@@ -34,12 +34,12 @@ class LandmarkPairs:
             )
 
     def residual(self, alignment: sitk.Transform) -> np.ndarray:
-        """The displacements (N, 3), mm, that take the fixed points to the points that the alignment maps to the moving points."""
+        """Return the displacements (N, 3), mm, that take the fixed points to the points that the alignment maps to the moving points."""
         return _preimages(alignment, self.moving, self.fixed) - self.fixed
 
 
 def _preimages(transform: sitk.Transform, targets: np.ndarray, guesses: np.ndarray) -> np.ndarray:
-    """Points (N, 3) that a transform maps to the targets (N, 3), by its inverse or by a fixed-point iteration."""
+    """Return points (N, 3) that a transform maps to the targets (N, 3), by its inverse or by a fixed-point iteration."""
     try:
         inverse = transform.GetInverse()
         return np.array([inverse.TransformPoint(point) for point in targets.tolist()]).reshape(-1, 3)
@@ -81,7 +81,7 @@ class GuideTerms:
     def at(
         self, counts: tuple[int, int, int], spacing: int, first: float, present: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight (Kz, Ky, Kx) and displacement (3, Kz, Ky, Kx), voxels, at control points.
+        """Return weight (Kz, Ky, Kx) and displacement (3, Kz, Ky, Kx), voxels, at control points.
 
         Args:
             counts: number of control points along z, y, x.
@@ -99,5 +99,5 @@ class GuideTerms:
         return self._weight * share, mean
 
     def positions(self) -> torch.Tensor:
-        """Continuous indices of the landmarks as a volume (3, N, 1, 1), components x, y, z, for sampling fields."""
+        """Return the continuous indices of the landmarks as a volume (3, N, 1, 1), components x, y, z, for sampling fields."""
         return self._index.T[:, :, None, None]

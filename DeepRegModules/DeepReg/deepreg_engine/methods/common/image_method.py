@@ -40,7 +40,7 @@ class ImageMethod(Method):
 
 
 def memory_of(device: str) -> float:
-    """The memory that is available to a registration on a device, bytes.
+    """Return the memory that is available to a registration on a device, bytes.
 
     Raises:
         DeviceError: if the device is not available.

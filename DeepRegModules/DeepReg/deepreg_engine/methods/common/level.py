@@ -89,11 +89,11 @@ class LevelData:
         return self.grid.spacing[0]
 
     def hounsfield(self) -> dict[str, bool]:
-        """Whether the image "fixed" and the image "moving" can be CT in HU: they then have values of fat or air."""
+        """Return whether the image "fixed" and the image "moving" can be CT in HU: they then have values of fat or air."""
         return {side: float(volume.min()) < _FAT for side, volume in (("fixed", self.fixed), ("moving", self._moving[0]))}
 
     def fixed_features(self) -> torch.Tensor:
-        """Features of the fixed image (C, z, y, x)."""
+        """Return the features of the fixed image (C, z, y, x)."""
         if self._fixed_features is None:
             found = []
             for number, (part, fine) in enumerate(zip(self._parts, self._fine_fixed, strict=True)):
@@ -107,14 +107,14 @@ class LevelData:
         return self._fixed_features
 
     def fixed_neighbourhood(self, stride: int) -> Neighbourhood:
-        """The fixed image's features at every ``stride``-th voxel; with a stride above 1 the others are released."""
+        """Return the fixed image's features at every ``stride``-th voxel; with a stride above 1 the others are released."""
         found = Neighbourhood.of(self.fixed_features(), stride)
         if stride > 1:
             self._fixed_features = None
         return found
 
     def fixed_lookup(self) -> Lookup:
-        """The fixed image's features for sampling; the tensor of :meth:`fixed_features` is released."""
+        """Return the fixed image's features for sampling; the tensor of :meth:`fixed_features` is released."""
         found = Lookup(self.fixed_features())
         self._fixed_features = None
         return found
@@ -126,11 +126,11 @@ class LevelData:
                 self._unwarped(number)
 
     def coverage(self, field: torch.Tensor) -> torch.Tensor:
-        """The share in which the moving image, warped by a field (3, z, y, x), is known at each voxel (z, y, x)."""
+        """Return the share in which the moving image, warped by a field (3, z, y, x), is known at each voxel (z, y, x)."""
         return sample(self._moving[1:2], self._frame_index(field))[0]
 
     def warped(self, field: torch.Tensor, padding: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The moving side warped by a field; outside its field of view the moving image repeats its border values.
+        """Return the moving side warped by a field; outside its field of view the moving image repeats its border values.
 
         Args:
             field: (3, z, y, x), voxels; outside the grid it repeats its values at the faces.
@@ -147,7 +147,7 @@ class LevelData:
     def warped_neighbourhood(
         self, field: torch.Tensor, stride: int, recompute: bool = True
     ) -> tuple[Neighbourhood, torch.Tensor, torch.Tensor | None]:
-        """The moving side warped by a field at every ``stride``-th voxel, with the derivatives of its features.
+        """Return the moving side warped by a field at every ``stride``-th voxel, with the derivatives of its features.
 
         Args:
             field: (3, z, y, x), voxels.
@@ -173,7 +173,7 @@ class LevelData:
         return Neighbourhood.joined(parts, self._scales), values[0], values[1] if self.has_moving_mask else None
 
     def warped_best_padding(self, field: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The moving side warped by a field, as :meth:`warped`, with the better of two paddings of the moving image.
+        """Return the moving side warped by a field, as :meth:`warped`, with the better of two paddings of the moving image.
 
         Features near the border depend on the unknown surroundings of the moving image. Most often the patient continues there,
         and border values are repeated. Where the moving image was cropped, or the fixed image ends in air too, air (the background
@@ -203,7 +203,7 @@ class LevelData:
         return features, coverage, values[2] if self.has_moving_mask else None
 
     def _frame_index(self, field: torch.Tensor, padding: int = 0) -> torch.Tensor:
-        """Indices in the moving frame (3, z, y, x) to which a field takes the grid's voxels."""
+        """Return indices in the moving frame (3, z, y, x) to which a field takes the grid's voxels."""
         extended = F.pad(field[None], (padding,) * 6, mode="replicate")[0] if padding else field
         return identity(extended.shape[1:], extended) + extended - (self._shift + padding).view(3, 1, 1, 1)
 
@@ -217,11 +217,11 @@ class LevelData:
         return self._joined(found)
 
     def _joined(self, parts: list[torch.Tensor]) -> torch.Tensor:
-        """Features of joined parts of the moving image, each scaled like that of the fixed image."""
+        """Return the features of joined parts of the moving image, each scaled like that of the fixed image."""
         return torch.cat([part * scale for part, scale in zip(parts, self._scales, strict=False)])
 
     def _unwarped(self, number: int) -> Lookup:
-        """Features of the moving image in its frame (C, z, y, x), of one of the joined features."""
+        """Return the features of the moving image in its frame (C, z, y, x), of one of the joined features."""
         found = self._moving_features[number]
         if found is None:
             fine, part = self._fine_moving[number], self._moving_parts[number]
@@ -231,7 +231,7 @@ class LevelData:
         return found
 
     def _features_within(self, image: torch.Tensor, box: Box) -> torch.Tensor:
-        """Features, of those that follow the warp, in a box of an image."""
+        """Return features, of those that follow the warp, in a box of an image."""
         low = [max(0, part.start - self._extractor.reach) for part in box]
         wide = tuple(slice(start, part.stop + self._extractor.reach) for start, part in zip(low, box, strict=True))
         inner = tuple(slice(part.start - start, part.stop - start) for start, part in zip(low, box, strict=True))
@@ -240,5 +240,5 @@ class LevelData:
 
 
 def _resampled_mask(mask: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None = None) -> torch.Tensor:
-    """A mask on a grid, as shares 0 to 1 (z, y, x)."""
+    """Return a mask on a grid, as shares 0 to 1 (z, y, x)."""
     return draw(sitk.Cast(mask, sitk.sitkFloat32), grid, transform)

@@ -15,7 +15,7 @@ _SAMPLES_ACROSS = 8
 
 
 def moving_frame(moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, reach: float, fixed: ImageGrid) -> ImageGrid:
-    """The grid, aligned with ``grid``, of all voxels that the alignment takes into the moving image.
+    """Return the grid, aligned with ``grid``, of all voxels that the alignment takes into the moving image.
 
     Args:
         moving: grid of the moving image.
@@ -34,14 +34,14 @@ def moving_frame(moving: ImageGrid, grid: ImageGrid, alignment: sitk.Transform, 
 
 
 def extrapolated(alignment: sitk.Transform, frame: ImageGrid, fixed: ImageGrid) -> sitk.Transform:
-    """The alignment on a frame that exceeds the fixed image, see :func:`followed_by`."""
+    """Return the alignment on a frame that exceeds the fixed image, see :func:`followed_by`."""
     if alignment.IsLinear():
         return alignment
     return followed_by(DisplacementField.zeros(frame), alignment, fixed).to_transform()
 
 
 def _covered_box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform, fixed: ImageGrid) -> tuple[np.ndarray, np.ndarray] | None:
-    """Lowest and highest index (x, y, z) of the frame that an alignment takes into the moving image; None if there is none."""
+    """Return lowest and highest index (x, y, z) of the frame that an alignment takes into the moving image; None if there is none."""
     if alignment.IsLinear():
         inverse = alignment.GetInverse()
         ends = np.stack(np.meshgrid(*((-0.5, n - 0.5) for n in moving.size), indexing="ij"), axis=-1).reshape(-1, 3)

@@ -27,7 +27,7 @@ def parameter(
     group: str = "",
     only: tuple[str, ...] = (),
 ) -> Any:
-    """A field of a parameter class.
+    """Return a field of a parameter class.
 
     Args:
         default: its value by default.
@@ -58,7 +58,7 @@ class Description:
     only: tuple[str, ...]
 
     def range_text(self) -> str:
-        """The allowed values as text, "" without a restriction."""
+        """Return the allowed values as text, "" without a restriction."""
         if self.choices:
             return " | ".join(self.choices)
         unit = f" {self.unit}" if self.unit else ""
@@ -82,17 +82,17 @@ class Parameters:
 
     @classmethod
     def describe(cls) -> list[Description]:
-        """All parameters in the order of display."""
+        """Return all parameters in the order of display."""
         kinds = {"int": int, "float": float, "str": str, "bool": bool}
         return [Description(f.name, kinds[str(f.type)], f.default, **f.metadata) for f in dataclasses.fields(cls)]
 
     def used(self) -> dict[str, Any]:
-        """Values of the parameters that are used with the chosen network."""
+        """Return the values of the parameters that are used with the chosen network."""
         network = getattr(self, "network", "")
         return {one.name: getattr(self, one.name) for one in self.describe() if not one.only or network in one.only}
 
     def replaced(self, changes: Mapping[str, Any]) -> Any:
-        """A copy with some values changed; values may be text.
+        """Return a copy with some values changed; values may be text.
 
         Raises:
             ParameterError: on an unknown name (the advice names the most similar), or a value that is not allowed.
@@ -106,7 +106,7 @@ class Parameters:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name to value."""
+        """Return a dictionary of name to value."""
         return dataclasses.asdict(self)
 
 
@@ -123,7 +123,7 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 def _checked(description: Description, value: Any) -> Any:
-    """The value in its type.
+    """Return the value in its type.
 
     Raises:
         ParameterError: if it is not allowed.
@@ -163,7 +163,7 @@ def _check_range(description: Description, value: Any, what: str, hint: str) -> 
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, str]:
-    """A dictionary of ``name=value`` texts.
+    """Return a dictionary of ``name=value`` texts.
 
     Raises:
         ParameterError: if a text has no "=" or no name.

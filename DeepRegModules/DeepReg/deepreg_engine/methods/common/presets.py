@@ -28,7 +28,7 @@ class Preset:
 
 
 def find_preset(presets: Sequence[Preset], name: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
         ParameterError: if there is none; the advice names the most similar.

@@ -86,7 +86,7 @@ class Registration(Generic[P]):
         return alignment
 
     def _level_data(self, grid: ImageGrid, alignment: Alignment, reach: float, extractors: tuple[Extractor, Extractor]) -> LevelData:
-        """The images at one resolution.
+        """Return the images at one resolution.
 
         Raises:
             InputError: if they do not overlap.
@@ -124,13 +124,13 @@ class Registration(Generic[P]):
         )
 
     def _total(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> tuple[DisplacementField, DisplacementField]:
-        """The deformation on the fixed image's grid, unfolded, and the same followed by the alignment."""
+        """Return the deformation on the fixed image's grid, unfolded, and the same followed by the alignment."""
         local = field_from_voxels(unfold(field), grid).resampled(self._fixed_grid)
         return local, followed_by(local, alignment.transform)
 
 
 def to_next_level(field: torch.Tensor, old: ImageGrid, new: ImageGrid) -> torch.Tensor:
-    """The field (n, z, y, x) of one level, interpolated on the grid of the next; displacements are in voxels of their level."""
+    """Return the field (n, z, y, x) of one level, interpolated on the grid of the next; displacements are in voxels of their level."""
     if new is old:
         return field
     first = old.physical_to_index(np.array([new.origin]))[0]
@@ -141,5 +141,5 @@ def to_next_level(field: torch.Tensor, old: ImageGrid, new: ImageGrid) -> torch.
 
 
 def mean_length(field: torch.Tensor) -> float:
-    """Mean length of the vectors of a field (3, ...)."""
+    """Return the mean length of the vectors of a field (3, ...)."""
     return float((field[0].square() + field[1].square() + field[2].square()).sqrt_().mean())

@@ -17,7 +17,8 @@ _COARSER = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 def finest_spacing(fixed: ImageGrid, working_spacing: float, working_voxels: float) -> float:
-    """The finest voxel size, mm: the working spacing, or more if the fixed image is coarser or has more voxels than allowed (millions)."""
+    """Return the finest voxel size, mm: the working spacing, or more if the fixed image is coarser or has more voxels than allowed
+    (millions)."""
     finest = max(working_spacing, min(fixed.spacing))
     cap = working_voxels * 1e6
     finest = max(finest, (float(np.prod(fixed.extent)) / cap) ** (1 / 3))
@@ -27,7 +28,7 @@ def finest_spacing(fixed: ImageGrid, working_spacing: float, working_voxels: flo
 
 
 def moving_frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, reach: float) -> float:
-    """Approximate number of voxels of the moving frame, see :func:`moving_frame`.
+    """Return the approximate number of voxels of the moving frame, see :func:`moving_frame`.
 
     Args:
         fixed, moving: grids of the images.
@@ -40,7 +41,7 @@ def moving_frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, rea
 
 
 def bytes_of(values: float) -> float:
-    """Peak memory, bytes, of a run with this number of float32 values."""
+    """Return the peak memory, bytes, of a run with this number of float32 values."""
     return _BASE_BYTES + _SLACK * _BYTES * values
 
 

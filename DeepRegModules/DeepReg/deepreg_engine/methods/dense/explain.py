@@ -61,7 +61,7 @@ class Stage:
         return (2 * self.search.radius + 1) ** 3
 
     def describe(self) -> dict:
-        """The stage in figures, for the worker's answer."""
+        """Return the stage in figures, for the worker's answer."""
         return {
             "name": self.name,
             "step_mm": self.step,
@@ -122,7 +122,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
         return max(PATCH, self.parameters.control_spacing / spacing)
 
     def stages(self) -> list[Stage]:
-        """The searches of the run, coarse to fine, and the fine one."""
+        """Return the searches of the run, coarse to fine, and the fine one."""
         searches = self._plan[0].searches
         found = [Stage(f"search {number}", self._plan[0].spacing, search) for number, search in enumerate(searches, start=1)]
         fine = self._grids[FINE][0].spacing[0]
@@ -130,7 +130,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
         return [*found, Stage(FINE, fine, Search(control, 1, FINE_RADIUS))]
 
     def stage(self, name: str) -> Stage:
-        """A stage by name; "" is the last search of the run, or the fine stage if the run has no search.
+        """Return a stage by name; "" is the last search of the run, or the fine stage if the run has no search.
 
         Raises:
             ParameterError: if there is none.
@@ -145,7 +145,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
 
     @torch.no_grad()
     def at(self, point: np.ndarray, stage: str = "") -> PointExplanation:
-        """The probabilities of displacements at a fixed point (3,), LPS mm.
+        """Return the probabilities of displacements at a fixed point (3,), LPS mm.
 
         Raises:
             InputError: if it lies outside the fixed image.
@@ -170,7 +170,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
 
     @torch.no_grad()
     def maps(self, stage: str = "", progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray, ImageGrid]:
-        """Entropy (z, y, x), bits, and length of the expected displacement (z, y, x), mm, at all control points, and their grid.
+        """Return entropy (z, y, x), bits, and length of the expected displacement (z, y, x), mm, at all control points, and their grid.
 
         Raises:
             ParameterError: if there is no such stage.
@@ -219,7 +219,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
         return self._costs[stage.name]
 
     def _smooth(self, costs: SearchCosts, low: Counts, high: Counts) -> tuple[torch.Tensor, Counts]:
-        """Regularised costs of a box of control points with a margin, and the index of the first of them."""
+        """Return the regularised costs of a box of control points with a margin, and the index of the first of them."""
         first = triple(max(0, index - self._margin) for index in low)
         last = triple(min(count, index + self._margin) for index, count in zip(high, costs.counts, strict=True))
         cost, confidence = costs.costs(first, last)
@@ -252,7 +252,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
 
 
 def entropy_bits(probability: torch.Tensor) -> torch.Tensor:
-    """Entropy (Kz, Ky, Kx), bits, of label probabilities (Kz, Ky, L, L, L, Kx), between 0 and log2 L^3."""
+    """Return entropy (Kz, Ky, Kx), bits, of label probabilities (Kz, Ky, L, L, L, Kx), between 0 and log2 L^3."""
     rows = as_rows(probability)
     bits = -torch.xlogy(rows, rows).sum(1) / float(np.log(2.0))
     return bits.view(probability.shape[0], probability.shape[1], probability.shape[5]).clamp(min=0.0)

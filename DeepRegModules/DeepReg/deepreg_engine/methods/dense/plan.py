@@ -69,7 +69,7 @@ class Level:
 
 
 def make_plan(fixed: ImageGrid, parameters: DenseParameters) -> list[Level]:
-    """The levels of a registration, coarse to fine.
+    """Return the levels of a registration, coarse to fine.
 
     The finest spacing is that of :func:`finest_spacing`. The search has half the control point spacing, and at least twice the
     finest spacing; from there the spacing is about halved from level to level.
@@ -99,19 +99,19 @@ def _searches(spacing: float, parameters: DenseParameters) -> tuple[Search, ...]
 
 
 def control_counts(grid: ImageGrid, control: int) -> Counts:
-    """Numbers of control points, ``control`` voxels apart, that cover a grid."""
+    """Return the numbers of control points, ``control`` voxels apart, that cover a grid."""
     return triple(max(2, math.ceil((n - 1) / control) + 1) for n in grid.shape)
 
 
 def padding_voxels(level: Level, search: Search, reach: int) -> int:
-    """Voxels by which the displacements of a stage exceed the fixed grid, with the ``reach`` of the features."""
+    """Return voxels by which the displacements of a stage exceed the fixed grid, with the ``reach`` of the features."""
     return search.step * search.radius + search.control + reach
 
 
 def estimate_memory(
     fixed: ImageGrid, moving: ImageGrid, plan: list[Level], parameters: DenseParameters, channels: int, finest: float = 0.0
 ) -> float:
-    """Peak memory of a run, bytes.
+    """Return the peak memory of a run, bytes.
 
     Args:
         fixed, moving: grids of the images.
@@ -151,7 +151,7 @@ def estimate_memory(
 def check_memory(
     fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float, finest: float = 0.0
 ) -> list[Level]:
-    """The plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
+    """Return the plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
 
     Raises:
         NotEnoughMemoryError: if it does not fit; its ``changes`` are parameters with which it would.

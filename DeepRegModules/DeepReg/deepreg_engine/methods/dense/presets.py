@@ -60,5 +60,5 @@ DEFAULT_DENSE_PRESET = "abdomen-ct"
 
 
 def dense_preset(name: str) -> Preset:
-    """The preset of that name; raises ParameterError if there is none."""
+    """Return the preset of that name; raises ParameterError if there is none."""
     return find_preset(DENSE_PRESETS, name)

@@ -158,7 +158,7 @@ class _Dense(Registration[DenseParameters]):
     # ------------------------------------------------------------------ search
 
     def _search(self, data: LevelData, field: torch.Tensor, search: Search, level: Level, guides: GuideTerms | None) -> torch.Tensor:
-        """The field (3, z, y, x), voxels, composed with the update of one discrete stage."""
+        """Return the field (3, z, y, x), voxels, composed with the update of one discrete stage."""
         parameters, begun = self._parameters, time.perf_counter()
         number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
         self._report(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
@@ -209,7 +209,7 @@ class _Dense(Registration[DenseParameters]):
     # -------------------------------------------------------------- refinement
 
     def _refine(self, data: LevelData, field: torch.Tensor, level: Level, guides: GuideTerms | None) -> torch.Tensor:
-        """The field (3, z, y, x), voxels, after the Gauss-Newton steps of one resolution."""
+        """Return the field (3, z, y, x), voxels, after the Gauss-Newton steps of one resolution."""
         parameters, begun = self._parameters, time.perf_counter()
         control = level.refinement_control
         smoothness = parameters.smoothness / (control * data.spacing) ** 2
@@ -245,7 +245,7 @@ class _Dense(Registration[DenseParameters]):
     # ------------------------------------------------------------------ output
 
     def _uncertainty(self) -> sitk.Image | None:
-        """The standard deviation of the displacement, mm, resampled to the fixed image's grid; None if no search was run."""
+        """Return the standard deviation of the displacement, mm, resampled to the fixed image's grid; None if no search was run."""
         if self._deviation is None:
             return None
         values, grid = self._deviation
@@ -257,7 +257,7 @@ class _Dense(Registration[DenseParameters]):
 
 
 def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:
-    """Estimated share of the run of each search and of each level's refinement, for the progress."""
+    """Return the estimated share of the run of each search and of each level's refinement, for the progress."""
     searches = [
         2e-9 * np.prod(control_counts(level.grid, search.control)) * (2 * search.radius + 1) ** 3 * (3 + 2 * parameters.mean_field_passes)
         + 2e-7 * level.grid.voxels

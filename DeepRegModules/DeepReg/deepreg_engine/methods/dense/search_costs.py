@@ -57,7 +57,7 @@ class Weights:
 
     @classmethod
     def of(cls, parameters: DenseParameters) -> Weights:
-        """The published weights, or those of the parameters."""
+        """Return the published weights, or those of the parameters."""
         if parameters.search_weights == "published":
             a0, a1, a2, a3, a4, a5 = PUBLISHED_WEIGHTS
             return cls(a0, a1, (a2, a3, a4), a5)
@@ -124,7 +124,7 @@ class SearchCosts:
         self.unit = mean_over(mismatch, mask).clamp(min=1e-12)
 
     def costs(self, low: Counts = (0, 0, 0), high: Counts | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Costs of the control points from ``low`` up to, not including, ``high`` (z, y, x); of all by default.
+        """Return the costs of the control points from ``low`` up to, not including, ``high`` (z, y, x); of all by default.
 
         Returns:
             Costs (Kz, Ky, L, L, L, Kx) in mean mismatches, and the confidence of the control points (Kz, Ky, Kx): the share of their
@@ -163,7 +163,7 @@ class SearchCosts:
         return Lattices(fixed, moving, coverage, penalty, self._mask_share(low, counts))
 
     def _moving_patches(self, low: Counts, size: Counts, every: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Patches of the moving image, their coverage, and the penalty, in a box of the lattice of displacements.
+        """Return the patches of the moving image, their coverage, and the penalty, in a box of the lattice of displacements.
 
         Args:
             low: first point of the box.
@@ -182,7 +182,7 @@ class SearchCosts:
         return moving, coverage, penalty
 
     def _mask_share(self, low: Counts, counts: Counts) -> torch.Tensor | None:
-        """Share of the control points of a box in the fixed mask (Kz, Ky, Kx)."""
+        """Return the share of the control points of a box in the fixed mask (Kz, Ky, Kx)."""
         if self._fixed_mask is None:
             return None
         control = self.search.control
@@ -204,18 +204,18 @@ class SearchCosts:
 
 
 def first_control() -> float:
-    """Index, in voxels, of the first control point of a search: the centre of its patch."""
+    """Return the index, in voxels, of the first control point of a search: the centre of its patch."""
     return 0.5 * (PATCH - 1)
 
 
 def control_grid(grid: ImageGrid, search: Search, counts: Counts) -> ImageGrid:
-    """The control points of a search as a grid."""
+    """Return the control points of a search as a grid."""
     origin = grid.index_to_physical(np.full((1, 3), first_control()))[0]
     return ImageGrid(triple(counts[::-1]), triple(s * search.control for s in grid.spacing), triple(origin), grid.direction)
 
 
 def mean_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Expected squared difference of each fixed feature vector with those of the moving image, (z, y, x).
+    """Return the expected squared difference of each fixed feature vector with those of the moving image, (z, y, x).
 
     Args:
         fixed: (C, z, y, x).
@@ -226,14 +226,14 @@ def mean_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Tens
 
 
 def mean_over(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Mean of values (z, y, x), weighted by a mask of shares (z, y, x), or of all values without one."""
+    """Return the mean of values (z, y, x), weighted by a mask of shares (z, y, x), or of all values without one."""
     if mask is None or not bool(mask.any()):
         return values.mean()
     return (values * mask).sum() / mask.sum()
 
 
 def _moments(moving: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """Weighted mean (C,) and mean square of feature vectors (C, ...)."""
+    """Return weighted mean (C,) and mean square of feature vectors (C, ...)."""
     flat, share = moving.flatten(1), weights.flatten() / weights.sum().clamp(min=1e-6)
     return flat @ share, sum(float(channel.square() @ share) for channel in flat)
 
@@ -243,7 +243,7 @@ def _mean_mismatch(fixed: torch.Tensor, mean: torch.Tensor, square: float) -> to
 
 
 def patches(volume: torch.Tensor, counts: Counts, step: int, start: Counts) -> torch.Tensor:
-    """Patches of PATCH^3 voxels as channels.
+    """Return the patches of PATCH^3 voxels as channels.
 
     Args:
         volume: (C, z, y, x); outside, its last slices are repeated.

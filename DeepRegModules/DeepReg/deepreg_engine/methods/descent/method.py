@@ -70,7 +70,7 @@ class Descent(ImageMethod):
 
 
 def _colours(task: Task, result: Result) -> dict[str, sitk.Image]:
-    """Features of both images in common colours, at the finest resolution of the run."""
+    """Return the features of both images in common colours, at the finest resolution of the run."""
     from deepreg_engine.features.colours import make_palette
     from deepreg_engine.features.volumes import feature_volume, on_grid
 

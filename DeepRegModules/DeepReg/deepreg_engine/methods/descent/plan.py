@@ -15,7 +15,7 @@ _LEAST = 10
 
 
 def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid]:
-    """Grids of the levels, coarse to fine; the spacing halves from level to level."""
+    """Return the grids of the levels, coarse to fine; the spacing halves from level to level."""
     finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     grids = [fixed.resampled(finest * 2**level) for level in reversed(range(parameters.levels))]
     while len(grids) > 1 and min(grids[0].size) < _LEAST:
@@ -24,12 +24,12 @@ def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid
 
 
 def steps_at(level: int, parameters: DescentParameters) -> int:
-    """Number of iterations of a level; level 0 is the coarsest."""
+    """Return the number of iterations of a level; level 0 is the coarsest."""
     return max(1, round(parameters.iterations * _FEWER**level))
 
 
 def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], parameters: DescentParameters, channels: int) -> float:
-    """Peak memory of a run, bytes, with a number of feature channels."""
+    """Return the peak memory of a run, bytes, with a number of feature channels."""
     peak = max(15.0 * fixed.voxels, 5.0 * moving.voxels)
     for grid in plan:
         frame = moving_frame_voxels(grid, grid.spacing[0], moving, parameters.reach)
@@ -42,7 +42,7 @@ def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], 
 
 
 def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float) -> list[ImageGrid]:
-    """The plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
+    """Return the plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
 
     Raises:
         NotEnoughMemoryError: if it does not fit; its ``changes`` are parameters with which it would.

@@ -42,5 +42,5 @@ DEFAULT_DESCENT_PRESET = "mr-ct"
 
 
 def descent_preset(name: str) -> Preset:
-    """The preset of that name; raises ParameterError if there is none."""
+    """Return the preset of that name; raises ParameterError if there is none."""
     return find_preset(DESCENT_PRESETS, name)

@@ -156,7 +156,7 @@ class _Descent(Registration[DescentParameters]):
     def _descend(
         self, number: int, data: LevelData, fixed: Lookup | Neighbourhood, field: torch.Tensor, alignment: Alignment
     ) -> torch.Tensor:
-        """The field after all iterations at one resolution."""
+        """Return the field after all iterations at one resolution."""
         parameters, begun = self._parameters, time.perf_counter()
         regularity = regularity_of(parameters)
         first, energy, best, waited, iteration = None, math.inf, (math.inf, field), 0, 0
@@ -193,7 +193,7 @@ class _Descent(Registration[DescentParameters]):
     def _sides(
         self, data: LevelData, fixed: Lookup | Neighbourhood, field: torch.Tensor
     ) -> tuple[Neighbourhood, Neighbourhood, torch.Tensor]:
-        """Features of the fixed and of the moving side under a field, and the weights, at every ``window``-th voxel."""
+        """Return the features of the fixed and of the moving side under a field, and the weights, at every ``window``-th voxel."""
         window = self._parameters.window
         # In the symmetric variant the features of both images are warped, so that both sides are treated alike.
         features, coverage, mask = data.warped_neighbourhood(field[-3:], window, recompute=not self._parameters.symmetric)
@@ -211,7 +211,7 @@ class _Descent(Registration[DescentParameters]):
         return Neighbourhood.sampled(fixed, index, window), features, weights
 
     def _fixed_mask(self, data: LevelData) -> torch.Tensor:
-        """The fixed mask (z, y, x), of ones without a mask."""
+        """Return the fixed mask (z, y, x), of ones without a mask."""
         return torch.ones(data.grid.shape, device=self._device) if data.fixed_mask is None else data.fixed_mask
 
     def _keep(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:
@@ -227,21 +227,21 @@ class _Descent(Registration[DescentParameters]):
 
 
 def _updated(field: torch.Tensor, step: torch.Tensor, regularity: Regularity) -> torch.Tensor:
-    """The field after a step; in the symmetric variant each half takes half of it."""
+    """Return the field after a step; in the symmetric variant each half takes half of it."""
     if len(field) == 3:
         return descend(field, step, regularity)
     return torch.cat([descend(field[:3], -0.5 * step, regularity), descend(field[3:], 0.5 * step, regularity)])
 
 
 def _evenly_spaced(kept: list, count: int) -> list:
-    """About ``count`` of the entries, evenly spaced, including the first and the last."""
+    """Return about ``count`` of the entries, evenly spaced, including the first and the last."""
     if len(kept) <= max(count, 2):
         return kept
     return [kept[round(index)] for index in np.linspace(0, len(kept) - 1, max(count, 2))]
 
 
 def regularity_of(parameters: DescentParameters) -> Regularity:
-    """The regularity of the solver that the parameters describe."""
+    """Return the regularity of the solver that the parameters describe."""
     return Regularity(
         window=parameters.window,
         spread=parameters.window_spread,
@@ -254,7 +254,8 @@ def regularity_of(parameters: DescentParameters) -> Regularity:
 
 
 def _unrelated_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Tensor) -> float:
-    """Mean squared difference of the features of unrelated points: the sum of both variances and the squared difference of the means."""
+    """Return the mean squared difference of the features of unrelated points: the sum of both variances and the squared difference of the
+    means."""
     total, share = 0.0, weights / weights.sum().clamp(min=1.0)
     for one, other in zip(fixed, moving, strict=True):
         means = [(side * share).sum() for side in (one, other)]
@@ -264,7 +265,7 @@ def _unrelated_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torc
 
 
 def _fixed_to_moving(field: torch.Tensor) -> torch.Tensor:
-    """The deformation (3, z, y, x), voxels, from fixed to moving of a field, which may be symmetric."""
+    """Return the deformation (3, z, y, x), voxels, from fixed to moving of a field, which may be symmetric."""
     if field.shape[0] == 3:
         return field
     to_fixed, to_moving = field[:3], field[3:]

@@ -48,7 +48,7 @@ class PointsExplanation:
     confidence: np.ndarray
 
     def nearest(self, point: np.ndarray) -> int:
-        """Index of the fixed point nearest to a point (3,), LPS mm."""
+        """Return the index of the fixed point nearest to a point (3,), LPS mm."""
         return int(np.square(self.fixed - np.asarray(point, dtype=np.float64)).sum(1).argmin())
 
 
@@ -56,7 +56,7 @@ class PointsExplanation:
 def explain_points(
     fixed: np.ndarray, moving: np.ndarray, moved: np.ndarray, parameters: PointsParameters, sigma: float | None = None, device: str = "auto"
 ) -> PointsExplanation:
-    """The candidate partners of two clouds under a result.
+    """Return the candidate partners of two clouds under a result.
 
     Args:
         fixed, moving: (N, 3), (M, 3), LPS mm, as registered.
@@ -95,7 +95,7 @@ def explain_points(
 def _drift_posteriors(
     present: torch.Tensor, moving: torch.Tensor, parameters: PointsParameters, matcher: Matcher | None, sigma: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates (N, K) and their posterior probabilities (N, K): eq. 6 with the moving points as centres."""
+    """Return candidates (N, K) and their posterior probabilities (N, K): eq. 6 with the moving points as centres."""
     variance = torch.as_tensor(sigma**2, dtype=present.dtype, device=present.device)
     prior = None
     if matcher is not None and parameters.feature_weight > 0:

@@ -21,7 +21,7 @@ _VOXELS = 60_000_000
 def image_keypoints(
     image: sitk.Image, mask: sitk.Image | None, parameters: PointsParameters, role: str = "image", device: torch.device | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Förstner keypoints of an image.
+    """Return the Förstner keypoints of an image.
 
     Args:
         image: 3D, float32.

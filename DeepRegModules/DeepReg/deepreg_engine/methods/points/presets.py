@@ -24,5 +24,5 @@ DEFAULT_POINTS_PRESET = "lung"
 
 
 def points_preset(name: str) -> Preset:
-    """The preset of that name; raises ParameterError if there is none."""
+    """Return the preset of that name; raises ParameterError if there is none."""
     return find_preset(POINTS_PRESETS, name)

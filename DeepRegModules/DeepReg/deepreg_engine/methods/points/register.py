@@ -99,7 +99,7 @@ class PointsResult:
         return self.map(tensor).numpy()
 
     def field(self, grid: ImageGrid) -> DisplacementField:
-        """The displacement field on a grid, mm."""
+        """Return the displacement field on a grid, mm."""
         if self.plate is not None:
             return self.plate.field(grid)
         return DisplacementField(self.map.displacements(grid), grid)
@@ -125,7 +125,7 @@ def register_points(
 
 
 def working_device(name: str) -> tuple[torch.device, str]:
-    """The device of :func:`choose_device`, and its description; the CPU instead of Metal, which has no double precision."""
+    """Return the device of :func:`choose_device`, and its description; the CPU instead of Metal, which has no double precision."""
     device, description = choose_device(name)
     return (torch.device("cpu"), "CPU (Metal has no double precision)") if device.type == "mps" else (device, description)
 
@@ -246,7 +246,8 @@ class _Registration:
         return found, partners, confidence
 
     def _fit(self, affine: SmoothMap, factor: Factor, kernel: Kernel, targets: Tensor, variance: Tensor, ridge: float) -> SmoothMap:
-        """The smooth map to the targets (N, 3), by iteratively reweighted least squares with the weights of a Cauchy distribution."""
+        """Return the smooth map to the targets (N, 3), by iteratively reweighted least squares with the weights of a Cauchy
+        distribution."""
         base = affine(self._fixed)
         certain = 1.0 / (1.0 + variance / _VARIANCE)
         weights, robust = certain, self._parameters.robustness
@@ -313,7 +314,7 @@ class _Registration:
 
 
 def point_features(points: Tensor, matcher: Matcher) -> Tensor:
-    """Features (N, C) of points (N, 3), mm, which are centred because float32 is inaccurate far from the origin."""
+    """Return the features (N, C) of points (N, 3), mm, which are centred because float32 is inaccurate far from the origin."""
     return matcher.features((points - points.mean(0)).float())
 
 
@@ -326,7 +327,7 @@ def candidate_partners(
     moving_features: Tensor | None = None,
     number: int = len(_SPACE) - 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One round of belief propagation.
+    """Do one round of belief propagation.
 
     Args:
         present: present positions of the fixed points (N, 3), mm.
@@ -358,7 +359,7 @@ def candidate_partners(
 
 
 def _feature_distances(own: Tensor, other: Tensor, candidates: Tensor) -> Tensor:
-    """Squared distances (N, K) of features (N, C) to those of the candidates (N, K) among features (M, C)."""
+    """Return squared distances (N, K) of features (N, C) to those of the candidates (N, K) among features (M, C)."""
     # A matrix product for all pairs is faster than the distances of the candidates alone.
     rows = max(1, _PAIRS // len(other))
     blocks = zip(own.split(rows), candidates.split(rows), strict=True)

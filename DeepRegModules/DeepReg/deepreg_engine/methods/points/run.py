@@ -71,7 +71,7 @@ def run(task: Task, progress: Progress) -> Result:
 
 
 def _keypoints(task: Task, progress: Progress) -> Clouds:
-    """Keypoints of both images."""
+    """Return the keypoints of both images."""
     from deepreg_engine.methods.common.device import choose_device
     from deepreg_engine.methods.points.keypoints import image_keypoints
 
@@ -92,7 +92,7 @@ def _needs_field(task: Task) -> bool:
 
 
 def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray) -> ImageGrid:
-    """The fixed image's grid; without images, one that covers both clouds."""
+    """Return the fixed image's grid; without images, one that covers both clouds."""
     if inputs.fixed is not None:
         return ImageGrid.of(inputs.fixed)
     both = np.concatenate([fixed, moving])
@@ -128,7 +128,7 @@ def _refine(task: Task, result: Result, progress: Progress) -> None:
 
 
 def _figures(found: PointsResult, clouds: Clouds) -> dict:
-    """Section "points" of the report."""
+    """Return the section "points" of the report."""
     distance = np.linalg.norm(found.moved - clouds[1][found.partners], axis=1)
     return {
         "fixed": len(clouds[0]),
@@ -141,7 +141,7 @@ def _figures(found: PointsResult, clouds: Clouds) -> dict:
 
 
 def _correspondences(clouds: Clouds, moved: np.ndarray, found: PointsResult) -> str:
-    """CSV text: fixed point, moved point and partner, LPS mm, and confidence of each correspondence."""
+    """Return CSV text: fixed point, moved point and partner, LPS mm, and confidence of each correspondence."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz"] + ["confidence"])

@@ -26,7 +26,7 @@ Texture = list[tuple[Tensor, float]]
 
 
 def contrast_curve(draws: RandomDraws, values: Tensor, full_range: bool = False) -> Tensor:
-    """Intensities under a random piecewise linear curve, rising or not: another contrast of the same tissues.
+    """Return intensities under a random piecewise linear curve, rising or not: another contrast of the same tissues.
 
     Args:
         draws: random numbers.
@@ -46,7 +46,7 @@ def contrast_curve(draws: RandomDraws, values: Tensor, full_range: bool = False)
 
 
 def recoloured(draws: RandomDraws, image: Tensor, labels: Tensor, deviation: float, count: int) -> Tensor:
-    """An image (z, y, x) whose structures are each brighter or darker by a random amount.
+    """Return an image (z, y, x) whose structures are each brighter or darker by a random amount.
 
     Args:
         draws: random numbers.
@@ -59,7 +59,7 @@ def recoloured(draws: RandomDraws, image: Tensor, labels: Tensor, deviation: flo
 
 
 def examined(draws: RandomDraws, values: Tensor, modality: str, contrast: float, noise: float) -> Tensor:
-    """Intensities (z, y, x) as in another examination: contrast, bias field and noise.
+    """Return intensities (z, y, x) as in another examination: contrast, bias field and noise.
 
     Args:
         draws: random numbers.
@@ -82,7 +82,7 @@ def examined(draws: RandomDraws, values: Tensor, modality: str, contrast: float,
 
 
 def scanned(draws: RandomDraws, values: Tensor) -> Tensor:
-    """A cubic image (z, y, x) with blur, thick slices, a bias field and noise, as a scanner other than CT makes them."""
+    """Return a cubic image (z, y, x) with blur, thick slices, a bias field and noise, as a scanner other than CT makes them."""
     size = values.shape[0]
     if draws.uniform(0, 1) < 0.4:
         values = smooth(values[None], draws.uniform(0.3, 1.2))[0]
@@ -98,12 +98,13 @@ def scanned(draws: RandomDraws, values: Tensor) -> Tensor:
 
 
 def noise_level(draws: RandomDraws) -> float:
-    """Standard deviation of noise as a share of that of the image, 0 to 0.4: most often little."""
+    """Return the standard deviation of noise as a share of that of the image, 0 to 0.4: most often little."""
     return 0.4 * draws.uniform(0.0, 1.0) ** 2
 
 
 def random_texture(draws: RandomDraws, shape: tuple[int, ...]) -> Texture:
-    """Texture of an anatomy of that shape at two scales: it moves with the anatomy, and is in all views with different strengths."""
+    """Return the texture of an anatomy of that shape at two scales: it moves with the anatomy, and is in all views with different
+    strengths."""
     parts = []
     for edge in (draws.uniform(2.0, 5.0), draws.uniform(5.0, 14.0)):
         nodes = [max(2, round(n / edge) + 1) for n in shape]
@@ -112,7 +113,8 @@ def random_texture(draws: RandomDraws, shape: tuple[int, ...]) -> Texture:
 
 
 def random_intensities(draws: RandomDraws, labels: Tensor, positions: Tensor, texture: Texture) -> Tensor:
-    """An image (z, y, x) of a label map in which each label has a random intensity, with texture (SynthMorph, Hoffmann et al., TMI 2022).
+    """Return an image (z, y, x) of a label map in which each label has a random intensity, with texture (SynthMorph, Hoffmann et al., TMI
+    2022).
 
     Args:
         draws: random numbers.

@@ -11,12 +11,12 @@ from deepreg_engine.training.augmentation.draws import RandomDraws
 
 
 def rotation(vector: Tensor) -> Tensor:
-    """Rotation matrix (3, 3), float64, of a rotation vector (3,), radians."""
+    """Return rotation matrix (3, 3), float64, of a rotation vector (3,), radians."""
     return torch.from_numpy(Rotation.from_rotvec(vector.double().numpy()).as_matrix())
 
 
 def random_linear(draws: RandomDraws, deviation: float) -> Tensor:
-    """A small random rotation and scaling (3, 3), float64.
+    """Return a small random rotation and scaling (3, 3), float64.
 
     Args:
         draws: random numbers.
@@ -27,12 +27,12 @@ def random_linear(draws: RandomDraws, deviation: float) -> Tensor:
 
 
 def mapped(linear: Tensor, offset: Tensor, positions: Tensor) -> Tensor:
-    """Positions (3, z, y, x) under a linear map (3, 3) and an offset (3,)."""
+    """Return positions (3, z, y, x) under a linear map (3, 3) and an offset (3,)."""
     return torch.einsum("ab,bzyx->azyx", linear, positions) + offset.view(3, 1, 1, 1)
 
 
 def wave(draws: RandomDraws, points: Tensor, length: float, width: float) -> Tensor:
-    """A smooth random displacement (N, 3) of points, mm: a sum of forty Gaussians with random weights.
+    """Return a smooth random displacement (N, 3) of points, mm: a sum of forty Gaussians with random weights.
 
     Args:
         draws: random numbers.
@@ -48,7 +48,7 @@ def wave(draws: RandomDraws, points: Tensor, length: float, width: float) -> Ten
 
 
 def nearest_labels(labels: Tensor, positions: Tensor, background: bool = True) -> Tensor:
-    """Labels (z, y, x) of a map at continuous positions (3, z, y, x) in its voxels.
+    """Return the labels (z, y, x) of a map at continuous positions (3, z, y, x) in its voxels.
 
     Args:
         labels: the map.

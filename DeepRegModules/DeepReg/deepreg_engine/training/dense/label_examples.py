@@ -42,7 +42,7 @@ class LabelExample:
     labels: Tensor
 
     def to(self, device: torch.device) -> LabelExample:
-        """The same on a device."""
+        """Return the same on a device."""
         return LabelExample(self.image.to(device), self.labels.to(device))
 
 
@@ -77,7 +77,7 @@ class LabelExamples:
 
 
 def _centre(draws: RandomDraws, scan: TrainingScan, edge: int) -> Tensor:
-    """Centre of an example (3,), voxels: near a structure, rare ones as often as frequent ones, or anywhere."""
+    """Return the centre of an example (3,), voxels: near a structure, rare ones as often as frequent ones, or anywhere."""
     size = torch.tensor(scan.grid.size, dtype=torch.float64)
     present = scan.labels.unique()
     present = present[present > 0]
@@ -92,7 +92,7 @@ def _centre(draws: RandomDraws, scan: TrainingScan, edge: int) -> Tensor:
 
 
 def _deformation(draws: RandomDraws, edge: int, spacing: float) -> Tensor:
-    """A smooth random displacement (3, z, y, x), voxels."""
+    """Return a smooth random displacement (3, z, y, x), voxels."""
     field = torch.zeros(3, edge, edge, edge)
     for count, largest in _DEFORMATIONS:
         amplitude = draws.uniform(0.0, largest / spacing)

@@ -66,7 +66,7 @@ def train_labels(
 
 
 def _learn(network: LabelNet, optimiser: Optimiser, example: LabelExample, weights: Tensor) -> dict[str, float]:
-    """One optimisation step; returns figures to log."""
+    """Do one optimisation step; return figures to log."""
     loss = label_loss(_logits(network, example), example.labels, weights)
     loss.backward()
     optimiser.step()
@@ -74,13 +74,13 @@ def _learn(network: LabelNet, optimiser: Optimiser, example: LabelExample, weigh
 
 
 def _logits(network: LabelNet, example: LabelExample) -> Tensor:
-    """(L + 1, z, y, x), float32; a GPU computes them in mixed precision."""
+    """Return (L + 1, z, y, x), float32; a GPU computes them in mixed precision."""
     with mixed_precision(example.image.device):
         return network(example.image[None, None])[0].float()
 
 
 def label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Weighted cross entropy, plus one minus the mean soft Dice of the structures in the example.
+    """Return the weighted cross entropy, plus one minus the mean soft Dice of the structures in the example.
 
     Args:
         logits: (L + 1, z, y, x), background first.
@@ -100,7 +100,7 @@ def label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 @torch.no_grad()
 def validation_figures(network: LabelNet, examples: Iterable[LabelExample], weights: Tensor, device: torch.device) -> dict[str, float]:
-    """Dice of the segmentation, the mean over the structures in the examples, and the mean loss."""
+    """Return the Dice of the segmentation, the mean over the structures in the examples, and the mean loss."""
     network.eval()
     losses, shared, both = [], torch.zeros(len(weights), device=device), torch.zeros(len(weights), device=device)
     shown = torch.zeros(len(weights), device=device)

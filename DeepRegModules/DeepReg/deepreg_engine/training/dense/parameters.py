@@ -85,7 +85,7 @@ class DenseTraining(Parameters):
     seed: int = parameter(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
 
     def voxel_size(self) -> float:
-        """Edge of the network's voxels, mm.
+        """Return the edge of the network's voxels, mm.
 
         Raises:
             ParameterError: if it is implausibly small.

@@ -43,7 +43,7 @@ class TrainingScan:
     small: sitk.Image
 
     def view(self, draws: RandomDraws, positions: Tensor, options: DenseTraining, structures: float = 0.0) -> Tensor:
-        """Intensities (z, y, x) of the scan at positions, with intensity augmentation.
+        """Return the intensities (z, y, x) of the scan at positions, with intensity augmentation.
 
         Args:
             draws: random numbers.

@@ -55,7 +55,7 @@ class SearchExample:
     truth: Tensor | None
 
     def to(self, device: torch.device) -> SearchExample:
-        """The same on a device."""
+        """Return the same on a device."""
         parts = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return dataclasses.replace(self, **parts)
 
@@ -103,7 +103,7 @@ class SearchExamples:
         return SearchExample(images[0], images[1], labels[0], labels[1], step, self._truth(moved, reach, step) if alone else None)
 
     def between(self, fixed: int, moving: int) -> np.ndarray:
-        """Affine map (4, 4) from voxels of one scan to voxels of another, as a registration aligns them; computed once."""
+        """Return the affine map (4, 4) from voxels of one scan to voxels of another, as a registration aligns them; computed once."""
         key = fixed, moving
         if key not in self._alignments:
             one, other = self._scans[fixed], self._scans[moving]
@@ -118,7 +118,7 @@ class SearchExamples:
         return self._alignments[key]
 
     def _deformation(self, draws: RandomDraws, outer: int, nodes: int, step: int) -> Tensor:
-        """A smooth random displacement (3, z, y, x), in nodes: within the reach of the search, and without folds."""
+        """Return a smooth random displacement (3, z, y, x), in nodes: within the reach of the search, and without folds."""
         amplitude = self._options.motion * self._options.radius * step * draws.uniform(0.0, 1.0)
         field = torch.zeros(3, outer, outer, outer)
         for count, share in ((3, 1.0), (6, 0.35)):
@@ -128,7 +128,8 @@ class SearchExamples:
         return (field * (min(amplitude, 0.12 * nodes) / root)).double()
 
     def _truth(self, moved: Tensor, reach: int, step: int) -> Tensor:
-        """True displacements of the control points (3, K, K, K), in steps: positions on the moving nodes of what the fixed side shows."""
+        """Return the true displacements of the control points (3, K, K, K), in steps: positions on the moving nodes of what the fixed side
+        shows."""
         # The moving side shows at node y what the fixed frame has at moved(y): y is needed with moved(y) = x.
         outer = moved.shape[1]
         index = identity((outer,) * 3, torch.zeros(1))
@@ -142,18 +143,18 @@ class SearchExamples:
 
 
 def _centre(draws: RandomDraws, scan: TrainingScan) -> Tensor:
-    """Centre of an example (3,), voxels: near a labelled voxel."""
+    """Return the centre of an example (3,), voxels: near a labelled voxel."""
     found = scan.labels.nonzero()
     return found[draws.integer(len(found))].flip(0).double() + 8.0 * draws.normal(3, dtype=torch.float64)
 
 
 def _between_nodes(positions: Tensor) -> Tensor:
-    """Positions of nodes (3, n, n, n) and of the voxels between them, float32."""
+    """Return the positions of nodes (3, n, n, n) and of the voxels between them, float32."""
     return interpolated(positions[None].float(), tuple(STRIDE * (n - 1) + 1 for n in positions.shape[1:]))
 
 
 def _of_grid(grid: ImageGrid) -> np.ndarray:
-    """Map (4, 4) from voxels to LPS mm."""
+    """Return the map (4, 4) from voxels to LPS mm."""
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = grid.index_to_physical_matrix, grid.origin
     return matrix

@@ -33,7 +33,8 @@ from deepreg_engine.training.precision import mixed_precision
 
 
 def search(fixed: Tensor, moving: Tensor, example: SearchExample, options: DenseTraining) -> Tensor:
-    """Logarithms of the displacement probabilities (Kz, Ky, L, L, L, Kx) that features give, by one stage of a registration's search.
+    """Return the logarithms of the displacement probabilities (Kz, Ky, L, L, L, Kx) that features give, by one stage of a registration's
+    search.
 
     Args:
         fixed, moving: features at the nodes (C, z, y, x).
@@ -54,7 +55,7 @@ def search(fixed: Tensor, moving: Tensor, example: SearchExample, options: Dense
 def training_loss(
     network: ContextNet, head: nn.Module, example: SearchExample, classes: Tensor, options: DenseTraining
 ) -> tuple[Tensor, dict[str, float]]:
-    """Loss of one example, and figures to log.
+    """Return the loss of one example, and figures to log.
 
     Args:
         network: that is trained.
@@ -84,7 +85,7 @@ def training_loss(
 
 
 def label_loss(probability: Tensor, example: SearchExample, classes: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """The non-local label loss, and the soft Dice of the labels that both sides show.
+    """Return the non-local label loss, and the soft Dice of the labels that both sides show.
 
         L = mean_k sum_l w_l (sum_d p(k, d) [l_M(k + d) = l] - [l_F(k) = l])^2            (Heinrich, MICCAI 2019, section 2)
 
@@ -109,7 +110,7 @@ def label_loss(probability: Tensor, example: SearchExample, classes: Tensor) -> 
 
 
 def truth_loss(logarithms: Tensor, displacement: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Kullback-Leibler divergence of the displacements from the true ones, nats, and the mean error of the expected ones, steps.
+    """Return Kullback-Leibler divergence of the displacements from the true ones, nats, and the mean error of the expected ones, steps.
 
     The probability of a true displacement between labels is divided among its eight neighbours, trilinearly. Control points whose true
     displacement lies beyond the search do not count.
@@ -142,7 +143,8 @@ def truth_loss(logarithms: Tensor, displacement: Tensor, truth: Tensor) -> tuple
 
 
 def class_weights(scans: list[TrainingScan], count: int) -> Tensor:
-    """Weights (count + 1,) of the labels, background first: inverse square roots of their frequencies, with a mean of 1 over those present.
+    """Return the weights (count + 1,) of the labels, background first: inverse square roots of their frequencies, with a mean of 1 over
+    those present.
 
     Args:
         scans: that are learned from.
@@ -156,7 +158,7 @@ def class_weights(scans: list[TrainingScan], count: int) -> Tensor:
 
 
 def label_weights(data: TrainingData) -> Tensor:
-    """Weights of the labels of what is learned from, see :func:`class_weights`.
+    """Return the weights of the labels of what is learned from, see :func:`class_weights`.
 
     Raises:
         InputError: if no scan shows a label.
@@ -168,6 +170,6 @@ def label_weights(data: TrainingData) -> Tensor:
 
 
 def _shares(labels: Tensor, count: int, counts: tuple[int, int, int], step: int) -> Tensor:
-    """Share of each label in patches (count, *counts)."""
+    """Return the share of each label in patches (count, *counts)."""
     hot = F.one_hot(labels, count).movedim(-1, 0).float()
     return patches(hot, counts, step, (0, 0, 0)).view(CONTROL**3, count, *counts).mean(0)

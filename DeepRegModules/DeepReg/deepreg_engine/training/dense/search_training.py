@@ -55,7 +55,7 @@ def train_search(
 
         @torch.no_grad()
         def validate() -> dict[str, float]:
-            """Mean Dice of the labels after the search, and mean loss."""
+            """Return the mean Dice of the labels after the search, and mean loss."""
             shown = (held_out[number].to(run.device) for number in range(_VALIDATION))
             return mean_figures(training_loss(network, head, example, weights, options)[1] for example in shown)
 

@@ -92,7 +92,7 @@ class DenseTrainer(Trainer):
 
 
 def _shared_labels(maps: list[sitk.Image]) -> list[int]:
-    """Labels of at least two label maps, or of all if no label is in two; the most frequent ones."""
+    """Return the labels of at least two label maps, or of all if no label is in two; the most frequent ones."""
     found: dict[int, int] = {}
     for labels in maps:
         for value in np.unique(sitk.GetArrayViewFromImage(labels)).tolist():

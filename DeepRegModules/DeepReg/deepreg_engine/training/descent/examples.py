@@ -51,7 +51,7 @@ class Example:
     truth: Tensor | None
 
     def to(self, device: torch.device) -> Example:
-        """The same on a device."""
+        """Return the same on a device."""
         parts = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return dataclasses.replace(self, **parts)
 
@@ -84,7 +84,7 @@ class SceneViews(RandomDraws):
         self._motion, self._random_contrast = motion, random_contrast
 
     def draw(self, scene: Scene) -> Example:
-        """An example with exact truth, from one scene."""
+        """Return an example with exact truth, from one scene."""
         truth = self._deformation()
         positions = self._pose(scene)  # of the moving side's voxels in the scene
         fixed_positions = sample(positions, identity(truth.shape[1:], truth) + truth)
@@ -98,7 +98,7 @@ class SceneViews(RandomDraws):
         return Example(fixed, moving, fixed_modality, moving_modality, fixed_labels, moving_labels, truth)
 
     def draw_pair(self, fixed: Scene, moving: Scene) -> Example:
-        """An example without truth, from two scans whose labels correspond, but not their voxels.
+        """Return an example without truth, from two scans whose labels correspond, but not their voxels.
 
         Both lie in one frame, about aligned, with voxels of the same size.
         """
@@ -122,14 +122,14 @@ class SceneViews(RandomDraws):
         return Example(one, other, one_modality, other_modality, one_labels, other_labels, None)
 
     def error(self) -> Tensor:
-        """A smooth random error of a registration (3, z, y, x), voxels: small or large."""
+        """Return a smooth random error of a registration (3, z, y, x), voxels: small or large."""
         amplitude = self.log_uniform(-2.5, 1.0)
         return self.smooth_vectors(3, amplitude) + self.smooth_vectors(6, 0.3 * amplitude)
 
     # ---------------------------------------------------------------- geometry
 
     def smooth_vectors(self, nodes: int, amplitude: float) -> Tensor:
-        """A smooth random field (3, z, y, x) whose root mean square is ``amplitude``, voxels."""
+        """Return a smooth random field (3, z, y, x) whose root mean square is ``amplitude``, voxels."""
         field = smooth(self.smooth_noise(3, nodes, (self._size,) * 3), 0.25 * self._size / nodes)
         return field * (amplitude / field.square().sum(0).mean().sqrt().clamp(min=1e-6))
 
@@ -141,7 +141,7 @@ class SceneViews(RandomDraws):
         return field
 
     def _pose(self, scene: Scene) -> Tensor:
-        """Positions of an example's voxels in the scene (3, z, y, x): rotated, scaled, mirrored and shifted at random."""
+        """Return the positions of an example's voxels in the scene (3, z, y, x): rotated, scaled, mirrored and shifted at random."""
         shape = torch.tensor(scene.labels.shape[::-1], dtype=torch.float64)
         turn = rotation(self.normal(3).double() * 0.5).numpy()
         flips = np.diag([1.0 - 2.0 * self.integer(2) for _ in range(3)])
@@ -157,7 +157,7 @@ class SceneViews(RandomDraws):
     # ------------------------------------------------------------- intensities
 
     def _view(self, scene: Scene, where: Tensor, texture: intensity.Texture, number: int) -> tuple[Tensor, str]:
-        """Intensities (z, y, x) at positions in a scene, and their modality."""
+        """Return intensities (z, y, x) at positions in a scene, and their modality."""
         names = [name for name in scene.images if name in self._modalities]
         real = bool(names) and self.uniform(0, 1) > self._random_contrast
         if real:

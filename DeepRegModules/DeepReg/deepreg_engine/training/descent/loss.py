@@ -37,7 +37,7 @@ _SOFT = 0.25
 
 
 def features(network: ContrastNet | SimilarityNet | TissueNet, example: Example) -> tuple[Tensor, Tensor]:
-    """Features (C, z, y, x) of both sides."""
+    """Return features (C, z, y, x) of both sides."""
     fixed = network(example.fixed[None, None], example.fixed_modality)[0]
     moving = network(example.moving[None, None], example.moving_modality)[0]
     return fixed, moving
@@ -46,7 +46,7 @@ def features(network: ContrastNet | SimilarityNet | TissueNet, example: Example)
 def step_loss(
     fixed: Tensor, moving: Tensor, example: Example, field: Tensor, regularity: Regularity = STEP
 ) -> tuple[Tensor, dict[str, float], Tensor]:
-    """The loss of one step.
+    """Return the loss of one step.
 
     Args:
         fixed, moving: features (C, z, y, x).
@@ -79,14 +79,14 @@ def step_loss(
 
 
 def teacher_step(example: Example, field: Tensor, regularity: Regularity = STEP) -> tuple[Tensor, Tensor]:
-    """The step (3, Kz, Ky, Kx), voxels, that the label volumes make from a field, and their curvature (6, Kz, Ky, Kx)."""
+    """Return the step (3, Kz, Ky, Kx), voxels, that the label volumes make from a field, and their curvature (6, Kz, Ky, Kx)."""
     inside = _inside(field)
     goal, curvature, _ = descent_step(example.fixed_labels, warp(example.moving_labels, field), regularity, inside)
     return limited(goal, regularity.longest), curvature
 
 
 def contrastive_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: torch.Generator) -> Tensor:
-    """InfoNCE loss of the features of two views (van den Oord, Li, Vinyals, 2018), relative to that of a uniform guess.
+    """Return the InfoNCE loss of the features of two views (van den Oord, Li, Vinyals, 2018), relative to that of a uniform guess.
 
     -log of the softmax of the true partner's similarity among those of all positions, near and far. The similarity is minus the mean
     squared difference of features, which a descent lowers, divided by a temperature.
@@ -115,14 +115,14 @@ def contrastive_loss(fixed: Tensor, moving: Tensor, truth: Tensor, generator: to
 
 
 def _quadratic(system: Tensor, vector: Tensor) -> Tensor:
-    """v^T A v of matrices (6, ...) and vectors (3, ...)."""
+    """Return v^T A v of matrices (6, ...) and vectors (3, ...)."""
     xx, xy, xz, yy, yz, zz = system
     x, y, z = vector
     return xx * x * x + yy * y * y + zz * z * z + 2.0 * (xy * x * y + xz * x * z + yz * y * z)
 
 
 def _inside(field: Tensor) -> Tensor:
-    """1 where a voxel and its partner lie well inside (z, y, x)."""
+    """Return 1 where a voxel and its partner lie well inside (z, y, x)."""
     shape = field.shape[1:]
     position = identity(shape, field) + field
     inside = torch.ones(shape, dtype=field.dtype, device=field.device)

@@ -42,13 +42,13 @@ class Scene:
     name: str = ""
 
     def takes(self, modality: str) -> Tensor:
-        """The examinations of a modality (n, z, y, x)."""
+        """Return the examinations of a modality (n, z, y, x)."""
         images = self.images[modality]
         return images if images.ndim == 4 else images[None]
 
 
 def random_shapes(size: int, generator: torch.Generator) -> Scene:
-    """A cube with blobs of many sizes: each voxel has the label whose smooth noise is highest there."""
+    """Return a cube with blobs of many sizes: each voxel has the label whose smooth noise is highest there."""
     draws = RandomDraws(generator)
     count = 5 + draws.integer(12)
     noise = torch.stack([_noise(size, draws) for _ in range(count)])
@@ -67,7 +67,7 @@ def _noise(size: int, draws: RandomDraws) -> Tensor:
 
 
 def phantom_scenes(count: int, first_seed: int, progress: Callable[[float], None] = lambda share: None) -> list[Scene]:
-    """Phantoms with a CT and an MR of the same patient on the same voxels.
+    """Return phantoms with a CT and an MR of the same patient on the same voxels.
 
     Args:
         count: number of scenes.
@@ -92,7 +92,7 @@ def phantom_scenes(count: int, first_seed: int, progress: Callable[[float], None
 def ct_patients(
     count: int, first_seed: int, progress: Callable[[float], None] = lambda share: None
 ) -> tuple[list[Scene], list[tuple[Scene, Scene]]]:
-    """Synthetic patients with several CT examinations each, and pairs of patients in one frame.
+    """Return synthetic patients with several CT examinations each, and pairs of patients in one frame.
 
     Args:
         count: number of patients.
@@ -126,13 +126,13 @@ def _tensor(image: sitk.Image) -> Tensor:
 
 
 def _with_background(labels: sitk.Image, mask: sitk.Image) -> Tensor:
-    """Label 0 outside the body, 1 inside it where no organ is, organs from 2 on."""
+    """Return label 0 outside the body, 1 inside it where no organ is, organs from 2 on."""
     organs, body = (torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.int64)) for image in (labels, mask))
     return torch.where(organs > 0, organs + 1, (body > 0).long())
 
 
 def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: float, name: str) -> Scene:
-    """A scan with labels on cubic voxels.
+    """Return a scan with labels on cubic voxels.
 
     Args:
         image: float32.

@@ -77,7 +77,7 @@ class DescentExample:
     ahead: int = 0
 
     def to(self, device: torch.device) -> DescentExample:
-        """The same on a device."""
+        """Return the same on a device."""
         return DescentExample(self.views.to(device), [each.to(device) for each in self.fields], self.spread, self.ahead)
 
 
@@ -207,7 +207,7 @@ class DescentTrainer(Trainer):
 
 
 def new_network(options: DescentTraining, modalities: tuple[str, ...]) -> Network:
-    """A network with random weights.
+    """Return a network with random weights.
 
     Args:
         options: of the training.
@@ -226,7 +226,7 @@ def _read_scene(scan: Any, options: DescentTraining, spacing: float, notes: list
 
 
 def _spacing(request: TrainingRequest) -> float:
-    """Voxel size to which scans are resampled, mm."""
+    """Return voxel size to which scans are resampled, mm."""
     spacing, (finest, coarsest) = _SPACING if request.spacing is None else float(request.spacing), _SPACINGS
     if not finest <= spacing <= coarsest:
         raise ParameterError(f"spacing {spacing:g} is not a voxel size in mm", f"give {finest:g} to {coarsest:g}", "spacing")
@@ -234,7 +234,7 @@ def _spacing(request: TrainingRequest) -> float:
 
 
 def _make_phantoms(options: DescentTraining, network: Network, scans: list[Any], progress: Progress) -> Phantoms:
-    """Phantoms that suit a network."""
+    """Return phantoms that suit a network."""
     if not options.phantoms:
         if isinstance(network, TissueNet) and not scans:
             raise ParameterError("there is no CT to learn tissue classes from", "give scans, or set phantoms above 0", "phantoms")
@@ -249,7 +249,7 @@ def _make_phantoms(options: DescentTraining, network: Network, scans: list[Any],
 
 
 def learn(network: Network, optimiser: Optimiser, example: DescentExample) -> dict[str, float]:
-    """One optimisation step; returns figures to log."""
+    """Do one optimisation step; return figures to log."""
     loss, figures = example_loss(network, example)
     loss.backward()
     optimiser.step()
@@ -257,7 +257,7 @@ def learn(network: Network, optimiser: Optimiser, example: DescentExample) -> di
 
 
 def example_loss(network: Network, example: DescentExample) -> tuple[Tensor, dict[str, float]]:
-    """Loss of one example, and figures to log."""
+    """Return the loss of one example, and figures to log."""
     views, regularity = example.views, dataclasses.replace(STEP, spread=example.spread)
     fixed, moving = features(network, views)
     total, figures = fixed.new_zeros(()), {}
@@ -286,7 +286,7 @@ def example_loss(network: Network, example: DescentExample) -> tuple[Tensor, dic
 
 @torch.no_grad()
 def validation_figures(network: Network, examples: DescentExamples, device: torch.device) -> dict[str, float]:
-    """Mean figures over all examples."""
+    """Return mean figures over all examples."""
     return mean_figures(example_loss(network, examples[number].to(device))[1] for number in range(len(examples)))
 
 

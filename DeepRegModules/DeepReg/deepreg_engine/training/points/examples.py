@@ -38,7 +38,7 @@ class Example:
     target: Tensor
 
     def to(self, device: torch.device) -> Example:
-        """The same on a device."""
+        """Return the same on a device."""
         return Example(*(part.to(device) for part in vars(self).values()))
 
 
@@ -61,7 +61,7 @@ class PointExamples(RandomDraws):
         self._independent = independent if self._detected else 0.0
 
     def draw(self) -> Example:
-        """The next example."""
+        """Return the next example."""
         parts = self._from_detected() if self.uniform(0.0, 1.0) < self._independent else self._from_partners()
         template, truth, target = self._posed(*parts)
         return Example(template, self._aligned(template, truth), truth, target)
@@ -88,7 +88,7 @@ class PointExamples(RandomDraws):
         return shape[chosen], truth[kept][chosen], target[present]
 
     def _posed(self, *parts: Tensor) -> list[Tensor]:
-        """The parts under one random rotation, shear, scaling and flip."""
+        """Return the parts under one random rotation, shear, scaling and flip."""
         turn, shear = 0.15 * self.normal(3, 3), 0.05 * self.normal(3, 3)
         stretch = torch.tensor([self.uniform(0.8, 1.2) for _ in range(3)])
         flip = torch.tensor([1.0 if self.uniform(0.0, 1.0) < 0.5 else -1.0 for _ in range(2)] + [1.0])
@@ -97,7 +97,7 @@ class PointExamples(RandomDraws):
         return [(part - centre) @ matrix.T for part in parts]
 
     def _aligned(self, template: Tensor, truth: Tensor) -> Tensor:
-        """The template between its best affine alignment and the truth, with a smooth error."""
+        """Return the template between its best affine alignment and the truth, with a smooth error."""
         # By normal equations in double precision: a least-squares solver may round differently at each call, and a training has to
         # be repeatable.
         best = torch.cat([template, torch.ones(len(template), 1)], 1).double()

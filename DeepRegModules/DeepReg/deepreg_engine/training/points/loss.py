@@ -30,7 +30,7 @@ _DRIFT_POINTS, _DRIFT_ITERATIONS, _DRIFT_SIGMA, _DRIFT_WIDTH, _DRIFT_STIFFNESS, 
 
 
 def point_loss(matcher: Matcher, example: Example, options: PointTraining, solve: bool) -> tuple[Tensor, dict[str, float]]:
-    """Loss of one example, and figures to log.
+    """Return the loss of one example, and figures to log.
 
     Args:
         matcher: that is trained.
@@ -58,7 +58,7 @@ def point_loss(matcher: Matcher, example: Example, options: PointTraining, solve
 
 
 def _belief_error(matcher: Matcher, example: Example, cost: Tensor, move: Tensor) -> Tensor:
-    """Distance (N,) of the displacements that belief propagation expects from the truth, mm."""
+    """Return the distance (N,) of the displacements that belief propagation expects from the truth, mm."""
     chosen = likeliest(cost, _CANDIDATES)
     some = move.gather(1, chosen[..., None].expand(-1, -1, 3))
     edges = neighbour_graph(example.template, 10)
@@ -68,7 +68,7 @@ def _belief_error(matcher: Matcher, example: Example, cost: Tensor, move: Tensor
 
 
 def drift_error(matcher: Matcher, example: Example) -> Tensor:
-    """Distance (N,) of the template's points, or of some of them, from the truth after coherent point drift, mm.
+    """Return the distance (N,) of the template's points, or of some of them, from the truth after coherent point drift, mm.
 
     The prior of its E-step is the softmax of the similarity of features, see :func:`feature_prior`; gradients reach the features through
     all iterations.

@@ -46,14 +46,14 @@ class PointPair:
     moving_partners: np.ndarray | None = None
 
     def reversed(self) -> PointPair:
-        """The same with the roles of the scans exchanged."""
+        """Return the same with the roles of the scans exchanged."""
         if self.moving is None or self.moving_partners is None:
             return PointPair(self.name, self.partners, self.fixed)
         return PointPair(self.name, self.moving, self.moving_partners, self.fixed, self.partners)
 
 
 def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, float, float]) -> list[PointPair]:
-    """All pairs in folders and zip files.
+    """Return all pairs in folders and zip files.
 
     Args:
         paths: folders or zip files.
@@ -80,7 +80,7 @@ def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, f
 
 
 def patient_of(name: str) -> str:
-    """The patient of a pair: the first number in its name, so that ``case_001`` and ``l2r_exp001`` belong to one patient.
+    """Return the patient of a pair: the first number in its name, so that ``case_001`` and ``l2r_exp001`` belong to one patient.
 
     A number inside a word, as in ``l2r``, counts if there is no other. A pair without a number is of a patient of its own.
     """
@@ -112,7 +112,7 @@ def _files(path: Path) -> Iterable[tuple[str, bytes]]:
 
 
 def _numbers(name: str, content: bytes) -> np.ndarray:
-    """(N, 6)."""
+    """Return (N, 6)."""
     try:
         if name.endswith(".dat"):
             values = np.frombuffer(content, dtype="<f4").astype(np.float64).reshape(-1, 6)

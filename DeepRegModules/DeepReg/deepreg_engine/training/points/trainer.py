@@ -68,7 +68,7 @@ class PointTrainer(Trainer):
 
             @torch.no_grad()
             def validate() -> dict[str, float]:
-                """Mean target registration error of the solver, mm, over the same few examples each time."""
+                """Return mean target registration error of the solver, mm, over the same few examples each time."""
                 shown = self.examples(held_out, options, _VALIDATION_SEED)
                 found = [point_loss(matcher, shown.draw().to(run.device), options, True)[1]["error"] for _ in range(_VALIDATION)]
                 return {"tre": sum(found) / len(found)}
@@ -92,7 +92,7 @@ def _batches(examples: PointExamples, size: int) -> Iterator[list[Example]]:
 
 
 def _spacing(request: TrainingRequest) -> tuple[float, float, float]:
-    """Edges of the voxels in which keypoints are given, mm."""
+    """Return the edges of the voxels in which keypoints are given, mm."""
     values = _SPACING if request.spacing is None else request.spacing
     values = tuple(float(value) for value in (values if isinstance(values, (list, tuple)) else (values,) * 3))
     if len(values) != 3 or not all(0 < value < 100 for value in values):
