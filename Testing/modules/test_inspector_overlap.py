@@ -91,5 +91,5 @@ def test_notes_are_shown_below_the_table(warm_app, hands, widget, scene):
     warm_app.process_events()
     hands.click(widget.ui.compareButton)
     settle(warm_app, widget)
-    assert widget.ui.consistencyLabel.text == "Note: segments of the moving segmentation overlap: the later one is used there."
+    assert widget.ui.consistencyLabel.text == "Note: segments of moving organs overlap: where they do, the later one was compared."
     assert len(widget.logic.overlap(transform, *nodes, scene["fixed"])["notes"]) == 1

@@ -111,7 +111,7 @@ def test_structures_are_compared_by_name(labels, tmp_path):
     moving = add_segmentation("b", {"liver": LIVER, "moving only": ball((3, 12, 20), 2), "Spleen": SPLEEN})
     comparison = exhaust(labels.writeComparison(fixed, moving, str(tmp_path / "c")))
     assert {name.strip().lower() for name in comparison.names.values()} == {"liver", "spleen"}
-    assert comparison.merged == []
+    assert comparison.notes == []
     images = [sitk.ReadImage(path) for path in (comparison.fixed, comparison.moving)]
     for value, name in comparison.names.items():
         expected = LIVER if name.strip().lower() == "liver" else SPLEEN
@@ -129,11 +129,54 @@ def test_label_maps_are_compared_by_value(labels, tmp_path):
     assert set(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(comparison.moving)))) == {0, 5}
 
 
+def colored(name, array, names):
+    """A label map whose table of colours names its values."""
+    import slicer
+
+    node = add_volume(name, array.astype(np.int16), IJK_TO_RAS, "vtkMRMLLabelMapVolumeNode")
+    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLColorTableNode", f"colors of {name}")
+    table.SetTypeToUser()
+    table.SetNumberOfColors(max(names) + 1)
+    for value, title in names.items():
+        table.SetColor(value, title, 0.5, 0.5, 0.5, 1.0)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetAndObserveColorNodeID(table.GetID())
+    return node
+
+
+def test_label_maps_whose_names_have_other_values_are_compared_by_name(labels, tmp_path):
+    fixed = colored("a", LIVER * 1 + SPLEEN * 2, {1: "liver", 2: "spleen"})
+    moving = colored("b", LIVER * 2 + SPLEEN * 1, {1: "Spleen", 2: "Liver"})
+    comparison = exhaust(labels.writeComparison(fixed, moving, str(tmp_path / "c")))
+    for path in (comparison.fixed, comparison.moving):
+        image = sitk.ReadImage(path)
+        for value, name in comparison.names.items():
+            assert np.array_equal(in_world(image, value), LIVER if name == "liver" else SPLEEN)
+    assert comparison.notes == ['structures were compared by name: "liver" is 1 in a and 2 in b']
+    # Names that have nothing in common are no names of the same structures.
+    other = colored("c", LIVER * 1 + SPLEEN * 2, {1: "Leber", 2: "Milz"})
+    comparison = exhaust(labels.writeComparison(fixed, other, str(tmp_path / "c")))
+    assert list(comparison.names) == [1, 2]
+    assert comparison.notes == ['structures were compared by value, although 1 is "liver" in a and "Leber" in c']
+
+
+def test_a_name_of_several_segments_is_refused(labels, tmp_path):
+    from deepreg_slicer.volumes import NodeError
+
+    fixed = add_segmentation("a", {"kidney": LIVER, "spleen": SPLEEN})
+    twice = add_segmentation("b", {"kidney": LIVER, "other": SPLEEN})
+    twice.GetSegmentation().GetNthSegment(1).SetName("Kidney")
+    with pytest.raises(NodeError, match='b has several segments with the name "kidney": rename them'):
+        exhaust(labels.writeComparison(fixed, twice, str(tmp_path / "c")))
+    twice.GetSegmentation().GetNthSegment(0).SetName("spleen")
+    assert len(exhaust(labels.writeComparison(fixed, twice, str(tmp_path / "c"))).names) == 2
+
+
 def test_overlapping_segments_are_compared_with_a_note(labels, tmp_path):
     fixed = add_segmentation("a", {"liver": LIVER, "tumour": TUMOUR})
     moving = add_segmentation("b", {"tumour": TUMOUR, "spleen": SPLEEN})
     comparison = exhaust(labels.writeComparison(fixed, moving, str(tmp_path / "c")))
-    assert comparison.merged == ["fixed"]
+    assert comparison.notes == ["segments of a overlap: where they do, the later one was compared"]
     assert list(comparison.names.values()) == ["tumour"]
     assert np.array_equal(in_world(sitk.ReadImage(comparison.fixed), list(comparison.names)[0]), TUMOUR)
 

@@ -215,13 +215,13 @@ class Comparison:
 
     Args:
         names: value to name, of the structures that both have.
-        merged: sides whose segments overlap; there the later one replaces the earlier.
+        notes: sentences for the user: on segments that overlap, and on names that disagree with values.
     """
 
     fixed: str
     moving: str
     names: dict[int, str]
-    merged: list[str]
+    notes: list[str]
 
 
 def _newValues(layer: Layer, values: dict[int, int]) -> np.ndarray:
@@ -244,15 +244,20 @@ def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -
     Raises:
         NodeError: if they have no structure in common.
     """
-    sides = []
-    merged = []
-    for node, side, left in ((fixed, "fixed", None), (moving, "moving", without)):
+    sides: list[Layer] = []
+    notes = []
+    for node, left in ((fixed, None), (moving, without)):
         layer, overlap = oneLayer(node, left)
         sides.append(layer)
-        merged.extend([side] if overlap else [])
-    byValue = not any(isSegmentation(node) for node in (fixed, moving))
-    keys = [{(segment.value if byValue else segment.name.strip().lower()): segment for segment in layer.segments} for layer in sides]
+        if overlap:
+            text = _("segments of {name} overlap: where they do, the later one was compared")
+            notes.append(text.format(name=node.GetName()))
+    byValue, note = _keysOf((fixed, moving), sides)
+    notes += [note] if note else []
+    keys = [{(segment.value if byValue else _plain(segment.name)): segment for segment in layer.segments} for layer in sides]
     common = [key for key in keys[0] if key in keys[1]]
+    for node, layer in zip((fixed, moving), sides, strict=True):
+        _checkSingle(node, layer, () if byValue else common)
     if not common:
         raise NodeError(
             _("{fixed} and {moving} have no structure of the same name").format(fixed=fixed.GetName(), moving=moving.GetName()),
@@ -268,7 +273,42 @@ def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -
             layer.shot, path, labels=True, change=lambda piece, table=table: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)]
         )
         paths.append(path)
-    return Comparison(paths[0], paths[1], names, merged)
+    return Comparison(paths[0], paths[1], names, notes)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _keysOf(nodes: tuple[Any, Any], sides: list[Layer]) -> tuple[bool, str]:
+    """Whether structures correspond by their values, else by their names; and a note if the names of label maps disagree with the values.
+
+    Segments correspond by name. The structures of two label maps do if the tables of colours give one name to two values.
+    """
+    if any(isSegmentation(node) for node in nodes):
+        return False, ""
+    first, second = ({segment.value: segment.name for segment in layer.segments} for layer in sides)
+    names = {"fixed": nodes[0].GetName(), "moving": nodes[1].GetName()}
+    values = {_plain(name): value for value, name in second.items()}
+    for value, name in first.items():
+        if values.get(_plain(name), value) != value and second.get(value) != name:
+            text = _('structures were compared by name: "{name}" is {value} in {fixed} and {other} in {moving}')
+            return False, text.format(name=name, value=value, other=values[_plain(name)], **names)
+    for value, name in first.items():
+        if _plain(second.get(value, name)) != _plain(name):
+            text = _('structures were compared by value, although {value} is "{name}" in {fixed} and "{other}" in {moving}')
+            return True, text.format(value=value, name=name, other=second[value], **names)
+    return True, ""
+
+
+def _checkSingle(node: Any, layer: Layer, names: Iterable[str]) -> None:
+    """Raise NodeError if one of the names stands for several structures."""
+    found = [_plain(segment.name) for segment in layer.segments]
+    for name in names:
+        if found.count(name) > 1:
+            raise NodeError(
+                _('{node} has several segments with the name "{name}"').format(node=node.GetName(), name=name), _("rename them")
+            )
 
 
 # ------------------------------------------------------------------------------------------------------------------ reading

@@ -127,9 +127,8 @@ class Registration(WorkerTask):
         arguments["label_names"] = self.file("label_names.json")
         with open(arguments["label_names"], "w", encoding="utf-8") as stream:
             json.dump({str(value): name for value, name in comparison.names.items()}, stream)
-        for side in comparison.merged:
-            text = _("segments of the fixed segmentation overlap") if side == "fixed" else _("segments of the moving segmentation overlap")
-            self.note(_("{what}: where they do, the later one was compared").format(what=text))
+        for note in comparison.notes:
+            self.note(note)
 
     def askFor(self, arguments: dict[str, Any]) -> Steps:
         """Name the results to write, and their files, in the request to the worker."""

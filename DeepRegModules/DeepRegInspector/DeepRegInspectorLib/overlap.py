@@ -47,8 +47,7 @@ class OverlapTask(WorkerTask):
         checkNotBelow(self._volume, self._transforms, "fixed")
         region = gridOf(_regionOf(self._volume, fixed))
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
-        for side in comparison.merged:
-            self._notes.append(_("segments of the {side} segmentation overlap: the later one is used there").format(side=side))
+        self._notes += comparison.notes
         files = []
         for number, transform in enumerate(self._transforms):
             files.append((yield from writeTransform(transform, region, self.file(f"transform{number}"))))

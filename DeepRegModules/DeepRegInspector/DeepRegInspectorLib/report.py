@@ -217,10 +217,6 @@ class ReportTask(WorkerTask):
     def _labels(self, remarks: list[str]) -> Generator[float, None, dict[str, Any]]:
         fixed, moving = self._inputs.fixedLabels, self._inputs.movingLabels
         comparison = yield from writeComparison(fixed, moving, self.file("labels"))
-        texts = {
-            "fixed": _("segments of the fixed segmentation overlap: the later one is used there"),
-            "moving": _("segments of the moving segmentation overlap: the later one is used there"),
-        }
-        remarks += [texts[side] for side in comparison.merged]
+        remarks += comparison.notes
         names = {str(value): name for value, name in comparison.names.items()}
         return {"fixed_labels": comparison.fixed, "moving_labels": comparison.moving, "label_names": names}

@@ -78,7 +78,8 @@ def overlap_lines(overlap: dict[str, Any]) -> list[str]:
     lines = ["overlap (Dice; distances in mm)", *table(rows)]
     for key, side in (("only_in_fixed", "fixed"), ("only_in_moving", "moving")):
         if overlap[key]:
-            lines.append(f"only in the {side} labels: {', '.join(str(label) for label in overlap[key])}")
+            names = overlap.get("only_names", {})
+            lines.append(f"only in the {side} labels: {', '.join(names.get(str(label), str(label)) for label in overlap[key])}")
     return lines
 
 

@@ -12,6 +12,7 @@ from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, add_image, read_labels, read_volume, resample, warp_intensities
+from deepreg_engine.geometry.label_like import label_note
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_points
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
@@ -86,7 +87,10 @@ def _warped_image(transform: sitk.Transform, options: argparse.Namespace, notes:
         warped = resample(image, grid, transform, "nearest")
     else:
         image = read_volume(options.image, notes=notes)
-        warped = warp_intensities(image, grid, transform, options.interpolation or "linear")
+        interpolation = options.interpolation or "linear"
+        if interpolation != "nearest" and (note := label_note(image, f"image {options.image}")):
+            notes.append(f"{note} (--labels)")
+        warped = warp_intensities(image, grid, transform, interpolation)
     _check_reached(image, warped, transform, options.image)
     return warped
 

@@ -13,6 +13,7 @@ from deepreg_engine.geometry import dicom, nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.nifti_placement import placement_note
+from deepreg_engine.geometry.segments import layer_count
 from deepreg_engine.geometry.stored_voxels import read_checked
 
 # Endings under which ITK writes a volume and its geometry in one file. A pair of header and data (.mhd, .img) cannot be renamed.
@@ -66,6 +67,9 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str]
     if "complex" in image.GetPixelIDTypeAsString():
         raise InputError(f"{what} has complex values", "take the magnitude first")
     components = image.GetNumberOfComponentsPerPixel()
+    if components > 1 and layer_count(image) > 1:
+        advice = "export its segments in 3D Slicer as a label map, or each group that does not overlap into a file of its own"
+        raise InputError(f"{what} has segments that overlap, in {components} layers", advice)
     if components > 1:
         kind = "an RGB image or a vector field" if components == 3 else "a vector image"
         raise InputError(f"{what} has {components} components per voxel ({kind})", "give a scalar volume")

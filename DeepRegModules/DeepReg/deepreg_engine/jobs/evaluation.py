@@ -15,9 +15,9 @@ from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_mask, read_volume
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
-from deepreg_engine.jobs.label_names import read_label_names
+from deepreg_engine.jobs.label_pairs import LabelPair
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.jobs.pair_files import LabelPair, check_pairs, read_label_pair, read_landmark_pair
+from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
 from deepreg_engine.methods.common.affine import overlap
 from deepreg_engine.metrics.landmarks import check_reached
 from deepreg_engine.metrics.report import evaluation_report, to_json
@@ -60,8 +60,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     notes: list[str] = []
     transform = read_transform(request.transform, notes=notes)
     landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks, notes)
-    labels = read_label_pair(request.fixed_labels, request.moving_labels, notes)
-    names = read_label_names(request.label_names) if request.label_names else None
+    labels, names = read_label_pair(request.fixed_labels, request.moving_labels, request.label_names, notes)
     grid = _grid(request, transform, labels, notes)
     if landmarks:
         check_reached(transform, landmarks[0])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from deepreg_engine.geometry.images import read_labels
 from deepreg_engine.geometry.transform_files import read_transform
+from deepreg_engine.jobs.pair_files import read_label_pair
+from deepreg_engine.methods.base import required
 from deepreg_engine.metrics.overlap import overlap_report
 from deepreg_engine.progress import Progress, no_progress
 
@@ -38,8 +39,9 @@ def run_overlap(request: OverlapRequest, progress: Progress = no_progress) -> di
     """
     progress(0.02, "reading the labels")
     notes: list[str] = []
-    fixed, moving = (read_labels(getattr(request, f"{side}_labels"), f"{side} labels", notes) for side in ("fixed", "moving"))
-    names = {int(number): name for number, name in request.names.items()}
+    pair, own = read_label_pair(request.fixed_labels, request.moving_labels, notes=notes)
+    fixed, moving = required(pair, "label maps")
+    names = {int(number): name for number, name in request.names.items()} or own
     files: list[str | None] = [*request.transforms] or [None]
     reports = []
     for number, file in enumerate(files):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import SimpleITK as sitk
-
-from deepreg_engine.errors import InputError
+from deepreg_engine.errors import InputError, concerning
 from deepreg_engine.geometry.images import read_labels
 from deepreg_engine.geometry.points import PointSet, read_pairs
-
-LabelPair = tuple[sitk.Image, sitk.Image]
+from deepreg_engine.jobs.label_names import read_label_names
+from deepreg_engine.jobs.label_pairs import LabelPair, joined
 
 
 def check_pairs(**pairs: tuple[str | None, str | None]) -> None:
@@ -28,6 +26,28 @@ def read_landmark_pair(fixed: str | None, moving: str | None, notes: list[str] |
     return read_pairs(fixed, moving, notes=notes) if fixed and moving else None
 
 
-def read_label_pair(fixed: str | None, moving: str | None, notes: list[str] | None = None) -> LabelPair | None:
-    """Read the label maps of both images, adding to ``notes``; None if there are no files."""
-    return (read_labels(fixed, "fixed labels", notes), read_labels(moving, "moving labels", notes)) if fixed and moving else None
+def read_label_pair(
+    fixed: str | None, moving: str | None, names: str | None = None, notes: list[str] | None = None
+) -> tuple[LabelPair | None, dict[int, str] | None]:
+    """Read the label maps of both images, in which a structure then has the same value, and its names.
+
+    Args:
+        fixed, moving: files; without them there are no label maps.
+        names: file with names of the labels; by default those of the segments in the files.
+        notes: receives notes on how they were read.
+
+    Returns:
+        The label maps, and label value to name; None for what is not given.
+
+    Raises:
+        InputError: if a file cannot be used, or no structure has its name in both.
+    """
+    given = read_label_names(names) if names else None
+    if not (fixed and moving):
+        return None, given
+    with concerning("fixed_labels"):
+        first = read_labels(fixed, "fixed labels", notes)
+    with concerning("moving_labels"):
+        second = read_labels(moving, "moving labels", notes)
+    pair, own = joined(first, second, notes)
+    return pair, given or own or None

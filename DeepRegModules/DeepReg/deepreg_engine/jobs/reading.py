@@ -9,10 +9,12 @@ from deepreg_engine.errors import InputError, concerning
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_labels, read_mask, read_volume
+from deepreg_engine.geometry.label_like import label_note
 from deepreg_engine.geometry.point_clouds import read_cloud
 from deepreg_engine.geometry.points import PointPair, read_pairs, read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.label_names import read_label_names
+from deepreg_engine.jobs.label_pairs import joined
 from deepreg_engine.jobs.request import Request
 from deepreg_engine.methods.base import Inputs, required
 from deepreg_engine.methods.common.place import check_place
@@ -31,9 +33,12 @@ def read_inputs(request: Request) -> Inputs:
     inputs, path = Inputs(), request.path
     if path("fixed"):
         with concerning("fixed"):
-            inputs.fixed = check_intensities(read_volume(path("fixed"), "fixed image", inputs.notes), "fixed image", path("fixed"))
+            fixed = read_volume(path("fixed"), "fixed image", inputs.notes)
+            _note_labels(fixed, "fixed", inputs.notes)
+            inputs.fixed = check_intensities(fixed, "fixed image", path("fixed"))
         with concerning("moving"):
             inputs.moving_original = read_volume(path("moving"), "moving image", inputs.notes)
+            _note_labels(inputs.moving_original, "moving", inputs.notes)
             inputs.moving = check_intensities(inputs.moving_original, "moving image", path("moving"))
         inputs.fixed_mask = _mask(request, "fixed_mask", inputs.fixed, inputs.notes)
         inputs.moving_mask = _mask(request, "moving_mask", inputs.moving, inputs.notes)
@@ -77,18 +82,26 @@ def _landmarks(request: Request, inputs: Inputs, kind: str, option: str) -> Poin
 
 
 def _read_labels(request: Request, inputs: Inputs) -> None:
-    if request.path("moving_labels"):
+    path = request.path
+    inputs.more_labels = [read_labels(file, "moving labels", inputs.notes) for file, _ in request.warp_labels]
+    if path("moving_labels"):
         with concerning("moving_labels"):
-            inputs.moving_labels = read_labels(request.path("moving_labels"), "moving labels", inputs.notes)
-    if request.path("fixed_labels"):
+            inputs.moving_labels = read_labels(path("moving_labels"), "moving labels", inputs.notes)
+    if path("fixed_labels"):
         with concerning("fixed_labels"):
-            fixed = read_labels(request.path("fixed_labels"), "fixed labels", inputs.notes)
-        inputs.labels = fixed, required(inputs.moving_labels, "moving labels")
+            fixed = read_labels(path("fixed_labels"), "fixed labels", inputs.notes)
+        inputs.labels, names = joined(fixed, required(inputs.moving_labels, "moving labels"), inputs.notes)
+        inputs.label_names = names or None
         shared_labels(*inputs.labels)  # refuses maps without a common label before the run
-    inputs.more_labels = [read_labels(path, "moving labels", inputs.notes) for path, _ in request.warp_labels]
-    if request.path("label_names"):
+    if path("label_names"):
         with concerning("label_names"):
-            inputs.label_names = read_label_names(request.path("label_names"))
+            inputs.label_names = read_label_names(path("label_names"))
+
+
+def _note_labels(image: sitk.Image, side: str, notes: list[str]) -> None:
+    """Add a note if an image seems to be a label map."""
+    note = label_note(image, f"{side} image")
+    notes += [note] if note else []
 
 
 def _initial(path: str, notes: list[str]) -> sitk.Transform:

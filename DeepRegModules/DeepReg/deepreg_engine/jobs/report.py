@@ -18,7 +18,6 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import check_intensities, read_mask, read_volume
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.geometry.transform_files import read_transform
-from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
 from deepreg_engine.jobs.results import FIELD_MAPS
@@ -182,13 +181,13 @@ def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
     if request.inverse:
         pair.inverse = read_transform(request.inverse, "inverse transform", pair.notes)
     pair.landmarks = _read_landmarks(request, pair)
-    pair.labels = read_label_pair(request.fixed_labels, request.moving_labels, pair.notes)
+    names = request.label_names
+    file = names if isinstance(names, str) else None
+    pair.labels, pair.label_names = read_label_pair(request.fixed_labels, request.moving_labels, file, pair.notes)
     if pair.labels:
         shared_labels(*pair.labels)
-    if isinstance(request.label_names, dict):
-        pair.label_names = {int(number): str(name) for number, name in request.label_names.items()}
-    elif request.label_names:
-        pair.label_names = read_label_names(request.label_names)
+    if isinstance(names, dict):
+        pair.label_names = {int(number): str(name) for number, name in names.items()}
     if request.mask:
         pair.mask, note = read_mask(request.mask, ImageGrid.of(fixed))
         pair.notes += [note] if note else []

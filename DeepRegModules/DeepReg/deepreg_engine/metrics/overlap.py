@@ -95,7 +95,7 @@ def overlap_report(transform: Mapping, fixed_labels: sitk.Image, moving_labels: 
         mean_surface_distance, reference_ml of the fixed and other_ml of the moving label). "mean_before" and
         "mean_after": means over these labels of dice and the distances; a label that lies outside the fixed grid counts
         with a dice of 0 and is left out of the distances, which are over "distance_labels" labels. "only_in_fixed" and
-        "only_in_moving": labels that cannot be compared.
+        "only_in_moving": labels that cannot be compared, and "only_names" their names as far as they are known.
 
     Raises:
         InputError: if the label maps have no label in common, or are not of an integer type.
@@ -115,6 +115,7 @@ def overlap_report(transform: Mapping, fixed_labels: sitk.Image, moving_labels: 
         **{f"mean_{stage}": _means(list(found.values())) for stage, found in stages.items()},
         "only_in_fixed": only_in_fixed,
         "only_in_moving": only_in_moving,
+        "only_names": {str(label): names[label] for label in (*only_in_fixed, *only_in_moving) if names and label in names},
     }
 
 
@@ -124,7 +125,7 @@ def shared_labels(fixed_labels: sitk.Image, moving_labels: sitk.Image) -> tuple[
     Raises:
         InputError: if they have none in common, or are not of an integer type.
     """
-    have, want = (set(_counts(_array(image))) - {0} for image in (fixed_labels, moving_labels))
+    have, want = label_numbers(fixed_labels), label_numbers(moving_labels)
     if not have & want:
         raise InputError(
             f"the fixed labels ({_short(have)}) and the moving labels ({_short(want)}) have none in common",
@@ -132,6 +133,15 @@ def shared_labels(fixed_labels: sitk.Image, moving_labels: sitk.Image) -> tuple[
             "moving_labels",
         )
     return sorted(have & want), sorted(have - want), sorted(want - have)
+
+
+def label_numbers(labels: sitk.Image) -> set[int]:
+    """Return the labels other than 0 of an integer label map.
+
+    Raises:
+        InputError: if it is not of an integer type.
+    """
+    return set(_counts(_array(labels))) - {0}
 
 
 def _means(overlaps: list[LabelOverlap]) -> dict:

@@ -1,0 +1,59 @@
+"""Label maps that are given as images: interpolation between their values makes labels that no structure has."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+# More values than this, and an image is none; label maps of the whole body have some hundred.
+_MOST_VALUES = 256
+# Up to this many values, they may follow each other in space, as the classes of a threshold do.
+_FEW_VALUES = 32
+# Voxels of a first look, and slices of the second.
+_SAMPLE, _SLICES = 200_000, 24
+# Share of neighbours of one value, where not both are background: that of structures some voxels thick.
+_EQUAL = 0.5
+
+
+def label_values(image: sitk.Image) -> int:
+    """The number of different values of an image that seems to be a label map, 0 for other images.
+
+    A label map has whole numbers, few of them, and most neighbours have the same. In a smooth image of few grey values neighbours differ by
+    the smallest step.
+    """
+    array = sitk.GetArrayViewFromImage(image)
+    sample = array.ravel()[:: max(1, array.size // _SAMPLE)]
+    if array.dtype.kind == "f" and not (np.isfinite(sample).all() and np.array_equal(sample, np.rint(sample))):
+        return 0
+    if len(np.unique(sample)) > _MOST_VALUES:
+        return 0
+    slices = array[:: max(1, len(array) // _SLICES)]
+    if array.dtype.kind == "f" and not np.array_equal(slices, np.rint(slices)):
+        return 0
+    values, counts = np.unique(slices, return_counts=True)
+    if not 2 <= len(values) <= _MOST_VALUES:
+        return 0
+    background = values[np.argmax(counts)]
+    steps = []
+    equal = compared = 0
+    for axis in (1, 2):
+        one, two = np.delete(slices, -1, axis), np.delete(slices, 0, axis)
+        inside = (one != background) | (two != background)
+        step = np.abs(one[inside].astype(np.float64) - two[inside])
+        equal += int(np.count_nonzero(step == 0.0))
+        compared += step.size
+        steps.append(step[step > 0.0])
+    if not compared or equal < _EQUAL * compared:
+        return 0
+    apart = np.concatenate(steps)
+    if len(values) > _FEW_VALUES and len(apart) and np.median(apart) <= np.diff(values).min():
+        return 0
+    return len(values)
+
+
+def label_note(image: sitk.Image, what: str) -> str:
+    """A note if an image seems to be a label map, else ""; ``what`` is its role."""
+    count = label_values(image)
+    if not count:
+        return ""
+    return f"the {what} seems to be a label map ({count} values): interpolation between labels makes other labels; give it as labels"

@@ -1,0 +1,104 @@
+"""Label maps of both images in which a structure has the same value; structures with names are paired by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.segments import segment_names
+from deepreg_engine.metrics.overlap import label_numbers
+
+LabelPair = tuple[sitk.Image, sitk.Image]
+
+
+def joined(fixed: sitk.Image, moving: sitk.Image, notes: list[str] | None = None) -> tuple[LabelPair, dict[int, str]]:
+    """Pair the structures of two label maps: by their names if both have names (``.seg.nrrd``), else by their values.
+
+    Args:
+        fixed, moving: label maps as they were read.
+        notes: receives a note if names and values disagree.
+
+    Returns:
+        Both label maps, the moving one with the values of the fixed one; and value to name, empty without names.
+
+    Raises:
+        InputError: if both have names and none in common, or a name stands for several segments.
+    """
+    names, others = (_present(image, segment_names(image)) for image in (fixed, moving))
+    if not names or not others:
+        return (fixed, moving), names or others
+    values, moving_values = _by_name(names, "fixed"), _by_name(others, "moving")
+    common = [name for name in values if name in moving_values]
+    if not common:
+        raise InputError(
+            f"the fixed labels ({_listed(names)}) and the moving labels ({_listed(others)}) have no structure of the same name",
+            "rename their segments",
+            "moving_labels",
+        )
+    table = _new_values({moving_values[name]: values[name] for name in common}, label_numbers(fixed) | set(names), label_numbers(moving))
+    if notes is not None and (disagreement := _disagreement(names, others, table)):
+        notes.append(f"the structures were paired by their names: {disagreement}")
+    everything = {**{table[value]: name for value, name in others.items()}, **names}
+    return (fixed, _renumbered(moving, table)), everything
+
+
+def _present(image: sitk.Image, names: dict[int, str]) -> dict[int, str]:
+    """The names of the labels that occur."""
+    labels = label_numbers(image) if names else set()
+    return {value: name for value, name in names.items() if value in labels}
+
+
+def _by_name(names: dict[int, str], side: str) -> dict[str, int]:
+    counts = Counter(_plain(name) for name in names.values())
+    repeated = next((name for name in names.values() if counts[_plain(name)] > 1), None)
+    if repeated is not None:
+        raise InputError(f"the {side} labels have several segments with the name {repeated!r}", "rename them", f"{side}_labels")
+    return {_plain(name): value for value, name in names.items()}
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _listed(names: dict[int, str]) -> str:
+    shown = list(names.values())
+    return ", ".join(shown[:6]) + (", ..." if len(shown) > 6 else "")
+
+
+def _new_values(common: dict[int, int], taken: set[int], labels: set[int]) -> dict[int, int]:
+    """Moving value to new value: that of the fixed structure of the same name, or for others one that no fixed structure has."""
+    table, used = dict(common), taken | set(common.values())
+    for value in sorted(labels - common.keys()):
+        table[value] = value if value not in used else max(used | labels | set(table.values())) + 1
+        used.add(table[value])
+    return table
+
+
+def _disagreement(names: dict[int, str], others: dict[int, str], table: dict[int, int]) -> str:
+    """The first structure whose name and value do not agree in both label maps, "" if all do."""
+    for value, name in others.items():
+        if table[value] == value:
+            continue
+        if table[value] in names:
+            return f"{names[table[value]]!r} is {table[value]} in the fixed and {value} in the moving labels"
+        if value in names:
+            return f"{value} is {names[value]!r} in the fixed and {name!r} in the moving labels"
+    return ""
+
+
+def _renumbered(image: sitk.Image, table: dict[int, int]) -> sitk.Image:
+    """A label map with new values, of 32 bits if its own type cannot hold them."""
+    if all(old == new for old, new in table.items()):
+        return image
+    array = sitk.GetArrayViewFromImage(image)
+    dtype = array.dtype if max(table.values()) <= np.iinfo(array.dtype).max else np.dtype(np.int32)
+    changed = array.astype(dtype)
+    for old, new in table.items():
+        if old != new:
+            changed[array == old] = new
+    result = sitk.GetImageFromArray(changed)
+    result.CopyInformation(image)
+    return result
