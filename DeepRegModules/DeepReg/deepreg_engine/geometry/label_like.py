@@ -16,7 +16,7 @@ _EQUAL = 0.5
 
 
 def label_values(image: sitk.Image) -> int:
-    """The number of different values of an image that seems to be a label map, 0 for other images.
+    """Return the number of different values of an image that seems to be a label map, 0 for other images.
 
     A label map has whole numbers, few of them, and most neighbours have the same. In a smooth image of few grey values neighbours differ by
     the smallest step.
@@ -52,7 +52,7 @@ def label_values(image: sitk.Image) -> int:
 
 
 def label_note(image: sitk.Image, what: str) -> str:
-    """A note if an image seems to be a label map, else ""; ``what`` is its role."""
+    """Return a note if an image seems to be a label map, else ""; ``what`` is its role."""
     count = label_values(image)
     if not count:
         return ""

@@ -22,5 +22,5 @@ def segment_names(image: sitk.Image) -> dict[int, str]:
 
 
 def layer_count(image: sitk.Image) -> int:
-    """The number of layers of a ``.seg.nrrd`` file, whose segments overlap if there are several; 0 for other files."""
+    """Return the number of layers of a ``.seg.nrrd`` file, whose segments overlap if there are several; 0 for other files."""
     return image.GetNumberOfComponentsPerPixel() if any(_NAME.fullmatch(key) for key in image.GetMetaDataKeys()) else 0

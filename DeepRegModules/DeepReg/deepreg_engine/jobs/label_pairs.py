@@ -46,7 +46,7 @@ def joined(fixed: sitk.Image, moving: sitk.Image, notes: list[str] | None = None
 
 
 def _present(image: sitk.Image, names: dict[int, str]) -> dict[int, str]:
-    """The names of the labels that occur."""
+    """Return the names of the labels that occur."""
     labels = label_numbers(image) if names else set()
     return {value: name for value, name in names.items() if value in labels}
 
@@ -78,7 +78,7 @@ def _new_values(common: dict[int, int], taken: set[int], labels: set[int]) -> di
 
 
 def _disagreement(names: dict[int, str], others: dict[int, str], table: dict[int, int]) -> str:
-    """The first structure whose name and value do not agree in both label maps, "" if all do."""
+    """Return the first structure whose name and value do not agree in both label maps, "" if all do."""
     for value, name in others.items():
         if table[value] == value:
             continue
@@ -90,7 +90,7 @@ def _disagreement(names: dict[int, str], others: dict[int, str], table: dict[int
 
 
 def _renumbered(image: sitk.Image, table: dict[int, int]) -> sitk.Image:
-    """A label map with new values, of 32 bits if its own type cannot hold them."""
+    """Return a label map with new values, of 32 bits if its own type cannot hold them."""
     if all(old == new for old, new in table.items()):
         return image
     array = sitk.GetArrayViewFromImage(image)
