@@ -281,7 +281,7 @@ def _plain(name: str) -> str:
 
 
 def _keysOf(nodes: tuple[Any, Any], sides: list[Layer]) -> tuple[bool, str]:
-    """Return whether structures correspond by their values, else by their names; and a note if the names of label maps disagree with the values.
+    """Return whether structures correspond by their values, else by their names; and a note if names of label maps disagree with values.
 
     Segments correspond by name. The structures of two label maps do if the tables of colours give one name to two values.
     """
