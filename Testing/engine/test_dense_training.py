@@ -201,10 +201,10 @@ def test_features_of_a_coarse_level_come_from_the_finer_image(scans):
     transform = sitk.TranslationTransform(3, (4.0, -3.0, 2.0))
     data = LevelData(ImagePair(fixed, moving), grid, transform, 20.0, (extractor, extractor), torch.device("cpu"))
     own = ImageGrid.of(fixed).resampled(3.0)
-    from deepreg_engine.geometry.images import without_padding
+    from deepreg_engine.geometry.images import without_outliers
     from deepreg_engine.geometry.volume import draw
 
-    volume = draw(without_padding(fixed), own)
+    volume = draw(without_outliers(fixed), own)
     points = grid.index_to_physical(np.array([[2.0, 3.0, 1.0], [4.0, 2.0, 3.0]]))
     index = torch.from_numpy(own.physical_to_index(points).T.astype(np.float32))[:, None, None]
     expected = extractor.at(volume, 3.0, index)[:, 0, 0]

@@ -105,23 +105,25 @@ def test_a_model_file_gives_the_features(tmp_path):
     assert torch.equal(extractor(scan(), 2.0), TissueFeatures(network(), "own")(scan(), 2.0))
 
 
-@pytest.mark.parametrize(("offset", "noted"), [(0.0, []), (2000.0, ["fixed", "moving"])])
-def test_images_that_cannot_be_ct_are_noted(offset, noted, tmp_path):
+@pytest.mark.parametrize(("offset", "others"), [(0.0, ""), (2000.0, "both images are")])
+def test_images_that_are_not_in_hu_are_compared_by_self_similarity(offset, others, tmp_path):
     path = tmp_path / "own.safetensors"
     write_model(path, ModelCard("own", "dense", "tissue-net"), {name: value.numpy() for name, value in network().state_dict().items()})
     image = sitk.GetImageFromArray(scan(1, (24, 26, 28)).clamp(-1000, 1000).numpy() + offset)
     parameters = DenseParameters(features=str(path), initial="none", search_stages=1, capture_range=4.0, refinement_iterations=1)
-    for features, refined, expected in (
-        (str(path), "same", noted),
-        ("mind", "ct-tissue", noted),
-        (f"mind+{path}", "same", noted),
-        ("mind", "same", []),
+    for features, refined, compared in (
+        (str(path), "same", "self-similarity"),
+        ("mind", "ct-tissue", "mind"),
+        (f"mind+{path}", "same", "mind+self-similarity"),
     ):
         changes = {"features": features, "refinement_features": refined}
-        notes = register_dense(ImagePair(image, image), parameters.replaced(changes), "cpu").notes
-        assert [
-            side for side in ("fixed", "moving") for note in notes if f"the {side} image has no value of fat or air" in note
-        ] == expected
+        result = register_dense(ImagePair(image, image), parameters.replaced(changes), "cpu")
+        assert len(result.notes) == bool(others)
+        if others:
+            assert f"{others} not in HU: self-similarity was compared instead" in result.notes[0]
+            assert result.features == compared
+            assert "ct-tissue" not in result.refinement_features
+    assert register_dense(ImagePair(image, image), parameters.replaced({"features": "mind"}), "cpu").notes == []
 
 
 @pytest.mark.parametrize("state", [{}, {"between": torch.zeros(2)}, {"sides": torch.zeros(3)}])

@@ -920,6 +920,7 @@ TEXTS = (
     translate("DeepRegEngine", "writing the phantom"),
     translate("DeepRegEngine", "writing the report"),
     translate("DeepRegEngine", "writing the results"),
+    translate("DeepRegEngine", "{calibrated} is for CT in HU, and {which} not in HU: {name} was compared instead"),
     translate("DeepRegEngine", "{count} of {total} pairs of {name} have a point without a position and were left out"),
     translate("DeepRegEngine", "{count} {kind}s are too few to learn from"),
     translate("DeepRegEngine", "{fixed} to {moving}"),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import without_padding
+from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.geometry.volume import draw
 
 
@@ -24,7 +24,7 @@ def feature_volume(image: sitk.Image, extractor: Extractor, spacing: float, devi
     """
     grid = ImageGrid.of(image).resampled(spacing)
     with torch.no_grad():
-        return extractor(draw(without_padding(image), grid).to(device or "cpu"), grid.spacing[0]), grid
+        return extractor(draw(without_outliers(image), grid).to(device or "cpu"), grid.spacing[0]), grid
 
 
 def on_grid(volume: Tensor, grid: ImageGrid, target: ImageGrid, transform: sitk.Transform | None = None) -> sitk.Image:

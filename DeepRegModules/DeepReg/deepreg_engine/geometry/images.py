@@ -12,6 +12,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry import dicom, nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.intensity_range import IntensityRange
 from deepreg_engine.geometry.nifti_placement import placement_note
 from deepreg_engine.geometry.segments import layer_count
 from deepreg_engine.geometry.stored_voxels import read_checked
@@ -197,20 +198,18 @@ def resample(
 
 
 def background_value(image: sitk.Image) -> float:
-    """Return the padding value for voxels outside an image: its minimum, but at least -1024 HU on CT.
+    """Return the padding value for voxels outside an image: its minimum, apart from the padding of a scanner or a program.
 
-    CT scanners mark the corners outside their circular field of view with values far below air (-2000, -3024). Used as padding, these
-    would make an edge that the patient does not have.
+    See :class:`IntensityRange`. CT scanners mark the corners outside their circular field of view with values far below air (-2000, -3024).
+    Used as padding, these would make an edge that the patient does not have.
     """
-    lowest = float(sitk.GetArrayViewFromImage(image).min())
-    return max(lowest, -1024.0) if lowest < -900.0 else lowest
+    return IntensityRange.of(image).background
 
 
-def without_padding(image: sitk.Image) -> sitk.Image:
-    """Return the image with no value below its background: a CT scanner's marks outside its circular field of view become air."""
-    air = background_value(image)
-    lowest = float(sitk.GetArrayViewFromImage(image).min())
-    return sitk.Clamp(image, lowerBound=air) if lowest < air else image
+def without_outliers(image: sitk.Image) -> sitk.Image:
+    """Return the image with all values clamped to its :class:`IntensityRange`: marks outside the field of view become background."""
+    found = IntensityRange.of(image)
+    return sitk.Clamp(image, lowerBound=found.low, upperBound=found.high) if found.clamps else image
 
 
 def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear") -> sitk.Image:

@@ -22,27 +22,32 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.geometry.body import around_body
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample, without_padding
+from deepreg_engine.geometry.images import resample, without_outliers
 from deepreg_engine.methods.common.parameters import INITIALS
 
 _SEED = 20190813
 # Voxels of the smaller image in the evaluation of starts; the fine refinement has eight times as many.
 _SCAN_VOXELS = 14_000
-# Least overlap of the fields of view at a start, as a share of the smaller one.
-_LEAST_OVERLAP = 0.3
+# Least overlap of the fields of view at a start, as a share of the smaller one; or as a share of the largest overlap at any start.
+_LEAST_OVERLAP, _THIN_OVERLAP = 0.3, 0.8
 # Number of starts that are refined, and their least distance, in voxels of the coarse images.
 _STARTS, _STARTS_APART = 3, 3.0
 # Points along each axis at which the overlap is evaluated.
 _OVERLAP_POINTS = 12
 # Images that overlap by this share of the larger field of view start only from their present position and their centres.
 _SAME_REGION = 0.6
+# Fewest voxels along an axis for ITK's recursive Gaussian, by which it also differentiates images.
+_LEAST_VOXELS = 4
 # Share of the voxels at which starts are evaluated.
 _SCAN_SHARE = 0.3
 # A mask of fewer voxels of the coarse images does not determine six or twelve parameters.
 _LEAST_MASK = 200
 # Penalty of a stretch, in nats of mutual information per squared logarithm of each singular value.
 _STRETCH_PENALTY = 0.05
+# Air around the patient that is kept, mm.
+_MARGIN = 30.0
 # Range of plausible stretches between two people.
 _PLAUSIBLE_STRETCH = (0.55, 1.8)
 
@@ -89,10 +94,11 @@ def align(
     if kind == "geometry":
         shift = ImageGrid.of(moving).centre - ImageGrid.of(fixed).centre
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
-    fixed, moving = without_padding(fixed), without_padding(moving)
+    fixed, moving = without_outliers(fixed), without_outliers(moving)
     if kind == "mass":
         shift = _centre_of_mass(moving, moving_mask) - _centre_of_mass(fixed, fixed_mask)
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
+    fixed, moving = around_body(fixed, _MARGIN), around_body(moving, _MARGIN)
     search = _Search(fixed, moving, kind, fixed_mask, moving_mask)
     with _one_thread():
         return search.run()
@@ -155,18 +161,20 @@ def _scan_spacing(*grids: ImageGrid) -> float:
 
 
 def _downsampled(image: sitk.Image, spacing: float) -> sitk.Image:
-    """Return the image, smoothed, on cubic voxels of a coarser spacing, mm."""
-    factors = [max(1, int(0.5 * spacing / own)) for own in image.GetSpacing()]
+    """Return the image, smoothed, on voxels of a coarser spacing, mm; finer along an axis that would have too few of them."""
+    sizes = zip(image.GetSize(), image.GetSpacing(), strict=True)
+    factors = [max(1, min(int(0.5 * spacing / own), count // _LEAST_VOXELS)) for count, own in sizes]
     if max(factors) > 1:  # block averages are fast and leave few voxels for the Gaussian
         image = sitk.BinShrink(image, factors)
     grid = ImageGrid.of(image)
     spacing = max(spacing, min(grid.spacing))
     for axis, own in enumerate(grid.spacing):
-        if spacing > 1.2 * own:
+        if spacing > 1.2 * own and grid.size[axis] >= _LEAST_VOXELS:
             image = sitk.RecursiveGaussian(image, 0.5 * spacing, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
     # A voxel centre of the coarse grid may lie just outside the fine one, where the border value is repeated.
     resampler = sitk.ResampleImageFilter()
-    coarse = grid.resampled(spacing)
+    across = (np.array(grid.size) - 1) * grid.spacing
+    coarse = grid.resampled(np.minimum(spacing, across / (_LEAST_VOXELS - 1)))
     resampler.SetSize(coarse.size)
     resampler.SetOutputSpacing(coarse.spacing)
     resampler.SetOutputOrigin(coarse.origin)
@@ -235,7 +243,10 @@ class _Search:
             reach = 0.5 * (fixed.extent[axis] + float(np.abs(along @ moving.axes) @ moving.extent))
             step = 1.5 * self._scan_spacing
             candidates += [across + along * offset for offset in np.arange(-reach, reach + step, step)]
-        candidates = [shift for shift in candidates if overlap(fixed, moving, shift) >= _LEAST_OVERLAP]
+        overlaps = [overlap(fixed, moving, shift) for shift in candidates]
+        # Thin slabs that are tilted against each other overlap little in any position.
+        least = min(_LEAST_OVERLAP, _THIN_OVERLAP * max(overlaps))
+        candidates = [shift for shift, share in zip(candidates, overlaps, strict=True) if share >= least > 0.0]
         return self._best(candidates, _STARTS)
 
     def _best(self, candidates: list[np.ndarray], count: int) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ import torch
 
 from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import without_padding
+from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.geometry.volume import draw
 from deepreg_engine.methods.common.moving_frame import extrapolated, moving_frame
 
@@ -35,7 +35,7 @@ class FineVolume:
         if extractor.finest <= 0.0:
             return None
         own = ImageGrid.of(image).resampled(extractor.finest)
-        return cls(draw(without_padding(image), own).to(device), own.spacing[0], _indices(own, grid).to(device))
+        return cls(draw(without_outliers(image), own).to(device), own.spacing[0], _indices(own, grid).to(device))
 
     @classmethod
     def of_moving(
@@ -55,7 +55,7 @@ class FineVolume:
         if extractor.finest <= 0.0:
             return None
         own = moving_frame(ImageGrid.of(image), fixed.resampled(extractor.finest), alignment, reach, fixed)
-        volume = draw(without_padding(image), own, extrapolated(alignment, own, fixed))
+        volume = draw(without_outliers(image), own, extrapolated(alignment, own, fixed))
         return cls(volume.to(device), own.spacing[0], _indices(own, frame).to(device))
 
     def features(self, extractor: Extractor) -> torch.Tensor:

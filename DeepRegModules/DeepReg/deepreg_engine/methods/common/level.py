@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from deepreg_engine.features.extractor import Extractor, balanced
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import background_value, without_padding
+from deepreg_engine.geometry.images import background_value, without_outliers
 from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import covered, draw
 from deepreg_engine.methods.common.boxes import Box, bounding_box, boxes_around
@@ -27,8 +27,6 @@ from deepreg_engine.solvers.neighbourhood import Neighbourhood
 _FULL_COVERAGE = 0.999
 # Both paddings of the moving image count as equal if they differ by less than this share of its standard deviation.
 _EQUAL_PADDING = 0.05
-# Fat and air have lower values, HU.
-_FAT = -50.0
 
 
 class LevelData:
@@ -58,7 +56,7 @@ class LevelData:
         # Factors that give joined features the same weight, of the fixed image's features; used for both images.
         self._scales = [1.0] * len(self._parts)
         self._scales_known = len(self._parts) == 1
-        self.fixed = draw(without_padding(pair.fixed), grid).to(device)
+        self.fixed = draw(without_outliers(pair.fixed), grid).to(device)
         self.fixed_mask = None if pair.fixed_mask is None else _resampled_mask(pair.fixed_mask, grid).to(device)
         self._fine_fixed = [FineVolume.of_fixed(pair.fixed, grid, part, device) for part in self._parts]
 
@@ -69,7 +67,7 @@ class LevelData:
         self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._background = background_value(moving)
         coverage = covered(moving_grid, frame, alignment)
-        volumes = [draw(without_padding(moving), frame, alignment), coverage]
+        volumes = [draw(without_outliers(moving), frame, alignment), coverage]
         if pair.moving_mask is not None:
             volumes.append(_resampled_mask(pair.moving_mask, frame, alignment) * coverage)
         #: Moving image, coverage and, with a moving mask, the mask within it (2 or 3, z, y, x), in the moving frame.
@@ -87,10 +85,6 @@ class LevelData:
     def spacing(self) -> float:
         """Voxel size, mm."""
         return self.grid.spacing[0]
-
-    def hounsfield(self) -> dict[str, bool]:
-        """Return whether the image "fixed" and the image "moving" can be CT in HU: they then have values of fat or air."""
-        return {side: float(volume.min()) < _FAT for side, volume in (("fixed", self.fixed), ("moving", self._moving[0]))}
 
     def fixed_features(self) -> torch.Tensor:
         """Return the features of the fixed image (C, z, y, x)."""

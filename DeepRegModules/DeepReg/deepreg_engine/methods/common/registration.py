@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.extractor import Extractor
@@ -21,6 +22,7 @@ from deepreg_engine.methods.common.affine import Alignment, align
 from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.common.working_pair import working_pair
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.solvers.unfolding import unfold
 
@@ -57,15 +59,21 @@ class Registration(Generic[P]):
     """
 
     def __init__(self, pair: ImagePair, parameters: P, device: str, progress: Progress | None) -> None:
-        self._pair, self._parameters = pair, parameters
+        self._parameters = parameters
         self._progress = progress or no_progress
         self._device, self._device_name = choose_device(device)
-        self._fixed_grid = ImageGrid.of(pair.fixed)
+        #: Grid of the results, and grid of the fixed image on which the run computes.
+        self._output_grid = ImageGrid.of(pair.fixed)
+        self._pair = working_pair(pair, self._coarsest_spacing())
+        self._fixed_grid = self._output_grid if self._pair is pair else ImageGrid.of(self._pair.fixed)
         self._done = 0.0
         self._clock = Clock()
         self._stages: list[dict] = []
         self._notes: list[str] = []
-        self._units_checked = False
+
+    def _coarsest_spacing(self) -> float:
+        """Return the voxel size of the coarsest grid, mm."""
+        raise NotImplementedError
 
     def _free_memory(self) -> float:
         return free_memory(self._device)
@@ -98,13 +106,6 @@ class Registration(Generic[P]):
                 "use the initial alignment geometry, mass or affine, or give a transform that brings them together",
                 "initial",
             )
-        calibrated = next((part.name for part in extractors[0].parts if part.kind.hounsfield), "")
-        if calibrated and not self._units_checked:
-            self._units_checked = True
-            missing = [side for side, found in data.hounsfield().items() if not found]
-            self._notes += [
-                f"{calibrated} is for CT in HU, and the {side} image has no value of fat or air: compare with mind" for side in missing
-            ]
         return data
 
     def _record(self, stage: str, data: LevelData, begun: float, field: torch.Tensor, **details: float) -> None:
@@ -124,8 +125,11 @@ class Registration(Generic[P]):
         )
 
     def _total(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> tuple[DisplacementField, DisplacementField]:
-        """Return the deformation on the fixed image's grid, unfolded, and the same followed by the alignment."""
-        local = field_from_voxels(unfold(field), grid).resampled(self._fixed_grid)
+        """Return the deformation on the grid of the results, unfolded, and the same followed by the alignment."""
+        field = unfold(field)
+        if self._output_grid is not self._fixed_grid:
+            field, grid = _continued(field, grid, self._output_grid)
+        local = field_from_voxels(field, grid).resampled(self._output_grid)
         return local, followed_by(local, alignment.transform)
 
 
@@ -138,6 +142,15 @@ def to_next_level(field: torch.Tensor, old: ImageGrid, new: ImageGrid) -> torch.
     axes = [torch.arange(n, dtype=torch.float32, device=field.device) * ratio + float(f) for n, f in zip(new.size, first, strict=True)]
     z, y, x = torch.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
     return sample(field, torch.stack([x, y, z])) / ratio
+
+
+def _continued(field: torch.Tensor, grid: ImageGrid, whole: ImageGrid) -> tuple[torch.Tensor, ImageGrid]:
+    """Return the field (3, z, y, x), its values at the faces repeated as far as another grid with the same axes reaches; and its grid."""
+    index, last = grid.physical_to_index(whole.corners()), np.array(grid.size) - 1
+    before = np.maximum(0, np.ceil(-index.min(axis=0) - 1e-6)).astype(int)
+    after = np.maximum(0, np.ceil(index.max(axis=0) - last - 1e-6)).astype(int)
+    pads = [int(count) for ends in zip(before, after, strict=True) for count in ends]
+    return F.pad(field[None], pads, mode="replicate")[0], grid.cropped(-before, last + 1 + after)
 
 
 def mean_length(field: torch.Tensor) -> float:

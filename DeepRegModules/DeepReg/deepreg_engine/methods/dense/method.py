@@ -43,9 +43,11 @@ class Dense(ImageMethod):
         return estimate_memory(fixed, moving, make_plan(fixed, parameters), parameters, size.channels, size.kept)
 
     def prepare(self, task: Task) -> None:
+        from deepreg_engine.methods.common.hounsfield import for_units
         from deepreg_engine.methods.dense.register import extractors_of
 
-        task.prepared = extractors_of(task.parameters)
+        task.prepared, notes = for_units(extractors_of(task.parameters), task.inputs.images, task.parameters)
+        task.inputs.notes += notes
         size = FeatureSize.of(task.prepared)
         check_memory(*task.inputs.grids, task.parameters, size.channels, memory_of(task.device), size.kept)
 

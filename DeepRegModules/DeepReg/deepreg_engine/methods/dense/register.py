@@ -25,11 +25,12 @@ from deepreg_engine.methods.base import Result, required
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.guides import GuideTerms
+from deepreg_engine.methods.common.hounsfield import for_units
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
 from deepreg_engine.methods.dense.parameters import DenseParameters
-from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, check_memory, control_counts, padding_voxels
+from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, check_memory, control_counts, make_plan, padding_voxels
 from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.progress import Progress
@@ -73,7 +74,12 @@ def register_dense(
         NotEnoughMemoryError: if the memory does not suffice, before the computation.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
-    return _Dense(pair, parameters, device, progress, extractors or extractors_of(parameters)).run()
+    notes: list[str] = []
+    if extractors is None:
+        extractors, notes = for_units(extractors_of(parameters), (pair.fixed, pair.moving), parameters)
+    result = _Dense(pair, parameters, device, progress, extractors).run()
+    result.notes += notes
+    return result
 
 
 def extractors_of(parameters: DenseParameters) -> Extractors:
@@ -100,9 +106,14 @@ class _Dense(Registration[DenseParameters]):
         super().__init__(pair, parameters, device, progress)
         self._extractor, self._refiner = extractors
         size = FeatureSize.of(extractors)
-        self._plan = check_memory(self._fixed_grid, ImageGrid.of(pair.moving), parameters, size.channels, self._free_memory(), size.kept)
+        self._plan = check_memory(
+            self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, self._free_memory(), size.kept
+        )
         self._work = _shares_of_work(self._plan, parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
+
+    def _coarsest_spacing(self) -> float:
+        return make_plan(self._output_grid, self._parameters)[0].spacing
 
     # --------------------------------------------------------------------- run
 
@@ -251,7 +262,10 @@ class _Dense(Registration[DenseParameters]):
         values, grid = self._deviation
         image = grid.to_image(values.cpu().numpy().astype(np.float32))
         resampler = sitk.ResampleImageFilter()
-        resampler.SetReferenceImage(self._pair.fixed)
+        resampler.SetSize(self._output_grid.size)
+        resampler.SetOutputSpacing(self._output_grid.spacing)
+        resampler.SetOutputOrigin(self._output_grid.origin)
+        resampler.SetOutputDirection(self._output_grid.direction)
         resampler.SetUseNearestNeighborExtrapolator(True)
         return resampler.Execute(image)
 

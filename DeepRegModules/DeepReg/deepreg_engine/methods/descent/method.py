@@ -52,9 +52,11 @@ class Descent(ImageMethod):
         return estimate_memory(fixed, moving, make_plan(fixed, parameters), parameters, channels)
 
     def prepare(self, task: Task) -> None:
+        from deepreg_engine.methods.common.hounsfield import for_units
         from deepreg_engine.models.store import load_extractors
 
-        task.prepared = load_extractors(task.parameters)
+        task.prepared, notes = for_units(load_extractors(task.parameters), task.inputs.images, task.parameters)
+        task.inputs.notes += notes
         check_memory(*task.inputs.grids, task.parameters, FeatureSize.of(task.prepared).channels, memory_of(task.device))
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:

@@ -34,11 +34,12 @@ from deepreg_engine.geometry.volume import field_from_voxels
 from deepreg_engine.methods.base import Result
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.feature_size import FeatureSize
+from deepreg_engine.methods.common.hounsfield import for_units
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
 from deepreg_engine.methods.descent.parameters import DescentParameters
-from deepreg_engine.methods.descent.plan import check_memory, steps_at
+from deepreg_engine.methods.descent.plan import check_memory, make_plan, steps_at
 from deepreg_engine.models.store import load_extractors
 from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.descent import Regularity, at_lattice, descend, descent_step
@@ -96,7 +97,12 @@ def register_descent(
         NotEnoughMemoryError: if the memory does not suffice, before the computation.
         DeviceError, ParameterError: if the device or the features do not exist.
     """
-    return _Descent(pair, parameters, device, progress, keep, extractors or load_extractors(parameters)).run()
+    notes: list[str] = []
+    if extractors is None:
+        extractors, notes = for_units(load_extractors(parameters), (pair.fixed, pair.moving), parameters)
+    result = _Descent(pair, parameters, device, progress, keep, extractors).run()
+    result.notes += notes
+    return result
 
 
 class _Descent(Registration[DescentParameters]):
@@ -111,13 +117,16 @@ class _Descent(Registration[DescentParameters]):
         super().__init__(pair, parameters, device, progress)
         self._extractors = extractors
         size = FeatureSize.of(extractors)
-        self._plan = check_memory(self._fixed_grid, ImageGrid.of(pair.moving), parameters, size.channels, self._free_memory())
+        self._plan = check_memory(self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, self._free_memory())
         steps = [steps_at(level, parameters) for level in range(len(self._plan))]
         work = [count * grid.voxels for count, grid in zip(steps, self._plan, strict=True)]
         self._steps, self._work = steps, [share / sum(work) for share in work]
         self._keep_count = keep
         self._energies: list[dict] = []
         self._kept: list[tuple[int, DisplacementField]] = []
+
+    def _coarsest_spacing(self) -> float:
+        return make_plan(self._output_grid, self._parameters)[0].spacing[0]
 
     def run(self) -> DescentResult:
         start = time.perf_counter()
@@ -221,7 +230,7 @@ class _Descent(Registration[DescentParameters]):
         if self._kept and self._kept[-1][0] == len(self._energies):
             self._kept.pop()
         finest = self._plan[-1].spacing[0]
-        coarse = self._fixed_grid.resampled(max(_KEPT_SPACING * finest, grid.spacing[0]))
+        coarse = self._output_grid.resampled(max(_KEPT_SPACING * finest, grid.spacing[0]))
         local = field_from_voxels(_fixed_to_moving(field), grid).resampled(coarse)
         self._kept.append((len(self._energies), followed_by(local, alignment.transform)))
 

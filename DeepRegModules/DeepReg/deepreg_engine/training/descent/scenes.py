@@ -16,7 +16,7 @@ from torch import Tensor
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample, without_padding
+from deepreg_engine.geometry.images import resample, without_outliers
 from deepreg_engine.geometry.volume import draw
 from deepreg_engine.training.augmentation.draws import RandomDraws
 
@@ -150,4 +150,4 @@ def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: fl
     if int(known.max()) == 0:
         raise InputError(f"scan {name} has no label inside its image", "leave it out, or check that both have one frame")
     # The padding that scanners write outside their field of view is removed, as in a registration.
-    return Scene(known, {modality: draw(without_padding(image), grid)}, name)
+    return Scene(known, {modality: draw(without_outliers(image), grid)}, name)

@@ -1,0 +1,50 @@
+"""Features for CT in Hounsfield units, for images that are not calibrated so: a windowed picture, unsigned values, another modality."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from deepreg_engine.features.extractor import Extractor, Joined
+from deepreg_engine.geometry.images import without_outliers
+from deepreg_engine.methods.common.parameters import SHIPPED_FEATURES, Parameters
+from deepreg_engine.models.store import load_extractor
+
+# Fat and air have lower values, HU; soft tissue lies between these, HU, and is at least this share of a CT.
+_FAT, _TISSUE, _TISSUE_SHARE = -50.0, (-200.0, 300.0), 0.02
+
+
+def in_hounsfield(image: sitk.Image) -> bool:
+    """Return whether an image can be CT in HU: it has values of fat or air, and of soft tissue."""
+    array = sitk.GetArrayViewFromImage(without_outliers(image))
+    tissue = np.count_nonzero((array > _TISSUE[0]) & (array < _TISSUE[1]))
+    return bool(array.min() < _FAT and tissue > _TISSUE_SHARE * array.size)
+
+
+def for_units(
+    extractors: tuple[Extractor, Extractor], images: tuple[sitk.Image, sitk.Image], parameters: Parameters
+) -> tuple[tuple[Extractor, Extractor], list[str]]:
+    """Return the extractors with self-similarity in place of features that need HU, where an image is not in HU; and notes about it.
+
+    Args:
+        extractors: two of one run.
+        images: fixed and moving.
+        parameters: with which features are loaded.
+    """
+    calibrated = next((part.name for each in extractors for part in each.parts if part.kind.hounsfield), "")
+    if not calibrated:
+        return extractors, []
+    others = [side for side, image in zip(("fixed", "moving"), images, strict=True) if not in_hounsfield(image)]
+    if not others:
+        return extractors, []
+    substitute = load_extractor(parameters.replaced({"features": SHIPPED_FEATURES}))
+    which = f"the {others[0]} image is" if len(others) == 1 else "both images are"
+    note = f"{calibrated} is for CT in HU, and {which} not in HU: {substitute.name} was compared instead"
+    first, second = (_substituted(each, substitute) for each in extractors)
+    return (first, second), [note]
+
+
+def _substituted(extractor: Extractor, substitute: Extractor) -> Extractor:
+    parts = [substitute if part.kind.hounsfield else part for part in extractor.parts]
+    unique = list({part.name: part for part in parts}.values())
+    return unique[0] if len(unique) == 1 else Joined(*unique)
