@@ -72,8 +72,8 @@ def test_voxels_without_weight_say_nothing():
 
 def test_gradients_by_finite_differences():
     rng = torch.Generator().manual_seed(0)
-    fixed, moving = (smooth(torch.randn(2, 4, 5, 6, generator=rng, dtype=torch.float64), 1.0).requires_grad_() for _ in range(2))
-    field = 0.3 * torch.randn(3, 4, 5, 6, generator=rng, dtype=torch.float64)
+    fixed, moving = (smooth(torch.randn(2, 3, 4, 5, generator=rng, dtype=torch.float64), 1.0).requires_grad_() for _ in range(2))
+    field = 0.3 * torch.randn(3, 3, 4, 5, generator=rng, dtype=torch.float64)
     regularity = Regularity(window=2, spread=1.0, damping=0.1, fluid=1.0, elastic=0.8)
 
     def result(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:

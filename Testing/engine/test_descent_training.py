@@ -20,7 +20,7 @@ from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.models.card import read_card
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.solvers.descent import smooth
-from deepreg_engine.training.descent import trainer
+from deepreg_engine.training.descent import scenes, trainer
 from deepreg_engine.training.descent.examples import SceneViews
 from deepreg_engine.training.descent.loss import STEP, contrastive_loss, step_loss
 from deepreg_engine.training.descent.parameters import DescentTraining
@@ -56,7 +56,8 @@ def test_shapes_have_many_labels_and_are_repeatable():
     assert len(one.labels.unique()) >= 3
 
 
-def test_phantoms_show_one_patient_in_two_modalities():
+def test_phantoms_show_one_patient_in_two_modalities(monkeypatch):
+    monkeypatch.setattr(scenes, "PHANTOMS", (("abdomen", 6.0),))  # the first of those for a training has voxels of 2.5 mm
     scene = phantom_scenes(1, 5)[0]
     assert set(scene.images) == {"ct", "mr"}
     assert scene.images["ct"].shape == scene.images["mr"].shape == scene.labels.shape
@@ -149,12 +150,12 @@ def test_a_stopped_training_resumes_bit_for_bit(tmp_path):
 
 
 def test_training_learns_an_example_by_heart_and_logs_it(tmp_path):
-    example = SceneViews(("mr", "other"), 28, generator(7), motion=2.0).draw(blobs(7))
+    example = SceneViews(("mr", "other"), 24, generator(7), motion=2.0).draw(blobs(7))
     torch.manual_seed(0)
-    network = ContrastNet(("mr", "other"), 8, 6)
-    optimiser = Optimiser(network, SMALL.replaced({"rate": 1e-2, "steps": 25}), weight_decay=1e-2)
-    history = [learn(network, optimiser, DescentExample(example, [example.truth + 0.6], 3.0)) for _ in range(25)]
-    assert history[-1]["truth"] < 0.7 * history[0]["truth"]
+    network = ContrastNet(("mr", "other"), 4, 4)
+    optimiser = Optimiser(network, SMALL.replaced({"rate": 1e-2, "steps": 12}), weight_decay=1e-2)
+    history = [learn(network, optimiser, DescentExample(example, [example.truth + 0.6], 3.0)) for _ in range(12)]
+    assert history[-1]["truth"] < 0.4 * history[0]["truth"]
     log = tmp_path / "log.jsonl"
     train(SMALL, data([blobs(1)]), Monitor(log))
     (line,) = [json.loads(line) for line in log.read_text().splitlines()]
@@ -164,7 +165,7 @@ def test_training_learns_an_example_by_heart_and_logs_it(tmp_path):
 
 
 def test_self_similarity_learns_a_few_numbers():
-    options = SMALL.replaced({"network": "similarity", "rate": 0.05, "steps": 25})
+    options = SMALL.replaced({"network": "similarity", "rate": 0.05, "steps": 12})
     first, given = SimilarityNet(), data([blobs(1), blobs(2)])
     trained = train(options, given).network
     assert isinstance(trained, SimilarityNet)
