@@ -90,8 +90,7 @@ def test_learned_self_similarity_is_finer_than_mind(shared_data):
     assert learned < 0.97 * mind < 1.5
     quick, images = dense_preset("quick").parameters, aligned(body)
     learned, mind = (
-        body.error(register_dense(images, quick.replaced({"refinement_features": name}), "cpu").field)
-        for name in (preset.features, "mind")
+        body.error(register_dense(images, quick.replaced({"refinement_features": name}), "cpu").field) for name in (preset.features, "mind")
     )
     assert learned < 0.9 * mind < 2.5
 
