@@ -225,7 +225,7 @@ def test_the_nearest_name_is_offered(typed, meant, stored):
 
 def test_if_no_name_is_near_all_are_listed(stored):
     line = line_of(lambda: find_model("zzzzzz"), ParameterError)
-    assert line == "there are no features 'zzzzzz': there are mind, intensity, kidneys; or give a .safetensors file"
+    assert line == "there are no features 'zzzzzz': there are mind, intensity, normalised, kidneys; or give a .safetensors file"
 
 
 # -------------------------------------------------------------------------------------------------------------- extractors

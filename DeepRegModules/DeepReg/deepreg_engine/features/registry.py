@@ -147,6 +147,17 @@ INTENSITY = register(
         intended_use="one modality with the same calibration",
     )
 )
+NORMALISED = register(
+    Feature(
+        "normalised",
+        "locally normalised intensity (same contrast)",
+        f"{_PACKAGE}.normalised:Normalised",
+        channels=2,
+        follows_warp=True,
+        origin="intensities relative to their local mean and standard deviation (Cachier et al., CVIU 2003)",
+        intended_use="two scans with one contrast, also of two people or scanners; no training",
+    )
+)
 CONTRAST_NET = register(Feature("contrast-net", "features of two modalities", f"{_PACKAGE}.contrast_net:ContrastFeatures", learned=True))
 CONTEXT_NET = register(Feature("context-net", "features of the surroundings", f"{_PACKAGE}.context_net:ContextFeatures", learned=True))
 LABEL_NET = register(

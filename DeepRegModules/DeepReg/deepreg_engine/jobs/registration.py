@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import threading
 import time
@@ -39,9 +40,19 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
     with kept_memory():
         progress(0.0, "reading the points" if request.path("fixed_points") else "reading the images")
         inputs = read_inputs(request)
+        request = _fitted(request, inputs)
         result = _compute(request, inputs, progress)
         progress(_WRITING, "writing the results")
         return _write(request, inputs, result, begun)
+
+
+def _fitted(request: Request, inputs: Inputs) -> Request:
+    """The request with parameters that suit the fixed image; notes on changes are added to those of the inputs."""
+    if inputs.fixed is None:
+        return request
+    parameters, notes = request.method.fitted(request.parameters, ImageGrid.of(inputs.fixed))
+    inputs.notes += notes
+    return dataclasses.replace(request, parameters=parameters)
 
 
 class _Background(threading.Thread):

@@ -192,6 +192,10 @@ class Method(Protocol):
         """
         ...
 
+    def fitted(self, parameters: Any, fixed: ImageGrid) -> tuple[Any, list[str]]:
+        """Return the parameters as they are used for a fixed image on this grid, for the report; and notes on what was changed."""
+        return parameters, []
+
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: Any) -> float:
         """Return the estimated peak memory of a registration of images on these grids, bytes."""
         ...

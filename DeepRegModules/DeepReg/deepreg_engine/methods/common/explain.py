@@ -15,7 +15,9 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import required
 from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.image_pair import ImagePair
+from deepreg_engine.methods.common.lengths import ScaledParameters, in_millimetres
 from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.common.presets import Preset
 from deepreg_engine.methods.common.resolution import finest_spacing
 from deepreg_engine.models.store import FeatureParameters, load_extractors
 from deepreg_engine.progress import Progress, no_progress
@@ -30,7 +32,7 @@ SLAB_VALUES = 12_000_000
 _BYTES, _SLACK = 4, 1.2
 
 
-class ImageParameters(FeatureParameters, Protocol):
+class ImageParameters(FeatureParameters, ScaledParameters, Protocol):
     """Parameters of a method that registers images."""
 
     @property
@@ -57,16 +59,21 @@ class ImageExplanation(Generic[P]):
         InputError: if the images do not overlap under the transform.
         NotEnoughMemoryError: if the memory does not suffice.
         DeviceError, ParameterError: if the device or the features do not exist.
+
+    Attributes:
+        presets: of the method.
     """
+
+    presets: tuple[Preset, ...] = ()
 
     def __init__(
         self, pair: ImagePair, transform: sitk.Transform, parameters: P, device: str = "auto", progress: Progress | None = None
     ) -> None:
         progress = progress or no_progress
-        self.parameters = parameters
+        self.fixed_grid = ImageGrid.of(pair.fixed)
+        self.parameters = in_millimetres(parameters, self.presets, self.fixed_grid)
         self._device, self.device_name = choose_device(device)
         self._extractors: tuple[Extractor, Extractor] = load_extractors(parameters)
-        self.fixed_grid = ImageGrid.of(pair.fixed)
         self._grids = self._resolutions()
         self._check_memory(ImageGrid.of(pair.moving))
         self._levels: dict[str, LevelData] = {}

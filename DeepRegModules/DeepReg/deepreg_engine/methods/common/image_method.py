@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import Method, Result, Task
+from deepreg_engine.methods.common.lengths import note, with_factor
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ class ImageMethod(Method):
     """A method that registers two images."""
 
     aligns = True
+
+    def fitted(self, parameters: Any, fixed: ImageGrid) -> tuple[Any, list[str]]:
+        fitted = with_factor(parameters, self.presets, fixed)
+        remark = note(fitted, fixed) if fitted is not parameters else ""
+        return fitted, [remark] if remark else []
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         """Register the pair; ``progress`` receives the share of the deformation."""

@@ -202,7 +202,13 @@ def mind_dilation() -> Any:
 def working_spacing(default: float) -> Any:
     """Return the parameter of the voxel size of the computation, mm."""
     help = "finest voxel size of the computation; never finer than the fixed image"
-    return parameter(default, help, unit="mm", minimum=0.25, maximum=20.0, group="Resolution")
+    return parameter(default, help, unit="mm", minimum=0.01, maximum=200.0, group="Resolution")
+
+
+def length_scale() -> Any:
+    """Return the parameter of the factor of all lengths, see :mod:`deepreg_engine.methods.common.lengths`."""
+    help = "factor of all lengths of the parameters; 0 selects it by the size of the fixed image if the lengths are those of a preset"
+    return parameter(0.0, help, minimum=0.0, maximum=100.0, group="Resolution")
 
 
 def working_voxels(default: float) -> Any:

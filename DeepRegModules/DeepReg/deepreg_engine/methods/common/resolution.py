@@ -40,6 +40,11 @@ def moving_frame_voxels(fixed: ImageGrid, spacing: float, moving: ImageGrid, rea
     return float(np.prod(np.minimum(1.2 * across, within) / spacing + 3.0))
 
 
+def rounded(length: float) -> float:
+    """Return a length for a user to type: with one decimal, or with two significant digits below 1."""
+    return round(length, 1) if length >= 1.0 else float(f"{length:.2g}")
+
+
 def bytes_of(values: float) -> float:
     """Return the peak memory, bytes, of a run with this number of float32 values."""
     return _BASE_BYTES + _SLACK * _BYTES * values

@@ -26,6 +26,7 @@ from deepreg_engine.methods.common.explain import FINE, FINE_RADIUS, SLAB_VALUES
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import PATCH, REACH, Counts, Level, Search, make_plan, padding_voxels
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.solvers.labels import as_rows, expected_displacement, probabilities
@@ -100,6 +101,8 @@ class PointExplanation:
 
 class DenseExplanation(ImageExplanation[DenseParameters]):
     """Probabilities of displacements around a result of the Dense method, their entropy, and the features as colours."""
+
+    presets = DENSE_PRESETS
 
     def __init__(
         self,

@@ -17,25 +17,26 @@ class DenseParameters(Parameters):
     features: str = parameter(
         "mind",
         "features to compare: mind (handcrafted, any contrast), self-similarity (learned, any contrast), ct-tissue (learned, CT), "
-        "intensity (same contrast), or the name or file of a model",
+        "normalised or intensity (same contrast), or the name or file of a model",
         group="Features",
     )
     refinement_features: str = parameter(
         "same",
         "features of the refinement: same (those of the search, with MIND if these are probabilities of structures), self-similarity, "
-        "ct-tissue, mind or intensity",
-        choices=("same", SHIPPED_FEATURES, SHIPPED_CT, "mind", "intensity"),
+        "ct-tissue, mind, normalised or intensity",
+        choices=("same", SHIPPED_FEATURES, SHIPPED_CT, "mind", "normalised", "intensity"),
         group="Features",
     )
     mind_radius: int = common.mind_radius()
     mind_dilation: int = common.mind_dilation()
     working_spacing: float = common.working_spacing(3.5)
     working_voxels: float = common.working_voxels(6.0)
+    length_scale: float = common.length_scale()
     control_spacing: float = parameter(
-        12.0, "distance of the control points of the discrete search", unit="mm", minimum=1.0, maximum=80.0, group="Search"
+        12.0, "distance of the control points of the discrete search", unit="mm", minimum=0.01, maximum=800.0, group="Search"
     )
     capture_range: float = parameter(
-        60.0, "largest displacement searched along each axis, beyond the alignment", unit="mm", minimum=1.0, maximum=300.0, group="Search"
+        60.0, "largest displacement searched along each axis, beyond the alignment", unit="mm", minimum=0.01, maximum=3000.0, group="Search"
     )
     search_stages: int = parameter(
         2,
@@ -94,7 +95,7 @@ class DenseParameters(Parameters):
         group="Refinement",
     )
     refinement_spacing: float = parameter(
-        9.0, "distance of the control points of the refinement", unit="mm", minimum=0.5, maximum=80.0, group="Refinement"
+        9.0, "distance of the control points of the refinement", unit="mm", minimum=0.01, maximum=800.0, group="Refinement"
     )
     smoothness: float = parameter(
         10.0, "weight of the bending energy in the refinement", unit="mm^2", minimum=0.0, maximum=99999.0, group="Refinement"
@@ -114,5 +115,5 @@ class DenseParameters(Parameters):
         group="Landmarks",
     )
     guide_radius: float = parameter(
-        15.0, "distance at which the weight of a guide landmark falls to 61 %", unit="mm", minimum=1.0, maximum=200.0, group="Landmarks"
+        15.0, "distance at which the weight of a guide landmark falls to 61 %", unit="mm", minimum=0.01, maximum=2000.0, group="Landmarks"
     )

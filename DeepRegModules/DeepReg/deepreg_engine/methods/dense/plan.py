@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepreg_engine.geometry.image_grid import ImageGrid, triple
-from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large
+from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
+from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large, rounded
 from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 
 # Radius of the displacements of the later stages, in steps: each stage corrects the step size of the one before.
 LATER_RADIUS = 3
@@ -74,6 +76,7 @@ def make_plan(fixed: ImageGrid, parameters: DenseParameters) -> list[Level]:
     The finest spacing is that of :func:`finest_spacing`. The search has half the control point spacing, and at least twice the
     finest spacing; from there the spacing is about halved from level to level.
     """
+    parameters = in_millimetres(parameters, DENSE_PRESETS, fixed)
     finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     searched = max(parameters.control_spacing / PATCH, 2.0 * finest)
     halvings = max(0, math.ceil(math.log2(searched / finest) - 0.35))
@@ -120,6 +123,7 @@ def estimate_memory(
         channels: of the features.
         finest: voxel size of features that are computed once and kept, mm; 0 without.
     """
+    parameters = in_millimetres(parameters, DENSE_PRESETS, fixed)
     # In float32 values. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
     smoothed = max(3.0 * fixed.voxels, 5.0 * moving.voxels)
     peak = 15.0 * fixed.voxels
@@ -157,10 +161,13 @@ def check_memory(
         NotEnoughMemoryError: if it does not fit; its ``changes`` are parameters with which it would.
     """
     plan = make_plan(fixed, parameters)
+    parameters = with_factor(parameters, DENSE_PRESETS, fixed)
+    scale = parameters.length_scale
 
     def coarser(factor: float) -> dict[str, float]:
-        control = max(parameters.control_spacing, round(parameters.control_spacing * factor / 1.25, 1))
-        return {"working_spacing": round(plan[-1].spacing * factor, 1), "control_spacing": control}
+        control = max(parameters.control_spacing, rounded(parameters.control_spacing * factor / 1.25))
+        changes = {"working_spacing": rounded(plan[-1].spacing / scale * factor), "control_spacing": control}
+        return changes if scale == 1.0 else {**changes, "length_scale": scale}
 
     def needed_with(changes: dict[str, float]) -> float:
         changed = parameters.replaced(changes)

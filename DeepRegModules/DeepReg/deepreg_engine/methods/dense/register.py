@@ -27,10 +27,12 @@ from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.guides import GuideTerms
 from deepreg_engine.methods.common.hounsfield import for_units
 from deepreg_engine.methods.common.image_pair import ImagePair
+from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, check_memory, control_counts, make_plan, padding_voxels
+from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.progress import Progress
@@ -103,13 +105,15 @@ class _Dense(Registration[DenseParameters]):
     def __init__(
         self, pair: ImagePair, parameters: DenseParameters, device: str, progress: Progress | None, extractors: Extractors
     ) -> None:
-        super().__init__(pair, parameters, device, progress)
+        fixed = ImageGrid.of(pair.fixed)
+        parameters = with_factor(parameters, DENSE_PRESETS, fixed)
+        super().__init__(pair, in_millimetres(parameters, DENSE_PRESETS, fixed), device, progress)
         self._extractor, self._refiner = extractors
         size = FeatureSize.of(extractors)
         self._plan = check_memory(
             self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, self._free_memory(), size.kept
         )
-        self._work = _shares_of_work(self._plan, parameters)
+        self._work = _shares_of_work(self._plan, self._parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
 
     def _coarsest_spacing(self) -> float:

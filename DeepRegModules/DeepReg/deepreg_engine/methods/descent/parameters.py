@@ -22,7 +22,7 @@ class DescentParameters(Parameters):
     features: str = parameter(
         "mind",
         "features to compare: mind (handcrafted, any contrast), self-similarity (learned, any contrast), ct-tissue (learned, CT), "
-        "intensity (same contrast), or the name or file of a model such as any-contrast",
+        "normalised or intensity (same contrast), or the name or file of a model such as any-contrast",
         group="Features",
     )
     fixed_modality: str = parameter(
@@ -33,11 +33,12 @@ class DescentParameters(Parameters):
     mind_dilation: int = common.mind_dilation()
     working_spacing: float = common.working_spacing(3.0)
     working_voxels: float = common.working_voxels(5.0)
+    length_scale: float = common.length_scale()
     levels: int = parameter(
         3, "number of resolutions, each with half the voxel size of the one before", minimum=1, maximum=5, group="Resolution"
     )
     reach: float = parameter(
-        40.0, "how far the moving image is used beyond the fixed image", unit="mm", minimum=1.0, maximum=300.0, group="Resolution"
+        40.0, "how far the moving image is used beyond the fixed image", unit="mm", minimum=0.01, maximum=3000.0, group="Resolution"
     )
     iterations: int = parameter(
         40,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large
+from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
+from deepreg_engine.methods.common.resolution import bytes_of, finest_spacing, moving_frame_voxels, refuse_too_large, rounded
 from deepreg_engine.methods.descent.parameters import DescentParameters
+from deepreg_engine.methods.descent.presets import DESCENT_PRESETS
 
 # Hidden channels of the feature network, and the number of copies in memory.
 _HIDDEN, _COPIES = 16, 3
@@ -16,6 +18,7 @@ _LEAST = 10
 
 def make_plan(fixed: ImageGrid, parameters: DescentParameters) -> list[ImageGrid]:
     """Return the grids of the levels, coarse to fine; the spacing halves from level to level."""
+    parameters = in_millimetres(parameters, DESCENT_PRESETS, fixed)
     finest = finest_spacing(fixed, parameters.working_spacing, parameters.working_voxels)
     grids = [fixed.resampled(finest * 2**level) for level in reversed(range(parameters.levels))]
     while len(grids) > 1 and min(grids[0].size) < _LEAST:
@@ -30,6 +33,7 @@ def steps_at(level: int, parameters: DescentParameters) -> int:
 
 def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], parameters: DescentParameters, channels: int) -> float:
     """Return the peak memory of a run, bytes, with a number of feature channels."""
+    parameters = in_millimetres(parameters, DESCENT_PRESETS, fixed)
     peak = max(15.0 * fixed.voxels, 5.0 * moving.voxels)
     for grid in plan:
         frame = moving_frame_voxels(grid, grid.spacing[0], moving, parameters.reach)
@@ -48,11 +52,17 @@ def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParamet
         NotEnoughMemoryError: if it does not fit; its ``changes`` are parameters with which it would.
     """
     plan = make_plan(fixed, parameters)
+    parameters = with_factor(parameters, DESCENT_PRESETS, fixed)
+    scale = parameters.length_scale
+
+    def coarser(factor: float) -> dict[str, float]:
+        changes = {"working_spacing": rounded(plan[-1].spacing[0] / scale * factor)}
+        return changes if scale == 1.0 else {**changes, "length_scale": scale}
 
     def needed_with(changes: dict[str, float]) -> float:
         changed = parameters.replaced(changes)
         return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels)
 
     needed = estimate_memory(fixed, moving, plan, parameters, channels)
-    refuse_too_large(needed, available, lambda factor: {"working_spacing": round(plan[-1].spacing[0] * factor, 1)}, needed_with)
+    refuse_too_large(needed, available, coarser, needed_with)
     return plan

@@ -36,10 +36,12 @@ from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.hounsfield import for_units
 from deepreg_engine.methods.common.image_pair import ImagePair
+from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import check_memory, make_plan, steps_at
+from deepreg_engine.methods.descent.presets import DESCENT_PRESETS
 from deepreg_engine.models.store import load_extractors
 from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.descent import Regularity, at_lattice, descend, descent_step
@@ -114,7 +116,9 @@ class _Descent(Registration[DescentParameters]):
     def __init__(
         self, pair: ImagePair, parameters: DescentParameters, device: str, progress: Progress | None, keep: int, extractors: Extractors
     ) -> None:
-        super().__init__(pair, parameters, device, progress)
+        fixed = ImageGrid.of(pair.fixed)
+        parameters = with_factor(parameters, DESCENT_PRESETS, fixed)
+        super().__init__(pair, in_millimetres(parameters, DESCENT_PRESETS, fixed), device, progress)
         self._extractors = extractors
         size = FeatureSize.of(extractors)
         self._plan = check_memory(self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, self._free_memory())

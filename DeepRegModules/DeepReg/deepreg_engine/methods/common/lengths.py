@@ -1,0 +1,96 @@
+"""Lengths of the parameters that follow the size of what an image shows. No torch.
+
+The lengths of the presets suit the human body, from a head to a trunk. A mouse or a crop of the hippocampus needs others, in proportion
+to its size. The factor is 1 for images between 10 cm and 1 m; below 5 cm and above 3 m the lengths have the same proportion to the
+size of the image as those of the presets have to 25 cm; in between, the factor changes continuously.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.common.parameters import Description
+from deepreg_engine.methods.common.presets import Preset
+
+
+class ScaledParameters(Protocol):
+    """Parameters with a factor of their lengths."""
+
+    @property
+    def length_scale(self) -> float: ...  # noqa: D102
+
+    @classmethod
+    def describe(cls) -> list[Description]: ...  # noqa: D102
+
+    def replaced(self, changes: Mapping[str, Any]) -> Any: ...  # noqa: D102
+
+
+P = TypeVar("P", bound=ScaledParameters)
+
+# Size, mm, of what the lengths of the presets are for, where the factor is proportional to the size.
+_REFERENCE = 250.0
+# Sizes, mm, and factors of the lengths there; in between, the logarithm of the factor is linear in the logarithm of the size.
+_SIZES = (50.0, 100.0, 1000.0, 3000.0)
+_FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
+# Power of a length in a unit.
+_POWERS = {"mm": 1, "mm^2": 2}
+
+
+def size_of(grid: ImageGrid) -> float:
+    """Return the size of what an image shows, mm: its median extent, so that a thin slab counts by its width."""
+    return float(np.median(grid.extent))
+
+
+def length_factor(size: float) -> float:
+    """Return the factor of the lengths for an image of a size, mm."""
+    if not _SIZES[0] <= size <= _SIZES[-1]:
+        return size / _REFERENCE
+    return math.exp(float(np.interp(math.log(size), np.log(_SIZES), np.log(_FACTORS))))
+
+
+def with_factor(parameters: P, presets: Sequence[Preset], fixed: ImageGrid) -> P:
+    """Return the parameters with the factor of their lengths: ``length_scale`` is above 0.
+
+    Where it is 0, it is chosen by the size of the fixed image; if the lengths are not those of a preset, somebody chose them, and it is 1.
+    """
+    if parameters.length_scale > 0.0:
+        return parameters
+    lengths = _lengths(parameters)
+    known = any(lengths == _lengths(preset.parameters) for preset in presets)
+    return parameters.replaced({"length_scale": length_factor(size_of(fixed)) if known else 1.0})
+
+
+def in_millimetres(parameters: P, presets: Sequence[Preset], fixed: ImageGrid) -> P:
+    """Return the parameters with their lengths multiplied by the factor, within their ranges; the factor is then 1."""
+    parameters = with_factor(parameters, presets, fixed)
+    factor = parameters.length_scale
+    if factor == 1.0:
+        return parameters
+    changes = {each.name: _limited(each, getattr(parameters, each.name) * factor ** _POWERS[each.unit]) for each in _described(parameters)}
+    return parameters.replaced({**changes, "length_scale": 1.0})
+
+
+def note(parameters: ScaledParameters, fixed: ImageGrid) -> str:
+    """Return the remark on a factor of :func:`with_factor` for the user; "" if it is 1."""
+    factor = parameters.length_scale
+    if factor == 1.0:
+        return ""
+    return f"the fixed image shows {size_of(fixed):.3g} mm: all lengths of the parameters were multiplied by {factor:.2g} (length_scale)"
+
+
+def _described(parameters: ScaledParameters) -> list[Description]:
+    return [each for each in parameters.describe() if each.unit in _POWERS]
+
+
+def _lengths(parameters: Any) -> dict[str, float]:
+    return {each.name: getattr(parameters, each.name) for each in _described(parameters)}
+
+
+def _limited(description: Description, value: float) -> float:
+    low, high = description.minimum, description.maximum
+    return min(max(value, -math.inf if low is None else low), math.inf if high is None else high)
