@@ -6,6 +6,9 @@ Runs in whatever Python has the peer; needs SimpleITK and numpy besides. Each pe
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -36,6 +39,33 @@ def elastix(fixed: str, moving: str) -> sitk.Image:
     image = sitk.GetImageFromArray(itk.array_from_image(field).astype(np.float32), isVector=True)
     image.CopyInformation(reference)
     return image
+
+
+def greedy(fixed: str, moving: str) -> sitk.Image:
+    """greedy: an affine by mutual information, then the deformation by normalised cross-correlation in 5^3 voxels, from coarse to fine."""
+    affine = _greedy(fixed, moving, "-a -m NMI -n 100x50x10 -ia-image-centers", "")
+    return _greedy(fixed, moving, "-m NCC 2x2x2 -n 100x50x10", affine)
+
+
+def greedy_identity(fixed: str, moving: str) -> sitk.Image:
+    """greedy's deformation without an affine, for crops on which the affine fails."""
+    return _greedy(fixed, moving, "-m NCC 2x2x2 -n 100x50x10", "")
+
+
+def _greedy(fixed: str, moving: str, options: str, affine: str) -> Any:
+    """The file of an affine, or the field after it."""
+    from picsl_greedy import Greedy3D
+
+    folder = Path(tempfile.mkdtemp(dir="."))
+    if options.startswith("-a"):
+        matrix = str(folder / "affine.mat")
+        Greedy3D().execute(f"{options} -i {fixed} {moving} -o {matrix}")
+        return matrix
+    warp, whole = str(folder / "warp.nii.gz"), str(folder / "whole.nii.gz")
+    start = f"-it {affine}" if affine else ""
+    Greedy3D().execute(f"{options} -i {fixed} {moving} {start} -o {warp}")
+    Greedy3D().execute(f"-rf {fixed} -r {warp} {affine} -rc {whole}")
+    return sitk.ReadImage(whole, sitk.sitkVectorFloat32)
 
 
 def convexadam(fixed: str, moving: str) -> sitk.Image:
@@ -70,5 +100,5 @@ def _from_voxels(displacement: np.ndarray, reference: sitk.Image) -> sitk.Image:
 
 if __name__ == "__main__":
     name, fixed_path, moving_path, out_path = sys.argv[1:]
-    methods = {"ants": ants, "elastix": elastix, "convexadam": convexadam}
+    methods = {"ants": ants, "greedy": greedy, "greedy-identity": greedy_identity, "elastix": elastix, "convexadam": convexadam}
     sitk.WriteImage(sitk.Cast(methods[name](fixed_path, moving_path), sitk.sitkVectorFloat32), out_path)
