@@ -43,7 +43,7 @@ PEERS = {"greedy": "picsl_greedy", "greedy-identity": "picsl_greedy", "ants": "a
 
 @dataclass
 class Usage:
-    """What one process needed."""
+    """Time and memory of one process."""
 
     seconds: float
     processor: float

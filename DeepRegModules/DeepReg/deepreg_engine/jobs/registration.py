@@ -47,7 +47,7 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
 
 
 def _fitted(request: Request, inputs: Inputs) -> Request:
-    """The request with parameters that suit the fixed image; notes on changes are added to those of the inputs."""
+    """Return the request with parameters that suit the fixed image; notes on changes are added to those of the inputs."""
     if inputs.fixed is None:
         return request
     parameters, notes = request.method.fitted(request.parameters, ImageGrid.of(inputs.fixed))
