@@ -8,15 +8,16 @@ stretches, because scans of different regions agree best if one is compressed. T
 
     E(T) = -MI(T) + 0.05 sum_i log^2 s_i,
 
-where s_i are the singular values of the linear part. All steps are single-threaded and seeded, so that results are reproducible
-to the last bit.
+where s_i are the singular values of the linear part. A moving image that is turned is used where it has clearly less energy. All
+steps are single-threaded and seeded, so that results are reproducible to the last bit.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,6 +26,7 @@ from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.body import around_body
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample, without_outliers
+from deepreg_engine.methods.common.orientation import Orientation, orientations, turned, unturned
 from deepreg_engine.methods.common.parameters import INITIALS
 
 _SEED = 20190813
@@ -46,6 +48,11 @@ _SCAN_SHARE = 0.3
 _LEAST_MASK = 200
 # Penalty of a stretch, in nats of mutual information per squared logarithm of each singular value.
 _STRETCH_PENALTY = 0.05
+# Another orientation is worth an optimisation if its mutual information before it is at least this share of that of the stored one. It
+# is clearly better if its energy after it is this multiple of that of the stored one.
+_DOUBT, _CLEARLY = 0.92, 1.05
+# Images of one region have more mutual information, nats.
+_LEAST_AGREEMENT = 0.25
 # Air around the patient that is kept, mm.
 _MARGIN = 30.0
 # Range of plausible stretches between two people.
@@ -205,7 +212,11 @@ class _Search:
             self._masks.append(mask)
 
     def run(self) -> Alignment:
-        """Return the whole search."""
+        """Run the whole search."""
+        return self._in_doubt(self._as_stored())
+
+    def _as_stored(self) -> Alignment:
+        """Return the alignment of the moving image in the orientation of its file."""
         starts = self._best_starts()
         if not starts:
             shift = self._grids[1].centre - self._grids[0].centre
@@ -217,12 +228,60 @@ class _Search:
             note = f"the {self._kind} alignment was implausible; the image was only translated, to the largest mutual information"
             return Alignment(sitk.TranslationTransform(3, starts[0].tolist()), "translation", (*self._notes, note))
         best = min(coarse, key=lambda transform: self._energy(self._scan_pair, transform))
-        fine = self._optimise(self._fine_pair, best)
-        if fine is not None and self._energy(self._fine_pair, fine) < self._energy(self._fine_pair, best):
-            if not _plausible(fine):
-                return Alignment(best, self._kind, (*self._notes, _warning(fine)))
-            best = fine
-        return Alignment(best, self._kind, tuple(self._notes))
+        best, note = self._refined(best)
+        return Alignment(best, self._kind, (*self._notes, *note))
+
+    def _refined(self, coarse: sitk.Transform) -> tuple[sitk.Transform, tuple[str, ...]]:
+        """Return a transform refined on the fine images, and a note if this gave an implausible one, which is not used."""
+        fine = self._optimise(self._fine_pair, coarse)
+        if fine is None or self._energy(self._fine_pair, fine) >= self._energy(self._fine_pair, coarse):
+            return coarse, ()
+        return (fine, ()) if _plausible(fine) else (coarse, (_warning(fine),))
+
+    # ------------------------------------------------------------- orientation
+
+    def _in_doubt(self, stored: Alignment) -> Alignment:
+        """Return the alignment, or that of the turned moving image if this agrees clearly better; with notes on what is in doubt."""
+        fixed, moving = (ImageGrid.of(image) for image in self._scan_pair)
+        known = np.array(stored.transform.TransformPoint(fixed.centre.tolist())) - fixed.centre
+        masses = _centre_of_mass(self._scan_pair[0], self._masks[0]), _centre_of_mass(self._scan_pair[1], self._masks[1])
+        every = orientations(*self._scan_pair, known, masses)
+        usual = next(each.information for each in every if each.stored)
+        found, pairs = stored, (self._scan_pair, self._fine_pair)
+        energies = [self._energy(pair, stored.transform) for pair in pairs]
+        for other in (next(each for each in every if each.mirrors == mirrors and not each.stored) for mirrors in (False, True)):
+            if other.information < _DOUBT * usual:
+                continue
+            search = self._turned(other, moving.centre)
+            best = search._optimise(search._scan_pair, search._transform(other.shift, self._kind))
+            if best is None or not _plausible(best) or search._energy(search._scan_pair, best) > energies[0]:
+                continue
+            best, notes = search._refined(best)
+            value = search._energy(search._fine_pair, best)
+            if value > _CLEARLY * energies[1]:
+                continue
+            if other.mirrors:
+                note = (
+                    f"the moving image agrees much better when it is {other.describe()}; check the orientation in the files of both images"
+                )
+                found = replace(found, notes=(*found.notes, note))
+                continue
+            note = f"the moving image was {other.describe()} to fit the fixed one; check the orientation in the files of both images"
+            found = Alignment(unturned(best, other, moving.centre), self._kind, (*self._notes, *notes, note))
+            energies = [search._energy(search._scan_pair, best), value]
+        if min(energies) > -_LEAST_AGREEMENT or (found is stored and float(np.median([each.information for each in every])) > usual):
+            note = "the images agree little after the alignment: they may show different body parts, or have no part in common"
+            found = replace(found, notes=(*found.notes, note))
+        return found
+
+    def _turned(self, orientation: Orientation, centre: np.ndarray) -> _Search:
+        """Return the same search with the moving image turned or mirrored about a centre (3,), LPS mm."""
+        search = copy.copy(self)
+        search._scan_pair = self._scan_pair[0], turned(self._scan_pair[1], orientation, centre)
+        search._fine_pair = self._fine_pair[0], turned(self._fine_pair[1], orientation, centre)
+        mask = self._masks[1]
+        search._masks = [self._masks[0], None if mask is None else turned(mask, orientation, centre)]
+        return search
 
     # ------------------------------------------------------------------ starts
 
