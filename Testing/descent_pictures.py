@@ -48,13 +48,11 @@ class DescentTutorial(Tutorial):
         self.organs_in_3d(self.nodes["fixedLabels"])
 
     def choose(self) -> None:
-        """Volumes, what they are, what judges the result, and outputs."""
+        """Volumes, check landmarks and outputs."""
         widget = self.descent = self.panel("DeepRegDescent")
         ui = widget.ui
         self.hands.choose(ui.fixedSelector, self.nodes["fixed"])
         self.hands.choose(ui.movingSelector, self.nodes["moving"])
-        self.hands.choose(ui.fixedModalityComboBox, "MR")
-        self.hands.choose(ui.movingModalityComboBox, "CT")
         widget.panel.node.testFixed, widget.panel.node.testMoving = self.nodes["fixedLandmarks"], self.nodes["movingLandmarks"]
         ui.outputsCollapsibleButton.collapsed = False
         self.host.process_events(0.1)

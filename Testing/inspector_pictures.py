@@ -101,7 +101,7 @@ class InspectorTutorial(Tutorial):
         place = moving.GetNthControlPointPosition(6)
         moving.SetNthControlPointPosition(6, place[0] + 3.0, place[1] - 2.5, place[2] + 1.5)
         self.settle()
-        panel.sections["landmarkFiles"].actions["untick"].trigger()
+        panel.sections["landmarkFiles"].actions["exclude"].trigger()
         ui.pairsTable.horizontalHeader().sectionClicked.emit(2)
         panel.sections["landmarks"].table.select(6)
         dock = self.window.findChild(QDockWidget, "PanelDockWidget")

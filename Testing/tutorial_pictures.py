@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 _WINDOW = (1240, 800)
-_LARGEST = 250_000
+_LARGEST = 150_000
 
 
 class Camera:

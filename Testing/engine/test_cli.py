@@ -297,7 +297,7 @@ def test_warp_by_an_affine_needs_and_takes_a_reference(phantom_folder, phantom_p
         assert np.abs(array(tmp_path / "w.nrrd") - expected).max() <= 0.51
 
 
-def test_warp_tells_of_points_outside(result, phantom_folder, tmp_path):
+def test_warp_notes_points_outside(result, phantom_folder, tmp_path):
     points = read_points(phantom_folder / "fixed_landmarks.csv").positions[:3]
     points[0] += 5000.0
     (tmp_path / "p.csv").write_text("x,y,z\n" + "\n".join(",".join(str(value) for value in point) for point in points) + "\n")

@@ -240,7 +240,7 @@ def test_plain_lines_when_piped(folder):
 
 @posix
 @pytest.mark.parametrize("command", [("register", "dense", "--help"), ("models", "list")])
-def test_a_reader_that_has_seen_enough(command):
+def test_a_reader_that_closes_the_pipe(command):
     running = process(*command)
     running.stdout.close()  # before the first word comes
     assert running.wait(60) == 0

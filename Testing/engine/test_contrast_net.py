@@ -44,7 +44,7 @@ def test_an_untrained_network_is_nearly_mind():
     assert float(alike.detach().mean()) > 0.98
 
 
-def test_features_see_no_further_than_their_reach():
+def test_features_depend_on_nothing_beyond_their_margin():
     torch.manual_seed(0)
     network = ContrastNet(("other",), width=4, channels=3).double()
     image = noise(1, 1, 9, 9, 41).double()

@@ -34,7 +34,7 @@ def test_features_do_not_depend_on_place_or_order(shipped, shift, seed):
     assert features.shape == (150, shipped.features.channels)
 
 
-def test_features_tell_places_apart(shipped):
+def test_features_differ_between_places(shipped):
     """A cloud and the same a little moved: most points are most like themselves."""
     points = cloud(400)
     with torch.no_grad():

@@ -50,7 +50,7 @@ def test_a_moved_texture_is_found_within_one_step(stage):
         assert found.peak == pytest.approx(float(found.probability.max()), abs=1e-6)
 
 
-def test_fine_steps_tell_the_displacement_to_a_voxel():
+def test_fine_steps_find_the_displacement_to_a_voxel():
     errors = [np.linalg.norm(explained().at(point, "fine").expected - SHIFT) for point in inner_points(12)]
     assert np.mean(errors) < 2.5  # steps of 4 mm
 
@@ -76,7 +76,7 @@ def test_a_field_explains_as_the_translation_that_it_is():
         assert np.abs(one.probability - other.probability).max() < 1e-3
 
 
-def test_entropy_is_low_where_a_match_is_unique_and_high_where_nothing_is_seen():
+def test_entropy_is_low_where_a_match_is_unique_and_high_without_structure():
     found = explained(tuple(SHIFT), True)
     points = inner_points(40, 0.15)
     seen, flat = points[points[:, 0] < 0.0], points[points[:, 0] > 58.0]
@@ -154,7 +154,7 @@ def test_probabilities_are_the_run_s_own(monkeypatch, changes, masked):
     assert tried > 30
 
 
-def test_an_eighth_of_a_large_lattice_tells_the_mean(monkeypatch):
+def test_an_eighth_of_a_large_lattice_gives_the_mean(monkeypatch):
     whole = explained(tuple(SHIFT)).at(FIXED.centre, "fine")
     monkeypatch.setattr("deepreg_engine.methods.dense.search_costs._SUBSAMPLED_ABOVE", 1000)
     part = DenseExplanation(pair(), translation(SHIFT), PARAMETERS, "cpu").at(FIXED.centre, "fine")

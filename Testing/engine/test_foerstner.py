@@ -79,7 +79,7 @@ def test_derivatives_are_exact_for_cubics_and_kernels_sum_to_one():
 
 
 @pytest.mark.parametrize("block", [1, 4000, 12000])
-def test_slabs_are_not_seen(block, monkeypatch):
+def test_slabs_do_not_change_the_result(block, monkeypatch):
     volume = torch.randn(23, 20, 21, generator=torch.Generator().manual_seed(1))
     volume[:8] *= 0.01  # slabs of different contrast
     whole = distinctiveness(volume)

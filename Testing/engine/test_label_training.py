@@ -79,7 +79,7 @@ def test_overlapping_windows_give_what_one_window_gives(size):
 
 
 @pytest.mark.parametrize("size", [(19, 26, 33), (1, 2, 3), (16, 16, 16)])
-def test_any_size_is_seen_and_probabilities_sum_to_one(size):
+def test_images_of_any_size_have_probabilities_that_sum_to_one(size):
     torch.manual_seed(0)
     network = LabelNet(5, 4).eval()
     image = torch.randn(size)
@@ -146,7 +146,7 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
     assert network.asked == 2  # the fixed image and the moving one
 
 
-def test_a_registration_finds_structures_that_only_their_names_tell_apart(monkeypatch):
+def test_a_registration_matches_structures_that_only_their_labels_distinguish(monkeypatch):
     """Rows of alike balls: to MIND each lies on one already, by name on its neighbour."""
     from deepreg_engine.methods.dense import register as method
     from deepreg_engine.metrics.overlap import label_overlap

@@ -78,7 +78,7 @@ def test_the_extractor_is_the_descriptor():
     assert torch.equal(extractor(image(), 2.5), mind_ssc(image(), 2, 1))
 
 
-def test_reach_is_how_far_a_voxel_is_seen():
+def test_reach_is_the_largest_distance_of_a_voxel_with_influence():
     """A changed voxel changes no descriptor beyond the reach, but the image's mean contrast, which only bounds V."""
     extractor, volume = Mind(1, 2), image((15, 15, 15))
     other = volume.clone()

@@ -104,7 +104,7 @@ def test_before_and_after_are_where_the_images_are(scene):
         assert set(pictures) == {"before", "after", "checkerboard", "grid", "jacobian", "difference"}
 
 
-def test_a_single_fold_is_seen():
+def test_a_single_fold_is_visible():
     """One voxel is enough for magenta; and without a fold there is none."""
     grid = make_grid((60, 50, 40), (1.1, 1.3, 1.9), (9, -7, 14))
     image = marked(grid, [grid.centre], 25.0)

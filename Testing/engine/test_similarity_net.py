@@ -90,7 +90,7 @@ def test_an_image_without_contrast_has_features(value):
     assert torch.equal(found, torch.ones_like(found))  # every pair is as near as the nearest
 
 
-def test_reach_is_how_far_a_voxel_is_seen():
+def test_reach_is_the_largest_distance_of_a_voxel_with_influence():
     extractor = SimilarityFeatures(network(), "own")
     volume = image(2, (11, 11, 11))
     changed = volume.clone()

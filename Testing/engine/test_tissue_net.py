@@ -84,7 +84,7 @@ def test_an_image_without_contrast_has_features(value):
     assert float(found.flatten(1).std(1).max()) < 1e-6
 
 
-def test_reach_is_how_far_a_voxel_is_seen():
+def test_reach_is_the_largest_distance_of_a_voxel_with_influence():
     extractor = TissueFeatures(network(), "own")
     volume = scan(2, (13, 13, 13))
     changed = volume.clone()

@@ -225,7 +225,7 @@ def test_no_text_is_cut_off(warm_app, hands, all_outputs, width):
     assert panel.width == width
 
 
-def test_the_player_is_reached_with_the_keyboard_where_it_is_seen(warm_app, hands, all_outputs):
+def test_the_player_has_its_place_in_the_order_of_the_keyboard(warm_app, hands, all_outputs):
     import qt
 
     applied(warm_app, hands, all_outputs)

@@ -134,7 +134,7 @@ def test_grid_arrows_and_contours(app, hands, widget, scene):
     assert not display.GetVisibility()
 
 
-def test_the_probe_tells_what_is_under_the_mouse(app, hands, widget, scene):
+def test_the_probe_shows_what_is_under_the_mouse(app, hands, widget, scene):
     import slicer
 
     panel, ui = widget.panel, widget.ui

@@ -303,7 +303,7 @@ def test_no_text_is_cut_off_and_everything_says_what_it_is(app, hands, estimated
     idle(app, estimated)
 
 
-def test_the_keyboard_goes_through_the_panel_as_it_is_seen(app, widget):
+def test_the_keyboard_follows_the_order_of_the_panel(app, widget):
     import qt
 
     for name in ("advanced", "evaluation", "models"):
