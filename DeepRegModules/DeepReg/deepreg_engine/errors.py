@@ -114,10 +114,7 @@ def explain(error: BaseException, report: str) -> EngineError:
     if isinstance(error, KeyboardInterrupt):
         return Cancelled()
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
-        if "cuda" in str(error).lower():
-            advice = "close other programs that use it, compute on the CPU, or use a coarser working_spacing"
-            return NotEnoughMemoryError("the graphics card ran out of memory", advice)
-        return NotEnoughMemoryError("the computer ran out of memory", "close other programs, or use a coarser working_spacing")
+        return _out_of_memory(error)
     if damaged := damaged_package(error):
         name, reason = damaged
         return PackageError(f"{title(name)} is damaged ({reason})", "reinstall it", name)
@@ -127,6 +124,13 @@ def explain(error: BaseException, report: str) -> EngineError:
         what = f"{error.filename}: " if error.filename else ""
         return EngineError(f"{what}{error.strerror or error}", "check the disk, and where the output goes")
     return EngineError(f"internal error ({type(error).__name__}: {error})", report)
+
+
+def _out_of_memory(error: BaseException) -> NotEnoughMemoryError:
+    if "cuda" in str(error).lower():
+        advice = "close other programs that use it, compute on the CPU, or use a coarser working_spacing"
+        return NotEnoughMemoryError("the graphics card ran out of memory", advice)
+    return NotEnoughMemoryError("the computer ran out of memory", "close other programs, or use a coarser working_spacing")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -224,6 +224,11 @@ class Comparison:
     notes: list[str]
 
 
+def _byKey(layer: Layer, byValue: bool) -> dict[Any, Any]:
+    """Return the segments of a layer by their values, or by their plain names."""
+    return {(segment.value if byValue else _plain(segment.name)): segment for segment in layer.segments}
+
+
 def _newValues(layer: Layer, values: dict[int, int]) -> np.ndarray:
     """Return the new value for each value of a layer: that of ``values``, or 0."""
     highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
@@ -254,7 +259,7 @@ def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -
             notes.append(text.format(name=node.GetName()))
     byValue, note = _keysOf((fixed, moving), sides)
     notes += [note] if note else []
-    keys = [{(segment.value if byValue else _plain(segment.name)): segment for segment in layer.segments} for layer in sides]
+    keys = [_byKey(layer, byValue) for layer in sides]
     common = [key for key in keys[0] if key in keys[1]]
     for node, layer in zip((fixed, moving), sides, strict=True):
         _checkSingle(node, layer, () if byValue else common)

@@ -148,6 +148,14 @@ class Outputs:
             if output.node is not None:
                 yield name, output.node
 
+    def _checkPartner(self, name: str, inputs: Inputs) -> None:
+        """Raise NodeError if an output needs an input that is not chosen."""
+        slot = self.slots.get(name)
+        needed = slotNamed(slot.partner) if slot is not None and slot.partner else None
+        if needed is not None and inputs.of(needed) is None:
+            message = _('choose "{input}" for the output "{output}", or do not ask for this output')
+            raise NodeError(message.format(input=engineText(needed.title), output=self.titleOf(name)), option=needed.name)
+
     def check(self, inputs: Inputs) -> None:
         """Check whether the results can be made and stored.
 
@@ -155,11 +163,7 @@ class Outputs:
             NodeError: if not.
         """
         for name, _output in self.wanted():
-            title, slot = self.titleOf(name), self.slots.get(name)
-            needed = slotNamed(slot.partner) if slot is not None and slot.partner else None
-            if needed is not None and inputs.of(needed) is None:
-                message = _('choose "{input}" for the output "{output}", or do not ask for this output')
-                raise NodeError(message.format(input=engineText(needed.title), output=title), option=needed.name)
+            self._checkPartner(name, inputs)
         sources = {id(node) for node in (*(node for _slot, node in inputs.given()), inputs.initialTransform)}
         taken: dict[int, str] = {}
         for name, node in self.overwritten():
@@ -234,15 +238,20 @@ class Request:
             parent = ownParent(node, left)
             yield slot.name, node, left, [parent, *parents(parent)] if parent is not None else []
 
-    def _checkParents(self) -> None:
-        """Raise NodeError if an input would be read through an output, through a result that is left out for another input, or through the
-        initial transform, which would be applied twice."""
+    def _checkInitial(self) -> None:
+        """Raise NodeError if an input of the moving side is below the initial transform, which would be applied twice."""
         initial = self.inputs.initialTransform
         for name, node, _left, above in self._places():
             if isMoving(slotNamed(name)) and any(each is initial for each in above):
                 message = _('"{title}" {name} is below the initial transform {transform}, which would be applied twice')
                 message = message.format(title=titleOf(name), name=node.GetName(), transform=initial.GetName())
                 raise NodeError(message, _("take it out of this transform, or choose no initial transform"), name)
+
+    def _checkParents(self) -> None:
+        """Raise NodeError if an input would be read through an output, through a result that is left out for another input, or through the
+        initial transform, which would be applied twice."""
+        initial = self.inputs.initialTransform
+        self._checkInitial()
         filled = [node for _name, node in self.outputs.overwritten() if node.IsA("vtkMRMLTransformNode")]
         results = self._results()
         places = [(name, titleOf(name), node, above) for name, node, _left, above in self._places()]

@@ -80,6 +80,12 @@ def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
     display.EndModify(state)
 
 
+def _seriesOf(chart: Any) -> list[Any]:
+    """Return the series that a chart shows."""
+    found = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
+    return [series for series in found if series is not None]
+
+
 def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None:
     """Set a chart to one series of bars for each stage: the number of pairs by error.
 
@@ -94,8 +100,7 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
     for name, distances in stages.items():
         columns[name] = np.histogram(distances, edges)[0].astype(float)
     setColumns(table, columns)
-    former = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
-    former = [series for series in former if series is not None]
+    former = _seriesOf(chart)
     chart.RemoveAllPlotSeriesNodeIDs()
     colors = ((0.45, 0.45, 0.45), (0.00, 0.45, 0.70), (0.90, 0.55, 0.00))
     for number, name in enumerate(stages):

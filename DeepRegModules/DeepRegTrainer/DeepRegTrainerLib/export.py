@@ -73,9 +73,7 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
     values = _values([(scan, drawn[scan.key]) for scan in scans if scan.key in drawn])
     if len(values) > _MOST_LABELS:
         raise NodeError(f"there are {len(values)} structures: choose segmentations with fewer")
-    for scan in scans:
-        if scan.key not in drawn:
-            continue
+    for scan in [scan for scan in scans if scan.key in drawn]:
         name = _fileName(scan.name, set(done.files.values()))
         try:
             yield from _write(scan, drawn[scan.key], values, Path(folder), name)

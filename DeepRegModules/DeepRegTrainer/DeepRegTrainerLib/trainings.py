@@ -137,8 +137,7 @@ class Training:
             self.state = str(written.get("state") or self.state)
         result = written.get("result") if isinstance(written.get("result"), dict) else {}
         self.step, self.steps = (int(result.get(key) or 0) for key in ("step", "steps"))
-        files = [self.folder / _STATE, self.log, self.request]
-        self.changed = max((file.stat().st_mtime for file in files if file is not None and file.is_file()), default=0.0)
+        self.changed = _latest([self.folder / _STATE, self.log, self.request])
         last = Log(self.log).read()
         if last and last[-1]["step"] > self.step:
             self.step, self.steps = last[-1]["step"], int(last[-1].get("steps") or 0)
@@ -159,6 +158,11 @@ def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> T
     )
     training.save()
     return training
+
+
+def _latest(files: list[Path | None]) -> float:
+    """Return when one of some files was written last, seconds since 1970; 0 if there is none."""
+    return max((file.stat().st_mtime for file in files if file is not None and file.is_file()), default=0.0)
 
 
 def findTrainings(root: Path) -> list[Training]:

@@ -140,10 +140,8 @@ class TrainingsSection:
             return dict.fromkeys(("resume", "keep", "delete"), _("select a training first"))
         here = _("it is running") if self._isRunning(training) or training.isElsewhere else ""
         over = "" if training.unfinished or self._canShow(training) else _("it is over")
-        kept = _("its model is among your own already, as {name}").format(name=training.added) if training.added else ""
-        none = "" if training.model is not None else _("it has no model yet")
         busy, lacks = self._whyNothingRuns()
-        return {"resume": here or busy or over or lacks, "keep": here or busy or kept or none or lacks, "delete": here}
+        return {"resume": here or busy or over or lacks, "keep": here or busy or _whyNotKept(training) or lacks, "delete": here}
 
     def _whyNothingRuns(self) -> tuple[str, str]:
         """Return why no training can run now, and why none can on this computer; "" if it can."""
@@ -214,3 +212,10 @@ class TrainingsSection:
 
 def _steps(step: int, steps: int) -> str:
     return f"{step} / {steps}" if steps else ""
+
+
+def _whyNotKept(training: Training) -> str:
+    """Return why a training has no model to keep, or none that is not among the user's own already; "" if it has one."""
+    if training.added:
+        return _("its model is among your own already, as {name}").format(name=training.added)
+    return "" if training.model is not None else _("it has no model yet")

@@ -73,13 +73,8 @@ def _spacing(text: str) -> float:
     return value
 
 
-def run(options: argparse.Namespace) -> None:
-    """Compute the features of one or two images, and write them.
-
-    Raises:
-        ParameterError: if no output is given, or a second image without its colours.
-    """
-    outputs = {name: getattr(options, name) for name in ("output", "colours", "second_colours")}
+def _check(options: argparse.Namespace, outputs: dict[str, str | None]) -> None:
+    """Check the options without reading an image; raise ParameterError or OutputError."""
     if not any(outputs.values()):
         raise ParameterError("nothing is to be written", "name a file for the features or for their colours", "output")
     if bool(options.second) != bool(options.second_colours):
@@ -88,6 +83,16 @@ def run(options: argparse.Namespace) -> None:
     for name, path in outputs.items():
         check_suffix(name, path, IMAGE_SUFFIXES)
     check_outputs(outputs, [options.image, options.second])
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compute the features of one or two images, and write them.
+
+    Raises:
+        ParameterError: if no output is given, or a second image without its colours.
+    """
+    outputs = {name: getattr(options, name) for name in ("output", "colours", "second_colours")}
+    _check(options, outputs)
     notes: list[str] = []
     images = [check_intensities(read_volume(options.image, notes=notes), "image", options.image)]
     if options.second:

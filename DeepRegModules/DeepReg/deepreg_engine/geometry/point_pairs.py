@@ -97,13 +97,18 @@ def _by_label(fixed: tuple[str, ...], moving: tuple[str, ...]) -> tuple[np.ndarr
     """Return the places of the partners in both lists, if the labels of one are all among those of the other, each of them once; else
     None."""
     one, two = ({_plain(label): place for place, label in enumerate(labels)} for labels in (fixed, moving))
-    if not one or not two or "" in one or "" in two or len(one) < len(fixed) or len(two) < len(moving):
+    if not (_all_named(one, len(fixed)) and _all_named(two, len(moving))):
         return None
     if not (one.keys() <= two.keys() or two.keys() <= one.keys()):
         return None
     both = [(place, two[label]) for label, place in one.items() if label in two]
     first, second = np.array(both, dtype=np.int64).reshape(-1, 2).T
     return first, second
+
+
+def _all_named(places: dict[str, int], count: int) -> bool:
+    """Return whether each of ``count`` points has a label of its own."""
+    return len(places) == count > 0 and "" not in places
 
 
 def _plain(label: str) -> str:

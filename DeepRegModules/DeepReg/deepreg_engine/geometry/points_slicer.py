@@ -53,7 +53,7 @@ def read_markups(text: str, notes: list[str]) -> PointList:
         frame = str(markup.get("coordinateSystem", "LPS"))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError("this is not a Slicer markups file", "save the points from Slicer as .mrk.json") from error
-    if units != "mm" and not (isinstance(units, list) and units[0] == "mm"):  # the unit, or its code: ["mm", "UCUM", "millimeter"]
+    if "mm" not in (units, units[0] if isinstance(units, list) else ""):  # the unit, or its code: ["mm", "UCUM", "millimeter"]
         raise InputError(f"the coordinates are in {units}, not in millimetres", "save the points in mm")
     if len(filled) > 1:
         notes.append(f"the file has {len(filled)} lists of points, of which the first was read")

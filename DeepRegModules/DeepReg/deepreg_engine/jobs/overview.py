@@ -104,8 +104,7 @@ def add_overview(
     middle = _middle(both)
     alike = correlation(shown[0][both], shown[2][both]) > _SAME_CONTRAST
 
-    extents = [grid.extent[[view.right, view.up]] for view in _VIEWS]
-    heights = [float(np.clip(extent[1] / extent[0], *_HEIGHTS)) for extent in extents]
+    heights = _row_heights(grid)
     figure = Figure(figsize=(3.6 * _COLUMNS, 3.6 * sum(heights) + 1.0), facecolor=_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(_VIEWS), _COLUMNS, height_ratios=heights, squeeze=False)
@@ -126,8 +125,7 @@ def add_overview(
     bar = figure.colorbar(drawn[-1], ax=axes.ravel().tolist(), location="bottom", shrink=0.8 / _COLUMNS, pad=0.02, aspect=30)
     bar.set_label("deformation beyond the alignment, mm", color=_INK)
     bar.ax.tick_params(colors=_INK)
-    legend = "equal values are grey" if alike else "of different contrast: their outlines should coincide"
-    figure.suptitle(f"{title}\nfixed in magenta, moving in green, {legend}", color=_INK, fontsize=13, parse_math=False)
+    figure.suptitle(_caption(title, alike), color=_INK, fontsize=13, parse_math=False)
     files.add(path, lambda name: figure.savefig(name, dpi=90, facecolor=_BACKGROUND))
 
 
@@ -142,6 +140,17 @@ def _name_sides(place: Axes, grid: ImageGrid, view: _View) -> None:
         text = place.text(x, y, side, color=_INK, fontsize=10, ha="center", va="center", transform=place.transAxes)
         text.set_path_effects([withStroke(linewidth=2.5, foreground=_BACKGROUND)])  # readable on bright tissue as well
     place.set_ylabel(view.name, color=_INK, fontsize=12)
+
+
+def _row_heights(grid: ImageGrid) -> list[float]:
+    """Height of the row of each view, in widths of a picture."""
+    extents = [grid.extent[[view.right, view.up]] for view in _VIEWS]
+    return [float(np.clip(extent[1] / extent[0], *_HEIGHTS)) for extent in extents]
+
+
+def _caption(title: str, alike: bool) -> str:
+    legend = "equal values are grey" if alike else "of different contrast: their outlines should coincide"
+    return f"{title}\nfixed in magenta, moving in green, {legend}"
 
 
 def _heads(aligned: bool, alike: bool) -> list[str]:

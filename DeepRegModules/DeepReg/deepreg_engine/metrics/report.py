@@ -84,7 +84,7 @@ def plain(value: object) -> object:
     Raises:
         TypeError: on a value that JSON cannot hold.
     """
-    if value is None or isinstance(value, str | bool):
+    if value is None or isinstance(value, str | int):  # also True and False
         return value
     if isinstance(value, Path):
         return str(value)
@@ -94,8 +94,6 @@ def plain(value: object) -> object:
         return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if isinstance(value, int):
-        return value
     if isinstance(value, float):
         return float(f"{value:.{_SIGNIFICANT}g}") if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):

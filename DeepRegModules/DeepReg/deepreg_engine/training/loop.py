@@ -165,9 +165,7 @@ class TrainingLoop:
             validate: see :meth:`fit`.
         """
         self.step += 1
-        for name, value in figures.items():
-            total, count = self._sums.get(name, (0.0, 0))
-            self._sums[name] = [total + value, count + 1]
+        self._add(figures)
         last, command = self.step >= self._steps, self._monitor.command()
         due = last or self.step % self._checkpoint_every == 0
         if due or command or self.step % self._log_every == 0:
@@ -180,6 +178,12 @@ class TrainingLoop:
             self._save(ended)
         self._monitor.progress(min(1.0, self.step / self._steps), f"step {self.step} of {self._steps}: {self._summary}")
         return not (ended or left)
+
+    def _add(self, figures: Mapping[str, float]) -> None:
+        """Add the figures of a step to the sums since the last line of the log."""
+        for name, value in figures.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = [total + value, count + 1]
 
     def _is_over(self) -> bool:
         """Return whether early stopping is due."""

@@ -130,16 +130,21 @@ class OverlapSection(Section):
         self._show()
         self.enable()
 
+    def _stages(self) -> list[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
+        """Return name, figures of each structure and their means: before, after, and under the second transform."""
+        first = self.reports[0]
+        stages = [(_("before"), [row["before"] for row in first["labels"]], first["mean_before"])]
+        for name, report in zip((_("after"), _("second")), self.reports, strict=False):
+            stages.append((name, [row["after"] for row in report["labels"]], report["mean_after"]))
+        return stages
+
     def _show(self) -> None:
         ui = self.ui
         showText(ui.consistencyLabel, self._text)
         ui.overlapTable.setVisible(bool(self.reports))
         if not self.reports:
             return
-        first = self.reports[0]
-        stages = [(_("before"), [row["before"] for row in first["labels"]], first["mean_before"])]
-        for name, report in zip((_("after"), _("second")), self.reports, strict=False):
-            stages.append((name, [row["after"] for row in report["labels"]], report["mean_after"]))
+        first, stages = self.reports[0], self._stages()
         measures = (("Dice", "dice"), ("HD95 (mm)", "hd95"), ("MSD (mm)", "mean_surface_distance"))
         columns = [(measure, key, name, rows, mean) for measure, key in measures for name, rows, mean in stages]
         table = ui.overlapTable

@@ -99,10 +99,9 @@ class SideBySideSection(Section):
         self._following = True
         try:
             for fixed, moving in self._pairs:
-                if caller is fixed:
-                    self._follow(moving, self._movingPlace(place) if moved else None, scale if zoomed else None)
-                elif caller is moving:
-                    self._follow(fixed, self._fixedPlace(place) if moved else None, scale if zoomed else None)
+                if caller is fixed or caller is moving:
+                    other, placeOf = (moving, self._movingPlace) if caller is fixed else (fixed, self._fixedPlace)
+                    self._follow(other, placeOf(place) if moved else None, scale if zoomed else None)
         finally:
             self._following = False
 

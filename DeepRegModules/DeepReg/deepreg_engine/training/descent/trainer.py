@@ -136,7 +136,7 @@ class DescentTrainer(Trainer):
         return find_all(request.data, request.modality, request.moving_modality)
 
     def read(self, entries: Mapping[str, Any], request: TrainingRequest, options: DescentTraining, progress: Progress) -> TrainingData:
-        if not entries and options.phantoms == 0 and (options.shapes == 0 or options.network == "tissue"):
+        if not entries and not _adds_examples(options):
             raise InputError("there is nothing to learn from", "give folders with labelled scans, or phantoms or shapes", "data")
         data, spacing = TrainingData(), _spacing(request)
         for number, (name, entry) in enumerate(entries.items()):
@@ -291,3 +291,8 @@ def validation_figures(network: Network, examples: DescentExamples, device: torc
 
 
 TRAINER = DescentTrainer()
+
+
+def _adds_examples(options: DescentTraining) -> bool:
+    """Return whether the options add synthetic examples: phantoms, or shapes, from which tissue classes cannot be learned."""
+    return options.phantoms > 0 or (options.shapes > 0 and options.network != "tissue")
