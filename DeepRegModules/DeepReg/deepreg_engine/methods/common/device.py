@@ -59,7 +59,8 @@ def choose_device(name: str) -> tuple[torch.device, str]:
         if not mps:
             raise DeviceError("the device mps is not available: no Metal device was found", "use cpu", "device")
         return torch.device("mps"), "Apple Metal"
-    return torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return torch.device("cpu"), f"CPU, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def free_memory(device: torch.device) -> float:
