@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.files import suffix
+from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, read_labels, resample
 from deepreg_engine.geometry.points import read_points
@@ -22,6 +23,8 @@ _SMALLEST = 2.0
 _LARGEST_RATIO = 20.0
 # A cloud is flat, or a line, if a singular value is below this share of the first.
 _FLAT = 1e-3
+# Points that are compared with a mirrored cloud; the mirrored cloud must be nearer than this share of the other, and of the cloud's size.
+_COMPARED, _MIRRORED, _CLOSE = 3000, 0.5, 0.25
 # A voxel is on the medial axis if no neighbour is deeper by more than this share of a voxel.
 _RIDGE = 0.35
 # Largest number of voxels of the grid onto which a structure is resampled.
@@ -141,6 +144,8 @@ def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: in
     notes: list[str] = []
     first, second = (_checked_cloud(points, role, thin, notes) for points, role in ((fixed, "fixed"), (moving, "moving")))
     _check_sizes(first, second)
+    if _fits_mirrored(first, second):
+        notes.append("the clouds fit much better with x and y of one of them mirrored: one seems to be in RAS, the other in LPS")
     if initial == "none" and (np.minimum(first.max(0), second.max(0)) < np.maximum(first.min(0), second.min(0))).any():
         raise InputError("the clouds do not overlap", "choose the alignment centres, rigid or affine", "initial")
     for cloud, role in ((first, "fixed"), (second, "moving")):
@@ -151,6 +156,19 @@ def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: in
             notes.append(f"the {role} points lie in one plane: they are aligned rigidly")
             initial = "rigid"
     return first, second, initial, notes
+
+
+def _fits_mirrored(fixed: np.ndarray, moving: np.ndarray) -> bool:
+    """Return whether the nearest neighbours of two clouds are much closer after x and y of one are mirrored, and close for their size."""
+    from scipy.spatial import KDTree
+
+    def apart(one: np.ndarray, two: np.ndarray) -> float:
+        return float(np.mean([KDTree(a).query(b)[0].mean() for a, b in ((one, two), (two, one))]))
+
+    first, second = (points[:: max(1, len(points) // _COMPARED)] for points in (fixed, moving))
+    size = float(np.sqrt(((first - first.mean(0)) ** 2).sum(1).mean()))
+    mirrored = apart(first, flip_points(second))
+    return mirrored < _MIRRORED * apart(first, second) and mirrored < _CLOSE * size
 
 
 def _checked_cloud(points: np.ndarray, role: str, thin: int, notes: list[str]) -> np.ndarray:

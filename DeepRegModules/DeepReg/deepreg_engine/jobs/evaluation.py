@@ -74,7 +74,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         advice = "give an image on whose grid to measure" if request.mask else "give a reference image, landmarks or labels to measure it"
         raise InputError(f"the transform {request.transform} has no grid of its own", advice, "reference")
     report: dict[str, Any] = {"engine": f"deepreg-engine {__version__}", "transform": request.transform, "notes": notes}
-    report.update(evaluation_report(transform, landmarks=landmarks, labels=labels, label_names=names, mask=mask, field=field))
+    report.update(evaluation_report(transform, landmarks=landmarks, labels=labels, label_names=names, mask=mask, field=field, notes=notes))
     if request.report:
         with FileGroup() as files:
             files.add_text(request.report, to_json(report))

@@ -167,6 +167,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
                 label_names=inputs.label_names,
                 mask=inputs.fixed_mask,
                 field=result.field,
+                notes=report["notes"],
             )
         )
     return report

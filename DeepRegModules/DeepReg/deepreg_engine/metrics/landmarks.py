@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 
@@ -23,6 +24,8 @@ from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 _DIGITS = 4
 # The standard deviation of a normal distribution is its median absolute deviation times this.
 _MAD_TO_SD = 1.4826
+# Pairs that show whether the points are mirrored, and the share of the errors below which the mirrored ones must be.
+_FEWEST, _BETTER = 4, 0.5
 # Errors that differ by less are equal, mm: without this, rounding would make outliers of equal errors.
 _SAME = 1e-6
 
@@ -148,6 +151,21 @@ def check_reached(transform: Mapping, fixed: PointSet) -> None:
     """Raise InputError if no fixed landmark lies inside the displacement field."""
     if outside_field(transform, fixed.positions).all():
         raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its coordinate system")
+
+
+def mirrored_errors_note(transform: Mapping, fixed: PointSet, moving: PointSet) -> str:
+    """Return a note if the mean error after the registration is much smaller with x and y of both lists mirrored, as in RAS; else ""."""
+    given = landmark_errors(transform, fixed.positions, moving.positions)
+    other = landmark_errors(transform, flip_points(fixed.positions), flip_points(moving.positions))
+    if not given.counted.any() or not other.counted.any() or len(given) < _FEWEST or 2 * other.counted.sum() < given.counted.sum():
+        return ""
+    after, mirrored = (errors.distances[errors.counted].mean() for errors in (given, other))
+    if mirrored > _BETTER * min(after, other.distances_before[other.counted].mean()):
+        return ""
+    return (
+        f"with x and y of all landmarks mirrored their mean error would be {mirrored:.1f} mm instead of {after:.1f} mm: "
+        "the points seem to be in RAS instead of LPS"
+    )
 
 
 def landmark_report(transform: Mapping, fixed: PointSet, moving: PointSet) -> dict:

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
-from deepreg_engine.metrics.landmarks import landmark_report
+from deepreg_engine.metrics.landmarks import landmark_report, mirrored_errors_note
 from deepreg_engine.metrics.mapping import to_transform
 from deepreg_engine.metrics.overlap import overlap_report
 from deepreg_engine.metrics.regularity import regularity
@@ -30,6 +30,7 @@ def evaluation_report(
     label_names: dict[int, str] | None = None,
     mask: sitk.Image | None = None,
     field: DisplacementField | None = None,
+    notes: list[str] | None = None,
 ) -> dict:
     """Measure a registration by everything that is given.
 
@@ -42,6 +43,7 @@ def evaluation_report(
         label_names: names of the labels.
         mask: on the grid; regularity is measured inside.
         field: the transform sampled on the grid, if it exists already.
+        notes: receives notes on the inputs that the measurements show.
 
     Returns:
         Those of the sections "displacement" (length over the grid, mm: mean, median, percentile95, max), "regularity", "landmarks" and
@@ -64,6 +66,9 @@ def evaluation_report(
         report["regularity"] = regularity(field, mask)
     if landmarks is not None:
         report["landmarks"] = landmark_report(transform, *landmarks)
+        note = mirrored_errors_note(transform, *landmarks)
+        if note and notes is not None:
+            notes.append(note)
     if labels is not None:
         report["overlap"] = overlap_report(transform, *labels, label_names)
     return report

@@ -89,7 +89,13 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
     deformation = DisplacementField.from_transform(pair.transform, grid)
     mask = _on(pair.mask, grid, pair)
     figures = evaluation_report(
-        pair.transform, landmarks=pair.landmarks, labels=pair.labels, label_names=pair.label_names, mask=mask, field=deformation
+        pair.transform,
+        landmarks=pair.landmarks,
+        labels=pair.labels,
+        label_names=pair.label_names,
+        mask=mask,
+        field=deformation,
+        notes=pair.notes,
     )
     jacobian = deformation.jacobian_determinant()
     if pair.inverse is not None:

@@ -1,0 +1,100 @@
+"""Points in RAS instead of LPS, and voxel indices instead of millimetres: nothing of that is read in silence."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from command_line import succeed
+from scenes import make_grid, smooth_image
+
+from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.frames import flip_points
+from deepreg_engine.geometry.point_clouds import checked_clouds
+from deepreg_engine.geometry.points import PointSet, read_points, write_points
+from deepreg_engine.methods.common.place import check_place, mirrored_note
+
+QUICK = ("--preset", "quick", "--device", "cpu", "--set", "search_stages=1")
+
+
+@pytest.fixture(scope="module")
+def mirrored(phantom_folder, tmp_path_factory):
+    """The landmarks of a phantom in RAS, in CSV files, which are LPS; those that are then outside the images are left out."""
+    folder = tmp_path_factory.mktemp("mirrored")
+    for side in ("fixed", "moving"):
+        points = read_points(phantom_folder / f"{side}_landmarks.csv")
+        write_points(folder / f"{side}.csv", PointSet(flip_points(points.positions), points.labels))
+    return folder
+
+
+def test_check_landmarks_and_guides_in_ras_are_noted(phantom_folder, mirrored, tmp_path):
+    images = ("--fixed", phantom_folder / "fixed.nii.gz", "--moving", phantom_folder / "moving.nii.gz")
+    files = ("--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
+    landmarks = ("--test-fixed-landmarks", mirrored / "fixed.csv", "--test-moving-landmarks", mirrored / "moving.csv")
+    out = succeed("register", "dense", *images, *QUICK, *files, *landmarks)
+    notes = json.loads((tmp_path / "r.json").read_text())["notes"]
+    assert any("with x and y of all landmarks mirrored their mean error would be" in note for note in notes)
+    assert "note: with x and y of all landmarks mirrored" in out
+    evaluated = ("--fixed-landmarks", mirrored / "fixed.csv", "--moving-landmarks", mirrored / "moving.csv")
+    assert "seem to be in RAS" in succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *evaluated)
+    right = ("--fixed-landmarks", phantom_folder / "fixed_landmarks.csv", "--moving-landmarks", phantom_folder / "moving_landmarks.csv")
+    assert "RAS" not in succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *right)
+
+
+@pytest.mark.parametrize(("anatomy", "modalities"), [("thorax", None), ("abdomen", "mr-mr"), ("abdomen", None)])
+def test_images_show_pairs_that_are_mirrored(anatomy, modalities):
+    from deepreg_engine.phantoms import make_pair
+
+    pair = make_pair(anatomy, detail=0.35, modality_pair=modalities)
+    points, images = [side.positions for side in (pair.fixed_landmarks, pair.moving_landmarks)], (pair.fixed, pair.moving)
+    assert mirrored_note("guide landmarks", points, images) == ""
+    note = mirrored_note("guide landmarks", [flip_points(side) for side in points], images)
+    if modalities or anatomy == "thorax":  # of one modality
+        assert "agree much better at the guide landmarks with x and y mirrored" in note
+
+
+GRID = make_grid((30, 34, 28), (2.0, 1.5, 2.5), (5, -4, 8), centre=(-30.0, -40.0, 20.0))
+
+
+def test_points_that_only_mirrored_lie_inside():
+    inside = GRID.index_to_physical(np.random.default_rng(0).uniform(8, 20, (12, 3)))
+    image = smooth_image(GRID, 1)
+    assert check_place("points", (inside, inside), (image, image)) == []
+    with pytest.raises(InputError, match="none of the 12 fixed points") as caught:
+        check_place("points", (flip_points(inside), inside), (image, image))
+    assert "with x and y mirrored all do" in caught.value.advice
+    around = make_grid((60, 50, 40), (2.0, 1.5, 2.5), (5, -4, 8), centre=(-20.0, -15.0, 20.0))
+    points = around.index_to_physical(np.random.default_rng(0).uniform(2, 38, (40, 3)))
+    (note,) = check_place("points", (flip_points(points), points), (smooth_image(around, 1),) * 2)
+    assert "lie outside the fixed image: with x and y mirrored all lie inside, as points in RAS would" in note
+
+
+def test_voxel_indices_are_noted_or_refused():
+    index = np.random.default_rng(1).integers(0, 28, (9, 3)).astype(float)
+    there = make_grid((30, 34, 28), (1.0, 1.2, 1.1), (0, 0, 0), centre=(15.0, 18.0, 14.0))
+    image = smooth_image(there, 1)
+    notes = check_place("{side} check landmarks", (index, index + 0.5), (image, image))
+    assert [note for note in notes if "indices" in note] == [
+        "the fixed check landmarks are whole numbers that fit the size of the fixed image: they were read as mm, not as voxel indices"
+    ]
+    away = make_grid((30, 34, 28), (1.0, 1.2, 1.1), (0, 0, 0), centre=(-300.0, 18.0, 14.0))
+    with pytest.raises(InputError) as caught:
+        check_place("points", (index, index), (smooth_image(away, 1),) * 2)
+    assert "not voxel indices" in caught.value.advice
+
+
+def test_clouds_in_two_frames_are_noted(tmp_path):
+    rng = np.random.default_rng(2)
+    cloud = rng.normal(size=(300, 3)) * (30, 20, 40) + (40.0, -60.0, 10.0)
+    other = cloud[rng.permutation(300)[:250]] + rng.normal(0, 1.0, (250, 3)) + (3.0, -2.0, 4.0)
+    assert checked_clouds(cloud, other, "rigid")[3] == []
+    (note,) = checked_clouds(cloud, flip_points(other), "rigid")[3]
+    assert "one seems to be in RAS, the other in LPS" in note
+    assert checked_clouds(cloud, other + 500.0, "rigid")[3] == []
+    write_points(tmp_path / "f.csv", PointSet(cloud))
+    write_points(tmp_path / "m.csv", PointSet(flip_points(other)))
+    files = ("--fixed-points", tmp_path / "f.csv", "--moving-points", tmp_path / "m.csv", "--report", tmp_path / "r.json")
+    out = succeed("register", "points", *files, "--set", "features=none", "--device", "cpu", "--moved-points", tmp_path / "w.csv")
+    assert f"note: {note}" in out
+    assert note in json.loads((tmp_path / "r.json").read_text())["notes"]
