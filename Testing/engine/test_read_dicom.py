@@ -171,10 +171,11 @@ def with_value(file, tag: bytes, value: str):
     file.write_bytes(content[:at] + len(text).to_bytes(4, "little") + text + content[at + 4 + length :])
 
 
-def test_a_segmentation_is_refused(tmp_path):
+@pytest.mark.parametrize(("kind", "words"), [("4", "frames of no segment"), ("5", "a DICOM segmentation by surfaces")])
+def test_a_segmentation_that_is_none_is_refused(tmp_path, kind, words):
     (file,) = save_slices(tmp_path, values(1), stacked([0.0]), OBLIQUE)
-    with_value(file, b"\x08\x00\x16\x00", "1.2.840.10008.5.1.4.1.1.66.4")
-    with pytest.raises(InputError, match="DICOM segmentation"):
+    with_value(file, b"\x08\x00\x16\x00", f"1.2.840.10008.5.1.4.1.1.66.{kind}")
+    with pytest.raises(InputError, match=words):
         read_labels(file)
 
 

@@ -26,32 +26,31 @@ SMALLEST_SIZE = 4
 _OVERSHOOT = 0.2
 
 
-def read_volume(path: str | os.PathLike, role: str = "image", notes: list[str] | None = None) -> sitk.Image:
+def read_volume(path: str | os.PathLike, role: str = "image", notes: list[str] | None = None, labels: bool = False) -> sitk.Image:
     """Read a scalar 3D volume in its own pixel type, from a file that ITK can read, or a DICOM series.
 
     Args:
         path: the file; or a folder with a DICOM series, or any file of the series.
         role: its role in messages, such as "fixed image".
         notes: receives notes on what was decided in reading it.
+        labels: whether it may be a DICOM segmentation, of which a label map is made.
 
     Raises:
         InputError: if it is missing, not an image, damaged, not 3D, sheared, complex, or has several components per voxel.
     """
-    return _as_scalar_volume(read_image_file(path, role, notes), Path(path), role, notes)
+    return _as_scalar_volume(read_image_file(path, role, notes, labels), Path(path), role, notes)
 
 
-def read_image_file(path: str | os.PathLike, role: str, notes: list[str] | None = None) -> sitk.Image:
+def read_image_file(path: str | os.PathLike, role: str, notes: list[str] | None = None, labels: bool = False) -> sitk.Image:
     """Read any image, of any dimension and number of components, complete and undamaged; see :func:`read_volume`."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"the {role} {path} does not exist", "check the path")
+    own: list[str] = [] if notes is None else notes
     if path.is_dir():
-        return dicom.read_folder(path, role)
+        return dicom.read_folder(path, role, labels, own)
     if path.is_file() and dicom.is_dicom(path):
-        image, note = dicom.read_file(path, role)
-        if notes is not None and note:
-            notes.append(note)
-        return image
+        return dicom.read_file(path, role, labels, own)
     return read_checked(path, f"the {role} {path}", "give a NIfTI, NRRD, MetaImage or DICOM volume")
 
 
@@ -128,7 +127,7 @@ def read_labels(path: str | os.PathLike, role: str = "label map", notes: list[st
     Raises:
         InputError: if its values are not whole numbers.
     """
-    image = read_volume(path, role, notes)
+    image = read_volume(path, role, notes, labels=True)
     array = sitk.GetArrayViewFromImage(image)
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
@@ -147,7 +146,7 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
         InputError: if it has no voxel inside the grid, or holds NaN.
     """
     notes: list[str] = []
-    image = read_volume(path, role, notes)
+    image = read_volume(path, role, notes, labels=True)
     array = sitk.GetArrayViewFromImage(image)
     inside = image != 0
     if array.dtype.kind == "f":

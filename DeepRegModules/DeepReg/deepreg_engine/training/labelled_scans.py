@@ -21,7 +21,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import EngineError, InputError
+from deepreg_engine.geometry.dicom import is_dicom
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_image_file, read_labels, read_volume
+from deepreg_engine.geometry.segments import segment_names
 
 _IMAGES, _LABELS = "images", "labels"
 # A dataset's name of a modality, and ours.
@@ -160,7 +162,10 @@ def _labels(path: Path, notes: list[str]) -> sitk.Image:
     except RuntimeError:
         return read_labels(path, notes=notes)  # raises an error with the reason
     if reader.GetDimension() != 4:
-        return read_labels(path, notes=notes)
+        labels = read_labels(path, notes=notes)
+        if is_dicom(path) and segment_names(labels):  # those of other scans may have other numbers
+            raise InputError(f"the labels {path} are a DICOM segmentation", "convert all to label maps with the same values")
+        return labels
     image = read_image_file(path, "label map", notes)
     parts = [image[:, :, :, number] for number in range(image.GetSize()[3])]
     merged = np.zeros(parts[0].GetSize()[::-1], dtype=np.uint8)
