@@ -20,6 +20,8 @@ from deepreg_engine.geometry.dicom_frames import number_of_frames, placed_frames
 from deepreg_engine.geometry.dicom_segmentation import is_segmentation, read_segmentation
 from deepreg_engine.geometry.dicom_stack import SAME_DIRECTION, Slice, check_axes, check_regular
 
+# Voxels per byte of a compressed file at most.
+_HIGHEST_RATIO = 500
 # Series that a message names.
 _NAMED = 6
 
@@ -108,6 +110,8 @@ def _slice(path: Path, what: str) -> Slice:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(f"{what} cannot be read: {path.name} is damaged or has no image", "convert it to NIfTI or NRRD first") from error
+    if float(np.prod([float(n) for n in reader.GetSize()])) > _HIGHEST_RATIO * path.stat().st_size:  # before memory is taken
+        raise InputError(f"{what} cannot be read: {path.name} is shorter than its header says", "get it again")
     tags = {key: reader.GetMetaData(key).strip(" \0") for key in reader.GetMetaDataKeys()}
     return Slice(path, tags, reader.GetSize(), reader.GetPixelID())
 
@@ -129,8 +133,14 @@ def _read_stack(files: list[Path], what: str) -> sitk.Image:
     """Return the volume of a series of files with one slice each."""
     slices = [_slice(path, what) for path in files]
     kinds = {slice_.pixel for slice_ in slices}
+    spacing = slices[0].numbers("0028|0030", 2)
+    if spacing is None or spacing.min() <= 0.0:
+        raise InputError(f"{what} has slices without a pixel spacing", "convert it to NIfTI or NRRD with the right spacing first")
     # Slices with scales of their own have several types: the first alone would decide.
-    return _image(_checked_stack(slices, what), sitk.sitkFloat32 if len(kinds) > 1 else sitk.sitkUnknown, what)
+    image = _image(_checked_stack(slices, what), sitk.sitkFloat32 if len(kinds) > 1 else sitk.sitkUnknown, what)
+    if not np.allclose(image.GetSpacing()[:2], spacing[::-1], rtol=1e-3):  # of a class of images that have it in another element
+        raise InputError(f"{what} is read with another pixel spacing than its slices state", "convert it to NIfTI or NRRD first")
+    return image
 
 
 def _image(files: list[Path], pixel: int, what: str) -> sitk.Image:

@@ -94,11 +94,11 @@ def placed_frames(elements: Elements, image: sitk.Image, what: str) -> sitk.Imag
     spacing = frame_numbers(groups, SPACING, 2)
     if spacing is not None and np.abs(spacing - spacing[0]).max() > 1e-4 * spacing[0].min():
         raise InputError(f"{what} has frames of several pixel spacings", _CONVERT)
-    across = image.GetSpacing()[:2] if spacing is None else (float(spacing[0, 1]), float(spacing[0, 0]))
-    if min(across) <= 0.0:
+    columns, rows = image.GetSpacing()[:2] if spacing is None else (float(spacing[0, 1]), float(spacing[0, 0]))
+    if min(columns, rows) <= 0.0:
         raise InputError(f"{what} has no pixel spacing", _CONVERT)
     step = float((places[order[-1]] - places[order[0]]) @ np.cross(axes[:3], axes[3:])) / (count - 1)
-    return image_of(_values(elements, groups, image, what)[order], places[order[0]], axes, (*across, step))
+    return image_of(_values(elements, groups, image, what)[order], places[order[0]], axes, (columns, rows, step))
 
 
 def _places(elements: Elements, groups: list[list[Elements]], count: int, what: str) -> tuple[np.ndarray, np.ndarray]:

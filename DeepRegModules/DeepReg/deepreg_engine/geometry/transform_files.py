@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry import nifti
+from deepreg_engine.geometry import nifti, transform_text
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -89,9 +89,11 @@ def read_transform(path: str | os.PathLike, role: str = "transform", notes: list
     if suffix(path) in TRANSFORM_SUFFIXES:
         if _ends_too_early(path):
             raise InputError(f"the {role} {path} ends before its last number", "the file is damaged: get it again")
+        if wrong := transform_text.damage(path):
+            raise InputError(f"the {role} {path} {wrong}", "the file is damaged: get it again")
         try:
             transform = sitk.ReadTransform(str(path))
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:  # the message of the former may repeat bytes that are no text
             inverse = path.is_file() and _INVERSE_CLASS.search(path.read_bytes())
             if inverse:
                 message = f"the {role} {path} is of a class of 3D Slicer's own, {inverse[0].decode()}, which ITK cannot read"

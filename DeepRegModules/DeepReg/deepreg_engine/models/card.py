@@ -131,11 +131,14 @@ def read_weights(path: str | os.PathLike, check: bool = True) -> dict[str, np.nd
     Raises:
         InputError: if it cannot be read, or, with ``check``, does not match its checksum.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     card = read_card(path)
-    with safe_open(str(path), framework="np") as stream:
-        weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dictionary
+    try:
+        with safe_open(str(path), framework="np") as stream:
+            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dictionary
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the others: a type that NumPy lacks
+        raise InputError(f"the weights of {path} cannot be read", "the file is damaged: get it again") from error
     if check and weights_digest(weights) != card.sha256:
         raise InputError(f"the weights of {path} do not match their checksum", "the file is damaged: get it again")
     return weights
