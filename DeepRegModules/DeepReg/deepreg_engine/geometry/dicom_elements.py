@@ -110,7 +110,7 @@ class _Parser:
         self._pixels = b""
 
     def parsed(self) -> Elements:
-        """All elements before the pixels.
+        """Return all elements before the pixels.
 
         Raises:
             ValueError, struct.error, zlib.error: if they are damaged.

@@ -35,7 +35,7 @@ _CENTRE = (3, 4)
 
 
 def damage(path: Path) -> str:
-    """What is wrong with the numbers of a transform in a text file; "" if nothing is, or it is no such file."""
+    """Return what is wrong with the numbers of a transform in a text file; "" if nothing is, or it is no such file."""
     content = path.read_bytes()
     if not content.startswith(b"#Insight Transform File"):
         return ""
@@ -57,7 +57,7 @@ def damage(path: Path) -> str:
 
 
 def _wrong(name: str, numbers: np.ndarray, fixed: np.ndarray) -> str:
-    """What is wrong with the parameters and the fixed parameters of a class."""
+    """Return what is wrong with the parameters and the fixed parameters of a class."""
     plain, _, kind = name.partition("_")
     if not kind.endswith("_3_3"):
         return ""
