@@ -36,7 +36,7 @@ _CENTRE = (3, 4)
 
 def damage(path: Path) -> str:
     """Return what is wrong with the numbers of a transform in a text file; "" if nothing is, or it is no such file."""
-    content = path.read_bytes()
+    content = path.read_bytes() if path.is_file() else b""
     if not content.startswith(b"#Insight Transform File"):
         return ""
     name, numbers = "", np.empty(0)
