@@ -111,8 +111,9 @@ def test_cross_validation_from_a_script(app, home):
     with pytest.raises(RuntimeError, match="no preset 'nothing'"):
         logic.crossValidate(scans, "dense", "x", preset="nothing")
     shares = []
+    few = {**SMALL, "steps": 3, "size": 16}
     result = logic.crossValidate(
-        scans, "dense", "checked", folds=2, parameters={**SMALL, "steps": 3}, device="cpu", progress=lambda share, _: shares.append(share)
+        scans, "dense", "checked", folds=2, parameters=few, device="cpu", progress=lambda share, _: shares.append(share)
     )
     rows = result["rows"]
     assert {row["label"] for row in rows} <= {"liver", "spleen", "1", "2", 1, 2}
