@@ -20,6 +20,7 @@ from deepreg_engine.methods.dense.presets import DENSE_PRESETS, dense_preset
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.presets import DESCENT_PRESETS
 from deepreg_engine.methods.descent.register import register_descent
+from deepreg_engine.methods.registry import find_method
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,7 +51,28 @@ def test_a_thin_slab_counts_by_its_width():
     assert with_factor(DenseParameters(), DENSE_PRESETS, grid_of((200.0, 4.0, 200.0))).length_scale == 1.0
 
 
-@pytest.mark.parametrize("preset", [preset.name for preset in DENSE_PRESETS])
+def notes(parameters, fixed):
+    return find_method("dense").fitted(parameters, fixed)[1]
+
+
+def test_notes_name_the_factor_or_warn_of_lengths_that_do_not_fit():
+    mouse = ImageGrid((200, 200, 200), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0), np.eye(3).ravel())
+    crop = ImageGrid((36, 50, 36), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3).ravel())
+    giant = ImageGrid((100, 100, 100), (50.0, 50.0, 50.0), (0.0, 0.0, 0.0), np.eye(3).ravel())
+    people = dense_preset("people-mr").parameters
+    assert notes(DenseParameters(), mouse) == [
+        "the fixed image shows 20 mm: all lengths of the parameters were multiplied by 0.08 (length_scale)"
+    ]
+    assert "length_scale of 0.08 may suit" in notes(people, mouse)[0]
+    assert "length_scale of 20 may suit" in notes(people, giant)[0]
+    assert notes(people, crop) == notes(DenseParameters(capture_range=5.0), mouse) == notes(DenseParameters(), scene_grid()) == []
+
+
+def scene_grid():
+    return ImageGrid.of(scene("abdomen").fixed)
+
+
+@pytest.mark.parametrize("preset", [preset.name for preset in DENSE_PRESETS if preset.parameters.length_scale == 0.0])
 def test_lengths_and_weights_per_squared_length_are_multiplied(preset):
     parameters = dense_preset(preset).parameters
     found = in_millimetres(parameters, DENSE_PRESETS, grid_of((25.0, 25.0, 25.0)))

@@ -109,6 +109,8 @@ TEXTS = (
     translate("DeepRegEngine", "MIND-SSC, a formula (Heinrich et al., MICCAI 2013)"),
     translate("DeepRegEngine", "MR and CT of the trunk, of one or two people: large structures that both show"),
     translate("DeepRegEngine", "MR of the head with one contrast: small differences, with sub-millimetre accuracy"),
+    translate("DeepRegEngine", "MR of two people"),
+    translate("DeepRegEngine", "MR of two people with one contrast, of a head or of a part of it: every fold of the anatomy differs"),
     translate("DeepRegEngine", "MR with CT"),
     translate("DeepRegEngine", "MR with CT, abdomen"),
     translate("DeepRegEngine", "MSD after"),

@@ -23,7 +23,7 @@ class ImageMethod(Method):
 
     def fitted(self, parameters: Any, fixed: ImageGrid) -> tuple[Any, list[str]]:
         fitted = with_factor(parameters, self.presets, fixed)
-        remark = note(fitted, fixed) if fitted is not parameters else ""
+        remark = note(fitted, self.presets, fixed)
         return fitted, [remark] if remark else []
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:

@@ -37,6 +37,8 @@ _REFERENCE = 250.0
 # Sizes, mm, and factors of the lengths there; in between, the logarithm of the factor is linear in the logarithm of the size.
 _SIZES = (50.0, 100.0, 1000.0, 3000.0)
 _FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
+# Images of small things have voxels below this share of the voxel size of the computation; others are crops of larger ones.
+_FINE = 0.5
 # Power of a length in a unit.
 _POWERS = {"mm": 1, "mm^2": 2}
 
@@ -75,12 +77,24 @@ def in_millimetres(parameters: P, presets: Sequence[Preset], fixed: ImageGrid) -
     return parameters.replaced({**changes, "length_scale": 1.0})
 
 
-def note(parameters: ScaledParameters, fixed: ImageGrid) -> str:
-    """Return the remark on a factor of :func:`with_factor` for the user; "" if it is 1."""
-    factor = parameters.length_scale
-    if factor == 1.0:
+def note(parameters: ScaledParameters, presets: Sequence[Preset], fixed: ImageGrid) -> str:
+    """Return the remark on the lengths of parameters, whose factor is known, for the user; "" without one.
+
+    It names a factor other than 1. Where the factor of a preset is always 1, it warns of an image of something much smaller or larger.
+    """
+    factor, size = parameters.length_scale, size_of(fixed)
+    if factor != 1.0:
+        return f"the fixed image shows {size:.3g} mm: all lengths of the parameters were multiplied by {factor:.2g} (length_scale)"
+    lengths = _lengths(parameters)
+    if not any(lengths == _lengths(preset.parameters) and preset.parameters.length_scale == factor for preset in presets):
         return ""
-    return f"the fixed image shows {size_of(fixed):.3g} mm: all lengths of the parameters were multiplied by {factor:.2g} (length_scale)"
+    suitable = length_factor(size)
+    if suitable > 1.0 or (suitable < 1.0 and min(fixed.spacing) < _FINE * lengths["working_spacing"]):
+        return (
+            f"the fixed image shows {size:.3g} mm, and the lengths of the preset are for another size: "
+            f"a length_scale of {suitable:.2g} may suit it better"
+        )
+    return ""
 
 
 def _described(parameters: ScaledParameters) -> list[Description]:

@@ -36,6 +36,24 @@ DENSE_PRESETS: tuple[Preset, ...] = (
         ),
     ),
     Preset(
+        "people-mr",
+        "MR of two people",
+        "MR of two people with one contrast, of a head or of a part of it: every fold of the anatomy differs",
+        # Softer and finer than for one person. What two people differ by has the same size in a head and in a crop of it, so the lengths
+        # do not follow the size of the image.
+        DenseParameters(
+            features="normalised",
+            working_spacing=1.0,
+            length_scale=1.0,
+            control_spacing=6.0,
+            capture_range=18.0,
+            refinement_spacing=2.5,
+            search_smoothness=100.0,
+            smoothness=0.1,
+            refinement_iterations=8,
+        ),
+    ),
+    Preset(
         "mr-ct",
         "MR with CT",
         "two modalities of the trunk: more smoothness, because fewer edges correspond",
