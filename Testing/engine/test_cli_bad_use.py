@@ -148,11 +148,11 @@ def test_a_full_disk(line, wrong_files, tmp_path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"{DENSE} --set capture_range=5000", ("capture_range = 5000 is out of range", "1 to 300 mm")),
-        (f"{DENSE} --set capture_range=-1", ("capture_range = -1 is out of range", "1 to 300 mm")),
-        (f"{DENSE} --set capture_range=nan", ("capture_range = nan is not a finite number", "1 to 300 mm")),
-        (f"{DENSE} --set capture_range=wide", ("capture_range = wide is not a number", "1 to 300 mm")),
-        (f"{DENSE} --set capture_range=", ("capture_range =  is not a number".replace("  ", " "), "1 to 300 mm")),
+        (f"{DENSE} --set capture_range=5000", ("capture_range = 5000 is out of range", "0.01 to 3000 mm")),
+        (f"{DENSE} --set capture_range=-1", ("capture_range = -1 is out of range", "0.01 to 3000 mm")),
+        (f"{DENSE} --set capture_range=nan", ("capture_range = nan is not a finite number", "0.01 to 3000 mm")),
+        (f"{DENSE} --set capture_range=wide", ("capture_range = wide is not a number", "0.01 to 3000 mm")),
+        (f"{DENSE} --set capture_range=", ("capture_range =  is not a number".replace("  ", " "), "0.01 to 3000 mm")),
         (f"{DENSE} --set mind_radius=1.5", ("mind_radius = 1.5 is not a whole number", "0 to 3 voxels")),
         (f"{DENSE} --set capture_rang=50", ("no parameter 'capture_rang'", "did you mean capture_range?")),
         (f"{DENSE} --set xyz=50", ("no parameter 'xyz'", "there are initial, features")),
