@@ -150,7 +150,7 @@ def test_the_report(report, result, phantom_folder, phantom_pair):
     assert report["method"] == "dense"
     assert report["preset"] == "quick"
     assert report["engine"].startswith("deepreg-engine ")
-    assert report["parameters"] == dense_preset("quick").parameters.to_dict()
+    assert report["parameters"] == {**dense_preset("quick").parameters.to_dict(), "length_scale": 1.0}
     inputs = report["inputs"]
     assert inputs["fixed"]["file"] == str(phantom_folder / "fixed.nii.gz")
     assert inputs["moving"]["pixel_type"] == "16-bit signed integer"
@@ -233,6 +233,7 @@ def test_settings_arrive(phantom_folder, tmp_path):
         torch.set_num_threads(before)
     report = json.loads((tmp_path / "r.json").read_text())
     changed = {"capture_range": 40.0, "search_stages": 0, "refinement_iterations": 2, "initial": "mass", "features": "intensity"}
+    changed["length_scale"] = 1.0
     assert report["parameters"] == {**dense_preset("quick").parameters.to_dict(), **changed}
     assert [stage["stage"] for stage in report["stages"]] == ["refinement"] * len(report["stages"])
     assert report["alignment"]["kind"] == "mass"
