@@ -86,10 +86,10 @@ def test_clouds_without_images(clouds, tmp_path):
     itk = np.array([transform.TransformPoint(point) for point in landmarks.positions.tolist()])
     assert np.abs(itk - warped.positions).max() < 0.05
     assert warped.labels == landmarks.labels
-    # Its grid is the box around both clouds and 20 mm more.
+    # Its grid is the box around both clouds and 20 mm more, times the length scale.
     fixed, moving = read_points(clouds / "fixed.csv").positions, read_points(clouds / "moving.fcsv").positions
     image = sitk.ReadImage(str(tmp_path / "t.nrrd"))
-    low = np.minimum(fixed.min(0), moving.min(0)) - 20
+    low = np.minimum(fixed.min(0), moving.min(0)) - 20 * report["parameters"]["length_scale"]
     assert np.abs(np.array(image.GetOrigin()) - low).max() <= 2.0
     with open(tmp_path / "c.csv", encoding="utf-8") as stream:
         rows = [[float(value) for value in row.values()] for row in csv.DictReader(stream)]

@@ -23,7 +23,7 @@ def widget(points_widget):
 def test_two_lists_are_chosen_by_themselves(warm_app, widget, lists):
     assert (widget.ui.fixedPointsSelector.currentNode(), widget.ui.movingPointsSelector.currentNode()) == lists
     assert widget.ui.applyButton.enabled
-    assert "20 mm around" in widget.ui.kindLabel.text
+    assert "a margin around" in widget.ui.kindLabel.text
     assert not widget.ui.refineCheckBox.enabled
     assert not widget.ui.volumeWantedCheckBox.enabled
 

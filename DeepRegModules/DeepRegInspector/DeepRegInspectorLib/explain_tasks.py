@@ -84,8 +84,12 @@ class OpenTask(WorkerTask):
             files[f"{side}_points"] = path = self.file(f"{side}.csv")
             np.savetxt(path, cloudPoints(node, above) * FLIP, delimiter=",", header="x,y,z", comments="", fmt="%.9f")
             yield 0.0
-        sigma = (readReport(subject.transform) or {}).get("points", {}).get("sigma_mm")
-        return {**files, "sigma": float(sigma) if sigma else None}
+        report = readReport(subject.transform) or {}
+        sigma = report.get("points", {}).get("sigma_mm")
+        # The run may have selected the length scale by the size of an image.
+        scale = report.get("parameters", {}).get("length_scale")
+        parameters = subject.parameters if scale is None else {**subject.parameters, "length_scale": scale}
+        return {**files, "parameters": parameters, "sigma": float(sigma) if sigma else None}
 
 
 class QuestionTask(WorkerTask):

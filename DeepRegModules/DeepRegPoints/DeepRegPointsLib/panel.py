@@ -164,7 +164,7 @@ def _effect(inputs: Any) -> str:
     if inputs.hasPoints and inputs.hasVolumes:
         return _("The points are matched; the moving volume is warped onto the fixed one.")
     if inputs.hasPoints:
-        return _("The points are matched; the transform covers them and 20 mm around.")
+        return _("The points are matched; the transform covers them and a margin around them.")
     if inputs.fixedPoints is not None or inputs.movingPoints is not None:
         return _("Choose the other set of points too, or none: points come in two sets.")
     if not inputs.hasVolumes:

@@ -13,6 +13,7 @@ from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.methods.common.parameters import parse_settings
 from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.registry import find_method
 
 _ABOUT = """
 Find Förstner keypoints of an image: points, such as bifurcations of vessels, that can be located in every direction. They are written in
@@ -22,6 +23,8 @@ _EXAMPLES = (
     "keypoints --image ct.nii.gz --mask lungs.nii.gz --output keypoints.csv",
     "keypoints --image ct.nii.gz --set keypoint_count=4000 --set keypoint_distance=4 --output keypoints.mrk.json",
 )
+# Groups of the Points method's parameters that keypoints have.
+_GROUPS = ("Keypoints", "Lengths")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -29,14 +32,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     lines = [
         f"  {entry.name} = {entry.default:g} [{entry.range_text()}]\n      {entry.help}"
         for entry in PointsParameters.describe()
-        if entry.group == "Keypoints"
+        if entry.group in _GROUPS
     ]
     epilog = examples(*_EXAMPLES) + "\n\nparameters for --set:\n" + "\n".join(lines)
     parser = commands.add_parser("keypoints", help="find distinct points of an image", description=paragraph(_ABOUT), epilog=epilog)
     parser.add_argument("--image", required=True, metavar="I", help="image: NIfTI, NRRD, MetaImage, DICOM folder (required)")
     parser.add_argument("--mask", metavar="A", help="where keypoints are searched: the organ")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below")
-    parser.settings = frozenset(entry.name for entry in PointsParameters.describe() if entry.group == "Keypoints")
+    parser.settings = frozenset(entry.name for entry in PointsParameters.describe() if entry.group in _GROUPS)
     parser.add_argument("--output", required=True, metavar="P", help=f"file to write: {', '.join(POINT_SUFFIXES)} (required)")
     parser.set_defaults(run=run, parser=parser)
 
@@ -49,11 +52,12 @@ def run(options: argparse.Namespace) -> None:
     notes: list[str] = []
     image = check_intensities(read_volume(options.image, notes=notes), "image", options.image)
     mask, note = read_mask(options.mask, ImageGrid.of(image)) if options.mask else (None, "")
+    parameters, remarks = find_method("points").fitted(parameters, ImageGrid.of(image))
     from deepreg_engine.methods.points.keypoints import image_keypoints
 
     points, _ = image_keypoints(image, mask, parameters)
     with FileGroup() as files:
         add_points(files, options.output, PointSet(points))
-    for text in filter(None, [*notes, note]):
+    for text in filter(None, [*notes, note, *remarks]):
         sys.stderr.write(f"note: {text}\n")
     sys.stdout.write(f"{len(points)} keypoints; written: {options.output}\n")

@@ -69,8 +69,8 @@ PAGES = {
         """,
         """
         The result maps a fixed point x to its moving point x + u(x), LPS mm, as in register dense. Without images the field's grid is the
-        bounding box of both clouds with a margin of 20 mm. Points files are CSV with a header x,y,z in LPS mm, or Slicer's .mrk.json
-        and .fcsv; of a label map the surface or the skeleton is used.
+        bounding box of both clouds with a margin of 20 mm (times the length scale). Points files are CSV with a header x,y,z in LPS mm, or
+        Slicer's .mrk.json and .fcsv; of a label map the surface or the skeleton is used.
         """,
         (
             "register points --fixed exhale.nii.gz --moving inhale.nii.gz --fixed-mask lungs_e.nii.gz --moving-mask lungs_i.nii.gz "

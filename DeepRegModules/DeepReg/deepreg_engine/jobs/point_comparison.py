@@ -24,13 +24,15 @@ import numpy as np
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_clouds import FEWEST, checked_clouds
 from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, registration_parameters
+from deepreg_engine.methods.common.lengths import length_factor, size_of
 from deepreg_engine.methods.points.parameters import NO_FEATURES
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.points.pairs import PointPair, patient_of
 
 INDEPENDENT, PARTNERS = "independent", "partners"
 _CONDITIONS = ("before", "aligned", "positions", "learned")
-# Share of the partners that is kept on either side, and the standard deviation (mm) along each axis of what they are displaced by.
+# Share of the partners that is kept on either side, and the standard deviation (mm, times the factor of lengths) along each axis of what
+# they are displaced by.
 _KEPT, _BLUR = 0.7, 1.0
 
 
@@ -42,7 +44,7 @@ def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
     count = len(pair.fixed)
     kept = max(min(count, FEWEST), round(_KEPT * count))
     fixed, moving = pair.fixed[rng.permutation(count)[:kept]], pair.partners[rng.permutation(count)[:kept]]
-    return fixed, moving + rng.normal(0.0, _BLUR, moving.shape)
+    return fixed, moving + length_factor(size_of(pair.fixed)) * rng.normal(0.0, _BLUR, moving.shape)
 
 
 def _kept_together(names: list[str]) -> list[list[str]]:

@@ -47,10 +47,8 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
 
 
 def _fitted(request: Request, inputs: Inputs) -> Request:
-    """Return the request with parameters that suit the fixed image; notes on changes are added to those of the inputs."""
-    if inputs.fixed is None:
-        return request
-    parameters, notes = request.method.fitted(request.parameters, ImageGrid.of(inputs.fixed))
+    """Return the request with parameters that suit the fixed image or points; notes on changes are added to those of the inputs."""
+    parameters, notes = request.method.fitted(request.parameters, inputs.fixed_side)
     inputs.notes += notes
     return dataclasses.replace(request, parameters=parameters)
 

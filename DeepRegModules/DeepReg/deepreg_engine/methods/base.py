@@ -86,6 +86,11 @@ class Inputs:
         fixed, moving = self.images
         return ImageGrid.of(fixed), ImageGrid.of(moving)
 
+    @property
+    def fixed_side(self) -> ImageGrid | np.ndarray:
+        """The grid of the fixed image; without images the fixed points (N, 3), LPS mm. Raises ValueError without either."""
+        return required(self.clouds, "fixed image")[0] if self.fixed is None else ImageGrid.of(self.fixed)
+
 
 @dataclass
 class Task:
@@ -192,8 +197,13 @@ class Method(Protocol):
         """
         ...
 
-    def fitted(self, parameters: Any, fixed: ImageGrid) -> tuple[Any, list[str]]:
-        """Return the parameters as they are used for a fixed image on this grid, for the report; and notes on what was changed."""
+    def fitted(self, parameters: Any, fixed: ImageGrid | np.ndarray) -> tuple[Any, list[str]]:
+        """Return the parameters as they are used for a fixed image or fixed points, for the report; and notes on what was changed.
+
+        Args:
+            parameters: of the method.
+            fixed: grid of the image, or points (N, 3), LPS mm.
+        """
         return parameters, []
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: Any) -> float:

@@ -175,6 +175,18 @@ class SmoothMap:
         """Return the map x -> x."""
         return cls(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
 
+    def scaled(self, factor: float) -> SmoothMap:
+        """Return the same map of points that are multiplied by a factor, as of another unit of length."""
+        terms = (
+            Term(
+                Kernel(tuple(factor * width for width in each.kernel.widths), each.kernel.shares),
+                factor * each.centres,
+                factor * each.coefficients,
+            )
+            for each in self.terms
+        )
+        return SmoothMap(self.matrix, factor * self.offset, tuple(terms))
+
     def __call__(self, points: Tensor) -> Tensor:
         """Map points (N, 3) to (N, 3)."""
         points = points.to(self.matrix)

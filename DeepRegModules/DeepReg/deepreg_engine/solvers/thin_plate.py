@@ -59,6 +59,11 @@ class ThinPlate:
         solution = torch.linalg.solve(system, right)
         return cls(centred, solution[:count], solution[count:], origin)
 
+    def scaled(self, factor: float) -> ThinPlate:
+        """Return the same spline of points that are multiplied by a factor, as of another unit of length."""
+        linear = torch.cat([factor * self.linear[:1], self.linear[1:]])
+        return ThinPlate(factor * self.centres, self.weights, linear, factor * self.origin)
+
     def __call__(self, points: Tensor) -> Tensor:
         """Return displacements (M, 3), mm, at points (M, 3)."""
         centred = points.to(self.centres) - self.origin

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import Method, Result, Task
-from deepreg_engine.methods.common.lengths import note, with_factor
+from deepreg_engine.methods.common.lengths import fitted
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
@@ -21,10 +23,8 @@ class ImageMethod(Method):
 
     aligns = True
 
-    def fitted(self, parameters: Any, fixed: ImageGrid) -> tuple[Any, list[str]]:
-        fitted = with_factor(parameters, self.presets, fixed)
-        remark = note(fitted, self.presets, fixed)
-        return fitted, [remark] if remark else []
+    def fitted(self, parameters: Any, fixed: ImageGrid | np.ndarray) -> tuple[Any, list[str]]:
+        return fitted(parameters, self.presets, fixed)
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         """Register the pair; ``progress`` receives the share of the deformation."""

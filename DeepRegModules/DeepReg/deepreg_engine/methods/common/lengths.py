@@ -1,8 +1,8 @@
-"""Lengths of the parameters that follow the size of what an image shows. No torch.
+"""Lengths of the parameters that follow the size of what an image or a point cloud shows. No torch.
 
 The lengths of the presets suit the human body, from a head to a trunk. A mouse or a crop of the hippocampus needs others, in proportion
-to its size. The factor is 1 for images between 10 cm and 1 m; below 5 cm and above 3 m the lengths have the same proportion to the
-size of the image as those of the presets have to 25 cm; in between, the factor changes continuously.
+to its size. The factor is 1 for sizes between 10 cm and 1 m; below 5 cm and above 3 m the lengths have the same proportion to the
+size as those of the presets have to 25 cm; in between, the factor changes continuously.
 """
 
 from __future__ import annotations
@@ -43,22 +43,36 @@ _FINE = 0.5
 _POWERS = {"mm": 1, "mm^2": 2}
 
 
-def size_of(grid: ImageGrid) -> float:
-    """Return the size of what an image shows, mm: its median extent, so that a thin slab counts by its width."""
-    return float(np.median(grid.extent))
+def size_of(fixed: ImageGrid | np.ndarray) -> float:
+    """Return the size of what an image or a cloud of points (N, 3) shows, mm.
+
+    That of an image is its median extent, so that a thin slab counts by its width. That of a cloud is the longest edge of its bounding box,
+    because vessels and spines are thin.
+    """
+    if isinstance(fixed, ImageGrid):
+        return float(np.median(fixed.extent))
+    return float(np.ptp(fixed, axis=0).max())
 
 
 def length_factor(size: float) -> float:
-    """Return the factor of the lengths for an image of a size, mm."""
+    """Return the factor of the lengths for a size, mm."""
     if not _SIZES[0] <= size <= _SIZES[-1]:
         return size / _REFERENCE
     return math.exp(float(np.interp(math.log(size), np.log(_SIZES), np.log(_FACTORS))))
 
 
-def with_factor(parameters: P, presets: Sequence[Preset], fixed: ImageGrid) -> P:
+def fitted(parameters: P, presets: Sequence[Preset], fixed: ImageGrid | np.ndarray) -> tuple[P, list[str]]:
+    """Return the parameters with the factor of their lengths, and the remark on it, if there is one, in a list."""
+    found = with_factor(parameters, presets, fixed)
+    remark = note(found, presets, fixed)
+    return found, [remark] if remark else []
+
+
+def with_factor(parameters: P, presets: Sequence[Preset], fixed: ImageGrid | np.ndarray) -> P:
     """Return the parameters with the factor of their lengths: ``length_scale`` is above 0.
 
-    Where it is 0, it is chosen by the size of the fixed image; if the lengths are not those of a preset, somebody chose them, and it is 1.
+    Where it is 0, it is chosen by the size of the fixed image or points (N, 3); if the lengths are not those of a preset, somebody chose
+    them, and it is 1.
     """
     if parameters.length_scale > 0.0:
         return parameters
@@ -77,16 +91,19 @@ def in_millimetres(parameters: P, presets: Sequence[Preset], fixed: ImageGrid) -
     return parameters.replaced({**changes, "length_scale": 1.0})
 
 
-def note(parameters: ScaledParameters, presets: Sequence[Preset], fixed: ImageGrid) -> str:
+def note(parameters: ScaledParameters, presets: Sequence[Preset], fixed: ImageGrid | np.ndarray) -> str:
     """Return the remark on the lengths of parameters, whose factor is known, for the user; "" without one.
 
     It names a factor other than 1. Where the factor of a preset is always 1, it warns of an image of something much smaller or larger.
     """
     factor, size = parameters.length_scale, size_of(fixed)
+    if factor != 1.0 and not isinstance(fixed, ImageGrid):
+        return f"the fixed points span {size:.3g} mm: all lengths of the parameters were multiplied by {factor:.2g} (length_scale)"
     if factor != 1.0:
         return f"the fixed image shows {size:.3g} mm: all lengths of the parameters were multiplied by {factor:.2g} (length_scale)"
     lengths = _lengths(parameters)
-    if not any(lengths == _lengths(preset.parameters) and preset.parameters.length_scale == factor for preset in presets):
+    own: list[Any] = [preset.parameters for preset in presets]
+    if not isinstance(fixed, ImageGrid) or not any(lengths == _lengths(each) and each.length_scale == factor for each in own):
         return ""
     suitable = length_factor(size)
     if suitable > 1.0 or (suitable < 1.0 and min(fixed.spacing) < _FINE * lengths["working_spacing"]):

@@ -205,10 +205,15 @@ def working_spacing(default: float) -> Any:
     return parameter(default, help, unit="mm", minimum=0.01, maximum=200.0, group="Resolution")
 
 
-def length_scale() -> Any:
-    """Return the parameter of the factor of all lengths, see :mod:`deepreg_engine.methods.common.lengths`."""
-    help = "factor of all lengths of the parameters; 0 selects it by the size of the fixed image if the lengths are those of a preset"
-    return parameter(0.0, help, minimum=0.0, maximum=100.0, group="Resolution")
+def length_scale(fixed: str = "fixed image", group: str = "Resolution") -> Any:
+    """Return the parameter of the factor of all lengths, see :mod:`deepreg_engine.methods.common.lengths`.
+
+    Args:
+        fixed: what has the size that the factor depends on.
+        group: heading under which it is shown.
+    """
+    help = f"factor of all lengths of the parameters; 0 selects it by the size of the {fixed} if the lengths are those of a preset"
+    return parameter(0.0, help, minimum=0.0, maximum=100.0, group=group)
 
 
 def working_voxels(default: float) -> Any:

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from deepreg_engine.features.point_matcher import Matcher
+from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.presets import POINTS_PRESETS
 from deepreg_engine.methods.points.register import CONFIRMED, candidate_partners, point_features, working_device
 from deepreg_engine.models.store import load_matcher
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph, squared_distances
@@ -37,7 +39,7 @@ class PointsExplanation:
         moving: (M, 3).
         candidates: indices of moving points (N, K), by decreasing probability.
         probability: that a candidate is the partner (N, K); the rest to 1 belongs to other points or to none.
-        confidence: probability (N,) that the partner lies within 5 mm of the mapped point.
+        confidence: probability (N,) that the partner lies within 5 mm, times the length scale, of the mapped point.
     """
 
     fixed: np.ndarray
@@ -61,8 +63,8 @@ def explain_points(
     Args:
         fixed, moving: (N, 3), (M, 3), LPS mm, as registered.
         moved: the fixed points mapped by the result (N, 3).
-        parameters: of the run.
-        sigma: last sigma of coherent point drift, mm; 3 by default.
+        parameters: of the run, with its ``length_scale``; 0 selects it by the size of the fixed points.
+        sigma: last sigma of coherent point drift, mm; 3 times the length scale by default.
         device: see :func:`choose_device`.
 
     Raises:
@@ -72,9 +74,12 @@ def explain_points(
     matcher, _ = load_matcher(parameters.features)
     if matcher is not None:
         matcher.to(chosen)
-    first, second, present = (torch.tensor(np.asarray(cloud), dtype=torch.float64, device=chosen) for cloud in (fixed, moving, moved))
+    scale = with_factor(parameters, POINTS_PRESETS, np.asarray(fixed)).length_scale
+    first, second, present = (
+        torch.tensor(np.asarray(cloud) / scale, dtype=torch.float64, device=chosen) for cloud in (fixed, moving, moved)
+    )
     if parameters.solver == "drift":
-        candidates, probability = _drift_posteriors(present, second, parameters, matcher, sigma or _SIGMA)
+        candidates, probability = _drift_posteriors(present, second, parameters, matcher, sigma / scale if sigma else _SIGMA)
     else:
         edges = neighbour_graph(first, parameters.graph_neighbours)
         candidates, _, probability = candidate_partners(present, second, edges, parameters, matcher)

@@ -11,7 +11,9 @@ from deepreg_engine.features.foerstner import keypoints
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.volume import draw, to_tensor
+from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.presets import POINTS_PRESETS
 
 # Largest number of voxels of the working image; larger images increase its voxel size.
 _VOXELS = 60_000_000
@@ -26,7 +28,7 @@ def image_keypoints(
     Args:
         image: 3D, float32.
         mask: on the image's grid; None for the whole image.
-        parameters: those of the group "Keypoints".
+        parameters: of the method: the group "Keypoints" and ``length_scale``; 0 selects it by the size of this image.
         role: name of the image, for errors.
         device: where to compute.
 
@@ -37,13 +39,14 @@ def image_keypoints(
         InputError: if there are fewer than 4.
     """
     grid = ImageGrid.of(image)
-    spacing = max(parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
+    scale = with_factor(parameters, POINTS_PRESETS, grid).length_scale
+    spacing = max(scale * parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
     work = grid.resampled(spacing)
     volume = draw(image, work).to(device or "cpu")
     inside = None
     if mask is not None:
         inside = to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)
-    distance = max(1, round(parameters.keypoint_distance / spacing))
+    distance = max(1, round(scale * parameters.keypoint_distance / spacing))
     index, values = keypoints(volume, inside, parameters.keypoint_sigma, distance, parameters.keypoint_count)
     if len(index) < 4:
         where = " in its mask" if mask is not None else ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from deepreg_engine.errors import InputError
 from deepreg_engine.methods.base import Method, Result, Task
+from deepreg_engine.methods.common.lengths import fitted
 from deepreg_engine.methods.points.parameters import PointsOptions, PointsParameters
 from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS
 from deepreg_engine.methods.slots import outputs
@@ -41,6 +44,9 @@ class Points(Method):
         if not files.keys() & {each.name for each in outputs(self.name) if each.kind != "report"}:
             raise InputError("no result is requested", "request the transform, the correspondences or transformed points", "transform")
         check_features(parameters.features, "points")
+
+    def fitted(self, parameters: PointsParameters, fixed: ImageGrid | np.ndarray) -> tuple[PointsParameters, list[str]]:
+        return fitted(parameters, self.presets, fixed)
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: PointsParameters) -> float:
         return _MEMORY

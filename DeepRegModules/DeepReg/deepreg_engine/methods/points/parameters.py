@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deepreg_engine.methods.common import parameters as common
 from deepreg_engine.methods.common.parameters import Parameters, parameter
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 
@@ -114,6 +115,7 @@ class PointsParameters(Parameters):
     drift_iterations: int = parameter(
         10, "largest number of iterations of coherent point drift", minimum=1, maximum=1000, group="Coherent point drift"
     )
+    length_scale: float = common.length_scale("fixed image or points", "Lengths")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@
    with a robust weight of each; the Gaussians become narrower from round to round.
 3. Coherent point drift refines the map.
 
+All lengths, also those that were learned, are for a human body. Positions are therefore divided by the factor of the lengths
+(:mod:`deepreg_engine.methods.common.lengths`), and the result is multiplied by it.
+
 Hansen and Heinrich, Deep learning based geometric registration for medical images, IPMI 2021; Myronenko and Song, Point set registration:
 coherent point drift, IEEE TPAMI 2010.
 """
@@ -17,7 +20,7 @@ coherent point drift, IEEE TPAMI 2010.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,7 +31,9 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import required
 from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.presets import POINTS_PRESETS
 from deepreg_engine.models.store import load_matcher
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
@@ -67,7 +72,7 @@ class PointsResult:
         map: from fixed to moving points, LPS mm.
         moved: the mapped fixed points (N, 3), mm.
         partners: index of the most probable moving point of each fixed point (N,).
-        confidence: probability (N,) that a fixed point's partner lies within 5 mm of the mapped point.
+        confidence: probability (N,) that a fixed point's partner lies within 5 mm, times the length scale, of the mapped point.
         alignment: matrix (4, 4) of the alignment before the deformation.
         sigma: standard deviation of the partners around the map in coherent point drift, mm; None if it was not used.
         stages: one entry for each stage of the computation.
@@ -104,6 +109,26 @@ class PointsResult:
             return self.plate.field(grid)
         return DisplacementField(self.map.displacements(grid), grid)
 
+    def scaled(self, factor: float) -> PointsResult:
+        """Return the result of the same registration with all positions multiplied by a factor."""
+        alignment = self.alignment.copy()
+        alignment[:3, 3] *= factor
+        return replace(
+            self,
+            map=self.map.scaled(factor),
+            moved=self.moved * factor,
+            alignment=alignment,
+            sigma=None if self.sigma is None else self.sigma * factor,
+            stages=[
+                {name: _multiplied(value, factor) if name.endswith("_mm") else value for name, value in s.items()} for s in self.stages
+            ],
+            plate=None if self.plate is None else self.plate.scaled(factor),
+        )
+
+
+def _multiplied(value: float | list[float], factor: float) -> float | list[float]:
+    return [each * factor for each in value] if isinstance(value, list) else value * factor
+
 
 @torch.no_grad()
 def register_points(
@@ -114,14 +139,16 @@ def register_points(
     Args:
         fixed: (N, 3), LPS mm; see :func:`deepreg_engine.geometry.point_clouds.checked_clouds` for their requirements.
         moving: (M, 3), LPS mm.
-        parameters: see :class:`PointsParameters`.
+        parameters: see :class:`PointsParameters`; a ``length_scale`` of 0 is selected by the size of the fixed points.
         device: see :func:`choose_device`.
         progress: callback, receives the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
 
     Raises:
         DeviceError, ParameterError, InputError: if the device or the features do not exist.
     """
-    return _Registration(fixed, moving, parameters, device, progress or no_progress).run()
+    scale = with_factor(parameters, POINTS_PRESETS, np.asarray(fixed)).length_scale
+    clouds = np.asarray(fixed) / scale, np.asarray(moving) / scale
+    return _Registration(*clouds, parameters, device, progress or no_progress).run().scaled(scale)
 
 
 def working_device(name: str) -> tuple[torch.device, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -13,17 +14,20 @@ from deepreg_engine.geometry.point_clouds import checked_clouds
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.methods.base import Inputs, Result, Task, required
 from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.common.place import check_place
 from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.points.presets import POINTS_PRESETS
 from deepreg_engine.methods.points.register import PointsResult, register_points
 from deepreg_engine.progress import Progress
 
 Clouds = tuple[np.ndarray, np.ndarray]
 
-# Without images the field's grid is the bounding box of both clouds with a margin, mm; its spacing, mm, and its largest number of voxels.
+# Lengths, mm, for a length scale of 1. Without images the field's grid is the bounding box of both clouds with a margin; its spacing, and
+# its largest number of voxels.
 _MARGIN, _STEP = 20.0, 2.0
 _VOXELS = 8_000_000
-# Capture range of the refinement, mm: the points align the images to a few millimetres.
+# Capture range of the refinement: the points align the images to a few millimetres.
 _REFINED_RANGE = 12.0
 # Correspondences with a higher confidence count as confident in the report.
 _CONFIDENT = 0.5
@@ -33,7 +37,8 @@ _OF_POINTS = ("correspondences", "fixed_keypoints", "moving_keypoints", "moved_p
 
 def run(task: Task, progress: Progress) -> Result:
     """Register the points of a task, see :meth:`deepreg_engine.methods.base.Method.register`."""
-    inputs, options = task.inputs, task.options
+    task = dataclasses.replace(task, parameters=with_factor(task.parameters, POINTS_PRESETS, task.inputs.fixed_side))
+    inputs, options, scale = task.inputs, task.options, task.parameters.length_scale
     clouds = inputs.clouds or _keypoints(task, progress)
     fixed, moving, initial, notes = checked_clouds(*clouds, task.parameters.initial, options.thin)
     notes = [*notes, *check_place("points", (fixed, moving), (inputs.fixed, inputs.moving))]
@@ -43,7 +48,7 @@ def run(task: Task, progress: Progress) -> Result:
     progress(last, "displacement field")
     matrix = sitk.AffineTransform(found.alignment[:3, :3].ravel().tolist(), found.alignment[:3, 3].tolist())
     result = Result(
-        field=found.field(_grid(inputs, fixed, moving)) if _needs_field(task) else None,
+        field=found.field(_grid(inputs, fixed, moving, scale)) if _needs_field(task) else None,
         deformation=None,
         alignment=Alignment(matrix, initial),
         stages=found.stages,
@@ -91,13 +96,13 @@ def _needs_field(task: Task) -> bool:
     return bool(task.outputs.difference(_OF_POINTS) or inputs.more_labels or inputs.labels or inputs.landmarks or task.options.refine)
 
 
-def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray) -> ImageGrid:
+def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray, scale: float) -> ImageGrid:
     """Return the fixed image's grid; without images, one that covers both clouds."""
     if inputs.fixed is not None:
         return ImageGrid.of(inputs.fixed)
     both = np.concatenate([fixed, moving])
-    low, high = both.min(0) - _MARGIN, both.max(0) + _MARGIN
-    return ImageGrid.around(low, high, max(_STEP, float((np.prod(high - low) / _VOXELS) ** (1 / 3))))
+    low, high = both.min(0) - scale * _MARGIN, both.max(0) + scale * _MARGIN
+    return ImageGrid.around(low, high, max(scale * _STEP, float((np.prod(high - low) / _VOXELS) ** (1 / 3))))
 
 
 def _refine(task: Task, result: Result, progress: Progress) -> None:
@@ -106,7 +111,7 @@ def _refine(task: Task, result: Result, progress: Progress) -> None:
     from deepreg_engine.methods.dense.register import register_dense
 
     inputs, preset = task.inputs, task.options.refine_preset
-    parameters = dense_preset(preset).parameters.replaced({"capture_range": _REFINED_RANGE})
+    parameters = dense_preset(preset).parameters.replaced({"capture_range": _REFINED_RANGE, "length_scale": task.parameters.length_scale})
     start = Alignment(result.displacements.to_transform(), "points")
     pair = ImagePair(*inputs.images, inputs.fixed_mask, inputs.moving_mask, None, start)
     refined = register_dense(pair, parameters, task.device, progress)

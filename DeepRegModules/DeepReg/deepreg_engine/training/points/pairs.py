@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.methods.common.lengths import length_factor, size_of
 
 _SUFFIXES = (".csv", ".dat")
 
@@ -50,6 +51,12 @@ class PointPair:
         if self.moving is None or self.moving_partners is None:
             return PointPair(self.name, self.partners, self.fixed)
         return PointPair(self.name, self.moving, self.moving_partners, self.fixed, self.partners)
+
+    def nominal(self) -> PointPair:
+        """Return the same at the size of a human body, as the Points method compares features: divided by the factor of lengths."""
+        factor = length_factor(size_of(self.fixed))
+        others = (None if cloud is None else cloud / factor for cloud in (self.moving, self.moving_partners))
+        return PointPair(self.name, self.fixed / factor, self.partners / factor, *others)
 
 
 def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, float, float]) -> list[PointPair]:
