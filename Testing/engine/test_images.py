@@ -362,7 +362,7 @@ def test_a_mask_of_probabilities_has_a_threshold(tmp_path, pixel, noise):
     mask, note = read_mask(path, FIXED, "fixed mask")
     np.testing.assert_array_equal(array(mask) > 0, ball)
     assert 0.005 < ball.mean() < 0.9
-    assert note == "the fixed mask holds probabilities: what is at least 0.5 is inside"
+    assert note == "the fixed mask holds probabilities: voxels of at least 0.5 are inside"
 
 
 def test_a_mask_of_whole_numbers_has_none(tmp_path):

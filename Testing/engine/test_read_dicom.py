@@ -117,7 +117,7 @@ def test_several_series_in_a_folder_are_listed_and_a_file_chooses_one(tmp_path):
     image = read_volume(chosen[3], "fixed image", notes)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), values(8, seed=2))
     (note,) = notes
-    assert "one of the 8 files of its DICOM series" in note
+    assert "one of the 8 files of a DICOM series; the whole series was read" in note
 
 
 def test_a_patient_folder(tmp_path):
@@ -171,7 +171,7 @@ def with_value(file, tag: bytes, value: str):
     file.write_bytes(content[:at] + len(text).to_bytes(4, "little") + text + content[at + 4 + length :])
 
 
-@pytest.mark.parametrize(("kind", "words"), [("4", "frames of no segment"), ("5", "a DICOM segmentation by surfaces")])
+@pytest.mark.parametrize(("kind", "words"), [("4", "frames that belong to no segment"), ("5", "a DICOM segmentation by surfaces")])
 def test_a_segmentation_that_is_none_is_refused(tmp_path, kind, words):
     (file,) = save_slices(tmp_path, values(1), stacked([0.0]), OBLIQUE)
     with_value(file, b"\x08\x00\x16\x00", f"1.2.840.10008.5.1.4.1.1.66.{kind}")

@@ -170,7 +170,7 @@ def test_segments_that_overlap_and_fractions_are_noted(tmp_path):
     notes.clear()
     labels = read_labels(write_dicom(tmp_path / "a.dcm", segmentation(shares, NAMES, OBLIQUE, STEP, "FRACTIONAL")), "labels", notes)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), drawn())
-    assert "at least half is inside" in notes[0]
+    assert "at least one half are inside" in notes[0]
 
 
 def test_segmentations_that_are_no_grid_are_refused(tmp_path):
@@ -181,7 +181,7 @@ def test_segmentations_that_are_no_grid_are_refused(tmp_path):
     uneven = [(number, place + OBLIQUE[:, 2] * (0.9 if n == 2 else 0.0), voxels) for n, (number, place, voxels) in enumerate(whole)]
     assert "unequal distances" in refused(uneven, step=STEP)
     assert "two frames of liver in one place" in refused([*whole, whole[0]], step=STEP)
-    assert "of no segment" in refused(whole, names={1: "liver"}, step=STEP)
+    assert "belong to no segment" in refused(whole, names={1: "liver"}, step=STEP)
     aside = [(number, place + 0.5 * n * OBLIQUE[:, 0], voxels) for n, (number, place, voxels) in enumerate(whole[:4])]
     assert "sheared" in refused(aside, step=STEP)
     assert "no thickness" in refused(whole[:1])

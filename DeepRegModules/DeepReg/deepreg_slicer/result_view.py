@@ -170,7 +170,7 @@ def moveThrough(moving: Any, transform: Any, on: bool) -> None:
 
 
 def followParents(moving: Any) -> None:
-    """Give the copy of its parent transforms, through which a node is shown, their present state."""
+    """Update the copy of the parent transforms through which a node is shown."""
     standIn = moving.GetParentTransformNode()
     if isStandIn(standIn):
         standIn.SetAndObserveTransformToParent(toWorld(standIn.GetNodeReference(FORMER_PARENT)) or vtk.vtkTransform())

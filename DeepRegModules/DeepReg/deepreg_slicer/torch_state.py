@@ -1,4 +1,4 @@
-"""Whether PyTorch is installed and whole, without importing it, because the application's process never imports it."""
+"""Whether PyTorch is installed and intact. It is not imported, because the application's process never imports it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def missingPackages() -> list[str]:
     """Return packages that have to be installed before anything can be computed."""
     missing = [name for name in NEEDED if not is_installed(name)]
     if missing:
-        # One may have been installed since. Only then: panels ask at each change, and reading all folders takes a millisecond.
+        # A package may have been installed since. If none is missing, the folders are not read again: panels call this at each change, and
+        # reading them takes a millisecond.
         importlib.invalidate_caches()
         missing = [name for name in missing if not is_installed(name)]
     return missing
@@ -39,7 +40,7 @@ def packagesToInstall() -> list[str]:
 
 
 def forgetDamage() -> None:
-    """Take all packages for whole: they were installed again, or the worker has imported them."""
+    """Regard all packages as intact: they were installed again, or the worker has imported them."""
     _damaged.clear()
 
 

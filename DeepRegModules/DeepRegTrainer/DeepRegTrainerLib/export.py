@@ -92,10 +92,10 @@ def _belowResults(scan: SceneScan) -> list[str]:
     notes = []
     for node in (scan.volume, scan.labels):
         left = scan.leftOut(node)
-        text = _("{name} is shown through the result {transform}: it is learned from without it.")
+        text = _("{name} is shown through the result {transform}: the training reads it without this result.")
         if left is None:
             left = next((each for each in parents(node) if isResult(each)), None)
-            text = _("{name} is below the result {transform}: it is learned from as it is seen through it.")
+            text = _("{name} is below the result {transform}: the training reads it as this result transforms it.")
         if left is not None:
             notes.append(text.format(name=node.GetName(), transform=left.GetName()))
     return notes

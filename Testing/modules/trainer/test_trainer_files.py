@@ -230,7 +230,7 @@ def test_a_scan_that_is_shown_through_a_result_is_learned_from_without_it(tmp_pa
     for node in second:
         node.SetAndObserveTransformNodeID(result.GetID())
     done = written([scan("1", *first), scan("2", *second)], tmp_path / "shown")
-    assert ["without it" in note for note in done.notes] == [True, False, False]
+    assert ["reads it without this result" in note for note in done.notes] == [True, False, False]
     for what in ("images", "labels"):
         same = [(tmp_path / folder / what / "anna.nii.gz").read_bytes() for folder in ("plain", "shown")]
         assert same[0] == same[1]

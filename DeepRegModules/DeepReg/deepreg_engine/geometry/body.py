@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-# The body is sought on a grid of about so many voxels along each axis.
+# Approximate number of voxels along each axis of the grid on which the body is found.
 _COARSE = 40
 # A voxel is background if it differs from the middle value of the faces by less than so many standard deviations of the faces, and
 # by less than this share of the image's contrast.

@@ -20,9 +20,9 @@ from deepreg_engine.geometry.dicom_frames import number_of_frames, placed_frames
 from deepreg_engine.geometry.dicom_segmentation import is_segmentation, read_segmentation
 from deepreg_engine.geometry.dicom_stack import SAME_DIRECTION, Slice, check_axes, check_regular
 
-# Voxels per byte of a compressed file at most.
+# Largest number of voxels per byte of a compressed file.
 _HIGHEST_RATIO = 500
-# Series that a message names.
+# Largest number of series that a message names.
 _NAMED = 6
 
 
@@ -76,7 +76,7 @@ def read_file(path: Path, role: str, labels: bool, notes: list[str]) -> sitk.Ima
     if len(files) < 2:
         return _read_single(path, what, labels, notes)
     image = _read_stack(files, f"the DICOM series of {path}")
-    notes.append(f"{what} is one of the {len(files)} files of its DICOM series, which was read")
+    notes.append(f"{what} is one of the {len(files)} files of a DICOM series; the whole series was read")
     return image
 
 

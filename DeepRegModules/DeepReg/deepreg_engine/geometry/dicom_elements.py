@@ -24,7 +24,7 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 # Value representations whose length has four bytes.
 _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-# Sequences within sequences; a deeper nesting is damage.
+# Largest depth of nested sequences; a file with a deeper one is damaged.
 _DEEPEST = 32
 
 

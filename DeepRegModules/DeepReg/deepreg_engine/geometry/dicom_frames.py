@@ -162,7 +162,7 @@ def _values(elements: Elements, groups: list[list[Elements]], image: sitk.Image,
 def stored_values(elements: Elements, count: int) -> np.ndarray | None:
     """Return the numbers in the pixel data (frame, y, x), without a scale; None if they are compressed, coloured, or not whole numbers.
 
-    Pixel data that end too early give None as well.
+    It also returns None if the pixel data end too early.
     """
     rows, columns, allocated, stored = (elements.whole(tag) for tag in (0x00280010, 0x00280011, 0x00280100, 0x00280101))
     if not elements.native or elements.whole(0x00280002) != 1 or allocated not in (8, 16, 32) or not rows or not columns or not stored:

@@ -28,11 +28,11 @@ _CLASS = 0x00080016
 _SEGMENTS, _NUMBER, _LABEL, _REFERENCED = 0x00620002, 0x00620004, 0x00620005, 0x0062000B
 _KIND, _MOST = 0x00620001, 0x0062000E
 _THICKNESS, _BETWEEN = 0x00180050, 0x00180088
-# SOP classes of segmentations by voxels, and of one by surfaces.
+# SOP classes of segmentations that store voxels, and of the one that stores surfaces.
 _VOXELS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _SURFACES = "1.2.840.10008.5.1.4.1.1.66.5"
 _CONVERT = "convert it to a label map in NIfTI or NRRD first"
-# Slices of a volume; more mean that the step between them is wrong.
+# Largest number of slices of a volume; more mean that the step between them is wrong.
 _MOST_SLICES = 20_000
 
 
@@ -89,7 +89,7 @@ def read_segmentation(elements: Elements, what: str, notes: list[str]) -> sitk.I
         plane[here != 0] = key[1]
     notes.append(f"{what} has the segments {', '.join(f'{value} {name}' for value, name in sorted(found.items()))}")
     for name, voxels in overlaps.items():
-        notes.append(f"{what}: {name} overlaps other segments in {voxels} voxels, which count to {name} alone")
+        notes.append(f"{what}: {name} overlaps other segments in {voxels} voxels, which were given to {name} alone")
     return _named(image_of(array, first, axes, spacing), found)
 
 
@@ -106,7 +106,7 @@ def _inside(elements: Elements, count: int, what: str, notes: list[str]) -> np.n
         raise InputError(f"{what} {'ends before its last voxel' if cut else 'is compressed'}", "get it again" if cut else _CONVERT)
     if elements.text(_KIND) == "FRACTIONAL":
         most = elements.whole(_MOST) or 255
-        notes.append(f"{what} holds fractions: what is at least half is inside")
+        notes.append(f"{what} holds fractions: voxels of at least one half are inside")
         return (2 * stored >= most).astype(np.uint8)
     return stored
 
@@ -115,7 +115,7 @@ def _referenced(groups: list[list[Elements]], names: dict[int, str], what: str) 
     """Return the segment of each frame (N,)."""
     found = [next((v for each in group if (v := each.whole(_REFERENCED)) is not None), 0) for group in groups]
     if not groups or not set(found) <= set(names):
-        raise InputError(f"{what} has frames of no segment", "get it again, or " + _CONVERT)
+        raise InputError(f"{what} has frames that belong to no segment", "get it again, or " + _CONVERT)
     return np.array(found)
 
 

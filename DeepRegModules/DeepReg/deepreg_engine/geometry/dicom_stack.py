@@ -17,7 +17,7 @@ _LARGEST_TOLERANCE = 0.3
 SMALLEST_TOLERANCE = 0.01
 #: Difference of two direction cosines.
 SAME_DIRECTION = 2e-3
-# Slices that a message names.
+# Largest number of slices that a message names.
 _NAMED = 6
 _ADVICE_GAP = "give a complete series, or resample it to equal distances first"
 #: Elements that may differ between images at one position.

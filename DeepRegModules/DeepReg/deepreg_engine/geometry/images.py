@@ -160,7 +160,7 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
                     "give a mask of whole numbers, or of probabilities from 0 to 1",
                 )
             inside = image >= 0.5
-            notes.append(f"the {role} holds probabilities: what is at least 0.5 is inside")
+            notes.append(f"the {role} holds probabilities: voxels of at least 0.5 are inside")
     image = sitk.Cast(inside, sitk.sitkUInt8)
     elsewhere = not ImageGrid.of(image).same_as(grid)
     if elsewhere:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-# Number of voxels from which quantiles are estimated, fewest voxels that have quantiles, and fewest that have one value on purpose.
+# Number of voxels from which quantiles are estimated, fewest voxels for quantiles, and fewest voxels of one value for a mark: padding,
+# text or a frame.
 _SAMPLES, _FEWEST, _FEWEST_MARKED = 60_000, 50, 20
 # Quantiles of the values that differ from the background, and how far beyond them values are kept, in distances of the quantiles.
 _QUANTILES, _BEYOND = (0.02, 0.98), 2.0
@@ -22,9 +23,9 @@ _DEVIATIONS = 5.0
 # One value is padding if it is so far below all others, as a share of their range, and if the image has a background of its
 # own: at least so many of the other values on the faces lie in the lowest part of their range.
 _GAP, _OWN_BACKGROUND, _LOWEST_PART = 0.4, 0.6, 0.15
-# Text and frames in one value fill less of an image.
+# Text and frames of one value fill less than this share of an image.
 _LARGEST_MARK = 0.1
-# No tissue is less than air, HU. Values so low are those of a CT.
+# No tissue has less than the HU of air. Only CT has values below the second.
 _AIR, _CT = -1024.0, -900.0
 
 

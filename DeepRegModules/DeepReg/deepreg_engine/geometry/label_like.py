@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-# More values than this, and an image is none; label maps of the whole body have some hundred.
+# An image with more values is not a label map; label maps of the whole body have some hundred.
 _MOST_VALUES = 256
-# Up to this many values, they may follow each other in space, as the classes of a threshold do.
+# With more values than this, an image whose neighbours mostly differ by the smallest step is smooth, not a label map.
 _FEW_VALUES = 32
-# Voxels of a first look, and slices of the second.
+# Number of voxels of a first, quick check, and of slices of the second.
 _SAMPLE, _SLICES = 200_000, 24
-# Share of neighbours of one value, where not both are background: that of structures some voxels thick.
+# Least share of neighbours with equal values, among those that are not both background; structures some voxels thick exceed it.
 _EQUAL = 0.5
 
 
 def label_values(image: sitk.Image) -> int:
     """Return the number of different values of an image that seems to be a label map, 0 for other images.
 
-    A label map has whole numbers, few of them, and most neighbours have the same. In a smooth image of few grey values neighbours differ by
-    the smallest step.
+    A label map has few values, all whole numbers, and most neighbours have equal ones. In a smooth image of few grey values neighbours
+    differ by the smallest step.
     """
     array = sitk.GetArrayViewFromImage(image)
     sample = array.ravel()[:: max(1, array.size // _SAMPLE)]
@@ -56,4 +56,4 @@ def label_note(image: sitk.Image, what: str) -> str:
     count = label_values(image)
     if not count:
         return ""
-    return f"the {what} seems to be a label map ({count} values): interpolation between labels makes other labels; give it as labels"
+    return f"the {what} seems to be a label map ({count} values): interpolation makes labels that no structure has; give it as labels"

@@ -28,7 +28,7 @@ _PARAMETERS = {
     "AffineTransform": 12,
     "MatrixOffsetTransformBase": 12,
 }
-# Classes whose parameters are vectors on a grid, and how many numbers place the grid.
+# Classes whose parameters are vectors on a grid, and how many numbers state the place of the grid.
 _ON_GRIDS = {"DisplacementFieldTransform": 18, "BSplineTransform": 18, "BSplineDeformableTransform": 18}
 # A centre, and the order of the angles.
 _CENTRE = (3, 4)
@@ -48,7 +48,7 @@ def damage(path: Path) -> str:
             try:
                 values = np.array([float(part) for part in text.split()])
             except ValueError:
-                return "holds something that is no number"
+                return "holds something that is not a number"
             if key == "Parameters":
                 numbers = values
             elif wrong := _wrong(name, numbers, values):
@@ -64,7 +64,7 @@ def _wrong(name: str, numbers: np.ndarray, fixed: np.ndarray) -> str:
     if plain in _ON_GRIDS:
         size = fixed[:3]
         if len(fixed) != _ON_GRIDS[plain] or not np.array_equal(size, np.rint(size)) or size.min() < 1:
-            return "does not place its grid"
+            return "does not state the place of its grid"
         needed = 3.0 * float(np.prod(size))
     else:
         if plain not in _PARAMETERS:
@@ -72,4 +72,4 @@ def _wrong(name: str, numbers: np.ndarray, fixed: np.ndarray) -> str:
         needed = float(_PARAMETERS[plain])
         if len(fixed) and len(fixed) not in _CENTRE:
             return f"has {len(fixed)} fixed parameters"
-    return "" if len(numbers) == needed else f"has {len(numbers)} parameters where {needed:.0f} belong"
+    return "" if len(numbers) == needed else f"has {len(numbers)} parameters instead of {needed:.0f}"

@@ -51,7 +51,7 @@ _STRETCH_PENALTY = 0.05
 # Another orientation is worth an optimisation if its mutual information before it is at least this share of that of the stored one. It
 # is clearly better if its energy after it is this multiple of that of the stored one.
 _DOUBT, _CLEARLY = 0.92, 1.05
-# Images of one region have more mutual information, nats.
+# Images of one region of the body have more mutual information than this, nats.
 _LEAST_AGREEMENT = 0.25
 # Air around the patient that is kept, mm.
 _MARGIN = 30.0
@@ -270,7 +270,7 @@ class _Search:
             found = Alignment(unturned(best, other, moving.centre), self._kind, (*self._notes, *notes, note))
             energies = [search._energy(search._scan_pair, best), value]
         if min(energies) > -_LEAST_AGREEMENT or (found is stored and float(np.median([each.information for each in every])) > usual):
-            note = "the images agree little after the alignment: they may show different body parts, or have no part in common"
+            note = "the images agree little after the alignment: they may show different parts of the body"
             found = replace(found, notes=(*found.notes, note))
         return found
 

@@ -10,7 +10,7 @@ from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.methods.common.parameters import SHIPPED_FEATURES, Parameters
 from deepreg_engine.models.store import load_extractor
 
-# Fat and air have lower values, HU; soft tissue lies between these, HU, and is at least this share of a CT.
+# Fat and air have values below the first, HU; soft tissue lies between the second and the third, and is at least the last share of a CT.
 _FAT, _TISSUE, _TISSUE_SHARE = -50.0, (-200.0, 300.0), 0.02
 
 

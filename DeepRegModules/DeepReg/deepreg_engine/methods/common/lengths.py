@@ -32,7 +32,7 @@ class ScaledParameters(Protocol):
 
 P = TypeVar("P", bound=ScaledParameters)
 
-# Size, mm, of what the lengths of the presets are for, where the factor is proportional to the size.
+# Size, mm, for which the lengths of the presets are, where the factor is proportional to the size.
 _REFERENCE = 250.0
 # Sizes, mm, and factors of the lengths there; in between, the logarithm of the factor is linear in the logarithm of the size.
 _SIZES = (50.0, 100.0, 1000.0, 3000.0)

@@ -15,9 +15,9 @@ import SimpleITK as sitk
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Bins of each image's values, and about so many voxels of the fixed image are compared.
+# Number of bins of each image's values, and approximate number of voxels of the fixed image that are compared.
 _BINS, _POINTS = 16, 2000
-# Least share of these that must lie in the moving image, of the largest share at any translation that was tried first.
+# Least share of these that must lie in the moving image, relative to the largest share at any translation that was tried before.
 _LEAST_INSIDE = 0.6
 # Steps of the search for the best translation, voxels of the moving image.
 _STEPS = (2.0, 1.0)
@@ -60,7 +60,7 @@ class Orientation:
         values, vectors = np.linalg.eig(self.matrix)
         axis = np.real(vectors[:, int(np.argmin(np.abs(values - 1.0)))])
         if np.abs(axis).max() < 0.8:
-            return f"turned by {angle}° about an axis between those of the patient"
+            return f"turned by {angle}° about an oblique axis"
         return f"turned by {angle}° about its {_nearest_axis(axis)} axis"
 
 

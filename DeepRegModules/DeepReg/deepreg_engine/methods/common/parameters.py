@@ -110,7 +110,7 @@ class Parameters:
         return dataclasses.asdict(self)
 
 
-# Abbreviations that a plain capital letter would spoil.
+# Abbreviations with a spelling of their own.
 _SPELLINGS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
 
 

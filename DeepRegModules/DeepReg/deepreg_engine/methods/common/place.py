@@ -12,7 +12,7 @@ from deepreg_engine.features.local_match import MARGIN, PATCH, mind, trilinear
 from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.image_grid import ImageGrid
 
-# Distance of a coordinate from a whole number that counts as none; pairs that are needed for a statement, and that are looked at.
+# A coordinate that is this close to a whole number counts as whole. Fewest pairs of landmarks for a note, and most that are compared.
 _WHOLE, _FEWEST, _MOST = 1e-6, 4, 30
 # Samples of a patch along the longest side of the image.
 _STEPS = 64
@@ -65,7 +65,7 @@ def _may_be_indices(positions: np.ndarray, grid: ImageGrid) -> bool:
 def mirrored_note(name: str, points: Sequence[np.ndarray], images: Sequence[sitk.Image]) -> str:
     """Return a note if the images agree much better at the mirrored landmarks, as they do if both lists are in RAS instead of LPS.
 
-    Around each pair the self-similarity (MIND-SSC) of both images is compared. Where the modalities differ it shows nothing.
+    Around each pair the self-similarity (MIND-SSC) of both images is compared. Images of different modalities give no note.
 
     Args:
         name: of the landmarks, for the note.

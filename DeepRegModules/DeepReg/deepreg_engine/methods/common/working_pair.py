@@ -18,9 +18,9 @@ from deepreg_engine.geometry.body import Bounds, body_bounds, cropped
 from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.methods.common.image_pair import ImagePair
 
-# Margin around the patient, in voxels of the coarsest grid. The moving image is not cropped, so that it limits no displacement.
+# Margin around the patient, in voxels of the coarsest grid. The moving image is not cropped: that would limit displacements.
 _MARGIN = 4.0
-# Images with fewer voxels of the coarsest grid along an axis are thin; both images are continued by so many of these voxels.
+# Images with fewer voxels of the coarsest grid along an axis are thin; both are then continued beyond their faces by this many voxels.
 _THIN, _CONTINUED = 1.5, 1.5
 
 

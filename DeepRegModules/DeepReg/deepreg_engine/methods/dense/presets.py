@@ -38,9 +38,9 @@ DENSE_PRESETS: tuple[Preset, ...] = (
     Preset(
         "people-mr",
         "MR of two people",
-        "MR of two people with one contrast, of a head or of a part of it: every fold of the anatomy differs",
-        # Softer and finer than for one person. What two people differ by has the same size in a head and in a crop of it, so the lengths
-        # do not follow the size of the image.
+        "MR of two people with one contrast: heads, or the same part of both heads",
+        # Softer and finer than for one person. The differences of two people are as large in a crop of a head as in the whole head, so the
+        # lengths do not follow the size of the image.
         DenseParameters(
             features="normalised",
             working_spacing=1.0,
