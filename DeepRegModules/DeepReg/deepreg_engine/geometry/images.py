@@ -13,6 +13,7 @@ from deepreg_engine.geometry import dicom, nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.intensity_range import IntensityRange
+from deepreg_engine.geometry.label_like import image_note
 from deepreg_engine.geometry.nifti_placement import placement_note
 from deepreg_engine.geometry.segments import layer_count
 from deepreg_engine.geometry.stored_voxels import read_checked
@@ -133,6 +134,8 @@ def read_labels(path: str | os.PathLike, role: str = "label map", notes: list[st
         if not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
             raise InputError(f"the {role} {path} holds values that are not whole numbers", "give a label map, not an image")
         image = sitk.Cast(image, sitk.sitkInt32)
+    if notes is not None and (note := image_note(image, role)):
+        notes.append(note)
     return image
 
 
@@ -147,20 +150,14 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
     """
     notes: list[str] = []
     image = read_volume(path, role, notes, labels=True)
-    array = sitk.GetArrayViewFromImage(image)
     inside = image != 0
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():  # NaN differs from 0 and would count as inside
-            raise InputError(f"the {role} {path} holds values that are NaN or infinite", "write 0 where it is not")
-        if not np.array_equal(array, np.rint(array)):
-            low, high = float(array.min()), float(array.max())
-            if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
-                raise InputError(
-                    f"the {role} {path} holds fractions between {low:.3g} and {high:.3g}",
-                    "give a mask of whole numbers, or of probabilities from 0 to 1",
-                )
-            inside = image >= 0.5
-            notes.append(f"the {role} holds probabilities: voxels of at least 0.5 are inside")
+    if _has_fractions(image, f"the {role} {path}"):
+        inside = image >= 0.5
+        notes.append(f"the {role} holds probabilities: voxels of at least 0.5 are inside")
+    elif note := image_note(image, role):
+        notes.append(note)
+    if sitk.GetArrayViewFromImage(inside).all():
+        notes.append(f"the {role} has no voxel of the value 0: everything is inside")
     image = sitk.Cast(inside, sitk.sitkUInt8)
     elsewhere = not ImageGrid.of(image).same_as(grid)
     if elsewhere:
@@ -170,6 +167,23 @@ def read_mask(path: str | os.PathLike, grid: ImageGrid, role: str = "mask") -> t
         where = " on the image's grid" if elsewhere else ""
         raise InputError(f"the {role} {path} is empty{where}", "give a mask with voxels that are not 0")
     return image, "; ".join(notes)
+
+
+def _has_fractions(image: sitk.Image, what: str) -> bool:
+    """Return whether a mask holds probabilities instead of whole numbers; raises InputError for other fractions, and for NaN."""
+    array = sitk.GetArrayViewFromImage(image)
+    if array.dtype.kind != "f":
+        return False
+    if not np.isfinite(array).all():  # NaN differs from 0 and would count as inside
+        raise InputError(f"{what} holds values that are NaN or infinite", "write 0 where it is not")
+    if np.array_equal(array, np.rint(array)):
+        return False
+    low, high = float(array.min()), float(array.max())
+    if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
+        raise InputError(
+            f"{what} holds fractions between {low:.3g} and {high:.3g}", "give a mask of whole numbers, or of probabilities from 0 to 1"
+        )
+    return True
 
 
 def resample(

@@ -1,4 +1,4 @@
-"""Label maps that are given as images: interpolation between their values makes labels that no structure has."""
+"""Label maps given as images, where interpolation between values makes labels that no structure has; and images given as labels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _FEW_VALUES = 32
 _SAMPLE, _SLICES = 200_000, 24
 # Least share of neighbours with equal values, among those that are not both background; structures some voxels thick exceed it.
 _EQUAL = 0.5
+# Share of neighbours of one value below which more values than a few are those of an image.
+_EQUAL_IN_IMAGES = 0.2
 
 
 def label_values(image: sitk.Image) -> int:
@@ -33,22 +35,36 @@ def label_values(image: sitk.Image) -> int:
     values, counts = np.unique(slices, return_counts=True)
     if not 2 <= len(values) <= _MOST_VALUES:
         return 0
-    background = values[np.argmax(counts)]
-    steps = []
-    equal = compared = 0
-    for axis in (1, 2):
-        one, two = np.delete(slices, -1, axis), np.delete(slices, 0, axis)
-        inside = (one != background) | (two != background)
-        step = np.abs(one[inside].astype(np.float64) - two[inside])
-        equal += int(np.count_nonzero(step == 0.0))
-        compared += step.size
-        steps.append(step[step > 0.0])
-    if not compared or equal < _EQUAL * compared:
+    steps = _steps(slices, values[np.argmax(counts)])
+    apart = steps[steps > 0.0]
+    if not steps.size or steps.size - apart.size < _EQUAL * steps.size:
         return 0
-    apart = np.concatenate(steps)
     if len(values) > _FEW_VALUES and len(apart) and np.median(apart) <= np.diff(values).min():
         return 0
     return len(values)
+
+
+def _steps(slices: np.ndarray, background: float) -> np.ndarray:
+    """Return the differences (N,) of neighbours in slices (z, y, x), where not both are background."""
+    found = []
+    for axis in (1, 2):
+        one, two = np.delete(slices, -1, axis), np.delete(slices, 0, axis)
+        inside = (one != background) | (two != background)
+        found.append(np.abs(one[inside].astype(np.float64) - two[inside]))
+    return np.concatenate(found)
+
+
+def image_note(image: sitk.Image, what: str) -> str:
+    """Return a note if a label map or a mask seems to be an image, whose neighbours mostly differ, else ""; ``what`` is its role."""
+    array = sitk.GetArrayViewFromImage(image)
+    slices = array[:: max(1, len(array) // _SLICES)]
+    values, counts = np.unique(slices, return_counts=True)
+    if len(values) <= _FEW_VALUES:
+        return ""
+    steps = _steps(slices, values[np.argmax(counts)])
+    if np.count_nonzero(steps == 0.0) >= _EQUAL_IN_IMAGES * steps.size:
+        return ""
+    return f"the {what}: {len(values)} values seem to be those of an image, not of a label map or a mask; every value other than 0 counts"
 
 
 def label_note(image: sitk.Image, what: str) -> str:

@@ -175,6 +175,7 @@ def self_test(arguments: dict, job: Job) -> dict:
     from deepreg_engine.jobs.registration import run_registration
     from deepreg_engine.jobs.request import make_request
     from deepreg_engine.methods.dense.presets import dense_preset
+    from deepreg_engine.metrics.regularity import MOST_FOLDED
     from deepreg_engine.phantoms import make_pair, write_pair
 
     job.progress(0.0, "making a phantom")
@@ -201,7 +202,7 @@ def self_test(arguments: dict, job: Job) -> dict:
     problems = []
     if not after < before / 3:
         problems.append(f"the landmark error fell only from {before:.1f} to {after:.1f} mm")
-    if folding > 0.5:
+    if folding > MOST_FOLDED:
         problems.append(f"{folding:.2f} % of the voxels are folded")
     if not apart < 1e-3:
         problems.append(f"the written transform differs from SimpleITK's by {apart:.2g} mm")

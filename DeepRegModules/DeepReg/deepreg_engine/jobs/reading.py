@@ -17,6 +17,7 @@ from deepreg_engine.jobs.label_names import read_label_names
 from deepreg_engine.jobs.label_pairs import joined
 from deepreg_engine.jobs.request import Request
 from deepreg_engine.methods.base import Inputs, required
+from deepreg_engine.methods.common.lengths import unit_note
 from deepreg_engine.methods.common.place import check_place, mirrored_note
 from deepreg_engine.metrics.overlap import shared_labels
 
@@ -40,6 +41,8 @@ def read_inputs(request: Request) -> Inputs:
             inputs.moving_original = read_volume(path("moving"), "moving image", inputs.notes)
             _note_labels(inputs.moving_original, "moving", inputs.notes)
             inputs.moving = check_intensities(inputs.moving_original, "moving image", path("moving"))
+        note = unit_note(ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving))
+        inputs.notes += [note] if note else []
         inputs.fixed_mask = _mask(request, "fixed_mask", inputs.fixed, inputs.notes)
         inputs.moving_mask = _mask(request, "moving_mask", inputs.moving, inputs.notes)
     if path("fixed_points"):

@@ -11,6 +11,7 @@ the command line, and for the tables and drawings of the panels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 _DIGITS = 4
 # The standard deviation of a normal distribution is its median absolute deviation times this.
 _MAD_TO_SD = 1.4826
-# Pairs that show whether the points are mirrored, and the share of the errors below which the mirrored ones must be.
+# Pairs that show whether the points were misread, and the share of the errors below which those of another reading must be.
 _FEWEST, _BETTER = 4, 0.5
 # Errors that differ by less are equal, mm: without this, rounding would make outliers of equal errors.
 _SAME = 1e-6
@@ -153,19 +154,47 @@ def check_reached(transform: Mapping, fixed: PointSet) -> None:
         raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its coordinate system")
 
 
-def mirrored_errors_note(transform: Mapping, fixed: PointSet, moving: PointSet) -> str:
-    """Return a note if the mean error after the registration is much smaller with x and y of both lists mirrored, as in RAS; else ""."""
-    given = landmark_errors(transform, fixed.positions, moving.positions)
-    other = landmark_errors(transform, flip_points(fixed.positions), flip_points(moving.positions))
-    if not given.counted.any() or not other.counted.any() or len(given) < _FEWEST or 2 * other.counted.sum() < given.counted.sum():
+def misread_note(transform: Mapping, fixed: PointSet, moving: PointSet) -> str:
+    """Return a note if the mean error after the registration is much smaller when the landmarks are read in another way; else "".
+
+    Tried are the frame RAS for both lists or one of them, exchanged lists, and centimetres or metres.
+    """
+    lists = fixed.positions, moving.positions
+    given = landmark_errors(transform, *lists)
+    if not given.counted.any() or len(given) < _FEWEST:
         return ""
-    after, mirrored = (errors.distances[errors.counted].mean() for errors in (given, other))
-    if mirrored > _BETTER * min(after, other.distances_before[other.counted].mean()):
+    after = given.distances[given.counted].mean()
+    found = [(error, why) for error, why in _readings(transform, *lists, int(given.counted.sum())) if error <= _BETTER * after]
+    if not found:
         return ""
-    return (
-        f"with x and y of all landmarks mirrored their mean error would be {mirrored:.1f} mm instead of {after:.1f} mm: "
-        "the points seem to be in RAS instead of LPS"
-    )
+    error, (how, why) = min(found)
+    return f"with {how} their mean error would be {error:.1f} mm instead of {after:.1f} mm: {why}"
+
+
+def _readings(transform: Mapping, fixed: np.ndarray, moving: np.ndarray, count: int) -> Iterator[tuple[float, tuple[str, str]]]:
+    """Yield the mean error, mm, of each other reading of landmarks (N, 3) that the transform improves much; how they are changed, and what
+    that shows. ``count`` pairs have an error as they were given."""
+    ras = "seem to be in RAS instead of LPS"
+    readings = [
+        ("x and y of all landmarks mirrored", f"the points {ras}", flip_points(fixed), flip_points(moving)),
+        ("x and y of the fixed landmarks mirrored", f"the fixed points {ras}", flip_points(fixed), moving),
+        ("x and y of the moving landmarks mirrored", f"the moving points {ras}", fixed, flip_points(moving)),
+        (
+            "fixed and moving landmarks exchanged",
+            "the lists seem to be exchanged, or the transform to map in the other direction",
+            moving,
+            fixed,
+        ),
+        ("all landmarks times 10", "the points seem to be in centimetres", 10.0 * fixed, 10.0 * moving),
+        ("all landmarks times 1000", "the points seem to be in metres", 1000.0 * fixed, 1000.0 * moving),
+    ]
+    for how, why, one, two in readings:
+        errors = landmark_errors(transform, one, two)
+        if not errors.counted.any() or 2 * errors.counted.sum() < count:
+            continue
+        after = float(errors.distances[errors.counted].mean())
+        if after <= _BETTER * errors.distances_before[errors.counted].mean():
+            yield after, (how, why)
 
 
 def landmark_report(transform: Mapping, fixed: PointSet, moving: PointSet) -> dict:

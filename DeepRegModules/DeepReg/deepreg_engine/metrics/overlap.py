@@ -119,6 +119,16 @@ def overlap_report(transform: Mapping, fixed_labels: sitk.Image, moving_labels: 
     }
 
 
+def no_overlap_note(found: dict) -> str:
+    """Return a note if no structure overlaps its partner after the registration, from what :func:`overlap_report` returns; else ""."""
+    if any(row["after"]["dice"] > 0.0 for row in found["labels"]):
+        return ""
+    return (
+        "no structure overlaps its partner after the registration: check that the labels belong to these images, and that a value is the "
+        "same structure in both"
+    )
+
+
 def shared_labels(fixed_labels: sitk.Image, moving_labels: sitk.Image) -> tuple[list[int], list[int], list[int]]:
     """Return the labels other than 0 that both integer label maps have, those of the fixed one alone, and those of the moving one alone.
 

@@ -9,6 +9,9 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 
+#: Largest share of folded voxels, %, of a usable deformation.
+MOST_FOLDED = 0.5
+
 
 def regularity(field: DisplacementField, mask: sitk.Image | None = None) -> dict:
     """Compute statistics of the Jacobian determinant of x + u(x) over the grid of a displacement field.
@@ -41,6 +44,14 @@ def regularity(field: DisplacementField, mask: sitk.Image | None = None) -> dict
         "mean_jacobian": float(determinant.mean()),
         "voxels": int(determinant.size),
     }
+
+
+def folding_note(found: dict) -> str:
+    """Return a note if more than :data:`MOST_FOLDED` of the voxels are folded, from what :func:`regularity` returns; else ""."""
+    share = found["folding_percent"]
+    if share <= MOST_FOLDED:
+        return ""
+    return f"{share:.1f} % of the voxels are folded: the deformation is not invertible there, and the result is not valid"
 
 
 def _inside(mask: sitk.Image, grid: ImageGrid) -> np.ndarray:

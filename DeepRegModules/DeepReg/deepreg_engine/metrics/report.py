@@ -13,10 +13,10 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet
-from deepreg_engine.metrics.landmarks import landmark_report, mirrored_errors_note
+from deepreg_engine.metrics.landmarks import landmark_report, misread_note
 from deepreg_engine.metrics.mapping import to_transform
-from deepreg_engine.metrics.overlap import overlap_report
-from deepreg_engine.metrics.regularity import regularity
+from deepreg_engine.metrics.overlap import no_overlap_note, overlap_report
+from deepreg_engine.metrics.regularity import folding_note, regularity
 
 # Significant digits in JSON: as many as a float32 has; a tenth of a micrometre at a hundred millimetres.
 _SIGNIFICANT = 7
@@ -43,7 +43,7 @@ def evaluation_report(
         label_names: names of the labels.
         mask: on the grid; regularity is measured inside.
         field: the transform sampled on the grid, if it exists already.
-        notes: receives notes on the inputs that the measurements show.
+        notes: receives notes on what the measurements show of the inputs and of the result.
 
     Returns:
         Those of the sections "displacement" (length over the grid, mm: mean, median, percentile95, max), "regularity", "landmarks" and
@@ -53,6 +53,7 @@ def evaluation_report(
         InputError: as these modules do.
     """
     report: dict = {}
+    remarks: list[str] = []
     if field is None and grid is not None:
         field = DisplacementField.from_transform(to_transform(transform), grid)
     if field is not None:
@@ -64,13 +65,15 @@ def evaluation_report(
             "max": lengths.maximum,
         }
         report["regularity"] = regularity(field, mask)
+        remarks.append(folding_note(report["regularity"]))
     if landmarks is not None:
         report["landmarks"] = landmark_report(transform, *landmarks)
-        note = mirrored_errors_note(transform, *landmarks)
-        if note and notes is not None:
-            notes.append(note)
+        remarks.append(misread_note(transform, *landmarks))
     if labels is not None:
         report["overlap"] = overlap_report(transform, *labels, label_names)
+        remarks.append(no_overlap_note(report["overlap"]))
+    if notes is not None:
+        notes += [remark for remark in remarks if remark]
     return report
 
 

@@ -39,6 +39,8 @@ _SIZES = (50.0, 100.0, 1000.0, 3000.0)
 _FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
 # Images of small things have voxels below this share of the voxel size of the computation; others are crops of larger ones.
 _FINE = 0.5
+# Images whose extents differ by this factor along every axis may have spacings in different units.
+_OTHER_UNIT = 5.0
 # Power of a length in a unit.
 _POWERS = {"mm": 1, "mm^2": 2}
 
@@ -52,6 +54,17 @@ def size_of(fixed: ImageGrid | np.ndarray) -> float:
     if isinstance(fixed, ImageGrid):
         return float(np.median(fixed.extent))
     return float(np.ptp(fixed, axis=0).max())
+
+
+def unit_note(fixed: ImageGrid, moving: ImageGrid) -> str:
+    """Return a note if one image is so much smaller along every axis that its voxel spacing may be in another unit; else ""."""
+    ratios = np.sort(fixed.extent) / np.sort(moving.extent)
+    if ratios.min() < _OTHER_UNIT and ratios.max() > 1.0 / _OTHER_UNIT:
+        return ""
+    return (
+        f"the fixed image shows {size_of(fixed):.3g} mm and the moving image {size_of(moving):.3g} mm: check the voxel spacing of both, "
+        "unless one shows a small part of the other"
+    )
 
 
 def length_factor(size: float) -> float:

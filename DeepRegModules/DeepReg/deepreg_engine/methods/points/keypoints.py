@@ -9,7 +9,7 @@ import torch
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.foerstner import keypoints
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.images import resample, without_outliers
 from deepreg_engine.geometry.volume import draw, to_tensor
 from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
@@ -42,7 +42,7 @@ def image_keypoints(
     scale = with_factor(parameters, POINTS_PRESETS, grid).length_scale
     spacing = max(scale * parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
     work = grid.resampled(spacing)
-    volume = draw(image, work).to(device or "cpu")
+    volume = draw(without_outliers(image), work).to(device or "cpu")
     inside = None
     if mask is not None:
         inside = to_tensor(resample(sitk.Cast(mask > 0, sitk.sitkFloat32), work, None, "linear", 0.0)).to(volume.device)

@@ -29,6 +29,8 @@ _MARGIN, _STEP = 20.0, 2.0
 _VOXELS = 8_000_000
 # Capture range of the refinement: the points align the images to a few millimetres.
 _REFINED_RANGE = 12.0
+# Fewer keypoints of an image are noted.
+_FEW = 50
 # Correspondences with a higher confidence count as confident in the report.
 _CONFIDENT = 0.5
 # Outputs that need no displacement field.
@@ -88,6 +90,8 @@ def _keypoints(task: Task, progress: Progress) -> Clouds:
         found.append(image_keypoints(image, mask, task.parameters, f"{side} image", device)[0])
         if mask is None and number == 0:
             inputs.notes.append("keypoints were detected in the whole image; a mask of the organ improves them")
+        if len(found[number]) < min(_FEW, task.parameters.keypoint_count):
+            inputs.notes.append(f"the {side} image has only {len(found[number])} keypoints, which do not show a deformation reliably")
     return found[0], found[1]
 
 
