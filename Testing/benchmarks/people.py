@@ -33,6 +33,7 @@ import numpy as np  # noqa: E402
 from people_sets import SETS, PersonPair  # noqa: E402
 from scipy.stats import wilcoxon  # noqa: E402
 
+from deepreg_engine.errors import InputError  # noqa: E402
 from deepreg_engine.geometry.displacement_field import DisplacementField  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
 from deepreg_engine.metrics.overlap import label_overlap  # noqa: E402
@@ -92,8 +93,10 @@ def _row(pair: PersonPair, method: str, options: argparse.Namespace) -> dict:
         out = str(Path(folder) / "field.nrrd")
         usage = _run(method, pair, out, options)
         row.update(vars(usage))
-        if Path(out).exists():
+        try:
             row.update(_figures(pair, read_field(out)))
+        except InputError as error:  # there is none, or it has values that are not finite
+            print(f"{method}: {error.line()}", file=sys.stderr)
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
 

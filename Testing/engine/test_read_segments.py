@@ -57,7 +57,7 @@ NOTE = "the structures were paired by their names: 'kidney' is 2 in the fixed an
 def test_evaluate_pairs_segments_by_name_and_says_so(pair):
     out = succeed("evaluate", *files(pair), "--report", pair / "r.json")
     assert f"note: {NOTE}" in out
-    report = json.loads((pair / "r.json").read_text())
+    report = json.loads((pair / "r.json").read_text(encoding="utf-8"))
     assert {row["name"]: row["label"] for row in report["overlap"]["labels"]} == {"Liver": 1, "kidney": 2, "spleen": 3}
     assert all(row["after"]["dice"] > 0.7 for row in report["overlap"]["labels"])
     assert report["notes"] == [NOTE]
@@ -131,7 +131,7 @@ def test_registration_and_report_measure_by_name(phantom_pair, phantom_folder, t
     labels = ("--fixed-labels", tmp_path / "fixed.seg.nrrd", "--moving-labels", tmp_path / "moving.seg.nrrd")
     results = ("--transform", tmp_path / "t.nrrd", "--warped-labels", tmp_path / "w.nrrd", "--report", tmp_path / "r.json")
     succeed("register", "dense", *images, *labels, *results, "--preset", "quick", "--device", "cpu", "--set", "search_stages=1")
-    report = json.loads((tmp_path / "r.json").read_text())
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert report["overlap"]["mean_after"]["dice"] > 0.6
     assert {row["name"] for row in report["overlap"]["labels"]} == set(names.values())
     assert any("paired by their names" in note for note in report["notes"])
@@ -140,7 +140,7 @@ def test_registration_and_report_measure_by_name(phantom_pair, phantom_folder, t
     ratio = [np.count_nonzero(warped == value) / np.count_nonzero(moving == value) for value in values]
     assert 0.4 < min(ratio) <= max(ratio) < 2.5
     succeed("report", *images, *labels, "--transform", tmp_path / "t.nrrd", "--output", tmp_path / "p.html", "--json", tmp_path / "p.json")
-    content = json.loads((tmp_path / "p.json").read_text())
+    content = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
     assert content["figures"]["overlap"]["mean_after"]["dice"] == pytest.approx(report["overlap"]["mean_after"]["dice"], abs=1e-3)
     assert any("paired by their names" in note for note in content["notes"])
 
@@ -211,4 +211,4 @@ def test_a_registration_notes_label_maps_given_as_images(tmp_path):
     out = succeed("register", "dense", *images, *quick, "--transform", tmp_path / "t.nrrd", "--report", tmp_path / "r.json")
     for side in ("fixed", "moving"):
         assert f"note: the {side} image seems to be a label map (7 values)" in out
-    assert sum("seems to be a label map" in note for note in json.loads((tmp_path / "r.json").read_text())["notes"]) == 2
+    assert sum("seems to be a label map" in note for note in json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["notes"]) == 2
