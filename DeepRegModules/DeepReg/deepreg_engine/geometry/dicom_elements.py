@@ -136,37 +136,43 @@ class _Parser:
         group, element = self._unpack("HH", at)
         return group << 16 | element
 
+    def _header(self, at: int) -> tuple[int, bytes, int, int]:
+        """Return an element's tag, value representation (b"" if it is implicit) and length, and the offset of its value."""
+        tag = self._tag(at)
+        if not self._explicit:
+            return tag, b"", self._unpack("I", at + 4)[0], at + 8
+        kind = self._content[at + 4 : at + 6]
+        if not kind.isalpha() or not kind.isupper():
+            raise ValueError(f"no value representation at {at}")
+        if kind in _LONG:
+            return tag, kind, self._unpack("I", at + 8)[0], at + 12
+        return tag, kind, self._unpack("H", at + 6)[0], at + 8
+
     def _element(self, at: int, end: int, into: Elements, depth: int) -> int:
         """Read the element at an offset into a set; returns the offset behind it."""
-        tag, kind, start = self._tag(at), b"", at + 8
-        if self._explicit:
-            kind = self._content[at + 4 : at + 6]
-            if not kind.isalpha() or not kind.isupper():
-                raise ValueError(f"no value representation at {at}")
-            if kind in _LONG:
-                (length,), start = self._unpack("I", at + 8), at + 12
-            else:
-                (length,) = self._unpack("H", at + 6)
-        else:
-            (length,) = self._unpack("I", at + 4)
-        if tag in (PIXELS, FLOAT_PIXELS, DOUBLE_PIXELS) and depth == 0:
-            stop = len(self._content) if length == _UNDEFINED else start + length
-            if stop > len(self._content):
-                raise ValueError("the pixels are cut")
-            self._pixels = self._content[start:stop] or b"\0"
+        tag, kind, length, start = self._header(at)
+        if depth == 0 and tag in (PIXELS, FLOAT_PIXELS, DOUBLE_PIXELS):
             into.values[tag] = b""
-            return stop
+            return self._read_pixels(start, length)
         if length != _UNDEFINED and start + length > end:
             raise ValueError("an element is longer than the file")
+        stop = end if length == _UNDEFINED else start + length
         if kind == b"SQ" or length == _UNDEFINED or (not kind and self._has_items(start, length)):
-            stop = end if length == _UNDEFINED else start + length
             explicit = self._explicit
             self._explicit = explicit and kind != b"UN"  # a sequence that the writer did not know is written implicitly
-            into.values[tag], start = self._items(start, stop, length == _UNDEFINED, depth + 1)
+            into.values[tag], stop = self._items(start, stop, length == _UNDEFINED, depth + 1)
             self._explicit = explicit
-            return start
-        into.values[tag] = self._content[start : start + length]
-        return start + length
+            return stop
+        into.values[tag] = self._content[start:stop]
+        return stop
+
+    def _read_pixels(self, start: int, length: int) -> int:
+        """Read the pixels; returns the offset behind them."""
+        stop = len(self._content) if length == _UNDEFINED else start + length
+        if stop > len(self._content):
+            raise ValueError("the pixels are cut")
+        self._pixels = self._content[start:stop] or b"\0"
+        return stop
 
     def _has_items(self, at: int, length: int) -> bool:
         return length >= 8 and self._tag(at) == _ITEM
@@ -183,13 +189,17 @@ class _Parser:
                 return found, at
             if tag != _ITEM or (length != _UNDEFINED and at + length > end):
                 raise ValueError("a sequence has no item where one should be")
-            item, stop = Elements(big=self._big), end if length == _UNDEFINED else at + length
-            while at < stop:
-                if self._tag(at) == _ITEM_END and length == _UNDEFINED:
-                    at += 8
-                    break
-                at = self._element(at, stop, item, depth)
+            item, at = self._item(at, end if length == _UNDEFINED else at + length, length == _UNDEFINED, depth)
             found.append(item)
         if delimited:
             raise ValueError("a sequence has no end")
         return found, at
+
+    def _item(self, at: int, end: int, delimited: bool, depth: int) -> tuple[Elements, int]:
+        """Return an item of a sequence, and the offset behind it; ``at`` is that of its first element."""
+        item = Elements(big=self._big)
+        while at < end:
+            if delimited and self._tag(at) == _ITEM_END:
+                return item, at + 8
+            at = self._element(at, end, item, depth)
+        return item, at

@@ -103,25 +103,26 @@ def placed_frames(elements: Elements, image: sitk.Image, what: str) -> sitk.Imag
 
 def _places(elements: Elements, groups: list[list[Elements]], count: int, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the position of each frame (N, 3), mm, or one of them if ITK places the others by a constant step; and the axes (6,)."""
-    everywhere = [[each] for each in elements.all()]
-    if groups:
-        places, axes = frame_numbers(groups, POSITION, 3), frame_numbers(groups, AXES, 6)
-    else:
-        places, axes = (
-            frame_numbers([each for each in everywhere if each[0].numbers(tag, size) is not None], tag, size)
-            for tag, size in ((POSITION, 3), (AXES, 6))
-        )
+    places, axes = _stated(elements, groups, POSITION, 3), _stated(elements, groups, AXES, 6)
     if places is None or axes is None:
         raise InputError(f"{what} has {count} frames without a position", _CONVERT)
     common = common_axes(axes, what)
-    offsets = elements.numbers(_OFFSETS, count)
-    if not groups and len(places) == 1 and offsets is not None:  # a dose
-        return places + np.outer(offsets - offsets[0], np.cross(common[:3], common[3:])), common
-    if not groups and len(places) == 1 and elements.text(_MODALITY) in ("NM", "PT"):  # one position, and a spacing for all
-        return places, common
+    if not groups and len(places) == 1:
+        offsets = elements.numbers(_OFFSETS, count)
+        if offsets is not None:  # a dose
+            return places + np.outer(offsets - offsets[0], np.cross(common[:3], common[3:])), common
+        if elements.text(_MODALITY) in ("NM", "PT"):  # one position, and a spacing for all
+            return places, common
     if len(places) != count:
         raise InputError(f"{what} has {count} frames, but {len(places)} position{'s' * (len(places) > 1)}", _CONVERT)
     return places, common
+
+
+def _stated(elements: Elements, groups: list[list[Elements]], tag: int, count: int) -> np.ndarray | None:
+    """Return the numbers of an element (N, ``count``): of each frame, or from anywhere in a file without groups; None without them."""
+    if groups:
+        return frame_numbers(groups, tag, count)
+    return frame_numbers([[each] for each in elements.all() if each.numbers(tag, count) is not None], tag, count)
 
 
 def _frame(groups: list[list[Elements]], number: int) -> Slice:
@@ -141,18 +142,30 @@ def _values(elements: Elements, groups: list[list[Elements]], image: sitk.Image,
         if stored is None:
             raise InputError(f"{what} is a compressed dose", "save it uncompressed, or as NIfTI or NRRD")
         return (stored * dose).astype(np.float32)
-    scaled = [[each for each in group if _SLOPE in each.values and _INTERCEPT in each.values] for group in groups]
-    slopes, shifts = (frame_numbers(scaled, tag, 1) for tag in (_SLOPE, _INTERCEPT))
-    read = sitk.GetArrayFromImage(image)
-    if slopes is None or shifts is None:
-        if any(scaled):
-            raise InputError(f"{what} has frames with and without a scale", _CONVERT)
-        return read
+    scales = _scales(groups, what)
+    if scales is None:
+        return sitk.GetArrayFromImage(image)
     stored = stored_values(elements, len(groups))
     if stored is None:
-        if len(np.unique(np.column_stack([slopes, shifts]), axis=0)) > 1:
+        if len(np.unique(np.column_stack(scales), axis=0)) > 1:
             raise InputError(f"{what} has compressed frames with scales of their own", "save it uncompressed, or as NIfTI or NRRD")
-        return read
+        return sitk.GetArrayFromImage(image)
+    return _scaled(stored, *scales)
+
+
+def _scales(groups: list[list[Elements]], what: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return slope and intercept of each frame (N, 1); None if no frame has them."""
+    with_scale = [[each for each in group if _SLOPE in each.values and _INTERCEPT in each.values] for group in groups]
+    slopes, shifts = (frame_numbers(with_scale, tag, 1) for tag in (_SLOPE, _INTERCEPT))
+    if slopes is not None and shifts is not None:
+        return slopes, shifts
+    if any(with_scale):
+        raise InputError(f"{what} has frames with and without a scale", _CONVERT)
+    return None
+
+
+def _scaled(stored: np.ndarray, slopes: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return stored numbers (frame, y, x) with the scale of each frame (N, 1): as integers where all slopes are 1, else as float32."""
     if np.all(slopes == 1.0) and np.array_equal(shifts, np.rint(shifts)):
         whole = stored.astype(np.int64) + shifts.astype(np.int64)[:, :, None]
         return whole.astype(np.int16 if np.abs(whole).max() < 1 << 15 else np.int32)

@@ -6,6 +6,8 @@ by their positions.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -70,27 +72,39 @@ def read_segmentation(elements: Elements, what: str, notes: list[str]) -> sitk.I
     mapped = elements.text(_KIND) == "LABELMAP"
     values = np.zeros(count, dtype=np.int64) if mapped else _referenced(groups, found, what)
     level, first, axes, spacing = _grid(groups, what)
+    _check_single(values, level, found, what)
     highest = max([*found, int(inside.max())])
     array = np.zeros((int(level.max()) + 1, *inside.shape[1:]), dtype=np.uint8 if highest < 256 else np.uint16)
-    taken: set[tuple[int, int]] = set()
     overlaps: dict[str, int] = {}
-    for number in sorted(range(count), key=lambda n: (int(values[n]), int(level[n]))):
-        key = int(level[number]), int(values[number])
-        if key in taken:
-            name = found.get(key[1], "all segments")
-            raise InputError(f"{what} has two frames of {name} in one place", "get it again, or " + _CONVERT)
-        taken.add(key)
-        plane, here = array[key[0]], inside[number]
-        if mapped:
-            plane[...] = here
-            continue
-        if covered := int(np.count_nonzero(plane[here != 0])):
-            overlaps[found[key[1]]] = overlaps.get(found[key[1]], 0) + covered
-        plane[here != 0] = key[1]
+    if mapped:
+        array[level] = inside
+    else:
+        overlaps = _fill(array, inside, values, level, found)
     notes.append(f"{what} has the segments {', '.join(f'{value} {name}' for value, name in sorted(found.items()))}")
     for name, voxels in overlaps.items():
         notes.append(f"{what}: {name} overlaps other segments in {voxels} voxels, which were given to {name} alone")
     return _named(image_of(array, first, axes, spacing), found)
+
+
+def _fill(array: np.ndarray, inside: np.ndarray, values: np.ndarray, level: np.ndarray, names: dict[int, str]) -> dict[str, int]:
+    """Fill a label map (z, y, x) with the frames of segments, of lower values first.
+
+    Args:
+        array: the label map, filled with 0.
+        inside: (frame, y, x), not 0 inside the segment of the frame.
+        values, level: segment and slice of each frame (N,).
+        names: of the segments.
+
+    Returns:
+        By the name of a segment, the number of voxels in which it replaces others.
+    """
+    overlaps: dict[str, int] = {}
+    for number in np.lexsort((level, values)):
+        plane, here, value = array[level[number]], inside[number] != 0, int(values[number])
+        if covered := int(np.count_nonzero(plane[here])):
+            overlaps[names[value]] = overlaps.get(names[value], 0) + covered
+        plane[here] = value
+    return overlaps
 
 
 def _inside(elements: Elements, count: int, what: str, notes: list[str]) -> np.ndarray:
@@ -119,6 +133,14 @@ def _referenced(groups: list[list[Elements]], names: dict[int, str], what: str) 
     return np.array(found)
 
 
+def _check_single(values: np.ndarray, level: np.ndarray, names: dict[int, str], what: str) -> None:
+    """Raise InputError if two frames have the same segment and slice; these are given for each frame (N,)."""
+    for one, two in pairwise(sorted(zip(values.tolist(), level.tolist(), strict=True))):
+        if one == two:
+            name = names.get(one[0], "all segments")
+            raise InputError(f"{what} has two frames of {name} in one place", "get it again, or " + _CONVERT)
+
+
 def _grid(groups: list[list[Elements]], what: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float, float]]:
     """Return the slice of each frame (N,), position of the first voxel, axes (6,) and spacing (x, y, z), mm."""
     places, axes, spacing = (frame_numbers(groups, tag, size) for tag, size in ((POSITION, 3), (AXES, 6), (SPACING, 2)))
@@ -130,18 +152,33 @@ def _grid(groups: list[list[Elements]], what: str) -> tuple[np.ndarray, np.ndarr
     normal = np.cross(common[:3], common[3:])
     along = places @ normal
     order = np.argsort(along, kind="stable")
-    apart = np.diff(along[order])
+    step = _step(groups, along[order], what)
+    check_not_sheared(places[order], along[order], normal, step, what)
+    level = np.rint((along - along.min()) / step).astype(int)
+    return level, places[order[0]], common, (float(spacing[0, 1]), float(spacing[0, 0]), step)
+
+
+def _step(groups: list[list[Elements]], along: np.ndarray, what: str) -> float:
+    """Return the distance between slices, mm: the stated one if the positions of all frames fit it, else the least distance of two.
+
+    Args:
+        groups: of the frames.
+        along: positions of the frames along their normal (N,), mm, in ascending order.
+        what: role and name of the file, for messages.
+
+    Raises:
+        InputError: if the positions fit neither.
+    """
+    apart = np.diff(along)
     apart = apart[apart > SMALLEST_TOLERANCE]
     stated = [frame_numbers(groups, tag, 1) for tag in (_BETWEEN, _THICKNESS)]
     steps = [float(abs(each[0, 0])) for each in stated if each is not None and each[0, 0]]
     steps += [float(apart.min())] if len(apart) else []
-    step = next((each for each in steps if _fits(along - along.min(), each)), 0.0)
-    if not step:
-        raise InputError(f"{what} has frames at unequal distances, {apart.min():.2f} to {apart.max():.2f} mm" if len(apart) else
-                         f"{what} has one slice, and no thickness", "resample it to equal distances first")  # fmt: skip
-    check_not_sheared(places[order], along[order], normal, step, what)
-    level = np.rint((along - along.min()) / step).astype(int)
-    return level, places[order[0]], common, (float(spacing[0, 1]), float(spacing[0, 0]), step)
+    for step in steps:
+        if _fits(along - along[0], step):
+            return step
+    unequal = f"{what} has frames at unequal distances, {apart.min():.2f} to {apart.max():.2f} mm" if len(apart) else ""
+    raise InputError(unequal or f"{what} has one slice, and no thickness", "resample it to equal distances first")
 
 
 def _fits(distances: np.ndarray, step: float) -> bool:
