@@ -62,11 +62,16 @@ def _named(error: Exception) -> str:
         if isinstance(error, ModuleNotFoundError) and error.name == name:  # the package itself: it is missing, not damaged
             return ""
     elif isinstance(error, SyntaxError):
-        folders = PurePath(error.filename or "").parts
-        name = next((each for each in _KNOWN if each in folders), "")
+        name = _holding(error.filename or "")
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and getattr(error.obj, "__file__", None) is None:
         name = error.obj.__name__.partition(".")[0]  # a folder without the package's files
     return name if name in _KNOWN else ""
+
+
+def _holding(path: str) -> str:
+    """Return the package whose folder holds a file; "" if none does."""
+    folders = PurePath(path).parts
+    return next((name for name in _KNOWN if name in folders), "")
 
 
 def _reason(error: BaseException) -> str:

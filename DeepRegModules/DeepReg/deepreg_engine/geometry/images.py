@@ -61,6 +61,21 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str]
         extract = list(image.GetSize())
         extract[-1] = 0
         image = sitk.Extract(image, extract, [0] * image.GetDimension())
+    _check_scalar_volume(image, what)
+    if "vector" in image.GetPixelIDTypeAsString():  # of one component, such as a list of one frame
+        image = sitk.VectorIndexSelectionCast(image, 0)
+    try:
+        grid = ImageGrid.of(image)
+    except InputError as error:
+        raise error.about(what) from error
+    note = placement_note(path, grid, what)
+    if notes is not None and note:
+        notes.append(note)
+    return image
+
+
+def _check_scalar_volume(image: sitk.Image, what: str) -> None:
+    """Raise InputError unless an image is 3D, with one real component per voxel; ``what`` is its role and name."""
     if image.GetDimension() > 3:
         raise InputError(f"{what} is {image.GetDimension()}D ({image.GetSize()[-1]} times or channels)", "extract one 3D volume")
     if image.GetDimension() < 3:
@@ -74,16 +89,6 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str]
     if components > 1:
         kind = "an RGB image or a vector field" if components == 3 else "a vector image"
         raise InputError(f"{what} has {components} components per voxel ({kind})", "give a scalar volume")
-    if "vector" in image.GetPixelIDTypeAsString():  # of one component, such as a list of one frame
-        image = sitk.VectorIndexSelectionCast(image, 0)
-    try:
-        grid = ImageGrid.of(image)
-    except InputError as error:
-        raise error.about(what) from error
-    note = placement_note(path, grid, what)
-    if notes is not None and note:
-        notes.append(note)
-    return image
 
 
 def check_intensities(image: sitk.Image, role: str, path: str | os.PathLike = "") -> sitk.Image:

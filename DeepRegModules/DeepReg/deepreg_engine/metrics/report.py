@@ -92,18 +92,23 @@ def plain(value: object) -> object:
     Raises:
         TypeError: on a value that JSON cannot hold.
     """
-    if value is None or isinstance(value, str | int):  # also True and False
-        return value
-    if isinstance(value, Path):
-        return str(value)
     if isinstance(value, dict):
         return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if isinstance(value, float):
-        return float(f"{value:.{_SIGNIFICANT}g}") if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: object) -> object:
+    """Return a value that has no parts as JSON can hold it; see :func:`plain`."""
+    if value is None or isinstance(value, str | int):  # also True and False
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float):
+        return float(f"{value:.{_SIGNIFICANT}g}") if math.isfinite(value) else None
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
