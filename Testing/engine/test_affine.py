@@ -12,7 +12,7 @@ from scenes import image_on, itk_map, make_grid, rotation, voxel_points
 
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.common import affine
+from deepreg_engine.methods.common import stretch
 from deepreg_engine.methods.common.affine import align, overlap
 from deepreg_engine.methods.common.parameters import INITIALS
 from deepreg_engine.phantoms import make_patient
@@ -281,7 +281,7 @@ def test_padding_of_a_scanner_does_not_disturb():
     ],
 )
 def test_only_stretches_that_people_have_are_plausible(matrix, plausible):
-    assert affine._plausible(linear_about((10, 20, 30), matrix)) is plausible
+    assert stretch.is_plausible(linear_about((10, 20, 30), matrix)) is plausible
 
 
 def test_a_wrong_slice_thickness_is_not_followed_and_is_reported():
@@ -300,7 +300,7 @@ def test_a_wrong_slice_thickness_is_not_followed_and_is_reported():
 
 
 def test_without_any_plausible_optimum_the_image_is_only_shifted_and_it_is_said(monkeypatch):
-    monkeypatch.setattr(affine, "_PLAUSIBLE_STRETCH", (1.0, 1.0 + 1e-9))  # no affine of two people is that rigid
+    monkeypatch.setattr(stretch, "_PLAUSIBLE", (1.0, 1.0 + 1e-9))  # no affine of two people is that rigid
     fixed, moving, *_ = known_pair("abdomen", STRETCH)
     result = align(fixed, moving, "affine")
     assert result.kind == "translation"

@@ -26,8 +26,9 @@ from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.body import around_body
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample, without_outliers
-from deepreg_engine.methods.common.orientation import Orientation, orientations, turned, unturned
+from deepreg_engine.methods.common.orientation import Orientation, likely_orientations, orientations, turned, unturned
 from deepreg_engine.methods.common.parameters import INITIALS
+from deepreg_engine.methods.common.stretch import implausible_note, is_plausible, penalty
 
 _SEED = 20190813
 # Voxels of the smaller image in the evaluation of starts; the fine refinement has eight times as many.
@@ -46,17 +47,12 @@ _LEAST_VOXELS = 4
 _SCAN_SHARE = 0.3
 # A mask of fewer voxels of the coarse images does not determine six or twelve parameters.
 _LEAST_MASK = 200
-# Penalty of a stretch, in nats of mutual information per squared logarithm of each singular value.
-_STRETCH_PENALTY = 0.05
-# Another orientation is worth an optimisation if its mutual information before it is at least this share of that of the stored one. It
-# is clearly better if its energy after it is this multiple of that of the stored one.
-_DOUBT, _CLEARLY = 0.92, 1.05
+# Another orientation is clearly better if its energy after the optimisation is this multiple of that of the stored one.
+_CLEARLY = 1.05
 # Images of one region of the body have more mutual information than this, nats.
 _LEAST_AGREEMENT = 0.25
 # Air around the patient that is kept, mm.
 _MARGIN = 30.0
-# Range of plausible stretches between two people.
-_PLAUSIBLE_STRETCH = (0.55, 1.8)
 
 
 @dataclass(frozen=True)
@@ -223,7 +219,7 @@ class _Search:
             note = "mutual information found no alignment; the image centres were aligned instead"
             return Alignment(sitk.TranslationTransform(3, shift.tolist()), "geometry", (*self._notes, note))
         coarse = [self._optimise(self._scan_pair, self._transform(shift, self._kind)) for shift in starts]
-        coarse = [transform for transform in coarse if transform is not None and _plausible(transform)]
+        coarse = [transform for transform in coarse if transform is not None and is_plausible(transform)]
         if not coarse:
             note = f"the {self._kind} alignment was implausible; the image was only translated, to the largest mutual information"
             return Alignment(sitk.TranslationTransform(3, starts[0].tolist()), "translation", (*self._notes, note))
@@ -236,7 +232,7 @@ class _Search:
         fine = self._optimise(self._fine_pair, coarse)
         if fine is None or self._energy(self._fine_pair, fine) >= self._energy(self._fine_pair, coarse):
             return coarse, ()
-        return (fine, ()) if _plausible(fine) else (coarse, (_warning(fine),))
+        return (fine, ()) if is_plausible(fine) else (coarse, (implausible_note(fine),))
 
     # ------------------------------------------------------------- orientation
 
@@ -246,33 +242,43 @@ class _Search:
         known = np.array(stored.transform.TransformPoint(fixed.centre.tolist())) - fixed.centre
         masses = _centre_of_mass(self._scan_pair[0], self._masks[0]), _centre_of_mass(self._scan_pair[1], self._masks[1])
         every = orientations(*self._scan_pair, known, masses)
-        usual = next(each.information for each in every if each.stored)
-        found, pairs = stored, (self._scan_pair, self._fine_pair)
-        energies = [self._energy(pair, stored.transform) for pair in pairs]
-        for other in (next(each for each in every if each.mirrors == mirrors and not each.stored) for mirrors in (False, True)):
-            if other.information < _DOUBT * usual:
-                continue
-            search = self._turned(other, moving.centre)
-            best = search._optimise(search._scan_pair, search._transform(other.shift, self._kind))
-            if best is None or not _plausible(best) or search._energy(search._scan_pair, best) > energies[0]:
-                continue
-            best, notes = search._refined(best)
-            value = search._energy(search._fine_pair, best)
-            if value > _CLEARLY * energies[1]:
-                continue
-            if other.mirrors:
+        found, energies = stored, self._energies(stored.transform)
+        for other in likely_orientations(every):
+            better = self._in_orientation(other, moving.centre, energies)
+            if better is not None and other.mirrors:
                 note = (
                     f"the moving image agrees much better when it is {other.describe()}; check the orientation in the files of both images"
                 )
                 found = replace(found, notes=(*found.notes, note))
-                continue
-            note = f"the moving image was {other.describe()} to fit the fixed one; check the orientation in the files of both images"
-            found = Alignment(unturned(best, other, moving.centre), self._kind, (*self._notes, *notes, note))
-            energies = [search._energy(search._scan_pair, best), value]
+            elif better is not None:
+                transform, notes, energies = better
+                note = f"the moving image was {other.describe()} to fit the fixed one; check the orientation in the files of both images"
+                found = Alignment(unturned(transform, other, moving.centre), self._kind, (*self._notes, *notes, note))
+        usual = next(each.information for each in every if each.stored)
         if min(energies) > -_LEAST_AGREEMENT or (found is stored and float(np.median([each.information for each in every])) > usual):
             note = "the images agree little after the alignment: they may show different parts of the body"
             found = replace(found, notes=(*found.notes, note))
         return found
+
+    def _in_orientation(
+        self, other: Orientation, centre: np.ndarray, former: tuple[float, float]
+    ) -> tuple[sitk.Transform, tuple[str, ...], tuple[float, float]] | None:
+        """Align the fixed image with the moving one in another orientation.
+
+        Args:
+            other: the orientation, about ``centre`` (3,), LPS mm.
+            former: energies of the alignment that it is compared with.
+
+        Returns:
+            The transform to the turned image, notes on it, and its energies; None unless it agrees clearly better.
+        """
+        search = self._turned(other, centre)
+        coarse = search._optimise(search._scan_pair, search._transform(other.shift, self._kind))
+        if coarse is None or not is_plausible(coarse) or search._energy(search._scan_pair, coarse) > former[0]:
+            return None
+        best, notes = search._refined(coarse)
+        energies = search._energies(best)
+        return None if energies[1] > _CLEARLY * former[1] else (best, notes, energies)
 
     def _turned(self, orientation: Orientation, centre: np.ndarray) -> _Search:
         """Return the same search with the moving image turned or mirrored about a centre (3,), LPS mm."""
@@ -347,8 +353,11 @@ class _Search:
 
     def _energy(self, pair: tuple[sitk.Image, sitk.Image], transform: sitk.Transform) -> float:
         """Return the negative mutual information and the penalty of the stretch."""
-        penalty = _STRETCH_PENALTY * float(np.square(np.log(_stretch(transform))).sum())
-        return _evaluate(self._method(*pair), pair, transform) + penalty
+        return _evaluate(self._method(*pair), pair, transform) + penalty(transform)
+
+    def _energies(self, transform: sitk.Transform) -> tuple[float, float]:
+        """Return the energies on the coarse and on the fine images."""
+        return self._energy(self._scan_pair, transform), self._energy(self._fine_pair, transform)
 
     def _optimise(self, pair: tuple[sitk.Image, sitk.Image], start: sitk.Transform) -> sitk.Transform | None:
         """Return the transform at the optimum near a start; None if the images lost their overlap."""
@@ -376,25 +385,3 @@ def _evaluate(method: sitk.ImageRegistrationMethod, pair: tuple[sitk.Image, sitk
         return method.MetricEvaluate(pair[0], pair[1])
     except RuntimeError:
         return float("inf")
-
-
-def _stretch(transform: sitk.Transform) -> np.ndarray:
-    """Return the singular values of the linear part of a rigid or affine transform."""
-    if transform.GetName() != "AffineTransform":
-        return np.ones(3)
-    return np.linalg.svd(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3), compute_uv=False)
-
-
-def _plausible(transform: sitk.Transform) -> bool:
-    """Return whether a transform does not mirror, and stretches within the plausible range."""
-    affine = transform.GetName() == "AffineTransform"
-    if affine and np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
-        return False
-    stretch = _stretch(transform)
-    return bool(stretch.min() >= _PLAUSIBLE_STRETCH[0] and stretch.max() <= _PLAUSIBLE_STRETCH[1])
-
-
-def _warning(refused: sitk.Transform) -> str:
-    """Return a note on a refused transform, which may be caused by a wrong voxel spacing in a header."""
-    stretch = max(_stretch(refused), key=lambda factor: abs(np.log(factor)))
-    return f"a stretch by {stretch:.2f} fits best but is implausible and was not used; check the voxel spacing of both images"

@@ -21,6 +21,8 @@ _BINS, _POINTS = 16, 2000
 _LEAST_INSIDE = 0.6
 # Steps of the search for the best translation, voxels of the moving image.
 _STEPS = (2.0, 1.0)
+# Another orientation is worth an optimisation if its mutual information is at least this share of that of the stored one.
+_DOUBT = 0.92
 _PATIENT_AXES = ("left-right", "front-back", "head-feet")
 
 
@@ -97,6 +99,17 @@ def orientations(fixed: sitk.Image, moving: sitk.Image, known: np.ndarray, masse
         masses: centres of mass (3,) of both, LPS mm.
     """
     return _Comparison(fixed, moving, known, masses).run()
+
+
+def likely_orientations(every: list[Orientation]) -> list[Orientation]:
+    """Return the orientations besides the stored one whose alignment is worth computing: at most a turned, then a mirrored one.
+
+    Args:
+        every: all orientations, the most similar one first.
+    """
+    usual = next(each.information for each in every if each.stored)
+    best = (next(each for each in every if each.mirrors == mirrors and not each.stored) for mirrors in (False, True))
+    return [each for each in best if each.information >= _DOUBT * usual]
 
 
 class _Comparison:
