@@ -238,6 +238,20 @@ def _newValues(layer: Layer, values: dict[int, int]) -> np.ndarray:
     return table
 
 
+def _compared(node: Any, without: Any, notes: list[str]) -> Layer:
+    """Return a segmentation or label map as one label map (:func:`oneLayer`); ``notes`` receives one if structures overlap."""
+    layer, overlap = oneLayer(node, without)
+    if overlap:
+        notes.append(_("segments of {name} overlap: where they do, the later one was compared").format(name=node.GetName()))
+    return layer
+
+
+def _writeRenumbered(layer: Layer, values: dict[int, int], path: str) -> Generator[float, None, None]:
+    """Write a label map with a new value for each value: that of ``values``, or 0."""
+    table = _newValues(layer, values)
+    yield from writeVolume(layer.shot, path, labels=True, change=lambda piece: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)])
+
+
 def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -> Generator[float, None, Comparison]:
     """Write two segmentations or label maps so that structures of one name, or of one value in two label maps, can be compared.
 
@@ -249,35 +263,19 @@ def writeComparison(fixed: Any, moving: Any, prefix: str, without: Any = None) -
     Raises:
         NodeError: if they have no structure in common.
     """
-    sides: list[Layer] = []
-    notes = []
-    for node, left in ((fixed, None), (moving, without)):
-        layer, overlap = oneLayer(node, left)
-        sides.append(layer)
-        if overlap:
-            text = _("segments of {name} overlap: where they do, the later one was compared")
-            notes.append(text.format(name=node.GetName()))
+    notes: list[str] = []
+    sides = [_compared(fixed, None, notes), _compared(moving, without, notes)]
     byValue, note = _keysOf((fixed, moving), sides)
     notes += [note] if note else []
     keys = [_byKey(layer, byValue) for layer in sides]
     common = [key for key in keys[0] if key in keys[1]]
-    for node, layer in zip((fixed, moving), sides, strict=True):
-        _checkSingle(node, layer, () if byValue else common)
-    if not common:
-        raise NodeError(
-            _("{fixed} and {moving} have no structure of the same name").format(fixed=fixed.GetName(), moving=moving.GetName()),
-            _("rename their segments"),
-        )
+    _checkCommon((fixed, moving), sides, common, byValue)
     values = {key: keys[0][key].value if byValue else number for number, key in enumerate(common, start=1)}
     names = {value: keys[0][key].name for key, value in values.items()}
     paths = []
     for layer, known, side in zip(sides, keys, ("fixed", "moving"), strict=True):
-        table = _newValues(layer, {known[key].value: value for key, value in values.items()})
-        path = f"{prefix}-{side}.nrrd"
-        yield from writeVolume(
-            layer.shot, path, labels=True, change=lambda piece, table=table: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)]
-        )
-        paths.append(path)
+        paths.append(f"{prefix}-{side}.nrrd")
+        yield from _writeRenumbered(layer, {known[key].value: value for key, value in values.items()}, paths[-1])
     return Comparison(paths[0], paths[1], names, notes)
 
 
@@ -304,6 +302,17 @@ def _keysOf(nodes: tuple[Any, Any], sides: list[Layer]) -> tuple[bool, str]:
             text = _('structures were compared by value, although {value} is "{name}" in {fixed} and "{other}" in {moving}')
             return True, text.format(value=value, name=name, other=second[value], **names)
     return True, ""
+
+
+def _checkCommon(nodes: tuple[Any, Any], sides: list[Layer], common: list[Any], byValue: bool) -> None:
+    """Raise NodeError if two label maps have no structure in common, or if the name of one that they have stands for several."""
+    for node, layer in zip(nodes, sides, strict=True):
+        _checkSingle(node, layer, () if byValue else common)
+    if not common:
+        raise NodeError(
+            _("{fixed} and {moving} have no structure of the same name").format(fixed=nodes[0].GetName(), moving=nodes[1].GetName()),
+            _("rename their segments"),
+        )
 
 
 def _checkSingle(node: Any, layer: Layer, names: Iterable[str]) -> None:
