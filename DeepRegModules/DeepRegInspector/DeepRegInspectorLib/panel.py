@@ -223,16 +223,20 @@ class InspectorPanel:
         self._known.update(taken)
         return {name for name, volume in taken.items() if former.get(name, self) is not volume}
 
+    def _takeInputs(self) -> tuple[set[str], dict[str, Any]]:
+        """Take note of the inputs; return the names of those that changed, and the former inputs."""
+        former, self._known = self._known, {name: getattr(self.node, name) for name in self._inputs}
+        changed = {name for name, value in self._known.items() if former.get(name, self) is not value}
+        if "transform" in changed and self.node.transform is not None:
+            changed |= self._takeVolumes(former)
+        return changed, former
+
     def _onNodeModified(self, *_arguments: Any) -> None:
         node = self.node
         if node is None or self.context.updating:
             return
         with self.context.quiet():
-            present = {name: getattr(node, name) for name in self._inputs}
-            changed = {name for name, value in present.items() if self._known.get(name, self) is not value}
-            former, self._known = self._known, present
-            if "transform" in changed and node.transform is not None:
-                changed |= self._takeVolumes(former)
+            changed, former = self._takeInputs()
             for name in _OBSERVED:
                 self._observe(name, getattr(node, name))
             if changed:

@@ -54,6 +54,29 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
     done = Exported(folder)
     for name in ("images", "labels"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
+    drawn = yield from _drawLabels(scans, done)
+    values = _values([(scan, drawn[scan.key]) for scan in scans if scan.key in drawn])
+    if len(values) > _MOST_LABELS:
+        raise NodeError(f"there are {len(values)} structures: choose segmentations with fewer")
+    for scan in [scan for scan in scans if scan.key in drawn]:
+        name = _fileName(scan.name, set(done.files.values()))
+        try:
+            yield from _write(scan, drawn[scan.key], values, Path(folder), name)
+        except (NodeError, ValueError) as error:
+            done.problems[scan.key] = str(error)
+            continue
+        done.files[scan.key] = name
+    done.labels = dict(values.values())
+    with open(os.path.join(folder, LABEL_NAMES), "w", encoding="utf-8") as stream:
+        json.dump({"label_names": {str(value): name for value, name in sorted(done.labels.items())}}, stream, indent=1, ensure_ascii=False)
+    return done
+
+
+def _drawLabels(scans: list[SceneScan], done: Exported) -> Generator[float, None, dict[str, Layer]]:
+    """Return the labels of each scan as one label map, by the key of the scan.
+
+    Scans without labels, and scans that have no structure in common with another, become problems of ``done``.
+    """
     drawn: dict[str, Layer] = {}
     for scan in scans:
         try:
@@ -70,21 +93,7 @@ def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Ex
     for key in _strangers(drawn):
         done.problems[key] = _("no segment has the same name as a segment of another scan: rename them")
         del drawn[key]
-    values = _values([(scan, drawn[scan.key]) for scan in scans if scan.key in drawn])
-    if len(values) > _MOST_LABELS:
-        raise NodeError(f"there are {len(values)} structures: choose segmentations with fewer")
-    for scan in [scan for scan in scans if scan.key in drawn]:
-        name = _fileName(scan.name, set(done.files.values()))
-        try:
-            yield from _write(scan, drawn[scan.key], values, Path(folder), name)
-        except (NodeError, ValueError) as error:
-            done.problems[scan.key] = str(error)
-            continue
-        done.files[scan.key] = name
-    done.labels = dict(values.values())
-    with open(os.path.join(folder, LABEL_NAMES), "w", encoding="utf-8") as stream:
-        json.dump({"label_names": {str(value): name for value, name in sorted(done.labels.items())}}, stream, indent=1, ensure_ascii=False)
-    return done
+    return drawn
 
 
 def _belowResults(scan: SceneScan) -> list[str]:

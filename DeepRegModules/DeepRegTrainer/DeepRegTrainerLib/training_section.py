@@ -12,7 +12,7 @@ from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import curve, models
 from DeepRegTrainerLib.preparing import EstimateTask, Prepared
 from DeepRegTrainerLib.running import Run
-from DeepRegTrainerLib.scans import LEARN, VALIDATE
+from DeepRegTrainerLib.scans import LEARN, VALIDATE, Row
 from DeepRegTrainerLib.session import TrainerSession
 from DeepRegTrainerLib.trainings import FOLDERS, TRAIN, Training, begin, rootFolder
 from DeepRegTrainerLib.words import clock, sentence, short
@@ -107,16 +107,7 @@ class TrainingSection:
         prepared = session.prepared
         if prepared is None or self.running is not None or prepared.choices != session.choices():
             return ""
-        estimate, rows = prepared.estimate, session.scans.rows()
-        good = [row for row in rows if not row.problem]
-        counts = {role: sum(row.role == role for row in good) for role in (LEARN, VALIDATE)}
-        bad = [row.name for row in rows if row.problem and row.role in (LEARN, VALIDATE)]
-        lines = [_("{learn} scans to learn from, {validate} to validate with.").format(**counts)]
-        if bad:
-            lines.append(_("With problems: {names}.").format(names=", ".join(bad)))
-        if not counts[VALIDATE]:
-            lines.append(_("No scan is held out: the accuracy on other scans will not be measured."))
-        return " ".join([*lines, *_costs(estimate)])
+        return " ".join([*_counts(session.scans.rows()), *_costs(prepared.estimate)])
 
     # ----------------------------------------------------------------- training
 
@@ -309,6 +300,19 @@ class TrainingSection:
 def _show(label: Any, text: str) -> None:
     label.text = text
     label.setVisible(bool(text))
+
+
+def _counts(rows: list[Row]) -> list[str]:
+    """Return how many scans there are to learn from and to validate with, and which have problems, a sentence each."""
+    good = [row for row in rows if not row.problem]
+    counts = {role: sum(row.role == role for row in good) for role in (LEARN, VALIDATE)}
+    bad = [row.name for row in rows if row.problem and row.role in (LEARN, VALIDATE)]
+    lines = [_("{learn} scans to learn from, {validate} to validate with.").format(**counts)]
+    if bad:
+        lines.append(_("With problems: {names}.").format(names=", ".join(bad)))
+    if not counts[VALIDATE]:
+        lines.append(_("No scan is held out: the accuracy on other scans will not be measured."))
+    return lines
 
 
 def _costs(estimate: dict[str, Any]) -> list[str]:
