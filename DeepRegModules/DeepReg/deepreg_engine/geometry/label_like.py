@@ -25,12 +25,10 @@ def label_values(image: sitk.Image) -> int:
     """
     array = sitk.GetArrayViewFromImage(image)
     sample = array.ravel()[:: max(1, array.size // _SAMPLE)]
-    if array.dtype.kind == "f" and not (np.isfinite(sample).all() and np.array_equal(sample, np.rint(sample))):
-        return 0
-    if len(np.unique(sample)) > _MOST_VALUES:
+    if not (np.isfinite(sample).all() and _are_whole(sample)) or len(np.unique(sample)) > _MOST_VALUES:
         return 0
     slices = array[:: max(1, len(array) // _SLICES)]
-    if array.dtype.kind == "f" and not np.array_equal(slices, np.rint(slices)):
+    if not _are_whole(slices):
         return 0
     values, counts = np.unique(slices, return_counts=True)
     if not 2 <= len(values) <= _MOST_VALUES:
@@ -42,6 +40,11 @@ def label_values(image: sitk.Image) -> int:
     if len(values) > _FEW_VALUES and len(apart) and np.median(apart) <= np.diff(values).min():
         return 0
     return len(values)
+
+
+def _are_whole(array: np.ndarray) -> bool:
+    """Return whether all values are whole numbers."""
+    return array.dtype.kind != "f" or np.array_equal(array, np.rint(array))
 
 
 def _steps(slices: np.ndarray, background: float) -> np.ndarray:
