@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from dense_runs import run, run_scene
 from registering import scene
 
-from deepreg_engine.errors import NotEnoughMemoryError
+from deepreg_engine.errors import InputError, NotEnoughMemoryError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.lengths import in_millimetres, length_factor, with_factor
@@ -120,3 +120,10 @@ def test_the_advice_for_memory_has_lengths_that_fit():
     changed = parameters.replaced(changes)
     assert estimate_memory(fixed, fixed, make_plan(fixed, changed), changed, 12) <= available
     assert math.isclose(make_plan(fixed, changed)[-1].spacing, changes["working_spacing"] * changes["length_scale"], rel_tol=1e-6)
+
+
+def test_micrometres_taken_for_millimetres_are_refused():
+    grid = ImageGrid((200, 200, 200), (2000.0, 2000.0, 2000.0), (0.0, 0.0, 0.0), np.eye(3).ravel())
+    with pytest.raises(InputError, match="spans 400 m"):
+        with_factor(DenseParameters(), DENSE_PRESETS, grid)
+    assert with_factor(DenseParameters(length_scale=50.0), DENSE_PRESETS, grid).length_scale == 50.0

@@ -63,6 +63,20 @@ def test_separators_and_decimal_marks_of_spreadsheets(tmp_path, text):
     assert notes == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,r,a,s,defined,selected\nA,-1,-2,3,1,1\nB,0,0,0,0,1\nC,-4,-5,6,1,1\n",  # as a table of 3D Slicer's points
+        "L;P;S;label\n1;2;3;A\n;;;B\n4;5;6;C\n",
+    ],
+)
+def test_coordinates_with_the_names_of_their_frame(tmp_path, text):
+    (tmp_path / "points.csv").write_text(text, encoding="utf-8")
+    found = read_list(tmp_path / "points.csv")
+    assert found.labels == ("A", "B", "C")
+    np.testing.assert_array_equal(found.positions, [[1, 2, 3], [np.nan] * 3, [4, 5, 6]])
+
+
 def test_names_with_commas_after_a_space(tmp_path):
     points = read_points(written(tmp_path / "p.csv", 'x, y, z, label\n1, 2, 3, "apex, left"\n'))
     assert points.labels == ("apex, left",)

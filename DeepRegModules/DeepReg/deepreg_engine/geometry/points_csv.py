@@ -1,7 +1,7 @@
-"""Points as CSV: a header with x, y and z, and one row for each point, LPS mm.
+"""Points as CSV: a header with x, y and z (LPS mm), l, p and s, or r, a and s, and one row for each point.
 
 The cells are separated by commas, semicolons or tabs. Numbers have decimal points; between semicolons or tabs they may have decimal
-commas instead. A row without coordinates is a point without a position.
+commas instead. A row without coordinates, or with 0 in the column "defined" of 3D Slicer, is a point without a position.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _SEPARATORS = (",", ";", "\t")
 # The first line with which spreadsheets name their separator.
 _NAMED_SEPARATOR = re.compile(r'"?sep=.?"?\s*$', re.IGNORECASE)
 _NAMES = ("label", "name", "id")
+# Names of the coordinates, and their signs in LPS.
+_FRAMES = {"xyz": (1.0, 1.0, 1.0), "lps": (1.0, 1.0, 1.0), "ras": (-1.0, -1.0, 1.0)}
 _DIGITS = r"[+-]?(?:\d+{mark}\d*|{mark}?\d+)(?:[eE][+-]?\d+)?"
 _POINT = re.compile(_DIGITS.format(mark=r"\."), re.ASCII)
 _COMMA = re.compile(_DIGITS.format(mark=","), re.ASCII)
@@ -41,22 +43,30 @@ def read_csv(text: str) -> PointList:
     if not rows:
         return PointList(np.empty((0, 3)), ())
     header = [cell.lower() for cell in rows[0][1]]
-    columns, name = _columns(header)
+    axes = _axes(header)
+    columns, name = _columns(header, axes)
+    defined = header.index("defined") if "defined" in header else None
     positions, labels, mark = [], [], ""
     for line, row in rows[1:]:
         if any(row) and len(row) != len(header):
             raise _wrong_length(line, row, header)
-        cells = [row[column] if any(row) else "" for column in columns]
-        positions.append(_position(line, cells, separator))
+        there = any(row) and (defined is None or row[defined].lower() not in ("0", "false"))
+        cells = [row[column] if there else "" for column in columns]
+        positions.append(_position(line, cells, separator, axes))
         mark = _one_mark(line, cells, mark)
         labels.append(row[name] if name is not None and any(row) else "")
-    return PointList(np.array(positions).reshape(-1, 3), tuple(labels), breaks)
+    return PointList(np.array(positions).reshape(-1, 3) * _FRAMES[axes], tuple(labels), breaks)
 
 
 def _separator(text: str) -> str:
     """Return the separator by which the first line is a header; "," if none is."""
     first = next((line for line in text.splitlines() if line.strip()), "")
-    return next((each for each in _SEPARATORS if {"x", "y", "z"} <= {cell.strip(' "').lower() for cell in first.split(each)}), ",")
+    return next((each for each in _SEPARATORS if _frame_of({cell.strip(' "').lower() for cell in first.split(each)})), ",")
+
+
+def _frame_of(header: set[str]) -> str:
+    """Return the key of :data:`_FRAMES` whose coordinates the header has; "" without one."""
+    return next((axes for axes in _FRAMES if set(axes) <= header), "")
 
 
 def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple[int, ...]]:
@@ -76,15 +86,21 @@ def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple
     return rows, tuple(breaks)
 
 
-def _columns(header: list[str]) -> tuple[list[int], int | None]:
-    """Return the columns of x, y and z, and of the names."""
-    if not {"x", "y", "z"} <= set(header):
-        raise InputError("the first line is not a header with x, y and z", "begin the file with the line x,y,z")
+def _axes(header: list[str]) -> str:
+    """Return the names of the coordinates, a key of :data:`_FRAMES`."""
+    axes = _frame_of(set(header))
+    if not axes:
+        raise InputError("the first line is not a header with x, y and z", "begin the file with the line x,y,z (LPS) or r,a,s (RAS)")
+    return axes
+
+
+def _columns(header: list[str], axes: str) -> tuple[list[int], int | None]:
+    """Return the columns of the coordinates, and of the names."""
     name = next((word for word in _NAMES if word in header), None)
-    repeated = next((word for word, count in Counter(header).items() if count > 1 and word in ("x", "y", "z", name)), None)
+    repeated = next((word for word, count in Counter(header).items() if count > 1 and word in (*axes, name)), None)
     if repeated is not None:
         raise InputError(f"the header has several columns {repeated}", "give each column a name of its own")
-    return [header.index(axis) for axis in "xyz"], None if name is None else header.index(name)
+    return [header.index(axis) for axis in axes], None if name is None else header.index(name)
 
 
 def _wrong_length(line: int, row: list[str], header: list[str]) -> InputError:
@@ -95,11 +111,11 @@ def _wrong_length(line: int, row: list[str], header: list[str]) -> InputError:
     return InputError(message, advice)
 
 
-def _position(line: int, cells: list[str], separator: str) -> list[float]:
-    """Return x, y and z; NaN for all three if all cells are empty, infinity if a number is not finite."""
+def _position(line: int, cells: list[str], separator: str, axes: str) -> list[float]:
+    """Return the coordinates; NaN for all three if all cells are empty, infinity if a number is not finite."""
     if not any(cells):
         return [np.nan] * 3
-    for axis, cell in zip("xyz", cells, strict=True):
+    for axis, cell in zip(axes, cells, strict=True):
         if not cell:
             raise InputError(f"line {line} has no three numbers: {axis} is empty", "write x, y and z in mm, or none of them")
         # Between commas "1,234" may as well be a thousand.

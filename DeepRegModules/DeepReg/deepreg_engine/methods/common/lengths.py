@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.parameters import Description
 from deepreg_engine.methods.common.presets import Preset
@@ -41,6 +42,8 @@ _FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
 _FINE = 0.5
 # Images whose extents differ by this factor along every axis may have spacings in different units.
 _OTHER_UNIT = 5.0
+# A larger factor comes from a wrong unit.
+_LARGEST = 100.0
 # Power of a length in a unit.
 _POWERS = {"mm": 1, "mm^2": 2}
 
@@ -86,12 +89,23 @@ def with_factor(parameters: P, presets: Sequence[Preset], fixed: ImageGrid | np.
 
     Where it is 0, it is chosen by the size of the fixed image or points (N, 3); if the lengths are not those of a preset, somebody chose
     them, and it is 1.
+
+    Raises:
+        InputError: if the size is beyond all that can be meant in mm.
     """
     if parameters.length_scale > 0.0:
         return parameters
     lengths = _lengths(parameters)
-    known = any(lengths == _lengths(preset.parameters) for preset in presets)
-    return parameters.replaced({"length_scale": length_factor(size_of(fixed)) if known else 1.0})
+    if not any(lengths == _lengths(preset.parameters) for preset in presets):
+        return parameters.replaced({"length_scale": 1.0})
+    factor = length_factor(size_of(fixed))
+    if factor > _LARGEST:
+        raise InputError(
+            f"what is registered spans {size_of(fixed) / 1000.0:.3g} m",
+            "check the unit of its voxel spacing or of its points, which has to be mm; or set length_scale",
+            "length_scale",
+        )
+    return parameters.replaced({"length_scale": factor})
 
 
 def in_millimetres(parameters: P, presets: Sequence[Preset], fixed: ImageGrid) -> P:
