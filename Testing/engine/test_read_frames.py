@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 from command_line import succeed
+from phantom_pairs import pair_of
 from scenes import make_grid, smooth_image
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.point_clouds import checked_clouds
 from deepreg_engine.geometry.points import PointSet, read_points, write_points
-from deepreg_engine.methods.common.place import check_place, mirrored_note
+from deepreg_engine.methods.common.place import check_place, misread_note
 
 QUICK = ("--preset", "quick", "--device", "cpu", "--set", "search_stages=1")
 
@@ -48,10 +49,25 @@ def test_images_show_pairs_that_are_mirrored(anatomy, modalities):
 
     pair = make_pair(anatomy, detail=0.35, modality_pair=modalities)
     points, images = [side.positions for side in (pair.fixed_landmarks, pair.moving_landmarks)], (pair.fixed, pair.moving)
-    assert mirrored_note("guide landmarks", points, images) == ""
-    note = mirrored_note("guide landmarks", [flip_points(side) for side in points], images)
+    assert misread_note("guide landmarks", points, images) == ""
+    note = misread_note("guide landmarks", [flip_points(side) for side in points], images)
     if modalities or anatomy == "thorax":  # of one modality
         assert "agree much better at the guide landmarks with x and y mirrored" in note
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda fixed, moving: (flip_points(fixed), moving), "with x and y of the fixed ones mirrored"),
+        (lambda fixed, moving: (fixed, flip_points(moving)), "with x and y of the moving ones mirrored"),
+        (lambda fixed, moving: (moving, fixed), "with both lists exchanged"),
+        (lambda fixed, moving: (fixed / 10, moving / 10), "times 10"),
+    ],
+)
+def test_images_show_lists_that_are_misread(read, words):
+    pair = pair_of("abdomen", detail=0.35)
+    points = read(pair.fixed_landmarks.positions, pair.moving_landmarks.positions)
+    assert words in misread_note("guide landmarks", points, (pair.fixed, pair.moving))
 
 
 GRID = make_grid((30, 34, 28), (2.0, 1.5, 2.5), (5, -4, 8), centre=(-30.0, -40.0, 20.0))

@@ -18,7 +18,7 @@ from deepreg_engine.jobs.label_pairs import joined
 from deepreg_engine.jobs.request import Request
 from deepreg_engine.methods.base import Inputs, required
 from deepreg_engine.methods.common.lengths import unit_note
-from deepreg_engine.methods.common.place import check_place, mirrored_note
+from deepreg_engine.methods.common.place import check_place, misread_note
 from deepreg_engine.metrics.overlap import shared_labels
 
 # A linear transform with a smaller determinant is degenerate: the file is damaged.
@@ -82,7 +82,7 @@ def _landmarks(request: Request, inputs: Inputs, kind: str, option: str) -> Poin
     pairs = read_pairs(fixed, moving, option, f"{kind} landmarks", inputs.notes)
     inputs.notes += check_place(f"{{side}} {kind} landmarks", [points.positions for points in pairs], (inputs.fixed, inputs.moving), option)
     if inputs.fixed is not None and inputs.moving is not None:
-        note = mirrored_note(f"{kind} landmarks", [points.positions for points in pairs], inputs.images)
+        note = misread_note(f"{kind} landmarks", [points.positions for points in pairs], inputs.images)
         inputs.notes += [note] if note else []
     return pairs
 

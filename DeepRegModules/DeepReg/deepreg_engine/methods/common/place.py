@@ -16,7 +16,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 _WHOLE, _FEWEST, _MOST = 1e-6, 4, 30
 # Samples of a patch along the longest side of the image.
 _STEPS = 64
-# Mirrored landmarks fit better if this share of the pairs does, and the median cost is below this share of the other.
+# Landmarks that are read in another way fit better if this share of the pairs does, and the median cost is below this share of the other.
 _WINS, _BETTER = 0.75, 0.7
 
 
@@ -62,10 +62,11 @@ def _may_be_indices(positions: np.ndarray, grid: ImageGrid) -> bool:
     return len(positions) >= _FEWEST and whole and bool((positions >= 0).all() and (positions < grid.size).all())
 
 
-def mirrored_note(name: str, points: Sequence[np.ndarray], images: Sequence[sitk.Image]) -> str:
-    """Return a note if the images agree much better at the mirrored landmarks, as they do if both lists are in RAS instead of LPS.
+def misread_note(name: str, points: Sequence[np.ndarray], images: Sequence[sitk.Image]) -> str:
+    """Return a note if the images agree much better at the landmarks when these are read in another way; else "".
 
-    Around each pair the self-similarity (MIND-SSC) of both images is compared. Images of different modalities give no note.
+    Tried are the frame RAS for both lists or one of them, exchanged lists, and centimetres. Around each pair the self-similarity (MIND-SSC)
+    of both images is compared. Images of different modalities give no note.
 
     Args:
         name: of the landmarks, for the note.
@@ -73,13 +74,24 @@ def mirrored_note(name: str, points: Sequence[np.ndarray], images: Sequence[sitk
         images: fixed and moving.
     """
     chosen = np.linspace(0, len(points[0]) - 1, min(len(points[0]), _MOST)).round().astype(int)
-    pairs = [side[chosen] for side in points]
-    costs = _costs(pairs, images), _costs([flip_points(side) for side in pairs], images)
-    known = np.isfinite(costs[0]) & np.isfinite(costs[1])
-    given, mirrored = (cost[known] for cost in costs)
-    if len(given) < _FEWEST or (mirrored < given).mean() < _WINS or np.median(mirrored) > _BETTER * np.median(given):
-        return ""
-    return f"the images agree much better at the {name} with x and y mirrored: the points seem to be in RAS instead of LPS"
+    fixed, moving = (side[chosen] for side in points)
+    readings = [
+        ("with x and y mirrored: the points seem to be in RAS instead of LPS", (flip_points(fixed), flip_points(moving))),
+        ("with x and y of the fixed ones mirrored: these seem to be in RAS instead of LPS", (flip_points(fixed), moving)),
+        ("with x and y of the moving ones mirrored: these seem to be in RAS instead of LPS", (fixed, flip_points(moving))),
+        ("with both lists exchanged", (moving, fixed)),
+        ("times 10: the points seem to be in centimetres", (10.0 * fixed, 10.0 * moving)),
+    ]
+    given, best = _costs((fixed, moving), images), ("", np.inf)
+    for how, pairs in readings:
+        other = _costs(pairs, images)
+        known = np.isfinite(given) & np.isfinite(other)
+        if known.sum() < _FEWEST or (other < given)[known].mean() < _WINS:
+            continue
+        ratio = float(np.median(other[known]) / max(np.median(given[known]), 1e-12))
+        if ratio <= _BETTER and ratio < best[1]:
+            best = how, ratio
+    return f"the images agree much better at the {name} {best[0]}" if best[0] else ""
 
 
 def _costs(points: Sequence[np.ndarray], images: Sequence[sitk.Image]) -> np.ndarray:
