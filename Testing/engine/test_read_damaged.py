@@ -199,3 +199,15 @@ def test_every_name_of_a_type_in_nrrd(tmp_path, names, size):
         found = stored_voxels(path)
         assert [part.length for part in found] == ([24 * size] if size else [])
         assert [part.damage() for part in found] == ([""] if size else [])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_tiff_of_several_pages(tmp_path, packed):
+    path = tmp_path / "scan.tif"
+    sitk.WriteImage(sitk.Cast(noise(), sitk.sitkUInt16), str(path), useCompression=packed)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), sitk.GetArrayFromImage(noise()))
+    content = path.read_bytes()
+    for missing in (200, 3000, len(content) // 2, len(content) - 20):
+        path.write_bytes(content[:-missing])
+        with pytest.raises(InputError, match=r"ends before its last voxel"):
+            read_volume(path)

@@ -2,7 +2,7 @@
 
 ITK fills files that end too early with zeros, and reads on where a compressed stream is damaged. Here the length of the data is compared
 with the header, and a compressed stream is decompressed once so that zlib verifies its checksum (CRC-32 of gzip, Adler-32 of zlib).
-NRRD, MetaImage and NIfTI are examined, and any other file that is compressed by gzip as a whole.
+NRRD, MetaImage, NIfTI and TIFF are examined, and any other file that is compressed by gzip as a whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import BinaryIO
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry import nifti, nifti_placement
+from deepreg_engine.geometry import nifti, nifti_placement, tiff
 from deepreg_engine.geometry.files import suffix
 
 _CHUNK = 1 << 20
@@ -102,6 +102,8 @@ def stored_voxels(path: str | os.PathLike) -> list[StoredVoxels]:
         return list(_of_nrrd(path))
     if suffix(path) in (".mha", ".mhd"):
         return list(_of_meta_image(path))
+    if suffix(path) in (".tif", ".tiff"):
+        return [StoredVoxels(path, start, length, False) for start, length in tiff.pixel_parts(path)]
     return [StoredVoxels(path, 0, 0, True)] if begin.startswith(_GZIP) else []
 
 
