@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 
 from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.geometry.files import FileGroup
@@ -30,7 +31,7 @@ _GROUPS = ("Keypoints", "Lengths")
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser."""
     lines = [
-        f"  {entry.name} = {entry.default:g} [{entry.range_text()}]\n      {entry.help}"
+        f"  {entry.name} = {entry.default:g} [{entry.range_text()}]\n{textwrap.indent(textwrap.fill(entry.help, 70), ' ' * 6)}"
         for entry in PointsParameters.describe()
         if entry.group in _GROUPS
     ]
