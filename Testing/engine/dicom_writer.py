@@ -45,7 +45,7 @@ def encoded(elements: dict, syntax: str) -> bytes:
 
 
 def write_dicom(path: Path, elements: dict, syntax: str = "explicit") -> Path:
-    """A DICOM file of a data set; returns its path."""
+    """Write a data set as a DICOM file, and return its path."""
     name = SYNTAXES[syntax].encode()
     meta = b"\x02\x00\x10\x00UI" + struct.pack("<H", len(name) + len(name) % 2) + name + b"\0" * (len(name) % 2)
     content = encoded(elements, "explicit" if syntax == "deflated" else syntax)

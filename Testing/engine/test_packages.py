@@ -45,7 +45,7 @@ DAMAGED = {
 
 @pytest.fixture
 def environment(tmp_path):
-    """A function that puts a package into the way of the true one; returns the environment."""
+    """Return a function that puts a stand-in for a package before the installed one, and returns the environment of a process."""
 
     def shadowed(name: str, content: str) -> dict[str, str]:
         (tmp_path / name).mkdir()

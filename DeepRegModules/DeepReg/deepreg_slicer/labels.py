@@ -230,7 +230,7 @@ def _byKey(layer: Layer, byValue: bool) -> dict[Any, Any]:
 
 
 def _newValues(layer: Layer, values: dict[int, int]) -> np.ndarray:
-    """Return the new value for each value of a layer: that of ``values``, or 0."""
+    """Return the new value of each value of a layer, as given by ``values``; 0 for values that are not listed."""
     highest = max(int(layer.shot.image.GetScalarRange()[1]), max(segment.value for segment in layer.segments))
     table = np.zeros(highest + 1, dtype=np.uint16)
     for value, new in values.items():
@@ -247,7 +247,7 @@ def _compared(node: Any, without: Any, notes: list[str]) -> Layer:
 
 
 def _writeRenumbered(layer: Layer, values: dict[int, int], path: str) -> Generator[float, None, None]:
-    """Write a label map with a new value for each value: that of ``values``, or 0."""
+    """Write a label map with new values, as given by ``values``; values that are not listed become 0."""
     table = _newValues(layer, values)
     yield from writeVolume(layer.shot, path, labels=True, change=lambda piece: table[np.clip(piece, 0, len(table) - 1).astype(np.int64)])
 

@@ -106,7 +106,7 @@ def _fill(fixed: Any, moving: Any) -> None:
 
 
 def _zoomAlike(manager: Any) -> None:
-    """Give the views of the moving volume the zoom of those of the fixed one."""
+    """Set the zoom of the moving volume's views to that of the fixed volume's views."""
     for ours, theirs in zip(_FIXED, MOVING, strict=True):
         here, there = (manager.sliceWidget(name).sliceLogic().GetSliceNode() for name in (ours, theirs))
         if there.GetDimensions()[0] and here.GetDimensions()[0]:

@@ -47,7 +47,7 @@ class ChosenScans:
         self._roles.setRoles(roles)
 
     def rows(self) -> list[Row]:
-        """Return the scans as they are shown."""
+        """Return one row of the table for each scan."""
         roles = self._roles
         if isinstance(roles, FolderRoles):
             return [Row(name, name, roles.of(name), labels, self.problems.get(name, "")) for name, labels in self._known().items()]

@@ -32,7 +32,7 @@ _LATELY = 600.0
 
 
 def rootFolder() -> Path:
-    """Return the folder of all trainings: the one that the user has chosen, else one beside the user's own models."""
+    """Return the folder for trainings: the one that the user chose, or else the folder ``trainings`` beside the user's models."""
     chosen = qt.QSettings().value(_SETTING)
     if chosen:
         return Path(str(chosen))

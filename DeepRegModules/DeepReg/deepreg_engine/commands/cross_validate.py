@@ -185,7 +185,7 @@ def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
 
 
 def _headline(folds: list[list[str]], points: bool) -> str:
-    """Return what was held out, and what the means are of."""
+    """Return the heading of the table: the number of scans or pairs left out of training, and the measure whose means it shows."""
     held = sum(len(fold) for fold in folds)
     if points:
         figure = "mean target registration error, mm (in brackets the mean of the pairs' 95th percentiles); less is better"

@@ -74,7 +74,12 @@ def _spacing(text: str) -> float:
 
 
 def _check(options: argparse.Namespace, outputs: dict[str, str | None]) -> None:
-    """Check the options without reading an image; raise ParameterError or OutputError."""
+    """Check the options before an image is read.
+
+    Raises:
+        ParameterError: if options do not fit together.
+        OutputError: if an output cannot be written.
+    """
     if not any(outputs.values()):
         raise ParameterError("nothing is to be written", "name a file for the features or for their colours", "output")
     if bool(options.second) != bool(options.second_colours):

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def console() -> NoReturn:
-    """Return the worker alone, without what the other commands import."""
+    """Run the worker and end the process; the modules of the other commands are not imported."""
     end_process(_main)
 
 

@@ -149,7 +149,7 @@ class _Parser:
         return tag, kind, self._unpack("H", at + 6)[0], at + 8
 
     def _element(self, at: int, end: int, into: Elements, depth: int) -> int:
-        """Read the element at an offset into a set; returns the offset behind it."""
+        """Read the element at an offset, add it to a set, and return the offset of the next element."""
         tag, kind, length, start = self._header(at)
         if depth == 0 and tag in (PIXELS, FLOAT_PIXELS, DOUBLE_PIXELS):
             into.values[tag] = b""
@@ -167,7 +167,7 @@ class _Parser:
         return stop
 
     def _read_pixels(self, start: int, length: int) -> int:
-        """Read the pixels; returns the offset behind them."""
+        """Read the pixels, and return the offset of the next element."""
         stop = len(self._content) if length == _UNDEFINED else start + length
         if stop > len(self._content):
             raise ValueError("the pixels are cut")

@@ -88,7 +88,7 @@ def _faces() -> list[tuple]:
 
 
 def _is_padding(values: np.ndarray, faces: np.ndarray, lowest: float) -> bool:
-    """Return whether the lowest value marks what was not imaged."""
+    """Return whether the lowest value is padding, which marks voxels outside the scanned region."""
     others = values[values > lowest]
     if len(others) < _FEWEST or len(values) - len(others) < _FEWEST_MARKED:
         return False
@@ -99,7 +99,7 @@ def _is_padding(values: np.ndarray, faces: np.ndarray, lowest: float) -> bool:
 
 
 def _is_mark(values: np.ndarray, highest: float) -> bool:
-    """Return whether the highest value is that of a frame or of text in the image."""
+    """Return whether the highest value belongs to a frame or to text that was drawn into the image."""
     others = values[values < highest]
     if len(others) < max(_FEWEST, (1.0 - _LARGEST_MARK) * len(values)) or len(values) - len(others) < _FEWEST_MARKED:
         return False
@@ -108,11 +108,11 @@ def _is_mark(values: np.ndarray, highest: float) -> bool:
 
 
 def _quantiles(values: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
-    """Return the low and high quantile of the values, of which those of the background, which fills most of the faces, are left out."""
+    """Return the low and the high quantile of the values without the background; most voxels at the faces of the image are background."""
     if not len(faces):  # all of them are marked
         faces = values
     middle = float(np.median(faces))
-    # 1.48 times the median deviation is the standard deviation of normal noise.
+    # For normally distributed noise, the standard deviation is 1.48 times the median absolute deviation.
     spread = 1.48 * float(np.median(np.abs(faces - middle)))
     body = values[np.abs(values - middle) > _DEVIATIONS * spread]
     low, high = np.quantile(body if len(body) >= _FEWEST else values, _QUANTILES)

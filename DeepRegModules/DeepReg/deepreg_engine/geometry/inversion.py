@@ -114,7 +114,11 @@ class _Solver:
         return source
 
     def _carefully(self, source: np.ndarray, target: np.ndarray, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return improved fixed points (N, 3) and their residuals (N,), mm; every accepted step reduces the residual."""
+        """Improve fixed points (N, 3), mm, by damped Gauss-Newton steps, of which only those that reduce the residual are taken.
+
+        Returns:
+            The points (N, 3), and the lengths of their residuals (N,), mm.
+        """
         index = self._index(source)
         residual, jacobian = self._exactly(index, target)
         error = np.linalg.norm(residual, axis=1)

@@ -35,7 +35,7 @@ def count(value: int) -> str:
 
 
 def figure(where: str, shown: str, tag: str = "td") -> str:
-    """Return a table cell with a figure; ``where`` is its path in the JSON file."""
+    """Return a table cell (HTML) that shows a number of the report; ``where`` is the path of the number in the JSON file."""
     return f'<{tag} class="n" data-figure="{text(where)}">{text(shown)}</{tag}>'
 
 

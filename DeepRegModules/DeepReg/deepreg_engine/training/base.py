@@ -342,7 +342,7 @@ _last_read: dict[tuple, TrainingData] = {}
 def _read_once(
     trainer: Trainer, entries: dict[str, Any], request: TrainingRequest, options: Any, progress: Progress, keep: bool
 ) -> TrainingData:
-    """Return what the entries hold: from memory if the last call with ``keep`` has read the same files in the same way."""
+    """Return the contents of the entries: from memory if the last call with ``keep`` read the same files in the same way."""
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in _files(list(entries.items())) if file.is_file())
     key = (trainer.method, tuple(entries), stamps, repr(entries), repr(request.spacing), repr(trainer.read_options(options)))
     data = _last_read.pop(key, None)

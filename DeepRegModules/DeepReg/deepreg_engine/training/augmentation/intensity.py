@@ -98,7 +98,7 @@ def scanned(draws: RandomDraws, values: Tensor) -> Tensor:
 
 
 def noise_level(draws: RandomDraws) -> float:
-    """Return the standard deviation of noise as a share of that of the image, 0 to 0.4: most often little."""
+    """Return the standard deviation of the noise, relative to that of the image: 0 to 0.4, small values most often."""
     return 0.4 * draws.uniform(0.0, 1.0) ** 2
 
 
