@@ -15,7 +15,7 @@ from deepreg_engine.commands.parsing import Parser, paragraph
 
 
 def console() -> NoReturn:
-    """Return the command line as a process of its own, which ends with its exit code."""
+    """Run the command line and exit the process with its exit code."""
     end_process(main)
 
 

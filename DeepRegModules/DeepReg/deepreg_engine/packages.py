@@ -16,8 +16,8 @@ _LONGEST = 160
 
 
 def is_installed(name: str) -> bool:
-    """Return whether a package can be found. A folder without an ``__init__.py``, which an interrupted deinstallation leaves behind, is
-    none."""
+    """Return whether a package can be found. A folder without an ``__init__.py``, as an interrupted deinstallation leaves behind, does not
+    count."""
     spec = importlib.util.find_spec(name)
     return spec is not None and spec.origin is not None
 
@@ -47,7 +47,7 @@ def damaged_package(error: BaseException) -> tuple[str, str] | None:
 
 
 def _importing(trace: TracebackType | None) -> Iterator[str]:
-    """Yield the packages of the modules whose import an exception has passed, from the outermost."""
+    """Yield the packages whose modules were being imported when an exception was raised, from the outermost."""
     while trace is not None:
         if trace.tb_frame.f_code.co_name == "<module>":
             yield str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
@@ -55,11 +55,11 @@ def _importing(trace: TracebackType | None) -> Iterator[str]:
 
 
 def _named(error: Exception) -> str:
-    """Return the package that an exception itself names, if it is one that is installed and damaged; else ""."""
+    """Return the package that an exception names, if it is installed and damaged; else ""."""
     name = ""
     if isinstance(error, ImportError):
         name = (error.name or "").partition(".")[0]
-        if isinstance(error, ModuleNotFoundError) and error.name == name:  # the package itself: it is missing, not damaged
+        if isinstance(error, ModuleNotFoundError) and error.name == name:  # the package itself is not found: it is missing, not damaged
             return ""
     elif isinstance(error, SyntaxError):
         name = _holding(error.filename or "")

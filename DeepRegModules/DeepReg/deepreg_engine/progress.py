@@ -1,4 +1,4 @@
-"""How a computation reports its progress."""
+"""Callbacks that receive the progress of a computation."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ class Texts:
     def _origin(self, text: str) -> tuple[str, dict[str, str]]:
         """Return the template that a text was made from and its values; "" if there is none.
 
-        Of several it is the one with the most letters of its own; then the one with the longest values that have translations, as
-        "the {role} {path} is empty" with the role "fixed image"; then the one with the fewest values.
+        If several templates fit, the one with the most fixed letters is taken; of equal ones the one with the longest values that have
+        translations, as "the {role} {path} is empty" with the role "fixed image"; then the one with the fewest values.
         """
         best, found = (0, 0, 0), ("", {})
         for pattern, template in self._patterns:
@@ -88,7 +88,8 @@ def _fixed_letters(template: str) -> int:
 def _patterns(template: str) -> list[re.Pattern[str]]:
     """Return expressions for the texts that are made from a template, with a group for each value.
 
-    Of two values side by side either the first or the last takes the words between them.
+    The words of two adjacent values can be divided in two ways: one expression gives as many as possible to the first value, one to the
+    last.
     """
     parts = _PLACEHOLDER.split(template)  # text, name, text, name, ..., text
     made = []

@@ -169,7 +169,7 @@ class Worker:
             if not isinstance(error, Cancelled):
                 traceback.print_exc()
             ending = {"id": job.id, **_ending(explained)}
-        self._job = None  # before the event is sent, after which the next request may come at once
+        self._job = None  # before the event is sent, because the next request may follow at once
         self.send(ending)
         _release_gpu()
 

@@ -36,7 +36,7 @@ class Cooperative:
         self._timer.connect("timeout()", self._continue)
 
     def start(self) -> None:
-        """Begin at the next turn of the event loop."""
+        """Begin when the event loop runs next."""
         self._timer.start()
 
     def stop(self) -> None:

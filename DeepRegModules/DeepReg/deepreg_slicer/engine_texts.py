@@ -13,7 +13,7 @@ from slicer.i18n import translate
 from deepreg_engine.texts import Texts
 from deepreg_slicer.engine_catalogue import TEXTS
 
-#: Of all texts of the engine, in translation files.
+#: Context of the engine's texts in translation files.
 CONTEXT = "DeepRegEngine"
 
 

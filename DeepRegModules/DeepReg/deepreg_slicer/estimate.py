@@ -10,7 +10,7 @@ from deepreg_slicer.volumes import snapshot, worldGeometry
 
 
 def memoryOf(method: str, fixed: Any, moving: Any, values: dict[str, Any]) -> float:
-    """Return bytes that a registration of two volume nodes needs at its peak, by estimate.
+    """Return the estimated peak memory of a registration of two volume nodes, bytes.
 
     Args:
         method: name of the method.

@@ -73,7 +73,7 @@ class FeatureChooser:
         for name, title in self._general:
             box.addItem(title, name)
         for name, about in modelNames(self._method):
-            if box.findData(name) < 0:  # one that is named above has its title
+            if box.findData(name) < 0:  # a model that is already offered under a title
                 box.addItem(name, name)
             box.setItemData(box.findData(name), about, qt.Qt.ToolTipRole)
         box.addItem(_("model file..."), "")

@@ -83,7 +83,7 @@ def _segmentationLayers(node: Any, without: Any) -> list[Layer]:
     if segmentation.GetNumberOfSegments() == 0:
         raise NodeError(_("the segmentation {name} has no segments").format(name=node.GetName()), _("choose another"))
     if not segmentation.ContainsRepresentation(BINARY):
-        # The user's own segmentation is not changed: closed surfaces become label maps in a copy.
+        # Closed surfaces are converted to label maps in a copy, so that the user's segmentation does not change.
         copy = slicer.vtkSegmentation()
         copy.DeepCopy(segmentation)
         if not copy.CreateRepresentation(BINARY):
@@ -172,7 +172,7 @@ def _merged(node: Any, without: Any, chosen: list[str] | None = None) -> Snapsho
 
 
 def _oriented(name: str, data: Any, toWorld: Any) -> Snapshot:
-    """Return a snapshot of an image that has its own place, and whose first index need not be 0."""
+    """Return a snapshot of an oriented image; its first index may differ from 0."""
     matrix = vtk.vtkMatrix4x4()
     data.GetImageToWorldMatrix(matrix)
     ijkToRas = fromVtkMatrix(matrix)
@@ -286,7 +286,8 @@ def _plain(name: str) -> str:
 def _keysOf(nodes: tuple[Any, Any], sides: list[Layer]) -> tuple[bool, str]:
     """Return whether structures correspond by their values, else by their names; and a note if names of label maps disagree with values.
 
-    Segments correspond by name. The structures of two label maps do if the tables of colours give one name to two values.
+    Segments correspond by name. Structures of two label maps correspond by name if the colour tables give the same name to different
+    values.
     """
     if any(isSegmentation(node) for node in nodes):
         return False, ""
@@ -305,7 +306,7 @@ def _keysOf(nodes: tuple[Any, Any], sides: list[Layer]) -> tuple[bool, str]:
 
 
 def _checkCommon(nodes: tuple[Any, Any], sides: list[Layer], common: list[Any], byValue: bool) -> None:
-    """Raise NodeError if two label maps have no structure in common, or if the name of one that they have stands for several."""
+    """Raise NodeError if two label maps have no structure in common, or if a common name stands for several structures."""
     for node, layer in zip(nodes, sides, strict=True):
         _checkSingle(node, layer, () if byValue else common)
     if not common:

@@ -84,7 +84,7 @@ class MethodPanel:
 
     @property
     def showing(self) -> bool:
-        """Whether a result is still being brought into the views."""
+        """Whether a result is still being added to the views."""
         return self.resultSection.showing
 
     # ------------------------------------------------------------------- build
@@ -231,7 +231,7 @@ class MethodPanel:
         return _("another computation is running: wait for its end") if self.client.computing else ""
 
     def checkCanApply(self) -> None:
-        """Enable Apply if it can do something; else its tool tip has the reason."""
+        """Enable Apply if a computation is possible; else its tool tip shows the reason."""
         if self.run is not None:
             return
         problem = self.problem()

@@ -56,7 +56,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.panel = self.makePanel()
         self.logic = self.panel.logic
-        self._wheelGuard = WheelGuard(uiWidget)  # it decides which widgets can have the focus
+        self._wheelGuard = WheelGuard(uiWidget)  # addRows may change which widgets accept the focus
         orderTabs(uiWidget)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)

@@ -15,8 +15,8 @@ import numpy as np
 
 #: A piece takes a few milliseconds to write or read.
 PIECE_BYTES = 4_000_000
-# Of a position in mm. A scene that is saved and loaded again has the last digits of a double changed, and where a voxel lies just on a
-# border, those would decide: the same scene has to give the same result.
+# Digits of a position in mm. Saving and loading a scene changes the last digits of a double, and where a voxel lies just on a
+# border, they would change the result, which has to be the same for the same scene.
 _DIGITS = 9
 _TYPES = {
     "int8": "signed char",

@@ -57,7 +57,8 @@ def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
 
 
 def _nodeType(classNames: tuple[str, ...]) -> Any:
-    """Return the type of a field; None if the application has no such nodes. A union, since selectors offer just these classes."""
+    """Return the type of a field; None if the application has no such nodes. It is a union, so that selectors offer exactly these
+    classes."""
     if not all(hasattr(slicer, className) for className in classNames):
         return None
     if len(classNames) == 1:

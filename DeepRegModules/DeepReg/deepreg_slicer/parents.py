@@ -1,7 +1,7 @@
 """Parent transforms of nodes, and results through which nodes are only shown.
 
-A panel can show the moving volume through a result: it puts the volume below the result's transform. That is no part of the volume's
-place: computations read the volume without it.
+A panel can show the moving volume through a result: it puts the volume below the result's transform. This does not change the position of
+the volume: computations leave the transform out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import vtk
 
 from deepreg_slicer.provenance import PREFIX
 
-#: From a stand-in to the parent that it stands for; attribute of stand-ins; from a node to the result through which it is shown.
+#: Node references from a stand-in to the parent that it stands for, and from a node to the result through which it is shown; attribute of
+#: stand-ins.
 FORMER_PARENT, STAND_IN, SHOWN_THROUGH = "deepRegFormerParent", "DeepReg.StandIn", "deepRegShownThrough"
 
 
@@ -54,7 +55,8 @@ def isResult(transform: Any) -> bool:
 
 
 def ownParent(node: Any, without: Any = None) -> Any:
-    """Return the parent transform of a node; without a result through which it is shown, the parent that it then has. None without one."""
+    """Return the parent transform of a node, None without one. For a node that is shown through a result, it is the parent that the node
+    has apart from that."""
     parent = node.GetParentTransformNode()
     if without is None or not isMoved(node, without):
         return parent
@@ -62,7 +64,7 @@ def ownParent(node: Any, without: Any = None) -> Any:
 
 
 def parentTransform(node: Any, without: Any = None) -> vtk.vtkAbstractTransform | None:
-    """From a node's own coordinates to the world, both RAS, as it is now; None for the identity.
+    """Return a copy of the present transform from a node's own coordinates to the world, both RAS; None for the identity.
 
     Args:
         node: any that can be transformed.
@@ -78,7 +80,8 @@ def parentTransform(node: Any, without: Any = None) -> vtk.vtkAbstractTransform 
 
 
 def toWorld(parent: Any, without: Any = None) -> vtk.vtkAbstractTransform | None:
-    """From the coordinates below a transform to the world, or to those below a transform ``without`` above it; None for no transform."""
+    """Return the transform from the coordinates below a transform to the world, or to the coordinates below ``without``, a transform above
+    it. None for no transform."""
     if parent is None:
         return None
     if parent.IsTransformToNodeLinear(without):

@@ -1,4 +1,4 @@
-"""The choice of a preset in a method's panel: apply one, save one's own, remove it, and show what has been changed."""
+"""The presets in a method's panel: apply, save and remove presets, and show the parameters that differ from the preset."""
 
 from __future__ import annotations
 

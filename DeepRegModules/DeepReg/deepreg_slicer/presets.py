@@ -46,7 +46,7 @@ class PresetLibrary:
         self._shipped = [PanelPreset(p.name, p.title, p.help, p.parameters.to_dict()) for p in shipped]
 
     def all(self) -> list[PanelPreset]:
-        """Return the shipped ones first."""
+        """Return all presets, the shipped ones first."""
         return [*self._shipped, *self._own()]
 
     def find(self, name: str) -> PanelPreset | None:

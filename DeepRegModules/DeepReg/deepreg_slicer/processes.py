@@ -38,7 +38,7 @@ def endTree(*pids: int) -> None:
             subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False, creationflags=0x08000000)
             continue
         with contextlib.suppress(OSError):
-            # The worker leads a group of its own; any other process is ended alone: its group is the application's.
+            # The worker leads its own process group. Any other process is in the application's group, so it is ended alone.
             if os.getpgid(pid) == pid and pid != os.getpgid(0):
                 os.killpg(pid, signal.SIGKILL)
             else:
@@ -46,7 +46,7 @@ def endTree(*pids: int) -> None:
 
 
 def makeScratch(parent: str) -> str:
-    """Return a folder of this process's own for files of the worker; folders that ended processes left behind are removed."""
+    """Return a new folder for the worker's files of this process; folders of ended processes are removed."""
     for folder in Path(parent).glob(f"{_FOLDER}*-*"):
         number = folder.name[len(_FOLDER) :].partition("-")[0]
         if number.isdigit() and not processRuns(int(number)):
@@ -115,7 +115,7 @@ class WorkerProcess:
         return self._process is not None and self._process.state() != qt.QProcess.NotRunning
 
     def pid(self) -> int:
-        """Return its number, 0 if it does not run. It may be that of a launcher, which has the worker as its child."""
+        """Return its number, 0 if it does not run. It may be the number of a launcher whose child is the worker."""
         return int(self._process.processId()) if self.isRunning() else 0
 
     def closeInput(self) -> None:
@@ -124,7 +124,7 @@ class WorkerProcess:
             self._process.closeWriteChannel()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, without the event loop; for the application's own end."""
+        """Wait for its end without the event loop; for the end of the application."""
         return not self.isRunning() or bool(self._process.waitForFinished(int(1000 * seconds)))
 
     def forget(self) -> None:

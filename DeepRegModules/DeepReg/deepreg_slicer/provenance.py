@@ -59,7 +59,7 @@ def _beforeAndAfter(report: dict[str, Any]) -> tuple[list[float | None], list[fl
     """Return mean landmark error (mm) and mean Dice, each before and after; None for what was not measured."""
     landmarks, overlap = report.get("landmarks") or {}, report.get("overlap") or {}
     return (
-        [(landmarks.get(stage) or {}).get("mean") for stage in ("before", "after")],  # None if all lie outside the field
+        [(landmarks.get(stage) or {}).get("mean") for stage in ("before", "after")],  # None if all landmarks lie outside the field
         [(overlap.get(f"mean_{stage}") or {}).get("dice") for stage in ("before", "after")],
     )
 

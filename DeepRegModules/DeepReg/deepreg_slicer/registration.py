@@ -1,6 +1,6 @@
 """One registration from the scene through the worker and back into the scene.
 
-Inputs are written, and results read and stored, according to their kinds; the engine declares the inputs and outputs. Nodes are made or
+The engine declares inputs and outputs; their kinds determine how they are written, read and stored. Nodes are made or
 filled all at once, in one step of undo. See :mod:`worker_task`.
 """
 
@@ -72,7 +72,7 @@ class Registration(WorkerTask):
             self.note(text)
         yield 0.0
         for slot, node in inputs.given():
-            if slot.kind != "labels":  # these are compared, or warped, together
+            if slot.kind != "labels":  # label maps are compared or warped together
                 arguments[slot.name] = yield from self.write(slot, node)
         if inputs.fixedLabels is not None and inputs.movingLabels is not None:
             yield from self._writeComparison(arguments)
@@ -99,7 +99,7 @@ class Registration(WorkerTask):
         return path
 
     def writeImage(self, slot: Slot, node: Any, path: str) -> Steps:
-        """Write a volume; the fixed one's place is kept as the region of the registration."""
+        """Write a volume; the geometry of the fixed one is kept as the region of the registration."""
         shot = snapshot(node, self.request.leftOut(slot, node))
         geometry, resampled = worldGeometry(shot)
         yield from writeVolume(shot, path)
@@ -121,7 +121,7 @@ class Registration(WorkerTask):
         except NodeError as error:
             if not self.request.outputs.labels.wanted:
                 raise
-            self.note(_("{problem}; overlap is not measured").format(problem=error))  # they may only be there to be warped
+            self.note(_("{problem}; overlap is not measured").format(problem=error))  # without fixed labels they are only warped
             return
         arguments["fixed_labels"], arguments["moving_labels"] = comparison.fixed, comparison.moving
         arguments["label_names"] = self.file("label_names.json")

@@ -221,7 +221,7 @@ class Request:
     def leftOut(self, slot: Slot, node: Any) -> Any:
         """Return the result below which an input of the moving side is, and without which it is read; None without one.
 
-        That is an output of the run that is a result already, or a result through which a panel shows an input.
+        This is an output node of the run that already holds a result, or a result through which a panel shows an input.
         """
         if not isMoving(slot):
             return None
@@ -299,7 +299,7 @@ class Result:
     Args:
         nodes: output name to node.
         report: of the engine.
-        seconds: from Apply to the nodes.
+        seconds: time from Apply until the nodes are made.
         fixed, moving: the volumes, if they are still in the scene.
     """
 

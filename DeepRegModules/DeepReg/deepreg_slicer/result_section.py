@@ -23,7 +23,7 @@ class ResultSection:
 
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
-        #: Whether a result is still being brought into the views.
+        #: Whether a result is still being added to the views.
         self.showing = False
         self.updating = False
         self.connect()
@@ -53,7 +53,7 @@ class ResultSection:
         """Store the results of a run in the parameter set."""
         former = self.shownTransform()
         if former is not None and former is not result.nodes.get("transform"):
-            result_view.showGrid(former, None, False)  # two grids at a time cannot be distinguished
+            result_view.showGrid(former, None, False)  # only one deformation grid is shown, because two cannot be distinguished
         if inScene(result.moving) and shownThrough(result.moving) is not None and inScene(result.nodes.get("transform")):
             result_view.moveThrough(result.moving, result.nodes["transform"], True)
         self.node.resultTransform = result.nodes.get("transform")
@@ -100,7 +100,8 @@ class ResultSection:
             display = shown.GetDisplayNode() if shown is not None else None
             ui.gridCheckBox.setEnabled(shown is not None)
             ui.gridCheckBox.checked = bool(display is not None and display.GetVisibility() and display.GetVisibility2D())
-            below = transform is not None and isBelow(moving, transform)  # below it through other transforms, it cannot be removed here
+            # A volume that is below the transform through other transforms cannot be removed here.
+            below = transform is not None and isBelow(moving, transform)
             ui.moveCheckBox.setEnabled(transform is not None and moving is not None and below == isMoved(moving, transform))
             ui.moveCheckBox.checked = below
         finally:

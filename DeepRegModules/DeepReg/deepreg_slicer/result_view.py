@@ -67,7 +67,7 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
         visible: whether to show it.
     """
     if visible:
-        # In 3D it takes a second to draw, and hides everything.
+        # In 3D a grid takes a second to draw, and hides everything else.
         showDeformation(transform, region, "grid", gridSpacing(transform, region), False)
     elif transform.GetDisplayNode() is not None:
         display = transform.GetDisplayNode()
@@ -134,7 +134,7 @@ def _extent(transform: Any, region: Any) -> float:
 
 
 def plainLength(length: float) -> float:
-    """Return a length of 1, 2 or 5 times a power of ten near another."""
+    """Return the length of the form 1, 2 or 5 times a power of ten that is nearest to another."""
     power = 10.0 ** np.floor(np.log10(length))
     return float(power * min((1.0, 2.0, 5.0, 10.0), key=lambda factor: abs(factor * power - length)))
 

@@ -111,7 +111,7 @@ class RunSection:
         self.showMessage(error.text, bad=error.code != "cancelled")
 
     def _offerSmaller(self, error: JobError) -> bool:
-        """Ask whether to compute with the parameters that would fit into memory; True if that has begun."""
+        """Ask whether to compute with the parameters that would fit into memory; return whether such a run has started."""
         panel = self._panel
         changes = "\n".join(f"{title(name)} = {value:g}" for name, value in error.changes.items())
         question = _("{problem}\n\nIt would fit with\n\n{changes}\n\nCompute with these?").format(problem=error.message, changes=changes)

@@ -21,7 +21,7 @@ class Signal:
         self._slots: list[Callable[..., Any]] = []
 
     def connect(self, slot: Callable[..., Any]) -> None:
-        """Call ``slot`` at each emit, once however often it is connected."""
+        """Call ``slot`` at each emit, only once even if it is connected several times."""
         if slot not in self._slots:
             self._slots.append(slot)
 

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.packages import is_installed
 from deepreg_slicer.errors import JobError
 
-#: What the engine needs beside what Slicer bundles.
+#: Packages that the engine needs and Slicer does not bundle.
 NEEDED = ("torch", "safetensors", "psutil")
 #: The oldest PyTorch that the engine works with.
 TORCH_REQUIREMENT = ">=2.2"
@@ -22,8 +22,8 @@ def missingPackages() -> list[str]:
     """Return packages that have to be installed before anything can be computed."""
     missing = [name for name in NEEDED if not is_installed(name)]
     if missing:
-        # A package may have been installed since. If none is missing, the folders are not read again: panels call this at each change, and
-        # reading them takes a millisecond.
+        # Missing packages are looked for again, as they may have been installed. If none was missing, no folder is read: panels call this
+        # at each change, and reading them takes a millisecond.
         importlib.invalidate_caches()
         missing = [name for name in missing if not is_installed(name)]
     return missing

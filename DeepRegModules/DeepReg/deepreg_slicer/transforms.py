@@ -1,8 +1,8 @@
 """Transforms between the scene and files for the engine.
 
 The engine's field takes a fixed point x to its moving point x + u(x), LPS mm, ITK's resampling direction. A Slicer transform that takes
-the moving image onto the fixed one has exactly that as its *transform from parent*; that is how it is stored here, never inverted, as
-a ``vtkOrientedGridTransform`` of float vectors in RAS.
+the moving image onto the fixed one has the same mapping as its *transform from parent*. It is stored as that, never inverted, as a
+``vtkOrientedGridTransform`` of float vectors in RAS.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def writeVectors(path: str, vectors: np.ndarray, grid: Geometry) -> Generator[fl
 
 
 def readField(path: str) -> Generator[float, None, vtk.vtkAbstractTransform]:
-    """Read a displacement field of the engine's as the transform from parent that it is.
+    """Read a displacement field of the engine; return it as a transform from parent.
 
     Raises:
         NrrdError: if it is damaged.
@@ -138,7 +138,7 @@ def readField(path: str) -> Generator[float, None, vtk.vtkAbstractTransform]:
 
 
 def gridTransform(image: vtk.vtkImageData, geometry: Geometry) -> vtk.vtkAbstractTransform:
-    """Return a transform from vectors in RAS mm on a grid, its interpolation linear, as ITK's is."""
+    """Return a transform from vectors in RAS mm on a grid, with linear interpolation as in ITK."""
     import slicer
 
     matrix = geometry.ijkToRas()
@@ -154,15 +154,15 @@ def gridTransform(image: vtk.vtkImageData, geometry: Geometry) -> vtk.vtkAbstrac
 
 
 def interpolateLinearly(node: Any) -> None:
-    """Restore a grid transform from a file to its state before saving: files do not contain the interpolation, and the
-    application takes cubic splines."""
+    """Restore a grid transform from a file to its state before saving: files do not contain the interpolation, and the application sets
+    cubic splines."""
     transform = node.GetTransformFromParentAs("vtkOrientedGridTransform", False)
     if transform is not None and transform.GetInterpolationModeAsString() != "Linear":
         transform.SetInterpolationModeToLinear()
 
 
 def setFromParent(node: Any, transform: vtk.vtkAbstractTransform, fixed: Any, moving: Any) -> None:
-    """Give a transform node what a registration found, with references to the nodes between which it is."""
+    """Set a transform node to the result of a registration, with references to its fixed and moving node."""
     node.SetAndObserveTransformNodeID(None)
     node.SetAndObserveTransformFromParent(transform)
     for role, other in ((node.GetFixedNodeReferenceRole(), fixed), (node.GetMovingNodeReferenceRole(), moving)):

@@ -61,7 +61,7 @@ def snapshot(node: Any, without: Any = None) -> Snapshot:
         without: a transform above it that is left out.
 
     Raises:
-        NodeError: if it has no voxels, is no scalar volume, or has no volume's geometry.
+        NodeError: if it has no voxels, is not a scalar volume, or has an invalid geometry.
     """
     name = node.GetName()
     image = node.GetImageData()
@@ -75,7 +75,7 @@ def snapshot(node: Any, without: Any = None) -> Snapshot:
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     copy = vtk.vtkImageData()
-    copy.ShallowCopy(image)  # what the node gets later is not ours
+    copy.ShallowCopy(image)  # later changes of the node must not change the snapshot
     return Snapshot(name, copy, fromVtkMatrix(matrix), parentTransform(node, without))
 
 
@@ -205,14 +205,14 @@ def readImage(path: str) -> Generator[float, None, tuple[vtk.vtkImageData, Geome
 
 
 def setVolume(node: Any, image: vtk.vtkImageData, geometry: Geometry) -> None:
-    """Give a volume node voxels and a place in the world; it has no parent transform then."""
+    """Set voxels and world geometry of a volume node; its parent transform is removed."""
     node.SetAndObserveTransformNodeID(None)
     node.SetIJKToRASMatrix(toVtkMatrix(geometry.ijkToRas()))
     node.SetAndObserveImageData(image)
 
 
 def showLike(node: Any, other: Any) -> None:
-    """Show a volume in the window, level and colours of another: the two can be compared by eye."""
+    """Show a volume with the window, level and colours of another, so that they can be compared by eye."""
     display, like = node.GetDisplayNode(), other.GetDisplayNode()
     if like is None or not like.IsA("vtkMRMLScalarVolumeDisplayNode"):
         return
@@ -236,7 +236,7 @@ def mapPoints(transform: vtk.vtkAbstractTransform | None, points: np.ndarray) ->
 
 
 def toVtkMatrix(matrix: np.ndarray) -> vtk.vtkMatrix4x4:
-    """Return a 4x4 array as VTK has it."""
+    """Return a 4x4 array as a VTK matrix."""
     result = vtk.vtkMatrix4x4()
     result.DeepCopy(np.asarray(matrix, dtype=np.float64).ravel().tolist())
     return result
@@ -248,7 +248,7 @@ def fromVtkMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
 
 
 def newNode(className: str, name: str) -> Any:
-    """Return a node in the scene, under a name that no other has, that undo can take away again."""
+    """Return a new node in the scene, with a unique name, that undo can remove."""
     node = slicer.mrmlScene.CreateNodeByClass(className)
     node.UnRegister(None)
     node.SetName(slicer.mrmlScene.GenerateUniqueName(name))

@@ -1,4 +1,4 @@
-"""Turning the wheel over a panel scrolls the panel, and does not change the values below the mouse."""
+"""A guard that lets the mouse wheel scroll a panel, instead of changing the values below the mouse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import qt
 
 
 class WheelGuard(qt.QObject):
-    """Takes the wheel from combo boxes and spin boxes that do not have the focus.
+    """Keeps wheel events from combo boxes and spin boxes that do not have the focus.
 
     Args:
         panel: that contains them.
@@ -18,11 +18,11 @@ class WheelGuard(qt.QObject):
         qt.QObject.__init__(self, panel)
         for kind in (qt.QComboBox, qt.QAbstractSpinBox):
             for widget in panel.findChildren(kind):
-                widget.setFocusPolicy(qt.Qt.StrongFocus)  # a turn of the wheel does not give it the focus
+                widget.setFocusPolicy(qt.Qt.StrongFocus)  # the wheel does not set the focus
                 widget.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         if event.type() == qt.QEvent.Wheel and not watched.hasFocus():
-            event.ignore()  # so that the scroll area around gets it
+            event.ignore()  # so that the scroll area receives it
             return True
         return False

@@ -26,11 +26,11 @@ from deepreg_slicer.processes import WorkerProcess, endTree, makeScratch
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.torch_state import forgetDamage, withAdvice
 
-#: A worker that sends nothing for so long while it has a job is ended, in seconds; so is one that does not start.
+#: Seconds after which a worker is ended: if it sends nothing during a job, and if it has not started.
 SILENCE, STARTUP = 30.0, 120.0
 #: Time that a cancelled job has to stop by itself before its process is ended, in seconds.
 GRACE = 0.6
-# One line of the protocol is never longer; a longer one is not the worker's.
+# Longest line of the protocol; a longer one comes from something else.
 _LONGEST_LINE = 50_000_000
 _TAIL_LINES = 40
 # Operations that import all packages; then those that take a second or two: other jobs wait for their end, without a message.
@@ -90,7 +90,7 @@ class WorkerClient:
     # ------------------------------------------------------------------- users
 
     def acquire(self, user: object) -> None:
-        """Register a user of the worker, which keeps running as long as it has one."""
+        """Register a user of the worker, which runs as long as it has users."""
         self._users.add(id(user))
 
     def release(self, user: object) -> None:
@@ -124,7 +124,7 @@ class WorkerClient:
         return tuple(sorted({pid for pid in pids if pid}))
 
     def scratch(self) -> str:
-        """Return folder for exchanged files; it is removed with the worker."""
+        """Return the folder for exchanged files; it is removed with the worker."""
         if self._scratch is None or not os.path.isdir(self._scratch):
             self._scratch = makeScratch(slicer.app.temporaryPath)
         return self._scratch
@@ -148,14 +148,14 @@ class WorkerClient:
         self._heard = time.monotonic()
         self._watch.start()
         if self._process is None:
-            # At the next turn of the event loop: the caller has connected to the job by then, should it fail at once.
+            # When the event loop runs next, so that the caller has connected to the job even if it fails at once.
             qt.QTimer.singleShot(0, self._startProcess)
         elif self._ready:
             self._send()
         self.busyChanged.emit(True)
 
     def cancel(self, job: Job | None = None) -> None:
-        """Stop a job, by default the present one: by asking, and if that does not help at once, by ending the process."""
+        """Stop a job, by default the present one: by a request, and if it does not stop soon, by ending the process."""
         waiting = next((pair for pair in self._waiting if pair[0] is job), None) if job is not None else None
         if waiting is not None:
             self._waiting.remove(waiting)
@@ -169,14 +169,14 @@ class WorkerClient:
             return
         job.cancelling = True
         self._cancelledAt = time.monotonic()
-        if self._request is not None or not self._ready:  # it has not begun
+        if self._request is not None or not self._ready:  # the job is still waiting
             self._fail(cancelled())
             return
         request = {"id": f"cancel-{job.id}", "op": "cancel", "arguments": {"job": job.id}}
         self._process.write(json.dumps(request).encode("utf-8") + b"\n")
 
     def stop(self) -> None:
-        """End the worker and its files, now; jobs it has are cancelled."""
+        """End the worker at once and remove its files; its jobs are cancelled."""
         for job, _request in list(self._waiting):
             self.cancel(job)
         if self._job is not None:
@@ -185,7 +185,7 @@ class WorkerClient:
         self._drop()
         if process is not None:
             process.forget()
-            process.closeInput()  # a worker that does nothing leaves by itself
+            process.closeInput()  # an idle worker ends when its input is closed
             if not process.wait(0.5):
                 endTree(*pids)
                 process.wait(2.0)
@@ -227,7 +227,7 @@ class WorkerClient:
             process.forget()
             process.closeInput()
             endTree(*pids)
-            _dying.append(process)  # kept until the system has ended it
+            _dying.append(process)  # keeps the object until the process has ended
             _dying[:] = [other for other in _dying if other.isRunning()]
 
     def _removeScratch(self) -> None:
@@ -264,7 +264,7 @@ class WorkerClient:
             return
         job = self._job
         if job is None or event.get("id") != job.id:
-            return  # the answer to a cancel, or of a job that is over here
+            return  # an answer to a cancel request, or from a job that the client has given up
         if kind == "progress":
             job.progressed.emit(float(event.get("fraction") or 0.0), engineText(str(event.get("stage") or "")), event.get("eta"))
         elif kind == "log":
@@ -287,7 +287,7 @@ class WorkerClient:
     def _onInvalid(self, line: bytes) -> None:
         text = line[:80].decode("utf-8", "replace")
         self._log(_("unexpected output: {text}").format(text=text))
-        if not self._ready:  # what a launcher prints before the worker is there
+        if not self._ready:  # output of a launcher before the worker starts
             return
         self._end()
         self._fail(
@@ -361,7 +361,7 @@ class WorkerClient:
         job.over = True
         self._watch.stop()
         if self._waiting:
-            # At the next turn of the event loop: the end of this job is reported first.
+            # When the event loop runs next, so that the end of this job is reported first.
             qt.QTimer.singleShot(0, self._next)
         self.busyChanged.emit(False)
 

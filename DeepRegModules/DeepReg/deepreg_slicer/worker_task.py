@@ -44,7 +44,7 @@ class WorkerTask:
     exported, computed = 0.0, 1.0
     #: Shown while files are written and read.
     exporting, reading = _("reading the volumes"), _("reading the results")
-    #: Whether the task waits for its turn if the worker computes something else; if not, it fails.
+    #: Whether the task waits if the worker computes something else; otherwise it fails.
     queued = False
     #: Whether closing the scene cancels the task.
     needsScene = True
@@ -56,7 +56,7 @@ class WorkerTask:
         self.over = False
         self.result: Any = None
         self.error: JobError | None = None
-        #: Of the task's files; "" before it begins.
+        #: Folder of the task's files; "" before it begins.
         self.folder = ""
         self._client = client or workerClient()
         self._work: Cooperative | None = None
@@ -66,7 +66,7 @@ class WorkerTask:
     # ------------------------------------------------------ for derived classes
 
     def check(self) -> None:
-        """Refuse what cannot be done, before anything is done.
+        """Check whether the task is possible, before it begins.
 
         Raises:
             NodeError: with what is wrong and what to do.
@@ -98,7 +98,7 @@ class WorkerTask:
         yield
 
     def accept(self, value: Any) -> Any:
-        """Change the scene, if that is to be done; returns the task's result."""
+        """Change the scene, where the task does so; returns the task's result."""
         return value
 
     def cleanUp(self) -> None:
@@ -182,12 +182,12 @@ class WorkerTask:
         self._work.start()
 
     def _submit(self, arguments: dict[str, Any]) -> None:
-        if self._client.computing and not self.queued:  # another panel was faster
+        if self._client.computing and not self.queued:  # another panel has started a job
             self._fail(JobError("busy", _("another computation is running"), _("wait for its end, or cancel it")))
             return
         try:
             self._job = self._client.submit(self.operation, arguments)
-        except ValueError as error:  # arguments that JSON cannot hold
+        except ValueError as error:  # the arguments cannot be written as JSON
             self._onTrouble(error)
             return
         self._job.progressed.connect(self._onProgress)

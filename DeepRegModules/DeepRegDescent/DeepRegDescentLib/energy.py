@@ -16,7 +16,7 @@ _ITERATION = "Iteration"
 _FONT = 12
 # Room above the lines for an entry of the legend, as a share of the highest value.
 _HEADROOM = 0.13
-# Coarse to fine; distinct also for those who cannot distinguish red and green.
+# Coarse to fine; distinct also with a red-green colour vision deficiency.
 _COLORS = ((0.00, 0.45, 0.70), (0.90, 0.55, 0.00), (0.00, 0.55, 0.42), (0.75, 0.35, 0.60), (0.30, 0.30, 0.30))
 
 
@@ -46,7 +46,7 @@ def fillTable(table: Any, energies: list[dict[str, float]]) -> None:
 
 
 def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any]) -> None:
-    """Let a chart show a table's columns; lines that it has already are used again.
+    """Show a table's columns in a chart; its present lines are reused.
 
     Args:
         chart, table: the nodes.
@@ -93,5 +93,5 @@ def _highest(table: Any) -> float:
 
 
 def show(chart: Any) -> None:
-    """Show a chart, in a layout that has a view of charts."""
+    """Show a chart, in a layout with a chart view."""
     slicer.modules.plots.logic().ShowChartInLayout(chart)

@@ -13,7 +13,7 @@ import slicer
 from deepreg_slicer.transforms import interpolateLinearly
 
 INDEX = "iteration"
-#: From the sequence to the volume that it moves.
+#: Node reference from the sequence to the volume that it moves.
 MOVED = "deepRegMoved"
 _FRAMES_PER_SECOND = 5.0
 

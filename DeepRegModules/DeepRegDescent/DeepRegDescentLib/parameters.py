@@ -16,7 +16,7 @@ DescentParameterNode = registrationNode(
     METHOD,
     {
         "keptIterations": Annotated[int, WithinRange(2, 200), Default(20)],
-        # What the last run has made.
+        # Results of the last run.
         **{f"{name}Result": slicer.vtkMRMLVectorVolumeNode for name in FEATURES},
         "energyTable": slicer.vtkMRMLTableNode,
         "energyChart": slicer.vtkMRMLPlotChartNode,

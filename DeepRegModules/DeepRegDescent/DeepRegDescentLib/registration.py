@@ -39,7 +39,7 @@ class DescentRequest(Request):
     """A registration to be made.
 
     Args:
-        keptIterations: about how many items the sequence has.
+        keptIterations: approximate number of items of the sequence.
         chart: an existing chart to fill with the energy; None makes a new one.
     """
 
@@ -124,7 +124,7 @@ class DescentRegistration(Registration):
             browser = iterations.newBrowser(sequence, _("{moving} to {fixed} at iteration").format(**self._names), self.make)
             proxy = browser.GetProxyNode(sequence)
             proxy.SetUndoEnabled(True)
-            self._made.insert(0, proxy)  # removed after its browser, which would make another
+            self._made.insert(0, proxy)  # removed after its browser, which would otherwise make a new one
         proxy = browser.GetProxyNode(sequence)
         iterations.select(browser, sequence.GetNumberOfDataNodes() - 1)
         moved = iterations.movedOf(sequence)

@@ -45,9 +45,9 @@ class DescentResultSection(ResultSection):
         if len(players) == 2:
             players[1].RecordingControlsVisible = False
             for name in ("PlayPauseShortcut", "PreviousFrameShortcut", "NextFrameShortcut"):
-                setattr(players[1], name, "")  # they belong to the application's own widget
+                setattr(players[1], name, "")  # parts of the application's widget
             rate = players[1].findChild(qt.QDoubleSpinBox)
-            if rate is not None:  # a narrow panel has room for it, if it need not be wide
+            if rate is not None:  # a narrow panel has room for it if it has no minimal width
                 rate.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
                 rate.setMinimumWidth(_LEAST_WIDTH)
         return players
@@ -95,7 +95,7 @@ class DescentResultSection(ResultSection):
         if below is not None:
             alike = tuple(self._layers(other)[0] for other in ("images", "features"))
             result_view.showOver(below, above, self.ui.fadeSlider.value / 100.0, alike)
-        if grid and transform is not self.shownTransform():  # the grid belongs to the shown transform
+        if grid and transform is not self.shownTransform():  # the grid shows the present transform
             result_view.showGrid(transform, None, False)
             result_view.showGrid(self.shownTransform(), self.node.fixedVolume, True)
         if not on and what == "iterations":

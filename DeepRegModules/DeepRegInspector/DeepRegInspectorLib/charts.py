@@ -22,7 +22,7 @@ _FONT = 12
 
 
 def colorRange(pairs: Pairs) -> float:
-    """End of the range of colours, mm: the 95th percentile of the included errors, rounded up."""
+    """Return the end of the colour range, mm: the 95th percentile of the included errors, rounded up."""
     distances = pairs.distances[pairs.counted]
     return max(1.0, float(np.ceil(np.percentile(distances, 95)))) if len(distances) else 1.0
 

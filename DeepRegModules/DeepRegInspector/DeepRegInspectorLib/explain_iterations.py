@@ -1,4 +1,4 @@
-"""The iterations that a descent has kept."""
+"""A slider over the iterations that a Descent registration has kept."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell:
         painter.fillRect(left + column * cell, top + row * cell, cell, cell, colors[levels[row, column]])
     painter.setPen(qt.QColor(_CROSS))
     centre = middle * cell + cell // 2
-    for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # the result; its own cell stays visible
+    for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # marks the result; the cell itself stays visible
         painter.drawLine(left + a, top + centre, left + b, top + centre)
         painter.drawLine(left + centre, top + a, left + centre, top + b)
     painter.setPen(qt.QColor(_INK))

@@ -33,12 +33,12 @@ class ExplainSession:
     Args:
         client: the worker.
 
-    Signals: ``changed()``, when it begins or ends to be busy; ``failed(text)``.
+    Signals: ``changed()``, when ``busy`` has changed; ``failed(text)``.
     """
 
     def __init__(self, client: WorkerClient) -> None:
         self.changed, self.failed = Signal(), Signal()
-        #: The worker's description of the pair that is open, None before.
+        #: The worker's description of the open pair; None if no pair is open.
         self.opened: dict[str, Any] | None = None
         self._client = client
         self._subject: Subject | None = None

@@ -130,7 +130,8 @@ def readImages(paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, 
 
 
 def readTable(paths: dict[str, str], answer: dict[str, Any]) -> Generator[Any, None, tuple[np.ndarray, dict[str, Any]]]:
-    """Return the rows of the table ``output``, a column each named in its first line, positions (x, y, z) as RAS; and the answer."""
+    """Return the rows of the table ``output``, whose first line names the columns, with positions (x, y, z) converted to RAS; and the
+    answer."""
     yield 0.0
     with open(paths["output"], encoding="utf-8") as stream:
         names = stream.readline().strip().split(",")

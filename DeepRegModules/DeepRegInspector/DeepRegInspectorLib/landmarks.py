@@ -23,7 +23,7 @@ from deepreg_slicer.transforms import sampling
 from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, checkNotBelow, contains, gridOf, ownGrid
 
-#: Begin of the description of a moving point that was proposed and not yet reviewed.
+#: Beginning of the description of a moving point that was proposed and is not yet reviewed.
 PROPOSED = "proposed"
 
 
@@ -74,7 +74,7 @@ class Pairs(LandmarkErrors):
 
 
 def pairing(fixed: Any, moving: Any) -> Pairing:
-    """Return which points of two lists correspond: by their labels if these agree, else by their places. Either list may be None."""
+    """Return which points of two lists correspond: by their labels if these agree, else by their order. Either list may be None."""
     empty = PointList(np.empty((0, 3)), ())
     return paired(*(empty if node is None else pointList(node) for node in (fixed, moving)), partial=True)
 
@@ -91,7 +91,7 @@ def newPoint(node: Any, label: str, place: int = -1) -> int:
     Args:
         node: the list.
         label: of the point.
-        place: its number in the list, before which points that are not placed are added if the list is shorter; -1 for the next.
+        place: its index in the list; a shorter list is filled with points without a position. -1 appends it.
     """
     while node.GetNumberOfControlPoints() < place:
         newPoint(node, "")
@@ -103,8 +103,8 @@ def newPoint(node: Any, label: str, place: int = -1) -> int:
 def outsideOf(transform: Any, points: np.ndarray, fixedVolume: Any = None) -> np.ndarray:
     """Return which fixed points (N, 3), RAS mm, have a displacement that is not known (N,), bool.
 
-    These are points outside a displacement grid of the transform. A transform that is neither linear nor a displacement grid is known
-    where it is sampled, which is over the fixed volume.
+    These are points outside a displacement grid of the transform. A transform that is neither linear nor a displacement grid is known only
+    over the fixed volume, where it is sampled.
     """
     outside = FixedToMoving(transform).outside(points)
     if fixedVolume is not None and transform is not None and not transform.IsTransformToWorldLinear() and ownGrid(transform) is None:
@@ -122,7 +122,7 @@ def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None, ot
         others: further transforms that are measured; the moving list may be below one of them.
     """
     if fixed is moving:
-        moving = None  # one list has no pairs
+        moving = None  # a single list has no pairs
     found = pairing(fixed, moving)
     first, second = found.fixed.tolist(), found.moving.tolist()
     count = len(first)

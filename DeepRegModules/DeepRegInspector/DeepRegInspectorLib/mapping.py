@@ -34,7 +34,7 @@ class FixedToMoving:
         self.transform = _frozen(lambda general: node.GetTransformFromWorld(general)) if node is not None else None
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Return map points (N, 3)."""
+        """Map points (N, 3)."""
         return mapPoints(self.transform, points)
 
     def outside(self, points: np.ndarray) -> np.ndarray:
@@ -50,17 +50,15 @@ class FixedToMoving:
 
 
 def leftOut(node: Any, transform: Any, others: Iterable[Any] = ()) -> Any:
-    """Return the transform above a moving volume or list that is left out in measuring ``transform``; None without one.
-
-    That is the transform itself, one of ``others`` that are measured as well, or a result through which a panel shows the node.
+    """Return the transform above a moving volume or list that is left out when ``transform`` is measured; None without one. It is the
+    transform itself, one of ``others`` that are measured as well, or a result through which a panel shows the node.
     """
     return next((each for each in (transform, *others) if each is not None and isBelow(node, each)), None) or shownThrough(node)
 
 
 def belowTransform(node: Any, transform: Any, others: Iterable[Any] = ()) -> vtk.vtkAbstractTransform | None:
-    """Return the transform from the coordinates of a moving volume or list to the world, both RAS, without that of :func:`leftOut`.
-
-    None is the identity.
+    """Return the transform from the coordinates of a moving volume or list to the world, both RAS, without the transform of
+    :func:`leftOut`. None is the identity.
     """
     return parentTransform(node, leftOut(node, transform, others))
 
@@ -85,7 +83,7 @@ def _frozen(get: Any) -> vtk.vtkGeneralTransform:
 
 
 def _followed(transform: vtk.vtkAbstractTransform, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Map points through a transform, part by part, and which of them (N,) come to lie outside the grid of a part."""
+    """Map points through the parts of a transform; return the points and the mask (N,) of those that leave the grid of a part."""
     transform.Update()
     outside = np.zeros(len(points), dtype=bool)
     if transform.IsA("vtkGeneralTransform"):

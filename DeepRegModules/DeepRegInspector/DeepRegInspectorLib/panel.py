@@ -180,7 +180,7 @@ class InspectorPanel:
         self.context.refreshSoon()
 
     def onNodeRemoved(self) -> None:
-        """Take note that a node was removed, which may be an input."""
+        """React to the removal of a node, which may be an input."""
         if self.node is not None and not slicer.mrmlScene.IsClosing() and self.node.parameterNode.GetScene() is not None:
             self._onNodeModified()
 
@@ -224,7 +224,7 @@ class InspectorPanel:
         return {name for name, volume in taken.items() if former.get(name, self) is not volume}
 
     def _takeInputs(self) -> tuple[set[str], dict[str, Any]]:
-        """Take note of the inputs; return the names of those that changed, and the former inputs."""
+        """Store the present inputs; return the names of those that changed, and the former inputs."""
         former, self._known = self._known, {name: getattr(self.node, name) for name in self._inputs}
         changed = {name for name, value in self._known.items() if former.get(name, self) is not value}
         if "transform" in changed and self.node.transform is not None:
@@ -256,7 +256,7 @@ class InspectorPanel:
         self.context.refreshSoon()
 
     def _onBusy(self, busy: bool) -> None:
-        """Let the sections whose computations take turns with those of other panels show whether they can start."""
+        """Let sections that use the worker show whether it is free: only one panel computes at a time."""
         if self.node is not None and not slicer.mrmlScene.IsClosing():
             for name in ("overlap", "report"):
                 self.sections[name].enable()

@@ -195,7 +195,8 @@ class ReportTask(WorkerTask):
         if len(used) < len(pairs):
             text = _("{count} of {all} landmark pairs are not selected and are excluded")
             remarks.append(text.format(count=len(pairs) - len(used), all=len(pairs)))
-        if ownGrid(inputs.transform) is None and pairs.outside[used].any():  # the file has only samples of the transform
+        # The file holds only samples of such a transform.
+        if ownGrid(inputs.transform) is None and pairs.outside[used].any():
             text = _("{count} of {all} landmarks lie outside the transform's grid and are excluded")
             remarks.append(text.format(count=pairs.outside[used].sum(), all=len(used)))
             used = np.flatnonzero(pairs.counted)

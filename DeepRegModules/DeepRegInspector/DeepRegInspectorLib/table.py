@@ -224,7 +224,7 @@ class PairsTable:
 
     def _onClicked(self, row: int, _column: int) -> None:
         if 0 <= row < len(self._order):
-            self.selected.emit(self._order[row])  # again, because the views may have moved
+            self.selected.emit(self._order[row])  # jump again, because the views may have moved
 
     def _onChanged(self, row: int, column: int) -> None:
         if self._filling or column != _NAME or not 0 <= row < len(self._order):
@@ -235,7 +235,7 @@ class PairsTable:
 
 
 def natural(name: str) -> list[Any]:
-    """Return a sorting key by which point 10 follows point 2."""
+    """Return a key for natural sorting: point 10 follows point 2."""
     return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]
 
 

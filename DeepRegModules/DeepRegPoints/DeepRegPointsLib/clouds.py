@@ -14,7 +14,7 @@ from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to
 CONFIDENCE = "Confidence"
 POINT = "Point"
 COLORS = "DeepReg confidence"
-# Low, medium and high confidence; distinct also for those who cannot distinguish red and green.
+# Low, medium and high confidence; distinct also with a red-green colour vision deficiency.
 _STOPS = ((0.0, (0.80, 0.10, 0.10)), (0.5, (0.96, 0.88, 0.80)), (1.0, (0.05, 0.75, 0.65)))
 # Radius as a share of the distance between neighbours, and its bounds as shares of the cloud's size.
 _RADIUS, _BOUNDS = 0.2, (0.002, 0.012)
@@ -110,7 +110,7 @@ def _add(data: vtk.vtkPolyData, name: str, values: np.ndarray) -> None:
 
 
 def confidenceColors() -> object:
-    """Return the colours of confidence; a table of the scene's that all results share."""
+    """Return the colours of confidence: one table in the scene, which all results share."""
     node = next(
         (other for other in slicer.util.getNodesByClass("vtkMRMLColorTableNode") if other.GetAttribute("DeepReg.Colors") == CONFIDENCE),
         None,
@@ -124,7 +124,7 @@ def confidenceColors() -> object:
 
 
 def fillColors(node: object) -> None:
-    """Give a table of colours its colours."""
+    """Set the colours of a colour table."""
     node.SetTypeToUser()
     node.SetNumberOfColors(101)
     places = [place for place, _ in _STOPS]

@@ -48,7 +48,7 @@ class PointsPanel(MethodPanel):
         ui.sourceComboBox.addItems(list(SOURCES))
         super().build()
         for widget in (ui.memoryTitleLabel, ui.memoryLabel):
-            widget.setVisible(False)  # points are few
+            widget.setVisible(False)  # points need little memory
         self.fixedPointsSegment = SegmentsChooser(ui.fixedPointsSelector, ui.fixedPointsSegmentComboBox)
         self.movingPointsSegment = SegmentsChooser(ui.movingPointsSelector, ui.movingPointsSegmentComboBox)
         self._texts = WrappedText(ui.kindLabel, ui.presetHelpLabel, ui.resultLabel)

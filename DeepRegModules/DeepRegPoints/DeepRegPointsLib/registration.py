@@ -20,9 +20,9 @@ from DeepRegPointsLib import clouds, segments, sources
 METHOD = "points"
 #: The outputs that are models.
 MODELS = ("correspondences", "fixedCloud", "movingCloud", "movedCloud")
-#: Colours of the clouds: they differ on a grey image, also for those who cannot distinguish red and green.
+#: Colours of the clouds: distinct on a grey image, also with a red-green colour vision deficiency.
 COLORS = {"fixedCloud": (1.0, 0.78, 0.1), "movingCloud": (0.25, 0.5, 1.0), "movedCloud": (1.0, 0.35, 0.95)}
-#: Spheres of moved points are smaller: where they fit, the fixed point is visible around them.
+#: Spheres of moved points are smaller: where a moved point matches, the fixed point is visible around it.
 SIZES = {"fixedCloud": 1.0, "movingCloud": 1.0, "movedCloud": 0.65}
 _COLUMNS = tuple(f"{part}_{axis}" for part in ("fixed", "moved", "partner") for axis in "xyz")
 # Largest number of lines and points that are shown at any distance from the slice.
@@ -143,7 +143,7 @@ class PointsRegistration(Registration):
     def read(self, result: dict[str, Any]) -> Generator[float, None, tuple[dict[str, Any], dict[str, Any]]]:
         outputs = self.request.outputs
         found, report = yield from super().read(result)
-        if outputs.movedCloud.wanted:  # moved like anything that is put below the transform
+        if outputs.movedCloud.wanted:  # the moving points, mapped by the transform as all nodes below it
             moving = sources.readCloud(self.fileOf(outputs.slots["movingCloud"]))
             yield 1.0
             found["movedCloud"] = mapPoints(found["transform"].GetInverse(), moving)
@@ -172,13 +172,13 @@ class PointsRegistration(Registration):
 
     def fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:
         if name not in MODELS:
-            volume = self.request.inputs.fixed  # the points are no geometry to paint on
+            volume = self.request.inputs.fixed  # a segmentation takes its geometry from a volume, not from points
             super().fill(name, node, value, fixed if name != "labels" or volume is not None else None, moving)
             return
         node.SetAndObserveTransformNodeID(None)
         node.SetAndObservePolyData(value)
         if node.GetDisplayNode() is not None:
-            return  # the user's settings stay
+            return  # keeps the user's settings
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
         display.SetVisibility2D(True)
@@ -190,7 +190,7 @@ class PointsRegistration(Registration):
         else:
             display.SetColor(*COLORS[name])
             display.SetSliceIntersectionThickness(2)
-            display.SetVisibility(name != "movingCloud")  # the moved one is compared with the fixed one
+            display.SetVisibility(name != "movingCloud")  # the moved cloud is shown instead, beside the fixed one
 
 
 def showConfidence(display: Any) -> None:

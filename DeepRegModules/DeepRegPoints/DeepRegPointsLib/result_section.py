@@ -31,7 +31,7 @@ class PointsResultSection(ResultSection):
         for name in MODELS:
             former, present = getattr(node, f"{name}Result"), result.nodes.get(name)
             if former is not None and former is not present and view.isShown(former):
-                view.show(former, False)  # two results at a time cannot be distinguished
+                view.show(former, False)  # only one result is shown, because two cannot be distinguished
             setattr(node, f"{name}Result", present)
 
     def showVolume(self, result: Result) -> None:
@@ -40,7 +40,7 @@ class PointsResultSection(ResultSection):
             if self.node.pointSize != 100.0:
                 self._onPointSize(self.node.pointSize)
             self._onLeastConfidence(self.node.leastConfidence)
-        if result.fixed is None and self._isFirst:  # later the user has chosen what to look at
+        if result.fixed is None and self._isFirst:  # afterwards the user has chosen the position of the views
             view.goTo(made)
         super().showVolume(result)
 

@@ -20,7 +20,7 @@ from DeepRegPointsLib.segments import chosen
 
 #: Fewer do not determine a deformation.
 FEWEST = 4
-#: Two points nearer than this are one, mm.
+#: Points nearer than this are duplicates, mm.
 SAME = 1e-3
 # Sets of up to this number of points are checked at every change.
 _QUICK = 2000
@@ -113,7 +113,7 @@ def writeCloud(path: str, points: np.ndarray) -> None:
 
 
 def readCloud(path: str) -> np.ndarray:
-    """Return the points of the worker's (N, 3), RAS mm."""
+    """Return the points (N, 3), RAS mm, of a file of the worker."""
     return readColumns(path, ("x", "y", "z")) * (-1.0, -1.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""The chosen scans as they are shown: those of the scene, or of a folder that an estimate has read."""
+"""The list of chosen scans: scans of the scene, or of a folder that an estimate has read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ChosenScans:
         ]
 
     def _known(self) -> dict[str, str]:
-        """Return scans that an estimate has found in the chosen folder, with their labels."""
+        """Return the scans that an estimate has found in the chosen folder, with their labels."""
         folder, known = self._listed
         return known if folder == self._choices.node.folder else {}
 

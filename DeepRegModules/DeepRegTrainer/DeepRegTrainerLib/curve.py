@@ -17,7 +17,7 @@ from deepreg_slicer.volumes import newNode
 
 DICE, TRE, LOSS = "validation_dice", "validation_tre", "validation_loss"
 _STEP, _LOSS, _RELATIVE = "step", "loss", "loss (% of the first)"
-# Validations are rarer than lines of the log: they have rows of their own, so that their line has no gaps.
+# Not every line of the log has a validation. Validations have separate rows, so that their line has no gaps.
 _VALIDATION_STEP = "validation step"
 _COLUMNS = {
     DICE: ("validation Dice", "validation Dice (%)"),
@@ -54,8 +54,8 @@ def inWords(key: str, value: float) -> str:
 
 
 def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
-    """Show a log in the chart of a parameter set; existing nodes are used again. It begins with the second line of the log: a line
-    needs two points, and VTK warns each time that one with fewer is drawn.
+    """Show a log in the chart of a parameter set; existing nodes are reused. It begins with the second line of the log: VTK prints a
+    warning whenever it draws a line with fewer than two points.
 
     Args:
         node: the parameter node; it gets ``curveTable`` and ``curveChart``.
@@ -73,7 +73,7 @@ def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
 
 
 def show(chart: Any) -> None:
-    """Show a chart, in a layout that has a view of charts."""
+    """Show a chart, in a layout with a chart view."""
     slicer.modules.plots.logic().ShowChartInLayout(chart)
 
 
@@ -83,7 +83,7 @@ def _number(line: dict[str, Any], key: str) -> float | None:
 
 
 def _fillTable(table: Any, lines: list[dict[str, Any]]) -> list[str]:
-    """Fill a table with one row a line of the log, and one a validation beside them; return the columns that are to be drawn."""
+    """Fill a table with a row for each line of the log, and, in further columns, a row for each validation; return the columns to draw."""
     columns = {_STEP: np.array([line["step"] for line in lines], dtype=float)}
     drawn = []
     loss = _column(lines, "loss")

@@ -31,11 +31,11 @@ class _Kind:
     """How one figure is shown.
 
     Args:
-        texts: columns before the figures; of each value of the second one there is a mean.
-        numbers: column of the engine's to heading.
+        texts: columns before the figures; a mean is shown for each value of the second one.
+        numbers: name of the engine's column to heading.
         unit: of the figures.
         digits: after the point, in the table.
-        summary: a sentence with the means; its fields are ``pairs`` and the columns of the engine's.
+        summary: a sentence with the means; its fields are ``pairs`` and the names of the engine's columns.
     """
 
     texts: tuple[str, ...]
@@ -75,7 +75,7 @@ def named(rows: list[dict[str, Any]], data: list[str]) -> list[dict[str, Any]]:
 
     Args:
         rows: of a cross-validation.
-        data: the folders that were learned from; scans of the scene have the names of their segments beside them. Rows of keypoints
+        data: the folders of the training; for scans of the scene, they hold a file with the names of the segments. Rows of keypoints
             have no labels, and stay as they are.
     """
     names: dict[str, str] = {}
@@ -163,7 +163,7 @@ def asCsv(table: Any) -> str:
 
 
 def show(table: Any) -> None:
-    """Show a table, in a layout that has a view of tables."""
+    """Show a table, in a layout with a table view."""
     import slicer
 
     manager = slicer.app.layoutManager()

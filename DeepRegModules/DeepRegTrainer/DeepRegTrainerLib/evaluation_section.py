@@ -54,7 +54,7 @@ class EvaluationSection:
             return problem
         folds = session.node.folds
         used = [row.name for row in session.scans.rows() if row.role != NONE and not row.problem]
-        if session.method.ofPoints:  # no patient is both learned from and held out
+        if session.method.ofPoints:  # no patient is both in the training and held out
             patients = len({patient_of(name) for name in used})
             if folds > patients:
                 return _(

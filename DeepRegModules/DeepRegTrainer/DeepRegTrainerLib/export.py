@@ -42,7 +42,8 @@ class Exported:
 
 
 def writeScans(scans: list[SceneScan], folder: str) -> Generator[float, None, Exported]:
-    """Write scans; segments of one name get one value in all of them. Scans that cannot be written are named, and the others are written.
+    """Write scans; segments with the same name get the same value in all scans. Scans that cannot be written are named, and the others are
+    written.
 
     Args:
         scans: to be written, all of them.
@@ -133,7 +134,7 @@ def _write(scan: SceneScan, layer: Layer, values: dict[str, tuple[int, str]], fo
 
 
 def _values(layers: list[tuple[SceneScan, Layer]]) -> dict[str, tuple[int, str]]:
-    """Return value and title of each structure, by its name in small letters. Label maps alone keep the values that they have."""
+    """Return value and title of each structure, by its name in small letters. If all scans have label maps, their values are kept."""
     byValue = not any(isSegmentation(scan.labels) for scan, _layer in layers)
     found: dict[str, tuple[int, str]] = {}
     for _scan, layer in layers:
@@ -141,7 +142,8 @@ def _values(layers: list[tuple[SceneScan, Layer]]) -> dict[str, tuple[int, str]]
             value = segment.value if byValue else len(found) + 1
             found.setdefault(_word(segment.name), (value, segment.name.strip()))
     numbers = {value for value, _title in found.values()}
-    if byValue and (len(numbers) < len(found) or max(numbers, default=0) > _MOST_LABELS):  # one value under two names, or too large a one
+    # A value may have two names, or be too large.
+    if byValue and (len(numbers) < len(found) or max(numbers, default=0) > _MOST_LABELS):
         return {word: (number, title) for number, (word, (_value, title)) in enumerate(found.items(), start=1)}
     return found
 

@@ -18,7 +18,7 @@ from deepreg_slicer.worker_client import Job, WorkerClient
 
 
 def ownModels() -> list[tuple[Path, ModelCard]]:
-    """Return file and card of each model of the user's own."""
+    """Return file and card of each of the user's own models."""
     return [(model.path, model.card) for model in list_models() if model.card and model.path.parent == own_folder()]
 
 
@@ -39,12 +39,12 @@ def freeName(name: str) -> str:
 
 
 def adopt(client: WorkerClient, file: str, name: str = "") -> Job:
-    """Let a worker put a model file among the user's own; all panels offer it then.
+    """Let a worker add a model file to the user's own models; all panels offer it then.
 
     Args:
         client: of a worker.
         file: ``.safetensors``, or a published ``.pth``.
-        name: for it, "" for its own; a number is appended if a model of that name exists.
+        name: of the model, "" for the name in its card; a number is appended if a model of that name exists.
     """
     name = name or _nameIn(file)
     job = client.submit("import-model", {"file": str(file), "name": freeName(name)})
@@ -53,7 +53,7 @@ def adopt(client: WorkerClient, file: str, name: str = "") -> Job:
 
 
 def _nameIn(file: str) -> str:
-    """Return the name of the model in a file; of a file without a card, its own name."""
+    """Return the name of the model in a file; without a card, the name of the file."""
     try:
         return read_card(file).name
     except EngineError:

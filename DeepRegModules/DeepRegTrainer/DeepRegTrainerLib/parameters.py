@@ -34,7 +34,7 @@ _FIELDS: dict[str, Any] = {
     "licence": str,
     "folds": Annotated[int, WithinRange(2, 20), Default(5)],
     **_PACKS,
-    # Nodes that were made, to be used again.
+    # Nodes that the panel has made, to be reused.
     "curveTable": slicer.vtkMRMLTableNode,
     "curveChart": slicer.vtkMRMLPlotChartNode,
     "evaluationTable": slicer.vtkMRMLTableNode,

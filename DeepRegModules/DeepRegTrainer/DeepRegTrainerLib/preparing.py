@@ -25,12 +25,12 @@ _SCANS = "scans"
 
 @dataclass
 class Prepared:
-    """Scans that can be learned from, and their estimate.
+    """Usable scans of a training, and their estimate.
 
     Args:
         choices: on which the estimate depends; see :func:`choicesOf`.
         home: the folder in which the training will be; hidden until it begins.
-        data: folders to learn from.
+        data: folders of the training.
         exported: the scans of the scene; None for those of a folder.
         estimate: of the engine: seconds, memory, free_memory, scans, bad.
     """
@@ -115,7 +115,7 @@ class EstimateTask(WorkerTask):
                 names = {scan.key: scan.name for scan in self._scans}
                 problems = "; ".join(f"{names[key]}: {problem}" for key, problem in prepared.exported.problems.items())
                 raise NodeError(_("no scan can be used ({problems})").format(problems=problems), _("correct them, or choose others"))
-            # In the engine, scans of the scene have the names of their files.
+            # The engine names scans of the scene by their files.
             arguments.update(rolesOf(prepared.exported, self._scans))
         return {**arguments, "data": prepared.data, "folder": self.file("training"), "skip_bad": True}
 

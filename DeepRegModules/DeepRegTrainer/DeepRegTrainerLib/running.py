@@ -1,4 +1,4 @@
-"""A training, or a cross-validation, while it runs: in a worker of its own, so that registrations can run at the same time."""
+"""The running training or cross-validation, which has a separate worker, so that registrations can run at the same time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from DeepRegTrainerLib.trainings import PAUSE, STOP, TRAIN, Log, Training
 
 # Interval at which the log is read, ms; a plot need not change more often.
 _INTERVAL = 700
-# Time that a training gets to end its step and to write its checkpoint when the application closes, seconds.
+# Seconds in which a training has to end its step and write its checkpoint when the application closes.
 _FAREWELL = 4.0
-# Priority of the process below that of the application: registrations do not wait for a training.
+# The process has a lower priority than the application, so that registrations do not wait for a training.
 _NICE = 10
 _client: WorkerClient | None = None
 _running: list[Run] = []
@@ -60,7 +60,7 @@ class Run(WorkerTask):
         super().__init__(client or trainingClient())
         self.training, self.operation = training, training.operation
         self.figures = Signal()
-        #: The command that it was given: "", "pause" or "stop".
+        #: The command that was given: "", "pause" or "stop".
         self.command = ""
         self._log = Log(training.log)
         self._known = -1

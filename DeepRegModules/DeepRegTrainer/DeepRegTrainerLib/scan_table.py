@@ -20,7 +20,7 @@ _BAD = (190, 60, 0)
 
 
 class _Unwheeled(qt.QObject):
-    """The mouse wheel over the table scrolls it; roles keep their value."""
+    """An event filter that lets the mouse wheel scroll the table instead of changing roles."""
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         if event.type() == qt.QEvent.Wheel and not watched.hasFocus():
@@ -74,7 +74,7 @@ class ScanTable:
         if rows == self._rows:
             return
         self._filling = True
-        blocked = self.widget.blockSignals(True)  # the selection changes while rows go, which would call this again
+        blocked = self.widget.blockSignals(True)  # removing rows changes the selection, which would call this again
         try:
             fresh = [row.key for row in rows] != [row.key for row in self._rows]
             if fresh:

@@ -21,7 +21,7 @@ class SceneScan:
     """A volume with its labels.
 
     Args:
-        key: that no other scan of the parameter set has.
+        key: unique within the parameter set.
         name: of the volume, and of the scan in the training.
         role: :data:`LEARN`, :data:`VALIDATE` or :data:`NONE`.
         volume, labels: nodes; None if they are no longer in the scene.
@@ -42,7 +42,7 @@ class SceneScan:
         return ""
 
     def leftOut(self, node: Any) -> Any:
-        """Return the result through which a panel shows the scan, and without which its volume or labels are learned from; None without
+        """Return the result through which a panel shows the scan, which is left out when volume and labels are exported; None without
         one."""
         shown = (shownThrough(each) for each in (self.volume, self.labels))
         return next((result for result in shown if result is not None and isMoved(node, result)), None)
@@ -66,10 +66,10 @@ class SceneScan:
 
 @dataclass(frozen=True)
 class Row:
-    """A scan as it is shown.
+    """A row of the table of scans.
 
     Args:
-        key: that no other scan has.
+        key: unique.
         name: as shown.
         role: :data:`LEARN`, :data:`VALIDATE` or :data:`NONE`.
         labels: its structures, in words.
@@ -94,7 +94,7 @@ class SceneScans:
         self._mrml = mrml
 
     def all(self) -> list[SceneScan]:
-        """In the order in which they were added."""
+        """Return all scans in the order in which they were added."""
         found = []
         for entry in self._read():
             volume, labels = (self._mrml.GetNodeReference(self._reference(entry["key"], what)) for what in ("volume", "labels"))
@@ -146,7 +146,7 @@ class SceneScans:
 
 
 class FolderRoles:
-    """Roles of a folder's scans by their names; by default they are learned from.
+    """Roles of a folder's scans by their names; by default, scans are for training.
 
     Args:
         mrml: the parameter set's node.
@@ -172,7 +172,7 @@ class FolderRoles:
 
 
 def labelledVolumes() -> list[tuple[Any, Any]]:
-    """Return the volumes of the scene with their labels: those that a segmentation names as its reference geometry."""
+    """Return volumes of the scene with their labels: the volumes that are the reference geometry of a segmentation."""
     found: dict[str, tuple[Any, Any]] = {}
     for segmentation in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         volume = segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())

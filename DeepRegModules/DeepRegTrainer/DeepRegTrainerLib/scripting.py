@@ -27,7 +27,7 @@ def train(
     progress: Callable[[float, str], None] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Learn features, and put the model among the user's own.
+    """Learn features, and add the model to the user's own models.
 
     Args:
         scans: pairs of a volume and a segmentation, or a folder.
@@ -40,7 +40,7 @@ def train(
         more: further arguments of the worker's operation: spacing, modality, moving_modality, about, licence, start, device, skip_bad.
 
     Returns:
-        The worker's result, and ``name``: that of the model among the user's own.
+        The worker's result, and ``name``: the name of the user's model.
 
     Raises:
         RuntimeError: with a message and advice.

@@ -18,7 +18,7 @@ from DeepRegTrainerLib.running import Run
 from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE
 from DeepRegTrainerLib.trainings import Training, folderName, rootFolder
 
-# One scan has to be compared with another.
+# The least number of scans: one is compared with another.
 _LEAST_SCANS = 2
 _TOO_LARGE = (
     (
@@ -51,9 +51,9 @@ class TrainerSession:
         preparing: whether an estimate is being made.
 
     Signals: ``changed()`` when choices have changed and widgets have to show them, ``checked()`` when buttons have to be enabled or
-    disabled, ``listed()`` when trainings have come, gone or changed their state, ``stepped(training, step, steps)``, ``logged(text)``,
-    ``reported(text, bad)`` for the line under the buttons, and ``resumed(training)`` and ``kept(training)`` when the user resumes a
-    training or keeps its model.
+    disabled, ``listed()`` when trainings were added or removed, or changed their state, ``stepped(training, step, steps)``,
+    ``logged(text)``, ``reported(text, bad)`` for the line under the buttons, and ``resumed(training)`` and ``kept(training)`` when the user
+    resumes a training or keeps its model.
     """
 
     def __init__(self, client: WorkerClient) -> None:
@@ -138,7 +138,7 @@ class TrainerSession:
         if prepared is not None:
             self.scans.take(prepared)
             if prepared.exported is None:
-                prepared.choices = self.choices()  # now that it is known which names are left out
+                prepared.choices = self.choices()  # the estimate has shown which names are left out
 
     def refuse(self, problems: dict[str, str]) -> None:
         """Keep the problems of scans that were not written, key to text; there is no estimate."""

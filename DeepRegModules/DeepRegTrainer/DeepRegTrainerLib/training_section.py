@@ -113,7 +113,7 @@ class TrainingSection:
 
     def _onStart(self, *_arguments: Any) -> None:
         session = self._session
-        if session.beginProblem(FOLDERS[TRAIN]):  # something may have changed in the scene
+        if session.beginProblem(FOLDERS[TRAIN]):  # the scene may have changed
             session.checked.emit()
             return
         try:
@@ -158,7 +158,7 @@ class TrainingSection:
         self.ui.progressBar.setValue(round(_BAR * share))
         run = self.running
         if run is None or not run.command:
-            stage = stage.partition(":")[0]  # the figures stand below
+            stage = stage.partition(":")[0]  # the figures are shown below
             _show(self.ui.stageLabel, stage + ("" if left is None else " \u2013 " + _("{time} left").format(time=clock(left))))
 
     def _onFigures(self, lines: list[dict[str, Any]]) -> None:
@@ -202,7 +202,7 @@ class TrainingSection:
             text = f"{text} {_('Notes in the log: {count}.').format(count=len(result['notes']))}"
         self.report(text, bad=False)
         self.log(text)
-        slicer.util.showStatusMessage(text, _SHOWN)  # the user may be in another module
+        slicer.util.showStatusMessage(text, _SHOWN)  # another module may be open
         if training.state in ("finished", "stopped") and training.model is not None:
             self.keep(training, text)
         self._session.refreshed()
@@ -225,7 +225,7 @@ class TrainingSection:
         return f"{text}."
 
     def keep(self, training: Training, text: str = "") -> None:
-        """Put a training's model among the user's own.
+        """Add a training's model to the user's own models.
 
         Args:
             training: with a model.
@@ -273,7 +273,7 @@ class TrainingSection:
         _show(ui.estimateLabel, self._estimated())
 
     def _showRunning(self) -> None:
-        """Show the buttons and the progress bar of what runs."""
+        """Show the buttons and the progress bar of the running task."""
         ui, run = self.ui, self.running
         ui.estimateButton.text = _("Cancel") if self._session.preparing else _("Estimate")
         ui.estimateButton.setVisible(run is None)
@@ -303,7 +303,7 @@ def _show(label: Any, text: str) -> None:
 
 
 def _counts(rows: list[Row]) -> list[str]:
-    """Return how many scans there are to learn from and to validate with, and which have problems, a sentence each."""
+    """Return sentences with the number of scans for training and validation, and the scans with problems."""
     good = [row for row in rows if not row.problem]
     counts = {role: sum(row.role == role for row in good) for role in (LEARN, VALIDATE)}
     bad = [row.name for row in rows if row.problem and row.role in (LEARN, VALIDATE)]
@@ -316,7 +316,7 @@ def _counts(rows: list[Row]) -> list[str]:
 
 
 def _costs(estimate: dict[str, Any]) -> list[str]:
-    """Return time and memory of an estimate, a sentence each."""
+    """Return sentences with the time and the memory of an estimate."""
     lines = []
     seconds, step = estimate.get("seconds"), estimate.get("step_seconds")
     if seconds:

@@ -61,12 +61,10 @@ class Training:
         operation: :data:`TRAIN` or :data:`EVALUATE`.
         name: of the model.
         arguments: of the operation.
-        state: "running", "paused", "stopped", "finished", "failed", as the engine wrote it last; "" before it began.
-        step, steps: number of steps done, and in all; 0 if that is not known.
-        added: name of the model among the user's own, "" until it is added.
-        changed: when it was last written, seconds since 1970.
-        request: the file in which the panel keeps this; None for a training that the command line has begun.
-        known: content of that file when it was read.
+        state: "running", "paused", "stopped", "finished", "failed", as the engine wrote it last; "" before it began. step, steps: number of
+        steps done, and in all; 0 if that is not known. added: name of the model among the user's own, "" until it is added. changed: when
+        it was last written, seconds since 1970. request: the file in which the panel keeps this; None for a training that the command line
+        has begun. known: content of that file when it was read.
     """
 
     folder: Path
@@ -98,7 +96,7 @@ class Training:
 
     @property
     def isElsewhere(self) -> bool:
-        """Whether another application seems to run it: the process that began it runs, and its files changed recently."""
+        """Whether another application probably runs it: the process that began it runs, and its files changed recently."""
         other = int(self.known.get("process") or 0)
         return self.state == "running" and other not in (0, os.getpid()) and processRuns(other) and time.time() - self.changed < _LATELY
 
@@ -124,7 +122,7 @@ class Training:
     def save(self) -> None:
         """Write the panel's file."""
         if self.request is not None:
-            self.known = _read(self.request)  # a cross-validation beside a training has its entry too
+            self.known = _read(self.request)  # the file also holds the entry of a cross-validation of the same folder
             self.known["process"] = os.getpid()
             self.known[self.operation] = {"name": self.name, "arguments": self.arguments, "added": self.added, "state": self.state}
             self.request.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +159,7 @@ def begin(home: Path, operation: str, name: str, arguments: dict[str, Any]) -> T
 
 
 def _latest(files: list[Path | None]) -> float:
-    """Return when one of some files was written last, seconds since 1970; 0 if there is none."""
+    """Return the time at which one of the files was written last, seconds since 1970; 0 if none exists."""
     return max((file.stat().st_mtime for file in files if file is not None and file.is_file()), default=0.0)
 
 
@@ -195,7 +193,7 @@ def _ofPanel(home: Path, known: dict[str, Any]) -> list[Training]:
                     folder,
                     operation,
                     str(entry.get("name") or home.name),
-                    _moved(entry["arguments"], folder),  # the folder may have been moved since, with all that is in it
+                    _moved(entry["arguments"], folder),  # the folder may have been moved since then
                     str(entry.get("state") or ""),
                     added=str(entry.get("added") or ""),
                     request=home / _REQUEST,
@@ -260,7 +258,7 @@ class Log:
     def read(self) -> list[dict[str, Any]]:
         """Return all lines so far. Lines of steps that a resumed training repeats replace the earlier ones."""
         try:
-            if self._path.stat().st_size < self._offset:  # written from its beginning
+            if self._path.stat().st_size < self._offset:  # the log was replaced by a shorter one
                 self._offset, self._lines = 0, []
             with open(self._path, "rb") as stream:
                 stream.seek(self._offset)

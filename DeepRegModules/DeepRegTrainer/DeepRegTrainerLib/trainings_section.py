@@ -118,7 +118,7 @@ class TrainingsSection:
         return _STATES.get(training.state, training.state)
 
     def showStep(self, training: Training, step: int, steps: int) -> None:
-        """Show how far a training is."""
+        """Show the progress of a training."""
         row = next((row for row, other in enumerate(self._trainings) if other.folder == training.folder), None)
         if row is not None:
             self.ui.trainingsTable.item(row, _STEP).setText(_steps(step, steps))
@@ -144,7 +144,7 @@ class TrainingsSection:
         return {"resume": here or busy or over or lacks, "keep": here or busy or _whyNotKept(training) or lacks, "delete": here}
 
     def _whyNothingRuns(self) -> tuple[str, str]:
-        """Return why no training can run now, and why none can on this computer; "" if it can."""
+        """Return the reasons why no training can run now, and why none can run on this computer; "" if it can."""
         busy = self._session.run is not None or self._session.preparing
         missing = missingPackages()
         return (
@@ -154,11 +154,11 @@ class TrainingsSection:
 
     @staticmethod
     def _canShow(training: Training) -> bool:
-        """Return whether resuming gives the results again, as for a cross-validation whose folds are all done."""
+        """Return whether resuming only shows the results again, as for a cross-validation whose folds are all done."""
         return training.operation == EVALUATE
 
     def check(self) -> None:
-        """Enable what can be done with the selected training."""
+        """Enable the actions that are possible with the selected training."""
         if self._session.node is None:
             return
         for name, problem in self._problems().items():
@@ -215,7 +215,7 @@ def _steps(step: int, steps: int) -> str:
 
 
 def _whyNotKept(training: Training) -> str:
-    """Return why a training has no model to keep, or none that is not among the user's own already; "" if it has one."""
+    """Return the reason why the model of a training cannot be kept (there is none, or it was added already); "" if it can."""
     if training.added:
         return _("its model is among your own already, as {name}").format(name=training.added)
     return "" if training.model is not None else _("it has no model yet")

@@ -1,4 +1,4 @@
-"""Figures as they are read."""
+"""Times and sentences as text for users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MINUTE, _HOUR = 60, 3600
 
 
 def clock(seconds: float) -> str:
-    """Return a time, as exact as it need be: "12 s", "4:05 min", "3 h 20 min"."""
+    """Return a duration as text: "12 s", "4:05 min", "3 h 20 min"."""
     whole = int(seconds + 0.5)
     if whole < _MINUTE:
         return _("{seconds} s").format(seconds=whole)
@@ -18,7 +18,7 @@ def clock(seconds: float) -> str:
 
 
 def short(seconds: float) -> str:
-    """Return a time of less than some seconds."""
+    """Return a short duration as text, with a fraction of a second."""
     return f"{seconds:.2g} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"
 
 

@@ -26,7 +26,7 @@ _REPEATED = 1.0
 
 
 def end_process(main: Callable[[], int]) -> NoReturn:
-    """Run a command in a process of its own, and end the process with the exit code that ``main`` returns."""
+    """Run ``main`` and exit the process with the exit code that it returns."""
     _prepare_streams()
     code = main()
     for stream in (sys.stdout, sys.stderr):
@@ -49,7 +49,7 @@ def report_error(error: BaseException, parser: Parser | None = None) -> int:
         program = explained.program
     elif parser and (typed := parser.typed(explained)):
         line += f" ({typed})"
-    with contextlib.suppress(OSError):  # nobody may be there to read it
+    with contextlib.suppress(OSError):  # the reader of stderr may have ended
         if os.environ.get(DEBUG):
             traceback.print_exception(error)
         print(f"{program}: {line}", file=sys.stderr, flush=True)

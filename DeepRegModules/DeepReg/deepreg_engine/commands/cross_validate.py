@@ -151,7 +151,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 
 def _written(options: argparse.Namespace, done: dict[str, Any]) -> list[str]:
-    """Copy the table to the output, unless the cross-validation was paused; return the tables that there are."""
+    """Copy the table to the output, unless the cross-validation was paused; return the tables that exist."""
     if not done["csv"]:
         return []
     if not options.output or done["state"] == "paused":
@@ -179,7 +179,7 @@ def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
         pairs = {row["pair"] for row in rows if str(row[group]) == each}
         name = str(each if points else names.get(int(each), each))
         cells.append([name, str(len(pairs)), *(_cell(means, condition, points) for condition in conditions)])
-    if len(cells) > 2 and not points:  # a mean over independent keypoints and partners has no meaning
+    if len(cells) > 2 and not points:  # errors at independent keypoints and at partners are not comparable, so there is no mean of both
         cells.append(["all", str(summary["pairs"]), *(_cell(summary, condition, points) for condition in conditions)])
     return [_headline(done["folds"], points), *table(cells)]
 

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
     """Compute the features of one or two images, and write them.
 
     Raises:
-        ParameterError: if no output is given, or a second image without its colours.
+        ParameterError: if no output is given, or a second image is given without a file for its colours.
     """
     outputs = {name: getattr(options, name) for name in ("output", "colours", "second_colours")}
     _check(options, outputs)

@@ -1,4 +1,4 @@
-"""A parser of command lines whose errors are one line that names the nearest right name, and the texts of its help pages."""
+"""A parser of command lines that reports each error on one line, with the closest known name, and the texts of its help pages."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError for something that is missing; argparse reports everything else as an ArgumentError."""
         missing = self._missing()
-        if missing and (misspelt := self._misspelt()):  # what is missing may be there, misspelt
+        if missing and (misspelt := self._misspelt()):  # the missing option may be present but misspelt
             self._refuse(misspelt)
         raise UsageError(self.prog, f"still needed: {missing}" if missing else message, f"see {self.prog} --help")
 
@@ -106,10 +106,10 @@ class Parser(argparse.ArgumentParser):
         return ""
 
     def typed(self, error: EngineError) -> str:
-        """Return the options that an error names, as the user types them; "" if it names none of this command.
+        """Return the options that an error concerns, as the user types them; "" if it concerns none of this command.
 
-        They are the changes that would help, or else the option concerned. Names that are neither options nor parameters of the
-        command, such as parameters of a registration within a cross-validation, are left out.
+        These are the changes with which the command would work, or else the option that is wrong. Names that are neither options nor
+        parameters of the command, such as parameters of a registration within a cross-validation, are left out.
         """
         if error.changes:
             return " ".join(filter(None, (self._as_option(name, _setting(value)) for name, value in error.changes.items())))
@@ -122,7 +122,7 @@ class Parser(argparse.ArgumentParser):
         return f"--set {name}={value or 'VALUE'}" if name in self.settings else ""
 
     def _misspelt(self) -> str:
-        """Return the first argument that starts as an option but is none of this command; "" if there is none."""
+        """Return the first argument that has the form of an option but is unknown to this command; "" if there is none."""
         commands = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
         for argument in self._given:
             option = argument.split("=")[0]

@@ -107,7 +107,7 @@ def _run_scans(options: argparse.Namespace) -> None:
 
 
 def check_folder(folder: Path, description: str = _DESCRIPTION, files: tuple[str, ...] = _FILES) -> None:
-    """Check, before a phantom is made, that it can be written to a folder and would replace nothing but another phantom.
+    """Check, before a phantom is made, that it can be written to a folder and that it would replace only another phantom.
 
     Args:
         folder: its folder, which may exist.

@@ -68,7 +68,7 @@ class ProgressBar:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError):  # nobody reads it any more, which does not stop the work
+        except (OSError, ValueError):  # the reader of the stream has ended; the run continues
             self._quiet, self._bar = True, False
 
 

@@ -4,7 +4,7 @@ MIND depends on a few voxels; a larger neighbourhood is needed to identify the o
 nodes three voxels apart and at every other node, where dilated convolutions cover about a decimetre; a decoder interpolates back to the
 nodes (a U-Net, Ronneberger et al., MICCAI 2015, with one level). Layers are 3x3x3 convolutions with instance norm and leaky ReLU.
 
-Obelisk (:mod:`obelisk`) has the same task; a training step of it takes twice as long on two cores.
+Obelisk (:mod:`obelisk`) has the same task; its training step takes twice as long on two cores.
 """
 
 from __future__ import annotations

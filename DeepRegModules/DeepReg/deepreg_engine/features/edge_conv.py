@@ -92,7 +92,8 @@ class PointFeatures(nn.Module):
         neighbours: k, how many nearest neighbours make the graph.
         widths: channels of the three edge convolutions.
         channels: of the features.
-        dynamic: whether neighbours are found again, among the features, before each layer; else those of the positions serve all layers.
+        dynamic: whether each layer has its own graph, of the nearest neighbours among its input features; else all layers use the graph of
+        the positions.
     """
 
     def __init__(self, neighbours: int = 16, widths: tuple[int, ...] = (32, 32, 64), channels: int = 64, dynamic: bool = False) -> None:
@@ -104,7 +105,7 @@ class PointFeatures(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], neighbours: int = 16, dynamic: bool = False) -> PointFeatures:
-        """Return the network whose weights these are, in evaluation mode.
+        """Return the network with these weights, in evaluation mode.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.

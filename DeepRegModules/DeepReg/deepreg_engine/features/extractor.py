@@ -22,7 +22,7 @@ class Extractor:
         kind: the feature's registration, with its static attributes.
         name: for reports: of the model, or of the handcrafted feature.
         channels: C.
-        reach: voxels around a voxel from which its features are computed; nearer than that to a face they depend on the padding.
+        reach: voxels around a voxel from which its features are computed; closer to a face of the image, they depend on the padding.
         finest: voxel size that the feature needs, mm; 0 if it takes voxels of any size.
     """
 

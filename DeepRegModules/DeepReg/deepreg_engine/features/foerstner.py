@@ -49,8 +49,8 @@ def _gaussian(sigma: float, device: torch.device) -> Tensor:
 
 
 def _steepness(volume: Tensor) -> float:
-    """Return the mean squared difference of neighbouring voxels, summed over the axes: of the whole volume, so that all slabs have one
-    threshold."""
+    """Return the mean squared difference of neighbouring voxels, summed over the axes. It is computed for the whole volume, so that all
+    slabs have one threshold."""
     rows = max(1, _BLOCK // (volume.shape[1] * volume.shape[2]))
     squares = [
         float(part.diff(dim=axis).square().sum(dtype=torch.float64))
@@ -71,7 +71,7 @@ def _slab(volume: Tensor, kernel: Tensor, least: float) -> Tensor:
 
 
 def _derivative(volume: Tensor, axis: int) -> Tensor:
-    """Return derivative by five points (as in Förstner and Gülch), per voxel; the border values are repeated."""
+    """Return the derivative by five points (as in Förstner and Gülch), per voxel; the border values are repeated."""
     weights = torch.tensor([1.0, -8.0, 0.0, 8.0, -1.0], device=volume.device) / 12.0
     return _along(volume[None], weights, axis)[0]
 

@@ -41,7 +41,8 @@ class Mind(Extractor):
 
 
 class Intensity(Extractor):
-    """The image itself, scaled to 0 .. 1 between the 1st and the 99th percentile of the first image: both are of one calibration."""
+    """The image itself, scaled to 0 .. 1 between the 1st and the 99th percentile of the first image. The second image is scaled by the same
+    values: both must have the same calibration."""
 
     kind = registry.INTENSITY
     name = "intensity"

@@ -81,7 +81,7 @@ def mind(volume: np.ndarray) -> np.ndarray:
 
 
 def _box(volume: np.ndarray) -> np.ndarray:
-    """Return mean over 3 x 3 x 3 voxels, without the border voxels."""
+    """Return the mean over 3 x 3 x 3 voxels, without the border voxels."""
     for axis in range(3):
         parts = [np.take(volume, range(start, volume.shape[axis] - 2 + start), axis=axis) for start in range(3)]
         volume = (parts[0] + parts[1] + parts[2]) / 3.0
@@ -133,7 +133,7 @@ def _costs(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
 
 
 def _between(cost: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """From the lowest cost to the vertex of the parabola through it and its neighbours, along each axis."""
+    """Return the offset, in steps, from the lowest cost to the vertex of the parabola through it and its neighbours, along each axis."""
     shift = np.zeros(3)
     for axis in range(3):
         if 0 < best[axis] < cost.shape[axis] - 1:
@@ -182,7 +182,8 @@ def match_point(
 
 
 def _passes(step: float, window: float) -> list[tuple[float, int]]:
-    """Return step (mm) and search (steps), coarse to fine: first the window, then the remainder of a step."""
+    """Return the step (mm) and the search range (steps) of each pass: the whole window, then, if its step is coarse, a finer pass around
+    its result."""
     coarse = max(step, window / SEARCH)
     passes = [(coarse, max(1, int(round(window / coarse))))]
     if coarse > 1.5 * step:

@@ -80,7 +80,7 @@ def _variance_range(average: torch.Tensor, dtype: torch.dtype) -> tuple[float, f
 def _distances(padded: torch.Tensor, start: int, stop: int, radius: int, dilation: int) -> torch.Tensor:
     """Return the twelve distances less their minimum (12, stop - start, y, x) of an image padded by the dilation."""
     depth, height, width = (n - 2 * dilation for n in padded.shape)
-    low, high = max(start - radius, 0), min(stop + radius, depth)  # slices that the patches of these reach
+    low, high = max(start - radius, 0), min(stop + radius, depth)  # slices that the patches of these slices cover
     shifted = []
     for z, y, x in NEIGHBOURS:
         z, y, x = (dilation * (1 + step) for step in (z, y, x))

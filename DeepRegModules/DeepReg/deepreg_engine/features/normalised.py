@@ -26,7 +26,7 @@ from deepreg_engine.features.extractor import Extractor
 SCALES = (1.5, 3.0)
 # Gaussians end at this multiple of their standard deviation.
 _CUT = 2.0
-# Variances below this share of the squared mean are rounding.
+# Variances below this share of the squared mean are rounding errors.
 _ROUNDING = 1e-6
 
 
@@ -56,7 +56,7 @@ def _normalised(volume: Tensor, sigma: float) -> Tensor:
 
 
 def _averages(volumes: Tensor, sigma: float) -> Tensor:
-    """Averages of volumes (n, z, y, x) with Gaussian weights; values at the faces are repeated outside."""
+    """Return averages of volumes (n, z, y, x) with Gaussian weights; values at the faces are repeated outside."""
     reach = math.ceil(_CUT * sigma)
     place = torch.arange(-reach, reach + 1, dtype=volumes.dtype, device=volumes.device)
     weights = torch.exp(-0.5 * (place / sigma).square())

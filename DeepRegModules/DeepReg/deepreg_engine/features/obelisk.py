@@ -52,7 +52,7 @@ class Obelisk(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Obelisk:
-        """Return the network whose weights these are; its sizes follow from their shapes. In evaluation mode.
+        """Return the network with these weights, in evaluation mode; their shapes determine its sizes.
 
         Raises:
             InputError: if weights are missing, unknown or do not fit together.

@@ -48,7 +48,7 @@ class Matcher(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], neighbours: int, dynamic: bool = False) -> Matcher:
-        """Return the matcher whose weights these are, in evaluation mode.
+        """Return the matcher with these weights, in evaluation mode.
 
         Raises:
             InputError: if they do not fit.

@@ -86,14 +86,14 @@ class SimilarityNet(nn.Module):
         return found
 
     def _factor(self, mean: Tensor) -> Tensor:
-        """-g / m."""
+        """Return -g / m."""
         least = (mean.detach().mean() * _LEAST_MEAN).clamp(min=torch.finfo(mean.dtype).tiny * 1e6)  # an image without any contrast
         return -self.steepness.exp() / torch.maximum(mean, least)
 
     def _distances(self, padded: Tensor, start: int, stop: int) -> Tensor:
         """Return distances less their minimum (12, stop - start, y, x) of an image that was padded by one voxel."""
         depth, height, width = (n - 2 for n in padded.shape)
-        low, high = max(start - 1, 0), min(stop + 1, depth)  # slices that the patches of these reach
+        low, high = max(start - 1, 0), min(stop + 1, depth)  # slices that the patches of these slices cover
         shifted = [padded[1 + z + low : 1 + z + high, 1 + y : 1 + y + height, 1 + x : 1 + x + width] for z, y, x in NEIGHBOURS]
         distances = torch.stack([(shifted[one] - shifted[other]).square() for one, other in PAIRS])
         # Slices are replicated only at the faces of the image; elsewhere their neighbours exist.

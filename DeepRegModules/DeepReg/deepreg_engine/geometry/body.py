@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 # Approximate number of voxels along each axis of the grid on which the body is found.
 _COARSE = 40
-# A voxel is background if it differs from the middle value of the faces by less than so many standard deviations of the faces, and
+# A voxel is background if it differs from the middle value of the faces by less than this number of standard deviations of the faces, and
 # by less than this share of the image's contrast.
 _DEVIATIONS, _SHARE = 5.0, 0.08
 # The faces are background if their values spread by less than this share of the contrast, and are among the lowest.

@@ -81,7 +81,7 @@ def read_file(path: Path, role: str, labels: bool, notes: list[str]) -> sitk.Ima
 
 
 def _series_below(folder: Path) -> list[tuple[Path, str]]:
-    """Folder and UID of each series, of a folder and of those below it; a series in the folder itself hides those below."""
+    """Return folder and UID of each series in a folder, or, if there is none in it, in the folders below it."""
     found = []
     for current, folders, _ in os.walk(folder):
         folders.sort()
@@ -110,7 +110,7 @@ def _slice(path: Path, what: str) -> Slice:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(f"{what} cannot be read: {path.name} is damaged or has no image", "convert it to NIfTI or NRRD first") from error
-    if float(np.prod([float(n) for n in reader.GetSize()])) > _HIGHEST_RATIO * path.stat().st_size:  # before memory is taken
+    if float(np.prod([float(n) for n in reader.GetSize()])) > _HIGHEST_RATIO * path.stat().st_size:  # before memory is allocated
         raise InputError(f"{what} cannot be read: {path.name} is shorter than its header says", "get it again")
     tags = {key: reader.GetMetaData(key).strip(" \0") for key in reader.GetMetaDataKeys()}
     return Slice(path, tags, reader.GetSize(), reader.GetPixelID())
@@ -136,9 +136,9 @@ def _read_stack(files: list[Path], what: str) -> sitk.Image:
     spacing = slices[0].numbers("0028|0030", 2)
     if spacing is None or spacing.min() <= 0.0:
         raise InputError(f"{what} has slices without a pixel spacing", "convert it to NIfTI or NRRD with the right spacing first")
-    # Slices with scales of their own have several types: the first alone would decide.
+    # If slices have different scales, they may have different types; ITK would use the type of the first slice for all.
     image = _image(_checked_stack(slices, what), sitk.sitkFloat32 if len(kinds) > 1 else sitk.sitkUnknown, what)
-    if not np.allclose(image.GetSpacing()[:2], spacing[::-1], rtol=1e-3):  # of a class of images that have it in another element
+    if not np.allclose(image.GetSpacing()[:2], spacing[::-1], rtol=1e-3):  # some classes of images state it in another element
         raise InputError(f"{what} is read with another pixel spacing than its slices state", "convert it to NIfTI or NRRD first")
     return image
 

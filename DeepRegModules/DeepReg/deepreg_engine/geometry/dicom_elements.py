@@ -18,7 +18,7 @@ from deepreg_engine.errors import InputError
 _IMPLICIT, _DEFLATED, _BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _NATIVE = (_IMPLICIT, "1.2.840.10008.1.2.1", _DEFLATED, _BIG)
 _SYNTAX = 0x00020010
-#: Pixel data, and those of other types.
+#: Tags of the pixel data: of whole numbers, of floats and of doubles.
 PIXELS, FLOAT_PIXELS, DOUBLE_PIXELS = 0x7FE00010, 0x7FE00008, 0x7FE00009
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
@@ -75,7 +75,7 @@ class Elements:
         return value if isinstance(value, list) else []
 
     def all(self) -> Iterator[Elements]:
-        """These elements, and those of all items of their sequences."""
+        """Yield these elements, and the elements of all items of their sequences."""
         yield self
         for value in self.values.values():
             for item in value if isinstance(value, list) else ():
@@ -159,7 +159,7 @@ class _Parser:
         stop = end if length == _UNDEFINED else start + length
         if kind == b"SQ" or length == _UNDEFINED or (not kind and self._has_items(start, length)):
             explicit = self._explicit
-            self._explicit = explicit and kind != b"UN"  # a sequence that the writer did not know is written implicitly
+            self._explicit = explicit and kind != b"UN"  # items of a sequence of type UN are written without types
             into.values[tag], stop = self._items(start, stop, length == _UNDEFINED, depth + 1)
             self._explicit = explicit
             return stop
@@ -196,7 +196,7 @@ class _Parser:
         return found, at
 
     def _item(self, at: int, end: int, delimited: bool, depth: int) -> tuple[Elements, int]:
-        """Return an item of a sequence, and the offset behind it; ``at`` is that of its first element."""
+        """Return an item of a sequence, and the offset behind it; ``at`` is the offset of its first element."""
         item = Elements(big=self._big)
         while at < end:
             if delimited and self._tag(at) == _ITEM_END:

@@ -1,7 +1,7 @@
 """Volumes whose frames are in one DICOM file: enhanced CT and MR, nuclear medicine, doses.
 
-The functional groups of an enhanced file state the place, the spacing and the scale of each frame (PS3.3, C.7.6.16). ITK takes those of the
-first frame for all.
+The functional groups of an enhanced file state the place, the spacing and the scale of each frame (PS3.3, C.7.6.16). ITK uses those of the
+first frame for all frames.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def common_axes(axes: np.ndarray, what: str) -> np.ndarray:
     """Return the directions of rows and columns (6,) of all frames.
 
     Raises:
-        InputError: if frames differ, or these are no right angle.
+        InputError: if the frames differ, or the directions are not at a right angle.
     """
     if np.abs(axes - axes[0]).max() > SAME_DIRECTION:
         raise InputError(f"{what} has frames of differing orientation", _CONVERT)
@@ -102,16 +102,17 @@ def placed_frames(elements: Elements, image: sitk.Image, what: str) -> sitk.Imag
 
 
 def _places(elements: Elements, groups: list[list[Elements]], count: int, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the position of each frame (N, 3), mm, or one of them if ITK places the others by a constant step; and the axes (6,)."""
+    """Return the positions of the frames (N, 3), mm, and their axes (6,). Only one position is returned if ITK places the others by a
+    constant step."""
     places, axes = _stated(elements, groups, POSITION, 3), _stated(elements, groups, AXES, 6)
     if places is None or axes is None:
         raise InputError(f"{what} has {count} frames without a position", _CONVERT)
     common = common_axes(axes, what)
     if not groups and len(places) == 1:
         offsets = elements.numbers(_OFFSETS, count)
-        if offsets is not None:  # a dose
+        if offsets is not None:  # a dose: positions are offsets from the first frame
             return places + np.outer(offsets - offsets[0], np.cross(common[:3], common[3:])), common
-        if elements.text(_MODALITY) in ("NM", "PT"):  # one position, and a spacing for all
+        if elements.text(_MODALITY) in ("NM", "PT"):  # the file states one position, and the spacing of the frames
             return places, common
     if len(places) != count:
         raise InputError(f"{what} has {count} frames, but {len(places)} position{'s' * (len(places) > 1)}", _CONVERT)
@@ -119,14 +120,15 @@ def _places(elements: Elements, groups: list[list[Elements]], count: int, what: 
 
 
 def _stated(elements: Elements, groups: list[list[Elements]], tag: int, count: int) -> np.ndarray | None:
-    """Return the numbers of an element (N, ``count``): of each frame, or from anywhere in a file without groups; None without them."""
+    """Return the numbers of an element (N, ``count``): of each frame, or, in a file without functional groups, wherever it occurs; None if
+    it is missing."""
     if groups:
         return frame_numbers(groups, tag, count)
     return frame_numbers([[each] for each in elements.all() if each.numbers(tag, count) is not None], tag, count)
 
 
 def _frame(groups: list[list[Elements]], number: int) -> Slice:
-    """Return a frame, with the elements that may differ between frames in one place."""
+    """Return a frame, with the elements that distinguish frames at the same position."""
     tags = {}
     for name in KINDS if groups else ():
         tag = int(name.replace("|", ""), 16)
@@ -137,7 +139,7 @@ def _frame(groups: list[list[Elements]], number: int) -> Slice:
 def _values(elements: Elements, groups: list[list[Elements]], image: sitk.Image, what: str) -> np.ndarray:
     """Return the voxels (frame, y, x), each frame with its own scale."""
     dose = elements.numbers(_DOSE_SCALE, 1)
-    if dose is not None:  # ITK leaves it out
+    if dose is not None:  # ITK does not apply it
         stored = stored_values(elements, image.GetSize()[2])
         if stored is None:
             raise InputError(f"{what} is a compressed dose", "save it uncompressed, or as NIfTI or NRRD")

@@ -96,7 +96,7 @@ def _fill(array: np.ndarray, inside: np.ndarray, values: np.ndarray, level: np.n
         names: of the segments.
 
     Returns:
-        By the name of a segment, the number of voxels in which it replaces others.
+        Name of a segment to the number of voxels in which it replaces other segments.
     """
     overlaps: dict[str, int] = {}
     for number in np.lexsort((level, values)):
@@ -182,7 +182,7 @@ def _step(groups: list[list[Elements]], along: np.ndarray, what: str) -> float:
 
 
 def _fits(distances: np.ndarray, step: float) -> bool:
-    """Return whether distances (N,) from the first slice, mm, are multiples of a step, different ones where they differ."""
+    """Return whether distances (N,) from the first slice, mm, are multiples of a step, and different distances are different multiples."""
     if step < SMALLEST_TOLERANCE or distances.max() / step > _MOST_SLICES:
         return False
     level = np.rint(distances / step)

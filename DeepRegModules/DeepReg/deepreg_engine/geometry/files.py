@@ -127,8 +127,8 @@ class FileGroup:
 def _check_disk(path: Path) -> None:
     """Raise OSError if the disk could not hold a whole file.
 
-    ITK's writers of NIfTI and of text transforms report no error on a full disk. If that happened, not one more block fits, so one
-    is written and removed; the flush to the disk reveals errors that a network share reports late.
+    ITK's writers of NIfTI and of text transforms report no error on a full disk. After that, no further block fits on the disk. Therefore a
+    block is written and removed; it is flushed, because a network share reports errors late.
     """
     with open(path, "rb+") as stream:
         end = stream.seek(0, os.SEEK_END)

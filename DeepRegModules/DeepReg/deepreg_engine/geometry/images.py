@@ -23,7 +23,7 @@ IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
 # Voxels along each axis that two control points and the stencil of a feature need.
 SMALLEST_SIZE = 4
-# Interpolation by splines takes probabilities so far beyond 0 and 1.
+# Spline interpolation may exceed the range 0 to 1 of probabilities by this much.
 _OVERSHOOT = 0.2
 
 
@@ -62,7 +62,7 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str]
         extract[-1] = 0
         image = sitk.Extract(image, extract, [0] * image.GetDimension())
     _check_scalar_volume(image, what)
-    if "vector" in image.GetPixelIDTypeAsString():  # of one component, such as a list of one frame
+    if "vector" in image.GetPixelIDTypeAsString():  # a vector of one component, as for a time series of one frame
         image = sitk.VectorIndexSelectionCast(image, 0)
     try:
         grid = ImageGrid.of(image)

@@ -1,9 +1,9 @@
-"""The intensities that an image is compared by: without the padding of a scanner or a program, and without outliers.
+"""The range of intensities in which an image is compared: without the padding of a scanner or a program, and without outliers.
 
 Files hold values that no tissue has: padding outside the field of view (-32768, -3024), burnt-in text, metal, or a hot spot of PET
-with hundreds of times the body's value. The bins of a histogram, and the means over an image that features are divided by, are then those
-of the outliers. Values are therefore clamped to a range around the quantiles of what is neither padding nor background. The range is
-so wide that it does not change most images at all.
+with hundreds of times the body's value. Such values would determine the bins of a histogram, and the mean by which features are divided.
+Values are therefore clamped to a range around the quantiles of what is neither padding nor background. The range is so wide that it does
+not change most images at all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _QUANTILES, _BEYOND = (0.02, 0.98), 2.0
 # Values differ from the background by more than this number of standard deviations of the background.
 _DEVIATIONS = 5.0
 # One value is padding if it is so far below all others, as a share of their range, and if the image has a background of its
-# own: at least so many of the other values on the faces lie in the lowest part of their range.
+# own: at least this share of the other values on the faces lie in the lowest part of their range.
 _GAP, _OWN_BACKGROUND, _LOWEST_PART = 0.4, 0.6, 0.15
 # Text and frames of one value fill less than this share of an image.
 _LARGEST_MARK = 0.1
@@ -31,7 +31,7 @@ _AIR, _CT = -1024.0, -900.0
 
 @dataclass(frozen=True)
 class IntensityRange:
-    """Range of the values that an image is compared by.
+    """Range of the values in which an image is compared.
 
     Args:
         background: the padding value for voxels outside the image.
@@ -109,7 +109,7 @@ def _is_mark(values: np.ndarray, highest: float) -> bool:
 
 def _quantiles(values: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
     """Return the low and the high quantile of the values without the background; most voxels at the faces of the image are background."""
-    if not len(faces):  # all of them are marked
+    if not len(faces):  # all values are marks
         faces = values
     middle = float(np.median(faces))
     # For normally distributed noise, the standard deviation is 1.48 times the median absolute deviation.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-# An image with more values is not a label map; label maps of the whole body have some hundred.
+# An image with more values is not a label map; label maps of the whole body have about a hundred.
 _MOST_VALUES = 256
 # With more values than this, an image whose neighbours mostly differ by the smallest step is smooth, not a label map.
 _FEW_VALUES = 32

@@ -71,7 +71,7 @@ def _distances(placements: dict[str, tuple[int, np.ndarray]], grid: ImageGrid) -
 
 
 def sheared(path: str | os.PathLike) -> str:
-    """How the sform of a NIfTI file is sheared, to follow the file's name in a message; "" if it is not."""
+    """Return a description of the shear of a NIfTI file's sform, which follows the file's name in a message; "" if it is not sheared."""
     _, matrix = _placements(path).get("sform", (0, np.eye(3, 4)))
     axes = matrix[:, :3] / np.maximum(np.linalg.norm(matrix[:, :3], axis=0), 1e-12)
     cosines = np.abs(axes.T @ axes - np.diag(np.diag(axes.T @ axes)))
@@ -83,7 +83,7 @@ def sheared(path: str | os.PathLike) -> str:
 def _placements(path: str | os.PathLike) -> dict[str, tuple[int, np.ndarray]]:
     """Return the code and matrix (3, 4), voxel index to LPS mm, of "sform" and "qform", as far as the header holds them."""
     layout = nifti.layout(path)
-    if layout is None or layout.header[344 if layout.version == 1 else 4 :][:1] != b"n":  # Analyze has neither
+    if layout is None or layout.header[344 if layout.version == 1 else 4 :][:1] != b"n":  # Analyze files have neither qform nor sform
         return {}
     precision, integer = ("f", "h") if layout.version == 1 else ("d", "i")
     pixdim = layout.numbers(f"8{precision}", 76, 104)

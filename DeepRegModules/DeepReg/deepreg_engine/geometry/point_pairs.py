@@ -1,4 +1,4 @@
-"""Pairs of landmarks from two lists, by their places in the lists or by their labels."""
+"""Pairs of landmarks from two lists, by their order or by their labels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NUMBERED = re.compile(r"(.*?)(\d+)")
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which points of two lists correspond.
+    """Correspondences between two lists of points.
 
     Args:
-        fixed, moving: places of the points (N,) in their lists; the n-th ones correspond, and both have a position.
-        missing: fixed points with a position whose partner has none: place of the point, and of its partner, -1 if it is not in the list.
+        fixed, moving: indices of the points (N,) in their lists; the n-th ones correspond, and both have a position.
+        missing: fixed points with a position whose partner has none: index of the point, and of its partner, -1 if it is not in the list.
         unpaired: number of points of both lists with a position whose partner has none.
         by_label: whether the points were paired by their labels.
         notes: remarks on the pairs for the user.
@@ -38,7 +38,7 @@ def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial
     """Pair the points of two lists.
 
     Points correspond by their labels if the labels of one list are all among those of the other, each of them once; otherwise by their
-    places. Pairs in which a point has no position are left out. Notes name what is left out, and labels that differ or have another order.
+    order. Pairs in which a point has no position are left out. Notes name what is left out, and labels that differ or have another order.
 
     Args:
         fixed, moving: the lists.
@@ -46,7 +46,7 @@ def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial
         partial: whether the partners of some points may still be missing: then the lists may differ in length, or have no pair.
 
     Raises:
-        InputError: if the lists differ in length, or no pair has both positions; not if they may be partial.
+        InputError: if the lists differ in length, or no pair has both positions; with ``partial``, neither is an error.
     """
     by_label = _by_label(fixed.labels, moving.labels)
     first, second, notes = _partners(fixed, moving, by_label, name)
@@ -70,7 +70,7 @@ def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial
 def _partners(
     fixed: PointList, moving: PointList, by_label: tuple[np.ndarray, np.ndarray] | None, name: str
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return the places (N,) of the partners in both lists, with or without a position, and notes."""
+    """Return the indices (N,) of corresponding points in both lists, with or without a position, and notes."""
     if by_label is not None:
         notes = []
         if (np.diff(by_label[1]) < 0).any():
@@ -94,7 +94,7 @@ def _counted(points: PointList, side: str) -> str:
 
 
 def _by_label(fixed: tuple[str, ...], moving: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the places of the partners in both lists, if the labels of one are all among those of the other, each of them once; else
+    """Return the indices of points with the same label in both lists, if all labels of one list occur in the other, each once; else
     None."""
     one, two = ({_plain(label): place for place, label in enumerate(labels)} for labels in (fixed, moving))
     if not (_all_named(one, len(fixed)) and _all_named(two, len(moving))):
@@ -107,7 +107,7 @@ def _by_label(fixed: tuple[str, ...], moving: tuple[str, ...]) -> tuple[np.ndarr
 
 
 def _all_named(places: dict[str, int], count: int) -> bool:
-    """Return whether each of ``count`` points has a label of its own."""
+    """Return whether ``count`` points all have different labels."""
     return len(places) == count > 0 and "" not in places
 
 

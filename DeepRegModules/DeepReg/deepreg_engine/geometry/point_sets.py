@@ -37,7 +37,7 @@ PointPair = tuple[PointSet, PointSet]
 
 @dataclass(frozen=True)
 class PointList:
-    """The rows of a list of points, some of which may have no position; landmarks correspond by their place in the list.
+    """The rows of a list of points, some of which may have no position; landmarks correspond by their order.
 
     Args:
         positions: (N, 3), LPS mm; NaN for a point without a position.
@@ -57,23 +57,23 @@ class PointList:
 
     @property
     def defined(self) -> np.ndarray:
-        """Which points (N,) have a position."""
+        """Mask (N,) of the points that have a position."""
         return np.any(~np.isnan(self.positions), axis=1)
 
     @property
     def placed(self) -> int:
         """The number of points up to the last one with a position.
 
-        Spreadsheets add empty rows at the end, and Slicer the point that a user is about to place.
+        Spreadsheets add empty rows at the end; Slicer adds the point that the user is about to place.
         """
         return int(np.flatnonzero(self.defined).max(initial=-1)) + 1
 
     def names(self) -> tuple[str, ...]:
-        """Return the names; those without one are named by their place, from "1" on."""
+        """Return the names; points without one are numbered from "1"."""
         return tuple(label or str(number + 1) for number, label in enumerate(self.labels))
 
     def chosen(self, places: np.ndarray) -> PointSet:
-        """Return the points at some places, as a set."""
+        """Return the points at some indices, as a set."""
         names = self.names()
         return PointSet(self.positions[places], tuple(names[place] for place in places))
 

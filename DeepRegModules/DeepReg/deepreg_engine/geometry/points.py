@@ -25,7 +25,7 @@ POINT_SUFFIXES = (".csv", ".mrk.json", ".json", ".fcsv")
 
 
 def read_points(path: str | os.PathLike, role: str = "points", notes: list[str] | None = None) -> PointSet:
-    """Read a point set; points without a position are left out, which a note in ``notes`` says.
+    """Read a point set. Points without a position are left out, and a note about them is added to ``notes``.
 
     Raises:
         InputError: see :func:`read_list`.

@@ -17,7 +17,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_sets import PointList
 
 _SEPARATORS = (",", ";", "\t")
-# The first line with which spreadsheets name their separator.
+# Spreadsheets write a first line like this to name the separator.
 _NAMED_SEPARATOR = re.compile(r'"?sep=.?"?\s*$', re.IGNORECASE)
 _NAMES = ("label", "name", "id")
 # Names of the coordinates, and their signs in LPS.
@@ -118,7 +118,7 @@ def _position(line: int, cells: list[str], separator: str, axes: str) -> list[fl
     for axis, cell in zip(axes, cells, strict=True):
         if not cell:
             raise InputError(f"line {line} has no three numbers: {axis} is empty", "write x, y and z in mm, or none of them")
-        # Between commas "1,234" may as well be a thousand.
+        # If commas separate cells, "1,234" may also mean 1234.
         number_of = _POINT if separator == "," or "," not in cell else _COMMA
         if not (number_of.fullmatch(cell) or _NOT_FINITE.fullmatch(cell)):
             advice = "write x, y and z in mm, with decimal points instead of decimal commas and without separators of thousands"

@@ -40,7 +40,7 @@ def read_markups(text: str, notes: list[str]) -> PointList:
         notes: receives a note if other lists in the file have points too.
 
     Raises:
-        InputError: if it is no such file, or its coordinates are not LPS or RAS mm.
+        InputError: if it is not a markups file, or its coordinates are not LPS or RAS mm.
     """
     try:
         markups = json.loads(text)["markups"]
@@ -98,7 +98,7 @@ def read_fcsv(text: str) -> PointList:
     """Return the points of a ``.fcsv`` file, which is RAS if it does not state its coordinate system.
 
     Raises:
-        InputError: if a line has not the cells of a point, or the coordinates are not LPS or RAS.
+        InputError: if a line does not have the cells of a point, or the coordinates are not LPS or RAS.
     """
     frame: str = "RAS"
     columns: list[str] = list(_COLUMNS.split(","))

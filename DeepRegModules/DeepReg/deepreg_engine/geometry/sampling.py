@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-# Fewer voxels are sampled faster than threads start.
+# Sampling fewer voxels than this takes less time than starting threads.
 _SHARED_VOXELS = 20_000
 # With fewer channels a voxel fills too little of a cache line for the table of :class:`Lookup` to be faster.
 _MANY_CHANNELS = 6
@@ -95,7 +95,7 @@ def _corners(index: torch.Tensor, size: Sequence[int]) -> tuple[torch.Tensor, to
     """Return row numbers (x fastest) and weights, both (n, 8), of the eight voxels around indices (3, n), clamped to a size x, y, z."""
     below, after, strides, stride = [], [], [], 1
     for place, count in zip(index, size, strict=True):
-        place = place.nan_to_num(0.0).clamp(0, count - 1)  # NaN would become a row that does not exist
+        place = place.nan_to_num(0.0).clamp(0, count - 1)  # NaN would give an invalid row number
         first = place.floor().clamp(max=max(count - 2, 0))
         below.append(first.int())
         after.append(place - first)
@@ -131,7 +131,7 @@ def compose(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 def separable(volume: torch.Tensor, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return a volume (C, Z, Y, X) multiplied by one matrix (new, old) along each of the axes z, y, x."""
-    tensordot: Any = torch.tensordot  # its annotation lacks the pair of lists
+    tensordot: Any = torch.tensordot  # the annotation of tensordot lacks a pair of lists
     for axis, matrix in zip((3, 2, 1), reversed(matrices), strict=True):
         volume = torch.movedim(tensordot(volume, matrix, dims=([axis], [1])), -1, axis)
     return volume.contiguous()

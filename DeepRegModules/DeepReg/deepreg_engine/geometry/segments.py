@@ -10,7 +10,7 @@ _NAME = re.compile(r"Segment(\d+)_Name")
 
 
 def segment_names(image: sitk.Image) -> dict[int, str]:
-    """Label value to name of the segments of an image as it was read; empty for files without segments."""
+    """Return label value to name of the segments of an image as it was read; empty for files without segments."""
     keys = image.GetMetaDataKeys()
     found = {}
     for key in keys:

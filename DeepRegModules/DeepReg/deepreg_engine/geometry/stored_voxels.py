@@ -1,6 +1,6 @@
-"""Whether the voxels that a header promises are all in the file, and are as they were written.
+"""The check that a file holds all voxels that its header states, undamaged.
 
-ITK fills files that end too early with zeros, and reads on where a compressed stream is damaged. Here the length of the data is compared
+ITK fills files that end too early with zeros, and ignores damage of a compressed stream. Here the length of the data is compared
 with the header, and a compressed stream is decompressed once so that zlib verifies its checksum (CRC-32 of gzip, Adler-32 of zlib).
 NRRD, MetaImage, NIfTI and TIFF are examined, and any other file that is compressed by gzip as a whole.
 """
@@ -26,7 +26,7 @@ _CHUNK = 1 << 20
 # Deflate cannot compress to less than this share.
 _HIGHEST_RATIO = 1040
 _GZIP = b"\x1f\x8b"
-# A header of text that is longer than this is none.
+# A text header is never longer than this.
 _LONGEST_HEADER = 1 << 20
 _NRRD_BYTES = {"char": 1, "int8": 1, "short": 2, "int16": 2, "int": 4, "int32": 4, "float": 4, "longlong": 8, "int64": 8, "double": 8}
 _META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "LONG": 4, "ULONG": 4}
@@ -38,7 +38,7 @@ class StoredVoxels:
     """The part of a file that holds voxels.
 
     Args:
-        path: the file with the voxels, which may be another than that of the header.
+        path: the file with the voxels, which may differ from the file with the header.
         start: offset of the voxels, or of their compressed stream, bytes.
         length: bytes that must be there, uncompressed; 0 if that is not known.
         packed: whether they are compressed by gzip or zlib.

@@ -32,7 +32,7 @@ _CONVERT_INVERSE = "in 3D Slicer save it as .nrrd (5.10 or newer), or convert it
 # Largest share of folded voxels of a field that is inverted, and largest number of voxels of the inverse for each of its own.
 _MOST_FOLDED = 0.01
 _FURTHEST = 20
-# No true composite is nested so deeply.
+# Composites of real programs are never nested so deeply.
 _DEEPEST = 8
 
 
@@ -93,7 +93,7 @@ def read_transform(path: str | os.PathLike, role: str = "transform", notes: list
             raise InputError(f"the {role} {path} {wrong}", "the file is damaged: get it again")
         try:
             transform = sitk.ReadTransform(str(path))
-        except (RuntimeError, UnicodeDecodeError) as error:  # the message of the former may repeat bytes that are no text
+        except (RuntimeError, UnicodeDecodeError) as error:  # the reader's message may repeat binary data
             inverse = path.is_file() and _INVERSE_CLASS.search(path.read_bytes())
             if inverse:
                 message = f"the {role} {path} is of a class of 3D Slicer's own, {inverse[0].decode()}, which ITK cannot read"
@@ -162,7 +162,7 @@ def _read_vectors(path: Path, what: str) -> sitk.Image:
 
 
 def _inverted(field: DisplacementField, what: str) -> tuple[DisplacementField, str]:
-    """Return the inverse of a field, on a grid that covers the field's own and what it reaches, and a note.
+    """Return the inverse of a field, on a grid that covers the field's own grid and the points to which it maps, and a note.
 
     Raises:
         InputError: if it cannot be inverted.
@@ -203,7 +203,7 @@ def _checked(transform: sitk.Transform, path: Path, role: str) -> sitk.Transform
 
 
 def _known(transform: sitk.Transform, what: str) -> sitk.Transform:
-    """Return the transform, with each object of ITK's class MatrixOffsetTransformBase replaced by the affine transform that it is.
+    """Return the transform, with each object of ITK's class MatrixOffsetTransformBase replaced by an equal affine transform.
 
     Raises:
         InputError: if SimpleITK does not support the class of a part that is not affine.

@@ -1,6 +1,6 @@
 """The check of ITK transforms in text files (.tfm, .txt) before ITK reads them.
 
-ITK stops at the first number that it does not understand, and takes parameters that are too few from beyond the end of its memory.
+ITK stops at the first number that it does not understand, and reads beyond the end of its memory if there are too few parameters.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CENTRE = (3, 4)
 
 
 def damage(path: Path) -> str:
-    """Return what is wrong with the numbers of a transform in a text file; "" if nothing is, or it is no such file."""
+    """Return what is wrong with the numbers of a transform in a text file; "" if nothing is, or the file is not a transform in text."""
     content = path.read_bytes() if path.is_file() else b""
     if not content.startswith(b"#Insight Transform File"):
         return ""

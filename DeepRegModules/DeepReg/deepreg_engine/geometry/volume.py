@@ -16,7 +16,7 @@ from deepreg_engine.geometry.sampling import sample
 
 # Standard deviation of the Gaussian before sampling at a coarser spacing, in voxels of that spacing.
 _ANTIALIAS_SIGMA = 0.5
-# An image ends half a voxel beyond its outermost voxel centres. The margin keeps rounding from deciding where both grids end there.
+# An image ends half a voxel beyond its outermost voxel centres. The margin avoids rounding errors where both grids end at the same place.
 _HALF = 0.5 + 1e-3
 
 

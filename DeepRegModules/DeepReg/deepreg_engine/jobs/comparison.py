@@ -1,4 +1,4 @@
-"""The request of a cross-validation, and how each kind of data is compared: labelled scans, or pairs of keypoints."""
+"""The request of a cross-validation, and the comparison of each kind of data: labelled scans, or pairs of keypoints."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CrossValidationRequest(TrainingRequest):
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one kind of data is held out, registered and measured.
+    """The functions that hold out, register and measure one kind of data.
 
     Args:
         figure: that is measured: "dice" (1 is best), or "tre" (target registration error, mm; 0 is best).

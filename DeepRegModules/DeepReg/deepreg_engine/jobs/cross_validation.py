@@ -1,8 +1,8 @@
 """Cross-validation: features are learned from some of the scans, and measured in registrations of the others.
 
-The scans, or pairs of keypoints, are divided into folds. For each fold features are learned from all others, and what the fold holds out is
-registered: with these features, without learned features in the same solver, and not at all. :mod:`label_comparison` and
-:mod:`point_comparison` describe what is compared.
+The scans, or pairs of keypoints, are divided into folds. For each fold features are learned from all others, and the pairs that the fold
+holds out are measured: registered with these features, registered without learned features by the same solver, and unregistered.
+:mod:`label_comparison` and :mod:`point_comparison` describe what is compared.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _result(
         "summary": summary,
         "csv": str(path) if rows else None,
         "folds": folds,
-        "notes": list(dict.fromkeys(notes)),  # all folds that would learn from a bad scan have its note
+        "notes": list(dict.fromkeys(notes)),  # each fold that would train on an unusable scan repeats the note
     }
 
 

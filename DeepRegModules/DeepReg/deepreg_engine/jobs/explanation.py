@@ -26,7 +26,7 @@ from deepreg_engine.methods.registry import find_method
 from deepreg_engine.metrics.mapping import map_points, outside_field
 from deepreg_engine.progress import Progress, no_progress
 
-if TYPE_CHECKING:  # torch takes seconds to import: that waits until the input is known to be good
+if TYPE_CHECKING:  # torch takes seconds to import, so it is imported after the inputs are checked
     from deepreg_engine.methods.common.explain import ImageExplanation
     from deepreg_engine.methods.points.explain import PointsExplanation
 

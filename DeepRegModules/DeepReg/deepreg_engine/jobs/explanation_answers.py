@@ -29,7 +29,7 @@ def probabilities(state: str, point: list[float], output: str, stage: str = "") 
     Args:
         state: see :func:`open_explanation`.
         point: LPS mm.
-        output: image to write: the probability at each position x + d that a displacement d leads to.
+        output: image to write: the value at x + d is the probability of the displacement d.
         stage: see :meth:`DenseExplanation.stage`.
 
     Returns:

@@ -10,14 +10,14 @@ from typing import Any
 from deepreg_engine.errors import Cancelled
 from deepreg_engine.jobs.time_left import TimeLeft
 
-# Seconds: the other program may assume that a job that sends nothing for long has died.
+# Largest interval of events, seconds: the other program ends a job that is silent for long.
 _HEARTBEAT = 0.4
 # Seconds: more events than this would only keep the other program busy.
 _LEAST_INTERVAL = 0.05
 
 
 class Job:
-    """What an operation reports to: it sends progress and log events, and stops the operation when it is cancelled.
+    """A running operation: it sends progress and log events, and stops the operation when it is cancelled.
 
     Args:
         number: id of the request.
@@ -67,7 +67,7 @@ class Job:
         beat.start()
         try:
             result = operation(arguments, self)
-            if self._cancelled.is_set():  # while the last files were written; nobody uses them any more
+            if self._cancelled.is_set():  # cancelled while the last files were written; they are not needed any more
                 raise Cancelled
             return result
         finally:

@@ -1,4 +1,4 @@
-"""How a cross-validation compares labelled scans: by the Dice of each label after registration, with MIND and with learned features."""
+"""Comparison of labelled scans in a cross-validation, by the Dice of each label after registration with MIND and with learned features."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from deepreg_engine.progress import Progress
 
 # Pairs of a fold that are registered at most; more hardly change the means.
 _MOST_PAIRS = 12
-# Between the names of a pair.
+# Separates the names of a pair.
 _TO = " - "
 _CONDITIONS = ("before", "aligned", "mind", "learned")
 
 
 def _pairs(entries: dict[str, Any], held_out: list[str]) -> list[tuple[str, Any]]:
-    """Return scans that are registered: those of a fold with each other; if it has one scan only, with two that were learned from."""
+    """Return the pairs of scans that are registered: all scans of a fold with each other; a single scan of a fold with two scans of the
+    training."""
     if isinstance(entries[held_out[0]], tuple):
         return [(name, entries[name]) for name in held_out][:_MOST_PAIRS]
     partners = held_out if len(held_out) > 1 else [name for name in entries if name not in held_out][:2]

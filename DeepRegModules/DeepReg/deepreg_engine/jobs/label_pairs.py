@@ -69,7 +69,7 @@ def _listed(names: dict[int, str]) -> str:
 
 
 def _new_values(common: dict[int, int], taken: set[int], labels: set[int]) -> dict[int, int]:
-    """Moving value to new value: that of the fixed structure of the same name, or for others one that no fixed structure has."""
+    """Return moving value to new value: the value of the fixed structure with the same name; for other structures an unused value."""
     table, used = dict(common), taken | set(common.values())
     for value in sorted(labels - common.keys()):
         table[value] = value if value not in used else max(used | labels | set(table.values())) + 1

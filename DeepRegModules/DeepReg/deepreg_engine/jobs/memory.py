@@ -62,9 +62,8 @@ def reused_memory() -> Iterator[None]:
 
 @contextmanager
 def first_import_of_torch() -> Iterator[None]:
-    """Within, torch may be imported for the first time without the garbage collector, which saves a fifth of the time.
-
-    The import makes more than a hundred thousand objects that all stay. Afterwards the collector leaves them out of its searches.
+    """Within, torch may be imported for the first time without the garbage collector, which saves a fifth of the time: the import makes
+    more than a hundred thousand permanent objects. Afterwards the collector skips them.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield

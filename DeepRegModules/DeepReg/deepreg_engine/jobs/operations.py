@@ -234,7 +234,7 @@ def report(arguments: dict, job: Job) -> dict:
 
 
 def _noted(result: dict, job: Job) -> dict:
-    """Return a result, whose notes are sent to the log."""
+    """Send the notes of a result to the log, and return the result."""
     for note in result["notes"]:
         job.log(note)
     return result

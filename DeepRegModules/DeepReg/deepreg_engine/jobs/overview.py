@@ -143,7 +143,7 @@ def _name_sides(place: Axes, grid: ImageGrid, view: _View) -> None:
 
 
 def _row_heights(grid: ImageGrid) -> list[float]:
-    """Height of the row of each view, in widths of a picture."""
+    """Return the height of the row of each view, in widths of a picture."""
     extents = [grid.extent[[view.right, view.up]] for view in _VIEWS]
     return [float(np.clip(extent[1] / extent[0], *_HEIGHTS)) for extent in extents]
 
@@ -182,7 +182,7 @@ def _on(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) ->
 
 
 def _covered(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> np.ndarray:
-    """Return voxels that the moving image covers."""
+    """Return the mask of the voxels that the moving image covers."""
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
     return sitk.GetArrayFromImage(resample(ones, grid, transform, "nearest")) > 0

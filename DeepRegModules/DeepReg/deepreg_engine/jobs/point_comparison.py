@@ -1,4 +1,4 @@
-"""How a cross-validation compares pairs of keypoints: by the target registration error of the Points method, with and without features.
+"""Comparison of pairs of keypoints in a cross-validation, by the target registration error of the Points method with and without features.
 
 The reference positions are the partners of the first scan's keypoints in the other scan, which an image-based method has found; the
 registration does
@@ -31,8 +31,8 @@ from deepreg_engine.training.points.pairs import PointPair, patient_of
 
 INDEPENDENT, PARTNERS = "independent", "partners"
 _CONDITIONS = ("before", "aligned", "positions", "learned")
-# Share of the partners that is kept on either side, and the standard deviation (mm, times the factor of lengths) along each axis of what
-# they are displaced by.
+# Share of the partners that is kept on either side, and the standard deviation (mm, times the factor of lengths) along each axis of their
+# random displacement.
 _KEPT, _BLUR = 0.7, 1.0
 
 
@@ -48,7 +48,7 @@ def clouds(pair: PointPair) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _kept_together(names: list[str]) -> list[list[str]]:
-    """Return the pairs of one patient, so that no patient is both learned from and held out."""
+    """Return the pairs of one patient, so that no patient is both in the training and held out."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(patient_of(name), []).append(name)

@@ -98,7 +98,7 @@ def _read_labels(request: Request, inputs: Inputs) -> None:
             fixed = read_labels(path("fixed_labels"), "fixed labels", inputs.notes)
         inputs.labels, names = joined(fixed, required(inputs.moving_labels, "moving labels"), inputs.notes)
         inputs.label_names = names or None
-        shared_labels(*inputs.labels)  # refuses maps without a common label before the run
+        shared_labels(*inputs.labels)  # raises an error before the run if the maps have no common label
     if path("label_names"):
         with concerning("label_names"):
             inputs.label_names = read_label_names(path("label_names"))

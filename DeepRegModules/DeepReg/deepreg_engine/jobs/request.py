@@ -176,7 +176,7 @@ def check_request(request: Request) -> None:
         if request.method.name in each.required and each.name not in request.files:
             raise InputError(f"there is no {each.title.lower()}", "give it", each.name)
     files = dict(request.files)
-    for _, path in request.warp_labels:  # results as warped labels are
+    for _, path in request.warp_labels:  # files that are outputs, as warped labels are
         files.setdefault("warped_labels", path)
     request.method.check(files, request.parameters, request.options)
 

@@ -1,4 +1,4 @@
-"""Train features from scans in files: in a folder that can be resumed (:mod:`training_folder`), or to one model file."""
+"""Train features from scans in files: in a folder from which the training can be resumed (:mod:`training_folder`), or to one model file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_training(
     from deepreg_engine.training.loop import PAUSED, Monitor
 
     control = control or folder / CONTROL
-    control.unlink(missing_ok=True)  # of an earlier run; a command that is written from here on counts after the first step
+    control.unlink(missing_ok=True)  # left by an earlier run; a command that is written after this takes effect after the first step
     begun = former["begun"] if former is not None else now()
     monitor = Monitor(folder / LOG, folder / CHECKPOINT, progress, lambda: _command(control))
     run = _train(request, options, monitor, log, lambda: write_record(folder, request, RUNNING, begun))

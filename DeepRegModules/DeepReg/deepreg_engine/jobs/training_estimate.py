@@ -100,9 +100,9 @@ class _StepTimer:
         return Monitor(progress=mark)
 
     def count(self, share: float, phantoms: int) -> None:
-        """Take a trial that has ended into account; ``share`` is that of its kind of steps."""
+        """Add the times of a finished trial; ``share`` is the share of such steps in the training."""
         marks = self._marks
-        # The first step warms up, the last one ends with other things.
+        # The first step includes start-up, the last one the end of the training.
         steps = zip(marks[-_STEPS:], marks[-_STEPS + 1 :], strict=False)
         self.step_seconds += share * min((later - sooner for sooner, later in steps), default=0.0)
         if phantoms:  # marked when the phantom is begun and when it is made; the first step comes after that

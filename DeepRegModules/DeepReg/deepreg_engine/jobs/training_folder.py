@@ -1,4 +1,4 @@
-"""The folder of a training, so that it can be paused, killed and resumed.
+"""The folder of a training, from which it can be resumed after a pause or a crash.
 
 training.json       the request, the state and the result
 log.jsonl           figures, one line every few steps
@@ -83,6 +83,6 @@ def now() -> str:
 def _essence(request: dict[str, Any], method: str) -> dict[str, Any]:
     """Return the fields of a request that determine the weights: all parameters of the training, and of data the names without folders."""
     values = {name: value for name, value in json.loads(json.dumps(request)).items() if name not in _IRRELEVANT}
-    # Parameters that are not named, among them those that an earlier version did not have, are at their defaults.
+    # Parameters that are missing, such as those that were added later, have their defaults.
     parameters = {**TRAININGS[method]().to_dict(), **values["parameters"]}
     return values | {"data": [Path(path).name for path in values["data"]], "parameters": parameters}

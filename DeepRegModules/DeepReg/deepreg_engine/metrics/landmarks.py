@@ -25,7 +25,8 @@ from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 _DIGITS = 4
 # The standard deviation of a normal distribution is its median absolute deviation times this.
 _MAD_TO_SD = 1.4826
-# Pairs that show whether the points were misread, and the share of the errors below which those of another reading must be.
+# Fewest pairs from which misread points are detected, and the share of the errors below which the errors of another interpretation must
+# lie.
 _FEWEST, _BETTER = 4, 0.5
 # Errors that differ by less are equal, mm: without this, rounding would make outliers of equal errors.
 _SAME = 1e-6
@@ -89,7 +90,7 @@ class LandmarkErrors:
 
     @property
     def counted(self) -> np.ndarray:
-        """Which pairs (N,) statistics include, before and after the registration: used, and not outside."""
+        """Mask (N,) of the pairs that the statistics include, before and after the registration: used, and not outside."""
         return self.used & ~self.outside
 
     @property
@@ -114,12 +115,12 @@ class LandmarkErrors:
 
     @property
     def outlier_limit(self) -> float:
-        """See :func:`outlier_limit`; of the pairs that count, their errors as they are reported."""
+        """The limit of :func:`outlier_limit` over the pairs that count, from their errors as they are reported."""
         return outlier_limit(np.round(self.distances[self.counted], _DIGITS))
 
     @property
     def outliers(self) -> np.ndarray:
-        """Which pairs (N,) have an error above the limit, those that are not used too."""
+        """Mask (N,) of the pairs with an error above the limit, including pairs that are not used."""
         return np.round(self.distances, _DIGITS) > self.outlier_limit
 
     def summary(self) -> dict:
@@ -155,9 +156,9 @@ def check_reached(transform: Mapping, fixed: PointSet) -> None:
 
 
 def misread_note(transform: Mapping, fixed: PointSet, moving: PointSet) -> str:
-    """Return a note if the mean error after the registration is much smaller when the landmarks are read in another way; else "".
+    """Return a note if the mean error after the registration is much smaller under another interpretation of the landmarks; else "".
 
-    Tried are the frame RAS for both lists or one of them, exchanged lists, and centimetres or metres.
+    The interpretations are: RAS for both lists or one of them, exchanged lists, and centimetres or metres.
     """
     lists = fixed.positions, moving.positions
     given = landmark_errors(transform, *lists)
@@ -172,8 +173,8 @@ def misread_note(transform: Mapping, fixed: PointSet, moving: PointSet) -> str:
 
 
 def _readings(transform: Mapping, fixed: np.ndarray, moving: np.ndarray, count: int) -> Iterator[tuple[float, tuple[str, str]]]:
-    """Yield the mean error, mm, of each other reading of landmarks (N, 3) that the transform improves much; how they are changed, and what
-    that shows. ``count`` pairs have an error as they were given."""
+    """Yield each other interpretation of landmarks (N, 3) whose errors the transform reduces much: its mean error, mm, the change, and its
+    meaning. ``count`` pairs have an error as they were given."""
     ras = "seem to be in RAS instead of LPS"
     readings = [
         ("x and y of all landmarks mirrored", f"the points {ras}", flip_points(fixed), flip_points(moving)),

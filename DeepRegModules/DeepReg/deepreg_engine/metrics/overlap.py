@@ -53,7 +53,7 @@ def label_overlap(reference: sitk.Image, other: sitk.Image, labels: Iterable[int
     Args:
         reference: integer label map.
         other: integer label map on the same grid.
-        labels: those to measure; by default all that either image has. One that neither has is left out.
+        labels: those to measure; by default all that either image has. A label that neither image has is left out.
 
     Raises:
         InputError: if the grids differ, or an image is not of an integer type.

@@ -25,7 +25,7 @@ def regularity(field: DisplacementField, mask: sitk.Image | None = None) -> dict
         "sd_log_jacobian": standard deviation (population) of the natural logarithm of the determinant over the voxels where it is
         positive; None without any. Folded voxels have no logarithm and are excluded; the Learn2Reg challenge shifts and clips the
         determinant to include them.
-        "min_jacobian", "max_jacobian", "mean_jacobian": of the determinant; 1 is no change of volume.
+        "min_jacobian", "max_jacobian", "mean_jacobian": minimum, maximum and mean of the determinant; 1 is no change of volume.
         "voxels": number of voxels.
 
     Raises:

@@ -137,7 +137,7 @@ def read_weights(path: str | os.PathLike, check: bool = True) -> dict[str, np.nd
     try:
         with safe_open(str(path), framework="np") as stream:
             weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - not a dictionary
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the others: a type that NumPy lacks
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # a type that NumPy lacks
         raise InputError(f"the weights of {path} cannot be read", "the file is damaged: get it again") from error
     if check and weights_digest(weights) != card.sha256:
         raise InputError(f"the weights of {path} do not match their checksum", "the file is damaged: get it again")

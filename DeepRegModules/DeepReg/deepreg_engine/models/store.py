@@ -1,4 +1,4 @@
-"""The models a user has: those that are shipped, and those of their own; and features by name."""
+"""The models of a user: the shipped ones and their own; and features by name."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ def find_model(name: str) -> StoredModel:
     """
     if name.endswith((".safetensors", ".pth", ".pt")) or os.sep in name:
         return StoredModel(Path(name), read_card(name))
-    models = {model.card.name: model for model in reversed(list_models()) if model.card is not None}  # the first of a name
+    # Of several models with one name, the first in the list.
+    models = {model.card.name: model for model in reversed(list_models()) if model.card is not None}
     if name in models:
         return models[name]
     names = [*handcrafted_names("images"), *reversed(models)]
@@ -140,7 +141,7 @@ def check_features(features: str, subject: str = "images") -> None:
 
     Args:
         features: names of handcrafted features or models, or a model's file; joined by "+".
-        subject: "images" or "points": what the features are to be of.
+        subject: "images" or "points": what the features are computed from.
 
     Raises:
         ParameterError, InputError: as :func:`load_extractors`.
@@ -156,7 +157,7 @@ def _find_feature(name: str, subject: str) -> tuple[Feature, StoredModel | None]
 
     Raises:
         ParameterError: if there is none of that name.
-        InputError: if it is of the other, or the model cannot be read.
+        InputError: if the feature has the other subject, or the model cannot be read.
     """
     feature, model = handcrafted(name), None
     if feature is None:

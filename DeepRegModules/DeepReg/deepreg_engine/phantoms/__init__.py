@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ANATOMIES", "MODALITY_PAIRS", "PhantomPair", "PhantomScan", "make_pair", "make_patient", "write_pair"]
 
-# Modules of the other names. They import scipy's interpolation, which takes half a second that other commands avoid.
+# Modules of the other names, which are imported on demand: they import scipy's interpolation, which takes half a second.
 _MODULES = {"PhantomPair": "pair", "make_pair": "pair", "PhantomScan": "scan", "make_patient": "scan", "write_pair": "writing"}
 
 

@@ -43,7 +43,7 @@ class Coarse:
 
     @property
     def alike(self) -> bool:
-        """Whether the images have the same contrast, so that a difference of grey values is meaningful."""
+        """True if the images have the same contrast, so that a difference of grey values is meaningful."""
         seen = self.tissue & (self.fixed > VISIBLE) & (self.after > VISIBLE)  # air around the patient is dark in all images
         return correlation(self.fixed[seen], self.after[seen]) > _SAME_CONTRAST
 

@@ -59,7 +59,7 @@ def _setting(entry: dict[str, Any]) -> str:
 
 
 def _circumstances(run: dict[str, Any]) -> str:
-    """Return when, with which engine and on which device it ran, and for how long."""
+    """Return the date of the run, the engine, the device and the duration."""
     parts = [run["created"][:16].replace("T", " "), run["engine"], run["device"]]
     if isinstance(run["seconds"], int | float):
         parts.append(f"{number(run['seconds'], 1)} s")
@@ -91,5 +91,5 @@ def _model(model: dict[str, Any] | None) -> Terms:
 
 
 def _cut(checksums: str) -> str:
-    """Return the beginnings of checksums."""
+    """Shorten checksums to their first letters."""
     return "; ".join(part[: part.find(":") + 2 + _CHECKSUM if ":" in part else _CHECKSUM] for part in checksums.split("; "))

@@ -140,7 +140,7 @@ def _map(fixed: np.ndarray, measured: Measured, name: str, plane: Plane) -> np.n
     image = resample(measured.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", -1.0)
     values = sitk.GetArrayFromImage(image)[0]
     top = max(float(measured.figures["maps"][name]["percentile95"]), 1e-6)
-    cover = np.where((fixed > VISIBLE) & (values >= 0.0), 0.6, 0.0)[..., None]  # outside the grid nothing is known
+    cover = np.where((fixed > VISIBLE) & (values >= 0.0), 0.6, 0.0)[..., None]  # outside the grid the field is not known
     return (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(values / top)
 
 

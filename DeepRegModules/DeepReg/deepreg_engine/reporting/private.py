@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# Words with a separator. Not all are paths: "before/after", "mm/s" and "0.5/1.0" are none.
+# Words with a separator, some of which are not paths: "before/after", "mm/s", "0.5/1.0".
 _TOKEN = re.compile(r"[^\s\"'<>|;,()]*[\\/][^\s\"'<>|;,()]+")
 _LEADS = re.compile(r"^(?:[A-Za-z]:|~|\.)?[\\/]|^~")
 _ENDS = re.compile(r"\.[A-Za-z]\w*$")
 _HIDDEN = "\u2022\u2022\u2022"
-# Shorter words occur in too many other words.
+# Shorter words would be hidden within unrelated words.
 _SHORTEST = 3
 
 

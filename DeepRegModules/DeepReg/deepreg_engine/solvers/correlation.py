@@ -230,7 +230,7 @@ def correlate_anywhere(
 
 
 def _linear_weights(positions: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lower neighbour and weight of the upper one, for positions clipped to 0 .. size - 1."""
+    """Return the lower neighbour and the weight of the upper one, for positions clipped to 0 .. size - 1."""
     positions = positions.clamp(0, size - 1)
     lower = positions.floor().clamp(max=max(size - 2, 0)).long()
     return lower, positions - lower

@@ -126,7 +126,7 @@ def _parabolas(rows: torch.Tensor, best: torch.Tensor, radius: int) -> tuple[tor
     for axis in range(3):
         stride = count**axis
         place = (best // stride) % count
-        inner = best + stride * ((place == 0).long() - (place == count - 1).long())  # three labels fit around it
+        inner = best + stride * ((place == 0).long() - (place == count - 1).long())  # the label has neighbours on both sides
         below, at, above = (rows.gather(1, inner + offset) for offset in (-stride, 0, stride))
         curvature = (above + below - 2.0 * at).clamp(min=_LEAST_CURVATURE)
         slope = 0.5 * (above - below)

@@ -44,7 +44,7 @@ class Neighbourhood:
             places = index[(slice(None), *place)]
             return volume.sample(places) if isinstance(volume, Lookup) else sample(volume, places)
 
-        if stride == 1:  # every voxel is somebody's neighbour
+        if stride == 1:  # each voxel is a neighbour of a selected one
             return cls.of(take((slice(None),) * 3), stride)
         return cls._taken(take, tuple(index.shape[1:]), stride)
 
@@ -60,7 +60,7 @@ class Neighbourhood:
     @classmethod
     def _taken(cls, take: _Take, shape: tuple[int, ...], stride: int) -> Neighbourhood:
         lattice = (slice(None, None, stride),) * 3
-        values = take(lattice).contiguous()  # not a part of a volume that nobody needs any more
+        values = take(lattice).contiguous()  # a copy, so that the whole volume can be freed
         return cls(values, tuple(_slope(take, values, axis, shape[axis], stride) for axis in (2, 1, 0)), shape)
 
 

@@ -20,7 +20,7 @@ def nearest(points: Tensor, others: Tensor, count: int) -> Tensor:
     """Return the indices (N, count) of the nearest of others (M, 3) to each point (N, 3), nearest first; count is at most M."""
     count = min(count, len(others))
     rows = max(1, (_PAIRS_GPU if points.is_cuda else _PAIRS) // max(1, len(others)))
-    centre = others.mean(0)  # far from the origin the squares would cost digits
+    centre = others.mean(0)  # far from the origin the squares would lose digits
     others = others - centre
     # The point's own square does not change the order.
     squares = (others * others).sum(1)[None]
@@ -33,7 +33,7 @@ def neighbour_graph(points: Tensor, count: int) -> Tensor:
     """Return undirected edges (2, E) that join each point (N, 3) with its nearest others, each pair once, smaller index first."""
     near = nearest(points, points, count + 1)
     own = torch.arange(len(points), device=points.device)[:, None].expand_as(near)
-    # A point is its own nearest, but among duplicates it need not come first.
+    # A point is its own nearest neighbour, but not always the first one if there are duplicates.
     ends = torch.stack([own, near]).reshape(2, -1)
     ends = ends[:, ends[0] != ends[1]]
     pairs = torch.stack([ends.amin(0), ends.amax(0)])

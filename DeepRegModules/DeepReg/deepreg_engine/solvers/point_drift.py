@@ -29,7 +29,7 @@ _SINGLE, _SINGLE_SHARE = 1.0, 1e-5
 # Lower limit of exponents: processors are thirty times slower for results below the smallest normal number. A target point is far from all
 # centres if no weight is above this.
 _LEAST, _LOST = -80.0, 1e-25
-# Lower limit of sigma, mm: float64 allows less, but no scan is as accurate.
+# Lower limit of sigma, mm, far below the accuracy of any scan.
 _NARROWEST = 1e-3
 
 Step = Callable[[int, float], None]
@@ -146,7 +146,7 @@ def feature_prior(template: Tensor, target: Tensor, strength: Tensor | float) ->
 
 
 def first_variance(template: Tensor, target: Tensor) -> Tensor:
-    """Return mean squared distance of all pairs, per axis: the initial sigma^2 (fig. 2 and 4)."""
+    """Return the mean squared distance of all pairs, per axis: the initial sigma^2 (fig. 2 and 4)."""
     offset = template.mean(0) - target.mean(0)
     spread = ((template - template.mean(0)) ** 2).sum(1).mean() + ((target - target.mean(0)) ** 2).sum(1).mean()
     return (spread + (offset**2).sum()) / 3.0
@@ -157,7 +157,7 @@ def _variance(sums: Sums, moved: Tensor, target: Tensor) -> Tensor:
 
     sigma^2 = (sum_n (P' 1)_n |x_n|^2 - 2 sum_m (P X)_m.T(y_m) + sum_m (P 1)_m |T(y_m)|^2) / 3 N_P
     """
-    origin = target.mean(0)  # far from the origin the squares would cost digits
+    origin = target.mean(0)  # far from the origin the squares would lose digits
     y, x, px = moved - origin, target - origin, sums.px - sums.p1[:, None] * origin
     error = (sums.pt1 * (x**2).sum(1)).sum() - 2.0 * (px * y).sum() + (sums.p1 * (y**2).sum(1)).sum()
     return (error / (3.0 * sums.p1.sum().clamp(min=1e-12))).clamp(min=_NARROWEST**2)

@@ -16,7 +16,7 @@ from typing import cast
 
 import torch
 
-# Entries of the symmetric 3x3 matrix of a control point, by their place among 6 stored values.
+# Indices, among the 6 stored values, of the entries of a control point's symmetric 3x3 matrix.
 _SYMMETRIC = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
 
 
@@ -136,7 +136,7 @@ def _conjugate_gradients(
             break
         product = matrix(direction)
         curvature = float((direction * product).sum())
-        if curvature <= 0.0:  # rounding at the end of a float32 solve
+        if curvature <= 0.0:  # only rounding errors of float32 remain
             break
         length = squared / curvature
         solution.add_(direction, alpha=length)

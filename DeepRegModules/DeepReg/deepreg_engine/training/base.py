@@ -42,7 +42,7 @@ class TrainingRequest:
         moving_modality: of moving images, where scans come in pairs.
         spacing: voxel size to which scans are resampled, mm; for points the three edges of their voxels. None for the method's default.
         validation: names of scans or pairs that are held out for validation.
-        leave_out: names of those that are not used at all.
+        leave_out: names of scans or pairs that are not used at all.
         skip_bad: whether to go on without scans that cannot be read.
         start: name or file of a model whose weights are the initial ones.
         device: see ``choose_device``.
@@ -95,8 +95,8 @@ class TrainingData:
         labels: values of the label maps that are learned.
         described: name, voxels and labels of each scan.
         problems: by name, the errors of those that cannot be used.
-        bytes: about what processes that make examples need beyond this one.
-        held_out: names of those that are for validation.
+        bytes: approximate memory of the processes that make examples, beside this process.
+        held_out: names of the scans for validation.
         reading: notes on how scans were read.
     """
 
@@ -110,17 +110,17 @@ class TrainingData:
 
     @property
     def learned(self) -> list[str]:
-        """Names of scans or pairs that are learned from."""
+        """Names of the scans or pairs for training."""
         return [name for name in self.items if name not in self.held_out and name not in self.problems]
 
     @property
     def training(self) -> list[Any]:
-        """Items that are learned from."""
+        """Items for training."""
         return [item for name, items in self.items.items() if name not in self.held_out for item in items]
 
     @property
     def validation(self) -> list[Any]:
-        """Items that are held out."""
+        """Items for validation."""
         return [item for name, items in self.items.items() if name in self.held_out for item in items]
 
     @property
@@ -173,7 +173,7 @@ class Trainer(ABC):
 
     #: Name of the method.
     method: str
-    #: The least number of scans: fewer would teach a network these patients, not their anatomy.
+    #: The least number of scans; from fewer a network would learn the patients instead of the anatomy.
     least_scans: int
     #: What the data are, for messages.
     kind = "scan"
@@ -303,7 +303,7 @@ class Trainer(ABC):
         return {name: entry for name, entry in entries.items() if name not in request.leave_out}
 
     def gather(self, request: TrainingRequest, options: Any, progress: Progress = no_progress, keep: bool = False) -> TrainingData:
-        """Find and read what a training learns from.
+        """Find and read the data of a training.
 
         Args:
             request: of the training.

@@ -1,4 +1,4 @@
-"""Loading of training examples by number, made in advance by other processes, so that training need not wait for them."""
+"""Loading of training examples by number, made in advance by other processes, so that the training does not wait for them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch.utils.data import DataLoader
 
-# Examples that all processes together may be ahead, beside one each: they take shared memory, of which a container may have little.
+# Examples that the processes make in advance, in addition to one each. They are in shared memory, of which a container may have little.
 _AHEAD = 3
-# For a GPU: an example takes a core some 0.04 to 0.3 s, a step a hundredth of a second.
+# Processes for a GPU: a core makes an example in 0.04 to 0.3 s, a GPU needs about 0.01 s for a step.
 _MOST_WORKERS = 8
 # Factor of an example's number in its seed.
 SEED_STEP = 2_147_483_629
@@ -36,7 +36,7 @@ def load_in_order(examples: NumberedExamples, first: int, workers: int) -> Itera
     Args:
         examples: by number.
         first: number of the first.
-        workers: processes beside this one; 0 makes them here, as does a system that cannot fork.
+        workers: processes beside this one; with 0, and on systems without fork, this process makes them.
     """
     methods = getattr(torch.multiprocessing, "get_all_start_methods", list)()
     if workers == 0 or "fork" not in methods:
@@ -55,8 +55,7 @@ def load_in_order(examples: NumberedExamples, first: int, workers: int) -> Itera
 
 
 def suitable_workers(device: torch.device) -> int:
-    """Return the number of processes that make examples as fast as a device learns from them, as far as there are cores; a CPU needs
-    one."""
+    """Return the number of processes that make examples as fast as a device uses them, limited by the number of cores; a CPU needs one."""
     if device.type == "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -163,7 +163,7 @@ def _labels(path: Path, notes: list[str]) -> sitk.Image:
         return read_labels(path, notes=notes)  # raises an error with the reason
     if reader.GetDimension() != 4:
         labels = read_labels(path, notes=notes)
-        if is_dicom(path) and segment_names(labels):  # those of other scans may have other numbers
+        if is_dicom(path) and segment_names(labels):  # the segments of other scans may have other values
             raise InputError(f"the labels {path} are a DICOM segmentation", "convert all to label maps with the same values")
         return labels
     image = read_image_file(path, "label map", notes)

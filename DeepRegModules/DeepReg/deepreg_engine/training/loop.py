@@ -99,7 +99,7 @@ class TrainingLoop:
     Args:
         network: that is trained.
         options: of the training; ``options.steps`` is the number of steps. A checkpoint of other options is refused.
-        parts: what else training depends on, by name, such as the optimiser.
+        parts: everything else that the training depends on, by name, such as the optimiser.
         monitor: files and callbacks.
         selection: how the best weights are chosen.
         checkpoint_every: steps between two checkpoints, and validations.
@@ -147,7 +147,7 @@ class TrainingLoop:
         """Train until the last step, early stopping, or a command.
 
         Args:
-            examples: from that of step :attr:`step` on.
+            examples: starting with the example of step :attr:`step`.
             learn: makes one optimisation step with an example; returns the figures to log.
             validate: returns the figures of a validation; None for no validation.
         """
@@ -254,7 +254,7 @@ class TrainingLoop:
             return
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
-            # Options that an earlier version did not have were at their defaults.
+            # Options that were added later have their defaults.
             same = {**type(self._options)().to_dict(), **state["options"]} == self._options.to_dict()
         except Exception as error:  # noqa: BLE001 - torch raises many kinds
             raise InputError(f"{path} is no checkpoint of a training", "name another file, or remove it", "checkpoint") from error
@@ -274,7 +274,7 @@ class TrainingLoop:
         self._trim_log()
 
     def _trim_log(self) -> None:
-        """Remove lines of steps after the checkpoint, which are done again."""
+        """Remove the lines of steps after the checkpoint, because these steps are repeated."""
         path = self._monitor.log
         if path is None or not Path(path).exists():
             return
@@ -317,7 +317,7 @@ class Optimiser:
         weight_decay: of AdamW.
         largest_gradient: norm at which a gradient is clipped: some examples contain only noise.
         warm_up: share of the steps in which the learning rate rises.
-        head: a further module that is trained along.
+        head: a further module that is trained with it.
     """
 
     def __init__(
@@ -355,9 +355,7 @@ def mean_figures(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Within, a CPU adds gradients in a fixed order, for any number of threads. (CUDA has no such mode for all that is
-    needed.)
-    """
+    """Within, a CPU adds gradients in a fixed order, for any number of threads. (CUDA does not support this for all operations.)"""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(before or device.type == "cpu")
     try:

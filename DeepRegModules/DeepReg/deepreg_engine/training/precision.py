@@ -6,14 +6,14 @@ import contextlib
 
 import torch
 
-# CUDA's first cards that compute in bfloat16 themselves; older ones emulate it, if at all.
+# The oldest CUDA cards with bfloat16 in hardware; older ones emulate it or do not support it.
 _FIRST = (8, 0)
 
 
 def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager:
     """Return a context in which a suitable GPU computes convolutions and matrix products in bfloat16; elsewhere it has no effect.
 
-    It is for networks. Solvers and losses belong outside: differences of large sums need full precision.
+    Use it for networks only: differences of large sums, as in solvers and losses, need full precision.
     """
     return torch.autocast(device.type, torch.bfloat16) if _gains(device) else contextlib.nullcontext()
 

@@ -40,10 +40,10 @@ class Section:
         return False
 
     def forget(self) -> None:
-        """Drop what belongs to the former parameter set: another one is shown, or none."""
+        """Drop the results of the former parameter set, because another one, or none, is shown."""
 
     def onInputs(self, changed: set[str], former: dict[str, Any]) -> None:
-        """Take note that other inputs were chosen.
+        """React to other inputs.
 
         Args:
             changed: names of the inputs that have changed.
@@ -51,7 +51,7 @@ class Section:
         """
 
     def onModified(self, name: str) -> None:
-        """Take note that an input transform or volume was modified, or its parent transform was."""
+        """React to changes of an input transform or volume, or of its parent transform."""
 
     def showParameters(self) -> None:
         """Show parameters in widgets that have no property ``SlicerParameterName``."""
@@ -60,7 +60,7 @@ class Section:
         """Show what depends on parameters: after each change of any, after ``onInputs`` and ``showParameters`` of all sections."""
 
     def refresh(self) -> None:
-        """Compute and show the measurements that take no noticeable time; called after each change of parameters, inputs or landmarks."""
+        """Compute and show the measurements that are fast; called after each change of parameters, inputs or landmarks."""
 
     def enable(self) -> None:
         """Enable the widgets that can be used; tool tips of the others name what is missing."""
@@ -88,7 +88,7 @@ class Section:
             widget: which.
             there: whether it can be used.
             missing: the tool tip while it cannot be used.
-            keep: whether it stays enabled all the same, so that it can be switched off.
+            keep: whether it stays enabled even then, so that it can be switched off.
         """
         if widget not in self._tips:
             self._tips[widget] = widget.toolTip

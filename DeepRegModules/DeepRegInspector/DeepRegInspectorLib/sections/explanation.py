@@ -117,7 +117,7 @@ class ExplanationSection(Section):
     def onParameters(self, changed: set[str]) -> None:
         node = self.node
         if node.explainShown in VOLUMES and (node.overlay != "none" or node.map != "none"):
-            self.context.set("explainShown", "none")  # another section shows something over the fixed volume now
+            self.context.set("explainShown", "none")  # another section now shows something over the fixed volume
             explain_shown.showBars(node, "none")
         if changed & {*_INPUTS, "explainedPoint"}:
             self._askPoint()
@@ -360,7 +360,7 @@ class ExplanationSection(Section):
 
 
 def _fit(label: Any) -> None:
-    """Make a label with word wrap as high as its text needs at its width: a form does not do that by itself."""
+    """Set the height of a label with word wrap to the height of its text, which a form layout does not do."""
     label.setMinimumHeight(0)
     if label.text:
         label.setMinimumHeight(max(0, label.heightForWidth(label.width)))

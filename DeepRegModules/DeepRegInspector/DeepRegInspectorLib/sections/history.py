@@ -92,7 +92,7 @@ class HistorySection(Section):
     def _apply(self, states: tuple[_State, _State]) -> None:
         lists = [getattr(self.node, name) for name in _NAMES]
         if any(node is not None and len(state) > _placed(node) for node, state in zip(lists, states, strict=True)):
-            self.context.sections["picking"].rest()  # restored points precede those that are picked next
+            self.context.sections["picking"].rest()  # points that are picked next follow the restored ones
         slicer.mrmlScene.SaveStateForUndo()
         for node, state in zip(lists, states, strict=True):
             if node is not None:

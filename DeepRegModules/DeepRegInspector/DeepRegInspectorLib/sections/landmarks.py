@@ -101,7 +101,7 @@ class LandmarksSection(Section):
         return f"{_errorTable(stages)}{self._counts()}"
 
     def _counts(self) -> str:
-        """How many pairs the figures include, and why not the others."""
+        """Return the number of pairs that the figures include, and the reasons why others are excluded."""
         pairs = self.pairs
         limit, outliers = pairs.outlier_limit, int(pairs.outliers.sum())
         text = _("{used} of {count} pairs are included.").format(used=int(pairs.counted.sum()), count=len(pairs))

@@ -50,7 +50,7 @@ class PickingSection(Section):
         self._acceptMoved()
 
     def takeNew(self) -> bool:
-        """Return whether the last pair is a new proposal; True once."""
+        """Return whether the last pair is a new proposal, and reset this."""
         isNew, self._isNew = self._isNew, False
         return isNew
 
@@ -157,7 +157,7 @@ class PickingSection(Section):
         moving.SetNthControlPointDescription(index, "")
 
     def forgetProposals(self) -> None:
-        """Take the present positions of proposed points as those of the proposals."""
+        """Store the present positions of proposed points as the positions of the proposals."""
         self._proposals.clear()
 
     def _acceptMoved(self) -> None:

@@ -62,7 +62,7 @@ class ReportSection(Section):
         if changed:
             self.forget()
         if changed & {"fixedVolume", "movingVolume"}:
-            self.ui.reportPatientCheckBox.checked = False  # the volumes may be of another patient
+            self.ui.reportPatientCheckBox.checked = False  # the volumes may show another patient
 
     def onModified(self, name: str) -> None:
         self.forget()
@@ -144,8 +144,7 @@ class ReportSection(Section):
     def limits(self) -> dict[str, list[Any]]:
         """Return the limits that were changed: key to green and amber.
 
-        Raises:
-            EngineError: if they make no sense.
+        Raises: EngineError: if they contradict each other.
         """
         changed = self._changedLimits()
         limits_with(changed)

@@ -34,7 +34,7 @@ class LandmarkPairs:
             )
 
     def residual(self, alignment: sitk.Transform) -> np.ndarray:
-        """Return the displacements (N, 3), mm, that take the fixed points to the points that the alignment maps to the moving points."""
+        """Return the displacements (N, 3), mm, of the fixed points that lead to the moving points when the alignment follows."""
         return _preimages(alignment, self.moving, self.fixed) - self.fixed
 
 

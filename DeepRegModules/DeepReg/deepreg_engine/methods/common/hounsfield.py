@@ -1,4 +1,5 @@
-"""Features for CT in Hounsfield units, for images that are not calibrated so: a windowed picture, unsigned values, another modality."""
+"""Replacement of features that need CT in Hounsfield units, for images in other units: a windowed picture, unsigned values, another
+modality."""
 
 from __future__ import annotations
 

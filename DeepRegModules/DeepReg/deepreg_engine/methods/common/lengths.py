@@ -33,7 +33,7 @@ class ScaledParameters(Protocol):
 
 P = TypeVar("P", bound=ScaledParameters)
 
-# Size, mm, for which the lengths of the presets are, where the factor is proportional to the size.
+# Where the factor is proportional to the size: the size, mm, at which it is 1.
 _REFERENCE = 250.0
 # Sizes, mm, and factors of the lengths there; in between, the logarithm of the factor is linear in the logarithm of the size.
 _SIZES = (50.0, 100.0, 1000.0, 3000.0)
@@ -42,7 +42,7 @@ _FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
 _FINE = 0.5
 # Images whose extents differ by this factor along every axis may have spacings in different units.
 _OTHER_UNIT = 5.0
-# A larger factor comes from a wrong unit.
+# A larger factor means that the unit is wrong.
 _LARGEST = 100.0
 # Power of a length in a unit.
 _POWERS = {"mm": 1, "mm^2": 2}
@@ -91,7 +91,7 @@ def with_factor(parameters: P, presets: Sequence[Preset], fixed: ImageGrid | np.
     them, and it is 1.
 
     Raises:
-        InputError: if the size is beyond all that can be meant in mm.
+        InputError: if the size is implausible in mm.
     """
     if parameters.length_scale > 0.0:
         return parameters

@@ -1,8 +1,8 @@
 """One resolution of a registration: both images on cubic voxels, and the moving image warped by the present field.
 
-The moving image is resampled once, through the initial alignment, into the frame of the fixed image, as far as the search may
-reach; the displacement field is the remaining deformation. Outside its field of view the moving image repeats its border values,
-and a second volume, the coverage, marks where it is known.
+The moving image is resampled once, through the initial alignment, into the frame of the fixed image, including a margin for the search; the
+displacement field is the remaining deformation. Outside its field of view the moving image repeats its border values, and a second volume,
+the coverage, marks where it is known.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class LevelData:
                 parts.append(Neighbourhood.of(part(image, self.spacing), stride))
             else:
                 parts.append(Neighbourhood.sampled(self._unwarped(number), index, stride))
-        if not self._scales_known:  # they are computed with the fixed image's features
+        if not self._scales_known:  # the factors are computed with the fixed image's features
             self.fixed_features()
         every = slice(None, None, stride)
         values = sample(self._moving[1:], index[:, every, every, every])
@@ -171,7 +171,7 @@ class LevelData:
 
         Features near the border depend on the unknown surroundings of the moving image. Most often the patient continues there,
         and border values are repeated. Where the moving image was cropped, or the fixed image ends in air too, air (the background
-        value) is better. Each voxel takes the padding whose features are nearer to those of the fixed image, so that unknown
+        value) is better. Each voxel uses the padding whose features are more similar to those of the fixed image, so that unknown
         surroundings do not cause a displacement.
         """
         index = self._frame_index(field)

@@ -1,4 +1,4 @@
-"""Whether the moving image fits the fixed one better if it is turned or mirrored: headers may hold a wrong orientation.
+"""Search for a moving image that was stored in a wrong orientation: does it fit the fixed image better when it is turned or mirrored?
 
 The moving image is compared in all 48 orientations of its axes, 24 turned ones and 24 mirrored ones, at coarse resolution: mutual
 information of the nearest voxels, at the best translation near aligned centres. This only selects the orientations whose alignment is
@@ -47,11 +47,11 @@ class Orientation:
 
     @property
     def stored(self) -> bool:
-        """Return whether it is the orientation of the file."""
+        """Return whether this is the orientation of the file."""
         return bool(np.trace(self.matrix) > 3.0 - 1e-6)
 
     def describe(self) -> str:
-        """Return what is done to the image: "turned by 180° about its left-right axis", "mirrored left-right"."""
+        """Return a description of what is done to the image: "turned by 180° about its left-right axis", "mirrored left-right"."""
         if self.mirrors:
             values, vectors = np.linalg.eigh(0.5 * (self.matrix + self.matrix.T))
             flips = np.flatnonzero(np.isclose(values, -1.0, atol=1e-6))

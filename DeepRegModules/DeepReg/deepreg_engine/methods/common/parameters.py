@@ -110,7 +110,7 @@ class Parameters:
         return dataclasses.asdict(self)
 
 
-# Abbreviations with a spelling of their own.
+# Abbreviations in their usual spelling.
 _SPELLINGS = {"mind": "MIND", "cpd": "CPD", "knn": "kNN"}
 
 

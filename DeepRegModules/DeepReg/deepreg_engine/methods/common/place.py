@@ -63,10 +63,10 @@ def _may_be_indices(positions: np.ndarray, grid: ImageGrid) -> bool:
 
 
 def misread_note(name: str, points: Sequence[np.ndarray], images: Sequence[sitk.Image]) -> str:
-    """Return a note if the images agree much better at the landmarks when these are read in another way; else "".
+    """Return a note if the images agree much better at the landmarks under another interpretation of the files; else "".
 
-    Tried are the frame RAS for both lists or one of them, exchanged lists, and centimetres. Around each pair the self-similarity (MIND-SSC)
-    of both images is compared. Images of different modalities give no note.
+    The interpretations are: RAS for both lists or one of them, exchanged lists, and centimetres. Around each pair the self-similarity
+    (MIND-SSC) of both images is compared. Images of different modalities give no note.
 
     Args:
         name: of the landmarks, for the note.

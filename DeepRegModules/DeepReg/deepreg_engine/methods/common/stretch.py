@@ -17,7 +17,7 @@ def penalty(transform: sitk.Transform) -> float:
 
 
 def is_plausible(transform: sitk.Transform) -> bool:
-    """Return whether a transform does not mirror, and stretches within the plausible range."""
+    """Return whether a transform does not mirror, and its stretches are plausible."""
     affine = transform.GetName() == "AffineTransform"
     if affine and np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
         return False

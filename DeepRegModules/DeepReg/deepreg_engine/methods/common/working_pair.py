@@ -25,7 +25,7 @@ _THIN, _CONTINUED = 1.5, 1.5
 
 
 def working_pair(pair: ImagePair, coarsest: float) -> ImagePair:
-    """Return the pair on which a registration computes; the same images, where neither a crop nor a continuation is worth it.
+    """Return the pair on which a registration computes; the given pair, if neither cropping nor repeated slices are needed.
 
     Args:
         pair: as given.

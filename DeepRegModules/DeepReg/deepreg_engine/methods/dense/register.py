@@ -181,10 +181,10 @@ class _Dense(Registration[DenseParameters]):
         weights = Weights.of(parameters)
         costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.kind.ceiling, weights)
         (cost, confidence), shape = costs.costs(), costs.counts
-        del costs  # releases features and patches before more costs are computed
+        del costs  # frees features and patches before the costs are processed
         labels = int(cost[0, 0, ..., 0].numel())
         smooth = regularise(cost, parameters.mean_field_passes, weights.mixing, confidence)
-        del cost  # costs take most of the memory of a run
+        del cost  # the costs take most of a run's memory
         terms = self._search_guides(guides, field, shape, search)
         if parameters.instance_optimisation != "coupled" or number == parameters.search_stages:
             probability = probabilities(smooth, weights.sharpness)

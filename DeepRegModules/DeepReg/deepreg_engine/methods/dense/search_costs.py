@@ -71,7 +71,7 @@ class Lattices:
     Args:
         fixed: patches at the control points (PATCH^3 C, Kz, Ky, Kx).
         moving: patches at all displaced points (PATCH^3 C, Z, Y, X).
-        coverage: share in which these are known (Z, Y, X).
+        coverage: share of each patch that is known (Z, Y, X).
         penalty: cost of a displacement to each point, in addition to the mismatch (Z, Y, X).
         mask: share of each control point in the fixed mask (Kz, Ky, Kx); None without a mask.
     """
@@ -134,7 +134,7 @@ class SearchCosts:
         counts = triple(stop - start for start, stop in zip(low, high, strict=True))
         everything = low == (0, 0, 0) and high == self.counts
         lattices = self._whole if everything and self._whole is not None else self._lattices(low, counts)
-        self._whole = None if everything else self._whole  # it is large, and needed once
+        self._whole = None if everything else self._whole  # a large array that is used once
         search, unit, coverage, penalty, mask = self.search, self.unit, lattices.coverage, lattices.penalty, lattices.mask
         mismatch = _mean_mismatch(lattices.fixed, *self._moments)
         if self._weights is None or self._weights.scale is None:

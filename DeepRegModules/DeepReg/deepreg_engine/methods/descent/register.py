@@ -240,7 +240,7 @@ class _Descent(Registration[DescentParameters]):
 
 
 def _updated(field: torch.Tensor, step: torch.Tensor, regularity: Regularity) -> torch.Tensor:
-    """Return the field after a step; in the symmetric variant each half takes half of it."""
+    """Return the field after a step; in the symmetric variant, each half of the field takes half of the step."""
     if len(field) == 3:
         return descend(field, step, regularity)
     return torch.cat([descend(field[:3], -0.5 * step, regularity), descend(field[3:], 0.5 * step, regularity)])

@@ -14,7 +14,7 @@ _Item = TypeVar("_Item")
 
 
 class RandomDraws:
-    """Draws from one generator: what follows depends on its seed alone.
+    """Random draws from one generator, which depend only on its seed.
 
     Args:
         generator: of all random numbers.

@@ -1,4 +1,4 @@
-"""Spatial augmentation: random linear maps, smooth displacements, and labels at the positions that they give."""
+"""Spatial augmentation: random linear maps, smooth displacements, and labels at the displaced positions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepreg_engine.training.augmentation.draws import RandomDraws
 
 
 def rotation(vector: Tensor) -> Tensor:
-    """Return rotation matrix (3, 3), float64, of a rotation vector (3,), radians."""
+    """Return the rotation matrix (3, 3), float64, of a rotation vector (3,), radians."""
     return torch.from_numpy(Rotation.from_rotvec(vector.double().numpy()).as_matrix())
 
 

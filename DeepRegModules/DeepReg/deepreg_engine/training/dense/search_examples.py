@@ -1,8 +1,8 @@
 """Training examples for features of the Dense method's search: two labelled scans, or one scan and itself.
 
 A pair is aligned as in a registration; then the moving side gets a random affine map and a smooth deformation. An example holds a cube of
-control points of the fixed side, and of the moving side all that their displacements can reach. Both get intensity augmentation: noise,
-bias field, and, for features of any contrast, a random curve over the intensities.
+control points of the fixed side, and the part of the moving side that their displacements can reach. Both get intensity augmentation:
+noise, bias field, and, for features of any contrast, a random curve over the intensities.
 """
 
 from __future__ import annotations
@@ -112,13 +112,13 @@ class SearchExamples:
             else:
                 try:
                     matrix = _homogeneous(align(one.small, other.small, self._options.initial).transform)
-                except EngineError:  # no overlap: the centres are as good as anything
+                except EngineError:  # no overlap: the centres are aligned
                     matrix = _homogeneous(align(one.small, other.small, "geometry").transform)
             self._alignments[key] = np.linalg.inv(_of_grid(other.grid)) @ matrix @ _of_grid(one.grid)
         return self._alignments[key]
 
     def _deformation(self, draws: RandomDraws, outer: int, nodes: int, step: int) -> Tensor:
-        """Return a smooth random displacement (3, z, y, x), in nodes: within the reach of the search, and without folds."""
+        """Return a smooth random displacement (3, z, y, x), in nodes, within the capture range of the search and without folds."""
         amplitude = self._options.motion * self._options.radius * step * draws.uniform(0.0, 1.0)
         field = torch.zeros(3, outer, outer, outer)
         for count, share in ((3, 1.0), (6, 0.35)):
@@ -128,8 +128,8 @@ class SearchExamples:
         return (field * (min(amplitude, 0.12 * nodes) / root)).double()
 
     def _truth(self, moved: Tensor, reach: int, step: int) -> Tensor:
-        """Return the true displacements of the control points (3, K, K, K), in steps: positions on the moving nodes of what the fixed side
-        shows."""
+        """Return the true displacements of the control points (3, K, K, K), in steps: from a control point of the fixed side to the same
+        tissue on the moving nodes."""
         # The moving side shows at node y what the fixed frame has at moved(y): y is needed with moved(y) = x.
         outer = moved.shape[1]
         index = identity((outer,) * 3, torch.zeros(1))

@@ -110,7 +110,7 @@ def label_loss(probability: Tensor, example: SearchExample, classes: Tensor) -> 
 
 
 def truth_loss(logarithms: Tensor, displacement: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return Kullback-Leibler divergence of the displacements from the true ones, nats, and the mean error of the expected ones, steps.
+    """Return the Kullback-Leibler divergence of the displacements from the true ones, nats, and the mean error of the expected ones, steps.
 
     The probability of a true displacement between labels is divided among its eight neighbours, trilinearly. Control points whose true
     displacement lies beyond the search do not count.
@@ -158,7 +158,7 @@ def class_weights(scans: list[TrainingScan], count: int) -> Tensor:
 
 
 def label_weights(data: TrainingData) -> Tensor:
-    """Return the weights of the labels of what is learned from, see :func:`class_weights`.
+    """Return the weights of the labels of the training scans, see :func:`class_weights`.
 
     Raises:
         InputError: if no scan shows a label.

@@ -1,6 +1,6 @@
 """Training of features for the Dense method through its search.
 
-Each step registers two scans, or one with itself, by one stage of the method's search; the loss is low where labels land on labels
+Each step registers two scans, or one with itself, by one stage of the method's search; the loss is low where equal labels are aligned
 (:mod:`search_loss`). Examples follow from their number and the seed, see :mod:`loop`.
 """
 

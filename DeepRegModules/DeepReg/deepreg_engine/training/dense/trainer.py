@@ -22,7 +22,7 @@ from deepreg_engine.training.dense.search_training import train_search
 from deepreg_engine.training.labelled_scans import find_all, read_scan
 from deepreg_engine.training.loop import TrainingResult
 
-# More labels than this make the loss slow; the rarest are left out.
+# Largest number of labels, because the loss gets slow; the rarest are left out.
 _MOST_LABELS = 60
 # Examples of a validation come from another seed, and are the same in each validation.
 _VALIDATION_SEED = 977_000_000
@@ -41,7 +41,7 @@ class DenseTrainer(Trainer):
 
     def read(self, entries: Mapping[str, Any], request: TrainingRequest, options: DenseTraining, progress: Progress) -> TrainingData:
         data = TrainingData()
-        # Pairs are two scans of their own here: any two scans are compared.
+        # The two scans of a pair are used as single scans: any two scans are compared.
         files = {
             name + part: (name, scan)
             for name, entry in entries.items()

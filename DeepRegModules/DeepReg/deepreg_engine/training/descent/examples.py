@@ -1,4 +1,4 @@
-"""Training examples for contrast-invariant features: two views of one scene, and how one is deformed against the other.
+"""Training examples for contrast-invariant features: two views of one scene, and the deformation between them.
 
 Each view is a scan of the scene, or random intensities of its labels with texture; then a random curve over the intensities, blur, thick
 slices, a bias field and noise. Both are sampled through random poses and smooth deformations.

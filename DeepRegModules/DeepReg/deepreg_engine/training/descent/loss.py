@@ -23,7 +23,7 @@ from deepreg_engine.geometry.sampling import identity, sample, warp
 from deepreg_engine.solvers.descent import Regularity, descent_step, limited
 from deepreg_engine.training.descent.examples import Example
 
-# Windows of a registration: errors that they average out are no errors of the features.
+# Windows of a registration. Errors that average out within a window do not count as errors of the features.
 STEP = Regularity(window=2, spread=3.0, damping=0.05, fluid=0.0, elastic=0.0, longest=1.5)
 SPREADS = (3.0, 6.0, 10.0)
 # Voxels at the faces of an example that do not count: features are less accurate there.

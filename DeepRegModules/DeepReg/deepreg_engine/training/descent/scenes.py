@@ -58,7 +58,7 @@ def random_shapes(size: int, generator: torch.Generator) -> Scene:
 
 
 def _noise(size: int, draws: RandomDraws) -> Tensor:
-    """Smooth noise (size, size, size) of two scales, about unit variance."""
+    """Return smooth noise (size, size, size) of two scales with a variance of about 1."""
     total = torch.zeros(size, size, size)
     scale = float(torch.empty(1).uniform_(4.0, 24.0, generator=draws.generator))
     for edge, weight in ((scale, 1.0), (max(scale / 3, 3.0), 0.35)):

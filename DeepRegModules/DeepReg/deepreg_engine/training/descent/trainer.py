@@ -30,7 +30,7 @@ from deepreg_engine.training.loop import Optimiser, Selection, TrainingLoop, Tra
 
 Network = ContrastNet | SimilarityNet | TissueNet
 _NETWORKS = {"contrast": ContrastNet, "similarity": SimilarityNet, "tissue": TissueNet}
-# First patient of the phantoms that are learned from; those of demonstrations and tests have lower numbers.
+# Number of the first phantom patient for training; demonstrations and tests use lower numbers.
 _FIRST_PATIENT = 1000
 # Edge of the cube of random shapes, relative to that of an example.
 _SHAPES_ROOM = 1.5
@@ -49,11 +49,11 @@ _SPACING, _SPACINGS = 2.0, (0.2, 10.0)
 
 @dataclass(frozen=True)
 class Phantoms:
-    """Synthetic patients that are learned from.
+    """Synthetic patients for training.
 
     Args:
         scenes: one of each patient.
-        pairs: two patients each whose labels correspond: fixed and moving.
+        pairs: pairs of patients whose labels correspond: fixed and moving.
     """
 
     scenes: list[Scene] = field(default_factory=list)
@@ -226,7 +226,7 @@ def _read_scene(scan: Any, options: DescentTraining, spacing: float, notes: list
 
 
 def _spacing(request: TrainingRequest) -> float:
-    """Return voxel size to which scans are resampled, mm."""
+    """Return the voxel size to which scans are resampled, mm."""
     spacing, (finest, coarsest) = _SPACING if request.spacing is None else float(request.spacing), _SPACINGS
     if not finest <= spacing <= coarsest:
         raise ParameterError(f"spacing {spacing:g} is not a voxel size in mm", f"give {finest:g} to {coarsest:g}", "spacing")

@@ -18,7 +18,7 @@ from deepreg_engine.solvers.point_drift import DriftOptions, drift_smooth, featu
 from deepreg_engine.training.points.examples import Example
 from deepreg_engine.training.points.parameters import PointTraining
 
-# A partner counts as found within this distance, mm: detectors repeat keypoints no more exactly.
+# A partner counts as found within this distance, mm, which is the repeatability of keypoint detectors.
 _EXACT = 2.5
 # Candidates of belief propagation, and the distance at which an error's gradient stops growing, mm.
 _CANDIDATES, _HUBER = 32, 3.0

@@ -34,10 +34,10 @@ class PointPair:
 
     Args:
         name: of the file, or of both.
-        fixed: keypoints (N, 3) of the one scan, mm.
+        fixed: keypoints (N, 3) of the first scan, mm.
         partners: their positions in the other scan (N, 3), mm.
         moving: the other scan's own keypoints (M, 3), mm; None if it has none.
-        moving_partners: positions of those in the one scan (M, 3), mm; None likewise.
+        moving_partners: positions of these keypoints in the first scan (M, 3), mm; None likewise.
     """
 
     name: str
@@ -64,7 +64,7 @@ def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, f
 
     Args:
         paths: folders or zip files.
-        spacing: of the voxels that the numbers count, mm.
+        spacing: of the voxels in which the positions are given, mm.
 
     Raises:
         InputError: if a path does not exist, holds no keypoints, or a file is damaged.
@@ -89,7 +89,7 @@ def read_point_pairs(paths: Iterable[str | os.PathLike], spacing: tuple[float, f
 def patient_of(name: str) -> str:
     """Return the patient of a pair: the first number in its name, so that ``case_001`` and ``l2r_exp001`` belong to one patient.
 
-    A number inside a word, as in ``l2r``, counts if there is no other. A pair without a number is of a patient of its own.
+    A number inside a word, as in ``l2r``, counts if there is no other. A pair without a number counts as a separate patient.
     """
     numbers = list(re.finditer("[0-9]+", name))
     outside = [number for number in numbers if not (name[: number.start()][-1:].isalpha() and name[number.end() :][:1].isalpha())]

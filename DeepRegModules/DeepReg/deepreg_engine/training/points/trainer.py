@@ -68,7 +68,8 @@ class PointTrainer(Trainer):
 
             @torch.no_grad()
             def validate() -> dict[str, float]:
-                """Return mean target registration error of the solver, mm at the size of a human body, over the same examples each time."""
+                """Return the mean target registration error of the solver, mm at the size of a human body, always over the same
+                examples."""
                 shown = self.examples(held_out, options, _VALIDATION_SEED)
                 found = [point_loss(matcher, shown.draw().to(run.device), options, True)[1]["error"] for _ in range(_VALIDATION)]
                 return {"tre": sum(found) / len(found)}
