@@ -7,6 +7,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of
 from deepreg_engine.features.extractor import Extractor
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import without_outliers
@@ -36,7 +37,7 @@ def on_grid(volume: Tensor, grid: ImageGrid, target: ImageGrid, transform: sitk.
         target: where they are wanted.
         transform: maps points of the target to points of the grid; None is the identity.
     """
-    array = np.ascontiguousarray(np.moveaxis(volume.cpu().numpy(), 0, -1))
+    array = np.ascontiguousarray(np.moveaxis(array_of(volume), 0, -1))
     image = sitk.GetImageFromArray(array, isVector=True)
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.origin)

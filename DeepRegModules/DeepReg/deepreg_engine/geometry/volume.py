@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from deepreg_engine.arrays import array_of, tensor_of
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
@@ -22,7 +23,7 @@ _HALF = 0.5 + 1e-3
 
 def to_tensor(image: sitk.Image) -> torch.Tensor:
     """Return a copy of the voxels of a scalar image as a float32 tensor (z, y, x)."""
-    return torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.float32, copy=False))
+    return tensor_of(sitk.GetArrayFromImage(image).astype(np.float32, copy=False))
 
 
 def antialiased(image: sitk.Image, spacing: float) -> sitk.Image:
@@ -71,11 +72,11 @@ def _places(source: ImageGrid, grid: ImageGrid, transform: sitk.Transform | None
     for component in range(3):
         x, y, z = (step[component, axis] * np.arange(count) for axis, count in enumerate(grid.size))
         index[component] += (first[component] + x[None, None] + y[None, :, None] + z[:, None, None]).astype(np.float32)
-    return torch.from_numpy(index)
+    return tensor_of(index)
 
 
 def field_from_voxels(displacement: torch.Tensor, grid: ImageGrid) -> DisplacementField:
     """Return the field in LPS mm of displacements (3, z, y, x) in voxels along a grid's axes."""
-    vectors = displacement.detach().to("cpu", torch.float32).numpy()
+    vectors = array_of(displacement.to("cpu", torch.float32))
     matrix = grid.index_to_physical_matrix.astype(np.float32)
     return DisplacementField(np.einsum("ab,bzyx->azyx", matrix, vectors), grid)

@@ -27,6 +27,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     import torch
 
+    from deepreg_engine.arrays import array_of
+
     path = Path(path)
     if not path.is_file():
         raise InputError(f"the checkpoint {path} does not exist", "check the path")
@@ -36,7 +38,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
         raise InputError(f"{path} is not a checkpoint of plain weights", "only files of tensors can be read") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path} holds more than weights", "save the network's state_dict alone")
-    return {name: value.numpy() for name, value in state.items()}
+    return {name: array_of(value) for name, value in state.items()}
 
 
 def import_checkpoint(
@@ -54,8 +56,7 @@ def import_checkpoint(
         InputError: if the files are not of these kinds.
         OutputError: if the model cannot be written.
     """
-    import torch
-
+    from deepreg_engine.arrays import tensor_of
     from deepreg_engine.features.obelisk import Obelisk
 
     weights = read_checkpoint(path)
@@ -65,7 +66,7 @@ def import_checkpoint(
             "import the features, with this file as their regulariser",
             "regulariser",
         )
-    network = Obelisk.from_state({key: torch.from_numpy(value) for key, value in weights.items()})
+    network = Obelisk.from_state({key: tensor_of(value) for key, value in weights.items()})
     if regulariser is not None:
         extra = read_checkpoint(regulariser)
         if set(extra) != {"alpha"} or extra["alpha"].ndim != 1:

@@ -216,6 +216,6 @@ def load_matcher(name: str) -> tuple[Matcher | None, str]:
 
 
 def _weights(model: StoredModel) -> dict[str, Tensor]:
-    import torch
+    from deepreg_engine.arrays import tensor_of
 
-    return {name: torch.from_numpy(array.copy()) for name, array in read_weights(model.path).items()}
+    return {name: tensor_of(array.copy()) for name, array in read_weights(model.path).items()}

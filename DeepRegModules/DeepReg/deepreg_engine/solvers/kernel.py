@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of, new_tensor
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.solvers.neighbours import squared_distances
 
@@ -201,7 +202,7 @@ class SmoothMap:
         """Return displacements (3, z, y, x), LPS mm, at the voxels of a grid, float32."""
         device = self.matrix.device
         # In the grid's own axes, where the position of a voxel is index times spacing, the Gaussians are isotropic too.
-        rotation = torch.tensor(np.array(grid.direction).reshape(3, 3), dtype=torch.float64, device=device)
+        rotation = new_tensor(np.array(grid.direction).reshape(3, 3), dtype=torch.float64, device=device)
         origin = torch.tensor(grid.origin, dtype=torch.float64, device=device)
         axes = [torch.arange(n, dtype=torch.float64, device=device) * s for n, s in zip(grid.size, grid.spacing, strict=True)]
         excess = self.matrix.double() - torch.eye(3, dtype=torch.float64, device=device)
@@ -210,7 +211,7 @@ class SmoothMap:
         field = (constant[:, None, None, :] + along[1][:, None, :, None] + along[2][:, :, None, None]).float()
         for term in self.terms:
             _add_gaussians(field, term, (term.centres.double() - origin) @ rotation, axes)
-        return field.cpu().numpy()
+        return array_of(field)
 
 
 def _add_gaussians(field: Tensor, term: Term, centres: Tensor, axes: list[Tensor]) -> None:

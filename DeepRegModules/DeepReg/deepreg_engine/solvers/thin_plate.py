@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of, tensor_of
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 
@@ -76,6 +77,6 @@ class ThinPlate:
         """Return the displacements on a grid."""
         spacing = max(*grid.spacing, (np.prod(np.array(grid.size) * grid.spacing) / _NODES) ** (1 / 3))
         nodes = grid if np.prod(grid.size) <= _NODES else grid.resampled(spacing)
-        values = self(torch.from_numpy(nodes.points().reshape(-1, 3)))
-        vectors = np.moveaxis(values.cpu().numpy().reshape(*nodes.shape, 3), -1, 0)
+        values = self(tensor_of(nodes.points().reshape(-1, 3)))
+        vectors = np.moveaxis(array_of(values).reshape(*nodes.shape, 3), -1, 0)
         return DisplacementField(vectors, nodes).resampled(grid)

@@ -247,14 +247,13 @@ class Trainer(ABC):
         kinds = self.network_kinds()
         if not kinds:
             raise ParameterError(f"a training of {self.method} cannot start from a model", "leave the model out", "start")
-        import torch
-
+        from deepreg_engine.arrays import tensor_of
         from deepreg_engine.models.card import read_weights
         from deepreg_engine.models.store import find_model
 
         weights = read_weights(find_model(request.start).path)
         kind: Any = kinds[options.network]
-        return kind.from_state({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+        return kind.from_state({name: tensor_of(array.copy()) for name, array in weights.items()})
 
     def trials(self, options: Any, steps: int) -> list[tuple[float, Any]]:
         """Return the kinds of steps of a training, for an estimate: the share of each, and parameters of a short training of that kind.

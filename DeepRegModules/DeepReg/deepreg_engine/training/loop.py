@@ -237,7 +237,7 @@ class TrainingLoop:
             "options": self._options.to_dict(),
             "step": self.step,
             "ended": ended,
-            "parts": {name: copy.copy(part.state_dict()) for name, part in self._parts.items()},
+            "parts": {name: _plain(part.state_dict()) for name, part in self._parts.items()},
             "best": None if self.best is None else vars(self.best),
             "since_best": self._since_best,
             "sums": self._sums,
@@ -287,6 +287,13 @@ class TrainingLoop:
             if entry.get("step", 0) <= self.step:
                 kept.append(line)
         write_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def _plain(state: Any) -> Any:
+    """Return a copy of a part's state without functions: those in the schedules of PyTorch 2.2 could not be read as weights alone."""
+    if not isinstance(state, dict) or not any(callable(value) for value in state.values()):
+        return copy.copy(state)
+    return {name: value for name, value in state.items() if not callable(value)}
 
 
 @dataclass(frozen=True)

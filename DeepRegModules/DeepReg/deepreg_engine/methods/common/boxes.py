@@ -6,6 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from deepreg_engine.arrays import array_of
+
 Box = tuple[slice, ...]
 
 # Edge length of the cells into which a volume is divided, voxels.
@@ -33,7 +35,7 @@ def boxes_around(mask: torch.Tensor, reach: int) -> list[Box]:
     if min(size) <= 2 * (_CELL + 2 * reach):
         return [tuple(slice(0, n) for n in size)] if bool(mask.any()) else []
     dilated = F.max_pool3d(mask[None].float(), _CELL + 2 * reach, _CELL, reach, ceil_mode=True)
-    clear = _clear_box(dilated[0].cpu().numpy() > 0)
+    clear = _clear_box(array_of(dilated[0]) > 0)
     boxes, rest = [], [slice(0, n) for n in size]
     for axis, count in enumerate(size):
         start, stop = (min(end * _CELL, count) for end in (clear[axis].start, clear[axis].stop))

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from deepreg_engine.arrays import array_of
 from deepreg_engine.errors import InputError, NotEnoughMemoryError
 from deepreg_engine.features.colours import make_palette
 from deepreg_engine.features.extractor import Extractor
@@ -103,7 +104,7 @@ class ImageExplanation(Generic[P]):
             moving, coverage, _ = data.warped(self._zero_field(data.grid))
             palette = make_palette(fixed, moving)
             colours = palette(moving) * (coverage > 0.5)
-            return palette(fixed).cpu().numpy(), colours.cpu().numpy(), data.grid
+            return array_of(palette(fixed)), array_of(colours), data.grid
 
     def _level(self, name: str) -> LevelData:
         """Return the images at a resolution."""

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from deepreg_engine.arrays import new_tensor
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
 
@@ -74,8 +75,8 @@ class GuideTerms:
     ) -> None:
         index = grid.physical_to_index(pairs.fixed)
         to_voxels = np.linalg.inv(grid.index_to_physical_matrix)
-        self._index = torch.tensor(index, dtype=torch.float32, device=device)
-        self._displacement = torch.tensor(residual @ to_voxels.T, dtype=torch.float32, device=device)
+        self._index = new_tensor(index, dtype=torch.float32, device=device)
+        self._displacement = new_tensor(residual @ to_voxels.T, dtype=torch.float32, device=device)
         self._weight, self._radius = weight, radius / grid.spacing[0]
 
     def at(

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
+from deepreg_engine.arrays import new_tensor
 from deepreg_engine.features.extractor import Extractor, balanced
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, without_outliers
@@ -64,7 +65,7 @@ class LevelData:
         frame = moving_frame(moving_grid, grid, alignment, reach, fixed_grid)
         self._fine_moving = [FineVolume.of_moving(moving, frame, alignment, reach, fixed_grid, part, device) for part in self._moving_parts]
         alignment = extrapolated(alignment, frame, fixed_grid)
-        self._shift = torch.tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
+        self._shift = new_tensor(grid.physical_to_index(np.array([frame.origin]))[0].round(), dtype=torch.float32, device=device)
         self._background = background_value(moving)
         coverage = covered(moving_grid, frame, alignment)
         volumes = [draw(without_outliers(moving), frame, alignment), coverage]

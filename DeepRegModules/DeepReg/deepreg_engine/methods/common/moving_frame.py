@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.arrays import array_of
 from deepreg_engine.geometry.composition import followed_by
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -49,7 +50,7 @@ def _covered_box(moving: ImageGrid, frame: ImageGrid, alignment: sitk.Transform,
         index = frame.physical_to_index(np.array(corners))
         return index.min(axis=0), index.max(axis=0)
     coarse = frame.resampled(max(frame.spacing[0], float(min(moving.extent)) / _SAMPLES_ACROSS))
-    found = np.argwhere(covered(moving, coarse, extrapolated(alignment, coarse, fixed)).numpy() > 0)[:, ::-1]
+    found = np.argwhere(array_of(covered(moving, coarse, extrapolated(alignment, coarse, fixed))) > 0)[:, ::-1]
     if not len(found):
         return None
     ends = coarse.index_to_physical(np.stack([found.min(axis=0) - 1.0, found.max(axis=0) + 1.0]))

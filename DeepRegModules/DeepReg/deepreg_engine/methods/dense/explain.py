@@ -20,6 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from deepreg_engine.arrays import array_of, new_tensor
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid, triple
 from deepreg_engine.methods.common.explain import FINE, FINE_RADIUS, SLAB_VALUES, ImageExplanation
@@ -165,7 +166,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
         smooth, first = self._smooth(costs, triple(lower.tolist()), triple((lower + 2).tolist()))
         at = tuple(slice(low - begin, low - begin + 2) for low, begin in zip(lower.tolist(), first, strict=True))
         corners = smooth[at[0], at[1], ..., at[2]]
-        share = torch.tensor(index - lower, dtype=smooth.dtype, device=smooth.device)
+        share = new_tensor(index - lower, dtype=smooth.dtype, device=smooth.device)
         for axis, weight in ((0, share[0]), (0, share[1]), (-1, share[2])):
             corners = torch.lerp(corners.select(axis, 0), corners.select(axis, 1), weight)
         probability = probabilities(corners[None, None, ..., None], self._weights.sharpness)
@@ -187,8 +188,8 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
             progress(start / depth, "probabilities of all control points")
             smooth, first = self._smooth(costs, (start, 0, 0), (stop, costs.counts[1], costs.counts[2]))
             probability = probabilities(smooth[start - first[0] : stop - first[0]], self._weights.sharpness)
-            bits[start:stop] = entropy_bits(probability).cpu().numpy()
-            lengths[start:stop] = (expected_displacement(probability).norm(dim=0) * chosen.step).cpu().numpy()
+            bits[start:stop] = array_of(entropy_bits(probability))
+            lengths[start:stop] = array_of(expected_displacement(probability).norm(dim=0) * chosen.step)
         return bits, lengths, control_grid(self._grid(chosen), chosen.search, costs.counts)
 
     def _slabs(self, costs: SearchCosts, stage: Stage) -> Iterator[tuple[int, int]]:
@@ -234,7 +235,7 @@ class DenseExplanation(ImageExplanation[DenseParameters]):
         origin = triple(point - grid.axes @ np.full(3, step * radius))
         around = ImageGrid((labels, labels, labels), (step, step, step), origin, grid.direction)
         bits = float(entropy_bits(probability)[0, 0, 0])
-        array = probability.cpu().numpy()[0, 0, ..., 0].astype(np.float64)
+        array = array_of(probability)[0, 0, ..., 0].astype(np.float64)
         array /= array.sum()
         best = np.array(np.unravel_index(int(array.argmax()), array.shape))[::-1] - radius
         steps = np.arange(-radius, radius + 1)

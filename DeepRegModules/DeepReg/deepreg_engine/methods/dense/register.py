@@ -18,6 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from deepreg_engine.arrays import array_of
 from deepreg_engine.features.extractor import Extractor, Joined
 from deepreg_engine.geometry.image_grid import ImageGrid, triple
 from deepreg_engine.geometry.sampling import compose, sample
@@ -264,7 +265,7 @@ class _Dense(Registration[DenseParameters]):
         if self._deviation is None:
             return None
         values, grid = self._deviation
-        image = grid.to_image(values.cpu().numpy().astype(np.float32))
+        image = grid.to_image(array_of(values).astype(np.float32))
         resampler = sitk.ResampleImageFilter()
         resampler.SetSize(self._output_grid.size)
         resampler.SetOutputSpacing(self._output_grid.spacing)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from deepreg_engine.arrays import array_of, new_tensor
 from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
@@ -75,9 +76,7 @@ def explain_points(
     if matcher is not None:
         matcher.to(chosen)
     scale = with_factor(parameters, POINTS_PRESETS, np.asarray(fixed)).length_scale
-    first, second, present = (
-        torch.tensor(np.asarray(cloud) / scale, dtype=torch.float64, device=chosen) for cloud in (fixed, moving, moved)
-    )
+    first, second, present = (new_tensor(np.asarray(cloud) / scale, dtype=torch.float64, device=chosen) for cloud in (fixed, moving, moved))
     if parameters.solver == "drift":
         candidates, probability = _drift_posteriors(present, second, parameters, matcher, sigma / scale if sigma else _SIGMA)
     else:
@@ -91,9 +90,9 @@ def explain_points(
         np.asarray(fixed, dtype=np.float64),
         np.asarray(moved, dtype=np.float64),
         np.asarray(moving, dtype=np.float64),
-        candidates.cpu().numpy(),
-        probability.cpu().numpy().astype(np.float64),
-        confidence.cpu().numpy().astype(np.float64),
+        array_of(candidates),
+        array_of(probability).astype(np.float64),
+        array_of(confidence).astype(np.float64),
     )
 
 
@@ -101,7 +100,7 @@ def _drift_posteriors(
     present: torch.Tensor, moving: torch.Tensor, parameters: PointsParameters, matcher: Matcher | None, sigma: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return candidates (N, K) and their posterior probabilities (N, K): eq. 6 with the moving points as centres."""
-    variance = torch.as_tensor(sigma**2, dtype=present.dtype, device=present.device)
+    variance = torch.tensor(sigma**2, dtype=present.dtype, device=present.device)
     prior = None
     if matcher is not None and parameters.feature_weight > 0:
         strength = parameters.feature_weight * float(matcher.log_scale.exp())

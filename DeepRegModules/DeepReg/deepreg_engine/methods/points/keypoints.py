@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from deepreg_engine.arrays import array_of
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.foerstner import keypoints
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -53,4 +54,4 @@ def image_keypoints(
         raise InputError(
             f"the {role} has {len(index)} keypoints{where}", "give another mask, or reduce the keypoint distance", "keypoint_distance"
         )
-    return work.index_to_physical(index.cpu().numpy()), values.cpu().numpy()
+    return work.index_to_physical(array_of(index)), array_of(values)

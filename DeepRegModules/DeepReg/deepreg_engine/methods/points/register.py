@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of, new_tensor, tensor_of
 from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -98,10 +99,10 @@ class PointsResult:
 
     def map_points(self, points: np.ndarray) -> np.ndarray:
         """Map any fixed points (M, 3), LPS mm, to moving points (M, 3)."""
-        tensor = torch.from_numpy(np.asarray(points, dtype=np.float64).reshape(-1, 3))
+        tensor = tensor_of(np.asarray(points, dtype=np.float64).reshape(-1, 3))
         if self.plate is not None:
-            return (tensor + self.plate(tensor)).numpy()
-        return self.map(tensor).numpy()
+            return array_of(tensor + self.plate(tensor))
+        return array_of(self.map(tensor))
 
     def field(self, grid: ImageGrid) -> DisplacementField:
         """Return the displacement field on a grid, mm."""
@@ -166,8 +167,8 @@ class _Registration:
         self._matcher, self._features = load_matcher(parameters.features)
         if self._matcher is not None:
             self._matcher.to(self._device)
-        self._fixed = torch.tensor(np.asarray(fixed), dtype=torch.float64, device=self._device)
-        self._moving = torch.tensor(np.asarray(moving), dtype=torch.float64, device=self._device)
+        self._fixed = new_tensor(np.asarray(fixed), dtype=torch.float64, device=self._device)
+        self._moving = new_tensor(np.asarray(moving), dtype=torch.float64, device=self._device)
         self._stages: list[dict] = []
         self._notes: list[str] = []
         self._seconds: dict[str, float] = {}
@@ -190,13 +191,13 @@ class _Registration:
         self._seconds["total"] = time.perf_counter() - start
         self._progress(1.0, "coherent point drift" if self._parameters.solver != "belief" else "belief propagation")
         alignment = np.eye(4)
-        alignment[:3, :3], alignment[:3, 3] = affine.matrix.cpu().numpy(), affine.offset.cpu().numpy()
+        alignment[:3, :3], alignment[:3, 3] = array_of(affine.matrix), array_of(affine.offset)
         terms = tuple(Term(term.kernel, term.centres.cpu(), term.coefficients.cpu()) for term in found.terms)
         return PointsResult(
             SmoothMap(found.matrix.cpu(), found.offset.cpu(), terms),
-            moved.cpu().numpy(),
-            required(partners, "partner").cpu().numpy(),
-            required(confidence, "confidence").cpu().numpy(),
+            array_of(moved),
+            array_of(required(partners, "partner")),
+            array_of(required(confidence, "confidence")),
             alignment,
             sigma,
             self._stages,

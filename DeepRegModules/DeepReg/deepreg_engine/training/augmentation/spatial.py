@@ -6,13 +6,14 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of, tensor_of
 from deepreg_engine.solvers.neighbours import squared_distances
 from deepreg_engine.training.augmentation.draws import RandomDraws
 
 
 def rotation(vector: Tensor) -> Tensor:
     """Return the rotation matrix (3, 3), float64, of a rotation vector (3,), radians."""
-    return torch.from_numpy(Rotation.from_rotvec(vector.double().numpy()).as_matrix())
+    return tensor_of(Rotation.from_rotvec(array_of(vector.double())).as_matrix())
 
 
 def random_linear(draws: RandomDraws, deviation: float) -> Tensor:

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of, tensor_of
 from deepreg_engine.features.contrast_net import standard_intensities
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
@@ -79,6 +80,6 @@ def make_scan(name: str, image: sitk.Image, labels: sitk.Image, modality: str, s
     table = np.zeros(max(int(resampled.max()), *known) + 1, dtype=np.uint8)
     table[known] = np.arange(1, len(known) + 1)
     small = ImageGrid.of(image).resampled(max(_ALIGNED_SPACING, spacing))
-    volume = draw(image, small).numpy()
+    volume = array_of(draw(image, small))
     values = standard_intensities(draw(image, grid), modality)
-    return TrainingScan(name, values.half(), torch.from_numpy(table[resampled]), grid, modality, small.to_image(volume))
+    return TrainingScan(name, values.half(), tensor_of(table[resampled]), grid, modality, small.to_image(volume))

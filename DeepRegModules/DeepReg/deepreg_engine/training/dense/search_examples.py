@@ -15,6 +15,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import tensor_of
 from deepreg_engine.errors import EngineError
 from deepreg_engine.features.context_net import STRIDE
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -93,7 +94,7 @@ class SearchExamples:
         affine = torch.eye(3, dtype=torch.float64) + _AFFINE * draws.normal(3, 3, dtype=torch.float64)
         shift = _SHIFT * draws.normal(3, dtype=torch.float64)
         moved = mapped(affine, shift, index) + self._deformation(draws, outer, nodes, step)
-        across = torch.from_numpy(self.between(fixed, moving))
+        across = tensor_of(self.between(fixed, moving))
         sides = (
             (scans[fixed], mapped(pose, centre, index[inner])),
             (scans[moving], mapped(across[:3, :3], across[:3, 3], mapped(pose, centre, moved))),

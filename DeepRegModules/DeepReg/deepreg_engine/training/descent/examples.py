@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import array_of, tensor_of
 from deepreg_engine.features.contrast_net import standard_intensities, stem_for
 from deepreg_engine.geometry.sampling import identity, sample
 from deepreg_engine.solvers.descent import smooth
@@ -143,10 +144,10 @@ class SceneViews(RandomDraws):
     def _pose(self, scene: Scene) -> Tensor:
         """Return the positions of an example's voxels in the scene (3, z, y, x): rotated, scaled, mirrored and shifted at random."""
         shape = torch.tensor(scene.labels.shape[::-1], dtype=torch.float64)
-        turn = rotation(self.normal(3).double() * 0.5).numpy()
+        turn = array_of(rotation(self.normal(3).double() * 0.5))
         flips = np.diag([1.0 - 2.0 * self.integer(2) for _ in range(3)])
         zoom = self.log_uniform(*_ZOOM)
-        matrix = torch.from_numpy(turn @ flips * zoom)
+        matrix = tensor_of(turn @ flips * zoom)
         matrix = matrix @ torch.diag(1.0 + 0.1 * self.normal(3).double().clamp(-2, 2))
         half = 0.5 * (self._size - 1)
         room = (shape - 1 - 0.8 * self._size * zoom).clamp(min=0.0)

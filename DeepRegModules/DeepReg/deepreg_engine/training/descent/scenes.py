@@ -14,6 +14,7 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import tensor_of
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample, without_outliers
@@ -110,9 +111,9 @@ def ct_patients(
     for number in range(count):
         kind = CT_PATIENTS[number // 2 % len(CT_PATIENTS)]
         _, labels, body, images = examinations(kind[0], first_seed + number, kind[1], _EXAMINATIONS)
-        organs = torch.from_numpy(labels.astype(np.int64))
-        known = torch.where(organs > 0, organs + 1, torch.from_numpy(body.astype(np.int64)))
-        scene = Scene(known, {"ct": torch.from_numpy(np.stack(images).astype(np.float32))}, f"{kind[0]} patient {first_seed + number}")
+        organs = tensor_of(labels.astype(np.int64))
+        known = torch.where(organs > 0, organs + 1, tensor_of(body.astype(np.int64)))
+        scene = Scene(known, {"ct": tensor_of(np.stack(images).astype(np.float32))}, f"{kind[0]} patient {first_seed + number}")
         if kind in last:
             pairs += [(last[kind], scene), (scene, last[kind])]
         last[kind] = scene
@@ -122,12 +123,12 @@ def ct_patients(
 
 
 def _tensor(image: sitk.Image) -> Tensor:
-    return torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.float32))
+    return tensor_of(sitk.GetArrayFromImage(image).astype(np.float32))
 
 
 def _with_background(labels: sitk.Image, mask: sitk.Image) -> Tensor:
     """Return label 0 outside the body, 1 inside it where no organ is, organs from 2 on."""
-    organs, body = (torch.from_numpy(sitk.GetArrayFromImage(image).astype(np.int64)) for image in (labels, mask))
+    organs, body = (tensor_of(sitk.GetArrayFromImage(image).astype(np.int64)) for image in (labels, mask))
     return torch.where(organs > 0, organs + 1, (body > 0).long())
 
 
@@ -146,7 +147,7 @@ def scan_scene(image: sitk.Image, labels: sitk.Image, modality: str, spacing: fl
     """
     grid = ImageGrid.of(image).resampled(spacing)
     resampled = resample(labels, grid, sitk.Transform(3, sitk.sitkIdentity), "nearest")
-    known = torch.from_numpy(sitk.GetArrayFromImage(resampled).astype(np.int64))
+    known = tensor_of(sitk.GetArrayFromImage(resampled).astype(np.int64))
     if int(known.max()) == 0:
         raise InputError(f"scan {name} has no label inside its image", "leave it out, or check that both have one frame")
     # The padding that scanners write outside their field of view is removed, as in a registration.

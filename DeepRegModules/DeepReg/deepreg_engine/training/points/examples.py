@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepreg_engine.arrays import new_tensor
 from deepreg_engine.training.augmentation.draws import RandomDraws
 from deepreg_engine.training.augmentation.spatial import wave
 from deepreg_engine.training.points.pairs import PointPair
@@ -109,4 +110,4 @@ class PointExamples(RandomDraws):
 
 
 def _tensors(*arrays: np.ndarray | None) -> tuple[Tensor, ...]:
-    return tuple(torch.tensor(array, dtype=torch.float32) for array in arrays)
+    return tuple(new_tensor(array, dtype=torch.float32) for array in arrays)
