@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,15 +180,25 @@ def test_own_models_lie_where_the_variable_says(folders, stored):
     assert find_model(str(stored)).card == read_card(stored)
 
 
-def test_without_the_variable_they_lie_in_the_users_own_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("DEEPREG_MODELS")
-    monkeypatch.setattr(places.sys, "platform", "linux")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert own_folder() == tmp_path / "DeepReg" / "models"
-    monkeypatch.setattr(places.sys, "platform", "win32")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "Local"))
-    assert own_folder() == tmp_path / "Local" / "DeepReg" / "models"
-    assert list_models() == []  # it does not exist, and that is no error
+@pytest.mark.parametrize(
+    ("system", "environment", "expected"),
+    [
+        ("linux", {}, "home/.local/share/DeepReg/models"),
+        ("linux", {"XDG_DATA_HOME": "data"}, "data/DeepReg/models"),
+        ("linux", {"XDG_DATA_HOME": "", "DEEPREG_MODELS": ""}, "home/.local/share/DeepReg/models"),
+        ("darwin", {"XDG_DATA_HOME": "data"}, "home/Library/Application Support/DeepReg/models"),
+        ("win32", {}, "home/AppData/Local/DeepReg/models"),
+        ("win32", {"LOCALAPPDATA": "Müller/Local"}, "Müller/Local/DeepReg/models"),
+        ("win32", {"LOCALAPPDATA": "Local", "DEEPREG_MODELS": "脳"}, "脳"),
+    ],
+)
+def test_the_users_own_folder_on_each_system(system, environment, expected):
+    assert places.models_folder(system, environment, Path("home")) == Path(expected)
+
+
+def test_a_folder_that_does_not_exist_has_no_models(monkeypatch, tmp_path):
+    monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "none"))
+    assert list_models() == []
 
 
 def test_shipped_models_come_first(tmp_path, stored, monkeypatch):

@@ -11,6 +11,7 @@ from sources import BUNDLED, ENGINE, HOST, MODULES, circles, imported, module_na
 # A floor of the engine imports only from floors with a smaller number. Two packages on one floor do not import each other.
 FLOORS = {
     "packages": -1,
+    "arrays": -1,
     "errors": 0,
     "progress": 0,
     "texts": 0,

@@ -19,6 +19,7 @@ from deepreg_engine.geometry.dicom_elements import read_elements
 from deepreg_engine.geometry.dicom_frames import number_of_frames, placed_frames
 from deepreg_engine.geometry.dicom_segmentation import is_segmentation, read_segmentation
 from deepreg_engine.geometry.dicom_stack import SAME_DIRECTION, Slice, check_axes, check_regular
+from deepreg_engine.geometry.itk_files import dicom_files, dicom_series, read_dicom, read_header
 
 # Largest number of voxels per byte of a compressed file.
 _HIGHEST_RATIO = 500
@@ -85,14 +86,14 @@ def _series_below(folder: Path) -> list[tuple[Path, str]]:
     found = []
     for current, folders, _ in os.walk(folder):
         folders.sort()
-        found += [(Path(current), series) for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(current)]
+        found += [(Path(current), series) for series in dicom_series(current)]
         if found and Path(current) == folder:
             break
     return found
 
 
 def _files(folder: Path, series: str) -> list[Path]:
-    return [Path(name) for name in sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series)] if series else []
+    return dicom_files(folder, series) if series else []
 
 
 def _describe(path: Path, folder: Path, files: list[Path]) -> str:
@@ -103,11 +104,8 @@ def _describe(path: Path, folder: Path, files: list[Path]) -> str:
 
 
 def _slice(path: Path, what: str) -> Slice:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.SetImageIO("GDCMImageIO")
     try:
-        reader.ReadImageInformation()
+        reader = read_header(path, "GDCMImageIO")
     except RuntimeError as error:
         raise InputError(f"{what} cannot be read: {path.name} is damaged or has no image", "convert it to NIfTI or NRRD first") from error
     if float(np.prod([float(n) for n in reader.GetSize()])) > _HIGHEST_RATIO * path.stat().st_size:  # before memory is allocated
@@ -144,9 +142,8 @@ def _read_stack(files: list[Path], what: str) -> sitk.Image:
 
 
 def _image(files: list[Path], pixel: int, what: str) -> sitk.Image:
-    names = [str(path) for path in files]
     try:
-        return sitk.ReadImage(names if len(names) > 1 else names[0], pixel, imageIO="GDCMImageIO")
+        return read_dicom(files, pixel)
     except RuntimeError as error:
         raise InputError(f"{what} cannot be read", "convert it to NIfTI or NRRD first") from error
 

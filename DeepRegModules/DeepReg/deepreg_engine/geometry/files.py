@@ -57,7 +57,7 @@ class FileGroup:
     Example::
 
         with FileGroup() as files:
-            files.add("warped.nii.gz", lambda path: sitk.WriteImage(image, path))
+            files.add("warped.nii.gz", lambda path: write_image(image, path))
             files.add_text("report.json", text)
 
     Leaving the block renames all of them; an exception removes all of them.

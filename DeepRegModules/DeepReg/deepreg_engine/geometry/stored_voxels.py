@@ -21,6 +21,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry import nifti, nifti_placement, tiff
 from deepreg_engine.geometry.files import suffix
+from deepreg_engine.geometry.itk_files import read_image
 
 _CHUNK = 1 << 20
 # Deflate cannot compress to less than this share.
@@ -207,7 +208,7 @@ def read_checked(path: str | os.PathLike, what: str, advice: str) -> sitk.Image:
     with ThreadPoolExecutor(1) as pool:
         checked = pool.submit(_first_damage, parts)
         try:
-            image = sitk.ReadImage(os.fspath(path))
+            image = read_image(path, [part.path for part in parts])
         except RuntimeError as error:
             damage, shear = checked.result(), nifti_placement.sheared(path)
             reason, advice = (damage, again) if damage else (shear, nifti_placement.RESAMPLE_FIRST) if shear else ("", advice)

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry import nifti, transform_text
+from deepreg_engine.geometry import itk_files, nifti, transform_text
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -56,14 +56,14 @@ def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementFiel
     check_field_suffix(path)
     ending = suffix(path)
     if ending in (".h5", ".tfm"):
-        files.add(path, lambda name: sitk.WriteTransform(field.to_transform(), name))
+        files.add(path, lambda name: itk_files.write_transform(field.to_transform(), name))
         return
     image = field.to_image()
     if ending == ".nrrd":  # ITK's NIfTI writer sets its own intent and refuses this one
         image.SetMetaData("intent_code", _DISPLACEMENT_INTENT)
         image.SetMetaData(_DIRECTION, _RESAMPLING)
     # Floating-point fields hardly shrink: only .nii.gz is compressed.
-    files.add(path, lambda name: sitk.WriteImage(image, name, useCompression=ending == ".nii.gz", compressionLevel=1))
+    files.add(path, lambda name: itk_files.write_image(image, name, ending == ".nii.gz"))
 
 
 def write_field(path: str | os.PathLike, field: DisplacementField) -> None:
@@ -92,7 +92,7 @@ def read_transform(path: str | os.PathLike, role: str = "transform", notes: list
         if wrong := transform_text.damage(path):
             raise InputError(f"the {role} {path} {wrong}", "the file is damaged: get it again")
         try:
-            transform = sitk.ReadTransform(str(path))
+            transform = itk_files.read_transform(path)
         except (RuntimeError, UnicodeDecodeError) as error:  # the reader's message may repeat binary data
             inverse = path.is_file() and _INVERSE_CLASS.search(path.read_bytes())
             if inverse:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -17,13 +18,23 @@ def shipped_folder() -> Path:
 
 def own_folder() -> Path:
     """Return the folder of the user's own models; it may not exist yet."""
-    chosen = os.environ.get("DEEPREG_MODELS")
-    if chosen:
+    return models_folder(sys.platform, os.environ, Path.home())
+
+
+def models_folder(system: str, environment: Mapping[str, str], home: Path) -> Path:
+    """Return the folder of the user's own models.
+
+    Args:
+        system: as in ``sys.platform``.
+        environment: variables of the process; an empty one counts as none.
+        home: folder of the user.
+    """
+    if chosen := environment.get("DEEPREG_MODELS"):
         return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+    if system == "win32":
+        base = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif system == "darwin":
+        base = home / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+        base = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
     return base / "DeepReg" / "models"

@@ -23,6 +23,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.geometry.dicom import is_dicom
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_image_file, read_labels, read_volume
+from deepreg_engine.geometry.itk_files import read_header
 from deepreg_engine.geometry.segments import segment_names
 
 _IMAGES, _LABELS = "images", "labels"
@@ -155,10 +156,8 @@ def read_scan(scan: LabelledScan, notes: list[str] | None = None) -> tuple[sitk.
 
 
 def _labels(path: Path, notes: list[str]) -> sitk.Image:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        reader = read_header(path)
     except RuntimeError:
         return read_labels(path, notes=notes)  # raises an error with the reason
     if reader.GetDimension() != 4:
