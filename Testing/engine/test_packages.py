@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import SimpleITK as sitk
-from command_line import ENVIRONMENT
+from command_line import ENVIRONMENT, call, check_refusal
+from sources import ROOT
 from worker_process import Process
 
 from deepreg_engine import packages
-from deepreg_engine.errors import explain
+from deepreg_engine.commands.console import c_locale
+from deepreg_engine.errors import PackageError, explain
+from deepreg_engine.jobs.job import Job
+from deepreg_engine.jobs.operations import OPERATIONS
 
 # What stands at the begin of a package's __init__.py, and what the line says about it.
 DAMAGED = {
@@ -94,6 +99,77 @@ def test_the_worker_names_a_damaged_package_and_works_on(environment, images, tm
         worker.process.kill()
 
 
+OLD = {"torch": "2.1.2+cpu", "numpy": "2.4.6", "psutil": "5.8.0"}
+
+
+@pytest.fixture
+def old_versions(monkeypatch):
+    """PyTorch and psutil are too old; others have no description of their version."""
+
+    def version(name):
+        if name not in OLD:
+            raise packages.importlib.metadata.PackageNotFoundError(name)
+        return OLD[name]
+
+    monkeypatch.setattr(packages.importlib.metadata, "version", version)
+
+
+@pytest.mark.usefixtures("old_versions")
+def test_packages_that_are_too_old_are_named_with_the_version_that_is_needed(images, tmp_path):
+    assert packages.outdated_packages() == {"torch": "2.1.2+cpu", "psutil": "5.8.0"}
+    for operation, arguments in (
+        ("self-test", {}),
+        ("register", {"method": "dense", "fixed": images[0], "moving": images[1], "transform": str(tmp_path / "t.nrrd")}),
+        ("train", {"method": "dense", "data": [], "folder": str(tmp_path)}),
+    ):
+        with pytest.raises(PackageError) as caught:
+            OPERATIONS[operation](arguments, Job("1", lambda event: None))
+        assert caught.value.line() == "PyTorch 2.1.2+cpu is too old, 2.2 or newer is needed: install a newer version"
+        assert caught.value.option == "torch"
+    inputs = ["--fixed", images[0], "--moving", images[1], "--transform", tmp_path / "t.nrrd"]
+    check_refusal(call("register", "dense", *inputs), "PyTorch 2.1.2+cpu is too old, 2.2 or newer is needed")
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"), [("2.2.2+cpu", (2, 2, 2)), ("2.10.0a0+git", (2, 10, 0)), ("1.26", (1, 26)), ("unknown", ()), ("", ())]
+)
+def test_numbers_of_a_version(version, numbers):
+    assert packages.release(version) == numbers
+
+
+def test_needed_versions_are_those_of_the_package():
+    with open(ROOT / "pyproject.toml", "rb") as stream:
+        needed = tomllib.load(stream)["project"]["dependencies"]
+    assert sorted(needed) == sorted(f"{name}>={oldest}" for name, oldest in packages.OLDEST.items())
+
+
+def test_the_notice_of_a_torch_for_numpy_1_is_not_printed():
+    """It is a page that could be taken for an error."""
+    program = (
+        "import sys\n"
+        "from deepreg_engine.commands.console import end_process\n"
+        "def main():\n"
+        "    sys.stderr.write('\\nA module that was compiled using NumPy 1.x cannot be run in\\nNumPy 2.4.6 ...\\nTraceback\\n')\n"
+        "    print('a line', file=sys.stderr)\n"
+        "    return 0\n"
+        "end_process(main)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "a line\n")
+
+
+def test_what_libraries_read_of_the_process_of_a_command():
+    program = (
+        "import os\n"
+        "from deepreg_engine.commands.console import end_process\n"
+        "end_process(lambda: print('ITK_AUTOLOAD_PATH' in os.environ) or 0)\n"
+    )
+    environment = {**ENVIRONMENT, "ITK_AUTOLOAD_PATH": "/Slicer/lib/ITKFactories"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.stdout == "False\n"
+    assert [c_locale(system) for system in ("win32", "darwin", "linux")] == [".UTF8", "", ""]
+
+
 def test_a_folder_that_a_deinstallation_left_is_no_package(tmp_path, monkeypatch):
     (tmp_path / "left_behind" / "lib").mkdir(parents=True)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -123,11 +199,11 @@ def test_other_errors_are_not_those_of_packages(tmp_path):
         from deepreg_engine import nothing_of_that_name  # noqa: F401
 
     found = {}
-    for call in (missing, unreadable, wrong, own):
+    for action in (missing, unreadable, wrong, own):
         try:
-            call()
+            action()
         except Exception as error:  # noqa: BLE001
-            found[call.__name__] = explain(error, "report it")
+            found[action.__name__] = explain(error, "report it")
     assert found["missing"].line() == "the Python package not_there_at_all is not installed: install it, then try again"
     assert found["missing"].option == "not_there_at_all"
     assert "check the disk" in found["unreadable"].line()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_slicer.torch_state import TORCH_REQUIREMENT, damagedPackages, forgetDamage, missingPackages
+from deepreg_slicer.torch_state import TORCH_REQUIREMENT, damagedPackages, forgetDamage, missingPackages, outdatedPackages
 
 
 class TorchInstaller(Protocol):
@@ -51,10 +52,12 @@ def titles(names: Sequence[str]) -> str:
     return ", ".join("PyTorch" if name == "torch" else name for name in names)
 
 
-def explanation(missing: list[str], damaged: Sequence[str] = ()) -> str:
-    """Return the description of an installation, for the user's decision; packages among ``damaged`` are installed again."""
+def explanation(missing: list[str], damaged: Sequence[str] = (), outdated: Sequence[str] = ()) -> str:
+    """Return the description of an installation, for the user's decision; packages ``damaged`` and ``outdated`` are installed again."""
     lines = []
-    if damaged:
+    if outdated:
+        lines.append(_("{names} will be replaced by a newer version.").format(names=titles(outdated)))
+    if damaged := [name for name in damaged if name not in outdated]:
         lines.append(_("{names} will be removed and installed again: the files are damaged.").format(names=titles(damaged)))
     if "torch" in missing:
         lines.append(
@@ -70,24 +73,35 @@ def explanation(missing: list[str], damaged: Sequence[str] = ()) -> str:
     return "\n\n".join(lines)
 
 
-def _installPackages(installer: TorchInstaller | None, missing: list[str], damaged: list[str]) -> bool:
-    """Install packages, damaged ones again; return whether PyTorch is there."""
-    # The question has been asked before, with more than PyTorchUtils' own question.
-    if "torch" in damaged:
-        installer.uninstallTorch()
-    if "torch" in missing and installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is None:
-        return False
+def _installPackages(installer: TorchInstaller | None, missing: list[str], again: list[str]) -> bool:
+    """Install packages, those of ``again`` although they are there; return whether PyTorch is there."""
+    # Small ones first: they are there then even if the large download fails, or ends in an error of the application's own import of it.
     small = [name for name in missing if name != "torch"]
     if small:
-        again = "--force-reinstall --no-deps " if set(small) & set(damaged) else ""
-        slicer.util.pip_install(again + " ".join(small))
-    return True
+        options = "--force-reinstall --no-deps " if set(small) & set(again) else ""
+        slicer.util.pip_install(options + " ".join(small))
+    if "torch" not in missing:
+        return True
+    if "torch" in again:
+        installer.uninstallTorch()
+    try:
+        # The question has been asked before, with more than PyTorchUtils' own question.
+        installed = installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is not None
+    except Exception:
+        # PyTorchUtils imports it after the installation. If that fails in the application's process, whose libraries may not fit, it may
+        # still work in the worker, which alone needs it.
+        if "torch" in missingPackages():
+            raise
+        logging.exception("DeepReg: PyTorch is installed, but the application could not import it")
+        installed = True
+    return installed
 
 
 def install(installer: TorchInstaller | None = None) -> Outcome:
     """Ask, then install what is missing, and what is damaged again."""
-    damaged = damagedPackages()
-    missing = [*missingPackages(), *damaged]
+    damaged, outdated = damagedPackages(), outdatedPackages()
+    again = [*damaged, *(name for name in outdated if name not in damaged)]
+    missing = [*missingPackages(), *again]
     if not missing:
         return Outcome(True, _("Everything is installed."))
     installer = installer or torchInstaller()
@@ -99,10 +113,10 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
                 "module again."
             ),
         )
-    if not slicer.util.confirmOkCancelDisplay(explanation(missing, damaged), windowTitle=_("Install PyTorch")):
+    if not slicer.util.confirmOkCancelDisplay(explanation(missing, damaged, outdated), windowTitle=_("Install PyTorch")):
         return Outcome(False, _("Nothing was installed. The modules open, but cannot compute. You can install it at any time."))
     try:
-        if not _installPackages(installer, missing, damaged):
+        if not _installPackages(installer, missing, again):
             return Outcome(False, _("PyTorch was not installed. You can try again at any time."))
     except Exception as error:  # noqa: BLE001 - pip and PyTorchUtils raise many kinds
         return Outcome(

@@ -10,9 +10,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_engine.features.registry import features
+from deepreg_engine.packages import OLDEST
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.feature_chooser import modelsChanged
-from deepreg_slicer.torch_state import damagedPackages, missingPackages, torchVersion
+from deepreg_slicer.torch_state import damagedPackages, missingPackages, outdatedPackages, torchVersion
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
 from DeepRegLib import installation, samples
@@ -92,6 +93,9 @@ class SetupPanel:
     def _onInfo(self, info: dict[str, Any]) -> None:
         self._info = info
         self._showState()
+        if info.get("missing") and not missingPackages():  # what counts is what the worker finds
+            names = installation.titles(info["missing"])
+            self._explain(_("The worker cannot find {names}: restart the application.").format(names=names))
 
     def _onInfoFailed(self, error: JobError) -> None:
         self.ui.deviceLabel.text = "-"
@@ -106,15 +110,22 @@ class SetupPanel:
 
     def _showState(self) -> None:
         ui, info, missing, damaged = self.ui, self._info, missingPackages(), damagedPackages()
-        version = torchVersion()
+        outdated, version = outdatedPackages(), torchVersion()
+        again = [*damaged, *(name for name in outdated if name not in damaged)]
         ui.torchLabel.text = _("not installed") if "torch" in missing or version is None else version
         if "torch" in damaged:
             ui.torchLabel.text = _("{version}, damaged").format(version=version)
-        ui.installButton.setEnabled(bool(missing or damaged))
+        if "torch" in outdated:
+            ui.torchLabel.text = _("{version}, too old").format(version=version)
+        ui.installButton.setEnabled(bool(missing or again))
         names = "PyTorch" if "torch" in missing or not missing else ", ".join(missing)
         ui.installButton.text = _("Install {names}...").format(names=names)
-        if damaged:
-            ui.installButton.text = _("Reinstall {names}...").format(names=installation.titles([*damaged, *missing]))
+        if again:
+            ui.installButton.text = _("Reinstall {names}...").format(names=installation.titles([*again, *missing]))
+        if outdated:
+            needed = ", ".join(f"{installation.titles([name])} {OLDEST[name]}" for name in outdated)
+            self._explain(_("Too old: {names}. Needed is at least {needed}.").format(names=installation.titles(outdated), needed=needed))
+        elif damaged:
             self._explain(_("Damaged: {names}. The modules open, but cannot compute.").format(names=installation.titles(damaged)))
         elif missing:
             self._explain(_("Missing: {names}. The modules open, but cannot compute.").format(names=", ".join(missing)))

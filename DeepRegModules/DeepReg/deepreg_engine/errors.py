@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from deepreg_engine.packages import damaged_package, title
+from deepreg_engine.packages import OLDEST, damaged_package, missing_packages, outdated_packages, title
 
 
 class EngineError(Exception):
@@ -100,6 +100,27 @@ class Cancelled(EngineError):
 def not_installed(package: str) -> PackageError:
     """Return the error of a package that is missing."""
     return PackageError(f"the Python package {package} is not installed", "install it, then try again", package)
+
+
+def check_packages() -> None:
+    """Check that all packages that the engine needs are installed, and new enough.
+
+    Raises:
+        PackageError: naming the first that is not.
+    """
+    if missing := missing_packages():
+        raise not_installed(missing[0])
+    check_versions()
+
+
+def check_versions() -> None:
+    """Check that the installed packages are new enough for the engine.
+
+    Raises:
+        PackageError: naming the first that is not.
+    """
+    for name, version in outdated_packages().items():
+        raise PackageError(f"{title(name)} {version} is too old, {OLDEST[name]} or newer is needed", "install a newer version", name)
 
 
 def explain(error: BaseException, report: str) -> EngineError:

@@ -1,14 +1,17 @@
-"""The packages that the engine needs: which are missing, and whether an exception shows that one is damaged. Imports none of them."""
+"""The packages that the engine needs: which are missing or too old, and whether an exception shows that one is damaged. Imports none."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from types import ModuleType, TracebackType
 
-#: Names under which they are imported.
-NEEDED = ("torch", "numpy", "scipy", "SimpleITK", "safetensors", "psutil")
+#: Names under which they are imported, and the oldest version of each with which the engine works.
+OLDEST = {"torch": "2.2", "numpy": "1.26", "scipy": "1.11", "SimpleITK": "2.3", "safetensors": "0.4", "psutil": "5.9"}
+NEEDED = tuple(OLDEST)
 # The overview picture alone needs the last one.
 _KNOWN = (*NEEDED, "matplotlib")
 # Characters of a library's message that an error repeats.
@@ -25,6 +28,25 @@ def is_installed(name: str) -> bool:
 def missing_packages() -> list[str]:
     """Return the names of the packages that the engine needs and this Python lacks."""
     return [name for name in NEEDED if not is_installed(name)]
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version: (2, 2, 2) for "2.2.2+cpu"; () if it begins with none."""
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
+def outdated_packages() -> dict[str, str]:
+    """Return the installed versions of those packages that are older than the engine needs."""
+    found = {}
+    for name, oldest in OLDEST.items():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # missing, or without a description of its version
+            continue
+        if () < release(version) < release(oldest):
+            found[name] = version
+    return found
 
 
 def title(name: str) -> str:

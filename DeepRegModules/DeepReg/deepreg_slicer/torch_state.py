@@ -7,13 +7,13 @@ import importlib.metadata
 
 from slicer.i18n import tr as _
 
-from deepreg_engine.packages import is_installed
+from deepreg_engine.packages import OLDEST, is_installed, outdated_packages
 from deepreg_slicer.errors import JobError
 
 #: Packages that the engine needs and Slicer does not bundle.
 NEEDED = ("torch", "safetensors", "psutil")
-#: The oldest PyTorch that the engine works with.
-TORCH_REQUIREMENT = ">=2.2"
+#: The PyTorch that the engine works with.
+TORCH_REQUIREMENT = f">={OLDEST['torch']}"
 # Packages that the worker could not import.
 _damaged: set[str] = set()
 
@@ -30,8 +30,13 @@ def missingPackages() -> list[str]:
 
 
 def damagedPackages() -> list[str]:
-    """Return packages that are installed, but that the worker could not import: they have to be installed again."""
+    """Return packages that are installed, but that the worker could not use: they have to be installed again."""
     return [name for name in NEEDED if name in _damaged and is_installed(name)]
+
+
+def outdatedPackages() -> list[str]:
+    """Return packages that are installed, but too old for the engine."""
+    return [name for name in outdated_packages() if name in NEEDED]
 
 
 def packagesToInstall() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import locale
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from deepreg_engine.commands.parsing import Parser, UsageError
 from deepreg_engine.errors import explain
@@ -23,11 +24,13 @@ NAME = "deepreg-engine"
 DEBUG = "DEEPREG_DEBUG"
 # Terminals and shells may send one Ctrl-C twice. A second signal within this number of seconds must not interrupt the cleaning up.
 _REPEATED = 1.0
+_NOTICE = "A module that was compiled using NumPy 1.x cannot be run in"
 
 
 def end_process(main: Callable[[], int]) -> NoReturn:
     """Run ``main`` and exit the process with the exit code that it returns."""
     _prepare_streams()
+    _prepare_libraries()
     code = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # main has reported it already
@@ -73,10 +76,41 @@ def _prepare_streams() -> None:
     with contextlib.suppress(OSError):
         kept = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = kept
+        sys.stderr = cast(TextIO, _WithoutNotice(kept))
         faulthandler.enable(kept)  # a crash is not silent
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+
+
+class _WithoutNotice:
+    """A stream without numpy's notice that a PyTorch was built for numpy 1: the engine needs nothing of what is missing then.
+
+    The notice is a page long and could be taken for an error.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text to the stream."""
+        return len(text) if _NOTICE in text else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def c_locale(system: str) -> str:
+    """Return the locale by which the C library takes names of files as UTF-8 on a system (``sys.platform``); "" if it does so anyway."""
+    return ".UTF8" if system == "win32" else ""
+
+
+def _prepare_libraries() -> None:
+    """Set what the C library and ITK read of the process."""
+    if name := c_locale(sys.platform):
+        with contextlib.suppress(locale.Error):  # Windows before 1803
+            locale.setlocale(locale.LC_CTYPE, name)
+    # The launcher of 3D Slicer sets it for Slicer's ITK: SimpleITK's would load plugins of another version.
+    os.environ.pop("ITK_AUTOLOAD_PATH", None)
 
 
 @contextlib.contextmanager

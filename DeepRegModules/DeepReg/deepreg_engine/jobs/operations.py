@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deepreg_engine import __version__
-from deepreg_engine.errors import InputError, ParameterError, not_installed
+from deepreg_engine.errors import InputError, ParameterError, check_packages
 from deepreg_engine.jobs.job import Job
 from deepreg_engine.packages import missing_packages
 
@@ -70,8 +70,7 @@ def register(arguments: dict, job: Job) -> dict:
     from deepreg_engine.jobs.registration import run_registration
     from deepreg_engine.jobs.request import make_request
 
-    if missing := missing_packages():  # before the images are read
-        raise not_installed(missing[0])
+    check_packages()  # before the images are read
     if "method" not in arguments:
         raise ParameterError("the argument method is missing", "name a registration method", "method")
     return _noted(run_registration(make_request(**arguments), job.progress), job)
@@ -169,6 +168,7 @@ def phantom(arguments: dict, job: Job) -> dict:
 
 def self_test(arguments: dict, job: Job) -> dict:
     """Register a small phantom and check landmark error, folding, and the written field against SimpleITK. Returns the outcome."""
+    check_packages()
     import numpy as np
 
     from deepreg_engine.geometry.transform_files import read_field, read_transform

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from deepreg_engine import __version__
+from deepreg_engine.errors import check_versions
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
@@ -36,6 +37,7 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
         EngineError: if the registration is not possible; no output is written.
     """
     begun = time.perf_counter()
+    check_versions()
     check_request(request)
     with kept_memory():
         progress(0.0, "reading the points" if request.path("fixed_points") else "reading the images")

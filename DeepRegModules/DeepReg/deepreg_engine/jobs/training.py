@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepreg_engine.errors import check_versions
 from deepreg_engine.jobs.training_folder import CHECKPOINT, CONTROL, LOG, MODEL, RUNNING, now, prepare_folder, write_record
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.training.base import RunSettings, TrainingData, TrainingRequest, train_network
@@ -35,6 +36,7 @@ def run_training(
         InputError, ParameterError: if scans, names or options are wrong.
         OutputError: if the folder cannot be written to.
     """
+    check_versions()
     options, folder = request.options(), Path(request.folder)
     former = prepare_folder(folder, request)
     if former is not None and former["state"] in ("finished", "stopped") and (folder / MODEL).is_file():
@@ -62,6 +64,7 @@ def train_to_file(request: TrainingRequest, model: str, log: str | None, checkpo
     Returns:
         ``learned`` (names), ``notes``, ``device``, ``device_memory``, ``best``, ``seconds``, as of :func:`run_training`.
     """
+    check_versions()
     from deepreg_engine.training.loop import Monitor
 
     run = _train(request, request.options(), Monitor(log, checkpoint, progress))
@@ -101,10 +104,11 @@ class _Run:
 
     def write_model(self, path: str) -> None:
         """Write the model with its card."""
+        from deepreg_engine.arrays import array_of
         from deepreg_engine.models.card import write_model
 
         card = find_trainer(self.request.method).card(self.request, self.options, self.data, self.trained)
-        write_model(path, card, {name: value.numpy() for name, value in self.trained.network.state_dict().items()})
+        write_model(path, card, {name: array_of(value) for name, value in self.trained.network.state_dict().items()})
 
 
 def _train(
