@@ -181,6 +181,8 @@ class DeepRegInspectorLogic(PanelLogic):
 class DeepRegInspectorTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
+    computes = False
+
     def test_measuresATranslation(self):
         """Check that a translation has Jacobian 1 and takes landmarks onto their partners."""
         import numpy as np

@@ -91,6 +91,8 @@ class DeepRegTrainerLogic(PanelLogic):
 class DeepRegTrainerTest(ModuleTest):
     """A short test for the application's Reload and Test."""
 
+    computes = False
+
     def test_writesScansWithTheSameLabels(self):
         """Check that two scans with segments in different orders are written with the same numbers."""
         import tempfile

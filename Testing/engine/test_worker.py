@@ -103,7 +103,38 @@ def test_progress_is_repeated_while_a_job_reports_nothing():
     assert max(np.diff(times)) < 1.0
 
 
+def test_the_first_import_of_torch_is_announced(worker):
+    worker.send({"id": 1, "op": "info"})
+    events = [event for event in worker.until("result", number=1) if event["kind"] == "progress"]
+    assert events[0] == {"id": 1, "kind": "progress", "fraction": 0.0, "stage": "loading PyTorch", "loading": True, "eta": None}
+    worker.send({"id": 2, "op": "self-test"})
+    events = [event for event in worker.until("result", number=2) if event["kind"] == "progress"]
+    assert not any("loading" in event for event in events)
+
+
 # -------------------------------------------------------------------------------------------------------------------- end
+
+
+@pytest.mark.parametrize("how", ["shutdown", "end of input", "kill", "kept folder"])
+def test_the_mark_is_left_only_by_a_worker_that_was_ended_from_outside(tmp_path, how):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    mark = scratch / "running-1"
+    mark.touch()
+    worker = Process("--scratch", "scratch", "--mark", "scratch/running-1", folder=tmp_path)
+    assert worker.next()["kind"] == "ready"
+    assert mark.exists()
+    if how == "shutdown":
+        worker.send({"id": 1, "op": "shutdown"})
+    elif how == "kill":
+        worker.process.kill()
+    else:
+        if how == "kept folder":  # other panels write into it
+            mark.unlink()
+        worker.process.stdin.close()
+    worker.process.wait(10)
+    assert mark.exists() == (how == "kill")
+    assert scratch.exists() == (how != "end of input")
 
 
 def test_it_ends_when_its_input_ends(worker):

@@ -22,10 +22,10 @@ QUICK = dense_preset("quick").parameters.to_dict()
 class Process:
     """A worker process and the events that it has sent."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None, folder: Path | None = None) -> None:
         command = [sys.executable, "-m", "deepreg_engine", "worker", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment or ENVIRONMENT
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment or ENVIRONMENT, cwd=folder
         )
         self.events: queue.Queue = queue.Queue()
         self.log: list[str] = []

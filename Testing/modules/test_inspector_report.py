@@ -155,6 +155,33 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
     assert "transform" in section.ui.reportButton.toolTip
 
 
+@pytest.mark.parametrize("what", ["full disk", "another computation"])
+def test_a_report_that_cannot_start_leaves_the_panel_as_it_was(warm_app, hands, widget, opened_pages, tmp_path, monkeypatch, what):
+    from DeepRegInspectorLib.report import ReportTask
+
+    from deepreg_slicer.errors import NodeError
+
+    error = OSError(28, "No space left on device") if what == "full disk" else NodeError("another computation is running", "wait")
+
+    def refuse(self):
+        raise error
+
+    section = widget.panel.sections["report"]
+    section.ui.reportCollapsibleButton.collapsed = False
+    settle(warm_app, widget)
+    with monkeypatch.context() as changed:
+        changed.setattr(ReportTask, "makeFolder" if what == "full disk" else "check", refuse)
+        section.write(str(tmp_path / "r.html"))
+        warm_app.wait_for(lambda: not section.busy, 5)
+    assert ("No space left" if what == "full disk" else "nother computation") in section.ui.reportResultLabel.text
+    assert section.ui.reportButton.enabled
+    assert section.ui.reportButton.text != "Cancel"
+    assert not section.ui.reportProgressBar.visible
+    section.write(str(tmp_path / "r.html"))
+    settle(warm_app, widget)
+    assert (tmp_path / "r.html").exists()
+
+
 @pytest.mark.parametrize("parents", [False, True])
 def test_a_script_writes_it(warm_app, scene, parents, tmp_path):
     """Without a window, parents taken in: volumes, segmentations and the moving volume under the transform itself."""

@@ -45,3 +45,21 @@ def test_a_module_can_be_reloaded(app, name):
     if name != "DeepReg":
         assert after.panel.node is not None
         assert after.logic.wrap(after.panel.node.parameterNode) is not None
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_registered_tests_that_compute_are_skipped_without_pytorch(app, name, monkeypatch):
+    import importlib
+    import unittest
+
+    from deepreg_slicer import module as base
+
+    app.load_module(name)
+    tests = getattr(importlib.import_module(name), f"{name}Test")
+    monkeypatch.setattr(base, "missingPackages", lambda: ["torch"])
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(tests).run(result)  # as the application's own runner
+    assert result.testsRun == 1
+    assert (result.errors, result.failures) == ([], [])
+    assert len(result.skipped) == (0 if name in ("DeepRegInspector", "DeepRegTrainer") else 1)
+    tests().runTest()  # as Reload and Test

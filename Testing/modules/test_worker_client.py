@@ -26,8 +26,8 @@ class FakeProcess:
         self.running = False
         self.made.append(self)
 
-    def start(self, scratch: str) -> None:
-        self.scratch = scratch
+    def start(self, scratch: str, mark: str) -> None:
+        self.scratch, self.mark = scratch, os.path.join(scratch, mark)
         if self.refuse:
             self.failedToStart.emit(self.refuse)
             return
@@ -61,8 +61,10 @@ class FakeProcess:
     def ready(self) -> None:
         self.says({"id": None, "kind": "ready", "protocol": 1, "engine": "0", "pid": 0})
 
-    def dies(self, code: int, crashed: bool) -> None:
+    def dies(self, code: int, crashed: bool, marked: bool = False) -> None:
         self.running = False
+        if not marked:
+            os.unlink(self.mark)
         self.finished.emit(code, crashed)
 
 
@@ -81,8 +83,8 @@ class Ending:
         return bool(self.results or self.errors)
 
 
-@pytest.fixture
-def fake(app):
+@pytest.fixture(name="fake")
+def fake_fixture(app):
     """A client with a process under the test's hands."""
     from deepreg_slicer.worker_client import WorkerClient
 
@@ -161,6 +163,7 @@ def test_an_error_of_the_engine_arrives_with_its_fields(app, fake):
         ("crash", "crash", "crashed (11)"),
         ("kill", "killed", "ran out of memory"),
         ("exit", "crash", "crashed (1)"),
+        ("kill behind a launcher", "killed", "ran out of memory"),
         ("nonsense", "protocol", "not its protocol"),
         ("endless", "protocol", "not its protocol"),
         ("silence", "hang", "has not answered"),
@@ -171,7 +174,10 @@ def test_whatever_becomes_of_the_process_the_job_ends_and_the_next_one_runs(app,
 
     monkeypatch.setattr(worker_client, "_LONGEST_LINE", 1000)
     job, ending, process = begun(app, fake)
-    if what in ("crash", "kill", "exit"):
+    if "launcher" in what:
+        process.errorOutput.emit(b"error: [python] exit abnormally - Report the problem.\n")
+        process.dies(1, False, marked=True)
+    elif what in ("crash", "kill", "exit"):
         process.errorOutput.emit(b"Segmentation fault\n")
         process.dies({"crash": 11, "kill": 9, "exit": 1}[what], what != "exit")
     elif what == "nonsense":

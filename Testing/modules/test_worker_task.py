@@ -99,6 +99,21 @@ def test_errors_have_a_code_and_a_text(app, task, tmp_path, trouble, code, words
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_start_that_fails_is_reported_after_it(app, task, monkeypatch):
+    """What the caller does after the start, such as noting the task as the one that runs, must not come after its end."""
+
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(task), "makeFolder", full)
+    order = []
+    task.failed.connect(lambda error: order.append(error.code))
+    task.start()
+    order.append("started")
+    app.wait_for(lambda: task.over)
+    assert order == ["started", "disk"]
+
+
 def test_a_node_that_cannot_be_used_keeps_its_fields(app, task):
     from deepreg_slicer.errors import NodeError
 

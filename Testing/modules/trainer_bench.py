@@ -49,8 +49,8 @@ class FakeEngine(FakeProcess):
     bad: dict[str, str] = {}
     estimate: dict = {}
 
-    def start(self, scratch: str) -> None:
-        super().start(scratch)
+    def start(self, scratch: str, mark: str) -> None:
+        super().start(scratch, mark)
         import qt
 
         qt.QTimer.singleShot(0, self.ready)

@@ -66,6 +66,8 @@ class Worker:
         requests: stream of requests.
         events: stream of events.
         scratch: folder of the other program, removed if that program ends unexpectedly; None for none.
+        mark: file that the other program has made. The worker removes it when it ends by itself: if it is left, the worker was ended from
+            outside, which a launcher between both does not pass on. The other program removes it to keep the folder. None for none.
         operations: name to function of arguments and :class:`Job`.
     """
 
@@ -74,9 +76,10 @@ class Worker:
         requests: BinaryIO,
         events: BinaryIO,
         scratch: str | None = None,
+        mark: str | None = None,
         operations: dict[str, Callable[[dict, Job], dict]] | None = None,
     ) -> None:
-        self._requests, self._events, self._scratch = requests, events, scratch
+        self._requests, self._events, self._scratch, self._mark = requests, events, scratch, mark
         self._operations = OPERATIONS if operations is None else operations
         self._waiting: queue.SimpleQueue[tuple[Job, str, dict] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -179,14 +182,16 @@ class Worker:
         """Clean up when the other program has ended."""
         if self._job is not None:
             self._leave()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._remove_scratch()
         self._waiting.put(None)
+
+    def _remove_scratch(self) -> None:
+        if self._scratch and (self._mark is None or os.path.exists(self._mark)):
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _leave(self) -> NoReturn:
         """End the process in the middle of a job, with all processes that it has started."""
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._remove_scratch()
         if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)
@@ -216,8 +221,8 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
 
 
-def serve(scratch: str | None = None) -> int:
-    """Serve the program that started this process until it ends; returns the exit code.
+def serve(scratch: str | None = None, mark: str | None = None) -> int:
+    """Serve the program that started this process until it ends; returns the exit code. For the arguments see :class:`Worker`.
 
     Raises:
         ParameterError: if the scratch folder does not exist.
@@ -239,5 +244,10 @@ def serve(scratch: str | None = None) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN if name == "SIGINT" else signal.SIG_DFL)
-    Worker(requests, events, scratch).run()
+    try:
+        Worker(requests, events, scratch, mark).run()
+    finally:
+        if mark is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(mark)
     return 0

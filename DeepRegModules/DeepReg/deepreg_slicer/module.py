@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unittest
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -15,6 +17,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from deepreg_slicer.sections import loadPanel, orderTabs
+from deepreg_slicer.torch_state import missingPackages
 from deepreg_slicer.wheel_guard import WheelGuard
 
 
@@ -123,12 +126,24 @@ class PanelLogic(ScriptedLoadableModuleLogic):
 
 
 class ModuleTest(ScriptedLoadableModuleTest):
-    """A short test for the application's Reload and Test: every method of a derived class whose name begins with ``test_``."""
+    """A short test for the application's Reload and Test: every method of a derived class whose name begins with ``test_``.
+
+    It is skipped without PyTorch, if it computes.
+    """
+
+    #: Whether the worker computes in it.
+    computes = True
 
     def setUp(self) -> None:
+        if self.computes and (missing := missingPackages()):
+            self.skipTest(_("Missing: {names}. The modules open, but cannot compute.").format(names=", ".join(missing)))
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
         for name in [name for name in dir(self) if name.startswith("test_")]:
-            self.setUp()
+            try:
+                self.setUp()
+            except unittest.SkipTest as skipped:
+                self.delayDisplay(str(skipped))
+                continue
             getattr(self, name)()

@@ -1,19 +1,15 @@
-"""Processes: the Python of the worker and its environment, and the end of a process with all its children."""
+"""The process of the worker: its Python, its environment, its folder."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.process_numbers import ownFolder
 from deepreg_slicer.signals import Signal
 
 _FOLDER = "deepreg-"
@@ -29,45 +25,15 @@ def engineFolder() -> str:
     return str(Path(__file__).resolve().parent.parent)
 
 
-def endTree(*pids: int) -> None:
-    """End processes and all that they have started; processes that have ended are ignored."""
-    for pid in pids:
-        if not pid or pid <= 0:
-            continue
-        if sys.platform == "win32":
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False, creationflags=0x08000000)
-            continue
-        with contextlib.suppress(OSError):
-            # The worker leads its own process group. Any other process is in the application's group, so it is ended alone.
-            if os.getpgid(pid) == pid and pid != os.getpgid(0):
-                os.killpg(pid, signal.SIGKILL)
-            else:
-                os.kill(pid, signal.SIGKILL)
-
-
 def makeScratch(parent: str) -> str:
     """Return a new folder for the worker's files of this process; folders of ended processes are removed."""
-    for folder in Path(parent).glob(f"{_FOLDER}*-*"):
-        number = folder.name[len(_FOLDER) :].partition("-")[0]
-        if number.isdigit() and not processRuns(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent)
+    return ownFolder(parent, _FOLDER)
 
 
-def processRuns(pid: int) -> bool:
-    """Return whether there is a process of that number."""
-    if sys.platform == "win32":
-        listed = subprocess.run(
-            ["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False, creationflags=0x08000000
-        )
-        return str(pid) in listed.stdout
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def workerArguments(scratch: str, mark: str) -> list[str]:
+    """Return the arguments of the worker's Python, whose working folder is the one around the scratch folder: all are ASCII."""
+    own = os.path.basename(scratch)
+    return ["-m", "deepreg_engine", "worker", "--scratch", own, "--mark", f"{own}/{mark}"]
 
 
 class WorkerProcess:
@@ -85,8 +51,13 @@ class WorkerProcess:
         self.failedToStart = Signal()
         self._process: qt.QProcess | None = None
 
-    def start(self, scratch: str) -> None:
-        """Start it; ``failedToStart`` is emitted if that is not possible."""
+    def start(self, scratch: str, mark: str) -> None:
+        """Start it; ``failedToStart`` is emitted if that is not possible.
+
+        Args:
+            scratch: folder for exchanged files.
+            mark: name of the file in it that the worker removes when it ends by itself.
+        """
         program = pythonExecutable()
         if program is None:
             self.failedToStart.emit(_("the program PythonSlicer was not found"))
@@ -97,13 +68,15 @@ class WorkerProcess:
         environment.insert("PYTHONPATH", os.pathsep.join(path for path in (engineFolder(), before) if path))
         environment.insert("PYTHONIOENCODING", "utf-8")
         process.setProcessEnvironment(environment)
-        process.setWorkingDirectory(scratch)
+        # Beside its folder, which it could not remove on Windows while it is in it. Names of files that are relative to this place are
+        # short and ASCII, whatever the user is called: launchers and readers of files on Windows do not get all letters right.
+        process.setWorkingDirectory(os.path.dirname(scratch))
         process.connect("readyReadStandardOutput()", self._onOutput)
         process.connect("readyReadStandardError()", self._onErrorOutput)
         process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
         process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
         self._process = process
-        process.start(program, ["-m", "deepreg_engine", "worker", "--scratch", scratch])
+        process.start(program, workerArguments(scratch, mark))
 
     def write(self, data: bytes) -> None:
         """Send bytes to its input."""

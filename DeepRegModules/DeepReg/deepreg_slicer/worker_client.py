@@ -7,6 +7,7 @@ its job ends with a message and advice, and the next job starts a new process.
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import json
 import logging
@@ -22,11 +23,13 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import JobError, cancelled
-from deepreg_slicer.processes import WorkerProcess, endTree, makeScratch
+from deepreg_slicer.process_numbers import endTree
+from deepreg_slicer.processes import WorkerProcess, makeScratch
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.torch_state import forgetDamage, withAdvice
+from deepreg_slicer.worker_end import endError, kindOfEnd, showsCrash
 
-#: Seconds after which a worker is ended: if it sends nothing during a job, and if it has not started.
+#: Seconds after which a worker is ended: if it sends nothing during a job; and if it has not started, or imports PyTorch for the first time.
 SILENCE, STARTUP = 30.0, 120.0
 #: Time that a cancelled job has to stop by itself before its process is ended, in seconds.
 GRACE = 0.6
@@ -73,7 +76,7 @@ class WorkerClient:
         self._makeProcess = makeProcess
         self._process: Any = None
         self._workerPid = 0
-        self._ready = False
+        self._ready = self._loading = self._crashed = False
         self._buffer = bytearray()
         self._errorTail: list[str] = []
         self._numbers = itertools.count(1)
@@ -82,6 +85,8 @@ class WorkerClient:
         self._waiting: collections.deque[tuple[Job, bytes]] = collections.deque()
         self._heard = self._cancelledAt = 0.0
         self._scratch: str | None = None
+        # File that the worker removes when it ends by itself.
+        self._mark = ""
         self._users: set[int] = set()
         self._watch = qt.QTimer()
         self._watch.setInterval(100)
@@ -197,7 +202,7 @@ class WorkerClient:
         if self._process is not None or self._job is None:
             return
         self._process = process = self._makeProcess()
-        self._ready, self._workerPid = False, 0
+        self._ready, self._loading, self._crashed, self._workerPid = False, False, False, 0
         self._buffer.clear()
         self._errorTail.clear()
         process.output.connect(self._onOutput)
@@ -205,7 +210,9 @@ class WorkerClient:
         process.finished.connect(self._onFinished)
         process.failedToStart.connect(self._onFailedToStart)
         try:
-            process.start(self.scratch())
+            self._mark = os.path.join(self.scratch(), f"running-{next(self._numbers)}")
+            open(self._mark, "wb").close()
+            process.start(self.scratch(), os.path.basename(self._mark))
         except OSError as error:
             self._onFailedToStart(str(error))
 
@@ -225,10 +232,15 @@ class WorkerClient:
         self._drop()
         if process is not None:
             process.forget()
+            self._removeMark()  # or a worker that finds its input closed would remove the folder into which other panels may write now
             process.closeInput()
             endTree(*pids)
             _dying.append(process)  # keeps the object until the process has ended
             _dying[:] = [other for other in _dying if other.isRunning()]
+
+    def _removeMark(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self._mark)
 
     def _removeScratch(self) -> None:
         scratch, self._scratch = self._scratch, None
@@ -266,6 +278,7 @@ class WorkerClient:
         if job is None or event.get("id") != job.id:
             return  # an answer to a cancel request, or from a job that the client has given up
         if kind == "progress":
+            self._loading = bool(event.get("loading"))
             job.progressed.emit(float(event.get("fraction") or 0.0), engineText(str(event.get("stage") or "")), event.get("eta"))
         elif kind == "log":
             job.logged.emit(engineText(str(event.get("text") or "")))
@@ -302,6 +315,7 @@ class WorkerClient:
         for line in data.decode("utf-8", "replace").splitlines():
             if line.strip():
                 self._errorTail.append(line)
+                self._crashed = self._crashed or showsCrash(line)
                 self._log(line)
         del self._errorTail[:-_TAIL_LINES]
 
@@ -314,27 +328,14 @@ class WorkerClient:
         )
 
     def _onFinished(self, exitCode: int, crashed: bool) -> None:
-        was_ready = self._ready
+        ready, marked = self._ready, os.path.exists(self._mark)
+        self._removeMark()
         self._drop()
         if self._job is None:
             self._log(_("the worker has ended ({code})").format(code=exitCode))
             return
-        if crashed and exitCode == 9:
-            error = JobError(
-                "killed",
-                _("the worker was ended from outside, most likely because the computer ran out of memory"),
-                _("close other programs or choose a coarser working spacing, then apply again"),
-            )
-        elif crashed or was_ready:
-            error = JobError("crash", _("the worker crashed ({code})").format(code=exitCode), _("apply again; the log has more details"))
-        else:
-            last = self._errorTail[-1] if self._errorTail else _("exit code {code}").format(code=exitCode)
-            error = JobError(
-                "start",
-                _("the worker could not be started: {reason}").format(reason=last),
-                _("see the log; the module DeepReg shows what is missing"),
-            )
-        self._fail(error)
+        kind = kindOfEnd(exitCode, crashed, ready, marked, self._crashed)
+        self._fail(endError(kind, exitCode, self._errorTail))
 
     def _onWatch(self) -> None:
         job, now = self._job, time.monotonic()
@@ -345,7 +346,7 @@ class WorkerClient:
             if now - self._cancelledAt > self.grace:
                 self._end()
                 self._fail(cancelled())
-        elif now - self._heard > (self.silence if self._ready else self.startup):
+        elif now - self._heard > (self.silence if self._ready and not self._loading else self.startup):
             self._end()
             message = _("the worker has not answered for {seconds:.0f} s and was ended").format(seconds=now - self._heard)
             self._fail(JobError("hang", message, _("apply again; if it happens again, run the self-test of the module DeepReg")))

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -126,7 +127,9 @@ class WorkerTask:
         try:
             self.folder = self.makeFolder()
         except OSError as error:
-            self._fail(jobError(error))
+            # At the next turn of the event loop: the caller has noted the task as the one that runs by then.
+            failure = jobError(error)
+            qt.QTimer.singleShot(0, lambda: self._fail(failure))
             return
         self.progressed.emit(0.0, self.exporting, None)
         self._proceed(self.export(), self._submit)

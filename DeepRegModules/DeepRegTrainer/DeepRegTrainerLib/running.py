@@ -70,6 +70,9 @@ class Run(WorkerTask):
         self._timer.connect("timeout()", self.look)
 
     def makeFolder(self) -> str:
+        self.training.withdraw()
+        self.training.state = "running"
+        self.training.save()
         return str(self.training.folder)
 
     def export(self) -> Generator[float, None, dict[str, Any]]:
@@ -89,13 +92,13 @@ class Run(WorkerTask):
         self.training.withdraw()
         if self.error is not None:
             self.training.state = "paused" if self.error.code == "cancelled" else "failed"
-        self.training.save()
+        try:
+            self.training.save()
+        except OSError:  # the disk is full; the state on it is that of the engine
+            logging.exception("DeepReg: the state of the training cannot be written")
         self.look()
 
     def start(self) -> None:
-        self.training.withdraw()
-        self.training.state = "running"
-        self.training.save()
         _running.append(self)
         self._timer.start()
         super().start()

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import qt
 
-from deepreg_slicer.processes import processRuns
+from deepreg_slicer.process_numbers import ownFolder, processRuns
 
 TRAIN, EVALUATE = "train", "cross-validate"
 PAUSE, STOP = "pause", "stop"
@@ -236,11 +235,7 @@ def newFolder(root: Path) -> Path:
         OSError: if it cannot be made.
     """
     root.mkdir(parents=True, exist_ok=True)
-    for folder in root.glob(f"{_NEW}*"):
-        number = folder.name[len(_NEW) :].partition("-")[0]
-        if number.isdigit() and not processRuns(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_NEW}{os.getpid()}-", dir=root))
+    return Path(ownFolder(root, _NEW))
 
 
 class Log:

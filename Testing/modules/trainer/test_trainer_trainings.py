@@ -58,6 +58,25 @@ def test_a_training_from_start_to_the_model_in_the_other_panels(app, hands, esti
     assert "a training of that name already" in ui.startButton.toolTip
 
 
+def test_a_training_that_cannot_be_written_down_leaves_the_panel_usable(app, hands, estimated, engine, monkeypatch):
+    from DeepRegTrainerLib.trainings import Training
+
+    save = Training.save
+
+    def full(self):
+        if self.state == "running":
+            raise OSError(28, "No space left on device")
+        save(self)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Training, "save", full)
+        hands.click(estimated.ui.startButton)
+        idle(app, estimated)
+    assert "No space left" in estimated.ui.resultLabel.text
+    assert estimated.ui.startButton.visible
+    assert not estimated.ui.pauseButton.visible
+
+
 def test_the_curve_shows_loss_and_validation_while_it_runs(app, hands, estimated, engine):
     import slicer
 

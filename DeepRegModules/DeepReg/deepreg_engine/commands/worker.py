@@ -24,6 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _fill(parser: Parser) -> None:
     parser.add_argument("--scratch", metavar="DIR", help="folder of the other program, removed if that program ends")
+    parser.add_argument("--mark", metavar="FILE", help="file that is removed when the worker ends by itself; without it DIR is kept")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     """Serve requests until stdin ends."""
     from deepreg_engine.worker import serve
 
-    serve(options.scratch)
+    serve(options.scratch, options.mark)
 
 
 def console() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,12 @@ from deepreg_engine.jobs.time_left import TimeLeft
 _HEARTBEAT = 0.4
 # Seconds: more events than this would only keep the other program busy.
 _LEAST_INTERVAL = 0.05
+
+
+def torch_is_loaded() -> bool:
+    """Return whether torch has been imported completely in this process: the first import may take a minute, without a sign of life."""
+    torch = sys.modules.get("torch")
+    return torch is not None and not getattr(torch.__spec__, "_initializing", False)
 
 
 class Job:
@@ -30,7 +37,7 @@ class Job:
         self._cancelled = threading.Event()
         self._over = threading.Event()
         self._time = TimeLeft()
-        self._share, self._stage, self._sent = 0.0, "starting", 0.0
+        self._share, self._stage, self._sent = 0.0, "starting" if torch_is_loaded() else "loading PyTorch", 0.0
         self._lock = threading.Lock()
 
     def progress(self, share: float, stage: str) -> None:
@@ -63,6 +70,8 @@ class Job:
         Raises:
             Cancelled: if the job was cancelled.
         """
+        if not torch_is_loaded():  # before the import, in which no thread may get to send anything
+            self._send_progress()
         beat = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         beat.start()
         try:
@@ -84,4 +93,6 @@ class Job:
             self._sent = time.monotonic()
             event = {"id": self.id, "kind": "progress", "fraction": round(self._share, 4), "stage": self._stage}
             left = self._time.seconds()
+        if not torch_is_loaded():
+            event["loading"] = True
         self._send({**event, "eta": None if left is None else round(left, 1)})

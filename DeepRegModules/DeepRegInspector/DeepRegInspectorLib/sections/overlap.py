@@ -110,7 +110,10 @@ class OverlapSection(Section):
             self._task.failed.connect(lambda error: self._onFailed(error.text))
             ui.progressBar.setVisible(True)
             ui.compareButton.setEnabled(False)
-            self._task.start()
+            try:
+                self._task.start()
+            except NodeError as error:
+                self._onFailed(str(error))
         self._show()
 
     def _onOverlap(self, reports: list[dict[str, Any]]) -> None:

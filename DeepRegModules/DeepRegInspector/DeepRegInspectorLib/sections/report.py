@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.errors import EngineError
 from deepreg_engine.reporting.limits import LIMITS, WORDS, limits_with
 from deepreg_slicer.engine_texts import engineText
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.provenance import notesOf
 from deepreg_slicer.torch_state import missingPackages
 from DeepRegInspectorLib.report import ReportInputs, ReportTask, figuresFiles, patientsOf
@@ -227,7 +228,10 @@ class ReportSection(Section):
         self._task.failed.connect(lambda error: self._onFailed(error.text))
         ui.reportProgressBar.value = 0
         ui.reportProgressBar.setVisible(True)
-        self._task.start()
+        try:
+            self._task.start()
+        except NodeError as error:
+            self._onFailed(str(error))
         self.enable()
 
     def _onWritten(self, path: str, content: dict[str, Any]) -> None:
