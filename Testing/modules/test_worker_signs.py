@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 
-from test_worker_client import FakeProcess, begun, fake_fixture  # noqa: F401 - a fixture
+from bench import POSIX
+from test_worker_client import Ending, FakeProcess, begun, fake_fixture  # noqa: F401 - a fixture
 
 
 def test_the_first_import_of_pytorch_may_be_silent_for_longer(app, fake):
@@ -32,3 +35,31 @@ def test_a_worker_that_is_ended_does_not_take_the_folder_of_others(app, fake, mo
     # Without its mark the worker keeps the folder, whatever it sees first.
     assert order == [("input", False), "end"]
     assert os.path.isdir(process.scratch)
+
+
+@POSIX
+def test_a_worker_that_is_killed_behind_a_launcher(app, tmp_path, monkeypatch):
+    """PythonSlicer is a launcher: that its child was killed is its own exit code 1, as that of any error."""
+    from deepreg_slicer import processes
+    from deepreg_slicer.worker_client import WorkerClient
+
+    launcher = tmp_path / "PythonSlicer"
+    launcher.write_text(
+        f"#!{sys.executable}\n"
+        "import subprocess, sys\n"
+        "code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode\n"
+        "sys.exit(code if code >= 0 else 1)\n"
+    )
+    launcher.chmod(0o755)
+    monkeypatch.setattr(processes, "pythonExecutable", lambda: str(launcher))
+    client = WorkerClient()
+    try:
+        ending = Ending(client.submit("self-test", {}))
+        app.wait_for(lambda: len(client.pids) == 2 and ending.progress, 30)
+        os.kill(client._workerPid, signal.SIGKILL)
+        app.wait_for(lambda: ending.over, 10)
+        assert ending.errors[0].code == "killed"
+        assert "ran out of memory" in ending.errors[0].text
+        assert os.listdir(client.scratch()) == []
+    finally:
+        client.stop()
