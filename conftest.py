@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import signal
+import sys
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parent / "Testing"
 
-# `slicer_testing` is found through `pythonpath` of pyproject.toml. The engine's tests need neither Qt nor Slicer's libraries.
-try:
-    import PySide6.QtTest  # noqa: F401
 
-    _missing = "" if importlib.util.find_spec("slicer_core") else "the package slicer-core is not installed"
+# `slicer_testing` is found through `pythonpath` of pyproject.toml. The engine's tests need neither Qt nor Slicer's libraries.
+def _in_application() -> bool:
+    """Return whether pytest runs in a real application, or in the host that was started as one (see `slicer_testing.backend`)."""
+    backend = sys.modules.get("slicer_testing.backend")
+    return "PythonQt" in sys.modules or (backend is not None and backend.inside_application())
+
+
+try:
+    if not _in_application():
+        import PySide6.QtTest  # noqa: F401
+
+    _missing = "" if _in_application() or importlib.util.find_spec("slicer_core") else "the package slicer-core is not installed"
 except ImportError as problem:  # the package, or a library of the system that it loads
     _missing = str(problem)
 

@@ -76,6 +76,7 @@ def test_apply_says_why_it_cannot(warm_app, widget, pair, wrong, words):
     assert words.lower() in ui.applyButton.toolTip.lower(), ui.applyButton.toolTip
 
 
+@pytest.mark.host_only("PyTorchUtils cannot pretend there")
 def test_without_pytorch_the_panel_opens_and_says_what_to_do(slicer_app, warm_worker, pair):
     import PyTorchUtils
 

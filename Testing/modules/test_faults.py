@@ -114,11 +114,11 @@ def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, w
         "advice": "coarser",
         "changes": {"working_spacing": 8.0, "control_spacing": 24.0},
     }
-    warm_app.app.commandOptions().testingEnabled = False
     import qt
 
-    warm_app.dialogs.answer(qt.QMessageBox.Yes)
-    widget.panel.client._onLine(json.dumps(fields).encode())
+    with warm_app.messages_shown():
+        warm_app.dialogs.answer(qt.QMessageBox.Yes)
+        widget.panel.client._onLine(json.dumps(fields).encode())
     shown = warm_app.dialogs.shown[-1].text
     assert "90 GB" in shown
     assert "Working spacing = 8" in shown
@@ -126,7 +126,6 @@ def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, w
     assert widget.panel.run is not None  # it has begun again
     widget.panel.cancel()
     finish(warm_app, widget, 10)
-    warm_app.app.commandOptions().testingEnabled = True
 
 
 @needs_signals

@@ -47,8 +47,6 @@ def everything(folder) -> str:
 
 def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages, tmp_path):
     """Choose, tick, press: the page says what the scene holds."""
-    from slicer_testing.pythonqt.dialogs import recorder
-
     panel = widget.panel
     section = panel.sections["report"]
     points = inner(9)
@@ -78,7 +76,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     assert section.ui.reportButton.enabled
     (tmp_path / "out").mkdir()
     path = tmp_path / "out" / "report.html"
-    recorder.answer(str(path))
+    warm_app.dialogs.answer(str(path))
     hands.click(section.ui.reportButton)
     assert section.busy
     assert section.ui.reportButton.text == "Cancel"
@@ -109,7 +107,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     assert "/tmp" not in text
     # With the tick the name is there; the page is replaced by the dialog's leave.
     hands.click(section.ui.reportPatientCheckBox)
-    recorder.answer(str(path))
+    warm_app.dialogs.answer(str(path))
     hands.click(section.ui.reportButton)
     settle(warm_app, widget)
     assert "Zweistein^Kunigunde" in everything(tmp_path / "out")
@@ -118,8 +116,6 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
 def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, scene, opened_pages, tmp_path, monkeypatch):
     import slicer
 
-    from slicer_testing.pythonqt.dialogs import recorder
-
     asked = []
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text))  # Cancel
     section, node = widget.panel.sections["report"], widget.panel.node
@@ -127,7 +123,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
     settle(warm_app, widget)
     # A script may not write beside other reports unasked: figures of that name are there, the page is not.
     (tmp_path / "r_figures.json").write_text("mine")
-    recorder.answer(str(tmp_path / "r"))
+    warm_app.dialogs.answer(str(tmp_path / "r"))
     hands.click(section.ui.reportButton)
     assert len(asked) == 1
     assert "r_figures.json" in asked[0]
@@ -135,7 +131,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
     assert not section.busy
     assert (tmp_path / "r_figures.json").read_text() == "mine"
     # A folder that is not there.
-    recorder.answer(str(tmp_path / "none" / "r.html"))
+    warm_app.dialogs.answer(str(tmp_path / "none" / "r.html"))
     hands.click(section.ui.reportButton)
     settle(warm_app, widget)
     assert "does not exist" in section.ui.reportResultLabel.text

@@ -44,9 +44,8 @@ def bare(warm_app, monkeypatch):
 
     monkeypatch.setattr(slicer.util, "pip_install", pip_install)
     monkeypatch.setattr(Installer, "missing", missing)
-    warm_app.app.commandOptions().testingEnabled = False
-    yield missing, asked
-    warm_app.app.commandOptions().testingEnabled = True
+    with warm_app.messages_shown():
+        yield missing, asked
 
 
 def test_installation_asks_first_and_says_what_it_will_do(warm_app, bare):
@@ -171,6 +170,7 @@ def test_a_package_is_missing_until_it_is_installed(tmp_path, monkeypatch):
     assert torch_state.missingPackages() == []
 
 
+@pytest.mark.host_only("PyTorchUtils cannot pretend there")
 def test_the_panel_without_pytorch(slicer_app, running_worker):
     import PyTorchUtils
 
@@ -256,12 +256,9 @@ def test_a_damaged_pytorch_is_reported_and_reinstalled(app, hands, pair, tmp_pat
 
     installer = Whole("torch")
     monkeypatch.setattr(installation, "torchInstaller", lambda: installer)
-    app.app.commandOptions().testingEnabled = False
-    try:
+    with app.messages_shown():
         app.dialogs.answer(qt.QMessageBox.Ok)
         hands.click(ui.installButton)
-    finally:
-        app.app.commandOptions().testingEnabled = True
     settled(app, setup)
     assert (len(removed), len(installer.calls)) == (1, 1)
     assert not ui.installButton.enabled

@@ -59,6 +59,7 @@ def grid_of(transform) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------- CT and MR of two people
 
 
+@pytest.mark.host_only("it uses the host's window")
 def test_ct_and_mr_of_two_people_are_registered_and_shown(warm_app, hands, shared_data):
     """Apply, cancel on the way, apply again, look."""
     import slicer

@@ -324,6 +324,7 @@ def test_it_stays_and_is_warm(app, client):
     assert len(pids) == 1
 
 
+@pytest.mark.host_only("it starts the host in a process of its own")
 def test_the_application_imports_no_torch(app, client):
     import subprocess
     import sys

@@ -199,12 +199,11 @@ def test_a_training_is_deleted_after_asking(app, hands, estimated, engine, tmp_p
     assert not estimated.ui.deleteButton.enabled
     running.ends("paused", 5)
     idle(app, estimated)
-    app.app.commandOptions().testingEnabled = False
-    for answer, left in ((qt.QMessageBox.Cancel, 1), (qt.QMessageBox.Ok, 0)):
-        app.dialogs.answer(answer)
-        hands.click(estimated.ui.deleteButton)
-        assert len(list((tmp_path / "models" / "trainings").iterdir())) == left
-    app.app.commandOptions().testingEnabled = True
+    with app.messages_shown():
+        for answer, left in ((qt.QMessageBox.Cancel, 1), (qt.QMessageBox.Ok, 0)):
+            app.dialogs.answer(answer)
+            hands.click(estimated.ui.deleteButton)
+            assert len(list((tmp_path / "models" / "trainings").iterdir())) == left
     assert estimated.ui.trainingsTable.rowCount == 0
     assert "Estimate first" in estimated.ui.startButton.toolTip
 
@@ -263,10 +262,9 @@ def test_models_are_exported_with_their_card_and_imported(app, hands, estimated,
     app.wait_for(lambda: ui.startComboBox.findData("self-similarity") > 0, 5)
     assert ui.startComboBox.findData("any-contrast") < 0
     (tmp_path / "bad.safetensors").write_bytes(b"nonsense")
-    app.app.commandOptions().testingEnabled = False
     import qt
 
-    app.dialogs.answer(str(tmp_path / "bad.safetensors"), qt.QMessageBox.Ok)
-    hands.click(ui.importButton)
-    app.wait_for(lambda: "not a safetensors file" in (app.dialogs.shown[-1].text or ""), 5)
-    app.app.commandOptions().testingEnabled = True
+    with app.messages_shown():
+        app.dialogs.answer(str(tmp_path / "bad.safetensors"), qt.QMessageBox.Ok)
+        hands.click(ui.importButton)
+        app.wait_for(lambda: "not a safetensors file" in (app.dialogs.shown[-1].text or ""), 5)

@@ -3,14 +3,19 @@
 import slicer_testing
 host = slicer_testing.start()
 panel = host.load_module("path/to/MyModule.py").widgetRepresentation()
+
+Within a real application, :func:`start` returns that application with the same interface (:mod:`slicer_testing.backend`).
 """
 
-from slicer_testing.pythonqt.enumerations import patch_all
+from slicer_testing.backend import inside_application, start
 
-# Before any dictionary with enumerators as keys is made, since this changes their hashes to those of their integers.
-patch_all()
+if not inside_application():
+    from slicer_testing.pythonqt.enumerations import patch_all
 
-from slicer_testing.host import Host, start  # noqa: E402
+    # Before any dictionary with enumerators as keys is made, since this changes their hashes to those of their integers.
+    patch_all()
+
+from slicer_testing.host import Host
 
 __all__ = ["Host", "start"]
 __version__ = "0.1.0"

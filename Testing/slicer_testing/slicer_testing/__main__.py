@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace, width: int, height: int) -> int:
     from slicer_testing.window.main_window import make_window
 
     host.dialogs.interactive = not options.screenshot
-    host.app.commandOptions().testingEnabled = bool(options.screenshot)
+    host.app.commandOptions()._testing = bool(options.screenshot)
     window = make_window(host)
     names = host.loader.available()
     if options.module and options.module not in names:

@@ -11,9 +11,11 @@ from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QWidget
 
+from slicer_testing.backend import Hands
 
-class Hands:
-    """Uses the widgets of one application as a user does.
+
+class QtHands(Hands):
+    """A user's hands in the host.
 
     Args:
         host: the application.
@@ -23,18 +25,6 @@ class Hands:
         self._host = host
 
     def click(self, target: QWidget, button: str = "left", at: tuple[int, int] | None = None, twice: bool = False, keys: str = "") -> None:
-        """Click a widget, in its centre by default.
-
-        Args:
-            target: widget to click.
-            button: "left", "right" or "middle".
-            at: position in pixels from the upper left corner.
-            twice: whether to double-click.
-            keys: modifier keys that are held: "shift", "control", "alt", or several as "control+shift".
-
-        Raises:
-            AssertionError: if a user could not click it, with the reason.
-        """
         _must_be_usable(target)
         press = QTest.mouseDClick if twice else QTest.mouseClick
         with _held(target, keys) as modifiers:
@@ -42,7 +32,6 @@ class Hands:
         self._host.process_events()
 
     def move(self, target: QWidget, to: tuple[int, int], keys: str = "") -> None:
-        """Move the mouse over a widget, with no button held."""
         _must_be_usable(target)
         with _held(target, keys) as modifiers:
             _move(target, QPoint(*to), Qt.MouseButton.NoButton, modifiers)
@@ -51,7 +40,6 @@ class Hands:
     def drag(
         self, target: QWidget, start: tuple[int, int], end: tuple[int, int], button: str = "left", steps: int = 8, keys: str = ""
     ) -> None:
-        """Press a button at ``start``, move the mouse in steps to ``end`` (both in pixels), and release the button."""
         _must_be_usable(target)
         which = _button(button)
         with _held(target, keys) as modifiers:
@@ -66,25 +54,24 @@ class Hands:
             self._host.process_events()
 
     def wheel(self, target: QWidget, steps: int = 1, at: tuple[int, int] | None = None, keys: str = "") -> None:
-        """Turn the wheel, away from the user for positive steps."""
         _must_be_usable(target)
         where = QPointF(QPoint(*at) if at else target.rect().center())
         with _held(target, keys) as modifiers:
-            event = QWheelEvent(
-                where,
-                QPointF(target.mapToGlobal(where.toPoint())),
-                QPoint(),
-                QPoint(0, 120 * steps),
-                Qt.MouseButton.NoButton,
-                modifiers,
-                Qt.ScrollPhase.NoScrollPhase,
-                False,
-            )
-            QApplication.sendEvent(target, event)
+            for _ in range(abs(steps)):
+                event = QWheelEvent(
+                    where,
+                    QPointF(target.mapToGlobal(where.toPoint())),
+                    QPoint(),
+                    QPoint(0, 120 if steps > 0 else -120),
+                    Qt.MouseButton.NoButton,
+                    modifiers,
+                    Qt.ScrollPhase.NoScrollPhase,
+                    False,
+                )
+                QApplication.sendEvent(target, event)
             self._host.process_events()
 
     def type(self, target: QWidget, text: str, replace: bool = True) -> None:
-        """Type a text into a widget, by default in place of the old one, and press Enter."""
         _must_be_usable(target)
         target.setFocus()
         if replace and hasattr(type(target), "selectAll"):
@@ -94,17 +81,11 @@ class Hands:
         self._host.process_events()
 
     def key(self, target: QWidget, name: str) -> None:
-        """Press one key by Qt's name: "Escape", "Tab", "Delete"."""
         _must_be_usable(target)
         QTest.keyClick(target, getattr(Qt.Key, f"Key_{name}"))
         self._host.process_events()
 
     def choose(self, target: QWidget, choice: Any) -> None:
-        """Choose in a combo box by text, in a node selector by node (or None) or by its name.
-
-        Raises:
-            AssertionError: if the widget has no such entry.
-        """
         _must_be_usable(target)
         if hasattr(type(target), "setCurrentNode"):
             self._choose_node(target, choice)

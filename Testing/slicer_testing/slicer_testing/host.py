@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from slicer_testing.backend import Backend
 
 _BUNDLED = Path(__file__).parent / "bundled"
 _host: Host | None = None
 
 
-class Host:
+class Host(Backend):
     """The application that runs in this process; made by :func:`start`.
 
     Args:
@@ -27,7 +31,6 @@ class Host:
 
     def __init__(self, app: Any, core: Any, loader: Any) -> None:
         self.app, self.core, self.loader = app, core, loader
-        #: Processes that several tests share: the test that starts one, and adds it here, may leave it running.
         self.lasting_processes: set[int] = set()
 
     @property
@@ -36,57 +39,36 @@ class Host:
 
     @property
     def dialogs(self) -> Any:
-        """The record of the dialogs that were shown, and the queue of their answers."""
         from slicer_testing.pythonqt.dialogs import recorder
 
         return recorder
 
-    @property
-    def errors(self) -> list[BaseException]:
-        """Exceptions raised in slots and observers, which Qt and VTK only print; a test that expects one removes it."""
-        from slicer_testing.callback_errors import errors
-
-        return errors
-
     def add_module_path(self, path: str | Path) -> None:
-        """Add a folder to the search paths for modules."""
         self.loader.add_path(path)
 
     def load_module(self, name_or_path: str | Path) -> Any:
-        """Load a scripted module by name or by the path of its script."""
         return self.loader.load(name_or_path)
 
-    def process_events(self, seconds: float = 0.0) -> None:
-        """Run the event loop, for a number of seconds or once."""
-        import time
+    def hands(self) -> Any:
+        from slicer_testing.hands import QtHands
 
-        end = time.perf_counter() + seconds
-        while True:
-            self.app.processEvents()
-            if time.perf_counter() >= end:
-                return
-            time.sleep(0.002)
+        return QtHands(self)
 
-    def wait_for(self, condition: Any, seconds: float = 10.0, what: str = "") -> Any:
-        """Run the event loop until a condition holds, and return the condition's value.
+    @contextlib.contextmanager
+    def messages_shown(self) -> Iterator[None]:
+        before, self.app.commandOptions()._testing = self.app.commandOptions()._testing, False
+        try:
+            yield
+        finally:
+            self.app.commandOptions()._testing = before
 
-        Raises:
-            TimeoutError: if the condition does not hold within the given seconds.
-        """
-        import time
-
-        end = time.perf_counter() + seconds
-        while True:
-            self.app.processEvents()
-            value = condition()
-            if value:
-                return value
-            if time.perf_counter() >= end:
-                raise TimeoutError(f"waited {seconds:g} s for {what or 'a condition'}")
-            time.sleep(0.002)
+    def leave_main_window(self) -> None:
+        self.app._drop_window()
+        self.app._drop_views()
+        self.app.commandOptions()._no_main_window = True
 
     def fresh(self) -> None:
-        """Return to the state of a new application: empty scene, no modules, no views, default settings, no recorded dialogs."""
+        """Return to the state of a new application: also no modules and no views."""
         from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 
         self.loader.unload_scripted()
@@ -107,7 +89,8 @@ class Host:
         self.dialogs.clear()
         self.errors.clear()
         self.dialogs.interactive = False
-        self.app.commandOptions().testingEnabled = True
+        self.app.commandOptions()._testing = True
+        self.app.commandOptions()._no_main_window = False
         self.app.extensionsManagerModel().installed.clear()
         self.app._paused = 0
         # Modules may offer data sets.

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from slicer_testing import callback_errors
-from slicer_testing.hands import Hands
+from slicer_testing import backend, callback_errors, random_order
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,9 +23,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "host_only(reason): cannot run in a real application, for that reason")
     # A crash in C++ ends the process; stderr then has the traceback and the name of the test.
     if not faulthandler.is_enabled():
         faulthandler.enable()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Report where the tests run, and how the arbitrary order of the host's views is repeated."""
+    if backend.inside_application():
+        return "slicer_testing: in an application"
+    return f"slicer_testing: in the host; SLICER_TESTING_SEED={random_order.seed()} repeats the order of its views"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    marker = item.get_closest_marker("host_only")
+    if marker is not None and backend.inside_application():
+        pytest.skip(f"not in an application: {marker.args[0]}")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -69,9 +82,7 @@ def _runs(process: int) -> bool:
 @pytest.fixture(scope="session")
 def slicer_host(request: pytest.FixtureRequest) -> Any:
     """The application of this process, in the state that earlier tests left."""
-    import slicer_testing
-
-    return slicer_testing.start(tuple(request.config.getini("slicer_module_paths")))
+    return backend.start(tuple(request.config.getini("slicer_module_paths")))
 
 
 @pytest.fixture
@@ -137,9 +148,23 @@ def loadModule(load_module: Any) -> Any:
 
 
 @pytest.fixture
-def hands(slicer_app: Any) -> Hands:
+def hands(slicer_app: Any) -> backend.Hands:
     """A user's actions: click, type, choose."""
-    return Hands(slicer_app)
+    return slicer_app.hands()
+
+
+@pytest.fixture
+def no_main_window(slicer_app: Any) -> Any:
+    """The application without a main window and layout manager; a real one is started with ``--no-main-window`` for it."""
+    slicer_app.leave_main_window()
+    return slicer_app
+
+
+@pytest.fixture
+def large_and_dark(slicer_app: Any) -> Iterator[Any]:
+    """The application with a font of 14 points and a dark palette; QT_SCALE_FACTOR=2 in the environment doubles its pixels as well."""
+    with slicer_app.appearance(14.0, dark=True):
+        yield slicer_app
 
 
 @pytest.fixture

@@ -47,8 +47,8 @@ def pip(packaging, monkeypatch):
 @pytest.fixture
 def with_user(slicer_app):
     """The application as for users: not in testing mode, so that dialogs are shown."""
-    slicer_app.app.commandOptions().testingEnabled = False
-    return slicer_app.dialogs
+    with slicer_app.messages_shown():
+        yield slicer_app.dialogs
 
 
 def test_requirements_are_read_from_files(packaging, tmp_path):

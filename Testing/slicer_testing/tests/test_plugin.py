@@ -1,4 +1,4 @@
-"""The pytest plugin: its fixtures, and the errors that it reports."""
+"""The pytest plugin: pictures, and the errors that it reports; its fixtures are tested in test_fixtures."""
 
 from __future__ import annotations
 
@@ -10,92 +10,6 @@ import pytest
 from PySide6.QtGui import QColor, QImage
 
 from slicer_testing import pictures
-
-
-@pytest.fixture
-def panel(slicer_app):
-    """A box with a button, a check box, a text and a combo box."""
-    import qt
-
-    box = qt.QWidget()
-    layout = qt.QVBoxLayout(box)
-    parts = {"button": qt.QPushButton("Go"), "check": qt.QCheckBox("Yes"), "edit": qt.QLineEdit("old"), "combo": qt.QComboBox()}
-    for name, part in parts.items():
-        part.setObjectName(name)
-        layout.addWidget(part)
-    parts["combo"].addItems(["one", "two"])
-    box.show()
-    yield box
-    box.close()
-
-
-def test_a_click_reaches_the_button_and_the_check_box(panel, hands):
-    clicks = []
-    panel.button.connect("clicked(bool)", clicks.append)
-    hands.click(panel.button)
-    hands.click(panel.check)
-    assert clicks == [False]
-    assert panel.check.checked is True
-
-
-@pytest.mark.parametrize("how", ["disabled", "parent", "hidden"])
-def test_what_a_user_cannot_use_the_hands_cannot_use(panel, hands, how):
-    clicks = []
-    panel.button.connect("clicked()", lambda: clicks.append(1))
-    panel.button.toolTip = "choose a volume first"
-    if how == "hidden":
-        panel.button.hide()
-    else:
-        (panel if how == "parent" else panel.button).enabled = False
-    expected = "not visible" if how == "hidden" else "disabled .choose a volume first"
-    with pytest.raises(AssertionError, match=expected):
-        hands.click(panel.button)
-    assert clicks == []
-
-
-def test_typing_replaces_or_continues(panel, hands):
-    finished = []
-    panel.edit.connect("editingFinished()", lambda: finished.append(panel.edit.text))
-    hands.type(panel.edit, "new")
-    hands.type(panel.edit, "er", replace=False)
-    assert finished == ["new", "newer"]
-
-
-def test_choosing_by_text_and_what_is_not_offered(panel, hands):
-    hands.choose(panel.combo, "two")
-    assert panel.combo.currentIndex == 1
-    with pytest.raises(AssertionError, match="does not offer 'three', but: one, two"):
-        hands.choose(panel.combo, "three")
-
-
-def test_the_scene_is_empty_in_each_test(slicer_app):
-    import slicer
-
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
-    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-    slicer_app.fresh()
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") > 0
-
-
-def test_settings_do_not_outlive_a_test(slicer_app):
-    import qt
-    import slicer
-
-    slicer.app.userSettings().setValue("Mine/number", 3)
-    assert int(qt.QSettings().value("Mine/number")) == 3
-    slicer_app.fresh()
-    assert qt.QSettings().value("Mine/number") is None
-
-
-def test_waiting_runs_the_event_loop_and_ends(slicer_app):
-    import qt
-
-    done = []
-    qt.QTimer.singleShot(20, lambda: done.append(1))
-    assert slicer_app.wait_for(lambda: done, 5.0) == [1]
-    with pytest.raises(TimeoutError, match="waited 0.05 s for the moon"):
-        slicer_app.wait_for(lambda: False, 0.05, "the moon")
 
 
 def picture(width, height, changed=0):
@@ -271,8 +185,8 @@ def test_main_window_changes_modules_and_shows_messages(slicer_app, tmp_path):
     slicer_app.loader.unload("First")
     slicer.util.selectModule("Second")
     assert slicer.modules.SecondWidget.inside
-    slicer_app.app.commandOptions().testingEnabled = False
-    slicer.util.errorDisplay("There is no volume.")
+    with slicer_app.messages_shown():
+        slicer.util.errorDisplay("There is no volume.")
     assert slicer_app.dialogs.shown[-1].text == "There is no volume."
     slicer_app.fresh()
     assert slicer.util.mainWindow() is not window

@@ -18,21 +18,37 @@ from slicer_testing.application.files import qSlicerIOManager
 from slicer_testing.application.modules import ModuleLoader, qSlicerModuleManager
 from slicer_testing.application.scene import Core
 from slicer_testing.pythonqt.connections import forget
-from slicer_testing.registry import stands_for
+from slicer_testing.registry import stands_for, widget
 
 VERSION = (5, 13, 0)
 
 
 @stands_for("qSlicerCommandOptions")
 class CommandOptions:
-    """Options that the application was started with."""
+    """Options that the application was started with; only ``runPythonAndExit`` can be set, as in the application."""
 
-    testingEnabled = True
-    runPythonAndExit = noMainWindow = noSplash = pythonDisabled = False
+    noSplash = pythonDisabled = settingsEnabled = False
     disableSettings = True
-    settingsEnabled = False
     pythonScript = pythonCode = ""
     additionalModulePaths = modulesToIgnore = ()
+
+    def __init__(self) -> None:
+        self._testing = True
+        self._no_main_window = False
+        self.runPythonAndExit = False
+
+    @property
+    def testingEnabled(self) -> bool:
+        return self._testing
+
+    @property
+    def noMainWindow(self) -> bool:
+        return self._no_main_window
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name != "runPythonAndExit":
+            raise AttributeError(f"Property '{name}' of qSlicerCommandOptions object is not writable")
+        super().__setattr__(name, value)
 
 
 @stands_for("qSlicerExtensionsManagerModel")
@@ -103,10 +119,10 @@ class qSlicerApplication(QApplication):
         return self._core.logics.get(name)
 
     def layoutManager(self) -> Any:
-        """Return the layout manager. It makes its views at the first call, since most tests of logic need none."""
+        """Return the layout manager; None without a main window. It makes its views at the first call, since most tests need none."""
+        if self._options.noMainWindow:
+            return None
         if self._layout_manager is None:
-            from slicer_testing.registry import widget
-
             self._layout_manager = widget("qSlicerLayoutManager")(self._core.logic)
             self._layout_manager.setMRMLScene(self._core.scene)
             if self._paused:
@@ -136,13 +152,13 @@ class qSlicerApplication(QApplication):
         return self._extensions
 
     def settings(self) -> QSettings:
-        return QSettings()
+        return widget("ctkSettings")()
 
     def userSettings(self) -> QSettings:
-        return QSettings()
+        return widget("ctkSettings")()
 
     def revisionUserSettings(self) -> QSettings:
-        return QSettings()
+        return widget("ctkSettings")()
 
     def startupEnvironment(self) -> QProcessEnvironment:
         return self._environment
@@ -163,7 +179,7 @@ class qSlicerApplication(QApplication):
         return QApplication.topLevelWidgets()
 
     def _main_window(self) -> Any:
-        if self._window is None and self._make_window is not None:
+        if self._window is None and self._make_window is not None and not self._options.noMainWindow:
             self._window = self._make_window()
         return self._window
 
@@ -177,7 +193,7 @@ class qSlicerApplication(QApplication):
     # ------------------------------------------------------- names and versions
 
     def testingEnabled(self) -> bool:
-        return self._options.testingEnabled
+        return self._options._testing
 
     def temporaryPath(self) -> str:
         return self._temporary

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import enum
 import sys
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import QObject, SignalInstance
+from PySide6.QtCore import QModelIndex, QObject, QTimer, SignalInstance
+from PySide6.QtGui import QStandardItem
+from PySide6.QtWidgets import QLayout, QListWidgetItem, QTableWidgetItem, QTreeWidgetItem, QWidget
 
 from slicer_testing.pythonqt.connections import connect, disconnect
-from slicer_testing.pythonqt.conversions import Function, Refused, to_property
+from slicer_testing.pythonqt.conversions import Function, HostFunction, Refused, as_tuples, to_property
 from slicer_testing.pythonqt.signals import Signal
 from slicer_testing.registry import ClassApi, class_api, getter, is_missing, setter
 
 # Modules that are written for PySide6 itself.
 _PYSIDE_STYLE = ("slicer_testing.", "PySide6", "shiboken6", "shibokensupport", "vtkmodules.qt")
+# The part that is written for PythonQt.
+_INSIDE = "slicer_testing.inside."
 _HOST = "slicer_testing."
 _QT = ("PySide6.", "shiboken6", "Shiboken")
 _exempt: set[str] = {"slicer_testing"}
@@ -47,9 +51,20 @@ class _Kind(enum.Enum):
     CLASS = 5  # enumerator, which only the class has
     FUNCTION = 6  # function of Qt
     UNKNOWN = 7
+    HOST_FUNCTION = 8  # function of a host class that Qt does not have
+    ABSENT = 9  # name that only PySide6 has
 
 
 _PLAIN = (_Kind.PLAIN, None)
+# Names that PythonQt treats in a way of its own, by the class that has them.
+_ODD: dict[str, tuple[tuple[type, _Kind], ...]] = {
+    # The static function hides the property.
+    "singleShot": ((QTimer, _Kind.CLASS),),
+    # A method with Qt 5 and a property with Qt 6: no module can use it in both.
+    "contentsMargins": ((QLayout, _Kind.ABSENT),),
+    # PythonQt does not wrap functions that write to pointers.
+    "getContentsMargins": ((QLayout, _Kind.ABSENT), (QWidget, _Kind.ABSENT)),
+}
 
 
 def exempt(module_name: str) -> None:
@@ -60,7 +75,7 @@ def exempt(module_name: str) -> None:
 
 def _is_pyside_style(module_name: str) -> bool:
     """Return whether a module is written for PySide6."""
-    found = _styles[module_name] = module_name in _exempt or module_name.startswith(_PYSIDE_STYLE)
+    found = _styles[module_name] = module_name in _exempt or (module_name.startswith(_PYSIDE_STYLE) and not module_name.startswith(_INSIDE))
     return found
 
 
@@ -113,6 +128,10 @@ def _classify(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any]:
         return _PLAIN
     if name in _SPECIAL:
         return _Kind.SPECIAL, _SPECIAL[name]
+    if name in _ODD:
+        for base, kind in _ODD[name]:
+            if issubclass(cls, base):
+                return kind, None
     api = api_of(cls)
     return _from_table(cls, name, api) or _from_meta_object(instance, cls, name) or _from_class(cls, name, api)
 
@@ -132,7 +151,11 @@ def _from_table(cls: type, name: str, api: ClassApi | None) -> tuple[_Kind, Any]
     if api is None or name not in api:
         return None
     read = getter(cls, name) if name in api.properties else None
-    return _PLAIN if read is None else (_Kind.HOST_PROPERTY, getattr(cls, read))
+    if read is not None:
+        return _Kind.HOST_PROPERTY, getattr(cls, read)
+    # Functions that Qt itself calls have to stay plain methods: PySide6 finds its virtual functions by an access like this one.
+    is_own = name in api.methods and not hasattr(qt_class(cls), name) and not is_missing(cls, name)
+    return (_Kind.HOST_FUNCTION, None) if is_own else _PLAIN
 
 
 def _from_meta_object(instance: QObject, cls: type, name: str) -> tuple[_Kind, Any] | None:
@@ -168,10 +191,6 @@ def _host_names(cls: type) -> set[str]:
     return {name for base in cls.__mro__ if is_host_class(base) for name in vars(base)}
 
 
-def _converted(value: Any) -> Any:
-    return tuple(value) if type(value) is list else value
-
-
 def _getter_for(original: Any) -> Any:
     """Return the new ``__getattribute__`` of a class; some classes of PySide6 (QProcess, QMenu, ...) have one of their own."""
 
@@ -197,16 +216,21 @@ def _get(self: QObject, name: str, original: Any) -> Any:
     if kind is _Kind.PLAIN:
         value = original(self, name)
         return Signal(self, name, value) if type(value) is SignalInstance else value
+    if kind is _Kind.HOST_FUNCTION:
+        value = original(self, name)
+        return HostFunction(value) if type(value) is MethodType else value
     if kind is _Kind.CLASS:
         return getattr(cls, name)
+    if kind is _Kind.ABSENT:
+        raise AttributeError(f"{class_name(self)} has no attribute named '{name}'")
     if kind is _Kind.FUNCTION:
         return Function(original(self, name), detail)
     if not shiboken6.isValid(self):
         raise ValueError(f"Trying to read property '{name}' from a destroyed {cls.__name__} object")
     if kind is _Kind.HOST_PROPERTY:
-        return _converted(detail(self))
+        return as_tuples(detail(self))
     if kind is _Kind.QT_PROPERTY:
-        return _converted(QObject.property(self, name))
+        return as_tuples(QObject.property(self, name))
     if kind is _Kind.SPECIAL:
         return detail(self)
     return _get_dynamic(self, name, original)
@@ -216,7 +240,7 @@ def _get_dynamic(self: QObject, name: str, original: Any) -> Any:
     """Return a dynamic property, or the child of that name."""
     value = QObject.property(self, name)
     if value is not None:
-        return _converted(value)
+        return as_tuples(value)
     for child in QObject.children(self):
         if QObject.objectName(child) == name:
             return child
@@ -311,6 +335,18 @@ _SPECIAL = {
 }
 
 
+def _return_tuples(cls: type, name: str) -> None:
+    """Let a function of a class that is no QObject return tuples instead of lists to code that is written for PythonQt."""
+    original = getattr(cls, name)
+
+    def call(self: Any, *arguments: Any) -> Any:
+        value = original(self, *arguments)
+        caller = _getframe(1).f_globals.get("__name__", "")
+        return value if type(value) is not list or _is_pyside_style(caller) else as_tuples(value)
+
+    setattr(cls, name, call)
+
+
 def install(qt_modules: tuple[ModuleType, ...]) -> None:
     """Let every Qt object behave as in PythonQt; only the first call has an effect.
 
@@ -321,6 +357,8 @@ def install(qt_modules: tuple[ModuleType, ...]) -> None:
     if _installed:
         return
     _installed = True
+    for item_class in (QListWidgetItem, QTableWidgetItem, QTreeWidgetItem, QStandardItem, QModelIndex):
+        _return_tuples(item_class, "data")
     for module in qt_modules:
         for cls in [getattr(module, name) for name in dir(module)]:
             if not (isinstance(cls, type) and issubclass(cls, QObject)):

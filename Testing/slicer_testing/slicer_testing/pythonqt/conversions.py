@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections.abc
 import math
 import numbers
+import re
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,6 +62,53 @@ def to_property(value: Any, type_name: str) -> Any:
     return _BY_CPP_TYPE[type_name](value)
 
 
+def as_tuples(value: Any) -> Any:
+    """Return a value from Qt as PythonQt does: lists, also those within lists, as tuples."""
+    return tuple(as_tuples(item) for item in value) if type(value) is list else value
+
+
+class HostFunction:
+    """A function of a host class, which takes and returns what the application's would.
+
+    Args:
+        original: the function, bound to its object.
+    """
+
+    __slots__ = ("__wrapped__",)
+
+    def __init__(self, original: Callable) -> None:
+        self.__wrapped__ = original
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            TypeError: if a function that sets a node or the scene gets something else, such as the name of a node.
+        """
+        if arguments and _SETS_OBJECT.fullmatch(self.__wrapped__.__name__):
+            given = arguments[0]
+            if given is not None and not hasattr(given, "IsA"):
+                raise TypeError(f"{self.__wrapped__.__name__}: a VTK object is needed, got {type(given).__name__}")
+        return as_tuples(self.__wrapped__(*arguments, **named))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+    # Two accesses to a function give equal objects, so that a connected function can be disconnected.
+    def __eq__(self, other: object) -> bool:
+        return self.__wrapped__ == (other.__wrapped__ if isinstance(other, HostFunction) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+
+# Functions whose first argument is a VTK object.
+_SETS_OBJECT = re.compile(r"setCurrentNode|setMRML\w*(Node|Scene)")
+
+
 class Function:
     """A function of a Qt object that accepts the values that PythonQt would accept.
 
@@ -75,15 +123,25 @@ class Function:
         self.original, self._unbound = original, unbound
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            ValueError: if it does not accept the arguments; PySide6 raises TypeError, and accepts iterators for lists.
+        """
+        if any(isinstance(value, collections.abc.Iterator) for value in arguments):
+            raise ValueError(self._refusal(arguments))
         try:
-            return self.original(*arguments, **named)
+            return as_tuples(self.original(*arguments, **named))
         except TypeError:
             for converted in self._conversions(arguments):
                 try:
-                    return self.original(*converted, **named)
+                    return as_tuples(self.original(*converted, **named))
                 except TypeError:
                     continue
-            raise
+            raise ValueError(self._refusal(arguments)) from None
+
+    def _refusal(self, arguments: tuple) -> str:
+        return f"Called {self.original.__name__}(...) with wrong arguments: {arguments!r}"
 
     def most_arguments(self) -> int | None:
         """Return the largest number of arguments that the function accepts; None if it is unknown."""

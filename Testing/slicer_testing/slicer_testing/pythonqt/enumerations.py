@@ -11,14 +11,22 @@ def patch_enumerations(module: ModuleType) -> None:
     """Let every enumeration of a PySide6 module and of its classes be used as an integer."""
     for owner in (module, *(value for value in (getattr(module, name) for name in dir(module)) if isinstance(value, type))):
         for value in list(vars(owner).values()):
-            if isinstance(value, type) and issubclass(value, enum.Enum) and not issubclass(value, int):
-                _as_integer(value)
+            if isinstance(value, type) and issubclass(value, enum.Enum):
+                if not issubclass(value, int):
+                    _as_integer(value)
+                _print_as_integer(value)
 
 
 def patch_all() -> None:
     """Patch the enumerations of every module that is a part of ``qt``."""
     for name in ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtPrintSupport"):
         patch_enumerations(importlib.import_module(f"PySide6.{name}"))
+
+
+def _print_as_integer(cls: type[enum.Enum]) -> None:
+    if all(isinstance(member.value, int) for member in cls):
+        cls.__str__ = cls.__repr__ = lambda self: str(self.value)
+        cls.__format__ = lambda self, spec: format(self.value, spec)
 
 
 def _number(value: object) -> object:

@@ -12,7 +12,7 @@ from slicer_testing.registry import widget
 
 QT_MODULES = (QtCore, QtGui, QtWidgets, QtNetwork, QtPrintSupport)
 # Names that PySide6 adds to Qt and PythonQt does not have.
-_PYSIDE_ONLY = {"Signal", "Slot", "Property", "SignalInstance", "ClassInfo", "QEnum", "QFlag", "MetaFunction", "MetaSignal"}
+_PYSIDE_ONLY = {"Property", "SignalInstance", "ClassInfo", "QEnum", "QFlag", "MetaFunction", "MetaSignal"}
 
 
 def qt_module() -> ModuleType:

@@ -86,12 +86,15 @@ class EventForwarder:
         self._interactor.InvokeEvent(f"{button}{action}Event")
 
     def wheel(self, event: QWheelEvent, height: int, ratio: float) -> None:
-        """Pass on whole notches; fractions are added to the next event, so that touch pads scroll at a normal speed."""
+        """Pass on one step for each event that completes a notch, however far it turns, as VTK's adapter for Qt does.
+
+        Fractions of a notch are added to the next event, so that touch pads scroll at a normal speed.
+        """
         self._place(event.position(), event, height, ratio)
         self._wheel += event.angleDelta().y()
-        while abs(self._wheel) >= WHEEL_STEP:
+        if abs(self._wheel) >= WHEEL_STEP:
             up = self._wheel > 0
-            self._wheel += -WHEEL_STEP if up else WHEEL_STEP
+            self._wheel = 0
             self._interactor.InvokeEvent("MouseWheelForwardEvent" if up else "MouseWheelBackwardEvent")
 
     def key(self, event: QKeyEvent) -> None:

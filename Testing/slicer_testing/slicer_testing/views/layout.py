@@ -109,6 +109,8 @@ class qMRMLLayoutManager(LayoutViews, ctkLayoutFactory):
         for factory in self.mrmlViewFactories():
             factory.setMRMLScene(scene)
         self._follow_scene()
+        for factory in self.mrmlViewFactories():
+            factory._later = True
 
     def layoutLogic(self) -> slicer.vtkMRMLLayoutLogic:
         """Return the logic that makes the view nodes of each layout."""

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 from vtkmodules.vtkCommonCore import vtkCollection
 from vtkmodules.vtkRenderingCore import vtkRenderer
 
+from slicer_testing.random_order import in_random_order
 from slicer_testing.views.plot_widget import qMRMLPlotWidget
 from slicer_testing.views.slice_widget import qMRMLSliceWidget
 from slicer_testing.views.table_view import qMRMLTableWidget
@@ -21,9 +22,12 @@ class LayoutViews:
         """Return the factory of one class of view nodes."""
         raise NotImplementedError
 
-    def sliceViewNames(self) -> list[str]:
-        """Return the layout's names of all slice views, such as Red."""
-        return self.mrmlViewFactory("vtkMRMLSliceNode")._names()
+    def sliceViewNames(self) -> tuple[str, ...]:
+        """Return the names of all slice views, such as Red, also of those that the layout does not show.
+
+        The order is arbitrary, as in the application, which keeps the views in a hash of their addresses.
+        """
+        return in_random_order(self.mrmlViewFactory("vtkMRMLSliceNode")._names())
 
     def sliceWidget(self, name: str) -> qMRMLSliceWidget | None:
         """Return a slice view by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import slicer
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 from vtkmodules.vtkCommonCore import vtkCollection
 
@@ -91,6 +91,8 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         self._scene: slicer.vtkMRMLScene | None = None
         self._shown: list[tuple[slicer.vtkMRMLAbstractViewNode, QWidget]] = []
         self._logics = vtkCollection()
+        # Whether a view that is made now is added to those that the application has started with.
+        self._later = False
 
     def viewClassName(self) -> str:
         """Return the class of nodes."""
@@ -111,6 +113,7 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         for node, _ in list(self._shown):
             self.onViewNodeRemoved(node)
         self._scene = scene
+        self._later = False
         self.onSceneModified()
 
     def viewCount(self) -> int:
@@ -154,6 +157,9 @@ class qMRMLLayoutViewFactory(ctkLayoutViewFactory):
         if isinstance(widget, qMRMLSliceWidget):
             widget.setSliceLogics(self._logics)
             SliceAnnotations(widget)
+            if self._later:
+                # The application's slider of a new view starts at 0, and says so when it is shown.
+                QTimer.singleShot(0, widget, lambda: widget.sliceController().setSliceOffsetValue(0.0))
         if isinstance(widget, qMRMLSliceWidget | qMRMLThreeDWidget):
             self._logics.AddItem(widget.logic())
         widget.hide()

@@ -47,7 +47,7 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         self._lay_out()
-        self._nodes.currentNodeChanged.connect(self.onCurrentNodeChanged)
+        self._nodes.currentNodeChanged.connect(self._onCurrentNodeChanged)
         self._nodes.currentNodeChanged.connect(self.currentNodeChanged)
         self._nodes.nodeAboutToBeEdited.connect(self.nodeAboutToBeEdited)
         self._segments.currentIndexChanged.connect(self._on_segment)
@@ -90,7 +90,7 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
         """Select a segmentation node by its ID."""
         self._nodes.setCurrentNodeID(nodeID)
 
-    def onCurrentNodeChanged(self, node: Any) -> None:
+    def _onCurrentNodeChanged(self, node: Any) -> None:
         """Show the segments of another node."""
         if node is self._node:
             return
