@@ -55,10 +55,10 @@ def begin(app, widget, moment: str) -> None:
 def test_the_worker_dies_while_it_computes(warm_app, hands, widget, fault):
     before = nodes()
     begin(warm_app, widget, COMPUTE)
-    pid = widget.panel.client.pids[-1]
+    pid = widget.panel.client._workerPid
     widget.panel.client.silence = 1.0
     os.kill(pid, {"killed": signal.SIGKILL, "crashed": signal.SIGSEGV, "hangs": signal.SIGSTOP, "terminated": signal.SIGTERM}[fault])
-    words = {"killed": "out of memory", "crashed": "crashed", "hangs": "has not answered", "terminated": "crashed"}[fault]
+    words = {"killed": "out of memory", "crashed": "crashed", "hangs": "has not answered", "terminated": "ended from outside"}[fault]
     ended(warm_app, widget, words, "apply again")
     assert nodes() == before
     works_again(warm_app, hands, widget)
@@ -67,7 +67,7 @@ def test_the_worker_dies_while_it_computes(warm_app, hands, widget, fault):
 @needs_signals
 def test_the_worker_dies_between_two_runs(warm_app, hands, widget):
     applied(warm_app, hands, widget)
-    os.kill(widget.panel.client.pids[-1], signal.SIGKILL)
+    os.kill(widget.panel.client._workerPid, signal.SIGKILL)
     warm_app.wait_for(lambda: not widget.panel.client.running, 5)
     works_again(warm_app, hands, widget)
 

@@ -177,10 +177,14 @@ def _make_window(host: Host) -> Any:
 
 
 def _python_slicer(folder: Path) -> None:
-    """Provide the application's Python under the name that ``slicer.util`` starts it by."""
+    """Provide the application's Python under the name that ``slicer.util`` starts it by.
+
+    As the application's, it is a launcher that has the interpreter as its child: their process numbers differ, and a child that a signal
+    has ended is reported as exit status 1.
+    """
     folder.mkdir()
     script = folder / "PythonSlicer"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    script.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nstatus=$?\n[ $status -le 128 ] || exit 1\nexit $status\n', encoding="utf-8")
     script.chmod(0o755)
     os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 import qt
 import slicer
@@ -115,6 +117,20 @@ def test_names_that_differ_between_the_versions_of_qt_are_absent():
     layout.setContentsMargins(1, 2, 3, 4)
     assert qt.Signal
     assert qt.Slot
+
+
+def test_python_slicer_is_a_launcher_with_a_child():
+    program = "import os, sys; print(os.getpid(), sys.stdin.read(), flush=True); {}"
+    process = subprocess.Popen(
+        ["PythonSlicer", "-c", program.format("os.kill(os.getpid(), 9)")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    out, _ = process.communicate("from above")
+    number, text = out.strip().split(" ", 1)
+    assert int(number) != process.pid
+    assert text == "from above"
+    assert process.returncode == 1  # of a killed child
+    assert subprocess.run(["PythonSlicer", "-c", program.format("sys.exit(7)")], stdin=subprocess.DEVNULL, check=False).returncode == 7
 
 
 def test_the_seed_of_the_order_of_views_is_reported(pytestconfig):
