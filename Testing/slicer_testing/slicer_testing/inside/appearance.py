@@ -67,10 +67,10 @@ def clipped(panel: Any) -> list[str]:
 
 
 def _clipped_sections(header: Any) -> list[str]:
-    if not header.visible or header.orientation != qt.Qt.Horizontal:
+    if not header.visible or header.orientation() != qt.Qt.Horizontal:
         return []
     model, found = header.model(), []
-    for section in range(header.count):
+    for section in range(header.count()):
         text = model.headerData(section, qt.Qt.Horizontal)
         wanted = header.sectionSizeHint(section)
         if text and not header.isSectionHidden(section) and header.sectionSize(section) < wanted:
