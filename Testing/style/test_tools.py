@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 
-from sources import MODULES, ROOT
+from sources import HOST, MODULES, ROOT
 
 PINNED = dict(re.findall(r"^([\w-]+)(?:\[\w+\])?==(.+)$", (ROOT / "Testing" / "requirements-tools.txt").read_text(), re.MULTILINE))
 
@@ -16,10 +17,15 @@ def test_pre_commit_uses_the_pinned_versions():
     assert "language: system" in text  # pyright, from .venv
 
 
-def test_the_nightly_run_tests_every_module():
-    names = re.findall(r"names = \[(.*)\]", (ROOT / ".github" / "workflows" / "slicer.yml").read_text())
+def test_the_nightly_run_tests_every_module_on_three_systems():
+    text = (ROOT / ".github" / "workflows" / "slicer.yml").read_text()
+    assert set(re.findall(r"download: (\w+)", text)) == {"linux", "macosx", "win"}
+    assert re.search(r'run_in_application.py "\$SLICER" -q .*Testing/modules\n', text)
+    spec = importlib.util.spec_from_file_location("run_in_application", HOST.parent / "run_in_application.py")
+    starter = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(starter)
     modules = sorted(path.parent.name for path in MODULES.glob("*/CMakeLists.txt"))
-    assert sorted(re.findall(r"\w+", names[0])) == modules
+    assert [path.name for path in starter.module_folders(MODULES)] == modules
 
 
 def test_the_help_of_run_names_every_command():

@@ -7,7 +7,7 @@ panel = host.load_module("path/to/MyModule.py").widgetRepresentation()
 Within a real application, :func:`start` returns that application with the same interface (:mod:`slicer_testing.backend`).
 """
 
-from slicer_testing.backend import inside_application, start
+from slicer_testing.backend import inside_application
 
 if not inside_application():
     from slicer_testing.pythonqt.enumerations import patch_all
@@ -16,6 +16,7 @@ if not inside_application():
     patch_all()
 
 from slicer_testing.host import Host
+from slicer_testing.starting import start
 
 __all__ = ["Host", "start"]
 __version__ = "0.1.0"

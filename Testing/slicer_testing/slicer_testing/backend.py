@@ -17,7 +17,7 @@ _inside = False
 
 
 def use_application() -> None:
-    """Let the fixtures use the application that runs in this process; called once, before :func:`start`."""
+    """Let the fixtures use the application that runs in this process; called once, before :func:`slicer_testing.start`."""
     global _inside
     _inside = True
 
@@ -161,21 +161,3 @@ class Backend(abc.ABC):
             if time.perf_counter() >= end:
                 raise TimeoutError(f"waited {self.patience * seconds:g} s for {what or 'a condition'}")
             time.sleep(0.002)
-
-
-def start(module_paths: tuple[str | Path, ...] = ()) -> Backend:
-    """Return the application of this process: a real one in which this code runs, otherwise the host, which is started.
-
-    Args:
-        module_paths: search paths for modules.
-    """
-    if inside_application():
-        from slicer_testing.inside.application import current
-
-        backend = current()
-        for path in module_paths:
-            backend.add_module_path(path)
-        return backend
-    from slicer_testing import host
-
-    return host.start(module_paths)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from slicer_testing import backend, callback_errors, random_order
+from slicer_testing import backend, callback_errors, random_order, starting
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,7 +82,7 @@ def _runs(process: int) -> bool:
 @pytest.fixture(scope="session")
 def slicer_host(request: pytest.FixtureRequest) -> Any:
     """The application of this process, in the state that earlier tests left."""
-    return backend.start(tuple(request.config.getini("slicer_module_paths")))
+    return starting.start(tuple(request.config.getini("slicer_module_paths")))
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def _answer_open_dialog() -> None:
         else:
             dialog.done(int(recorder.take(Shown("dialog", dialog.windowTitle, "", "", dialog), 0) or 0))
     finally:
-        # Also where an answer fails: an open dialog would wait for ever.
+        # Also where an answer fails: an open dialog would not end.
         if dialog.visible:
             dialog.reject()
         dialog.setProperty(_SEEN, False)
