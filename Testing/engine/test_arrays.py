@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from command_line import succeed
 from keypoint_files import SPACING, TINY, write
 from labelled_patients import write_patients
 from numpy_bridge import without_numpy_bridge
@@ -223,7 +226,19 @@ def test_trainings_and_their_models(tmp_path, case, monkeypatch):
         assert load_extractor(DenseParameters(features=trained["model"])) is not None
 
 
-def test_evaluation_overlap_self_test_and_published_weights(tmp_path, monkeypatch):
+def test_commands(images, phantom_folder, tmp_path):
+    labels = ("--fixed-labels", phantom_folder / "fixed_labels.nii.gz", "--moving-labels", phantom_folder / "moving_labels.nii.gz")
+    landmarks = ("--fixed-landmarks", phantom_folder / "fixed_landmarks.csv", "--moving-landmarks", phantom_folder / "moving_landmarks.csv")
+    succeed("evaluate", "--transform", phantom_folder / "truth.nrrd", *labels, *landmarks, "--report", tmp_path / "e.json")
+    assert json.loads((tmp_path / "e.json").read_text())["landmarks"]["after"]["mean"] < 1.0
+    succeed("keypoints", "--image", images["fixed"], "--output", tmp_path / "k.csv")
+    assert len((tmp_path / "k.csv").read_text().splitlines()) > 20
+    names = ("--output", tmp_path / "f.nrrd", "--colours", tmp_path / "c.nrrd")
+    succeed("features", "--image", images["fixed"], "--features", "mind", *names, "--device", "cpu")
+    assert sitk.ReadImage(str(tmp_path / "f.nrrd")).GetNumberOfComponentsPerPixel() > 3
+
+
+def test_self_test_and_published_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path / "models"))
     torch.save(Obelisk(3).state_dict(), tmp_path / "published.pth")
     assert computed("import-model", file=str(tmp_path / "published.pth"))["card"]["architecture"] == "obelisk"

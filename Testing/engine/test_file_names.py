@@ -146,7 +146,15 @@ def test_transforms(folder, name):
 
 
 @pytest.mark.usefixtures("narrow")
-def test_dicom_folders_and_files(folder):
+@pytest.mark.parametrize("refused", [(), ("link",), ("link", "symlink")])
+def test_dicom_folders_and_files(folder, monkeypatch, refused):
+    """Also on disks without links."""
+
+    def refuse(*_names):
+        raise OSError("not supported")
+
+    for name in refused:
+        monkeypatch.setattr(itk_files.os, name, refuse)
     values = np.arange(3 * 4 * 5).reshape(3, 4, 5)
     files = save_slices(folder.parent.parent / "series", values, [(0.0, 0.0, 2.5 * number) for number in range(3)])
     for number, path in enumerate(files):

@@ -113,10 +113,11 @@ def _ascii_folder() -> Iterator[Path]:
 def _put(source: Path, target: Path) -> None:
     """Make a file appear under another name, without a copy where the disk can do that."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    for link in (os.link, os.symlink):
+        with contextlib.suppress(OSError, NotImplementedError):
+            link(os.path.abspath(source), target)
+            return
+    shutil.copyfile(source, target)
 
 
 @contextlib.contextmanager
