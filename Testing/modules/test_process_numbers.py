@@ -100,6 +100,7 @@ def test_cleaning_up_never_stops_a_run(tmp_path, monkeypatch):
     assert os.path.basename(folder).startswith(f"deepreg-{os.getpid()}-")
 
 
+@pytest.mark.usefixtures("app")
 def test_the_command_line_of_the_worker_is_ascii(monkeypatch):
     from deepreg_slicer import processes
 
@@ -112,6 +113,7 @@ def test_the_command_line_of_the_worker_is_ascii(monkeypatch):
     ("exit_code", "crashed", "ready", "marked", "log", "kind"),
     [
         (9, True, True, True, [], "killed"),  # Linux and macOS, the worker itself
+        (15, True, True, True, [], "crash"),  # by another signal than that of a system out of memory
         (1, False, True, True, [], "killed"),  # behind a launcher
         (1, False, True, True, ["[python] exit abnormally - Report the problem."], "killed"),
         (1, False, True, True, ["Fatal Python error: Segmentation fault", "Thread 0x1"], "crash"),
@@ -122,6 +124,7 @@ def test_the_command_line_of_the_worker_is_ascii(monkeypatch):
         (9, True, False, True, [], "killed"),
     ],
 )
+@pytest.mark.usefixtures("app")
 def test_how_a_worker_ended(exit_code, crashed, ready, marked, log, kind):
     from deepreg_slicer.worker_end import endError, kindOfEnd, showsCrash
 

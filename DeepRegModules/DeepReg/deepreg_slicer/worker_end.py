@@ -30,7 +30,7 @@ def kindOfEnd(exitCode: int, crashed: bool, ready: bool, marked: bool, described
     """
     if crashed and exitCode == _SIGKILL:
         return "killed"
-    if ready and marked and not described:
+    if not crashed and ready and marked and not described:
         return "killed"
     return "crash" if crashed or ready else "start"
 
