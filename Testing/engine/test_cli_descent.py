@@ -11,6 +11,7 @@ from command_line import call, check_refusal, listing, succeed
 from registering import aligned, scene
 from scenes import itk_map, voxel_points
 
+from deepreg_engine.arrays import array_of
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.transform_files import read_transform
 
@@ -157,7 +158,7 @@ def test_dense_takes_a_descent_model(files, tmp_path):
     torch.manual_seed(0)
     weights = ContrastNet(("mr", "other"), 4, 8).state_dict()
     model = tmp_path / "own.safetensors"
-    write_model(model, ModelCard("own", "descent", "contrast-net"), {name: value.numpy() for name, value in weights.items()})
+    write_model(model, ModelCard("own", "descent", "contrast-net"), {name: array_of(value) for name, value in weights.items()})
     succeed(
         "register",
         "dense",

@@ -137,6 +137,17 @@ def test_numbers_of_a_version(version, numbers):
     assert packages.release(version) == numbers
 
 
+@pytest.mark.parametrize("broken", [None, OSError("cannot be read"), packages.importlib.metadata.PackageNotFoundError("torch")])
+def test_a_version_that_cannot_be_read_stops_no_run(monkeypatch, broken):
+    def version(name):
+        if isinstance(broken, Exception):
+            raise broken
+        return broken
+
+    monkeypatch.setattr(packages.importlib.metadata, "version", version)
+    assert packages.outdated_packages() == {}
+
+
 def test_needed_versions_are_those_of_the_package():
     with open(ROOT / "pyproject.toml", "rb") as stream:
         needed = tomllib.load(stream)["project"]["dependencies"]

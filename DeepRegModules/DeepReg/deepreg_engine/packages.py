@@ -41,8 +41,8 @@ def outdated_packages() -> dict[str, str]:
     found = {}
     for name, oldest in OLDEST.items():
         try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # missing, or without a description of its version
+            version = importlib.metadata.version(name) or ""  # None if its description is damaged
+        except (importlib.metadata.PackageNotFoundError, OSError):
             continue
         if () < release(version) < release(oldest):
             found[name] = version
