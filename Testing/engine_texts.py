@@ -33,6 +33,8 @@ TEXTS = (
 '''
 # Names of variables whose values are texts for users, wherever they are set.
 _VARIABLES = re.compile(r"^_?(advice|hint|note|notes|problem|reason|warning|remarks|why|how)$|_(ADVICE|HINT)$")
+# Functions that return texts for users.
+_FUNCTIONS = re.compile(r"_(note|advice|fault|of_nifti|of_meta_image|of_nrrd)$|^_advice$")
 # Calls whose texts are for users, by the function's name: positions of the texts.
 _CALLS = {"tr": (0,), "progress": (1,), "_progress": (1,), "_report": (0, 1), "log": (0,), "_log": (0,), "ChoiceText": (0, 1)}
 # Parameters of functions whose values are parts of errors and notes.
@@ -175,6 +177,10 @@ class _Collector:
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Call):
                 yield from self._of_call(node)
+            elif isinstance(node, ast.FunctionDef) and _FUNCTIONS.search(node.name):
+                for each in ast.walk(node):
+                    if isinstance(each, ast.Return) and each.value is not None:
+                        yield from self._of(each.value)
             else:
                 for name, value in _assigned(node):
                     if _VARIABLES.search(name):

@@ -15,6 +15,9 @@ SYNTAXES = {
     "deflated": "1.2.840.10008.1.2.1.99",
     "big": "1.2.840.10008.1.2.2",
 }
+#: Compressed pixels, which are fragments in items.
+COMPRESSED = {"RLE": "1.2.840.10008.1.2.5", "JPEG-LS": "1.2.840.10008.1.2.4.80", "JPEG 2000": "1.2.840.10008.1.2.4.90"}
+LABEL_MAPS = "1.2.840.10008.5.1.4.1.1.66.7"
 CLASSES = {"CT": "1.2.840.10008.5.1.4.1.1.2.1", "MR": "1.2.840.10008.5.1.4.1.1.4.1", "SEG": "1.2.840.10008.5.1.4.1.1.66.4"}
 _LONG = ("OB", "OW", "SQ", "UN", "UT")
 
@@ -45,15 +48,28 @@ def encoded(elements: dict, syntax: str) -> bytes:
 
 
 def write_dicom(path: Path, elements: dict, syntax: str = "explicit") -> Path:
-    """Write a data set as a DICOM file, and return its path."""
-    name = SYNTAXES[syntax].encode()
+    """Write a data set as a DICOM file, and return its path; of compressed pixels each frame is one fragment."""
+    name = {**SYNTAXES, **COMPRESSED}[syntax].encode()
     meta = b"\x02\x00\x10\x00UI" + struct.pack("<H", len(name) + len(name) % 2) + name + b"\0" * (len(name) % 2)
-    content = encoded(elements, "explicit" if syntax == "deflated" else syntax)
+    content = encoded(elements, syntax if syntax in ("implicit", "big") else "explicit")
     if syntax == "deflated":
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         content = packer.compress(content) + packer.flush()
     path.write_bytes(b"\0" * 128 + b"DICM\x02\x00\x00\x00UL\x04\x00" + struct.pack("<I", len(meta)) + meta + content)
     return path
+
+
+def fragments(frames: list[bytes]) -> bytes:
+    """Pixel data of compressed frames, with an empty table of offsets, as an element of undefined length."""
+    items = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame for frame in (b"", *frames))
+    return struct.pack("<HH", 0x7FE0, 0x0010) + b"OB\0\0\xff\xff\xff\xff" + items + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+def run_lengths(frame: np.ndarray) -> bytes:
+    """A frame of 8 bits (y, x) by run lengths, without runs (PS3.5, annex G)."""
+    data = frame.astype(np.uint8).tobytes()
+    parts = b"".join(bytes([len(data[n : n + 128]) - 1]) + data[n : n + 128] for n in range(0, len(data), 128))
+    return struct.pack("<16I", 1, 64, *[0] * 14) + parts + b"\0" * (len(parts) % 2)
 
 
 def enhanced(
@@ -120,24 +136,25 @@ def segmentation(
         names: of the segments.
         axes: as of :func:`enhanced`.
         step: between slices, mm; 0 does not state it.
-        kind: BINARY or FRACTIONAL.
+        kind: BINARY, FRACTIONAL, or LABELMAP, in which voxels are the segments themselves.
     """
     array = np.array([voxels for _, _, voxels in frames])
     own = [{(0x0062, 0x000A, "SQ"): [{(0x0062, 0x000B, "US"): segment}]} for segment, _, _ in frames]
     elements = enhanced("CT", array.astype(np.uint16), np.array([place for _, place, _ in frames]), axes, own=own)
     measures = {(0x0028, 0x0030, "DS"): [1.2, 0.9], **({(0x0018, 0x0088, "DS"): [step]} if step else {})}
     elements[0x5200, 0x9229, "SQ"][0][0x0028, 0x9110, "SQ"] = [measures]
-    binary = kind == "BINARY"
+    binary, mapped = kind == "BINARY", kind == "LABELMAP"
     bits = np.packbits(array.astype(bool).ravel(), bitorder="little").tobytes()
     del elements[0x7FE0, 0x0010, "OW"]
+    stored = array.astype(np.uint8) if mapped else np.rint(100 * array).astype(np.uint8)
     return elements | {
-        (0x0008, 0x0016, "UI"): CLASSES["SEG"],
+        (0x0008, 0x0016, "UI"): LABEL_MAPS if mapped else CLASSES["SEG"],
         (0x0008, 0x0060, "CS"): "SEG",
         (0x0028, 0x0100, "US"): 1 if binary else 8,
         (0x0028, 0x0101, "US"): 1 if binary else 8,
         (0x0028, 0x0102, "US"): 0 if binary else 7,
         (0x0062, 0x0001, "CS"): kind,
         (0x0062, 0x0002, "SQ"): [{(0x0062, 0x0004, "US"): number, (0x0062, 0x0005, "LO"): name} for number, name in names.items()],
-        **({} if binary else {(0x0062, 0x000E, "US"): 100}),
-        (0x7FE0, 0x0010, "OB"): bits if binary else np.rint(100 * array).astype(np.uint8).tobytes(),
+        **({} if binary or mapped else {(0x0062, 0x000E, "US"): 100}),
+        (0x7FE0, 0x0010, "OB"): bits if binary else stored.tobytes(),
     }

@@ -152,8 +152,8 @@ def test_landmarks_that_are_not_where_the_image_is(kind, side):
 def test_points_that_are_not_where_the_field_is():
     refused(
         f"{EVALUATE} --fixed-landmarks elsewhere.csv --moving-landmarks moving_landmarks.csv",
-        "no fixed landmark lies in the",
-        "coordinate system",
+        "fixed landmarks lies in the displacement field",
+        "are in LPS mm (CSV) or have a frame",
     )
     refused(f"{POINTS} --points elsewhere.csv", "no point of elsewhere.csv lies in the displacement field", "frame")
 

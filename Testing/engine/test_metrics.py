@@ -295,10 +295,10 @@ def test_the_report_has_the_sections_that_can_be_made():
     labels = (random_labels(FIXED, 0), random_labels(MOVING, 0))
     mask = image_on(FIXED, np.ones(FIXED.shape, np.uint8))
     assert evaluation_report(transform) == {}
-    assert sorted(evaluation_report(transform, FIXED)) == ["displacement", "regularity"]
+    assert sorted(evaluation_report(transform, (FIXED, None))) == ["displacement", "regularity"]
     assert sorted(evaluation_report(transform, landmarks=(points, points))) == ["landmarks"]
     assert sorted(evaluation_report(transform, labels=labels)) == ["overlap"]
-    report = evaluation_report(transform, FIXED, (points, points), labels, {1: "liver"}, mask)
+    report = evaluation_report(transform, (FIXED, None), (points, points), labels, {1: "liver"}, mask)
     assert list(report) == ["displacement", "regularity", "landmarks", "overlap"]
     lengths = np.linalg.norm(field.vectors, axis=0)
     expected = {"mean": lengths.mean(), "median": np.median(lengths), "percentile95": np.percentile(lengths, 95), "max": lengths.max()}
@@ -310,14 +310,14 @@ def test_the_report_has_the_sections_that_can_be_made():
     other = affine_field(np.eye(3) * 0.1, MOVING)
     assert evaluation_report(transform, field=other)["regularity"]["voxels"] == MOVING.voxels
     # On a grid of its own choice.
-    sampled = evaluation_report(transform, MIRRORED)["regularity"]
+    sampled = evaluation_report(transform, (MIRRORED, None))["regularity"]
     assert sampled == regularity(DisplacementField.from_transform(transform, MIRRORED))
 
 
 def test_the_mask_reaches_the_regularity():
     field = Waves.draw(0, amplitude=4.0).on(FIXED)
     mask = box_labels(FIXED, (2, 3, 4), (5, 4, 3))
-    report = evaluation_report(field.to_transform(), FIXED, mask=mask)
+    report = evaluation_report(field.to_transform(), (FIXED, None), mask=mask)
     assert report["regularity"]["voxels"] == 60
 
 
@@ -367,7 +367,7 @@ def test_a_real_report_survives_json():
     field = Waves.draw(1, amplitude=4.0).on(FIXED)
     points = PointSet(random_points(FIXED, 0, beyond=0.2))
     labels = (random_labels(FIXED, 0), random_labels(MOVING, 0))
-    report = evaluation_report(field.to_transform(), FIXED, (points, points), labels)
+    report = evaluation_report(field.to_transform(), (FIXED, None), (points, points), labels)
     again = json.loads(to_json(report))
     assert again["displacement"] == pytest.approx(report["displacement"], rel=1e-6)
     assert again["landmarks"]["after"]["mean"] == pytest.approx(report["landmarks"]["after"]["mean"], rel=1e-6)

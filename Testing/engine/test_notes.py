@@ -82,6 +82,6 @@ def test_an_explanation(tmp_path):
     finally:
         explanation.drop()
     assert len(found["notes"]) == 2, found["notes"]
-    assert "fixed mask was on another grid" in found["notes"][0]
-    assert NOTE in found["notes"][1]
+    assert NOTE in found["notes"][0]
+    assert "fixed mask was on another grid" in found["notes"][1]
     assert log.texts == found["notes"]

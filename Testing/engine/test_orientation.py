@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from registering import aligned, scene
+from scenes import rotation
 
+from deepreg_engine.geometry.cloud_orientation import orientation_note
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.common.affine import align
+from deepreg_engine.geometry.point_clouds import checked_clouds
+from deepreg_engine.jobs import registration
+from deepreg_engine.methods.base import Inputs
+from deepreg_engine.methods.common.affine import align, orientation_notes
 from deepreg_engine.methods.common.orientation import Orientation, turned, unturned
 
 
@@ -65,6 +70,58 @@ def test_a_mirrored_image_is_not_mirrored_back_but_it_is_said(anatomy, axis, sai
     assert said in " ".join(found.notes) or "turned" in " ".join(found.notes)
     linear = np.array(sitk.AffineTransform(found.transform).GetMatrix()).reshape(3, 3)
     assert np.linalg.det(linear) > 0
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "modalities", "matrix", "said", "kind"),
+    [
+        ("abdomen", None, np.diag([1, -1, -1]), "turned by 180° about its left-right axis", "geometry"),
+        ("abdomen", None, np.diag([-1, 1, 1]), "mirrored left-right", "mass"),
+        ("thorax", None, np.diag([1, 1, -1]), "mirrored head-feet", "none"),
+        ("abdomen", None, None, None, "none"),
+        ("abdomen", "mr-ct", None, None, "geometry"),
+        ("thorax", None, None, None, "mass"),
+        ("brain", None, None, None, "geometry"),
+    ],
+)
+def test_alignments_that_only_translate_note_another_orientation(anatomy, modalities, matrix, said, kind):
+    pair = scene(anatomy, modalities)
+    moving = pair.moving if matrix is None else stored_wrongly(pair.moving, matrix)
+    found = align(pair.fixed, moving, kind)
+    notes = orientation_notes(pair.fixed, moving, found.transform)
+    if said is None:
+        assert notes == ()
+    else:
+        assert any(f"agrees much better when it is {said}" in note for note in notes)
+
+
+def test_a_registration_has_the_note():
+    pair = scene("abdomen")
+    inputs = Inputs(fixed=pair.fixed, moving=stored_wrongly(pair.moving, np.diag([1, -1, -1])))
+    assert "turned by 180°" in registration._aligned(inputs, "geometry").notes[0]
+
+
+SHELL = np.random.default_rng(0).normal(size=(400, 3)) * (30.0, 20.0, 45.0)
+SHELL = SHELL[SHELL[:, 0] + 0.6 * SHELL[:, 1] > -0.4 * SHELL[:, 2]]  # neither axis is one of symmetry
+
+
+@pytest.mark.parametrize(
+    ("signs", "words"),
+    [
+        ((1, 1, 1), ""),
+        ((-1, 1, 1), "mirrored left-right"),
+        ((1, -1, -1), "turned by 180° about the left-right axis"),
+        ((-1, -1, -1), "mirrored along all axes"),
+    ],
+)
+def test_clouds_in_another_orientation_are_noted(signs, words):
+    rng = np.random.default_rng(1)
+    other = SHELL[rng.permutation(len(SHELL))[:200]] * signs @ rotation(6, -5, 8).T + (40.0, -200.0, 70.0)
+    other += 2.0 * np.sin(other / 15.0)[:, ::-1] + rng.normal(0, 0.5, other.shape)
+    note = orientation_note(SHELL, other)
+    assert (words in note) if words else note == ""
+    notes = checked_clouds(SHELL, other, "rigid")[3]
+    assert notes == ([note] if words else [])
 
 
 @pytest.mark.parametrize(("anatomy", "modalities"), [("abdomen", None), ("abdomen", "mr-ct"), ("thorax", None), ("brain", None)])

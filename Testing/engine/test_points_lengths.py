@@ -15,6 +15,8 @@ from scenes import image_on, make_grid
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointSet, read_points, write_points
+from deepreg_engine.jobs.reading import read_inputs
+from deepreg_engine.jobs.request import make_request
 from deepreg_engine.methods.base import Inputs, Task
 from deepreg_engine.methods.common.lengths import length_factor, size_of
 from deepreg_engine.methods.points.explain import explain_points
@@ -48,6 +50,27 @@ def settings(**changes):
 
 
 # -------------------------------------------------------------------------------------------------------------------- clouds
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_the_distance_of_points_of_label_maps_follows_the_factor(tmp_path, refined):
+    """A structure of a mouse has as many points as that of a person, unless a distance was chosen; the moving one has the same factor."""
+    counts = {}
+    for name, factor in (("person", 1.0), ("mouse", 0.1)):
+        grid = make_grid((30, 26, 20), tuple(factor * np.array((8.0, 10.0, 14.0))), (21, -14, 33))
+        far = np.linalg.norm((grid.points() - grid.centre) / (factor * np.array((100.0, 110.0, 124.0))), axis=-1)
+        files = {side: str(tmp_path / f"{name} {side}.nrrd") for side in ("fixed", "moving", "image")}
+        for side, limit in (("fixed", 1.0), ("moving", 0.4)):
+            sitk.WriteImage(image_on(grid, (far < limit).astype(np.uint8)), files[side])
+        sitk.WriteImage(image_on(grid, (100.0 * far).astype(np.float32)), files["image"])
+        images = {"fixed": files["image"], "moving": files["image"]} if refined else {}
+        for chosen in ({}, {"source_spacing": 4.0}):
+            arguments = {"fixed_points": files["fixed"], "moving_points": files["moving"], "transform": str(tmp_path / "t.nrrd"), **images}
+            found = read_inputs(make_request("points", **arguments, **chosen)).clouds
+            counts[name, bool(chosen)] = [len(cloud) for cloud in found]
+    assert counts["mouse", False] == pytest.approx(counts["person", False], rel=0.15)
+    assert min(counts["person", False]) > 1000
+    assert max(counts["mouse", True]) < 300
 
 
 @pytest.mark.parametrize("factor", FACTORS)

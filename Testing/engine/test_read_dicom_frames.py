@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from command_line import call, succeed
-from dicom_writer import SYNTAXES, enhanced, scale, segmentation, write_dicom
+from dicom_writer import COMPRESSED, SYNTAXES, enhanced, fragments, run_lengths, scale, segmentation, write_dicom
 from scenes import FIXED
 
 from deepreg_engine.errors import InputError
@@ -142,6 +142,44 @@ def test_each_segment_is_a_value_with_its_name(tmp_path, step, syntax):
     check_place(labels)
     assert segment_names(labels) == NAMES
     assert [note.partition(" has the segments ")[2] for note in notes] == ["1 liver, 3 left kidney"]
+
+
+def label_map(array, order=lambda frames: frames, names=NAMES, **more):
+    """A segmentation of the type LABELMAP: a frame for each slice that is not empty, whose voxels are the segments."""
+    found = order([(0, place, array[z]) for z, place in enumerate(places()) if array[z].any()])
+    return segmentation(found, names, OBLIQUE, kind="LABELMAP", step=STEP, **more)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_label_maps_have_their_segments_as_values(tmp_path, syntax):
+    content = label_map(drawn(), lambda found: found[::-1], {0: "background", **NAMES})
+    labels = read_labels(write_dicom(tmp_path / "a.dcm", content, syntax))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), drawn())
+    check_place(labels)
+    assert segment_names(labels) == NAMES
+
+
+def test_label_maps_of_16_bits_and_two_frames_in_one_place(tmp_path):
+    array = drawn().astype(np.uint16)
+    array[array == 3] = 700
+    content = label_map(array, names={1: "liver", 700: "left kidney"})
+    content |= {(0x0028, 0x0100, "US"): 16, (0x0028, 0x0101, "US"): 16, (0x0028, 0x0102, "US"): 15}
+    del content[0x7FE0, 0x0010, "OB"]
+    content[0x7FE0, 0x0010, "OW"] = array[array.any(axis=(1, 2))]
+    labels = read_labels(write_dicom(tmp_path / "a.dcm", content))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), array)
+    doubled = label_map(drawn(), lambda found: [*found, found[0]])
+    assert "two frames of all segments in one place" in refusal(write_dicom(tmp_path / "b.dcm", doubled), read_labels)
+
+
+@pytest.mark.parametrize("syntax", COMPRESSED)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_compressed_segmentations_are_refused(tmp_path, syntax, mapped):
+    content = label_map(drawn()) if mapped else segmentation(frames(drawn()), NAMES, OBLIQUE, STEP)
+    del content[0x7FE0, 0x0010, "OB"]
+    path = write_dicom(tmp_path / "a.dcm", content, syntax)
+    path.write_bytes(path.read_bytes() + fragments([run_lengths(frame) for frame in drawn() if frame.any()]))
+    assert "is compressed" in refusal(path, read_labels)
 
 
 def test_slices_between_are_empty_and_the_grid_is_that_of_the_image(tmp_path):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from command_line import succeed
 from phantom_pairs import pair_of
-from scenes import make_grid, smooth_image
+from scenes import make_grid
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.point_clouds import checked_clouds
+from deepreg_engine.geometry.point_readings import check_place
 from deepreg_engine.geometry.points import PointSet, read_points, write_points
-from deepreg_engine.methods.common.place import check_place, misread_note
+from deepreg_engine.methods.common.misread import images_note
 
 QUICK = ("--preset", "quick", "--device", "cpu", "--set", "search_stages=1")
 
@@ -49,55 +50,75 @@ def test_images_show_pairs_that_are_mirrored(anatomy, modalities):
 
     pair = make_pair(anatomy, detail=0.35, modality_pair=modalities)
     points, images = [side.positions for side in (pair.fixed_landmarks, pair.moving_landmarks)], (pair.fixed, pair.moving)
-    assert misread_note("guide landmarks", points, images) == ""
-    note = misread_note("guide landmarks", [flip_points(side) for side in points], images)
+    assert images_note("guide landmarks", points, images) == ""
+    note = images_note("guide landmarks", [flip_points(side) for side in points], images)
     if modalities or anatomy == "thorax":  # of one modality
-        assert "agree much better at the guide landmarks with x and y mirrored" in note
+        assert "agree much better at the guide landmarks with x and y of all landmarks mirrored" in note
 
 
 @pytest.mark.parametrize(
     ("read", "words"),
     [
-        (lambda fixed, moving: (flip_points(fixed), moving), "with x and y of the fixed ones mirrored"),
-        (lambda fixed, moving: (fixed, flip_points(moving)), "with x and y of the moving ones mirrored"),
-        (lambda fixed, moving: (moving, fixed), "with both lists exchanged"),
-        (lambda fixed, moving: (fixed / 10, moving / 10), "times 10"),
+        (lambda fixed, moving: (flip_points(fixed), moving), "with x and y of the fixed landmarks mirrored"),
+        (lambda fixed, moving: (fixed, flip_points(moving)), "with x and y of the moving landmarks mirrored"),
+        (lambda fixed, moving: (moving, fixed), "with fixed and moving landmarks exchanged"),
+        (lambda fixed, moving: (fixed / 10, moving / 10), "with all landmarks times 10"),
+        (lambda fixed, moving: (fixed[:, ::-1], moving[:, ::-1]), "in the order z, y, x"),
     ],
 )
 def test_images_show_lists_that_are_misread(read, words):
     pair = pair_of("abdomen", detail=0.35)
     points = read(pair.fixed_landmarks.positions, pair.moving_landmarks.positions)
-    assert words in misread_note("guide landmarks", points, (pair.fixed, pair.moving))
+    assert words in images_note("guide landmarks", points, (pair.fixed, pair.moving))
 
 
 GRID = make_grid((30, 34, 28), (2.0, 1.5, 2.5), (5, -4, 8), centre=(-30.0, -40.0, 20.0))
 
 
+AWAY = make_grid((30, 34, 14), (1.0, 1.2, 1.1), (7, 9, -12), centre=(-300.0, 118.0, 14.0))
+
+
 def test_points_that_only_mirrored_lie_inside():
     inside = GRID.index_to_physical(np.random.default_rng(0).uniform(8, 20, (12, 3)))
-    image = smooth_image(GRID, 1)
-    assert check_place("points", (inside, inside), (image, image)) == []
+    assert check_place("points", (inside, inside), (GRID, GRID)) == []
     with pytest.raises(InputError, match="none of the 12 fixed points") as caught:
-        check_place("points", (flip_points(inside), inside), (image, image))
+        check_place("points", (flip_points(inside), inside), (GRID, GRID))
     assert "with x and y mirrored all do" in caught.value.advice
     around = make_grid((60, 50, 40), (2.0, 1.5, 2.5), (5, -4, 8), centre=(-20.0, -15.0, 20.0))
     points = around.index_to_physical(np.random.default_rng(0).uniform(2, 38, (40, 3)))
-    (note,) = check_place("points", (flip_points(points), points), (smooth_image(around, 1),) * 2)
+    (note,) = check_place("points", (flip_points(points), points), (around, around))
     assert "lie outside the fixed image: with x and y mirrored all lie inside, as points in RAS would" in note
 
 
 def test_voxel_indices_are_noted_or_refused():
     index = np.random.default_rng(1).integers(0, 28, (9, 3)).astype(float)
     there = make_grid((30, 34, 28), (1.0, 1.2, 1.1), (0, 0, 0), centre=(15.0, 18.0, 14.0))
-    image = smooth_image(there, 1)
-    notes = check_place("{side} check landmarks", (index, index + 0.5), (image, image))
+    notes = check_place("{side} check landmarks", (index, index + 0.5), (there, there))
     assert [note for note in notes if "indices" in note] == [
         "the fixed check landmarks are whole numbers that fit the size of the fixed image: they were read as mm, not as voxel indices"
     ]
     away = make_grid((30, 34, 28), (1.0, 1.2, 1.1), (0, 0, 0), centre=(-300.0, 18.0, 14.0))
     with pytest.raises(InputError) as caught:
-        check_place("points", (index, index), (smooth_image(away, 1),) * 2)
+        check_place("points", (index, index), (away, away))
     assert "not voxel indices" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("misread", "words"),
+    [
+        (lambda points: points[:, ::-1], "with x and z of all landmarks exchanged all do: the coordinates seem to be in the order z, y, x"),
+        (lambda points: points / 10, "with all landmarks times 10 all do: the points seem to be in centimetres"),
+        (lambda points: points / 1000, "times 1000 all do: the points seem to be in metres"),
+        (lambda points: AWAY.physical_to_index(points), "with all landmarks as voxel indices all do"),
+        (lambda points: AWAY.physical_to_index(points)[:, ::-1], "as voxel indices in the order z, y, x all do"),
+        (lambda points: points + 500.0, "check that they belong to it"),
+    ],
+)
+def test_points_outside_are_refused_with_what_they_may_be(misread, words):
+    points = misread(AWAY.index_to_physical(np.random.default_rng(0).uniform((16, 16, 3), (29, 33, 12), (12, 3))))
+    with pytest.raises(InputError, match="none of the 12 fixed landmarks lies in the fixed image") as caught:
+        check_place("landmarks", (points, points), (AWAY, None))
+    assert words in caught.value.advice
 
 
 def test_clouds_in_two_frames_are_noted(tmp_path):

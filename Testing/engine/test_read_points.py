@@ -35,6 +35,30 @@ def test_decimal_commas_between_commas_are_refused(tmp_path, text):
     assert "decimal commas" in caught.value.advice
 
 
+@pytest.mark.parametrize(
+    ("rows", "noted"),
+    [
+        ("x,y,z,label\n10,5,20,30\n", True),  # or 10.5, 20, 30
+        ("label,x,y,z\n10,5,20,-30\n-4,25,7,31\n", True),
+        ("x,y,z,label,size\n10,5,2,25,30\n", True),
+        ("x,y,z,label\n10,5,20,1\n12,8,-3,2\n", False),  # numbered
+        ("label,x,y,z\n0,10,5,20\n1,12,8,-3\n", False),
+        ("x,y,z,label\n10,5,20,30\n11,5,7.5,31\n", False),  # a decimal point
+        ("x,y,z,label\n10,5,20,30\n11,5,7,apex\n", False),
+        ("x,y,z,label\n10,5,20,30\n11,5,7,\n", False),
+        ("x,y,z,label\n10,-5,-20,-30\n", False),  # decimals have no sign
+        ("x,y,z\n10,5,20\n", False),
+        ("x;y;z;label\n10;5;20;30\n", False),
+    ],
+)
+def test_decimal_commas_that_fill_the_other_columns_are_noted(tmp_path, rows, noted):
+    notes: list[str] = []
+    points = read_points(written(tmp_path / "p.csv", rows), "fixed landmarks", notes)
+    text = "the fixed landmarks: all cells are whole numbers: if the numbers have decimal commas, they were split; write decimal points"
+    assert notes == ([text] if noted else [])
+    assert np.array_equal(points.positions, np.rint(points.positions)) != ("7.5" in rows)
+
+
 def test_the_command_line_names_decimal_commas(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_field("t.nrrd", Waves.draw(1).on(FIXED))
@@ -280,6 +304,33 @@ def test_labels_that_differ_are_noted_and_paired_by_order(tmp_path):
     assert "the pairs of landmarks have labels that differ, such as 'Fixed-1' and 'Moving-0'" in note
     listed(tmp_path / "m.csv", mapped(POINTS))  # no labels
     assert errors(tmp_path, "f.csv", "m.csv")[1:] == (12, [])
+
+
+@pytest.mark.parametrize(
+    ("labels", "gaps"),
+    [
+        ([str(n + 1) for n in range(12)], ((2,), (8,))),
+        ([str(n + 1) for n in range(12)], ((2,), (3,))),  # the labels that both have are at the same places
+        ([f"{name} left" for name in "abcdefghijkl"], ((0, 5), (8, 11))),
+    ],
+)
+def test_lists_with_gaps_at_different_places_are_paired_by_label(tmp_path, labels, gaps):
+    for name, points, gap in (("f", POINTS, gaps[0]), ("m", mapped(POINTS), gaps[1])):
+        kept = [n for n in range(12) if n not in gap]
+        listed(tmp_path / f"{name}.csv", points[kept], [labels[n] for n in kept])
+    largest, count, notes = errors(tmp_path, "f.csv", "m.csv")
+    shared = 12 - len(gaps[0]) - len(gaps[1])
+    assert (largest < 1e-4, count) == (True, shared)
+    same = f"{shared} of {12 - len(gaps[0])} landmarks have the same label in both lists"
+    assert notes == [f"{same}: they were paired by label, and the others left out"]
+
+
+def test_labels_of_programs_that_count_from_0_and_from_1_are_paired_by_order(tmp_path):
+    listed(tmp_path / "f.csv", POINTS, [f"F-{n}" for n in range(12)])
+    listed(tmp_path / "m.csv", mapped(POINTS), [f"F-{n + 1}" for n in range(12)])
+    largest, count, notes = errors(tmp_path, "f.csv", "m.csv")
+    assert (largest < 1e-4, count) == (True, 12)
+    assert "they were paired by their order" in notes[0]
 
 
 def test_lists_of_unequal_length(tmp_path):

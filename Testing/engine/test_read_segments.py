@@ -13,6 +13,7 @@ from scenes import FIXED, MOVING, Waves, image_on, make_grid, smooth_image, voxe
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.images import read_labels
 from deepreg_engine.geometry.label_like import label_values
+from deepreg_engine.geometry.segments import segment_names
 from deepreg_engine.geometry.transform_files import write_field
 from deepreg_engine.jobs.pair_files import read_label_pair
 
@@ -135,7 +136,8 @@ def test_registration_and_report_measure_by_name(phantom_pair, phantom_folder, t
     assert report["overlap"]["mean_after"]["dice"] > 0.6
     assert {row["name"] for row in report["overlap"]["labels"]} == set(names.values())
     assert any("paired by their names" in note for note in report["notes"])
-    # The warped labels have the values of the file.
+    # The warped labels have the values and the names of the file.
+    assert segment_names(read_labels(tmp_path / "w.nrrd")) == segment_names(read_labels(tmp_path / "moving.seg.nrrd")) != {}
     warped, moving = (sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / name))) for name in ("w.nrrd", "moving.seg.nrrd"))
     ratio = [np.count_nonzero(warped == value) / np.count_nonzero(moving == value) for value in values]
     assert 0.4 < min(ratio) <= max(ratio) < 2.5

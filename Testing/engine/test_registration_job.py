@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -11,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scenes import image_on, make_grid, smooth_image
 
-from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
+from deepreg_engine.geometry.body import body_bounds
+from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.geometry.transform_files import read_field
 from deepreg_engine.jobs import registration
 from deepreg_engine.jobs.operations import OPERATIONS
@@ -20,6 +25,7 @@ from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.registration import run_registration
 from deepreg_engine.jobs.request import check_request, make_request
 from deepreg_engine.jobs.results import _COMPUTED
+from deepreg_engine.methods.base import Inputs, Task
 from deepreg_engine.methods.registry import METHODS, find_method
 from deepreg_engine.methods.slots import outputs
 
@@ -209,8 +215,36 @@ def test_memory_is_estimated_for_every_method(phantom_pair):
     grids = ImageGrid.of(phantom_pair.fixed), ImageGrid.of(phantom_pair.moving)
     for method in METHODS.values():
         assert 1e8 < method.memory(*grids, method.parameters()) < 1e10
+    points = find_method("points")
+    usual = points.memory(*grids, points.parameters())
+    for more in ({"keypoint_spacing": 0.5}, {"keypoint_count": 20_000}):
+        assert points.memory(*grids, points.parameters(**more)) > 1.2 * usual
+    fine = grids[0].resampled(0.7)
+    assert points.memory(fine, grids[1], points.parameters()) - usual > 30 * fine.voxels  # a field and its copies
     dense = find_method("dense")
     assert dense.memory(*grids, dense.parameters(features="mind+intensity")) > dense.memory(*grids, dense.parameters())
+
+
+@pytest.mark.parametrize("name", ["dense", "descent"])
+def test_memory_is_checked_for_the_part_that_is_registered(name, monkeypatch):
+    """A body in a large field of view is cropped: what fits then is not refused, and what does not fit is."""
+    grid = make_grid((70, 60, 50), (6.0, 7.0, 8.0), (21, -14, 33))
+    values = sitk.GetArrayFromImage(smooth_image(grid, 0)) + 900.0
+    outside = np.ones(grid.shape, dtype=bool)
+    outside[18:31, 22:38, 26:44] = False
+    values[outside] = -1000.0
+    fixed = sitk.Cast(image_on(grid, values), sitk.sitkFloat32)
+    low, high = body_bounds(without_outliers(fixed), 4.0 * 14.0)
+    method, part = find_method(name), grid.cropped(low, high)
+    parameters = method.parameters(length_scale=1.0)
+    needed = method.memory(grid, grid, parameters), method.memory(part, grid, parameters)
+    assert part.voxels < 0.5 * grid.voxels
+    module = importlib.import_module(type(method).__module__)
+    for share, fits in ((0.5, True), (-0.9, False)):
+        monkeypatch.setattr(module, "memory_of", lambda device, share=share: needed[1] + share * (needed[0] - needed[1]))
+        task = Task(parameters, method.options(), Inputs(fixed, fixed), frozenset({"transform"}), "cpu")
+        with contextlib.nullcontext() if fits else pytest.raises(NotEnoughMemoryError):
+            method.prepare(task)
 
 
 def test_the_declarations_of_methods_load_neither_torch_nor_simpleitk():

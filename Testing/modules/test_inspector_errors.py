@@ -5,9 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from inspector_bench import ABOVE, IJK, SIZE, displacement, inner, itk_transform, markups, scene_fixture, settle, texts, widget_fixture  # noqa: F401 - fixtures
+from inspector_bench import (  # noqa: F401 - fixtures
+    ABOVE,
+    IJK,
+    MOVING_IJK,
+    MOVING_SIZE,
+    SIZE,
+    displacement,
+    inner,
+    itk_transform,
+    markups,
+    scene_fixture,
+    settle,
+    texts,
+    widget_fixture,
+)
 from panels import world_image
-from world import TURN, add_linear, add_warp, matrix4, through
+from world import TURN, add_linear, add_volume, add_warp, matrix4, through
 
 FLIP = np.array([-1, -1, 1])
 
@@ -177,3 +191,46 @@ def test_the_grid_of_a_chain_or_an_inverse_is_known_too(warm_app, widget, scene,
         known = widget.logic.landmarkErrors(node, *lists, scene["fixed"])
         assert reported["figures"]["landmarks"]["after"]["count"] == known["after"]["count"]
         assert any("outside the transform's grid" in note for note in reported["notes"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda points, _ijk: points, None),
+        (lambda points, _ijk: points * FLIP, "with x and y mirrored all do: they are in RAS"),
+        (lambda points, _ijk: points / 10, "with all landmarks times 10 all do: the points seem to be in centimetres"),
+        (lambda points, ijk: (points - ijk[:3, 3]) @ np.linalg.inv(ijk[:3, :3]).T, "with all landmarks as voxel indices all do"),
+        (lambda points, ijk: ((points - ijk[:3, 3]) @ np.linalg.inv(ijk[:3, :3]).T).round(), "they are whole numbers that fit its size"),
+        # The moving list alone.
+        (
+            lambda points, ijk: points if ijk is IJK else points * FLIP,
+            "With x and y of the moving landmarks mirrored their mean error would be 0",
+        ),
+    ],
+)
+def test_points_in_another_frame_or_unit_are_noted(warm_app, widget, scene, change, words):
+    fixed = inner(20)
+    moving = fixed + displacement(fixed)
+    widget.panel.node.fixedPoints, widget.panel.node.movingPoints = (
+        markups(name, change(points, ijk)) for name, points, ijk in (("f", fixed, IJK), ("m", moving, MOVING_IJK))
+    )
+    settle(warm_app, widget)
+    text = widget.ui.summaryLabel.text
+    assert words in text if words else "<br>" not in text.split("</table>")[1]
+
+
+def test_a_label_map_that_is_warped_as_an_image_is_noted(warm_app, hands, widget, scene):
+    blocks = np.kron(np.random.default_rng(0).integers(0, 6, [n // 2 for n in MOVING_SIZE[::-1]]), np.ones((2, 2, 2))).astype(np.uint8)
+    widget.ui.deformationCollapsibleButton.collapsed = False
+    warm_app.process_events()
+    section = widget.panel.sections["images"]
+    for labels in (False, True):
+        if labels:
+            widget.panel.node.movingVolume = add_volume("blocks", blocks, MOVING_IJK)
+            settle(warm_app, widget)
+        hands.choose(widget.ui.overlayComboBox, "fade")
+        settle(warm_app, widget)
+        assert not section.busy
+        note = "The moving volume seems to be a label map (6 values)"
+        assert widget.ui.mapInfoLabel.text.startswith(note) == labels
+        hands.choose(widget.ui.overlayComboBox, "not shown")

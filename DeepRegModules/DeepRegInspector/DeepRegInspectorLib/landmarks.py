@@ -12,16 +12,19 @@ import numpy as np
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_engine.errors import EngineError
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_pairs import Pairing, paired
+from deepreg_engine.geometry.point_readings import check_place
 from deepreg_engine.geometry.point_sets import PointList
-from deepreg_engine.metrics.landmarks import LandmarkErrors
+from deepreg_engine.metrics.landmarks import LandmarkErrors, misread_note
 from deepreg_slicer.engine_texts import sentence
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.landmarks import checkPairs, pointList
 from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.transforms import sampling
-from deepreg_slicer.volumes import mapPoints
-from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform, checkNotBelow, contains, gridOf, ownGrid
+from deepreg_slicer.volumes import mapPoints, snapshot, worldGeometry
+from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, belowTransform, checkNotBelow, contains, gridOf, imageGrid, leftOut, ownGrid
 
 #: Beginning of the description of a moving point that was proposed and is not yet reviewed.
 PROPOSED = "proposed"
@@ -138,6 +141,45 @@ def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None, ot
     return Pairs(here, there, mapped, outside, used, names, notes, indices, found.unpaired, remarks)
 
 
+def _volumeGrid(volume: Any, transform: Any = None, others: Iterable[Any] = ()) -> ImageGrid | None:
+    """Return the grid (LPS mm) of a volume in the world, a moving one without the transform that is measured; None without a usable one."""
+    if volume is None:
+        return None
+    try:
+        return imageGrid(worldGeometry(snapshot(volume, leftOut(volume, transform, others)))[0])
+    except NodeError:
+        return None
+
+
+def misreadRemarks(
+    pairs: Pairs, transform: Any, fixedVolume: Any = None, movingVolume: Any = None, others: Iterable[Any] = ()
+) -> tuple[str, ...]:
+    """Return sentences on pairs that lie outside the volumes, or seem to be in another frame, unit or order, as the engine notes them.
+
+    Args:
+        pairs: their errors under the transform.
+        transform: the node; None is the identity.
+        fixedVolume, movingVolume: in which the points should lie; either may be None.
+        others: further transforms that are measured; the moving volume may be below one of them.
+    """
+    if not len(pairs):
+        return ()
+    fixed, moving = pairs.fixed * FLIP, pairs.moving * FLIP
+    grids = (_volumeGrid(fixedVolume), _volumeGrid(movingVolume, transform, others))
+    mapping = FixedToMoving(transform)
+
+    def errors(one: np.ndarray, two: np.ndarray) -> LandmarkErrors:
+        outside = outsideOf(transform, one * FLIP, fixedVolume)
+        return LandmarkErrors(one, two, mapping(one * FLIP) * FLIP, outside, np.ones(len(one), dtype=bool))
+
+    try:
+        notes = check_place("landmarks", (fixed, moving), grids)
+    except EngineError as error:
+        notes = [f"{error.message}: {error.advice}"]
+    notes.append(misread_note(errors, fixed, moving, grids))
+    return tuple(sentence(note) for note in notes if note)
+
+
 def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = None, others: Iterable[Any] = ()) -> dict[str, Any]:
     """Return figures of landmark pairs, see :func:`pairsOf` and :meth:`Pairs.figures`.
 
@@ -148,7 +190,9 @@ def landmarkErrors(transform: Any, fixed: Any, moving: Any, fixedVolume: Any = N
     if fixed is moving:
         raise NodeError(_("the fixed and the moving landmarks are the same list"), _("choose another"), "moving_landmarks")
     checkPairs((fixed.GetName(), fixed), (moving.GetName(), moving), "moving_landmarks")
-    return pairsOf(fixed, moving, transform, fixedVolume, others).figures()
+    pairs = pairsOf(fixed, moving, transform, fixedVolume, others)
+    figures = pairs.figures()
+    return {**figures, "notes": [*figures["notes"], *misreadRemarks(pairs, transform, fixedVolume)]}
 
 
 def asCsv(pairs: Pairs) -> str:

@@ -177,7 +177,7 @@ def mean_lines(done: dict[str, Any], names: dict[int, str]) -> list[str]:
     cells: list[list[str]] = [[group, "pairs", *map(_heading, conditions)]]
     for each, means in summary[comparison.groups].items():
         pairs = {row["pair"] for row in rows if str(row[group]) == each}
-        name = str(each if points else names.get(int(each), each))
+        name = str(names.get(int(each), each) if each.isdigit() and not points else each)
         cells.append([name, str(len(pairs)), *(_cell(means, condition, points) for condition in conditions)])
     if len(cells) > 2 and not points:  # errors at independent keypoints and at partners are not comparable, so there is no mean of both
         cells.append(["all", str(summary["pairs"]), *(_cell(summary, condition, points) for condition in conditions)])

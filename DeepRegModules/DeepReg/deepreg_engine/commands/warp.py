@@ -11,9 +11,19 @@ from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES, add_image, read_labels, read_volume, resample, warp_intensities
+from deepreg_engine.geometry.images import (
+    IMAGE_SUFFIXES,
+    LABEL_SUFFIXES,
+    add_image,
+    read_labels,
+    read_volume,
+    resample,
+    warp_intensities,
+    warp_labels,
+)
 from deepreg_engine.geometry.label_like import label_note
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_points
+from deepreg_engine.geometry.segments import lost_names_note
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.metrics.mapping import map_points, outside_field
@@ -54,7 +64,8 @@ def run(options: argparse.Namespace) -> None:
         InputError: if a file cannot be used, or the transform maps no part of it.
         OutputError: if the result cannot be written.
     """
-    check_suffix("output", options.output, POINT_SUFFIXES if options.points else IMAGE_SUFFIXES)
+    images = LABEL_SUFFIXES if options.labels else IMAGE_SUFFIXES
+    check_suffix("output", options.output, POINT_SUFFIXES if options.points else images)
     check_outputs({"output": options.output}, [options.transform, options.image, options.points, options.reference])
     for name in ("reference", "labels", "interpolation"):
         if options.points and getattr(options, name):
@@ -84,7 +95,9 @@ def _warped_image(transform: sitk.Transform, options: argparse.Namespace, notes:
             )
     if options.labels:
         image = read_labels(options.image, notes=notes)
-        warped = resample(image, grid, transform, "nearest")
+        warped = warp_labels(image, grid, transform)
+        note = lost_names_note(image, options.output, "segments")
+        notes += [note] if note else []
     else:
         image = read_volume(options.image, notes=notes)
         interpolation = options.interpolation or "linear"

@@ -121,7 +121,7 @@ def _read_single(path: Path, what: str, labels: bool, notes: list[str]) -> sitk.
         if not labels:
             raise InputError(f"{what} is a DICOM segmentation", "give an image, and the segmentation as labels or mask")
         return read_segmentation(elements, what, notes)
-    _slice(path, what)
+    _check_scales([_slice(path, what)], what)
     image = _image([path], sitk.sitkUnknown, what)
     several = image.GetDimension() == 3 and image.GetSize()[2] > 1
     return placed_frames(elements, image, what) if several else image
@@ -130,6 +130,7 @@ def _read_single(path: Path, what: str, labels: bool, notes: list[str]) -> sitk.
 def _read_stack(files: list[Path], what: str) -> sitk.Image:
     """Return the volume of a series of files with one slice each."""
     slices = [_slice(path, what) for path in files]
+    _check_scales(slices, what)
     kinds = {slice_.pixel for slice_ in slices}
     spacing = slices[0].numbers("0028|0030", 2)
     if spacing is None or spacing.min() <= 0.0:
@@ -139,6 +140,15 @@ def _read_stack(files: list[Path], what: str) -> sitk.Image:
     if not np.allclose(image.GetSpacing()[:2], spacing[::-1], rtol=1e-3):  # some classes of images state it in another element
         raise InputError(f"{what} is read with another pixel spacing than its slices state", "convert it to NIfTI or NRRD first")
     return image
+
+
+def _check_scales(slices: list[Slice], what: str) -> None:
+    """Raise InputError if the scale of values of a slice cannot be used: GDCM would read the slice without it."""
+    for slice_ in slices:
+        for tag, name in (("0028|1053", "slope"), ("0028|1052", "intercept")):
+            given, number = slice_.tags.get(tag, ""), slice_.numbers(tag, 1)
+            if given and (number is None or (name == "slope" and number[0] == 0.0)):
+                raise InputError(f"{what} has the {name} {given[:20]!r} for the values of {slice_.name}", "get it again")
 
 
 def _image(files: list[Path], pixel: int, what: str) -> sitk.Image:

@@ -11,16 +11,19 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry import dicom, nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
+from deepreg_engine.geometry.header_faults import missing_spacing_note
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.intensity_range import IntensityRange
 from deepreg_engine.geometry.itk_files import write_image
 from deepreg_engine.geometry.label_like import image_note
 from deepreg_engine.geometry.nifti_placement import placement_note
-from deepreg_engine.geometry.segments import layer_count
+from deepreg_engine.geometry.segments import copy_segments, layer_count
 from deepreg_engine.geometry.stored_voxels import read_checked
 
 # Endings under which ITK writes a volume and its geometry in one file. A pair of header and data (.mhd, .img) cannot be renamed.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+#: Endings of label maps: 3D Slicer's segmentations are NRRD files with names of segments.
+LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".seg.nrrd")
 INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}
 # Voxels along each axis that two control points and the stencil of a feature need.
 SMALLEST_SIZE = 4
@@ -69,9 +72,10 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str]
         grid = ImageGrid.of(image)
     except InputError as error:
         raise error.about(what) from error
-    note = placement_note(path, grid, what)
-    if notes is not None and note:
-        notes.append(note)
+    if notes is not None:
+        notes += [note for note in (placement_note(path, grid, what), missing_spacing_note(path, what)) if note]
+    else:
+        placement_note(path, grid, what)  # refuses shears
     return image
 
 
@@ -248,6 +252,13 @@ def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transf
     return grid.to_image(np.clip(np.rint(warped, out=warped), bounds.min, bounds.max, out=warped).astype(dtype))
 
 
+def warp_labels(labels: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None) -> sitk.Image:
+    """Return a label map resampled onto a grid through a transform, 0 outside, with the names of its segments if it has them."""
+    warped = resample(labels, grid, transform, "nearest")
+    copy_segments(labels, warped)
+    return warped
+
+
 def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image, compress: bool = True) -> None:
     """Add an image to a group of files, compressed if the format allows it and ``compress`` is true.
 
@@ -256,11 +267,11 @@ def add_image(files: FileGroup, path: str | os.PathLike, image: sitk.Image, comp
         OutputError: if it cannot be written.
     """
     check_image_suffix(path)
-    compress = compress and suffix(path) in (".nii.gz", ".nrrd", ".mha")
+    compress = compress and suffix(path) in (".nii.gz", ".nrrd", ".mha", ".seg.nrrd")
     files.add(path, lambda name: write_image(image, name, compress))
 
 
 def check_image_suffix(path: str | os.PathLike) -> None:
-    """Raise InputError if a file name has no ending of :data:`IMAGE_SUFFIXES`."""
-    if suffix(path) not in IMAGE_SUFFIXES:
+    """Raise InputError if a file name has no ending of :data:`LABEL_SUFFIXES`."""
+    if suffix(path) not in LABEL_SUFFIXES:
         raise InputError(f"{path} does not have the ending of an image file that can be written", "use .nii.gz, .nrrd or .mha")

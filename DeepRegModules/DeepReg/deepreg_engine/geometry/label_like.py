@@ -17,13 +17,13 @@ _EQUAL = 0.5
 _EQUAL_IN_IMAGES = 0.2
 
 
-def label_values(image: sitk.Image) -> int:
-    """Return the number of different values of an image that seems to be a label map, 0 for other images.
+def label_values(image: sitk.Image | np.ndarray) -> int:
+    """Return the number of different values of an image, or of its array (z, y, x), that seems to be a label map; 0 for other images.
 
     A label map has few values, all whole numbers, and most neighbours have equal ones. In a smooth image of few grey values neighbours
     differ by the smallest step.
     """
-    array = sitk.GetArrayViewFromImage(image)
+    array = sitk.GetArrayViewFromImage(image) if isinstance(image, sitk.Image) else image
     sample = array.ravel()[:: max(1, array.size // _SAMPLE)]
     if not (np.isfinite(sample).all() and _are_whole(sample)) or len(np.unique(sample)) > _MOST_VALUES:
         return 0
@@ -70,8 +70,8 @@ def image_note(image: sitk.Image, what: str) -> str:
     return f"the {what}: {len(values)} values seem to be those of an image, not of a label map or a mask; every value other than 0 counts"
 
 
-def label_note(image: sitk.Image, what: str) -> str:
-    """Return a note if an image seems to be a label map, else ""; ``what`` is its role."""
+def label_note(image: sitk.Image | np.ndarray, what: str) -> str:
+    """Return a note if an image, or its array (z, y, x), seems to be a label map, else ""; ``what`` is its role."""
     count = label_values(image)
     if not count:
         return ""

@@ -32,7 +32,7 @@ class Layout:
         sizes: along each axis.
         datatype: NIfTI's code of the data type.
         bits: bits per voxel.
-        start: offset of the first voxel, bytes.
+        start: offset of the first voxel, bytes; negative if the header's is not a number.
     """
 
     header: bytes
@@ -53,6 +53,22 @@ class Layout:
         """Size that the uncompressed file must have, bytes."""
         return self.start + (self.voxels * self.bits + 7) // 8
 
+    @property
+    def is_analyze(self) -> bool:
+        """Whether it is the older format Analyze, which has no placement and no scale."""
+        return self.header[344 if self.version == 1 else 4 :][:1] != b"n"
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel spacing along each axis, in the file's unit."""
+        return self.numbers("8f" if self.version == 1 else "8d", 76, 104)[1 : 1 + len(self.sizes)]
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Slope and intercept of the values; a slope that is 0 or not finite stands for none."""
+        slope, intercept = self.numbers("2f" if self.version == 1 else "2d", 112, 176)
+        return slope, intercept
+
     def numbers(self, code: str, first: int, second: int) -> tuple:
         """Return the numbers of the header, by their struct code and their offsets in version 1 and 2."""
         return struct.unpack_from(self.order + code, self.header, first if self.version == 1 else second)
@@ -63,25 +79,33 @@ def layout(path: str | os.PathLike) -> Layout | None:
     path = Path(path)
     if suffix(path) not in _SUFFIXES:
         return None
+    found = _header(path)
+    if found is None:
+        return None
+    header, order, version = found
+    if version == 1:
+        sizes, (datatype, bits) = struct.unpack_from(order + "8h", header, 40), struct.unpack_from(order + "2h", header, 70)
+        start = struct.unpack_from(order + "f", header, 108)[0]
+    else:
+        sizes, (datatype, bits) = struct.unpack_from(order + "8q", header, 16), struct.unpack_from(order + "2h", header, 12)
+        start = struct.unpack_from(order + "q", header, 168)[0]
+    if not 1 <= sizes[0] <= 7:
+        return None
+    start = int(start) if math.isfinite(start) else -1
+    return Layout(header, order, version, sizes[1 : sizes[0] + 1], datatype, bits, start)
+
+
+def _header(path: Path) -> tuple[bytes, str, int] | None:
+    """Return the bytes of a header, their order and the version of the format; None if it is none."""
     try:
         with _open(path.with_suffix(".hdr") if suffix(path) == ".img" else path) as stream:
             header = _read(stream, 544)
     except (EOFError, OSError, zlib.error):
         return None
     for order in "<>":
-        if len(header) >= 348 and struct.unpack_from(order + "i", header)[0] == 348:
-            version, sizes = 1, struct.unpack_from(order + "8h", header, 40)
-            datatype, bits = struct.unpack_from(order + "2h", header, 70)
-            start = struct.unpack_from(order + "f", header, 108)[0]
-        elif len(header) >= 540 and struct.unpack_from(order + "i", header)[0] == 540:
-            version, sizes = 2, struct.unpack_from(order + "8q", header, 16)
-            datatype, bits = struct.unpack_from(order + "2h", header, 12)
-            start = struct.unpack_from(order + "q", header, 168)[0]
-        else:
-            continue
-        if not (1 <= sizes[0] <= 7 and math.isfinite(start) and start >= 0):
-            return None
-        return Layout(header, order, version, sizes[1 : sizes[0] + 1], datatype, bits, int(start))
+        for version, size in ((1, 348), (2, 540)):
+            if len(header) >= size and struct.unpack_from(order + "i", header)[0] == size:
+                return header, order, version
     return None
 
 
@@ -96,7 +120,7 @@ def data_file(path: str | os.PathLike) -> Path:
 def count_not_finite(path: str | os.PathLike) -> int:
     """Return the number of values of a NIfTI file of floats that are NaN or infinite; 0 for other files."""
     found = layout(path)
-    if found is None or found.datatype not in _FLOATS:
+    if found is None or found.datatype not in _FLOATS or found.start < 0:
         return 0
     dtype = np.dtype(found.order + _FLOATS[found.datatype])
     count, left = 0, found.voxels * dtype.itemsize

@@ -35,27 +35,28 @@ def placement_note(path: str | os.PathLike, grid: ImageGrid, what: str) -> str:
         what: its role and name, for messages.
 
     Returns:
-        A note if qform and sform differ; "" if they agree, and for files of other formats.
+        A note if qform and sform differ, or one of them is not finite; "" if they agree, and for files of other formats.
 
     Raises:
         InputError: if the image is sheared, or is not where its header places it.
     """
-    placements = _placements(path)
-    if not placements:
+    known = placements(path)
+    if not known:
         return ""
-    distances = _distances(placements, grid)
+    distances = _distances(known, grid)
     tolerance = max(_TOLERANCE * min(grid.spacing), _SMALLEST_TOLERANCE)
     far = max(distances.values())
     if far <= tolerance:
-        return ""
+        left = unreadable(path)
+        return f"{what} has numbers in its {left[0]} that are not finite: it is not used" if left else ""
     shear = sheared(path)
-    codes = {code for code, _ in placements.values()}
-    if shear and (len(codes) == 1 or placements["sform"][0] == _SCANNER):
+    codes = {code for code, _ in known.values()}
+    if shear and (len(codes) == 1 or known["sform"][0] == _SCANNER):
         raise InputError(f"{what} {shear}: without the shear it would be up to {far:.1f} mm off", RESAMPLE_FIRST)
     used = min(distances, key=lambda name: distances[name])
     if distances[used] > tolerance:
         raise InputError(f"{what} is read up to {distances[used]:.1f} mm away from where its header places it", RESAMPLE_FIRST)
-    other = next(name for name in placements if name != used)
+    other = next(name for name in known if name != used)
     also = f", and the {other} is sheared" if shear else ""
     return f"{what} has two placements that differ by up to {far:.1f} mm{also}: the {used} is used, the {other} is not"
 
@@ -72,7 +73,7 @@ def _distances(placements: dict[str, tuple[int, np.ndarray]], grid: ImageGrid) -
 
 def sheared(path: str | os.PathLike) -> str:
     """Return a description of the shear of a NIfTI file's sform, which follows the file's name in a message; "" if it is not sheared."""
-    _, matrix = _placements(path).get("sform", (0, np.eye(3, 4)))
+    _, matrix = placements(path).get("sform", (0, np.eye(3, 4)))
     axes = matrix[:, :3] / np.maximum(np.linalg.norm(matrix[:, :3], axis=0), 1e-12)
     cosines = np.abs(axes.T @ axes - np.diag(np.diag(axes.T @ axes)))
     if not cosines.max() > _RIGHT_ANGLE:
@@ -80,23 +81,34 @@ def sheared(path: str | os.PathLike) -> str:
     return f"is sheared (two axes of its sform meet at {np.degrees(np.arccos(min(cosines.max(), 1.0))):.1f} degrees)"
 
 
-def _placements(path: str | os.PathLike) -> dict[str, tuple[int, np.ndarray]]:
-    """Return the code and matrix (3, 4), voxel index to LPS mm, of "sform" and "qform", as far as the header holds them."""
+def placements(path: str | os.PathLike) -> dict[str, tuple[int, np.ndarray]]:
+    """Return the code and matrix (3, 4), voxel index to LPS mm, of "sform" and "qform", as far as the header holds finite ones."""
+    return {name: found for name, found in _all_placements(path).items() if np.isfinite(found[1]).all()}
+
+
+def _all_placements(path: str | os.PathLike) -> dict[str, tuple[int, np.ndarray]]:
+    """Return the placements of the header, whose numbers may be NaN or infinite."""
     layout = nifti.layout(path)
-    if layout is None or layout.header[344 if layout.version == 1 else 4 :][:1] != b"n":  # Analyze files have neither qform nor sform
+    if layout is None or layout.is_analyze:
         return {}
     precision, integer = ("f", "h") if layout.version == 1 else ("d", "i")
     pixdim = layout.numbers(f"8{precision}", 76, 104)
     unit = layout.numbers("b" if layout.version == 1 else "i", 123, 500)[0] & 7
-    placements = {}
+    found = {}
     for name, code in (("qform", layout.numbers(integer, 252, 344)[0]), ("sform", layout.numbers(integer, 254, 348)[0])):
         if code > 0:
             if name == "sform":
                 matrix = np.array(layout.numbers(f"12{precision}", 280, 400)).reshape(3, 4)
             else:
                 matrix = _qform(*layout.numbers(f"6{precision}", 256, 352), pixdim=pixdim)
-            placements[name] = code, _TO_LPS @ matrix * _MILLIMETRES.get(unit, 1.0)
-    return placements if all(np.isfinite(matrix).all() for _, matrix in placements.values()) else {}
+            with np.errstate(invalid="ignore"):  # of infinite numbers
+                found[name] = code, _TO_LPS @ matrix * _MILLIMETRES.get(unit, 1.0)
+    return found
+
+
+def unreadable(path: str | os.PathLike) -> list[str]:
+    """Return which of "sform" and "qform" a NIfTI file holds with numbers that are NaN or infinite."""
+    return [name for name, (_, matrix) in _all_placements(path).items() if not np.isfinite(matrix).all()]
 
 
 def _qform(b: float, c: float, d: float, *offset: float, pixdim: tuple[float, ...]) -> np.ndarray:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.cloud_orientation import orientation_note
 from deepreg_engine.geometry.files import suffix
-from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES, read_labels, resample
+from deepreg_engine.geometry.images import LABEL_SUFFIXES, read_labels, resample
 from deepreg_engine.geometry.points import read_points
 
 FEWEST = 4
@@ -23,8 +24,6 @@ _SMALLEST = 2.0
 _LARGEST_RATIO = 20.0
 # A cloud is flat, or a line, if a singular value is below this share of the first.
 _FLAT = 1e-3
-# Points that are compared with a mirrored cloud; the mirrored cloud must be nearer than this share of the other, and of the cloud's size.
-_COMPARED, _MIRRORED, _CLOSE = 3000, 0.5, 0.25
 # A voxel is on the medial axis if no neighbour is deeper by more than this share of a voxel.
 _RIDGE = 0.35
 # Largest number of voxels of the grid onto which a structure is resampled.
@@ -32,7 +31,7 @@ _VOXELS = 20_000_000
 
 
 def read_cloud(
-    path: str | os.PathLike, role: str, source: str = "surface", spacing: float = 2.0, notes: list[str] | None = None
+    path: str | os.PathLike, role: str, source: str, spacing: Callable[[np.ndarray], float], notes: list[str] | None = None
 ) -> np.ndarray:
     """Read points (N, 3), LPS mm, from a points file or from the structures of a label map.
 
@@ -40,15 +39,27 @@ def read_cloud(
         path: .csv, .mrk.json or .fcsv; or an image, whose voxels above 0 are one structure.
         role: name of the points in messages.
         source: for a label map, "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
-        spacing: distance of the points from a label map, mm.
+        spacing: returns the distance of the points from a label map, mm, for positions (N, 3) that have the extent of its structure.
         notes: receives notes on how the file was read.
 
     Raises:
         InputError: if the file cannot be read or is empty.
     """
-    if suffix(path) in IMAGE_SUFFIXES:
-        return label_points(read_labels(path, role, notes), source, spacing, role)
+    if suffix(path) in LABEL_SUFFIXES:
+        labels = read_labels(path, role, notes)
+        ends = _row_ends(labels)
+        return label_points(labels, source, spacing(ends) if len(ends) else 1.0, role)
     return read_points(path, role, notes).positions
+
+
+def _row_ends(labels: sitk.Image) -> np.ndarray:
+    """Return the positions (N, 3), LPS mm, of the first and the last voxel above 0 of each row along x, which have the extent of all."""
+    inside = sitk.GetArrayViewFromImage(labels) > 0
+    z, y = np.nonzero(inside.any(axis=2))
+    rows = inside[z, y]
+    ends = rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
+    index = np.concatenate([np.stack([x, y, z], axis=1) for x in ends]).astype(np.float64)
+    return ImageGrid.of(labels).index_to_physical(index)
 
 
 def label_points(labels: sitk.Image, source: str, spacing: float, role: str = "label map") -> np.ndarray:
@@ -144,8 +155,7 @@ def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: in
     notes: list[str] = []
     first, second = (_checked_cloud(points, role, thin, notes) for points, role in ((fixed, "fixed"), (moving, "moving")))
     _check_sizes(first, second)
-    if _fits_mirrored(first, second):
-        notes.append("the clouds fit much better with x and y of one of them mirrored: one seems to be in RAS, the other in LPS")
+    notes += [note] if (note := orientation_note(first, second)) else []
     if initial == "none" and (np.minimum(first.max(0), second.max(0)) < np.maximum(first.min(0), second.min(0))).any():
         raise InputError("the clouds do not overlap", "choose the alignment centres, rigid or affine", "initial")
     for cloud, role in ((first, "fixed"), (second, "moving")):
@@ -156,19 +166,6 @@ def checked_clouds(fixed: np.ndarray, moving: np.ndarray, initial: str, thin: in
             notes.append(f"the {role} points lie in one plane: they are aligned rigidly")
             initial = "rigid"
     return first, second, initial, notes
-
-
-def _fits_mirrored(fixed: np.ndarray, moving: np.ndarray) -> bool:
-    """Return whether the nearest neighbours of two clouds are much closer after x and y of one are mirrored, and close for their size."""
-    from scipy.spatial import KDTree
-
-    def apart(one: np.ndarray, two: np.ndarray) -> float:
-        return float(np.mean([KDTree(a).query(b)[0].mean() for a, b in ((one, two), (two, one))]))
-
-    first, second = (points[:: max(1, len(points) // _COMPARED)] for points in (fixed, moving))
-    size = float(np.sqrt(((first - first.mean(0)) ** 2).sum(1).mean()))
-    mirrored = apart(first, flip_points(second))
-    return mirrored < _MIRRORED * apart(first, second) and mirrored < _CLOSE * size
 
 
 def _checked_cloud(points: np.ndarray, role: str, thin: int, notes: list[str]) -> np.ndarray:

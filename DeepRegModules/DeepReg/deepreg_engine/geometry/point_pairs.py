@@ -12,6 +12,8 @@ from deepreg_engine.geometry.point_sets import PointList, PointPair
 
 # A label that a program has made ends in the number of the point.
 _NUMBERED = re.compile(r"(.*?)(\d+)")
+# Labels agree mostly if more than this share of the shorter list is in the other.
+_MOST_AGREE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Pairing:
 def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial: bool = False) -> Pairing:
     """Pair the points of two lists.
 
-    Points correspond by their labels if the labels of one list are all among those of the other, each of them once; otherwise by their
-    order. Pairs in which a point has no position are left out. Notes name what is left out, and labels that differ or have another order.
+    Points correspond by their labels if each label is in a list once, and most of those of one list are in the other; otherwise by their
+    order. Pairs in which a point has no position, and points without a partner, are left out. Notes name what is left out, and labels
+    that differ or have another order.
 
     Args:
         fixed, moving: the lists.
@@ -72,8 +75,10 @@ def _partners(
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the indices (N,) of corresponding points in both lists, with or without a position, and notes."""
     if by_label is not None:
-        notes = []
-        if (np.diff(by_label[1]) < 0).any():
+        notes, count, most = [], len(by_label[0]), max(len(fixed), len(moving))
+        if count < min(len(fixed), len(moving)):
+            notes.append(f"{count} of {most} {name} have the same label in both lists: they were paired by label, and the others left out")
+        elif (np.diff(by_label[1]) < 0).any():
             notes.append(f"the fixed and the moving {name} have the same labels in another order: they were paired by label")
         return *by_label, notes
     places = np.arange(min(len(fixed), len(moving), max(fixed.placed, moving.placed)))
@@ -94,16 +99,34 @@ def _counted(points: PointList, side: str) -> str:
 
 
 def _by_label(fixed: tuple[str, ...], moving: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the indices of points with the same label in both lists, if all labels of one list occur in the other, each once; else
-    None."""
+    """Return the indices of corresponding points in both lists if their labels show them, else None; see :func:`paired`."""
     one, two = ({_plain(label): place for place, label in enumerate(labels)} for labels in (fixed, moving))
     if not (_all_named(one, len(fixed)) and _all_named(two, len(moving))):
         return None
-    if not (one.keys() <= two.keys() or two.keys() <= one.keys()):
-        return None
     both = [(place, two[label]) for label, place in one.items() if label in two]
+    if len(both) < min(len(one), len(two)) and not (
+        len(both) > _MOST_AGREE * min(len(one), len(two)) and _contradict_order(fixed, moving, both)
+    ):
+        return None
     first, second = np.array(both, dtype=np.int64).reshape(-1, 2).T
     return first, second
+
+
+def _contradict_order(fixed: tuple[str, ...], moving: tuple[str, ...], both: list[tuple[int, int]]) -> bool:
+    """Return whether labels of which some have no partner show that the points do not correspond by their order.
+
+    They do if a label that both lists have stands at different places, or if all are numbers, of which some are missing. Numbers that
+    differ by the same everywhere are those of programs that count from 0 and from 1.
+
+    Args:
+        fixed, moving: all labels.
+        both: indices of each label that both lists have.
+    """
+    numbers = [_NUMBERED.fullmatch(label) for label in (*fixed, *moving)]
+    if not all(numbers):
+        return any(place != other for place, other in both)
+    counts = [int(found.group(2)) for found in numbers if found is not None]
+    return len({a - b for a, b in zip(counts[: len(fixed)], counts[len(fixed) :], strict=False)}) > 1
 
 
 def _all_named(places: dict[str, int], count: int) -> bool:

@@ -52,7 +52,7 @@ def read_list(path: str | os.PathLike, role: str = "points", notes: list[str] | 
     if not path.exists():
         raise InputError(f"the {role} {path} do not exist", "check the path")
     own: list[str] = []
-    readers = {".csv": read_csv, ".fcsv": read_fcsv, ".mrk.json": lambda text: read_markups(text, own)}
+    readers = {".csv": lambda text: read_csv(text, own), ".fcsv": read_fcsv, ".mrk.json": lambda text: read_markups(text, own)}
     reader = {**readers, ".json": readers[".mrk.json"]}.get(suffix(path))
     if reader is None:
         raise InputError(f"the {role} {path} do not have the ending of a points file", f"use one of {' '.join(POINT_SUFFIXES)}")

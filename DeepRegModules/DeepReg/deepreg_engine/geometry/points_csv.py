@@ -25,11 +25,16 @@ _FRAMES = {"xyz": (1.0, 1.0, 1.0), "lps": (1.0, 1.0, 1.0), "ras": (-1.0, -1.0, 1
 _DIGITS = r"[+-]?(?:\d+{mark}\d*|{mark}?\d+)(?:[eE][+-]?\d+)?"
 _POINT = re.compile(_DIGITS.format(mark=r"\."), re.ASCII)
 _COMMA = re.compile(_DIGITS.format(mark=","), re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 
-def read_csv(text: str) -> PointList:
+def read_csv(text: str, notes: list[str] | None = None) -> PointList:
     """Return the points of a CSV file.
+
+    Args:
+        text: its content.
+        notes: receives a note if its numbers may have decimal commas that the header's columns hide.
 
     Raises:
         InputError: if there is no header, or a row does not fit it.
@@ -55,7 +60,24 @@ def read_csv(text: str) -> PointList:
         positions.append(_position(line, cells, separator, axes))
         mark = _one_mark(line, cells, mark)
         labels.append(row[name] if name is not None and any(row) else "")
+    if notes is not None and separator == "," and _may_be_decimal_commas([row for _, row in rows[1:] if any(row)], columns):
+        notes.append("all cells are whole numbers: if the numbers have decimal commas, they were split; write decimal points")
     return PointList(np.array(positions).reshape(-1, 3) * _FRAMES[axes], tuple(labels), breaks)
+
+
+def _may_be_decimal_commas(rows: list[list[str]], columns: list[int]) -> bool:
+    """Return whether the cells of all rows may be parts of numbers with decimal commas, which fill the columns beside the coordinates.
+
+    ``10,5,20,30`` below ``x,y,z,label`` is 10.5, 20, 30 without a label, or the point 30. No comma is a decimal one if there is a decimal
+    point, a cell with text or without content, or a row in which no cell can be decimals, or if the points are numbered from 0 or 1 on.
+    """
+    others = [number for number in range(len(rows[0]) if rows else 0) if number not in columns]
+    if not others or not all(_WHOLE.fullmatch(cell) for row in rows for cell in row):
+        return False
+    if not all(any(cell.isdigit() for cell in row[1:]) for row in rows):
+        return False
+    numbered = [[str(number) for number in range(first, first + len(rows))] for first in (0, 1)]
+    return not any([row[other] for row in rows] in numbered for other in others)
 
 
 def _separator(text: str) -> str:

@@ -21,14 +21,14 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry import nifti, nifti_placement, tiff
 from deepreg_engine.geometry.files import suffix
+from deepreg_engine.geometry.header_faults import header_fault
 from deepreg_engine.geometry.itk_files import read_image
+from deepreg_engine.geometry.text_headers import meta_image_header, nrrd_header, whole_numbers
 
 _CHUNK = 1 << 20
 # Deflate cannot compress to less than this share.
 _HIGHEST_RATIO = 1040
 _GZIP = b"\x1f\x8b"
-# A text header is never longer than this.
-_LONGEST_HEADER = 1 << 20
 _NRRD_BYTES = {"char": 1, "int8": 1, "short": 2, "int16": 2, "int": 4, "int32": 4, "float": 4, "longlong": 8, "int64": 8, "double": 8}
 _META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "LONG": 4, "ULONG": 4}
 _META_BYTES |= {"LONG_LONG": 8, "ULONG_LONG": 8, "DOUBLE": 8}
@@ -109,37 +109,19 @@ def stored_voxels(path: str | os.PathLike) -> list[StoredVoxels]:
 
 
 def _of_nrrd(path: Path) -> Iterator[StoredVoxels]:
-    fields, files, start = _nrrd_header(path)
+    fields, files, start = nrrd_header(path)
     encoding, size = fields.get("encoding", "").lower(), _nrrd_bytes(fields.get("type", ""))
     if encoding not in ("raw", "gzip", "gz") or not size:
         return
     packed = encoding != "raw"
-    length = size * math.prod(_whole_numbers(fields.get("sizes", "0")))
+    length = size * math.prod(whole_numbers(fields.get("sizes", "0")))
     if "datafile" not in fields:
         yield StoredVoxels(path, start, length, packed)
     elif fields.get("lineskip", "0") == "0":
-        skip = 0 if packed else max(_whole_numbers(fields.get("byteskip", "0"))[0], 0)
+        skip = 0 if packed else max(whole_numbers(fields.get("byteskip", "0"))[0], 0)
         for file in files:
             if file.is_file():
                 yield StoredVoxels(file, skip, length // len(files), packed)
-
-
-def _nrrd_header(path: Path) -> tuple[dict[str, str], list[Path], int]:
-    """Return the fields of a NRRD header, the files that it names for the voxels, and its length."""
-    content = _beginning(path)
-    ends = [at + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if (at := content.find(mark)) >= 0]
-    end = min(ends, default=len(content))
-    fields: dict[str, str] = {}
-    after: list[str] = []  # lines behind the field for the files
-    for line in content[:end].decode("latin-1").splitlines():
-        name, colon, value = line.partition(":")
-        if colon and not value.startswith("=") and not line.startswith("#"):
-            fields[name.strip().lower().replace(" ", "")] = value.strip()
-        elif "datafile" in fields and line.strip():
-            after.append(line.strip())
-    name = fields.get("datafile", "")
-    names = after if name.upper().startswith("LIST") else [] if "%" in name else [name]
-    return fields, [path.parent / name for name in names], end
 
 
 def _nrrd_bytes(name: str) -> int:
@@ -152,37 +134,19 @@ def _nrrd_bytes(name: str) -> int:
 
 
 def _of_meta_image(path: Path) -> Iterator[StoredVoxels]:
-    content = _beginning(path)
-    end = content.find(b"\n", content.find(b"ElementDataFile")) + 1
-    fields = {}
-    for line in content[:end].decode("latin-1").splitlines():
-        name, _, value = line.partition("=")
-        fields[name.strip()] = value.strip()
+    fields, end = meta_image_header(path)
     size = _META_BYTES.get(fields.get("ElementType", "").removeprefix("MET_").removesuffix("_ARRAY"), 0)
     if not (end and size) or fields.get("BinaryData", "True").lower().startswith("f"):
         return
-    length = size * math.prod(_whole_numbers(fields.get("DimSize", "0")))
-    length *= _whole_numbers(fields.get("ElementNumberOfChannels", "1"))[0]
+    length = size * math.prod(whole_numbers(fields.get("DimSize", "0")))
+    length *= whole_numbers(fields.get("ElementNumberOfChannels", "1"))[0]
     packed = fields.get("CompressedData", "False").lower().startswith("t")
     name = fields["ElementDataFile"]
     if name.lower() == "local":
         yield StoredVoxels(path, end, length, packed)
     elif (path.parent / name).is_file():
-        skip = _whole_numbers(fields.get("HeaderSize", "0"))[0]
+        skip = whole_numbers(fields.get("HeaderSize", "0"))[0]
         yield StoredVoxels(path.parent / name, max(skip, 0), length, packed)
-
-
-def _beginning(path: Path) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read(_LONGEST_HEADER)
-
-
-def _whole_numbers(text: str) -> list[int]:
-    """Return the numbers of a header's line; [0] if they are none."""
-    try:
-        return [int(number) for number in text.split()] or [0]
-    except ValueError:
-        return [0]
 
 
 def read_checked(path: str | os.PathLike, what: str, advice: str) -> sitk.Image:
@@ -203,6 +167,8 @@ def read_checked(path: str | os.PathLike, what: str, advice: str) -> sitk.Image:
         parts = stored_voxels(path)
     except OSError as error:
         raise InputError(f"{what} cannot be read ({error.strerror or error})", advice) from error
+    if fault := header_fault(path):
+        raise InputError(f"{what} {fault}", "correct its header with the program that wrote it")
     if any(part.too_short() for part in parts):
         raise InputError(f"{what} ends before its last voxel", again)
     with ThreadPoolExecutor(1) as pool:

@@ -45,11 +45,11 @@ def run_cross_validation(
         ``csv`` (the file), ``folds`` (names of their scans or pairs), ``notes`` (on how scans were read; scans and pairs that were not
         used, and why; folds of one scan), ``state`` ("finished", or "paused" and "stopped" by command).
 
-        A row of labelled scans is a label of a pair: ``pair``, ``label``, and its Dice ``before``, after the alignment alone
-        (``aligned``), with MIND (``mind``) and with the learned features (``learned``). A row of points is a pair: ``pair``, ``keypoints``
-        ("independent" or "partners", see :mod:`point_comparison`), ``points`` (at how many the error was measured), and the mean target
-        registration error in mm ``before``, ``aligned``, by the positions alone, that is by the same method without features
-        (``positions``), and ``learned``; and its 95th percentiles, whose names end with ``_95``.
+        A row of labelled scans is a label of a pair: ``pair``, ``label`` (its value, or the name of its segment in lower case), and its
+        Dice ``before``, after the alignment alone (``aligned``), with MIND (``mind``) and with the learned features (``learned``). A row of
+        points is a pair: ``pair``, ``keypoints`` ("independent" or "partners", see :mod:`point_comparison`), ``points`` (at how many the
+        error was measured), and the mean target registration error in mm ``before``, ``aligned``, by the positions alone, that is by the
+        same method without features (``positions``), and ``learned``; and its 95th percentiles, whose names end with ``_95``.
 
     Raises:
         InputError, ParameterError: see :func:`run_training`; also before anything is learned, if there is no such preset.
@@ -184,7 +184,7 @@ def _result(
     path = Path(request.folder) / TABLE
     if rows:
         write_text(path, table.getvalue())
-    kinds = sorted({row[comparison.group] for row in rows})
+    kinds = sorted({row[comparison.group] for row in rows}, key=lambda kind: (isinstance(kind, str), kind))
     summary = {
         **_means(comparison, rows),
         "pairs": len({row["pair"] for row in rows}),

@@ -14,8 +14,9 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_mask, read_volume
+from deepreg_engine.geometry.label_pairs import LabelPair
+from deepreg_engine.geometry.point_readings import check_place
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
-from deepreg_engine.jobs.label_pairs import LabelPair
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
 from deepreg_engine.methods.common.affine import overlap
@@ -63,6 +64,9 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     labels, names = read_label_pair(request.fixed_labels, request.moving_labels, request.label_names, notes)
     grid = _grid(request, transform, labels, notes)
     if landmarks:
+        known = grid if request.reference or field_grid(transform) else None
+        where = "the reference image" if request.reference else "the displacement field"
+        notes += check_place("landmarks", [points.positions for points in landmarks], (known, None), "{side}_landmarks", (where, ""))
         check_reached(transform, landmarks[0])
     field = mask = None
     if grid:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from deepreg_engine.errors import EngineError, InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import check_intensities, read_mask, read_volume
+from deepreg_engine.geometry.images import read_mask
 from deepreg_engine.geometry.points import read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
+from deepreg_engine.jobs.pair_files import read_image_pair
 from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.methods.registry import find_method
 from deepreg_engine.metrics.mapping import map_points, outside_field
@@ -156,10 +157,10 @@ def _key(request: ExplanationRequest) -> str:
 
 
 def _open_images(request: ExplanationRequest, parameters: Any, progress: Progress, notes: list[str]) -> tuple[ImageExplanation, dict]:
-    images, masks = [], []
-    for path, mask, side in ((request.fixed, request.fixed_mask, "fixed"), (request.moving, request.moving_mask, "moving")):
-        images.append(check_intensities(read_volume(str(path), f"{side} image", notes), f"{side} image", str(path)))
-        own, note = read_mask(mask, ImageGrid.of(images[-1]), f"{side} mask") if mask else (None, "")
+    masks = []
+    _, images = read_image_pair(str(request.fixed), str(request.moving), notes)
+    for image, mask, side in zip(images, (request.fixed_mask, request.moving_mask), ("fixed", "moving"), strict=True):
+        own, note = read_mask(mask, ImageGrid.of(image), f"{side} mask") if mask else (None, "")
         masks.append(own)
         notes += [note] if note else []
     transform = read_transform(request.transform, notes=notes)

@@ -9,6 +9,8 @@ import SimpleITK as sitk
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
+from deepreg_engine.geometry.label_pairs import joined
+from deepreg_engine.geometry.segments import plain_name
 from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, registration_parameters
 from deepreg_engine.methods.base import Inputs, Task
 from deepreg_engine.methods.registry import METHODS
@@ -45,6 +47,7 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
     from deepreg_engine.training.labelled_scans import read_scan
 
     (fixed, fixed_labels), (moving, moving_labels) = (read_scan(scan) for scan in scans)
+    (fixed_labels, moving_labels), names = joined(fixed_labels, moving_labels)
     labels, _, _ = shared_labels(fixed_labels, moving_labels)
     grid, modalities = ImageGrid.of(fixed_labels), [scan.modality for scan in scans]
     task = Task(None, METHODS[request.method].options(), Inputs(fixed, moving), frozenset({"transform"}), request.device)
@@ -64,7 +67,9 @@ def _measure(request: CrossValidationRequest, name: str, scans: tuple[Any, Any],
         }
         for what, transform in transforms.items()
     }
-    return [{"pair": name, "label": label, **{what: round(float(dice[what][label]), 4) for what in _CONDITIONS}} for label in labels]
+    # Values of segments with names differ between scans.
+    named = {label: plain_name(names[label]) if label in names else label for label in labels}
+    return [{"pair": name, "label": named[label], **{what: round(float(dice[what][label]), 4) for what in _CONDITIONS}} for label in labels]
 
 
 def _register(request: CrossValidationRequest, task: Task, features: str, modalities: list[str], progress: Progress) -> Any:

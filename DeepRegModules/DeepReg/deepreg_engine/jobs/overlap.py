@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.pair_files import read_label_pair
 from deepreg_engine.methods.base import required
-from deepreg_engine.metrics.overlap import overlap_report
+from deepreg_engine.metrics.overlap import overlap_note, overlap_report
 from deepreg_engine.progress import Progress, no_progress
 
 
@@ -32,7 +32,7 @@ def run_overlap(request: OverlapRequest, progress: Progress = no_progress) -> di
 
     Returns:
         "reports": one for each transform, see :func:`overlap_report`; without transforms one, of the identity. "notes": on how the files
-        were read.
+        were read, and what the overlap shows of them.
 
     Raises:
         EngineError: if a file cannot be used.
@@ -46,5 +46,7 @@ def run_overlap(request: OverlapRequest, progress: Progress = no_progress) -> di
     reports = []
     for number, file in enumerate(files):
         progress(0.1 + 0.9 * number / len(files), "comparing labels")
-        reports.append(overlap_report(read_transform(file, notes=notes) if file else None, fixed, moving, names))
-    return {"reports": reports, "notes": notes}
+        transform = read_transform(file, notes=notes) if file else None
+        reports.append(overlap_report(transform, fixed, moving, names))
+        notes.append(overlap_note(transform, fixed, moving, reports[-1]))
+    return {"reports": reports, "notes": list(dict.fromkeys(note for note in notes if note))}

@@ -1,12 +1,24 @@
-"""Files that come in pairs: landmarks and label maps of the fixed and the moving image."""
+"""Files that come in pairs: images, landmarks and label maps of the fixed and the moving side.
+
+Registrations, evaluations and reports read them here, so that all give the same notes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import SimpleITK as sitk
+
 from deepreg_engine.errors import InputError, concerning
-from deepreg_engine.geometry.images import read_labels
-from deepreg_engine.geometry.points import PointSet, read_pairs
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import check_intensities, read_labels, read_volume
+from deepreg_engine.geometry.label_like import label_note
+from deepreg_engine.geometry.label_pairs import LabelPair, joined
+from deepreg_engine.geometry.point_readings import check_place
+from deepreg_engine.geometry.points import PointPair, read_pairs
 from deepreg_engine.jobs.label_names import read_label_names
-from deepreg_engine.jobs.label_pairs import LabelPair, joined
+from deepreg_engine.methods.common.lengths import unit_note
+from deepreg_engine.methods.common.misread import images_note
 
 
 def check_pairs(**pairs: tuple[str | None, str | None]) -> None:
@@ -21,9 +33,64 @@ def check_pairs(**pairs: tuple[str | None, str | None]) -> None:
             raise InputError(f"the {given} {kind} cannot be used without the {missing} {kind}", "give both, or none", f"{missing}_{kind}")
 
 
-def read_landmark_pair(fixed: str | None, moving: str | None, notes: list[str] | None = None) -> tuple[PointSet, PointSet] | None:
-    """Read corresponding landmarks, adding to ``notes``; None if there are no files."""
-    return read_pairs(fixed, moving, notes=notes) if fixed and moving else None
+def read_image_pair(fixed: str, moving: str, notes: list[str]) -> tuple[tuple[sitk.Image, sitk.Image], tuple[sitk.Image, sitk.Image]]:
+    """Read two images that are registered, or were; adds notes on label maps given as images and on voxel spacings in another unit.
+
+    Returns:
+        Both images as they were read, and both as float32.
+
+    Raises:
+        InputError: see :func:`read_volume` and :func:`check_intensities`.
+    """
+    with concerning("fixed"):
+        first, first_checked = _read_image(fixed, "fixed image", notes)
+    with concerning("moving"):
+        second, second_checked = _read_image(moving, "moving image", notes)
+    note = unit_note(ImageGrid.of(first), ImageGrid.of(second))
+    notes += [note] if note else []
+    return (first, second), (first_checked, second_checked)
+
+
+def _read_image(path: str, role: str, notes: list[str]) -> tuple[sitk.Image, sitk.Image]:
+    """Return an image as it was read, and as float32."""
+    image = read_volume(path, role, notes)
+    note = label_note(image, role)
+    notes += [note] if note else []
+    return image, check_intensities(image, role, path)
+
+
+def read_landmark_pair(
+    fixed: str | None,
+    moving: str | None,
+    notes: list[str],
+    images: Sequence[sitk.Image | None] = (None, None),
+    name: str = "landmarks",
+    option: str = "{side}_landmarks",
+) -> PointPair | None:
+    """Read corresponding landmarks; None if there are no files.
+
+    Args:
+        fixed, moving: files.
+        notes: receives notes on how they were read and paired, on those outside the images, and on what the images show: another frame,
+            unit or order.
+        images: fixed and moving, as float32; one that is not known is None.
+        name: of the landmarks, for messages.
+        option: name of the inputs, with ``{side}`` for "fixed" or "moving", for errors.
+
+    Raises:
+        InputError: if a file cannot be used, or no landmark of a side lies in its image.
+    """
+    if not (fixed and moving):
+        return None
+    pairs = read_pairs(fixed, moving, option, name, notes)
+    positions = [points.positions for points in pairs]
+    grids = [None if image is None else ImageGrid.of(image) for image in images]
+    notes += check_place(f"{{side}} {name}", positions, grids, option)
+    known = [image for image in images if image is not None]
+    if len(known) == 2:
+        note = images_note(name, positions, known)
+        notes += [note] if note else []
+    return pairs
 
 
 def read_label_pair(

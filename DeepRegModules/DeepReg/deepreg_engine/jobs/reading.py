@@ -8,17 +8,16 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError, concerning
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import check_intensities, read_labels, read_mask, read_volume
-from deepreg_engine.geometry.label_like import label_note
+from deepreg_engine.geometry.images import read_labels, read_mask
+from deepreg_engine.geometry.label_pairs import joined
 from deepreg_engine.geometry.point_clouds import read_cloud
-from deepreg_engine.geometry.points import PointPair, read_pairs, read_points
+from deepreg_engine.geometry.points import PointPair, read_points
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.label_names import read_label_names
-from deepreg_engine.jobs.label_pairs import joined
+from deepreg_engine.jobs.pair_files import read_image_pair, read_landmark_pair
 from deepreg_engine.jobs.request import Request
 from deepreg_engine.methods.base import Inputs, required
-from deepreg_engine.methods.common.lengths import unit_note
-from deepreg_engine.methods.common.place import check_place, misread_note
+from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.metrics.overlap import shared_labels
 
 # A linear transform with a smaller determinant is degenerate: the file is damaged.
@@ -33,20 +32,11 @@ def read_inputs(request: Request) -> Inputs:
     """
     inputs, path = Inputs(), request.path
     if path("fixed"):
-        with concerning("fixed"):
-            fixed = read_volume(path("fixed"), "fixed image", inputs.notes)
-            _note_labels(fixed, "fixed", inputs.notes)
-            inputs.fixed = check_intensities(fixed, "fixed image", path("fixed"))
-        with concerning("moving"):
-            inputs.moving_original = read_volume(path("moving"), "moving image", inputs.notes)
-            _note_labels(inputs.moving_original, "moving", inputs.notes)
-            inputs.moving = check_intensities(inputs.moving_original, "moving image", path("moving"))
-        note = unit_note(ImageGrid.of(inputs.fixed), ImageGrid.of(inputs.moving))
-        inputs.notes += [note] if note else []
+        (_, inputs.moving_original), (inputs.fixed, inputs.moving) = read_image_pair(path("fixed"), path("moving"), inputs.notes)
         inputs.fixed_mask = _mask(request, "fixed_mask", inputs.fixed, inputs.notes)
         inputs.moving_mask = _mask(request, "moving_mask", inputs.moving, inputs.notes)
     if path("fixed_points"):
-        inputs.clouds = _cloud(request, "fixed", inputs.notes), _cloud(request, "moving", inputs.notes)
+        inputs.clouds = _clouds(request, inputs)
     inputs.guides = _landmarks(request, inputs, "guide", "{side}_landmarks")
     inputs.landmarks = _landmarks(request, inputs, "check", "test_{side}_landmarks")
     _read_labels(request, inputs)
@@ -68,23 +58,39 @@ def _mask(request: Request, name: str, image: sitk.Image, notes: list[str]) -> s
     return mask
 
 
-def _cloud(request: Request, side: str, notes: list[str]) -> np.ndarray:
-    name, options = f"{side}_points", request.options
-    with concerning(name):
-        return read_cloud(request.path(name), f"{side} points", options.source, options.source_spacing, notes)
+def _clouds(request: Request, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+    """Return both clouds; the distance of the points of label maps follows the factor of lengths, unless somebody has chosen it."""
+    options, default = request.options, type(request.options)().source_spacing
+    factor = 1.0 if inputs.fixed is None else _factor(request, ImageGrid.of(inputs.fixed))
+
+    def spacing(positions: np.ndarray) -> float:
+        nonlocal factor
+        if options.source_spacing != default:
+            return options.source_spacing
+        if inputs.fixed is None and not found:  # of the fixed side
+            factor = _factor(request, positions)
+        return factor * options.source_spacing
+
+    found: list[np.ndarray] = []
+    for side in ("fixed", "moving"):
+        name = f"{side}_points"
+        with concerning(name):
+            cloud = read_cloud(request.path(name), f"{side} points", options.source, spacing, inputs.notes)
+        if not found:
+            spacing(cloud)
+        found.append(cloud)
+    return found[0], found[1]
+
+
+def _factor(request: Request, fixed: ImageGrid | np.ndarray) -> float:
+    """Return the factor of lengths for the fixed image or points (N, 3)."""
+    return with_factor(request.parameters, request.method.presets, fixed).length_scale
 
 
 def _landmarks(request: Request, inputs: Inputs, kind: str, option: str) -> PointPair | None:
     """Return the pairs of landmarks; ``kind``, and ``option`` with the side inserted, name them in notes and errors."""
     fixed, moving = (request.path(option.format(side=side)) for side in ("fixed", "moving"))
-    if not (fixed and moving):
-        return None
-    pairs = read_pairs(fixed, moving, option, f"{kind} landmarks", inputs.notes)
-    inputs.notes += check_place(f"{{side}} {kind} landmarks", [points.positions for points in pairs], (inputs.fixed, inputs.moving), option)
-    if inputs.fixed is not None and inputs.moving is not None:
-        note = misread_note(f"{kind} landmarks", [points.positions for points in pairs], inputs.images)
-        inputs.notes += [note] if note else []
-    return pairs
+    return read_landmark_pair(fixed, moving, inputs.notes, (inputs.fixed, inputs.moving), f"{kind} landmarks", option)
 
 
 def _read_labels(request: Request, inputs: Inputs) -> None:
@@ -102,12 +108,6 @@ def _read_labels(request: Request, inputs: Inputs) -> None:
     if path("label_names"):
         with concerning("label_names"):
             inputs.label_names = read_label_names(path("label_names"))
-
-
-def _note_labels(image: sitk.Image, side: str, notes: list[str]) -> None:
-    """Add a note if an image seems to be a label map."""
-    note = label_note(image, f"{side} image")
-    notes += [note] if note else []
 
 
 def _initial(path: str, notes: list[str]) -> sitk.Transform:

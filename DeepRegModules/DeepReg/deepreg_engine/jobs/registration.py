@@ -13,12 +13,13 @@ from deepreg_engine import __version__
 from deepreg_engine.errors import check_versions
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.segments import lost_names_note
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.request import Request, check_request
 from deepreg_engine.jobs.results import Run, write_results
 from deepreg_engine.methods.base import Inputs, Result, Task
-from deepreg_engine.methods.common.affine import Alignment, align
+from deepreg_engine.methods.common.affine import Alignment, align, orientation_notes
 from deepreg_engine.methods.slots import inputs as input_slots
 from deepreg_engine.progress import Progress, no_progress
 
@@ -85,6 +86,15 @@ class _Background(threading.Thread):
         return cast(Alignment, self._result)
 
 
+def _aligned(inputs: Inputs, kind: str) -> Alignment:
+    """Return the alignment of the images, with notes on orientations that agree better: rigid and affine alignments try them themselves."""
+    masks = inputs.fixed_mask, inputs.moving_mask
+    found = align(*inputs.images, kind, *masks)
+    if kind in ("rigid", "affine"):
+        return found
+    return dataclasses.replace(found, notes=(*found.notes, *orientation_notes(*inputs.images, found.transform, *masks)))
+
+
 def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
     method, parameters = request.method, request.parameters
     task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device)
@@ -94,7 +104,7 @@ def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
         if inputs.initial is not None:
             task.alignment = Alignment(inputs.initial, "file")
         else:
-            background = _Background(lambda: align(*inputs.images, parameters.initial, inputs.fixed_mask, inputs.moving_mask))
+            background = _Background(lambda: _aligned(inputs, parameters.initial))
             background.start()
     with first_import_of_torch():
         import torch
@@ -153,7 +163,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
     report.update(
         stages=result.stages,
         seconds=dict(result.seconds),
-        notes=list(dict.fromkeys([*inputs.notes, *result.notes])),
+        notes=list(dict.fromkeys([*inputs.notes, *result.notes, *_lost_names(request, inputs)])),
         outputs={name.replace("_", "-"): path for name, path in request.outputs().items()},
         **result.details,
     )
@@ -162,6 +172,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
         report.update(
             evaluation_report(
                 transform,
+                inputs.known_grids,
                 landmarks=inputs.landmarks,
                 labels=inputs.labels,
                 label_names=inputs.label_names,
@@ -171,6 +182,14 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
             )
         )
     return report
+
+
+def _lost_names(request: Request, inputs: Inputs) -> list[str]:
+    """Return notes on names of segments that files of warped labels cannot hold."""
+    written = [(inputs.moving_labels, request.path("warped_labels"))]
+    written += [(labels, path) for labels, (_, path) in zip(inputs.more_labels, request.warp_labels, strict=True)]
+    notes = [lost_names_note(labels, path, "segments") for labels, path in written if labels is not None and path]
+    return [note for note in notes if note]
 
 
 def _described(request: Request, inputs: Inputs) -> dict[str, dict]:

@@ -15,11 +15,10 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import check_intensities, read_mask, read_volume
-from deepreg_engine.geometry.points import PointSet
+from deepreg_engine.geometry.images import read_mask
 from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
-from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
+from deepreg_engine.jobs.pair_files import check_pairs, read_image_pair, read_label_pair, read_landmark_pair
 from deepreg_engine.jobs.results import FIELD_MAPS
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.metrics.report import plain, to_json
@@ -173,14 +172,12 @@ def _check(request: ReportRequest) -> tuple[Limit, ...]:
 def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
     run = _read_run(request.run_report)
     notes: list[str] = []
-    fixed, moving = (read_volume(getattr(request, side), f"{side} image", notes) for side in ("fixed", "moving"))
-    for image, side in ((fixed, "fixed"), (moving, "moving")):
-        check_intensities(image, f"{side} image", getattr(request, side))
+    (fixed, moving), checked = read_image_pair(request.fixed, request.moving, notes)
     pair = Pair(fixed, moving, read_transform(request.transform, notes=notes))
     pair.notes += notes
     if request.inverse:
         pair.inverse = read_transform(request.inverse, "inverse transform", pair.notes)
-    pair.landmarks = _read_landmarks(request, pair)
+    pair.landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks, pair.notes, checked)
     names = request.label_names
     file = names if isinstance(names, str) else None
     pair.labels, pair.label_names = read_label_pair(request.fixed_labels, request.moving_labels, file, pair.notes)
@@ -192,21 +189,6 @@ def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
         pair.mask, note = read_mask(request.mask, ImageGrid.of(fixed))
         pair.notes += [note] if note else []
     return pair, run
-
-
-def _read_landmarks(request: ReportRequest, pair: Pair) -> tuple[PointSet, PointSet] | None:
-    landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks, pair.notes)
-    for points, image, side in zip(landmarks or (), (pair.fixed, pair.moving), ("fixed", "moving"), strict=False):
-        outside = int((~ImageGrid.of(image).contains(points.positions)).sum())
-        if outside == len(points):
-            raise InputError(
-                f"none of the {len(points)} {side} landmarks lies in the {side} image",
-                "check that they belong to it and are in LPS mm (CSV) or name their coordinate system (.mrk.json, .fcsv)",
-                f"{side}_landmarks",
-            )
-        if outside:
-            pair.notes.append(f"{outside} of {len(points)} {side} landmarks lie outside the {side} image")
-    return landmarks
 
 
 def _read_run(run: str | dict[str, Any] | None) -> dict[str, Any] | None:

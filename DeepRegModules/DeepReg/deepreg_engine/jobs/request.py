@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deepreg_engine.errors import InputError, OutputError, ParameterError
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from deepreg_engine.geometry.points import POINT_SUFFIXES
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
@@ -24,7 +24,7 @@ from deepreg_engine.methods.slots import Slot, outputs, slot, slots
 #: File name suffixes of outputs, by the kind of their slot; folders and inputs are checked where they are used.
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "image": IMAGE_SUFFIXES,
-    "labels": IMAGE_SUFFIXES,
+    "labels": LABEL_SUFFIXES,
     "map": IMAGE_SUFFIXES,
     "colours": IMAGE_SUFFIXES,
     "transform": WRITABLE_SUFFIXES,

@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import add_image, resample, warp_intensities
+from deepreg_engine.geometry.images import add_image, warp_intensities, warp_labels
 from deepreg_engine.geometry.inversion import invert
 from deepreg_engine.geometry.points import PointSet, add_points
 from deepreg_engine.geometry.transform_files import add_field
@@ -59,8 +59,8 @@ class Run:
         return self._transform
 
     def on_fixed_grid(self, labels: sitk.Image) -> sitk.Image:
-        """Return a label map of the moving side on the fixed image's grid."""
-        return resample(labels, self.field.grid, self.transform, "nearest")
+        """Return a label map of the moving side on the fixed image's grid, with the names of its segments."""
+        return warp_labels(labels, self.field.grid, self.transform)
 
 
 _COMPUTED: dict[str, Callable[[Run], Any]] = {}

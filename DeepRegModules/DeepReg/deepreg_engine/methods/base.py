@@ -87,6 +87,12 @@ class Inputs:
         return ImageGrid.of(fixed), ImageGrid.of(moving)
 
     @property
+    def known_grids(self) -> tuple[ImageGrid | None, ImageGrid | None]:
+        """Grids of the fixed and the moving image; None without the image."""
+        fixed, moving = (None if image is None else ImageGrid.of(image) for image in (self.fixed, self.moving))
+        return fixed, moving
+
+    @property
     def fixed_side(self) -> ImageGrid | np.ndarray:
         """The grid of the fixed image; without images the fixed points (N, 3), LPS mm. Raises ValueError without either."""
         return required(self.clouds, "fixed image")[0] if self.fixed is None else ImageGrid.of(self.fixed)

@@ -11,13 +11,13 @@ the command line, and for the tables and drawings of the panels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry.frames import flip_points
+from deepreg_engine.geometry.point_readings import FEWEST, Grids, Reading, readings
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 
@@ -25,9 +25,9 @@ from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 _DIGITS = 4
 # The standard deviation of a normal distribution is its median absolute deviation times this.
 _MAD_TO_SD = 1.4826
-# Fewest pairs from which misread points are detected, and the share of the errors below which the errors of another interpretation must
-# lie.
-_FEWEST, _BETTER = 4, 0.5
+# Share of the errors below which those of another reading of the landmarks must be. For many pairs it is larger, if that share of them has
+# a smaller error.
+_BETTER, _BETTER_OF_MANY, _MANY, _WINS = 0.5, 0.7, 8, 0.75
 # Errors that differ by less are equal, mm: without this, rounding would make outliers of equal errors.
 _SAME = 1e-6
 
@@ -128,6 +128,10 @@ class LandmarkErrors:
         return {stage: summarize(vectors[self.counted]) for stage, vectors in (("before", self.before), ("after", self.after))}
 
 
+#: Returns the errors of fixed and moving landmarks, each (N, 3), LPS mm.
+Errors = Callable[[np.ndarray, np.ndarray], LandmarkErrors]
+
+
 def landmark_errors(transform: Mapping, fixed: np.ndarray, moving: np.ndarray) -> LandmarkErrors:
     """Compute the errors of landmark pairs under a transform.
 
@@ -155,47 +159,43 @@ def check_reached(transform: Mapping, fixed: PointSet) -> None:
         raise InputError("no fixed landmark lies in the displacement field", "check that they belong to it and to its coordinate system")
 
 
-def misread_note(transform: Mapping, fixed: PointSet, moving: PointSet) -> str:
-    """Return a note if the mean error after the registration is much smaller under another interpretation of the landmarks; else "".
+def misread_note(errors: Errors, fixed: np.ndarray, moving: np.ndarray, grids: Grids = (None, None)) -> str:
+    """Return a note if the errors after the registration are much smaller when the landmarks are read in another way; else "".
 
-    The interpretations are: RAS for both lists or one of them, exchanged lists, and centimetres or metres.
+    Args:
+        errors: returns the errors of landmark pairs, each (N, 3), LPS mm.
+        fixed, moving: corresponding landmarks (N, 3), LPS mm.
+        grids: of the fixed and the moving image, see :func:`deepreg_engine.geometry.point_readings.readings`.
     """
-    lists = fixed.positions, moving.positions
-    given = landmark_errors(transform, *lists)
-    if not given.counted.any() or len(given) < _FEWEST:
+    given = errors(fixed, moving)
+    if given.counted.sum() < FEWEST:
         return ""
-    after = given.distances[given.counted].mean()
-    found = [(error, why) for error, why in _readings(transform, *lists, int(given.counted.sum())) if error <= _BETTER * after]
-    if not found:
+    best: tuple[float, Reading | None] = (np.inf, None)
+    for reading in readings(fixed, moving, grids):
+        ratio = _improvement(given, errors(reading.fixed, reading.moving))
+        if ratio < best[0]:
+            best = ratio, reading
+    if best[1] is None:
         return ""
-    error, (how, why) = min(found)
-    return f"with {how} their mean error would be {error:.1f} mm instead of {after:.1f} mm: {why}"
+    means = [found.distances[found.counted].mean() for found in (errors(best[1].fixed, best[1].moving), given)]
+    why = f"{best[1].why}, or the transform to map in the other direction" if "exchanged" in best[1].why else best[1].why
+    return f"with {best[1].how} their mean error would be {means[0]:.1f} mm instead of {means[1]:.1f} mm: {why}"
 
 
-def _readings(transform: Mapping, fixed: np.ndarray, moving: np.ndarray, count: int) -> Iterator[tuple[float, tuple[str, str]]]:
-    """Yield each other interpretation of landmarks (N, 3) whose errors the transform reduces much: its mean error, mm, the change, and its
-    meaning. ``count`` pairs have an error as they were given."""
-    ras = "seem to be in RAS instead of LPS"
-    readings = [
-        ("x and y of all landmarks mirrored", f"the points {ras}", flip_points(fixed), flip_points(moving)),
-        ("x and y of the fixed landmarks mirrored", f"the fixed points {ras}", flip_points(fixed), moving),
-        ("x and y of the moving landmarks mirrored", f"the moving points {ras}", fixed, flip_points(moving)),
-        (
-            "fixed and moving landmarks exchanged",
-            "the lists seem to be exchanged, or the transform to map in the other direction",
-            moving,
-            fixed,
-        ),
-        ("all landmarks times 10", "the points seem to be in centimetres", 10.0 * fixed, 10.0 * moving),
-        ("all landmarks times 1000", "the points seem to be in metres", 1000.0 * fixed, 1000.0 * moving),
-    ]
-    for how, why, one, two in readings:
-        errors = landmark_errors(transform, one, two)
-        if not errors.counted.any() or 2 * errors.counted.sum() < count:
-            continue
-        after = float(errors.distances[errors.counted].mean())
-        if after <= _BETTER * errors.distances_before[errors.counted].mean():
-            yield after, (how, why)
+def _improvement(given: LandmarkErrors, other: LandmarkErrors) -> float:
+    """Return the ratio of the mean errors after the registration of another reading and the given one; infinite if it shows nothing.
+
+    The registration improves landmarks that are read as they were meant, and their errors are smaller: all in all by half, or, of many
+    pairs, by less but nearly all of them.
+    """
+    both = other.counted & given.counted
+    if 2 * other.counted.sum() < given.counted.sum() or both.sum() < FEWEST:
+        return np.inf
+    before, after = other.distances_before[other.counted].mean(), other.distances[other.counted].mean()
+    ratio = float(after / max(given.distances[given.counted].mean(), _SAME))
+    wins = (other.distances < given.distances)[both].mean()
+    limit = _BETTER_OF_MANY if both.sum() >= _MANY and wins >= _WINS else _BETTER
+    return ratio if ratio <= limit and after <= limit * before else np.inf
 
 
 def landmark_report(transform: Mapping, fixed: PointSet, moving: PointSet) -> dict:

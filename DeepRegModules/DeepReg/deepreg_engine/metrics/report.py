@@ -12,10 +12,11 @@ import SimpleITK as sitk
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.point_readings import Grids
 from deepreg_engine.geometry.points import PointSet
-from deepreg_engine.metrics.landmarks import landmark_report, misread_note
+from deepreg_engine.metrics.landmarks import landmark_errors, landmark_report, misread_note
 from deepreg_engine.metrics.mapping import to_transform
-from deepreg_engine.metrics.overlap import no_overlap_note, overlap_report
+from deepreg_engine.metrics.overlap import overlap_note, overlap_report
 from deepreg_engine.metrics.regularity import folding_note, regularity
 
 # Significant digits in JSON: as many as a float32 has; a tenth of a micrometre at a hundred millimetres.
@@ -24,7 +25,7 @@ _SIGNIFICANT = 7
 
 def evaluation_report(
     transform: sitk.Transform | None,
-    grid: ImageGrid | None = None,
+    grids: Grids = (None, None),
     landmarks: tuple[PointSet, PointSet] | None = None,
     labels: tuple[sitk.Image, sitk.Image] | None = None,
     label_names: dict[int, str] | None = None,
@@ -36,7 +37,7 @@ def evaluation_report(
 
     Args:
         transform: maps fixed points to moving points, LPS mm; None is the identity.
-        grid: on which displacement and regularity are measured, usually that of the fixed image; neither is measured without a grid or a
+        grids: of the fixed and the moving image; displacement and regularity are measured on the fixed one, and neither without a grid or a
             field.
         landmarks: fixed and moving, in pairs.
         labels: fixed and moving label maps, each on its own grid.
@@ -54,8 +55,8 @@ def evaluation_report(
     """
     report: dict = {}
     remarks: list[str] = []
-    if field is None and grid is not None:
-        field = DisplacementField.from_transform(to_transform(transform), grid)
+    if field is None and grids[0] is not None:
+        field = DisplacementField.from_transform(to_transform(transform), grids[0])
     if field is not None:
         lengths = field.statistics()
         report["displacement"] = {
@@ -68,13 +69,21 @@ def evaluation_report(
         remarks.append(folding_note(report["regularity"]))
     if landmarks is not None:
         report["landmarks"] = landmark_report(transform, *landmarks)
-        remarks.append(misread_note(transform, *landmarks))
+        fixed, moving = (points.positions for points in landmarks)
+        remarks.append(misread_note(lambda one, two: landmark_errors(transform, one, two), fixed, moving, _grids(grids, field, labels)))
     if labels is not None:
         report["overlap"] = overlap_report(transform, *labels, label_names)
-        remarks.append(no_overlap_note(report["overlap"]))
+        remarks.append(overlap_note(transform, *labels, report["overlap"]))
     if notes is not None:
         notes += [remark for remark in remarks if remark]
     return report
+
+
+def _grids(grids: Grids, field: DisplacementField | None, labels: tuple[sitk.Image, sitk.Image] | None) -> Grids:
+    """Return the grids of the fixed and the moving image as far as they are known; the moving one may have the fixed one's."""
+    fixed, moving = grids
+    fixed = fixed or (field.grid if field is not None else ImageGrid.of(labels[0]) if labels else None)
+    return fixed, moving or (ImageGrid.of(labels[1]) if labels else fixed)
 
 
 def to_json(report: object) -> str:

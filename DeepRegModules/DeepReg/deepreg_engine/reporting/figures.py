@@ -90,6 +90,7 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
     mask = _on(pair.mask, grid, pair)
     figures = evaluation_report(
         pair.transform,
+        (ImageGrid.of(pair.fixed), ImageGrid.of(pair.moving)),
         landmarks=pair.landmarks,
         labels=pair.labels,
         label_names=pair.label_names,

@@ -21,10 +21,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import EngineError, InputError
-from deepreg_engine.geometry.dicom import is_dicom
-from deepreg_engine.geometry.images import IMAGE_SUFFIXES, check_intensities, read_image_file, read_labels, read_volume
+from deepreg_engine.geometry.files import suffix
+from deepreg_engine.geometry.images import IMAGE_SUFFIXES, LABEL_SUFFIXES, check_intensities, read_image_file, read_labels, read_volume
 from deepreg_engine.geometry.itk_files import read_header
-from deepreg_engine.geometry.segments import segment_names
+from deepreg_engine.geometry.segments import segment_names, values_by_name
 
 _IMAGES, _LABELS = "images", "labels"
 # A dataset's name of a modality, and ours.
@@ -94,7 +94,9 @@ def find_labelled(folder: str | os.PathLike, modality: str = "other", moving_mod
 
 
 def _stem(path: Path) -> str:
-    return next((path.name[: -len(ending)] for ending in IMAGE_SUFFIXES if path.name.endswith(ending)), "")
+    """Return the name of a file without the ending of an image or a segmentation, "" for other files."""
+    ending = suffix(path)
+    return path.name[: -len(ending)] if ending in LABEL_SUFFIXES else ""
 
 
 def _matched(images: Path, labels: Path, modality: str) -> list[LabelledScan]:
@@ -159,12 +161,9 @@ def _labels(path: Path, notes: list[str]) -> sitk.Image:
     try:
         reader = read_header(path)
     except RuntimeError:
-        return read_labels(path, notes=notes)  # raises an error with the reason
+        return _named_labels(path, notes)  # or raises an error with the reason
     if reader.GetDimension() != 4:
-        labels = read_labels(path, notes=notes)
-        if is_dicom(path) and segment_names(labels):  # the segments of other scans may have other values
-            raise InputError(f"the labels {path} are a DICOM segmentation", "convert all to label maps with the same values")
-        return labels
+        return _named_labels(path, notes)
     image = read_image_file(path, "label map", notes)
     parts = [image[:, :, :, number] for number in range(image.GetSize()[3])]
     merged = np.zeros(parts[0].GetSize()[::-1], dtype=np.uint8)
@@ -173,3 +172,10 @@ def _labels(path: Path, notes: list[str]) -> sitk.Image:
     result = sitk.GetImageFromArray(merged)
     result.CopyInformation(parts[0])
     return result
+
+
+def _named_labels(path: Path, notes: list[str]) -> sitk.Image:
+    """Return a label map; raises InputError if several of its segments have one name, as they are paired by it with those of others."""
+    labels = read_labels(path, notes=notes)
+    values_by_name(segment_names(labels), f"the labels {path}", "labels")
+    return labels

@@ -10,8 +10,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_engine.geometry.label_like import label_note
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.cooperative import Cooperative
+from deepreg_slicer.engine_texts import sentence
 from deepreg_slicer.volumes import newNode, setVolume
 from DeepRegInspectorLib import fields, overlay, views
 from DeepRegInspectorLib.colors import jacobianColors, jacobianSpan, lengthColors, showBar
@@ -172,7 +174,7 @@ class ImagesSection(Section):
                 _("{moving} through {transform}").format(moving=node.movingVolume.GetName(), transform=node.transform.GetName()),
             )
         overlay.put(node.warped, made[0], made[2], node.movingVolume)
-        showText(self.ui.mapInfoLabel, "")
+        showText(self.ui.mapInfoLabel, sentence(label_note(slicer.util.arrayFromVolume(node.movingVolume), "moving volume")))
         self._showOverlay()
 
     def _showOverlay(self) -> None:

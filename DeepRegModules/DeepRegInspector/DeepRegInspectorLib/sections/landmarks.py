@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
-from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, pairsOf
+from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, misreadRemarks, pairsOf
 from DeepRegInspectorLib.mapping import checkNotBelow
 from DeepRegInspectorLib.sections.base import Section
 from DeepRegInspectorLib.table import PairsTable
@@ -24,6 +24,7 @@ class LandmarksSection(Section):
     Attributes:
         pairs: the last measurement.
         other: errors under the second transform (N,), mm, NaN outside its grid; None without one.
+        remarks: sentences on how the points were paired and on what seems to be wrong with them.
         table: shows them.
     """
 
@@ -33,6 +34,7 @@ class LandmarksSection(Section):
         super().__init__(context)
         self.pairs: Pairs = pairsOf(None, None, None)
         self.other: np.ndarray | None = None
+        self.remarks: tuple[str, ...] = ()
         self.table = PairsTable(self.ui.pairsTable)
         self.table.selected.connect(self._onSelected)
         self.table.ticked.connect(self._onTicked)
@@ -61,7 +63,9 @@ class LandmarksSection(Section):
 
     def refresh(self) -> None:
         node = self.node
-        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform, node.fixedVolume, [node.otherTransform])
+        others = [node.otherTransform]
+        self.pairs = pairsOf(node.fixedPoints, node.movingPoints, node.transform, node.fixedVolume, others)
+        self.remarks = (*self.pairs.remarks, *misreadRemarks(self.pairs, node.transform, node.fixedVolume, node.movingVolume, others))
         self.other = self._otherDistances()
         self.table.show(self.pairs, self.other, charts.colorRange(self.pairs))
         if self.context.sections["picking"].takeNew() and len(self.pairs):
@@ -97,8 +101,12 @@ class LandmarksSection(Section):
             return _("There are no pairs yet. Press Pick in fixed and click<br>a point in the fixed volume, or choose lists above.")
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
-            return _("All pairs are excluded.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
-        return f"{_errorTable(stages)}{self._counts()}"
+            text = _("All pairs are excluded.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
+            return text + self._remarks()
+        return f"{_errorTable(stages)}{self._counts()}{self._remarks()}"
+
+    def _remarks(self) -> str:
+        return "".join(f"<br>{html.escape(remark)}" for remark in self.remarks)
 
     def _counts(self) -> str:
         """Return the number of pairs that the figures include, and the reasons why others are excluded."""
@@ -114,7 +122,7 @@ class LandmarksSection(Section):
             text += "<br>" + outside.format(name=self.node.transform.GetName(), count=int(pairs.outside.sum()))
         if self.other is not None and np.isnan(self.other).any():
             text += "<br>" + outside.format(name=self.node.otherTransform.GetName(), count=int(np.isnan(self.other).sum()))
-        return text + "".join(f"<br>{html.escape(remark)}" for remark in pairs.remarks)
+        return text
 
     def enable(self) -> None:
         there = bool(len(self.pairs))

@@ -26,13 +26,12 @@ from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.body import around_body
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample, without_outliers
+from deepreg_engine.methods.common.coarse import centre_of_mass, downsampled, scan_spacing
 from deepreg_engine.methods.common.orientation import Orientation, likely_orientations, orientations, turned, unturned
 from deepreg_engine.methods.common.parameters import INITIALS
 from deepreg_engine.methods.common.stretch import implausible_note, is_plausible, penalty
 
 _SEED = 20190813
-# Voxels of the smaller image in the evaluation of starts; the fine refinement has eight times as many.
-_SCAN_VOXELS = 14_000
 # Least overlap of the fields of view at a start, as a share of the smaller one; or as a share of the largest overlap at any start.
 _LEAST_OVERLAP, _THIN_OVERLAP = 0.3, 0.8
 # Number of starts that are refined, and their least distance, in voxels of the coarse images.
@@ -41,8 +40,6 @@ _STARTS, _STARTS_APART = 3, 3.0
 _OVERLAP_POINTS = 12
 # Images that overlap by this share of the larger field of view start only from their present position and their centres.
 _SAME_REGION = 0.6
-# Fewest voxels along an axis for ITK's recursive Gaussian, by which it also differentiates images.
-_LEAST_VOXELS = 4
 # Share of the voxels at which starts are evaluated.
 _SCAN_SHARE = 0.3
 # A mask of fewer voxels of the coarse images does not determine six or twelve parameters.
@@ -99,7 +96,7 @@ def align(
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
     fixed, moving = without_outliers(fixed), without_outliers(moving)
     if kind == "mass":
-        shift = _centre_of_mass(moving, moving_mask) - _centre_of_mass(fixed, fixed_mask)
+        shift = centre_of_mass(moving, moving_mask) - centre_of_mass(fixed, fixed_mask)
         return Alignment(sitk.TranslationTransform(3, shift.tolist()), kind)
     fixed, moving = around_body(fixed, _MARGIN), around_body(moving, _MARGIN)
     search = _Search(fixed, moving, kind, fixed_mask, moving_mask)
@@ -134,56 +131,22 @@ def overlap(fixed: ImageGrid, moving: ImageGrid, shift: np.ndarray) -> float:
     return float(np.einsum("xyz,x,y,z->", common, weights, weights, weights) / weights.sum() ** 3)
 
 
-def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
-    """Return the centre of mass (3,) of the intensities, LPS mm.
+def orientation_notes(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    transform: sitk.Transform,
+    fixed_mask: sitk.Image | None = None,
+    moving_mask: sitk.Image | None = None,
+) -> tuple[str, ...]:
+    """Return notes if the moving image agrees much better when it is turned or mirrored; for alignments that only translate it.
 
-    Intensities are clipped at the 5th percentile, which has no mass, and the 95th, so that neither air nor metal dominates.
+    Args:
+        fixed, moving, fixed_mask, moving_mask: as for :func:`align`.
+        transform: the alignment.
     """
-    small = _downsampled(image, _scan_spacing(ImageGrid.of(image)))
-    array = sitk.GetArrayFromImage(small).astype(np.float64)
-    low, high = np.percentile(array, [5, 95])
-    weight = np.clip(array - low, 0.0, max(high - low, 1e-6))
-    if mask is not None:
-        inside = sitk.GetArrayFromImage(resample(mask, ImageGrid.of(small), interpolation="nearest")) > 0
-        weight = weight * inside
-        if not weight.any():  # all dark, or smaller than a coarse voxel
-            places = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
-            return ImageGrid.of(mask).index_to_physical(places.mean(axis=0, keepdims=True))[0]
-    if not weight.any():
-        return ImageGrid.of(image).centre
-    index = [
-        float((weight.sum(axis=tuple(a for a in range(3) if a != axis)) * np.arange(n)).sum() / weight.sum())
-        for axis, n in enumerate(weight.shape)
-    ]
-    return ImageGrid.of(small).index_to_physical(np.array([index[::-1]]))[0]
-
-
-def _scan_spacing(*grids: ImageGrid) -> float:
-    """Return the spacing, mm, at which the smallest field of view has :data:`_SCAN_VOXELS` voxels."""
-    return float(min(np.prod(grid.extent) for grid in grids) / _SCAN_VOXELS) ** (1 / 3)
-
-
-def _downsampled(image: sitk.Image, spacing: float) -> sitk.Image:
-    """Return the image, smoothed, on voxels of a coarser spacing, mm; finer along an axis that would have too few of them."""
-    sizes = zip(image.GetSize(), image.GetSpacing(), strict=True)
-    factors = [max(1, min(int(0.5 * spacing / own), count // _LEAST_VOXELS)) for count, own in sizes]
-    if max(factors) > 1:  # block averages are fast and leave few voxels for the Gaussian
-        image = sitk.BinShrink(image, factors)
-    grid = ImageGrid.of(image)
-    spacing = max(spacing, min(grid.spacing))
-    for axis, own in enumerate(grid.spacing):
-        if spacing > 1.2 * own and grid.size[axis] >= _LEAST_VOXELS:
-            image = sitk.RecursiveGaussian(image, 0.5 * spacing, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
-    # A voxel centre of the coarse grid may lie just outside the fine one, where the border value is repeated.
-    resampler = sitk.ResampleImageFilter()
-    across = (np.array(grid.size) - 1) * grid.spacing
-    coarse = grid.resampled(np.minimum(spacing, across / (_LEAST_VOXELS - 1)))
-    resampler.SetSize(coarse.size)
-    resampler.SetOutputSpacing(coarse.spacing)
-    resampler.SetOutputOrigin(coarse.origin)
-    resampler.SetOutputDirection(coarse.direction)
-    resampler.SetUseNearestNeighborExtrapolator(True)
-    return resampler.Execute(image)
+    fixed, moving = (around_body(without_outliers(image), _MARGIN) for image in (fixed, moving))
+    with _one_thread():
+        return _Search(fixed, moving, "affine", fixed_mask, moving_mask).doubts(transform)
 
 
 class _Search:
@@ -194,9 +157,9 @@ class _Search:
     ) -> None:
         self._kind = kind
         self._grids = ImageGrid.of(fixed), ImageGrid.of(moving)
-        self._scan_spacing = _scan_spacing(*self._grids)
-        self._fine_pair = _downsampled(fixed, 0.5 * self._scan_spacing), _downsampled(moving, 0.5 * self._scan_spacing)
-        self._scan_pair = _downsampled(self._fine_pair[0], self._scan_spacing), _downsampled(self._fine_pair[1], self._scan_spacing)
+        self._scan_spacing = scan_spacing(*self._grids)
+        self._fine_pair = downsampled(fixed, 0.5 * self._scan_spacing), downsampled(moving, 0.5 * self._scan_spacing)
+        self._scan_pair = downsampled(self._fine_pair[0], self._scan_spacing), downsampled(self._fine_pair[1], self._scan_spacing)
         self._masks: list[sitk.Image | None] = []
         self._notes: list[str] = []
         for mask, image, side in zip((fixed_mask, moving_mask), self._scan_pair, ("fixed", "moving"), strict=True):
@@ -236,24 +199,39 @@ class _Search:
 
     # ------------------------------------------------------------- orientation
 
+    def doubts(self, transform: sitk.Transform) -> tuple[str, ...]:
+        """Return notes on orientations of the moving image that agree clearly better than the best alignment of the stored one.
+
+        Args:
+            transform: an alignment, from which the orientations that are worth an alignment are found.
+        """
+        every, centre = self._orientations(transform)
+        others = likely_orientations(every)
+        if not others:
+            return ()
+        energies = self._energies(self._as_stored().transform)
+        clearly = [other for other in others if self._in_orientation(other, centre, energies) is not None]
+        return tuple(_better_note(other) for other in clearly)
+
+    def _orientations(self, transform: sitk.Transform) -> tuple[list[Orientation], np.ndarray]:
+        """Return all orientations, the most similar one first, and the moving image's centre (3,), mm; the transform is an alignment."""
+        fixed, moving = (ImageGrid.of(image) for image in self._scan_pair)
+        known = np.array(transform.TransformPoint(fixed.centre.tolist())) - fixed.centre
+        masses = centre_of_mass(self._scan_pair[0], self._masks[0]), centre_of_mass(self._scan_pair[1], self._masks[1])
+        return orientations(*self._scan_pair, known, masses), moving.centre
+
     def _in_doubt(self, stored: Alignment) -> Alignment:
         """Return the alignment, or that of the turned moving image if this agrees clearly better; with notes on what is in doubt."""
-        fixed, moving = (ImageGrid.of(image) for image in self._scan_pair)
-        known = np.array(stored.transform.TransformPoint(fixed.centre.tolist())) - fixed.centre
-        masses = _centre_of_mass(self._scan_pair[0], self._masks[0]), _centre_of_mass(self._scan_pair[1], self._masks[1])
-        every = orientations(*self._scan_pair, known, masses)
+        every, centre = self._orientations(stored.transform)
         found, energies = stored, self._energies(stored.transform)
         for other in likely_orientations(every):
-            better = self._in_orientation(other, moving.centre, energies)
+            better = self._in_orientation(other, centre, energies)
             if better is not None and other.mirrors:
-                note = (
-                    f"the moving image agrees much better when it is {other.describe()}; check the orientation in the files of both images"
-                )
-                found = replace(found, notes=(*found.notes, note))
+                found = replace(found, notes=(*found.notes, _better_note(other)))
             elif better is not None:
                 transform, notes, energies = better
                 note = f"the moving image was {other.describe()} to fit the fixed one; check the orientation in the files of both images"
-                found = Alignment(unturned(transform, other, moving.centre), self._kind, (*self._notes, *notes, note))
+                found = Alignment(unturned(transform, other, centre), self._kind, (*self._notes, *notes, note))
         usual = next(each.information for each in every if each.stored)
         if min(energies) > -_LEAST_AGREEMENT or (found is stored and float(np.median([each.information for each in every])) > usual):
             note = "the images agree little after the alignment: they may show different parts of the body"
@@ -294,7 +272,7 @@ class _Search:
     def _best_starts(self) -> list[np.ndarray]:
         """Return translations (3,), mm, at which the optimisation starts, best first."""
         fixed, moving = self._grids
-        by_mass = _centre_of_mass(self._scan_pair[1], self._masks[1]) - _centre_of_mass(self._scan_pair[0], self._masks[0])
+        by_mass = centre_of_mass(self._scan_pair[1], self._masks[1]) - centre_of_mass(self._scan_pair[0], self._masks[0])
         by_centre = moving.centre - fixed.centre
         candidates = [np.zeros(3), by_centre, by_mass]
         smaller, larger = sorted(float(np.prod(grid.extent)) for grid in self._grids)
@@ -376,6 +354,10 @@ class _Search:
         except RuntimeError:
             return None
         return transform
+
+
+def _better_note(other: Orientation) -> str:
+    return f"the moving image agrees much better when it is {other.describe()}; check the orientation in the files of both images"
 
 
 def _evaluate(method: sitk.ImageRegistrationMethod, pair: tuple[sitk.Image, sitk.Image], transform: sitk.Transform) -> float:

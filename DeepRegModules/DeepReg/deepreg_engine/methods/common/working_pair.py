@@ -9,12 +9,16 @@ repeat their outermost slices, so that such a displacement changes nothing and t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.errors import NotEnoughMemoryError
 from deepreg_engine.geometry.body import Bounds, body_bounds, cropped
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.methods.common.image_pair import ImagePair
 
@@ -42,6 +46,27 @@ def working_pair(pair: ImagePair, coarsest: float) -> ImagePair:
         None if image is None else _continued(image, coarsest) for image in (pair.fixed, pair.fixed_mask, pair.moving, pair.moving_mask)
     )
     return replace(pair, fixed=fixed, fixed_mask=fixed_mask, moving=moving, moving_mask=moving_mask)
+
+
+def check_fits(check: Callable[[ImageGrid], Any], fixed: sitk.Image, mask: sitk.Image | None, coarsest: float) -> None:
+    """Check the memory for the whole fixed image, and if it does not suffice, for the part on which a registration computes.
+
+    Args:
+        check: raises NotEnoughMemoryError for a grid of the fixed image.
+        fixed, mask: of the pair.
+        coarsest: as of :func:`working_pair`.
+
+    Raises:
+        NotEnoughMemoryError: of the part.
+    """
+    whole = ImageGrid.of(fixed)
+    try:
+        check(whole)
+    except NotEnoughMemoryError:
+        bounds = body_bounds(without_outliers(fixed), _MARGIN * coarsest)
+        if bounds is None or not _keeps(bounds, mask):
+            raise
+        check(whole.cropped(*bounds))
 
 
 def _continued(image: sitk.Image, coarsest: float) -> sitk.Image:

@@ -44,12 +44,17 @@ class Dense(ImageMethod):
 
     def prepare(self, task: Task) -> None:
         from deepreg_engine.methods.common.hounsfield import for_units
+        from deepreg_engine.methods.common.working_pair import check_fits
         from deepreg_engine.methods.dense.register import extractors_of
 
         task.prepared, notes = for_units(extractors_of(task.parameters), task.inputs.images, task.parameters)
         task.inputs.notes += notes
-        size = FeatureSize.of(task.prepared)
-        check_memory(*task.inputs.grids, task.parameters, size.channels, memory_of(task.device), size.kept)
+        size, memory, (whole, moving) = FeatureSize.of(task.prepared), memory_of(task.device), task.inputs.grids
+
+        def check(fixed: ImageGrid) -> None:
+            check_memory(fixed, moving, task.parameters, size.channels, memory, size.kept, whole)
+
+        check_fits(check, task.inputs.images[0], task.inputs.fixed_mask, make_plan(whole, task.parameters)[0].spacing)
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         from deepreg_engine.methods.dense.register import register_dense

@@ -112,7 +112,13 @@ def padding_voxels(level: Level, search: Search, reach: int) -> int:
 
 
 def estimate_memory(
-    fixed: ImageGrid, moving: ImageGrid, plan: list[Level], parameters: DenseParameters, channels: int, finest: float = 0.0
+    fixed: ImageGrid,
+    moving: ImageGrid,
+    plan: list[Level],
+    parameters: DenseParameters,
+    channels: int,
+    finest: float = 0.0,
+    output: ImageGrid | None = None,
 ) -> float:
     """Return the peak memory of a run, bytes.
 
@@ -122,11 +128,12 @@ def estimate_memory(
         parameters: of the method.
         channels: of the features.
         finest: voxel size of features that are computed once and kept, mm; 0 without.
+        output: grid of the result, if the fixed image was cropped.
     """
     parameters = in_millimetres(parameters, DENSE_PRESETS, fixed)
     # In float32 values. Smoothed copies of both images for each level; at the end fields on the fixed grid, one in double precision.
     smoothed = max(3.0 * fixed.voxels, 5.0 * moving.voxels)
-    peak = 15.0 * fixed.voxels
+    peak = 15.0 * (output or fixed).voxels
     reach, kept = REACH * parameters.capture_range, 0.0
     if finest > 0:
         # They are kept in half precision.
@@ -153,7 +160,13 @@ def estimate_memory(
 
 
 def check_memory(
-    fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters, channels: int, available: float, finest: float = 0.0
+    fixed: ImageGrid,
+    moving: ImageGrid,
+    parameters: DenseParameters,
+    channels: int,
+    available: float,
+    finest: float = 0.0,
+    output: ImageGrid | None = None,
 ) -> list[Level]:
     """Return the plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
 
@@ -171,7 +184,7 @@ def check_memory(
 
     def needed_with(changes: dict[str, float]) -> float:
         changed = parameters.replaced(changes)
-        return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels, finest)
+        return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels, finest, output)
 
-    refuse_too_large(estimate_memory(fixed, moving, plan, parameters, channels, finest), available, coarser, needed_with)
+    refuse_too_large(estimate_memory(fixed, moving, plan, parameters, channels, finest, output), available, coarser, needed_with)
     return plan

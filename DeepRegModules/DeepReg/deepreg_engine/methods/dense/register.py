@@ -111,8 +111,9 @@ class _Dense(Registration[DenseParameters]):
         super().__init__(pair, in_millimetres(parameters, DENSE_PRESETS, fixed), device, progress)
         self._extractor, self._refiner = extractors
         size = FeatureSize.of(extractors)
+        free = self._free_memory()
         self._plan = check_memory(
-            self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, self._free_memory(), size.kept
+            self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, free, size.kept, self._output_grid
         )
         self._work = _shares_of_work(self._plan, self._parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None

@@ -53,11 +53,17 @@ class Descent(ImageMethod):
 
     def prepare(self, task: Task) -> None:
         from deepreg_engine.methods.common.hounsfield import for_units
+        from deepreg_engine.methods.common.working_pair import check_fits
         from deepreg_engine.models.store import load_extractors
 
         task.prepared, notes = for_units(load_extractors(task.parameters), task.inputs.images, task.parameters)
         task.inputs.notes += notes
-        check_memory(*task.inputs.grids, task.parameters, FeatureSize.of(task.prepared).channels, memory_of(task.device))
+        channels, memory, (whole, moving) = FeatureSize.of(task.prepared).channels, memory_of(task.device), task.inputs.grids
+
+        def check(fixed: ImageGrid) -> None:
+            check_memory(fixed, moving, task.parameters, channels, memory, whole)
+
+        check_fits(check, task.inputs.images[0], task.inputs.fixed_mask, make_plan(whole, task.parameters)[0].spacing[0])
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         from deepreg_engine.methods.descent.register import register_descent

@@ -31,10 +31,18 @@ def steps_at(level: int, parameters: DescentParameters) -> int:
     return max(1, round(parameters.iterations * _FEWER**level))
 
 
-def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], parameters: DescentParameters, channels: int) -> float:
-    """Return the peak memory of a run, bytes, with a number of feature channels."""
+def estimate_memory(
+    fixed: ImageGrid,
+    moving: ImageGrid,
+    plan: list[ImageGrid],
+    parameters: DescentParameters,
+    channels: int,
+    output: ImageGrid | None = None,
+) -> float:
+    """Return the peak memory of a run, bytes, with a number of feature channels; ``output`` is the result's grid, if the fixed image was
+    cropped."""
     parameters = in_millimetres(parameters, DESCENT_PRESETS, fixed)
-    peak = max(15.0 * fixed.voxels, 5.0 * moving.voxels)
+    peak = max(15.0 * (output or fixed).voxels, 5.0 * moving.voxels)
     for grid in plan:
         frame = moving_frame_voxels(grid, grid.spacing[0], moving, parameters.reach)
         images = 8.0 * grid.voxels + 3.0 * frame + channels * (grid.voxels + frame)
@@ -45,7 +53,9 @@ def estimate_memory(fixed: ImageGrid, moving: ImageGrid, plan: list[ImageGrid], 
     return bytes_of(peak)
 
 
-def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float) -> list[ImageGrid]:
+def check_memory(
+    fixed: ImageGrid, moving: ImageGrid, parameters: DescentParameters, channels: int, available: float, output: ImageGrid | None = None
+) -> list[ImageGrid]:
     """Return the plan of a run, if it fits into the ``available`` bytes; other arguments as for :func:`estimate_memory`.
 
     Raises:
@@ -61,8 +71,8 @@ def check_memory(fixed: ImageGrid, moving: ImageGrid, parameters: DescentParamet
 
     def needed_with(changes: dict[str, float]) -> float:
         changed = parameters.replaced(changes)
-        return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels)
+        return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels, output)
 
-    needed = estimate_memory(fixed, moving, plan, parameters, channels)
+    needed = estimate_memory(fixed, moving, plan, parameters, channels, output)
     refuse_too_large(needed, available, coarser, needed_with)
     return plan

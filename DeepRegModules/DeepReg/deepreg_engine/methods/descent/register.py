@@ -121,7 +121,8 @@ class _Descent(Registration[DescentParameters]):
         super().__init__(pair, in_millimetres(parameters, DESCENT_PRESETS, fixed), device, progress)
         self._extractors = extractors
         size = FeatureSize.of(extractors)
-        self._plan = check_memory(self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, self._free_memory())
+        grids, free = (self._fixed_grid, ImageGrid.of(self._pair.moving)), self._free_memory()
+        self._plan = check_memory(*grids, parameters, size.channels, free, self._output_grid)
         steps = [steps_at(level, parameters) for level in range(len(self._plan))]
         work = [count * grid.voxels for count, grid in zip(steps, self._plan, strict=True)]
         self._steps, self._work = steps, [share / sum(work) for share in work]

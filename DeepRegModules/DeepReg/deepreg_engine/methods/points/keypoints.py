@@ -14,10 +14,8 @@ from deepreg_engine.geometry.images import resample, without_outliers
 from deepreg_engine.geometry.volume import draw, to_tensor
 from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
+from deepreg_engine.methods.points.plan import keypoint_grid
 from deepreg_engine.methods.points.presets import POINTS_PRESETS
-
-# Largest number of voxels of the working image; larger images increase its voxel size.
-_VOXELS = 60_000_000
 
 
 @torch.no_grad()
@@ -41,8 +39,8 @@ def image_keypoints(
     """
     grid = ImageGrid.of(image)
     scale = with_factor(parameters, POINTS_PRESETS, grid).length_scale
-    spacing = max(scale * parameters.keypoint_spacing, (np.prod(np.array(grid.size) * grid.spacing) / _VOXELS) ** (1 / 3))
-    work = grid.resampled(spacing)
+    work = keypoint_grid(grid, parameters)
+    spacing = work.spacing[0]
     volume = draw(without_outliers(image), work).to(device or "cpu")
     inside = None
     if mask is not None:

@@ -11,6 +11,7 @@ from deepreg_engine.errors import InputError
 from deepreg_engine.methods.base import Method, Result, Task
 from deepreg_engine.methods.common.lengths import fitted
 from deepreg_engine.methods.points.parameters import PointsOptions, PointsParameters
+from deepreg_engine.methods.points.plan import estimate_memory
 from deepreg_engine.methods.points.presets import DEFAULT_POINTS_PRESET, POINTS_PRESETS
 from deepreg_engine.methods.slots import outputs
 from deepreg_engine.models.store import check_features
@@ -18,9 +19,6 @@ from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
     from deepreg_engine.geometry.image_grid import ImageGrid
-
-# Estimated memory of a run, bytes: mainly that of torch and SimpleITK.
-_MEMORY = 0.6e9
 
 
 class Points(Method):
@@ -49,7 +47,7 @@ class Points(Method):
         return fitted(parameters, self.presets, fixed)
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: PointsParameters) -> float:
-        return _MEMORY
+        return estimate_memory(fixed, moving, parameters)
 
     def prepare(self, task: Task) -> None:
         pass

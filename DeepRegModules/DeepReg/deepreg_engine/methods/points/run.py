@@ -11,11 +11,11 @@ import SimpleITK as sitk
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_clouds import checked_clouds
+from deepreg_engine.geometry.point_readings import check_place
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.methods.base import Inputs, Result, Task, required
-from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.affine import Alignment, orientation_notes
 from deepreg_engine.methods.common.lengths import with_factor
-from deepreg_engine.methods.common.place import check_place
 from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.methods.points.presets import POINTS_PRESETS
 from deepreg_engine.methods.points.register import PointsResult, register_points
@@ -43,12 +43,14 @@ def run(task: Task, progress: Progress) -> Result:
     inputs, options, scale = task.inputs, task.options, task.parameters.length_scale
     clouds = inputs.clouds or _keypoints(task, progress)
     fixed, moving, initial, notes = checked_clouds(*clouds, task.parameters.initial, options.thin)
-    notes = [*notes, *check_place("points", (fixed, moving), (inputs.fixed, inputs.moving))]
+    notes = [*notes, *check_place("points", (fixed, moving), inputs.known_grids)]
     parameters = task.parameters.replaced({"initial": initial})
     first, last = (0.05 if inputs.clouds else 0.25), (0.5 if options.refine else 0.9)
     found = register_points(fixed, moving, parameters, task.device, lambda share, stage: progress(first + (last - first) * share, stage))
     progress(last, "displacement field")
     matrix = sitk.AffineTransform(found.alignment[:3, :3].ravel().tolist(), found.alignment[:3, 3].tolist())
+    if inputs.fixed is not None:
+        notes += orientation_notes(*inputs.images, matrix, inputs.fixed_mask, inputs.moving_mask)
     result = Result(
         field=found.field(_grid(inputs, fixed, moving, scale)) if _needs_field(task) else None,
         deformation=None,

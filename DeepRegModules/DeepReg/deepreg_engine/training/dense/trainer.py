@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.context_net import ContextNet
 from deepreg_engine.features.label_net import LabelNet
+from deepreg_engine.geometry.label_pairs import with_common_values
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.base import RunSettings, Trainer, TrainingData, TrainingRequest
 from deepreg_engine.training.dense.label_examples import LabelExamples
@@ -54,10 +55,11 @@ class DenseTrainer(Trainer):
                 images[key] = read_scan(scan, data.reading)
             except InputError as error:
                 data.skip(name, error, request.skip_bad)
-        data.labels = _shared_labels([labels for _, labels in images.values()])
-        for key, (image, labels) in images.items():
+        maps = with_common_values({key: labels for key, (_, labels) in images.items()}, data.reading)
+        data.labels = _shared_labels(list(maps.values()))
+        for key, (image, _) in images.items():
             name, files_of = files[key]
-            scan = make_scan(key, image, labels, files_of.modality, options.voxel_size(), data.labels)
+            scan = make_scan(key, image, maps[key], files_of.modality, options.voxel_size(), data.labels)
             present = [value for number, value in enumerate(data.labels, start=1) if bool((scan.labels == number).any())]
             if not present:
                 error = InputError(f"scan {key} has no label inside its image", "leave it out, or check that both have one frame")

@@ -6,7 +6,7 @@ Examples follow from their number and the seed, see :mod:`loop`; their loss is i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.features.contrast_net import ContrastNet
 from deepreg_engine.features.similarity_net import SimilarityNet
 from deepreg_engine.features.tissue_net import TissueNet
+from deepreg_engine.geometry.label_pairs import joined
 from deepreg_engine.progress import Progress
 from deepreg_engine.solvers.descent import descend
 from deepreg_engine.training.base import MODALITIES, RunSettings, Trainer, TrainingData, TrainingRequest
@@ -25,7 +26,7 @@ from deepreg_engine.training.descent.loss import SPREADS, STEP, contrastive_loss
 from deepreg_engine.training.descent.parameters import DescentTraining
 from deepreg_engine.training.descent.scenes import Scene, ct_patients, phantom_scenes, random_shapes, scan_scene
 from deepreg_engine.training.example_loader import SEED_STEP, example_generator, load_in_order
-from deepreg_engine.training.labelled_scans import find_all, read_scan
+from deepreg_engine.training.labelled_scans import LabelledScan, find_all, read_scan
 from deepreg_engine.training.loop import Optimiser, Selection, TrainingLoop, TrainingResult, deterministic, mean_figures
 
 Network = ContrastNet | SimilarityNet | TissueNet
@@ -142,7 +143,7 @@ class DescentTrainer(Trainer):
         for number, (name, entry) in enumerate(entries.items()):
             progress(number / len(entries), name)
             try:
-                scenes = [_read_scene(scan, options, spacing, data.reading) for scan in (entry if isinstance(entry, tuple) else (entry,))]
+                scenes = _read_scenes(entry if isinstance(entry, tuple) else (entry,), options, spacing, data.reading)
             except InputError as error:
                 data.skip(name, error, request.skip_bad)
                 continue
@@ -218,11 +219,17 @@ def new_network(options: DescentTraining, modalities: tuple[str, ...]) -> Networ
     return SimilarityNet(modalities) if options.network == "similarity" else ContrastNet(modalities, options.width, options.channels)
 
 
-def _read_scene(scan: Any, options: DescentTraining, spacing: float, notes: list[str]) -> Scene:
-    if options.network == "tissue" and scan.modality != "ct":
-        advice = "give CT as the modality if the values are HU, else leave it out"
-        raise InputError(f"{scan.name} is {scan.modality}, and tissue classes are learned from CT alone", advice, "modality")
-    return scan_scene(*read_scan(scan, notes), scan.modality, spacing, scan.name)
+def _read_scenes(scans: Sequence[LabelledScan], options: DescentTraining, spacing: float, notes: list[str]) -> list[Scene]:
+    """Return the scenes of one scan, or of a pair, in which structures of one name have one value."""
+    for scan in scans:
+        if options.network == "tissue" and scan.modality != "ct":
+            advice = "give CT as the modality if the values are HU, else leave it out"
+            raise InputError(f"{scan.name} is {scan.modality}, and tissue classes are learned from CT alone", advice, "modality")
+    found = [read_scan(scan, notes) for scan in scans]
+    labels = [labels for _, labels in found]
+    if len(labels) == 2:
+        labels = list(joined(labels[0], labels[1], notes)[0])
+    return [scan_scene(image, own, scan.modality, spacing, scan.name) for (image, _), own, scan in zip(found, labels, scans, strict=True)]
 
 
 def _spacing(request: TrainingRequest) -> float:

@@ -1,15 +1,15 @@
-"""Label maps of both images in which a structure has the same value; structures with names are paired by name."""
+"""Label maps in which a structure has the same value in all; structures with names are paired by name."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.geometry.segments import segment_names
-from deepreg_engine.metrics.overlap import label_numbers
+from deepreg_engine.geometry.labels import label_numbers
+from deepreg_engine.geometry.segments import segment_names, values_by_name
 
 LabelPair = tuple[sitk.Image, sitk.Image]
 
@@ -30,7 +30,8 @@ def joined(fixed: sitk.Image, moving: sitk.Image, notes: list[str] | None = None
     names, others = (_present(image, segment_names(image)) for image in (fixed, moving))
     if not names or not others:
         return (fixed, moving), names or others
-    values, moving_values = _by_name(names, "fixed"), _by_name(others, "moving")
+    values = values_by_name(names, "the fixed labels", "fixed_labels")
+    moving_values = values_by_name(others, "the moving labels", "moving_labels")
     common = [name for name in values if name in moving_values]
     if not common:
         raise InputError(
@@ -45,22 +46,43 @@ def joined(fixed: sitk.Image, moving: sitk.Image, notes: list[str] | None = None
     return (fixed, _renumbered(moving, table)), everything
 
 
+def with_common_values(maps: Mapping[str, sitk.Image], notes: list[str]) -> dict[str, sitk.Image]:
+    """Return the label maps of several scans, in which structures of one name have one value.
+
+    The value of a name is that of the first label map that has it. If a label map has no names, the structures of all are paired by their
+    values.
+
+    Args:
+        maps: name of the scan to its label map as it was read.
+        notes: receives a note if names and values disagree.
+
+    Raises:
+        InputError: if a name stands for several segments of a scan.
+    """
+    names = {scan: _present(image, segment_names(image)) for scan, image in maps.items()}
+    changed, values, used = {}, {}, set()
+    disagreement = ""
+    for scan, image in maps.items():
+        own = values_by_name(names[scan], f"the labels of {scan}", "labels")
+        table = _new_values({own[name]: values[name] for name in own if name in values}, used, label_numbers(image))
+        used |= set(table.values())
+        values = {**{name: table[value] for name, value in own.items()}, **values}
+        changed[scan] = _renumbered(image, table)
+        differing = [value for value in names[scan] if table[value] != value]
+        if differing and not disagreement:
+            disagreement = f"{names[scan][differing[0]]!r} is {differing[0]} in {scan} and {table[differing[0]]} in the others"
+    nameless = [scan for scan, own in names.items() if not own]
+    if disagreement and nameless:
+        notes.append(f"the structures were paired by their values, because the labels of {nameless[0]} have no names: {disagreement}")
+    elif disagreement:
+        notes.append(f"the structures were paired by their names: {disagreement}")
+    return dict(maps) if nameless else changed
+
+
 def _present(image: sitk.Image, names: dict[int, str]) -> dict[int, str]:
     """Return the names of the labels that occur."""
     labels = label_numbers(image) if names else set()
     return {value: name for value, name in names.items() if value in labels}
-
-
-def _by_name(names: dict[int, str], side: str) -> dict[str, int]:
-    counts = Counter(_plain(name) for name in names.values())
-    repeated = next((name for name in names.values() if counts[_plain(name)] > 1), None)
-    if repeated is not None:
-        raise InputError(f"the {side} labels have several segments with the name {repeated!r}", "rename them", f"{side}_labels")
-    return {_plain(name): value for value, name in names.items()}
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()
 
 
 def _listed(names: dict[int, str]) -> str:
