@@ -124,7 +124,7 @@ class _Demo:
         self.widget = self.host.app.moduleManager().module("DeepRegDense").widgetRepresentation().self()
         self._fill_in()
         panel, ui = self.widget.panel, self.widget.ui
-        # A user waits until the button can be pressed: the set-up panel may be asking the worker something.
+        # Like a user, wait until the button is enabled: the set-up panel may be waiting for the worker.
         self.host.wait_for(lambda: ui.applyButton.isEnabled(), 60, f"Apply ({ui.applyButton.toolTip})")
         self.hands.click(ui.applyButton)
         if panel.run is None:
@@ -208,7 +208,7 @@ class _Demo:
         self.host.app.exec()
 
     def close(self) -> None:
-        """Let everything go."""
+        """Close the window and the scene."""
         self.window.close()
         self.host.fresh()
 

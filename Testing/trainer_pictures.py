@@ -2,7 +2,7 @@
 
     ./run setup && .venv/bin/python Testing/trainer_pictures.py [--output docs/images] [--steps N] [--network context]
 
-They need no display. Models and trainings go to a folder that is removed. What came out is printed: the page quotes it.
+They need no display. Models and trainings go to a folder that is removed. The results are printed, because the page quotes them.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class TrainerTutorial(Tutorial):
         self.camera.take(self.window, "trainer_evaluation")
 
     def shown_folder(self) -> None:
-        """The folder of trainings as most users see it, not that of whoever takes the pictures."""
+        """A neutral path of the folder of trainings for the pictures."""
         self.trainer.ui.rootDirectoryButton.text = _SHOWN_FOLDER
         self.host.process_events(0.2)
 

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "Testing" / "slicer_testing"), str(ROOT / "DeepRegModules" / "DeepReg")]
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-# The panel shows where a user's own models are kept; not where those of whoever takes the pictures are.
+# The panel shows the folder of the user's own models: a neutral path for the pictures.
 os.environ["DEEPREG_MODELS"] = "/home/user/.local/share/DeepReg/models"
 
 import numpy as np  # noqa: E402

@@ -1,4 +1,4 @@
-"""Every method on every device that is here: how far the fields are apart, what they reach, and how long they take.
+"""Every method on every available device: differences between the fields, errors, and times.
 
     python Testing/benchmarks/devices.py --data FOLDER [--scans example_ct T1 ...] [--repeats 3]
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _methods(scan: str, data: Path):
-    """Method, features, what registers on a device, and what tells a field's error."""
+    """Yield the method, the features, a function that registers on a device, and a function that returns a field's error."""
     pair = make_pair(scan, data)
     images = ImagePair(pair.fixed, pair.moving)
     # The alignment is SimpleITK's, on the CPU whatever the device is.

@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/inspector.py [--landmarks 1000]
 
-A pair of 200 x 200 x 160 voxels with a displacement field and landmark pairs; median of 15 repetitions each, with the update of views.
+A pair of 200 x 200 x 160 voxels with a displacement field and landmark pairs; median of 15 repetitions each, including the update of views.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def main() -> None:
         while kills < options.kills:
             child = _start(options, killed, scans)
             before = _written(killed)
-            while child.poll() is None and _written(killed) == before:  # it has resumed
+            while child.poll() is None and _written(killed) == before:  # the training has resumed
                 time.sleep(0.005)
             time.sleep(delay.uniform(0.0, 0.5))
             if child.poll() is not None:

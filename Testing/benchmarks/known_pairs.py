@@ -1,9 +1,9 @@
 """Pairs with exact truth, made from one real scan by a known deformation.
 
-The moving image is the scan as it is. The fixed image shows at x what the scan shows at x + u(x), with noise of its own, so
-that no voxel of one is a copy of the other's. u is a cubic B-spline field over a rotation, a shift and a stretch; the
-B-spline's amplitude is the largest with a Jacobian determinant above a bound, and the shift makes up the mean displacement over
-the body that is asked for.
+The moving image is the scan as it is. The fixed image shows at x what the scan shows at x + u(x), with independent noise, so that no voxel
+of one is a copy of a voxel of the other. u is a cubic B-spline field over a rotation, a shift and a stretch; the B-spline's amplitude is
+the largest with a Jacobian determinant above a bound, and the shift is chosen so that the mean displacement over the body has the required
+value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from deepreg_engine.geometry.images import background_value, read_image, resampl
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a pair is made.
+    """Parameters of a pair.
 
     Args:
         file: the scan, below the data folder.
@@ -77,7 +77,7 @@ class KnownPair:
         return float(self.truth.lengths()[self.body].mean())
 
     def error(self, field: DisplacementField) -> float:
-        """Mean distance over the body between where a field and the truth send a voxel, mm."""
+        """Mean distance over the body between the points to which a field and the truth map a voxel, mm."""
         vectors = field.resampled(self.truth.grid).vectors - self.truth.vectors
         return float(np.sqrt(np.square(vectors.astype(np.float64)).sum(0))[self.body].mean())
 
@@ -145,7 +145,7 @@ def _oblique(own: ImageGrid, rng: np.random.Generator) -> ImageGrid:
 
 def _deformation(own: ImageGrid, inside: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> sitk.Transform:
     """x -> x + u(x): a linear part after a B-spline; the B-spline's amplitude and the shift are fitted to the recipe."""
-    reach = own.padded(np.ceil(0.35 * own.extent.max() / np.array(own.spacing)).astype(int))  # an oblique grid's corners too lie inside
+    reach = own.padded(np.ceil(0.35 * own.extent.max() / np.array(own.spacing)).astype(int))  # contains the corners of oblique grids too
     mesh = [max(2, round(float(length) / recipe.knot_spacing)) for length in reach.extent]
     spline = sitk.BSplineTransformInitializer(reach.to_image(np.zeros(reach.shape, dtype=np.uint8)), mesh, 3)
     coefficients = rng.normal(0.0, 1.0, len(spline.GetParameters()))
@@ -163,13 +163,13 @@ def _deformation(own: ImageGrid, inside: np.ndarray, recipe: Recipe, rng: np.ran
         linear.SetTranslation((shift * heading).tolist())
         return sitk.CompositeTransform([sitk.Transform(linear), sitk.Transform(spline)])
 
-    amplitude = 1.6 * recipe.mean  # an upper end; less where it would compress too much
+    amplitude = 1.6 * recipe.mean  # upper limit; reduced where it would compress too much
     while True:
         field = DisplacementField.from_transform(made(amplitude, 0.0), coarse)
         if field.jacobian_determinant().min() >= recipe.least_jacobian and _mean(made(amplitude, 0.0), inside) <= recipe.mean:
             break
         amplitude *= 0.96
-    low, high = 0.0, 3.0 * recipe.mean  # the shift makes up the rest
+    low, high = 0.0, 3.0 * recipe.mean  # the shift gives the remaining displacement
     for _ in range(40):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if _mean(made(amplitude, middle), inside) < recipe.mean else (low, middle)

@@ -2,11 +2,11 @@
 
     python Testing/benchmarks/pairs.py --data FOLDER [--scans example_ct T1] [--seeds 0 1] [--oblique] [--peers] [--overlap]
 
-FOLDER holds the scans that ``known_pairs.RECIPES`` names. Each method is one process of its own, from files to files; times
+FOLDER holds the scans that ``known_pairs.RECIPES`` names. Each method runs in a separate process, from files to files; times
 are those of the whole process on as many threads as the machine has. For the Dense method "warm" is the same from files to files in a
-process that has loaded its libraries already, as a program that stays open has. With --peers those are run too that can be imported:
-antspyx (SyN with its affine), itk-elastix (rigid, affine and B-spline defaults) and convexAdam (MIND, its defaults). convexAdam
-works on arrays, so it gets the moving image drawn into the fixed grid.
+process that has already loaded its libraries, as in a program that stays open. With --peers, the following programs run as well, if they
+can be imported: antspyx (SyN with its affine), itk-elastix (rigid, affine and B-spline defaults) and convexAdam (MIND, its defaults).
+convexAdam works on arrays, so it gets the moving image drawn into the fixed grid.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def _overlap(options: argparse.Namespace) -> list[dict]:
                 image = sitk.ReadImage(str(folder / labels[name][0]))
                 livers.append(image == labels[name][1] if labels[name][1] else image > 0)
             row = {"fixed": fixed, "moving": moving}
-            # Without search and refinement what remains is the alignment.
+            # Without search and refinement, the result is the alignment.
             for stage, settings in (("affine", ["--set", "search_stages=0", "--set", "refinement_iterations=0"]), ("dense", chosen)):
                 out = str(Path(temporary) / "t.nrrd")
                 command = [

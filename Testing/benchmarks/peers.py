@@ -1,6 +1,6 @@
 """One peer on one pair: ``python peers.py NAME FIXED MOVING OUT.nrrd`` writes its displacement field, LPS mm, on the fixed grid.
 
-Runs in whatever Python has the peer; needs SimpleITK and numpy besides. Each peer runs with its own defaults.
+Runs in a Python that has the peer, SimpleITK and numpy. Each peer runs with its own defaults.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _row(pair: PersonPair, method: str, options: argparse.Namespace) -> dict:
         row.update(vars(usage))
         try:
             row.update(_figures(pair, read_field(out)))
-        except InputError as error:  # there is none, or it has values that are not finite
+        except InputError as error:  # no field, or a field with values that are not finite
             print(f"{method}: {error.line()}", file=sys.stderr)
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row

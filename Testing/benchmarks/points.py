@@ -5,7 +5,7 @@
 Prints tables in Markdown. FOLDER holds lung_points/dirlab_copd_02_05 (keypoints and landmarks of DIR-Lab COPD 02 to 05, CSV in mm; the
 fixed points are exhaled). "accuracy": mean landmark errors. "growth": time and peak memory against the number of points, each in a
 process of its own. "peer": one deformable registration by pycpd and by ``drift_smooth`` with equal settings. "processor s" counts the time
-that all processors worked on it, and depends less on what else the machine does.
+that all processors worked on it, and depends less on the load of the machine.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _pycpd(fixed: np.ndarray, moving: np.ndarray, marks: np.ndarray, deformable:
     moved, (matrix, offset) = AffineRegistration(X=moving, Y=fixed).register()
     marks = marks @ matrix + offset
     if deformable:
-        # It maps its own points only, by Gaussians of 2 mm; a thin-plate spline through them takes the landmarks along.
+        # It maps only its own points, by Gaussians of 2 mm; a thin-plate spline through these points maps the landmarks.
         there, _ = DeformableRegistration(X=moving, Y=moved, alpha=2, beta=2).register()
         marks = marks + RBFInterpolator(moved, there - moved, kernel="linear", degree=1)(marks)
     return marks
@@ -140,7 +140,7 @@ def _pycpd(fixed: np.ndarray, moving: np.ndarray, marks: np.ndarray, deformable:
 
 
 def lung_like(count: int, others: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Points in two lungs, and the breathed-in ones: four of five have a partner."""
+    """Points in two lungs at exhalation and at inhalation: four of five have a partner."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(-1.0, 1.0, (4 * max(count, others) + 200, 3))
     points = points[(points**2).sum(1) < 1.0] * (50.0, 80.0, 110.0)

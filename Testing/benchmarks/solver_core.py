@@ -1,4 +1,4 @@
-"""How fast the heart of the Dense method is, against its formulas written down plainly.
+"""Time of the core of the Dense method, compared with a plain implementation of its formulas.
 
 The paper's size: features of 16 channels on 77 x 56 x 95 voxels, 32^3 control points, 15^3 displacements. Cost, twice
 min-convolution and mean field with the published weights, softmax. Timed are
@@ -9,8 +9,8 @@ min-convolution and mean field with the published weights, softmax. Timed are
 * the engine on the nearest lattice on which displacements and control points are commensurate, q = 14/31 = 0.45
   (``correlate``), as the Dense method chooses its lattices.
 
-Both results are compared with the plain ones, at the same displacements. Every measurement runs in a process of its own, so that
-its peak memory is its own. Usage:
+Both results are compared with the plain ones, at the same displacements. Every measurement runs in a separate process, so that its peak
+memory can be measured. Usage:
 
     python Testing/benchmarks/solver_core.py [--device cpu|cuda] [--plain-share S] [--repeats N] [--json FILE]
 """
@@ -128,7 +128,7 @@ def peak_bytes(device: torch.device) -> int:
     """The most memory this process has had, on a GPU that of its tensors."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    try:  # unlike ru_maxrss this does not begin with what the parent process had
+    try:  # unlike ru_maxrss, this does not include the memory of the parent process
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
     except (OSError, StopIteration):
@@ -143,7 +143,7 @@ def measure(side: str, device: torch.device, planes: int, repeats: int, folder: 
     before = peak_bytes(device)
     seconds = []
     for _ in range(repeats):
-        result = None  # the last one's memory first
+        result = None  # free the memory of the last result first
         start = time.perf_counter()
         if side.startswith("plain"):
             result = run_plain(fixed, moving, planes, SIDES[side][1])
@@ -165,7 +165,7 @@ def in_own_process(side: str, device: str, planes: int, repeats: int, folder: Pa
     command = [sys.executable, __file__, "--side", side, "--device", device, "--planes", str(planes), "--repeats", str(repeats)]
     if folder is not None:
         command += ["--folder", str(folder)]
-    # As fast as torch's default on a quiet machine, and not ten times slower on a busy one.
+    # As fast as torch's default on an idle machine, and ten times faster than it on a busy one.
     environment = {"GOMP_SPINCOUNT": "1000", **os.environ}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
@@ -190,7 +190,7 @@ def compare(folder: Path, theirs: str, ours: str) -> dict:
 
 
 def processor(device: str) -> str:
-    """What computes, in words."""
+    """Return the name of the processor or GPU."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     try:
@@ -212,7 +212,7 @@ def benchmark(device: str, share: float, repeats: int) -> dict:
         folder = Path(name)
         for theirs, ours in (("plain", "anywhere"), ("plain-lattice", "lattice")):
             report["sides"][theirs] = in_own_process(theirs, device, planes, 1, folder)
-            if planes < CONTROLS:  # what is compared has to be the same part
+            if planes < CONTROLS:  # the same part of both has to be compared
                 in_own_process(ours, device, planes, 1, folder)
             report["sides"][ours] = in_own_process(ours, device, CONTROLS, repeats, folder if planes == CONTROLS else None)
             report["comparisons"][ours] = compare(folder, theirs, ours)

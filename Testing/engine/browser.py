@@ -1,4 +1,4 @@
-"""A browser without a window, driven over a pipe: what a page says on its console, and what a script finds in it.
+"""A headless browser that is controlled through a pipe: the console of a page, and the results of scripts in it.
 
 Chromium's DevTools protocol: JSON messages with a zero byte after each, on file descriptors 3 (to the browser) and 4 (from it).
 """
@@ -22,7 +22,7 @@ _SECONDS = 40.0
 
 
 def chromium() -> str:
-    """The browser; the test is skipped where there is none."""
+    """Return the path of the browser; the test is skipped if none is installed."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium is installed: the page is not opened (apt-get install chromium)")
@@ -34,7 +34,7 @@ class Browser:
 
     Attributes:
         console: errors, warnings and exceptions of the page so far.
-        requests: addresses that the page asked for, itself and data left out.
+        requests: addresses that the page has requested, except its own and data addresses.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Browser:
 
     def __exit__(self, *_: object) -> None:
         for end in (self._to, self._from):
-            os.close(end)  # the browser ends when nobody listens
+            os.close(end)  # the browser ends when its pipe is closed
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

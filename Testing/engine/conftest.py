@@ -17,7 +17,7 @@ SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data; a test that asks for it is skipped where there is none."""
+    """The folder of real data; a test that uses it is skipped if it is missing."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real data is not in {SHARED_DATA}")
     return SHARED_DATA

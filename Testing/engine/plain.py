@@ -1,4 +1,4 @@
-"""The methods' formulas written down plainly, as the papers have them: slow, and easy to check by eye.
+"""Plain implementations of the papers' formulas: slow, and easy to check by eye.
 
 Tests compare the engine with these, and ``Testing/benchmarks/solver_core.py`` times it against them. Nothing here imports the
 engine. A cost volume is (Kz, Ky, Kx, Lz, Ly, Lx) here: one block of labels for each control point, as in the papers.

@@ -1,4 +1,4 @@
-"""What the tests of registration share: phantoms on steeply oblique, anisotropic grids of unequal sizes, with exact truth.
+"""Pairs for the tests of registration: phantoms on steeply oblique, anisotropic grids of unequal sizes, with exact truth.
 
 The phantoms' own pairs are turned by a few degrees and nearly isotropic. Here both scans are resampled on grids that are
 neither, through the same deformation in closed form. Distances are measured with numpy, not with the code under test.
@@ -49,16 +49,17 @@ class Scene:
         return float(np.prod(self.fixed.GetSpacing()) ** (1 / 3))
 
     def distances(self, vectors: np.ndarray | None = None) -> np.ndarray:
-        """How far from the truth displacements (3, z, y, x) send each voxel (z, y, x), mm; by default none do."""
+        """Distance of each voxel (z, y, x), mapped by displacements (3, z, y, x), from its true position, mm; by default without
+        displacements."""
         error = self.truth - (0.0 if vectors is None else vectors)
         return np.sqrt(np.square(error.astype(np.float64)).sum(0))
 
     def error(self, vectors: np.ndarray | None = None) -> float:
-        """Mean of that over the body."""
+        """Mean of these distances over the body."""
         return float(self.distances(vectors)[self.body].mean())
 
     def affine_error(self) -> float:
-        """What is left after an affine alignment."""
+        """Mean error after an affine alignment, mm."""
         return self.error(DisplacementField.from_transform(aligned(self).transform, self.grid).vectors)
 
 
@@ -93,12 +94,12 @@ def scene(anatomy: str, modality_pair: str | None = None) -> Scene:
 
 @functools.cache
 def aligned(pair: Scene) -> Alignment:
-    """Its affine alignment, found once."""
+    """Its affine alignment, computed once."""
     return align(pair.fixed, pair.moving, "affine")
 
 
 def noisy(image: sitk.Image, sigma: float, seed: int = 0) -> sitk.Image:
-    """The image with white noise of its own."""
+    """The image with independent white noise."""
     array = sitk.GetArrayFromImage(image)
     array = array + np.random.default_rng(seed).normal(0.0, sigma, array.shape)
     return image_on(ImageGrid.of(image), array.astype(np.float32))
@@ -118,7 +119,7 @@ def still_pair(anatomy: str = "abdomen") -> tuple[sitk.Image, sitk.Image, np.nda
 
 
 def shifted(image: sitk.Image, shift) -> sitk.Image:
-    """The image somewhere else in space."""
+    """The image at another position in space."""
     result = sitk.Image(image)
     result.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
     return result

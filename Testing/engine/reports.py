@@ -1,4 +1,4 @@
-"""What the tests of reports share: a pair on oblique, anisotropic grids in files, with all that can be measured on it."""
+"""A pair for the tests of reports: files on oblique, anisotropic grids, with landmarks, labels and masks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOVING = make_grid((33, 40, 24), (2.7, 2.2, 3.6), (-8, 11, -5), centre=(33.5, -5
 FIELD = make_grid((31, 22, 17), (2.4, 3.3, 4.1), (5, 6, -9), centre=(32.0, -51.0, 18.0))
 WAVES = Waves.draw(3, amplitude=2.5, wavelength=90.0)
 PERSON = "Zweistein_Kunigunde^1970"
-# Void elements of HTML and what stands in drawings.
+# Void elements of HTML, and elements of drawings.
 _VOID = {"meta", "img", "input", "br", "hr", "link"}
 
 
@@ -66,7 +66,7 @@ def write_scene(folder: Path) -> Scene:
     points = voxel_points(FIELD).reshape(-1, 3)
     vectors = np.moveaxis(WAVES.at(points).reshape(*FIELD.size[::-1], 3), -1, 0)
     transform = itk_transform(vectors.astype(np.float32), FIELD)
-    # As good as a first guess of an inverse is: -u(y), so that the way there and back is not the identity.
+    # A rough inverse, -u(y), so that the inverse consistency is not 0.
     inverse = itk_transform(
         -np.moveaxis(WAVES.at(voxel_points(MOVING).reshape(-1, 3)).reshape(*MOVING.size[::-1], 3), -1, 0).astype(np.float32), MOVING
     )
@@ -128,7 +128,7 @@ def _organs(points: np.ndarray) -> np.ndarray:
 
 
 class Page(HTMLParser):
-    """A page, read: well-formed or an error.
+    """A parsed page; parsing fails if it is not well-formed.
 
     Attributes:
         headings: texts of h1 and h2, each with the text that follows it up to the next.
@@ -149,7 +149,7 @@ class Page(HTMLParser):
         assert self._stack == [], self._stack
 
     def handle_startendtag(self, tag: str, attributes: list) -> None:
-        assert any(name in ("svg", "filter") for name, _ in self._stack), tag  # only drawings close themselves
+        assert any(name in ("svg", "filter") for name, _ in self._stack), tag  # only elements of drawings are self-closing
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
         values = dict(attributes)
@@ -183,7 +183,7 @@ class Page(HTMLParser):
 
 
 def made(request: ReportRequest) -> tuple[dict, str, Page]:
-    """What a report holds, its page, and its page read."""
+    """Return the content of a report, its page, and the parsed page."""
     content = run_report(request)
     text = Path(request.output).read_text(encoding="utf-8")
     return content, text, Page(text)
@@ -202,7 +202,7 @@ def small_pictures_fixture():
 
 @pytest.fixture(scope="module", name="scene")
 def scene_fixture(tmp_path_factory, small_pictures):
-    """A pair in a folder that has the name of a person."""
+    """A pair in a folder whose name is that of a person."""
     folder = tmp_path_factory.mktemp("home") / PERSON
     folder.mkdir()
     return write_scene(folder)
@@ -227,7 +227,7 @@ def blank_views(size, spacing=(2.0, 2.0, 2.0)):
 
 
 def many(content):
-    """The same with more of everything than a page was made for."""
+    """The same with more landmarks, structures and notes than fit on the page."""
     content = copy.deepcopy(content)
     figures, long = content["figures"], "a name that is longer than any that a sensible person would give to it, "
     inside = [entry for entry in figures["landmarks"]["each"] if entry["after_mm"] is not None]

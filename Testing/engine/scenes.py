@@ -1,7 +1,7 @@
 """Scenes for the tests of geometry: oblique, anisotropic grids and fields with a closed form.
 
-Axis-aligned isotropic scenes would not reveal a missing direction matrix, so there are none. Images are built with SimpleITK, not with the
-code under test.
+There are no axis-aligned isotropic scenes, because they would not reveal a missing direction matrix. Images are built with SimpleITK, not
+with the code under test.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def voxel_points(grid: ImageGrid) -> np.ndarray:
 def random_points(grid: ImageGrid, seed: int, count: int = 60, beyond: float = 0.0) -> np.ndarray:
     """Points (N, 3), LPS mm, spread over the voxel centres' box, or up to ``beyond`` of its size outside it as well.
 
-    None is within a thousandth of a voxel of the border, where rounding decides who is inside.
+    No point is within a thousandth of a voxel of the border, where rounding errors decide.
     """
     rng = np.random.default_rng(seed)
     size = np.array(grid.size)

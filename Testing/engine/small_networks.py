@@ -38,11 +38,11 @@ def _context_net() -> nn.Module:
     ramp = torch.arange(-2.0, 3.0)
     for channel, axes in enumerate(
         ((1, 1, -1), (1, -1, 1), (-1, 1, 1)), start=2
-    ):  # derivatives, which do not depend on how much air is seen
+    ):  # derivatives, which do not depend on the amount of air in the window
         network.stem.weight[channel] = ramp.view(axes) / 125.0
         network.stem.weight[channel + 3] = -ramp.view(axes) / 125.0
     _pass_on(network.enter)
-    _pass_on(network.up)  # what comes from the nodes themselves, not from every other one
+    _pass_on(network.up)  # outputs of the nodes themselves, not of every other node
     return network
 
 

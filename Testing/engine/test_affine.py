@@ -22,7 +22,7 @@ STRETCH = np.array([[1.12, 0.05, -0.04], [0.03, 0.9, 0.06], [-0.05, 0.02, 1.07]]
 
 @functools.cache
 def patient(anatomy, modality, scan=0):
-    """A scan as it comes; another examination of the same patient has other noise and contrast."""
+    """A scan of a patient; another examination of the same patient has other noise and contrast."""
     return make_patient(anatomy, modality=modality, detail=0.35, scan=scan)
 
 
@@ -138,7 +138,7 @@ def test_mass_takes_a_bright_block_to_its_partner_and_masks_choose_the_block():
     voxel = max(grids[0].spacing)
     found = align(fixed, moving, "mass").transform.TransformPoint(tuple(first[1]))
     assert np.linalg.norm(found - other[1]) < 0.5 * voxel
-    # With both blocks in the image, the mask says which.
+    # The image has both blocks; the mask selects one.
     both = image_on(grids[0], np.maximum(first[0], second[0]))
     mask = image_on(grids[0], (second[0] > 0).astype(np.uint8))
     masked = align(both, moving, "mass", mask).transform
@@ -172,7 +172,7 @@ def test_overlap_is_the_share_of_the_smaller_field_of_view():
         shift = share * grid.extent[axis] * grid.axes[:, axis]
         assert overlap(grid, grid, shift) == pytest.approx(1 - abs(share), abs=0.1)
     assert overlap(grid, grid, 1.01 * grid.extent[1] * grid.axes[:, 1]) == 0.0
-    # A small organ in a large scan is wholly in common wherever it lies, and whichever of the two is fixed.
+    # A small organ lies completely in a large scan at any position, whichever image is fixed.
     rng = np.random.default_rng(0)
     for _ in range(20):
         inside = grid.centre + grid.axes @ (rng.uniform(-0.4, 0.4, 3) * grid.extent)
@@ -256,7 +256,7 @@ def test_the_same_images_give_the_same_transform_with_any_number_of_threads():
 
 
 def test_padding_of_a_scanner_does_not_disturb():
-    """Corners outside the scanner's round field of view are marked with -3024; the bins of mutual information are not for them."""
+    """Corners outside the scanner's round field of view have the value -3024; they must not determine the bins of mutual information."""
     fixed, moving, points, targets = known_pair("abdomen", rotation(7, -6, 9) @ STRETCH)
     padded = []
     for image in (fixed, moving):

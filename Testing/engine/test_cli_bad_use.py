@@ -277,12 +277,12 @@ def test_a_device_that_is_not_there(monkeypatch):
 
 @pytest.fixture
 def slow_alignment(monkeypatch):
-    """An alignment that takes as long as the test, as large images' does."""
+    """An alignment that ends after the test: a test that waits for it fails."""
     over = threading.Event()
 
     def align(*arguments):
         assert over.wait(60)
-        raise AssertionError("nobody waits for this")
+        raise AssertionError("the run waits for the alignment")
 
     monkeypatch.setattr(registration, "align", align)
     yield
@@ -303,9 +303,7 @@ def test_too_little_memory_is_known_before_the_alignment_and_the_line_names_what
     free = (needed() + needed(working_spacing=19.0, control_spacing=26.0)) / 2
     assert free < needed()
     free_memory(monkeypatch, free)
-    begun = time.monotonic()
     line = refused(f"{DENSE} --device cpu", "GB of memory", "GB are free", "would fit (--set working_spacing=")
-    assert time.monotonic() - begun < 30
     settings = dict(words.split("=") for words in line.split("would fit (--set ")[1].rstrip(")").split(" --set "))
     assert needed(**settings) < free
 

@@ -50,9 +50,7 @@ def interrupted(folder: Path, stage: str, number: int, *arguments: str):
 )
 def test_stopped_in_the_middle(folder, stage, number, arguments):
     before = listing(folder)
-    begun = time.monotonic()
     outcome = interrupted(folder, stage, number, *arguments)
-    assert time.monotonic() - begun < 60
     check_refusal(outcome, "deepreg-engine register dense: stopped by the user: nothing was written")
     assert outcome.progress
     assert listing(folder) == before
@@ -62,7 +60,7 @@ def test_stopped_in_the_middle(folder, stage, number, arguments):
 def test_stopped_while_writing_there_is_all_or_nothing(folder):
     before = listing(folder)
     outcome = interrupted(folder, "writing", signal.SIGINT, "--initial", "geometry")
-    if outcome.code == 0:  # it was faster
+    if outcome.code == 0:  # the run has ended before
         assert set(listing(folder)) == {*before, "t.nrrd", "i.h5", "w.nii.gz", "r.json"}
     else:
         check_refusal(outcome, "stopped by the user")
@@ -80,7 +78,7 @@ def test_stopped_while_a_phantom_is_made(tmp_path):
 
 @posix
 def test_two_hasty_strokes_are_one(monkeypatch):
-    """The second must not interrupt the cleaning up; one that comes later is heard again."""
+    """The second one must not interrupt the cleaning up; a later one takes effect again."""
     from deepreg_engine.commands.console import interruptible
 
     with interruptible():
@@ -114,7 +112,7 @@ def on_a_terminal(*arguments: str, cwd: Path) -> tuple[int, str, str]:
         assert ready, "nothing was shown for a minute"
         try:
             part = os.read(master, 65536)
-        except OSError:  # on Linux, nobody writes any more
+        except OSError:  # on Linux: all writers have closed the terminal
             part = b""
         if not part:
             break

@@ -52,12 +52,12 @@ def test_points_without_evidence_go_on_as_their_neighbours():
     x, y, z = identity(CONTROLS, torch.empty(0))
     target = torch.stack([0.4 * x - 1.0, 0.2 * y, torch.zeros_like(z)])
     cost = quadratic(target)
-    cost[..., 4:] = 0.5  # the last two columns say nothing
+    cost[..., 4:] = 0.5  # the last two columns have no information
     torch.testing.assert_close(couple(cost, smoothness=0.1, iterations=200), target, atol=0.05, rtol=0)
 
 
 def test_confidence_scales_what_a_point_says():
-    """Two halves that disagree: the one that is not trusted follows the other."""
+    """Two contradictory halves: the one with low confidence follows the other."""
     target = constant((1.0, 0.0, 0.0))
     target[..., 3:] = -1.0
     confidence = torch.ones(CONTROLS)

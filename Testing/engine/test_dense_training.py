@@ -1,4 +1,4 @@
-"""Training of the Dense method's features: what an example shows, what the losses ask, and where the network's nodes lie."""
+"""Training of the Dense method's features: examples, losses, and positions of the network's nodes."""
 
 from __future__ import annotations
 

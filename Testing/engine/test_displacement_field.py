@@ -1,4 +1,4 @@
-"""Displacement fields: do they warp, map and compose as SimpleITK does, and is the Jacobian right on oblique grids."""
+"""Displacement fields: warping, mapping, composition and the Jacobian determinant on oblique grids, compared with SimpleITK."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_warping_a_ramp_is_the_ramp_of_the_mapped_points(grid, seed):
     mapped = voxel_points(grid) + np.moveaxis(field.vectors, 0, -1)
     covered = inside(moving, mapped.reshape(-1, 3)).reshape(grid.shape)
     np.testing.assert_array_equal(np.isfinite(warped), covered)
-    # The outermost half voxel goes on with the value of the last one.
+    # The outermost half voxel has the value of the last voxel centre.
     deep = inside(moving.padded(-1), mapped.reshape(-1, 3)).reshape(grid.shape)
     assert deep.any()
     np.testing.assert_allclose(warped[deep], (mapped @ slope)[deep], atol=1e-3)
@@ -238,7 +238,7 @@ def test_the_jacobian_of_a_smooth_field(grid, seed):
     waves = Waves.draw(seed, amplitude=3.5, wavelength=50.0)
     exact = waves.jacobian(voxel_points(grid).reshape(-1, 3)).reshape(grid.shape)
     error = np.abs(waves.on(grid).jacobian_determinant() - exact)
-    assert np.ptp(exact) > 0.4  # there is something to get wrong
+    assert np.ptp(exact) > 0.4  # the determinant varies
     assert error[1:-1, 1:-1, 1:-1].max() < 0.02
     assert error.max() < 0.15  # one-sided differences at the faces
 

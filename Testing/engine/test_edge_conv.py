@@ -1,4 +1,4 @@
-"""Features of points from their neighbourhood, and what was learned to match with them."""
+"""Features of points from their neighbourhood, and the shipped matcher."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_a_moved_texture_is_found_within_one_step(stage):
         assert np.abs(error).max() < step, f"{found.likeliest} for {SHIFT}, steps of {step}"
         assert found.probability.sum() == pytest.approx(1.0, abs=1e-5)
         assert 0.0 <= found.bits <= found.most_bits
-        # The grid says the same in the world: the voxel of the peak lies at point + displacement, as SimpleITK places it.
+        # The grid agrees with it: SimpleITK places the voxel of the peak at point + displacement.
         image = found.grid.to_image(found.probability)
         peak = np.unravel_index(found.probability.argmax(), found.probability.shape)[::-1]
         place = np.array(image.TransformIndexToPhysicalPoint([int(n) for n in peak]))
@@ -168,7 +168,7 @@ def test_maps_do_not_depend_on_slabs(monkeypatch):
     assert np.abs(whole[0] - parts[0]).max() < 1e-3
     assert np.abs(whole[1] - parts[1]).max() < 1e-2
     assert whole[2].same_as(parts[2])
-    # Under the right translation the displacement that is expected is small wherever both images are seen.
+    # Under the true translation, the expected displacement is small wherever both images are known.
     assert np.median(whole[1]) < 2.0
 
 

@@ -1,4 +1,4 @@
-"""What every registered feature promises, in every solver: a feature in the registry is tested here.
+"""The contract of features: every registered feature is tested in every solver.
 
 A learned feature needs small weights in small_networks.
 
@@ -98,7 +98,7 @@ def test_features_of_an_image(feature, named):
 
 @pytest.mark.parametrize("feature", [name for name in IMAGES if registry.find(name).follows_warp])
 def test_features_depend_on_nothing_beyond_their_reach(feature, named):
-    """Features of a part of an image equal that part of the whole image's features, but for ``reach`` voxels at its faces."""
+    """Features of a part of an image equal the features of the whole image there, except for ``reach`` voxels at the faces of the part."""
     extractor, _ = load_extractors(Asked(named(feature)))
     image = volume()
     whole = extractor(image, 6.0)
@@ -142,7 +142,7 @@ def test_every_feature_serves_every_solver(feature, method, named, files, tmp_pa
 
 
 class GradientLength(Extractor):
-    """A feature that somebody adds: the length of the image's gradient."""
+    """An added feature: the length of the image's gradient."""
 
     kind = Feature("gradient-length", "length of the gradient", f"{__name__}:GradientLength", channels=1, follows_warp=True)
     name, channels, reach = "gradient-length", 1, 1
@@ -157,7 +157,7 @@ class GradientLength(Extractor):
 
 @pytest.fixture
 def added():
-    """The registry with one feature more."""
+    """The registry with an additional feature."""
     registry.register(GradientLength.kind)
     yield GradientLength.kind
     registry.unregister(GradientLength.kind.name)

@@ -129,7 +129,7 @@ def test_existing_files_are_replaced_in_full(tmp_path):
 
 @pytest.mark.parametrize("refused", ["a.txt", "b.txt", "c.txt"])
 def test_if_one_name_is_refused_at_the_end_all_is_as_before(tmp_path, monkeypatch, refused):
-    """As Windows does while another program has the file open."""
+    """Windows refuses to rename a file that another program has open."""
     (tmp_path / "a.txt").write_text("old a")
     (tmp_path / "c.txt").write_text("old c")
     replace = os.replace

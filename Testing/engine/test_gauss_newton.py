@@ -86,7 +86,7 @@ def test_thin_images_have_no_gradient_across():
 
 @pytest.mark.parametrize("shape", [SHAPE, (2, 5, 6)])
 def test_linear_images_are_exact_up_to_the_faces(shape):
-    """One-sided differences there: a motion across a face must not be taken for one along it."""
+    """Differences are one-sided at the faces: a motion across a face must not be mistaken for one along it."""
     shift = (0.1, -0.2, 0.3)
     system, force, _ = normal_equations(linear(shape), linear(shape, shift))
     expected = SLOPES.T @ SLOPES / len(SLOPES)
@@ -185,7 +185,7 @@ def test_a_step_on_linear_images_is_exact(spacing, device):
 
 @pytest.mark.parametrize("length", [0.02, 0.1, 0.3])
 def test_a_step_is_exact_to_first_order(length):
-    """On waves, up to what central differences say of their steepness: 1 - sin(k)/k, 6 % here."""
+    """On waves, up to the error of central differences: 1 - sin(k)/k, 6 % here."""
     shift = (length, -0.5 * length, 0.8 * length)
     update, _ = gauss_newton_step(
         waves(), waves(shift=shift), torch.zeros(3, *SHAPE), Update(2, 1.0, robustness=0.0, iterations=100), weights=inside()
@@ -218,7 +218,7 @@ def test_no_control_point_moves_further_than_allowed():
 def test_what_has_no_partner_does_not_pull():
     shift = (0.5, 0.3, -0.4)
     moving = linear(shift=shift)
-    moving[:, 3:6, 4:8, 5:9] += 25.0  # something that is in one image only
+    moving[:, 3:6, 4:8, 5:9] += 25.0  # a structure that only one image has
     errors = []
     for robustness in (0.0, 0.3):
         update, _ = gauss_newton_step(

@@ -1,4 +1,4 @@
-"""Image grids: do index and patient agree with SimpleITK, and do derived grids stay where they were."""
+"""Image grids: conversion between indices and patient coordinates compared with SimpleITK, and positions of derived grids."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_resampled_keeps_axes_and_centre_and_reaches_as_far(grid, tenths):
     np.testing.assert_allclose(new.centre, grid.centre, atol=1e-9)
     old_reach, reach = (np.array(g.spacing) * (np.array(g.size) - 1) for g in (grid, new))
     assert (reach >= old_reach - 1e-5 * np.array(spacing)).all()
-    # No voxel more than it takes, but for the two that an axis has at least.
+    # The least number of voxels, but at least two along an axis.
     assert ((reach - spacing < old_reach) | (np.array(new.size) == 2)).all()
 
 

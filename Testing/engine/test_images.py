@@ -165,7 +165,7 @@ def test_images_that_cannot_be_registered(tmp_path, name, image, message):
 
 @pytest.mark.parametrize("name", ["image.nii.gz", "image.nii"])
 def test_what_is_not_finite_in_nifti_is_found_in_the_file(tmp_path, name):
-    """ITK reads it as 0, in the midst of the air around a patient."""
+    """ITK reads NaN as 0, which cannot be distinguished from air."""
     path = saved(tmp_path, with_value(np.nan), name)
     assert np.isfinite(array(read_volume(path))).all()
     with pytest.raises(InputError, match="1 voxels that are NaN or infinite"):

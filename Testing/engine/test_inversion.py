@@ -1,4 +1,4 @@
-"""Inverse fields: do they undo the field, and is the error they report the true one."""
+"""Inverse fields: round trips through the field and its inverse, and the reported error."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_inverse_of_an_affine_field_is_its_closed_form(seed):
     inverse = invert(field, MOVING)
     targets = flat(MOVING)
     sources = centre + (targets - centre - shift) @ np.linalg.inv(np.eye(3) + gradient).T
-    # Where the source lies among the voxel centres the field is exactly affine; beyond, it goes on with its face.
+    # Between the voxel centres the field is exactly affine; outside, it has the values of its faces.
     index = FIXED.physical_to_index(sources)
     known = np.all((index > 0) & (index < np.array(FIXED.size) - 1), axis=1)
     assert known.sum() > 100
@@ -214,4 +214,4 @@ def test_a_folded_field_ends_and_says_how_wrong_it_is():
     assert field.jacobian_determinant().min() < -0.2
     inverse = invert(field, moving)
     assert np.isfinite(inverse.field.vectors).all()
-    assert inverse.worst_error > 1.0  # no inverse exists there, and the report does not hide it
+    assert inverse.worst_error > 1.0  # no inverse exists there, and the report shows it

@@ -53,7 +53,7 @@ def test_each_part_counts_alike_and_both_sides_have_the_same_units(joined):
     fitted, _, _ = data.warped_best_padding(torch.zeros(3, *grid.shape))
     for seen in (moving, fitted):
         assert float((seen - fixed)[:12][inside].abs().max()) < 0.05
-    # What the network sees of the moving image is wider, so its features are others; their unit is that of the fixed side.
+    # The network's input is larger on the moving side, so its features differ; both sides have the unit of the fixed side.
     alone = level(image, grid, joined.parts[1])
     unit = fixed[12:].norm() / alone.fixed_features().norm()
     assert torch.allclose(moving[12:], alone.warped(torch.zeros(3, *grid.shape))[0] * unit, rtol=1e-3, atol=1e-4)

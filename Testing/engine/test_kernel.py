@@ -52,7 +52,7 @@ def test_a_wide_kernel_needs_few_columns_and_more_are_not_made(device):
     wide, narrow = factorise(Kernel((80.0,)), points), factorise(Kernel((5.0,)), points)
     assert wide.columns.shape[1] < 150 < narrow.columns.shape[1]
     assert factorise(Kernel((5.0,)), points, limit=70).columns.shape == (400, 70)
-    # Of many points the last micrometres are not asked for.
+    # With many points, micrometres are not required.
     many = cloud(1200).to(device)
     assert factorise(Kernel((30.0,)), many).columns.shape[1] < factorise(Kernel((30.0,)), many, tolerance=1e-6).columns.shape[1]
 
@@ -81,7 +81,7 @@ def test_fit_is_the_dense_solve():
 
 
 def test_single_precision_changes_no_fit(monkeypatch):
-    """Where the ridge allows float32 it is used, and not seen."""
+    """float32 is used where the ridge allows it, with the same result."""
     points, values = cloud(800), cloud(800, 1, 20.0)
     factor, weights = factorise(Kernel((60.0, 15.0)), points), torch.ones(800, dtype=torch.float64)
     with torch.no_grad():

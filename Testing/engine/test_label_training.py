@@ -62,7 +62,7 @@ def test_windows_cover_an_axis_and_end_inside(size, window):
 
 
 class Pointwise(LabelNet):
-    """A network of single voxels: its windows cannot matter."""
+    """A network that processes single voxels, so that windows have no effect."""
 
     def forward(self, image):  # noqa: D102
         return torch.cat([image, -image, 2.0 * image], dim=1)
@@ -106,7 +106,7 @@ def test_weights_of_other_networks_are_refused():
 
 
 class Counted(LabelNet):
-    """Counts how often it is asked about a whole image."""
+    """Counts the calls for a whole image."""
 
     asked = 0
 
@@ -133,7 +133,7 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
     for spacing in (8.0, 3.0):
         grid = ImageGrid.of(fixed).resampled(spacing)
         data = LevelData(ImagePair(fixed, moving), grid, transform, 20.0, (features, features), torch.device("cpu"))
-        for number in range(3):  # SimpleITK draws what the network said onto the level's grid
+        for number in range(3):  # SimpleITK resamples the network's output onto the level's grid
             image = resample(
                 own.to_image((said[number] * network.importance[number]).numpy()), grid, sitk.Transform(3, sitk.sitkIdentity), "linear"
             )
@@ -147,7 +147,8 @@ def test_all_levels_see_the_same_structures_at_the_same_points():
 
 
 def test_a_registration_matches_structures_that_only_their_labels_distinguish(monkeypatch):
-    """Rows of alike balls: to MIND each lies on one already, by name on its neighbour."""
+    """Rows of equal balls: for MIND, each ball already lies on another one; the labels show that it belongs to the neighbour of that
+    one."""
     from deepreg_engine.methods.dense import register as method
     from deepreg_engine.metrics.overlap import label_overlap
 
@@ -269,7 +270,7 @@ def test_a_validation_is_the_dice_of_the_segmentation():
     labels = torch.zeros(8, 8, 8, dtype=torch.long)
     labels[:4], labels[4:6] = 1, 2
     found = labels.clone()
-    found[3] = 2  # a quarter of one structure is taken for the other
+    found[3] = 2  # a quarter of one structure is labelled as the other
     found = validation_figures(Given(2, 4), [LabelExample(found.float(), labels)] * 3, torch.ones(3), torch.device("cpu"))
     assert found["dice"] == pytest.approx((2 * 3 / 7 + 2 * 2 / 5) / 2)
     assert found["loss"] > 0

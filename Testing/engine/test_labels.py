@@ -1,4 +1,4 @@
-"""What a cost volume says about displacements: closed forms."""
+"""Probabilities, expected displacements and their uncertainty from a cost volume, compared with closed forms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def random_cost(seed=0, shape=SHAPE, dtype=torch.float32):
 
 
 def certain(*label, shape=SHAPE):
-    """Probabilities that know the label (x, y, z) of every control point."""
+    """Probabilities of 1 for one label (x, y, z) of every control point."""
     radius = (shape[2] - 1) // 2
     probability = torch.zeros(shape)
     probability[:, :, label[2] + radius, label[1] + radius, label[0] + radius] = 1.0

@@ -71,7 +71,7 @@ def level(fixed, moving, spacing=4.0, alignment=None):
 
 
 def test_what_is_not_known_of_the_moving_image_does_not_mismatch():
-    """A slab of an image fits the whole where it is known, up to its faces, whether the whole goes on there or ends in air too."""
+    """A slab of an image matches the whole image in the slab up to its faces, whether the whole image continues there or ends in air."""
     grid = make_grid((30, 26, 28), (4.0, 4.0, 4.0), FIXED_TURNS, (31, -52, 17))
     body = sitk.GetArrayFromImage(smooth_image(grid, 1)) + 100.0
     cut = np.full_like(body, -1000.0)
@@ -87,7 +87,7 @@ def test_what_is_not_known_of_the_moving_image_does_not_mismatch():
             mismatch.append(float((features - data.fixed_features()).square().mean(0)[known > 0.5].mean()))
         assert mismatch[1] <= mismatch[0]
         assert mismatch[1] < 0.02, mismatch
-    assert mismatch[0] > 3 * mismatch[1]  # the air of the cut one is no body that goes on
+    assert mismatch[0] > 3 * mismatch[1]  # the air in the cropped image must not continue as tissue
 
 
 def test_what_is_known_is_the_same_either_way():
@@ -133,7 +133,7 @@ def testboxes_around_nothing_and_around_everything(shape):
 
 
 def test_a_moving_image_that_ends_within_the_patient_is_not_pulled_over_what_it_does_not_show():
-    """Two scans that overlap in part: what is not seen must neither attract nor repel, as air at the end of the moving scan does."""
+    """Two scans that overlap in part: unknown surroundings must neither attract nor repel, as air at the end of the moving scan would."""
     pair = scene("abdomen")
     size = pair.moving.GetSize()
     slab = pair.moving[:, :, size[2] // 2 :]
@@ -153,7 +153,7 @@ def test_a_moving_image_that_ends_within_the_patient_is_not_pulled_over_what_it_
 
 
 def test_rounding_at_a_border_does_not_decide():
-    """The working grid reaches half a voxel beyond the fixed image; a billionth of a millimetre is not to matter."""
+    """The working grid reaches half a voxel beyond the fixed image; a billionth of a millimetre must not change the result."""
     grid = make_grid((48, 42, 34), (5.0, 5.0, 5.0), FIXED_TURNS, (0.0, 2.0, 10.0))
     pair = scene("abdomen")
     fixed = noisy(sitk.Resample(pair.fixed, blank(grid), sitk.Transform(), sitk.sitkLinear, -1000.0), 10.0)

@@ -43,7 +43,7 @@ def test_a_patch_is_found_where_it_is(shift):
     half, search = PATCH + MARGIN, 6
     fixed = volume[tuple(slice(20 - half, 21 + half) for _ in range(3))]
     moving = volume[tuple(slice(20 - s - half - search, 21 - s + half + search) for s in shift)]
-    found = match_patch(fixed, -3.0 * moving)  # inverted: the descriptor does not mind
+    found = match_patch(fixed, -3.0 * moving)  # inverted contrast, which the descriptor ignores
     assert np.round(found.offset).tolist() == list(shift)
     assert found.confidence > 0.6
     assert not found.at_border

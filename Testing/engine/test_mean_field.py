@@ -134,13 +134,13 @@ def test_a_constant_cost_stays_constant_whatever_the_weights():
 
 
 def test_points_without_weight_do_not_vote_and_take_their_neighbours_value():
-    """Two slabs of control points with two costs; the points in the middle have no weight and a wild cost."""
+    """Two slabs of control points with different costs; the points between them have no weight and an extreme cost."""
     cost = volume((3, 3, 9), 3)
     cost[..., :3], cost[..., 3:6], cost[..., 6:] = 1.0, 1e3 * cost[..., 3:6], 5.0
     weights = torch.ones(3, 3, 9)
     weights[..., 3:6] = 0.0
     result = mean_field(cost, weights)
-    # Along x the weights are 1 2 3 2 1: point 3 sees points 1 and 2 on its left, none of the right slab.
+    # Along x the weights are 1 2 3 2 1: they reach from point 3 to points 1 and 2 on its left, but not to the right slab.
     expected = [1.0, 1.0, 1.0, 1.0, 3.0, 5.0, 5.0, 5.0, 5.0]
     for column, value in enumerate(expected):
         close(result[..., column], torch.full_like(result[..., column], value))

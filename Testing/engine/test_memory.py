@@ -12,7 +12,7 @@ import pytest
 import deepreg_engine
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 
-# In a process of its own: in one that has run other tests, a block may come from what lies free already.
+# In a separate process: after other tests, a block may come from memory that is already free.
 _MEASURE = """
 import numpy, psutil
 from deepreg_engine.jobs.memory import kept_memory
@@ -68,7 +68,7 @@ def test_what_torch_makes_at_its_first_import_is_not_searched_for_garbage():
     enabled, frozen, later = done.stdout.split()
     assert enabled == "True"
     assert int(frozen) > 100_000
-    assert int(later) <= int(frozen)  # with torch loaded it does nothing: what comes later can be garbage
+    assert int(later) <= int(frozen)  # once torch is loaded it has no effect, because later objects may be garbage
 
 
 def test_who_collects_no_garbage_goes_on_so(monkeypatch):

@@ -1,4 +1,4 @@
-"""Metrics against closed forms, and against the same measured the slow way."""
+"""Metrics compared with closed forms, and with slow, simple implementations."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def obelisk_weights(channels=3, seed=0):
 
 @pytest.fixture(autouse=True)
 def folders(tmp_path, monkeypatch):
-    """A folder of one's own for each test, and nothing shipped: what lies on this machine must not matter."""
+    """A separate models folder for each test, and no shipped models, so that the models on this machine have no effect."""
     own = tmp_path / "own"
     own.mkdir()
     monkeypatch.setenv("DEEPREG_MODELS", str(own))

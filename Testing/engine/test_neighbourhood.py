@@ -1,4 +1,4 @@
-"""What steps look at: the same systems as of whole volumes, of the same voxels, also seen through a field."""
+"""Neighbourhoods of voxels: the same systems as from whole volumes, also for volumes warped by a field."""
 
 from __future__ import annotations
 

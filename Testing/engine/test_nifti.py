@@ -1,4 +1,4 @@
-"""NIfTI files that ITK takes without a word: those that end too early, and those that hold NaN."""
+"""NIfTI files that ITK reads without an error: files that end too early, and files with NaN."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_chunk_may_end_anywhere(tmp_path, monkeypatch):
 
 
 def swapped(content: bytes) -> bytes:
-    """A NIfTI-1 file of float32 with its bytes in the other order, as far as is looked at."""
+    """A NIfTI-1 file of float32 with its bytes in the other order, as far as the reader uses it."""
     header = bytearray(content[:352])
     for code, start in (("i", 0), ("8h", 40), ("2h", 70), ("f", 108)):
         struct.pack_into(">" + code, header, start, *struct.unpack_from("<" + code, content, start))
@@ -106,7 +106,7 @@ def swapped(content: bytes) -> bytes:
 
 
 def second_version(content: bytes) -> bytes:
-    """A NIfTI-2 file of the same voxels, as far as is looked at."""
+    """A NIfTI-2 file of the same voxels, as far as the reader uses it."""
     header = bytearray(544)
     struct.pack_into("<i", header, 0, 540)
     struct.pack_into("<2h", header, 12, *struct.unpack_from("<2h", content, 70))

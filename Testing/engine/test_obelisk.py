@@ -18,7 +18,7 @@ REGULARISER = "dense_reg_deeds_v01.pth"
 
 
 def network(seed=0, **sizes):
-    """A network with random weights, also where training would have left its mark on the batch normalisation."""
+    """A network with random weights, and random statistics of the batch normalisation, as after a training."""
     torch.manual_seed(seed)
     made = Obelisk(**sizes).eval()
     with torch.no_grad():

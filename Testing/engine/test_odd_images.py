@@ -1,4 +1,4 @@
-"""Images as they come: hot spots, padding, frames, thin slabs, and a patient who fills little of the field of view."""
+"""Unusual images: hot spots, padding, frames, thin slabs, and a patient who fills little of the field of view."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_ordinary_images_are_compared_as_they_are(anatomy):
 
 
 def corners(array):
-    """Mask (z, y, x) of what lies outside a round field of view, in the air."""
+    """Mask (z, y, x) of the air outside a round field of view."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in array.shape[1:]), indexing="ij")
     return np.broadcast_to(x**2 + y**2 > 1.05, array.shape) & (array < np.quantile(array, 0.2))
 

@@ -27,7 +27,7 @@ def stored_wrongly(image, matrix):
 
 
 def error_of(pair, moving, transform):
-    """Mean distance, mm, from the truth over the body, of a transform to a copy of the pair's moving image that lies elsewhere."""
+    """Mean distance, mm, from the truth over the body, of a transform to a moved copy of the pair's moving image."""
     own, other = ImageGrid.of(pair.moving), ImageGrid.of(moving)
     vectors = DisplacementField.from_transform(transform, pair.grid).vectors
     points = np.moveaxis(vectors, 0, -1) + pair.grid.points()

@@ -1,4 +1,4 @@
-"""The picture of a registration: it is there, it shows the right thing in the right place, and it says what happened."""
+"""The picture of a registration: its panels, their content and orientation, and its title."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_truth_makes_grey_what_was_coloured_and_leaves_no_difference(thorax)
         # Differences are drawn on white, with colour where there is one.
         assert min(part.mean() for part in row[FIRST_COMPARISON:]) > 180
         assert greyness(row[SECOND_COMPARISON]) < 0.4 * greyness(row[FIRST_COMPARISON])
-        # In the air there is no deformation to see; in the patient there is.
+        # The deformation is shown in the patient, not in the air.
         colour = np.ptp(row[GRID], axis=2)
         assert (colour > 15).mean() > 0.3
 
@@ -111,7 +111,7 @@ def test_images_of_different_contrast_are_compared_by_outlines(tmp_path):
 
 
 def test_images_far_apart_are_shown_after_the_alignment(thorax, tmp_path):
-    """Where they lie there is nothing of the moving image to see."""
+    """Before the alignment, the moving image does not cover the slices."""
     pair = scene("thorax")
     offset = np.array([300.0, -150.0, 700.0])
     field = DisplacementField(pair.truth + offset[:, None, None, None].astype(np.float32), pair.grid)

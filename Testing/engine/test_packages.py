@@ -1,4 +1,4 @@
-"""Packages that are missing or damaged: one line that names the package and says what to do, from command line and worker."""
+"""Packages that are missing or damaged: command line and worker report the package and the advice in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deepreg_engine.errors import PackageError, explain
 from deepreg_engine.jobs.job import Job
 from deepreg_engine.jobs.operations import OPERATIONS
 
-# What stands at the begin of a package's __init__.py, and what the line says about it.
+# The beginning of a package's __init__.py, and the reason in the error.
 DAMAGED = {
     "torch, a symbol": (
         "torch",

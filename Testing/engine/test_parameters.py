@@ -1,4 +1,4 @@
-"""Parameters and presets: described, checked, and forgiving of how they are written."""
+"""Parameters and presets: descriptions, checks, and accepted spellings."""
 
 from __future__ import annotations
 

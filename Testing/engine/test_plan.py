@@ -85,7 +85,7 @@ def test_the_finest_spacing_is_the_working_spacing_the_images_or_what_the_cap_al
     wanted = max(parameters.working_spacing, min(fixed.spacing))
     if fixed.resampled(wanted).voxels <= cap and np.prod(fixed.extent) / wanted**3 <= cap:
         assert finest.spacing == wanted
-    else:  # not much coarser than the cap asks for
+    else:  # not much coarser than the largest number of voxels requires
         assert wanted <= finest.spacing
         assert np.prod(fixed.extent / finest.spacing + 2) > 0.9 * cap
 
@@ -105,7 +105,7 @@ def test_labels_reach_the_capture_range_and_control_points_cover_the_level(case)
         else:
             assert search.radius == LATER_RADIUS
             assert search.step == max(1, first.step >> number)
-            # A later stage corrects more than a step of the stage before, which that could not resolve.
+            # A later stage covers more than a step of the stage before.
             assert search.radius * search.step > first.step
         for count, voxels in zip(control_counts(level.grid, search.control), level.grid.shape, strict=True):
             assert (count - 1) * search.control >= voxels - 1
@@ -192,7 +192,7 @@ def test_the_advice_fits(working_spacing, share):
 
 @pytest.mark.parametrize("working_spacing", [1.0, 8.0, 15.0])
 def test_where_no_resolution_fits_the_advice_is_another_one(working_spacing):
-    """From 15 mm on the factors soon leave the parameter's range: that too has to end in an advice."""
+    """From 15 mm on, larger factors soon exceed the parameter's range; the error has to give another advice then."""
     with pytest.raises(NotEnoughMemoryError) as refusal:
         check_memory(ABDOMEN, THORAX, DenseParameters(working_spacing=working_spacing), CHANNELS, 1e6)
     assert refusal.value.changes == {}

@@ -82,7 +82,7 @@ def test_figures_are_those_of_the_files_and_the_table_has_them_all(whole, lungs)
         assert row["aligned"] < row["before"]
         assert row["positions"] < 0.8 * row["aligned"]
         assert row["learned"] < row["before"]
-        assert all(row[f"{way}_95"] > row[way] > 0.3 for way in WAYS)  # an exact fit would know the truth
+        assert all(row[f"{way}_95"] > row[way] > 0.3 for way in WAYS)  # an exact fit would mean that the truth was used
     with open(done["csv"], newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert list(table[0]) == ["pair", "keypoints", "points", *WAYS, *(f"{way}_95" for way in WAYS)]
@@ -161,7 +161,7 @@ def test_of_partners_alone_some_are_withheld_and_none_is_exact_or_in_its_place()
 
 @pytest.mark.parametrize("name", ["case_002", "scan_exp002"])
 def test_a_false_truth_is_not_found(whole, lungs, name):
-    """Partners in another order make the same clouds: a registration that used them would find them."""
+    """Partners in another order give the same clouds. A registration that used the order would reproduce the false partners."""
     asked, done = whole
     pair = next(pair for pair in read_point_pairs([lungs], SPACING) if pair.name == name)
     false = dataclasses.replace(pair, partners=np.random.default_rng(1).permutation(pair.partners))

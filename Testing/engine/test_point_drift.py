@@ -227,7 +227,7 @@ def test_smooth_drift_is_the_papers(outliers):
     assert found.iterations == 6
     torch.testing.assert_close(found.moved, moved, atol=1e-4, rtol=0)
     assert found.variance == pytest.approx(variance, rel=1e-5)
-    # The map is the same function, and goes on between the points.
+    # The map is the same function, also between the points.
     torch.testing.assert_close(found.map(template), found.moved, atol=1e-6, rtol=0)
 
 
@@ -252,13 +252,13 @@ def test_the_base_is_gone_on_from():
 
 
 def test_a_prior_decides_what_positions_leave_open():
-    """Each point has two candidates equally far; the prior knows the right one."""
+    """Each point has two candidates at equal distances; the prior favours the right one."""
     template = cloud(25)
     template = template[(torch.cdist(template, template) + 1e3 * torch.eye(25)).amin(1) > 12.0]
     count = len(template)
     target = torch.cat([template + number([4.0, 0, 0]), template - number([4.0, 0, 0])])
     prior = torch.ones(count, 2 * count, dtype=torch.float64)
-    prior[:, count:] = 0.01  # points at -4 mm look like nothing, and are outliers
+    prior[:, count:] = 0.01  # points at -4 mm have no similar features, and are outliers
     with torch.no_grad():
         blind = drift_smooth(template, target, Kernel((60.0,)), 2.0, DriftOptions(outliers=0.3, iterations=40, variance=16.0))
         seeing = drift_smooth(template, target, Kernel((60.0,)), 2.0, DriftOptions(outliers=0.3, iterations=40, variance=16.0), prior=prior)

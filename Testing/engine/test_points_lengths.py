@@ -167,7 +167,7 @@ def registered(factor, length_scale):
 
 
 def test_keypoints_and_refinement_are_in_proportion():
-    person = registered(1.0, 0.0)  # without a scale of their own: lengths that somebody chose stay
+    person = registered(1.0, 0.0)  # without a scale: lengths that were chosen stay
     assert person.details["refinement"]["parameters"]["length_scale"] == 1.0
     for factor in FACTORS:
         other = registered(factor, factor)

@@ -101,7 +101,7 @@ def test_every_preset(preset):
 
 @pytest.mark.parametrize("initial", POINT_INITIALS)
 def test_alignments(many, initial):
-    """The same motion found from each; the alignment says what it was."""
+    """Each alignment leads to the same motion, and the result names the alignment."""
     result = register_points(many.fixed, many.moving, settings(initial=initial), "cpu")
     assert error(result, many) < 1.5
     matrix = result.alignment[:3, :3]

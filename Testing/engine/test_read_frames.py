@@ -1,4 +1,4 @@
-"""Points in RAS instead of LPS, and voxel indices instead of millimetres: nothing of that is read in silence."""
+"""Points in RAS instead of LPS, and voxel indices instead of millimetres: each gives a note or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are mistaken for others: exchanged lists of landmarks, other units, images given as labels or masks; and what results show."""
+"""Mistaken inputs: exchanged lists of landmarks, other units, images given as labels or masks; and notes on implausible results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points as other programs write them: decimal commas, separators, points without a position; and how landmarks find their partners."""
+"""Points as other programs write them: decimal commas, separators, points without a position; and the pairing of landmarks."""
 
 from __future__ import annotations
 

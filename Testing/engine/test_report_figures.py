@@ -72,7 +72,7 @@ def test_inverse_consistency_is_that_of_simpleitk(scene):
     assert (found["points"], found["outside"]) == (known.sum(), (~known).sum())
     expected = [error.mean(), np.percentile(error, 95), error.max()]
     np.testing.assert_allclose([found[key] for key in ("mean", "percentile95", "max")], expected, atol=1e-3)
-    assert error.mean() > 0.01  # the guess of an inverse is none exactly
+    assert error.mean() > 0.01  # the rough inverse is not exact
     some = inverse_consistency(scene.transform, scene.inverse, FIXED, most=2000)
     assert 1000 < some["points"] + some["outside"] <= 2000
     assert some["mean"] == pytest.approx(found["mean"], rel=0.1)

@@ -141,7 +141,7 @@ def test_what_was_not_given_leaves_no_trace(scene, tmp_path):
 
 
 def test_one_landmark_and_labels_that_do_not_meet(scene, tmp_path):
-    """No spread, no distance: dashes and no outliers, nothing that a program would say."""
+    """Without a spread and without distances the page has dashes and no outliers, and no "nan"."""
     for side, place in (("fixed", "31,-52,17"), ("moving", "32,-52,17")):
         (tmp_path / f"{side}.csv").write_text(f"x,y,z,label\n{place},only & one\n")
     for name, grid, corner in (("a", FIXED, (2, 2, 2)), ("b", MOVING, (20, 35, 28))):
@@ -271,7 +271,7 @@ def test_noisy_images_still_make_a_small_page(tmp_path):
         for pixels in PIXELS
     ]
     sizes = [sum(len(address) for _, pictures in views for address in pictures.values()) * 3 for views in found]
-    assert sizes[0] > job._LARGEST > sizes[-1]  # the last step is small enough whatever there is to see
+    assert sizes[0] > job._LARGEST > sizes[-1]  # the smallest pictures fit for any content
 
 
 def test_the_command_writes_and_says_what_it_found(scene, tmp_path):

@@ -105,7 +105,7 @@ def test_before_and_after_are_where_the_images_are(scene):
 
 
 def test_a_single_fold_is_visible():
-    """One voxel is enough for magenta; and without a fold there is none."""
+    """A single folded voxel is shown in magenta; without folds there is no magenta."""
     grid = make_grid((60, 50, 40), (1.1, 1.3, 1.9), (9, -7, 14))
     image = marked(grid, [grid.centre], 25.0)
     pair = Pair(image, image, sitk.Transform(3, sitk.sitkIdentity))
@@ -149,7 +149,7 @@ def test_the_views_go_where_the_tissue_is_deformed_most():
     image = image_on(grid, np.where(body, 50.0, -1000.0).astype(np.float32))
     place = grid.centre + (20.0, -12.0, 15.0)
     bump = 8.0 * np.exp(-np.sum((points - place) ** 2, axis=-1) / (2 * 12.0**2))
-    shift = np.array([15.0, -9.0, 6.0])  # a movement of all is no deformation
+    shift = np.array([15.0, -9.0, 6.0])  # a translation is not a deformation
     vectors = np.moveaxis(shift + bump[..., None] * np.array([0.6, 0.8, 0.0]), -1, 0)
     transform = itk_transform(vectors, grid)
     coarse = coarse_view(image, image, transform, SOFT)

@@ -99,7 +99,7 @@ def test_solves_the_normal_equations(entries, smoothness):
 
 
 def test_the_default_accuracy_is_enough_for_a_registration(device):
-    """Hundredths of a voxel, in single precision, for displacements of a voxel."""
+    """The error is hundredths of a voxel, in single precision, for displacements of a voxel."""
     shape = (12, 14, 16)
     x, y, z = axes(shape)
     truth = torch.stack([torch.sin(0.2 * y), 0.05 * x - 1.0, torch.cos(0.15 * z + 0.1 * x)])

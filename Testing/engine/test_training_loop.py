@@ -134,7 +134,7 @@ walk(*learner(Path(sys.argv[1]), steps=100000, figure=None), lambda done: 0.0)
 
 
 def test_killed_at_any_moment_it_goes_on_from_a_whole_checkpoint(tmp_path):
-    """Without a warning, while it writes checkpoints as fast as it can."""
+    """The training is killed without a warning while it writes checkpoints as fast as it can."""
     from pathlib import Path
 
     import deepreg_engine

@@ -1,4 +1,4 @@
-"""Transform files: what is written means the same to SimpleITK, and what is no transform is refused in one clear line."""
+"""Transform files: SimpleITK reads written files as the same mapping, and other files are refused in one clear line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOLERANCE = 1e-3
 
 
 def transform_in(path):
-    """What SimpleITK alone makes of a file."""
+    """Return the transform that SimpleITK reads from a file."""
     if path.name.endswith(IMAGE_FIELD_SUFFIXES):
         return sitk.DisplacementFieldTransform(sitk.ReadImage(str(path), sitk.sitkVectorFloat64))
     return sitk.ReadTransform(str(path))

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a file, and command lines to meet it."""
+"""Files with every possible defect, and command lines that use them."""
 
 from __future__ import annotations
 

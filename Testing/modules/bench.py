@@ -1,4 +1,4 @@
-"""Where the tests find the modules and the data, and how the worker ends."""
+"""Paths of the modules and the data, and the end of the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the modules share: the application, a small pair to register, and a worker that ends with each test."""
+"""Fixtures of the modules' tests: the application, a small pair to register, and a worker that ends with each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from points_bench import add_points, scattered, warped
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data; a test that asks for it is skipped where there is none."""
+    """The folder of real data; a test that uses it is skipped if it is missing."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real data is not in {SHARED_DATA}")
     return SHARED_DATA
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def app(slicer_app):
-    """The application with the modules' folder and without a worker; the worker ends with the test, and nothing is left of it."""
+    """The application with the modules' folder and without a worker; the worker ends with the test, and leaves nothing behind."""
     slicer_app.add_module_path(MODULES)
     stop_worker()
     yield slicer_app

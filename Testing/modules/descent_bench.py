@@ -1,4 +1,4 @@
-"""What the tests of the Descent panel share."""
+"""Helpers of the Descent panel's tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from world import TURN, matrix4
 QUICK = {"features": "mind", "working_spacing": 6.0, "levels": 2, "iterations": 6}
 FEATURES = ("fixedFeatures", "movingFeatures", "warpedFeatures")
 SHOWN = ("vtkMRMLSequenceNode", "vtkMRMLSequenceBrowserNode", "vtkMRMLTableNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode")
-# A turn and a shift, beyond which all has to be right.
+# A rotation and a shift of the parent transform.
 ABOVE = matrix4(TURN, (20.0, -30.0, 40.0))
 
 

@@ -97,7 +97,7 @@ def layers() -> tuple[str | None, str | None]:
 
 
 def bar(node) -> str:
-    """Title of the colour bar of a volume, "" if it is not seen."""
+    """Title of the colour bar of a volume, "" if it is not visible."""
     import slicer
 
     found = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node.GetScalarVolumeDisplayNode())
@@ -114,7 +114,7 @@ def rendered() -> list[tuple[float, ...]]:
 
 
 def heat_peak(node) -> tuple[np.ndarray, float]:
-    """Where the heat is highest, RAS mm in the world, by SimpleITK."""
+    """Position of the highest probability, RAS mm in the world, by SimpleITK."""
     image = world_image(node)
     array = sitk.GetArrayFromImage(image)
     index = np.unravel_index(array.argmax(), array.shape)[::-1]

@@ -1,4 +1,4 @@
-"""What the tests of the Inspector share: a pair of volumes that a known field takes onto each other, and the panel that inspects it."""
+"""Helpers of the Inspector's tests: a pair of volumes with a known field between them, and the panel that inspects it."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def pair_of_arrays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     fixed, moving = texture(fixed_points).reshape(SIZE[::-1]), texture(back).reshape(MOVING_SIZE[::-1])
     arrays = fixed.astype(np.int16), moving.astype(np.int16), vectors
     for array in arrays:
-        array.setflags(write=False)  # all tests get the same
+        array.setflags(write=False)  # the same for all tests
     return arrays
 
 
 @pytest.fixture(name="scene")
 def scene_fixture(slicer_app):
-    """A pair that a known field takes onto each other; the result knows its volumes."""
+    """A pair with a known field between its volumes; the result refers to them."""
     fixed_values, moving_values, vectors = pair_of_arrays()
     fixed, moving = add_volume("fixed", fixed_values, IJK), add_volume("moving", moving_values, MOVING_IJK)
     transform = grid_node("result", vectors, SIZE, IJK)
@@ -133,7 +133,7 @@ def texts(widget, column: int) -> list[str]:
 
 
 def pixel_of(view, point: np.ndarray) -> tuple[int, int]:
-    """Where a place (RAS mm) is in a slice view, pixels from its left upper corner."""
+    """Position of a point (RAS mm) in a slice view, pixels from its upper left corner."""
     from deepreg_slicer.volumes import fromVtkMatrix
 
     xy = np.linalg.inv(fromVtkMatrix(view.mrmlSliceNode().GetXYToRAS())) @ np.append(point, 1.0)

@@ -1,4 +1,4 @@
-"""What the tests of the panels share."""
+"""Helpers of the panels' tests."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ def nodes() -> dict[str, str]:
 
 
 def check_volume_and_transform(volume, transform, moving) -> None:
-    """The warped volume shows what the moving one shows where the transform, saved and read by SimpleITK, sends each voxel."""
+    """Check that the warped volume has the values of the moving one at the points to which the transform, saved and read by SimpleITK, maps
+    each voxel."""
     import slicer
 
     path = f"{slicer.app.temporaryPath}/checked.h5"

@@ -1,4 +1,4 @@
-"""What the tests of the Points panel share."""
+"""Helpers of the Points panel's tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scattered(count: int = 60) -> np.ndarray:
 
 
 def add_points(name: str, world: np.ndarray, parent=None):
-    """A point list whose points are seen at these places (RAS mm)."""
+    """A point list with these world positions (RAS mm)."""
     import slicer
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
@@ -54,7 +54,7 @@ def made(widget, name: str):
 
 
 def line_ends(widget) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fixed points, where they go, and confidence, from the model of correspondences."""
+    """Fixed points, their mapped positions and their confidence, from the model of correspondences."""
     data = made(widget, "correspondences").GetPolyData()
     points = vtk_to_numpy(data.GetPoints().GetData())
     return points[0::2], points[1::2], vtk_to_numpy(data.GetPointData().GetArray("Confidence"))[0::2]

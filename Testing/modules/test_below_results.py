@@ -56,7 +56,7 @@ def test_a_second_run_reads_the_moving_volume_without_the_former_result(warm_app
     assert (node.resultTransform is first) == (output == "the former result")
     assert np.array_equal(vectors(node.resultTransform), before)
     assert landmark_error(node.resultTransform, *landmarks) == pytest.approx(error, abs=1e-6)
-    # The volume is seen through the new result, and the user reads about it.
+    # The volume is shown through the new result, and a note informs the user.
     assert ui.moveCheckBox.checked
     note = "was read without"
     assert note in ui.logTextEdit.toPlainText()
@@ -93,7 +93,7 @@ def test_all_moving_inputs_are_read_without_it(warm_app, hands, widget, pair, ph
     assert figures_of(first) == figures
     assert np.array_equal(slicer.util.arrayFromVolume(slicer.util.getFirstNodeByName("moving_labels warped_1")), warped)
     assert "notes in the log: 5" in line
-    # While it is shown, its parents are moved: it is read where it is now, and shown there.
+    # Its parents are moved while it is shown: it is read and shown at its new position.
     shared.SetMatrixTransformToParent(to_vtk(matrix4(np.eye(3), (5.0, 0.0, 0.0))))
     applied(warm_app, hands, widget)
     assert figures_of(first)["landmarks"]["after"]["mean"] == pytest.approx(figures["landmarks"]["after"]["mean"], abs=0.2)

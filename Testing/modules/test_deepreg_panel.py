@@ -1,4 +1,4 @@
-"""The set-up panel: what there is to compute with, installation, self-test, sample data, models."""
+"""The set-up panel: computing, installation, self-test, sample data, models."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_phantom_is_made_with_organs_and_landmarks(warm_app, hands, widget):
 
 @pytest.fixture
 def own_models(tmp_path, monkeypatch):
-    """A folder for models of one's own, with one in it; the worker knows it too."""
+    """A folder for the user's own models, with one model; the worker uses it too."""
     from deepreg_engine.models.card import ModelCard, write_model
 
     monkeypatch.setenv("DEEPREG_MODELS", str(tmp_path))
@@ -119,7 +119,7 @@ def test_models_are_listed_with_card_and_checksum(slicer_app, own_models):
     from bench import MODULES, stop_worker
 
     slicer_app.add_module_path(MODULES)
-    stop_worker()  # one that runs already does not know of the folder
+    stop_worker()  # a worker that already runs does not use the folder
     try:
         widget = opened(slicer_app, "DeepReg")
         settled(slicer_app, widget)

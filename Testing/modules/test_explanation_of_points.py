@@ -63,7 +63,7 @@ def test_points_show_confidence_and_partners(warm_app, hands, widget, scene, ope
     probability = vtk_to_numpy(node.partners.GetPolyData().GetPointData().GetArray("Probability"))[::2]
     assert (np.diff(probability) <= 0).all()
     assert probability[-1] >= 0.01
-    # The likeliest partner is the true one: it lies where the result takes the point.
+    # The most probable partner is the true one: it lies at the mapped position of the point.
     assert ends[0] == pytest.approx(np.array([positions[sure]] * 2), abs=0.5)
     assert f"Point {sure + 1}," in part.ui.explainLabel.text
     assert "probability" in part.ui.explainLabel.text

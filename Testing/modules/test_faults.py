@@ -1,4 +1,4 @@
-"""What can go wrong while a registration runs: each ends in a clear message, the panel can be used again, and nothing is lost."""
+"""Faults during a registration: each ends in a clear message, the panel can be used again, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench import stop_worker
 from panels import applied, ended, finish, nodes, opened, quick, works_again
 from world import add_linear
 
-# At which moment of a run the fault comes.
+# Moments of a run at which the fault occurs.
 EXPORT, START, COMPUTE, IMPORT = (
     "while volumes are written",
     "before the worker is ready",
@@ -241,7 +241,7 @@ def test_an_input_is_deleted(warm_app, widget, pair, moment, which):
     for node in {"fixed": pair[:1], "moving": pair[1:], "both": pair}[which]:
         slicer.mrmlScene.RemoveNode(node)
     text = ended(warm_app, widget)
-    # What was asked for is there: it was computed from what there was at the beginning. Or it says what is missing.
+    # Either the result exists, computed from the inputs at the beginning, or the message names what is missing.
     transforms = list(slicer.util.getNodesByClass("vtkMRMLGridTransformNode"))
     assert len(transforms) == 1, text
     assert transforms[0].GetAttribute("DeepReg.Fixed") == "fixed"

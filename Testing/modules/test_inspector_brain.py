@@ -8,13 +8,13 @@ from inspector_bench import grid_node, itk_transform, pixel_of, settle, texts
 from panels import opened
 from world import TURN, add_linear, matrix4, smooth
 
-# The field: oblique, anisotropic, and over more than the head.
+# The grid of the field: oblique, anisotropic, and larger than the head.
 SIZE = (13, 12, 11)
 COLUMNS = {"before": 1, "after": 2, "axes after": (5, 6, 7), "axes before": (8, 9, 10)}
 
 
 def turned() -> np.ndarray:
-    """How the head lies in the second scan: a matrix above the moving volume, RAS."""
+    """The pose of the head in the second scan: a matrix above the moving volume, RAS."""
     angle = np.deg2rad(14.0)
     about, along = TURN[:, 2], np.eye(3)
     cross = np.array([[0, -about[2], about[1]], [about[2], 0, -about[0]], [-about[1], about[0], 0]])
@@ -93,7 +93,7 @@ def test_ten_pairs_are_picked_dragged_and_excluded_with_the_mouse(app, hands, br
     assert all(note.startswith("proposed") for note in landmarks.pairs.notes)
 
     def agrees() -> np.ndarray:
-        """The table is what SimpleITK makes of the two lists; distances after."""
+        """Check the table against SimpleITK; return the distances after the registration."""
         fixed, moving = world(panel.node.fixedPoints), world(panel.node.movingPoints)
         flip = np.array([-1, -1, 1])
         mapped = np.array([brain["itk"].TransformPoint((point * flip).tolist()) for point in fixed]) * flip

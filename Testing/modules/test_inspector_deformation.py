@@ -20,7 +20,7 @@ def test_a_translation_has_jacobian_one_and_a_planted_fold_is_counted(widget, sc
     size = (12, 11, 10)
     vectors = np.zeros((10, 11, 12, 3))
     along = IJK[:3, 0]
-    vectors[4, 5, 7] = -1.5 * along  # one voxel thrown back by one and a half: its neighbour at x - 1 sees -0.75, others not
+    vectors[4, 5, 7] = -1.5 * along  # one voxel is displaced by -1.5 voxels: its neighbour at x - 1 gets a difference of -0.75
     vectors[7, 3, 4] = -2.5 * along
     figures = widget.logic.jacobian(grid_node("fold", vectors.reshape(-1, 3), size, IJK))
     # det = 1 + (u(i+1) - u(i-1)) / 2 along i: at i = 6: 1 - 0.75 > 0; at i = 3: 1 - 1.25 < 0. Nothing else folds.
@@ -204,7 +204,7 @@ def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
             assert shown.GetWindowLevelMin() + shown.GetWindowLevelMax() == pytest.approx(ends)
             middle = np.zeros(4)
             shown.GetColorNode().GetColor(shown.GetColorNode().GetNumberOfColors() // 2, middle)
-            assert middle[:3].max() < 0.1  # where nothing changes, the image shows through
+            assert middle[:3].max() < 0.1  # the image is visible where the volume does not change
         # It is drawn where the map is: the left part of the view is another one without it.
         with_bar = edge(manager, "left")
         hands.click(ui.colorBarsCheckBox)

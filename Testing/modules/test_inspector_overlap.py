@@ -38,11 +38,11 @@ def test_overlap_before_and_after_and_inverse_consistency(warm_app, hands, widge
         assert float(table.item(row, 1).text()) == pytest.approx(arrays[0][row - 1], abs=1e-3)
         assert float(table.item(row, 2).text()) == pytest.approx(arrays[1][row - 1], abs=1e-3)
         assert arrays[1][row - 1] > 0.9
-        assert float(table.item(row, 3).text()) < float(table.item(row, 1).text())  # the wrong way round
+        assert float(table.item(row, 3).text()) < float(table.item(row, 1).text())  # the wrong direction
     assert "maximum 0.000 mm" in ui.consistencyLabel.text
     report = widget.logic.overlap(transform, fixed, moving)
     assert report["mean_after"]["dice"] == pytest.approx(arrays[1].mean(), abs=1e-3)
-    # Measured again, and left: nothing of it comes.
+    # Measured again, and the module is left: no result is shown.
     hands.click(ui.compareButton)
     panel.node.otherTransform = None
     settle(warm_app, widget)

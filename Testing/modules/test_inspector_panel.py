@@ -37,7 +37,7 @@ def test_what_changes_is_not_shown_any_more(warm_app, hands, widget, scene):
     settle(warm_app, widget)
     slicer.mrmlScene.RemoveNode(panel.node.movingPoints)
     settle(warm_app, widget)
-    # The selector takes another list, perhaps the fixed one: that makes no pairs.
+    # The selector chooses another list, perhaps the fixed one, which gives no pairs.
     panel.node.movingPoints = panel.node.fixedPoints
     settle(warm_app, widget)
     assert len(panel.sections["landmarks"].pairs) == 0
@@ -150,7 +150,7 @@ def test_the_scripts_of_the_page_run(warm_app, scene, capsys):
 
 
 def test_every_field_and_its_label_have_a_tool_tip(app, widget):
-    """A label takes the tool tip of the widget that it describes, so that the text stands once."""
+    """A label has the tool tip of the widget that it describes, so that the text exists once."""
     import slicer
 
     labels = [label for label in slicer.util.findChildren(widget.parent, className="QLabel") if label.buddy() is not None]

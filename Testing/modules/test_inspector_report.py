@@ -1,4 +1,4 @@
-"""The report from the Inspector: what its page says is what the scene holds, nobody is named unglad, and a script writes it too."""
+"""The report from the Inspector: its page agrees with the scene, no patient is named unasked, and a script writes it too."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def everything(folder) -> str:
 
 
 def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages, tmp_path):
-    """Choose, tick, press: the page says what the scene holds."""
+    """Choose, tick, press: the page agrees with the scene."""
     panel = widget.panel
     section = panel.sections["report"]
     points = inner(9)
@@ -105,7 +105,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     assert "Kunigunde" not in text
     assert "4711" not in text
     assert "/tmp" not in text
-    # With the tick the name is there; the page is replaced by the dialog's leave.
+    # With the tick, the page has the name; the dialog allows to replace the page.
     hands.click(section.ui.reportPatientCheckBox)
     warm_app.dialogs.answer(str(path))
     hands.click(section.ui.reportButton)
@@ -130,7 +130,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(warm_app, hands, widget, s
     assert os.listdir(tmp_path) == ["r_figures.json"]
     assert not section.busy
     assert (tmp_path / "r_figures.json").read_text() == "mine"
-    # A folder that is not there.
+    # A folder that does not exist.
     warm_app.dialogs.answer(str(tmp_path / "none" / "r.html"))
     hands.click(section.ui.reportButton)
     settle(warm_app, widget)

@@ -76,7 +76,7 @@ def test_many_layers_that_do_not_overlap_travel_in_few(labels, tmp_path):
     node = add_segmentation("organs", {**balls, "liver": LIVER})
     before = node.GetSegmentation().GetNumberOfLayers()
     found = labels.layers(node)
-    assert len(found) <= 2 < before == node.GetSegmentation().GetNumberOfLayers()  # the user's own is as it was
+    assert len(found) <= 2 < before == node.GetSegmentation().GetNumberOfLayers()  # the user's segmentation is unchanged
     paths = exhaust(labels.writeLayers(found, str(tmp_path / "l")))
     for layer, path in zip(found, paths, strict=False):
         for segment in layer.segments:
@@ -153,7 +153,7 @@ def test_label_maps_whose_names_have_other_values_are_compared_by_name(labels, t
         for value, name in comparison.names.items():
             assert np.array_equal(in_world(image, value), LIVER if name == "liver" else SPLEEN)
     assert comparison.notes == ['structures were compared by name: "liver" is 1 in a and 2 in b']
-    # Names that have nothing in common are no names of the same structures.
+    # Without a common name, structures do not correspond by name.
     other = colored("c", LIVER * 1 + SPLEEN * 2, {1: "Leber", 2: "Milz"})
     comparison = exhaust(labels.writeComparison(fixed, other, str(tmp_path / "c")))
     assert list(comparison.names) == [1, 2]

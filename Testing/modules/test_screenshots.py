@@ -3,8 +3,8 @@
     DEEPREG_MODELS=/home/user/.local/share/DeepReg/models DEEPREG_SCREENSHOTS=Resources/Screenshots \\
         ./run test Testing/modules/test_screenshots.py
 
-writes them there (the first setting keeps your own folder out of the picture); otherwise they go to a temporary folder and are only
-looked at for what a test can see.
+writes them there (the first setting keeps your own folder out of the picture); otherwise they go to a temporary folder, and only their size
+and contrast are tested.
 """
 
 from __future__ import annotations

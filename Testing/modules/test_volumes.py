@@ -1,4 +1,4 @@
-"""Volumes on their way to the engine and back: the file shows what the world shows, whatever the parent transforms are."""
+"""Volumes to the engine and back: the file is in world coordinates, for any parent transforms."""
 
 from __future__ import annotations
 

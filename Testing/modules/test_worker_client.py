@@ -1,11 +1,11 @@
-"""The worker's other side: one warm process, and a clear end to each job whatever happens to it."""
+"""The client of the worker: one warm process, and a clear end of each job whatever happens to the process."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -13,7 +13,7 @@ from bench import POSIX
 
 
 class FakeProcess:
-    """What WorkerProcess is, under the hands of a test."""
+    """A replacement of WorkerProcess that the test controls."""
 
     made: list[FakeProcess] = []
     refuse = ""
@@ -69,7 +69,7 @@ class FakeProcess:
 
 
 class Ending:
-    """How a job ended, and what it said before."""
+    """The signals of a job: results, errors, progress and log."""
 
     def __init__(self, job) -> None:
         self.results, self.errors, self.progress, self.log = [], [], [], []
@@ -85,13 +85,23 @@ class Ending:
 
 @pytest.fixture(name="fake")
 def fake_fixture(app):
-    """A client with a process under the test's hands."""
+    """A client with a process that the test controls."""
     from deepreg_slicer.worker_client import WorkerClient
 
     FakeProcess.made, FakeProcess.refuse = [], ""
     client = WorkerClient(FakeProcess, silence=0.5, startup=0.8, grace=0.2)
     yield client
     client.stop()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The client's clock, which only the test moves: ``now`` in seconds."""
+    from deepreg_slicer import worker_client
+
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(worker_client, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
 
 
 def begun(app, client):
@@ -141,7 +151,7 @@ def test_a_job_from_submit_to_result(app, fake):
     again = fake.submit("info", {})
     assert process.written[-1]["op"] == "info"
     assert len(FakeProcess.made) == 1
-    process.says({"id": job.id, "kind": "result", "result": {}})  # late news of the first one
+    process.says({"id": job.id, "kind": "result", "result": {}})  # a late event of the first job
     assert fake.busy
     process.says({"id": again.id, "kind": "result", "result": {}})
     assert not fake.busy
@@ -154,7 +164,7 @@ def test_an_error_of_the_engine_arrives_with_its_fields(app, fake):
     error = ending.errors[0]
     assert (error.code, error.option, error.changes) == ("memory", "a", {"a": 1})
     assert error.text == "This needs 30 GB. A coarser spacing would fit."
-    assert fake.running  # the worker is not to blame
+    assert fake.running  # not an error of the worker
 
 
 @pytest.mark.parametrize(
@@ -199,13 +209,16 @@ def test_whatever_becomes_of_the_process_the_job_ends_and_the_next_one_runs(app,
     assert ending.results == [{"ok": 1}]
 
 
-def test_a_slow_job_that_gives_signs_of_life_is_not_taken_for_dead(app, fake):
+def test_a_slow_job_that_reports_progress_continues(app, clock, fake):
     job, ending, process = begun(app, fake)
-    end = time.monotonic() + 1.2
-    while time.monotonic() < end:
+    for _ in range(5):
         process.says({"id": job.id, "kind": "progress", "fraction": 0.1, "stage": "long"})
-        app.process_events(0.1)
+        clock.now += 0.9 * fake.silence
+        fake._onWatch()
     assert not ending.over
+    clock.now += 0.2 * fake.silence
+    fake._onWatch()
+    assert ending.errors[0].code == "hang"
 
 
 def test_a_worker_that_does_not_come_up(app, fake):
@@ -222,7 +235,7 @@ def test_a_worker_that_cannot_be_started(app, fake):
     app.wait_for(lambda: ending.over)
     assert ending.errors[0].code == "start"
     assert "no such program" in ending.errors[0].text
-    # One that ends before it is ready says why.
+    # A process that ends before it is ready reports the reason.
     FakeProcess.refuse = ""
     ending = Ending(fake.submit("info", {}))
     app.wait_for(lambda: len(FakeProcess.made) == 2)
@@ -243,7 +256,7 @@ def test_a_launcher_may_print_before_the_worker_is_there(app, fake):
 
 
 @pytest.mark.parametrize("when", ["before the start", "before it is ready", "answered", "result comes first", "ignored"])
-def test_cancel(app, fake, when):
+def test_cancel(app, clock, fake, when):
     if when.startswith("before"):
         job = fake.submit("dense", {})
         ending = Ending(job)
@@ -252,7 +265,7 @@ def test_cancel(app, fake, when):
         fake.cancel()
         assert ending.errors[0].code == "cancelled"
         app.process_events(0.05)
-        assert all(not process.written for process in FakeProcess.made)  # what nobody wants is not begun
+        assert all(not process.written for process in FakeProcess.made)  # a cancelled job is not started
         return
     job, ending, process = begun(app, fake)
     fake.cancel()
@@ -263,9 +276,12 @@ def test_cancel(app, fake, when):
         process.says({"id": job.id, "kind": "error", "code": "cancelled", "message": "stopped by the user"})
     elif when == "result comes first":
         process.says({"id": job.id, "kind": "result", "result": {}})
-    begin = time.monotonic()
-    app.wait_for(lambda: ending.over, 2)
-    assert time.monotonic() - begin < 4.0
+    else:
+        clock.now += 0.9 * fake.grace
+        fake._onWatch()
+        assert not ending.over
+        clock.now += 0.2 * fake.grace
+        fake._onWatch()
     assert ending.errors[0].code == "cancelled"
     assert ending.results == []
     assert process.running == (when != "ignored")
@@ -317,9 +333,7 @@ def run(app, client, operation: str = "info", seconds: float = 60, **arguments) 
 def test_it_stays_and_is_warm(app, client):
     assert run(app, client).results[0]["engine"]
     pids = client.pids
-    begin = time.monotonic()
     assert run(app, client).results
-    assert time.monotonic() - begin < 4.0
     assert client.pids == pids
     assert client._workerPid in pids
     assert len(pids) == 2  # PythonSlicer is a launcher
@@ -374,9 +388,7 @@ def test_stopping_in_the_midst_of_a_job_leaves_nothing(app, client):
     ending = Ending(client.submit("self-test", {}))
     app.wait_for(lambda: ending.progress, 30)
     pids, scratch = client.pids, client.scratch()
-    begin = time.monotonic()
     client.stop()
-    assert time.monotonic() - begin < 4.0
     assert ending.errors[0].code == "cancelled"
     assert not os.path.exists(scratch)
     for pid in pids:
@@ -384,13 +396,12 @@ def test_stopping_in_the_midst_of_a_job_leaves_nothing(app, client):
 
 
 @POSIX
-def test_cancelling_a_real_job_takes_less_than_a_second(app, client):
+def test_a_real_job_is_cancelled_before_its_result(app, client):
     assert run(app, client, "warm").results == [{}]
     ending = Ending(client.submit("self-test", {}))
     app.wait_for(lambda: ending.progress, 30)
-    begin = time.monotonic()
     client.cancel()
-    app.wait_for(lambda: ending.over, 5)
-    assert time.monotonic() - begin < 4.0
+    app.wait_for(lambda: ending.over, 30)
+    assert ending.results == []
     assert ending.errors[0].code == "cancelled"
     assert run(app, client).results

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def task(app, tmp_path):
-    """A task of which the worker is a stand-in: ``task.job`` is what it was given."""
+    """A task with a replacement of the worker: ``task.job`` is the submitted job."""
     from deepreg_slicer.worker_client import Job
     from deepreg_slicer.worker_task import WorkerTask
 

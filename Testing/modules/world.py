@@ -1,4 +1,4 @@
-"""Ground truth of the scene by other means: SimpleITK's, or closed forms."""
+"""Expected values of the scene by SimpleITK or closed forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may import whom: floors of the engine, no circles, no torch beside the window, no Slicer in the engine."""
+"""Allowed imports: layers of the engine, no circles, no torch in the window's process, no Slicer in the engine."""
 
 from __future__ import annotations
 

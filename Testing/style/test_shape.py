@@ -1,4 +1,4 @@
-"""How long and how complex code may be, and which functions are documented."""
+"""Limits of length and complexity of the code, and documentation of all public functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tomllib
 from sources import BUNDLED, ENGINE, MODULES, ROOT, parsed, python_files, relative
 
 LONGEST = 400
-# Made by Testing/engine_texts.py: a list, which nobody reads from top to bottom.
+# A generated list (Testing/engine_texts.py).
 GENERATED = MODULES / "DeepReg" / "deepreg_slicer" / "engine_catalogue.py"
 FILES = [path for path in python_files(MODULES, ROOT / "Testing") if BUNDLED not in path.parents and path != GENERATED]
 
@@ -20,7 +20,7 @@ def test_no_file_is_long():
 
 
 def test_limits_of_complexity_hold_everywhere():
-    """ruff checks the limits (C901, PLR0913); here is checked that nothing is exempt from them."""
+    """ruff checks the limits (C901, PLR0913); this test checks that nothing is exempt from them."""
     ruff = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
     assert {"C901", "PLR0913"} <= set(ruff["select"])
     assert ruff["mccabe"]["max-complexity"] <= 12

@@ -10,7 +10,7 @@ from trainer_bench import FakeEngine, add_scan, estimate
 
 @pytest.fixture
 def engine(app, tmp_path, monkeypatch):
-    """The training's worker in the hands of the test; own models and trainings in a folder of the test."""
+    """The training's worker, controlled by the test; own models and trainings are in a folder of the test."""
     from DeepRegTrainerLib import running
 
     from deepreg_slicer.worker_client import WorkerClient
@@ -19,7 +19,7 @@ def engine(app, tmp_path, monkeypatch):
     FakeProcess.made, FakeEngine.refuse, FakeEngine.bad, FakeEngine.estimate = [], "", {}, {}
     client = WorkerClient(FakeEngine, silence=30.0, startup=5.0, grace=0.3)
     monkeypatch.setattr(running, "_client", client)
-    monkeypatch.setattr(running, "_INTERVAL", 50)  # nobody watches
+    monkeypatch.setattr(running, "_INTERVAL", 50)  # without the event loop
     yield lambda: FakeProcess.made[-1]
     client.stop()
 

@@ -1,4 +1,4 @@
-"""The trainer's cross-validation as a table and as CSV, of labelled scans and of keypoints; with an engine that a test speaks for."""
+"""The trainer's cross-validation as a table and as CSV, of labelled scans and of keypoints; with an engine whose answers the test gives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
     control = Path(arguments["folder"]) / "control"
     assert control.read_text() == "pause"
     assert ui.evaluateButton.text == "Pause now"
-    control.unlink()  # the engine does not know a word that came before it began to learn
+    control.unlink()  # the engine ignores a command that was given before the training began
     app.wait_for(control.exists, 5)
     hands.click(ui.evaluateButton)
     app.wait_for(lambda: panel.run is None, 5)

@@ -1,4 +1,4 @@
-"""The trainer under a user's hands: scans, estimate, and the panel itself; with an engine that a test speaks for.
+"""The trainer's panel: scans, estimate, and the panel itself; with an engine whose answers the test gives.
 
 That the engine really learns is shown in test_trainer_learning.
 """
@@ -33,7 +33,7 @@ def test_scans_are_added_all_at_once_or_one_by_one(app, hands, widget):
     assert ui.labelsSelector.currentNode().GetName() == "anna organs"
     hands.click(ui.addButton)
     assert ui.scansTable.rowCount == 4
-    # The tick and the role say the same.
+    # The tick agrees with the role.
     import qt
 
     box = ui.scansTable.cellWidget(1, 1)
@@ -170,7 +170,7 @@ def test_the_estimate_comes_first_and_only_for_what_was_chosen(app, hands, estim
     for words in ("2 scans to learn from, 1 to validate with", "12:34 min", "0.5 s a step", "2.1 GB", "8.0 GB"):
         assert words in ui.estimateLabel.text, ui.estimateLabel.text
     assert ui.startButton.enabled
-    # Another voxel size needs another estimate; what a scan is for and the model's name do not.
+    # Another voxel size needs another estimate; another role of a scan or name of the model does not.
     ui.spacingSpinBox.value = 3.0
     assert not ui.startButton.enabled
     assert "Estimate first" in ui.startButton.toolTip

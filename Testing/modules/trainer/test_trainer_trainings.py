@@ -1,6 +1,6 @@
 """The trainer's trainings and models: from start to end, paused, resumed, stopped, deleted; exported and imported.
 
-An engine that a test speaks for: that it really learns is shown in test_trainer_learning.
+The test gives the answers of the engine; test_trainer_learning tests a real training.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
     assert "can be resumed" in ui.resultLabel.text
     assert ui.startButton.visible
     arguments = running.request["arguments"]
-    # Somebody else, tomorrow: only the folder is left.
+    # Another application, later: only the folder is left.
     import slicer
 
     slicer.mrmlScene.Clear()
@@ -213,7 +213,7 @@ def test_trainings_can_lie_elsewhere(app, hands, estimated, tmp_path):
     (tmp_path / "there").mkdir()
     app.dialogs.answer(str(tmp_path / "there"))
     ui.rootDirectoryButton.browse()
-    assert "Estimate first" in ui.startButton.toolTip  # what was written lies in the other folder, and is gone
+    assert "Estimate first" in ui.startButton.toolTip  # the written files were in the other folder, and were removed
     assert list((tmp_path / "models" / "trainings").iterdir()) == []
     estimate(app, hands, estimated)
     assert len(list((tmp_path / "there").iterdir())) == 1
@@ -255,7 +255,7 @@ def test_models_are_exported_with_their_card_and_imported(app, hands, estimated,
     # A training can begin with one of them.
     assert [ui.startComboBox.itemText(n) for n in range(ui.startComboBox.count)][0] == "a new network"
     assert ui.startComboBox.findData("my-descent-2") > 0
-    # Of those that are what learns: the numbers of a self-similarity are no weights of a network.
+    # Only models of the same architecture are offered: the numbers of a self-similarity are not weights of a network.
     assert ui.startComboBox.findData("any-contrast") > 0
     assert ui.startComboBox.findData("self-similarity") < 0
     estimated.panel.node.descent.network = "similarity"
