@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 # Examples that the processes make in advance, in addition to one each. They are in shared memory, of which a container may have little.
@@ -17,17 +19,42 @@ _MOST_WORKERS = 8
 SEED_STEP = 2_147_483_629
 
 
-class NumberedExamples(Protocol):
-    """Examples that follow from their number and the training's seed alone."""
+@dataclass(frozen=True)
+class TrainingExample:
+    """Base of training examples."""
 
-    def __len__(self) -> int: ...
+    def to(self, device: torch.device) -> Self:
+        """Return the same with all tensors on a device."""
+        return replace(self, **{name: _moved(value, device) for name, value in vars(self).items()})
 
-    def __getitem__(self, number: int) -> Any: ...
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """Return a field of an example with its tensors on a device."""
+    if isinstance(value, list):
+        return [_moved(each, device) for each in value]
+    return value.to(device) if isinstance(value, (Tensor, TrainingExample)) else value
 
 
-def example_generator(number: int, seed: int) -> torch.Generator:
-    """Return the random number generator of one example."""
-    return torch.Generator().manual_seed(number * SEED_STEP + seed)
+class NumberedExamples:
+    """Base of examples that depend only on their number and the training's seed.
+
+    Args:
+        options: of the training, with ``steps``, the number of examples.
+        seed: of all random numbers, with an example's number.
+    """
+
+    def __init__(self, options: Any, seed: int) -> None:
+        self._options, self._seed = options, seed
+
+    def __len__(self) -> int:
+        return self._options.steps
+
+    def __getitem__(self, number: int) -> Any:
+        raise NotImplementedError
+
+    def generator(self, number: int) -> torch.Generator:
+        """Return the random number generator of one example."""
+        return torch.Generator().manual_seed(number * SEED_STEP + self._seed)
 
 
 def load_in_order(examples: NumberedExamples, first: int, workers: int) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -123,6 +123,24 @@ class Registration(Generic[P]):
                 "seconds": seconds,
             }
         )
+
+    def _finished(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment, start: float) -> dict[str, Any]:
+        """Return the fields that the results of all methods have, at the end of a run that began at ``start``."""
+        begun = time.perf_counter()
+        self._report("displacement field", 0.0)
+        local, total = self._total(field, grid, alignment)
+        self._clock.add("field", begun)
+        self._clock.seconds["total"] = time.perf_counter() - start
+        self._progress(1.0, "done")
+        return {
+            "field": total,
+            "deformation": local.statistics(),
+            "alignment": alignment,
+            "stages": self._stages,
+            "seconds": self._clock.seconds,
+            "notes": [*alignment.notes, *self._notes],
+            "device": self._device_name,
+        }
 
     def _total(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> tuple[DisplacementField, DisplacementField]:
         """Return the deformation on the grid of the results, unfolded, and the same followed by the alignment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -51,25 +52,28 @@ def bytes_of(values: float) -> float:
 
 
 def refuse_too_large(
-    needed: float, available: float, coarser: Callable[[float], dict[str, float]], needed_with: Callable[[dict[str, float]], float]
+    parameters: Any, needed_by: Callable[[Any], float], available: float, coarser: Callable[[float], dict[str, float]]
 ) -> None:
     """Check that a run fits into memory.
 
     Args:
-        needed, available: bytes.
+        parameters: of the run, whose ``length_scale`` is known.
+        needed_by: returns the bytes that a run with some parameters needs.
+        available: bytes.
         coarser: returns changed parameters, name to value, for a factor on the working spacing.
-        needed_with: returns the bytes needed with changed parameters; raises ParameterError outside their ranges.
 
     Raises:
         NotEnoughMemoryError: if it does not fit; ``changes`` are the first parameters with which it would.
     """
+    needed = needed_by(parameters)
     if needed <= available:
         return
+    scale = {} if parameters.length_scale == 1.0 else {"length_scale": parameters.length_scale}
     advice, found = "crop the images, or use a computer with more memory", {}
     for factor in _COARSER:
-        changes = coarser(factor)
+        changes = {**coarser(factor), **scale}
         try:
-            fits = needed_with(changes) <= available
+            fits = needed_by(parameters.replaced(changes)) <= available
         except ParameterError:
             break
         if fits:

@@ -175,16 +175,13 @@ def check_memory(
     """
     plan = make_plan(fixed, parameters)
     parameters = with_factor(parameters, DENSE_PRESETS, fixed)
-    scale = parameters.length_scale
 
     def coarser(factor: float) -> dict[str, float]:
         control = max(parameters.control_spacing, rounded(parameters.control_spacing * factor / 1.25))
-        changes = {"working_spacing": rounded(plan[-1].spacing / scale * factor), "control_spacing": control}
-        return changes if scale == 1.0 else {**changes, "length_scale": scale}
+        return {"working_spacing": rounded(plan[-1].spacing / parameters.length_scale * factor), "control_spacing": control}
 
-    def needed_with(changes: dict[str, float]) -> float:
-        changed = parameters.replaced(changes)
+    def needed_by(changed: DenseParameters) -> float:
         return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels, finest, output)
 
-    refuse_too_large(estimate_memory(fixed, moving, plan, parameters, channels, finest, output), available, coarser, needed_with)
+    refuse_too_large(parameters, needed_by, available, coarser)
     return plan

@@ -144,20 +144,10 @@ class _Dense(Registration[DenseParameters]):
                     data = self._data(level, alignment, self._refiner)
                 field = self._refine(data, field, level, guides)
         begun = time.perf_counter()
-        self._report("displacement field", 0.0)
-        local, total = self._total(field, grid, alignment)
         uncertainty = self._uncertainty()
         self._clock.add("field", begun)
-        self._clock.seconds["total"] = time.perf_counter() - start
-        self._progress(1.0, "done")
         return Result(
-            field=total,
-            deformation=local.statistics(),
-            alignment=alignment,
-            stages=self._stages,
-            seconds=self._clock.seconds,
-            notes=[*alignment.notes, *self._notes],
-            device=self._device_name,
+            **self._finished(field, grid, alignment, start),
             features=self._extractor.name,
             refinement_features=self._refiner.name if self._plan[-1].refinements else "",
             uncertainty=uncertainty,

@@ -63,16 +63,12 @@ def check_memory(
     """
     plan = make_plan(fixed, parameters)
     parameters = with_factor(parameters, DESCENT_PRESETS, fixed)
-    scale = parameters.length_scale
 
     def coarser(factor: float) -> dict[str, float]:
-        changes = {"working_spacing": rounded(plan[-1].spacing[0] / scale * factor)}
-        return changes if scale == 1.0 else {**changes, "length_scale": scale}
+        return {"working_spacing": rounded(plan[-1].spacing[0] / parameters.length_scale * factor)}
 
-    def needed_with(changes: dict[str, float]) -> float:
-        changed = parameters.replaced(changes)
+    def needed_by(changed: DescentParameters) -> float:
         return estimate_memory(fixed, moving, make_plan(fixed, changed), changed, channels, output)
 
-    needed = estimate_memory(fixed, moving, plan, parameters, channels, output)
-    refuse_too_large(needed, available, coarser, needed_with)
+    refuse_too_large(parameters, needed_by, available, coarser)
     return plan

@@ -148,20 +148,8 @@ class _Descent(Registration[DescentParameters]):
             data.prepare()
             self._clock.add("features", begun)
             field = self._descend(number, data, fixed, field, alignment)
-        begun = time.perf_counter()
-        self._report("displacement field", 0.0)
-        local, total = self._total(_fixed_to_moving(field), old, alignment)
-        self._clock.add("field", begun)
-        self._clock.seconds["total"] = time.perf_counter() - start
-        self._progress(1.0, "done")
         return DescentResult(
-            field=total,
-            deformation=local.statistics(),
-            alignment=alignment,
-            stages=self._stages,
-            seconds=self._clock.seconds,
-            notes=[*alignment.notes, *self._notes],
-            device=self._device_name,
+            **self._finished(_fixed_to_moving(field), old, alignment, start),
             features=" and ".join(dict.fromkeys(extractor.name for extractor in self._extractors)),
             energies=self._energies,
             iterations=_evenly_spaced(self._kept, self._keep_count),

@@ -17,7 +17,7 @@ from deepreg_engine.training.augmentation.draws import RandomDraws, interpolated
 from deepreg_engine.training.augmentation.spatial import mapped, nearest_labels, random_linear
 from deepreg_engine.training.dense.parameters import DenseTraining
 from deepreg_engine.training.dense.scans import TrainingScan
-from deepreg_engine.training.example_loader import example_generator
+from deepreg_engine.training.example_loader import NumberedExamples, TrainingExample
 
 # Standard deviations: of rotations and scalings, and of shears.
 _POSE, _SHEAR = 0.15, 0.05
@@ -30,7 +30,7 @@ _AROUND, _INSIDE = 24.0, 0.35
 
 
 @dataclass(frozen=True)
-class LabelExample:
+class LabelExample(TrainingExample):
     """One training example.
 
     Args:
@@ -41,12 +41,8 @@ class LabelExample:
     image: Tensor
     labels: Tensor
 
-    def to(self, device: torch.device) -> LabelExample:
-        """Return the same on a device."""
-        return LabelExample(self.image.to(device), self.labels.to(device))
 
-
-class LabelExamples:
+class LabelExamples(NumberedExamples):
     """Examples of a segmentation network, by number.
 
     Args:
@@ -56,13 +52,11 @@ class LabelExamples:
     """
 
     def __init__(self, scans: list[TrainingScan], options: DenseTraining, seed: int) -> None:
-        self._scans, self._options, self._seed = scans, options, seed
-
-    def __len__(self) -> int:
-        return self._options.steps
+        super().__init__(options, seed)
+        self._scans = scans
 
     def __getitem__(self, number: int) -> LabelExample:
-        draws, options = RandomDraws(example_generator(number, self._seed)), self._options
+        draws, options = RandomDraws(self.generator(number)), self._options
         scan, edge = draws.choice(self._scans), options.size
         linear = random_linear(draws, _POSE)
         linear = linear @ (torch.eye(3, dtype=torch.float64) + _SHEAR * draws.normal(3, 3, dtype=torch.float64))

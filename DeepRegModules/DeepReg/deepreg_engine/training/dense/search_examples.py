@@ -7,7 +7,6 @@ noise, bias field, and, for features of any contrast, a random curve over the in
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +25,7 @@ from deepreg_engine.training.augmentation.draws import RandomDraws, interpolated
 from deepreg_engine.training.augmentation.spatial import mapped, nearest_labels, random_linear
 from deepreg_engine.training.dense.parameters import DenseTraining
 from deepreg_engine.training.dense.scans import TrainingScan
-from deepreg_engine.training.example_loader import example_generator
+from deepreg_engine.training.example_loader import NumberedExamples, TrainingExample
 
 # Nodes of the features between two control points: a search has as many voxels there.
 CONTROL = 2
@@ -37,7 +36,7 @@ _POSE = 0.12
 
 
 @dataclass(frozen=True)
-class SearchExample:
+class SearchExample(TrainingExample):
     """One training example, on nodes of the features.
 
     Args:
@@ -55,13 +54,8 @@ class SearchExample:
     step: int
     truth: Tensor | None
 
-    def to(self, device: torch.device) -> SearchExample:
-        """Return the same on a device."""
-        parts = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **parts)
 
-
-class SearchExamples:
+class SearchExamples(NumberedExamples):
     """Examples of the search, by number.
 
     Args:
@@ -71,14 +65,12 @@ class SearchExamples:
     """
 
     def __init__(self, scans: list[TrainingScan], options: DenseTraining, seed: int) -> None:
-        self._scans, self._options, self._seed = scans, options, seed
+        super().__init__(options, seed)
+        self._scans = scans
         self._alignments: dict[tuple[int, int], np.ndarray] = {}
 
-    def __len__(self) -> int:
-        return self._options.steps
-
     def __getitem__(self, number: int) -> SearchExample:
-        draws, options, scans = RandomDraws(example_generator(number, self._seed)), self._options, self._scans
+        draws, options, scans = RandomDraws(self.generator(number)), self._options, self._scans
         alone = len(scans) == 1 or draws.uniform(0.0, 1.0) < options.same
         fixed = draws.integer(len(scans))
         moving = fixed if alone else (fixed + 1 + draws.integer(len(scans) - 1)) % len(scans)

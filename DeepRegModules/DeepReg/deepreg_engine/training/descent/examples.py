@@ -6,7 +6,6 @@ slices, a bias field and noise. Both are sampled through random poses and smooth
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from deepreg_engine.training.augmentation import intensity
 from deepreg_engine.training.augmentation.draws import RandomDraws
 from deepreg_engine.training.augmentation.spatial import mapped, nearest_labels, rotation
 from deepreg_engine.training.descent.scenes import Scene
+from deepreg_engine.training.example_loader import TrainingExample
 
 # Label maps become this many smooth volumes: each label has a random position in a space of that many dimensions.
 _CODES = 8
@@ -33,7 +33,7 @@ _LABEL_BLUR = 1.0
 
 
 @dataclass(frozen=True)
-class Example:
+class Example(TrainingExample):
     """One training example; all volumes have the same cubic voxels.
 
     Args:
@@ -50,11 +50,6 @@ class Example:
     fixed_labels: Tensor
     moving_labels: Tensor
     truth: Tensor | None
-
-    def to(self, device: torch.device) -> Example:
-        """Return the same on a device."""
-        parts = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **parts)
 
 
 class SceneViews(RandomDraws):

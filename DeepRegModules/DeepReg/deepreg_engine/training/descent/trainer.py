@@ -25,7 +25,7 @@ from deepreg_engine.training.descent.examples import Example, SceneViews
 from deepreg_engine.training.descent.loss import SPREADS, STEP, contrastive_loss, features, step_loss, teacher_step
 from deepreg_engine.training.descent.parameters import DescentTraining
 from deepreg_engine.training.descent.scenes import Scene, ct_patients, phantom_scenes, random_shapes, scan_scene
-from deepreg_engine.training.example_loader import SEED_STEP, example_generator, load_in_order
+from deepreg_engine.training.example_loader import SEED_STEP, NumberedExamples, TrainingExample, load_in_order
 from deepreg_engine.training.labelled_scans import LabelledScan, find_all, read_scan
 from deepreg_engine.training.loop import Optimiser, Selection, TrainingLoop, TrainingResult, deterministic, mean_figures
 
@@ -62,7 +62,7 @@ class Phantoms:
 
 
 @dataclass(frozen=True)
-class DescentExample:
+class DescentExample(TrainingExample):
     """One example, and where its descent steps are compared.
 
     Args:
@@ -77,12 +77,8 @@ class DescentExample:
     spread: float
     ahead: int = 0
 
-    def to(self, device: torch.device) -> DescentExample:
-        """Return the same on a device."""
-        return DescentExample(self.views.to(device), [each.to(device) for each in self.fields], self.spread, self.ahead)
 
-
-class DescentExamples:
+class DescentExamples(NumberedExamples):
     """Examples by number.
 
     Args:
@@ -96,15 +92,12 @@ class DescentExamples:
     def __init__(
         self, scans: list[Scene | tuple[Scene, Scene]], phantoms: Phantoms, network: Network, options: DescentTraining, seed: int
     ) -> None:
+        super().__init__(options, seed)
         self._scans, self._phantoms = scans, phantoms
         self._modalities, self._calibrated = network.modalities, isinstance(network, TissueNet)
-        self._options, self._seed = options, seed
-
-    def __len__(self) -> int:
-        return self._options.steps
 
     def __getitem__(self, number: int) -> DescentExample:
-        options, generator = self._options, example_generator(number, self._seed)
+        options, generator = self._options, self.generator(number)
         # Calibrated intensities keep their contrast, and random shapes have none.
         contrast = {"random_contrast": 0.0, "calibrated": True} if self._calibrated else {}
         views = SceneViews(self._modalities, options.size, generator, options.motion, **contrast)

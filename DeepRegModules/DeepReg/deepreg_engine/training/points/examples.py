@@ -16,6 +16,7 @@ from torch import Tensor
 from deepreg_engine.arrays import new_tensor
 from deepreg_engine.training.augmentation.draws import RandomDraws
 from deepreg_engine.training.augmentation.spatial import wave
+from deepreg_engine.training.example_loader import TrainingExample
 from deepreg_engine.training.points.pairs import PointPair
 
 # Largest number of points of each side, the default of the detector.
@@ -23,7 +24,7 @@ _TEMPLATE, _TARGET = 1500, 1800
 
 
 @dataclass(frozen=True)
-class Example:
+class Example(TrainingExample):
     """One training example, mm, float32.
 
     Args:
@@ -37,10 +38,6 @@ class Example:
     moved: Tensor
     truth: Tensor
     target: Tensor
-
-    def to(self, device: torch.device) -> Example:
-        """Return the same on a device."""
-        return Example(*(part.to(device) for part in vars(self).values()))
 
 
 class PointExamples(RandomDraws):
