@@ -26,13 +26,14 @@ NAME = re.compile(r"`([A-Za-z_]\w*)`")
 PARAMETERS = {"message_weight", "sharpness"}
 
 
-def defined() -> dict[str, set[str]]:
-    """Names of functions and classes in each file that the page links to."""
+def defined() -> dict[str, dict[str, str]]:
+    """Names of functions and classes in each file that the page links to, with their docstrings."""
     found = {}
     for path in sorted(set(LINK.findall(PAGE))):
         assert (ROOT / path).is_file(), path
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        found[path] = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        found[path] = {node.name: ast.get_docstring(node) or "" for node in nodes}
     return found
 
 
@@ -55,6 +56,7 @@ def test_each_formula_stands_beside_its_function_and_file():
         assert f"`{function}`" in text, title
         assert "$$" in text, title
         assert any(function in names[path] for path in LINK.findall(text)), title
+        assert any(" = " in names[path].get(function, "") for path in LINK.findall(text)), f"the docstring of {function} lacks its formula"
         anchor = title.lower().replace(" ", "-")
         assert f"[{title}](#{anchor})" in PAGE
 

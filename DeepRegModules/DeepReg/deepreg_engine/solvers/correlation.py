@@ -35,6 +35,8 @@ def correlate(
 ) -> torch.Tensor:
     """Return the sum of squared feature differences for every control point and displacement.
 
+        c(k, d) = sum_c (F_c(k) - M_c(k + d))^2 = |F(k)|^2 - 2 F(k).M(k + d) + |M(k + d)|^2
+
     Args:
         fixed: features at the control points (C, Kz, Ky, Kx).
         moving: features on a lattice whose spacing is the displacement step (C, Z, Y, X), of :func:`lattice_size`;
@@ -50,6 +52,7 @@ def correlate(
     channels, *controls = fixed.shape
     if moving.shape != (channels, *lattice_size(controls, ratio, radius)):
         raise ValueError(f"a moving lattice of {tuple(moving.shape)} does not fit {tuple(fixed.shape)}, ratio {ratio}, radius {radius}")
+    # The cost is the product of (-2 F, 1, |F|^2) and (M, |M|^2 + penalty, 1).
     one_fixed, one_moving = torch.ones_like(fixed[:1]), torch.ones_like(moving[:1])
     left = torch.cat([-2.0 * fixed, one_fixed, fixed.square().sum(0, keepdim=True)])
     norm = moving.square().sum(0, keepdim=True)

@@ -58,6 +58,8 @@ def descent_step(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the step of one iteration, before it is smoothed.
 
+        s = (sum w J J^T + alpha I)^-1 sum w J r,   r = F - M o (id + u)
+
     Args:
         fixed: features F (C, z, y, x), or their values and slopes at every ``window``-th voxel.
         moving: features of the moving image, warped by the present field (C, z, y, x), or their values and slopes likewise.

@@ -31,6 +31,8 @@ _BLOCK_VALUES_ELSEWHERE = 1 << 25
 def min_convolution(cost: torch.Tensor) -> torch.Tensor:
     """Return the MC of every control point's costs.
 
+        MC(c)(k, d) = avg_3 avg_3 min over |d' - d| <= 1 of c(k, d')
+
     Args:
         cost: (..., Lz, Ly, Lx, K).
 
@@ -151,7 +153,9 @@ def smoothing_matrix(count: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def mean_field(cost: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-    """Return the MF of a cost volume.
+    """Return the MF of a cost volume, averages over control points for each label.
+
+        MF(c)(k, d) = avg_3 avg_3 c(k, d);   with weights w: avg_3 avg_3 (w c)(k, d) / avg_3 avg_3 w(k)
 
     Args:
         cost: (Kz, Ky, Lz, Ly, Lx, Kx).
