@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,44 @@ def applied(app, hands, widget, seconds: float = 60.0) -> str:
     hands.click(widget.ui.applyButton)
     finish(app, widget, seconds)
     return widget.ui.resultLabel.text
+
+
+def check_texts(app, widget, width: int, height: int, sections: tuple[str, ...] = ("moreInputs", "outputs", "advanced", "result")) -> list:
+    """Check that no text of a panel of this size is cut off, with sections open; returns the visible buttons with a text."""
+    import qt
+
+    for name in sections:
+        getattr(widget.ui, f"{name}CollapsibleButton").collapsed = False
+    panel = widget.parent
+    panel.resize(width, height)
+    app.process_events()
+    for label in panel.findChildren(qt.QLabel):
+        if label.visible and label.text and not label.wordWrap:
+            assert label.width >= label.sizeHint.width(), label.text
+    found = [button for kind in (qt.QPushButton, qt.QCheckBox) for button in panel.findChildren(kind) if button.visible and button.text]
+    for button in found:
+        if not os.path.isabs(button.text):  # a path is shortened in its middle
+            assert button.width >= button.sizeHint.width() - 2, button.text
+    assert panel.width == width
+    return found
+
+
+def check_focus_order(widget, wanted: list[str]) -> None:
+    """Check that the tabulator key visits widgets in an order; the part of a widget that has the focus need not have a name."""
+    import qt
+
+    chain, at = [], widget.ui.parameterNodeSelector
+    for _ in range(600):
+        at = at.nextInFocusChain()
+        if at.focusPolicy == qt.Qt.NoFocus or not at.visible:
+            continue
+        named = at
+        while named is not None and (not named.objectName or named.objectName.startswith("qt_")):
+            named = named.parentWidget()
+        if named is not None:
+            chain.append(named.objectName)
+    positions = [chain.index(name) for name in wanted]
+    assert positions == sorted(positions), chain
 
 
 def world_image(node) -> sitk.Image:

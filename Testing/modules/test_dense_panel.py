@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from panels import applied, opened
+from panels import applied, check_focus_order, check_texts, opened
 from world import through
 
 
@@ -273,40 +273,12 @@ def test_the_modules_own_test(warm_app):
 
 @pytest.mark.parametrize("width", [350, 420, 600])
 def test_no_text_is_cut_off(warm_app, widget, width):
-    import qt
-
-    ui = widget.ui
-    for name in ("moreInputs", "outputs", "advanced", "result"):
-        getattr(ui, f"{name}CollapsibleButton").collapsed = False
-    panel = widget.parent
-    panel.resize(width, 1800)
-    warm_app.process_events()
-    for label in panel.findChildren(qt.QLabel):
-        if label.visible and label.text and not label.wordWrap:
-            assert label.width >= label.sizeHint.width(), label.text
-    for button in [*panel.findChildren(qt.QPushButton), *panel.findChildren(qt.QCheckBox)]:
-        if button.visible and button.text:
-            assert button.width >= button.sizeHint.width() - 2, button.text
-    assert panel.width == width
+    check_texts(warm_app, widget, width, 1800)
 
 
 def test_the_panel_can_be_used_with_the_keyboard_alone(warm_app, hands, widget):
-    import qt
-
-    ui = widget.ui
-    ui.advancedCollapsibleButton.collapsed = False
+    widget.ui.advancedCollapsibleButton.collapsed = False
     warm_app.process_events()
-    chain, at = [], ui.parameterNodeSelector
-    for _ in range(400):
-        at = at.nextInFocusChain()
-        if at.focusPolicy != qt.Qt.NoFocus and at.visible:
-            names = []
-            parent = at
-            while parent is not None and not names:
-                names = [parent.objectName] if parent.objectName and not parent.objectName.startswith("qt_") else []
-                parent = parent.parentWidget()
-            if names and (not chain or chain[-1] != names[0]):
-                chain.append(names[0])
     wanted = [
         "fixedSelector",
         "movingSelector",
@@ -316,5 +288,4 @@ def test_the_panel_can_be_used_with_the_keyboard_alone(warm_app, hands, widget):
         "applyButton",
         "resultCollapsibleButton",
     ]
-    positions = [chain.index(name) for name in wanted]
-    assert positions == sorted(positions), chain
+    check_focus_order(widget, wanted)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from descent_bench import FEATURES, QUICK, SHOWN, browser, everything, layers, moved, proxy, quick
-from panels import applied, finish, load_points, nodes
+from panels import applied, check_focus_order, check_texts, finish, load_points, nodes
 from world import through
 
 
@@ -204,34 +204,14 @@ def test_the_modules_own_test(warm_app):
 
 @pytest.mark.parametrize("width", [350, 600])
 def test_no_text_is_cut_off(warm_app, hands, all_outputs, width):
-    import qt
-
     applied(warm_app, hands, all_outputs)
     hands.click(all_outputs.ui.showIterationsCheckBox)
-    for name in ("moreInputs", "outputs", "advanced", "result"):
-        getattr(all_outputs.ui, f"{name}CollapsibleButton").collapsed = False
-    panel = all_outputs.parent
-    panel.resize(width, 1900)
-    warm_app.process_events()
-    for label in panel.findChildren(qt.QLabel):
-        if label.visible and label.text and not label.wordWrap:
-            assert label.width >= label.sizeHint.width(), label.text
-    for button in [*panel.findChildren(qt.QPushButton), *panel.findChildren(qt.QCheckBox)]:
-        if button.visible and button.text:
-            assert button.width >= button.sizeHint.width() - 2, button.text
-    assert panel.width == width
+    check_texts(warm_app, all_outputs, width, 1900)
 
 
 def test_the_player_has_its_place_in_the_order_of_the_keyboard(warm_app, hands, all_outputs):
-    import qt
-
     applied(warm_app, hands, all_outputs)
     hands.click(all_outputs.ui.showIterationsCheckBox)
-    chain, at = [], all_outputs.ui.parameterNodeSelector
-    for _ in range(500):
-        at = at.nextInFocusChain()
-        if at.focusPolicy != qt.Qt.NoFocus and at.visible:
-            chain.append(at.objectName)
     wanted = [
         "fixedModalityComboBox",
         "movingModalityComboBox",
@@ -243,5 +223,4 @@ def test_the_player_has_its_place_in_the_order_of_the_keyboard(warm_app, hands, 
         "pushButton_VcrPlayPause",
         "energyButton",
     ]
-    positions = [chain.index(name) for name in wanted]
-    assert positions == sorted(positions), chain
+    check_focus_order(all_outputs, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from panels import finish, nodes
+from panels import check_texts, finish, nodes
 from points_bench import RAS, add_points, apply, centres, line_ends, made, models
 from vtk.util.numpy_support import vtk_to_numpy
 from world import through
@@ -265,21 +265,8 @@ def test_landmarks_of_real_lungs_find_their_partners(warm_app, shared_data):
 
 @pytest.mark.parametrize("width", [350, 450, 600])
 def test_no_text_is_cut_off(warm_app, hands, widget, width, tmp_path):
-    import qt
-
-    ui = widget.ui
-    for name in ("moreInputs", "outputs", "advanced", "result"):
-        getattr(ui, f"{name}CollapsibleButton").collapsed = False
-    panel = widget.parent
-    panel.resize(width, 2100)
-    warm_app.process_events()
-    for label in panel.findChildren(qt.QLabel):
-        if label.visible and label.text and not label.wordWrap:
-            assert label.width >= label.sizeHint.width(), label.text
-    for button in [*panel.findChildren(qt.QPushButton), *panel.findChildren(qt.QCheckBox)]:
-        if button.visible and button.text:
-            assert button.width >= button.sizeHint.width() - 2, button.text
-    assert panel.width == width
+    ui, panel = widget.ui, widget.parent
+    check_texts(warm_app, widget, width, 2100)
     for height in (500, 1200):
         panel.resize(width, height)
         warm_app.process_events()
