@@ -11,7 +11,7 @@ from test_deepreg_panel import settled, widget_fixture  # noqa: F401 - a fixture
 
 
 class Installer:
-    """What PyTorchUtils' logic does, under the test's hands."""
+    """A replacement of PyTorchUtils' logic that the test controls."""
 
     #: Packages that are missing; ``installTorch`` takes PyTorch off, if ``found``.
     missing: list[str] = []
