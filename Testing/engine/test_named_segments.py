@@ -177,4 +177,4 @@ def test_a_registration_notes_files_that_cannot_hold_names(coloured):
 
 
 def test_a_cloud_of_a_segmentation(coloured):
-    assert len(read_cloud(str(coloured / "m.seg.nrrd"), "fixed points", "surface", lambda _: 3.0)) > 10
+    assert len(read_cloud(str(coloured / "m.seg.nrrd"), "fixed points", "surface", lambda *_: 3.0)) > 10

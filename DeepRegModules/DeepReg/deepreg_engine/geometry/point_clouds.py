@@ -31,7 +31,7 @@ _VOXELS = 20_000_000
 
 
 def read_cloud(
-    path: str | os.PathLike, role: str, source: str, spacing: Callable[[np.ndarray], float], notes: list[str] | None = None
+    path: str | os.PathLike, role: str, source: str, spacing: Callable[[np.ndarray, float], float], notes: list[str] | None = None
 ) -> np.ndarray:
     """Read points (N, 3), LPS mm, from a points file or from the structures of a label map.
 
@@ -39,7 +39,8 @@ def read_cloud(
         path: .csv, .mrk.json or .fcsv; or an image, whose voxels above 0 are one structure.
         role: name of the points in messages.
         source: for a label map, "surface" or "skeleton" (the medial axis, such as the centreline of vessels).
-        spacing: returns the distance of the points from a label map, mm, for positions (N, 3) that have the extent of its structure.
+        spacing: returns the distance of the points from a label map, mm, for positions (N, 3) that have the extent of its structure,
+            and its finest voxel spacing, mm.
         notes: receives notes on how the file was read.
 
     Raises:
@@ -48,7 +49,7 @@ def read_cloud(
     if suffix(path) in LABEL_SUFFIXES:
         labels = read_labels(path, role, notes)
         ends = _row_ends(labels)
-        return label_points(labels, source, spacing(ends) if len(ends) else 1.0, role)
+        return label_points(labels, source, spacing(ends, min(labels.GetSpacing())) if len(ends) else 1.0, role)
     return read_points(path, role, notes).positions
 
 

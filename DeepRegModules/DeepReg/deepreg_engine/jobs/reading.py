@@ -63,13 +63,14 @@ def _clouds(request: Request, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
     options, default = request.options, type(request.options)().source_spacing
     factor = 1.0 if inputs.fixed is None else _factor(request, ImageGrid.of(inputs.fixed))
 
-    def spacing(positions: np.ndarray) -> float:
+    def spacing(positions: np.ndarray, voxel: float = 0.0) -> float:
         nonlocal factor
         if options.source_spacing != default:
             return options.source_spacing
         if inputs.fixed is None and not found:  # of the fixed side
             factor = _factor(request, positions)
-        return factor * options.source_spacing
+        # Points that are nearer than two voxels show the steps between voxels.
+        return max(factor, min(1.0, 2.0 * voxel / default)) * options.source_spacing
 
     found: list[np.ndarray] = []
     for side in ("fixed", "moving"):
