@@ -100,7 +100,7 @@ def test_the_engine_refuses(warm_app, hands, widget, code, message):
 
 
 def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, hands, widget):
-    from deepreg_slicer.worker_client import Job
+    from deepreg_slicer.worker_job import Job
 
     quick(widget, **SLOW)
     widget.panel.apply()

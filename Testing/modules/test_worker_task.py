@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture
 def task(app, tmp_path):
     """A task with a replacement of the worker: ``task.job`` is the submitted job."""
-    from deepreg_slicer.worker_client import Job
+    from deepreg_slicer.worker_job import Job
     from deepreg_slicer.worker_task import WorkerTask
 
     class Client:

@@ -11,11 +11,13 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.features.registry import features
 from deepreg_engine.packages import OLDEST
+from deepreg_slicer.appearance import BAD, GOOD, PLAIN, setTone
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.torch_state import damagedPackages, missingPackages, outdatedPackages, torchVersion
 from deepreg_slicer.wheel_guard import WheelGuard
 from deepreg_slicer.worker_client import JobError, workerClient
+from deepreg_slicer.worker_job import Job
 from DeepRegLib import installation, samples
 
 _COLUMNS = (_("Name"), _("Method"), _("Licence"), _("State"))
@@ -34,6 +36,7 @@ class SetupPanel:
         self.client.acquire(self)
         self.client.busyChanged.connect(self._onBusy)
         modelsChanged.connect(self.listModels)
+        self._jobs: list[Job] = []
         self.models: list[dict[str, Any]] = []
         self._info: dict[str, Any] | None = None
         for title, *_rest in samples.PHANTOMS:
@@ -68,12 +71,20 @@ class SetupPanel:
             self.refresh()
 
     def cleanup(self) -> None:
-        """Remove all observers."""
+        """Remove all observers; answers that come later find no widgets."""
+        for job in self._jobs:
+            job.disconnectAll()
         self.client.busyChanged.disconnect(self._onBusy)
         modelsChanged.disconnect(self.listModels)
         self.client.release(self)
 
     # ------------------------------------------------------------------ worker
+
+    def _submit(self, operation: str, arguments: dict[str, Any]) -> Job:
+        """Give the worker a job for this panel."""
+        self._jobs = [job for job in self._jobs if not job.over]
+        self._jobs.append(self.client.submit(operation, arguments))
+        return self._jobs[-1]
 
     def _onBusy(self, _busy: bool) -> None:
         for name in ("selfTestButton", "makePhantomButton", "importModelButton", "verifyModelsButton", "refreshButton"):
@@ -85,7 +96,7 @@ class SetupPanel:
         """Ask the worker for versions, devices, memory and models."""
         self._showState()
         self.ui.deviceLabel.text = _("asking...")
-        job = self.client.submit("info", {})
+        job = self._submit("info", {})
         job.finished.connect(self._onInfo)
         job.failed.connect(self._onInfoFailed)
         self.listModels()
@@ -109,7 +120,7 @@ class SetupPanel:
         return JobError(error.code, error.message, _("press {button}").format(button=self.ui.installButton.text.rstrip("."))).text
 
     def _showState(self) -> None:
-        ui, info, missing, damaged = self.ui, self._info, missingPackages(), damagedPackages()
+        ui, info, missing, damaged = self.ui, self._info, missingPackages(again=True), damagedPackages()
         outdated, version = outdatedPackages(), torchVersion()
         again = [*damaged, *(name for name in outdated if name not in damaged)]
         ui.torchLabel.text = _("not installed") if "torch" in missing or version is None else version
@@ -177,10 +188,10 @@ class SetupPanel:
         """Register a small pair, and show whether the result is right."""
         ui = self.ui
         _show(ui.selfTestLabel, _("starting..."))
-        ui.selfTestLabel.setStyleSheet("")
+        setTone(ui.selfTestLabel, PLAIN)
         ui.selfTestProgressBar.setValue(0)
         ui.selfTestProgressBar.setVisible(True)
-        job = self.client.submit("self-test", {})
+        job = self._submit("self-test", {})
         job.progressed.connect(self._onSelfTestProgress)
         job.finished.connect(self._onSelfTested)
         job.failed.connect(self._onSelfTestFailed)
@@ -191,18 +202,18 @@ class SetupPanel:
 
     def _onSelfTested(self, result: dict[str, Any]) -> None:
         if result["passed"]:
-            self._showTested(_("All works. {summary}.").format(summary=result["summary"]), "#207030")
+            self._showTested(_("All works. {summary}.").format(summary=result["summary"]), GOOD)
         else:
-            self._showTested(_("Something is wrong: {problems}.").format(problems="; ".join(result["problems"])), "#c03020")
+            self._showTested(_("Something is wrong: {problems}.").format(problems="; ".join(result["problems"])), BAD)
 
     def _onSelfTestFailed(self, error: JobError) -> None:
         self._showState()
-        self._showTested(self._textOf(error), "#c03020")
+        self._showTested(self._textOf(error), BAD)
 
-    def _showTested(self, text: str, color: str) -> None:
+    def _showTested(self, text: str, tone: str) -> None:
         self.ui.selfTestProgressBar.setVisible(False)
         _show(self.ui.selfTestLabel, text)
-        self.ui.selfTestLabel.setStyleSheet(f"color: {color};")
+        setTone(self.ui.selfTestLabel, tone)
 
     # ------------------------------------------------------------- sample data
 
@@ -221,7 +232,7 @@ class SetupPanel:
 
     def listModels(self, *_arguments: Any) -> None:
         """Ask the worker for all models and their state."""
-        job = self.client.submit("models", {})
+        job = self._submit("models", {})
         job.finished.connect(self._onModels)
         job.failed.connect(lambda error: _show(self.ui.modelLabel, error.text))
 
@@ -268,7 +279,7 @@ class SetupPanel:
         path = qt.QFileDialog.getOpenFileName(None, _("Import model"), "", _("Models (*.safetensors *.pth)"))
         if not path:
             return
-        job = self.client.submit("import-model", {"file": path})
+        job = self._submit("import-model", {"file": path})
         job.finished.connect(lambda _result: modelsChanged.emit())
         job.failed.connect(lambda error: slicer.util.errorDisplay(error.text, windowTitle=_("Import model")))
 

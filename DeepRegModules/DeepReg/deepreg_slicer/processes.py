@@ -106,20 +106,32 @@ class WorkerProcess:
             signal_.clear()
 
     def _onOutput(self) -> None:
-        self.output.emit(_bytes(self._process.readAllStandardOutput()))
+        if self._process is not None:
+            self.output.emit(_bytes(self._process.readAllStandardOutput()))
 
     def _onErrorOutput(self) -> None:
-        self.errorOutput.emit(_bytes(self._process.readAllStandardError()))
+        if self._process is not None:
+            self.errorOutput.emit(_bytes(self._process.readAllStandardError()))
 
     def _onFinished(self, exitCode: int, exitStatus: int) -> None:
+        if self._process is None:
+            return
         # Its last output comes before its end.
         self._onOutput()
         self._onErrorOutput()
+        self._release()
         self.finished.emit(int(exitCode), exitStatus == qt.QProcess.CrashExit)
 
     def _onError(self, error: int) -> None:
         if error == qt.QProcess.FailedToStart:
-            self.failedToStart.emit(self._process.errorString())
+            text = self._process.errorString()
+            self._release()
+            self.failedToStart.emit(text)
+
+    def _release(self) -> None:
+        """Let go of the process, which has ended: its connections would keep this object and the client alive."""
+        process, self._process = self._process, None
+        process.deleteLater()
 
 
 def _bytes(data: object) -> bytes:

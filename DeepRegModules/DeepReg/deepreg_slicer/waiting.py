@@ -9,7 +9,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import JobError
-from deepreg_slicer.worker_client import Job, WorkerClient, workerClient
+from deepreg_slicer.worker_client import WorkerClient, workerClient
+from deepreg_slicer.worker_job import Job
 
 
 def waitForJob(job: Job) -> dict[str, Any]:

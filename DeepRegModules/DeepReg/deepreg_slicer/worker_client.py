@@ -28,6 +28,7 @@ from deepreg_slicer.processes import WorkerProcess, makeScratch
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.torch_state import forgetDamage, withAdvice
 from deepreg_slicer.worker_end import endError, kindOfEnd, showsCrash
+from deepreg_slicer.worker_job import Job
 
 #: Seconds after which a worker is ended: if it sends nothing during a job; and if it has not started, or imports PyTorch for the first
 #: time, in which it may give no sign of life.
@@ -40,24 +41,6 @@ _TAIL_LINES = 40
 # Operations that import all packages; then those that take a second or two: other jobs wait for their end, without a message.
 _IMPORTING = ("info", "warm", "register", "self-test", "train")
 _SHORT = ("info", "models", "warm", "import-model", "explain-open", "explain")
-
-
-class Job:
-    """One submitted request.
-
-    Signals: ``progressed(fraction, stage, secondsLeft)``, ``logged(text)``, and at the end one of ``finished(result)`` and
-    ``failed(JobError)``.
-    """
-
-    def __init__(self, number: str, operation: str) -> None:
-        self.id = number
-        self.operation = operation
-        self.cancelling = False
-        self.over = False
-        self.progressed = Signal()
-        self.logged = Signal()
-        self.finished = Signal()
-        self.failed = Signal()
 
 
 class WorkerClient:
@@ -165,8 +148,7 @@ class WorkerClient:
         waiting = next((pair for pair in self._waiting if pair[0] is job), None) if job is not None else None
         if waiting is not None:
             self._waiting.remove(waiting)
-            job.over = True
-            job.failed.emit(cancelled())
+            job.end(job.failed, cancelled())
             return
         if job is not None and job is not self._job:
             return
@@ -296,7 +278,7 @@ class WorkerClient:
             if job.operation in _IMPORTING:
                 forgetDamage()
             self._over(job)
-            job.finished.emit(event.get("result") or {})
+            job.end(job.finished, event.get("result") or {})
 
     def _onInvalid(self, line: bytes) -> None:
         text = line[:80].decode("utf-8", "replace")
@@ -356,7 +338,7 @@ class WorkerClient:
         job = self._job
         if job is not None:
             self._over(job)
-            job.failed.emit(error)
+            job.end(job.failed, error)
 
     def _over(self, job: Job) -> None:
         self._job = self._request = None

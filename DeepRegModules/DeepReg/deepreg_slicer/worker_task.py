@@ -26,7 +26,8 @@ from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.errors import JobError, NodeError, cancelled, jobError
 from deepreg_slicer.signals import Signal
 from deepreg_slicer.waiting import waitUntilFree
-from deepreg_slicer.worker_client import Job, WorkerClient, workerClient
+from deepreg_slicer.worker_client import WorkerClient, workerClient
+from deepreg_slicer.worker_job import Job
 
 
 class WorkerTask:
@@ -145,9 +146,13 @@ class WorkerTask:
 
     def drop(self) -> None:
         """Cancel without a further signal: connected objects may not exist any more when the task ends."""
+        self.disconnectAll()
+        self.cancel()
+
+    def disconnectAll(self) -> None:
+        """Disconnect all functions from the signals."""
         for signal in (self.progressed, self.logged, self.finished, self.failed):
             signal.clear()
-        self.cancel()
 
     def wait(self, seconds: float = float("inf")) -> Any:
         """Let the event loop run until the end; returns the result.
@@ -219,6 +224,7 @@ class WorkerTask:
         self._end()
         self.progressed.emit(1.0, _("done"), 0.0)
         self.finished.emit(self.result)
+        self.disconnectAll()
 
     def _onTrouble(self, error: Exception) -> None:
         self._fail(jobError(error))
@@ -229,12 +235,18 @@ class WorkerTask:
         self.error = error
         self._end()
         self.failed.emit(error)
+        self.disconnectAll()
 
     def _end(self) -> None:
-        self.over = True
-        if self._work is not None:
-            self._work.stop()
+        self.over, self._job = True, None
+        self._dropWork()
         if self._observer:
             slicer.mrmlScene.RemoveObserver(self._observer)
             self._observer = 0
         self.cleanUp()
+
+    def _dropWork(self) -> None:
+        """Stop writing or reading files."""
+        if self._work is not None:
+            self._work.stop()
+            self._work = None

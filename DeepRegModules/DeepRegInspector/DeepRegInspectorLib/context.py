@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import qt
 import slicer
 
+from deepreg_slicer.timers import makeTimer, releaseTimer
 from deepreg_slicer.worker_client import workerClient
 
 if TYPE_CHECKING:
@@ -50,10 +50,7 @@ class InspectorContext:
         self.client = workerClient()
         self.sections: dict[str, Section] = {}
         self.updating = False
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.connect("timeout()", self.refresh)
+        self._timer = makeTimer(0, self.refresh, once=True)
 
     def transforms(self) -> list[Any]:
         """Return the chosen transforms: the first, and the one it is compared with."""
@@ -112,3 +109,7 @@ class InspectorContext:
     def stop(self) -> None:
         """Cancel a pending refresh."""
         self._timer.stop()
+
+    def cleanup(self) -> None:
+        """Clean up when the panel is destroyed."""
+        releaseTimer(self._timer)

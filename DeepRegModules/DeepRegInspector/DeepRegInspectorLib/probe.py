@@ -49,7 +49,8 @@ class Probe:
         """Stop following the mouse."""
         if self._node is not None:
             self._node.RemoveObserver(self._tag)
-        self._node = None
+        self._node, self._mapping, self._inputs = None, None, (None, None, None)
+        self._structures.clear()
         self._show("")
 
     def _onMouse(self, *_arguments: Any) -> None:

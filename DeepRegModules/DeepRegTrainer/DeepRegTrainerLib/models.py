@@ -14,7 +14,8 @@ from deepreg_engine.models.card import ModelCard, read_card
 from deepreg_engine.models.folders import own_folder
 from deepreg_engine.models.store import list_models
 from deepreg_slicer.feature_chooser import modelsChanged
-from deepreg_slicer.worker_client import Job, WorkerClient
+from deepreg_slicer.worker_client import WorkerClient
+from deepreg_slicer.worker_job import Job
 
 
 def ownModels() -> list[tuple[Path, ModelCard]]:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.signals import Signal
+from deepreg_slicer.timers import makeTimer, releaseTimer
 from deepreg_slicer.worker_client import WorkerClient
 from deepreg_slicer.worker_task import WorkerTask
 from DeepRegTrainerLib.trainings import PAUSE, STOP, TRAIN, Log, Training
@@ -65,9 +65,7 @@ class Run(WorkerTask):
         self._log = Log(training.log)
         self._known = -1
         self._yielding = False
-        self._timer = qt.QTimer()
-        self._timer.setInterval(_INTERVAL)
-        self._timer.connect("timeout()", self.look)
+        self._timer: Any = None
 
     def makeFolder(self) -> str:
         self.training.withdraw()
@@ -86,9 +84,7 @@ class Run(WorkerTask):
 
     def cleanUp(self) -> None:
         """Write the training's state; its folder stays."""
-        self._timer.stop()
-        if self in _running:
-            _running.remove(self)
+        self._leaveList()
         self.training.withdraw()
         if self.error is not None:
             self.training.state = "paused" if self.error.code == "cancelled" else "failed"
@@ -100,6 +96,7 @@ class Run(WorkerTask):
 
     def start(self) -> None:
         _running.append(self)
+        self._timer = makeTimer(_INTERVAL, self.look)
         self._timer.start()
         super().start()
         self.look()
@@ -119,13 +116,11 @@ class Run(WorkerTask):
 
     def suspend(self) -> None:
         """Pause now, without the event loop, as the application closes. No signals are sent."""
-        for signal in (self.progressed, self.figures, self.logged, self.finished, self.failed):
-            signal.clear()
+        self.disconnectAll()
         computing = self._job is not None and not self._job.over and self._client.running
-        self._timer.stop()
         self.over = True
-        if self in _running:
-            _running.remove(self)
+        self._dropWork()
+        self._leaveList()
         if computing and self.operation == TRAIN:
             try:
                 self.training.give(PAUSE)
@@ -143,6 +138,18 @@ class Run(WorkerTask):
         if self.training.state == "running":
             self.training.state = "paused"
         self.training.save()
+
+    def disconnectAll(self) -> None:
+        super().disconnectAll()
+        self.figures.clear()
+
+    def _leaveList(self) -> None:
+        """Leave the list of running tasks, and look at the log no more."""
+        if self._timer is not None:
+            releaseTimer(self._timer)
+            self._timer = None
+        if self in _running:
+            _running.remove(self)
 
     def look(self) -> None:
         """Emit the lines of the log if there are new ones."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from pathlib import Path
 
 import ctk
@@ -290,3 +292,34 @@ def test_pictures_go_to_vtk_and_back():
 def test_flags_add_up():
     assert qt.Qt.AlignRight + qt.Qt.AlignVCenter == qt.Qt.AlignRight | qt.Qt.AlignVCenter == 1 + 129
     assert qt.QDialog.Accepted - 1 == qt.QDialog.Rejected
+
+
+class Owner:
+    """An object with a timer that calls one of its methods."""
+
+    def __init__(self) -> None:
+        self.timer = qt.QTimer()
+        self.timer.connect("timeout()", self.called)
+
+    def called(self) -> None:
+        """Do nothing."""
+
+
+def test_a_connection_holds_its_object_until_it_is_disconnected_or_deleted():
+    """Without the garbage collector: PythonQt counts references."""
+    owners = [Owner() for _ in range(3)]
+    timers = [owner.timer for owner in owners]
+    alive = [weakref.ref(owner) for owner in owners]
+    del owners
+    gc.collect()
+    assert [owner() is not None for owner in alive] == [True, True, True]
+    gc.disable()
+    try:
+        timers[0].disconnect("timeout()")
+        timers[1].delete()
+        assert [owner() is not None for owner in alive] == [False, False, True]
+        timers[2].deleteLater()
+        qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
+        assert alive[2]() is None
+    finally:
+        gc.enable()

@@ -1,4 +1,8 @@
-"""Signals connected by their C++ signature, as ``object.connect("clicked(bool)", function)``."""
+"""Signals connected by their C++ signature, as ``object.connect("clicked(bool)", function)``.
+
+As in PythonQt, a connection holds its function until it is disconnected or the sender is deleted, and Python's garbage collector does not
+see it. An object that refers to a timer which calls one of its methods is therefore never released by itself.
+"""
 
 from __future__ import annotations
 
@@ -63,9 +67,20 @@ def connect(sender: QObject, *arguments: Any) -> bool:
     signal, count = found
     target = _with_arity(function, count)
     signal.connect(target)
-    held = sender.__dict__.setdefault(_HELD, []) if hasattr(sender, "__dict__") else []
-    held.append((split(signature), function, signal, target))
+    _held_by(sender).append((split(signature), function, signal, target))
     return True
+
+
+def _held_by(sender: QObject) -> list[tuple[Any, ...]]:
+    """Return the connections of a sender, which are released with it."""
+    if not hasattr(sender, "__dict__"):
+        return []
+    held = sender.__dict__.get(_HELD)
+    if held is None:
+        held = sender.__dict__[_HELD] = []
+        # The Python object may outlive the object of C++, which holds the connections.
+        QObject.destroyed.__get__(sender).connect(held.clear)
+    return held
 
 
 def disconnect(sender: QObject, *arguments: Any) -> bool:
