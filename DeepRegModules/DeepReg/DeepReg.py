@@ -4,7 +4,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic, ScriptedLoadableModuleWidget
 
-from deepreg_slicer.module import ModuleTest, describe
+from deepreg_slicer.module import ModuleTest, describe, forgetLibrary
 
 
 class DeepReg(ScriptedLoadableModule):
@@ -43,7 +43,12 @@ class DeepRegWidget(ScriptedLoadableModuleWidget):
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DeepRegLogic()
         self.panel = SetupPanel(self.ui)
+
+    def onReload(self):
+        forgetLibrary(self.moduleName)
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def enter(self):
         self.panel.enter()

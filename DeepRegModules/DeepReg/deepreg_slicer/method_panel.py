@@ -19,10 +19,11 @@ from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.estimate import memoryOf
 from deepreg_slicer.feature_chooser import FeatureChooser
+from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
 from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_node import ALWAYS, inputsOf, outputsOf
 from deepreg_slicer.parameter_pack import valuesOf
-from deepreg_slicer.parameter_sets import ParameterSetSelector
+from deepreg_slicer.parameter_sets import ParameterSetSelector, presentSet
 from deepreg_slicer.preset_section import PresetSection
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.registration import Registration
@@ -129,8 +130,8 @@ class MethodPanel:
     # ---------------------------------------------------------- parameter sets
 
     def initialize(self) -> None:
-        """Show the parameter set of the scene; make one if there is none, and choose its inputs."""
-        self.setParameterNode(self.logic.getParameterNode())
+        """Show the parameter set that was shown before, or the scene's first one; choose the inputs of one without any."""
+        self.setParameterNode(presentSet(self))
         if not self.hasInputs(self.node):
             self.chooseInputs(self.node)
 
@@ -159,8 +160,18 @@ class MethodPanel:
                     return
         self.initialize()
 
+    def onUndone(self) -> None:
+        """Take note that undo or redo has changed the scene."""
+        if self.node is not None:
+            self.resultSection.update()
+
     def setParameterNode(self, node: Any) -> None:
         """Show another parameter set; None shows none."""
+        if self.node is not None and node is not None and self.node.parameterNode is node.parameterNode:
+            # Slicer 5.10 does not remove the observers of a connection: nothing is connected anew.
+            self.update()
+            self.resultSection.update()
+            return
         if self.node is not None:
             for tag in self._tags:
                 self.node.disconnectGui(tag)
@@ -171,14 +182,18 @@ class MethodPanel:
         if node is None:
             return
         mrml = node.parameterNode
+        replaced = replaceUnknownChoices(node)
         known = mrml.GetParameter("preset") != ""
         if not known:
             self.presetSection.apply(self.presetSection.library.find(node.preset))
-        self._tags = [node.connectGui(self.ui), self.form.connectTo(node, "parameters")]
+        self._tags = [connectWidgets(node, self.ui), self.form.connectTo(node, "parameters")]
         self._observer = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_args: self.update()))
         self.parameterSets.show(mrml)
         self.update()
         self.resultSection.update()
+        if replaced:
+            self.runSection.log(replaced)
+            self.runSection.showMessage(replaced, bad=True)
 
     def values(self) -> dict[str, Any]:
         """Return all parameters of the present set."""

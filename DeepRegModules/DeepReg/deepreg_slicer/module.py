@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unittest
 from typing import Any
 
@@ -26,16 +27,23 @@ def describe(module: ScriptedLoadableModule, title: str) -> None:
     """Give a module its title, and the common metadata of this extension."""
     parent = module.parent
     parent.title = title
-    parent.categories = [translate("qSlicerAbstractCoreModule", "Registration.DeepReg")]
+    # The category is one of the application's own, which translates it.
+    parent.categories = [f"{translate('qSlicerAbstractCoreModule', 'Registration')}.DeepReg"]
     parent.dependencies = ["DeepReg"] if module.moduleName != "DeepReg" else []
     parent.contributors = ["The DeepRegModules team"]
+
+
+def forgetLibrary(moduleName: str) -> None:
+    """Let the next import read the files of a module's own library again; the application's Reload reads only the module file."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == f"{moduleName}Lib"]:
+        del sys.modules[name]
 
 
 class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Widget of a module, which the application creates. A derived class makes the panel.
 
-    The panel has ``initialize``, ``setParameterNode``, ``onImported`` and ``cleanup``; if it has ``onNodeRemoved`` or ``rest``, these are
-    called when a node leaves the scene, and when the module is left.
+    The panel has ``initialize``, ``setParameterNode``, ``onImported`` and ``cleanup``; if it has ``onNodeRemoved``, ``onUndone`` or
+    ``rest``, these are called when a node leaves the scene, after undo and redo, and when the module is left.
     """
 
     def __init__(self, parent: Any = None) -> None:
@@ -66,6 +74,10 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        for name in ("Undo", "Redo"):
+            if hasattr(scene, f"Start{name}Event"):
+                self.addObserver(scene, getattr(scene, f"Start{name}Event"), self.onSceneStartUndo)
+                self.addObserver(scene, getattr(scene, f"End{name}Event"), self.onSceneEndUndo)
         if hasattr(self.panel, "onNodeRemoved"):
             self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.panel.initialize()
@@ -75,6 +87,10 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.panel is not None:
             self.panel.cleanup()
             self.panel = None
+
+    def onReload(self) -> None:
+        forgetLibrary(self.moduleName)
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def enter(self) -> None:
         self.panel.initialize()
@@ -93,6 +109,15 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndImport(self, caller: Any, event: Any) -> None:
         if self.parent.isEntered:
             self.panel.onImported()
+
+    def onSceneStartUndo(self, caller: Any, event: Any) -> None:
+        from deepreg_slicer.result_view import hideBeforeUndo
+
+        hideBeforeUndo()
+
+    def onSceneEndUndo(self, caller: Any, event: Any) -> None:
+        if hasattr(self.panel, "onUndone"):
+            self.panel.onUndone()
 
     def onNodeRemoved(self, caller: Any, event: Any) -> None:
         self.panel.onNodeRemoved()

@@ -6,6 +6,20 @@ from typing import Any
 
 import slicer
 
+from deepreg_slicer.torch_state import missingPackages
+
+
+def presentSet(panel: Any) -> Any:
+    """Return the parameter set that a panel shows if it is still in the scene; else the scene's first one, made if there is none.
+
+    Args:
+        panel: has the parameter set as ``node`` (None without one) and the module's ``logic``.
+    """
+    missingPackages(again=True)  # the user may have been in the module that installs them
+    if panel.node is not None and panel.node.parameterNode.GetScene() is slicer.mrmlScene:
+        return panel.node
+    return panel.logic.getParameterNode()
+
 
 class ParameterSetSelector:
     """Connects the selector of parameter sets with a panel, so that each shows the other's choice.

@@ -16,16 +16,26 @@ NEEDED = ("torch", "safetensors", "psutil")
 TORCH_REQUIREMENT = f">={OLDEST['torch']}"
 # Packages that the worker could not import.
 _damaged: set[str] = set()
+# Whether all packages were there at the last look.
+_complete = False
 
 
-def missingPackages() -> list[str]:
-    """Return packages that have to be installed before anything can be computed."""
+def missingPackages(again: bool = False) -> list[str]:
+    """Return packages that have to be installed before anything can be computed.
+
+    Args:
+        again: whether to look again although all were there at the last look: when a panel is opened, since panels ask at each change.
+    """
+    global _complete
+    if _complete and not again:
+        return []
     missing = [name for name in NEEDED if not is_installed(name)]
     if missing:
         # Missing packages are looked for again, as they may have been installed. If none was missing, no folder is read: panels call this
         # at each change, and reading them takes a millisecond.
         importlib.invalidate_caches()
         missing = [name for name in missing if not is_installed(name)]
+    _complete = not missing
     return missing
 
 

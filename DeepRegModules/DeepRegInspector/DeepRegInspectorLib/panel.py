@@ -21,7 +21,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from deepreg_slicer.parameter_sets import ParameterSetSelector
+from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
+from deepreg_slicer.parameter_sets import ParameterSetSelector, presentSet
 from DeepRegInspectorLib.context import INPUTS, InspectorContext
 from DeepRegInspectorLib.sections.base import Section, shareToolTips
 from DeepRegInspectorLib.sections.deformation import DeformationSection
@@ -109,8 +110,8 @@ class InspectorPanel:
     # ---------------------------------------------------------- parameter sets
 
     def initialize(self) -> None:
-        """Show the parameter set of the scene; create one if there is none."""
-        self.setParameterNode(self.logic.getParameterNode())
+        """Show the parameter set that was shown before, or the scene's first one."""
+        self.setParameterNode(presentSet(self))
         if self.node.transform is None:
             transforms = slicer.util.getNodesByClass("vtkMRMLTransformNode")
             made = [node for node in transforms if node.GetAttribute("DeepReg.Output") == "transform"]
@@ -165,13 +166,16 @@ class InspectorPanel:
             self.context.stop()
             return
         mrml = node.parameterNode
+        replaced = replaceUnknownChoices(node)
         uis = [self.ui, *(section.ui for section in self.sections.values() if section.ui is not self.ui)]
-        self._tags = [node.connectGui(ui) for ui in uis]
+        self._tags = [connectWidgets(node, ui) for ui in uis]
         self._nodeObserver = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onNodeModified))
         self.parameterSets.show(mrml)
         self._onNodeModified()
         self.context.refresh()
         self._resume()
+        if replaced:
+            self.context.showStatus(replaced)
 
     def _resume(self) -> None:
         """Observe events again."""
@@ -270,8 +274,9 @@ class InspectorPanel:
 
     def cleanup(self) -> None:
         """Stop all computations and observations."""
+        self.setParameterNode(None)
         for section in self.sections.values():
             section.cleanup()
-        self.setParameterNode(None)
+        self.context.cleanup()
         self.context.client.busyChanged.disconnect(self._onBusy)
         self.context.client.release(self)

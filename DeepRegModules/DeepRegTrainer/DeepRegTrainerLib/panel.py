@@ -14,9 +14,10 @@ from deepreg_engine.methods.common.parameters import DEVICES, words
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.feature_chooser import modelsChanged
+from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
 from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_pack import setValues
-from deepreg_slicer.parameter_sets import ParameterSetSelector
+from deepreg_slicer.parameter_sets import ParameterSetSelector, presentSet
 from deepreg_slicer.torch_state import packagesToInstall
 from DeepRegTrainerLib import models
 from DeepRegTrainerLib.evaluation_section import EvaluationSection
@@ -118,8 +119,8 @@ class TrainerPanel:
     # ---------------------------------------------------------- parameter sets
 
     def initialize(self) -> None:
-        """Show the parameter set of the scene; make one if there is none."""
-        self.setParameterNode(self.logic.getParameterNode())
+        """Show the parameter set that was shown before, or the scene's first one."""
+        self.setParameterNode(presentSet(self))
         self.trainings.refresh()
 
     def onImported(self) -> None:
@@ -150,17 +151,20 @@ class TrainerPanel:
         if node is None:
             return
         mrml = node.parameterNode
+        replaced = replaceUnknownChoices(node)
         if not mrml.GetParameter("preset"):
             self._apply(self.session.method.preset(node.preset))
         if not node.name:
             node.name = self._freeName(node.method)
-        self._tags = [node.connectGui(self.ui), *(form.connectTo(node, name) for name, form in self.forms.items())]
+        self._tags = [connectWidgets(node, self.ui), *(form.connectTo(node, name) for name, form in self.forms.items())]
         self._observer = (mrml, mrml.AddObserver(vtk.vtkCommand.ModifiedEvent, self.refresh))
         self.parameterSets.show(mrml)
         self._fillPresets()
         self.refresh()
         self.scans.onVolume(self.ui.volumeSelector.currentNode())
         self.training.showCurve()
+        if replaced:
+            self.session.reported.emit(replaced, True)
 
     def _set(self, name: str, value: Any) -> None:
         if self.node is not None and not self._updating:

@@ -65,7 +65,6 @@ class ExplanationSection(Section):
         self._offered: tuple[str, ...] = ()
         self._stages: list[dict[str, Any]] = []
         self._pointText = self._mapText = ""
-        self._complete = False
         ui = self.loadUi("DeepRegExplanation.ui")
         self.session = ExplainSession(context.client)
         self.session.changed.connect(self._onBusy)
@@ -153,10 +152,9 @@ class ExplanationSection(Section):
     def _problem(self) -> str:
         """Return the reason why the result cannot be explained; "" if it can be explained."""
         problem = self._subject.problem()
-        if problem or self._complete:
+        if problem:
             return problem
         names = missingPackages()
-        self._complete = not names  # the search takes milliseconds
         return _("Not installed: {names}; open the module DeepReg Setup.").format(names=", ".join(names)) if names else ""
 
     def _forgetAnswers(self) -> None:
