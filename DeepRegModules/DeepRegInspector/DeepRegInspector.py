@@ -30,6 +30,14 @@ class DeepRegInspector(ScriptedLoadableModule):
             "Partners of landmarks are found with the descriptor of M. P. Heinrich et al., Towards realtime multimodal fusion for"
             " image-guided interventions using self-similarities, MICCAI 2013."
         )
+        slicer.app.connect("startupCompleted()", registerLayouts)
+
+
+def registerLayouts():
+    """Make the layout side by side known, so that scenes that were saved with it are shown in it before the panel is opened."""
+    from DeepRegInspectorLib.views import registerLayouts
+
+    registerLayouts()
 
 
 class DeepRegInspectorWidget(PanelWidget):

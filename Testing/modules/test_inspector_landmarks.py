@@ -117,7 +117,7 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     panel.node.fixedPoints, panel.node.movingPoints = markups("f", fixed), markups("m", fixed + displacement(fixed) + 3.0)
     settle(app, widget)
     hands.click(widget.ui.sideBySideButton)
-    app.process_events()
+    settle(app, widget)
     assert views.isSideBySide()
     assert len(views.movingNodes()) == 2
     panel.sections["landmarks"].table.select(2)
@@ -188,6 +188,7 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
     lengths = slicer.util.arrayFromModelPointData(panel.node.vectors, "error (mm)")
     assert lengths.max() == pytest.approx(panel.sections["landmarks"].pairs.distances.max(), abs=1e-3)
     hands.click(widget.ui.histogramButton)
+    settle(app, widget)
     chart = panel.node.chart
     kinds = {chart.GetNthPlotSeriesNode(n).GetPlotType() for n in range(2)}
     assert kinds == {slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar}

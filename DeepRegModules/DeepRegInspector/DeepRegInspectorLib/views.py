@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
-from slicer.i18n import tr as _
 
-_LAYOUT = 8190
+from deepreg_slicer.slice_views import sliceWidgets
+
+# Numbers of the layouts without and with a view for charts; scenes hold them.
+_LAYOUT, _LAYOUT_WITH_CHART = 8190, 8191
 _GROUP = 17  # of the moving views, so that links of the fixed views do not include them
 MOVING = ("InspectorMovingAxial", "InspectorMovingCoronal")
 _FIXED = ("Red", "Green")
@@ -24,95 +26,112 @@ def _view(tag: str, orientation: str, name: str, color: str, group: int | None) 
     )
 
 
-def _description() -> str:
+def _description(chart: bool) -> str:
     fixed = _view("Red", "Axial", "R", "#F34A33", None) + _view("Green", "Coronal", "G", "#6EB04B", None)
     moving = _view(MOVING[0], "Axial", "MA", "#B45F06", _GROUP) + _view(MOVING[1], "Coronal", "MC", "#B45F06", _GROUP)
-    right = (
-        '<item><view class="vtkMRMLViewNode" singletontag="1"><property name="viewlabel" action="default">1</property></view></item>'
-        '<item><view class="vtkMRMLPlotViewNode" singletontag="PlotView1">'
-        '<property name="viewlabel" action="default">P</property></view></item>'
-    )
+    right = '<item><view class="vtkMRMLViewNode" singletontag="1"><property name="viewlabel" action="default">1</property></view></item>'
+    if chart:
+        right += (
+            '<item><view class="vtkMRMLPlotViewNode" singletontag="PlotView1">'
+            '<property name="viewlabel" action="default">P</property></view></item>'
+        )
     columns = "".join(f'<item><layout type="vertical" split="true">{column}</layout></item>' for column in (fixed, moving, right))
     return f'<layout type="horizontal" split="true">{columns}</layout>'
 
 
 def layoutNode() -> Any:
-    return slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    """Return the node of the layout; None without a main window."""
+    manager = slicer.app.layoutManager()
+    return manager.layoutLogic().GetLayoutNode() if manager is not None else None
+
+
+def registerLayouts() -> None:
+    """Make the layouts known to the application, which cannot show a saved scene in a layout that it does not know."""
+    node = layoutNode()
+    if node is None:
+        return
+    for number in (_LAYOUT, _LAYOUT_WITH_CHART):
+        describe = node.SetLayoutDescription if node.IsLayoutDescription(number) else node.AddLayoutDescription
+        describe(number, _description(number == _LAYOUT_WITH_CHART))
 
 
 def isSideBySide() -> bool:
     """Return whether fixed and moving views are side by side."""
     node = layoutNode()
-    return node is not None and node.GetViewArrangement() == _LAYOUT
+    return node is not None and node.GetViewArrangement() in (_LAYOUT, _LAYOUT_WITH_CHART)
 
 
 def movingNodes() -> list[Any]:
     """Return the slice nodes of the moving views, if they are visible."""
-    if not isSideBySide():
-        return []
-    manager = slicer.app.layoutManager()
-    return [manager.sliceWidget(name).mrmlSliceNode() for name in MOVING if manager.sliceWidget(name) is not None]
+    widgets = sliceWidgets() if isSideBySide() else {}
+    return [widgets[name].mrmlSliceNode() for name in MOVING if name in widgets]
 
 
 def fixedNodes() -> list[Any]:
-    """Return the slice nodes of all other views."""
-    manager = slicer.app.layoutManager()
-    return [manager.sliceWidget(name).mrmlSliceNode() for name in manager.sliceViewNames() if name not in MOVING]
+    """Return the slice nodes of all other views, those of the fixed volume's column first."""
+    widgets = sliceWidgets()
+    others = sorted(name for name in widgets if name not in MOVING and name not in _FIXED)
+    return [widgets[name].mrmlSliceNode() for name in (*_FIXED, *others) if name in widgets]
 
 
-def setSideBySide(on: bool, fixed: Any, moving: Any) -> None:
-    """Show fixed and moving views side by side, or the former layout.
+def pairs() -> list[tuple[Any, Any]]:
+    """Return the slice logics of each fixed view and the moving view beside it."""
+    widgets = sliceWidgets() if isSideBySide() else {}
+    names = [names for names in zip(_FIXED, MOVING, strict=True) if all(name in widgets for name in names)]
+    return [(widgets[fixed].sliceLogic(), widgets[moving].sliceLogic()) for fixed, moving in names]
+
+
+def setSideBySide(on: bool, fixed: Any, moving: Any, chart: bool = False) -> set[str]:
+    """Show fixed and moving views side by side, or the former layout; returns the names of fixed views that show another plane now.
 
     Args:
         on: whether side by side.
         fixed, moving: volumes in the two columns; either may be None.
+        chart: whether the layout has a view for charts.
     """
     node = layoutNode()
-    if on == isSideBySide():
-        if on:
-            _fill(fixed, moving)
-        return
-    if on:
-        description = _description()
-        describe = node.SetLayoutDescription if node.IsLayoutDescription(_LAYOUT) else node.AddLayoutDescription
-        describe(_LAYOUT, description)
+    if node is None:
+        return set()
+    if not on:
+        if isSideBySide():
+            former = node.GetAttribute(_FORMER)
+            node.SetViewArrangement(int(former) if former else slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        return set()
+    registerLayouts()
+    if not isSideBySide():
         node.SetAttribute(_FORMER, str(node.GetViewArrangement()))
-        node.SetViewArrangement(_LAYOUT)
-        _fill(fixed, moving)
-    else:
-        former = node.GetAttribute(_FORMER)
-        node.SetViewArrangement(int(former) if former else slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    node.SetViewArrangement(_LAYOUT_WITH_CHART if chart else _LAYOUT)
+    return _fill(fixed, moving)
 
 
-def _fill(fixed: Any, moving: Any) -> None:
-    manager = slicer.app.layoutManager()
-    columns = ((fixed, _FIXED, _("fixed")), (moving, MOVING, _("moving")))
-    for volume, names, _title in columns:
+def hasChart() -> bool:
+    """Return whether a chart is chosen for the views of charts."""
+    selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    return selection is not None and slicer.mrmlScene.GetNodeByID(selection.GetActivePlotChartID() or "") is not None
+
+
+def _fill(fixed: Any, moving: Any) -> set[str]:
+    """Show the volumes in their columns; returns the names of fixed views whose volume or orientation has changed."""
+    changed = set()
+    widgets = sliceWidgets()
+    for volume, names in ((fixed, _FIXED), (moving, MOVING)):
         for name, orientation in zip(names, _ORIENTATIONS, strict=True):
-            logic = manager.sliceWidget(name).sliceLogic()
-            composite = logic.GetSliceCompositeNode()
-            before = composite.GetBackgroundVolumeID()
+            if name not in widgets:
+                continue
+            logic = widgets[name].sliceLogic()
+            view, composite = logic.GetSliceNode(), logic.GetSliceCompositeNode()
             wanted = volume.GetID() if volume is not None else None
-            if volume is moving:
-                logic.GetSliceNode().SetViewGroup(_GROUP)
+            if names is MOVING:
+                view.SetViewGroup(_GROUP)
                 composite.SetForegroundVolumeID(None)
                 composite.SetLabelVolumeID(None)
-            if wanted and before != wanted:
+            if view.GetOrientation() != orientation:
+                view.SetOrientation(orientation)
+                changed.add(name)
+            if wanted and composite.GetBackgroundVolumeID() != wanted:
                 composite.SetBackgroundVolumeID(wanted)
-            if volume is moving or before != wanted or logic.GetSliceNode().GetOrientation() != orientation:
-                logic.GetSliceNode().SetOrientation(orientation)
-                logic.FitSliceToAll()
-    _zoomAlike(manager)
-
-
-def _zoomAlike(manager: Any) -> None:
-    """Set the zoom of the moving volume's views to that of the fixed volume's views."""
-    for ours, theirs in zip(_FIXED, MOVING, strict=True):
-        here, there = (manager.sliceWidget(name).sliceLogic().GetSliceNode() for name in (ours, theirs))
-        if there.GetDimensions()[0] and here.GetDimensions()[0]:
-            scale = here.GetFieldOfView()[0] / here.GetDimensions()[0]
-            width, height = (scale * number for number in there.GetDimensions()[:2])
-            there.SetFieldOfView(width, height, there.GetFieldOfView()[2])
+                changed.add(name)
+    return changed - set(MOVING)
 
 
 def jump(fixed: Any, moving: Any) -> None:
@@ -153,11 +172,7 @@ def assign(fixedPoints: Any, movingPoints: Any, vectors: Any) -> None:
 
 def setLayers(background: Any, foreground: Any, opacity: float, label: Any = None) -> None:
     """Show volumes in the fixed views; views without a volume are fitted."""
-    manager = slicer.app.layoutManager()
-    for name in manager.sliceViewNames():
-        if name in MOVING:
-            continue
-        logic = manager.sliceWidget(name).sliceLogic()
+    for logic in _fixedLogics():
         composite = logic.GetSliceCompositeNode()
         fit = composite.GetBackgroundVolumeID() is None and background is not None
         composite.SetBackgroundVolumeID(background.GetID() if background is not None else None)
@@ -171,7 +186,9 @@ def setLayers(background: Any, foreground: Any, opacity: float, label: Any = Non
 
 def setOpacity(opacity: float) -> None:
     """Set the opacity of the foreground volume in the fixed views."""
-    manager = slicer.app.layoutManager()
-    for name in manager.sliceViewNames():
-        if name not in MOVING:
-            manager.sliceWidget(name).sliceLogic().GetSliceCompositeNode().SetForegroundOpacity(opacity)
+    for logic in _fixedLogics():
+        logic.GetSliceCompositeNode().SetForegroundOpacity(opacity)
+
+
+def _fixedLogics() -> list[Any]:
+    return [widget.sliceLogic() for name, widget in sliceWidgets().items() if name not in MOVING]

@@ -7,6 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
 from DeepRegInspectorLib.colors import showBar
@@ -62,6 +63,7 @@ class ErrorsShownSection(Section):
         node, pairs = self.node, self._landmarks.pairs
         if node.vectors is None:
             node.vectors = newNode("vtkMRMLModelNode", _("Landmark error vectors"))
+            node.vectors.SetAttribute(f"{PREFIX}Output", "errors")
             node.vectorScale = charts.suitableScale(pairs)
         charts.fillVectors(node.vectors, pairs, node.vectorScale)
         node.vectors.GetDisplayNode().SetVisibility(True)
@@ -76,8 +78,6 @@ class ErrorsShownSection(Section):
             node.chart = newNode("vtkMRMLPlotChartNode", _("Landmark errors"))
         charts.fillHistogram(node.table, node.chart, self._landmarks.stages())
         if views.isSideBySide():
-            selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
-            selection.SetReferenceActivePlotChartID(node.chart.GetID())
-            slicer.app.applicationLogic().PropagatePlotChartSelection()
-        else:
+            self.context.sections["sideBySide"].showChart(node.chart)
+        elif slicer.app.layoutManager() is not None:
             slicer.modules.plots.logic().ShowChartInLayout(node.chart)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.mapping import FixedToMoving, leftOut
 from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.slice_states import Settling, placeOf, scaleOf, setPlace, setScale, sizeOf
 
 
 class SideBySideSection(Section):
@@ -24,8 +27,15 @@ class SideBySideSection(Section):
         self._pairs: list[tuple[Any, Any]] = []  # a fixed view and the moving one beside it
         self._shown: dict[str, tuple[np.ndarray, float, Any]] = {}  # last centre, scale and size of each view
         self._following = False
+        self._settling: Settling | None = None
+        self._kept: dict[str, tuple[np.ndarray, float]] = {}  # place and zoom of each fixed view
+        self._target: tuple[np.ndarray, np.ndarray] | None = None  # of a jump before the views have settled
         self._mapping = FixedToMoving(None)
         self.ui.sideBySideButton.connect("toggled(bool)", self._onSideBySide)
+
+    @property
+    def busy(self) -> bool:
+        return self._settling is not None
 
     def refresh(self) -> None:
         self._mapping = FixedToMoving(self.node.transform)
@@ -36,22 +46,83 @@ class SideBySideSection(Section):
             self.ui.sideBySideButton.checked = views.isSideBySide()
 
     def resume(self) -> None:
-        if views.isSideBySide():
+        if views.isSideBySide() and self._settling is None:
             self._link()
 
     def rest(self) -> None:
+        self._stopSettling()
+        self._unlink()
+
+    def forget(self) -> None:
+        self._stopSettling()
+
+    def cleanup(self) -> None:
+        self._stopSettling()
         self._unlink()
 
     def _onSideBySide(self, on: bool) -> None:
         node = self.node
         if self.context.updating or node is None:
             return
-        views.setSideBySide(on, node.fixedVolume, node.movingVolume)
+        self._change(lambda: views.setSideBySide(bool(on), node.fixedVolume, node.movingVolume, views.hasChart()))
         if on and node.overlay == "none" and node.map == "none":
             views.setLayers(node.fixedVolume, None, 0.0)
         views.assign(node.fixedPoints, node.movingPoints, node.vectors)
-        self._link() if on else self._unlink()
         self.context.refreshSoon()
+
+    def showChart(self, chart: Any) -> None:
+        """Show a chart in the layout side by side, which gets a view for it."""
+        selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+        selection.SetReferenceActivePlotChartID(chart.GetID())
+        self._change(lambda: views.setSideBySide(True, self.node.fixedVolume, self.node.movingVolume, True))
+        slicer.app.applicationLogic().PropagatePlotChartSelection()
+
+    # ----------------------------------------------------------------- arrange
+
+    def _change(self, change: Callable[[], set[str]]) -> None:
+        """Change the layout; the fixed views keep place and zoom, unless they show another plane, and the moving ones get theirs."""
+        self._stopSettling()
+        self._unlink()
+        self._kept = {node.GetName(): (placeOf(node), scaleOf(node)) for node in views.fixedNodes()}
+        for name in change():
+            self._kept.pop(name, None)
+        self._settling = Settling(self._arrange, self._stateOfAll, self._onSettled)
+
+    def _arrange(self) -> None:
+        """Set place and zoom of all views."""
+        logics = [fixed for fixed, _moving in views.pairs()]
+        if not logics:  # the former layout is shown again
+            for node in views.fixedNodes():
+                self._restore(node)
+        for fixed, moving in views.pairs():
+            if not self._restore(fixed.GetSliceNode()):
+                fixed.FitSliceToAll()
+            setPlace(moving.GetSliceNode(), self._movingPlace(placeOf(fixed.GetSliceNode())))
+            setScale(moving.GetSliceNode(), scaleOf(fixed.GetSliceNode()))
+        if self._target is not None:
+            views.jump(*self._target)
+
+    def _restore(self, sliceNode: Any) -> bool:
+        """Set the place and zoom that a view had; returns whether they are known."""
+        kept = self._kept.get(sliceNode.GetName())
+        if kept is not None:
+            setPlace(sliceNode, kept[0])
+            setScale(sliceNode, kept[1])
+        return kept is not None
+
+    def _stateOfAll(self) -> list[tuple[Any, ...]]:
+        nodes = [*views.fixedNodes(), *views.movingNodes()]
+        return [(node.GetName(), sizeOf(node), *np.round(placeOf(node), 4), round(scaleOf(node), 6)) for node in nodes]
+
+    def _onSettled(self) -> None:
+        self._settling, self._target = None, None
+        if self.node is not None and views.isSideBySide():
+            self._link()
+
+    def _stopSettling(self) -> None:
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling, self._target = None, None
 
     def jump(self, fixed: np.ndarray, moving: np.ndarray) -> None:
         """Move the views to a pair.
@@ -60,8 +131,13 @@ class SideBySideSection(Section):
             fixed: (3,), RAS mm.
             moving: (3,), RAS mm, below the transform.
         """
+        target = (fixed, self.seenMoving(moving))
+        if self._settling is not None:
+            self._target = target
+            views.jump(*target)
+            return
         self._unlink()
-        views.jump(fixed, self.seenMoving(moving))
+        views.jump(*target)
         self._link()
 
     def seenMoving(self, point: np.ndarray) -> np.ndarray:
@@ -72,8 +148,7 @@ class SideBySideSection(Section):
 
     def _link(self) -> None:
         self._unlink()
-        theirs = views.movingNodes()
-        for fixed, moving in zip(views.fixedNodes(), theirs, strict=False):
+        for fixed, moving in ((fixed.GetSliceNode(), moving.GetSliceNode()) for fixed, moving in views.pairs()):
             self._pairs.append((fixed, moving))
             for node in (fixed, moving):
                 self._linked.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onSlice)))
@@ -110,7 +185,7 @@ class SideBySideSection(Section):
         if place is not None:
             other.JumpSliceByCentering(*place)
         if scale is not None:
-            _setScale(other, scale)
+            setScale(other, scale)
         self._shown[other.GetID()] = _state(other)
 
     def _movingPlace(self, place: np.ndarray) -> np.ndarray:
@@ -132,18 +207,6 @@ def _through(transform: Any, point: np.ndarray) -> np.ndarray:
     return np.array(general.TransformPoint(point.tolist()))
 
 
-def _place(sliceNode: Any) -> np.ndarray:
-    """Return the centre of a slice view, RAS mm."""
-    matrix = sliceNode.GetSliceToRAS()
-    return np.array([matrix.GetElement(axis, 3) for axis in range(3)])
-
-
 def _state(sliceNode: Any) -> tuple[np.ndarray, float, tuple[int, ...]]:
     """Return the centre (RAS mm), size of a pixel (mm), and size in pixels of a slice view."""
-    size = tuple(sliceNode.GetDimensions()[:2])
-    return _place(sliceNode), sliceNode.GetFieldOfView()[0] / max(1, size[0]), size
-
-
-def _setScale(sliceNode: Any, scale: float) -> None:
-    width, height = (scale * number for number in sliceNode.GetDimensions()[:2])
-    sliceNode.SetFieldOfView(width, height, sliceNode.GetFieldOfView()[2])
+    return placeOf(sliceNode), scaleOf(sliceNode), sizeOf(sliceNode)
