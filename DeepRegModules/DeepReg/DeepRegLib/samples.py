@@ -8,6 +8,7 @@ from typing import Any
 
 import slicer
 
+from deepreg_slicer.slice_views import setLayers
 from deepreg_slicer.waiting import waitForJob, waitUntilFree
 from deepreg_slicer.worker_client import workerClient
 
@@ -44,12 +45,21 @@ def register() -> None:
             sampleName=title,
             uris=[],
             fileNames=[],
-            customDownloader=lambda _source, a=anatomy, m=modalities: list(makePhantom(a, 0, m).values()),
+            customDownloader=lambda _source, a=anatomy, m=modalities, t=title: _offered(a, m, t),
         )
     for title, names in PAIRS:
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             category=CATEGORY, sampleName=title, uris=[], fileNames=[], customDownloader=lambda _source, names=names: _download(names)
         )
+
+
+def _offered(anatomy: str, modalities: str, title: str) -> list[Any]:
+    """Return the nodes of a phantom; without PyTorch none, and the user is shown what to do."""
+    try:
+        return list(makePhantom(anatomy, 0, modalities).values())
+    except RuntimeError as error:
+        slicer.util.errorDisplay(str(error), windowTitle=title)
+        return []
 
 
 def _download(names: tuple[str, ...]) -> list[Any]:
@@ -88,7 +98,7 @@ def load(made: dict[str, Any], anatomy: str, name: str = "") -> dict[str, Any]:
         nodes[f"{side}Labels"] = loadSegmentation(files[f"{side}_labels"], f"{name} {side} organs", labels)
         nodes[f"{side}Labels"].SetReferenceImageGeometryParameterFromVolumeNode(nodes[side])
         nodes[f"{side}Landmarks"] = loadPoints(files[f"{side}_landmarks"], f"{name} {side} landmarks")
-    slicer.util.setSliceViewerLayers(background=nodes["fixed"], foreground=nodes["moving"], foregroundOpacity=0.5, fit=True)
+    setLayers(nodes["fixed"], nodes["moving"], 0.5, fit=True)
     for node in nodes.values():
         # The files are temporary: saving the scene has to write them again.
         if node.GetStorageNode() is not None:

@@ -13,7 +13,22 @@ from deepreg_engine.geometry.point_pairs import paired
 from deepreg_engine.geometry.point_sets import PointList
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.parents import parentTransform
-from deepreg_slicer.volumes import NodeError, mapPoints
+from deepreg_slicer.volumes import NodeError, mapPoints, newNode
+
+
+def newPoints(name: str) -> Any:
+    """Return a new point list in the scene; it has its display node when it is added, which trees and tool bars ask for."""
+    display = newNode("vtkMRMLMarkupsFiducialDisplayNode", f"{name} display")
+    return newNode("vtkMRMLMarkupsFiducialNode", name, lambda node: node.SetAndObserveDisplayNodeID(display.GetID()))
+
+
+def showPoints(*lists: Any) -> None:
+    """Let point lists be visible in all views; None is left out."""
+    for points in lists:
+        display = points.GetDisplayNode() if points is not None else None
+        if display is not None:
+            display.SetVisibility(True)
+            display.SetVisibility2D(True)
 
 
 def definedNumbers(node: Any) -> list[int]:

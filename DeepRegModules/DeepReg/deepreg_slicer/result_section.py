@@ -51,9 +51,10 @@ class ResultSection:
 
     def keep(self, result: Result) -> None:
         """Store the results of a run in the parameter set."""
-        former = self.shownTransform()
+        former = self.shownTransform()  # which may be an iteration's
         if former is not None and former is not result.nodes.get("transform"):
-            result_view.showGrid(former, None, False)  # only one deformation grid is shown, because two cannot be distinguished
+            result_view.showGrid(former, None, False)
+        result_view.hideOthers(result.nodes.values())
         if inScene(result.moving) and shownThrough(result.moving) is not None and inScene(result.nodes.get("transform")):
             result_view.moveThrough(result.moving, result.nodes["transform"], True)
         self.node.resultTransform = result.nodes.get("transform")

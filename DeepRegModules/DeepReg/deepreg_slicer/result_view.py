@@ -8,7 +8,10 @@ import numpy as np
 import slicer
 import vtk
 
+from deepreg_slicer.length_colors import hideBar, lengthRamp, longestOf
 from deepreg_slicer.parents import FORMER_PARENT, SHOWN_THROUGH, STAND_IN, isBelow, isMoved, isStandIn, ownParent, shownThrough, toWorld
+from deepreg_slicer.provenance import PREFIX
+from deepreg_slicer.slice_views import composites, setLayers
 from deepreg_slicer.volumes import newNode
 
 
@@ -21,8 +24,8 @@ def showOver(fixed: Any, warped: Any, opacity: float, alike: tuple[Any, ...] = (
         alike: volumes on the grid of the one below. Views that showed it or one of these keep their place and zoom.
     """
     known = {volume.GetID() for volume in (fixed, *alike) if volume is not None}
-    there = any(_composite(name).GetBackgroundVolumeID() in known for name in slicer.app.layoutManager().sliceViewNames())
-    slicer.util.setSliceViewerLayers(background=fixed, foreground=warped, foregroundOpacity=opacity, fit=not there)
+    there = any(composite.GetBackgroundVolumeID() in known for composite in composites())
+    setLayers(fixed, warped, opacity, fit=not there)
 
 
 def isOver(fixed: Any, warped: Any) -> bool:
@@ -30,18 +33,13 @@ def isOver(fixed: Any, warped: Any) -> bool:
     if fixed is None or warped is None:
         return False
     wanted = fixed.GetID(), warped.GetID()
-    composites = [_composite(name) for name in slicer.app.layoutManager().sliceViewNames()]
-    return any((composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == wanted for composite in composites)
+    return any((composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == wanted for composite in composites())
 
 
 def fade(opacity: float) -> None:
     """Set the opacity of the foreground volume in all slice views."""
-    for name in slicer.app.layoutManager().sliceViewNames():
-        _composite(name).SetForegroundOpacity(opacity)
-
-
-def _composite(name: str) -> Any:
-    return slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
+    for composite in composites():
+        composite.SetForegroundOpacity(opacity)
 
 
 def showJacobian(node: Any) -> None:
@@ -69,11 +67,37 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
     if visible:
         # In 3D a grid takes a second to draw, and hides everything else.
         showDeformation(transform, region, "grid", gridSpacing(transform, region), False)
+        transform.GetDisplayNode().SetColorMap(lengthRamp(max(longestOf(transform), 0.1)))
     elif transform.GetDisplayNode() is not None:
         display = transform.GetDisplayNode()
         display.SetVisibility2D(False)
         display.SetVisibility3D(False)
         display.SetVisibility(False)
+
+
+def hideOthers(nodes: Any) -> None:
+    """Hide the grids, lines, points and colour bars of all results but the given nodes: two results at a time cannot be distinguished."""
+    present = {node.GetID() for node in nodes if node is not None}
+    for kind in ("vtkMRMLTransformNode", "vtkMRMLModelNode"):
+        for node in slicer.util.getNodesByClass(kind):
+            display = node.GetDisplayNode() if node.GetAttribute(f"{PREFIX}Output") and node.GetID() not in present else None
+            if display is None:
+                continue
+            hideBar(display)
+            if kind == "vtkMRMLTransformNode":
+                showGrid(node, None, False)
+            elif display.GetVisibility():
+                display.SetVisibility(False)
+                display.SetVisibility2D(False)
+
+
+def hideBeforeUndo() -> None:
+    """Hide the drawings of all transforms that undo may change: a slice view that draws one while undo copies it ends the application."""
+    for transform in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
+        display = transform.GetDisplayNode()
+        if transform.GetUndoEnabled() and display is not None and display.GetVisibility():
+            showGrid(transform, None, False)
+            hideBar(display)
 
 
 def showDeformation(transform: Any, region: Any, mode: str, spacing: float, in3D: bool, longest: float = 0.0) -> None:

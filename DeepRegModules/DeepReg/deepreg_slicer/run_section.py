@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import BAD, PLAIN, setTone
 from deepreg_slicer.errors import JobError, NodeError
 from deepreg_slicer.parameter_form import title
 from deepreg_slicer.parameter_pack import setValues
@@ -76,10 +77,10 @@ class RunSection:
         self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
 
     def showMessage(self, text: str, bad: bool) -> None:
-        """Show a line below Apply, in red for an error; "" hides it."""
+        """Show a line below Apply, in the colour of errors for one; "" hides it."""
         label = self._ui.resultLabel
         label.text = text[:1].upper() + text[1:]
-        label.setStyleSheet("color: #c03020;" if bad else "")
+        setTone(label, BAD if bad else PLAIN)
         label.setVisible(bool(text))
         self.messageShown.emit()
 

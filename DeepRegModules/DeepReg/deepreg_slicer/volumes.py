@@ -247,10 +247,18 @@ def fromVtkMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
-def newNode(className: str, name: str) -> Any:
+def newNode(className: str, name: str, prepare: Callable[[Any], Any] | None = None) -> Any:
     """Return a new node in the scene, with a unique name, that undo can remove."""
+
+    Args:
+        className: of the node.
+        name: of the node; a number is appended if there is one of that name.
+        prepare: fills the node before it is added; views and trees see it complete.
+    """
     node = slicer.mrmlScene.CreateNodeByClass(className)
     node.UnRegister(None)
     node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
     node.SetUndoEnabled(True)
+    if prepare is not None:
+        prepare(node)
     return slicer.mrmlScene.AddNode(node)

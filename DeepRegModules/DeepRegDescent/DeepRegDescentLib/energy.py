@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
-from deepreg_slicer.table_columns import setColumns
+from deepreg_slicer.table_columns import seriesOf, setColumns
 
 _ITERATION = "Iteration"
 _FONT = 12
@@ -54,8 +54,7 @@ def fillChart(chart: Any, table: Any, title: str, make: Callable[[str, str], Any
         make: gives a new node of a class and name.
     """
     names = [table.GetColumnName(number) for number in range(1, table.GetNumberOfColumns())]
-    former = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
-    former = [series for series in former if series is not None]
+    former = seriesOf(table)
     chart.RemoveAllPlotSeriesNodeIDs()
     for number, name in enumerate(names):
         series = former[number] if number < len(former) else make("vtkMRMLPlotSeriesNode", name)
@@ -94,4 +93,5 @@ def _highest(table: Any) -> float:
 
 def show(chart: Any) -> None:
     """Show a chart, in a layout with a chart view."""
-    slicer.modules.plots.logic().ShowChartInLayout(chart)
+    if slicer.app.layoutManager() is not None:
+        slicer.modules.plots.logic().ShowChartInLayout(chart)

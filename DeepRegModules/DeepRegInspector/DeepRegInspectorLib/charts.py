@@ -10,7 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
-from deepreg_slicer.table_columns import setColumns
+from deepreg_slicer.table_columns import seriesOf, setColumns
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib.colors import lengthColors
 from DeepRegInspectorLib.landmarks import Pairs
@@ -80,12 +80,6 @@ def fillVectors(node: Any, pairs: Pairs, scale: float) -> None:
     display.EndModify(state)
 
 
-def _seriesOf(chart: Any) -> list[Any]:
-    """Return the series that a chart shows."""
-    found = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
-    return [series for series in found if series is not None]
-
-
 def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None:
     """Set a chart to one series of bars for each stage: the number of pairs by error.
 
@@ -100,7 +94,7 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
     for name, distances in stages.items():
         columns[name] = np.histogram(distances, edges)[0].astype(float)
     setColumns(table, columns)
-    former = _seriesOf(chart)
+    former = seriesOf(table)
     chart.RemoveAllPlotSeriesNodeIDs()
     colors = ((0.45, 0.45, 0.45), (0.00, 0.45, 0.70), (0.90, 0.55, 0.00))
     for number, name in enumerate(stages):

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
+from deepreg_slicer.length_colors import LENGTHS, barOf
 from deepreg_slicer.volumes import newNode
 
-# From blue through yellow to red; all are bright, so that they are visible on black and on grey.
-_STOPS = np.array([[80, 120, 255], [60, 190, 235], [130, 220, 120], [245, 225, 70], [250, 150, 50], [235, 70, 50]]) / 255.0
 # From below 1 through 1 to above 1: dark where nothing changes, so that the image is visible; distinguishable with a colour deficiency.
 _CHANGES = np.array([[150, 215, 255], [40, 110, 255], [10, 10, 12], [225, 60, 20], [255, 210, 90]]) / 255.0
 _ROLE = "deepRegColors"
@@ -27,27 +25,21 @@ def colorTable(role: str, name: str, stops: np.ndarray) -> Any:
     for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
         if node.GetAttribute(_ROLE) == role:
             return node
-    node = newNode("vtkMRMLColorTableNode", name)
-    node.SetAttribute(_ROLE, role)
-    node.SetTypeToUser()
-    node.SetNumberOfColors(_SHADES)
-    for number, place in enumerate(np.linspace(0, len(stops) - 1, _SHADES)):
-        node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), channel)) for channel in stops.T))
-    node.SetHideFromEditors(True)
-    return node
+
+    def fill(node: Any) -> None:
+        node.SetAttribute(_ROLE, role)
+        node.SetTypeToUser()
+        node.SetNumberOfColors(_SHADES)
+        for number, place in enumerate(np.linspace(0, len(stops) - 1, _SHADES)):
+            node.SetColor(number, str(number), *(float(np.interp(place, range(len(stops)), channel)) for channel in stops.T))
+        node.SetHideFromEditors(True)
+
+    return newNode("vtkMRMLColorTableNode", name, fill)
 
 
 def lengthColors() -> Any:
     """Return the colour table of lengths: blue for 0, red at the end of the range."""
-    return colorTable("length", _("Length"), _STOPS)
-
-
-def lengthRamp(longest: float) -> vtk.vtkColorTransferFunction:
-    """Return the same colours from 0 to ``longest`` mm."""
-    ramp = vtk.vtkColorTransferFunction()
-    for share, color in zip(np.linspace(0.0, 1.0, len(_STOPS)), _STOPS, strict=True):
-        ramp.AddRGBPoint(share * longest, *color.tolist())
-    return ramp
+    return colorTable("length", _("Length"), LENGTHS)
 
 
 def jacobianColors() -> Any:
@@ -73,13 +65,8 @@ def showBar(display: Any, on: bool, title: str = "", place: str = "right", digit
         digits: after the decimal point.
         in2D: whether to show it in slice views as well.
     """
-    logic = getattr(slicer, "vtkSlicerColorLogic", None) or slicer.modules.colors.logic()
-    if display is None or not hasattr(logic, "AddDefaultColorLegendDisplayNode"):
-        return
-    bar = logic.GetColorLegendDisplayNode(display)
-    isNew = bar is None
-    if bar is None:
-        bar = logic.AddDefaultColorLegendDisplayNode(display) if on else None
+    isNew = barOf(display) is None
+    bar = barOf(display, create=on)
     if bar is None:
         return
     state = bar.StartModify()

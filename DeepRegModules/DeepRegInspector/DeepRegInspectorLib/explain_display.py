@@ -120,9 +120,9 @@ class ExplainDisplay:
         explain_shown.heatIn3D(node.heat, bool(node.explain3D), answer["peak"])
         probability = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
         directions = np.diag(FLIP) @ np.asarray(geometry.direction)
-        pixmap = explain_picture.draw(probability, directions, geometry.spacing[0])
+        pixmap = explain_picture.draw(probability, directions, geometry.spacing[0], self._ui.explainPictureLabel)
         self._ui.explainPictureLabel.setPixmap(pixmap)
-        self._ui.explainPictureLabel.setMinimumHeight(pixmap.height())
+        self._ui.explainPictureLabel.setMinimumHeight(round(pixmap.height() / pixmap.devicePixelRatio()))
 
     def showMap(self, images: Images, answer: dict[str, Any]) -> str:
         """Show the entropy or the expected displacement over the fixed volume."""

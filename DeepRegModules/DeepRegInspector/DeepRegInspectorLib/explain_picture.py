@@ -20,7 +20,7 @@ from DeepRegInspectorLib.explain_shown import HEAT
 # Letters of the lower and the upper end of R, A and S.
 _LETTERS = ("LR", "PA", "IS")
 _TITLES = (_("axial"), _("coronal"), _("sagittal"))
-_INK, _FAINT, _CROSS = "#202020", "#6a6a6a", "#4fc3f7"
+_CROSS = "#4fc3f7"
 # Pixels: side of a picture, margins around and between the pictures, and height of letters.
 _SIDE, _LEFT, _BETWEEN, _TOP, _BELOW, _FONT = 96, 20, 32, 18, 32, 11
 
@@ -71,20 +71,24 @@ def planes(probability: np.ndarray, directions: np.ndarray) -> list[Plane]:
     return found
 
 
-def draw(probability: np.ndarray, directions: np.ndarray, step: float) -> Any:
-    """Draw the three pictures beside each other, as a pixmap.
+def draw(probability: np.ndarray, directions: np.ndarray, step: float, label: Any) -> Any:
+    """Draw the three pictures beside each other, as a pixmap in the colours and the resolution of a label.
 
     Args:
         probability: of displacements (z, y, x); the central one is no displacement.
         directions: columns are the unit vectors of its axes x, y, z in RAS.
         step: distance of neighbouring displacements, mm.
+        label: that will show it.
     """
     shown = planes(probability, directions)
     count = len(shown[0].values)
     cell = max(3, _SIDE // count)
     side = cell * count
-    pixmap = qt.QPixmap(_LEFT + 3 * side + 2 * _BETWEEN + 12, _TOP + side + _BELOW)
-    pixmap.fill(qt.QColor("#ffffff"))
+    ratio = float(label.devicePixelRatioF())
+    pixmap = qt.QPixmap(round(ratio * (_LEFT + 3 * side + 2 * _BETWEEN + 12)), round(ratio * (_TOP + side + _BELOW)))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(label.palette.color(qt.QPalette.Window))
+    inks = tuple(label.palette.color(group, qt.QPalette.WindowText) for group in (qt.QPalette.Active, qt.QPalette.Disabled))
     painter = qt.QPainter()
     painter.begin(pixmap)
     try:
@@ -92,13 +96,13 @@ def draw(probability: np.ndarray, directions: np.ndarray, step: float) -> Any:
         font.setPixelSize(_FONT)
         painter.setFont(font)
         for number, plane in enumerate(shown):
-            _drawPlane(painter, font, plane, _LEFT + number * (side + _BETWEEN), _TOP, cell, step)
+            _drawPlane(painter, font, plane, _LEFT + number * (side + _BETWEEN), _TOP, cell, step, inks)
     finally:
         painter.end()
     return pixmap
 
 
-def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell: int, step: float) -> None:
+def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell: int, step: float, inks: tuple[Any, Any]) -> None:
     count = len(plane.values)
     side, middle = cell * count, count // 2
     highest = max(float(plane.values.max()), 1e-12)
@@ -112,13 +116,13 @@ def _drawPlane(painter: Any, font: Any, plane: Plane, left: int, top: int, cell:
     for a, b in ((0, centre - cell), (centre + cell, side - 1)):  # marks the result; the cell itself stays visible
         painter.drawLine(left + a, top + centre, left + b, top + centre)
         painter.drawLine(left + centre, top + a, left + centre, top + b)
-    painter.setPen(qt.QColor(_INK))
+    painter.setPen(inks[0])
     _text(painter, font, left + side // 2, top - 5, plane.title)
     _text(painter, font, left - 8, top + _FONT - 1, plane.above)
     _text(painter, font, left - 8, top + side - 2, plane.below)
     _text(painter, font, left + 4, top + side + _FONT + 2, plane.left)
     _text(painter, font, left + side - 4, top + side + _FONT + 2, plane.right)
-    painter.setPen(qt.QColor(_FAINT))
+    painter.setPen(inks[1])
     for place in (0, middle, count - 1):
         tick = left + place * cell + cell // 2
         painter.drawLine(tick, top + side, tick, top + side + 3)

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from deepreg_slicer.volumes import newNode
+from deepreg_slicer.landmarks import newPoints
 from DeepRegInspectorLib import views
 
 _EVENTS = (
@@ -82,8 +82,7 @@ class ExplainedPoint:
         node = self._context.node
         if node.explainedPoint is None:
             slicer.mrmlScene.SaveStateForUndo()
-            points = newNode("vtkMRMLMarkupsFiducialNode", _("Explained point"))
-            points.CreateDefaultDisplayNodes()
+            points = newPoints(_("Explained point"))
             display = points.GetDisplayNode()
             for setColor in (display.SetSelectedColor, display.SetColor, display.SetActiveColor):
                 setColor(*_COLOR)

@@ -9,6 +9,7 @@ import numpy as np
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import BAD, setColumnWidths, setRowHeight, toneColor
 from deepreg_slicer.signals import Signal
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs
 
@@ -64,12 +65,11 @@ class PairsTable:
             ]
         )
         widget.verticalHeader().setVisible(False)
-        widget.verticalHeader().setDefaultSectionSize(22)
+        setRowHeight(widget)
         header = widget.horizontalHeader()
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(False)
-        for column in range(_COLUMNS):
-            widget.setColumnWidth(column, 64 if column == _NAME else 104 if column == _NOTE else 62)
+        setColumnWidths(widget, {**dict.fromkeys(range(_COLUMNS), "-88.888"), _NAME: "F-18", _NOTE: _("proposed 0.88")}, (_NAME,))
         widget.setColumnHidden(_OTHER, True)
         header.connect("sectionClicked(int)", self._onHeader)
         widget.connect("currentCellChanged(int,int,int,int)", self._onCell)
@@ -180,7 +180,7 @@ class PairsTable:
         self.widget.item(row, _NAME).setCheckState(qt.Qt.Checked if used else qt.Qt.Unchecked)
         note = self.widget.item(row, _NOTE)
         if outlier:
-            note.setForeground(qt.QBrush(qt.QColor(190, 60, 0)))
+            note.setForeground(qt.QBrush(qt.QColor(toneColor(self.widget, BAD))))
         else:
             note.setData(qt.Qt.ForegroundRole, None)
 

@@ -11,6 +11,8 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
+from deepreg_slicer.volumes import newNode
+
 CONFIDENCE = "Confidence"
 POINT = "Point"
 COLORS = "DeepReg confidence"
@@ -116,15 +118,13 @@ def confidenceColors() -> object:
         None,
     )
     if node is None:
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLColorTableNode", COLORS)
-        node.SetAttribute("DeepReg.Colors", CONFIDENCE)
-        node.SetUndoEnabled(True)
-        fillColors(node)
+        node = newNode("vtkMRMLColorTableNode", COLORS, fillColors)
     return node
 
 
 def fillColors(node: object) -> None:
     """Set the colours of a colour table."""
+    node.SetAttribute("DeepReg.Colors", CONFIDENCE)
     node.SetTypeToUser()
     node.SetNumberOfColors(101)
     places = [place for place, _ in _STOPS]

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import slicer
 
+from deepreg_slicer.slice_views import sliceWidgets
+
 
 def isShown(node: Any) -> bool:
     """Return whether a node is visible."""
@@ -40,10 +42,10 @@ def goTo(nodes: list[Any]) -> None:
         return
     low, high = bounds[:, ::2].min(axis=0), bounds[:, 1::2].max(axis=0)
     extent = 1.15 * float(np.linalg.norm(high - low)) / np.sqrt(2.0)
-    manager = slicer.app.layoutManager()
-    manager.resetThreeDViews()
-    for name in manager.sliceViewNames():
-        logic = manager.sliceWidget(name).sliceLogic()
+    if slicer.app.layoutManager() is not None:
+        slicer.app.layoutManager().resetThreeDViews()
+    for widget in sliceWidgets().values():
+        logic = widget.sliceLogic()
         if logic.GetSliceCompositeNode().GetBackgroundVolumeID():
             continue
         view = logic.GetSliceNode()

@@ -12,7 +12,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from deepreg_slicer.table_columns import setColumns
+from deepreg_slicer.table_columns import seriesOf, setColumns
 from deepreg_slicer.volumes import newNode
 
 DICE, TRE, LOSS = "validation_dice", "validation_tre", "validation_loss"
@@ -74,7 +74,8 @@ def fill(node: Any, lines: list[dict[str, Any]], title: str) -> None:
 
 def show(chart: Any) -> None:
     """Show a chart, in a layout with a chart view."""
-    slicer.modules.plots.logic().ShowChartInLayout(chart)
+    if slicer.app.layoutManager() is not None:
+        slicer.modules.plots.logic().ShowChartInLayout(chart)
 
 
 def _number(line: dict[str, Any], key: str) -> float | None:
@@ -119,10 +120,10 @@ def _seriesOf(chart: Any) -> list[Any]:
 
 
 def _fillChart(chart: Any, table: Any, names: list[str], title: str) -> None:
-    former = _seriesOf(chart)
+    shown, former = _seriesOf(chart), seriesOf(table)
     state = chart.StartModify()
     try:
-        if [series.GetYColumnName() for series in former] != names:
+        if [series.GetYColumnName() for series in shown] != names:
             chart.RemoveAllPlotSeriesNodeIDs()
             for number, name in enumerate(names):
                 series = former[number] if number < len(former) else newNode("vtkMRMLPlotSeriesNode", name)

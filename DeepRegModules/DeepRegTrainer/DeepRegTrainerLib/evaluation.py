@@ -167,6 +167,8 @@ def show(table: Any) -> None:
     import slicer
 
     manager = slicer.app.layoutManager()
+    if manager is None:
+        return
     manager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(manager.layout))
     slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(table.GetID())
     slicer.app.applicationLogic().PropagateTableSelection()

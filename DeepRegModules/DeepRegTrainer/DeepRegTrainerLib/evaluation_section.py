@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_engine.training.points.pairs import patient_of
+from deepreg_slicer.appearance import BAD, PLAIN, setTone
 from deepreg_slicer.volumes import newNode
 from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import evaluation
@@ -184,6 +185,6 @@ class EvaluationSection:
 
     def _report(self, text: str, bad: bool) -> None:
         label = self.ui.evaluationLabel
-        label.setStyleSheet("color: #c03020;" if bad else "")
+        setTone(label, BAD if bad else PLAIN)
         label.text = text[:1].upper() + text[1:]
         label.setVisible(bool(text))

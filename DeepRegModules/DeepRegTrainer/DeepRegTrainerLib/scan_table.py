@@ -7,6 +7,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import BAD, setColumnWidths, setRowHeight, toneColor
 from deepreg_slicer.signals import Signal
 from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE, Row
 
@@ -16,7 +17,6 @@ _ROLES = (
     (VALIDATE, _("validate"), _("It is held out for validation, which measures the model and chooses the best one.")),
     (NONE, _("leave out"), _("It is not used at all.")),
 )
-_BAD = (190, 60, 0)
 
 
 class _Unwheeled(qt.QObject):
@@ -47,14 +47,17 @@ class ScanTable:
         widget.setColumnCount(4)
         widget.setHorizontalHeaderLabels([_("Scan"), _("Role"), _("Labels"), _("Problem")])
         widget.verticalHeader().setVisible(False)
-        widget.verticalHeader().setDefaultSectionSize(26)
+        setRowHeight(widget, boxes=True)
         header = widget.horizontalHeader()
         for column, mode in enumerate(
             (qt.QHeaderView.Interactive, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)
         ):
             header.setSectionResizeMode(column, mode)
-        for column, width in ((_NAME, 134), (_ROLE, 88), (_LABELS, 54)):
-            widget.setColumnWidth(column, width)
+        setColumnWidths(
+            widget,
+            {_NAME: "patient-18-inspiration", _ROLE: max((title for _value, title, _about in _ROLES), key=len), _LABELS: ""},
+            (_ROLE,),
+        )
         widget.connect("cellChanged(int,int)", self._onChanged)
 
     @property
@@ -109,7 +112,7 @@ class ScanTable:
             item.setText(text)
             item.setToolTip(text)
         self.widget.item(number, _NAME).setCheckState(qt.Qt.Unchecked if row.role == NONE else qt.Qt.Checked)
-        self.widget.item(number, _PROBLEM).setForeground(qt.QBrush(qt.QColor(*_BAD)))
+        self.widget.item(number, _PROBLEM).setForeground(qt.QBrush(qt.QColor(toneColor(self.widget, BAD))))
         box = self.widget.cellWidget(number, _ROLE)
         box.setCurrentIndex(box.findData(row.role))
         box.toolTip = box.itemData(box.currentIndex, qt.Qt.ToolTipRole)

@@ -6,6 +6,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import BAD, setTone
 from DeepRegTrainerLib.scan_table import ScanTable
 from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE, SceneScans, labelledVolumes, split
 from DeepRegTrainerLib.session import TrainerSession
@@ -30,7 +31,7 @@ class ScansSection:
         ui.splitButton.connect("clicked(bool)", self._onSplit)
         ui.scansTable.connect("itemSelectionChanged()", session.checked.emit)
         self.table.changed.connect(self._setRoles)
-        ui.problemsLabel.setStyleSheet("color: #c03020;")
+        setTone(ui.problemsLabel, BAD)
 
     def onVolume(self, volume: Any) -> None:
         """Choose the segmentation that belongs to a volume."""

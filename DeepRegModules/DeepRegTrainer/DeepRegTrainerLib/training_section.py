@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import BAD, PLAIN, setTone
 from deepreg_slicer.worker_client import JobError
 from DeepRegTrainerLib import curve, models
 from DeepRegTrainerLib.preparing import EstimateTask, Prepared
@@ -289,7 +290,7 @@ class TrainingSection:
 
     def report(self, text: str, bad: bool) -> None:
         """Show the result of an action under the buttons."""
-        self.ui.resultLabel.setStyleSheet("color: #c03020;" if bad else "")
+        setTone(self.ui.resultLabel, BAD if bad else PLAIN)
         _show(self.ui.resultLabel, text[:1].upper() + text[1:])
 
     def log(self, text: str) -> None:

@@ -10,6 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import setRowHeight
 from deepreg_slicer.torch_state import missingPackages
 from DeepRegTrainerLib.methods import METHODS
 from DeepRegTrainerLib.session import TrainerSession
@@ -47,7 +48,7 @@ class TrainingsSection:
         table.setColumnCount(4)
         table.setHorizontalHeaderLabels([_("Name"), _("Method"), _("State"), _("Step")])
         table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(22)
+        setRowHeight(table)
         header = table.horizontalHeader()
         for column in range(4):
             header.setSectionResizeMode(column, qt.QHeaderView.Stretch if column == _NAME else qt.QHeaderView.ResizeToContents)

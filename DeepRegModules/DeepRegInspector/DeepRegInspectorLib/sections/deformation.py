@@ -9,8 +9,9 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
 from deepreg_slicer.choice_box import ChoiceBox
+from deepreg_slicer.length_colors import lengthRamp
 from DeepRegInspectorLib import fields
-from DeepRegInspectorLib.colors import lengthRamp, showBar
+from DeepRegInspectorLib.colors import showBar
 from DeepRegInspectorLib.mapping import FixedToMoving, gridOf, ownGrid
 from DeepRegInspectorLib.probe import Probe
 from DeepRegInspectorLib.sections.base import Section, showText
@@ -69,6 +70,10 @@ class DeformationSection(Section):
 
     def resume(self) -> None:
         self._showProbe()
+        transform = self.node.transform
+        display = transform.GetDisplayNode() if transform is not None else None
+        if self.node.display != "none" and display is not None and not display.GetVisibility():
+            self.node.display = "none"  # a new result, or undo, has hidden the drawing
 
     def rest(self) -> None:
         self.probe.stop()

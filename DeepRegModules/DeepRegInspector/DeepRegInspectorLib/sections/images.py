@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -14,6 +13,7 @@ from deepreg_engine.geometry.label_like import label_note
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.engine_texts import sentence
+from deepreg_slicer.timers import makeTimer, releaseTimer
 from deepreg_slicer.volumes import newNode, setVolume
 from DeepRegInspectorLib import fields, overlay, views
 from DeepRegInspectorLib.colors import jacobianColors, jacobianSpan, lengthColors, showBar
@@ -56,9 +56,7 @@ class ImagesSection(Section):
         self.otherFigures: dict[str, Any] | None = None
         self.overlay = ChoiceBox(self.ui.overlayComboBox, _OVERLAYS)
         self.map = ChoiceBox(self.ui.mapComboBox, _MAPS)
-        self.flicker = qt.QTimer()
-        self.flicker.setInterval(_FLICKER)
-        self.flicker.connect("timeout()", self.onFlicker)
+        self.flicker = makeTimer(_FLICKER, self.onFlicker)
         self._flickerOn = False
         self._barShown: tuple[Any, ...] = ()
         self.ui.overlaySlider.connect("valueChanged(double)", lambda _value: self._onMix())
@@ -113,6 +111,7 @@ class ImagesSection(Section):
 
     def cleanup(self) -> None:
         self._stopWork()
+        releaseTimer(self.flicker)
 
     # -------------------------------------------------------------------- work
 
@@ -317,12 +316,16 @@ class ImagesSection(Section):
         if node.folds is None:
             node.folds = newNode("vtkMRMLLabelMapVolumeNode", _("Folded voxels"))
             node.folds.CreateDefaultDisplayNodes()
-            colors = newNode("vtkMRMLColorTableNode", _("Colour of folded voxels"))
-            colors.SetTypeToUser()
-            colors.SetNumberOfColors(2)
-            colors.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
-            colors.SetColor(1, "folded", 1.0, 0.0, 1.0, 1.0)
-            colors.SetHideFromEditors(True)
+            colors = newNode("vtkMRMLColorTableNode", _("Colour of folded voxels"), _fillFoldColors)
             node.folds.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
         setVolume(node.folds, fields.asImage((maps.jacobian <= 0.0).astype(np.uint8)), maps.geometry)
         return node.folds
+
+
+def _fillFoldColors(colors: Any) -> None:
+    """Give a table of colours magenta for folded voxels."""
+    colors.SetTypeToUser()
+    colors.SetNumberOfColors(2)
+    colors.SetColor(0, "background", 0.0, 0.0, 0.0, 0.0)
+    colors.SetColor(1, "folded", 1.0, 0.0, 1.0, 1.0)
+    colors.SetHideFromEditors(True)

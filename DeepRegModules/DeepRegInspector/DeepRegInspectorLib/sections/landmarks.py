@@ -10,11 +10,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import NodeError
-from deepreg_slicer.volumes import newNode
+from deepreg_slicer.landmarks import newPoints
 from DeepRegInspectorLib import charts, views
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, misreadRemarks, pairsOf
 from DeepRegInspectorLib.mapping import checkNotBelow
-from DeepRegInspectorLib.sections.base import Section
+from DeepRegInspectorLib.sections.base import Section, showText
 from DeepRegInspectorLib.table import PairsTable
 
 
@@ -49,8 +49,7 @@ class LandmarksSection(Section):
             ("movingPoints", _("Moving landmarks"), (1.0, 0.6, 0.15)),
         ):
             if getattr(node, name) is None:
-                made = newNode("vtkMRMLMarkupsFiducialNode", title)
-                made.CreateDefaultDisplayNodes()
+                made = newPoints(title)
                 display = made.GetDisplayNode()
                 display.SetSelectedColor(*color)
                 display.SetTextScale(2.5)
@@ -71,7 +70,7 @@ class LandmarksSection(Section):
         if self.context.sections["picking"].takeNew() and len(self.pairs):
             self.table.mark(len(self.pairs) - 1)
             views.jumpMoving(self.context.sections["sideBySide"].seenMoving(self.pairs.moving[-1]))
-        self.ui.summaryLabel.text = self._summary()
+        showText(self.ui.summaryLabel, self._summary())
 
     def _otherDistances(self) -> np.ndarray | None:
         node = self.node

@@ -7,11 +7,15 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import setColumnWidths, setRowHeight
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.torch_state import missingPackages
 from DeepRegInspectorLib import fields
 from DeepRegInspectorLib.overlap import OverlapTask
 from DeepRegInspectorLib.sections.base import Section, showText
+
+# Letters of the longest name that a column has room for; the user can widen it.
+_LONGEST_NAME = 18
 
 
 class OverlapSection(Section):
@@ -33,7 +37,7 @@ class OverlapSection(Section):
         ui = self.ui
         ui.progressBar.setVisible(False)
         ui.overlapTable.verticalHeader().setVisible(False)
-        ui.overlapTable.verticalHeader().setDefaultSectionSize(22)
+        setRowHeight(ui.overlapTable)
         ui.overlapTable.setVisible(False)
         ui.compareButton.connect("clicked(bool)", self._onMeasure)
 
@@ -159,9 +163,8 @@ class OverlapSection(Section):
             table.setItem(row, 0, qt.QTableWidgetItem(name))
             for column, (_measure, key, _name, rows, mean) in enumerate(columns, start=1):
                 table.setItem(row, column, _figure((rows[row - 1] if row else mean)[key], 3 if key == "dice" else 2))
-        table.setColumnWidth(0, 110)
-        for column in range(1, 1 + len(columns)):
-            table.setColumnWidth(column, 76)
+        longest = max(names, key=len)[:_LONGEST_NAME]
+        setColumnWidths(table, {0: longest, **dict.fromkeys(range(1, 1 + len(columns)), "88.88")})
 
 
 def _figure(value: float | None, digits: int) -> Any:

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from deepreg_slicer.landmarks import definedNumbers
+from deepreg_slicer.landmarks import definedNumbers, showPoints
 from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib import views
@@ -75,6 +75,7 @@ class PickingSection(Section):
         if on:
             fixed, moving = self.context.sections["landmarks"].lists()
             self._proposeMissing(undo=True)
+            showPoints(fixed, moving)  # the lists may have been hidden, as those of the sample data are
             views.assign(fixed, moving, self.node.vectors)
             selection.SetReferenceActivePlaceNodeClassName(fixed.GetClassName())
             selection.SetActivePlaceNodeID(fixed.GetID())

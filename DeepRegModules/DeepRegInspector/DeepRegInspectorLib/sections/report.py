@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
 from deepreg_engine.reporting.limits import LIMITS, WORDS, limits_with
+from deepreg_slicer.appearance import setColumnWidths, setRowHeight
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.provenance import notesOf
@@ -126,7 +127,7 @@ class ReportSection(Section):
         table.setRowCount(len(LIMITS))
         table.setHorizontalHeaderLabels([_("Figure"), _("Green"), _("Amber")])
         table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(22)
+        setRowHeight(table)
         for row, limit in enumerate(LIMITS):
             unit = f" ({limit.unit})" if limit.unit else ""
             sign = "\u2265" if limit.higher else "\u2264"
@@ -138,8 +139,7 @@ class ReportSection(Section):
                 item.setData(qt.Qt.TextAlignmentRole, int(qt.Qt.AlignRight | qt.Qt.AlignVCenter))
                 table.setItem(row, column, item)
         table.horizontalHeader().setSectionResizeMode(_FIGURE, qt.QHeaderView.Stretch)
-        table.setColumnWidth(_GREEN, 52)
-        table.setColumnWidth(_AMBER, 52)
+        setColumnWidths(table, dict.fromkeys((_GREEN, _AMBER), "0.888"))
         table.connect("cellChanged(int,int)", self._onLimit)
 
     def limits(self) -> dict[str, list[Any]]:
