@@ -248,7 +248,7 @@ def fromVtkMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
 
 
 def newNode(className: str, name: str, prepare: Callable[[Any], Any] | None = None) -> Any:
-    """Return a new node in the scene, with a unique name, that undo can remove."""
+    """Return a new node in the scene, with a unique name, that undo can remove.
 
     Args:
         className: of the node.
