@@ -23,6 +23,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
 from deepreg_slicer.parameter_sets import ParameterSetSelector, presentSet
+from deepreg_slicer.wrapped_text import WrappedText
 from DeepRegInspectorLib.context import INPUTS, InspectorContext
 from DeepRegInspectorLib.sections.base import Section, shareToolTips
 from DeepRegInspectorLib.sections.deformation import DeformationSection
@@ -94,7 +95,9 @@ class InspectorPanel:
             self.sections[kind.name] = kind(self.context)
         self._inputs = tuple(dict.fromkeys((*INPUTS, *(name for section in self.sections.values() for name in section.inputs))))
         self.context.showStatus("")
-        shareToolTips(ui.inputsCollapsibleButton.parentWidget())
+        whole = ui.inputsCollapsibleButton.parentWidget()
+        shareToolTips(whole)
+        self._texts = WrappedText(*(label for label in slicer.util.findChildren(whole, className="QLabel") if label.wordWrap))
         self.parameterSets = ParameterSetSelector(self, ui.parameterNodeSelector, moduleName, _("Registration inspector"))
 
     @property

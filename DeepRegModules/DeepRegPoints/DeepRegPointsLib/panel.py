@@ -14,11 +14,11 @@ from deepreg_slicer.feature_chooser import FeatureChooser
 from deepreg_slicer.method_panel import MethodPanel
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Request
+from deepreg_slicer.wrapped_text import WrappedText
 from DeepRegPointsLib.parameters import pointsInputs, pointsOutputs
 from DeepRegPointsLib.registration import METHOD, PointsRegistration, PointsRequest
 from DeepRegPointsLib.result_section import PointsResultSection
 from DeepRegPointsLib.segments import SegmentsChooser
-from DeepRegPointsLib.wrapped_text import WrappedText
 
 _EVENTS = (
     vtk.vtkCommand.ModifiedEvent,

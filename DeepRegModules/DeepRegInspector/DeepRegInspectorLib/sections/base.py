@@ -7,6 +7,7 @@ from typing import Any
 
 import slicer
 
+from deepreg_slicer.wrapped_text import fitHeight
 from DeepRegInspectorLib.context import InspectorContext
 
 
@@ -128,5 +129,4 @@ def showText(label: Any, text: str) -> None:
     A form layout may use the height for another width.
     """
     label.text = text
-    if label.visible:
-        label.setMinimumHeight(max(0, label.heightForWidth(label.width)) if text else 0)
+    fitHeight(label)

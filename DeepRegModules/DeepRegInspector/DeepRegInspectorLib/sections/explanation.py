@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.wrapped_text import fitHeight
 from DeepRegInspectorLib import explain_shown
 from DeepRegInspectorLib.explain_display import VOLUMES, ExplainDisplay
 from DeepRegInspectorLib.explain_iterations import Iterations
@@ -139,8 +140,8 @@ class ExplanationSection(Section):
         ui.explainOpacitySlider.setEnabled(node.explainShown in VOLUMES)
         made = any(getattr(node, name) is not None for name in explain_shown.MADE)
         self.allow(ui.explainRemoveButton, made, _("Nothing was made yet."))
-        _fit(ui.explainMethodLabel)
-        _fit(ui.explainLabel)
+        fitHeight(ui.explainMethodLabel)
+        fitHeight(ui.explainLabel)
 
     def rest(self) -> None:
         self.point.stopPicking()
@@ -323,7 +324,7 @@ class ExplanationSection(Section):
 
     def _say(self, text: str) -> None:
         self.ui.explainLabel.text = text
-        _fit(self.ui.explainLabel)
+        fitHeight(self.ui.explainLabel)
 
     # -------------------------------------------------------------- iterations
 
@@ -355,10 +356,3 @@ class ExplanationSection(Section):
         gone = self.display.remove()
         self._showText(_("Removed: {names}.").format(names=", ".join(gone)) if gone else "")
         self.enable()
-
-
-def _fit(label: Any) -> None:
-    """Set the height of a label with word wrap to the height of its text, which a form layout does not do."""
-    label.setMinimumHeight(0)
-    if label.text:
-        label.setMinimumHeight(max(0, label.heightForWidth(label.width)))

@@ -89,15 +89,15 @@ class LandmarksSection(Section):
     def _summary(self) -> str:
         pairs = self.pairs
         if self.node.fixedPoints is not None and self.node.fixedPoints is self.node.movingPoints:
-            return _("The fixed and the moving landmarks are the same list:<br>choose another.")
+            return _("The fixed and the moving landmarks are the same list: choose another.")
         try:
             checkNotBelow(self.node.fixedPoints, self.context.transforms(), "fixed_landmarks")
         except NodeError as error:
             return f"{html.escape(error.message[:1].upper() + error.message[1:])}:<br>{html.escape(error.advice)}."
         if not len(pairs) and pairs.unpaired:
-            return _("{count} points have no partner yet:<br>press More, then Propose missing partners.").format(count=pairs.unpaired)
+            return _("{count} points have no partner yet: press More, then Propose missing partners.").format(count=pairs.unpaired)
         if not len(pairs):
-            return _("There are no pairs yet. Press Pick in fixed and click<br>a point in the fixed volume, or choose lists above.")
+            return _("There are no pairs yet. Press Pick in fixed and click a point in the fixed volume, or choose lists above.")
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
             text = _("All pairs are excluded.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")

@@ -33,6 +33,11 @@ class WrappedText(qt.QObject):
 
     def fit(self, label: Any) -> None:
         """Give a label the height that its text needs."""
-        label.setMinimumHeight(0)  # heightForWidth is at least the minimal height
-        if label.text:
-            label.setMinimumHeight(max(0, label.heightForWidth(label.width)))
+        fitHeight(label)
+
+
+def fitHeight(label: Any) -> None:
+    """Give a label with word wrap the height that its text needs at its present width."""
+    label.setMinimumHeight(0)  # heightForWidth is at least the minimal height
+    if label.text:
+        label.setMinimumHeight(max(0, label.heightForWidth(label.width)))
