@@ -11,7 +11,7 @@ MODULES = ("DeepRegDense", "DeepRegDescent", "DeepRegPoints", "DeepRegInspector"
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_entering_a_module_connects_nothing_anew_and_keeps_the_parameter_set(warm_app, name, monkeypatch):
+def test_entering_a_module_connects_nothing_again_and_keeps_the_parameter_set(warm_app, name, monkeypatch):
     """The application of version 5.10 keeps the observers of a connection after it was removed."""
     import slicer
 

@@ -168,7 +168,7 @@ class MethodPanel:
     def setParameterNode(self, node: Any) -> None:
         """Show another parameter set; None shows none."""
         if self.node is not None and node is not None and self.node.parameterNode is node.parameterNode:
-            # Slicer 5.10 does not remove the observers of a connection: nothing is connected anew.
+            # Slicer 5.10 does not remove the observers of a connection: nothing is connected again.
             self.update()
             self.resultSection.update()
             return

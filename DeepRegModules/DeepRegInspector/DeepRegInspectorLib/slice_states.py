@@ -9,7 +9,7 @@ import numpy as np
 
 from deepreg_slicer.timers import makeTimer, releaseTimer
 
-# Interval of the looks at the views, ms; the number of looks after which they count as settled; the most looks.
+# Interval of the checks of the views, ms; the number of checks after which they count as settled; the most checks.
 _INTERVAL, _STAYED, _MOST = 10, 2, 60
 
 
@@ -56,10 +56,10 @@ class Settling:
 
     def __init__(self, arrange: Callable[[], None], state: Callable[[], Any], done: Callable[[], None]) -> None:
         self._arrange, self._state, self._done = arrange, state, done
-        self._looks = self._stayed = 0
+        self._checks = self._stayed = 0
         self._arrange()
         self._last = self._state()
-        self._timer: Any = makeTimer(_INTERVAL, self._look)
+        self._timer: Any = makeTimer(_INTERVAL, self._check)
         self._timer.start()
 
     def stop(self) -> None:
@@ -68,11 +68,11 @@ class Settling:
             releaseTimer(self._timer)
             self._timer = None
 
-    def _look(self) -> None:
-        self._looks += 1
+    def _check(self) -> None:
+        self._checks += 1
         self._stayed = self._stayed + 1 if self._state() == self._last else 0
         self._arrange()
         self._last = self._state()
-        if self._stayed >= _STAYED or self._looks >= _MOST:
+        if self._stayed >= _STAYED or self._checks >= _MOST:
             self.stop()
             self._done()
