@@ -328,6 +328,7 @@ def test_a_descent_shows_features_and_its_way(warm_app, hands, widget, scene):
 
 def test_projections_are_turned_as_radiologists_look(warm_app):
     """A single displacement to the patient's right, up and to the front, on axes in any order and direction."""
+    import qt
     from DeepRegInspectorLib.explain_picture import draw, planes
 
     for axes in (np.eye(3), np.diag([-1.0, -1.0, 1.0]), TURN, np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])):
@@ -340,7 +341,7 @@ def test_projections_are_turned_as_radiologists_look(warm_app):
             row, column = np.unravel_index(found[title].values.argmax(), (5, 5))
             assert np.sign([2 - column, 2 - row]).tolist() == np.sign(np.round(world[[across, along]])).tolist(), (title, axes)
         assert (found["axial"].left, found["axial"].above, found["coronal"].above, found["sagittal"].left) == ("R", "A", "S", "A")
-        assert draw(probability, axes, 2.5).width() > 300
+        assert draw(probability, axes, 2.5, qt.QLabel()).width() > 300
 
 
 def test_notes_on_how_the_pair_was_read_are_shown(warm_app, widget, scene):
