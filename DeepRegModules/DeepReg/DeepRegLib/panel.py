@@ -120,7 +120,7 @@ class SetupPanel:
         return JobError(error.code, error.message, _("press {button}").format(button=self.ui.installButton.text.rstrip("."))).text
 
     def _showState(self) -> None:
-        ui, info, missing, damaged = self.ui, self._info, missingPackages(again=True), damagedPackages()
+        ui, info, missing, damaged = self.ui, self._info, missingPackages(), damagedPackages()
         outdated, version = outdatedPackages(), torchVersion()
         again = [*damaged, *(name for name in outdated if name not in damaged)]
         ui.torchLabel.text = _("not installed") if "torch" in missing or version is None else version

@@ -32,7 +32,7 @@ from deepreg_slicer.result_section import ResultSection
 from deepreg_slicer.run_section import RunSection
 from deepreg_slicer.segment_selector import SegmentChooser
 from deepreg_slicer.slot_nodes import outputSlots, wantedField
-from deepreg_slicer.torch_state import missingPackages, packagesToInstall
+from deepreg_slicer.torch_state import knownMissing, packagesToInstall
 from deepreg_slicer.transforms import interpolateLinearly
 from deepreg_slicer.worker_client import workerClient
 
@@ -236,7 +236,7 @@ class MethodPanel:
         """Return the reason why a computation is not possible now; "" if it is possible."""
         if self.node is None:
             return _("there is no parameter set")
-        missing = missingPackages()
+        missing = knownMissing()
         if missing:
             return _("not installed: {names}; press the button below").format(names=", ".join(missing))
         try:

@@ -15,7 +15,7 @@ def presentSet(panel: Any) -> Any:
     Args:
         panel: has the parameter set as ``node`` (None without one) and the module's ``logic``.
     """
-    missingPackages(again=True)  # the user may have been in the module that installs them
+    missingPackages()  # the user may have been in the module that installs them
     if panel.node is not None and panel.node.parameterNode.GetScene() is slicer.mrmlScene:
         return panel.node
     return panel.logic.getParameterNode()

@@ -16,27 +16,25 @@ NEEDED = ("torch", "safetensors", "psutil")
 TORCH_REQUIREMENT = f">={OLDEST['torch']}"
 # Packages that the worker could not import.
 _damaged: set[str] = set()
-# Whether all packages were there at the last look.
+# Whether all packages were there at the last search.
 _complete = False
 
 
-def missingPackages(again: bool = False) -> list[str]:
-    """Return packages that have to be installed before anything can be computed.
-
-    Args:
-        again: whether to look again although all were there at the last look: when a panel is opened, since panels ask at each change.
-    """
+def missingPackages() -> list[str]:
+    """Return packages that have to be installed before anything can be computed."""
     global _complete
-    if _complete and not again:
-        return []
     missing = [name for name in NEEDED if not is_installed(name)]
     if missing:
-        # Missing packages are looked for again, as they may have been installed. If none was missing, no folder is read: panels call this
-        # at each change, and reading them takes a millisecond.
+        # They may have been installed since Python has read the folders of packages.
         importlib.invalidate_caches()
         missing = [name for name in missing if not is_installed(name)]
     _complete = not missing
     return missing
+
+
+def knownMissing() -> list[str]:
+    """Return missing packages without another search if none was missing at the last one; for panels, which ask at each change."""
+    return [] if _complete else missingPackages()
 
 
 def damagedPackages() -> list[str]:
@@ -51,7 +49,7 @@ def outdatedPackages() -> list[str]:
 
 def packagesToInstall() -> list[str]:
     """Return packages that are missing or damaged."""
-    return [*missingPackages(), *damagedPackages()]
+    return [*knownMissing(), *damagedPackages()]
 
 
 def forgetDamage() -> None:

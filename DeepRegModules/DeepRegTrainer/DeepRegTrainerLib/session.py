@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.parameter_pack import valuesOf
 from deepreg_slicer.signals import Signal
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import knownMissing
 from deepreg_slicer.worker_client import WorkerClient
 from DeepRegTrainerLib.chosen_scans import ChosenScans
 from DeepRegTrainerLib.methods import METHODS, Method
@@ -151,7 +151,7 @@ class TrainerSession:
         """Return the reason why an estimate is not possible now; "" if it is possible."""
         if self.node is None:
             return _("there is no parameter set")
-        missing = missingPackages()
+        missing = knownMissing()
         if missing:
             return _("not installed: {names}; press the button below").format(names=", ".join(missing))
         if self.run is not None:

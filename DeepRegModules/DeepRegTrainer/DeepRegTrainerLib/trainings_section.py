@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer.appearance import setRowHeight
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import knownMissing
 from DeepRegTrainerLib.methods import METHODS
 from DeepRegTrainerLib.session import TrainerSession
 from DeepRegTrainerLib.trainings import EVALUATE, Training, findTrainings, remove, rootFolder, setRootFolder
@@ -147,7 +147,7 @@ class TrainingsSection:
     def _whyNothingRuns(self) -> tuple[str, str]:
         """Return the reasons why no training can run now, and why none can run on this computer; "" if it can."""
         busy = self._session.run is not None or self._session.preparing
-        missing = missingPackages()
+        missing = knownMissing()
         return (
             _("a training is running: wait for its end, pause it or stop it") if busy else "",
             _("not installed: {names}").format(names=", ".join(missing)) if missing else "",

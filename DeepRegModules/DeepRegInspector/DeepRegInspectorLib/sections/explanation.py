@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.provenance import PREFIX
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import knownMissing
 from deepreg_slicer.wrapped_text import fitHeight
 from DeepRegInspectorLib import explain_shown
 from DeepRegInspectorLib.explain_display import VOLUMES, ExplainDisplay
@@ -155,7 +155,7 @@ class ExplanationSection(Section):
         problem = self._subject.problem()
         if problem:
             return problem
-        names = missingPackages()
+        names = knownMissing()
         return _("Not installed: {names}; open the module DeepReg Setup.").format(names=", ".join(names)) if names else ""
 
     def _forgetAnswers(self) -> None:

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.appearance import setColumnWidths, setRowHeight
 from deepreg_slicer.errors import NodeError
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import knownMissing
 from DeepRegInspectorLib import fields
 from DeepRegInspectorLib.overlap import OverlapTask
 from DeepRegInspectorLib.sections.base import Section, showText
@@ -74,8 +74,8 @@ class OverlapSection(Section):
         labels = node.fixedLabels is not None and node.movingLabels is not None
         if not labels and node.inverseTransform is None:
             return _("choose two segmentations, or an inverse transform")
-        if labels and missingPackages():
-            return _("not installed: {names}; open the module DeepReg Setup").format(names=", ".join(missingPackages()))
+        if labels and knownMissing():
+            return _("not installed: {names}; open the module DeepReg Setup").format(names=", ".join(knownMissing()))
         if labels and self.context.client.computing:
             return _("another computation is running: wait for its end")
         if node.inverseTransform is not None and node.fixedVolume is None:

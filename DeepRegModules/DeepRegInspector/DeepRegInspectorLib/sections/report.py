@@ -17,7 +17,7 @@ from deepreg_slicer.appearance import setColumnWidths, setRowHeight
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.provenance import notesOf
-from deepreg_slicer.torch_state import missingPackages
+from deepreg_slicer.torch_state import knownMissing
 from DeepRegInspectorLib.report import ReportInputs, ReportTask, figuresFiles, patientsOf
 from DeepRegInspectorLib.sections.base import Section
 
@@ -90,8 +90,8 @@ class ReportSection(Section):
             return _("choose a transform")
         if not self.context.volumes():
             return _("choose the fixed and the moving volume")
-        if missingPackages():
-            return _("not installed: {names}; open the module DeepReg Setup").format(names=", ".join(missingPackages()))
+        if knownMissing():
+            return _("not installed: {names}; open the module DeepReg Setup").format(names=", ".join(knownMissing()))
         if self.context.client.computing and self._task is None:
             return _("another computation is running: wait for its end")
         try:
