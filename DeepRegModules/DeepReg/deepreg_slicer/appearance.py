@@ -40,6 +40,12 @@ def textWidth(widget: Any, text: str) -> int:
     return max(metrics.horizontalAdvance(line) for line in text.split("\n"))
 
 
+def pixelRatio(widget: Any) -> float:
+    """Return the pixels of the screen for each pixel of a widget: 2 on a screen of high resolution."""
+    read = getattr(widget, "devicePixelRatioF", None)
+    return float(read()) if callable(read) else 1.0
+
+
 def setRowHeight(table: Any, boxes: bool = False) -> None:
     """Give the rows of a table the height of its font; with ``boxes`` there is room for the frames of combo boxes."""
     table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + (2 if boxes else 1) * _ABOVE)

@@ -9,6 +9,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import pixelRatio
 from DeepRegInspectorLib import explain_picture, explain_shown, views
 from DeepRegInspectorLib.explain_tasks import Images
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving
@@ -122,7 +123,7 @@ class ExplainDisplay:
         directions = np.diag(FLIP) @ np.asarray(geometry.direction)
         pixmap = explain_picture.draw(probability, directions, geometry.spacing[0], self._ui.explainPictureLabel)
         self._ui.explainPictureLabel.setPixmap(pixmap)
-        self._ui.explainPictureLabel.setMinimumHeight(round(pixmap.height() / pixmap.devicePixelRatio()))
+        self._ui.explainPictureLabel.setMinimumHeight(round(pixmap.height() / pixelRatio(self._ui.explainPictureLabel)))
 
     def showMap(self, images: Images, answer: dict[str, Any]) -> str:
         """Show the entropy or the expected displacement over the fixed volume."""

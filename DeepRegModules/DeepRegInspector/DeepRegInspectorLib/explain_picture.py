@@ -15,6 +15,7 @@ import numpy as np
 import qt
 from slicer.i18n import tr as _
 
+from deepreg_slicer.appearance import pixelRatio
 from DeepRegInspectorLib.explain_shown import HEAT
 
 # Letters of the lower and the upper end of R, A and S.
@@ -84,7 +85,7 @@ def draw(probability: np.ndarray, directions: np.ndarray, step: float, label: An
     count = len(shown[0].values)
     cell = max(3, _SIDE // count)
     side = cell * count
-    ratio = float(label.devicePixelRatioF())
+    ratio = pixelRatio(label)
     pixmap = qt.QPixmap(round(ratio * (_LEFT + 3 * side + 2 * _BETWEEN + 12)), round(ratio * (_TOP + side + _BELOW)))
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(label.palette.color(qt.QPalette.Window))
