@@ -8,7 +8,6 @@ import weakref
 
 import numpy as np
 import pytest
-import shiboken6
 from panels import opened
 
 MODULES = ("DeepReg", "DeepRegDense", "DeepRegDescent", "DeepRegPoints", "DeepRegInspector", "DeepRegTrainer")
@@ -98,6 +97,7 @@ def test_columns_have_the_width_of_their_texts_in_a_large_font(warm_app, look):
     assert table.verticalHeader().defaultSectionSize >= table.fontMetrics().height()
 
 
+@pytest.mark.host_only("the resolution of a label cannot be changed there")
 def test_the_picture_of_probabilities_has_the_colours_and_the_resolution_of_its_label(warm_app, look):
     import qt
 
@@ -148,10 +148,13 @@ def made(monkeypatch):
 
 def died(made) -> list[str]:
     """Places whose objects have been deleted."""
+    import shiboken6
+
     gc.collect()
     return [place for reference, place in made if reference() is None or not shiboken6.isValid(reference())]
 
 
+@pytest.mark.host_only("classes of the application cannot record their objects")
 @pytest.mark.parametrize("name", MODULES)
 def test_all_that_a_panel_makes_lives_after_a_collection(rested, pair, made, name):
     """Objects of Qt without a parent are deleted with the last Python variable that refers to them."""
@@ -160,6 +163,7 @@ def test_all_that_a_panel_makes_lives_after_a_collection(rested, pair, made, nam
     assert died(made) == []
 
 
+@pytest.mark.host_only("classes of the application cannot record their objects")
 def test_an_object_that_only_a_local_variable_holds_is_noticed(slicer_app, made):
     import qt
 

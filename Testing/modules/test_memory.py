@@ -103,6 +103,7 @@ def test_the_inspector_leaves_nothing_when_the_scene_is_closed(warm_app, hands, 
     assert [node.GetName() for node in held(slicer.vtkMRMLTransformableNode) if node.GetName() in names] == []
 
 
+@pytest.mark.host_only("the application does not unload modules")
 def test_a_panel_is_released_when_its_module_is_loaded_again(warm_app, pair):
     """Reload makes a new panel; the former one, and its timers, do not stay."""
     import qt

@@ -55,6 +55,7 @@ def test_a_choice_of_another_version_becomes_the_default_and_is_named(warm_app, 
     assert widget.ui.deviceComboBox.currentText == "cpu"
 
 
+@pytest.mark.host_only("modules of the application cannot be removed")
 def test_descent_opens_without_sequences(warm_app, pair, monkeypatch):
     """As in an application without the core module Sequences."""
     import slicer

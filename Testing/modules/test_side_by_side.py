@@ -13,6 +13,7 @@ def names(pairs) -> list[tuple[str, str]]:
     return [(fixed.GetSliceNode().GetName(), moving.GetSliceNode().GetName()) for fixed, moving in pairs]
 
 
+@pytest.mark.host_only("the application has an order of its own")
 @pytest.mark.parametrize("order", [sorted, lambda names: sorted(names, reverse=True)])
 def test_views_beside_each_other_are_linked_whatever_their_order(app, hands, widget, scene, monkeypatch, order):
     import slicer
@@ -100,6 +101,7 @@ def test_the_layout_of_a_saved_scene_is_known_before_the_panel_is_opened(app):
     assert len(views.movingNodes()) == 2
 
 
+@pytest.mark.host_only("the application of the tests has a main window")
 def test_panels_and_results_need_no_main_window(warm_app, hands, pair, monkeypatch):
     """As in an application that was started without one, where there is no layout manager."""
     import slicer
