@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -71,11 +72,9 @@ class WorkerProcess:
         # Beside its folder, which it could not remove on Windows while it is in it. Names of files that are relative to this place are
         # short and ASCII, whatever the user is called: launchers and readers of files on Windows do not get all letters right.
         process.setWorkingDirectory(os.path.dirname(scratch))
-        process.connect("readyReadStandardOutput()", self._onOutput)
-        process.connect("readyReadStandardError()", self._onErrorOutput)
-        process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
-        process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
         self._process = process
+        for signal_, slot in self._connections():
+            process.connect(signal_, slot)
         process.start(program, workerArguments(scratch, mark))
 
     def write(self, data: bytes) -> None:
@@ -131,7 +130,18 @@ class WorkerProcess:
     def _release(self) -> None:
         """Let go of the process, which has ended: its connections would keep this object and the client alive."""
         process, self._process = self._process, None
+        for signal_, slot in self._connections():
+            process.disconnect(signal_, slot)
         process.deleteLater()
+
+    def _connections(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        """Return the signals of the process, and what they call."""
+        return (
+            ("readyReadStandardOutput()", self._onOutput),
+            ("readyReadStandardError()", self._onErrorOutput),
+            ("finished(int,QProcess::ExitStatus)", self._onFinished),
+            ("errorOccurred(QProcess::ProcessError)", self._onError),
+        )
 
 
 def _bytes(data: object) -> bytes:
