@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.features.registry import features
 from deepreg_engine.packages import OLDEST
-from deepreg_slicer.appearance import BAD, GOOD, PLAIN, setTone
+from deepreg_slicer.appearance import BAD, GOOD, PLAIN, keepHeading, setTone
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.feature_chooser import modelsChanged
 from deepreg_slicer.torch_state import damagedPackages, missingPackages, outdatedPackages, torchVersion
@@ -50,6 +50,7 @@ class SetupPanel:
         for column in range(len(_COLUMNS)):
             last = column == len(_COLUMNS) - 1
             header.setSectionResizeMode(column, qt.QHeaderView.Stretch if last else qt.QHeaderView.ResizeToContents)
+        keepHeading(ui.modelsTable, len(_COLUMNS) - 1)
         ui.modelsTable.setWordWrap(False)
         self._wheelGuard = WheelGuard(ui.computingCollapsibleButton.parentWidget())
         ui.installButton.connect("clicked(bool)", self.install)

@@ -51,6 +51,12 @@ def setRowHeight(table: Any, boxes: bool = False) -> None:
     table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + (2 if boxes else 1) * _ABOVE)
 
 
+def keepHeading(table: Any, column: int) -> None:
+    """Keep all columns as wide as the heading of one that takes the room that the others leave, which may be none."""
+    header = table.horizontalHeader()
+    header.setMinimumSectionSize(header.sectionSizeHint(column))
+
+
 def setColumnWidths(table: Any, samples: Mapping[int, str], ticks: tuple[int, ...] = ()) -> None:
     """Give columns of a table the width of their headings, and of a sample of their texts.
 

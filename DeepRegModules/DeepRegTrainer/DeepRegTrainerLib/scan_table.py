@@ -7,7 +7,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from deepreg_slicer.appearance import BAD, setColumnWidths, setRowHeight, toneColor
+from deepreg_slicer.appearance import BAD, keepHeading, setColumnWidths, setRowHeight, toneColor
 from deepreg_slicer.signals import Signal
 from DeepRegTrainerLib.scans import LEARN, NONE, VALIDATE, Row
 
@@ -58,6 +58,7 @@ class ScanTable:
             {_NAME: "patient-18-inspiration", _ROLE: max((title for _value, title, _about in _ROLES), key=len), _LABELS: ""},
             (_ROLE,),
         )
+        keepHeading(widget, _PROBLEM)
         widget.connect("cellChanged(int,int)", self._onChanged)
 
     @property
