@@ -197,7 +197,7 @@ def test_the_host_is_an_application_in_which_the_tests_run(tmp_path):
     wrong.write_text("def test_is_wrong(slicer_app):\n    assert slicer_app.patience == 1.0\n")
     modules = run_in_application.ROOT / "Testing" / "modules"
     chosen = ("test_fixtures", "interpolation", "deleted_after_asking", "imports_no_torch", "is_wrong")
-    names = ("test_transforms.py", "test_worker_client.py", "trainer/test_trainer_trainings.py")
+    names = ("test_transforms.py", "test_worker_process.py", "trainer/test_trainer_trainings.py")
     tests = (FOLDER / "tests" / "test_fixtures.py", *(modules / name for name in names), wrong)
     options = ("--packages", tmp_path / "packages", "-q", "-k", " or ".join(chosen))
     command = [sys.executable, *map(str, (FOLDER / "run_in_application.py", tmp_path, *options, *tests))]
