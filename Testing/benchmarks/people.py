@@ -94,14 +94,14 @@ def _row(pair: PersonPair, method: str, options: argparse.Namespace) -> dict:
         usage = _run(method, pair, out, options)
         row.update(vars(usage))
         try:
-            row.update(_figures(pair, read_field(out)))
+            row.update(figures(pair, read_field(out)))
         except InputError as error:  # no field, or a field with values that are not finite
             print(f"{method}: {error.line()}", file=sys.stderr)
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
 
 
-def _figures(pair: PersonPair, field: DisplacementField) -> dict:
+def figures(pair: PersonPair, field: DisplacementField) -> dict:
     fixed, moving = pair.labels()
     warped = field.warp_image(moving, "nearest")
     overlaps = label_overlap(fixed, warped, pair.common)

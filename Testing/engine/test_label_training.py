@@ -37,7 +37,7 @@ SMALL = DenseTraining(steps=4, size=16, width=4, spacing=4.0, noise=0.0)
 
 def training_scan(seed: int, turn: float = 0.0):
     name, image, labels, modality = scan(seed, turn)
-    return make_scan(name, image, labels, modality, SMALL.voxel_size(), [1, 2, 3])
+    return make_scan(name, image, labels, modality, SMALL.voxel_size(()), [1, 2, 3])
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +203,11 @@ def test_mind_joins_probabilities_in_the_refinement(tmp_path):
     assert (refinement.name, refinement.channels) == ("mind+own", 15)
     assert refinement.reach == Mind(1, 3).reach
     assert refinement.kept == search.kept == 3.0
+    # In the refinement probabilities weigh more than MIND, and voxels where they differ keep their weight.
+    assert [part.name for part in refinement.parts] == ["mind", "own"]
+    assert refinement.part_weights == (1.0, 16.0)
+    assert not refinement.kind.robust
+    assert Mind.kind.robust
     for features in ("mind", f"mind+{tmp_path / 'own.safetensors'}"):  # those that see edges, or are joined already, need none
         search, refinement = extractors_of(DenseParameters(features=features))
         assert refinement is search
@@ -310,10 +315,24 @@ def test_what_does_not_fit_is_refused(scans):
     empty = [type(one)(**{**vars(one), "labels": torch.zeros_like(one.labels)}) for one in scans]
     with pytest.raises(InputError, match="none of the labels"):
         train(SMALL, data(empty, labels=3))
-    assert DenseTraining().voxel_size() == 3.0
-    assert DenseTraining(network="context").voxel_size() == 1.5
     with pytest.raises(ParameterError, match="too fine"):
-        DenseTraining(spacing=0.05).voxel_size()
+        DenseTraining(spacing=0.05).voxel_size(())
+
+
+@pytest.mark.parametrize(("size", "spacing", "label", "context", "edge"), [
+    ((512, 512, 120), (0.8, 0.8, 3.0), 3.0, 1.5, 64),  # a trunk
+    ((180, 220, 180), (1.0, 1.0, 1.0), 1.8, 1.0, 64),  # a head: in proportion to its size
+    ((36, 50, 36), (1.0, 1.0, 1.0), 1.0, 1.0, 40),  # a hippocampus: not finer than its voxels, and cubes of its size
+    ((100, 60, 60), (0.1, 0.1, 0.2), 0.2, 0.2, 48),  # a mouse's organ
+])  # fmt: skip
+def test_the_network_s_voxels_and_cubes_suit_the_scans(size, spacing, label, context, edge):
+    grid = ImageGrid(size, spacing, (0.0, 0.0, 0.0))
+    options = DenseTraining()
+    assert options.voxel_size([]) == 3.0
+    assert options.voxel_size([grid, grid]) == pytest.approx(label)
+    assert DenseTraining(network="context").voxel_size([grid]) == pytest.approx(context)
+    assert DenseTraining(spacing=2.5).voxel_size([grid]) == 2.5
+    assert options.fitted([grid.resampled(label)]).size == edge
 
 
 @pytest.mark.parametrize(("names", "asked", "given"), [

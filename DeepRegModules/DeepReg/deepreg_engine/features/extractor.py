@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ class Extractor:
         channels: C.
         reach: voxels around a voxel from which its features are computed; closer to a face of the image, they depend on the padding.
         finest: voxel size that the feature needs, mm; 0 if it takes voxels of any size.
+        part_weights: of the features that are joined in this one, in a comparison; see :attr:`parts`.
     """
 
     kind: Feature
@@ -31,6 +32,7 @@ class Extractor:
     channels: int
     reach: int = 0
     finest: float = 0.0
+    part_weights: tuple[float, ...] = (1.0,)
 
     @classmethod
     def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Extractor:
@@ -62,14 +64,17 @@ class Extractor:
 
 
 class Joined(Extractor):
-    """Several features side by side, each scaled to the same total variance, so that each has the same weight in a comparison.
+    """Several features side by side, each scaled to a total variance that is its weight in a comparison.
 
     Args:
         parts: at least two; those that follow the warp come first.
+        weights: of the parts; 1 by default.
     """
 
-    def __init__(self, *parts: Extractor) -> None:
-        self._parts = tuple(sorted(parts, key=lambda part: not part.kind.follows_warp))
+    def __init__(self, *parts: Extractor, weights: Sequence[float] = ()) -> None:
+        order = sorted(range(len(parts)), key=lambda number: not parts[number].kind.follows_warp)
+        self._parts = tuple(parts[number] for number in order)
+        self.part_weights = tuple((weights or [1.0] * len(parts))[number] for number in order)
         self.name = "+".join(part.name for part in parts)
         self.channels = sum(part.channels for part in parts)
         self.reach = max(part.reach for part in parts)
@@ -80,6 +85,7 @@ class Joined(Extractor):
             follows_warp=all(part.kind.follows_warp for part in parts),
             hounsfield=any(part.kind.hounsfield for part in parts),
             ceiling=min(part.kind.ceiling for part in parts),
+            robust=all(part.kind.robust for part in parts),
         )
 
     @property
@@ -91,10 +97,11 @@ class Joined(Extractor):
         return max(part.kept for part in self._parts)
 
     def __call__(self, volume: Tensor, spacing: float) -> Tensor:
-        return torch.cat([balanced(part(volume, spacing))[0] for part in self._parts])
+        pairs = zip(self._parts, self.part_weights, strict=True)
+        return torch.cat([balanced(part(volume, spacing), weight)[0] for part, weight in pairs])
 
 
-def balanced(features: Tensor) -> tuple[Tensor, float]:
-    """Return features (C, z, y, x) scaled so that the sum of their variances is 1, and the scale."""
-    scale = float(features.flatten(1).var(1).sum().clamp(min=1e-12).rsqrt())
+def balanced(features: Tensor, weight: float = 1.0) -> tuple[Tensor, float]:
+    """Return features (C, z, y, x) scaled so that the sum of their variances is a weight, and the scale."""
+    scale = float((features.flatten(1).var(1).sum().clamp(min=1e-12) / weight).rsqrt())
     return features * scale, scale

@@ -102,7 +102,8 @@ class DenseParameters(Parameters):
     )
     robustness: float = parameter(
         1.0,
-        "residual at which the weight of a voxel falls to a quarter, relative to the mean; 0 weights all voxels equally",
+        "residual at which the weight of a voxel falls to a quarter, relative to the mean; 0 weights all voxels equally, as do "
+        "probabilities of structures",
         minimum=0.0,
         maximum=100.0,
         group="Refinement",

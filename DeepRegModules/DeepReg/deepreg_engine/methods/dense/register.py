@@ -46,8 +46,9 @@ from deepreg_engine.solvers.mean_field import regularise
 # Mean length of an update, in voxels, below which the refinement of a level ends.
 _CONVERGED = 0.01
 # Factor on Gauss-Newton steps, which are too short because features change less than their gradients predict. It saves a third of
-# the steps; from 2 on the iteration diverges.
-_OVERRELAXATION = 1.35
+# the steps. Where two updates in a row point in opposite directions, the steps are too long, as on the sharp edges of probabilities;
+# then the factor shrinks, down to a least value.
+_OVERRELAXATION, _SHRINKING, _LEAST_RELAXATION = 1.35, 0.7, 0.3
 # Relative residual at which a linear system is solved: the next iteration changes it by more than the rest.
 _SOLVED = 0.03
 
@@ -95,9 +96,11 @@ def extractors_of(parameters: DenseParameters) -> Extractors:
     refinement = parameters.refinement_features
     if refinement != "same":
         return extractor, load_extractor(parameters.replaced({"features": refinement}))
-    # Probabilities of structures are refined together with features that localise better, such as MIND.
+    # Probabilities of structures are refined together with features that also align what has no label, such as MIND.
     partner = extractor.kind.partner
-    return extractor, Joined(load_extractor(parameters.replaced({"features": partner})), extractor) if partner else extractor
+    if not partner:
+        return extractor, extractor
+    return extractor, Joined(load_extractor(parameters.replaced({"features": partner})), extractor, weights=(1.0, extractor.kind.weight))
 
 
 class _Dense(Registration[DenseParameters]):
@@ -218,11 +221,11 @@ class _Dense(Registration[DenseParameters]):
     def _refine(self, data: LevelData, field: torch.Tensor, level: Level, guides: GuideTerms | None) -> torch.Tensor:
         """Return the field (3, z, y, x), voxels, after the Gauss-Newton steps of one resolution."""
         parameters, begun = self._parameters, time.perf_counter()
-        control = level.refinement_control
+        control, robustness = level.refinement_control, parameters.robustness if self._refiner.kind.robust else 0.0
         smoothness = parameters.smoothness / (control * data.spacing) ** 2
         number = self._plan.index(level)
         fixed, counts = data.fixed_features(), control_shape(triple(field.shape[1:]), control)
-        unit, residuals = 0.0, []
+        unit, residuals, relaxation, last = 0.0, [], _OVERRELAXATION, None
         for _ in range(level.refinements):
             self._report(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
             features, coverage, moving_mask = data.warped_best_padding(field)
@@ -236,12 +239,14 @@ class _Dense(Registration[DenseParameters]):
                 fixed,
                 features,
                 field,
-                Update(control, smoothness, unit=unit, robustness=parameters.robustness, tolerance=_SOLVED),
+                Update(control, smoothness, unit=unit, robustness=robustness, tolerance=_SOLVED),
                 weights=weights,
                 guides=terms,
             )
-            update.mul_(_OVERRELAXATION)
-            field = compose(update, field)
+            if last is not None and float((update * last).sum()) < 0.0:
+                relaxation = max(relaxation * _SHRINKING, _LEAST_RELAXATION)
+            last = update
+            field = compose(update * relaxation, field)
             residuals.append(float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit)
             if mean_length(update) < _CONVERGED:
                 break

@@ -21,12 +21,12 @@ from deepreg_engine.training.example_loader import NumberedExamples, TrainingExa
 
 # Standard deviations: of rotations and scalings, and of shears.
 _POSE, _SHEAR = 0.15, 0.05
-# Deformations: nodes along an edge of the cube, and largest standard deviation, mm.
-_DEFORMATIONS = ((4, 9.0), (8, 4.5))
+# Deformations: nodes along an edge of the cube, and largest standard deviation, voxels.
+_DEFORMATIONS = ((4, 3.0), (8, 1.5))
 # Shares of examples whose centre lies on a structure, whose structures have other intensities, and that are blurred.
 _ON_STRUCTURES, _RECOLOURED, _BLURRED = 0.7, 0.8, 0.3
-# Standard deviation of the distance of an example's centre from the structure's voxel, mm; least share of a cube's edge inside the scan.
-_AROUND, _INSIDE = 24.0, 0.35
+# Standard deviation of the distance of an example's centre from the structure, voxels; least share of a cube's edge inside the scan.
+_AROUND, _INSIDE = 8.0, 0.35
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class LabelExamples(NumberedExamples):
         linear = linear @ (torch.eye(3, dtype=torch.float64) + _SHEAR * draws.normal(3, 3, dtype=torch.float64))
         index = identity((edge,) * 3, torch.zeros(1)).double() - 0.5 * (edge - 1)
         centre = _centre(draws, scan, edge)
-        positions = (mapped(linear, centre, index) + _deformation(draws, edge, scan.grid.spacing[0])).float()
+        positions = (mapped(linear, centre, index) + _deformation(draws, edge)).float()
         structures = options.structures if draws.uniform(0.0, 1.0) < _RECOLOURED else 0.0
         image, share = scan.view(draws, positions, options, structures), draws.uniform(0.0, 1.0)
         if draws.uniform(0.0, 1.0) < _BLURRED:
@@ -78,18 +78,18 @@ def _centre(draws: RandomDraws, scan: TrainingScan, edge: int) -> Tensor:
     if draws.uniform(0.0, 1.0) < _ON_STRUCTURES and len(present):
         found = (scan.labels == present[draws.integer(len(present))]).nonzero()
         centre = found[draws.integer(len(found))].flip(0).double()
-        centre = centre + _AROUND / scan.grid.spacing[0] * draws.normal(3, dtype=torch.float64)
+        centre = centre + _AROUND * draws.normal(3, dtype=torch.float64)
     else:
         centre = torch.rand(3, generator=draws.generator, dtype=torch.float64) * size
     margin = (_INSIDE * edge * torch.ones_like(size)).minimum(0.5 * size)
     return centre.maximum(margin).minimum(size - margin)
 
 
-def _deformation(draws: RandomDraws, edge: int, spacing: float) -> Tensor:
+def _deformation(draws: RandomDraws, edge: int) -> Tensor:
     """Return a smooth random displacement (3, z, y, x), voxels."""
     field = torch.zeros(3, edge, edge, edge)
     for count, largest in _DEFORMATIONS:
-        amplitude = draws.uniform(0.0, largest / spacing)
+        amplitude = draws.uniform(0.0, largest)
         nodes = amplitude * draws.normal(1, 3, count, count, count, dtype=torch.float64).float()
         field += interpolated(nodes, (edge,) * 3)
     return field.double()

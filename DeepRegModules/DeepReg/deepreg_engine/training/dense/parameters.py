@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from deepreg_engine.errors import ParameterError
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.common.lengths import size_of
 from deepreg_engine.methods.common.parameters import Parameters, parameter
 from deepreg_engine.training.presets import QUICK, TrainingPreset
 
 # Finest voxels that a scan is resampled to, mm.
 _FINEST = 0.2
-#: Networks that can be trained for the Dense method, and the voxel size that suits each, mm.
+# Size of what scans show, mm, from which on the voxel size is the usual one.
+_USUAL_SIZE = 300.0
+# Edges of cubes are multiples of this, because the network halves the resolution three times; the least edge of cubes of small scans.
+_STEP, _LEAST_EDGE = 8, 24
+#: Networks that can be trained for the Dense method, and the voxel size, mm, that suits each for scans of a trunk.
 DENSE_NETWORKS = {"label": 3.0, "context": 1.5}
 
 
@@ -28,7 +38,8 @@ class DenseTraining(Parameters):
     width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
     spacing: float = parameter(
         0.0,
-        "voxel size of the network; 0 for the default, 3 (label) or 1.5 (context, with a node for every third)",
+        "voxel size of the network; 0 for automatic: 3 (label) or 1.5 (context, with a node for every third) for scans of 30 cm or more, "
+        "in proportion to the size of smaller ones, but not finer than their own voxels",
         unit="mm",
         minimum=0.0,
         maximum=10.0,
@@ -84,16 +95,33 @@ class DenseTraining(Parameters):
     patience: int = parameter(0, "number of validations without improvement before early stopping; 0 for none", minimum=0, maximum=1000)
     seed: int = parameter(0, "seed of all random numbers", minimum=0, maximum=2**31 - 1)
 
-    def voxel_size(self) -> float:
+    def voxel_size(self, scans: Sequence[ImageGrid]) -> float:
         """Return the edge of the network's voxels, mm.
 
+        Args:
+            scans: grids of the scans that are learned from.
+
         Raises:
-            ParameterError: if it is implausibly small.
+            ParameterError: if the parameter is implausibly small.
         """
         if 0.0 < self.spacing < _FINEST:
-            advice = f"give {_FINEST:g} to 10 mm, or 0 for the default"
+            advice = f"give {_FINEST:g} to 10 mm, or 0 for automatic"
             raise ParameterError(f"spacing={self.spacing:g} is too fine a voxel size", advice, "spacing")
-        return self.spacing or DENSE_NETWORKS[self.network]
+        if self.spacing or not scans:
+            return self.spacing or DENSE_NETWORKS[self.network]
+        usual = DENSE_NETWORKS[self.network]
+        suitable = usual * min(1.0, float(np.median([size_of(grid) for grid in scans])) / _USUAL_SIZE)
+        own = float(np.median([np.prod(grid.spacing) ** (1 / 3) for grid in scans]))
+        return min(usual, max(round(suitable, 2), round(own, 2), _FINEST))
+
+    def fitted(self, scans: Sequence[ImageGrid]) -> DenseTraining:
+        """Return the parameters with an edge of the cubes that is at most about that of the scans, whose voxels are those of the network.
+
+        Larger cubes would hold padding, which takes time and changes the statistics of the network's norms.
+        """
+        edge = float(np.median([np.prod(grid.size) ** (1 / 3) for grid in scans])) if scans else math.inf
+        least = min(self.size, _LEAST_EDGE)
+        return self.replaced({"size": self.size if edge >= self.size else max(least, _STEP * round(edge / _STEP))})
 
 
 PRESETS = (

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.features.context_net import ContextNet
 from deepreg_engine.features.label_net import LabelNet
+from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.label_pairs import with_common_values
 from deepreg_engine.progress import Progress
 from deepreg_engine.training.base import RunSettings, Trainer, TrainingData, TrainingRequest
@@ -42,6 +43,7 @@ class DenseTrainer(Trainer):
 
     def read(self, entries: Mapping[str, Any], request: TrainingRequest, options: DenseTraining, progress: Progress) -> TrainingData:
         data = TrainingData()
+        options.voxel_size(())  # refuses a wrong one before the scans are read
         # The two scans of a pair are used as single scans: any two scans are compared.
         files = {
             name + part: (name, scan)
@@ -57,9 +59,10 @@ class DenseTrainer(Trainer):
                 data.skip(name, error, request.skip_bad)
         maps = with_common_values({key: labels for key, (_, labels) in images.items()}, data.reading)
         data.labels = _shared_labels(list(maps.values()))
+        spacing = options.voxel_size([ImageGrid.of(image) for image, _ in images.values()])
         for key, (image, _) in images.items():
             name, files_of = files[key]
-            scan = make_scan(key, image, maps[key], files_of.modality, options.voxel_size(), data.labels)
+            scan = make_scan(key, image, maps[key], files_of.modality, spacing, data.labels)
             present = [value for number, value in enumerate(data.labels, start=1) if bool((scan.labels == number).any())]
             if not present:
                 error = InputError(f"scan {key} has no label inside its image", "leave it out, or check that both have one frame")
@@ -70,12 +73,13 @@ class DenseTrainer(Trainer):
         return data
 
     def read_options(self, options: DenseTraining) -> tuple[Any, ...]:
-        return (options.voxel_size(),)
+        return options.network, options.spacing
 
     def examples(self, items: list[Any], options: DenseTraining, seed: int) -> LabelExamples | SearchExamples:
         return _EXAMPLES[options.network](items, options, seed)
 
     def train(self, data: TrainingData, options: DenseTraining, run: RunSettings) -> TrainingResult:
+        options = options.fitted([scan.grid for scan in data.training])
         held_out = self.examples(data.validation or data.training, options, _VALIDATION_SEED + options.seed)
         return _TRAIN[options.network](data, options, run, self.examples(data.training, options, options.seed), held_out)
 
@@ -87,7 +91,9 @@ class DenseTrainer(Trainer):
         # "auto" scales intensities of CT and of other modalities alike, so that one input of the network serves both.
         several = "auto" if "ct" in kinds else "other"
         modality = "ct" if kinds == {"ct"} and options.contrast == 0 else several
-        return {"spacing_mm": options.voxel_size(), "modality": modality}
+        grids = [scan.grid for scan in data.training]
+        found: dict[str, Any] = {"spacing_mm": grids[0].spacing[0], "modality": modality}
+        return {**found, "size": options.fitted(grids).size} if options.network == "label" else found
 
     def network_kinds(self) -> dict[str, type]:
         return {"context": ContextNet, "label": LabelNet}
