@@ -13,7 +13,7 @@ from deepreg_engine.geometry import itk_files
 
 
 def _checking(function: Callable, place: int) -> Callable:
-    """Return a function that refuses names which are not ASCII; they are its argument of that number."""
+    """Return a function that refuses names that are not ASCII; ``place`` is the index of the argument with the names."""
 
     def narrow(*arguments: Any, **named: Any) -> Any:
         names = arguments[place]
@@ -26,7 +26,7 @@ def _checking(function: Callable, place: int) -> Callable:
 
 
 def make_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make SimpleITK refuse names that are not ASCII, and tell the engine so."""
+    """Make SimpleITK refuse names that are not ASCII, and set the engine's switch for this."""
     monkeypatch.setattr(itk_files, "NARROW", True)
     for name, place in (("ReadImage", 0), ("ReadTransform", 0), ("WriteImage", 1), ("WriteTransform", 1)):
         monkeypatch.setattr(sitk, name, _checking(getattr(sitk, name), place))

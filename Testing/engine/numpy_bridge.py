@@ -17,7 +17,7 @@ def _refuse(*_arguments: Any, **_named: Any) -> None:
 
 
 def _is_numpys(value: Any) -> bool:
-    """Whether a value is numpy's, or one of a sequence is: an array, or a number other than float64, which is Python's float as well."""
+    """Return whether a value, or one in a sequence, is an array or a number of numpy's, except for float64, which is a Python float too."""
     if isinstance(value, list | tuple):
         return any(_is_numpys(each) for each in value)
     return isinstance(value, np.ndarray | np.generic) and not isinstance(value, np.float64)
@@ -33,7 +33,7 @@ class _Refusing(TorchFunctionMode):
 
 @contextmanager
 def without_numpy_bridge() -> Iterator[None]:
-    """Within, torch takes no arrays and no numbers of numpy's, and gives none."""
+    """Let torch refuse arrays and numbers of numpy's, and conversions to them, within a ``with`` block."""
     tensor = mock.patch.multiple(torch.Tensor, numpy=_refuse, __array__=_refuse)
     module = mock.patch.multiple(torch, from_numpy=_refuse)
     with tensor, module, _Refusing():

@@ -49,7 +49,7 @@ def test_a_slope_that_is_no_number_stands_for_none(tmp_path, slope, more):
         ((("f", 80, NAN),), "has a voxel spacing of nan along x in its header"),
         ((("f", 84, 0.0),), "has a voxel spacing of 0 along y in its header"),
         ((("f", 88, INFINITE),), "has a voxel spacing of inf along z in its header"),
-        ((("f", 108, NAN),), "does not hold where the voxels begin"),
+        ((("f", 108, NAN),), "does not state where the voxels begin"),
         ((("h", 252, 0), ("f", 280, NAN)), "has numbers in its sform that are not finite"),
         ((("h", 254, 0), ("f", 268, INFINITE)), "has numbers in its qform that are not finite"),
     ],
@@ -115,7 +115,7 @@ def test_a_missing_spacing_is_noted(tmp_path):
         image = read_volume(text_header(tmp_path / name, b"ElementDataFile" if name.endswith("mha") else b"\n\n", change), notes=notes)
         assert image.GetSpacing() == (1.0, 1.0, 1.0)
         np.testing.assert_array_equal(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(IMAGE))
-        assert [note.endswith("does not have its voxel spacing, which was taken as 1 mm") for note in notes] == [True]
+        assert [note.endswith("does not state its voxel spacing, which was taken as 1 mm") for note in notes] == [True]
     for name in ("whole.nrrd", "whole.mha", "whole.nii"):
         sitk.WriteImage(IMAGE, str(tmp_path / name))
         notes = []

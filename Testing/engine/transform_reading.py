@@ -1,4 +1,4 @@
-"""Reads transforms in a process of its own: HDF5 keeps the state of damaged files, and prints what it cannot close when it ends."""
+"""Reads transforms in a process of its own: HDF5 keeps the state of damaged files, and prints errors about them when the process ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def without_messages() -> None:
 
 
 def mapped(path: str) -> tuple[str, list, list]:
-    """The message of the refusal, or the points that our and SimpleITK's reading of a file give."""
+    """Return the message of the error, or the points mapped by the engine's and by SimpleITK's reading of a file."""
     try:
         transform = read_transform(path)
     except EngineError as error:

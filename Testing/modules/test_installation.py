@@ -136,7 +136,7 @@ def test_packages_that_are_too_old_are_replaced(warm_app, hands, widget, bare, m
     widget.panel.refresh()
     settled(warm_app, widget)
     assert ui.torchLabel.text.endswith(", too old")
-    assert ui.explanationLabel.text == "Too old: PyTorch. Needed is at least PyTorch 2.2."
+    assert ui.explanationLabel.text == "Too old: PyTorch. At least PyTorch 2.2 is needed."
     assert ui.installButton.text == "Reinstall PyTorch..."
     warm_app.dialogs.answer(qt.QMessageBox.Ok)
     hands.click(ui.installButton)

@@ -1,7 +1,7 @@
 """Runs tests in a real application: python Testing/slicer_testing/run_in_application.py EXECUTABLE [options] [pytest's arguments].
 
 The application is started with ``--python-script``, and pytest runs in its Python. What its Python lacks is installed into a folder of
-this project's; nothing is installed into the application. Only the standard library is needed here.
+this project; nothing is installed into the application. Only the standard library is needed here.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ def explanation(missing: list[str], damaged: Sequence[str] = (), outdated: Seque
 
 
 def _installPackages(installer: TorchInstaller | None, missing: list[str], again: list[str]) -> bool:
-    """Install packages, those of ``again`` although they are there; return whether PyTorch is there."""
-    # Small ones first: they are there then even if the large download fails, or ends in an error of the application's own import of it.
+    """Install packages; those of ``again`` are installed again. Return whether PyTorch is installed."""
+    # The small ones first: they are installed then even if the large download fails, or if the application cannot import PyTorch.
     small = [name for name in missing if name != "torch"]
     if small:
         options = "--force-reinstall --no-deps " if set(small) & set(again) else ""
@@ -85,11 +85,11 @@ def _installPackages(installer: TorchInstaller | None, missing: list[str], again
     if "torch" in again:
         installer.uninstallTorch()
     try:
-        # The question has been asked before, with more than PyTorchUtils' own question.
+        # The user has already been asked, in more detail than by PyTorchUtils.
         installed = installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_REQUIREMENT) is not None
     except Exception:
-        # PyTorchUtils imports it after the installation. If that fails in the application's process, whose libraries may not fit, it may
-        # still work in the worker, which alone needs it.
+        # PyTorchUtils imports PyTorch after the installation. If that fails because of libraries in the application's process, PyTorch may
+        # still work in the worker, and only the worker needs it.
         if "torch" in missingPackages():
             raise
         logging.exception("DeepReg: PyTorch is installed, but the application could not import it")

@@ -136,7 +136,7 @@ class SetupPanel:
             ui.installButton.text = _("Reinstall {names}...").format(names=installation.titles([*again, *missing]))
         if outdated:
             needed = ", ".join(f"{installation.titles([name])} {OLDEST[name]}" for name in outdated)
-            self._explain(_("Too old: {names}. Needed is at least {needed}.").format(names=installation.titles(outdated), needed=needed))
+            self._explain(_("Too old: {names}. At least {needed} is needed.").format(names=installation.titles(outdated), needed=needed))
         elif damaged:
             self._explain(_("Damaged: {names}. The modules open, but cannot compute.").format(names=installation.titles(damaged)))
         elif missing:

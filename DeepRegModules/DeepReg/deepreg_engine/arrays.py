@@ -1,9 +1,9 @@
 """Arrays to tensors and back, without torch's numpy bridge.
 
 A PyTorch that was built for numpy 1 raises "Numpy is not available" beside numpy 2 for ``from_numpy``, ``Tensor.numpy``, ``numpy.asarray``
-of a tensor and ``torch.tensor`` of an array: the last PyTorch for Macs with an Intel processor is such a one. Memory is shared by DLPack
+of a tensor and ``torch.tensor`` of an array. The last PyTorch for Macs with an Intel processor was built so. Memory is shared by DLPack
 and by numpy's array interface instead, which do not depend on what either library was built with. Numpy's own numbers (``numpy.int64``)
-are no better: such a PyTorch refuses them or crashes, so what it gets are Python's.
+are converted to Python's, because such a PyTorch refuses them or crashes.
 """
 
 from __future__ import annotations

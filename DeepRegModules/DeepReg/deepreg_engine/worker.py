@@ -65,9 +65,10 @@ class Worker:
     Args:
         requests: stream of requests.
         events: stream of events.
-        scratch: folder of the other program, removed if that program ends unexpectedly; None for none.
-        mark: file that the other program has made. The worker removes it when it ends by itself: if it is left, the worker was ended from
-            outside, which a launcher between both does not pass on. The other program removes it to keep the folder. None for none.
+        scratch: folder of the other program, removed if that program ends unexpectedly; None if there is no such folder.
+        mark: file that the other program has made. The worker removes it when it ends by itself. If it is left, the worker was ended from
+            outside, which a launcher between the two programs does not report. The other program removes the file if the worker shall keep
+            the folder. None if there is no such file.
         operations: name to function of arguments and :class:`Job`.
     """
 

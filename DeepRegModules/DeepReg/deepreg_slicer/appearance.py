@@ -52,7 +52,7 @@ def setRowHeight(table: Any, boxes: bool = False) -> None:
 
 
 def keepHeading(table: Any, column: int) -> None:
-    """Keep all columns as wide as the heading of one that takes the room that the others leave, which may be none."""
+    """Keep all columns at least as wide as the heading of one column, which is stretched and could otherwise lose all its width."""
     header = table.horizontalHeader()
     header.setMinimumSectionSize(header.sectionSizeHint(column))
 

@@ -17,13 +17,13 @@ from deepreg_slicer.volumes import NodeError, mapPoints, newNode
 
 
 def newPoints(name: str) -> Any:
-    """Return a new point list in the scene; it has its display node when it is added, which trees and tool bars ask for."""
+    """Return a new point list in the scene; it already has its display node when it is added, because trees and tool bars use it then."""
     display = newNode("vtkMRMLMarkupsFiducialDisplayNode", f"{name} display")
     return newNode("vtkMRMLMarkupsFiducialNode", name, lambda node: node.SetAndObserveDisplayNodeID(display.GetID()))
 
 
 def showPoints(*lists: Any) -> None:
-    """Let point lists be visible in all views; None is left out."""
+    """Make point lists visible in all views; None is ignored."""
     for points in lists:
         display = points.GetDisplayNode() if points is not None else None
         if display is not None:

@@ -11,7 +11,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 #: From blue through yellow to red; all are bright, so that they are visible on black and on grey.
 LENGTHS = np.array([[80, 120, 255], [60, 190, 235], [130, 220, 120], [245, 225, 70], [250, 150, 50], [235, 70, 50]]) / 255.0
-# Vectors that are looked at for the longest one; fields are smooth.
+# Largest number of vectors among which the longest one is searched; a sample suffices, because fields are smooth.
 _SAMPLE = 200_000
 
 

@@ -130,7 +130,7 @@ class MethodPanel:
     # ---------------------------------------------------------- parameter sets
 
     def initialize(self) -> None:
-        """Show the parameter set that was shown before, or the scene's first one; choose the inputs of one without any."""
+        """Show the parameter set that was shown before, or the scene's first one; choose inputs if it has none."""
         self.setParameterNode(presentSet(self))
         if not self.hasInputs(self.node):
             self.chooseInputs(self.node)

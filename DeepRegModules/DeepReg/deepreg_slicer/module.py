@@ -157,7 +157,7 @@ class ModuleTest(ScriptedLoadableModuleTest):
     It is skipped without PyTorch, if it computes.
     """
 
-    #: Whether the worker computes in it.
+    #: Whether the test computes, and so needs PyTorch.
     computes = True
 
     def setUp(self) -> None:

@@ -1,4 +1,4 @@
-"""Processes by their numbers: whether one runs, its end with all that it has started, and folders that ended ones left. Nothing waits."""
+"""Processes by their numbers: check whether one runs, end it with its children, and remove the folders of ended ones. Nothing waits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def windowsRuns(opened: bool, error: int, exitCode: int) -> bool:
 
 
 def windowsEnd(pid: int, environment: Mapping[str, str]) -> list[str]:
-    """Return the command that ends a process with its children on Windows: that of the system, whatever else the search path has."""
+    """Return the command that ends a process with its children on Windows, with its full path: the search path may hold another one."""
     root = environment.get("SystemRoot") or environment.get("SYSTEMROOT") or r"C:\Windows"
     return [rf"{root}\System32\taskkill.exe", "/T", "/F", "/PID", str(pid)]
 
@@ -100,6 +100,6 @@ def ownFolder(parent: str | os.PathLike, prefix: str) -> str:
         for folder in Path(parent).glob(f"{prefix}*-*"):
             if isLeft(folder.name, prefix, processRuns):
                 shutil.rmtree(folder, ignore_errors=True)
-    except Exception:  # what is left behind is no reason to stop a run
+    except Exception:  # a folder that is not removed must not stop a run
         logging.exception("DeepReg: folders of ended processes were not removed")
     return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent)

@@ -32,7 +32,7 @@ def makeScratch(parent: str) -> str:
 
 
 def workerArguments(scratch: str, mark: str) -> list[str]:
-    """Return the arguments of the worker's Python, whose working folder is the one around the scratch folder: all are ASCII."""
+    """Return the arguments of the worker's Python. Paths are ASCII, relative to the parent of the scratch folder, where it runs."""
     own = os.path.basename(scratch)
     return ["-m", "deepreg_engine", "worker", "--scratch", own, "--mark", f"{own}/{mark}"]
 
@@ -96,7 +96,7 @@ class WorkerProcess:
             self._process.closeWriteChannel()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end without the event loop; for the end of the application."""
+        """Wait for its end without the event loop; used when the application ends."""
         return not self.isRunning() or bool(self._process.waitForFinished(int(1000 * seconds)))
 
     def forget(self) -> None:

@@ -1,7 +1,8 @@
 """Timers that belong to objects of Python.
 
 A connection of PythonQt holds the connected method, and with it all that its object refers to, as long as the timer exists; and a timer
-that the object refers to exists as long as the object. Python does not find such circles, so whoever needs a timer no more releases it.
+that the object refers to exists as long as the object. Python does not find such circles, so an object that no longer needs its timer has
+to release it.
 """
 
 from __future__ import annotations

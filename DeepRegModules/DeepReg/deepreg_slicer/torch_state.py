@@ -25,7 +25,7 @@ def missingPackages() -> list[str]:
     global _complete
     missing = [name for name in NEEDED if not is_installed(name)]
     if missing:
-        # They may have been installed since Python has read the folders of packages.
+        # They may have been installed after Python read the folders of packages.
         importlib.invalidate_caches()
         missing = [name for name in missing if not is_installed(name)]
     _complete = not missing

@@ -30,8 +30,8 @@ from deepreg_slicer.torch_state import forgetDamage, withAdvice
 from deepreg_slicer.worker_end import endError, kindOfEnd, showsCrash
 from deepreg_slicer.worker_job import Job
 
-#: Seconds after which a worker is ended: if it sends nothing during a job; and if it has not started, or imports PyTorch for the first
-#: time, in which it may give no sign of life.
+#: Seconds without a message after which a worker is ended: during a job; and during its start or its first import of PyTorch, which may
+#: block it for long.
 SILENCE, STARTUP = 30.0, 120.0
 #: Time that a cancelled job has to stop by itself before its process is ended, in seconds.
 GRACE = 0.6

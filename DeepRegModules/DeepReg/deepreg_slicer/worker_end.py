@@ -1,4 +1,4 @@
-"""How a worker has ended: by itself, by a crash, or from outside; from what the system, its launcher and the worker itself leave."""
+"""How a worker has ended: by itself, by a crash, or from outside. The exit code, the log and the mark show it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import JobError
 
-# What Python prints to the log before a crash of its own ends it.
+# Python prints one of these to the log when it crashes.
 _CRASHED = ("Fatal Python error", "Windows fatal exception")
 _SIGKILL = 9
 

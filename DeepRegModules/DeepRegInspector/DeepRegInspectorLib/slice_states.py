@@ -9,7 +9,8 @@ import numpy as np
 
 from deepreg_slicer.timers import makeTimer, releaseTimer
 
-# Interval of the checks of the views, ms; the number of checks after which they count as settled; the most checks.
+# Interval of the checks of the views, ms; the number of checks without a change after which they count as settled;
+# the largest number of checks.
 _INTERVAL, _STAYED, _MOST = 10, 2, 60
 
 

@@ -83,9 +83,9 @@ def _prepare_streams() -> None:
 
 
 class _WithoutNotice:
-    """A stream without numpy's notice that a PyTorch was built for numpy 1: the engine needs nothing of what is missing then.
+    """A stream without numpy's notice that a PyTorch was built for numpy 1.
 
-    The notice is a page long and could be taken for an error.
+    The notice is a page long and could be taken for an error, but the engine does not use what is missing.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -105,7 +105,7 @@ def c_locale(system: str) -> str:
 
 
 def _prepare_libraries() -> None:
-    """Set what the C library and ITK read of the process."""
+    """Set the locale that the C library uses, and the environment of ITK."""
     if name := c_locale(sys.platform):
         with contextlib.suppress(locale.Error):  # Windows before 1803
             locale.setlocale(locale.LC_CTYPE, name)

@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _fill(parser: Parser) -> None:
     parser.add_argument("--scratch", metavar="DIR", help="folder of the other program, removed if that program ends")
-    parser.add_argument("--mark", metavar="FILE", help="file that is removed when the worker ends by itself; without it DIR is kept")
+    parser.add_argument("--mark", metavar="FILE", help="file that the worker removes when it ends by itself; if it is gone, DIR is kept")
     parser.set_defaults(run=run, parser=parser)
 
 

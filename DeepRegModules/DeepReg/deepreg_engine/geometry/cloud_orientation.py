@@ -8,9 +8,10 @@ import numpy as np
 
 from deepreg_engine.geometry.frames import flip_points
 
-# Points of each cloud that are compared in place, and after each turn.
+# Number of points of each cloud that are compared as they are, and in each other orientation.
 _COMPARED, _TURNED = 3000, 1000
-# The other cloud must be nearer than this share of the cloud as it is, and of the cloud's size.
+# Another orientation fits much better if its mean distance is below the first share of the present one, and below the second share of the
+# cloud's size.
 _BETTER, _CLOSE = 0.5, 0.25
 # Steps of the rigid alignment of nearest neighbours.
 _STEPS = 12

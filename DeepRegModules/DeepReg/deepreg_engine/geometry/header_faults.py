@@ -25,7 +25,7 @@ def header_fault(path: str | os.PathLike) -> str:
 
 
 def missing_spacing_note(path: str | os.PathLike, what: str) -> str:
-    """Return a note if an NRRD or MetaImage file does not have the voxel spacing, which is then 1 mm; else "".
+    """Return a note if an NRRD or MetaImage file does not state its voxel spacing, which is then taken as 1 mm; else "".
 
     Args:
         path: the file, of any format.
@@ -42,7 +42,7 @@ def missing_spacing_note(path: str | os.PathLike, what: str) -> str:
         there = len(known) > 2 or "(" in fields.get("spacedirections", "")
     else:
         return ""
-    return "" if there else f"{what} does not have its voxel spacing, which was taken as 1 mm"
+    return "" if there else f"{what} does not state its voxel spacing, which was taken as 1 mm"
 
 
 def _begins_as_nrrd(path: Path) -> bool:
@@ -54,7 +54,7 @@ def _of_nifti(path: Path) -> str:
     layout = nifti.layout(path)
     assert layout is not None
     if layout.start < 0:
-        return "has a damaged header: it does not hold where the voxels begin (vox_offset)"
+        return "has a damaged header: it does not state where the voxels begin (vox_offset)"
     for axis, size, spacing in zip("xyz", layout.sizes, layout.spacing, strict=False):
         if size > 1 and (spacing == 0.0 or not math.isfinite(spacing)):
             return f"has a voxel spacing of {spacing:g} along {axis} in its header"

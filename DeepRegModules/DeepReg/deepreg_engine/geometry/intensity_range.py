@@ -109,7 +109,7 @@ def _is_mark(values: np.ndarray, highest: float) -> bool:
 
 def _quantiles(values: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
     """Return the low and the high quantile of the values without the background; most voxels at the faces of the image are background."""
-    if not len(faces):  # all values are marks
+    if not len(faces):  # nothing is left of the faces without padding, text and frames
         faces = values
     middle = float(np.median(faces))
     # For normally distributed noise, the standard deviation is 1.48 times the median absolute deviation.

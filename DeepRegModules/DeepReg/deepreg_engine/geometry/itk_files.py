@@ -1,9 +1,9 @@
-"""SimpleITK's reading and writing, of files whose names have any letters.
+"""Reading and writing with SimpleITK, also of files whose names are not ASCII.
 
 On Windows ITK's readers open most formats through the C library, which takes a name in the code page of the system: it does not find
 ``C:/Users/Müller`` or ``D:/脳`` by the UTF-8 that SimpleITK gives it. There, such a file is opened by its path relative to the working
-folder, by the short name of its folder, or in a temporary folder, whichever has only ASCII letters. A file that is written to no such name
-goes into the temporary folder first.
+folder, by the short name of its folder, or in a temporary folder, whichever has only ASCII letters. If a file to be written has no such
+name, it is written into the temporary folder first.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def short_folder(folder: str) -> str:
 
 
 def ascii_name(path: str, here: str, short: Callable[[str], str] = short_folder, paths: ModuleType = os.path) -> str | None:
-    """Return a name of a file that is ASCII; None if it has none.
+    """Return an ASCII path by which a file can be opened; None if there is none.
 
-    The file's own name is kept: readers recognise formats by its ending, which a short name cuts.
+    The file's own name is kept, because readers recognise formats by its ending, and a short name truncates it.
 
     Args:
         path: of the file; its folder exists.
@@ -64,7 +64,7 @@ def ascii_name(path: str, here: str, short: Callable[[str], str] = short_folder,
 
 
 def stand_in_names(path: Path, others: Iterable[Path]) -> dict[Path, str]:
-    """Return the names under which an image file and the files with its voxels are put into another folder.
+    """Return the names that an image file and the files with its voxels get in another folder.
 
     They keep their names relative to the image file, by which its header finds them. If its own name is not ASCII, it is called
     ``image``, and so are files that share its stem, such as ``.hdr`` and ``.img``.
@@ -111,7 +111,7 @@ def _ascii_folder() -> Iterator[Path]:
 
 
 def _put(source: Path, target: Path) -> None:
-    """Make a file appear under another name, without a copy where the disk can do that."""
+    """Link a file under another name, or copy it where the disk has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     for link in (os.link, os.symlink):
         with contextlib.suppress(OSError, NotImplementedError):
@@ -216,7 +216,7 @@ def dicom_files(folder: str | os.PathLike, series: str) -> list[Path]:
 
 @contextlib.contextmanager
 def _readable_folder(folder: Path) -> Iterator[tuple[str, dict[str, Path]]]:
-    """Give the name by which ITK can list a folder, and the files whose names in it are not their own."""
+    """Give the name by which ITK can list a folder, and the original file of each name in it."""
     files = sorted(path for path in folder.iterdir() if path.is_file()) if NARROW else []
     name = _name(folder / "file")
     if name is not None and all(path.name.isascii() for path in files):

@@ -96,7 +96,7 @@ def layout(path: str | os.PathLike) -> Layout | None:
 
 
 def _header(path: Path) -> tuple[bytes, str, int] | None:
-    """Return the bytes of a header, their order and the version of the format; None if it is none."""
+    """Return the bytes of a header, their order and the version of the format; None if it is no header of NIfTI or Analyze."""
     try:
         with _open(path.with_suffix(".hdr") if suffix(path) == ".img" else path) as stream:
             header = _read(stream, 544)

@@ -12,7 +12,7 @@ from deepreg_engine.geometry.point_sets import PointList, PointPair
 
 # A label that a program has made ends in the number of the point.
 _NUMBERED = re.compile(r"(.*?)(\d+)")
-# Labels agree mostly if more than this share of the shorter list is in the other.
+# Labels mostly agree if more than this share of the shorter list is in the other.
 _MOST_AGREE = 0.5
 
 

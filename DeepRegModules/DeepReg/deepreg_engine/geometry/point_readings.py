@@ -25,9 +25,9 @@ class Reading:
     """Another way to read two lists of landmarks.
 
     Args:
-        how: the change, after "with".
-        why: what it shows of the points.
-        fixed, moving: positions (N, 3) that it gives, LPS mm.
+        how: what is changed; follows "with" in a message.
+        why: the mistake that the change would correct.
+        fixed, moving: the changed positions (N, 3), LPS mm.
     """
 
     how: str

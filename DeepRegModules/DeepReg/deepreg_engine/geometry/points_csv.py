@@ -66,10 +66,11 @@ def read_csv(text: str, notes: list[str] | None = None) -> PointList:
 
 
 def _may_be_decimal_commas(rows: list[list[str]], columns: list[int]) -> bool:
-    """Return whether the cells of all rows may be parts of numbers with decimal commas, which fill the columns beside the coordinates.
+    """Return whether all rows may hold numbers with decimal commas that were split, and so fill the columns beside the coordinates.
 
-    ``10,5,20,30`` below ``x,y,z,label`` is 10.5, 20, 30 without a label, or the point 30. No comma is a decimal one if there is a decimal
-    point, a cell with text or without content, or a row in which no cell can be decimals, or if the points are numbered from 0 or 1 on.
+    ``10,5,20,30`` below ``x,y,z,label`` is 10.5, 20, 30 without a label, or the point 30. The commas are not decimal
+    ones if there is a decimal point, a cell with text, an empty cell, or a row in which no cell can be decimals, or if the points are
+    numbered from 0 or 1 on.
     """
     others = [number for number in range(len(rows[0]) if rows else 0) if number not in columns]
     if not others or not all(_WHOLE.fullmatch(cell) for row in rows for cell in row):

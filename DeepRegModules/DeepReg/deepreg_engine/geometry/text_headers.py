@@ -43,7 +43,7 @@ def _beginning(path: Path) -> bytes:
 
 
 def whole_numbers(text: str) -> list[int]:
-    """Return the numbers of a header's line; [0] if they are none."""
+    """Return the whole numbers of a header's line; [0] if it has none, or anything else."""
     try:
         return [int(number) for number in text.split()] or [0]
     except ValueError:

@@ -45,7 +45,7 @@ def kept_memory() -> Iterator[None]:
 
 @contextmanager
 def reused_memory() -> Iterator[None]:
-    """Within, the C library keeps freed memory for the next allocation; afterwards it returns all of it. It has no effect without glibc."""
+    """Let the C library keep freed memory for the next allocation within a ``with`` block; then it returns all of it. Only with glibc."""
     library = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if library is None:
         yield
@@ -62,8 +62,9 @@ def reused_memory() -> Iterator[None]:
 
 @contextmanager
 def first_import_of_torch() -> Iterator[None]:
-    """Within, torch may be imported for the first time without the garbage collector, which saves a fifth of the time: the import makes
-    more than a hundred thousand permanent objects. Afterwards the collector skips them.
+    """Switch the garbage collector off for the first import of torch within a ``with`` block, which saves a fifth of its time.
+
+    The import makes more than a hundred thousand permanent objects. Afterwards the collector skips them.
     """
     if "torch" in sys.modules or not gc.isenabled():
         yield

@@ -32,7 +32,7 @@ def run_overlap(request: OverlapRequest, progress: Progress = no_progress) -> di
 
     Returns:
         "reports": one for each transform, see :func:`overlap_report`; without transforms one, of the identity. "notes": on how the files
-        were read, and what the overlap shows of them.
+        were read, and on label maps that may be exchanged or do not belong together.
 
     Raises:
         EngineError: if a file cannot be used.

@@ -59,7 +59,7 @@ def _mask(request: Request, name: str, image: sitk.Image, notes: list[str]) -> s
 
 
 def _clouds(request: Request, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-    """Return both clouds; the distance of the points of label maps follows the factor of lengths, unless somebody has chosen it."""
+    """Return both clouds; the default distance of the points of label maps follows the factor of lengths."""
     options, default = request.options, type(request.options)().source_spacing
     factor = 1.0 if inputs.fixed is None else _factor(request, ImageGrid.of(inputs.fixed))
 
@@ -67,7 +67,7 @@ def _clouds(request: Request, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
         nonlocal factor
         if options.source_spacing != default:
             return options.source_spacing
-        if inputs.fixed is None and not found:  # of the fixed side
+        if inputs.fixed is None and not found:  # these are the fixed points, which give the factor where there is no image
             factor = _factor(request, positions)
         # Points that are nearer than two voxels show the steps between voxels.
         return max(factor, min(1.0, 2.0 * voxel / default)) * options.source_spacing

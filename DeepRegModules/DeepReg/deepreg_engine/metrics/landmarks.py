@@ -25,8 +25,8 @@ from deepreg_engine.metrics.mapping import Mapping, map_points, outside_field
 _DIGITS = 4
 # The standard deviation of a normal distribution is its median absolute deviation times this.
 _MAD_TO_SD = 1.4826
-# Share of the errors below which those of another reading of the landmarks must be. For many pairs it is larger, if that share of them has
-# a smaller error.
+# Another reading of the landmarks is reported if its mean error is below this share of the present one; of at least so many pairs a larger
+# share suffices, if the error of most of them, by this share, is smaller.
 _BETTER, _BETTER_OF_MANY, _MANY, _WINS = 0.5, 0.7, 8, 0.75
 # Errors that differ by less are equal, mm: without this, rounding would make outliers of equal errors.
 _SAME = 1e-6
@@ -183,10 +183,10 @@ def misread_note(errors: Errors, fixed: np.ndarray, moving: np.ndarray, grids: G
 
 
 def _improvement(given: LandmarkErrors, other: LandmarkErrors) -> float:
-    """Return the ratio of the mean errors after the registration of another reading and the given one; infinite if it shows nothing.
+    """Return the ratio of the mean errors after the registration, of another reading to the given one; infinite if it is no better.
 
-    The registration improves landmarks that are read as they were meant, and their errors are smaller: all in all by half, or, of many
-    pairs, by less but nearly all of them.
+    The other reading is better if the registration reduces its errors, and they are smaller than those of the given reading: by half on
+    average, or, if there are many pairs, by less but in nearly all of them.
     """
     both = other.counted & given.counted
     if 2 * other.counted.sum() < given.counted.sum() or both.sum() < FEWEST:

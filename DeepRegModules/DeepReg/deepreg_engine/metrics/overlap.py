@@ -19,7 +19,8 @@ from deepreg_engine.geometry.labels import label_array, label_counts, label_numb
 from deepreg_engine.metrics.mapping import Mapping, to_transform
 from deepreg_engine.metrics.surfaces import surface_distances
 
-# A transform that raises the mean Dice by this suits the label maps as they are. Exchanged ones have a Dice that is lower by this.
+# If the transform raises the mean Dice by the first value, the label maps are not exchanged. They may be exchanged if the mean Dice of the
+# exchanged maps is higher by the second value.
 _HELPS, _EXCHANGED = 0.05, 0.1
 
 
@@ -128,7 +129,7 @@ def overlap_note(transform: Mapping, fixed_labels: sitk.Image, moving_labels: si
         found: what that function returns for them.
     """
     before, after = found["mean_before"]["dice"], found["mean_after"]["dice"]
-    if after < before + _HELPS:  # else the transform suits them as they are
+    if after < before + _HELPS:  # otherwise they are not exchanged
         exchanged = _mean_dice(transform, moving_labels, fixed_labels, [row["label"] for row in found["labels"]])
         if exchanged >= max(before, after) + _EXCHANGED:
             return (

@@ -362,7 +362,7 @@ def mean_figures(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Within, a CPU adds gradients in a fixed order, for any number of threads. (CUDA does not support this for all operations.)"""
+    """Let a CPU add gradients in a fixed order within a ``with`` block, for any number of threads. (CUDA cannot for all operations.)"""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(before or device.type == "cpu")
     try:

@@ -11,7 +11,7 @@ from deepreg_engine.features.local_match import MARGIN, PATCH, mind, trilinear
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_readings import FEWEST, Reading, readings
 
-# Most pairs of landmarks that are compared, and samples of a patch along the longest side of the image.
+# Largest number of pairs of landmarks that are compared, and number of samples of a patch along the longest side of the image.
 _MOST, _STEPS = 30, 64
 # Landmarks that are read in another way fit better if this share of the pairs does, and the median cost is below this share of the other.
 _WINS, _BETTER = 0.75, 0.7

@@ -57,7 +57,7 @@ def check_fits(check: Callable[[ImageGrid], Any], fixed: sitk.Image, mask: sitk.
         coarsest: as of :func:`working_pair`.
 
     Raises:
-        NotEnoughMemoryError: of the part.
+        NotEnoughMemoryError: if the memory does not suffice for the part either.
     """
     whole = ImageGrid.of(fixed)
     try:

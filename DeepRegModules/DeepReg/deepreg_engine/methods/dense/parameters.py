@@ -102,8 +102,8 @@ class DenseParameters(Parameters):
     )
     robustness: float = parameter(
         1.0,
-        "residual at which the weight of a voxel falls to a quarter, relative to the mean; 0 weights all voxels equally, as do "
-        "probabilities of structures",
+        "residual at which the weight of a voxel falls to a quarter, relative to the mean; 0 weights all voxels equally; no effect on "
+        "features that are probabilities of structures",
         minimum=0.0,
         maximum=100.0,
         group="Refinement",

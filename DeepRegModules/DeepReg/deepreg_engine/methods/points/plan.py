@@ -12,9 +12,10 @@ from deepreg_engine.methods.points.presets import POINTS_PRESETS
 
 # Largest number of voxels of the grid of keypoints; larger images increase its voxel size.
 _VOXELS = 60_000_000
-# Values of 4 bytes: per voxel of the fixed and of the moving image while the field is written, and of both while keypoints are detected.
+# All numbers count values of 4 bytes. The first three: per voxel of the fixed image and of the moving image while the field is written, and
+# per voxel of both while keypoints are detected.
 _FIELD, _MOVING, _IMAGES = 10.0, 3.0, 3.0
-# Per voxel of the grid of keypoints, and of a slab whose structure tensors are in memory, which has so many voxels.
+# Per voxel of the grid of keypoints; per voxel of a slab whose structure tensors are in memory; and the number of voxels of a slab.
 _WORK, _TENSORS, _SLAB = 8.7, 26.0, 1_500_000
 # Per pair of a fixed and a moving keypoint: two matrices in double precision.
 _PAIRS = 4.0

@@ -16,9 +16,10 @@ from deepreg_engine.training.presets import QUICK, TrainingPreset
 
 # Finest voxels that a scan is resampled to, mm.
 _FINEST = 0.2
-# Size of what scans show, mm, from which on the voxel size is the usual one.
+# Scans that show at least this size, mm, get the usual voxel size; smaller scans get a smaller one.
 _USUAL_SIZE = 300.0
-# Edges of cubes are multiples of this, because the network halves the resolution three times; the least edge of cubes of small scans.
+# Edges of cubes are multiples of the first value, because the network halves the resolution three times; the second value is the least
+# edge.
 _STEP, _LEAST_EDGE = 8, 24
 #: Networks that can be trained for the Dense method, and the voxel size, mm, that suits each for scans of a trunk.
 DENSE_NETWORKS = {"label": 3.0, "context": 1.5}
@@ -38,8 +39,8 @@ class DenseTraining(Parameters):
     width: int = parameter(16, "channels of the hidden layers", minimum=4, maximum=128)
     spacing: float = parameter(
         0.0,
-        "voxel size of the network; 0 for automatic: 3 (label) or 1.5 (context, with a node for every third) for scans of 30 cm or more, "
-        "in proportion to the size of smaller ones, but not finer than their own voxels",
+        "voxel size of the network; 0 for automatic: 3 (label) or 1.5 (context, with a node for every third) for scans of 30 cm or more; "
+        "for smaller scans less in proportion to their size, but not finer than their own voxels",
         unit="mm",
         minimum=0.0,
         maximum=10.0,
@@ -115,7 +116,7 @@ class DenseTraining(Parameters):
         return min(usual, max(round(suitable, 2), round(own, 2), _FINEST))
 
     def fitted(self, scans: Sequence[ImageGrid]) -> DenseTraining:
-        """Return the parameters with an edge of the cubes that is at most about that of the scans, whose voxels are those of the network.
+        """Return the parameters with cubes that are not much larger than the scans, which are given on the network's voxels.
 
         Larger cubes would hold padding, which takes time and changes the statistics of the network's norms.
         """
