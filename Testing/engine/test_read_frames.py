@@ -83,7 +83,7 @@ def test_points_that_only_mirrored_lie_inside():
     assert check_place("points", (inside, inside), (GRID, GRID)) == []
     with pytest.raises(InputError, match="none of the 12 fixed points") as caught:
         check_place("points", (flip_points(inside), inside), (GRID, GRID))
-    assert "with x and y mirrored all do" in caught.value.advice
+    assert "with x and y mirrored all lie inside" in caught.value.advice
     around = make_grid((60, 50, 40), (2.0, 1.5, 2.5), (5, -4, 8), centre=(-20.0, -15.0, 20.0))
     points = around.index_to_physical(np.random.default_rng(0).uniform(2, 38, (40, 3)))
     (note,) = check_place("points", (flip_points(points), points), (around, around))
@@ -106,11 +106,11 @@ def test_voxel_indices_are_noted_or_refused():
 @pytest.mark.parametrize(
     ("misread", "words"),
     [
-        (lambda points: points[:, ::-1], "with x and z of all landmarks exchanged all do: the coordinates seem to be in the order z, y, x"),
-        (lambda points: points / 10, "with all landmarks times 10 all do: the points seem to be in centimetres"),
-        (lambda points: points / 1000, "times 1000 all do: the points seem to be in metres"),
-        (lambda points: AWAY.physical_to_index(points), "with all landmarks as voxel indices all do"),
-        (lambda points: AWAY.physical_to_index(points)[:, ::-1], "as voxel indices in the order z, y, x all do"),
+        (lambda points: points[:, ::-1], "z of all landmarks exchanged all lie inside: the coordinates seem to be in the order z, y, x"),
+        (lambda points: points / 10, "with all landmarks times 10 all lie inside: the points seem to be in centimetres"),
+        (lambda points: points / 1000, "times 1000 all lie inside: the points seem to be in metres"),
+        (lambda points: AWAY.physical_to_index(points), "with all landmarks as voxel indices all lie inside"),
+        (lambda points: AWAY.physical_to_index(points)[:, ::-1], "as voxel indices in the order z, y, x all lie inside"),
         (lambda points: points + 500.0, "check that they belong to it"),
     ],
 )

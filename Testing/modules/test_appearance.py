@@ -41,7 +41,7 @@ def look(slicer_app):
 
 @pytest.fixture
 def rested(warm_app):
-    """The application, whose worker has answered all when the test ends."""
+    """The application; at the end of the test its worker has answered all requests."""
     from deepreg_slicer.worker_client import workerClient
 
     yield warm_app
@@ -49,7 +49,7 @@ def rested(warm_app):
 
 
 def contrast(first, second) -> float:
-    """Contrast of two colours by WCAG 2.1."""
+    """Return the contrast ratio of two colours by WCAG 2.1."""
     lights = []
     for color in (first, second):
         channels = np.array([color.redF(), color.greenF(), color.blueF()])
@@ -120,7 +120,7 @@ def test_the_picture_of_probabilities_has_the_colours_and_the_resolution_of_its_
 
 @pytest.fixture
 def made(monkeypatch):
-    """Weak references to the objects of Qt that the modules make from now on, with the place that makes them."""
+    """Return weak references to the Qt objects that the modules make from now on, each with the line of code that makes it."""
     import qt
     import slicer
 
@@ -147,7 +147,7 @@ def made(monkeypatch):
 
 
 def died(made) -> list[str]:
-    """Places whose objects have been deleted."""
+    """Return the lines of code whose objects have been deleted."""
     import shiboken6
 
     gc.collect()

@@ -197,9 +197,9 @@ def test_the_grid_of_a_chain_or_an_inverse_is_known_too(warm_app, widget, scene,
     ("change", "words"),
     [
         (lambda points, _ijk: points, None),
-        (lambda points, _ijk: points * FLIP, "with x and y mirrored all do: they are in RAS"),
-        (lambda points, _ijk: points / 10, "with all landmarks times 10 all do: the points seem to be in centimetres"),
-        (lambda points, ijk: (points - ijk[:3, 3]) @ np.linalg.inv(ijk[:3, :3]).T, "with all landmarks as voxel indices all do"),
+        (lambda points, _ijk: points * FLIP, "with x and y mirrored all lie inside: they are in RAS"),
+        (lambda points, _ijk: points / 10, "with all landmarks times 10 all lie inside: the points seem to be in centimetres"),
+        (lambda points, ijk: (points - ijk[:3, 3]) @ np.linalg.inv(ijk[:3, :3]).T, "with all landmarks as voxel indices all lie inside"),
         (lambda points, ijk: ((points - ijk[:3, 3]) @ np.linalg.inv(ijk[:3, :3]).T).round(), "they are whole numbers that fit its size"),
         # The moving list alone.
         (

@@ -16,7 +16,7 @@ TWICE = os.environ.get("QT_SCALE_FACTOR") == "2"
 
 
 def unfolded(app, name: str):
-    """A module's panel with all its sections open, as narrow as it can be."""
+    """Return a module's panel at its smallest width, with all its sections open."""
     app.add_module_path(MODULES)
     panel = opened(app, name, 400).parent
     import ctk
@@ -38,7 +38,7 @@ def test_all_texts_of_a_panel_can_be_read(large_and_dark, name):
 @pytest.mark.host_only("the factor is set when the application starts")
 @pytest.mark.skipif(TWICE, reason="it starts the others with twice the pixels")
 def test_all_texts_can_be_read_with_twice_the_pixels():
-    """The other tests in a process of their own, with two pixels of the screen for each of Qt's."""
+    """The other tests of this file pass in a process with two screen pixels for each of Qt's pixels."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
     done = subprocess.run(
         command, env={**os.environ, "QT_SCALE_FACTOR": "2"}, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False

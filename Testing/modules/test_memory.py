@@ -14,7 +14,7 @@ from points_bench import apply
 
 
 def alive() -> dict[str, int]:
-    """Number of objects of a run that exist, by their class."""
+    """Return how many objects of a run exist, by class."""
     from deepreg_slicer.cooperative import Cooperative
     from deepreg_slicer.request import Request, Result
     from deepreg_slicer.volumes import Snapshot
@@ -30,7 +30,7 @@ def alive() -> dict[str, int]:
 
 
 def held(kind: type) -> list:
-    """Objects of VTK that Python holds: deleted ones have no Python object."""
+    """Return the VTK objects that Python still holds; deleted ones have no Python object."""
     gc.collect()
     return [thing for thing in gc.get_objects() if isinstance(thing, kind)]
 
@@ -105,7 +105,7 @@ def test_the_inspector_leaves_nothing_when_the_scene_is_closed(warm_app, hands, 
 
 @pytest.mark.host_only("the application does not unload modules")
 def test_a_panel_is_released_when_its_module_is_loaded_again(warm_app, pair):
-    """Reload makes a new panel; the former one, and its timers, do not stay."""
+    """Reload makes a new panel and releases the former one with its timers."""
     import qt
 
     former = []

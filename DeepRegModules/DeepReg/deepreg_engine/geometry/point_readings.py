@@ -119,12 +119,12 @@ def check_place(
 def _advice(positions: np.ndarray, grid: ImageGrid) -> str:
     """Return what to do with points (N, 3) that all lie outside a grid."""
     if grid.contains(flip_points(positions)).all():
-        return "with x and y mirrored all do: they are in RAS, and a CSV file has to be in LPS mm"
+        return "with x and y mirrored all lie inside: they are in RAS, and a CSV file has to be in LPS mm"
     if _may_be_indices(positions, grid):
         return "they are whole numbers that fit its size: give millimetres, not voxel indices"
     for how, why, change in (*_CHANGES, *_OF_VOXELS):
         if grid.contains(change(positions, grid)).all():
-            return f"with {how} all do: {why}"
+            return f"with {how} all lie inside: {why}"
     return "check that they belong to it and are in LPS mm (CSV) or have a frame (.mrk.json, .fcsv)"
 
 
