@@ -91,7 +91,7 @@ def ct_mr(options: argparse.Namespace) -> list[PersonPair]:
         ("example_ct_sm", folder / "example_ct_sm.nii.gz", folder / "example_seg.nii.gz", {**own, 52: 52, 63: 63}),
         ("example_mr_sm", folder / "example_mr_sm.nii.gz", folder / "example_seg_mr.nii.gz", {**own, 23: 52, 24: 63}),
     ]
-    present = [set(np.unique(sitk.GetArrayViewFromImage(_changed(side[2], side[3])))) for side in sides]
+    present = [set(np.unique(sitk.GetArrayFromImage(_changed(side[2], side[3])))) for side in sides]
     common = tuple(int(value) for value in sorted((present[0] & present[1]) - {0}))
     return [_pair(sides[a], sides[1 - a], common) for a in (0, 1)]
 

@@ -19,7 +19,7 @@ from wrong_files import DENSE, EVALUATE, POINTS, WARP, refused
 
 from deepreg_engine.geometry import files as files_module
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.jobs import reading, registration, results
+from deepreg_engine.jobs import pair_files, registration, results
 from deepreg_engine.methods.dense.plan import estimate_memory, make_plan
 from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.models.folders import shipped_folder
@@ -337,7 +337,7 @@ def test_an_interrupt_is_one_line(monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    for module, name in ((reading, "read_volume"), (registration, "align"), (results, "warp_intensities")):
+    for module, name in ((pair_files, "read_volume"), (registration, "align"), (results, "warp_intensities")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, interrupt)
             refused(f"{DENSE} --warped new.nrrd", "stopped by the user", "nothing was written")

@@ -19,7 +19,7 @@ from deepreg_engine.geometry.files import FileGroup, check_writable, suffix, wri
 
 def content(folder):
     """Every file below a folder, hidden ones as well, with its text."""
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in Path(folder).rglob("*") if p.is_file()}
+    return {p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8") for p in Path(folder).rglob("*") if p.is_file()}
 
 
 def text(words):
@@ -135,7 +135,7 @@ def test_if_one_name_is_refused_at_the_end_all_is_as_before(tmp_path, monkeypatc
     replace = os.replace
 
     def stubborn(source, target):
-        if Path(target).name == refused and "new" in Path(source).read_text():
+        if Path(target).name == refused and "new" in Path(source).read_text(encoding="utf-8"):
             raise PermissionError(errno.EACCES, "Permission denied")
         replace(source, target)
 

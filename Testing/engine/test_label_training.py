@@ -203,9 +203,7 @@ def test_mind_joins_probabilities_in_the_refinement(tmp_path):
     assert (refinement.name, refinement.channels) == ("mind+own", 15)
     assert refinement.reach == Mind(1, 3).reach
     assert refinement.kept == search.kept == 3.0
-    # In the refinement probabilities weigh more than MIND, and voxels where they differ keep their weight.
-    assert [part.name for part in refinement.parts] == ["mind", "own"]
-    assert refinement.part_weights == (1.0, 16.0)
+    # Voxels where probabilities differ keep their weight.
     assert not refinement.kind.robust
     assert Mind.kind.robust
     for features in ("mind", f"mind+{tmp_path / 'own.safetensors'}"):  # those that see edges, or are joined already, need none

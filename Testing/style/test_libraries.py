@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from sources import ENGINE, parsed, python_files, relative
+from sources import ENGINE, MODULES, ROOT, parsed, python_files, relative
 
 # Method or function: they need a torch that was built for the installed numpy.
 _BRIDGE = {"from_numpy", "numpy", "as_tensor", "__array__"}
@@ -35,6 +35,18 @@ def opened(tree: ast.AST) -> list[int]:
     return [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in _FILES and _name(node) == "sitk"]
 
 
+def dangling(tree: ast.AST) -> list[int]:
+    """Lines at which SimpleITK's view of an image's memory may outlive the image: it does not keep the image alive."""
+    kept = (ast.Name, ast.Attribute)
+    views = [node for node in ast.walk(tree) if _is_view(node) and not isinstance(node.args[0], kept)]
+    returned = [node for node in ast.walk(tree) if isinstance(node, ast.Return) and _is_view(node.value)]
+    return [node.lineno for node in (*views, *returned)]
+
+
+def _is_view(node: object) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "GetArrayViewFromImage"
+
+
 def _name(node: ast.Attribute) -> str:
     return node.value.id if isinstance(node.value, ast.Name) else ""
 
@@ -46,6 +58,11 @@ def test_one_module_does_it(lines, own):
     assert own == "arrays.py" or lines(parsed(ENGINE / own))
 
 
+def test_views_do_not_outlive_their_images():
+    wrong = [f"{relative(path)}:{line}" for path in python_files(MODULES, ROOT / "Testing") for line in dangling(parsed(path))]
+    assert wrong == []
+
+
 @pytest.mark.parametrize(
     ("source", "found"),
     [
@@ -55,6 +72,8 @@ def test_one_module_does_it(lines, own):
         ("torch.as_tensor(a)", bridged),
         ("sitk.ReadImage(str(path))", opened),
         ("reader = sitk.ImageFileReader()", opened),
+        ("array = sitk.GetArrayViewFromImage(cropped(image))", dangling),
+        ("return sitk.GetArrayViewFromImage(image)", dangling),
     ],
 )
 def test_it_would_be_found(source, found):

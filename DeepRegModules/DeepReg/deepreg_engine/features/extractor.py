@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -24,7 +24,6 @@ class Extractor:
         channels: C.
         reach: voxels around a voxel from which its features are computed; closer to a face of the image, they depend on the padding.
         finest: voxel size that the feature needs, mm; 0 if it takes voxels of any size.
-        part_weights: of the features that are joined in this one, in a comparison; see :attr:`parts`.
     """
 
     kind: Feature
@@ -32,7 +31,6 @@ class Extractor:
     channels: int
     reach: int = 0
     finest: float = 0.0
-    part_weights: tuple[float, ...] = (1.0,)
 
     @classmethod
     def load(cls, name: str, weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Extractor:
@@ -64,17 +62,14 @@ class Extractor:
 
 
 class Joined(Extractor):
-    """Several features side by side, each scaled to a total variance that is its weight in a comparison.
+    """Several features side by side, each scaled to the same total variance, so that each has the same weight in a comparison.
 
     Args:
         parts: at least two; those that follow the warp come first.
-        weights: of the parts; 1 by default.
     """
 
-    def __init__(self, *parts: Extractor, weights: Sequence[float] = ()) -> None:
-        order = sorted(range(len(parts)), key=lambda number: not parts[number].kind.follows_warp)
-        self._parts = tuple(parts[number] for number in order)
-        self.part_weights = tuple((weights or [1.0] * len(parts))[number] for number in order)
+    def __init__(self, *parts: Extractor) -> None:
+        self._parts = tuple(sorted(parts, key=lambda part: not part.kind.follows_warp))
         self.name = "+".join(part.name for part in parts)
         self.channels = sum(part.channels for part in parts)
         self.reach = max(part.reach for part in parts)
@@ -97,11 +92,10 @@ class Joined(Extractor):
         return max(part.kept for part in self._parts)
 
     def __call__(self, volume: Tensor, spacing: float) -> Tensor:
-        pairs = zip(self._parts, self.part_weights, strict=True)
-        return torch.cat([balanced(part(volume, spacing), weight)[0] for part, weight in pairs])
+        return torch.cat([balanced(part(volume, spacing))[0] for part in self._parts])
 
 
-def balanced(features: Tensor, weight: float = 1.0) -> tuple[Tensor, float]:
-    """Return features (C, z, y, x) scaled so that the sum of their variances is a weight, and the scale."""
-    scale = float((features.flatten(1).var(1).sum().clamp(min=1e-12) / weight).rsqrt())
+def balanced(features: Tensor) -> tuple[Tensor, float]:
+    """Return features (C, z, y, x) scaled so that the sum of their variances is 1, and the scale."""
+    scale = float(features.flatten(1).var(1).sum().clamp(min=1e-12).rsqrt())
     return features * scale, scale

@@ -35,7 +35,6 @@ class Feature:
         keeps: whether features are computed once, on voxels of the model's own size, and kept in memory.
         ceiling: of a mismatch in the search, as a share of the mean mismatch, unless the parameters give another.
         partner: name of the handcrafted feature that joins it in a refinement; "" for none.
-        weight: of the feature in a refinement, relative to that of its partner.
         robust: whether a refinement gives voxels with a large mismatch a lower weight, because a structure may lack a counterpart.
         origin: of a handcrafted feature; that of a learned one is in the model's card.
         intended_use: likewise.
@@ -52,7 +51,6 @@ class Feature:
     keeps: bool = False
     ceiling: float = _DESCRIPTOR_CEILING
     partner: str = ""
-    weight: float = 1.0
     robust: bool = True
     origin: str = ""
     intended_use: str = ""
@@ -172,10 +170,9 @@ LABEL_NET = register(
         learned=True,
         keeps=True,
         ceiling=_PROBABILITY_CEILING,
-        # The probabilities are constant inside a structure; MIND aligns what has no label. Where probabilities differ, structures do not
-        # match yet, so these voxels must not lose weight.
+        # The probabilities are constant inside a structure, and MIND also aligns what has no label. Where probabilities differ, structures
+        # do not match yet, so these voxels must not lose weight.
         partner="mind",
-        weight=16.0,
         robust=False,
     )
 )

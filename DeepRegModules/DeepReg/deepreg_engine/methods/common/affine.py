@@ -164,8 +164,8 @@ class _Search:
         self._notes: list[str] = []
         for mask, image, side in zip((fixed_mask, moving_mask), self._scan_pair, ("fixed", "moving"), strict=True):
             if mask is not None:
-                inside = sitk.GetArrayViewFromImage(resample(mask, ImageGrid.of(image), interpolation="nearest"))
-                if np.count_nonzero(inside) < _LEAST_MASK:
+                inside = resample(mask, ImageGrid.of(image), interpolation="nearest")
+                if np.count_nonzero(sitk.GetArrayViewFromImage(inside)) < _LEAST_MASK:
                     self._notes.append(f"the {side} mask is too small for an alignment; the {kind} alignment used the whole image")
                     mask = None
             self._masks.append(mask)

@@ -17,7 +17,8 @@ _FAT, _TISSUE, _TISSUE_SHARE = -50.0, (-200.0, 300.0), 0.02
 
 def in_hounsfield(image: sitk.Image) -> bool:
     """Return whether an image can be CT in HU: it has values of fat or air, and of soft tissue."""
-    array = sitk.GetArrayViewFromImage(without_outliers(image))
+    image = without_outliers(image)
+    array = sitk.GetArrayViewFromImage(image)
     tissue = np.count_nonzero((array > _TISSUE[0]) & (array < _TISSUE[1]))
     return bool(array.min() < _FAT and tissue > _TISSUE_SHARE * array.size)
 

@@ -94,7 +94,7 @@ class LevelData:
             for number, (part, fine) in enumerate(zip(self._parts, self._fine_fixed, strict=True)):
                 features = part(self.fixed, self.spacing) if fine is None else fine.features(part)
                 if len(self._parts) > 1:
-                    features, self._scales[number] = balanced(features, self._extractor.part_weights[number])
+                    features, self._scales[number] = balanced(features)
                 found.append(features)
             self._scales_known = True
             self._fixed_features = found[0] if len(found) == 1 else torch.cat(found)

@@ -100,7 +100,7 @@ def extractors_of(parameters: DenseParameters) -> Extractors:
     partner = extractor.kind.partner
     if not partner:
         return extractor, extractor
-    return extractor, Joined(load_extractor(parameters.replaced({"features": partner})), extractor, weights=(1.0, extractor.kind.weight))
+    return extractor, Joined(load_extractor(parameters.replaced({"features": partner})), extractor)
 
 
 class _Dense(Registration[DenseParameters]):
