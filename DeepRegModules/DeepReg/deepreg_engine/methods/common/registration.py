@@ -19,12 +19,20 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.sampling import sample
 from deepreg_engine.geometry.volume import field_from_voxels
 from deepreg_engine.methods.common.affine import Alignment, align
+from deepreg_engine.methods.common.agreement import mismatch
 from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.working_pair import working_pair
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.solvers.unfolding import unfold
+
+# Mismatches, as shares of that of unrelated points, that differ by less count as equal: a good fine deformation may cost a little here.
+_CLEARLY = 0.1
+_ALIGNMENT_ALONE = (
+    "with the deformation the images agreed less than with the alignment alone, so the result is the alignment: check that both images "
+    "show the same part of the body, or raise the smoothness"
+)
 
 
 @dataclass
@@ -123,6 +131,25 @@ class Registration(Generic[P]):
                 "seconds": seconds,
             }
         )
+
+    def _better_of(self, first: LevelData, field: torch.Tensor, grid: ImageGrid) -> torch.Tensor:
+        """Return the field of a run, or zeros if the images agree clearly less with it than with the alignment alone; that is noted.
+
+        Guide landmarks may contradict the images; then the field stays as it is.
+
+        Args:
+            first: images of the coarsest level, with the alignment.
+            field: result (3, z, y, x), voxels of ``grid``.
+            grid: of the field.
+        """
+        if self._pair.guides is not None:
+            return field
+        before, unit = mismatch(first, torch.zeros(3, *first.grid.shape, device=self._device))
+        after, _ = mismatch(first, to_next_level(field, grid, first.grid), unit)
+        if after - before <= _CLEARLY:
+            return field
+        self._notes.append(_ALIGNMENT_ALONE)
+        return torch.zeros_like(field)
 
     def _finished(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment, start: float) -> dict[str, Any]:
         """Return the fields that the results of all methods have, at the end of a run that began at ``start``."""

@@ -131,11 +131,12 @@ class _Dense(Registration[DenseParameters]):
         alignment = self._align()
         residual = None if self._pair.guides is None else self._pair.guides.residual(alignment.transform)
         grid = self._plan[0].grid
-        field = torch.zeros(3, *grid.shape, device=self._device)
+        field, first = torch.zeros(3, *grid.shape, device=self._device), None
         for level in self._plan:
             begun = time.perf_counter()
             extractor = self._extractor if level.searches else self._refiner
             data = self._data(level, alignment, extractor)
+            first = first or data
             field = to_next_level(field, grid, level.grid)
             grid = level.grid
             guides = self._guide_terms(residual, grid)
@@ -147,6 +148,7 @@ class _Dense(Registration[DenseParameters]):
                     data = self._data(level, alignment, self._refiner)
                 field = self._refine(data, field, level, guides)
         begun = time.perf_counter()
+        field = self._better_of(required(first, "level"), field, grid)
         uncertainty = self._uncertainty()
         self._clock.add("field", begun)
         return Result(

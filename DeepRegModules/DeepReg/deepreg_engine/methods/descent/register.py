@@ -4,12 +4,7 @@
 2. At each resolution the features of both images are computed, and regularised steps reduce their squared difference; see
    :mod:`deepreg_engine.solvers.descent` for the step.
 
-The energy that ends the iteration is the mean squared difference of the features F and M over the weighted voxels, as a share of the
-mean squared difference v of unrelated points. Voxels whose partner lies outside the moving image count as unrelated:
-
-    E(u) = (sum_x w(x) |F(x) - M(x + u(x))|^2 / v + sum_x (m(x) - w(x))) / sum_x m(x),
-
-with the fixed mask m, and w = m where the moving image is known and within its mask, 0 elsewhere.
+The energy that ends the iteration is the mismatch E of :mod:`deepreg_engine.methods.common.agreement`.
 
 Blendowski, Hansen, Heinrich, Weakly-supervised learning of multi-modal features for regularised iterative descent in 3D image
 registration, Medical Image Analysis 2021.
@@ -33,6 +28,7 @@ from deepreg_engine.geometry.sampling import Lookup, identity, sample
 from deepreg_engine.geometry.volume import field_from_voxels
 from deepreg_engine.methods.base import Result
 from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.agreement import unrelated_mismatch
 from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.hounsfield import for_units
 from deepreg_engine.methods.common.image_pair import ImagePair
@@ -169,7 +165,7 @@ class _Descent(Registration[DescentParameters]):
                 self._keep(field, data.grid, alignment)
             fixed_side, moving_side, weights = self._sides(data, fixed, field)
             if first is None:
-                unit = _unrelated_mismatch(fixed_side.values, moving_side.values, weights)
+                unit = unrelated_mismatch(fixed_side.values, moving_side.values, weights)
                 total_weight = float(at_lattice(self._fixed_mask(data), parameters.window).sum())
             step, _, residual = descent_step(fixed_side, moving_side, regularity, weights)
             energy = (float((residual * weights).sum()) / unit + total_weight - float(weights.sum())) / max(total_weight, 1.0)
@@ -253,17 +249,6 @@ def regularity_of(parameters: DescentParameters) -> Regularity:
         longest=1.0,
         robustness=parameters.robustness,
     )
-
-
-def _unrelated_mismatch(fixed: torch.Tensor, moving: torch.Tensor, weights: torch.Tensor) -> float:
-    """Return the mean squared difference of the features of unrelated points: the sum of both variances and the squared difference of the
-    means."""
-    total, share = 0.0, weights / weights.sum().clamp(min=1.0)
-    for one, other in zip(fixed, moving, strict=True):
-        means = [(side * share).sum() for side in (one, other)]
-        total += sum(float((share * (side - mean).square()).sum()) for side, mean in zip((one, other), means, strict=True))
-        total += float((means[0] - means[1]).square())
-    return total / len(fixed) or 1.0
 
 
 def _fixed_to_moving(field: torch.Tensor) -> torch.Tensor:
