@@ -1,4 +1,4 @@
-"""Numbers in headers that are NaN, infinite or zero: the image is read where it is, or refused in one line; a missing spacing is noted."""
+"""Faulty or unusual headers: the image is read where it is, or refused in one line; a missing spacing and an ignored unit are noted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenes import make_grid, smooth_image
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import read_volume
+from deepreg_engine.geometry.images import read_labels, read_volume
 
 GRID = make_grid((9, 8, 7), (1.3, 2.1, 3.2), (21, -14, 33), centre=(31, -52, 17))
 IMAGE = sitk.Cast(smooth_image(GRID, 0), sitk.sitkInt16)
@@ -50,6 +50,7 @@ def test_a_slope_that_is_no_number_stands_for_none(tmp_path, slope, more):
         ((("f", 84, 0.0),), "has a voxel spacing of 0 along y in its header"),
         ((("f", 88, INFINITE),), "has a voxel spacing of inf along z in its header"),
         ((("f", 108, NAN),), "does not state where the voxels begin"),
+        ((("f", 108, 0.0),), "does not state where the voxels begin"),
         ((("h", 252, 0), ("f", 280, NAN)), "has numbers in its sform that are not finite"),
         ((("h", 254, 0), ("f", 268, INFINITE)), "has numbers in its qform that are not finite"),
     ],
@@ -121,6 +122,44 @@ def test_a_missing_spacing_is_noted(tmp_path):
         notes = []
         read_volume(tmp_path / name, notes=notes)
         assert notes == []
+
+
+@pytest.mark.parametrize("unit", ["cm", "m", "um", "\N{MICRO SIGN}m", "\N{GREEK SMALL LETTER MU}m", "micrometre"])
+def test_a_unit_of_lengths_that_is_ignored_is_noted(tmp_path, unit):
+    def without_space(head):
+        return DIRECTIONS.sub("spacings: 1.3 2.1 3.2", SPACINGS.sub("", head))
+
+    units = f'units: "{unit}" "{unit}" "{unit}"'
+    headers = {
+        "space.nrrd": (b"\n\n", lambda head: f"{head}\nspace {units}"),
+        "axes.nrrd": (b"\n\n", lambda head: f"{without_space(head)}\n{units}"),
+        "a.mha": (b"ElementDataFile", lambda head: f"{head}DistanceUnits = {unit}\n"),
+    }
+    for name, (end, change) in headers.items():
+        notes: list[str] = []
+        image = read_volume(text_header(tmp_path / name, end, change), notes=notes)
+        assert image.GetSpacing() == pytest.approx(GRID.spacing)
+        (note,) = notes
+        assert f"states its lengths in {unit}, but they were read as mm".replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}") in note
+
+
+@pytest.mark.parametrize("unit", ["mm", "Millimeter", "s", ""])
+def test_a_unit_that_is_no_other_length_is_not_noted(tmp_path, unit):
+    notes: list[str] = []
+    read_volume(text_header(tmp_path / "a.nrrd", b"\n\n", lambda head: f'{head}\nspace units: "{unit}" "{unit}" "{unit}"'), notes=notes)
+    assert notes == []
+
+
+def test_voxels_of_a_pair_begin_at_the_beginning(tmp_path):
+    sitk.WriteImage(IMAGE, str(tmp_path / "a.hdr"))
+    image = read_volume(tmp_path / "a.hdr")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(IMAGE))
+
+
+def test_labels_beyond_32_bits_in_floats_are_refused(tmp_path):
+    sitk.WriteImage(sitk.Cast(IMAGE > 0, sitk.sitkFloat64) * 1e10, str(tmp_path / "a.nrrd"))
+    with pytest.raises(InputError, match="holds values up to 1e"):
+        read_labels(tmp_path / "a.nrrd")
 
 
 # ------------------------------------------------------------------------------------------------------------------------- DICOM

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 from deepreg_engine.geometry import nifti, nifti_placement
 from deepreg_engine.geometry.files import suffix
 from deepreg_engine.geometry.text_headers import meta_image_header, nrrd_header
+
+# Units of length other than mm in headers of text, which are decoded as Latin-1; other words are no lengths.
+_UNITS = re.compile(r"(?:[cdmn\xb5u]|\xc2\xb5|\xce\xbc)?m|in|inch(?:es)?|\w*met(?:er|re)s?|microns?", re.IGNORECASE)
+_MILLIMETRES = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
 
 
 def header_fault(path: str | os.PathLike) -> str:
@@ -45,6 +50,29 @@ def missing_spacing_note(path: str | os.PathLike, what: str) -> str:
     return "" if there else f"{what} does not state its voxel spacing, which was taken as 1 mm"
 
 
+def ignored_unit_note(path: str | os.PathLike, what: str) -> str:
+    """Return a note if an NRRD or MetaImage file states its lengths in another unit than mm, which ITK and 3D Slicer ignore; else "".
+
+    Args:
+        path: the file, of any format.
+        what: its role and name, for the note.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return ""
+    if suffix(path) in (".mha", ".mhd"):
+        units = [meta_image_header(path)[0].get("DistanceUnits", "")]
+    elif _begins_as_nrrd(path):
+        fields = nrrd_header(path)[0]
+        units = re.findall('"([^"]*)"', fields.get("spaceunits", "") + fields.get("units", ""))
+    else:
+        return ""
+    unit = next((unit for unit in units if _UNITS.fullmatch(unit) and unit.lower() not in _MILLIMETRES), "")
+    for encoded in ("\xc2\xb5", "\xce\xbc"):  # the micro sign and the Greek letter in UTF-8
+        unit = unit.replace(encoded, "\xb5")
+    return f"{what} states its lengths in {unit}, but they were read as mm, as 3D Slicer does" if unit else ""
+
+
 def _begins_as_nrrd(path: Path) -> bool:
     with open(path, "rb") as stream:
         return stream.read(4) == b"NRRD"
@@ -53,7 +81,8 @@ def _begins_as_nrrd(path: Path) -> bool:
 def _of_nifti(path: Path) -> str:
     layout = nifti.layout(path)
     assert layout is not None
-    if layout.start < 0:
+    least = 0 if layout.is_pair else 348 if layout.version == 1 else 540
+    if layout.start < least:  # ITK would read parts of the header, or bytes behind it, as voxels
         return "has a damaged header: it does not state where the voxels begin (vox_offset)"
     for axis, size, spacing in zip("xyz", layout.sizes, layout.spacing, strict=False):
         if size > 1 and (spacing == 0.0 or not math.isfinite(spacing)):

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry import dicom, nifti
 from deepreg_engine.geometry.files import FileGroup, suffix
-from deepreg_engine.geometry.header_faults import missing_spacing_note
+from deepreg_engine.geometry.header_faults import ignored_unit_note, missing_spacing_note
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.intensity_range import IntensityRange
 from deepreg_engine.geometry.itk_files import write_image
@@ -73,7 +73,8 @@ def _as_scalar_volume(image: sitk.Image, path: Path, role: str, notes: list[str]
     except InputError as error:
         raise error.about(what) from error
     if notes is not None:
-        notes += [note for note in (placement_note(path, grid, what), missing_spacing_note(path, what)) if note]
+        found = (placement_note(path, grid, what), missing_spacing_note(path, what), ignored_unit_note(path, what))
+        notes += [note for note in found if note]
     else:
         placement_note(path, grid, what)  # refuses shears
     return image
@@ -143,6 +144,9 @@ def read_labels(path: str | os.PathLike, role: str = "label map", notes: list[st
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
             raise InputError(f"the {role} {path} holds values that are not whole numbers", "give a label map, not an image")
+        largest = float(np.abs(array).max())
+        if largest > np.iinfo(np.int32).max:
+            raise InputError(f"the {role} {path} holds values up to {largest:.0e}", "give a label map, not an image")
         image = sitk.Cast(image, sitk.sitkInt32)
     if notes is not None and (note := image_note(image, role)):
         notes.append(note)

@@ -59,6 +59,11 @@ class Layout:
         return self.header[344 if self.version == 1 else 4 :][:1] != b"n"
 
     @property
+    def is_pair(self) -> bool:
+        """Whether the voxels are in a file of their own, without the header."""
+        return self.is_analyze or self.header[344 if self.version == 1 else 4 :][:3] in (b"ni1", b"ni2")
+
+    @property
     def spacing(self) -> tuple[float, ...]:
         """Voxel spacing along each axis, in the file's unit."""
         return self.numbers("8f" if self.version == 1 else "8d", 76, 104)[1 : 1 + len(self.sizes)]
