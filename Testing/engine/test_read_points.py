@@ -35,6 +35,19 @@ def test_decimal_commas_between_commas_are_refused(tmp_path, text):
     assert "decimal commas" in caught.value.advice
 
 
+@pytest.mark.parametrize("closing", ["", '"def'])
+def test_a_quotation_mark_that_is_not_closed_is_refused(tmp_path, closing):
+    text = f'x,y,z,label\n0,0,0,tip\n1,2,3,"abc\n4,5,6,base\n7,8,9,{closing}\n'
+    with pytest.raises(InputError, match="a cell of line 3 begins with a quotation mark that is not closed"):
+        read_points(written(tmp_path / "p.csv", text))
+
+
+def test_a_name_in_quotes_may_have_a_line_break_and_others_a_mark_within(tmp_path):
+    points = read_points(written(tmp_path / "p.csv", 'x,y,z,label\n1,2,3,"left\nlung"\n4,5,6,5" mark\n'))
+    assert points.labels == ("left\nlung", '5" mark')
+    np.testing.assert_array_equal(points.positions, [[1, 2, 3], [4, 5, 6]])
+
+
 @pytest.mark.parametrize(
     ("rows", "noted"),
     [

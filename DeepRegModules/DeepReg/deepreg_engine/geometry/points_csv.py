@@ -99,6 +99,8 @@ def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple
     breaks: list[int] = []
     blank = False
     for row in reader:
+        if any("\n" in cell for cell in row):
+            _check_quotes(text, separator)
         if not row or (len(row) == 1 and not row[0].strip()):
             blank = True
             continue
@@ -107,6 +109,18 @@ def _rows(text: str, separator: str) -> tuple[list[tuple[int, list[str]]], tuple
         blank = False
         rows.append((reader.line_num, [cell.strip() for cell in row]))
     return rows, tuple(breaks)
+
+
+def _check_quotes(text: str, separator: str) -> None:
+    """Raise InputError if a quotation mark is not closed: the rows behind it would be taken as part of its cell."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        for _ in reader:
+            line = reader.line_num + 1
+    except csv.Error as error:
+        advice = "write names in quotes or without any, and a mark inside quotes twice"
+        raise InputError(f"a cell of line {line} begins with a quotation mark that is not closed", advice) from error
 
 
 def _axes(header: list[str]) -> str:
