@@ -37,7 +37,7 @@ _POSE, _ALIGNMENT, _SHIFT = 0.12, 0.04, 1.0
 
 
 class DirectNet(nn.Module):
-    """Fixed and moving image (B, 2, z, y, x), edges divisible by 16, to the displacement (B, 3, z, y, x), voxels."""
+    """Maps the fixed and the moving image (B, 2, z, y, x), whose edges are divisible by 16, to the displacement (B, 3, z, y, x), voxels."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -72,14 +72,14 @@ def main() -> None:
 
 
 def _chosen(folder: Path, count: int) -> list[str]:
-    """Names of the scans to learn from: the half for tuning, shuffled by seed 0, the first ones; so each number holds the smaller ones."""
+    """Return the names of the first scans of the half for tuning, shuffled by seed 0: fewer scans are a part of more."""
     names = halves(folder)[0]
     random.Random(0).shuffle(names)
     return names[:count]
 
 
 def _learned(options: argparse.Namespace, names: list[str]) -> tuple[str, float]:
-    """The model's file, and the seconds of the processor of its training."""
+    """Return the file of the model, and the seconds of the processor that its training took."""
     folder = options.folder / f"learned-{len(names)}"
     scans, done = folder / "scans", folder / "done.json"
     if not done.is_file():
@@ -126,7 +126,7 @@ def _registered(pair: PersonPair, options: argparse.Namespace, settings: list[st
 
 
 def _measured(options: argparse.Namespace, name: str, pairs: list[PersonPair], register: Register) -> list[dict]:
-    """Figures of all pairs; those that the folder holds are not computed again."""
+    """Return the figures of all pairs; those that the folder holds are not computed again."""
     file = options.folder / f"{name.replace(' ', '-')}-{options.half}-{options.seed}.json"
     known = json.loads(file.read_text()) if file.is_file() else {}
     for pair in pairs:
