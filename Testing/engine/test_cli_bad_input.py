@@ -8,6 +8,7 @@ import pytest
 from wrong_files import DENSE, EVALUATE, GUIDES, POINTS, WARP, refused
 
 from deepreg_engine.jobs import registration
+from deepreg_engine.jobs.label_names import read_label_names
 
 pytestmark = pytest.mark.usefixtures("among_wrong_files")
 
@@ -201,6 +202,11 @@ def test_labels(begin, name, words, monkeypatch):
 def test_label_names(name, what):
     refused(f"{DENSE} --label-names {name}", name, what)
     refused(f"{EVALUATE} --label-names {name}", name, what)
+
+
+def test_label_names_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "names.json").write_text('{"1": "Leber", "2": "Milz"}', encoding="utf-8-sig")
+    assert read_label_names(tmp_path / "names.json") == {1: "Leber", 2: "Milz"}
 
 
 # ----------------------------------------------------------------------------------------------------------- transforms

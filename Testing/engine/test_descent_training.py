@@ -242,7 +242,7 @@ def test_folders_of_scans_pairs_and_datasets(scans, tmp_path):
     assert pairs[0][0].modality == "other"
     assert pairs[0][1].modality == "mr"
     entries = [{"image": f"./images/case{n}.nii.gz", "label": f"./labels/case{n}.nii.gz"} for n in range(3)]
-    (scans / "dataset.json").write_text(json.dumps({"modality": {"0": "CT"}, "training": entries}))
+    (scans / "dataset.json").write_text(json.dumps({"modality": {"0": "CT"}, "training": entries}), encoding="utf-8-sig")
     dataset = find_labelled(scans)
     assert [scan.name for scan in dataset.scans] == ["case0", "case1", "case2"]
     assert dataset.scans[0].modality == "ct"

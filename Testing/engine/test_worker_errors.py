@@ -18,6 +18,9 @@ from deepreg_engine.worker import Worker
     ("line", "number", "words"),
     [
         (b"nonsense\n", None, "not JSON"),
+        (b'{"id": NaN, "op": "ping"}\n', None, "not JSON"),
+        (b'{"id": 1e999, "op": "nothing"}\n', None, "not JSON"),
+        (b"[" * 200_000 + b"\n", None, "not JSON"),
         (b'{"id": 1, "op": "info"\n', None, "not JSON"),
         (b"\xff\xfe\x00\n", None, "not JSON"),
         (b"[1, 2]\n", None, "needs an id and an op"),

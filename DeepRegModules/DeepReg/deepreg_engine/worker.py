@@ -207,7 +207,8 @@ def _ending(error: EngineError) -> dict:
 def _parsed(line: bytes) -> dict:
     try:
         request = json.loads(line)
-    except ValueError as error:
+        json.dumps(request, allow_nan=False)  # NaN is no JSON, and an event could not repeat it
+    except (ValueError, RecursionError) as error:
         raise RequestError("a line is not JSON", 'send one object a line: {"id": ..., "op": ..., "arguments": {...}}') from error
     if not isinstance(request, dict) or "id" not in request or not isinstance(request.get("op"), str):
         raise RequestError("a request needs an id and an op", 'send {"id": ..., "op": ..., "arguments": {...}}')

@@ -17,7 +17,7 @@ def read_label_names(path: str | os.PathLike) -> dict[int, str]:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         for key in ("label_names", "labels"):
             content = content[key] if isinstance(content.get(key), dict) else content
         return {int(number): str(name) for number, name in content.items()}

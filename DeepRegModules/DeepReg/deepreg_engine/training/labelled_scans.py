@@ -116,7 +116,7 @@ def _matched(images: Path, labels: Path, modality: str) -> list[LabelledScan]:
 
 def _dataset(path: Path, modality: str) -> LabelledData:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         entries = content["training"]
         kinds = {int(number): name for number, name in dict(content.get("modality", {})).items()}
         scans = []
