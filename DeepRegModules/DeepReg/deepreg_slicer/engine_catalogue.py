@@ -959,7 +959,7 @@ TEXTS = (
     translate("DeepRegEngine", "window"),
     translate("DeepRegEngine", "window spread"),
     translate("DeepRegEngine", "with fixed and moving labels exchanged their mean Dice would be {exchanged} instead of {after}: the label maps seem to be exchanged, or the transform to map in the other direction"),
-    translate("DeepRegEngine", "with the deformation the images agreed less than with the alignment alone, so the result is the alignment: check that both images show the same part of the body, or raise the smoothness"),
+    translate("DeepRegEngine", "with the deformation the images agreed less than with the alignment alone, so the result is the alignment (an uncertainty is that of the search): check that both images show the same part of the body, or raise the smoothness"),
     translate("DeepRegEngine", "with x and y mirrored all lie inside: they are in RAS, and a CSV file has to be in LPS mm"),
     translate("DeepRegEngine", "with {how} all lie inside: {why}"),
     translate("DeepRegEngine", "with {how} their mean error would be {means} mm instead of {means2} mm: {why}"),

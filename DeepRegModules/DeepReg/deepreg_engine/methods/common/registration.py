@@ -30,8 +30,8 @@ from deepreg_engine.solvers.unfolding import unfold
 # Mismatches, as shares of that of unrelated points, that differ by less count as equal: a good fine deformation may cost a little here.
 _CLEARLY = 0.1
 _ALIGNMENT_ALONE = (
-    "with the deformation the images agreed less than with the alignment alone, so the result is the alignment: check that both images "
-    "show the same part of the body, or raise the smoothness"
+    "with the deformation the images agreed less than with the alignment alone, so the result is the alignment (an uncertainty is that "
+    "of the search): check that both images show the same part of the body, or raise the smoothness"
 )
 
 
