@@ -107,11 +107,11 @@ class _Demo:
         self.files, self.preset, self.results, self.anatomy = files, preset, results, anatomy
         self.before = {path for path in results.values() if Path(path).exists()}
         import slicer_testing
-        from slicer_testing.hands import Hands
+        from slicer_testing.hands import QtHands
         from slicer_testing.window.main_window import make_window
 
         self.host = slicer_testing.start((ROOT / "DeepRegModules",))
-        self.hands = Hands(self.host)
+        self.hands = QtHands(self.host)
         self.window = make_window(self.host)
         self.window.resize(*_WINDOW)
         self.window.show()

@@ -82,11 +82,11 @@ class Tutorial:
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         import slicer_testing
-        from slicer_testing.hands import Hands
+        from slicer_testing.hands import QtHands
         from slicer_testing.window.main_window import make_window
 
         self.host = slicer_testing.start((ROOT / "DeepRegModules",))
-        self.hands = Hands(self.host)
+        self.hands = QtHands(self.host)
         self.window = make_window(self.host)
         self.window.resize(*_WINDOW)
         self.window.show()
