@@ -30,7 +30,7 @@ from deepreg_engine.training.base import TrainingRequest  # noqa: E402
 SPACING = (1.75, 1.0, 1.25)
 CASES = (2, 3, 4, 5)
 PARTS = ("exp_keypoints", "insp_keypoints", "exp_landmarks", "insp_landmarks")
-# "static" is ours: the graph of the positions, and belief propagation in the loss.
+# "static" is our variant: a graph of the positions, and belief propagation in the loss.
 TRAININGS = {"static": {}, "dynamic": {"graph": "dynamic"}, "drift": {"solver": "drift"}}
 TITLES = {
     "none": "no features",

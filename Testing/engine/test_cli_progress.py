@@ -78,7 +78,7 @@ def test_stopped_while_a_phantom_is_made(tmp_path):
 
 @posix
 def test_two_hasty_strokes_are_one(monkeypatch):
-    """The second one must not interrupt the cleaning up; a later one takes effect again."""
+    """A second signal shortly after the first does not interrupt the cleaning up; a later signal takes effect."""
     from deepreg_engine.commands.console import interruptible
 
     with interruptible():

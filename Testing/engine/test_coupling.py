@@ -57,7 +57,7 @@ def test_points_without_evidence_go_on_as_their_neighbours():
 
 
 def test_confidence_scales_what_a_point_says():
-    """Two contradictory halves: the one with low confidence follows the other."""
+    """The halves contradict each other; the half with low confidence follows the other."""
     target = constant((1.0, 0.0, 0.0))
     target[..., 3:] = -1.0
     confidence = torch.ones(CONTROLS)

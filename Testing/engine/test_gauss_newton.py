@@ -86,7 +86,7 @@ def test_thin_images_have_no_gradient_across():
 
 @pytest.mark.parametrize("shape", [SHAPE, (2, 5, 6)])
 def test_linear_images_are_exact_up_to_the_faces(shape):
-    """Differences are one-sided at the faces: a motion across a face must not be mistaken for one along it."""
+    """At the faces of the image, gradients are one-sided differences, so that motion perpendicular to a face is estimated correctly."""
     shift = (0.1, -0.2, 0.3)
     system, force, _ = normal_equations(linear(shape), linear(shape, shift))
     expected = SLOPES.T @ SLOPES / len(SLOPES)

@@ -192,7 +192,7 @@ def test_the_advice_fits(working_spacing, share):
 
 @pytest.mark.parametrize("working_spacing", [1.0, 8.0, 15.0])
 def test_where_no_resolution_fits_the_advice_is_another_one(working_spacing):
-    """From 15 mm on, larger factors soon exceed the parameter's range; the error has to give another advice then."""
+    """From 15 mm on, the proposed voxel size would exceed the parameter's range, so the error gives other advice."""
     with pytest.raises(NotEnoughMemoryError) as refusal:
         check_memory(ABDOMEN, THORAX, DenseParameters(working_spacing=working_spacing), CHANNELS, 1e6)
     assert refusal.value.changes == {}

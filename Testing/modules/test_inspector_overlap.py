@@ -42,7 +42,7 @@ def test_overlap_before_and_after_and_inverse_consistency(warm_app, hands, widge
     assert "maximum 0.000 mm" in ui.consistencyLabel.text
     report = widget.logic.overlap(transform, fixed, moving)
     assert report["mean_after"]["dice"] == pytest.approx(arrays[1].mean(), abs=1e-3)
-    # Measured again, and the module is left: no result is shown.
+    # The user leaves the module during a new measurement, so no result is shown.
     hands.click(ui.compareButton)
     panel.node.otherTransform = None
     settle(warm_app, widget)

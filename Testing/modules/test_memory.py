@@ -44,7 +44,7 @@ def load(folder) -> None:
 
 
 def close(app) -> None:
-    """Close the scene; after it no object of a run is left."""
+    """Close the scene, and check that no object of a run is left."""
     import slicer
 
     slicer.mrmlScene.Clear()

@@ -38,7 +38,7 @@ def test_a_worker_that_is_ended_does_not_take_the_folder_of_others(app, fake, mo
 
 @POSIX
 def test_a_worker_that_is_killed_behind_a_launcher(app):
-    """PythonSlicer is a launcher: that its child was killed is its own exit code 1, as that of any error."""
+    """PythonSlicer is a launcher: if its child is killed, it exits with code 1, as after any error."""
     from deepreg_slicer.worker_client import WorkerClient
 
     client = WorkerClient()

@@ -100,7 +100,7 @@ def test_errors_have_a_code_and_a_text(app, task, tmp_path, trouble, code, words
 
 
 def test_a_start_that_fails_is_reported_after_it(app, task, monkeypatch):
-    """What the caller does after the start, such as noting the task as the one that runs, must not come after its end."""
+    """The end of a task is reported only after the caller could store it as the running task."""
 
     def full(self):
         raise OSError(28, "No space left on device")

@@ -46,7 +46,7 @@ print(json.dumps({"folder": folder, "missing": [name for name in names if not th
 
 
 class Problem(Exception):
-    """Raised where no test can run; its text is one line for the user."""
+    """Raised if the tests cannot be run. The message is one line for the user."""
 
 
 def find_application(given: str) -> tuple[Path, Path]:

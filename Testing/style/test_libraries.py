@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sources import ENGINE, MODULES, ROOT, parsed, python_files, relative
 
-# Method or function: they need a torch that was built for the installed numpy.
+# Methods and functions that need a torch that was built for the installed numpy.
 _BRIDGE = {"from_numpy", "numpy", "as_tensor", "__array__"}
-# They find no file whose name is not ASCII on Windows.
+# On Windows, these find no file whose name is not ASCII.
 _FILES = {"ReadImage", "WriteImage", "ReadTransform", "WriteTransform", "ImageFileReader", "ImageFileWriter", "ImageSeriesReader"}
 _FILES |= {"ImageSeriesWriter"}
 

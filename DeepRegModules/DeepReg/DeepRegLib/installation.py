@@ -75,7 +75,7 @@ def explanation(missing: list[str], damaged: Sequence[str] = (), outdated: Seque
 
 def _installPackages(installer: TorchInstaller | None, missing: list[str], again: list[str]) -> bool:
     """Install packages; those of ``again`` are installed again. Return whether PyTorch is installed."""
-    # The small ones first: they are installed then even if the large download fails, or if the application cannot import PyTorch.
+    # Small packages come first, so that they are installed even if the large download fails or the application cannot import PyTorch.
     small = [name for name in missing if name != "torch"]
     if small:
         options = "--force-reinstall --no-deps " if set(small) & set(again) else ""

@@ -72,7 +72,7 @@ class SetupPanel:
             self.refresh()
 
     def cleanup(self) -> None:
-        """Remove all observers; answers that come later find no widgets."""
+        """Remove all observers and disconnect all jobs, because the worker may answer after the panel's widgets were deleted."""
         for job in self._jobs:
             job.disconnectAll()
         self.client.busyChanged.disconnect(self._onBusy)

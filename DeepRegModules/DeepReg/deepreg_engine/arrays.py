@@ -44,7 +44,7 @@ class _Memory:
 
 
 def array_of(tensor: Tensor) -> np.ndarray:
-    """Return the values of a tensor as an array of the same shape and type, which shares memory and strides of a tensor on the CPU.
+    """Return an array with the values, the shape and the type of a tensor; it shares the memory and the strides of a tensor on the CPU.
 
     Raises:
         TypeError: for a type that numpy does not have, such as bfloat16.
@@ -58,7 +58,7 @@ def array_of(tensor: Tensor) -> np.ndarray:
 
 
 def tensor_of(array: np.ndarray) -> Tensor:
-    """Return the values of an array as a tensor on the CPU of the same shape and type.
+    """Return a tensor on the CPU with the values, the shape and the type of an array.
 
     It shares the array's memory and has its strides, except if the array is read-only or runs backwards, which a tensor cannot: then it is
     a copy.

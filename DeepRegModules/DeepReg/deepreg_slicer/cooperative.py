@@ -33,7 +33,7 @@ class Cooperative:
         self._timer: Any = None
 
     def start(self) -> None:
-        """Begin when the event loop runs next."""
+        """Begin the work at the next turn of the event loop."""
         if self._work is not None and self._timer is None:
             self._timer = makeTimer(0, self._continue)
             self._timer.start()
@@ -58,7 +58,7 @@ class Cooperative:
             self._release()[2].emit(error)
 
     def _release(self) -> tuple[Generator[Any, None, Any] | None, Signal, Signal]:
-        """Let go of the timer, the work and the connected functions; returns the work and the signals that were connected."""
+        """Release the timer, the work and the connected functions; return the work and the signals that were connected."""
         released = (self._work, self.finished, self.failed)
         if self._timer is not None:
             releaseTimer(self._timer)

@@ -53,7 +53,7 @@ class WorkerProcess:
         self._process: qt.QProcess | None = None
 
     def start(self, scratch: str, mark: str) -> None:
-        """Start it; ``failedToStart`` is emitted if that is not possible.
+        """Start the process; ``failedToStart`` is emitted if that is not possible.
 
         Args:
             scratch: folder for exchanged files.
@@ -96,7 +96,7 @@ class WorkerProcess:
             self._process.closeWriteChannel()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end without the event loop; used when the application ends."""
+        """Wait for the end of the process without running the event loop; used when the application ends."""
         return not self.isRunning() or bool(self._process.waitForFinished(int(1000 * seconds)))
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""The slice views of the application, which has none without a main window."""
+"""The slice views of the application; there are none without a main window."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def packagesToInstall() -> list[str]:
 
 
 def forgetDamage() -> None:
-    """Regard all packages as intact: they were installed again, or the worker has imported them."""
+    """Record that all packages are intact, after they were installed again or the worker has imported them."""
     _damaged.clear()
 
 

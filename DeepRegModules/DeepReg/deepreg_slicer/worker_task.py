@@ -100,7 +100,7 @@ class WorkerTask:
         yield
 
     def accept(self, value: Any) -> Any:
-        """Change the scene, where the task does so; returns the task's result."""
+        """Apply the changes of the task to the scene, if it makes any, and return its result."""
         return value
 
     def cleanUp(self) -> None:

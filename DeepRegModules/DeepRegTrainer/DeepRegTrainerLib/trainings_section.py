@@ -155,7 +155,7 @@ class TrainingsSection:
 
     @staticmethod
     def _canShow(training: Training) -> bool:
-        """Return whether resuming only shows the results again, as for a cross-validation whose folds are all done."""
+        """Return whether resuming would only show the results again, because all folds of the cross-validation are done."""
         return training.operation == EVALUATE
 
     def check(self) -> None:

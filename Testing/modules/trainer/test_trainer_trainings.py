@@ -166,7 +166,7 @@ def test_a_training_survives_the_worker_and_is_offered_when_the_user_comes_back(
     assert "can be resumed" in ui.resultLabel.text
     assert ui.startButton.visible
     arguments = running.request["arguments"]
-    # Another application, later: only the folder is left.
+    # The application was started again, and only the folder is left.
     import slicer
 
     slicer.mrmlScene.Clear()

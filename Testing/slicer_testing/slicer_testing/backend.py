@@ -92,7 +92,10 @@ class Backend(abc.ABC):
 
     @property
     def errors(self) -> list[BaseException]:
-        """Exceptions raised in slots and observers, which Qt and VTK only print; a test that expects one removes it."""
+        """Exceptions that slots and observers have raised. Qt and VTK only print them, and a test fails if one is left at its end.
+
+        A test that expects an exception removes it from this list.
+        """
         from slicer_testing.callback_errors import errors
 
         return errors

@@ -1,4 +1,4 @@
-"""What is found of a panel whose texts are cut off, and fonts and colours of users."""
+"""The search for texts of a panel that are cut off, and fonts and colours that users choose."""
 
 from __future__ import annotations
 

@@ -306,7 +306,7 @@ class Owner:
 
 
 def test_a_connection_holds_its_object_until_it_is_disconnected_or_deleted():
-    """Without the garbage collector: PythonQt counts references."""
+    """Objects are released without the garbage collector, because PythonQt only counts references."""
     owners = [Owner() for _ in range(3)]
     timers = [owner.timer for owner in owners]
     alive = [weakref.ref(owner) for owner in owners]

@@ -1,4 +1,4 @@
-"""What the application refuses, or does otherwise than PySide6, the host does too: each was seen in the application."""
+"""The host refuses what the application refuses, and behaves like it where PySide6 differs. Each case was seen in the application."""
 
 from __future__ import annotations
 

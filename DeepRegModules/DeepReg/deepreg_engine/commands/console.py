@@ -28,7 +28,7 @@ _NOTICE = "A module that was compiled using NumPy 1.x cannot be run in"
 
 
 def end_process(main: Callable[[], int]) -> NoReturn:
-    """Run ``main`` and exit the process with the exit code that it returns."""
+    """Call ``main`` and end the process with the exit code that ``main`` returns."""
     _prepare_streams()
     _prepare_libraries()
     code = main()

@@ -24,9 +24,19 @@ def header_fault(path: str | os.PathLike) -> str:
     path = Path(path)
     if nifti.layout(path) is not None:
         return _of_nifti(path)
+    kind, fields = _text_header(path)
+    if kind == "MetaImage":
+        return _of_meta_image(fields)
+    return _of_nrrd(fields) if kind == "NRRD" else ""
+
+
+def _text_header(path: Path) -> tuple[str, dict[str, str]]:
+    """Return "MetaImage" or "NRRD" and the fields of a file's header; "" and no fields for other files and for folders."""
+    if path.is_dir():
+        return "", {}
     if suffix(path) in (".mha", ".mhd"):
-        return _of_meta_image(meta_image_header(path)[0])
-    return _of_nrrd(nrrd_header(path)[0]) if _begins_as_nrrd(path) else ""
+        return "MetaImage", meta_image_header(path)[0]
+    return ("NRRD", nrrd_header(path)[0]) if _begins_as_nrrd(path) else ("", {})
 
 
 def missing_spacing_note(path: str | os.PathLike, what: str) -> str:
@@ -36,13 +46,10 @@ def missing_spacing_note(path: str | os.PathLike, what: str) -> str:
         path: the file, of any format.
         what: its role and name, for the note.
     """
-    path = Path(path)
-    if path.is_dir():
-        return ""
-    if suffix(path) in (".mha", ".mhd"):
-        there = any(name in meta_image_header(path)[0] for name in ("ElementSpacing", "ElementSize"))
-    elif _begins_as_nrrd(path):
-        fields = nrrd_header(path)[0]
+    kind, fields = _text_header(Path(path))
+    if kind == "MetaImage":
+        there = any(name in fields for name in ("ElementSpacing", "ElementSize"))
+    elif kind == "NRRD":
         known = [number for number in _numbers(fields.get("spacings", "")) if number is not None and not math.isnan(number)]
         there = len(known) > 2 or "(" in fields.get("spacedirections", "")
     else:
@@ -57,13 +64,10 @@ def ignored_unit_note(path: str | os.PathLike, what: str) -> str:
         path: the file, of any format.
         what: its role and name, for the note.
     """
-    path = Path(path)
-    if path.is_dir():
-        return ""
-    if suffix(path) in (".mha", ".mhd"):
-        units = [meta_image_header(path)[0].get("DistanceUnits", "")]
-    elif _begins_as_nrrd(path):
-        fields = nrrd_header(path)[0]
+    kind, fields = _text_header(Path(path))
+    if kind == "MetaImage":
+        units = [fields.get("DistanceUnits", "")]
+    elif kind == "NRRD":
         units = re.findall('"([^"]*)"', fields.get("spaceunits", "") + fields.get("units", ""))
     else:
         return ""

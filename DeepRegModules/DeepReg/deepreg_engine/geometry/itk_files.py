@@ -113,6 +113,7 @@ def _ascii_folder() -> Iterator[Path]:
 def _put(source: Path, target: Path) -> None:
     """Link a file under another name, or copy it where the disk has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Disks without links, other disks (hard links) and Windows without the right (symbolic links) refuse them; the copy always works.
     for link in (os.link, os.symlink):
         with contextlib.suppress(OSError, NotImplementedError):
             link(os.path.abspath(source), target)
@@ -142,7 +143,7 @@ def readable(path: str | os.PathLike, others: Iterable[Path] = ()) -> Iterator[s
 
 @contextlib.contextmanager
 def writable(path: str | os.PathLike) -> Iterator[str]:
-    """Give the name by which ITK can write a file; afterwards the file has its own name."""
+    """Give ITK an ASCII name under which it writes a file, and rename the file to its own name at the end of the ``with`` block."""
     name = _name(path)
     if name is not None:
         yield name

@@ -31,7 +31,7 @@ from deepreg_engine.training.points.pairs import PointPair, patient_of
 
 INDEPENDENT, PARTNERS = "independent", "partners"
 _CONDITIONS = ("before", "aligned", "positions", "learned")
-# Share of the partners that is kept on either side, and the standard deviation (mm, times the factor of lengths) along each axis of their
+# Share of the partners that is kept on either side, and the standard deviation (mm, times the length scale) along each axis of their
 # random displacement.
 _KEPT, _BLUR = 0.7, 1.0
 

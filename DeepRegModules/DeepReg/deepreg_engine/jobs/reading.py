@@ -59,7 +59,7 @@ def _mask(request: Request, name: str, image: sitk.Image, notes: list[str]) -> s
 
 
 def _clouds(request: Request, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-    """Return both clouds; the default distance of the points of label maps follows the factor of lengths."""
+    """Return both point clouds; the default distance of points that are sampled from label maps is multiplied by the length scale."""
     options, default = request.options, type(request.options)().source_spacing
     factor = 1.0 if inputs.fixed is None else _factor(request, ImageGrid.of(inputs.fixed))
 
@@ -84,7 +84,7 @@ def _clouds(request: Request, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _factor(request: Request, fixed: ImageGrid | np.ndarray) -> float:
-    """Return the factor of lengths for the fixed image or points (N, 3)."""
+    """Return the length scale (:mod:`deepreg_engine.methods.common.lengths`) for a fixed image's grid or for fixed points (N, 3), mm."""
     return with_factor(request.parameters, request.method.presets, fixed).length_scale
 
 

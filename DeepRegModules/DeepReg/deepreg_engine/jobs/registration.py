@@ -87,7 +87,10 @@ class _Background(threading.Thread):
 
 
 def _aligned(inputs: Inputs, kind: str) -> Alignment:
-    """Return the alignment of the images, with notes on orientations that agree better: rigid and affine alignments try them themselves."""
+    """Return the alignment of the images. Notes name other orientations in which they agree better.
+
+    Rigid and affine alignments try other orientations as a part of the alignment, so only the others are checked here.
+    """
     masks = inputs.fixed_mask, inputs.moving_mask
     found = align(*inputs.images, kind, *masks)
     if kind in ("rigid", "affine"):

@@ -100,7 +100,7 @@ class _StepTimer:
         return Monitor(progress=mark)
 
     def count(self, share: float, phantoms: int) -> None:
-        """Add the times of a finished trial; ``share`` is the share of such steps in the training."""
+        """Add the times of a finished trial; ``share`` is the proportion of steps of this kind in the training."""
         marks = self._marks
         # The first step includes start-up, the last one the end of the training.
         steps = zip(marks[-_STEPS:], marks[-_STEPS + 1 :], strict=False)

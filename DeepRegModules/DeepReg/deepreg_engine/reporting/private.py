@@ -12,7 +12,7 @@ _TOKEN = re.compile(r"[^\s\"'<>|;,()]*[\\/][^\s\"'<>|;,()]+")
 _LEADS = re.compile(r"^(?:[A-Za-z]:|~|\.)?[\\/]|^~")
 _ENDS = re.compile(r"\.[A-Za-z]\w*$")
 _HIDDEN = "\u2022\u2022\u2022"
-# Shorter words would be hidden within unrelated words.
+# Shorter words would also be hidden where they are part of other words.
 _SHORTEST = 3
 
 

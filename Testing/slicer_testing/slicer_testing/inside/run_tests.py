@@ -73,7 +73,7 @@ def main() -> None:
     """Run the tests, write the result file, and end the application."""
     import slicer
 
-    # Children that the tests start are no such run.
+    # Processes that the tests start are not counted as another run of the tests.
     wanted = json.loads(Path(os.environ.pop("SLICER_TESTING_RUN")).read_text(encoding="utf-8"))
     slicer.app.processEvents()
     with open(wanted["output"], "w", encoding="utf-8", errors="backslashreplace", buffering=1) as output:

@@ -20,7 +20,7 @@ from deepreg_engine.methods.common.presets import Preset
 
 
 class ScaledParameters(Protocol):
-    """Parameters with a factor of their lengths."""
+    """Parameters with a length scale, the factor of all their lengths."""
 
     @property
     def length_scale(self) -> float: ...  # noqa: D102
@@ -71,21 +71,21 @@ def unit_note(fixed: ImageGrid, moving: ImageGrid) -> str:
 
 
 def length_factor(size: float) -> float:
-    """Return the factor of the lengths for a size, mm."""
+    """Return the length scale for a size, mm."""
     if not _SIZES[0] <= size <= _SIZES[-1]:
         return size / _REFERENCE
     return math.exp(float(np.interp(math.log(size), np.log(_SIZES), np.log(_FACTORS))))
 
 
 def fitted(parameters: P, presets: Sequence[Preset], fixed: ImageGrid | np.ndarray) -> tuple[P, list[str]]:
-    """Return the parameters with the factor of their lengths, and the remark on it, if there is one, in a list."""
+    """Return the parameters with their length scale, and a list of the note on it, which is empty if there is none."""
     found = with_factor(parameters, presets, fixed)
     remark = note(found, presets, fixed)
     return found, [remark] if remark else []
 
 
 def with_factor(parameters: P, presets: Sequence[Preset], fixed: ImageGrid | np.ndarray) -> P:
-    """Return the parameters with the factor of their lengths: ``length_scale`` is above 0.
+    """Return the parameters with their length scale: ``length_scale`` is above 0.
 
     Where it is 0, it is chosen by the size of the fixed image or points (N, 3); if the lengths are not those of a preset, somebody chose
     them, and it is 1.

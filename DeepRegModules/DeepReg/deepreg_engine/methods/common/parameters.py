@@ -206,7 +206,7 @@ def working_spacing(default: float) -> Any:
 
 
 def length_scale(fixed: str = "fixed image", group: str = "Resolution") -> Any:
-    """Return the parameter of the factor of all lengths, see :mod:`deepreg_engine.methods.common.lengths`.
+    """Return the parameter ``length_scale``, see :mod:`deepreg_engine.methods.common.lengths`.
 
     Args:
         fixed: what has the size that the factor depends on.

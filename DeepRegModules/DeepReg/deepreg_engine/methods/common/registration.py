@@ -27,7 +27,7 @@ from deepreg_engine.methods.common.working_pair import working_pair
 from deepreg_engine.progress import Progress, no_progress
 from deepreg_engine.solvers.unfolding import unfold
 
-# Mismatches, as shares of that of unrelated points, that differ by less count as equal: a good fine deformation may cost a little here.
+# Smallest increase of the mismatch that counts: a good deformation at a fine level may increase it a little at the coarsest level.
 _CLEARLY = 0.1
 _ALIGNMENT_ALONE = (
     "with the deformation the images agreed less than with the alignment alone, so the result is the alignment (an uncertainty is that "

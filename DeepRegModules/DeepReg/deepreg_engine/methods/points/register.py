@@ -10,7 +10,7 @@
    with a robust weight of each; the Gaussians become narrower from round to round.
 3. Coherent point drift refines the map.
 
-All lengths, also those that were learned, are for a human body. Positions are therefore divided by the factor of the lengths
+All lengths, also those that were learned, are for a human body. Positions are therefore divided by the length scale
 (:mod:`deepreg_engine.methods.common.lengths`), and the result is multiplied by it.
 
 Hansen and Heinrich, Deep learning based geometric registration for medical images, IPMI 2021; Myronenko and Song, Point set registration:

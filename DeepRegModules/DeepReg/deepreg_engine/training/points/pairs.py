@@ -53,7 +53,7 @@ class PointPair:
         return PointPair(self.name, self.moving, self.moving_partners, self.fixed, self.partners)
 
     def nominal(self) -> PointPair:
-        """Return the same at the size of a human body, as the Points method compares features: divided by the factor of lengths."""
+        """Return the pair at the size of a human body, as the Points method compares features: positions divided by the length scale."""
         factor = length_factor(size_of(self.fixed))
         others = (None if cloud is None else cloud / factor for cloud in (self.moving, self.moving_partners))
         return PointPair(self.name, self.fixed / factor, self.partners / factor, *others)
