@@ -285,7 +285,7 @@ def test_the_panel_can_be_used_with_the_keyboard_alone(warm_app, hands, widget):
         "presetComboBox",
         "deviceComboBox",
         *(f"{name}Parameter" for name in widget.panel.values()),
-        "applyButton",
         "resultCollapsibleButton",
+        "applyButton",
     ]
     check_focus_order(widget, wanted)

@@ -216,11 +216,11 @@ def test_the_player_has_its_place_in_the_order_of_the_keyboard(warm_app, hands, 
         "fixedModalityComboBox",
         "movingModalityComboBox",
         "presetComboBox",
-        "applyButton",
         "showIterationsCheckBox",
         "slider_IndexValue",
         "pushButton_VcrFirst",
         "pushButton_VcrPlayPause",
         "energyButton",
+        "applyButton",
     ]
     check_focus_order(all_outputs, wanted)

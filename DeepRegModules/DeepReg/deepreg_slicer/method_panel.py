@@ -5,6 +5,7 @@ A method's own panel derives from :class:`MethodPanel` and adds the parts of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -31,10 +32,23 @@ from deepreg_slicer.request import Request
 from deepreg_slicer.result_section import ResultSection
 from deepreg_slicer.run_section import RunSection
 from deepreg_slicer.segment_selector import SegmentChooser
-from deepreg_slicer.slot_nodes import outputSlots, wantedField
+from deepreg_slicer.slot_nodes import inputSlots, outputSlots, wantedField
 from deepreg_slicer.torch_state import knownMissing, packagesToInstall
 from deepreg_slicer.transforms import interpolateLinearly
+from deepreg_slicer.wording import sentence
 from deepreg_slicer.worker_client import workerClient
+
+# Changes of the content of an input, which affect whether Apply is possible.
+_CONTENT_EVENTS = {
+    "image": (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,),
+    "points": (
+        vtk.vtkCommand.ModifiedEvent,
+        slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+        slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
+        slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
+    ),
+}
+_CONTENT_EVENTS["cloud"] = (*_CONTENT_EVENTS["points"], slicer.vtkMRMLModelNode.PolyDataModifiedEvent)
 
 
 class MethodPanel:
@@ -67,6 +81,7 @@ class MethodPanel:
         self.node: Any = None
         self._tags: list[Any] = []
         self._observer: tuple[Any, int] | None = None
+        self._watched: dict[tuple[Any, int], int] = {}
         self.updating = False
         self.client = workerClient()
         self.client.acquire(self)
@@ -179,6 +194,7 @@ class MethodPanel:
                 observed, observer = self._observer
                 observed.RemoveObserver(observer)
         self.node, self._tags, self._observer = node, [], None
+        self._watchInputs()
         if node is None:
             return
         mrml = node.parameterNode
@@ -215,7 +231,26 @@ class MethodPanel:
             self._showMemory()
         finally:
             self.updating = False
+        self._watchInputs()
         self.checkCanApply()
+
+    def _watchInputs(self) -> None:
+        """Observe the content of the inputs that are chosen: points may be added, volumes filled."""
+        slots = inputSlots(self.method) if self.node is not None else []
+        wanted = {
+            (node, event): 0
+            for slot in slots
+            for event in _CONTENT_EVENTS.get(slot.kind, ())
+            if (node := getattr(self.node, slot.node)) is not None
+        }
+        for (node, event), tag in self._watched.items():
+            if (node, event) in wanted:
+                wanted[node, event] = tag
+            else:
+                node.RemoveObserver(tag)
+        self._watched = {
+            (node, event): tag or node.AddObserver(event, lambda *_args: self.checkCanApply()) for (node, event), tag in wanted.items()
+        }
 
     def _onSegment(self) -> None:
         if self.node is not None and not self.updating:
@@ -246,14 +281,15 @@ class MethodPanel:
         return _("another computation is running: wait for its end") if self.client.computing else ""
 
     def checkCanApply(self) -> None:
-        """Enable Apply if a computation is possible; else its tool tip shows the reason."""
+        """Enable Apply if a computation is possible; else the line above it shows the reason."""
         if self.run is not None:
             return
         problem = self.problem()
         self.ui.setUpButton.setVisible(bool(packagesToInstall()))
         button = self.ui.applyButton
         button.setEnabled(not problem)
-        button.toolTip = problem[:1].upper() + problem[1:] + "." if problem else self.applyHelp
+        button.toolTip = sentence(problem) or _("{help} Keys: Ctrl+Return.").format(help=self.applyHelp)
+        self.runSection.showReason(problem)
 
     def _onBusy(self, _busy: bool) -> None:
         self.checkCanApply()
@@ -282,6 +318,15 @@ class MethodPanel:
     def cancel(self) -> None:
         """Stop the run."""
         self.runSection.cancel()
+
+    def keys(self) -> dict[str, Callable[[], None]]:
+        """Return what the keys of the panel do."""
+        return {"Ctrl+Return": self.runSection.applyByKey, "Ctrl+Enter": self.runSection.applyByKey, "Escape": self.cancel}
+
+    def firstWidget(self) -> Any:
+        """Return the widget that has the focus when the panel is entered: the first input without a choice, or Apply."""
+        selectors = (self.ui.fixedSelector, self.ui.movingSelector)
+        return next((selector for selector in selectors if selector.currentNode() is None), self.ui.applyButton)
 
     # --------------------------------------------------------------------- end
 

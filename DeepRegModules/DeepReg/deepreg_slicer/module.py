@@ -18,6 +18,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from deepreg_slicer.keys import makeShortcuts
 from deepreg_slicer.sections import loadPanel, orderTabs
 from deepreg_slicer.torch_state import missingPackages
 from deepreg_slicer.wheel_guard import WheelGuard
@@ -43,7 +44,8 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Widget of a module, which the application creates. A derived class makes the panel.
 
     The panel has ``initialize``, ``setParameterNode``, ``onImported`` and ``cleanup``; if it has ``onNodeRemoved``, ``onUndone`` or
-    ``rest``, these are called when a node leaves the scene, after undo and redo, and when the module is left.
+    ``rest``, these are called when a node leaves the scene, after undo and redo, and when the module is left. ``keys`` returns what its
+    keys do, ``firstWidget`` the widget that gets the focus when the module is entered.
     """
 
     def __init__(self, parent: Any = None) -> None:
@@ -70,6 +72,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = self.panel.logic
         self._wheelGuard = WheelGuard(uiWidget)  # addRows may change which widgets accept the focus
         orderTabs(uiWidget)
+        self._shortcuts = makeShortcuts(uiWidget, self.panel.keys()) if hasattr(self.panel, "keys") else []
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -94,6 +97,8 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         self.panel.initialize()
+        if hasattr(self.panel, "firstWidget"):
+            self.panel.firstWidget().setFocus()
 
     def exit(self) -> None:
         if hasattr(self.panel, "rest"):

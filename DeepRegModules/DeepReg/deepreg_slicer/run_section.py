@@ -15,6 +15,7 @@ from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Result
 from deepreg_slicer.signals import Signal
+from deepreg_slicer.wording import capitalized, sentence
 
 
 class RunSection:
@@ -23,7 +24,7 @@ class RunSection:
     Args:
         panel: the method's panel.
 
-    Signals: ``finished(Result)``; ``messageShown()``, when the line below Apply has changed.
+    Signals: ``finished(Result)``; ``messageShown()``, when a line above Apply has changed.
     """
 
     def __init__(self, panel: Any) -> None:
@@ -59,6 +60,12 @@ class RunSection:
             self._over()
             self.showMessage(str(error), bad=True)
 
+    def applyByKey(self) -> None:
+        """Start a run, as the key of Apply does: not while it is disabled or a run goes on."""
+        if self.run is None and self._ui.applyButton.enabled:
+            self._ui.applyButton.setFocus()
+            self.apply()
+
     def cancel(self) -> None:
         """Stop the run."""
         if self.run is not None:
@@ -77,11 +84,18 @@ class RunSection:
         self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
 
     def showMessage(self, text: str, bad: bool) -> None:
-        """Show a line below Apply, in the colour of errors for one; "" hides it."""
+        """Show a line above Apply, in the colour of errors for one; "" hides it."""
         label = self._ui.resultLabel
-        label.text = text[:1].upper() + text[1:]
+        label.text = capitalized(text)
         setTone(label, BAD if bad else PLAIN)
         label.setVisible(bool(text))
+        self.messageShown.emit()
+
+    def showReason(self, problem: str) -> None:
+        """Show why Apply is disabled; "" hides the line."""
+        label = self._ui.reasonLabel
+        label.text = sentence(problem)
+        label.setVisible(bool(problem))
         self.messageShown.emit()
 
     def _showRunning(self, running: bool) -> None:
@@ -91,6 +105,7 @@ class RunSection:
             ui.applyButton.setEnabled(True)
             ui.applyButton.toolTip = _("Stop; nothing in the scene will have changed.")
             ui.progressBar.setValue(0)
+            self.showReason("")
         ui.progressBar.setVisible(running)
         ui.stageLabel.setVisible(running)
 

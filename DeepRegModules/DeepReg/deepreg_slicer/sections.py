@@ -2,7 +2,7 @@
 
 In a module's ``.ui`` file, a widget with the property ``section`` stands where ``Resources/UI/sections/<section>.ui`` of the module
 DeepReg goes. Rows of a form within this widget go into the form of the section that has the name ``form``, each above the row of the widget
-that its property ``above`` names, or below all others.
+that its property ``above`` names, or below all others. A section with the property ``pinned`` stays in view below all others.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 import ctk
 import qt
 import slicer
+
+from deepreg_slicer.pinned import pin
 
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "UI", "sections")
 
@@ -37,6 +39,7 @@ def loadPanel(path: str, addRows: Callable[[Any], None]) -> Any:
         if place.layout() is not None:
             _moveRows(place.layout(), section)
         place.setParent(None)
+    pin(panel)
     return panel
 
 
@@ -78,6 +81,8 @@ def _stops(widget: Any) -> Iterator[Any]:
         yield widget
         if not isinstance(widget, ctk.ctkCollapsibleButton):
             return
+    if isinstance(widget, qt.QScrollArea):
+        yield from _stops(widget.widget())
     if widget.layout() is not None:
         yield from _stopsOf(widget.layout())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
@@ -19,15 +18,6 @@ from DeepRegPointsLib.parameters import pointsInputs, pointsOutputs
 from DeepRegPointsLib.registration import METHOD, PointsRegistration, PointsRequest
 from DeepRegPointsLib.result_section import PointsResultSection
 from DeepRegPointsLib.segments import SegmentsChooser
-
-_EVENTS = (
-    vtk.vtkCommand.ModifiedEvent,
-    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
-    slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
-    slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
-    slicer.vtkMRMLModelNode.PolyDataModifiedEvent,
-)
-_OBSERVED = ("fixedPoints", "movingPoints", "testFixed", "testMoving")
 
 
 class PointsPanel(MethodPanel):
@@ -43,7 +33,6 @@ class PointsPanel(MethodPanel):
 
     def build(self) -> None:
         ui = self.ui
-        self._watched: list[tuple[Any, int]] = []
         ui.refinePresetComboBox.addItems([preset.name for preset in DENSE_PRESETS])
         ui.sourceComboBox.addItems(list(SOURCES))
         super().build()
@@ -81,16 +70,10 @@ class PointsPanel(MethodPanel):
         if len(lists) == 2:
             node.fixedPoints, node.movingPoints = lists
 
-    def setParameterNode(self, node: Any) -> None:
-        if node is None:
-            self._watch([])
-        super().setParameterNode(node)
-
     def update(self) -> None:
         node = self.node
         if node is None or self.updating:
             return
-        self._watch([getattr(node, name) for name in _OBSERVED])
         self.updating = True
         try:
             self.fixedPointsSegment.segmentId = node.fixedPointsSegment
@@ -100,15 +83,6 @@ class PointsPanel(MethodPanel):
         self._showKind()
         super().update()
         self._texts.refit()
-
-    def _watch(self, nodes: list[Any]) -> None:
-        """Observe changes of the points, which affect Apply."""
-        wanted = list(dict.fromkeys(node for node in nodes if node is not None))
-        if wanted == list(dict.fromkeys(node for node, _ in self._watched)):
-            return
-        for node, tag in self._watched:
-            node.RemoveObserver(tag)
-        self._watched = [(node, node.AddObserver(event, lambda *_: self.checkCanApply())) for node in wanted for event in _EVENTS]
 
     def _showKind(self) -> None:
         """Describe the effect of Apply, and disable inputs without effect."""

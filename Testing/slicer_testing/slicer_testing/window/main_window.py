@@ -95,7 +95,7 @@ class qSlicerMainWindow(QMainWindow):
         holder = QWidget()
         self._column = QVBoxLayout(holder)
         self._column.setContentsMargins(4, 4, 4, 4)
-        self._column.addStretch(1)
+        self._column.addStretch(0)
         self._scroll.setWidget(holder)
         self._panel.setWidget(self._scroll)
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, self._panel)
@@ -207,7 +207,7 @@ class qSlicerMainWindow(QMainWindow):
             self._column.removeWidget(self._entered)
             self._entered.setParent(None)  # the module keeps its panel
         if self._entered is not panel:
-            self._column.insertWidget(0, panel)
+            self._column.insertWidget(0, panel, 1)
         panel.show()
         self._panel.setWindowTitle(module.title)
         if self._entered is not panel:
