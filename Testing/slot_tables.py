@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "DeepRegModules" / "DeepReg"))
 
-from deepreg_engine.jobs.request import SUFFIXES  # noqa: E402
+from deepreg_engine.jobs.request import SUFFIXES, suffixes  # noqa: E402
 from deepreg_engine.methods.registry import METHODS  # noqa: E402
 from deepreg_engine.methods.slots import SLOTS, Slot  # noqa: E402
 
@@ -44,9 +44,18 @@ def page() -> str:
 def _table(slots: Sequence[Slot]) -> str:
     lines = ["| option | title | meaning | files | methods |", "|---|---|---|---|---|"]
     for each in slots:
-        files = ", ".join(SUFFIXES.get(each.kind, ("folder",))) if each.is_output else _INPUT_KINDS[each.kind]
+        files = _files(each) if each.is_output else _INPUT_KINDS[each.kind]
         lines.append(f"| `{each.option}` | {each.title} | {each.help} | {files} | {', '.join(each.methods)} |")
     return "\n".join(lines) + "\n"
+
+
+def _files(each: Slot) -> str:
+    """The endings of an output's files, and those that only one method writes."""
+    common = SUFFIXES.get(each.kind, ("folder",))
+    more = {
+        method: [ending for ending in suffixes(each, method) if ending not in common] for method in each.methods if each.kind in SUFFIXES
+    }
+    return "; ".join([", ".join(common), *(f"{method} also {', '.join(endings)}" for method, endings in more.items() if endings)])
 
 
 def _options() -> str:

@@ -165,7 +165,7 @@ def test_a_full_disk(line, wrong_files, tmp_path):
         (f"{DENSE} --preset quik", ("no preset 'quik'", "did you mean quick?")),
         (f"{DENSE} --preset xyz", ("no preset 'xyz'", "there are abdomen-ct")),
         (f"{DENSE} --initial affin", ("affin is neither an alignment nor a file", "(--initial)", "did you mean affine?")),
-        (f"{DENSE} --initial xyz", ("xyz is neither an alignment nor a file", "none, geometry, mass, rigid, affine")),
+        (f"{DENSE} --initial xyz", ("xyz is neither an alignment nor a file", "none, geometry, mass, rigid, similarity, affine")),
         (f"{DENSE} --device cdua", ("no --device 'cdua'", "did you mean cuda?")),
         (f"{DENSE} --threads 0", ("--threads: '0' is not a number of threads",)),
         (f"{DENSE} --threads two", ("--threads: 'two' is not a number of threads",)),

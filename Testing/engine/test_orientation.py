@@ -14,10 +14,11 @@ from deepreg_engine.geometry.cloud_orientation import orientation_note
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_clouds import checked_clouds
-from deepreg_engine.jobs import registration
 from deepreg_engine.methods.base import Inputs
 from deepreg_engine.methods.common.affine import align, orientation_notes
 from deepreg_engine.methods.common.orientation import Orientation, turned, unturned
+from deepreg_engine.methods.dense.parameters import DenseParameters
+from deepreg_engine.methods.registry import find_method
 
 
 def stored_wrongly(image, matrix):
@@ -98,7 +99,7 @@ def test_alignments_that_only_translate_note_another_orientation(anatomy, modali
 def test_a_registration_has_the_note():
     pair = scene("abdomen")
     inputs = Inputs(fixed=pair.fixed, moving=stored_wrongly(pair.moving, np.diag([1, -1, -1])))
-    assert "turned by 180°" in registration._aligned(inputs, "geometry").notes[0]
+    assert "turned by 180°" in find_method("dense").align(inputs, DenseParameters(initial="geometry")).notes[0]
 
 
 SHELL = np.random.default_rng(0).normal(size=(400, 3)) * (30.0, 20.0, 45.0)

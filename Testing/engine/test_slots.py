@@ -9,7 +9,7 @@ import pytest
 
 from deepreg_engine.methods.slots import KINDS, ROLES, SLOTS, inputs, outputs, slot, slots
 
-METHODS = ("dense", "points", "descent")
+METHODS = ("linear", "dense", "points", "descent")
 
 
 def test_names_are_unique_and_every_slot_is_described():

@@ -94,7 +94,7 @@ def test_each_input_and_output_has_a_row_and_fields(app, method):
     for slot in (slot for slot in (*inputs(method), *outputs(method)) if slot.node):
         name, field = (f"{slot.node}Output",) * 2 if slot.is_output else (nameOf(slot), slot.node)
         selector = getattr(ui, f"{name}Selector")
-        assert tuple(selector.nodeTypes) == classesOf(slot)
+        assert tuple(selector.nodeTypes) == classesOf(slot, method)
         assert selector.property("SlicerParameterName") == field
         assert getattr(node, field) is None
         assert selector.toolTip.startswith(sentence(slot.help))
@@ -113,7 +113,7 @@ def test_a_chosen_node_gets_into_the_request(app, method):
     widget = opened(app, PANELS[method])
     node, ui = widget.panel.node, widget.ui
     for slot in (slot for slot in (*inputs(method), *outputs(method)) if slot.node):
-        chosen = slicer.mrmlScene.AddNewNodeByClass(classesOf(slot)[0], slot.name)
+        chosen = slicer.mrmlScene.AddNewNodeByClass(classesOf(slot, method)[0], slot.name)
         if slot.is_output:
             if slot.node != "transform":
                 setattr(node, wantedField(slot), True)

@@ -32,11 +32,11 @@ def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
     name = method.capitalize()
     annotations: dict[str, Any] = {}
     for slot in inputSlots(method):
-        annotations[slot.node] = _nodeType(classesOf(slot))
+        annotations[slot.node] = _nodeType(classesOf(slot, method))
         if hasSegments(slot):
             annotations[f"{slot.node}Segment"] = str
     for slot in outputSlots(method):
-        annotations[f"{slot.node}Output"] = _nodeType(classesOf(slot))
+        annotations[f"{slot.node}Output"] = _nodeType(classesOf(slot, method))
         if slot.node != ALWAYS:
             annotations[wantedField(slot)] = Annotated[bool, Default(slot.by_default)]
     annotations.update(

@@ -24,7 +24,7 @@ from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.provenance import record
 from deepreg_slicer.request import Request, Result, inScene
 from deepreg_slicer.result_view import followParents
-from deepreg_slicer.transforms import readField, setFromParent, writeFromParent
+from deepreg_slicer.transforms import readField, readLinear, setFromParent, writeFromParent
 from deepreg_slicer.volumes import newNode, readImage, setVolume, showLike, snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_client import WorkerClient
 from deepreg_slicer.worker_task import WorkerTask
@@ -147,7 +147,12 @@ class Registration(WorkerTask):
 
     def fileOf(self, slot: Slot) -> str:
         """Return the file of an output."""
-        return self.file(f"{slot.name}_out{_ENDINGS[slot.kind]}")
+        ending = ".tfm" if self._isLinear(slot) else _ENDINGS[slot.kind]
+        return self.file(f"{slot.name}_out{ending}")
+
+    def _isLinear(self, slot: Slot) -> bool:
+        """Return whether an output is a linear transform."""
+        return slot.class_for(self.request.method) == "vtkMRMLLinearTransformNode"
 
     # -------------------------------------------------------------------- read
 
@@ -161,6 +166,8 @@ class Registration(WorkerTask):
 
     def readOutput(self, slot: Slot, _report: dict[str, Any]) -> Steps:
         """Read the file of an output, in pieces; returns what :meth:`fill` gets."""
+        if self._isLinear(slot):
+            return readLinear(self.fileOf(slot))
         if slot.kind == "transform":
             return (yield from readField(self.fileOf(slot)))
         if slot.kind == "labels":
@@ -219,7 +226,7 @@ class Registration(WorkerTask):
         """Return class and name of a new node for an output."""
         slot = self.request.outputs.slots[name]
         segmentation = labelmaps.isSegmentation(self.request.inputs.movingLabels)
-        className = slot.node_class or ("vtkMRMLSegmentationNode" if segmentation else "vtkMRMLLabelMapVolumeNode")
+        className = slot.class_for(self.request.method) or ("vtkMRMLSegmentationNode" if segmentation else "vtkMRMLLabelMapVolumeNode")
         return className, engineText(slot.node_name).format(**self._names)
 
     def fill(self, name: str, node: Any, value: Any, fixed: Any, moving: Any) -> None:

@@ -7,7 +7,8 @@ from deepreg_engine.methods.slots import Slot
 from deepreg_slicer.engine_texts import engineText
 
 SEGMENTATIONS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
-TRANSFORMS = ("vtkMRMLGridTransformNode", "vtkMRMLTransformNode")
+# A node of the general class holds a transform of any kind.
+_ANY_TRANSFORM = "vtkMRMLTransformNode"
 #: MRML classes that have points.
 CLOUDS = ("vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsCurveNode", "vtkMRMLModelNode", "vtkMRMLSegmentationNode")
 _INPUT_CLASSES = {
@@ -51,11 +52,12 @@ def isMoving(slot: Slot) -> bool:
     return "moving" in slot.name.split("_")
 
 
-def classesOf(slot: Slot) -> tuple[str, ...]:
-    """Return the MRML classes of the nodes that can be chosen for an input or output."""
+def classesOf(slot: Slot, method: str) -> tuple[str, ...]:
+    """Return the MRML classes of the nodes that can be chosen for an input or output of a method."""
     if not slot.is_output:
         return _INPUT_CLASSES[slot.kind]
-    return {"transform": TRANSFORMS, "labels": SEGMENTATIONS}.get(slot.kind, (slot.node_class,))
+    own = slot.class_for(method)
+    return {"transform": (own, _ANY_TRANSFORM), "labels": SEGMENTATIONS}.get(slot.kind, (own,))
 
 
 def titleOf(name: str) -> str:

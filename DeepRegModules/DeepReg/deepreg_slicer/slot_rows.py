@@ -40,10 +40,10 @@ def addOutputs(form: Any, method: str) -> None:
         groups.setdefault(wantedField(slot), []).append(slot)
     for wanted, members in groups.items():
         if len(members) == 1:
-            addRow(form, form.rowCount(), outputRow(members[0]))
+            addRow(form, form.rowCount(), outputRow(members[0], method))
             continue
         head = NodeRow("", "", _("Feature maps"), " ".join(sentence(slot.help) for slot in members), (), "", wanted=wanted)
-        rows = [outputRow(slot, _("new: {title}").format(title=engineText(slot.title))) for slot in members]
+        rows = [outputRow(slot, method, _("new: {title}").format(title=engineText(slot.title))) for slot in members]
         addGroup(form, form.rowCount(), head, rows)
 
 
@@ -55,14 +55,14 @@ def inputRow(slot: Slot, method: str) -> NodeRow:
     segments = ""
     if hasSegments(slot):
         segments = _("Segment that is the mask.") if slot.kind == "mask" else _("Segment whose surface gives the points.")
-    return NodeRow(nameOf(slot), slot.node, engineText(slot.title), sentence(slot.help), classesOf(slot), none, segments)
+    return NodeRow(nameOf(slot), slot.node, engineText(slot.title), sentence(slot.help), classesOf(slot, method), none, segments)
 
 
-def outputRow(slot: Slot, none: str = "") -> NodeRow:
+def outputRow(slot: Slot, method: str, none: str = "") -> NodeRow:
     """Return the row that chooses an output, with a tick box if it is optional."""
     wanted = "" if slot.node == ALWAYS else wantedField(slot)
     field = f"{slot.node}Output"
-    return NodeRow(field, field, engineText(slot.title), sentence(slot.help), classesOf(slot), none or _("new"), wanted=wanted)
+    return NodeRow(field, field, engineText(slot.title), sentence(slot.help), classesOf(slot, method), none or _("new"), wanted=wanted)
 
 
 def initialRow() -> NodeRow:

@@ -137,6 +137,24 @@ def readField(path: str) -> Generator[float, None, vtk.vtkAbstractTransform]:
     return gridTransform(image, geometry)
 
 
+def readLinear(path: str) -> np.ndarray:
+    """Read a linear transform of the engine (``.tfm``); return its matrix (4, 4), from parent, RAS mm.
+
+    Raises:
+        NrrdError: if it is damaged.
+    """
+    with open(path, encoding="ascii") as stream:
+        lines = dict(line.rstrip().split(": ", 1) for line in stream if ": " in line)
+    try:
+        numbers, centre = (np.array([float(number) for number in lines[key].split()]) for key in ("Parameters", "FixedParameters"))
+        linear, shift = numbers[:9].reshape(3, 3), numbers[9:]
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = linear, shift + centre - linear @ centre
+    except (KeyError, ValueError) as error:
+        raise NrrdError(f"{path} is not a linear transform") from error
+    return _FLIP @ matrix @ _FLIP
+
+
 def gridTransform(image: vtk.vtkImageData, geometry: Geometry) -> vtk.vtkAbstractTransform:
     """Return a transform from vectors in RAS mm on a grid, with linear interpolation as in ITK."""
     import slicer
@@ -161,9 +179,19 @@ def interpolateLinearly(node: Any) -> None:
         transform.SetInterpolationModeToLinear()
 
 
-def setFromParent(node: Any, transform: vtk.vtkAbstractTransform, fixed: Any, moving: Any) -> None:
-    """Set a transform node to the result of a registration, with references to its fixed and moving node."""
+def setFromParent(node: Any, transform: vtk.vtkAbstractTransform | np.ndarray, fixed: Any, moving: Any) -> None:
+    """Set a transform node to the result of a registration, with references to its fixed and moving node.
+
+    Args:
+        node: the transform node.
+        transform: from parent; the matrix (4, 4), RAS mm, of a linear one. The node gets the inverse of a matrix as its transform to
+            parent, which the application shows and edits.
+        fixed, moving: the nodes, or None.
+    """
     node.SetAndObserveTransformNodeID(None)
-    node.SetAndObserveTransformFromParent(transform)
+    if isinstance(transform, np.ndarray):
+        node.SetMatrixTransformToParent(toVtkMatrix(np.linalg.inv(transform)))
+    else:
+        node.SetAndObserveTransformFromParent(transform)
     for role, other in ((node.GetFixedNodeReferenceRole(), fixed), (node.GetMovingNodeReferenceRole(), moving)):
         node.SetNodeReferenceID(role, other.GetID() if other is not None and other.GetScene() is not None else None)

@@ -16,7 +16,7 @@ from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
 from deepreg_engine.jobs.registration import run_registration
-from deepreg_engine.jobs.request import SUFFIXES, Request, alignments, make_request
+from deepreg_engine.jobs.request import SUFFIXES, Request, alignments, make_request, suffixes
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.common.parameters import DEVICES, Description, parse_settings
 from deepreg_engine.methods.common.presets import find_preset
@@ -75,7 +75,7 @@ def _add_slots(group: argparse._ArgumentGroup, method: Method, chosen: list[Slot
         required = method.name in each.required
         about = each.help.replace("%", "%%")  # argparse formats help texts
         if each.is_output and each.kind in ("transform", "points"):
-            about += f": {', '.join(SUFFIXES[each.kind])}"
+            about += f": {', '.join(suffixes(each, method.name))}"
         metavar = _METAVARS[each.kind] if not each.is_output else _output_metavar(each)
         group.add_argument(each.option, required=required, metavar=metavar, help=about + (" (required)" if required else ""))
 

@@ -23,6 +23,22 @@ class Page:
 
 
 PAGES = {
+    "linear": Page(
+        ("--fixed F --moving M\n--transform OUT [options]",),
+        """
+        Register MOVING to FIXED without a deformation: the rigid, similarity or affine transform of the largest mutual information, for
+        images of the same contrast or of two. Several positions are tried, and other orientations of the moving image.
+        """,
+        """
+        The result is a linear transform of LPS points in mm, from fixed to moving points. .tfm, .txt, .h5 and .mat hold an ITK affine
+        transform, which SimpleITK, ANTs and 3D Slicer read; .nrrd and .nii.gz hold its displacements on the fixed image's grid.
+        """,
+        (
+            "register linear --fixed t1.nii.gz --moving t2.nii.gz --transform t2_to_t1.mat --warped t2_on_t1.nii.gz",
+            "register linear --fixed a.nii.gz --moving b.nii.gz --preset affine --transform b_to_a.tfm --report t.json",
+            "register linear --fixed a.nii.gz --moving b.nii.gz --preset similarity --initial by_hand.tfm --transform t.h5",
+        ),
+    ),
     "dense": Page(
         ("--fixed F --moving M\n--transform OUT [options]",),
         """

@@ -23,7 +23,8 @@ def result_lines(report: dict[str, Any]) -> list[str]:
     """Return a summary of the report of a registration or an evaluation."""
     lines = []
     if "seconds" in report:
-        lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}; features: {report['features']})")
+        features = f"; features: {report['features']}" if report["features"] else ""
+        lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}{features})")
     if "points" in report:
         points = report["points"]
         lines.append(

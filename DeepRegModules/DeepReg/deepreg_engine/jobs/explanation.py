@@ -24,6 +24,7 @@ from deepreg_engine.jobs.memory import drop_when_needed, reused_memory
 from deepreg_engine.jobs.pair_files import read_image_pair
 from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.methods.registry import find_method
+from deepreg_engine.methods.slots import LINEAR
 from deepreg_engine.metrics.mapping import map_points, outside_field
 from deepreg_engine.progress import Progress, no_progress
 
@@ -131,7 +132,8 @@ def open_explanation(request: ExplanationRequest, progress: Progress = no_progre
 
 
 def _check(request: ExplanationRequest) -> None:
-    find_method(request.method)
+    if find_method(request.method).name == LINEAR:
+        raise InputError("a linear registration compares no features", "choose a result of Dense, Descent or Points", "method")
     needed = ("fixed_points", "moving_points") if request.method == "points" else ("fixed", "moving")
     for name in needed:
         if not getattr(request, name):

@@ -19,7 +19,7 @@ from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.request import Request, check_request
 from deepreg_engine.jobs.results import Run, write_results
 from deepreg_engine.methods.base import Inputs, Result, Task
-from deepreg_engine.methods.common.affine import Alignment, align, orientation_notes
+from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.slots import inputs as input_slots
 from deepreg_engine.progress import Progress, no_progress
 
@@ -86,29 +86,15 @@ class _Background(threading.Thread):
         return cast(Alignment, self._result)
 
 
-def _aligned(inputs: Inputs, kind: str) -> Alignment:
-    """Return the alignment of the images. Notes name other orientations in which they agree better.
-
-    Rigid and affine alignments try other orientations as a part of the alignment, so only the others are checked here.
-    """
-    masks = inputs.fixed_mask, inputs.moving_mask
-    found = align(*inputs.images, kind, *masks)
-    if kind in ("rigid", "affine"):
-        return found
-    return dataclasses.replace(found, notes=(*found.notes, *orientation_notes(*inputs.images, found.transform, *masks)))
-
-
 def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
     method, parameters = request.method, request.parameters
     task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device)
     begun, background = time.perf_counter(), None
     if method.aligns:
-        progress(_ALIGNMENT, f"alignment ({'the given transform' if inputs.initial else parameters.initial})")
-        if inputs.initial is not None:
-            task.alignment = Alignment(inputs.initial, "file")
-        else:
-            background = _Background(lambda: _aligned(inputs, parameters.initial))
-            background.start()
+        how = getattr(parameters, "kind", "the given transform" if inputs.initial else parameters.initial)
+        progress(_ALIGNMENT, f"alignment ({how})")
+        background = _Background(lambda: method.align(inputs, parameters))
+        background.start()
     with first_import_of_torch():
         import torch
 
@@ -171,7 +157,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
         **result.details,
     )
     if result.field is not None:
-        transform = result.field.to_transform() if inputs.landmarks or inputs.labels else None
+        transform = (result.linear or result.field.to_transform()) if inputs.landmarks or inputs.labels else None
         report.update(
             evaluation_report(
                 transform,

@@ -12,6 +12,7 @@ from typing import Any
 
 from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from deepreg_engine.geometry.linear_files import LINEAR_SUFFIXES
 from deepreg_engine.geometry.points import POINT_SUFFIXES
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
@@ -19,7 +20,7 @@ from deepreg_engine.jobs.overview import check_matplotlib
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.methods.registry import find_method
-from deepreg_engine.methods.slots import Slot, outputs, slot, slots
+from deepreg_engine.methods.slots import LINEAR, Slot, outputs, slot, slots
 
 #: File name suffixes of outputs, by the kind of their slot; folders and inputs are checked where they are used.
 SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -165,7 +166,7 @@ def check_request(request: Request) -> None:
         EngineError: on the first error.
     """
     for name, path in request.files.items():
-        _check_output(slot(name), path)
+        _check_output(slot(name), path, request.method.name)
     single = {name: path for name, path in request.outputs().items() if name not in request.files or slot(name).kind != "folder"}
     check_outputs(single, request.inputs())
     if request.path("overview"):
@@ -190,9 +191,15 @@ def _check_partner(request: Request, own: Slot) -> None:
     raise InputError(f"the {own.title.lower()} cannot be used without the {partner.title.lower()}", advice, needed)
 
 
-def _check_output(own: Slot, path: str) -> None:
+def suffixes(own: Slot, method: str) -> tuple[str, ...]:
+    """Return the endings of the files of an output of a method."""
+    linear = LINEAR_SUFFIXES if method == LINEAR and own.kind == "transform" else ()
+    return tuple(dict.fromkeys((*linear, *SUFFIXES[own.kind])))
+
+
+def _check_output(own: Slot, path: str, method: str) -> None:
     if own.is_output and own.kind in SUFFIXES:
-        check_suffix(own.name, path, SUFFIXES[own.kind])
+        check_suffix(own.name, path, suffixes(own, method))
     if own.kind == "folder":
         _check_folder(own, Path(path))
 

@@ -19,12 +19,15 @@ from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import add_image, warp_intensities, warp_labels
 from deepreg_engine.geometry.inversion import invert
+from deepreg_engine.geometry.linear_files import add_linear
 from deepreg_engine.geometry.points import PointSet, add_points
 from deepreg_engine.geometry.transform_files import add_field
 from deepreg_engine.jobs.overview import add_overview
 from deepreg_engine.jobs.request import Request
 from deepreg_engine.methods.base import Inputs, Result, required
+from deepreg_engine.methods.common.linear_transforms import as_affine
 from deepreg_engine.methods.slots import outputs
+from deepreg_engine.metrics.mapping import map_points
 
 
 @dataclass
@@ -53,9 +56,9 @@ class Run:
 
     @property
     def transform(self) -> sitk.Transform:
-        """The displacement field as a transform, a copy that is made once."""
+        """The result as a transform: the linear one, or a copy of the displacement field that is made once."""
         if self._transform is None:
-            self._transform = self.field.to_transform()
+            self._transform = self.result.linear or self.field.to_transform()
         return self._transform
 
     def on_fixed_grid(self, labels: sitk.Image) -> sitk.Image:
@@ -63,12 +66,25 @@ class Run:
         return warp_labels(labels, self.field.grid, self.transform)
 
 
+@dataclass(frozen=True)
+class Linear:
+    """A linear transform to be written.
+
+    Args:
+        transform: of LPS points, mm.
+        grid: on which its displacements are written, if the format of the file holds those.
+    """
+
+    transform: sitk.AffineTransform
+    grid: ImageGrid
+
+
 _COMPUTED: dict[str, Callable[[Run], Any]] = {}
 
 
 def output(name: str) -> Callable[[Callable[[Run], Any]], Callable[[Run], Any]]:
-    """Return a decorator that registers the function of an output, which returns an image, field, points, text, or (number, field)
-    pairs."""
+    """Return a decorator that registers the function of an output, which returns an image, field, linear transform, points, text, or
+    (number, field) pairs."""
 
     def register(function: Callable[[Run], Any]) -> Callable[[Run], Any]:
         _COMPUTED[name] = function
@@ -94,22 +110,31 @@ def field_map(name: str) -> Callable[[FieldMap], FieldMap]:
 
 
 @output("transform")
-def transform(run: Run) -> DisplacementField:
-    """Return the displacement field from fixed to moving points."""
-    return run.field
+def transform(run: Run) -> DisplacementField | Linear:
+    """Return the displacement field, or the linear transform, from fixed to moving points."""
+    return run.field if run.result.linear is None else Linear(run.result.linear, run.field.grid)
 
 
 @output("inverse")
-def inverse(run: Run) -> DisplacementField:
-    """Return the field from moving to fixed points on the moving image's grid; its error is added to the report."""
+def inverse(run: Run) -> DisplacementField | Linear:
+    """Return the field from moving to fixed points on the moving image's grid; its error is added to the report.
+
+    The inverse of a linear transform is linear and exact.
+    """
     moving = run.inputs.moving
+    if run.result.linear is not None:
+        inverted, corners = as_affine(run.result.linear.GetInverse()), run.field.grid.corners()
+        errors = np.linalg.norm(map_points(inverted, map_points(run.result.linear, corners)) - corners, axis=1)
+        run.report["inverse"] = _round_trip(float(errors.max()), float(errors.mean()), 1.0)
+        return Linear(inverted, run.inputs.grids[1])
     found = invert(run.field, run.field.grid if moving is None else ImageGrid.of(moving))
-    run.report["inverse"] = {
-        "worst_round_trip_mm": found.worst_error,
-        "mean_round_trip_mm": found.mean_error,
-        "fixed_voxels_tried_percent": 100.0 * found.covered,
-    }
+    run.report["inverse"] = _round_trip(found.worst_error, found.mean_error, found.covered)
     return found.field
+
+
+def _round_trip(worst: float, mean: float, covered: float) -> dict[str, float]:
+    """Return the section of the report on an inverse: errors of round trips, mm, and the share of the fixed voxels that were tried."""
+    return {"worst_round_trip_mm": worst, "mean_round_trip_mm": mean, "fixed_voxels_tried_percent": 100.0 * covered}
 
 
 @output("warped")
@@ -168,6 +193,8 @@ def _add(files: FileGroup, run: Run, name: str, path: str, value: Any) -> None:
     """Add an output to the files by its type."""
     if isinstance(value, DisplacementField):
         add_field(files, path, value)
+    elif isinstance(value, Linear):
+        add_linear(files, path, value.transform, value.grid)
     elif isinstance(value, PointSet):
         add_points(files, path, value)
     elif isinstance(value, str):

@@ -136,6 +136,7 @@ class Result:
         features: name of the compared features.
         refinement_features: name of the features of a refinement, if it has its own.
         uncertainty: standard deviation of the displacement in the last search, mm, on the fixed image's grid; None without a search.
+        linear: the result itself, from fixed to moving points, where it is linear; None for a deformation.
         map_points: maps fixed points (N, 3), LPS mm, to moving points, where the method has a map beyond the field.
         details: sections of the report that only this method has.
         products: outputs that only this method has: name of the slot to an image, points, text, or (number, field) pairs.
@@ -151,6 +152,7 @@ class Result:
     features: str
     refinement_features: str = ""
     uncertainty: sitk.Image | None = None
+    linear: sitk.AffineTransform | None = None
     map_points: Callable[[np.ndarray], np.ndarray] | None = None
     details: dict[str, Any] = dataclass_field(default_factory=dict)
     products: dict[str, Any] = dataclass_field(default_factory=dict)
@@ -214,6 +216,18 @@ class Method(Protocol):
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: Any) -> float:
         """Return the estimated peak memory of a registration of images on these grids, bytes."""
+        ...
+
+    def align(self, inputs: Inputs, parameters: Any) -> Alignment:
+        """Align the images before the deformation; only methods that align them have it.
+
+        Args:
+            inputs: the images, their masks, and the transform to start from.
+            parameters: of the method.
+
+        Raises:
+            InputError: if the images or the transform cannot be used.
+        """
         ...
 
     def prepare(self, task: Task) -> None:

@@ -8,9 +8,10 @@ from deepreg_engine.errors import ParameterError
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.dense.method import Dense
 from deepreg_engine.methods.descent.method import Descent
+from deepreg_engine.methods.linear.method import Linear
 from deepreg_engine.methods.points.method import Points
 
-_ALL: tuple[Method, ...] = (Dense(), Points(), Descent())
+_ALL: tuple[Method, ...] = (Linear(), Dense(), Points(), Descent())
 METHODS = {each.name: each for each in _ALL}
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 KINDS = ("image", "mask", "labels", "points", "cloud", "transform", "map", "colours", "table", "names", "picture", "report", "folder")
 #: Purpose of a slot: input of the registration, guide, evaluation, transformation by the result, or output.
 ROLES = ("register", "guide", "evaluate", "apply", "output")
-DENSE, POINTS, DESCENT = "dense", "points", "descent"
-_ALL, _IMAGES = (DENSE, POINTS, DESCENT), (DENSE, DESCENT)
+LINEAR, DENSE, POINTS, DESCENT = "linear", "dense", "points", "descent"
+_ALL, _IMAGES = (LINEAR, DENSE, POINTS, DESCENT), (LINEAR, DENSE, DESCENT)
+_LINEAR_CLASS = "vtkMRMLLinearTransformNode"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class Slot:
         """The option of the command line."""
         return f"--{self.name.replace('_', '-')}"
 
+    def class_for(self, method: str) -> str:
+        """Return the MRML class of a new node of a method, whose transforms are linear if it is the method "linear"."""
+        return _LINEAR_CLASS if method == LINEAR and self.kind == "transform" else self.node_class
+
 
 _GRID, _VOLUME, _MODEL = "vtkMRMLGridTransformNode", "vtkMRMLScalarVolumeNode", "vtkMRMLModelNode"
 _COLOUR_VOLUME = "vtkMRMLVectorVolumeNode"
@@ -103,7 +108,9 @@ SLOTS: tuple[Slot, ...] = (
     Slot("warp_points", "points", "apply", "Points to transform", "points of the fixed side that the result transforms", (POINTS,),
          partner="warped_points"),
     # ---------------------------------------------------------------------------------------------------------------- results
-    Slot("transform", "transform", "output", "Transform", "displacement field from fixed to moving points", required=_IMAGES, grid="fixed",
+    Slot("transform", "transform", "output", "Transform",
+         "transform from fixed to moving points: a displacement field, or of the method linear a linear transform", required=_IMAGES,
+         grid="fixed",
          node="transform", node_name="{moving} to {fixed}", node_class=_GRID, by_default=True),
     Slot("warped", "image", "output", "Warped volume", "moving image on the fixed image's grid", partner="moving", grid="fixed",
          node="volume", node_name="{moving} warped", node_class=_VOLUME, by_default=True),

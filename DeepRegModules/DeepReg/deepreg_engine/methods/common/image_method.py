@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.methods.base import Method, Result, Task
+from deepreg_engine.methods.base import Inputs, Method, Result, Task
 from deepreg_engine.methods.common.lengths import fitted
+from deepreg_engine.methods.common.parameters import LINEAR_KINDS
 from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
+    from deepreg_engine.methods.common.affine import Alignment
     from deepreg_engine.methods.common.image_pair import ImagePair
 
 # Progress at the start of the deformation, and the share of the run that it takes.
@@ -25,6 +28,21 @@ class ImageMethod(Method):
 
     def fitted(self, parameters: Any, fixed: ImageGrid | np.ndarray) -> tuple[Any, list[str]]:
         return fitted(parameters, self.presets, fixed)
+
+    def align(self, inputs: Inputs, parameters: Any) -> Alignment:
+        """Return the given transform, or the alignment of the parameter ``initial``; notes name other orientations that agree better.
+
+        Rigid, similarity and affine alignments try other orientations as a part of the alignment, so only the others are checked here.
+        """
+        from deepreg_engine.methods.common.affine import Alignment, align, orientation_notes
+
+        if inputs.initial is not None:
+            return Alignment(inputs.initial, "file")
+        masks = inputs.fixed_mask, inputs.moving_mask
+        found = align(*inputs.images, parameters.initial, *masks)
+        if parameters.initial in LINEAR_KINDS:
+            return found
+        return replace(found, notes=(*found.notes, *orientation_notes(*inputs.images, found.transform, *masks)))
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         """Register the pair; ``progress`` receives the share of the deformation."""

@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.methods.common.linear_transforms import copied, kind_of, make_linear
 
 # Number of bins of each image's values, and approximate number of voxels of the fixed image that are compared.
 _BINS, _POINTS = 16, 2000
@@ -79,15 +80,12 @@ def turned(image: sitk.Image, orientation: Orientation, centre: np.ndarray) -> s
 
 
 def unturned(transform: sitk.Transform, orientation: Orientation, centre: np.ndarray) -> sitk.Transform:
-    """Return a rigid or affine transform to the turned image as one to the stored image."""
-    result = sitk.Euler3DTransform(transform) if transform.GetName() == "Euler3DTransform" else sitk.AffineTransform(transform)
-    matrix = np.array(result.GetMatrix()).reshape(3, 3)
-    fixed_centre = np.array(result.GetCenter())
-    there = np.array(transform.TransformPoint(result.GetCenter()))
+    """Return a rigid, similarity or affine transform to the turned image as one to the stored image."""
+    known = copied(transform)
+    there = np.array(transform.TransformPoint(known.GetCenter()))
     back = centre + orientation.matrix.T @ (there - centre)
-    result.SetMatrix((orientation.matrix.T @ matrix).ravel().tolist(), *((1e-6,) if result.GetName() == "Euler3DTransform" else ()))
-    result.SetTranslation((back - fixed_centre).tolist())
-    return result
+    matrix = orientation.matrix.T @ np.array(known.GetMatrix()).reshape(3, 3)
+    return make_linear(kind_of(transform), matrix, np.array(known.GetCenter()), back - np.array(known.GetCenter()))
 
 
 def orientations(fixed: sitk.Image, moving: sitk.Image, known: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> list[Orientation]:

@@ -180,12 +180,14 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 #: Models that come with the engine, for any contrast and for CT.
 SHIPPED_FEATURES, SHIPPED_CT = "self-similarity", "ct-tissue"
-INITIALS = ("none", "geometry", "mass", "rigid", "affine")
+#: Linear transforms that mutual information determines, by their number of parameters: 6, 7 and 12.
+LINEAR_KINDS = ("rigid", "similarity", "affine")
+INITIALS = ("none", "geometry", "mass", *LINEAR_KINDS)
 
 
 def initial() -> Any:
     """Return the parameter of the alignment of two images before the deformation."""
-    help = "alignment before the deformation: image centres, centres of mass, rigid or affine by mutual information"
+    help = "alignment before the deformation: image centres, centres of mass, or rigid, similarity or affine by mutual information"
     return parameter("affine", help, choices=INITIALS, group="Alignment")
 
 

@@ -1,9 +1,11 @@
-"""How much a rigid or affine transform stretches the moving image: its penalty, and whether it is plausible between two people."""
+"""How much a linear transform stretches the moving image: its penalty, and whether it is plausible between two people."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
+
+from deepreg_engine.methods.common.linear_transforms import kind_of
 
 # Penalty of a stretch, in nats of mutual information per squared logarithm of each singular value.
 _PENALTY = 0.05
@@ -18,8 +20,7 @@ def penalty(transform: sitk.Transform) -> float:
 
 def is_plausible(transform: sitk.Transform) -> bool:
     """Return whether a transform does not mirror, and its stretches are plausible."""
-    affine = transform.GetName() == "AffineTransform"
-    if affine and np.linalg.det(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)) <= 0:
+    if kind_of(transform) == "affine" and np.linalg.det(_matrix(transform)) <= 0:
         return False
     stretch = _stretch(transform)
     return bool(stretch.min() >= _PLAUSIBLE[0] and stretch.max() <= _PLAUSIBLE[1])
@@ -32,7 +33,13 @@ def implausible_note(refused: sitk.Transform) -> str:
 
 
 def _stretch(transform: sitk.Transform) -> np.ndarray:
-    """Return the singular values of the linear part of a rigid or affine transform."""
-    if transform.GetName() != "AffineTransform":
-        return np.ones(3)
-    return np.linalg.svd(np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3), compute_uv=False)
+    """Return the singular values (3,) of the linear part of a rigid, similarity or affine transform."""
+    kind = kind_of(transform)
+    if kind == "similarity":
+        return np.full(3, sitk.Similarity3DTransform(transform).GetScale())
+    return np.linalg.svd(_matrix(transform), compute_uv=False) if kind == "affine" else np.ones(3)
+
+
+def _matrix(transform: sitk.Transform) -> np.ndarray:
+    """Return the linear part (3, 3) of an affine transform."""
+    return np.array(sitk.AffineTransform(transform).GetMatrix()).reshape(3, 3)

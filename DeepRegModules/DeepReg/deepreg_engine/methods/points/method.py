@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepreg_engine.errors import InputError
-from deepreg_engine.methods.base import Method, Result, Task
+from deepreg_engine.methods.base import Inputs, Method, Result, Task
 from deepreg_engine.methods.common.lengths import fitted
 from deepreg_engine.methods.points.parameters import PointsOptions, PointsParameters
 from deepreg_engine.methods.points.plan import estimate_memory
@@ -19,6 +19,7 @@ from deepreg_engine.progress import Progress
 
 if TYPE_CHECKING:
     from deepreg_engine.geometry.image_grid import ImageGrid
+    from deepreg_engine.methods.common.affine import Alignment
 
 
 class Points(Method):
@@ -48,6 +49,9 @@ class Points(Method):
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: PointsParameters) -> float:
         return estimate_memory(fixed, moving, parameters)
+
+    def align(self, inputs: Inputs, parameters: PointsParameters) -> Alignment:
+        raise NotImplementedError  # the points are aligned by their own registration
 
     def prepare(self, task: Task) -> None:
         pass

@@ -1,0 +1,1 @@
+"""The Linear method: rigid, similarity and affine registration."""
