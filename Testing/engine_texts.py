@@ -32,7 +32,7 @@ def translate(context: str, text: str) -> str:
 TEXTS = (
 '''
 # Names of variables whose values are texts for users, wherever they are set.
-_VARIABLES = re.compile(r"^_?(advice|hint|note|notes|problem|reason|warning|remarks|why|how)$|_(ADVICE|HINT)$")
+_VARIABLES = re.compile(r"^_?(advice|hint|note|notes|problem|reason|warning|remarks|why|how|next_step)$|_(ADVICE|HINT)$")
 # Functions that return texts for users.
 _FUNCTIONS = re.compile(r"_(note|advice|fault|of_nifti|of_meta_image|of_nrrd)$|^_advice$")
 # Calls whose texts are for users, by the function's name: positions of the texts.
@@ -91,6 +91,9 @@ def _declared() -> Iterator[str]:
     from deepreg_engine.methods.slots import SLOTS
     from deepreg_engine.reporting.limits import LIMITS, SOURCE, WORDS
     from deepreg_engine.training.registry import TRAININGS, training_presets
+    from deepreg_engine.verdict.checks import TITLES
+    from deepreg_engine.verdict.line import WORDS as LEVELS
+    from deepreg_engine.verdict.remarks import REMARKS
 
     for method in METHODS.values():
         yield method.title
@@ -106,6 +109,9 @@ def _declared() -> Iterator[str]:
         yield from (feature.title, feature.origin, feature.intended_use)
     yield from (limit.title for limit in LIMITS)
     yield from (*WORDS, *WORDS.values(), SOURCE)
+    yield from (*TITLES.values(), *LEVELS.values())
+    for remark in REMARKS:
+        yield from (remark.title, remark.reason, remark.next_step)
 
 
 def _of_parameters(kind: type) -> Iterator[str]:

@@ -59,6 +59,11 @@ CONTRASTS = {
     "T2 to T1": Recipe("brain/T1.nii.gz", "brain-mr", 9.1, 36.0, 4.0, 0.04, 0.5, 0.12, 0.01, "brain/T2.nii.gz"),
     "FLAIR to T2": Recipe("brain/T2.nii.gz", "brain-mr", 9.4, 36.0, 4.0, 0.04, 0.5, 0.12, 0.01, "brain/FLAIR.nii.gz"),
 }
+# Further scans, for which no peer was measured.
+OTHERS = {
+    "TestInput": Recipe("thorax/TestInput.nrrd", "thorax-ct", 28.0, 80.0, 6.0, 0.08, 0.5, -950.0, 15.0),
+    "ch2": Recipe("brain/ch2.nii.gz", "brain-mr", 6.9, 36.0, 4.0, 0.04, 0.5, 0.12, 0.01),
+}
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,12 @@ def make_pair(name: str, data: Path, seed: int = 0, oblique: bool = False) -> Kn
     """A pair from a scan in the data folder.
 
     Args:
-        name: a key of :data:`RECIPES` or :data:`CONTRASTS`.
+        name: a key of :data:`RECIPES`, :data:`CONTRASTS` or :data:`OTHERS`.
         data: the data folder.
         seed: of deformation and noise.
         oblique: fixed image on a turned, anisotropic grid of another size, instead of the scan's.
     """
-    recipe = {**RECIPES, **CONTRASTS}[name]
+    recipe = {**RECIPES, **CONTRASTS, **OTHERS}[name]
     scan = read_image(find_scan(data, recipe.file))
     moving = read_image(find_scan(data, recipe.moving)) if recipe.moving else scan
     scale = float(np.percentile(sitk.GetArrayViewFromImage(scan), 99.5)) if recipe.body < 1 and recipe.body > 0 else 1.0

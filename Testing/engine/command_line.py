@@ -15,6 +15,8 @@ import deepreg_engine
 from deepreg_engine.cli import main
 
 _PROGRESS = re.compile(r"^ *\d+ %  +\d+\.\d s  ")
+# A verdict that is not good is noted on stderr; the command succeeds.
+_VERDICT = re.compile(r"^deepreg-engine register \w+: (Check|Do not use): ")
 # Environment of a user's terminal: buffered streams, no debugging.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("PYTHONUNBUFFERED", "DEEPREG_DEBUG", "PYTHONWARNINGS")},
@@ -38,8 +40,8 @@ class Outcome:
 
     @property
     def messages(self) -> list[str]:
-        """The lines on stderr that are not progress."""
-        return [line for line in self.err.splitlines() if not _PROGRESS.match(line)]
+        """The lines on stderr that are neither progress nor a verdict."""
+        return [line for line in self.err.splitlines() if not _PROGRESS.match(line) and not _VERDICT.match(line)]
 
 
 def call(*arguments: object) -> Outcome:

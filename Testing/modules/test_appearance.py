@@ -74,12 +74,12 @@ def test_a_panel_with_all_its_parts_fits_400_pixels_in_the_application_s_font(re
 def test_messages_can_be_read_on_the_palette(warm_app, look, dark):
     import qt
 
-    from deepreg_slicer.appearance import BAD, GOOD, toneColor
+    from deepreg_slicer.appearance import BAD, CAUTION, GOOD, toneColor
 
     look(dark=dark)
     widget = opened(warm_app)
     label = widget.ui.resultLabel
-    for tone in (BAD, GOOD):
+    for tone in (BAD, CAUTION, GOOD):
         assert contrast(qt.QColor(toneColor(label, tone)), label.palette.color(qt.QPalette.Window)) > 4.5
     widget.panel.runSection.showMessage("wrong", bad=True)
     assert toneColor(label, BAD) in label.styleSheet

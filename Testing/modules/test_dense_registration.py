@@ -35,6 +35,8 @@ def test_apply_registers_and_shows(warm_app, hands, widget, pair, phantom_folder
     line = applied(warm_app, hands, widget)
     assert "mean displacement" in line
     assert "folding 0.00 %" in line
+    assert widget.ui.verdictLabel.text.startswith("\u25cf Good: ")
+    assert "The deformation does not fold." in widget.ui.verdictLabel.toolTip
     transform, volume = made(widget), made(widget, "volume")
     assert set(nodes()) - set(before) == {transform.GetName(), volume.GetName()}
     assert transform.GetClassName() == "vtkMRMLGridTransformNode"

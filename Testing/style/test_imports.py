@@ -23,15 +23,16 @@ FLOORS = {
     "methods": 5,
     "training": 6,
     "metrics": 6,
-    "reporting": 7,
-    "jobs": 8,
-    "worker": 9,
-    "commands": 10,
-    "cli": 11,
-    "__main__": 12,
+    "verdict": 7,
+    "reporting": 8,
+    "jobs": 9,
+    "worker": 10,
+    "commands": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 # Methods compute on images and points of any origin: phantoms are for training, samples and tests.
-NOT_PHANTOMS = ("features", "models", "methods", "metrics", "reporting")
+NOT_PHANTOMS = ("features", "models", "methods", "metrics", "verdict", "reporting")
 
 
 @cache

@@ -8,9 +8,9 @@ from typing import Any
 import qt
 
 #: Tones of a message.
-BAD, GOOD, PLAIN = "bad", "good", ""
+BAD, CAUTION, GOOD, PLAIN = "bad", "caution", "good", ""
 # Colour on a light and on a dark background: each has a contrast above 4.5.
-_TONES = {BAD: ("#c03020", "#ff9080"), GOOD: ("#207030", "#7fd890")}
+_TONES = {BAD: ("#c03020", "#ff9080"), CAUTION: ("#8a5000", "#f0b040"), GOOD: ("#207030", "#7fd890")}
 # Lightness, 0 to 255, below which a background counts as dark.
 _MIDDLE = 128
 # Pixels between a text and the borders of its cell, at the sides and in all above and below.

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
 from deepreg_slicer.parents import isBelow, isMoved, shownThrough
-from deepreg_slicer.provenance import PREFIX
+from deepreg_slicer.provenance import PREFIX, readReport
 from deepreg_slicer.request import Result, inScene
 
 
@@ -95,6 +95,7 @@ class ResultSection:
         moving = node.movingVolume if node is not None else None
         if self.panel.run is None and node is not None:
             self.panel.runSection.showMessage(node.resultSummary, bad=False)
+            self.panel.runSection.showVerdict(readReport(transform) if node.resultSummary else None)
         self.updating = True
         try:
             ui.fadeSlider.setEnabled(node is not None and node.resultVolume is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import slicer
@@ -15,6 +16,7 @@ from deepreg_slicer.parameter_pack import setValues
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Result
 from deepreg_slicer.signals import Signal
+from deepreg_slicer.verdict_line import showVerdict
 from deepreg_slicer.wording import capitalized, sentence
 
 
@@ -35,6 +37,7 @@ class RunSection:
         self._ui.logTextEdit.setReadOnly(True)
         self._showRunning(False)
         self.showMessage("", bad=False)
+        self.showVerdict(None)
         self._ui.applyButton.connect("clicked(bool)", self._onApply)
 
     def _onApply(self, *_arguments: Any) -> None:
@@ -52,6 +55,7 @@ class RunSection:
         run.failed.connect(self._onFailed)
         self._ui.logTextEdit.clear()
         self.showMessage("", bad=False)
+        self.showVerdict(None)
         self.run = run
         self._showRunning(True)
         try:
@@ -89,6 +93,11 @@ class RunSection:
         label.text = capitalized(text)
         setTone(label, BAD if bad else PLAIN)
         label.setVisible(bool(text))
+        self.messageShown.emit()
+
+    def showVerdict(self, report: Mapping[str, Any] | None) -> None:
+        """Show the verdict of a report above its line; None hides it."""
+        showVerdict(self._ui.verdictLabel, report)
         self.messageShown.emit()
 
     def showReason(self, problem: str) -> None:

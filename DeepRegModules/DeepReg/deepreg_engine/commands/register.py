@@ -22,6 +22,7 @@ from deepreg_engine.methods.common.parameters import DEVICES, Description, parse
 from deepreg_engine.methods.common.presets import find_preset
 from deepreg_engine.methods.registry import METHODS
 from deepreg_engine.methods.slots import Slot, outputs, slots
+from deepreg_engine.verdict.line import level_of, verdict_line
 
 _METAVARS = {"image": "IMAGE", "labels": "LABELS", "mask": "MASK", "points": "POINTS", "cloud": "POINTS", "names": "JSON"}
 
@@ -175,3 +176,6 @@ def run(method: Method, options: argparse.Namespace) -> None:
     with ProgressBar(quiet=options.quiet) as progress:
         report = run_registration(request, progress)
     sys.stdout.write("\n".join(result_lines(report)) + "\n")
+    if level_of(report) != "good":
+        sys.stdout.flush()
+        print(f"{options.parser.prog}: {verdict_line(report)}", file=sys.stderr)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from deepreg_engine.verdict.line import verdict_line
+
 
 def table(rows: Sequence[Sequence[str]], head: bool = True) -> list[str]:
     """Return the rows of cells as aligned lines: the first column left-aligned, the others right-aligned, the head underlined."""
@@ -25,6 +27,8 @@ def result_lines(report: dict[str, Any]) -> list[str]:
     if "seconds" in report:
         features = f"; features: {report['features']}" if report["features"] else ""
         lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}{features})")
+    if line := verdict_line(report):
+        lines.append(f"verdict: {line}")
     if "points" in report:
         points = report["points"]
         lines.append(

@@ -34,7 +34,7 @@ def body_bounds(image: sitk.Image, margin: float) -> Bounds | None:
     size = np.array(image.GetSize())
     factors = np.maximum(1, size // _COARSE)
     coarse = sitk.BinShrink(image, factors.tolist()) if factors.max() > 1 else image
-    inside = _foreground(sitk.GetArrayViewFromImage(coarse).astype(np.float64))
+    inside = foreground(sitk.GetArrayViewFromImage(coarse).astype(np.float64))
     if inside is None:
         return None
     body = _large_parts(inside)
@@ -64,7 +64,7 @@ def around_body(image: sitk.Image, margin: float) -> sitk.Image:
     return image if bounds is None else cropped(image, bounds)
 
 
-def _foreground(array: np.ndarray) -> np.ndarray | None:
+def foreground(array: np.ndarray) -> np.ndarray | None:
     """Return the mask (z, y, x) of what is not background; None if the faces are not background."""
     faces = np.concatenate([array.take(end, axis).ravel() for axis in range(3) for end in (0, -1)])
     middle = float(np.median(faces))

@@ -18,10 +18,12 @@ from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.request import Request, check_request
 from deepreg_engine.jobs.results import Run, write_results
+from deepreg_engine.jobs.verdict import evidence_of_run
 from deepreg_engine.methods.base import Inputs, Result, Task
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.slots import inputs as input_slots
 from deepreg_engine.progress import Progress, no_progress
+from deepreg_engine.verdict.conclusion import conclude
 
 # Progress at the beginning of the alignment and of the writing.
 _ALIGNMENT, _WRITING = 0.01, 0.99
@@ -115,12 +117,17 @@ def _write(request: Request, inputs: Inputs, result: Result, begun: float) -> di
     from deepreg_engine.metrics.report import to_json
 
     report = _report(request, inputs, result)
+    evidence, measured = evidence_of_run(inputs, result, report), time.perf_counter()
+    report["verdict"] = conclude(evidence)
+    report["seconds"]["verdict"] = time.perf_counter() - measured
 
     def finish() -> str:
+        report["verdict"] = conclude(evidence)  # outputs, such as the inverse, may have added to the report
         report["seconds"]["total"] = time.perf_counter() - begun
         return to_json(report)
 
     write_results(Run(request, inputs, result, report), finish)
+    report["verdict"] = conclude(evidence)
     report["seconds"]["total"] = time.perf_counter() - begun
     return report
 

@@ -20,6 +20,7 @@ from deepreg_engine.geometry.transform_files import read_transform
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_image_pair, read_label_pair, read_landmark_pair
 from deepreg_engine.jobs.results import FIELD_MAPS
+from deepreg_engine.jobs.verdict import evidence_of_pair
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.metrics.report import plain, to_json
 from deepreg_engine.progress import Progress, no_progress
@@ -35,6 +36,7 @@ from deepreg_engine.reporting.planes import Plane, planes
 from deepreg_engine.reporting.png import data_uri
 from deepreg_engine.reporting.private import base_name, hidden, private_words, without_paths
 from deepreg_engine.texts import translations
+from deepreg_engine.verdict.conclusion import conclude
 
 #: Version of the format of the JSON file.
 FORMAT = 1
@@ -139,7 +141,9 @@ def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict
     measured = measure(pair, {name: compute for name, compute in FIELD_MAPS.items() if name != "jacobian"})  # it has its own figures
     progress(0.6, "drawing the pictures")
     views, where = _views(request, pair, run)
-    content = _content(request, pair, run, measured, rate(measured.figures, limits), where)
+    ratings = rate(measured.figures, limits)
+    evidence = evidence_of_pair((pair.fixed, pair.moving), measured.field, measured.figures, run, _alignment(run), ratings, pair.notes)
+    content = _content(request, pair, run, measured, conclude(evidence), ratings, where)
     text = _page(request, pair, measured, views, content, lambda share: progress(0.6 + 0.35 * share, "drawing the pictures"))
     progress(0.97, "writing the report")
     with FileGroup() as files:
@@ -256,7 +260,13 @@ def _alignment(run: dict[str, Any] | None) -> sitk.Transform | None:
 
 
 def _content(
-    request: ReportRequest, pair: Pair, run: dict[str, Any] | None, measured: Measured, ratings: list[dict], where: dict[str, Any]
+    request: ReportRequest,
+    pair: Pair,
+    run: dict[str, Any] | None,
+    measured: Measured,
+    verdict: dict[str, Any],
+    ratings: list[dict],
+    where: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the content of the JSON file."""
     described, odd = described_run(run, pair.fixed) if run is not None else (None, [])
@@ -282,6 +292,7 @@ def _content(
             ],
         },
         "run": described,
+        "verdict": verdict,
         "ratings": ratings,
         "limits_source": SOURCE,
         "figures": measured.figures,
@@ -290,7 +301,7 @@ def _content(
     }
     content = cast("dict[str, Any]", plain(content))
     words = private_words(request.private)
-    for part in ("title", "inputs", "run", "figures", "notes"):  # may contain names that users gave
+    for part in ("title", "inputs", "run", "verdict", "figures", "notes"):  # may contain names that users gave
         content[part] = hidden(content[part], words)
     if request.patient:
         content["patient"] = request.patient

@@ -17,6 +17,7 @@ from deepreg_engine.reporting.page_tables import MOST, landmark_table, overlap_t
 from deepreg_engine.reporting.style import FILTER, SCRIPT, STYLE
 from deepreg_engine.reporting.views import Found, controls, deformation_words, jacobian_words, map_words, pair_rows, row
 from deepreg_engine.texts import tr, translated
+from deepreg_engine.verdict.line import WORDS as WORDS_OF_VERDICT
 
 # Number of notes on paper; the screen and the JSON file have all.
 _NOTES = 3
@@ -29,6 +30,8 @@ _LETTERS = 50
 _SMALLEST, _TALLEST = 28.0, 56.0
 # The page loads nothing and sends nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+# Light of each level of the verdict.
+_LIGHTS = {"good": "green", "check": "amber", "bad": "red"}
 _DIGITS = {limit.key: limit.digits for limit in LIMITS}
 
 
@@ -127,10 +130,18 @@ def _ratings(content: dict[str, Any]) -> str:
         )
         missing = f"<p><b>{text(warning)}</b></p>"
     source = f'<p class="soft small">{text(translated(content["limits_source"]))}</p>'
-    return f'{_heading(tr("Summary"))}<p class="verdict">{_verdict(ratings)}</p>{what}{missing}{_more(content)}{source}'
+    lights = f'<p class="lights">{_lights(ratings)}</p>'
+    return f"{_heading(tr('Summary'))}{_verdict(content['verdict'])}{lights}{what}{missing}{_more(content)}{source}"
 
 
-def _verdict(ratings: list[dict[str, Any]]) -> str:
+def _verdict(verdict: dict[str, Any]) -> str:
+    """Return the verdict with its colour and shape, its reason and the next step."""
+    level, reason, step = verdict["level"], translated(verdict["reason"]), translated(verdict["next_step"])
+    sentences = " ".join(f"{part[:1].upper()}{part[1:]}." for part in (reason, step) if part)
+    return f'<p class="verdict">{light(_LIGHTS[level], translated(WORDS_OF_VERDICT[level]))} {text(sentences)}</p>'
+
+
+def _lights(ratings: list[dict[str, Any]]) -> str:
     """Return the number of figures with each rating, the worst first, with the names of those that are not good."""
     lights = []
     for rating in ("red", "amber", "green"):

@@ -23,7 +23,7 @@ td.name { overflow-wrap: anywhere; }
 .light { white-space: nowrap; font-weight: 600; }
 .light svg { width: 12px; height: 12px; vertical-align: -1px; margin-right: 5px; }
 .green { color: var(--green); } .amber { color: var(--amber); } .red { color: var(--red); }
-.verdict { margin: .5em 0 .2em; font-weight: 600; } .verdict .light { margin-right: 14px; }
+.verdict { margin: .5em 0 .2em; font-size: 1.08em; } .lights { font-weight: 600; } .verdict .light, .lights .light { margin-right: 14px; }
 .views { display: grid; gap: 8px; align-items: start; width: min(100%, calc(560px * var(--shape))); }
 .view { position: relative; background: #000; }
 .view img { display: block; width: 100%; height: auto; } .view svg { position: absolute; inset: 0; width: 100%; height: 100%; }

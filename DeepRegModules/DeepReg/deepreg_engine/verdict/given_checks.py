@@ -1,0 +1,78 @@
+"""Checks of what was given to measure a result: landmarks and structures, which must not get worse; and of the matches of points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deepreg_engine.verdict.checks import Check, Limits
+
+# Errors of landmarks, mm, and Dice coefficients that differ by less are equal: a share, and a smallest difference.
+_LANDMARK_SHARE, _LANDMARK_MM = 0.02, 0.05
+_DICE_MEAN, _DICE_ONE = 0.005, 0.05
+# Share of the points with a confident partner.
+CONFIDENT = Limits(0.45, 0.25, higher=True)
+_ADVICE = "compare the result with the alignment alone, and check that the points or structures belong together"
+
+
+def landmark_check(landmarks: Mapping[str, Any]) -> Check | None:
+    """Return whether the check landmarks came nearer to each other, from the section "landmarks" of a report; None if it is not known."""
+    before, after = (landmarks.get(stage, {}).get("mean") for stage in ("before", "after"))
+    if before is None or after is None:
+        return None
+    if after > before * (1.0 + _LANDMARK_SHARE) + _LANDMARK_MM:
+        reason = f"the check landmarks are farther apart than before: {after:.1f} instead of {before:.1f} mm"
+        return Check("landmarks", "bad", reason, _ADVICE, after, "mm")
+    reason = f"the mean error of the check landmarks is {after:.1f} mm, and was {before:.1f} mm before"
+    return Check("landmarks", "good", reason, "", after, "mm")
+
+
+def structure_check(overlap: Mapping[str, Any]) -> Check | None:
+    """Return whether the structures overlap better than before, from the section "overlap" of a report; None if it is not known."""
+    before, after = (overlap.get(f"mean_{stage}", {}).get("dice") for stage in ("before", "after"))
+    if before is None or after is None:
+        return None
+    if after < before - _DICE_MEAN:
+        reason = f"the structures overlap less than before: mean Dice {after:.2f} instead of {before:.2f}"
+        return Check("structures", "bad", reason, _ADVICE, after)
+    if after <= 0.0:
+        reason = "no structure overlaps its partner"
+        return Check("structures", "bad", reason, _ADVICE, after)
+    for row in overlap.get("labels", ()):
+        one, two = row["before"]["dice"], row["after"]["dice"]
+        if two < one - _DICE_ONE:
+            name = row.get("name", row["label"])
+            reason = f"the structure {name} overlaps less than before: Dice {two:.2f} instead of {one:.2f}"
+            return Check("structures", "bad", reason, _ADVICE, two)
+    reason = f"the mean Dice of the structures is {after:.2f}, and was {before:.2f} before"
+    return Check("structures", "good", reason, "", after)
+
+
+def point_check(points: Mapping[str, Any]) -> Check | None:
+    """Return whether enough points have a confident partner, from the section "points" of a report; None if it is not known."""
+    share = points.get("confident_share")
+    if share is None:
+        return None
+    level = CONFIDENT.level(share)
+    reason, next_step = f"{100 * share:.0f} % of the points have a confident partner", ""
+    if level != "good":
+        reason = f"only {100 * share:.0f} % of the points have a confident partner"
+        next_step = "check that both sets of points show the same structure, and their orientation and unit"
+    return Check("points", level, reason, next_step, share, "", CONFIDENT)
+
+
+def rating_checks(ratings: list[Mapping[str, Any]]) -> list[Check]:
+    """Return one check for each figure of a report that is outside its limits, so that no red light stands beside a good verdict.
+
+    Args:
+        ratings: see :func:`deepreg_engine.reporting.limits.rate`.
+    """
+    found = []
+    for entry in ratings:
+        if entry["rating"] == "red":
+            reason = f"{entry['title']}: outside limits"
+            next_step = "look at this region, or raise the smoothness and register again"
+            found.append(
+                Check(f"limit {entry['key']}", "check", reason, next_step, entry["value"], entry["unit"], title=str(entry["title"]))
+            )
+    return found
