@@ -18,6 +18,7 @@ FLOORS = {
     "geometry": 1,
     "solvers": 2,
     "phantoms": 2,
+    "content": 2,
     "features": 3,
     "models": 4,
     "methods": 5,

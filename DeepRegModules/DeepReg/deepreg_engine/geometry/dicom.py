@@ -81,6 +81,20 @@ def read_file(path: Path, role: str, labels: bool, notes: list[str]) -> sitk.Ima
     return image
 
 
+def dicom_tags(path: Path) -> dict[str, str]:
+    """Return the elements of a DICOM file, or of the first file of the first series in a folder, by tag (``0008|0060``).
+
+    Empty for other files, and for those that cannot be read.
+    """
+    try:
+        if path.is_dir():
+            folder, series = _series_below(path)[0]
+            path = _files(folder, series)[0]
+        return _slice(path, str(path)).tags if is_dicom(path) else {}
+    except (InputError, IndexError, OSError):
+        return {}
+
+
 def _series_below(folder: Path) -> list[tuple[Path, str]]:
     """Return folder and UID of each series in a folder, or, if there is none in it, in the folders below it."""
     found = []

@@ -88,6 +88,13 @@ def _alias(method: str) -> Callable[[dict, Job], dict]:
     return registered
 
 
+def content(arguments: dict, job: Job) -> dict:
+    """Tell what two images show, and what is wrong with the pair: arguments are those of ContentRequest. Returns contents and concerns."""
+    from deepreg_engine.jobs.content import ContentRequest, run_content
+
+    return _noted(run_content(ContentRequest(**_known(arguments, ContentRequest))), job)
+
+
 def overlap(arguments: dict, job: Job) -> dict:
     """Compare labels before and after one or several transforms: arguments are those of OverlapRequest. Returns the reports."""
     from deepreg_engine.jobs.overlap import OverlapRequest, run_overlap
@@ -268,6 +275,7 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "dense": _alias("dense"),
     "points": _alias("points"),
     "descent": _alias("descent"),
+    "content": content,
     "overlap": overlap,
     "train": train,
     "train-estimate": train_estimate,

@@ -3,24 +3,12 @@ modality."""
 
 from __future__ import annotations
 
-import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.content.modality import in_hounsfield
 from deepreg_engine.features.extractor import Extractor, Joined
-from deepreg_engine.geometry.images import without_outliers
 from deepreg_engine.methods.common.parameters import SHIPPED_FEATURES, Parameters
 from deepreg_engine.models.store import load_extractor
-
-# Fat and air have values below the first, HU; soft tissue lies between the second and the third, and is at least the last share of a CT.
-_FAT, _TISSUE, _TISSUE_SHARE = -50.0, (-200.0, 300.0), 0.02
-
-
-def in_hounsfield(image: sitk.Image) -> bool:
-    """Return whether an image can be CT in HU: it has values of fat or air, and of soft tissue."""
-    image = without_outliers(image)
-    array = sitk.GetArrayViewFromImage(image)
-    tissue = np.count_nonzero((array > _TISSUE[0]) & (array < _TISSUE[1]))
-    return bool(array.min() < _FAT and tissue > _TISSUE_SHARE * array.size)
 
 
 def for_units(

@@ -1,0 +1,79 @@
+"""What volume nodes show, and what is wrong with a pair, as panels see it: without a copy of the volume, and at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+from world import add_linear, add_volume, matrix4
+
+IJK_TO_RAS = matrix4(np.diag([-3.0, -4.0, 5.0]), (90.0, 100.0, -80.0))
+
+
+@pytest.fixture
+def content(app):
+    from deepreg_slicer import content
+
+    return content
+
+
+def chest(shape=(40, 50, 60)) -> np.ndarray:
+    """A trunk with two lungs in HU, (z, y, x)."""
+    z, y, x = np.meshgrid(*(np.linspace(-1.0, 1.0, n) for n in shape), indexing="ij")
+    values = np.full(shape, -1000.0)
+    values[(x / 0.9) ** 2 + (y / 0.8) ** 2 < 1.0] = 40.0
+    for side in (-0.4, 0.4):
+        values[((x - side) / 0.3) ** 2 + (y / 0.5) ** 2 + (z / 1.2) ** 2 < 1.0] = -850.0
+    values[(x / 0.1) ** 2 + ((y - 0.65) / 0.1) ** 2 < 1.0] = 700.0
+    noise = np.random.default_rng(0).normal(0.0, 12.0, shape)
+    return np.rint(values + noise).astype(np.int16)
+
+
+def test_a_node_is_described_as_its_file_is(content, tmp_path):
+    from deepreg_engine.content.detection import image_content
+    from deepreg_engine.geometry.images import read_volume
+    from deepreg_slicer import nrrd
+    from deepreg_slicer.volumes import snapshot, worldGeometry
+
+    node = add_volume("scan", chest(), IJK_TO_RAS)
+    own = content.contentOf(node)
+    shot = snapshot(node)
+    for _share in nrrd.write(tmp_path / "scan.nrrd", shot.values(), worldGeometry(shot)[0]):
+        pass
+    of_file = image_content(read_volume(tmp_path / "scan.nrrd"))
+    assert (own.modality, own.body_part, own.certain) == ("ct", "chest", True)
+    assert own == of_file
+
+
+def test_attributes_of_node_series_and_unit_count(content):
+    node = add_volume("a", np.random.default_rng(0).integers(0, 900, (9, 9, 9)).astype(np.int16), IJK_TO_RAS)
+    assert not content.contentOf(node).certain
+    node.SetAttribute("DICOM.Modality", "MR")
+    node.SetAttribute("DICOM.BodyPartExamined", "PROSTATE")
+    found = content.contentOf(node)
+    assert (found.modality, found.body_part, found.certain) == ("mr", "pelvis", True)
+
+
+def test_a_label_map_node_is_labels_whatever_it_holds(content):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    slicer.util.updateVolumeFromArray(node, np.arange(1000, dtype=np.int16).reshape(10, 10, 10))
+    assert content.contentOf(node).modality == "labels"
+
+
+def test_a_pair_is_compared_where_its_nodes_are_shown(content):
+    fixed, moving = (add_volume(name, chest(), IJK_TO_RAS) for name in "ab")
+    assert [concern.kind for concern in content.concernsOf(fixed, moving)] == ["same"]
+    slicer.util.updateVolumeFromArray(moving, np.flip(chest(), 2).copy())
+    assert content.concernsOf(fixed, moving) == []
+    away = add_linear("away", matrix4(np.eye(3), (900.0, 0.0, 0.0)))
+    moving.SetAndObserveTransformNodeID(away.GetID())
+    (concern,) = content.concernsOf(fixed, moving)
+    assert (concern.kind, concern.severity) == ("apart", "warn")
+    assert "900 mm" in concern.line
+
+
+def test_a_correction_of_the_user_counts(content):
+    fixed, moving = add_volume("a", chest(), IJK_TO_RAS), add_volume("b", np.flip(chest(), 2).copy(), IJK_TO_RAS)
+    contents = [content.contentOf(node) for node in (fixed, moving)]
+    contents[1] = contents[1].replaced(body_part="head", body_part_certain=True)
+    assert [concern.kind for concern in content.concernsOf(fixed, moving, contents)] == ["part"]
