@@ -19,6 +19,7 @@ COMMANDS = (
     "register dense",
     "register points",
     "register descent",
+    "content",
     "warp",
     "evaluate",
     "report",

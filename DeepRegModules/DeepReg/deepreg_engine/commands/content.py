@@ -23,14 +23,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         "content", help="show what images are, before a registration", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
     )
     parser.add_argument("fixed", metavar="FILE", help="image: NIfTI, NRRD, MetaImage, DICOM folder")
-    parser.add_argument("moving", metavar="MOVING", nargs="?", default="", help="another one, to be registered to it")
+    parser.add_argument("moving", metavar="MOVING", nargs="?", help="another one, to be registered to it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print what the files show."""
-    found = run_content(ContentRequest(options.fixed, options.moving))
+    found = run_content(ContentRequest(options.fixed, options.moving or ""))
     for note in found["notes"]:
         sys.stderr.write(f"note: {note}\n")
     if options.json:

@@ -72,14 +72,15 @@ def pair_concerns(
         hounsfield: whether the registration needs CT in HU.
         same_contrast: whether it compares intensities, so that both must have one modality and contrast.
     """
-    samples = tuple(image if isinstance(image, Sample) else Sample.of(image) for image in (fixed, moving))
-    both = contents or tuple(sample_content(sample) for sample in samples)
+    one, two = (image if isinstance(image, Sample) else Sample.of(image) for image in (fixed, moving))
+    first, second = contents or (sample_content(one), sample_content(two))
     found = []
-    for role, sample, content in zip(ROLES, samples, both, strict=True):
+    for role, sample, content in zip(ROLES, (one, two), (first, second), strict=True):
         found += _single(role, sample, content)
         if hounsfield and not content.is_labels and not may_be_hounsfield(sample.clamped):
             found.append(_not_hounsfield(role, sample))
-    found += [concern for concern in (_same(*samples), _place(*samples), _parts(*both), _contrasts(*both, same_contrast)) if concern]
+    of_pair = (_same(one, two), _place(one, two), _parts(first, second), _contrasts(first, second, same_contrast))
+    found += [concern for concern in of_pair if concern]
     return sorted(found, key=lambda concern: concern.severity != STOP)
 
 

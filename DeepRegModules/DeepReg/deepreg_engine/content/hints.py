@@ -34,9 +34,9 @@ _MODALITIES = {
 }
 # Words of protocols, in the languages of scanners' manuals, that name one body part.
 _WORDS = {
-    "head": r"head|brain|skull|cranium|cerebr\w*|neuro\w*|orbits?|pituitary|hippocamp\w*|kopf|sch(?:ae|ä)del|hirn|t[êe]te|cerveau|cabeza",
+    "head": r"head|brain|skull|cranium|cerebr\w*|neuro\w*|orbits?|pituitary|hippocamp\w*|kopf|sch(?:ae|ä)del|hirn|tête|cerveau|cabeza",
     "chest": r"chest|thorax|thoracic|lungs?|pulmon\w*|lunge|heart|cardiac|breast|mediastinum|rib|torax",
-    "abdomen": r"abdomen|abdominal|abd|liver|leber|kidneys?|pancreas|spleen|renal|hepat\w*|oberbauch",
+    "abdomen": r"abdomen|abdominal|liver|leber|kidneys?|pancreas|spleen|renal|hepat\w*|oberbauch",
     "pelvis": r"pelvis|pelvic|prostate?|prostata|becken|bladder|uterus|rectum|hips?",
     "extremity": r"extremity|knee|leg|arm|hand|foot|ankle|wrist|elbow|shoulder|femur|tibia|thigh|knie",
     "whole body": r"whole[ _-]?body|wholebody|ganzk(?:oe|ö)rper",

@@ -21,7 +21,7 @@ _SOFT, _SOFT_SHARE = (-200.0, 200.0), 0.72
 # Bone, HU. In a head it is a closed wall, and the brain inside is even: quartiles closer than the last number of HU.
 BONE = 300.0
 _INSIDE_SKULL, _EVEN_BRAIN = 0.15, 110.0
-# Distance of the quartiles of tissue, as a share of the distance of its median from air, below which an image looks like CT in other units.
+# Distance of the quartiles of tissue, as a share of the distance of its median from air, below which it is probably CT in other units.
 _NARROW = 0.2
 # More voxels than this share at the highest value: a window has cut the values above.
 _CUT_OFF = 0.004
@@ -50,7 +50,8 @@ class SeenModality:
 
 def in_hounsfield(image: sitk.Image) -> bool:
     """Return whether an image can be CT in HU: it has values of fat or air, and of soft tissue."""
-    return may_be_hounsfield(sitk.GetArrayViewFromImage(without_outliers(image)))
+    inside = without_outliers(image)
+    return may_be_hounsfield(sitk.GetArrayViewFromImage(inside))
 
 
 def may_be_hounsfield(array: np.ndarray) -> bool:
@@ -141,7 +142,7 @@ def _is_surely_mr(sample: Sample, body: BodyShape, tissue: np.ndarray, backgroun
     lowest, highest = float(sample.values.min()), float(sample.values.max())
     if highest <= 1.5 or (sample.whole and lowest >= 0.0 and highest <= 255.0):
         return False
-    if body.outline.mean() > 0.95:  # no background to compare with
+    if sample.is_crop or body.outline.mean() > 0.9:  # no background to compare with
         return False
     values, high = sample.clamped, float(np.quantile(sample.clamped, 0.98))
     counts = [np.count_nonzero(values > background + share * (high - background)) for share in (0.06, 0.24)]

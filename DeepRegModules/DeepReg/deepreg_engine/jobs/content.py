@@ -59,6 +59,6 @@ def run_content(request: ContentRequest) -> dict[str, Any]:
         found[role] = contents[-1].to_json()
     if len(samples) == 2:
         pair = (contents[0], contents[1])
-        concerns = pair_concerns(*samples, pair, hounsfield=request.hounsfield, same_contrast=request.same_contrast)
+        concerns = pair_concerns(samples[0], samples[1], pair, hounsfield=request.hounsfield, same_contrast=request.same_contrast)
         found["concerns"] = [concern.to_json() for concern in concerns]
     return {**found, "notes": notes}
