@@ -28,6 +28,7 @@ FLOORS = {
     "reporting": 8,
     "jobs": 9,
     "worker": 10,
+    "cohort": 10,
     "commands": 11,
     "cli": 12,
     "__main__": 13,

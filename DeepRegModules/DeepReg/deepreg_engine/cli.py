@@ -46,6 +46,7 @@ def make_parser() -> Parser:
     """Return the parser of all commands."""
     # Here, where main catches errors: they import SimpleITK, and Ctrl-C may come while it loads.
     from deepreg_engine.commands import (
+        cohort,
         content,
         cross_validate,
         demo,
@@ -77,6 +78,21 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}", help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="<command>", dest="command", required=True)
-    for module in (register, content, warp, evaluate, report, features, keypoints, phantom, models, train, cross_validate, demo, worker):
+    for module in (
+        register,
+        content,
+        warp,
+        evaluate,
+        report,
+        features,
+        keypoints,
+        phantom,
+        models,
+        train,
+        cross_validate,
+        cohort,
+        demo,
+        worker,
+    ):
         module.add(commands)
     return parser

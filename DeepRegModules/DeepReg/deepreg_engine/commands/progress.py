@@ -49,6 +49,11 @@ class ProgressBar:
         if changed and not self._quiet and not self._bar:
             self._write(f"{100 * self._share:3.0f} %  {self._time.elapsed():5.1f} s  {stage}\n")
 
+    def note(self, line: str) -> None:
+        """Show a line above the bar."""
+        if not self._quiet:
+            self._write(f"\r{line.ljust(self._columns() - 1)}\n" if self._bar else f"{line}\n")
+
     def line(self) -> str:
         """Return the bar as text, as wide as the terminal."""
         seconds = self._time.seconds()

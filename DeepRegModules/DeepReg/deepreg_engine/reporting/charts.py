@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -10,8 +11,10 @@ from deepreg_engine.reporting.markup import count
 from deepreg_engine.texts import tr
 
 _WIDTH, _HEIGHT = 440.0, 168.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 20.0, 34.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 18.0, 20.0, 34.0
 _TICKS = 6
+# Bins of a histogram, about.
+_BINS = 14
 _INK, _BEFORE, _AFTER = "#333", "#9aa5b1", "#1b5fa8"
 
 
@@ -31,7 +34,7 @@ class _Chart:
 
     def _axes(self, across: str, up: str) -> None:
         step = nice_step((self._high - self._low) / _TICKS)
-        count = round(self._low / step)
+        count = math.ceil(self._low / step - 1e-9)
         while count * step <= self._high + 1e-9 * step:
             place = self.x(count * step)
             self._parts.append(f'<line x1="{place:.1f}" y1="{self.y(0):.1f}" x2="{place:.1f}" y2="{self.y(0) + 4:.1f}" stroke="{_INK}"/>')
@@ -117,3 +120,23 @@ def jacobian_chart(histogram: dict) -> str:
     return chart.svg(tr("Histogram of the Jacobian determinant")).replace(
         "</svg>", f'<text x="{_WIDTH - _RIGHT:g}" y="{_TOP + 8:g}" text-anchor="end"{kind}>{escape(words)}</text></svg>'
     )
+
+
+def count_chart(title: str, values: Sequence[float], across: str, up: str) -> str:
+    """Draw the number of values in bins of equal width.
+
+    Args:
+        title: of the chart.
+        values: at least one.
+        across, up: texts of the axes.
+    """
+    low, high = min(values), max(values)
+    step = nice_step(max(high - low, 1e-6 * max(abs(high), 1.0)) / _BINS)
+    first, last = math.floor(low / step), math.floor(high / step) + 1
+    edges = [step * number for number in range(first, last + 1)]
+    counts = [0] * (len(edges) - 1)
+    for value in values:
+        counts[min(max(math.floor(value / step) - first, 0), len(counts) - 1)] += 1
+    chart = _Chart(title, edges[0], edges[-1], max(counts), across, up)
+    chart.bars(edges, counts, _AFTER)
+    return chart.svg(title)

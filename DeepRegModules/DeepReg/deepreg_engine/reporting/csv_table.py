@@ -83,9 +83,10 @@ def as_csv(content: dict[str, Any]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(HEAD)
     for entry in rows(content):
-        writer.writerow([_safe(cell) for cell in entry])
+        writer.writerow([safe(cell) for cell in entry])
     return stream.getvalue()
 
 
-def _safe(cell: Any) -> Any:
+def safe(cell: Any) -> Any:
+    """Return a cell with an apostrophe in front if it is a text that a spreadsheet would evaluate as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -80,7 +80,28 @@ def draw(pair: Pair, measured: Measured, plane: Plane, views: Views) -> dict[str
         pictures[name] = _map(fixed, measured, name, plane)
     if views.alike:
         pictures["difference"] = _difference(fixed, after, there[1])
-    return {name: np.clip(np.rint(255.0 * picture), 0, 255).astype(np.uint8) for name, picture in pictures.items()}
+    return {name: _bytes(picture) for name, picture in pictures.items()}
+
+
+def blend(fixed: np.ndarray, moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, window: Window) -> np.ndarray:
+    """Draw a slice of both images, the fixed one in magenta and the moving one in green.
+
+    Args:
+        fixed: grey values (height, width) of the fixed image, 0 to 1.
+        moving: the moving image.
+        grid: of the slice.
+        transform: from fixed to moving points; None is the identity.
+        window: values of the moving image for black and white.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    picture = _blend(fixed, scaled(drawn(moving, grid, transform)[0], window), covered(moving, grid, transform)[0])
+    return _bytes(picture)
+
+
+def _bytes(picture: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(255.0 * picture), 0, 255).astype(np.uint8)
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
