@@ -38,6 +38,11 @@ COMMANDS = (
     "cross-validate dense",
     "cross-validate points",
     "cross-validate descent",
+    "cohort",
+    "cohort plan",
+    "cohort run",
+    "cohort status",
+    "cohort report",
     "demo",
     "worker",
 )

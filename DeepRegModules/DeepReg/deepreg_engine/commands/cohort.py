@@ -55,7 +55,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         ("status", _status, "show how many rows are done, failed and open"),
         ("report", _report, "write tables and page again, also while a run is active elsewhere"),
     ):
-        page = parts.add_parser(name, help=about, description=about[:1].upper() + about[1:] + ".")
+        page = parts.add_parser(
+            name, help=about, description=paragraph(about[:1].upper() + about[1:] + "."), epilog=examples(f"cohort {name} study")
+        )
         page.add_argument("folder", metavar="FOLDER", help="of the cohort")
         if name == "status":
             page.add_argument("--json", action="store_true", help="print JSON")
@@ -65,7 +67,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _add_plan(parts: argparse._SubParsersAction) -> None:
     columns = "\n".join(paragraph(f"{name}: {about}", "  ") for name, about in titles().items())
     epilog = f"columns of a table, besides row, method, preset, parameters, initial, label_names and outputs:\n{columns}"
-    page: Parser = parts.add_parser("plan", help="write the table of pairs", description=paragraph(_PLAN), epilog=epilog)
+    page: Parser = parts.add_parser(
+        "plan", help="write the table of pairs", description=paragraph(_PLAN), epilog=f"{examples(_EXAMPLES[0])}\n\n{epilog}"
+    )
     page.add_argument("folder", metavar="FOLDER", help="of the cohort; made if missing")
     source = page.add_argument_group("pairs").add_mutually_exclusive_group(required=True)
     source.add_argument("--table", metavar="CSV", help="a table of pairs; paths in it are relative to it")
