@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from deepreg_engine.cohort.folder import CohortFolder
-from deepreg_engine.cohort.rows import DEFAULT_OUTPUTS, OUTPUT_FILES, Row, absolute, read_csv, titles
+from deepreg_engine.cohort.rows import COLUMNS, DEFAULT_OUTPUTS, OUTPUT_FILES, Row, absolute, read_csv, titles
 from deepreg_engine.cohort.run import CohortRun, run_cohort
 from deepreg_engine.cohort.sources import Scan, all_pairs, from_bids, from_dataset, from_folders, scans_of, to_one
 from deepreg_engine.cohort.status import Status, status
@@ -39,6 +39,7 @@ _RUN = """
 Compute the rows that are missing or whose inputs, parameters or outputs have changed. Results are in FOLDER/rows, each row's folder appears
 complete; table.csv, structures.csv and index.html show all rows. The run may be stopped at any time and repeated.
 """
+_PAIRS = ("--table CSV", "--images FOLDER {--to IMAGE | --all-pairs}", "--fixed FOLDER --moving FOLDER", "--dataset JSON", "--bids FOLDER")
 # Failed rows that a summary names.
 _NAMED = 10
 
@@ -66,7 +67,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _add_plan(parts: argparse._SubParsersAction) -> None:
     columns = "\n".join(paragraph(f"{name}: {about}", "  ") for name, about in titles().items())
-    epilog = f"columns of a table, besides row, method, preset, parameters, initial, label_names and outputs:\n{columns}"
+    epilog = f"columns of a table, besides {', '.join(name for name in COLUMNS if name not in titles())}:"
+    epilog = f"{paragraph(epilog)}\n{columns}"
     page: Parser = parts.add_parser(
         "plan", help="write the table of pairs", description=paragraph(_PLAN), epilog=f"{examples(_EXAMPLES[0])}\n\n{epilog}"
     )
