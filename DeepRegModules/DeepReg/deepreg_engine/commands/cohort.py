@@ -39,7 +39,14 @@ _RUN = """
 Compute the rows that are missing or whose inputs, parameters or outputs have changed. Results are in FOLDER/rows, each row's folder appears
 complete; table.csv, structures.csv and index.html show all rows. The run may be stopped at any time and repeated.
 """
-_PAIRS = ("--table CSV", "--images FOLDER {--to IMAGE | --all-pairs}", "--fixed FOLDER --moving FOLDER", "--dataset JSON", "--bids FOLDER")
+_PAIRS = (
+    "--table CSV",
+    "--images FOLDER --to IMAGE",
+    "--images FOLDER --all-pairs",
+    "--fixed FOLDER --moving FOLDER",
+    "--dataset JSON",
+    "--bids FOLDER",
+)
 # Failed rows that a summary names.
 _NAMED = 10
 
@@ -69,9 +76,9 @@ def _add_plan(parts: argparse._SubParsersAction) -> None:
     columns = "\n".join(paragraph(f"{name}: {about}", "  ") for name, about in titles().items())
     epilog = f"columns of a table, besides {', '.join(name for name in COLUMNS if name not in titles())}:"
     epilog = f"{paragraph(epilog)}\n{columns}"
-    page: Parser = parts.add_parser(
-        "plan", help="write the table of pairs", description=paragraph(_PLAN), epilog=f"{examples(_EXAMPLES[0])}\n\n{epilog}"
-    )
+    usage = "\n       ".join(f"deepreg-engine cohort plan FOLDER {pairs}" for pairs in _PAIRS)
+    epilog = f"{examples(_EXAMPLES[0])}\n\n{epilog}"
+    page: Parser = parts.add_parser("plan", help="write the table of pairs", usage=usage, description=paragraph(_PLAN), epilog=epilog)
     page.add_argument("folder", metavar="FOLDER", help="of the cohort; made if missing")
     source = page.add_argument_group("pairs").add_mutually_exclusive_group(required=True)
     source.add_argument("--table", metavar="CSV", help="a table of pairs; paths in it are relative to it")
