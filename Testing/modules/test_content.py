@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import slicer
+from panels import opened
 from world import add_linear, add_volume, matrix4
 
 IJK_TO_RAS = matrix4(np.diag([-3.0, -4.0, 5.0]), (90.0, 100.0, -80.0))
@@ -77,3 +80,41 @@ def test_a_correction_of_the_user_counts(content):
     contents = [content.contentOf(node) for node in (fixed, moving)]
     contents[1] = contents[1].replaced(body_part="head", body_part_certain=True)
     assert [concern.kind for concern in content.concernsOf(fixed, moving, contents)] == ["part"]
+
+
+def test_the_panel_warns_before_a_run(app):
+    fixed, moving = (add_volume(name, chest(), IJK_TO_RAS) for name in "ab")
+    widget = opened(app)
+    section, label = widget.panel.concernSection, widget.ui.concernLabel
+    app.wait_for(lambda: not section.searching, 10, "the concerns")
+    assert label.visible
+    assert label.text == "Fixed and moving image are the same: choose two different scans."
+    assert not any(concern.severity == "stop" for concern in section.concerns)
+    moving_mask = (chest() > 500).astype(np.int16)
+    slicer.util.updateVolumeFromArray(moving, moving_mask)
+    app.wait_for(lambda: not section.searching and "mask" in label.text, 10, "the concern about the mask")
+    widget.panel.node.parameters.features = "ct-tissue"
+    slicer.util.updateVolumeFromArray(moving, np.rint(chest() / 4.0 + 300.0).astype(np.int16))
+    app.wait_for(lambda: not section.searching and "HU" in label.text, 10, "the concern about Hounsfield units")
+    slicer.util.updateVolumeFromArray(moving, np.flip(chest(), 2).copy())
+    app.wait_for(lambda: not section.searching and not label.text, 10, "no concern")
+    assert not label.visible
+    slicer.mrmlScene.RemoveNode(fixed)  # the selector then shows the volume that is left
+    app.wait_for(lambda: not section.searching, 10, "the concerns")
+    assert [concern.kind for concern in section.concerns] == ["same"]
+
+
+def test_a_large_volume_does_not_block_the_window(content):
+    """Each step of the search is short, and the voxels are not copied."""
+    node = add_volume("large", np.tile(chest(), (5, 7, 6)), IJK_TO_RAS)
+    content.contentOf(add_volume("small", chest(), IJK_TO_RAS))  # the imports
+    steps, longest = content.contentSteps(node), 0.0
+    for _repeated in range(100):
+        begun = time.process_time()
+        try:
+            next(steps)
+        except StopIteration:
+            break
+        finally:
+            longest = max(longest, time.process_time() - begun)
+    assert longest < 0.2  # 0.03 s where nothing else computes; a copy of the volume or all its voxels take longer

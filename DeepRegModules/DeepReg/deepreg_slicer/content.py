@@ -6,7 +6,7 @@ The engine's modules are imported by the functions, when they are first needed: 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -19,22 +19,21 @@ if TYPE_CHECKING:
     from deepreg_engine.content.description import Content
     from deepreg_engine.content.sample import Sample
 
-# Number of volumes whose samples are kept; each takes about 1 MB.
+# Number of volumes whose samples and contents are kept; each takes about 1 MB.
 _KEPT = 8
 # Code of the unit that Slicer's DICOM reader notes of a CT.
 _HOUNSFIELD = "[hnsf'U]"
 _samples: OrderedDict[tuple, Sample] = OrderedDict()
+_contents: OrderedDict[tuple, Content] = OrderedDict()
 
 
 def contentOf(node: Any) -> Content:
-    """Return the content of a scalar volume node.
+    """Return the content of a scalar volume node, at once; kept until the node changes.
 
     Raises:
         NodeError: if it has no voxels.
     """
-    from deepreg_engine.content.detection import sample_content
-
-    return sample_content(sampleOf(node), hintsOf(node))
+    return finished(contentSteps(node))
 
 
 def concernsOf(
@@ -57,6 +56,45 @@ def concernsOf(
     return pair_concerns(sampleOf(fixed), sampleOf(moving), (both[0], both[1]), hounsfield=hounsfield, same_contrast=sameContrast)
 
 
+def finished(steps: Generator[Any, None, Any]) -> Any:
+    """Run a generator to its end without a pause; returns its value."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def contentSteps(node: Any) -> Generator[float, None, Content]:
+    """Find the content of a scalar volume node in steps of some hundredths of a second; the first call also imports what it needs.
+
+    Raises:
+        NodeError: if it has no voxels.
+    """
+    yield from _imports()
+    key = (*_keyOf(node), frozenset(hintsOf(node).items()))
+    if key not in _contents:
+        from deepreg_engine.content.detection import content_steps
+
+        sample = sampleOf(node)
+        yield 0.1
+        _keep(_contents, key, (yield from content_steps(sample, hintsOf(node))))
+    return _contents[key]
+
+
+def _imports() -> Iterator[float]:
+    """Import, one after the other, what takes long to import."""
+    import SimpleITK  # noqa: F401
+
+    yield 0.0
+    import deepreg_engine.content.sample
+
+    yield 0.0
+    import deepreg_engine.content.concerns  # noqa: F401
+
+    yield 0.0
+
+
 def sampleOf(node: Any) -> Sample:
     """Return some voxels of a volume node, in the world; kept until its voxels or its geometry change.
 
@@ -65,16 +103,25 @@ def sampleOf(node: Any) -> Sample:
     """
     from deepreg_engine.content.sample import Sample
 
-    shot = snapshot(node)
-    geometry = _geometry(shot)
-    scalars = node.GetImageData().GetPointData().GetScalars()
-    key = (node.GetImageData().GetMTime(), scalars.GetMTime(), geometry.size, geometry.ijkToLps().tobytes())
+    key = _keyOf(node)
     if key not in _samples:
-        _samples[key] = Sample.of_array(shot.values().reshape(shot.size[::-1]), gridOf(geometry))
-        while len(_samples) > _KEPT:
-            _samples.popitem(last=False)
-    _samples.move_to_end(key)
+        shot = snapshot(node)
+        _keep(_samples, key, Sample.of_array(shot.values().reshape(shot.size[::-1]), gridOf(_geometry(shot))))
     return _samples[key]
+
+
+def _keep(kept: OrderedDict, key: tuple, value: Any) -> None:
+    """Keep a value, and let the oldest ones go."""
+    kept[key] = value
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)
+
+
+def _keyOf(node: Any) -> tuple:
+    """Return what changes when voxels or geometry of a volume node change; raises NodeError if it has no voxels."""
+    geometry = _geometry(snapshot(node))
+    image = node.GetImageData()
+    return image.GetMTime(), image.GetPointData().GetScalars().GetMTime(), geometry.size, geometry.ijkToLps().tobytes()
 
 
 def _geometry(shot: Snapshot) -> Geometry:

@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.errors import EngineError
 from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_engine.methods.registry import find_method
+from deepreg_slicer.concern_section import ConcernSection
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.estimate import memoryOf
@@ -90,6 +91,8 @@ class MethodPanel:
         self.connect()
         self.presetSection = PresetSection(self)
         self.runSection = RunSection(self)
+        self.concernSection = ConcernSection(ui.concernLabel)
+        self.concernSection.changed.connect(self.runSection.messageShown.emit)
         self.resultSection = self.resultSectionClass(self)
         self.runSection.finished.connect(self.resultSection.take)
 
@@ -290,6 +293,15 @@ class MethodPanel:
         button.setEnabled(not problem)
         button.toolTip = sentence(problem) or _("{help} Keys: Ctrl+Return.").format(help=self.applyHelp)
         self.runSection.showReason(problem)
+        self._checkPair()
+
+    def _checkPair(self) -> None:
+        """Look for what is wrong with the chosen volumes; it is shown above Apply."""
+        if self.node is None:
+            self.concernSection.update(None, None)
+            return
+        fixed, moving = self.request().inputs.ends
+        self.concernSection.update(fixed, moving, getattr(self.node.parameters, "features", ""))
 
     def _onBusy(self, _busy: bool) -> None:
         self.checkCanApply()
@@ -334,6 +346,7 @@ class MethodPanel:
         """Stop the run, and remove all observers."""
         self.runSection.drop()
         self.setParameterNode(None)
+        self.concernSection.stop()
         self.fixedSegment.cleanup()
         self.movingSegment.cleanup()
         self.features.cleanup()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 
-from deepreg_engine.content.body_shape import AIR_LIMIT, BodyShape
+from deepreg_engine.content.body_shape import BodyShape, air_limit, large_parts
 from deepreg_engine.content.modality import BONE, SeenModality, brain_share
 from deepreg_engine.content.sample import Sample
 
-# A lung is darker than this share of the contrast (MR), and fills at least this share of the body's outline.
-_LUNG_DARK, _LEAST_LUNG = 0.12, 0.035
+# A lung fills at least this share of the body's outline.
+_LEAST_LUNG = 0.035
 # Lungs of this share of the outline are those of a chest; of a slice, they make it a slice of the chest.
 _CHEST, _CHEST_SLICE = 0.15, 0.15
+# A scan shows the chest if lungs are in more than the first share of its length. That is certain above the second; below the third it is
+# certainly the abdomen.
+_HALF, _MOST, _LITTLE = 0.45, 0.6, 0.3
 # Shortest part with lungs and without them, mm, of a scan of the trunk; shortest scan of a whole body.
 _PART_MM, _WHOLE_BODY_MM = 150.0, 850.0
 # Smallest and largest extents of a head, shortest first, mm: from a child's brain without its skull to a large head with its neck.
@@ -25,6 +27,8 @@ _TRUNK_MM = 230.0
 _SKULL = 0.15
 # Bone of a pelvis lies further from the midline than this share of the body's width, by its standard deviation.
 _WIDE_BONE = 0.19
+# Shares of slices with such bone from which on a scan shows the pelvis, probably and certainly.
+_PELVIS, _SURELY_PELVIS = 0.72, 0.9
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def body_part_of(sample: Sample, body: BodyShape, modality: SeenModality) -> See
         return SeenPart("organ", True, (f"a field of view of only {_size(sample.extent_mm)}",))
     if modality.hounsfield and brain_share(sample.clamped) >= _SKULL and min(body.size_mm) < _HEAD_MM[0][1]:
         return SeenPart("head", True, (f"head: soft tissue within a closed skull, {_size(body.size_mm)}",))
-    lungs = _lungs(sample, body, modality.hounsfield)
+    lungs = _lungs(sample, body, air_limit(sample, modality.name == "ct", modality.hounsfield))
     if lungs is not None:
         return _with_lungs(body, lungs)
     head = _head(body)
@@ -61,21 +65,11 @@ def _size(lengths: tuple[float, ...]) -> str:
     return f"{' x '.join(f'{length / 10:.0f}' if length > 30.0 else f'{length / 10:.1f}' for length in lengths)} cm"
 
 
-def _lungs(sample: Sample, body: BodyShape, hounsfield: bool) -> np.ndarray | None:
-    """Return the lungs (z, y, x), large parts of air or darkness within the body; None if there are none."""
-    values = sample.clamped
-    if hounsfield:
-        dark = values < AIR_LIMIT
-    else:
-        low, high = np.quantile(values, (0.01, 0.98))
-        dark = values < low + _LUNG_DARK * (high - low)
-    image = sitk.GetImageFromArray((dark & body.outline).astype(np.uint8))
-    opened = sitk.BinaryMorphologicalOpening(image, [1, 1, 1], sitk.sitkCross)
-    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(opened))
-    counts = np.bincount(parts.ravel())
-    counts[0] = 0
-    large = np.flatnonzero(counts > _LEAST_LUNG * np.count_nonzero(body.outline))
-    return np.isin(parts, large) if len(large) else None
+def _lungs(sample: Sample, body: BodyShape, limit: float) -> np.ndarray | None:
+    """Return the lungs (z, y, x), large parts below a limit within the body; None if there are none."""
+    dark = sample.clamped < limit
+    lungs = large_parts(dark & body.outline, _LEAST_LUNG * np.count_nonzero(body.outline))
+    return lungs if lungs.any() else None
 
 
 def _with_lungs(body: BodyShape, lungs: np.ndarray) -> SeenPart:
@@ -92,9 +86,9 @@ def _with_lungs(body: BodyShape, lungs: np.ndarray) -> SeenPart:
         return SeenPart("whole body", True, (f"whole body: {length / 10:.0f} cm long, with lungs",))
     if chest_length >= _PART_MM and below >= _PART_MM:
         return SeenPart("trunk", True, (f"trunk: {reason}",))
-    if share >= _CHEST or chest_length > 0.5 * length:
-        return SeenPart("chest", True, (f"chest: {reason}",))
-    return SeenPart("abdomen", True, (f"abdomen: {reason}",))
+    if share >= _CHEST or chest_length > _HALF * length:
+        return SeenPart("chest", share >= _CHEST or chest_length > _MOST * length, (f"chest: {reason}",))
+    return SeenPart("abdomen", chest_length < _LITTLE * length, (f"abdomen: {reason}",))
 
 
 def _head(body: BodyShape) -> SeenPart | None:
@@ -122,9 +116,10 @@ def _without_lungs(sample: Sample, body: BodyShape, modality: SeenModality) -> S
         if not modality.hounsfield:
             return SeenPart("abdomen", False, (f"trunk without lungs, {size}",))
         pelvic, slices = _pelvic_slices(sample, body)
-        if pelvic > 0.6 * slices:
-            return SeenPart("pelvis", True, (f"pelvis: bone on both sides in {100 * pelvic / max(slices, 1):.0f} % of the slices",))
-        return SeenPart("abdomen", True, (f"abdomen: a trunk of {size} without lungs",))
+        share = pelvic / max(slices, 1)
+        if share > _PELVIS:
+            return SeenPart("pelvis", share > _SURELY_PELVIS, (f"pelvis: bone on both sides in {100 * share:.0f} % of the slices",))
+        return SeenPart("abdomen", share < _PELVIS, (f"abdomen: a trunk of {size} without lungs",))
     if length > 1.3 * max(width, depth) and all(body.cuts[0]):
         return SeenPart("extremity", False, (f"a limb: {size}, cut at both ends",))
     return SeenPart("unknown", False, (f"a part of {size} that shows neither lungs nor a skull",))

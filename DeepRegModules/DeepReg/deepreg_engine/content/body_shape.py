@@ -10,12 +10,24 @@ import SimpleITK as sitk
 
 from deepreg_engine.content.sample import Sample
 
-# A voxel is tissue if its value lies above the background by this share of the contrast.
-_TISSUE = 0.12
+# A voxel is tissue if its value lies above the background by this share of the contrast; in CT, lung lies below the second share.
+_TISSUE, _TISSUE_CT = 0.12, 0.4
 # Air and lung lie below it, tissue above, HU.
 AIR_LIMIT = -400.0
 # A face cuts the body if the body fills this share of its largest cross-section there.
 _CUT = 0.25
+
+
+def air_limit(sample: Sample, ct: bool = False, hounsfield: bool = False) -> float:
+    """Return the value below which a voxel is air, background or lung.
+
+    Args:
+        sample: the image.
+        ct: whether it is CT, in any units.
+        hounsfield: whether it is in HU.
+    """
+    low, high = sample.levels
+    return AIR_LIMIT if hounsfield else low + (_TISSUE_CT if ct else _TISSUE) * (high - low)
 
 
 @dataclass(frozen=True)
@@ -33,11 +45,9 @@ class BodyShape:
     spacing: tuple[float, float, float]
 
     @classmethod
-    def of(cls, sample: Sample, hounsfield: bool) -> BodyShape:
-        """Return the body in a sample, whose values are in HU if ``hounsfield`` is true."""
-        values = sample.clamped
-        low, high = np.quantile(values, (0.01, 0.98))
-        tissue = _largest_part(values > (AIR_LIMIT if hounsfield else low + _TISSUE * (high - low)))
+    def of(cls, sample: Sample, limit: float) -> BodyShape:
+        """Return the body in a sample: what is above a limit, see :func:`air_limit`."""
+        tissue = _largest_part(sample.clamped > limit)
         return cls(tissue, tissue | enclosed(tissue), sample.spacing)
 
     @functools.cached_property
@@ -70,14 +80,46 @@ class BodyShape:
         return float(np.count_nonzero(self.outline) * np.prod(self.spacing)) / 1000.0
 
 
+def large_parts(mask: np.ndarray, least: float) -> np.ndarray:
+    """Return the connected parts of a mask (z, y, x) of at least this number of voxels, without what is one or two voxels thin."""
+    sizes, parts = _parts(opened(mask))
+    return np.isin(parts, np.flatnonzero(sizes >= max(least, 1)))
+
+
 def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """Return the largest connected part of a mask (z, y, x), without what is one voxel thin if something thicker is left."""
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    opened = sitk.BinaryMorphologicalOpening(image, [1, 1, 1], sitk.sitkCross)
-    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(opened))
-    counts = np.bincount(parts.ravel())
-    counts[0] = 0
-    return parts == int(np.argmax(counts)) if counts.any() else mask
+    """Return the largest connected part of a mask (z, y, x), without what is one or two voxels thin if something thicker is left."""
+    sizes, parts = _parts(opened(mask))
+    return parts == int(np.argmax(sizes)) if sizes.any() else mask
+
+
+def _parts(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of voxels of each connected part of a mask (z, y, x), 0 for the first, and the number of the part of each voxel."""
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8))))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return sizes, parts
+
+
+def opened(mask: np.ndarray) -> np.ndarray:
+    """Return the morphological opening of a mask (z, y, x) by a cross of three voxels; beyond the faces it goes on as at the faces."""
+    eroded = mask.copy()
+    for axis in range(3):
+        first, last = _neighbours(axis)
+        eroded[first] &= mask[last]
+        eroded[last] &= mask[first]
+    dilated = eroded.copy()
+    for axis in range(3):
+        first, last = _neighbours(axis)
+        dilated[first] |= eroded[last]
+        dilated[last] |= eroded[first]
+    return dilated
+
+
+def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the indices of all voxels that have a neighbour behind them along an axis, and of these neighbours."""
+    before = tuple(slice(None, -1) if each == axis else slice(None) for each in range(3))
+    behind = tuple(slice(1, None) if each == axis else slice(None) for each in range(3))
+    return before, behind
 
 
 def enclosed(mask: np.ndarray, axes: int = 2) -> np.ndarray:

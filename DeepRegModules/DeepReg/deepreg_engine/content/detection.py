@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import numpy as np
 import SimpleITK as sitk
 
 from deepreg_engine.content.body_part import SeenPart, body_part_of
-from deepreg_engine.content.body_shape import BodyShape
+from deepreg_engine.content.body_shape import BodyShape, air_limit
 from deepreg_engine.content.description import MODALITIES, Content
 from deepreg_engine.content.hints import Stated, stated
 from deepreg_engine.content.modality import SeenModality, modality_of
@@ -28,17 +28,29 @@ def image_content(image: sitk.Image, hints: Mapping[str, str] | None = None) -> 
 
 def sample_content(sample: Sample, hints: Mapping[str, str] | None = None) -> Content:
     """Return the content of the image of a sample; see :func:`image_content`."""
+    steps = content_steps(sample, hints)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def content_steps(sample: Sample, hints: Mapping[str, str] | None = None) -> Generator[float, None, Content]:
+    """Find the content of the image of a sample in steps of some hundredths of a second; yields the share that is done."""
     said = stated(hints or {})
-    spacing = sample.grid.spacing
-    values = sample.values
+    spacing, values = sample.grid.spacing, sample.values
     if values.min() == values.max():
         return Content("unknown", "", "unknown", sample.extent_mm, spacing, (f"every voxel is {float(values.flat[0]):g}",))
-    if sample.labels:
+    if sample.labels or said.modality == "labels":
         return _labels(sample, spacing)
-    seen = modality_of(sample)
-    modality = _modality(said, seen)
-    body = BodyShape.of(sample, modality.hounsfield)
+    yield 0.1
+    modality = _modality(said, modality_of(sample))
+    yield 0.4
+    body = BodyShape.of(sample, air_limit(sample, modality.name == "ct", modality.hounsfield))
+    yield 0.6
     part = _part(said, body_part_of(sample, body, modality))
+    yield 0.8
     contrast, reasons = "", (*modality.reasons, *part.reasons)
     if modality.name == "mr":
         contrast, why = _contrast(said, sample, body, part.name)
@@ -53,7 +65,9 @@ def _labels(sample: Sample, spacing: tuple[float, float, float]) -> Content:
     inside = sample.values != background
     size = BodyShape(inside, inside, sample.spacing).size_mm
     name = "mask" if sample.labels == 2 else "labels"
-    reason = f"{sample.labels} values, whole numbers, and most neighbours have equal ones"
+    reason = (
+        f"{sample.labels} values, whole numbers, and most neighbours have equal ones" if sample.labels else "it is stated to be a label map"
+    )
     return Content(name, "", "unknown", size, spacing, (reason,), True, True)
 
 

@@ -7,28 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from deepreg_engine.content.body_shape import AIR_LIMIT, BodyShape, enclosed
+from deepreg_engine.content.body_shape import AIR_LIMIT, BodyShape, air_limit, enclosed
 from deepreg_engine.content.sample import Sample
 from deepreg_engine.geometry.images import without_outliers
 
 # Fat and air have values below the first, HU; soft tissue lies between the second and the third, and is at least the last share of a CT.
 _FAT, _TISSUE, _TISSUE_SHARE = -50.0, (-200.0, 300.0), 0.02
 # Air of a calibrated scanner, HU, with noise and lung; and its least share of an image that shows air.
-_AIR, _AIR_SHARE = (-1100.0, -880.0), 0.02
+_AIR, _AIR_SHARE = (-1150.0, -860.0), 0.02
 # In CT, fat and organs lie close together compared with their distance from air: at least this share of what is denser than lung is between
 # these HU. Tissues of MR differ by a multiple of this.
 _SOFT, _SOFT_SHARE = (-200.0, 200.0), 0.72
 # Bone, HU. In a head it is a closed wall, and the brain inside is even: quartiles closer than the last number of HU.
 BONE = 300.0
 _INSIDE_SKULL, _EVEN_BRAIN = 0.15, 110.0
-# Distance of the quartiles of tissue, as a share of the distance of its median from air, below which it is probably CT in other units.
-_NARROW = 0.2
+# Where values are not in HU, at least the third share of the tissue of CT is as close to its median as the first share of the median's
+# distance from the background. Tissue is what lies further from the background than the second share of the contrast.
+_CLOSE, _DENSE, _CLOSE_SHARE = 0.2, 0.4, 0.77
 # More voxels than this share at the highest value: a window has cut the values above.
 _CUT_OFF = 0.004
-# Highest value of ultrasound, whose values have 8 bits. A value below this share of the highest is empty.
-_ULTRASOUND_HIGHEST, _EMPTY = 255.0, 0.04
+# Highest value of ultrasound, whose values have 8 bits, with noise. A value below this share of the highest is empty.
+_ULTRASOUND_HIGHEST, _EMPTY = 265.0, 0.05
 # A corner is empty if so much of its edge is; a turned box fills more of the smallest rectangle around it than the fan of a probe.
-_EMPTY_EDGE, _BOX = 0.9, 0.93
+_EMPTY_EDGE, _BOX = 0.7, 0.93
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _ct(sample: Sample) -> SeenModality | None:
     middle = float(np.median(dense[dense < BONE])) if (dense < BONE).any() else np.inf
     if not _SOFT[0] < middle < _SOFT[1]:
         return None
-    if air >= _AIR_SHARE and values.min() > _AIR[0]:
+    if air >= _AIR_SHARE and np.quantile(values, 0.01) > _AIR[0]:
         if soft >= _SOFT_SHARE:
             reason = f"CT: air at {_air(values):.0f} HU, {100 * soft:.0f} % of the tissue between -200 and 200 HU"
             return SeenModality("ct", True, (reason,), True)
@@ -91,7 +92,8 @@ def _ct(sample: Sample) -> SeenModality | None:
             reason = f"CT: air at {_air(values):.0f} HU, even soft tissue within bone above {BONE:.0f} HU"
             return SeenModality("ct", True, (reason,), True)
         return None
-    if soft >= _SOFT_SHARE and np.quantile(values, 0.01) > _SOFT[0] * 2:
+    lowest, fat = (float(each) for each in np.quantile(values, (0.01, 0.05)))
+    if soft >= _SOFT_SHARE and lowest > 2.0 * _SOFT[0] and fat < _FAT:
         return SeenModality("ct", False, ("all values are those of fat, soft tissue and bone in HU, but there is no air",), True)
     return None
 
@@ -116,35 +118,36 @@ def brain_share(values: np.ndarray) -> float:
 def _by_contrast(sample: Sample) -> SeenModality:
     """Return MR, or CT in other units, by how much tissues differ compared with the background."""
     values = sample.clamped
-    body = BodyShape.of(sample, False)
-    tissue = values[body.tissue]
-    background, highest = float(np.quantile(values, 0.01)), float(values.max())
-    lower, middle, upper = (float(each) for each in np.quantile(tissue, (0.25, 0.5, 0.75)))
-    if not middle > background:
+    body = BodyShape.of(sample, air_limit(sample))
+    background, high = sample.levels
+    dense = values[body.tissue & (values > background + _DENSE * (high - background))]
+    if not dense.size:
         return SeenModality("unknown", False, ("no tissue stands out from the background",))
-    spread = (upper - lower) / (middle - background)
-    if np.mean(sample.values >= sample.values.max()) > _CUT_OFF or np.mean(values >= highest) > 5 * _CUT_OFF:
+    if np.mean(sample.values >= sample.values.max()) > _CUT_OFF or np.mean(values >= values.max()) > 5 * _CUT_OFF:
         return SeenModality("unknown", False, ("the highest values are cut off, as by a window for display",))
-    if spread < _NARROW:
-        return SeenModality(
-            "ct", False, (f"tissues are as close together as in CT (quartiles {spread:.2f} of their distance from air), but not in HU",)
-        )
+    lower, middle, upper = (float(each) for each in np.quantile(values[body.tissue], (0.25, 0.5, 0.75)))
+    centre = float(np.median(dense[dense < 2.0 * middle - background]))
+    close = float(np.mean(np.abs(dense - centre) < _CLOSE * (centre - background)))
+    if close >= _CLOSE_SHARE:
+        return SeenModality("ct", False, (f"{100 * close:.0f} % of the tissue are as close together as in CT, but not in HU",))
+    spread = (upper - lower) / (middle - background)
     reason = f"no Hounsfield units; tissues differ as in MR (quartiles {spread:.2f} of their distance from the background)"
-    return SeenModality("mr", _is_surely_mr(sample, body, tissue, background, spread), (reason,))
+    return SeenModality("mr", _is_surely_mr(sample, body, background, spread), (reason,))
 
 
-def _is_surely_mr(sample: Sample, body: BodyShape, tissue: np.ndarray, background: float, spread: float) -> bool:
+def _is_surely_mr(sample: Sample, body: BodyShape, background: float, spread: float) -> bool:
     """Return whether an image with a broad contrast can be nothing but MR.
 
-    Values of 8 bits, or up to 1, may have been scaled by a program. A dose, a PET scan or a map has blurred borders or single bright spots;
-    the body in MR ends within a voxel, and its tissues fill the range evenly.
+    Values of 8 bits, or up to 1, may have been scaled by a program, and scanners give no negative background. A dose, a PET scan or a map
+    has blurred borders or single bright spots; the body in MR ends within a voxel, and its tissues fill the range evenly.
     """
     lowest, highest = float(sample.values.min()), float(sample.values.max())
-    if highest <= 1.5 or (sample.whole and lowest >= 0.0 and highest <= 255.0):
+    if highest <= 1.5 or background < -0.05 * highest or (sample.whole and lowest >= 0.0 and highest <= 255.0):
         return False
     if sample.is_crop or body.outline.mean() > 0.9:  # no background to compare with
         return False
-    values, high = sample.clamped, float(np.quantile(sample.clamped, 0.98))
+    values, high = sample.clamped, sample.levels[1]
+    tissue = values[body.tissue]
     counts = [np.count_nonzero(values > background + share * (high - background)) for share in (0.06, 0.24)]
     sharp = counts[0] < 1.7 * max(counts[1], 1)
     tail = (float(np.quantile(tissue, 0.95)) - background) / (float(np.median(tissue)) - background)
@@ -156,12 +159,11 @@ def _has_empty_corners(sample: Sample) -> bool:
 
     A field of view that was turned has empty corners too, but the filled part is a rectangle then.
     """
-    values = sample.clamped
-    low = float(values.min())
-    if not sample.is_crop or low < 0.0 or values.max() > _ULTRASOUND_HIGHEST:
+    low, high = (float(each) for each in np.quantile(sample.clamped, (0.01, 0.99)))
+    if not sample.is_crop or low < -0.1 * high or high > _ULTRASOUND_HIGHEST:
         return False
-    filled = values > low + _EMPTY * (float(np.quantile(values, 0.99)) - low)
-    filled = _trimmed(filled)
+    image = sitk.Mean(sitk.GetImageFromArray(sample.clamped), [1, 1, 1])  # against noise
+    filled = _trimmed(sitk.GetArrayFromImage(image) > max(low, 0.0) + _EMPTY * high)
     if min(filled.shape) < 4:
         return False
     for axis in range(3):

@@ -31,7 +31,7 @@ def contrast_of(sample: Sample, body: BodyShape, part: str) -> tuple[str, str]:
     deep = values[(depth >= _DEEP[0]) & (depth < _DEEP[1])]
     if min(len(near), len(deep)) < _FEWEST:
         return "", ""
-    background = float(np.quantile(values, 0.01))
+    background = sample.levels[0]
     darkest, median, brightest = (float(each) - background for each in np.quantile(deep, (0.05, 0.5, 0.95)))
     if median <= 0.0:
         return "", ""

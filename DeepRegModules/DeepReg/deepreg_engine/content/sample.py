@@ -18,6 +18,10 @@ _ALONG = 64
 _PART, _SLABS = 192, 24
 # A field of view shorter than this along every axis, mm, is a crop of an organ: less than a child's brain.
 _CROP_MM = 118.0
+# More voxels than this share below the range of an image are its background, unless most have one value.
+_PADDING_SHARE, _NOISE = 0.02, 0.15
+# Values below the first share of the contrast are the background, if they are at least the second share of the image.
+_DARK, _LEAST_DARK = 0.15, 0.05
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,23 @@ class Sample:
 
     @functools.cached_property
     def clamped(self) -> np.ndarray:
-        """The values (z, y, x), clamped to :attr:`range`: padding became background."""
-        return np.clip(self.values, self.range.low, self.range.high)
+        """The values (z, y, x), clamped to :attr:`range`: padding became background.
+
+        What lies below is padding if it has few values, as padding has apart from its borders; else it is kept.
+        """
+        below = self.values[self.values < self.range.low]
+        kept = False
+        if below.size > _PADDING_SHARE * self.values.size:
+            middle = float(np.median(below))  # noise of the background lies closer to the range than this
+            kept = middle < self.range.low - _NOISE * (self.range.high - self.range.low) and np.mean(below == middle) < 0.5
+        return np.clip(self.values, self.range.lowest if kept else self.range.low, self.range.high)
+
+    @functools.cached_property
+    def levels(self) -> tuple[float, float]:
+        """The value of the background, or the lowest one without a background, and the highest value of tissue apart from a few voxels."""
+        low, high = (float(each) for each in np.quantile(self.clamped, (0.01, 0.98)))
+        dark = self.clamped[self.clamped < low + _DARK * (high - low)]
+        return (float(np.median(dark)) if dark.size > _LEAST_DARK * self.clamped.size else low), high
 
     @property
     def extent_mm(self) -> tuple[float, float, float]:

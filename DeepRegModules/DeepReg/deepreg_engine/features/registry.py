@@ -32,6 +32,7 @@ class Feature:
         channels: C; 0 if it depends on the model's weights.
         follows_warp: whether features are computed again from each warped image; else those of the moving image are warped.
         hounsfield: whether it needs CT in Hounsfield units.
+        same_contrast: whether it compares intensities, which have one meaning in both images.
         keeps: whether features are computed once, on voxels of the model's own size, and kept in memory.
         ceiling: of a mismatch in the search, as a share of the mean mismatch, unless the parameters give another.
         partner: name of the handcrafted feature that joins it in a refinement; "" for none.
@@ -48,6 +49,7 @@ class Feature:
     channels: int = 0
     follows_warp: bool = False
     hounsfield: bool = False
+    same_contrast: bool = False
     keeps: bool = False
     ceiling: float = _DESCRIPTOR_CEILING
     partner: str = ""
@@ -145,6 +147,7 @@ INTENSITY = register(
         f"{_PACKAGE}.handcrafted:Intensity",
         channels=1,
         follows_warp=True,
+        same_contrast=True,
         origin="the images' own grey values",
         intended_use="one modality with the same calibration",
     )
@@ -156,6 +159,7 @@ NORMALISED = register(
         f"{_PACKAGE}.normalised:Normalised",
         channels=2,
         follows_warp=True,
+        same_contrast=True,
         origin="intensities relative to their local mean and standard deviation (Cachier et al., CVIU 2003)",
         intended_use="two scans with one contrast, also of two people or scanners; no training",
     )

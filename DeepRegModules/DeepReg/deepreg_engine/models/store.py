@@ -170,6 +170,15 @@ def _find_feature(name: str, subject: str) -> tuple[Feature, StoredModel | None]
     return feature, model
 
 
+def needs_of(features: str) -> tuple[bool, bool]:
+    """Return whether features need CT in HU, and whether they need images of one contrast; both False if there are none of that name."""
+    try:
+        kinds = [_find_feature(name, "images")[0] for name in feature_names(features)]
+    except EngineError:
+        return False, False
+    return any(kind.hounsfield for kind in kinds), any(kind.same_contrast for kind in kinds)
+
+
 def feature_names(features: str) -> list[str]:
     """Return the names of features that are joined by "+"; a file's own name may contain one."""
     return [features] if Path(features).is_file() else [name.strip() for name in features.split("+")]
