@@ -42,7 +42,7 @@ def moved(image: sitk.Image, angle: float, spacing: float, kind: int = sitk.sitk
 
 @pytest.mark.parametrize("modality", ["ct", "mr"])
 @pytest.mark.parametrize("anatomy", ANATOMIES)
-@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_phantoms_are_recognised(anatomy, modality, seed):
     found = image_content(phantom(anatomy, modality, seed))
     assert (found.modality, found.body_part) == (modality, PARTS[anatomy])

@@ -525,6 +525,7 @@ TEXTS = (
     translate("DeepRegEngine", "it has a file dataset_description.json"),
     translate("DeepRegEngine", "it has one vector, alpha"),
     translate("DeepRegEngine", "it is a {name}"),
+    translate("DeepRegEngine", "it is stated to be a label map"),
     translate("DeepRegEngine", "it is {resampling} or {modeling}"),
     translate("DeepRegEngine", "it may be damaged"),
     translate("DeepRegEngine", "it needs \"training\": [{\"image\": ..., \"label\": ...}]"),

@@ -74,7 +74,8 @@ class Content:
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold; :meth:`from_json` reads it."""
-        return {**asdict(self), "certain": self.certain, "title": self.title()}
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {**values, "certain": self.certain, "title": self.title()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Content:

@@ -43,7 +43,7 @@ def run_content(request: ContentRequest) -> dict[str, Any]:
         InputError: if a file cannot be read.
     """
     notes: list[str] = []
-    found: dict[str, Any] = {"moving": None, "concerns": []}
+    found: dict[str, Any] = {"fixed": None, "moving": None, "concerns": []}
     samples: list[Sample] = []
     contents: list[Content] = []
     for role, path in (("fixed", request.fixed), ("moving", request.moving)):
