@@ -87,7 +87,7 @@ def _with_lungs(body: BodyShape, lungs: np.ndarray) -> SeenPart:
     if chest_length >= _PART_MM and below >= _PART_MM:
         return SeenPart("trunk", True, (f"trunk: {reason}",))
     if share >= _CHEST or chest_length > _HALF * length:
-        return SeenPart("chest", share >= _CHEST or chest_length > _MOST * length, (f"chest: {reason}",))
+        return SeenPart("chest", bool(share >= _CHEST or chest_length > _MOST * length), (f"chest: {reason}",))
     return SeenPart("abdomen", chest_length < _LITTLE * length, (f"abdomen: {reason}",))
 
 
