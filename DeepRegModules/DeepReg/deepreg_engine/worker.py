@@ -4,20 +4,22 @@ Each line is one object. Requests on stdin::
 
     {"id": "7", "op": "register", "arguments": {"method": "dense", ...}}
     {"id": "8", "op": "cancel", "arguments": {"job": "7"}}
+    {"id": "9", "op": "finish", "arguments": {"job": "7"}}
 
 Events on stdout, each with the id of its request, or null::
 
     {"id": null, "kind": "ready", "protocol": 1, "engine": "0.1.0", "pid": 4711}
     {"id": "7", "kind": "started"}
     {"id": "7", "kind": "progress", "fraction": 0.4, "stage": "search 1", "eta": 3.2}
+    {"id": "7", "kind": "preview", "stage": "search 1 of 3", "transform": "..."}
     {"id": "7", "kind": "log", "text": "..."}
     {"id": "7", "kind": "result", "result": {...}}
     {"id": "7", "kind": "error", "code": "input", "message": "...", "advice": "...", "option": "fixed_mask", "changes": {}}
 
-Every request ends with one result or one error. One job runs at a time; ``cancel`` and ``ping`` are answered meanwhile. While a job runs,
-progress is sent at least twice a second, so that the other program can detect a worker that hangs. Arrays are passed as files, in folders
-of the other program. stderr is a log. When stdin ends, the other program has ended: the worker removes its scratch folder and ends, even in
-the middle of a job.
+Every request ends with one result or one error. One job runs at a time; ``cancel``, ``finish`` and ``ping`` are answered meanwhile. While a
+job runs, progress is sent at least twice a second, so that the other program can detect a worker that hangs. Arrays are passed as files, in
+folders of the other program. stderr is a log. When stdin ends, the other program has ended: the worker removes its scratch folder and ends,
+even in the middle of a job.
 """
 
 from __future__ import annotations
@@ -38,11 +40,13 @@ from typing import Any, BinaryIO, NoReturn
 from deepreg_engine import __version__
 from deepreg_engine.errors import Cancelled, EngineError, ParameterError, explain
 from deepreg_engine.jobs.job import Job
-from deepreg_engine.jobs.operations import OPERATIONS
+from deepreg_engine.jobs.operations import CAN_FINISH, OPERATIONS
 
 PROTOCOL = 1
 # Longest request in bytes; a longer line is not kept in memory.
 _LONGEST_LINE = 4_000_000
+# Requests that are answered while a job runs.
+_ANSWERED = ("cancel", "finish", "ping", "shutdown")
 _REPORT = "the log has details; please report it"
 
 
@@ -134,6 +138,9 @@ class Worker:
                 self.send({"id": number, "kind": "result", "result": {"busy": self._job is not None}})
             elif name == "cancel":
                 self.send({"id": number, "kind": "result", "result": {"cancelled": self._cancel(arguments.get("job"))}})
+            elif name == "finish":
+                job = self._running(arguments.get("job"))
+                self.send({"id": number, "kind": "result", "result": {"finishing": job is not None and job.finish()}})
             elif name == "shutdown":
                 self.send({"id": number, "kind": "result", "result": {}})
                 if self._job is not None:
@@ -141,22 +148,26 @@ class Worker:
                 self._waiting.put(None)
                 return False
             elif name not in self._operations:
-                raise RequestError(f"there is no operation {name!r}", _nearest(name, (*self._operations, "cancel", "ping", "shutdown")))
+                raise RequestError(f"there is no operation {name!r}", _nearest(name, (*self._operations, *_ANSWERED)))
             elif self._job is not None:
                 raise RequestError("another job is running", "wait for its end, or cancel it")
             else:
-                self._job = Job(number, self.send)
+                self._job = Job(number, self.send, name in CAN_FINISH)
                 self._waiting.put((self._job, name, arguments))
         except RequestError as error:
             self._refuse(number, error)
         return True
 
-    def _cancel(self, number: Any) -> bool:
+    def _running(self, number: Any) -> Job | None:
+        """Return the running job if it has this id, or any for None."""
         job = self._job
-        if job is None or (number is not None and job.id != number):
-            return False
-        job.cancel()
-        return True
+        return job if number is None or (job is not None and job.id == number) else None
+
+    def _cancel(self, number: Any) -> bool:
+        job = self._running(number)
+        if job is not None:
+            job.cancel()
+        return job is not None
 
     def _refuse(self, number: Any, error: EngineError) -> None:
         self.send({"id": number, **_ending(error)})

@@ -865,6 +865,7 @@ TEXTS = (
     translate("DeepRegEngine", "the fixed labels ({names}) and the moving labels ({others}) have no structure of the same name"),
     translate("DeepRegEngine", "the fixed points that were registered"),
     translate("DeepRegEngine", "the fixed points transformed by the result"),
+    translate("DeepRegEngine", "the folder of previews {folder} does not exist"),
     translate("DeepRegEngine", "the folder {folder} does not exist"),
     translate("DeepRegEngine", "the folder {parent} does not exist"),
     translate("DeepRegEngine", "the graphics card ran out of memory"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from deepreg_engine.errors import Cancelled
 from deepreg_engine.jobs.time_left import TimeLeft
+from deepreg_engine.progress import RunControl
 
 # Largest interval of events, seconds: the other program ends a job that is silent for long.
 _HEARTBEAT = 0.4
@@ -29,10 +30,14 @@ class Job:
     Args:
         number: id of the request.
         send: sends an event.
+        can_finish: whether the operation can end early with its result so far.
     """
 
-    def __init__(self, number: Any, send: Callable[[dict], None]) -> None:
+    def __init__(self, number: Any, send: Callable[[dict], None], can_finish: bool = False) -> None:
         self.id = number
+        #: For the operation, if it can end early.
+        self.control = RunControl()
+        self._can_finish = can_finish
         self._send = send
         self._cancelled = threading.Event()
         self._over = threading.Event()
@@ -59,6 +64,16 @@ class Job:
     def log(self, text: str) -> None:
         """Send a text for the user."""
         self._send({"id": self.id, "kind": "log", "text": str(text)})
+
+    def show(self, path: str, stage: str) -> None:
+        """Send the file of a displacement field that a stage has reached."""
+        self._send({"id": self.id, "kind": "preview", "stage": stage, "transform": path})
+
+    def finish(self) -> bool:
+        """Let the operation end early with its result so far; returns whether it can."""
+        if self._can_finish:
+            self.control.finish()
+        return self._can_finish
 
     def cancel(self) -> None:
         """Stop at the next report of progress."""

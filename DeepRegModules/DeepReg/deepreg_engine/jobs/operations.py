@@ -66,14 +66,22 @@ def warm(arguments: dict, job: Job) -> dict:
 
 
 def register(arguments: dict, job: Job) -> dict:
-    """Register two images or two point clouds: arguments are ``method`` and those of :func:`make_request`. Returns the report."""
+    """Register two images or two point clouds, and return the report.
+
+    Arguments are ``method``, those of :func:`make_request`, and optionally ``preview``, a folder for the displacement fields so far.
+    """
+    from deepreg_engine.jobs.previews import PreviewFiles
     from deepreg_engine.jobs.registration import run_registration
     from deepreg_engine.jobs.request import make_request
 
     check_packages()  # before the images are read
     if "method" not in arguments:
         raise ParameterError("the argument method is missing", "name a registration method", "method")
-    return _noted(run_registration(make_request(**arguments), job.progress), job)
+    arguments = dict(arguments)
+    folder = arguments.pop("preview", None)
+    if folder is not None:
+        job.control.preview = PreviewFiles(str(folder), job.show)
+    return _noted(run_registration(make_request(**arguments), job.progress, job.control), job)
 
 
 def _alias(method: str) -> Callable[[dict, Job], dict]:
@@ -288,3 +296,6 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "explain": explain,
     "report": report,
 }
+
+#: Operations that can end early with their result so far.
+CAN_FINISH = ("register", "dense", "points", "descent")

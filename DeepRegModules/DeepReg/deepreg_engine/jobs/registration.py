@@ -22,19 +22,20 @@ from deepreg_engine.jobs.verdict import evidence_of_run
 from deepreg_engine.methods.base import Inputs, Result, Task
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.slots import inputs as input_slots
-from deepreg_engine.progress import Progress, no_progress
+from deepreg_engine.progress import Progress, RunControl, no_progress
 from deepreg_engine.verdict.conclusion import conclude
 
 # Progress at the beginning of the alignment and of the writing.
 _ALIGNMENT, _WRITING = 0.01, 0.99
 
 
-def run_registration(request: Request, progress: Progress = no_progress) -> dict:
+def run_registration(request: Request, progress: Progress = no_progress, control: RunControl | None = None) -> dict:
     """Register, write all outputs together, and return the report.
 
     Args:
         request: see :func:`deepreg_engine.jobs.request.make_request`.
         progress: callback, receives the share done and the name of the stage; it may raise to stop the run.
+        control: receives previews, and may end the run early.
 
     Raises:
         EngineError: if the registration is not possible; no output is written.
@@ -46,7 +47,7 @@ def run_registration(request: Request, progress: Progress = no_progress) -> dict
         progress(0.0, "reading the points" if request.path("fixed_points") else "reading the images")
         inputs = read_inputs(request)
         request = _fitted(request, inputs)
-        result = _compute(request, inputs, progress)
+        result = _compute(request, inputs, progress, control)
         progress(_WRITING, "writing the results")
         return _write(request, inputs, result, begun)
 
@@ -88,9 +89,9 @@ class _Background(threading.Thread):
         return cast(Alignment, self._result)
 
 
-def _compute(request: Request, inputs: Inputs, progress: Progress) -> Result:
+def _compute(request: Request, inputs: Inputs, progress: Progress, control: RunControl | None) -> Result:
     method, parameters = request.method, request.parameters
-    task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device)
+    task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device, control=control)
     begun, background = time.perf_counter(), None
     if method.aligns:
         how = getattr(parameters, "kind", "the given transform" if inputs.initial else parameters.initial)
@@ -149,6 +150,8 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
     }
     if result.refinement_features:
         report["refinement_features"] = result.refinement_features
+    if result.stopped:
+        report["stopped"] = result.stopped
     report["alignment"] = {
         "kind": result.alignment.kind,
         "matrix": None if matrix is None else matrix.tolist(),
@@ -159,7 +162,7 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
     report.update(
         stages=result.stages,
         seconds=dict(result.seconds),
-        notes=list(dict.fromkeys([*inputs.notes, *result.notes, *_lost_names(request, inputs)])),
+        notes=list(dict.fromkeys([*_stopped_notes(result), *inputs.notes, *result.notes, *_lost_names(request, inputs)])),
         outputs={name.replace("_", "-"): path for name, path in request.outputs().items()},
         **result.details,
     )
@@ -178,6 +181,11 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
             )
         )
     return report
+
+
+def _stopped_notes(result: Result) -> list[str]:
+    """Return the note of a run that was ended early; none of one to the end."""
+    return [f"stopped by the user after {result.stopped}; the result so far was kept"] if result.stopped else []
 
 
 def _lost_names(request: Request, inputs: Inputs) -> list[str]:

@@ -17,7 +17,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.points import PointPair, PointSet
 from deepreg_engine.methods.common.parameters import Parameters
 from deepreg_engine.methods.common.presets import Preset
-from deepreg_engine.progress import Progress
+from deepreg_engine.progress import Progress, RunControl
 
 if TYPE_CHECKING:  # panels read the declarations of methods; loading SimpleITK would delay their opening
     import SimpleITK as sitk
@@ -110,6 +110,7 @@ class Task:
         device: see ``choose_device``.
         alignment: of the images before the deformation; None for a method without one.
         prepared: what :meth:`Method.prepare` has loaded.
+        control: receives previews, and may end the run early; None for a run to the end.
     """
 
     parameters: Any
@@ -119,6 +120,7 @@ class Task:
     device: str = "auto"
     alignment: Alignment | None = None
     prepared: Any = None
+    control: RunControl | None = None
 
 
 @dataclass
@@ -140,6 +142,7 @@ class Result:
         map_points: maps fixed points (N, 3), LPS mm, to moving points, where the method has a map beyond the field.
         details: sections of the report that only this method has.
         products: outputs that only this method has: name of the slot to an image, points, text, or (number, field) pairs.
+        stopped: what was done last in a run that was ended early by its caller; "" for a run to the end.
     """
 
     field: DisplacementField | None
@@ -156,6 +159,7 @@ class Result:
     map_points: Callable[[np.ndarray], np.ndarray] | None = None
     details: dict[str, Any] = dataclass_field(default_factory=dict)
     products: dict[str, Any] = dataclass_field(default_factory=dict)
+    stopped: str = ""
 
     @property
     def displacements(self) -> DisplacementField:

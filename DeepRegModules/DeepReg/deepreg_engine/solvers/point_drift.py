@@ -192,6 +192,7 @@ class DriftOptions:
         tolerance: it ends when sigma changes by less than this share.
         variance: sigma^2 (mm^2) to start from; by default that of all pairs.
         step: called after each iteration with its number and sigma (mm); it may raise to stop.
+        finish: called after each iteration; returns whether to end with the result so far.
     """
 
     outliers: float = 0.1
@@ -199,16 +200,19 @@ class DriftOptions:
     tolerance: float = 1e-4
     variance: float | None = None
     step: Step | None = None
+    finish: Callable[[], bool] | None = None
 
     def first_variance(self, template: Tensor, target: Tensor) -> Tensor:
         """Return sigma^2 to start from."""
         return first_variance(template, target) if self.variance is None else torch.tensor(self.variance).to(template)
 
     def ends(self, number: int, before: Tensor, after: Tensor) -> bool:
-        """Report an iteration; returns whether sigma^2 has converged."""
+        """Report an iteration; returns whether it was the last: sigma^2 has converged, or the caller ends the iterations."""
         if self.step is not None:
             self.step(number, float(after.detach()) ** 0.5)
-        return abs(float((after / before).detach()) - 1.0) < 2.0 * self.tolerance
+        if abs(float((after / before).detach()) - 1.0) < 2.0 * self.tolerance:
+            return True
+        return self.finish is not None and number < self.iterations and self.finish()
 
 
 def affine_map(sums: Sums, template: Tensor, kind: str) -> tuple[Tensor, Tensor]:

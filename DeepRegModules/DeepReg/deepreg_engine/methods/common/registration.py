@@ -24,7 +24,7 @@ from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.working_pair import working_pair
-from deepreg_engine.progress import Progress, no_progress
+from deepreg_engine.progress import Progress, RunControl, no_progress
 from deepreg_engine.solvers.unfolding import unfold
 
 # Smallest increase of the mismatch that counts: a good deformation at a fine level may increase it a little at the coarsest level.
@@ -64,11 +64,15 @@ class Registration(Generic[P]):
         parameters: of the method.
         device: see :func:`choose_device`.
         progress: callback, receives the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
+        control: receives previews, and may end the run early.
     """
 
-    def __init__(self, pair: ImagePair, parameters: P, device: str, progress: Progress | None) -> None:
+    def __init__(self, pair: ImagePair, parameters: P, device: str, progress: Progress | None, control: RunControl | None = None) -> None:
         self._parameters = parameters
         self._progress = progress or no_progress
+        self._control = control or RunControl()
+        # What was done last; and the same at the end of a run that was ended early.
+        self._done_last = self._stopped = ""
         self._device, self._device_name = choose_device(device)
         #: Grid of the results, and grid of the fixed image on which the run computes.
         self._output_grid = ImageGrid.of(pair.fixed)
@@ -99,7 +103,23 @@ class Registration(Generic[P]):
             pair = self._pair
             alignment = align(pair.fixed, pair.moving, self._parameters.initial, pair.fixed_mask, pair.moving_mask)
         self._clock.add("alignment", begun)
+        self._done_last = "the alignment"
         return alignment
+
+    def _reached(self, stage: str, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:
+        """Note that a stage is over, and show the field that it has reached, voxels of ``grid``."""
+        self._done_last = stage
+        self._control.reached(stage, self._output_grid, lambda coarse: self._on_grid(self._deformation(field), grid, alignment, coarse)[1])
+
+    def _deformation(self, field: torch.Tensor) -> torch.Tensor:
+        """Return the deformation (3, z, y, x) from fixed to moving, voxels, of a field of the run."""
+        return field
+
+    def _stops(self) -> bool:
+        """Return whether the run ends here, with the field so far."""
+        if self._control.finishing and not self._stopped:
+            self._stopped = self._done_last
+        return bool(self._stopped)
 
     def _level_data(self, grid: ImageGrid, alignment: Alignment, reach: float, extractors: tuple[Extractor, Extractor]) -> LevelData:
         """Return the images at one resolution.
@@ -155,7 +175,7 @@ class Registration(Generic[P]):
         """Return the fields that the results of all methods have, at the end of a run that began at ``start``."""
         begun = time.perf_counter()
         self._report("displacement field", 0.0)
-        local, total = self._total(field, grid, alignment)
+        local, total = self._on_grid(unfold(field), grid, alignment, self._output_grid)
         self._clock.add("field", begun)
         self._clock.seconds["total"] = time.perf_counter() - start
         self._progress(1.0, "done")
@@ -167,14 +187,23 @@ class Registration(Generic[P]):
             "seconds": self._clock.seconds,
             "notes": [*alignment.notes, *self._notes],
             "device": self._device_name,
+            "stopped": self._stopped,
         }
 
-    def _total(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> tuple[DisplacementField, DisplacementField]:
-        """Return the deformation on the grid of the results, unfolded, and the same followed by the alignment."""
-        field = unfold(field)
+    def _on_grid(
+        self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment, wanted: ImageGrid
+    ) -> tuple[DisplacementField, DisplacementField]:
+        """Return the deformation on another grid, and the same followed by the alignment.
+
+        Args:
+            field: (3, z, y, x), voxels of ``grid``.
+            grid: of the field.
+            alignment: before the deformation.
+            wanted: grid of the results, or one of the same axes that covers it.
+        """
         if self._output_grid is not self._fixed_grid:
-            field, grid = _continued(field, grid, self._output_grid)
-        local = field_from_voxels(field, grid).resampled(self._output_grid)
+            field, grid = _continued(field, grid, wanted)
+        local = field_from_voxels(field, grid).resampled(wanted)
         return local, followed_by(local, alignment.transform)
 
 

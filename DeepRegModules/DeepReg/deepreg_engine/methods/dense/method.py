@@ -59,6 +59,6 @@ class Dense(ImageMethod):
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
         from deepreg_engine.methods.dense.register import register_dense
 
-        result = register_dense(pair, task.parameters, task.device, progress, task.prepared)
+        result = register_dense(pair, task.parameters, task.device, progress, task.prepared, task.control)
         result.products["uncertainty"] = result.uncertainty
         return result

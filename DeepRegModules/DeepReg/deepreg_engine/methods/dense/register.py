@@ -36,7 +36,7 @@ from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, chec
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
 from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, control_grid, first_control, mean_mismatch, mean_over
 from deepreg_engine.models.store import load_extractor
-from deepreg_engine.progress import Progress
+from deepreg_engine.progress import Progress, RunControl
 from deepreg_engine.solvers.coupling import Guides, couple
 from deepreg_engine.solvers.gauss_newton import Update, control_shape, gauss_newton_step, spread
 from deepreg_engine.solvers.instance import maximise_probability
@@ -63,6 +63,7 @@ def register_dense(
     device: str = "auto",
     progress: Progress | None = None,
     extractors: Extractors | None = None,
+    control: RunControl | None = None,
 ) -> Result:
     """Register two images.
 
@@ -72,6 +73,7 @@ def register_dense(
         device: see :func:`choose_device`.
         progress: callback, receives the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
         extractors: of :func:`extractors_of`, if they are already loaded.
+        control: receives previews, and may end the run early.
 
     Raises:
         InputError: if the images do not overlap after the alignment.
@@ -81,7 +83,7 @@ def register_dense(
     notes: list[str] = []
     if extractors is None:
         extractors, notes = for_units(extractors_of(parameters), (pair.fixed, pair.moving), parameters)
-    result = _Dense(pair, parameters, device, progress, extractors).run()
+    result = _Dense(pair, parameters, device, progress, extractors, control).run()
     result.notes += notes
     return result
 
@@ -107,11 +109,17 @@ class _Dense(Registration[DenseParameters]):
     """One run."""
 
     def __init__(
-        self, pair: ImagePair, parameters: DenseParameters, device: str, progress: Progress | None, extractors: Extractors
+        self,
+        pair: ImagePair,
+        parameters: DenseParameters,
+        device: str,
+        progress: Progress | None,
+        extractors: Extractors,
+        control: RunControl | None,
     ) -> None:
         fixed = ImageGrid.of(pair.fixed)
         parameters = with_factor(parameters, DENSE_PRESETS, fixed)
-        super().__init__(pair, in_millimetres(parameters, DENSE_PRESETS, fixed), device, progress)
+        super().__init__(pair, in_millimetres(parameters, DENSE_PRESETS, fixed), device, progress, control)
         self._extractor, self._refiner = extractors
         size = FeatureSize.of(extractors)
         free = self._free_memory()
@@ -120,6 +128,8 @@ class _Dense(Registration[DenseParameters]):
         )
         self._work = _shares_of_work(self._plan, self._parameters)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
+        # Regularised costs of the last search, its step, mm, and grid, until the next one: the uncertainty of a run that ends there.
+        self._searched: tuple[torch.Tensor, float, ImageGrid] | None = None
 
     def _coarsest_spacing(self) -> float:
         return make_plan(self._output_grid, self._parameters)[0].spacing
@@ -132,7 +142,10 @@ class _Dense(Registration[DenseParameters]):
         residual = None if self._pair.guides is None else self._pair.guides.residual(alignment.transform)
         grid = self._plan[0].grid
         field, first = torch.zeros(3, *grid.shape, device=self._device), None
+        self._reached("the alignment", field, grid, alignment)
         for level in self._plan:
+            if self._stops():
+                break
             begun = time.perf_counter()
             extractor = self._extractor if level.searches else self._refiner
             data = self._data(level, alignment, extractor)
@@ -142,19 +155,23 @@ class _Dense(Registration[DenseParameters]):
             guides = self._guide_terms(residual, grid)
             self._clock.add("images", begun)
             for search in level.searches:
+                if self._stops():
+                    break
                 field = self._search(data, field, search, level, guides)
-            if level.refinements:
+                self._reached(f"search {self._searches_done()} of {self._parameters.search_stages}", field, grid, alignment)
+            if level.refinements and not self._stops():
                 if extractor is not self._refiner:
                     data = self._data(level, alignment, self._refiner)
                 field = self._refine(data, field, level, guides)
+                self._reached(self._done_last, field, grid, alignment)
         begun = time.perf_counter()
-        field = self._better_of(required(first, "level"), field, grid)
+        field = field if first is None else self._better_of(first, field, grid)
         uncertainty = self._uncertainty()
         self._clock.add("field", begun)
         return Result(
             **self._finished(field, grid, alignment, start),
             features=self._extractor.name,
-            refinement_features=self._refiner.name if self._plan[-1].refinements else "",
+            refinement_features=self._refiner.name if any(stage["stage"] == "refinement" for stage in self._stages) else "",
             uncertainty=uncertainty,
         )
 
@@ -172,7 +189,8 @@ class _Dense(Registration[DenseParameters]):
     def _search(self, data: LevelData, field: torch.Tensor, search: Search, level: Level, guides: GuideTerms | None) -> torch.Tensor:
         """Return the field (3, z, y, x), voxels, composed with the update of one discrete stage."""
         parameters, begun = self._parameters, time.perf_counter()
-        number = 1 + sum(stage["stage"] == "search" for stage in self._stages)
+        number = 1 + self._searches_done()
+        self._searched = None  # frees the costs of the search before
         self._report(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
         padding = padding_voxels(self._plan[0], search, self._extractor.reach)
         weights = Weights.of(parameters)
@@ -188,6 +206,7 @@ class _Dense(Registration[DenseParameters]):
             self._deviation = (standard_deviation(probability) * search.step * data.spacing, control_grid(level.grid, search, shape))
         else:
             probability = None
+            self._searched = (smooth, search.step * data.spacing, control_grid(level.grid, search, shape))
         if parameters.instance_optimisation == "coupled":
             del probability
             control, step = search.control * data.spacing, search.step * data.spacing
@@ -211,6 +230,9 @@ class _Dense(Registration[DenseParameters]):
         )
         return field
 
+    def _searches_done(self) -> int:
+        return sum(stage["stage"] == "search" for stage in self._stages)
+
     def _search_guides(self, guides: GuideTerms | None, field: torch.Tensor, counts: Counts, search: Search) -> Guides | None:
         if guides is None:
             return None
@@ -229,6 +251,8 @@ class _Dense(Registration[DenseParameters]):
         fixed, counts = data.fixed_features(), control_shape(triple(field.shape[1:]), control)
         unit, residuals, relaxation, last = 0.0, [], _OVERRELAXATION, None
         for _ in range(level.refinements):
+            if residuals and self._stops():
+                break
             self._report(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
             features, coverage, moving_mask = data.warped_best_padding(field)
             weights = (coverage > 0.5).to(field.dtype)
@@ -250,6 +274,7 @@ class _Dense(Registration[DenseParameters]):
             last = update
             field = compose(update * relaxation, field)
             residuals.append(float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit)
+            self._done_last = f"step {len(residuals)} of {level.refinements} of the refinement at {data.spacing:.3g} mm"
             if mean_length(update) < _CONVERGED:
                 break
         mismatch = {"mismatch_before": residuals[0], "mismatch_last": residuals[-1]}
@@ -260,6 +285,9 @@ class _Dense(Registration[DenseParameters]):
 
     def _uncertainty(self) -> sitk.Image | None:
         """Return the standard deviation of the displacement, mm, resampled to the fixed image's grid; None if no search was run."""
+        if self._searched is not None:
+            smooth, step, grid = self._searched
+            self._deviation = (standard_deviation(probabilities(smooth, Weights.of(self._parameters).sharpness)) * step, grid)
         if self._deviation is None:
             return None
         values, grid = self._deviation

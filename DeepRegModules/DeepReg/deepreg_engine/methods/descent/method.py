@@ -69,7 +69,7 @@ class Descent(ImageMethod):
         from deepreg_engine.methods.descent.register import register_descent
 
         keep = task.options.kept_iterations if "iterations" in task.outputs else 0
-        result = register_descent(pair, task.parameters, task.device, progress, keep, task.prepared)
+        result = register_descent(pair, task.parameters, task.device, progress, keep, task.prepared, task.control)
         result.details["energies"] = result.energies
         result.products["iterations"] = result.iterations
         if task.outputs.intersection(_COLOURS):

@@ -39,7 +39,7 @@ from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import check_memory, make_plan, steps_at
 from deepreg_engine.methods.descent.presets import DESCENT_PRESETS
 from deepreg_engine.models.store import load_extractors
-from deepreg_engine.progress import Progress
+from deepreg_engine.progress import Progress, RunControl
 from deepreg_engine.solvers.descent import Regularity, at_lattice, descend, descent_step
 from deepreg_engine.solvers.neighbourhood import Neighbourhood
 
@@ -79,6 +79,7 @@ def register_descent(
     progress: Progress | None = None,
     keep: int = 0,
     extractors: Extractors | None = None,
+    control: RunControl | None = None,
 ) -> DescentResult:
     """Register two images.
 
@@ -89,6 +90,7 @@ def register_descent(
         progress: callback, receives the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
         keep: approximate number of iterations to keep.
         extractors: of the fixed and of the moving image, if they are already loaded.
+        control: receives previews, and may end the run early.
 
     Raises:
         InputError: if the images do not overlap after the alignment.
@@ -98,7 +100,7 @@ def register_descent(
     notes: list[str] = []
     if extractors is None:
         extractors, notes = for_units(load_extractors(parameters), (pair.fixed, pair.moving), parameters)
-    result = _Descent(pair, parameters, device, progress, keep, extractors).run()
+    result = _Descent(pair, parameters, device, progress, keep, extractors, control).run()
     result.notes += notes
     return result
 
@@ -110,11 +112,18 @@ class _Descent(Registration[DescentParameters]):
     """
 
     def __init__(
-        self, pair: ImagePair, parameters: DescentParameters, device: str, progress: Progress | None, keep: int, extractors: Extractors
+        self,
+        pair: ImagePair,
+        parameters: DescentParameters,
+        device: str,
+        progress: Progress | None,
+        keep: int,
+        extractors: Extractors,
+        control: RunControl | None,
     ) -> None:
         fixed = ImageGrid.of(pair.fixed)
         parameters = with_factor(parameters, DESCENT_PRESETS, fixed)
-        super().__init__(pair, in_millimetres(parameters, DESCENT_PRESETS, fixed), device, progress)
+        super().__init__(pair, in_millimetres(parameters, DESCENT_PRESETS, fixed), device, progress, control)
         self._extractors = extractors
         size = FeatureSize.of(extractors)
         grids, free = (self._fixed_grid, ImageGrid.of(self._pair.moving)), self._free_memory()
@@ -134,7 +143,10 @@ class _Descent(Registration[DescentParameters]):
         alignment = self._align()
         parameters, old = self._parameters, self._plan[0]
         field = torch.zeros(6 if parameters.symmetric else 3, *old.shape, device=self._device)
+        self._reached("the alignment", field, old, alignment)
         for number, grid in enumerate(self._plan):
+            if self._stops():
+                break
             begun = time.perf_counter()
             self._report(f"features at {grid.spacing[0]:.3g} mm", 0.0)
             data = self._level_data(grid, alignment, parameters.reach, self._extractors)
@@ -144,12 +156,16 @@ class _Descent(Registration[DescentParameters]):
             data.prepare()
             self._clock.add("features", begun)
             field = self._descend(number, data, fixed, field, alignment)
+            self._reached(self._done_last, field, grid, alignment)
         return DescentResult(
-            **self._finished(_fixed_to_moving(field), old, alignment, start),
+            **self._finished(self._deformation(field), old, alignment, start),
             features=" and ".join(dict.fromkeys(extractor.name for extractor in self._extractors)),
             energies=self._energies,
             iterations=_evenly_spaced(self._kept, self._keep_count),
         )
+
+    def _deformation(self, field: torch.Tensor) -> torch.Tensor:
+        return _fixed_to_moving(field)
 
     def _descend(
         self, number: int, data: LevelData, fixed: Lookup | Neighbourhood, field: torch.Tensor, alignment: Alignment
@@ -172,16 +188,17 @@ class _Descent(Registration[DescentParameters]):
             first = energy if first is None else first
             waited = 0 if energy < best[0] * (1.0 - _GAIN) else waited + 1
             best = min(best, (energy, field), key=lambda entry: entry[0])
-            if iteration == count or waited >= _PATIENCE:
+            if iteration == count or waited >= _PATIENCE or (iteration and self._stops()):
                 break
             self._report(f"descent at {data.spacing:.3g} mm", self._work[number] / count)
             self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
             before, field = field, _updated(field, step, regularity)
+            self._done_last = f"iteration {iteration + 1} of {count} at {data.spacing:.3g} mm"
             self._keep(field, data.grid, alignment)
             if mean_length(field[-3:] - before[-3:]) * len(field) / 3 < _CONVERGED:
                 break
         energy, field = best
-        if number == len(self._plan) - 1:
+        if number == len(self._plan) - 1 or self._stopped:
             self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
             self._keep(field, data.grid, alignment)
         mismatch = {"mismatch_before": math.inf if first is None else first, "mismatch_last": energy}

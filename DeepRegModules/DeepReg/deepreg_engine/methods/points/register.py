@@ -20,13 +20,14 @@ coherent point drift, IEEE TPAMI 2010.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deepreg_engine.arrays import array_of, new_tensor, tensor_of
+from deepreg_engine.arrays import array_of, new_tensor
 from deepreg_engine.features.point_matcher import Matcher
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -35,8 +36,9 @@ from deepreg_engine.methods.common.device import choose_device
 from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.methods.points.presets import POINTS_PRESETS
+from deepreg_engine.methods.points.result import PointsResult
 from deepreg_engine.models.store import load_matcher
-from deepreg_engine.progress import Progress, no_progress
+from deepreg_engine.progress import Progress, RunControl, no_progress
 from deepreg_engine.solvers.belief_propagation import belief_propagation, expected_move, likeliest, marginals
 from deepreg_engine.solvers.kernel import Factor, Kernel, SmoothMap, Term, factorise, weighted_fit
 from deepreg_engine.solvers.neighbours import nearest, neighbour_graph, squared_distances
@@ -65,75 +67,15 @@ _PAIRS = 4_000_000
 _PLATE_POINTS = 2000
 
 
-@dataclass
-class PointsResult:
-    """The result of a registration of points.
-
-    Args:
-        map: from fixed to moving points, LPS mm.
-        moved: the mapped fixed points (N, 3), mm.
-        partners: index of the most probable moving point of each fixed point (N,).
-        confidence: probability (N,) that a fixed point's partner lies within 5 mm, times the length scale, of the mapped point.
-        alignment: matrix (4, 4) of the alignment before the deformation.
-        sigma: standard deviation of the partners around the map in coherent point drift, mm; None if it was not used.
-        stages: one entry for each stage of the computation.
-        seconds: duration of the parts, and "total".
-        notes: remarks for the user.
-        device: description of the device.
-        features: name of the compared features.
-        plate: spline that replaces the map between the points, with the interpolation "thin-plate".
-    """
-
-    map: SmoothMap
-    moved: np.ndarray
-    partners: np.ndarray
-    confidence: np.ndarray
-    alignment: np.ndarray
-    sigma: float | None
-    stages: list[dict]
-    seconds: dict[str, float]
-    notes: list[str]
-    device: str
-    features: str
-    plate: ThinPlate | None = None
-
-    def map_points(self, points: np.ndarray) -> np.ndarray:
-        """Map any fixed points (M, 3), LPS mm, to moving points (M, 3)."""
-        tensor = tensor_of(np.asarray(points, dtype=np.float64).reshape(-1, 3))
-        if self.plate is not None:
-            return array_of(tensor + self.plate(tensor))
-        return array_of(self.map(tensor))
-
-    def field(self, grid: ImageGrid) -> DisplacementField:
-        """Return the displacement field on a grid, mm."""
-        if self.plate is not None:
-            return self.plate.field(grid)
-        return DisplacementField(self.map.displacements(grid), grid)
-
-    def scaled(self, factor: float) -> PointsResult:
-        """Return the result of the same registration with all positions multiplied by a factor."""
-        alignment = self.alignment.copy()
-        alignment[:3, 3] *= factor
-        return replace(
-            self,
-            map=self.map.scaled(factor),
-            moved=self.moved * factor,
-            alignment=alignment,
-            sigma=None if self.sigma is None else self.sigma * factor,
-            stages=[
-                {name: _multiplied(value, factor) if name.endswith("_mm") else value for name, value in s.items()} for s in self.stages
-            ],
-            plate=None if self.plate is None else self.plate.scaled(factor),
-        )
-
-
-def _multiplied(value: float | list[float], factor: float) -> float | list[float]:
-    return [each * factor for each in value] if isinstance(value, list) else value * factor
-
-
 @torch.no_grad()
 def register_points(
-    fixed: np.ndarray, moving: np.ndarray, parameters: PointsParameters, device: str = "auto", progress: Progress | None = None
+    fixed: np.ndarray,
+    moving: np.ndarray,
+    parameters: PointsParameters,
+    device: str = "auto",
+    progress: Progress | None = None,
+    control: RunControl | None = None,
+    grid: ImageGrid | None = None,
 ) -> PointsResult:
     """Register two point clouds.
 
@@ -143,13 +85,42 @@ def register_points(
         parameters: see :class:`PointsParameters`; a ``length_scale`` of 0 is selected by the size of the fixed points.
         device: see :func:`choose_device`.
         progress: callback, receives the share done, 0 to 1, and the name of the stage; it may raise to stop the run.
+        control: receives previews, and may end the run early.
+        grid: of the previews; None computes none.
 
     Raises:
         DeviceError, ParameterError, InputError: if the device or the features do not exist.
     """
+    control = control or RunControl()
     scale = with_factor(parameters, POINTS_PRESETS, np.asarray(fixed)).length_scale
     clouds = np.asarray(fixed) / scale, np.asarray(moving) / scale
-    return _Registration(*clouds, parameters, device, progress or no_progress).run().scaled(scale)
+
+    def reached(stage: str, found: SmoothMap) -> None:
+        if grid is not None:
+            control.reached(stage, grid, lambda coarse: DisplacementField(_on_cpu(found).scaled(scale).displacements(coarse), coarse))
+
+    outside = _Outside(progress or no_progress, reached, lambda: control.finishing)
+    return _Registration(*clouds, parameters, device, outside).run().scaled(scale)
+
+
+@dataclass(frozen=True)
+class _Outside:
+    """Functions of the caller of a run.
+
+    Args:
+        progress: receives the share done, and the stage.
+        reached: receives a stage that is over, and the map that it has reached.
+        finishing: returns whether the run shall end with its result so far.
+    """
+
+    progress: Progress
+    reached: Callable[[str, SmoothMap], None]
+    finishing: Callable[[], bool]
+
+
+def _on_cpu(found: SmoothMap) -> SmoothMap:
+    terms = tuple(Term(term.kernel, term.centres.cpu(), term.coefficients.cpu()) for term in found.terms)
+    return SmoothMap(found.matrix.cpu(), found.offset.cpu(), terms)
 
 
 def working_device(name: str) -> tuple[torch.device, str]:
@@ -161,9 +132,11 @@ def working_device(name: str) -> tuple[torch.device, str]:
 class _Registration:
     """One run."""
 
-    def __init__(self, fixed: np.ndarray, moving: np.ndarray, parameters: PointsParameters, device: str, progress: Progress) -> None:
+    def __init__(self, fixed: np.ndarray, moving: np.ndarray, parameters: PointsParameters, device: str, outside: _Outside) -> None:
         self._device, self._device_name = working_device(device)
-        self._parameters, self._progress = parameters, progress
+        self._parameters, self._outside, self._progress = parameters, outside, outside.progress
+        # What was done last; and the same at the end of a run that was ended early.
+        self._done_last = self._stopped = ""
         self._matcher, self._features = load_matcher(parameters.features)
         if self._matcher is not None:
             self._matcher.to(self._device)
@@ -180,7 +153,7 @@ class _Registration:
         found, confidence, partners, sigma = affine, None, None, None
         if parameters.solver != "drift":
             found, partners, confidence = self._propagate(affine)
-        if parameters.solver != "belief":
+        if parameters.solver != "belief" and (partners is None or not self._stops()):
             found, sigma, shares, best = self._drift(affine, found)
             if partners is None:
                 partners, confidence = best, shares
@@ -192,9 +165,8 @@ class _Registration:
         self._progress(1.0, "coherent point drift" if self._parameters.solver != "belief" else "belief propagation")
         alignment = np.eye(4)
         alignment[:3, :3], alignment[:3, 3] = array_of(affine.matrix), array_of(affine.offset)
-        terms = tuple(Term(term.kernel, term.centres.cpu(), term.coefficients.cpu()) for term in found.terms)
         return PointsResult(
-            SmoothMap(found.matrix.cpu(), found.offset.cpu(), terms),
+            _on_cpu(found),
             array_of(moved),
             array_of(required(partners, "partner")),
             array_of(required(confidence, "confidence")),
@@ -206,7 +178,19 @@ class _Registration:
             self._device_name,
             self._features,
             plate,
+            self._stopped,
         )
+
+    def _reached(self, stage: str, found: SmoothMap) -> None:
+        """Note that a stage is over, and show the map that it has reached."""
+        self._done_last = stage
+        self._outside.reached(stage, found)
+
+    def _stops(self) -> bool:
+        """Return whether the run ends here, with the map so far."""
+        if self._outside.finishing() and not self._stopped:
+            self._stopped = self._done_last
+        return bool(self._stopped)
 
     # --------------------------------------------------------------- alignment
 
@@ -236,6 +220,7 @@ class _Registration:
             found = SmoothMap(drift.map.matrix, drift.map.offset + drift.map.matrix @ shift)
             self._stages.append({"stage": "alignment", "kind": kind, "iterations": drift.iterations, "sigma_mm": drift.variance**0.5})
         self._seconds["alignment"] = time.perf_counter() - begun
+        self._reached("the alignment", found)
         return found
 
     # ------------------------------------------------------ belief propagation
@@ -249,6 +234,8 @@ class _Registration:
         moving_features = None if self._matcher is None else point_features(self._moving, self._matcher)
         found = affine
         for number, kernel in enumerate(kernels):
+            if number and self._stops():  # partners of the points come from the first round
+                break
             self._progress(0.2 + 0.15 * number, f"belief propagation {number + 1} of {len(kernels)}")
             factor = factorise(kernel, self._fixed, _RANK if len(self._fixed) <= _MANY else _RANK_OF_MANY)
             present = found(self._fixed)
@@ -266,6 +253,7 @@ class _Registration:
                     "median_residual_mm": float(residual.median()),
                 }
             )
+            self._reached(f"round {number + 1} of {len(kernels)} of belief propagation", found)
         best = probability.argmax(1)
         partners = chosen.gather(1, best[:, None])[:, 0]
         distance = (present[:, None] + moves - found(self._fixed)[:, None]).norm(dim=2)
@@ -300,6 +288,7 @@ class _Registration:
 
         def report(number: int, sigma: float) -> None:
             share = first + (0.98 - first) * number / parameters.drift_iterations
+            self._done_last = f"iteration {number} of {parameters.drift_iterations} of coherent point drift"
             self._progress(share, "coherent point drift")
 
         factor = factorise(kernel, self._fixed, 2000)
@@ -313,6 +302,7 @@ class _Registration:
                 iterations=parameters.drift_iterations,
                 variance=_NEAR**2 if after else None,
                 step=report,
+                finish=self._stops,
             ),
             prior=prior,
             factor=factor,

@@ -18,8 +18,9 @@ from deepreg_engine.methods.common.affine import Alignment, orientation_notes
 from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.methods.points.presets import POINTS_PRESETS
-from deepreg_engine.methods.points.register import PointsResult, register_points
-from deepreg_engine.progress import Progress
+from deepreg_engine.methods.points.register import register_points
+from deepreg_engine.methods.points.result import PointsResult
+from deepreg_engine.progress import Progress, RunControl
 
 Clouds = tuple[np.ndarray, np.ndarray]
 
@@ -46,13 +47,18 @@ def run(task: Task, progress: Progress) -> Result:
     notes = [*notes, *check_place("points", (fixed, moving), inputs.known_grids)]
     parameters = task.parameters.replaced({"initial": initial})
     first, last = (0.05 if inputs.clouds else 0.25), (0.5 if options.refine else 0.9)
-    found = register_points(fixed, moving, parameters, task.device, lambda share, stage: progress(first + (last - first) * share, stage))
+    control, grid = task.control or RunControl(), _grid(inputs, fixed, moving, scale)
+
+    def report(share: float, stage: str) -> None:
+        progress(first + (last - first) * share, stage)
+
+    found = register_points(fixed, moving, parameters, task.device, report, control, grid)
     progress(last, "displacement field")
     matrix = sitk.AffineTransform(found.alignment[:3, :3].ravel().tolist(), found.alignment[:3, 3].tolist())
     if inputs.fixed is not None:
         notes += orientation_notes(*inputs.images, matrix, inputs.fixed_mask, inputs.moving_mask)
     result = Result(
-        field=found.field(_grid(inputs, fixed, moving, scale)) if _needs_field(task) else None,
+        field=found.field(grid) if _needs_field(task) else None,
         deformation=None,
         alignment=Alignment(matrix, initial),
         stages=found.stages,
@@ -62,8 +68,11 @@ def run(task: Task, progress: Progress) -> Result:
         features=found.features,
         map_points=found.map_points,
         details={"points": _figures(found, (fixed, moving))},
+        stopped=found.stopped,
     )
-    if options.refine:
+    if options.refine and control.finishing:
+        result.stopped = result.stopped or "the registration of the points"
+    elif options.refine:
         _refine(task, result, lambda share, stage: progress(last + (0.95 - last) * share, stage))
     map_points = required(result.map_points, "map of points")
     moved = map_points(fixed)
@@ -120,7 +129,7 @@ def _refine(task: Task, result: Result, progress: Progress) -> None:
     parameters = dense_preset(preset).parameters.replaced({"capture_range": _REFINED_RANGE, "length_scale": task.parameters.length_scale})
     start = Alignment(result.displacements.to_transform(), "points")
     pair = ImagePair(*inputs.images, inputs.fixed_mask, inputs.moving_mask, None, start)
-    refined = register_dense(pair, parameters, task.device, progress)
+    refined = register_dense(pair, parameters, task.device, progress, control=task.control)
     field, outside = refined.displacements, required(result.map_points, "map of points")
 
     def map_points(points: np.ndarray) -> np.ndarray:
@@ -130,6 +139,7 @@ def _refine(task: Task, result: Result, progress: Progress) -> None:
 
     result.field, result.map_points = field, map_points
     result.notes += refined.notes
+    result.stopped = refined.stopped
     result.details["refinement"] = {
         "preset": preset,
         "parameters": parameters.to_dict(),
