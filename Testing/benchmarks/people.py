@@ -5,8 +5,8 @@
 FOLDER holds what ``people_sets`` names. Each registration is a process of its own, from files to files. Label maps of the moving image are
 warped with nearest neighbours. For each method the table has the mean Dice over labels and pairs, the lowest Dice of a pair, the mean
 95th percentile of the surface distances, the share of folded voxels, the standard deviation of the logarithm of the Jacobian
-determinant, seconds of the whole process, seconds of its processor, and memory. "p" is that of Wilcoxon's signed-rank test of the pairs'
-Dice against our first method.
+determinant, seconds of the whole process, seconds of its processor, memory, and how often our verdict is good, to be checked and bad.
+"p" is that of Wilcoxon's signed-rank test of the pairs' Dice against our first method.
 
 The hippocampi are split by their names into two halves: parameters are tuned on one ("tune"), figures reported of the other ("report").
 """
@@ -37,6 +37,7 @@ from deepreg_engine.errors import InputError  # noqa: E402
 from deepreg_engine.geometry.displacement_field import DisplacementField  # noqa: E402
 from deepreg_engine.geometry.transform_files import read_field  # noqa: E402
 from deepreg_engine.metrics.overlap import label_overlap  # noqa: E402
+from deepreg_engine.verdict.line import LEVELS, level_of  # noqa: E402
 
 # The module by which a peer is found.
 PEERS = {"greedy": "picsl_greedy", "greedy-identity": "picsl_greedy", "ants": "ants", "elastix": "itk", "convexadam": "convexAdam"}
@@ -95,10 +96,16 @@ def _row(pair: PersonPair, method: str, options: argparse.Namespace) -> dict:
         row.update(vars(usage))
         try:
             row.update(figures(pair, read_field(out)))
+            row["verdict"] = level_of(json.loads(_report_beside(out).read_text())) if _report_beside(out).exists() else ""
         except InputError as error:  # no field, or a field with values that are not finite
             print(f"{method}: {error.line()}", file=sys.stderr)
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
+
+
+def _report_beside(out: str) -> Path:
+    """The report of our own run that writes a field."""
+    return Path(out).with_suffix(".json")
 
 
 def figures(pair: PersonPair, field: DisplacementField) -> dict:
@@ -121,7 +128,7 @@ def _run(method: str, pair: PersonPair, out: str, options: argparse.Namespace) -
     else:
         name, preset, *settings = method.split()
         command = [sys.executable, "-m", "deepreg_engine", "register", name, "--preset", preset, "--quiet"]
-        command += ["--fixed", str(pair.fixed), "--moving", str(pair.moving), "--transform", out]
+        command += ["--fixed", str(pair.fixed), "--moving", str(pair.moving), "--transform", out, "--report", str(_report_beside(out))]
         command += [part for setting in settings for part in ("--set", setting)]
     begun = time.perf_counter()
     log = Path(out).with_suffix(".log")
@@ -139,23 +146,25 @@ def _run(method: str, pair: PersonPair, out: str, options: argparse.Namespace) -
 def _markdown(name: str, rows: list[dict], methods: list[str]) -> str:
     lines = [
         f"\n{name}, {len({row['pair'] for row in rows})} pairs\n",
-        "| method | Dice | lowest | p | HD95 mm | folding % | SD log J | s | processor s | MB | failed |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| method | Dice | lowest | p | HD95 mm | folding % | SD log J | s | processor s | MB | good, check, bad | failed |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     first = _dice(rows, methods[0])
     for method in methods:
         own = [row for row in rows if row["method"] == method]
         done = [row for row in own if "dice" in row]
         if not done:
-            lines.append(f"| {method} |" + " |" * 9 + f" {len(own)} |")
+            lines.append(f"| {method} |" + " |" * 10 + f" {len(own)} |")
             continue
         means = [float(np.nanmean([row[key] for row in done])) for key in ("hd95_mm", "folding_percent", "sd_log_jacobian")]
         usage = [float(np.mean([row[key] for row in own])) for key in ("seconds", "processor", "memory_mb")]
         dice = _dice(rows, method)
+        levels = [sum(row.get("verdict") == level for row in done) for level in LEVELS]
+        verdicts = ", ".join(str(count) for count in levels) if any(levels) else ""
         lines.append(
             f"| {method} | {np.mean(list(dice.values())):.3f} | {min(dice.values()):.3f} | {_p(first, dice)} "
             f"| {means[0]:.2f} | {means[1]:.3f} | {means[2]:.2f} "
-            f"| {usage[0]:.1f} | {usage[1]:.1f} | {usage[2]:.0f} | {len(own) - len(done)} |"
+            f"| {usage[0]:.1f} | {usage[1]:.1f} | {usage[2]:.0f} | {verdicts} | {len(own) - len(done)} |"
         )
     return "\n".join(lines)
 

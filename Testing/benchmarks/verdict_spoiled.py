@@ -76,7 +76,8 @@ def _centres(subject: Subject) -> Subject:
 
 def other_region(subject: Subject, _rng: np.random.Generator, other: Subject) -> Subject:
     """The moving side is that of another source: another part of the body."""
-    return dataclasses.replace(subject, moving=other.moving, clouds=_clouds(subject, other), points=None, labels=None)
+    moving = other.moving if subject.clouds is None else None
+    return dataclasses.replace(subject, moving=moving, clouds=_clouds(subject, other), points=None, labels=None)
 
 
 def _clouds(subject: Subject, other: Subject) -> tuple[np.ndarray, np.ndarray] | None:

@@ -164,13 +164,33 @@ def test_measures_of_similarity_follow_their_definitions():
     mask = np.ones(one.shape, bool)
     assert similarity.normalised_information(one, 3.0 - 2.0 * one, mask) == pytest.approx(1.0)
     assert similarity.normalised_information(one, other, mask) < 0.02
-    assert similarity.local_correlation(one, 3.0 - 2.0 * one, mask) == pytest.approx(1.0, abs=1e-3)
-    assert similarity.local_correlation(one, other, mask) < 0.02
     there = similarity.descriptors(one)
     assert similarity.mismatch(there, there, mask) == 0.0
     assert similarity.mismatch(there, similarity.descriptors(other), mask) == pytest.approx(1.0, abs=0.05)
-    assert similarity.sharpness(there, there, mask) == (1.0, 1.0)
+    assert similarity.best_here(there, there, mask) == 1.0
+    assert similarity.best_here(there, np.roll(there, 2, axis=1), mask) == 0.0
     assert np.isnan(similarity.mismatch(there, there, np.zeros(one.shape, bool)))
+
+
+def test_images_that_were_aligned_already_say_so():
+    images = smooth_image(GRID, 3), smooth_image(GRID, 3)
+    assert conclude(Evidence({}, images, field_of()))["line"] == "Good: the images were aligned already, and hardly anything was moved"
+
+
+def test_a_result_worse_than_no_registration_is_bad():
+    assert checks_of(smooth_image(GRID, 3), field_of((0.0, 9.0, 0.0)))["loss"] == "bad"
+    assert "loss" not in checks_of(smooth_image(GRID, 3), field_of((0.5, 0.0, 0.0)))
+
+
+def test_an_uncertain_search_is_noted():
+    """The standard deviation of the displacement is measured in steps of the last search."""
+    stages = [{"stage": "search", "step_mm": 9.0}, {"stage": "search", "step_mm": 4.0}]
+    levels = []
+    for deviation in (4.0, 10.0, 14.0):
+        uncertainty = image_on(GRID, np.full(GRID.size[::-1], deviation, np.float32))
+        checks = conclude(Evidence({"stages": stages}, uncertainty=uncertainty))["checks"]
+        levels += [check["level"] for check in checks if check["name"] == "search"]
+    assert levels == ["good", "check", "bad"]
 
 
 def test_points_without_images_have_a_verdict_of_their_partners():
@@ -233,11 +253,13 @@ def test_landmarks_that_got_worse_are_red_whatever_the_images_show(files):
 
 def test_the_page_shows_the_verdict_above_the_lights(files, tmp_path):
     _, run = registered(files, "noise.nrrd")
-    request = ReportRequest(
-        str(files / "fixed.nrrd"), str(files / "noise.nrrd"), str(files / "t.nrrd"), str(tmp_path / "page.html"), run_report=run
-    )
+    paths = [str(path) for path in (files / "fixed.nrrd", files / "noise.nrrd", files / "t.nrrd", tmp_path / "page.html")]
+    request = ReportRequest(*paths, csv=str(tmp_path / "r.csv"), run_report=run)
     content = run_report(request)
     assert content["verdict"]["level"] == "bad"
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.index('class="verdict"') < page.index('class="lights"')
     assert "Do not use" in page
+    rows = (tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[1] == "verdict,,level,,bad,,red"
+    assert any(row.startswith("verdict,agreement,value,") and row.endswith(",red") for row in rows)

@@ -9,6 +9,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from deepreg_engine.reporting.limits import LIGHTS
+
 HEAD = ("section", "item", "measure", "stage", "value", "unit", "rating")
 _UNITS = {
     "dice": "",
@@ -40,6 +42,7 @@ def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         rating = ratings.get(lights.get((section, measure, stage), ""), "") if not item else ""
         return section, item, measure, stage, "" if value is None else value, unit, rating
 
+    yield from _verdict_rows(content["verdict"])
     if "landmarks" in figures:
         yield from _landmark_rows(figures["landmarks"], row)
     if "overlap" in figures:
@@ -53,6 +56,15 @@ def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
             yield row("maps", name, measure, "", value, "")
     for measure, value in figures.get("inverse_consistency", {}).items():
         yield row("inverse_consistency", "", measure, "", value, "" if measure in ("points", "outside") else "mm")
+
+
+def _verdict_rows(verdict: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the level and the line of the verdict, and the measure of each of its checks."""
+    yield "verdict", "", "level", "", verdict["level"], "", LIGHTS[verdict["level"]]
+    yield "verdict", "", "line", "", verdict["line"], "", ""
+    for check in verdict["checks"]:
+        value = "" if check["value"] is None else check["value"]
+        yield "verdict", check["name"], "value", "", value, check["unit"], LIGHTS[check["level"]]
 
 
 def _landmark_rows(landmarks: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]]:

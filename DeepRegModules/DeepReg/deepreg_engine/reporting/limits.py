@@ -19,6 +19,8 @@ from deepreg_engine.metrics.regularity import MOST_FOLDED
 
 #: Ratings, from good to bad, and their meanings.
 WORDS = {"green": "within limits", "amber": "review", "red": "outside limits"}
+#: Light of each level of the verdict.
+LIGHTS = {"good": "green", "check": "amber", "bad": "red"}
 SOURCE = "The limits follow AAPM TG-132 (2017) where it has one; they are a starting point, not clinical limits."
 
 

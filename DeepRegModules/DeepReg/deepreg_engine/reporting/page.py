@@ -10,7 +10,7 @@ from deepreg_engine.methods.slots import slot
 from deepreg_engine.metrics.report import to_json
 from deepreg_engine.reporting.charts import error_chart, jacobian_chart
 from deepreg_engine.reporting.csv_table import as_csv
-from deepreg_engine.reporting.limits import LIMITS, WORDS
+from deepreg_engine.reporting.limits import LIGHTS, LIMITS, WORDS
 from deepreg_engine.reporting.markup import count, figure, light, number, pairs, table, text
 from deepreg_engine.reporting.page_method import method_terms
 from deepreg_engine.reporting.page_tables import MOST, landmark_table, overlap_table
@@ -30,8 +30,6 @@ _LETTERS = 50
 _SMALLEST, _TALLEST = 28.0, 56.0
 # The page loads nothing and sends nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-# Light of each level of the verdict.
-_LIGHTS = {"good": "green", "check": "amber", "bad": "red"}
 _DIGITS = {limit.key: limit.digits for limit in LIMITS}
 
 
@@ -138,7 +136,12 @@ def _verdict(verdict: dict[str, Any]) -> str:
     """Return the verdict with its colour and shape, its reason and the next step."""
     level, reason, step = verdict["level"], translated(verdict["reason"]), translated(verdict["next_step"])
     sentences = " ".join(f"{part[:1].upper()}{part[1:]}." for part in (reason, step) if part)
-    return f'<p class="verdict">{light(_LIGHTS[level], translated(WORDS_OF_VERDICT[level]))} {text(sentences)}</p>'
+    others = [check for check in verdict["checks"] if check["level"] != "good" and check["reason"] != verdict["reason"]]
+    items = "".join(
+        f"<li>{light(LIGHTS[each['level']], translated(each['title']))}: {text(translated(each['reason']))}</li>" for each in others
+    )
+    more = f'<ul class="small screen">{items}</ul>' if items else ""
+    return f'<p class="verdict">{light(LIGHTS[level], translated(WORDS_OF_VERDICT[level]))} {text(sentences)}</p>{more}'
 
 
 def _lights(ratings: list[dict[str, Any]]) -> str:

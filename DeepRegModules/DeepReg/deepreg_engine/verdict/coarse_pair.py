@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.features.local_match import trilinear
 from deepreg_engine.geometry.body import foreground
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -25,8 +26,7 @@ class CoarsePair:
         grid: the coarse grid.
         fixed: values (z, y, x).
         body: where the fixed image shows the patient (z, y, x), bool; within the fixed mask if there is one.
-        moving: values of the moving image under no transform ("start"), the "alignment" alone if it is known, and the whole "result"
-            (z, y, x).
+        moving: values (z, y, x) of the moving image without a transform ("start") and under the "result".
         moved_mm: median length of the displacements in the body, mm.
         inside: where the moving image is known under each of them (z, y, x), bool.
     """
@@ -40,10 +40,7 @@ class CoarsePair:
 
 
 def coarse_pair(
-    images: tuple[sitk.Image, sitk.Image],
-    masks: tuple[sitk.Image | None, sitk.Image | None],
-    field: DisplacementField,
-    alignment: sitk.Transform | None,
+    images: tuple[sitk.Image, sitk.Image], masks: tuple[sitk.Image | None, sitk.Image | None], field: DisplacementField
 ) -> CoarsePair:
     """Return a registered pair at coarse resolution.
 
@@ -51,7 +48,6 @@ def coarse_pair(
         images: fixed and moving, 3D float32.
         masks: of the images, on their grids.
         field: the result, from fixed to moving points.
-        alignment: the transform before the deformation; None if it is not known.
     """
     spacing = float(np.prod(ImageGrid.of(images[0]).extent) / _VOXELS) ** (1 / 3)
     fixed, moving = (downsampled(without_outliers(image), spacing) for image in images)
@@ -61,13 +57,25 @@ def coarse_pair(
     if masks[0] is not None:
         within = sitk.GetArrayFromImage(resample(masks[0], grid, interpolation="nearest")) > 0
         body = within if not (body & within).any() else body & within
-    known = ImageGrid.of(images[1]).to_image(np.ones(ImageGrid.of(images[1]).shape, np.uint8)) if masks[1] is None else masks[1]
+    points = grid.points().reshape(-1, 3)
+    coarse = DisplacementField(_vectors_at(field, points).T.reshape(3, *grid.shape).astype(np.float32), grid)
     background = float(sitk.GetArrayViewFromImage(moving).min())
-    coarse = field.resampled(grid)
-    moved = float(np.median(coarse.lengths()[body]))
-    transforms: dict[str, sitk.Transform | None] = {"start": None, "result": coarse.to_transform()}
-    if alignment is not None:
-        transforms["alignment"] = alignment
-    drawn = {name: sitk.GetArrayFromImage(resample(moving, grid, each, "linear", background)) for name, each in transforms.items()}
-    inside = {name: sitk.GetArrayFromImage(resample(known, grid, each, "nearest")) > 0 for name, each in transforms.items()}
-    return CoarsePair(grid, array, body, moved, drawn, inside)
+    drawn, inside = {}, {}
+    for name, each in (("start", None), ("result", coarse)):
+        transform = None if each is None else each.to_transform()
+        drawn[name] = sitk.GetArrayFromImage(resample(moving, grid, transform, "linear", background))
+        targets = points if each is None else points + each.vectors.reshape(3, -1).T
+        inside[name] = ImageGrid.of(images[1]).contains(targets).reshape(grid.shape)
+        if masks[1] is not None:
+            inside[name] &= sitk.GetArrayFromImage(resample(masks[1], grid, transform, "nearest")) > 0
+    return CoarsePair(grid, array, body, float(np.median(coarse.lengths()[body])), drawn, inside)
+
+
+def _vectors_at(field: DisplacementField, points: np.ndarray) -> np.ndarray:
+    """Return displacements (N, 3) at points (N, 3), mm, zero outside the field.
+
+    Only what is needed is read: resampling by SimpleITK copies the field, which takes seconds for a large one.
+    """
+    index = field.grid.physical_to_index(points)
+    values = np.column_stack([trilinear(component, index)[0] for component in field.vectors])
+    return np.where(field.grid.contains(points)[:, None], values, 0.0)

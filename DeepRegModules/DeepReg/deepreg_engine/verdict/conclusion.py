@@ -7,7 +7,7 @@ from typing import Any
 from deepreg_engine.verdict.checks import Check, summary
 from deepreg_engine.verdict.evidence import Evidence
 from deepreg_engine.verdict.given_checks import landmark_check, point_check, rating_checks, structure_check
-from deepreg_engine.verdict.image_checks import agreement_check, coverage_check
+from deepreg_engine.verdict.image_checks import agreement_check, aligned_already, coverage_check, loss_check, search_check
 from deepreg_engine.verdict.remarks import remark_checks
 from deepreg_engine.verdict.shape_checks import folding_check, inverse_check, stretch_check
 
@@ -20,7 +20,9 @@ def conclude(evidence: Evidence) -> dict[str, Any]:
         structure_check(report.get("overlap") or {}),
         *remark_checks(report.get("notes") or ()),
         coverage_check(measures),
+        loss_check(measures),
         agreement_check(measures),
+        search_check(measures),
         point_check(report.get("points") or {}),
         stretch_check(measures),
         folding_check(report.get("regularity") or {}),
@@ -29,7 +31,10 @@ def conclude(evidence: Evidence) -> dict[str, Any]:
         *rating_checks(list(evidence.ratings)),
     ]
     checks = [check for check in found if check is not None]
-    return {**summary(checks, _good(checks)), "measures": measures}
+    reason = _good(checks)
+    if aligned_already(measures):
+        reason = "the images were aligned already, and hardly anything was moved"
+    return {**summary(checks, reason), "measures": measures}
 
 
 def _good(checks: list[Check]) -> str:

@@ -13,10 +13,10 @@ import SimpleITK as sitk
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.verdict.coarse_pair import CoarsePair, coarse_pair
-from deepreg_engine.verdict.similarity import descriptors, local_correlation, mismatch, normalised_information, sharpness
+from deepreg_engine.verdict.similarity import best_here, descriptors, mismatch, normalised_information
 
-#: The positions of the moving image that are compared: under no transform, the alignment alone, the whole result.
-STAGES = ("start", "alignment", "result")
+#: The positions of the moving image that are compared: without a transform, and under the result.
+STAGES = ("start", "result")
 
 
 @dataclass
@@ -58,13 +58,13 @@ class Evidence:
     def _of_images(self) -> dict[str, float]:
         if self.images is None or self.field is None:
             return {}
-        pair = coarse_pair(self.images, self.masks, self.field, self.alignment)
-        found = {"covered": float(pair.inside["result"][pair.body].mean()), "moved_mm": pair.moved_mm}
+        pair = coarse_pair(self.images, self.masks, self.field)
+        covered = {stage: float(pair.inside[stage][pair.body].mean()) for stage in STAGES}
+        found = {"covered": covered["result"], "covered_start": covered["start"], "moved_mm": pair.moved_mm}
         found["voxel_mm"] = float(np.prod(pair.grid.spacing) ** (1 / 3))
         fixed = descriptors(pair.fixed)
         for stage in STAGES:
-            if stage in pair.moving:
-                found.update(_agreement(pair, fixed, stage))
+            found.update(_agreement(pair, fixed, stage))
         return found
 
     def _of_search(self) -> dict[str, float]:
@@ -88,6 +88,5 @@ def _agreement(pair: CoarsePair, fixed: np.ndarray, stage: str) -> dict[str, flo
     found = {f"information_{stage}": normalised_information(pair.fixed, pair.moving[stage], mask)}
     found[f"mismatch_{stage}"] = mismatch(fixed, moving, mask)
     if stage == "result":
-        found["local_correlation"] = local_correlation(pair.fixed, pair.moving[stage], mask)
-        found["sharpness"], found["best_here"] = sharpness(fixed, moving, mask)
+        found["best_here"] = best_here(fixed, moving, mask)
     return {name: value for name, value in found.items() if np.isfinite(value)}

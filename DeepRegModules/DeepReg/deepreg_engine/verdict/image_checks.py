@@ -14,6 +14,10 @@ COVERED = Limits(0.5, 0.1, higher=True)
 AGREEMENT = {"information_result": 3.7, "mismatch_result": -5.6, "best_here": 6.1, "": -2.7}
 # Agreement, 0 to 1. With less than the first a result is to be checked, with less than the second it is bad.
 AGREES = Limits(0.5, 0.2, higher=True)
+# Median standard deviation of the displacement in the last search, in its steps.
+UNCERTAIN = Limits(2.2, 3.2)
+# Increase of the mismatch of self-similarities above which a result is worse than none; mismatch below which images are aligned.
+_LOST, _SAME = 0.1, 0.03
 _ADVICE = "check that both images show the same part of the body, and look at the result before you use it"
 
 
@@ -38,6 +42,32 @@ def agreement(measures: Mapping[str, float]) -> float | None:
     if any(name and name not in measures for name in AGREEMENT):
         return None
     return 1.0 / (1.0 + math.exp(-sum(weight * (measures[name] if name else 1.0) for name, weight in AGREEMENT.items())))
+
+
+def loss_check(measures: Mapping[str, float]) -> Check | None:
+    """Return that the images agree less than without a transform; None if they do not, or overlapped too little to know."""
+    start, result = measures.get("mismatch_start"), measures.get("mismatch_result")
+    if start is None or result is None or measures.get("covered_start", 0.0) < COVERED.check or result - start <= _LOST:
+        return None
+    reason = "the images agree less than before the registration"
+    return Check("loss", "bad", reason, "check the initial alignment or transform, and register again", result - start)
+
+
+def search_check(measures: Mapping[str, float]) -> Check | None:
+    """Return whether the search was certain; None without a search."""
+    value = measures.get("uncertainty_steps")
+    if value is None:
+        return None
+    level = UNCERTAIN.level(value)
+    reason, next_step = "the search was certain", "" if level == "good" else _ADVICE
+    if level != "good":
+        reason = "the search found many positions equally likely"
+    return Check("search", level, reason, next_step, value, "steps", UNCERTAIN)
+
+
+def aligned_already(measures: Mapping[str, float]) -> bool:
+    """Return whether the images agreed nearly everywhere without a transform, and the result moves them by less than a coarse voxel."""
+    return measures.get("mismatch_start", 1.0) < _SAME and measures.get("moved_mm", math.inf) < measures.get("voxel_mm", 0.0)
 
 
 def agreement_check(measures: Mapping[str, float]) -> Check | None:

@@ -49,29 +49,6 @@ def _binned(values: np.ndarray) -> np.ndarray:
     return np.searchsorted(edges, values, side="right")
 
 
-def correlation(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> float:
-    """Return the correlation of two images within a mask; 0 where one of them is even."""
-    one, two = fixed[mask].astype(np.float64), moving[mask].astype(np.float64)
-    if len(one) < FEWEST or one.std() <= 0.0 or two.std() <= 0.0:
-        return 0.0
-    return float(np.corrcoef(one, two)[0, 1])
-
-
-def local_correlation(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> float:
-    """Return the mean squared correlation in boxes around the voxels of a mask, weighted by the fixed image's local deviation."""
-    one, two = fixed.astype(np.float64), moving.astype(np.float64)
-    known = mask.astype(np.float64)
-    weight = np.maximum(_boxed(known), 1e-9)
-    means = [_boxed(each * known) / weight for each in (one, two)]
-    squares = [np.maximum(_boxed(each * each * known) / weight - mean**2, 0.0) for each, mean in zip((one, two), means, strict=True)]
-    common = _boxed(one * two * known) / weight - means[0] * means[1]
-    floors = [1e-4 * max(float(each[mask].var()), 1e-12) if mask.any() else 1.0 for each in (one, two)]
-    share = common**2 / ((squares[0] + floors[0]) * (squares[1] + floors[1]))
-    importance = np.sqrt(squares[0]) * mask
-    total = float(importance.sum())
-    return float((share * importance).sum() / total) if total > 0.0 else float("nan")
-
-
 def _boxed(array: np.ndarray) -> np.ndarray:
     """Return the sum over the box around each voxel; voxels outside the array count as 0."""
     for axis in range(3):
@@ -98,22 +75,17 @@ def mismatch(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> float:
     return float(((one - two) ** 2).mean(1).sum() / max(float(unrelated.sum()), 1e-12))
 
 
-def sharpness(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    """Compare descriptors (C, z, y, x) at the position that was found with those at positions two voxels away.
+def best_here(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> float:
+    """Return the share of a mask in whose boxes descriptors (C, z, y, x) differ less than with the moving ones two voxels away.
 
-    Returns:
-        How much larger the mean squared difference is there, as a share; and the share of the mask in whose boxes the position that was
-        found is the best. Both are NaN with few voxels.
+    These are shifted along each axis, either way. NaN with few voxels.
     """
     if np.count_nonzero(mask) < FEWEST:
-        return float("nan"), float("nan")
-    here = _differences(fixed, moving, mask)
-    best, others = np.ones(mask.shape, bool), []
+        return float("nan")
+    here, best = _differences(fixed, moving, mask), np.ones(mask.shape, bool)
     for axis, step in itertools.product((1, 2, 3), (-_APART, _APART)):
-        there = _differences(fixed, np.roll(moving, step, axis), mask)
-        others.append(float(there[mask].mean()))
-        best &= here <= there
-    return float(1.0 - here[mask].mean() / max(float(np.mean(others)), 1e-12)), float(best[mask].mean())
+        best &= here <= _differences(fixed, np.roll(moving, step, axis), mask)
+    return float(best[mask].mean())
 
 
 def _differences(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> np.ndarray:
