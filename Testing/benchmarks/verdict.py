@@ -115,8 +115,9 @@ def _line(title: str, rows: list[dict[str, Any]]) -> str:
 def fitted(rows: list[dict[str, Any]], ridge: float = 1.0) -> str:
     """The weights of a logistic regression of good results against wrong ones by the measures of the agreement."""
     names = [name for name in AGREEMENT if name]
-    known = [row for row in rows if set(names) <= set(row["measures"]) and row["state"] in ("good", "wrong") and not row["mirrored"]]
-    values = np.array([[row["measures"][name] for name in names] for row in known])
+    results = [f"{name}_result" for name in names]
+    known = [row for row in rows if set(results) <= set(row["measures"]) and row["state"] in ("good", "wrong") and not row["mirrored"]]
+    values = np.array([[row["measures"][name] for name in results] for row in known])
     right = np.array([row["state"] == "good" for row in known], dtype=np.float64)
     centre, scale = values.mean(0), values.std(0)
     terms = np.column_stack([(values - centre) / scale, np.ones(len(values))])

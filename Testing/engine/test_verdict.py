@@ -20,7 +20,8 @@ from deepreg_engine.verdict import similarity
 from deepreg_engine.verdict.checks import Check, Limits, summary, worst
 from deepreg_engine.verdict.conclusion import conclude
 from deepreg_engine.verdict.evidence import Evidence
-from deepreg_engine.verdict.given_checks import landmark_check, point_check, rating_checks, structure_check
+from deepreg_engine.verdict.given_checks import landmark_check, point_checks, rating_checks, structure_check
+from deepreg_engine.verdict.image_checks import agreement_check
 from deepreg_engine.verdict.line import LEVELS, level_of, verdict_line
 from deepreg_engine.verdict.remarks import REMARKS, remark_checks
 from deepreg_engine.verdict.shape_checks import folding_check, inverse_check, stretch_check
@@ -86,8 +87,12 @@ def test_structures_must_not_get_worse_each_and_on_average():
 
 
 def test_points_need_confident_partners():
-    assert point_check({"confident_share": 0.9}).level == "good"
-    assert point_check({"confident_share": 0.05}).level == "bad"
+    near = {"confident_share": 0.9, "median_distance_to_partner_mm": 1.0, "moving_spacing_mm": 8.0}
+    assert [check.level for check in point_checks(near)] == ["good", "good"]
+    assert [check.level for check in point_checks({**near, "confident_share": 0.05})] == ["bad", "good"]
+    assert [check.level for check in point_checks({**near, "median_distance_to_partner_mm": 7.0})] == ["good", "check"]
+    assert [check.level for check in point_checks({**near, "median_distance_to_partner_mm": 70.0})] == ["good", "bad"]
+    assert point_checks({}) == []
 
 
 def test_a_red_light_is_never_beside_a_good_verdict():
@@ -191,6 +196,26 @@ def test_an_uncertain_search_is_noted():
         checks = conclude(Evidence({"stages": stages}, uncertainty=uncertainty))["checks"]
         levels += [check["level"] for check in checks if check["name"] == "search"]
     assert levels == ["good", "check", "bad"]
+
+
+def test_an_alignment_that_does_not_bring_the_images_together_is_noted():
+    images, far = (smooth_image(GRID, 3), smooth_image(GRID, 3)), sitk.TranslationTransform(3, (9.0, -7.0, 0.0))
+    near = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+
+    def names(alignment: sitk.Transform, field: DisplacementField) -> set[str]:
+        return {check["name"] for check in conclude(Evidence({}, images, field, alignment))["checks"]}
+
+    wrong = field_of((0.0, 8.0, 0.0))
+    assert "alignment" in names(far, wrong)
+    assert "alignment" not in names(near, wrong)
+    assert "alignment" not in names(far, field_of())  # the deformation found the right position all the same
+
+
+def test_linear_results_need_to_agree_less():
+    measures = {"information_result": 0.15, "mismatch_result": 0.55, "best_result": 0.5}
+    assert agreement_check(measures).level == "check"
+    assert agreement_check(measures, linear=True).level == "good"
+    assert agreement_check({**measures, "best_result": 0.1}, linear=True).level == "bad"
 
 
 def test_points_without_images_have_a_verdict_of_their_partners():

@@ -23,7 +23,9 @@ def evidence_of_run(inputs: Inputs, result: Result, report: Mapping[str, Any]) -
     """
     images = None if inputs.fixed is None or inputs.moving is None else (inputs.fixed, inputs.moving)
     masks = inputs.fixed_mask, inputs.moving_mask
-    return Evidence(report, images, result.field, result.alignment.transform, masks, rate(report, LIMITS), result.uncertainty)
+    return Evidence(
+        report, images, result.field, result.alignment.transform, masks, rate(report, LIMITS), result.uncertainty, result.linear is not None
+    )
 
 
 def evidence_of_pair(
@@ -32,6 +34,7 @@ def evidence_of_pair(
     figures: Mapping[str, Any],
     run: Mapping[str, Any] | None,
     alignment: sitk.Transform | None,
+    linear: bool,
     ratings: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
 ) -> Evidence:
@@ -43,10 +46,11 @@ def evidence_of_pair(
         figures: of the evaluation.
         run: report of the run; None if it is not known.
         alignment: of the run; None if it is not known.
+        linear: whether the transform is.
         ratings: of the figures.
         notes: on the inputs and the figures.
     """
     run = run or {}
     report = {**{name: run.get(name) for name in ("points", "stopped")}, **figures, "notes": [*(run.get("notes") or ()), *notes]}
     fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
-    return Evidence(report, (fixed, moving), field, alignment, ratings=ratings)
+    return Evidence(report, (fixed, moving), field, alignment, ratings=ratings, linear=linear)

@@ -26,7 +26,7 @@ class CoarsePair:
         grid: the coarse grid.
         fixed: values (z, y, x).
         body: where the fixed image shows the patient (z, y, x), bool; within the fixed mask if there is one.
-        moving: values (z, y, x) of the moving image without a transform ("start") and under the "result".
+        moving: values (z, y, x) of the moving image without a transform ("start"), under the "alignment" if it is known, and the "result".
         moved_mm: median length of the displacements in the body, mm.
         inside: where the moving image is known under each of them (z, y, x), bool.
     """
@@ -40,7 +40,10 @@ class CoarsePair:
 
 
 def coarse_pair(
-    images: tuple[sitk.Image, sitk.Image], masks: tuple[sitk.Image | None, sitk.Image | None], field: DisplacementField
+    images: tuple[sitk.Image, sitk.Image],
+    masks: tuple[sitk.Image | None, sitk.Image | None],
+    field: DisplacementField,
+    alignment: sitk.Transform | None = None,
 ) -> CoarsePair:
     """Return a registered pair at coarse resolution.
 
@@ -48,6 +51,7 @@ def coarse_pair(
         images: fixed and moving, 3D float32.
         masks: of the images, on their grids.
         field: the result, from fixed to moving points.
+        alignment: the linear transform before the deformation.
     """
     spacing = float(np.prod(ImageGrid.of(images[0]).extent) / _VOXELS) ** (1 / 3)
     fixed, moving = (downsampled(without_outliers(image), spacing) for image in images)
@@ -61,7 +65,10 @@ def coarse_pair(
     coarse = DisplacementField(_vectors_at(field, points).T.reshape(3, *grid.shape).astype(np.float32), grid)
     background = float(sitk.GetArrayViewFromImage(moving).min())
     drawn, inside = {}, {}
-    for name, each in (("start", None), ("result", coarse)):
+    aligned = None if alignment is None else DisplacementField.from_transform(alignment, grid)
+    for name, each in (("start", None), ("alignment", aligned), ("result", coarse)):
+        if name == "alignment" and each is None:
+            continue
         transform = None if each is None else each.to_transform()
         drawn[name] = sitk.GetArrayFromImage(resample(moving, grid, transform, "linear", background))
         targets = points if each is None else points + each.vectors.reshape(3, -1).T

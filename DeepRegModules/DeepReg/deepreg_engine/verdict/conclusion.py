@@ -6,8 +6,8 @@ from typing import Any
 
 from deepreg_engine.verdict.checks import Check, summary
 from deepreg_engine.verdict.evidence import Evidence
-from deepreg_engine.verdict.given_checks import landmark_check, point_check, rating_checks, structure_check
-from deepreg_engine.verdict.image_checks import agreement_check, aligned_already, coverage_check, loss_check, search_check
+from deepreg_engine.verdict.given_checks import landmark_check, point_checks, rating_checks, structure_check
+from deepreg_engine.verdict.image_checks import agreement_check, aligned_already, alignment_check, coverage_check, loss_check, search_check
 from deepreg_engine.verdict.remarks import remark_checks
 from deepreg_engine.verdict.shape_checks import folding_check, inverse_check, stretch_check
 
@@ -21,9 +21,10 @@ def conclude(evidence: Evidence) -> dict[str, Any]:
         *remark_checks(report.get("notes") or ()),
         coverage_check(measures),
         loss_check(measures),
-        agreement_check(measures),
+        agreement_check(measures, evidence.linear),
+        alignment_check(measures),
         search_check(measures),
-        point_check(report.get("points") or {}),
+        *point_checks(report.get("points") or {}),
         stretch_check(measures),
         folding_check(report.get("regularity") or {}),
         inverse_check(report),

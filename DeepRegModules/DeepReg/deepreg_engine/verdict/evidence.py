@@ -15,8 +15,8 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.verdict.coarse_pair import CoarsePair, coarse_pair
 from deepreg_engine.verdict.similarity import best_here, descriptors, mismatch, normalised_information
 
-#: The positions of the moving image that are compared: without a transform, and under the result.
-STAGES = ("start", "result")
+#: The positions of the moving image that are compared: without a transform, under the alignment alone, and under the whole result.
+STAGES = ("start", "alignment", "result")
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Evidence:
         masks: of the images, on their grids.
         ratings: of the report's figures, see :func:`deepreg_engine.reporting.limits.rate`.
         uncertainty: of a search, mm.
+        linear: whether the result is linear: then it is the alignment.
     """
 
     report: Mapping[str, Any]
@@ -41,6 +42,7 @@ class Evidence:
     masks: tuple[sitk.Image | None, sitk.Image | None] = (None, None)
     ratings: Sequence[Mapping[str, Any]] = ()
     uncertainty: sitk.Image | None = None
+    linear: bool = False
 
     @cached_property
     def measures(self) -> dict[str, float]:
@@ -58,12 +60,13 @@ class Evidence:
     def _of_images(self) -> dict[str, float]:
         if self.images is None or self.field is None:
             return {}
-        pair = coarse_pair(self.images, self.masks, self.field)
-        covered = {stage: float(pair.inside[stage][pair.body].mean()) for stage in STAGES}
+        alignment = self.alignment if self.alignment is not None and self.alignment.IsLinear() and not self.linear else None
+        pair = coarse_pair(self.images, self.masks, self.field, alignment)
+        covered = {stage: float(inside[pair.body].mean()) for stage, inside in pair.inside.items()}
         found = {"covered": covered["result"], "covered_start": covered["start"], "moved_mm": pair.moved_mm}
         found["voxel_mm"] = float(np.prod(pair.grid.spacing) ** (1 / 3))
         fixed = descriptors(pair.fixed)
-        for stage in STAGES:
+        for stage in pair.moving:
             found.update(_agreement(pair, fixed, stage))
         return found
 
@@ -87,6 +90,6 @@ def _agreement(pair: CoarsePair, fixed: np.ndarray, stage: str) -> dict[str, flo
     moving = descriptors(pair.moving[stage])
     found = {f"information_{stage}": normalised_information(pair.fixed, pair.moving[stage], mask)}
     found[f"mismatch_{stage}"] = mismatch(fixed, moving, mask)
-    if stage == "result":
-        found["best_here"] = best_here(fixed, moving, mask)
+    if stage != "start":
+        found[f"best_{stage}"] = best_here(fixed, moving, mask)
     return {name: value for name, value in found.items() if np.isfinite(value)}

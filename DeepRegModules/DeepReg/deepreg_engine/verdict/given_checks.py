@@ -11,7 +11,9 @@ from deepreg_engine.verdict.checks import Check, Limits
 _LANDMARK_SHARE, _LANDMARK_MM = 0.02, 0.05
 _DICE_MEAN, _DICE_ONE = 0.005, 0.05
 # Share of the points with a confident partner.
-CONFIDENT = Limits(0.45, 0.25, higher=True)
+CONFIDENT = Limits(0.42, 0.3, higher=True)
+# Median distance of the mapped points to their partners, in distances of the moving points to each other.
+APART = Limits(0.75, 1.2)
 _ADVICE = "compare the result with the alignment alone, and check that the points or structures belong together"
 
 
@@ -48,17 +50,23 @@ def structure_check(overlap: Mapping[str, Any]) -> Check | None:
     return Check("structures", "good", reason, "", after)
 
 
-def point_check(points: Mapping[str, Any]) -> Check | None:
-    """Return whether enough points have a confident partner, from the section "points" of a report; None if it is not known."""
-    share = points.get("confident_share")
-    if share is None:
-        return None
-    level = CONFIDENT.level(share)
-    reason, next_step = f"{100 * share:.0f} % of the points have a confident partner", ""
-    if level != "good":
-        reason = f"only {100 * share:.0f} % of the points have a confident partner"
-        next_step = "check that both sets of points show the same structure, and their orientation and unit"
-    return Check("points", level, reason, next_step, share, "", CONFIDENT)
+def point_checks(points: Mapping[str, Any]) -> list[Check]:
+    """Return whether enough points have a confident partner, and whether these are near, from the section "points" of a report."""
+    found, advice = [], "check that both sets of points show the same structure, and their orientation and unit"
+    share, distance, spacing = (points.get(name) for name in ("confident_share", "median_distance_to_partner_mm", "moving_spacing_mm"))
+    if share is not None:
+        level = CONFIDENT.level(share)
+        reason = f"{100 * share:.0f} % of the points have a confident partner"
+        if level != "good":
+            reason = f"only {100 * share:.0f} % of the points have a confident partner"
+        found.append(Check("points", level, reason, "" if level == "good" else advice, share, "", CONFIDENT))
+    if distance is not None and spacing:
+        level = APART.level(distance / spacing)
+        reason = "the points lie near their partners"
+        if level != "good":
+            reason = f"the points lie {distance:.1f} mm from their partners"
+        found.append(Check("distances", level, reason, "" if level == "good" else advice, distance / spacing, "", APART))
+    return found
 
 
 def rating_checks(ratings: list[Mapping[str, Any]]) -> list[Check]:

@@ -11,9 +11,13 @@ from deepreg_engine.verdict.checks import Check, Limits
 COVERED = Limits(0.5, 0.1, higher=True)
 #: Weights by which measures of the result are combined to its agreement, and the constant (""): a logistic regression of results that
 #: are known to be right or wrong, see docs/benchmarks.md.
-AGREEMENT = {"information_result": 3.7, "mismatch_result": -5.6, "best_here": 6.1, "": -2.7}
+AGREEMENT = {"information": 4.3, "mismatch": -4.7, "best": 6.3, "": -2.2}
 # Agreement, 0 to 1. With less than the first a result is to be checked, with less than the second it is bad.
 AGREES = Limits(0.5, 0.2, higher=True)
+#: The same of a linear result: without a deformation, images of two people agree less.
+AGREES_LINEAR = Limits(0.1, 0.04, higher=True)
+# Agreement under the alignment below which the result is to be checked, unless the result itself agrees at least as much as the second.
+_ALIGNED, _EXCELLENT = 0.08, 0.95
 # Median standard deviation of the displacement in the last search, in its steps.
 UNCERTAIN = Limits(2.2, 3.2)
 # Increase of the mismatch of self-similarities above which a result is worse than none; mismatch below which images are aligned.
@@ -34,14 +38,28 @@ def coverage_check(measures: Mapping[str, float]) -> Check | None:
     return Check("coverage", level, reason, next_step, share, "", COVERED)
 
 
-def agreement(measures: Mapping[str, float]) -> float | None:
-    """Return the agreement of the images under the result, 0 to 1, or None if it is not known.
+def agreement(measures: Mapping[str, float], stage: str = "result") -> float | None:
+    """Return the agreement of the images under the "alignment" or the "result", 0 to 1, or None if it is not known.
 
     It is the estimated probability that a result with these measures is right, where as many results are wrong as are right.
     """
-    if any(name and name not in measures for name in AGREEMENT):
+    terms = {name: measures.get(f"{name}_{stage}") if name else 1.0 for name in AGREEMENT}
+    known = {name: value for name, value in terms.items() if value is not None}
+    if len(known) < len(terms):
         return None
-    return 1.0 / (1.0 + math.exp(-sum(weight * (measures[name] if name else 1.0) for name, weight in AGREEMENT.items())))
+    return 1.0 / (1.0 + math.exp(-sum(weight * known[name] for name, weight in AGREEMENT.items())))
+
+
+def alignment_check(measures: Mapping[str, float]) -> Check | None:
+    """Return that the alignment brought the images nowhere near each other, from where a deformation seldom finds the right position.
+
+    None if it did, if it is not known, or if the images agree very well after the deformation.
+    """
+    before, after = agreement(measures, "alignment"), agreement(measures)
+    if before is None or before >= _ALIGNED or (after is not None and after >= _EXCELLENT):
+        return None
+    reason = "the images agreed very little after the initial alignment"
+    return Check("alignment", "check", reason, "check the orientation of both images and the initial alignment", before)
 
 
 def loss_check(measures: Mapping[str, float]) -> Check | None:
@@ -70,13 +88,14 @@ def aligned_already(measures: Mapping[str, float]) -> bool:
     return measures.get("mismatch_start", 1.0) < _SAME and measures.get("moved_mm", math.inf) < measures.get("voxel_mm", 0.0)
 
 
-def agreement_check(measures: Mapping[str, float]) -> Check | None:
-    """Return whether the images agree at the position that was found; None if it is not known."""
+def agreement_check(measures: Mapping[str, float], linear: bool = False) -> Check | None:
+    """Return whether the images agree at the position that was found; None if it is not known. ``linear`` results agree less."""
     value = agreement(measures)
     if value is None:
         return None
-    level = AGREES.level(value)
+    limits = AGREES_LINEAR if linear else AGREES
+    level = limits.level(value)
     reason, next_step = "the images agree", "" if level == "good" else _ADVICE
     if level != "good":
         reason = "the images agree only in part" if level == "check" else "the images do not agree"
-    return Check("agreement", level, reason, next_step, value, "", AGREES)
+    return Check("agreement", level, reason, next_step, value, "", limits)

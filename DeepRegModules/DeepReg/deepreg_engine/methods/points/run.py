@@ -9,6 +9,7 @@ import io
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.arrays import tensor_of
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_clouds import checked_clouds
 from deepreg_engine.geometry.point_readings import check_place
@@ -21,6 +22,7 @@ from deepreg_engine.methods.points.presets import POINTS_PRESETS
 from deepreg_engine.methods.points.register import register_points
 from deepreg_engine.methods.points.result import PointsResult
 from deepreg_engine.progress import Progress, RunControl
+from deepreg_engine.solvers.neighbours import nearest
 
 Clouds = tuple[np.ndarray, np.ndarray]
 
@@ -32,6 +34,8 @@ _VOXELS = 8_000_000
 _REFINED_RANGE = 12.0
 # Fewer keypoints of an image are noted.
 _FEW = 50
+# Points for which the distance to the nearest other one is computed.
+_SOME = 2000
 # Correspondences with a higher confidence count as confident in the report.
 _CONFIDENT = 0.5
 # Outputs that need no displacement field.
@@ -157,8 +161,16 @@ def _figures(found: PointsResult, clouds: Clouds) -> dict:
         "confident_share": float((found.confidence > _CONFIDENT).mean()),
         "median_confidence": float(np.median(found.confidence)),
         "median_distance_to_partner_mm": float(np.median(distance)),
+        "moving_spacing_mm": _spacing(clouds[1]),
         "sigma_mm": found.sigma,
     }
+
+
+def _spacing(points: np.ndarray) -> float:
+    """Return the median distance of points (N, 3) to the nearest other one, mm, from at most :data:`_SOME` of them."""
+    every, some = tensor_of(points), tensor_of(points[:: 1 + len(points) // _SOME])
+    two = nearest(some, every, 2)
+    return float((some[:, None] - every[two]).norm(dim=2).max(1).values.median())
 
 
 def _correspondences(clouds: Clouds, moved: np.ndarray, found: PointsResult) -> str:
