@@ -163,7 +163,7 @@ def count(found: Counter, name: str, image: sitk.Image, truth: Truth, way: str, 
     for key, value in zip(("modality", "body part", "wrong and certain"), (*right, wrong), strict=True):
         found[way, key] += bool(value)
     if shown and (wrong or not all(right)):
-        print(f"{way:11s} {name:32s} {content.title()} {'certain' * wrong} {'; '.join(content.reasons)}")
+        print(f"{way:11s} {name:32s} {content.title()} {'certain' if wrong else ''} {'; '.join(content.reasons)}")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from functools import cache
 from pathlib import Path
@@ -122,6 +123,25 @@ def test_a_constant_image_is_nothing():
     assert (found.modality, found.body_part, found.certain) == ("unknown", "unknown", False)
 
 
+def test_maps_and_noise_are_no_scans():
+    """A dose, a probability, a map of a deformation and noise have no modality, and no body part that is certain."""
+    z, y, x = np.meshgrid(*(np.linspace(-150.0, 150.0, 60),) * 3, indexing="ij")
+    rng = np.random.default_rng(0)
+    distance = np.sqrt(x**2 + y**2 + z**2)
+    maps = [
+        60.0 * np.exp(-((distance / 60.0) ** 2)),
+        1.0 / (1.0 + np.exp((distance - 90.0) / 8.0)),
+        20.0 + 9.0 * np.sin(x / 60.0) * np.cos(y / 45.0),
+        rng.normal(500.0, 100.0, x.shape),
+        np.abs(rng.normal(0.0, 100.0, x.shape)),
+    ]
+    for array in maps:
+        image = sitk.GetImageFromArray(array.astype(np.float32))
+        image.SetSpacing((5.0, 5.0, 5.0))
+        found = image_content(image)
+        assert (found.modality, found.certain, found.body_part_certain) == ("unknown", False, False)
+
+
 def test_what_dicom_states_counts_more_than_what_is_seen():
     image = phantom("brain", "mr")
     hints = {"0008|0060": "MR", "0018|0015": "HEAD", "0018|0081": "90", "0018|0080": "9000", "0018|0082": "2500"}
@@ -149,7 +169,7 @@ def test_words_of_protocols(hints, part):
 
 def test_json_keeps_everything():
     found = image_content(phantom("brain", "mr"))
-    assert Content.from_json(found.to_json()) == found
+    assert Content.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert found.to_json()["title"] == "MR (T1), head"
 
 

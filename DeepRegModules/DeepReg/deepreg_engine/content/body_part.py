@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,18 +47,23 @@ class SeenPart:
 
 
 def body_part_of(sample: Sample, body: BodyShape, modality: SeenModality) -> SeenPart:
-    """Return the body part that a sample shows."""
+    """Return the body part that a sample shows; it is certain only where the modality is, as a map may have the shape of a body."""
     if sample.is_crop:
         return SeenPart("organ", True, (f"a field of view of only {_size(sample.extent_mm)}",))
+    if not modality.anatomy:
+        return SeenPart("unknown", False, ())
+    found = _by_anatomy(sample, body, modality)
+    return found if modality.certain else replace(found, certain=False)
+
+
+def _by_anatomy(sample: Sample, body: BodyShape, modality: SeenModality) -> SeenPart:
+    """Return the body part of a field of view that is not a crop, as if the modality were certain."""
     if modality.hounsfield and brain_share(sample.clamped) >= _SKULL and min(body.size_mm) < _HEAD_MM[0][1]:
         return SeenPart("head", True, (f"head: soft tissue within a closed skull, {_size(body.size_mm)}",))
     lungs = _lungs(sample, body, air_limit(sample, modality.name == "ct", modality.hounsfield))
     if lungs is not None:
         return _with_lungs(body, lungs)
-    head = _head(body)
-    if head is not None:
-        return head
-    return _without_lungs(sample, body, modality)
+    return _head(body) or _without_lungs(sample, body, modality)
 
 
 def _size(lengths: tuple[float, ...]) -> str:

@@ -104,18 +104,18 @@ def opened(mask: np.ndarray) -> np.ndarray:
     """Return the morphological opening of a mask (z, y, x) by a cross of three voxels; beyond the faces it goes on as at the faces."""
     eroded = mask.copy()
     for axis in range(3):
-        first, last = _neighbours(axis)
+        first, last = neighbours(axis)
         eroded[first] &= mask[last]
         eroded[last] &= mask[first]
     dilated = eroded.copy()
     for axis in range(3):
-        first, last = _neighbours(axis)
+        first, last = neighbours(axis)
         dilated[first] |= eroded[last]
         dilated[last] |= eroded[first]
     return dilated
 
 
-def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Return the indices of all voxels that have a neighbour behind them along an axis, and of these neighbours."""
     before = tuple(slice(None, -1) if each == axis else slice(None) for each in range(3))
     behind = tuple(slice(1, None) if each == axis else slice(None) for each in range(3))

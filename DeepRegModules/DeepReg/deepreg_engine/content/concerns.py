@@ -14,12 +14,11 @@ from deepreg_engine.content.modality import may_be_hounsfield
 from deepreg_engine.content.sample import Sample
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import SMALLEST_SIZE
+from deepreg_engine.geometry.unit_factor import unit_factor
 
 #: Severities: a run is possible, or it would fail or mean nothing.
 WARN, STOP = "warn", "stop"
 ROLES = ("fixed", "moving")
-# One field of view is this many times as long as the other along every axis: its lengths may be in another unit. mm, cm and m differ by 10.
-_EXTREME = 6.0
 # Body parts that a scan may show together.
 _TOGETHER = {"trunk": ("chest", "abdomen", "pelvis"), "whole body": ("head", "chest", "abdomen", "pelvis", "trunk", "extremity")}
 # Parts that pass into each other: scans of both show the same organs at their borders.
@@ -119,12 +118,11 @@ def _same(fixed: Sample, moving: Sample) -> Concern | None:
 
 def _place(fixed: Sample, moving: Sample) -> Concern | None:
     """Return a concern if the fields of view differ extremely in size, or do not overlap."""
-    sizes = [np.sort(np.array(sample.extent_mm)) for sample in (fixed, moving)]
-    ratio = float(np.min(sizes[0] / sizes[1])), float(np.min(sizes[1] / sizes[0]))
-    if max(ratio) > _EXTREME:
-        large, small = ("fixed", "moving") if ratio[0] > ratio[1] else ("moving", "fixed")
-        message = f"the {large} image is {max(ratio):.0f} times as large as the {small} image along every axis"
-        return Concern("units", WARN, message, "check the units of both: lengths must be in mm")
+    factor = unit_factor(fixed.grid, moving.grid)
+    if factor != 1.0:
+        large, small = ("fixed", "moving") if factor > 1.0 else ("moving", "fixed")
+        message = f"the {large} image is {max(factor, 1.0 / factor):.0f} times as large as the {small} image along every axis"
+        return Concern("units", WARN, message, "check the voxel spacing of both, unless one shows a small part of the other")
     if overlap(fixed.grid, moving.grid) > 0.0:
         return None
     distance = float(np.linalg.norm(fixed.grid.centre - moving.grid.centre))

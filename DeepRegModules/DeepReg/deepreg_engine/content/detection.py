@@ -55,7 +55,7 @@ def content_steps(sample: Sample, hints: Mapping[str, str] | None = None) -> Gen
     if modality.name == "mr":
         contrast, why = _contrast(said, sample, body, part.name)
         reasons += (why,) if why else ()
-    return Content(modality.name, contrast, part.name, body.size_mm, spacing, reasons, modality.certain, part.certain)
+    return Content(modality.name, contrast, part.name, body.size_mm, spacing, reasons, bool(modality.certain), bool(part.certain))
 
 
 def _labels(sample: Sample, spacing: tuple[float, float, float]) -> Content:
@@ -80,7 +80,7 @@ def _modality(said: Stated, seen: SeenModality) -> SeenModality:
     reasons: tuple[str, ...] = said.reasons
     if seen.certain and seen.name != said.modality:
         reasons += (f"but its values look like {MODALITIES[seen.name]}",)
-    return SeenModality(said.modality, True, reasons, seen.hounsfield and said.modality == "ct")
+    return SeenModality(said.modality, True, reasons, seen.hounsfield and said.modality == "ct", seen.anatomy)
 
 
 def _contrast(said: Stated, sample: Sample, body: BodyShape, part: str) -> tuple[str, str]:

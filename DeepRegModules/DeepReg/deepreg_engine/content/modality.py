@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from deepreg_engine.content.body_shape import AIR_LIMIT, BodyShape, air_limit, enclosed
+from deepreg_engine.content.body_shape import AIR_LIMIT, BodyShape, air_limit, enclosed, neighbours
 from deepreg_engine.content.sample import Sample
 from deepreg_engine.geometry.images import without_outliers
 
@@ -24,6 +24,11 @@ _INSIDE_SKULL, _EVEN_BRAIN = 0.15, 110.0
 # Where values are not in HU, at least the third share of the tissue of CT is as close to its median as the first share of the median's
 # distance from the background. Tissue is what lies further from the background than the second share of the contrast.
 _CLOSE, _DENSE, _CLOSE_SHARE = 0.2, 0.4, 0.77
+# In CT some of the tissue is denser than the first multiple of its median, and less than the last share: bone, contrast medium.
+_DENSER, _SOME_DENSE = 1.3, (0.002, 0.4)
+# Variance of the difference of neighbours relative to that of all tissue, in the roughest direction: about 0.25 to 0.7 in anatomy that is
+# sampled by some millimetres, 1 in noise, less than 0.1 in doses, probabilities and maps of a deformation.
+_ROUGH = (0.13, 0.88)
 # More voxels than this share at the highest value: a window has cut the values above.
 _CUT_OFF = 0.004
 # Highest value of ultrasound, whose values have 8 bits, with noise. A value below this share of the highest is empty.
@@ -41,12 +46,14 @@ class SeenModality:
         certain: whether it is beyond doubt.
         reasons: why.
         hounsfield: whether the values are in HU.
+        anatomy: whether it can be an image of a body at all, not noise or a map.
     """
 
     name: str
     certain: bool
     reasons: tuple[str, ...]
     hounsfield: bool = False
+    anatomy: bool = True
 
 
 def in_hounsfield(image: sitk.Image) -> bool:
@@ -128,11 +135,28 @@ def _by_contrast(sample: Sample) -> SeenModality:
     lower, middle, upper = (float(each) for each in np.quantile(values[body.tissue], (0.25, 0.5, 0.75)))
     centre = float(np.median(dense[dense < 2.0 * middle - background]))
     close = float(np.mean(np.abs(dense - centre) < _CLOSE * (centre - background)))
-    if close >= _CLOSE_SHARE:
+    rough = roughness(values, body.tissue)
+    if not sample.is_crop and not _ROUGH[0] < rough < _ROUGH[1]:
+        reason = "smoother than anatomy, as a map" if rough <= _ROUGH[0] else "neighbours differ as in noise"
+        return SeenModality("unknown", False, (reason,), anatomy=False)
+    above = float(np.mean(dense > background + _DENSER * (centre - background)))
+    if close >= _CLOSE_SHARE and _SOME_DENSE[0] < above < _SOME_DENSE[1]:
         return SeenModality("ct", False, (f"{100 * close:.0f} % of the tissue are as close together as in CT, but not in HU",))
     spread = (upper - lower) / (middle - background)
     reason = f"no Hounsfield units; tissues differ as in MR (quartiles {spread:.2f} of their distance from the background)"
     return SeenModality("mr", _is_surely_mr(sample, body, background, spread), (reason,))
+
+
+def roughness(values: np.ndarray, mask: np.ndarray) -> float:
+    """Return half the mean squared difference of neighbours in a mask (z, y, x) as a share of the variance, along the roughest axis."""
+    variance = float(np.var(values[mask]))
+    found = [0.0]
+    for axis in range(3):
+        before, behind = neighbours(axis)
+        both = mask[before] & mask[behind]
+        if both.any() and variance > 0.0:
+            found.append(0.5 * float(np.mean((values[before][both] - values[behind][both]) ** 2)) / variance)
+    return max(found)
 
 
 def _is_surely_mr(sample: Sample, body: BodyShape, background: float, spread: float) -> bool:

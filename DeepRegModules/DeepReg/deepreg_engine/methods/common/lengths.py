@@ -15,6 +15,7 @@ import numpy as np
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.unit_factor import unit_factor
 from deepreg_engine.methods.common.parameters import Description
 from deepreg_engine.methods.common.presets import Preset
 
@@ -40,8 +41,6 @@ _SIZES = (50.0, 100.0, 1000.0, 3000.0)
 _FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
 # Images of small things have voxels below this share of the voxel size of the computation; others are crops of larger ones.
 _FINE = 0.5
-# Images whose extents differ by this factor along every axis may have spacings in different units.
-_OTHER_UNIT = 5.0
 # A larger factor means that the unit is wrong.
 _LARGEST = 100.0
 # Power of a length in a unit.
@@ -61,8 +60,7 @@ def size_of(fixed: ImageGrid | np.ndarray) -> float:
 
 def unit_note(fixed: ImageGrid, moving: ImageGrid) -> str:
     """Return a note if one image is so much smaller along every axis that its voxel spacing may be in another unit; else ""."""
-    ratios = np.sort(fixed.extent) / np.sort(moving.extent)
-    if ratios.min() < _OTHER_UNIT and ratios.max() > 1.0 / _OTHER_UNIT:
+    if unit_factor(fixed, moving) == 1.0:
         return ""
     return (
         f"the fixed image shows {size_of(fixed):.3g} mm and the moving image {size_of(moving):.3g} mm: check the voxel spacing of both, "
