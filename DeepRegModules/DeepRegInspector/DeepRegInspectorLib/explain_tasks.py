@@ -14,6 +14,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.grid_transforms import writeTransform
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.parents import parentTransform
 from deepreg_slicer.provenance import readReport
@@ -22,7 +23,6 @@ from deepreg_slicer.worker_client import WorkerClient
 from deepreg_slicer.worker_task import WorkerTask
 from DeepRegInspectorLib.explain_subject import Subject, cloudPoints
 from DeepRegInspectorLib.mapping import FLIP, belowTransform, checkNotBelow, gridOf, leftOut, ownGrid
-from DeepRegInspectorLib.overlap import writeTransform
 
 
 @dataclass(frozen=True)

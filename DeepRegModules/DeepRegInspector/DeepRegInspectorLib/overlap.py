@@ -8,20 +8,10 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.grid_transforms import gridOf, writeTransform
 from deepreg_slicer.labels import isSegmentation, writeComparison
-from deepreg_slicer.transforms import writeFromParent, writeVectors
 from deepreg_slicer.worker_task import WorkerTask
-from DeepRegInspectorLib.mapping import FLIP, checkNotBelow, gridOf, ownGrid
-
-
-def writeTransform(transform: Any, fixed: Any, path: str) -> Generator[float, None, str]:
-    """Write the mapping of fixed points: unchanged if it is linear or a displacement field, else sampled over the grid ``fixed``."""
-    own = ownGrid(transform)
-    if own is None:
-        return (yield from writeFromParent(transform, fixed, path))
-    vectors, geometry = own
-    yield from writeVectors(f"{path}.nrrd", (vectors.reshape(-1, 3) * FLIP).astype("float32"), geometry)
-    return f"{path}.nrrd"
+from DeepRegInspectorLib.mapping import checkNotBelow
 
 
 class OverlapTask(WorkerTask):

@@ -14,13 +14,13 @@ from slicer.i18n import tr as _
 from deepreg_engine.geometry.points import PointSet, write_points
 from deepreg_slicer.engine_texts import pageLanguage, translationTable
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.grid_transforms import writeTransform
 from deepreg_slicer.labels import writeComparison
 from deepreg_slicer.provenance import readReport
 from deepreg_slicer.volumes import snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_task import WorkerTask
 from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
 from DeepRegInspectorLib.mapping import FLIP, checkNotBelow, leftOut, ownGrid
-from DeepRegInspectorLib.overlap import writeTransform
 
 #: Entries of the run's report that the engine's report uses; the others are large or measured again.
 _OF_RUN = (

@@ -1,0 +1,1 @@
+"""The module DeepRegRegister, without the classes that the application loads."""
