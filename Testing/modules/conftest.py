@@ -102,6 +102,15 @@ def dense_widget(warm_app, pair):
 
 
 @pytest.fixture
+def register_widget(warm_app, pair):
+    """The panel of the module Register with the small pair, at its fastest."""
+    widget = opened(warm_app, "DeepRegRegister")
+    widget.panel.node.quality = 0
+    warm_app.process_events(0.1)
+    return widget
+
+
+@pytest.fixture
 def lists(warm_app):
     """Two lists in the scene: the moving points are the fixed ones, warped and in another order."""
     fixed = scattered()

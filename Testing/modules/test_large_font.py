@@ -11,7 +11,7 @@ import pytest
 from bench import MODULES, ROOT
 from panels import opened
 
-NAMES = ("DeepReg", "DeepRegDense", "DeepRegDescent", "DeepRegPoints", "DeepRegInspector", "DeepRegTrainer")
+NAMES = ("DeepReg", "DeepRegRegister", "DeepRegDense", "DeepRegDescent", "DeepRegPoints", "DeepRegInspector", "DeepRegTrainer")
 TWICE = os.environ.get("QT_SCALE_FACTOR") == "2"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from panels import opened
 
-MODULES = ("DeepReg", "DeepRegDense", "DeepRegDescent", "DeepRegPoints", "DeepRegInspector", "DeepRegTrainer")
+MODULES = ("DeepReg", "DeepRegRegister", "DeepRegDense", "DeepRegDescent", "DeepRegPoints", "DeepRegInspector", "DeepRegTrainer")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -18,6 +18,7 @@ from deepreg_slicer.wording import sentence
 
 if TYPE_CHECKING:
     from deepreg_engine.content.concerns import Concern
+    from deepreg_engine.content.description import Content
 
 
 class ConcernSection:
@@ -44,15 +45,16 @@ class ConcernSection:
         """Whether the concerns of the present pair are not known yet."""
         return self._work is not None
 
-    def update(self, fixed: Any, moving: Any, features: str = "") -> None:
+    def update(self, fixed: Any, moving: Any, features: str = "", contents: tuple[Content, Content] | None = None) -> None:
         """Find the concerns about two volume nodes if anything has changed; without one of them there are none.
 
         Args:
             fixed, moving: the nodes, or None.
             features: by name, that will be compared.
+            contents: of both, as a user has corrected them; None for what is seen.
         """
         pair = [node for node in (fixed, moving) if node is not None and node.IsA("vtkMRMLScalarVolumeNode") and node.GetImageData()]
-        key = (features, *((node.GetID(), node.GetMTime(), node.GetImageData().GetMTime(), _placeOf(node)) for node in pair))
+        key = (features, contents, *((node.GetID(), node.GetMTime(), node.GetImageData().GetMTime(), _placeOf(node)) for node in pair))
         if key == self._key:
             return
         self.stop()
@@ -60,7 +62,7 @@ class ConcernSection:
         if len(pair) < 2:
             self._show([])
             return
-        self._work = Cooperative(_steps(fixed, moving, features))
+        self._work = Cooperative(_steps(fixed, moving, features, contents))
         self._work.finished.connect(self._onFinished)
         self._work.failed.connect(lambda _error: self._onFinished([]))
         self._work.start()
@@ -93,8 +95,8 @@ def _placeOf(node: Any) -> int:
     return parent.GetTransformToWorldMTime() if parent is not None else 0
 
 
-def _steps(fixed: Any, moving: Any, features: str) -> Generator[float, None, list[Concern]]:
-    """Find the concerns about two volume nodes in steps."""
+def _steps(fixed: Any, moving: Any, features: str, known: tuple[Content, Content] | None) -> Generator[float, None, list[Concern]]:
+    """Find the concerns about two volume nodes in steps; ``known`` are their contents, None for what is seen."""
     hounsfield, sameContrast = needs_of(features) if features else (False, False)
     yield 0.0
     contents = []
@@ -103,4 +105,4 @@ def _steps(fixed: Any, moving: Any, features: str) -> Generator[float, None, lis
             contents.append((yield from contentSteps(node)))
         except NodeError:  # the reason why Apply is disabled says it
             return []
-    return concernsOf(fixed, moving, contents, hounsfield, sameContrast)
+    return concernsOf(fixed, moving, known or contents, hounsfield, sameContrast)

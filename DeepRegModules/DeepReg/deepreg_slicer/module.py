@@ -179,8 +179,8 @@ class ModuleTest(ScriptedLoadableModuleTest):
                 continue
             getattr(self, name)()
 
-    def checkShift(self, logic: Any, **parameters: Any) -> None:
-        """Check that the logic of a method aligns volumes of blobs, one of which is shifted by 6 mm."""
+    def shiftedBlobs(self) -> list[Any]:
+        """Return a fixed and a moving volume of blobs, one of which is shifted by 6 mm along the first axis."""
         z, y, x = np.meshgrid(*(np.arange(40.0),) * 3, indexing="ij")
         centres = np.random.default_rng(0).uniform(8, 32, size=(12, 3))
         volumes = []
@@ -188,6 +188,11 @@ class ModuleTest(ScriptedLoadableModuleTest):
             array = sum(np.exp(-((x - a - shift) ** 2 + (y - b) ** 2 + (z - c) ** 2) / 18.0) for a, b, c in centres)
             volumes.append(slicer.util.addVolumeFromArray((1000.0 * array).astype(np.int16), name=f"shift {shift}"))
             volumes[-1].SetSpacing(2.0, 2.0, 2.0)
+        return volumes
+
+    def checkShift(self, logic: Any, **parameters: Any) -> None:
+        """Check that the logic of a method aligns volumes of blobs, one of which is shifted by 6 mm."""
+        volumes = self.shiftedBlobs()
         result = logic.register(*volumes, preset="quick", parameters={"initial": "none", "working_spacing": 2.0, **parameters})
         mean = result.report["displacement"]["mean"]
         assert 4.5 < mean < 7.5, f"mean displacement {mean}"

@@ -1,0 +1,321 @@
+"""The panel of the module Register: it connects its sections with each other, with the parameter node and with the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from deepreg_slicer import result_view, results
+from deepreg_slicer.concern_section import ConcernSection
+from deepreg_slicer.errors import NodeError
+from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
+from deepreg_slicer.parameter_sets import presentSet
+from deepreg_slicer.provenance import readReport
+from deepreg_slicer.registration import Registration
+from deepreg_slicer.request import inScene
+from deepreg_slicer.slice_views import setLayers
+from deepreg_slicer.timers import makeTimer, releaseTimer
+from deepreg_slicer.torch_state import knownMissing
+from deepreg_slicer.transforms import interpolateLinearly
+from deepreg_slicer.wording import sentence
+from deepreg_slicer.worker_client import workerClient
+from DeepRegRegisterLib.banner import InstallBanner
+from DeepRegRegisterLib.bring_section import BringSection
+from DeepRegRegisterLib.contents import ContentReader
+from DeepRegRegisterLib.images_section import ImagesSection
+from DeepRegRegisterLib.report_button import ReportButton
+from DeepRegRegisterLib.results_section import ResultsSection
+from DeepRegRegisterLib.run import RegisterResult, makeRequest, makeRun
+from DeepRegRegisterLib.run_section import RegisterRunSection
+from DeepRegRegisterLib.structures_dialog import StructuresDialog
+from DeepRegRegisterLib.task_section import TaskSection, showRegion
+
+# Delay after which the panel follows changes of the scene, ms; many changes then cost one refresh.
+_DELAY = 30
+
+
+class RegisterPanel:
+    """The panel.
+
+    Args:
+        ui: the widgets of the ``.ui`` file.
+        logic: of the module.
+        moduleName: of the module.
+    """
+
+    def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
+        self.ui, self.logic, self.moduleName = ui, logic, moduleName
+        self.title = _("Register")
+        self.node: Any = None
+        self.updating = False
+        self._tags: list[Any] = []
+        self._observers: list[tuple[Any, int]] = []
+        self._pair: tuple[Any, Any] = (None, None)
+        #: The window with the table of structures; None while it is closed.
+        self.structures: StructuresDialog | None = None
+        self.client = workerClient()
+        self.client.acquire(self)
+        self.client.busyChanged.connect(self._onBusy)
+        self._timer = makeTimer(_DELAY, self.refresh, once=True)
+        self.contents = ContentReader(self.refreshSoon)
+        self.runSection = RegisterRunSection(self)
+        self.concerns = ConcernSection(ui.concernLabel)
+        self.banner = InstallBanner(self)
+        self.images = ImagesSection(self)
+        self.task = TaskSection(self)
+        self.bring = BringSection(self)
+        self.results = ResultsSection(self)
+        self.reportButton = ReportButton(self)
+        ui.setUpButton.setVisible(False)  # the banner installs what is missing
+        ui.structuresButton.connect("clicked(bool)", lambda *_args: self.showStructures())
+        self.runSection.finished.connect(self._onFinished)
+        scene = slicer.mrmlScene
+        self._sceneTag = scene.AddObserver(scene.NodeAddedEvent, lambda *_args: self._onScene())
+
+    @property
+    def run(self) -> Registration | None:
+        """The run that has begun and not yet ended."""
+        return self.runSection.run
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being computed for this panel, or for another one."""
+        return self.run is not None or self.bring.task is not None or self.reportButton.task is not None or self.client.computing
+
+    @property
+    def showing(self) -> bool:
+        """Whether a result is still being added to the views, or something comes along with it."""
+        return self.results.showing or self.bring.task is not None
+
+    # ---------------------------------------------------------- parameter node
+
+    def initialize(self) -> None:
+        """Show the parameter set of the scene; choose the volumes if there are just two."""
+        self.setParameterNode(presentSet(self))
+        self.images.choose()
+
+    def onImported(self) -> None:
+        """Follow a scene that has been loaded into this one."""
+        for transform in results.results():
+            interpolateLinearly(transform)
+        before = self.node
+        if before is not None and before.fixedVolume is None and before.movingVolume is None:
+            for mrml in reversed(self.logic.getAllParameterNodes()):
+                loaded = self.logic.wrap(mrml)
+                if mrml is not before.parameterNode and (loaded.fixedVolume is not None or loaded.movingVolume is not None):
+                    self.setParameterNode(loaded)
+                    slicer.mrmlScene.RemoveNode(before.parameterNode)
+                    break
+        self.initialize()
+
+    def setParameterNode(self, node: Any) -> None:
+        """Show another parameter node; None shows none."""
+        if self.node is not None and node is not None and self.node.parameterNode is node.parameterNode:
+            self.refresh()
+            return
+        if self.node is not None:
+            for tag in self._tags:
+                self.node.disconnectGui(tag)
+        self._observe([])
+        self.node, self._tags = node, []
+        self.results.history.clear()
+        if node is None:
+            self._pair = (None, None)
+            self.results.forget()
+            self._closeStructures()
+            return
+        replaced = replaceUnknownChoices(node)
+        self._tags = [connectWidgets(node, self.ui)]
+        self.refresh()
+        if node.result is not None:
+            self._pair = (node.fixedVolume, node.movingVolume)
+            self.showOutcome(node.result)
+        if replaced:
+            self.runSection.showMessage(replaced, bad=True)
+
+    def _observe(self, nodes: list[tuple[Any, int]]) -> None:
+        for node, tag in self._observers:
+            node.RemoveObserver(tag)
+        self._observers = [(node, node.AddObserver(event, lambda *_args: self.refreshSoon())) for node, event in nodes]
+
+    def _watch(self) -> None:
+        """Observe the parameter node, and the nodes whose contents decide whether a run is possible."""
+        node, modified = self.node, vtk.vtkCommand.ModifiedEvent
+        volumes = [(each, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent) for each in (node.fixedVolume, node.movingVolume)]
+        others = [(each, modified) for each in (node.box, node.mask, node.fixedPoints, node.movingPoints)]
+        wanted = [(each, event) for each, event in [(node.parameterNode, modified), *volumes, *others] if each is not None]
+        self._observe(wanted)
+
+    # ----------------------------------------------------------------- refresh
+
+    def refreshSoon(self) -> None:
+        """Refresh in a moment, once for all changes until then."""
+        self._timer.start()
+
+    def _onScene(self) -> None:
+        if self.node is not None and not slicer.mrmlScene.IsClosing() and not slicer.mrmlScene.IsImporting():
+            self.refreshSoon()
+
+    def onNodeRemoved(self) -> None:
+        """React to the removal of a node, which may be an input or a result."""
+        self._onScene()
+
+    def onUndone(self) -> None:
+        """Take note that undo or redo has changed the scene."""
+        self.refreshSoon()
+
+    def refresh(self) -> None:
+        """Update all widgets from the parameter node and the scene."""
+        if self.node is None or self.updating or slicer.mrmlScene.IsClosing() or self.node.parameterNode.GetScene() is None:
+            return
+        self.updating = True
+        try:
+            self.images.choose()
+            self.banner.update()
+            for section in (self.images, self.task, self.bring, self.results):
+                section.update()
+            showRegion(self.node)
+            self._watch()
+        finally:
+            self.updating = False
+        self._followPair()
+        self._updateConcerns()
+        self.checkCanApply()
+
+    def _updateConcerns(self) -> None:
+        """Look for what is wrong with the pair, as soon as it is known what both volumes are."""
+        contents = self.contents.pair(self.node)
+        if self.node.fixedVolume is not self.node.movingVolume and None not in contents:
+            self.concerns.update(self.node.fixedVolume, self.node.movingVolume, contents=contents)
+        elif not self.contents.busy:
+            self.concerns.update(None, None)
+
+    # ------------------------------------------------------------------- views
+
+    def _followPair(self) -> None:
+        """Show the volumes when others are chosen."""
+        pair = (self.node.fixedVolume, self.node.movingVolume)
+        if any(new is not old for new, old in zip(pair, self._pair, strict=True)):
+            self._pair = pair
+            if self.node.result is not None and results.endsOf(self.node.result) != pair:
+                self.node.result = None
+                self.showOutcome(None)
+            self.showPair()
+
+    def showPair(self) -> None:
+        """Show the two volumes, unless a result is shown."""
+        fixed, moving = self._pair
+        if fixed is not None and moving is not None and self.node.result is None:
+            setLayers(fixed, moving, 0.5, fit=True)
+
+    def showResult(self, fixed: Any, warped: Any, moving: Any) -> None:
+        """Show a warped volume over the fixed one; without a warped one nothing changes."""
+        if fixed is not None and warped is not None:
+            result_view.showOver(fixed, warped, 0.5, (moving,))
+
+    def compare(self, fixed: Any, volumes: list[Any]) -> None:
+        """Show two warped volumes."""
+        if all(inScene(volume) for volume in volumes):
+            setLayers(volumes[0], volumes[1], 0.5, fit=False)
+
+    def showOutcome(self, transform: Any) -> None:
+        """Show the lines of a result: its verdict and summary; None shows none."""
+        report = readReport(transform) if transform is not None else None
+        self.runSection.showOutcome(report)
+
+    def showStructures(self) -> None:
+        """Open the table of the structures of the chosen result."""
+        table = results.nodeOf(self.node.result, "structures") if self.node.result is not None else None
+        if table is not None:
+            self._closeStructures()
+            self.structures = StructuresDialog(table)
+            self.structures.show()
+
+    def _closeStructures(self) -> None:
+        if self.structures is not None:
+            self.structures.close()
+            self.structures = None
+
+    # --------------------------------------------------------------------- run
+
+    def request(self) -> Any:
+        """Return the request that Apply submits."""
+        node = self.node
+        nodes = {"fixed": node.fixedVolume, "moving": node.movingVolume, **self.task.regionNodes(), **self.task.pointNodes()}
+        return makeRequest(self.task.plan(), nodes)
+
+    def makeRun(self, request: Any) -> Registration:
+        """Return a run, not yet started."""
+        return makeRun(request, self.task.plan(), self.client)
+
+    def problem(self) -> str:
+        """Return the reason why a run is not possible now; "" if it is possible."""
+        if self.node is None:
+            return _("there is no scene")
+        if knownMissing():
+            return _("not installed: {names}; press Install above").format(names=", ".join(knownMissing()))
+        missing = self.task.problem()
+        if missing:
+            return missing
+        try:
+            self.request().check()
+        except NodeError as error:
+            return str(error)
+        return _("another computation is running: wait for its end") if self.busy else ""
+
+    def checkCanApply(self) -> None:
+        """Enable Apply if a run is possible; else the line above it shows the reason."""
+        if self.run is not None:
+            return
+        problem = self.problem()
+        button = self.ui.applyButton
+        button.setEnabled(not problem)
+        button.toolTip = sentence(problem) or _("Register the moving volume to the fixed volume. Keys: Ctrl+Return.")
+        self.runSection.showReason(problem)
+
+    def apply(self) -> None:
+        """Start a run."""
+        self.runSection.apply()
+
+    def cancel(self) -> None:
+        """Stop the run, or what comes along with it."""
+        self.runSection.cancel()
+        self.bring.cancel()
+
+    def _onFinished(self, result: RegisterResult) -> None:
+        transform = result.nodes["transform"]
+        self.results.take(transform)
+        ticked = self.bring.ticked()
+        if ticked:
+            self.bring.start(transform, ticked)
+        self.refresh()
+
+    def _onBusy(self, _busy: bool) -> None:
+        self.refreshSoon()
+
+    def keys(self) -> dict[str, Callable[[], None]]:
+        """Return what the keys of the panel do."""
+        return {"Ctrl+Return": self.runSection.applyByKey, "Ctrl+Enter": self.runSection.applyByKey, "Escape": self.cancel}
+
+    def firstWidget(self) -> Any:
+        """Return the widget that has the focus when the panel is entered: the first input without a choice, or Apply."""
+        selectors = (self.ui.fixedSelector, self.ui.movingSelector)
+        return next((selector for selector in selectors if selector.currentNode() is None), self.ui.applyButton)
+
+    # --------------------------------------------------------------------- end
+
+    def cleanup(self) -> None:
+        """Stop all computations, and remove all observers."""
+        self.runSection.drop()
+        for section in (self.bring, self.task, self.reportButton, self.contents):
+            section.cleanup()
+        self.concerns.stop()
+        self.setParameterNode(None)
+        releaseTimer(self._timer)
+        slicer.mrmlScene.RemoveObserver(self._sceneTag)
+        self.client.busyChanged.disconnect(self._onBusy)
+        self.client.release(self)

@@ -1,0 +1,21 @@
+"""Apply of the module Register: its plan decides the method, so that parameters that fit into memory belong to the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deepreg_slicer.provenance import notesOf, summaryOf
+from deepreg_slicer.run_section import RunSection
+
+
+class RegisterRunSection(RunSection):
+    """The run of the panel."""
+
+    def showOutcome(self, report: dict[str, Any] | None) -> None:
+        """Show the verdict and the lines of a result; None shows none."""
+        self.showVerdict(report)
+        if report is None:
+            self.showMessage("", bad=False)
+            return
+        seconds = (report.get("seconds") or {}).get("total", 0.0)
+        self.showMessage("\n".join((summaryOf(report, seconds), *notesOf(report))), bad=False)

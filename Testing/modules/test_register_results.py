@@ -1,0 +1,151 @@
+"""The results of the module Register: new nodes for each run, history, what comes along, report, review, scenes."""
+
+from __future__ import annotations
+
+import pytest
+from register_bench import registered, titles
+
+
+@pytest.fixture
+def widget(register_widget):
+    return register_widget
+
+
+def test_each_run_makes_new_nodes_and_reads_without_the_earlier_result(warm_app, hands, widget, pair):
+    import numpy as np
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    def vectors(transform):
+        grid = transform.GetTransformFromParentAs("vtkOrientedGridTransform", False).GetDisplacementGrid()
+        return vtk_to_numpy(grid.GetPointData().GetScalars()).copy()
+
+    registered(warm_app, hands, widget)
+    first = widget.panel.node.result
+    before = vectors(first)
+    pair[1].SetAndObserveTransformNodeID(first.GetID())  # as a user does in the module Data
+    registered(warm_app, hands, widget)
+    second = widget.panel.node.result
+    assert second is not first
+    assert np.array_equal(vectors(second), before)
+    assert np.array_equal(vectors(first), before)
+    assert "was read without it" in widget.ui.logTextEdit.toPlainText()
+    assert len(set(titles(widget))) == 2
+
+
+def test_results_are_renamed_deleted_and_taken_back(warm_app, hands, widget):
+    import slicer
+
+    from deepreg_slicer.results import nodesOf
+
+    registered(warm_app, hands, widget)
+    first = widget.panel.node.result
+    registered(warm_app, hands, widget)
+    second, ui = widget.panel.node.result, widget.ui
+    names = {node.GetName() for node in nodesOf(second)}
+    ui.resultsList.item(0).setText("Plan A")
+    assert titles(widget)[0] == "Plan A"
+    assert all("(Plan A)" in node.GetName() for node in nodesOf(second))
+    hands.click(ui.undoButton)
+    assert {node.GetName() for node in nodesOf(second)} == names
+    hands.click(ui.deleteButton)
+    assert widget.panel.node.result is first
+    assert len(titles(widget)) == 1
+    assert [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetName() in names] == []
+    hands.click(ui.undoButton)  # the deletion
+    assert len(titles(widget)) == 2
+    assert {node.GetName() for node in nodesOf(second)} == names
+    assert all(node.GetDisplayNode() is not None for node in nodesOf(second) if node.IsA("vtkMRMLVolumeNode"))
+    hands.click(ui.undoButton)  # the second run
+    hands.click(ui.undoButton)  # the first one
+    assert titles(widget) == []
+    assert widget.panel.node.result is None
+    assert not ui.undoButton.enabled
+
+
+def test_the_report_of_a_result_is_written_and_opened(warm_app, hands, widget, tmp_path, monkeypatch):
+    import qt
+
+    warm_app.load_module("DeepRegInspector")
+    registered(warm_app, hands, widget)
+    opened_pages = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened_pages.append(url.toLocalFile()))
+    path = tmp_path / "page"
+    warm_app.dialogs.answer(str(path))
+    hands.click(widget.ui.reportButton)
+    warm_app.wait_for(lambda: widget.panel.reportButton.task is None, 60, "the report")
+    assert "The report is written" in widget.ui.resultLabel.text
+    assert opened_pages == [f"{path}.html"]
+    assert titles(widget)[0] in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_review_opens_the_chosen_result_in_the_inspector(warm_app, hands, widget, pair):
+    import slicer
+
+    warm_app.load_module("DeepRegInspector")
+    registered(warm_app, hands, widget)
+    first = widget.panel.node.result
+    registered(warm_app, hands, widget)
+    widget.ui.resultsList.clearSelection()
+    widget.ui.resultsList.item(1).setSelected(True)
+    warm_app.process_events(0.1)
+    assert widget.panel.node.result is first
+    hands.click(widget.ui.reviewButton)
+    inspector = slicer.modules.deepreginspector.widgetRepresentation().self().panel
+    assert inspector.node.transform is first
+    assert (inspector.node.fixedVolume, inspector.node.movingVolume) == tuple(pair)
+
+
+def test_what_is_ticked_comes_along_and_more_later(warm_app, hands, widget, pair):
+    """With points, which need no worker; voxels are tested in test_bring_along_voxels.py."""
+    import qt
+    import slicer
+
+    from deepreg_slicer.results import nodesOf
+
+    lists = []
+    for name in ("targets", "seeds"):
+        lists.append(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name))
+        lists[-1].AddControlPoint([0.0, 0.0, 0.0])
+    warm_app.process_events(0.1)
+    ui = widget.ui
+    ui.bringCollapsibleButton.collapsed = False
+    rows = [ui.bringList.item(number) for number in range(ui.bringList.count)]
+    assert [row.text() for row in rows] == ["targets (points)", "seeds (points)"]
+    assert [row.checkState() for row in rows] == [qt.Qt.Unchecked, qt.Qt.Unchecked]
+    assert not ui.applyToButton.enabled
+    rows[0].setCheckState(qt.Qt.Checked)
+    registered(warm_app, hands, widget)
+    transform = widget.panel.node.result
+    made = [node for node in nodesOf(transform) if node.IsA("vtkMRMLMarkupsNode")]
+    assert [node.GetName() for node in made] == [f"targets warped ({titles(widget)[0]})"]
+    assert "Brought along: targets" in ui.bringLabel.text
+    hands.click(ui.bringAllCheckBox)
+    warm_app.process_events(0.1)
+    hands.click(ui.applyToButton)
+    warm_app.wait_for(lambda: widget.panel.bring.task is None, 20, "what comes along")
+    assert sum(node.GetName().startswith("seeds") for node in nodesOf(transform)) == 1
+    hands.click(ui.undoButton)
+    assert sum(node.GetName().startswith("seeds") for node in nodesOf(transform)) == 0
+    assert titles(widget) != []
+
+
+def test_results_are_listed_again_when_the_scene_is_loaded(warm_app, hands, widget, tmp_path):
+    import slicer
+
+    registered(warm_app, hands, widget)
+    ui = widget.ui
+    ui.resultsList.item(0).setText("Plan A")
+    line, verdict = ui.resultLabel.text, ui.verdictLabel.text
+    path = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(path))
+    slicer.mrmlScene.Clear()
+    warm_app.process_events(0.1)
+    assert not ui.applyButton.enabled
+    slicer.util.loadScene(str(path))
+    warm_app.process_events(0.2)
+    assert titles(widget) == ["Plan A"]
+    assert widget.panel.node.result.GetAttribute("DeepReg.Title") == "Plan A"
+    assert widget.panel.node.quality == 0
+    assert (ui.resultLabel.text, ui.verdictLabel.text) == (line, verdict)
+    registered(warm_app, hands, widget)
+    assert len(titles(widget)) == 2

@@ -1,0 +1,64 @@
+"""The pictures of docs/register.md, taken of the real panel while an abdomen is registered.
+
+    ./run setup && .venv/bin/python Testing/register_pictures.py [--output docs/images]
+
+They need no display.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tutorial_pictures import ROOT, Camera, Tutorial
+
+
+class RegisterTutorial(Tutorial):
+    """A user who goes through the page."""
+
+    def go(self) -> None:
+        self.sample()
+        self.choose()
+        self.apply()
+        self.window.close()
+        self.host.fresh()
+
+    def sample(self) -> None:
+        """The pair, as the module DeepReg Setup makes it."""
+        self.setup = self.panel("DeepReg")
+        from DeepRegLib.samples import makePhantom
+
+        self.nodes = makePhantom("abdomen")
+
+    def choose(self) -> None:
+        """The panel as it opens, with the organs that come along."""
+        widget = self.register = self.panel("DeepRegRegister")
+        widget.ui.bringCollapsibleButton.collapsed = False
+        self.host.wait_for(lambda: not widget.panel.contents.busy, 30, "the contents")
+        self.host.wait_for(lambda: widget.ui.applyButton.enabled, 60, widget.ui.applyButton.toolTip)
+        self.host.process_events(0.5)
+        self.camera.take(self.window, "register")
+
+    def apply(self) -> None:
+        """The result, its verdict and the table of the structures."""
+        ui, panel = self.register.ui, self.register.panel
+        self.hands.click(ui.applyButton)
+        self.host.wait_for(lambda: panel.run is None and not panel.showing, 300, "the end")
+        print(ui.verdictLabel.text, ui.resultLabel.text, ui.bringLabel.text)
+        ui.bringCollapsibleButton.collapsed = True
+        self.host.process_events(0.5)
+        self.camera.take(self.window, "register_result")
+        self.hands.click(ui.structuresButton)
+        self.host.process_events(0.5)
+        self.camera.take(panel.structures.widget, "register_structures")
+        panel.structures.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
+    RegisterTutorial(Camera(parser.parse_args().output)).go()
+
+
+if __name__ == "__main__":
+    main()
