@@ -53,12 +53,10 @@ class DeepRegDenseLogic(PanelLogic):
 
         return DenseParameterNode(node)
 
-    def register(
-        self, fixedVolume, movingVolume, preset="abdomen-ct", parameters=None, outputs=("transform", "volume"), device="auto", **more
-    ):
+    def register(self, fixedVolume, movingVolume, preset="auto", parameters=None, outputs=("transform", "volume"), device="auto", **more):
         """Register two volumes and wait for the result; the event loop runs meanwhile.
 
-        :param preset: name of a preset.
+        :param preset: name of a preset; "auto" chooses it by what the images show.
         :param parameters: dictionary of parameters that differ from the preset.
         :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, uncertainty.
         :param device: where to compute: "auto", "cpu", "cuda", "mps".

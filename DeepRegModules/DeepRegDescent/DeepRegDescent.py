@@ -58,7 +58,7 @@ class DeepRegDescentLogic(PanelLogic):
         self,
         fixedVolume,
         movingVolume,
-        preset="mr-ct",
+        preset="auto",
         parameters=None,
         outputs=("transform", "volume"),
         device="auto",
@@ -67,7 +67,7 @@ class DeepRegDescentLogic(PanelLogic):
     ):
         """Register two volumes and wait for the result; the event loop runs meanwhile.
 
-        :param preset: name of a preset.
+        :param preset: name of a preset; "auto" chooses it by what the images show.
         :param parameters: dictionary of parameters that differ from the preset.
         :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, features, iterations,
             energy. In the result's

@@ -69,7 +69,7 @@ class DeepRegPointsLogic(PanelLogic):
         movingPoints=None,
         fixed=None,
         moving=None,
-        preset="lung",
+        preset="auto",
         parameters=None,
         outputs=("transform", "volume", "correspondences"),
         **more,
@@ -78,7 +78,7 @@ class DeepRegPointsLogic(PanelLogic):
 
         :param fixedPoints, movingPoints: markups, curves, models or segmentations; None takes keypoints of the volumes.
         :param fixed, moving: volumes: for keypoints, for the grid of the transform, and to be warped. Both or none.
-        :param preset: name of a preset.
+        :param preset: name of a preset; "auto" chooses it by what the images show.
         :param parameters: dictionary of parameters that differ from the preset.
         :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, correspondences, fixedCloud,
             movingCloud, movedCloud.

@@ -20,6 +20,7 @@ from wrong_files import DENSE, EVALUATE, POINTS, WARP, refused
 from deepreg_engine.geometry import files as files_module
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.jobs import pair_files, registration, results
+from deepreg_engine.methods.common import affine
 from deepreg_engine.methods.dense.plan import estimate_memory, make_plan
 from deepreg_engine.methods.dense.presets import dense_preset
 from deepreg_engine.models.folders import shipped_folder
@@ -184,10 +185,10 @@ def test_a_full_disk(line, wrong_files, tmp_path):
         ("register dense --fixed a --moving b", ("still needed: --transform", "see deepreg-engine register dense --help")),
         ("register dense", ("still needed: --fixed, --moving, --transform",)),
         ("register dens", ("deepreg-engine register: there is no method 'dens'", "did you mean dense?")),
-        ("register", ("still needed: <method>", "see deepreg-engine register --help")),
+        ("register", ("register auto: there is nothing to register", "give a fixed and a moving image", "(--fixed)")),
         ("registr dense", ("there is no command 'registr'", "did you mean register?")),
         ("wrap", ("there is no command 'wrap'", "did you mean warp?")),
-        ("xyz", ("there is no command 'xyz'", "there are register, warp")),
+        ("xyz", ("there is no command 'xyz'", "there are register, content, warp")),
         ("--vresion", ("unknown '--vresion'", "did you mean --version?")),
         ("", ("still needed: <command>", "see deepreg-engine --help")),
         ("warp --transform truth.nrrd --output out.nrrd", ("still needed: one of --image --points",)),
@@ -284,7 +285,7 @@ def slow_alignment(monkeypatch):
         assert over.wait(60)
         raise AssertionError("the run waits for the alignment")
 
-    monkeypatch.setattr(registration, "align", align)
+    monkeypatch.setattr(affine, "align", align)
     yield
     over.set()
 
@@ -337,7 +338,7 @@ def test_an_interrupt_is_one_line(monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    for module, name in ((pair_files, "read_volume"), (registration, "align"), (results, "warp_intensities")):
+    for module, name in ((pair_files, "read_volume"), (affine, "align"), (results, "warp_intensities")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, interrupt)
             refused(f"{DENSE} --warped new.nrrd", "stopped by the user", "nothing was written")

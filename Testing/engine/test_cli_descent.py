@@ -16,6 +16,8 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.transform_files import read_transform
 
 QUICK = (
+    "--preset",
+    "mr-ct",
     "--features",
     "mind",
     "--set",

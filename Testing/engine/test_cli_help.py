@@ -15,6 +15,7 @@ from deepreg_engine.methods.dense.presets import DENSE_PRESETS, dense_preset
 COMMANDS = (
     "",
     "register",
+    "register auto",
     "register linear",
     "register dense",
     "register points",

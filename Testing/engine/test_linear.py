@@ -195,7 +195,7 @@ def test_a_linear_result_starts_from_a_file_on_the_command_line(pair_files, tmp_
     start = tmp_path / "start.tfm"
     sitk.WriteTransform(linear_about((0, 0, 0), np.eye(3), (1.0, 2.0, 3.0)), str(start))
     files = {"fixed": pair_files / "fixed.nrrd", "moving": pair_files / "moving.nrrd", "transform": tmp_path / "t.tfm"}
-    report = run_registration(make_request("linear", **files, initial=start, parameters={"working_voxels": 0.05}))
+    report = run_registration(make_request("linear", preset="rigid", **files, initial=start, parameters={"working_voxels": 0.05}))
     assert report["alignment"]["kind"] == "rigid"
     assert report["alignment"]["file"] == str(start)
 

@@ -65,6 +65,7 @@ def test_features_are_loaded_once(phantom_folder, tmp_path, monkeypatch):
         moving=phantom_folder / "moving.nii.gz",
         transform=tmp_path / "t.nrrd",
         warped_colours=tmp_path / "c.nrrd",
+        preset="mr-ct",
         parameters={"features": "self-similarity", "working_spacing": 10.0, "levels": 1, "iterations": 1},
     )
     check_request(request)

@@ -268,7 +268,7 @@ class MethodPanel:
         """Return the request that Apply submits."""
         node = self.node
         inputs, outputs = inputsOf(node, self.method), outputsOf(node, self.method)
-        return Request(self.method, inputs, outputs, self.values(), node.preset, node.device)
+        return Request(self.method, inputs, outputs, self.presetSection.values(), node.preset, node.device)
 
     def problem(self) -> str:
         """Return the reason why a computation is not possible now; "" if it is possible."""

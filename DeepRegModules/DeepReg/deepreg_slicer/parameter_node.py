@@ -14,6 +14,7 @@ from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
 from deepreg_engine.methods.common.parameters import DEVICES
 from deepreg_engine.methods.registry import find_method
 from deepreg_slicer.parameter_pack import packFor
+from deepreg_slicer.presets import AUTOMATIC
 from deepreg_slicer.request import Inputs, Output, Outputs
 from deepreg_slicer.slot_nodes import classesOf, hasSegments, inputSlots, nameOf, outputSlots, wantedField
 
@@ -41,7 +42,7 @@ def registrationNode(method: str, more: dict[str, Any] | None = None) -> type:
             annotations[wantedField(slot)] = Annotated[bool, Default(slot.by_default)]
     annotations.update(
         initialTransform=slicer.vtkMRMLTransformNode,
-        preset=Annotated[str, Default(engine.default_preset)],
+        preset=Annotated[str, Default(AUTOMATIC.name)],
         parameters=packFor(engine.parameters, f"{name}Pack"),
         device=Annotated[str, Choice(list(DEVICES)), Default("auto")],
         # Results of the last run.

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.methods.common.parameters import words
 from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.parameter_pack import setValues
-from deepreg_slicer.presets import PresetLibrary
+from deepreg_slicer.presets import AUTOMATIC, PresetLibrary
 
 
 class PresetSection:
@@ -60,6 +60,14 @@ class PresetSection:
         finally:
             mrml.EndModify(state)
 
+    def values(self) -> dict[str, Any]:
+        """Return the parameters for a request: all of them, or those that differ from the automatic preset, which the engine replaces."""
+        values = self._panel.values()
+        if self._panel.node.preset != AUTOMATIC.name:
+            return values
+        usual = self.library.find(AUTOMATIC.name).values
+        return {name: value for name, value in values.items() if value != usual[name]}
+
     def _onChosen(self, index: int) -> None:
         if self._panel.node is not None and index >= 0:
             self.apply(self.library.find(self._ui.presetComboBox.itemData(index)))
@@ -88,7 +96,7 @@ class PresetSection:
         if preset is not None and preset.own:
             self.library.remove(preset.name)
             self.fill()
-            panel.node.preset = panel.engine.default_preset
+            panel.node.preset = AUTOMATIC.name
             panel.update()
 
     def show(self) -> None:

@@ -10,6 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from deepreg_engine.errors import ParameterError
+from deepreg_engine.methods.common.presets import AUTOMATIC_PRESET as AUTOMATIC
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ class PresetLibrary:
     def __init__(self, method: str, shipped: tuple[Any, ...], parameters: type) -> None:
         self._key = f"DeepReg/Presets/{method}"
         self._parameters = parameters
-        self._shipped = [PanelPreset(p.name, p.title, p.help, p.parameters.to_dict()) for p in shipped]
+        automatic = PanelPreset(AUTOMATIC.name, AUTOMATIC.title, AUTOMATIC.help, parameters().to_dict())
+        self._shipped = [automatic, *(PanelPreset(p.name, p.title, p.help, p.parameters.to_dict()) for p in shipped)]
 
     def all(self) -> list[PanelPreset]:
-        """Return all presets, the shipped ones first."""
+        """Return all presets: the automatic one, those that come with the method, and the user's."""
         return [*self._shipped, *self._own()]
 
     def find(self, name: str) -> PanelPreset | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from deepreg_slicer.engine_texts import sentence
+from deepreg_engine.methods.registry import find_method
+from deepreg_slicer.engine_texts import engineText, sentence
 
 PREFIX = "DeepReg."
 
@@ -15,10 +16,11 @@ PREFIX = "DeepReg."
 def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: Any, moving: Any, names: dict[str, str]) -> None:
     """Write the provenance of a result into its node."""
     values = {
-        "Method": request.method,
+        # As used: the request may leave them to the engine.
+        "Method": str(report.get("method", request.method)),
         "Output": output,
-        "Preset": request.preset,
-        "Parameters": json.dumps(request.parameters, sort_keys=True),
+        "Preset": str(report.get("preset", request.preset)),
+        "Parameters": json.dumps(report.get("parameters", request.parameters), sort_keys=True),
         "Engine": str(report.get("engine", "")),
         "Created": str(report.get("created", "")),
         "Device": str(report.get("device", "")),
@@ -82,6 +84,17 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
     if report.get("notes"):
         parts.append(_("notes in the log: {count}").format(count=len(report["notes"])))
     return " \u00b7 ".join(parts)
+
+
+def chosenOf(report: dict[str, Any]) -> list[str]:
+    """Return a line on the automatic choice of method and preset, in a list that is empty without one."""
+    chosen = report.get("suggestion")
+    if not chosen:
+        return []
+    method = find_method(chosen["method"])
+    title = next((preset.title for preset in method.presets if preset.name == chosen["preset"]), chosen["preset"])
+    text = _("Chosen automatically: {method}, preset {preset}: {reason}")
+    return [sentence(text.format(method=engineText(method.title), preset=engineText(title), reason=engineText(chosen["reason"])))]
 
 
 def notesOf(report: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.landmarks import checkPairs
 from deepreg_slicer.parents import isMoved, isResult, ownParent, parents, shownThrough
-from deepreg_slicer.provenance import notesOf, summaryOf
+from deepreg_slicer.provenance import chosenOf, notesOf, summaryOf
 from deepreg_slicer.slot_nodes import hasSegments, inputSlots, isMoving, nameOf, outputSlots, titleOf
 from deepreg_slicer.volumes import snapshot
 
@@ -316,8 +316,8 @@ class Result:
 
     @property
     def lines(self) -> str:
-        """The summary, and a line for each note on the inputs and the result."""
-        return "\n".join((self.summary, *notesOf(self.report)))
+        """The summary, a line on the automatic choice, and one for each note on the inputs and the result."""
+        return "\n".join((self.summary, *chosenOf(self.report), *notesOf(self.report)))
 
 
 def inScene(node: Any) -> bool:

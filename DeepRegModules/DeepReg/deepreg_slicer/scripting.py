@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from deepreg_engine.errors import EngineError
+from deepreg_engine.methods.common.presets import AUTOMATIC_PRESET as AUTOMATIC
 from deepreg_engine.methods.common.presets import find_preset
 from deepreg_engine.methods.registry import find_method
 from deepreg_slicer.engine_texts import engineText
@@ -16,12 +17,15 @@ from deepreg_slicer.slot_nodes import nameOf, outputSlots, wantedField
 
 
 def parametersOf(method: str, preset: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return all parameters of a method's preset, with some changed.
+    """Return all parameters of a method's preset, with some changed; of the preset "auto" only those that are changed.
 
     Raises:
         RuntimeError: with a text that names the unknown name or the value that is not allowed.
     """
     try:
+        if preset == AUTOMATIC.name:
+            changed = find_method(method).parameters().replaced(changes).to_dict()
+            return {name: changed[name] for name in changes}
         return find_preset(find_method(method).presets, preset).parameters.replaced(changes).to_dict()
     except EngineError as error:
         raise RuntimeError(engineText(error.line())) from error

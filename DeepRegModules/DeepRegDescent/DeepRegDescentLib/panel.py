@@ -81,7 +81,7 @@ class DescentPanel(MethodPanel):
             self.method,
             inputsOf(node, self.method),
             descentOutputs(node),
-            self.values(),
+            self.presetSection.values(),
             node.preset,
             node.device,
             keptIterations=node.keptIterations,

@@ -111,7 +111,7 @@ class PointsPanel(MethodPanel):
             self.method,
             pointsInputs(node),
             pointsOutputs(node),
-            self.values(),
+            self.presetSection.values(),
             node.preset,
             node.device,
             most=node.most,

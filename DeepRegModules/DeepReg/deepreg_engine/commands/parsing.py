@@ -48,6 +48,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=Formatter, allow_abbrev=False, exit_on_error=False, **settings)
         #: Names of the parameters that ``--set`` changes.
         self.settings: frozenset[str] = frozenset()
+        #: Changes the arguments before they are parsed.
+        self.prepare: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple
         self._given: tuple[str, ...] = ()
         self._found = argparse.Namespace()
 
@@ -70,7 +72,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(
         self, args: Iterable[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        self._given = tuple(sys.argv[1:] if args is None else args)
+        self._given = self.prepare(tuple(sys.argv[1:] if args is None else args))
         self._found = namespace or argparse.Namespace()
         try:
             return super().parse_known_args(self._given, self._found)

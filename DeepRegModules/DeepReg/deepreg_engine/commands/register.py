@@ -1,9 +1,11 @@
-"""``register METHOD``: the deformation between two images or two point clouds. Options are derived from the slots and parameters."""
+"""``register`` and ``register METHOD``: the transform between two images or two point clouds. Options are derived from the slots and
+parameters."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,12 +18,13 @@ from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
 from deepreg_engine.jobs.registration import run_registration
-from deepreg_engine.jobs.request import SUFFIXES, Request, alignments, make_request, suffixes
+from deepreg_engine.jobs.request import AUTOMATIC_METHOD, SUFFIXES, Request, alignments, make_request, option_names, suffixes
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.common.parameters import DEVICES, Description, parse_settings
-from deepreg_engine.methods.common.presets import find_preset
+from deepreg_engine.methods.common.presets import AUTOMATIC_PRESET, find_preset
 from deepreg_engine.methods.registry import METHODS
-from deepreg_engine.methods.slots import Slot, outputs, slots
+from deepreg_engine.methods.slots import AUTOMATIC, Slot, outputs, slots
+from deepreg_engine.methods.suggestion import QUALITIES, TASKS, quality_of
 from deepreg_engine.verdict.line import level_of, verdict_line
 
 _METAVARS = {"image": "IMAGE", "labels": "LABELS", "mask": "MASK", "points": "POINTS", "cloud": "POINTS", "names": "JSON"}
@@ -29,33 +32,39 @@ _METAVARS = {"image": "IMAGE", "labels": "LABELS", "mask": "MASK", "points": "PO
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command."""
-    about = "Find the deformation between two images or two point clouds."
-    epilog = f"{examples(PAGES['dense'].examples[0])}\n\nEach method has its page: deepreg-engine register METHOD --help"
+    about = (
+        "Find the transform between two images or two point clouds. Without a method, what the images show decides on the method and its "
+        "preset; a line reports the choice and its reason."
+    )
+    pages = "The options of both forms are on their pages: deepreg-engine register auto --help, deepreg-engine register METHOD --help"
+    epilog = f"{examples(*PAGES[AUTOMATIC].examples, PAGES['dense'].examples[0])}\n\n{paragraph(pages)}"
     parser = commands.add_parser(
-        "register", help="find the deformation between two images or point clouds", description=about, epilog=epilog
+        "register",
+        help="find the transform between two images or point clouds",
+        usage="deepreg-engine register FIXED MOVING --transform OUT [options]\n       deepreg-engine register METHOD [options]",
+        description=paragraph(about),
+        epilog=epilog,
     )
     parser.set_defaults(parser=parser)
-    methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True)
-    for method in METHODS.values():
+    parser.prepare = with_method
+    methods = parser.add_subparsers(title="methods", metavar="<method>", dest="method", required=True, prog="deepreg-engine register")
+    for method in (AUTOMATIC_METHOD, *METHODS.values()):
         _add_method(methods, method)
 
 
 def _add_method(methods: argparse._SubParsersAction, method: Method) -> None:
     page = PAGES[method.name]
-    epilog = "\n\n".join(
-        (
-            paragraph(page.notes),
-            examples(*page.examples),
-            "presets:\n" + preset_table(method.presets),
-            f"parameters for --set, with the values of {method.default_preset}:\n" + parameter_table(method.parameters),
-        )
+    own = (
+        "presets:\n" + preset_table((AUTOMATIC_PRESET, *method.presets)),
+        f"parameters for --set, with the values of {method.default_preset}:\n" + parameter_table(method.parameters),
     )
+    epilog = "\n\n".join((paragraph(page.notes), examples(*page.examples), *(own if method.presets else ())))
     command = f"deepreg-engine register {method.name} "
     indent = "\n" + " " * len(f"usage: {command}")
     usage = "\n       ".join(command + line.replace("\n", indent) for line in page.usage)
     parser: Parser = methods.add_parser(method.name, help=method.summary, usage=usage, description=paragraph(page.about), epilog=epilog)
     clouds = slots(method.name, ("register",), ("cloud",))
-    options = {each.name: each for each in method.options.describe()}
+    options = {each.name: each for one in (METHODS.values() if method is AUTOMATIC_METHOD else [method]) for each in one.options.describe()}
     if clouds:
         group = parser.add_argument_group("points")
         _add_slots(group, method, clouds)
@@ -103,10 +112,18 @@ def _add_options(group: argparse._ArgumentGroup, described: list[Description]) -
 def _add_how(parser: Parser, method: Method) -> None:
     """Add the options of the computation."""
     how = parser.add_argument_group("how")
-    about = f"parameters for a task, see below (default: {method.default_preset})"
-    how.add_argument("--preset", default=method.default_preset, metavar="NAME", help=about)
-    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter, see below; may be repeated")
-    parser.settings = frozenset(each.name for each in method.parameters.describe())
+    if method is AUTOMATIC_METHOD:
+        about = f"what is looked for: {', '.join(TASKS)} (default: {AUTOMATIC})"
+        how.add_argument("--task", choices=TASKS, metavar="TASK", help=about)
+    else:
+        about = f"parameters for a task, see below (default: {AUTOMATIC}, by what the images show)"
+        how.add_argument("--preset", default=AUTOMATIC, metavar="NAME", help=about)
+    about = f"of the automatic choice: {', '.join(QUALITIES)}, or a number from 0 to 1 (default: balanced)"
+    how.add_argument("--quality", type=_quality, metavar="HOW", help=about)
+    about = "change one parameter" + (", see below" if method.presets else " of the chosen method")
+    how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"{about}; may be repeated")
+    own = METHODS.values() if method is AUTOMATIC_METHOD else [method]
+    parser.settings = frozenset(each.name for one in own for each in one.parameters.describe())
     for each in method.parameters.describe():
         if each.name not in method.shortcuts:
             continue
@@ -137,6 +154,32 @@ def chosen_parameters(method: Method, preset: str, settings: list[str], shortcut
     return find_preset(method.presets, preset).parameters.replaced(parse_settings(settings)).replaced(changes)
 
 
+def with_method(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the arguments of ``register`` with the method "auto" if none is named, and two images in front as those of their options."""
+    if arguments[:1] in (("-h",), ("--help",)) or (arguments and arguments[0] in (AUTOMATIC, *METHODS)):
+        places = 1 if arguments[:1] == (AUTOMATIC,) else len(arguments)
+    elif not arguments or arguments[0].startswith("-") or _is_file(arguments[0]):
+        arguments, places = (AUTOMATIC, *arguments), 1
+    else:
+        return arguments
+    images = arguments[places : places + 2]
+    if len(images) == 2 and not any(image.startswith("-") for image in images):
+        return (*arguments[:places], "--fixed", images[0], "--moving", images[1], *arguments[places + 2 :])
+    return arguments
+
+
+def _is_file(text: str) -> bool:
+    """Return whether an argument is the path of a file rather than a misspelt method."""
+    return Path(text).exists() or bool(Path(text).suffix) or os.sep in text
+
+
+def _quality(text: str) -> float:
+    try:
+        return quality_of(text)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(f"{error.message}; {error.advice}") from error
+
+
 def _split_initial(method: Method, initial: str | None) -> tuple[str | None, str]:
     """Return the name of an alignment and the file of a transform, one of which is given.
 
@@ -162,11 +205,18 @@ def request_of(method: Method, options: argparse.Namespace) -> Request:
     given = vars(options)
     alignment, initial = _split_initial(method, given["initial"])
     shortcuts = {**{name: given[name] for name in method.shortcuts}, "initial": alignment}
-    parameters = chosen_parameters(method, options.preset, options.set, shortcuts)
-    names = [*(each.name for each in slots(method.name)), *(each.name for each in method.options.describe())]
-    values = {name: given[name] for name in names if given[name] is not None}
+    preset = given.get("preset") or AUTOMATIC
+    if preset == AUTOMATIC:
+        changes = {**parse_settings(options.set), **{name: value for name, value in shortcuts.items() if value is not None}}
+        if method is not AUTOMATIC_METHOD:
+            method.parameters().replaced(changes)  # raises on an unknown name before a file is read
+        parameters: Any = changes
+    else:
+        parameters = chosen_parameters(method, preset, options.set, shortcuts)
+    names = [*(each.name for each in slots(method.name)), *option_names(method), "task", "quality"]
+    values = {name: given[name] for name in names if given.get(name) is not None and given[name] is not False}
     return make_request(
-        method.name, parameters=parameters, preset=options.preset, initial=initial, device=options.device, threads=options.threads, **values
+        method.name, parameters=parameters, preset=preset, initial=initial, device=options.device, threads=options.threads, **values
     )
 
 

@@ -23,6 +23,23 @@ class Page:
 
 
 PAGES = {
+    "auto": Page(
+        ("[--fixed] F [--moving] M\n--transform OUT [options]", "--fixed-points P --moving-points Q ..."),
+        """
+        Register MOVING to FIXED with the method and the preset that suit what both images show: their modalities and body parts, and,
+        after the alignment, whether they show one person or two, and one contrast or two. "register F M" and "register auto F M" are the
+        same.
+        """,
+        """
+        A line reports the choice and its reason, and the report has them as "suggestion". The choices are those of the table of figures in
+        docs/which_method.md. --task determines what is looked for, --quality the time that it may take.
+        """,
+        (
+            "register fixed.nii.gz moving.nii.gz --transform t.nrrd --warped warped.nii.gz",
+            "register fixed.nii.gz moving.nii.gz --task rigid --transform t.tfm",
+            "register fixed.nii.gz moving.nii.gz --quality fast --transform t.nrrd --report t.json",
+        ),
+    ),
     "linear": Page(
         ("--fixed F --moving M\n--transform OUT [options]",),
         """

@@ -29,6 +29,9 @@ def result_lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"registered in {report['seconds']['total']:.1f} s ({report['device']}{features})")
     if line := verdict_line(report):
         lines.append(f"verdict: {line}")
+    if "suggestion" in report:
+        chosen = report["suggestion"]
+        lines.append(f"chosen: {chosen['method']}, preset {chosen['preset']}: {chosen['reason']}")
     if "points" in report:
         points = report["points"]
         lines.append(

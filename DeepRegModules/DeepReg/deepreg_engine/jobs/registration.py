@@ -14,6 +14,7 @@ from deepreg_engine.errors import check_versions
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.segments import lost_names_note
+from deepreg_engine.jobs.automatic import Resolved, resolved
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.request import Request, check_request
@@ -25,8 +26,8 @@ from deepreg_engine.methods.slots import inputs as input_slots
 from deepreg_engine.progress import Progress, RunControl, no_progress
 from deepreg_engine.verdict.conclusion import conclude
 
-# Progress at the beginning of the alignment and of the writing.
-_ALIGNMENT, _WRITING = 0.01, 0.99
+# Progress at the beginning of the choice of method and preset, of the alignment, and of the writing.
+_CHOICE, _ALIGNMENT, _WRITING = 0.005, 0.01, 0.99
 
 
 def run_registration(request: Request, progress: Progress = no_progress, control: RunControl | None = None) -> dict:
@@ -46,17 +47,20 @@ def run_registration(request: Request, progress: Progress = no_progress, control
     with kept_memory():
         progress(0.0, "reading the points" if request.path("fixed_points") else "reading the images")
         inputs = read_inputs(request)
-        request = _fitted(request, inputs)
-        result = _compute(request, inputs, progress, control)
+        if request.changes is not None:
+            progress(_CHOICE, "choosing method and preset")
+        choice = _fitted(resolved(request, inputs), inputs)
+        result = _compute(choice, inputs, progress, control)
         progress(_WRITING, "writing the results")
-        return _write(request, inputs, result, begun)
+        return _write(choice, inputs, result, begun)
 
 
-def _fitted(request: Request, inputs: Inputs) -> Request:
+def _fitted(choice: Resolved, inputs: Inputs) -> Resolved:
     """Return the request with parameters that suit the fixed image or points; notes on changes are added to those of the inputs."""
+    request = choice.request
     parameters, notes = request.method.fitted(request.parameters, inputs.fixed_side)
     inputs.notes += notes
-    return dataclasses.replace(request, parameters=parameters)
+    return dataclasses.replace(choice, request=dataclasses.replace(request, parameters=parameters))
 
 
 class _Background(threading.Thread):
@@ -89,14 +93,15 @@ class _Background(threading.Thread):
         return cast(Alignment, self._result)
 
 
-def _compute(request: Request, inputs: Inputs, progress: Progress, control: RunControl | None) -> Result:
-    method, parameters = request.method, request.parameters
+def _compute(choice: Resolved, inputs: Inputs, progress: Progress, control: RunControl | None) -> Result:
+    request, method, parameters = choice.request, choice.request.method, choice.request.parameters
     task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device, control=control)
     begun, background = time.perf_counter(), None
     if method.aligns:
         how = getattr(parameters, "kind", "the given transform" if inputs.initial else parameters.initial)
         progress(_ALIGNMENT, f"alignment ({how})")
-        background = _Background(lambda: method.align(inputs, parameters))
+        known = choice.alignment
+        background = _Background(lambda: known or method.align(inputs, parameters))
         background.start()
     with first_import_of_torch():
         import torch
@@ -114,10 +119,10 @@ def _compute(request: Request, inputs: Inputs, progress: Progress, control: RunC
     return result
 
 
-def _write(request: Request, inputs: Inputs, result: Result, begun: float) -> dict:
+def _write(choice: Resolved, inputs: Inputs, result: Result, begun: float) -> dict:
     from deepreg_engine.metrics.report import to_json
 
-    report = _report(request, inputs, result)
+    request, report = choice.request, _report(choice, inputs, result)
     evidence, measured = evidence_of_run(inputs, result, report), time.perf_counter()
     report["verdict"] = conclude(evidence)
     report["seconds"]["verdict"] = time.perf_counter() - measured
@@ -133,10 +138,11 @@ def _write(request: Request, inputs: Inputs, result: Result, begun: float) -> di
     return report
 
 
-def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
+def _report(choice: Resolved, inputs: Inputs, result: Result) -> dict[str, Any]:
     """Return the report of a registration, as plain data."""
     from deepreg_engine.metrics.report import evaluation_report
 
+    request = choice.request
     matrix = linear_matrix(result.alignment.transform)
     report: dict[str, Any] = {
         "engine": f"deepreg-engine {__version__}",
@@ -148,6 +154,8 @@ def _report(request: Request, inputs: Inputs, result: Result) -> dict[str, Any]:
         "device": result.device,
         "features": result.features,
     }
+    if choice.suggestion is not None:
+        report["suggestion"] = choice.suggestion.to_dict()
     if result.refinement_features:
         report["refinement_features"] = result.refinement_features
     if result.stopped:

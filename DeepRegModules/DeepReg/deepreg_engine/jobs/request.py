@@ -17,10 +17,12 @@ from deepreg_engine.geometry.points import POINT_SUFFIXES
 from deepreg_engine.geometry.transform_files import WRITABLE_SUFFIXES
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.overview import check_matplotlib
+from deepreg_engine.methods.automatic import Automatic
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.common.parameters import Parameters
-from deepreg_engine.methods.registry import find_method
-from deepreg_engine.methods.slots import LINEAR, Slot, outputs, slot, slots
+from deepreg_engine.methods.registry import METHODS, find_method
+from deepreg_engine.methods.slots import AUTOMATIC, LINEAR, POINTS, Slot, outputs, slot, slots
+from deepreg_engine.methods.suggestion import check_task, quality_of
 
 #: File name suffixes of outputs, by the kind of their slot; folders and inputs are checked where they are used.
 SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -34,6 +36,10 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "picture": (".png",),
     "report": (".json",),
 }
+
+
+#: Stands for a method that is chosen after the images have been read.
+AUTOMATIC_METHOD: Method = Automatic()
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class Request:
         device: see ``choose_device``.
         threads: of the CPU; 0 uses all.
         compress: whether written images are compressed; without, writing and reading take less time.
+        changes: of the parameters of the preset that is chosen after the images have been read, by :mod:`deepreg_engine.jobs.automatic`;
+            None if method, preset and parameters are known.
+        option_changes: options of the method that is chosen then.
+        task: one of :data:`deepreg_engine.methods.suggestion.TASKS`; "" for "auto".
+        quality: of the preset that is chosen, 0 (fast) to 1 (best).
     """
 
     method: Method
@@ -63,6 +74,10 @@ class Request:
     device: str = "auto"
     threads: int = 0
     compress: bool = True
+    changes: Mapping[str, Any] | None = None
+    option_changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    task: str = ""
+    quality: float = 0.5
 
     def path(self, name: str) -> str:
         """Return the path of a slot, "" without one."""
@@ -87,29 +102,76 @@ def make_request(method: str, **arguments: Any) -> Request:
     """Return a request from plain arguments, as the worker receives them.
 
     Args:
-        method: name of a method.
+        method: name of a method, or "auto", which chooses it after the images have been read.
         arguments: names of its slots to paths, names of its options to values, ``parameters`` (a parameters object, or a dictionary of
             those that differ from the preset's), and the other fields of :class:`Request`. ``initial`` may also be one of the method's
-            alignments. None selects the default.
+            alignments. None selects the default. Without a preset, or with the preset "auto", it is chosen after the images have been
+            read, by ``task`` and ``quality`` (0 to 1, or "fast", "balanced", "best"), unless all parameters are given.
 
     Raises:
         ParameterError: on an unknown method, argument, option, parameter or value.
     """
-    chosen = find_method(method)
     arguments = {name: value for name, value in arguments.items() if value is not None}
-    paths = {each.name: arguments.pop(each.name, None) for each in slots(method)}
+    if method == AUTOMATIC and arguments.get("fixed_points"):
+        method = POINTS
+    chosen = AUTOMATIC_METHOD if method == AUTOMATIC else find_method(method)
+    paths = {each.name: arguments.pop(each.name, None) for each in slots(chosen.name)}
     files = {name: str(path) for name, path in paths.items() if path}
-    names = [each.name for each in chosen.options.describe()]
-    options = chosen.options().replaced({name: arguments.pop(name) for name in names if name in arguments})
-    parameters = _parameters(chosen, str(arguments.get("preset") or ""), arguments.pop("parameters", None))
+    names = option_names(chosen)
+    option_changes = {name: arguments.pop(name) for name in names if name in arguments}
+    given = arguments.pop("parameters", None)
     initial = str(arguments.pop("initial", "") or "")
+    preset = str(arguments.pop("preset", "") or "")
+    _check_names(arguments, [*paths, *names, "parameters", "preset"])
+    changes = None
+    if _is_automatic(chosen, preset, given):
+        changes, preset = {**(given or {}), **({"initial": initial} if initial in alignments(chosen) else {})}, AUTOMATIC
+    _check_choice(chosen, arguments, changes is not None)
+    parameters = _parameters(chosen, preset, None if chosen is AUTOMATIC_METHOD else given)
     if initial in alignments(chosen):
         parameters, initial = parameters.replaced({"initial": initial}), ""
     _check_initial(chosen, initial)
-    _check_names(arguments, [*paths, *names, "parameters"])
     arguments["warp_labels"] = _pairs(arguments.get("warp_labels", ()))
     _check_threads(arguments.get("threads", 0))
-    return Request(chosen, parameters, options, files, initial=initial, **arguments)
+    options = chosen.options() if chosen is AUTOMATIC_METHOD else chosen.options().replaced(option_changes)
+    open_choice = {"changes": changes, "option_changes": option_changes if changes is not None else {}}
+    return Request(chosen, parameters, options, files, preset=preset, initial=initial, **open_choice, **arguments)
+
+
+def option_names(method: Method) -> list[str]:
+    """Return the names of the options of a method; of an open one those of all methods."""
+    own = METHODS.values() if method is AUTOMATIC_METHOD else [method]
+    return list(dict.fromkeys(each.name for one in own for each in one.options.describe()))
+
+
+def _is_automatic(method: Method, preset: str, given: Any) -> bool:
+    """Return whether the preset is chosen after the images have been read.
+
+    Raises:
+        ParameterError: if parameters of an open method are not changes, or a preset of it is named.
+    """
+    if method is AUTOMATIC_METHOD and preset not in ("", AUTOMATIC):
+        raise ParameterError(f"the preset {preset} needs a method", "name the method too, or leave the preset out", "preset")
+    if not isinstance(given, (Mapping, type(None))):
+        if method is AUTOMATIC_METHOD or preset == AUTOMATIC or not isinstance(given, Parameters):
+            raise ParameterError(f"parameters = {given} are no parameters", "give their names and values", "parameters")
+        return False
+    if preset == AUTOMATIC or method is AUTOMATIC_METHOD:
+        return True
+    return not preset and not {each.name for each in method.parameters.describe()} <= set(given or {})
+
+
+def _check_choice(method: Method, arguments: dict[str, Any], automatic: bool) -> None:
+    """Check task and quality, and convert the quality to a number.
+
+    Raises:
+        ParameterError: if a value is not allowed, or nothing is chosen by them.
+    """
+    for name in ("task", "quality"):
+        if name in arguments and not automatic:
+            raise ParameterError(f"with a named preset, the {name} chooses nothing", "leave one of them out", name)
+    check_task(str(arguments.get("task", AUTOMATIC)), "" if method is AUTOMATIC_METHOD else method.name)
+    arguments["quality"] = quality_of(arguments.get("quality", 0.5))
 
 
 def _check_initial(method: Method, initial: str) -> None:
@@ -121,7 +183,7 @@ def _check_initial(method: Method, initial: str) -> None:
 
 def _check_names(arguments: Mapping[str, Any], others: list[str]) -> None:
     """Check that the remaining arguments are fields of a request; the advice also names the ``others``."""
-    fields = [each.name for each in dataclasses.fields(Request) if each.default is not dataclasses.MISSING]
+    fields = [each.name for each in dataclasses.fields(Request) if each.default is not dataclasses.MISSING and each.name != "changes"]
     unknown = next((name for name in arguments if name not in fields), None)
     if unknown is not None:
         near = difflib.get_close_matches(unknown, [*others, *fields], n=1)
@@ -147,8 +209,6 @@ def _check_threads(threads: Any) -> None:
 def _parameters(method: Method, preset: str, given: Parameters | Mapping[str, Any] | None) -> Any:
     if isinstance(given, Parameters):
         return given
-    if not isinstance(given, (Mapping, type(None))):
-        raise ParameterError(f"parameters = {given} are no parameters", "give their names and values", "parameters")
     # A user's own preset is unknown here; all parameters are given then.
     start = next((each.parameters for each in method.presets if each.name == preset), method.parameters())
     return start.replaced(dict(given or {}))
@@ -193,7 +253,7 @@ def _check_partner(request: Request, own: Slot) -> None:
 
 def suffixes(own: Slot, method: str) -> tuple[str, ...]:
     """Return the endings of the files of an output of a method."""
-    linear = LINEAR_SUFFIXES if method == LINEAR and own.kind == "transform" else ()
+    linear = LINEAR_SUFFIXES if method in (LINEAR, AUTOMATIC) and own.kind == "transform" else ()
     return tuple(dict.fromkeys((*linear, *SUFFIXES[own.kind])))
 
 

@@ -15,6 +15,8 @@ KINDS = ("image", "mask", "labels", "points", "cloud", "transform", "map", "colo
 #: Purpose of a slot: input of the registration, guide, evaluation, transformation by the result, or output.
 ROLES = ("register", "guide", "evaluate", "apply", "output")
 LINEAR, DENSE, POINTS, DESCENT = "linear", "dense", "points", "descent"
+#: The method that is chosen after the images have been read; until then it has the slots of all methods.
+AUTOMATIC = "auto"
 _ALL, _IMAGES = (LINEAR, DENSE, POINTS, DESCENT), (LINEAR, DENSE, DESCENT)
 _LINEAR_CLASS = "vtkMRMLLinearTransformNode"
 
@@ -161,9 +163,9 @@ def slot(name: str) -> Slot:
 
 
 def slots(method: str = "", roles: Iterable[str] = ROLES, kinds: Iterable[str] = KINDS) -> list[Slot]:
-    """Return the slots of a method, or of all methods, with one of the roles and one of the kinds, in the order of display."""
+    """Return the slots of a method, or of all methods ("" or "auto"), with one of the roles and kinds, in the order of display."""
     roles, kinds = tuple(roles), tuple(kinds)
-    return [each for each in SLOTS if method in ("", *each.methods) and each.role in roles and each.kind in kinds]
+    return [each for each in SLOTS if method in ("", AUTOMATIC, *each.methods) and each.role in roles and each.kind in kinds]
 
 
 def inputs(method: str = "") -> list[Slot]:

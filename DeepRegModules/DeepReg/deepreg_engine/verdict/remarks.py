@@ -49,7 +49,7 @@ REMARKS = (
         "check the orientation in the files of both images",
     ),
     Remark("no alignment", "Alignment", "mutual information found no alignment", "bad", "no alignment of the images was found", _SAME_PART),
-    Remark("implausible", "Alignment", "the .+ alignment was implausible", "bad", "the images could not be aligned", _SAME_PART),
+    Remark("implausible", "Alignment", "the images could not be aligned", "bad", "the images could not be aligned", _SAME_PART),
     Remark(
         "stretch",
         "Alignment",

@@ -136,7 +136,7 @@ class LinearSearch:
         coarse = [self._optimise(self._scan_pair, self._transform(shift, self._kind)) for shift in starts]
         coarse = [transform for transform in coarse if transform is not None and is_plausible(transform)]
         if not coarse:
-            note = f"the {self._kind} alignment was implausible; the image was only translated, to the largest mutual information"
+            note = "the images could not be aligned; they may show different body parts: do not use this result"
             return Alignment(sitk.TranslationTransform(3, starts[0].tolist()), "translation", (*self._notes, note))
         best = min(coarse, key=lambda transform: self._energy(self._scan_pair, transform))
         best, note = self._refined(best)

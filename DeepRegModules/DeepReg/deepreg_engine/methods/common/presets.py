@@ -27,6 +27,10 @@ class Preset:
     parameters: Parameters
 
 
+#: Stands for the preset that is chosen by what the images show.
+AUTOMATIC_PRESET = Preset("auto", "Automatic", "the preset that suits what both images show", Parameters())
+
+
 def find_preset(presets: Sequence[Preset], name: str) -> Preset:
     """Return the preset of that name.
 

@@ -1,0 +1,122 @@
+"""The automatic choice of method and preset: a request that leaves them open is resolved after the images have been read."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+
+import SimpleITK as sitk
+
+from deepreg_engine.content.description import Content
+from deepreg_engine.content.detection import image_content
+from deepreg_engine.errors import ParameterError
+from deepreg_engine.jobs.request import Request, check_request
+from deepreg_engine.methods.base import Inputs
+from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.parameters import INITIALS, LINEAR_KINDS
+from deepreg_engine.methods.common.presets import find_preset
+from deepreg_engine.methods.common.relation import pair_relation
+from deepreg_engine.methods.registry import METHODS, find_method
+from deepreg_engine.methods.slots import DENSE, DESCENT, LINEAR, POINTS, slot
+from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, needs_relation, suggest
+
+# Methods that may stand for the suggested one if it lacks an output or an option.
+_PREFERENCE = (DENSE, DESCENT, POINTS, LINEAR)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A request whose method, preset and parameters are known.
+
+    Args:
+        request: the request.
+        suggestion: the automatic choice; None if nothing was left open.
+        alignment: of the images, if the choice needed it and the run begins with it.
+    """
+
+    request: Request
+    suggestion: Suggestion | None = None
+    alignment: Alignment | None = None
+
+
+def resolved(request: Request, inputs: Inputs) -> Resolved:
+    """Return the request with the method and preset that suit the images.
+
+    Raises:
+        ParameterError: if no method has all requested inputs, outputs and options, or the chosen one lacks a parameter.
+        EngineError: as :func:`check_request` does for the chosen method.
+    """
+    if request.changes is None:
+        return Resolved(request)
+    given = "" if request.method.name == AUTO else request.method.name
+    possible = [given] if given else possible_methods(request)
+    contents, relation, alignment = _seen(request, inputs)
+    ask = functools.partial(suggest, *contents, relation, request.task or AUTO, request.quality, inputs.clouds is not None)
+    suggestion = ask(given or (possible[0] if len(possible) == 1 else ""))
+    if suggestion.method not in possible:
+        suggestion = ask(possible[0])
+    found = _with_choice(request, suggestion)
+    check_request(found)
+    own = alignment is not None and found.method.name != LINEAR and getattr(found.parameters, "initial", "") == _initial(request)
+    return Resolved(found, suggestion, alignment if own else None)
+
+
+def possible_methods(request: Request) -> list[str]:
+    """Return the methods that have all inputs, outputs and options of a request, the most general one first.
+
+    Raises:
+        ParameterError: if there is none.
+    """
+    found = [
+        name
+        for name in _PREFERENCE
+        if all(name in slot(each).methods for each in request.files)
+        and all(each in {own.name for own in METHODS[name].options.describe()} for each in request.option_changes)
+    ]
+    if not found:
+        names = ", ".join([*request.files, *request.option_changes])
+        raise ParameterError(f"no method has all of {names}", "name a method, or leave some out", "method")
+    return found
+
+
+def _with_choice(request: Request, suggestion: Suggestion) -> Request:
+    """Return the request with a method, preset, parameters and options."""
+    method = find_method(suggestion.method)
+    try:
+        parameters = (
+            find_preset(method.presets, suggestion.preset).parameters.replaced(suggestion.parameters).replaced(request.changes or {})
+        )
+        options = method.options().replaced({**suggestion.options, **request.option_changes})
+    except ParameterError as error:
+        raise ParameterError(f"{error.message} ({method.title} was chosen)", error.advice, error.option) from error
+    return dataclasses.replace(
+        request, method=method, preset=suggestion.preset, parameters=parameters, options=options, changes=None, option_changes={}
+    )
+
+
+Contents = tuple[Content | None, Content | None]
+
+
+def _seen(request: Request, inputs: Inputs) -> tuple[Contents, Relation | None, Alignment | None]:
+    """Return what both images show, what they have in common, and the alignment that this needed."""
+    if inputs.fixed is None or inputs.clouds is not None:
+        return (None, None), None, None
+    fixed, moving = inputs.images
+    contents = _content(fixed, request.path("fixed")), _content(inputs.moving_original or moving, request.path("moving"))
+    if request.task in LINEAR_KINDS or not needs_relation(*contents):
+        return contents, None, None
+    dense = find_method(DENSE)
+    alignment = dense.align(inputs, dense.parameters().replaced({"initial": _initial(request)}))
+    return contents, pair_relation(fixed, moving, alignment.transform), alignment
+
+
+def _initial(request: Request) -> str:
+    """Return the alignment that the user has chosen, or that of the presets."""
+    chosen = str((request.changes or {}).get("initial", ""))
+    return chosen if chosen in INITIALS else "affine"
+
+
+def _content(image: sitk.Image, path: str) -> Content:
+    hints = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    return image_content(image, {**hints, "name": path})

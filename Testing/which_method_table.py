@@ -1,0 +1,68 @@
+"""Write docs/which_method.md from the table of the automatic choice: python Testing/which_method_table.py
+
+A test compares the page with what this would write.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "DeepRegModules" / "DeepReg"))
+
+from deepreg_engine.methods.which_method import ROWS, Row  # noqa: E402
+
+PAGE = ROOT / "docs" / "which_method.md"
+_ABOUT = """# Which method and preset
+
+This page is made from `deepreg_engine/methods/which_method.py` by `python Testing/which_method_table.py`. `register FIXED MOVING`
+without a method, the preset
+*Automatic* (`auto`, the default of each method) and the module Register choose by this table.
+
+1. Modality, contrast and body part of both images are recognised by DICOM tags, else by intensities and anatomy.
+2. Two CT, or two MR, are aligned (affine), and compared at coarse resolution: do they show one person or two, one contrast or
+   two? A wrong answer costs accuracy,
+   but no row is bad for the pairs of its neighbours.
+3. The row gives method and preset. The lengths of the preset follow the size of what the image shows, from a mouse to a whole body.
+4. `--quality fast`, `balanced` (the default) or `best`, or a number from 0 to 1, selects the column.
+
+With a method of your own choice (`register descent`), the row gives the preset of this method. `--task rigid`, `similarity` or
+`affine` selects the method
+[linear](command_line.md#rigid-similarity-and-affine); with points instead of images, the [Points method](points.md) is used. The
+report has the choice and its reason as
+`suggestion`, and the command line prints them.
+
+## The choices
+
+| pair | fast | balanced | best | presets of other methods |
+|---|---|---|---|---|
+"""
+_FIGURES = """
+## The figures
+
+The winner stands first. Pairs of one person are known deformations of a scan, with the mean error over the body in mm (lower is
+better); pairs of two people have
+the mean Dice of labels (higher is better). No model was trained on these scans.
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    return _ABOUT + "\n".join(_choices(row) for row in ROWS) + "\n" + _FIGURES + "".join(_figures(row) for row in ROWS)
+
+
+def _choices(row: Row) -> str:
+    others = ", ".join(f"{method} {preset}" for method, preset in row.presets.items())
+    return f"| {row.title} | {row.fast.title} | {row.balanced.title} | {row.best.title} | {others} |"
+
+
+def _figures(row: Row) -> str:
+    if not row.figures:
+        return f"\n### {row.title}\n\n{row.measured}\n"
+    lines = [f"\n### {row.title}\n", f"{row.measured}:\n", f"```\n{row.command}\n```\n", "| method and preset | figure |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {figure} |" for name, figure in row.figures.items())]) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
