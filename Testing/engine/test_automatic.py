@@ -16,7 +16,7 @@ from deepreg_engine.commands.register import with_method
 from deepreg_engine.errors import InputError, OutputError, ParameterError
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.transform_files import read_field
-from deepreg_engine.jobs.automatic import possible_methods, resolved
+from deepreg_engine.jobs.automatic import _content, possible_methods, resolved
 from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.registration import run_registration
 from deepreg_engine.jobs.request import check_request, make_request
@@ -219,3 +219,19 @@ def test_register_without_a_method(files, tmp_path):
         outcome = call(*wrong)
         assert outcome.code == 2
         assert text in outcome.err
+
+
+def test_what_is_stated_of_an_image_counts_more_than_what_is_seen(tmp_path):
+    """As a panel states it, from the tags of the scene or corrected by the user."""
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(12, 13, 14)).astype(np.float32))
+    for side in ("fixed", "moving"):
+        sitk.WriteImage(image, str(tmp_path / f"{side}.nii.gz"))
+    files = {side: str(tmp_path / f"{side}.nii.gz") for side in ("fixed", "moving")}
+    stated = _content(make_request("auto", **files, transform=str(tmp_path / "t.nrrd")), "fixed", image)
+    known = {"moving": stated.replaced(modality="mr", body_part="abdomen").to_json()}
+    request = make_request("auto", **files, transform=str(tmp_path / "t.nrrd"), contents=known)
+    assert _content(request, "moving", image).title() == "MR, abdomen"
+    assert _content(request, "fixed", image) == stated
+    wrong = make_request("auto", **files, transform=str(tmp_path / "t.nrrd"), contents={"moving": {"modality": "x-ray"}})
+    with pytest.raises(ParameterError, match="content of the moving image"):
+        _content(wrong, "moving", image)

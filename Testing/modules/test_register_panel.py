@@ -73,8 +73,12 @@ def test_what_a_volume_shows_is_detected_and_can_be_corrected(warm_app, hands, w
     assert ui.fixedModalityComboBox.currentText == "CT"
     assert ui.fixedBodyPartComboBox.currentText == "Abdomen"
     assert ui.fixedSizeLabel.text.endswith(" mm")
+    widget.panel.node.quality = 2
+    warm_app.process_events(0.1)
+    assert "Both show CT of the abdomen" in ui.suggestionLabel.text
     hands.choose(ui.movingModalityComboBox, "MR")
     warm_app.process_events(0.1)
+    assert "CT of the abdomen and MR of the abdomen" in ui.suggestionLabel.text
     assert widget.panel.node.movingModality == "mr"
     hands.click(ui.swapButton)
     warm_app.process_events(0.1)
@@ -137,6 +141,22 @@ def test_a_rigid_result_is_a_linear_transform(warm_app, hands, widget):
     turn = fromVtkMatrix(matrix)[:3, :3]
     assert np.allclose(turn @ turn.T, np.eye(3), atol=1e-6)
     assert titles(widget)[0].startswith("Rigid")
+
+
+def test_a_correction_reaches_the_choice_of_the_run(warm_app, hands, widget):
+    """The engine, which decides when the images are aligned, takes what the user has corrected."""
+    from deepreg_slicer.provenance import readReport
+
+    warm_app.wait_for(lambda: not widget.panel.contents.busy, 10, "the contents")
+    registered(warm_app, hands, widget)
+    before = readReport(widget.panel.node.result)["suggestion"]
+    assert "both show CT of the abdomen" in before["reason"]
+    hands.choose(widget.ui.movingModalityComboBox, "MR")
+    warm_app.process_events(0.1)
+    registered(warm_app, hands, widget)
+    after = readReport(widget.panel.node.result)["suggestion"]
+    assert "MR of the abdomen" in after["reason"]
+    assert after["row"] != before["row"]
 
 
 def test_a_box_is_made_shown_and_used(warm_app, hands, widget):

@@ -22,7 +22,7 @@ from deepreg_slicer.errors import NodeError
 from deepreg_slicer.grid_transforms import gridOf, writeTransform
 from deepreg_slicer.moving_side import resultAbove
 from deepreg_slicer.parents import isBelow
-from deepreg_slicer.provenance import PREFIX
+from deepreg_slicer.provenance import PREFIX, readReport
 from deepreg_slicer.structure_table import fillStructures
 from deepreg_slicer.volumes import newNode, readImage, setVolume, showLike, snapshot, writeVolume
 from deepreg_slicer.worker_task import WorkerTask
@@ -113,6 +113,9 @@ class BringAlong(WorkerTask):
             "files": files,
             "compress": False,
         }
+        linear = (readReport(self._transform) or {}).get("linear_part") or {}
+        if linear.get("matrix"):
+            arguments["alignment"] = linear["matrix"]  # shifts of structures are those beyond it
         if self._fixedLabels is not None and any(labelmaps.isSegmentation(node) for node in voxels):
             yield from self._writePartner(arguments)
         return arguments
@@ -124,7 +127,7 @@ class BringAlong(WorkerTask):
             path, output = self.file(f"{name}.nrrd"), self.file(f"{name}_out.nrrd")
             yield from writeVolume(snapshot(node, without), path)
             self._files[node] = _Files([], [output])
-            return [{"input": path, "output": output, "kind": "dose" if isDose(node) else "image"}]
+            return [{"input": path, "output": output, "kind": "dose" if isDose(node) else ""}]
         layers = labelmaps.layers(node, without)
         paths = yield from labelmaps.writeLayers(layers, self.file(name))
         outputs = [path.replace(".nrrd", "_out.nrrd") for path in paths]
@@ -142,10 +145,10 @@ class BringAlong(WorkerTask):
 
     def _writePartner(self, arguments: dict[str, Any]) -> Generator[float, None, None]:
         """Write the segmentation of the fixed side with the values that structures of the same names have on the moving side."""
-        segmentations = [node for node in self._files if labelmaps.isSegmentation(node)]
-        if len(segmentations) != 1 or len(self._files[segmentations[0]].layers) != 1:
+        layered = [files.layers for files in self._files.values() if files.layers]
+        if len(layered) != 1 or len(layered[0]) != 1:  # values of several label maps may be the same
             return
-        values = {segment.name.strip().lower(): segment.value for segment in self._files[segmentations[0]].layers[0].segments}
+        values = {segment.name.strip().lower(): segment.value for segment in layered[0][0].segments}
         layer, overlap = labelmaps.oneLayer(self._fixedLabels)
         known = {segment.value: values[name] for segment in layer.segments if (name := segment.name.strip().lower()) in values}
         if overlap or not known:

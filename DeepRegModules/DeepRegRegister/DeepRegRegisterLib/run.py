@@ -6,17 +6,24 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from deepreg_engine.methods.slots import Slot
+import numpy as np
+from slicer.i18n import tr as _
+
+from deepreg_engine.methods.slots import LINEAR, Slot
+from deepreg_engine.methods.slots import slot as slotNamed
 from deepreg_slicer import results
 from deepreg_slicer.box_mask import checkBox, isBox, writeBox
 from deepreg_slicer.engine_texts import engineText
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.moving_side import resultAbove
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Inputs, Output, Outputs, Request, Result
 from deepreg_slicer.slot_nodes import inputSlots, nameOf
-from DeepRegRegisterLib.plan import Plan
+from DeepRegRegisterLib.plan import Plan, presetTitle
 
-#: Outputs of every run.
+# From RAS to LPS and back, of matrices.
+_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+# Outputs of every run.
 _OUTPUTS = ("transform", "volume")
 
 
@@ -46,6 +53,13 @@ class RegisterInputs(Inputs):
         else:
             super().checkNode(slot, node)
 
+    def check(self) -> None:
+        volumes = (self.fixed, self.moving)
+        if not _hasPoints(self) and None in volumes:
+            missing = slotNamed(("fixed", "moving")[volumes.index(None)])
+            raise NodeError(_('choose "{title}"').format(title=engineText(missing.title)), option=missing.name)
+        super().check()
+
 
 class RegisterRequest(Request):
     """A registration to be made. Inputs of the moving side that lie below an earlier result are read without it."""
@@ -63,7 +77,7 @@ class NamedRun:
     def __init__(self, request: Request, plan: Plan, client: Any = None) -> None:
         super().__init__(request, client)
         self._plan = plan
-        self._title = results.newTitle(engineText(plan.title))
+        self._title, self._linear = "", False
 
     def write(self, slot: Slot, node: Any) -> Generator[float, None, str]:
         if not isBox(node):
@@ -74,14 +88,21 @@ class NamedRun:
 
     def newNode(self, name: str) -> tuple[str, str]:
         className, base = super().newNode(name)
+        if name == "transform" and self._linear:
+            className = "vtkMRMLLinearTransformNode"
         return className, f"{base} ({self._title})"
 
     def accept(self, value: tuple[dict[str, Any], dict[str, Any]]) -> RegisterResult:
+        found, report = value
+        self._title = results.newTitle(engineText(presetTitle(report)))
+        self._linear = report["method"] == LINEAR
+        if self._linear and self.request.method != LINEAR:  # decided by the engine, which was asked for a field
+            found["transform"] = _FLIP @ np.array(report["alignment"]["matrix"]) @ _FLIP
         result = super().accept(value)
         transform = result.nodes["transform"]
         transform.SetAttribute(results.TITLE, self._title)
         results.mark(transform, result.nodes.values())
-        result.reason = self._plan.reason
+        result.reason = (report.get("suggestion") or {}).get("reason", self._plan.reason)
         return result
 
 

@@ -75,7 +75,9 @@ class TaskSection:
 
     def plan(self) -> Plan:
         """Return what a run would do."""
-        return planOf(self._panel.node.task, self._panel.node.quality / BEST)
+        node = self._panel.node
+        points = node.task == "points" and (node.fixedPoints is not None or node.movingPoints is not None)
+        return planOf(node.task, node.quality / BEST, self._panel.contents.pair(node), points)
 
     def regionNodes(self) -> dict[str, Any]:
         """Return the inputs that choose the region of the fixed volume."""

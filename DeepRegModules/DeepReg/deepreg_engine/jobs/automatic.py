@@ -103,7 +103,7 @@ def _seen(request: Request, inputs: Inputs) -> tuple[Contents, Relation | None, 
     if inputs.fixed is None or inputs.clouds is not None:
         return (None, None), None, None
     fixed, moving = inputs.images
-    contents = _content(fixed, request.path("fixed")), _content(inputs.moving_original or moving, request.path("moving"))
+    contents = _content(request, "fixed", fixed), _content(request, "moving", inputs.moving_original or moving)
     if request.task in LINEAR_KINDS or not needs_relation(*contents):
         return contents, None, None
     dense = find_method(DENSE)
@@ -117,6 +117,18 @@ def _initial(request: Request) -> str:
     return chosen if chosen in INITIALS else "affine"
 
 
-def _content(image: sitk.Image, path: str) -> Content:
+def _content(request: Request, side: str, image: sitk.Image) -> Content:
+    """Return what an image shows: as the request states it, else as it is seen.
+
+    Raises:
+        ParameterError: if the request states a content that does not exist.
+    """
+    if side in (known := request.contents or {}):
+        try:
+            content = Content.from_json(dict(known[side]))
+            content.title()
+        except (KeyError, TypeError) as error:
+            raise ParameterError(f"the content of the {side} image is not valid", "leave it out", "contents") from error
+        return content
     hints = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    return image_content(image, {**hints, "name": path})
+    return image_content(image, {**hints, "name": request.path(side)})

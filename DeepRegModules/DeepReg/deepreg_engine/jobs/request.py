@@ -62,6 +62,7 @@ class Request:
         option_changes: options of the method that is chosen then.
         task: one of :data:`deepreg_engine.methods.suggestion.TASKS`; "" for "auto".
         quality: of the preset that is chosen, 0 (fast) to 1 (best).
+        contents: what the images "fixed" and "moving" show, as :meth:`Content.to_json` describes it, if it is known.
     """
 
     method: Method
@@ -78,6 +79,7 @@ class Request:
     option_changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     task: str = ""
     quality: float = 0.5
+    contents: Mapping[str, Mapping[str, Any]] | None = None
 
     def path(self, name: str) -> str:
         """Return the path of a slot, "" without one."""
