@@ -116,7 +116,9 @@ class DeepRegInspectorLogic(PanelLogic):
 
         :param fixedVolume: needed for a transform without a grid of its own.
         :return: dictionary: ``voxels``, ``folded``, ``folding_percent``, ``min_jacobian``, ``mean_jacobian``, ``max_jacobian``,
-            ``displacement_mm`` (mean, percentile95, max), ``size``, ``spacing``, ``own_grid``.
+            ``displacement_mm`` (mean, percentile95, max), ``size``, ``spacing``, ``own_grid``, all of the whole transform; its
+            ``linear_part`` (``source``, ``shift_mm``, ``rotation_degrees``, ...), and ``deformation`` beyond that (mean, percentile95, max,
+            ``min_jacobian``, ``mean_jacobian``, ``max_jacobian``).
         """
         from DeepRegInspectorLib.fields import figuresOf
 

@@ -133,7 +133,7 @@ def test_the_maps_lie_on_the_fixed_grid(report, result, phantom_pair):
     jacobian, uncertainty = array(result / "j.nrrd"), array(result / "u.mha")
     for name in ("j.nrrd", "u.mha"):
         assert ImageGrid.of(sitk.ReadImage(str(result / name))).same_as(ImageGrid.of(phantom_pair.fixed), 1e-5)
-    regularity = report["regularity"]
+    regularity = report["deformation"]["regularity"]
     assert [regularity[key] for key in ("min_jacobian", "max_jacobian")] == pytest.approx([jacobian.min(), jacobian.max()], rel=1e-3)
     assert regularity["folding_percent"] == pytest.approx(100 * (jacobian <= 0).mean(), abs=1e-3)
     searched = next(stage for stage in report["stages"] if stage["stage"] == "search")
@@ -314,7 +314,7 @@ def test_warp_notes_points_outside(result, phantom_folder, tmp_path):
 def test_evaluate_finds_the_figures_of_the_registration(result, report, phantom_folder, tmp_path):
     printed = succeed("evaluate", "--transform", result / "t.nrrd", *files_to_measure(phantom_folder), "--report", tmp_path / "e.json")
     found = json.loads((tmp_path / "e.json").read_text())
-    same_figures({key: found[key] for key in ("landmarks", "overlap", "displacement", "regularity")}, report)
+    same_figures({key: found[key] for key in ("landmarks", "overlap", "displacement", "regularity", "deformation", "structures")}, report)
     made = (result / "printed.txt").read_text()
     lines = [line for line in printed.splitlines() if not line.startswith("note")]
     assert len(lines) > 20
@@ -345,4 +345,8 @@ def test_the_truth_is_exact(phantom_folder, tmp_path):
 def test_evaluate_an_affine_on_a_reference(phantom_folder, tmp_path):
     sitk.WriteTransform(sitk.TranslationTransform(3, (3.0, 0.0, 4.0)), str(tmp_path / "s.tfm"))
     printed = succeed("evaluate", "--transform", tmp_path / "s.tfm", "--reference", phantom_folder / "fixed.nii.gz")
-    assert printed.startswith("displacement: mean 5.00 mm, 95 % below 5.00 mm, largest 5.00 mm\nJacobian: 1.00 to 1.00, folding 0.000 %")
+    assert printed.splitlines() == [
+        "linear transform: shift 5.0 mm (3.0 left, 0.0 posterior, 4.0 superior), rotation 0.0\u00b0",
+        "deformation beyond: mean 0.00 mm, 95 % below 0.00 mm, largest 0.00 mm",
+        "Jacobian: 1.00 to 1.00, folding 0.000 %, SD of log 0.000",
+    ]

@@ -191,7 +191,10 @@ def test_a_full_disk(line, wrong_files, tmp_path):
         ("xyz", ("there is no command 'xyz'", "there are register, content, warp")),
         ("--vresion", ("unknown '--vresion'", "did you mean --version?")),
         ("", ("still needed: <command>", "see deepreg-engine --help")),
-        ("warp --transform truth.nrrd --output out.nrrd", ("still needed: one of --image --points",)),
+        (
+            "warp --transform truth.nrrd --output out.nrrd",
+            ("there is nothing to warp", "give an image, points, or files with their outputs"),
+        ),
         (f"{WARP} --points few.csv", ("--points: not allowed with argument --image",)),
         (f"{WARP} --interpolation cubci", ("no --interpolation 'cubci'", "did you mean cubic?")),
         (f"{WARP} --labels --interpolation cubic", ("labels and cubic interpolation contradict each other", "nearest (--interpolation)")),

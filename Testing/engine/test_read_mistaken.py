@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from command_line import succeed
 from scenes import FIXED, affine_field, image_on, itk_transform, make_grid, random_labels, random_matrix, random_points, smooth_image
 
+from deepreg_engine.geometry.beyond import SplitField
 from deepreg_engine.geometry.frames import flip_points
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_labels, read_mask
@@ -56,7 +57,7 @@ def test_folded_results_and_labels_without_overlap_are_noted():
     mirroring = affine_field(np.diag([-2.0, 0.0, 0.0]), FIXED, FIXED.centre)
     far = sitk.Image(labels)
     far.SetOrigin([5000.0, 0.0, 0.0])
-    evaluation_report(itk_transform(mirroring.vectors, FIXED), labels=(labels, far), field=mirroring, notes=notes)
+    evaluation_report(itk_transform(mirroring.vectors, FIXED), labels=(labels, far), field=SplitField.of(mirroring), notes=notes)
     assert len(notes) == 2
     assert notes[0].startswith("100.0 % of the voxels are folded")
     assert notes[1].startswith("no structure overlaps its partner")

@@ -17,9 +17,11 @@ from scenes import image_on, make_grid, smooth_image
 
 from deepreg_engine.errors import InputError, NotEnoughMemoryError, ParameterError
 from deepreg_engine.geometry.body import body_bounds
+from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.images import without_outliers
-from deepreg_engine.geometry.transform_files import read_field
+from deepreg_engine.geometry.transform_files import field_grid, kept_alignment, read_field, read_transform
 from deepreg_engine.jobs import registration
+from deepreg_engine.jobs.evaluation import EvaluationRequest, run_evaluation
 from deepreg_engine.jobs.operations import OPERATIONS
 from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.registration import run_registration
@@ -27,7 +29,7 @@ from deepreg_engine.jobs.request import check_request, make_request
 from deepreg_engine.jobs.results import _COMPUTED
 from deepreg_engine.methods.base import Inputs, Task
 from deepreg_engine.methods.registry import METHODS, find_method
-from deepreg_engine.methods.slots import outputs
+from deepreg_engine.methods.slots import outputs, slot
 
 QUICK = {"working_spacing": 8.0, "refinement_iterations": 1, "search_stages": 1, "control_spacing": 20.0}
 
@@ -38,19 +40,44 @@ def test_every_output_is_computed_by_one_function_or_by_its_method(method):
     own["linear"] = set()
     own["points"] = {"warped_points", "correspondences", "moved_points", "fixed_keypoints", "moving_keypoints"}
     names = {each.name for each in outputs(method) if each.kind not in ("picture", "report")}
-    assert names == set(_COMPUTED) | own[method]
+    assert names == {name for name in _COMPUTED if method in slot(name).methods} | own[method]
 
 
 def test_the_magnitude_of_the_displacement(phantom_folder, tmp_path):
     files = {"fixed": phantom_folder / "fixed.nii.gz", "moving": phantom_folder / "moving.nii.gz", "transform": tmp_path / "t.nrrd"}
     report = run_registration(make_request("dense", **files, magnitude=tmp_path / "m.nrrd", parameters=QUICK, initial="mass"))
     field, image = read_field(files["transform"]), sitk.ReadImage(str(tmp_path / "m.nrrd"))
-    expected = np.sqrt(np.square(field.vectors.astype(np.float64)).sum(0))
-    assert np.allclose(sitk.GetArrayFromImage(image), expected, rtol=1e-5, atol=1e-5)
+    shift = np.array(report["alignment"]["matrix"])[:3, 3]
+    assert np.linalg.norm(shift) > 1.0
+    expected = np.sqrt(np.square(field.vectors - shift[:, None, None, None]).sum(0))
+    assert np.allclose(sitk.GetArrayFromImage(image), expected, rtol=1e-5, atol=1e-4)
     assert image.GetSize() == field.grid.size
     assert np.allclose(image.GetDirection(), field.grid.direction)
     assert report["outputs"]["magnitude"] == str(tmp_path / "m.nrrd")
-    assert report["displacement"]["max"] == pytest.approx(expected.max(), rel=1e-4)
+    assert report["deformation"]["maximum"] == pytest.approx(expected.max(), rel=1e-4)
+    assert report["displacement"]["max"] == pytest.approx(field.statistics().maximum, rel=1e-4)
+
+
+def test_a_result_is_written_as_alignment_and_deformation(phantom_folder, tmp_path):
+    files = {
+        name: str(tmp_path / file) for name, file in (("transform", "t.nrrd"), ("alignment_transform", "a.mat"), ("deformation", "d.nrrd"))
+    }
+    images = {"fixed": phantom_folder / "fixed.nii.gz", "moving": phantom_folder / "moving.nii.gz"}
+    report = run_registration(make_request("dense", **images, **files, parameters=QUICK, initial="affine"))
+    whole, alignment, deformation = (read_transform(files[name]) for name in files)
+    np.testing.assert_allclose(linear_matrix(alignment), report["alignment"]["matrix"], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(report["linear_part"]["matrix"], report["alignment"]["matrix"], rtol=1e-9)
+    grid = field_grid(whole)
+    points = grid.index_to_physical(np.random.default_rng(0).uniform(0, np.array(grid.size) - 1, (200, 3)))
+    both = sitk.CompositeTransform([alignment, deformation])  # the last one acts first
+    apart = [np.subtract(both.TransformPoint(point), whole.TransformPoint(point)) for point in points.tolist()]
+    assert np.abs(apart).max() < 1e-3
+    assert report["deformation"]["mean"] == pytest.approx(read_field(files["deformation"]).statistics().mean, rel=1e-5)
+    # The file of the whole transform keeps its alignment for those who measure it without the report.
+    np.testing.assert_allclose(kept_alignment(files["transform"]), report["alignment"]["matrix"])
+    found = run_evaluation(EvaluationRequest(files["transform"], reference=str(images["fixed"])))
+    assert found["linear_part"]["source"] == "alignment"
+    assert found["deformation"]["mean"] == pytest.approx(report["deformation"]["mean"], rel=1e-4)
 
 
 def test_features_are_loaded_once(phantom_folder, tmp_path, monkeypatch):

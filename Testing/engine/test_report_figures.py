@@ -9,13 +9,14 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from reports import FIELD, FIXED, MOVING, WAVES, made, report_fixture, scene_fixture, small_pictures_fixture  # noqa: F401 - fixtures
+from reports import FIELD, FIXED, MOVING, WAVES, made, report_fixture, run_of, scene_fixture, small_pictures_fixture  # noqa: F401
 from scenes import image_on, inside, itk_map, itk_transform, make_grid, voxel_points
 
 from deepreg_engine.errors import EngineError, InputError, ParameterError
 from deepreg_engine.jobs.report import ReportRequest, run_report
 from deepreg_engine.methods.slots import slot
 from deepreg_engine.metrics.consistency import inverse_consistency
+from deepreg_engine.reporting.figures import error_histogram
 from deepreg_engine.reporting.limits import LIMITS, limits_with
 
 # ---------------------------------------------------------------------------------------------------------------- figures
@@ -122,6 +123,55 @@ def test_a_linear_transform_is_measured_on_the_fixed_grid(scene, tmp_path):
     assert regularity["voxels"] == FIXED.voxels
     assert content["views"]["why"] == "the centre of the tissue"
     assert "linear" in page.text
+    linear, beyond = content["figures"]["linear_part"], content["figures"]["deformation"]
+    assert (linear["source"], linear["volume_ratio"]) == ("transform", pytest.approx(expected))
+    assert beyond["maximum"] < 1e-3
+    assert beyond["regularity"]["max_jacobian"] == pytest.approx(1.0, abs=1e-4)
+    assert "Scales of the alignment: 1.100 left-right, 0.900 anterior-posterior, 1.200 superior-inferior." in page.text
+
+
+def test_scanners_with_different_origins_leave_the_deformation_readable(scene, tmp_path):
+    """An alignment of 1.3 m changes neither the figures of the deformation, nor its maps, histogram, grid and colours."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = -310.0, 950.0, -820.0
+    field = scene.transform.GetDisplacementField()
+    moved = sitk.GetArrayFromImage(field) + matrix[:3, 3]
+    sitk.WriteImage(image_on(FIELD, moved.astype(np.float32), vector=True), str(tmp_path / "far.nrrd"))
+    moving = sitk.ReadImage(scene.file("moving.nrrd"))
+    moving.SetOrigin((np.array(moving.GetOrigin()) + matrix[:3, 3]).tolist())
+    sitk.WriteImage(moving, str(tmp_path / "far_moving.nrrd"))
+    far = {"transform": str(tmp_path / "far.nrrd"), "moving": str(tmp_path / "far_moving.nrrd")}
+    run = {**run_of(tmp_path), "alignment": {"kind": "geometry", "matrix": matrix.tolist(), "file": None}}
+    near_run = run_of(tmp_path)
+    near, _, _ = made(scene.request(tmp_path / "n.html", everything=False, run_report=near_run))
+    known, _, page = made(scene.request(tmp_path / "k.html", everything=False, run_report=run, **far))
+    fitted, _, other = made(scene.request(tmp_path / "f.html", everything=False, **far))
+    lengths = np.linalg.norm(sitk.GetArrayFromImage(field), axis=-1)
+    expected = [lengths.mean(), np.percentile(lengths, 95), lengths.max()]
+    assert known["figures"]["linear_part"]["source"] == "alignment"
+    assert known["figures"]["linear_part"]["shift_mm"] == pytest.approx(np.linalg.norm(matrix[:3, 3]), rel=1e-6)
+    assert known["figures"]["displacement"]["mean"] > 1200.0  # it keeps its meaning: the whole transform
+    beyond = known["figures"]["deformation"]
+    np.testing.assert_allclose([beyond[key] for key in ("mean", "percentile95", "maximum")], expected, atol=2e-3)
+    assert known["figures"]["maps"]["magnitude"]["max"] == pytest.approx(lengths.max(), abs=2e-3)
+    assert known["figures"]["histograms"]["jacobian"] == near["figures"]["histograms"]["jacobian"]
+    for name in ("longest_mm", "grid_mm"):
+        assert known["views"][name] == pytest.approx(near["views"][name], abs=0.05)
+    assert "Alignment: shift 1292.7 mm (310.0 right, 950.0 posterior, 820.0 inferior), rotation 0.0\u00b0." in page.text
+    # Without the report of the run, a rigid part is fitted, and that is said.
+    assert fitted["figures"]["linear_part"]["source"] == "fitted rigid"
+    assert fitted["figures"]["deformation"]["maximum"] < lengths.max() + 3.0
+    assert "Alignment (not known, rigid fit)" in other.text
+
+
+def test_the_histogram_of_errors_shows_those_after_however_large_they_were_before():
+    after = np.linspace(0.2, 3.9, 30)
+    for far in (0.0, 1267.6):
+        found = error_histogram(after + 4.0 + far, after)
+        assert found["edges"][1] <= 2.0
+        assert sum(found["after"]) == 30
+        assert sum(found["before"]) + found["beyond"] == 30
+        assert (found["beyond"] == 30) == bool(far)
 
 
 # -------------------------------------------------------------------------------------------------- page, JSON and CSV agree

@@ -8,15 +8,18 @@ import SimpleITK as sitk
 from reports import FIELD, FIXED, MOVING, WAVES, scene_fixture, small_pictures_fixture  # noqa: F401 - fixtures
 from scenes import image_on, itk_transform, make_grid, voxel_points
 
+from deepreg_engine.geometry.beyond import LinearPart, linear_part
+from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.reporting.figures import Measured, Pair, measure, nice_step
-from deepreg_engine.reporting.interest import Linear, coarse_view, linear_part, point_of_interest
+from deepreg_engine.metrics.bins import nice_step
+from deepreg_engine.reporting.figures import Measured, Pair, measure
+from deepreg_engine.reporting.interest import coarse_view, deformation_of, point_of_interest
 from deepreg_engine.reporting.pictures import Views, draw
 from deepreg_engine.reporting.planes import letters, obliqueness, planes
 from deepreg_engine.reporting.png import png
 
 SOFT = ((-200.0, 300.0),) * 2
-STILL = Linear(np.zeros(3), np.zeros((3, 3)), np.zeros(3))
+STILL = LinearPart(np.eye(4), "alignment")
 
 
 def marked(grid: ImageGrid, places: list[np.ndarray], radius: float = 9.0) -> sitk.Image:
@@ -114,7 +117,7 @@ def test_a_single_fold_is_visible():
     views = Views(((-1000.0, 400.0),) * 2, None, STILL, 1.0, 10.0, True)
 
     def magenta(jacobian):
-        picture = draw(pair, Measured(measured.figures, measured.field, jacobian), plane, views)["jacobian"]
+        picture = draw(pair, Measured(measured.figures, measured.split, jacobian), plane, views)["jacobian"]
         return int((picture == (255, 0, 255)).all(axis=-1).sum())
 
     assert magenta(measured.jacobian) == 0
@@ -153,9 +156,9 @@ def test_the_views_go_where_the_tissue_is_deformed_most():
     vectors = np.moveaxis(shift + bump[..., None] * np.array([0.6, 0.8, 0.0]), -1, 0)
     transform = itk_transform(vectors, grid)
     coarse = coarse_view(image, image, transform, SOFT)
-    linear, deformation = linear_part(coarse, transform)
-    assert np.linalg.norm(linear.shift - shift) < 2.0
-    assert np.abs(linear.gradient).max() < 0.1
+    linear = linear_part(DisplacementField.from_transform(transform, grid))
+    deformation = deformation_of(coarse, transform, linear)
+    assert np.linalg.norm(linear.parts(grid.centre).shift - shift) < 2.0
     assert np.linalg.norm(deformation, axis=1).max() < 9.0  # the shift is taken out
     found, why = point_of_interest(coarse, deformation, None)
     assert np.linalg.norm(found - place) < 12.0

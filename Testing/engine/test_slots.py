@@ -31,8 +31,7 @@ def test_partners_belong_to_the_same_methods(method):
     for each in slots(method):
         if each.partner:
             assert method in slot(each.partner).methods
-        if each.alone_for:
-            assert slot(each.alone_for).is_output
+        assert all(slot(name).is_output for name in each.alone_for)
 
 
 def test_new_nodes_have_a_name_and_a_class_or_follow_an_input():

@@ -168,3 +168,10 @@ def works_again(app, hands, widget) -> None:
     widget.panel.client.silence = 30.0
     quick(widget, search_stages=1, mean_field_passes=1)
     assert "folding" in applied(app, hands, widget)
+
+
+def drawn(transform):
+    """The display node of what views draw of a transform: the deformation beyond its alignment. None if it is not drawn."""
+    from deepreg_slicer.result_view import displayOf
+
+    return displayOf(transform)

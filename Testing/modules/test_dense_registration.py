@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from panels import applied, check_volume_and_transform, finish, landmark_error, load_points, nodes, quick, world_image
+from panels import applied, check_volume_and_transform, drawn, finish, landmark_error, load_points, nodes, quick, world_image
 from vtk.util.numpy_support import vtk_to_numpy
 from world import FLIP, TURN, add_linear, matrix4, through
 
@@ -33,7 +33,8 @@ def test_apply_registers_and_shows(warm_app, hands, widget, pair, phantom_folder
     pair[1].GetDisplayNode().SetAutoWindowLevel(False)
     pair[1].GetDisplayNode().SetWindowLevel(350.0, 40.0)
     line = applied(warm_app, hands, widget)
-    assert "mean displacement" in line
+    assert "rotation" in line
+    assert "deformation beyond: mean" in line
     assert "folding 0.00 %" in line
     assert widget.ui.verdictLabel.text.startswith("\u25cf Good: ")
     assert "The deformation does not fold." in widget.ui.verdictLabel.toolTip
@@ -49,7 +50,7 @@ def test_apply_registers_and_shows(warm_app, hands, widget, pair, phantom_folder
         composite = slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
         assert composite.GetBackgroundVolumeID() == pair[0].GetID()
         assert composite.GetForegroundVolumeID() == volume.GetID()
-    display = transform.GetDisplayNode()
+    display = drawn(transform)
     assert display.GetVisibility()
     assert display.GetVisibility2D()
     assert widget.ui.gridCheckBox.checked

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from descent_bench import ABOVE, FEATURES, SHOWN, browser, everything, layers, moved, proxy, quick
-from panels import applied, check_volume_and_transform, landmark_error, load_points, nodes, world_image
+from panels import applied, check_volume_and_transform, drawn, landmark_error, load_points, nodes, world_image
 from vtk.util.numpy_support import vtk_to_numpy
 from world import TURN, add_linear, add_warp, matrix4, through
 
@@ -140,8 +140,8 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
     hands.click(ui.showIterationsCheckBox)
     assert ui.iterationsPlayer.visible
     assert layers() == ("fixed", "moving at iteration")
-    assert proxy(widget).GetDisplayNode().GetVisibility2D()
-    assert not node.resultTransform.GetDisplayNode().GetVisibility2D()
+    assert drawn(proxy(widget)).GetVisibility2D()
+    assert not drawn(node.resultTransform).GetVisibility2D()
     seek, play = widget.panel.resultSection._players
     seek.slider().value = 1
     assert browser(widget).GetSelectedItemNumber() == 1
@@ -151,8 +151,8 @@ def test_iterations_are_a_sequence_that_moves_a_copy(warm_app, hands, all_output
     hands.click(ui.showIterationsCheckBox)
     assert not browser(widget).GetPlaybackActive()
     assert layers() == ("fixed", "moving warped")
-    assert node.resultTransform.GetDisplayNode().GetVisibility2D()
-    assert not proxy(widget).GetDisplayNode().GetVisibility2D()
+    assert drawn(node.resultTransform).GetVisibility2D()
+    assert not drawn(proxy(widget)).GetVisibility2D()
     assert not slicer.util.getNodesByClass("vtkMRMLSequenceNode")[1:]
 
 
@@ -243,6 +243,6 @@ def test_only_the_last_result_shows_its_grid(warm_app, hands, all_outputs):
     assert node.resultTransform is not first[0]
     assert proxy(all_outputs) is not first[1]
     assert not film.GetPlaybackActive()
-    assert not any(other.GetDisplayNode().GetVisibility2D() for other in first)
-    assert node.resultTransform.GetDisplayNode().GetVisibility2D()
+    assert not any(drawn(other).GetVisibility2D() for other in first)
+    assert drawn(node.resultTransform).GetVisibility2D()
     assert all_outputs.ui.gridCheckBox.checked

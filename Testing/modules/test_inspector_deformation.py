@@ -5,9 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from inspector_bench import IJK, SIZE, grid_node, inner, itk_transform, scene_fixture, settle, widget_fixture  # noqa: F401 - fixtures
-from panels import world_image
-from world import add_linear, add_volume, matrix4, through
+from inspector_bench import IJK, SIZE, displacement, grid_node, inner, itk_transform, points_of, scene_fixture, settle, widget_fixture  # noqa: F401 - fixtures
+from panels import drawn, world_image
+from world import FLIP, TURN, add_linear, add_volume, matrix4, through
+
+from deepreg_engine.geometry.linear_parts import linear_parts
+
+
+def linearPartOf(*arguments):
+    from deepreg_slicer.beyond import linearPartOf
+
+    return linearPartOf(*arguments)
+
+
+def shownNode(transform):
+    from deepreg_slicer.beyond import shownNode
+
+    return shownNode(transform)
 
 
 def test_a_translation_has_jacobian_one_and_a_planted_fold_is_counted(widget, scene):
@@ -29,6 +43,95 @@ def test_a_translation_has_jacobian_one_and_a_planted_fold_is_counted(widget, sc
     assert figures["own_grid"]
     assert figures["min_jacobian"] == pytest.approx(-0.25, abs=1e-4)
     assert figures["max_jacobian"] == pytest.approx(2.25, abs=1e-4)
+
+
+def beyond_of(transform) -> np.ndarray:
+    """Lengths (N,) of the displacements of a field beyond its linear part, through SimpleITK."""
+    from deepreg_slicer.grid_transforms import ownGrid
+
+    vectors, geometry = ownGrid(transform)
+    matrix = geometry.ijkToRas()
+    linear = sitk.AffineTransform(3)
+    linear.SetMatrix(linearPartOf(transform, None).matrix[:3, :3].ravel().tolist())
+    linear.SetTranslation(linearPartOf(transform, None).matrix[:3, 3].tolist())
+    points = points_of(geometry.size, matrix)
+    back = linear.GetInverse()
+    moved = points + vectors.reshape(-1, 3)
+    return np.array([np.linalg.norm(np.subtract(back.TransformPoint(b), a)) for a, b in zip(points.tolist(), moved.tolist(), strict=True)])
+
+
+def far_away():
+    """The result of a pair of scanners whose origins are 1.3 m apart: a rigid alignment and a deformation of some mm beyond it."""
+    import json
+
+    matrix = matrix4(TURN, (310.0, -950.0, 820.0))
+    points = points_of(SIZE, IJK)
+    beyond = displacement(points) - 5.0
+    moved = (points + beyond) @ matrix[:3, :3].T + matrix[:3, 3]
+    transform = grid_node("far", moved - points, SIZE, IJK)
+    transform.SetAttribute("DeepReg.Output", "transform")
+    transform.SetAttribute("DeepReg.LinearPart", json.dumps((FLIP @ matrix @ FLIP).tolist()))
+    return transform, np.linalg.norm(beyond, axis=1)
+
+
+def test_an_alignment_of_a_metre_leaves_maps_grid_and_figures_readable(app, hands, widget, scene):
+    import slicer
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    transform, lengths = far_away()
+    panel, ui = widget.panel, widget.ui
+    panel.inspect(transform, fixedVolume=scene["fixed"], movingVolume=scene["moving"])
+    ui.deformationCollapsibleButton.collapsed = False
+    app.process_events()
+    hands.choose(ui.mapComboBox, "displacement")
+    settle(app, widget)
+    np.testing.assert_allclose(slicer.util.arrayFromVolume(panel.node.mapVolume).ravel(), lengths, atol=2e-3)
+    parts = linear_parts(np.linalg.inv(FLIP) @ matrix_of(transform) @ FLIP, FLIP[:3, :3] @ (IJK @ [*((np.array(SIZE) - 1) / 2), 1])[:3])
+    assert f"Alignment: shift {parts.shift_length:.1f} mm, rotation {parts.rotation:.1f}\u00b0." in ui.mapInfoLabel.text
+    assert parts.shift_length > 1000.0
+    figures = widget.logic.jacobian(transform)
+    assert figures["displacement_mm"]["mean"] > 1000.0
+    assert figures["deformation"]["mean"] == pytest.approx(lengths.mean(), abs=2e-3)
+    assert figures["linear_part"]["shift_mm"] == pytest.approx(parts.shift_length, rel=1e-6)
+    # What is drawn is the deformation, in a node that is neither listed nor saved.
+    hands.choose(ui.displayComboBox, "grid")
+    shown = shownNode(transform)
+    assert shown.GetDisplayNode().GetVisibility2D()
+    assert (shown.GetHideFromEditors(), shown.GetSaveWithScene(), shown.GetUndoEnabled()) == (1, 0, 0)
+    assert transform.GetDisplayNode() is None or not transform.GetDisplayNode().GetVisibility()
+    vectors = vtk_to_numpy(shown.GetTransformFromParent().GetDisplacementGrid().GetPointData().GetScalars())
+    assert np.linalg.norm(vectors, axis=1).max() == pytest.approx(lengths.max(), rel=0.05)
+    assert f"to {np.linalg.norm(vectors, axis=1).max():.1f} mm" in ui.displayInfoLabel.text
+    assert "Beyond the alignment: shift" in ui.displayInfoLabel.text
+    point = inner(1)[0]
+    there = through(transform, point[None], inverse=True)
+    expected = np.linalg.norm(linearPartOf(transform, None).beyond(point[None], there))
+    assert np.linalg.norm(through(shown, point[None], inverse=True) - point) == pytest.approx(expected, abs=0.05)
+    # It follows the transform, and goes with it.
+    transform.SetAndObserveTransformFromParent(scene["transform"].GetTransformFromParent())
+    assert np.abs(vtk_to_numpy(shown.GetTransformFromParent().GetDisplacementGrid().GetPointData().GetScalars())).max() > 500.0
+    slicer.mrmlScene.RemoveNode(transform)
+    app.process_events(0.05)
+    assert shownNode(transform) is None
+    drawn_nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLGridTransformNode") if node.GetName() == "Deformation of far"]
+    assert drawn_nodes == []
+
+
+def matrix_of(transform) -> np.ndarray:
+    """The linear part that a result carries, RAS."""
+    return linearPartOf(transform, None).matrix
+
+
+def test_bins_of_landmark_errors_suit_the_errors_after(app, widget, scene):
+    from DeepRegInspectorLib.charts import fillHistogram
+
+    from deepreg_slicer.volumes import newNode
+
+    table, chart = newNode("vtkMRMLTableNode", "t"), newNode("vtkMRMLPlotChartNode", "c")
+    fillHistogram(table, chart, {"before": np.linspace(1250.0, 1280.0, 20), "after": np.linspace(0.2, 3.9, 20)})
+    assert "bins of 2 mm; 20 before the registration are above 32 mm" in chart.GetXAxisTitle()
+    fillHistogram(table, chart, {"before": np.linspace(4.0, 9.0, 20), "after": np.linspace(0.2, 3.9, 20)})
+    assert chart.GetXAxisTitle() == "Error (mm), bins of 0.5 mm"
 
 
 def test_maps_and_folds_in_the_views(app, hands, widget, scene):
@@ -58,8 +161,9 @@ def test_maps_and_folds_in_the_views(app, hands, widget, scene):
     assert "Second transform: folded 0 of 52,800" in ui.mapInfoLabel.text
     hands.choose(ui.mapComboBox, "displacement")
     settle(app, widget)
-    assert "Displacement mean" in ui.mapInfoLabel.text
-    lengths = np.linalg.norm(vectors.reshape(-1, 3), axis=1)
+    assert "Deformation beyond the alignment: mean" in ui.mapInfoLabel.text
+    assert "Alignment not known, rigid fit: shift" in ui.mapInfoLabel.text
+    lengths = beyond_of(folded)
     assert slicer.util.arrayFromVolume(panel.node.mapVolume).ravel() == pytest.approx(lengths, abs=1e-3)
     hands.choose(ui.mapComboBox, "not shown")
     assert composite.GetForegroundVolumeID() is None
@@ -119,7 +223,7 @@ def test_grid_arrows_and_contours(app, hands, widget, scene):
     app.process_events()
     for choice, words in (("grid", "Lines every"), ("arrows", "Arrows every"), ("contours", "of displacement")):
         hands.choose(ui.displayComboBox, choice)
-        display = scene["transform"].GetDisplayNode()
+        display = drawn(scene["transform"])
         assert display.GetVisibility()
         assert display.GetVisibility2D()
         assert not display.GetVisibility3D()
@@ -146,8 +250,9 @@ def test_the_probe_shows_what_is_under_the_mouse(app, hands, widget, scene):
     point = inner(1)[0]
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     crosshair.SetCursorPositionRAS(point.tolist())
-    length = np.linalg.norm(through(scene["transform"], point[None], inverse=True)[0] - point)
-    assert f"Displacement {length:.2f} mm" in ui.probeLabel.text
+    moved = through(scene["transform"], point[None], inverse=True)
+    length = np.linalg.norm(linearPartOf(scene["transform"], None).beyond(point[None], moved))
+    assert f"Deformation {length:.2f} mm" in ui.probeLabel.text
     assert "Jacobian" in ui.probeLabel.text
     assert "Fixed: " in ui.probeLabel.text
     hands.click(ui.probeCheckBox)
@@ -175,24 +280,24 @@ def test_colour_bars_say_what_colours_mean(app, hands, widget, scene):
     app.process_events()
     hands.choose(ui.displayComboBox, "grid")
     app.process_events(0.1)
-    bar, display = bar_of(scene["transform"]), scene["transform"].GetDisplayNode()
+    bar, display = bar_of(shownNode(scene["transform"])), drawn(scene["transform"])
     assert "mm" in bar.GetTitleText()
     assert bar.GetVisibility2D()
     assert bar.GetVisibility3D()
-    longest = np.linalg.norm(scene["vectors"], axis=1).max()
+    longest = beyond_of(scene["transform"]).max()
     assert display.GetScalarRange()[0] == 0.0
     assert display.GetScalarRange()[1] == pytest.approx(longest, rel=0.1)
     with_bar = edge(manager, "right")
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
-    assert bar_of(scene["transform"]) is None
+    assert bar_of(shownNode(scene["transform"])) is None
     assert np.count_nonzero(with_bar != edge(manager, "right")) > 500
     hands.click(ui.colorBarsCheckBox)
     app.process_events(0.1)
     assert np.array_equal(with_bar, edge(manager, "right"))
     hands.choose(ui.displayComboBox, "not shown")
     app.process_events(0.1)
-    assert bar_of(scene["transform"]) is None
+    assert bar_of(shownNode(scene["transform"])) is None
     assert edge(manager, "right").max() < with_bar.max()
     for choice, title, ends in (("displacement", "displacement (mm)", None), ("Jacobian", "Jacobian", 2.0)):
         hands.choose(ui.mapComboBox, choice)

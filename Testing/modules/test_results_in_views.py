@@ -7,17 +7,18 @@ import sys
 import numpy as np
 import pytest
 from inspector_bench import displacement, grid_node, inner, markups, scene_fixture, settle, widget_fixture  # noqa: F401 - fixtures
-from panels import applied, opened
+from panels import applied, drawn, opened
 
 
 def isShown(node) -> bool:
-    display = node.GetDisplayNode()
+    display = drawn(node) if node.IsA("vtkMRMLTransformNode") else node.GetDisplayNode()
     return display is not None and bool(display.GetVisibility())
 
 
 def test_a_new_result_hides_grids_lines_and_bars_of_the_others_and_its_grid_has_all_colours(warm_app, hands, dense_widget):
     import slicer
 
+    from deepreg_slicer.beyond import shownNode
     from deepreg_slicer.length_colors import barOf, longestOf
     from deepreg_slicer.result_view import showGrid
     from deepreg_slicer.volumes import newNode
@@ -26,7 +27,7 @@ def test_a_new_result_hides_grids_lines_and_bars_of_the_others_and_its_grid_has_
     earlier = grid_node("earlier", np.full((64, 3), 5.0), size, np.diag([10.0, 10.0, 10.0, 1.0]))
     earlier.SetAttribute("DeepReg.Output", "transform")
     showGrid(earlier, None, True)
-    barOf(earlier.GetDisplayNode(), create=True).SetVisibility(True)
+    barOf(drawn(earlier), create=True).SetVisibility(True)
     lines = newNode("vtkMRMLModelNode", "lines")
     lines.SetAttribute("DeepReg.Output", "correspondences")
     lines.CreateDefaultDisplayNodes()
@@ -36,9 +37,9 @@ def test_a_new_result_hides_grids_lines_and_bars_of_the_others_and_its_grid_has_
     assert "folding" in applied(warm_app, hands, dense_widget)
     result = dense_widget.panel.node.resultTransform
     assert (isShown(earlier), isShown(lines), isShown(own), isShown(result)) == (False, False, True, True)
-    assert not barOf(earlier.GetDisplayNode()).GetVisibility()
-    ramp = result.GetDisplayNode().GetColorMap()
-    assert ramp.GetRange()[1] == pytest.approx(longestOf(result), rel=1e-3)
+    assert not barOf(drawn(earlier)).GetVisibility()
+    ramp = drawn(result).GetColorMap()
+    assert ramp.GetRange()[1] == pytest.approx(longestOf(shownNode(result)), rel=1e-3)
 
 
 def test_undo_hides_the_grid_before_it_changes_anything(warm_app, hands, dense_widget):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from panels import opened
+from world import through
 
 from deepreg_engine.methods.slots import inputs, outputs
 
@@ -141,6 +142,12 @@ def test_unknown_names_are_refused_in_scripts(app, method):
         Inputs(method, depth=None)
 
 
+def alignment_alone(node):
+    """A linear node without its parent."""
+    node.SetAndObserveTransformNodeID(None)
+    return node
+
+
 def test_the_displacement_is_measured(warm_app, pair):
     """The output that is only declared, and computed by the engine."""
     import numpy as np
@@ -149,13 +156,31 @@ def test_the_displacement_is_measured(warm_app, pair):
     warm_app.load_module("DeepRegDense")
     from DeepRegDense import DeepRegDenseLogic
 
-    result = DeepRegDenseLogic().register(*pair, preset="quick", parameters={"working_spacing": 6.0}, outputs=("transform", "magnitude"))
+    outputs = ("transform", "magnitude", "alignment", "deformation")
+    result = DeepRegDenseLogic().register(*pair, preset="quick", parameters={"working_spacing": 6.0}, outputs=outputs)
     node = result.nodes["magnitude"]
     assert node.GetName().startswith("Displacement of moving to fixed")
     lengths = slicer.util.arrayFromVolume(node)
     assert lengths.shape == slicer.util.arrayFromVolume(pair[0]).shape
     assert np.isfinite(lengths).all()
-    assert lengths.mean() == pytest.approx(result.report["displacement"]["mean"], rel=0.3)
+    assert lengths.mean() == pytest.approx(result.report["deformation"]["mean"], rel=1e-3)
+    # The two parts of the transform, one below the other, have the effect of the whole.
+    alignment, deformation, whole = (result.nodes[name] for name in ("alignment", "deformation", "transform"))
+    assert alignment.IsA("vtkMRMLLinearTransformNode")
+    assert alignment.GetName().startswith("Alignment of moving to fixed")
+    alignment.SetAndObserveTransformNodeID(deformation.GetID())
+    bounds = np.zeros(6)
+    pair[0].GetRASBounds(bounds)
+    points = bounds[::2] + np.random.default_rng(0).uniform(0.2, 0.8, (50, 3)) * (bounds[1::2] - bounds[::2])
+    once, twice = (through(node, points, inverse=True) for node in (whole, alignment))
+    assert np.linalg.norm(once - points, axis=1).mean() > 1.0
+    np.testing.assert_allclose(twice, once, atol=2e-3)
+    # Views draw the deformation alone, without fitting anything.
+    from deepreg_slicer.beyond import linearPartOf
+
+    linear = linearPartOf(whole, None)
+    assert linear.source == "alignment"
+    np.testing.assert_allclose(linear.matrix, linearPartOf(alignment_alone(alignment), None).matrix, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", PANELS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 from slicer.i18n import tr as _
 
 from deepreg_engine.methods.registry import find_method
 from deepreg_slicer.engine_texts import engineText, sentence
 
 PREFIX = "DeepReg."
+#: Attribute of results that are transforms: the matrix (4, 4) of their linear part, from fixed to moving points, LPS mm, as JSON.
+LINEAR_PART = f"{PREFIX}LinearPart"
 
 
 def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: Any, moving: Any, names: dict[str, str]) -> None:
@@ -31,10 +34,22 @@ def record(node: Any, output: str, request: Any, report: dict[str, Any], fixed: 
         values["Report"] = json.dumps(_kept(report), separators=(",", ":"))
     for name, value in values.items():
         node.SetAttribute(PREFIX + name, value)
+    node.SetAttribute(LINEAR_PART, _linearPart(output, report))
     if output == "inverse" and "inverse" in report:
         node.SetAttribute(PREFIX + "WorstRoundTripMm", f"{report['inverse']['worst_round_trip_mm']:.4g}")
     for role, other in (("deepRegFixed", fixed), ("deepRegMoving", moving)):
         node.SetNodeReferenceID(role, other.GetID() if other is not None else None)
+
+
+def _linearPart(output: str, report: dict[str, Any]) -> str | None:
+    """Return the linear part of a result as JSON; None for results that are no transforms, or if it is not known."""
+    matrix = (report.get("linear_part") or {}).get("matrix")
+    if matrix is None or output not in ("transform", "alignment", "inverse", "deformation", "iterations"):
+        return None
+    found = np.array(matrix, dtype=np.float64)
+    if output == "inverse":
+        found = np.linalg.inv(found)
+    return json.dumps((np.eye(4) if output == "deformation" else found).tolist())
 
 
 def _kept(report: dict[str, Any]) -> dict[str, Any]:
@@ -66,12 +81,22 @@ def _beforeAndAfter(report: dict[str, Any]) -> tuple[list[float | None], list[fl
     )
 
 
+def motionOf(linear: dict[str, Any], beyond: dict[str, Any]) -> str:
+    """Return shift and rotation of a transform and the deformation beyond them, from the sections of a report."""
+    text = _("shift {shift:.1f} mm, rotation {angle:.1f}\u00b0; deformation beyond: mean {mean:.1f} mm, 95 % {percentile:.1f} mm")
+    if linear.get("mirrored"):
+        text = _(
+            "MIRRORED, shift {shift:.1f} mm, rotation {angle:.1f}\u00b0; deformation beyond: mean {mean:.1f} mm, 95 % {percentile:.1f} mm"
+        )
+    return text.format(shift=linear["shift_mm"], angle=linear["rotation_degrees"], mean=beyond["mean"], percentile=beyond["percentile95"])
+
+
 def summaryOf(report: dict[str, Any], seconds: float) -> str:
-    """Return one short line: time, displacement, folding, the measured errors, and the number of notes."""
+    """Return one short line: time, alignment and deformation beyond it, folding, the measured errors, and the number of notes."""
     parts = [_("{seconds:.1f} s").format(seconds=seconds)]
-    displacement, regularity = report.get("displacement"), report.get("regularity")
-    if displacement:
-        parts.append(_("mean displacement {mean:.1f} mm").format(mean=displacement["mean"]))
+    regularity = report.get("regularity")
+    if report.get("linear_part") and report.get("deformation"):
+        parts.append(motionOf(report["linear_part"], report["deformation"]))
     if regularity:
         parts.append(_("folding {percent:.2f} %").format(percent=regularity["folding_percent"]))
     errors, overlaps = _beforeAndAfter(report)

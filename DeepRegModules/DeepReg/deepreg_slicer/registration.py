@@ -233,7 +233,7 @@ class Registration(WorkerTask):
         """Store a result in a node."""
         slot = self.request.outputs.slots[name]
         new = node.IsA("vtkMRMLDisplayableNode") and node.GetDisplayNode() is None
-        if slot.kind == "transform":
+        if slot.kind in ("transform", "linear"):
             setFromParent(node, value, *((fixed, moving) if slot.grid == "fixed" else (moving, fixed)))
         elif slot.kind == "labels":
             self.fillLabels(node, value, fixed, new)

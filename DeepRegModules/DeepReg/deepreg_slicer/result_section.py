@@ -99,7 +99,7 @@ class ResultSection:
         self.updating = True
         try:
             ui.fadeSlider.setEnabled(node is not None and node.resultVolume is not None)
-            display = shown.GetDisplayNode() if shown is not None else None
+            display = result_view.displayOf(shown)
             ui.gridCheckBox.setEnabled(shown is not None)
             ui.gridCheckBox.checked = bool(display is not None and display.GetVisibility() and display.GetVisibility2D())
             # A volume that is below the transform through other transforms cannot be removed here.

@@ -8,11 +8,13 @@ import numpy as np
 import slicer
 import vtk
 
+from deepreg_slicer.beyond import SHOWN_OF, deformationNode, shownNode
+from deepreg_slicer.errors import NodeError
 from deepreg_slicer.length_colors import hideBar, lengthRamp, longestOf
 from deepreg_slicer.parents import FORMER_PARENT, SHOWN_THROUGH, STAND_IN, isBelow, isMoved, isStandIn, ownParent, shownThrough, toWorld
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.slice_views import composites, setLayers
-from deepreg_slicer.volumes import newNode
+from deepreg_slicer.volumes import newNode, snapshot, worldGeometry
 
 
 def showOver(fixed: Any, warped: Any, opacity: float, alike: tuple[Any, ...] = ()) -> None:
@@ -57,7 +59,7 @@ MODES = {"grid": "VIS_MODE_GRID", "glyphs": "VIS_MODE_GLYPH", "contours": "VIS_M
 
 
 def showGrid(transform: Any, region: Any, visible: bool) -> None:
-    """Show or hide a transform as a grid in slice views, its lines spaced by the size of the field.
+    """Show or hide the deformation of a transform beyond its alignment as a grid in slice views, its lines spaced by the size of the field.
 
     Args:
         transform: the node.
@@ -65,14 +67,32 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
         visible: whether to show it.
     """
     if visible:
+        shown = deformationOf(transform, region)
         # In 3D a grid takes a second to draw, and hides everything else.
-        showDeformation(transform, region, "grid", gridSpacing(transform, region), False)
-        transform.GetDisplayNode().SetColorMap(lengthRamp(max(longestOf(transform), 0.1)))
-    elif transform.GetDisplayNode() is not None:
-        display = transform.GetDisplayNode()
-        display.SetVisibility2D(False)
-        display.SetVisibility3D(False)
-        display.SetVisibility(False)
+        showDeformation(shown, region, "grid", gridSpacing(shown, region), False)
+        shown.GetDisplayNode().SetColorMap(lengthRamp(max(longestOf(shown), 0.1)))
+        return
+    for node in (transform, shownNode(transform)):
+        display = node.GetDisplayNode() if node is not None else None
+        if display is not None:
+            display.SetVisibility2D(False)
+            display.SetVisibility3D(False)
+            display.SetVisibility(False)
+
+
+def deformationOf(transform: Any, region: Any) -> Any:
+    """Return the node that shows the deformation of a transform beyond its linear part; a ``region`` is a volume of the fixed side, or
+    None."""
+    try:
+        return deformationNode(transform, worldGeometry(snapshot(region))[0] if region is not None else None)
+    except NodeError:  # a volume without a usable grid
+        return deformationNode(transform, None)
+
+
+def displayOf(transform: Any) -> Any:
+    """Return the display node of the drawn deformation of a transform, None if it was not drawn."""
+    shown = shownNode(transform) or transform
+    return shown.GetDisplayNode() if shown is not None else None
 
 
 def hideOthers(nodes: Any) -> None:
@@ -80,7 +100,9 @@ def hideOthers(nodes: Any) -> None:
     present = {node.GetID() for node in nodes if node is not None}
     for kind in ("vtkMRMLTransformNode", "vtkMRMLModelNode"):
         for node in slicer.util.getNodesByClass(kind):
-            display = node.GetDisplayNode() if node.GetAttribute(f"{PREFIX}Output") and node.GetID() not in present else None
+            shownOf = node.GetNodeReferenceID(SHOWN_OF)
+            result = node.GetAttribute(f"{PREFIX}Output") or shownOf
+            display = node.GetDisplayNode() if result and (shownOf or node.GetID()) not in present else None
             if display is None:
                 continue
             hideBar(display)
@@ -94,7 +116,7 @@ def hideOthers(nodes: Any) -> None:
 def hideBeforeUndo() -> None:
     """Hide the drawings of all transforms that undo may change: a slice view that draws one while undo copies it ends the application."""
     for transform in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
-        display = transform.GetDisplayNode()
+        display = displayOf(transform)
         if transform.GetUndoEnabled() and display is not None and display.GetVisibility():
             showGrid(transform, None, False)
             hideBar(display)

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.methods.slots import Slot, outputs
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry, NrrdError
+from deepreg_slicer.provenance import LINEAR_PART
 from deepreg_slicer.registration import Registration, Steps
 from deepreg_slicer.request import Outputs, Request, inScene
 from deepreg_slicer.transforms import readField
@@ -126,6 +127,7 @@ class DescentRegistration(Registration):
             proxy.SetUndoEnabled(True)
             self._made.insert(0, proxy)  # removed after its browser, which would otherwise make a new one
         proxy = browser.GetProxyNode(sequence)
+        proxy.SetAttribute(LINEAR_PART, sequence.GetAttribute(LINEAR_PART))
         iterations.select(browser, sequence.GetNumberOfDataNodes() - 1)
         moved = iterations.movedOf(sequence)
         if moved is None:

@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from deepreg_engine.metrics.bins import error_bins
 from deepreg_slicer.table_columns import seriesOf, setColumns
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib.colors import lengthColors
@@ -19,6 +20,8 @@ SCALARS = "error (mm)"
 # With more arrows than this, slices show only those that they intersect.
 _MOST_PROJECTED = 60
 _FONT = 12
+# Approximate number of bins of a histogram.
+_BINS = 24
 
 
 def colorRange(pairs: Pairs) -> float:
@@ -87,9 +90,9 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
         table, chart: the nodes.
         stages: name and errors (mm) of the included pairs.
     """
-    highest = max((float(distances.max()) for distances in stages.values() if len(distances)), default=1.0)
-    width = next(step for step in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 1e9) if highest / step <= 24)
-    edges = np.arange(0.0, highest + 2.0 * width, width)
+    first, *others = stages.values()
+    edges, beyond = error_bins(first, np.concatenate(others) if others else np.zeros(0), _BINS)
+    width = float(edges[1])
     columns = {_("error (mm)"): (edges[:-1] + edges[1:]) / 2.0}
     for name, distances in stages.items():
         columns[name] = np.histogram(distances, edges)[0].astype(float)
@@ -110,7 +113,10 @@ def fillHistogram(table: Any, chart: Any, stages: dict[str, np.ndarray]) -> None
         slicer.mrmlScene.RemoveNode(series)
     most = max(float(values.max()) for name, values in list(columns.items())[1:])
     chart.SetTitle(_("Landmark errors"))
-    chart.SetXAxisTitle(_("Error (mm), bins of {width:g} mm").format(width=width))
+    title = _("Error (mm), bins of {width:g} mm").format(width=width)
+    if beyond:
+        title += _("; {count} before the registration are above {limit:g} mm").format(count=beyond, limit=float(edges[-1]))
+    chart.SetXAxisTitle(title)
     chart.SetYAxisTitle(_("Number of pairs"))
     chart.SetTitleFontSize(_FONT)
     chart.SetAxisTitleFontSize(_FONT)

@@ -1,4 +1,4 @@
-"""Maps of a deformation: length of the displacement and Jacobian determinant; inverse consistency."""
+"""Maps of the deformation beyond the alignment: length of the displacement and Jacobian determinant; inverse consistency."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from deepreg_engine.geometry.beyond import LinearPart
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.metrics.landmarks import summarize
+from deepreg_slicer.beyond import Linear, linearPartOf
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.nrrd import Geometry
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, contains, gridOf, imageGrid, ownGrid
@@ -29,15 +31,29 @@ class Maps:
 
     Args:
         geometry: the grid.
-        lengths: of the displacement (z, y, x), mm.
-        jacobian: determinant (z, y, x): 1 is no change of volume, 0 or less a fold.
+        lengths: of the displacement beyond the linear part (z, y, x), mm.
+        jacobian: its determinant (z, y, x): 1 is no change of volume, 0 or less a fold.
         own: whether the grid is the transform's own.
+        linear: the linear part.
+        whole: of the whole transform: mean, percentile95 and max of its length, mm.
     """
 
     geometry: Geometry
     lengths: np.ndarray
     jacobian: np.ndarray
     own: bool
+    linear: Linear
+    whole: dict[str, float]
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Middle of the grid, RAS mm."""
+        return FLIP * imageGrid(self.geometry).centre
+
+    @property
+    def volumeRatio(self) -> float:
+        """Determinant of the linear part."""
+        return float(np.linalg.det(self.linear.matrix[:3, :3]))
 
     @property
     def folded(self) -> int:
@@ -45,8 +61,9 @@ class Maps:
         return int(np.count_nonzero(self.jacobian <= 0.0))
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
-        jacobian, lengths = self.jacobian, self.lengths
+        """Return the figures as plain data: Jacobian and "displacement_mm" of the whole transform, "linear_part", and "deformation" beyond
+        it."""
+        jacobian = self.jacobian * self.volumeRatio
         return {
             "voxels": int(jacobian.size),
             "folded": self.folded,
@@ -54,10 +71,13 @@ class Maps:
             "min_jacobian": float(jacobian.min()),
             "mean_jacobian": float(jacobian.mean(dtype=np.float64)),
             "max_jacobian": float(jacobian.max()),
-            "displacement_mm": {
-                "mean": float(lengths.mean(dtype=np.float64)),
-                "percentile95": float(np.percentile(lengths, 95)),
-                "max": float(lengths.max()),
+            "displacement_mm": self.whole,
+            "linear_part": {"source": self.linear.source, **self.linear.parts(self.centre).to_dict()},
+            "deformation": {
+                **_summary(self.lengths),
+                "min_jacobian": float(self.jacobian.min()),
+                "mean_jacobian": float(self.jacobian.mean(dtype=np.float64)),
+                "max_jacobian": float(self.jacobian.max()),
             },
             "size": list(self.geometry.size),
             "spacing": [float(s) for s in self.geometry.spacing],
@@ -65,8 +85,14 @@ class Maps:
         }
 
 
+def _summary(lengths: np.ndarray) -> dict[str, float]:
+    """Return mean, 95th percentile and maximum of lengths, mm."""
+    return {"mean": float(lengths.mean(dtype=np.float64)), "percentile95": float(np.percentile(lengths, 95)), "max": float(lengths.max())}
+
+
 def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
-    """Compute the displacement and Jacobian of a transform: on its own grid, else on that of the fixed volume, coarser if that is large.
+    """Compute displacement and Jacobian of a transform beyond its linear part: on its own grid, else on that of the fixed volume, coarser
+    if that is large.
 
     Raises:
         NodeError: if it has neither, or cannot be evaluated everywhere.
@@ -83,19 +109,25 @@ def mapsOf(transform: Any, fixed: Any) -> Generator[float, None, Maps]:
         vectors = yield from _sampled(transform, geometry)
     if not np.isfinite(vectors).all():
         raise NodeError(_("the transform {name} cannot be evaluated everywhere").format(name=transform.GetName()), _("choose another"))
+    linear = linearPartOf(transform, geometry)
+    if linear is None:
+        raise NodeError(_("the transform {name} cannot be inverted").format(name=transform.GetName()), _("choose another"))
+    part = LinearPart(np.diag([*FLIP, 1.0]) @ linear.matrix @ np.diag([*FLIP, 1.0]), linear.source)
     grid = imageGrid(geometry)
     depth = grid.shape[0]
-    lengths, jacobian = np.empty(grid.shape, dtype=np.float32), np.empty(grid.shape, dtype=np.float32)
+    lengths, jacobian, whole = (np.empty(grid.shape, dtype=np.float32) for _number in range(3))
     step = max(1, _SLAB // (grid.shape[1] * grid.shape[2]))
     for start in range(0, depth, step):
         stop = min(start + step, depth)
         low, high = max(start - 1, 0), min(stop + 1, depth)
-        part = np.moveaxis(vectors[low:high] * FLIP, -1, 0)
-        field = DisplacementField(part, grid.cropped((0, 0, low), (*grid.size[:2], high)))
+        slab = np.moveaxis(vectors[low:high] * FLIP, -1, 0)
+        total = DisplacementField(slab, grid.cropped((0, 0, low), (*grid.size[:2], high)))
+        field = part.beyond(total)
+        whole[start:stop] = total.lengths()[start - low : stop - low]
         jacobian[start:stop] = field.jacobian_determinant()[start - low : stop - low]
         lengths[start:stop] = field.lengths()[start - low : stop - low]
         yield stop / depth
-    return Maps(geometry, lengths, jacobian, own is not None)
+    return Maps(geometry, lengths, jacobian, own is not None, linear, _summary(whole))
 
 
 def figuresOf(transform: Any, fixed: Any) -> dict[str, Any]:
@@ -144,10 +176,15 @@ def asImage(array: np.ndarray) -> vtk.vtkImageData:
     return image
 
 
-def probe(mapping: FixedToMoving, point: np.ndarray, step: float = 1.0) -> tuple[np.ndarray, float]:
-    """Return the displacement (3,), RAS mm, and the Jacobian determinant at a fixed point."""
+def probe(mapping: FixedToMoving, point: np.ndarray, linear: Linear | None = None, step: float = 1.0) -> tuple[np.ndarray, float]:
+    """Return the displacement (3,), RAS mm, beyond a linear part, and its Jacobian determinant at a fixed point; without a linear part
+    those of the whole transform."""
     point = np.asarray(point, dtype=np.float64)
-    return mapping(point[None])[0] - point, float(np.linalg.det(mapping.linear(point, step)))
+    determinant = float(np.linalg.det(mapping.linear(point, step)))
+    moved = mapping(point[None])[0]
+    if linear is None:
+        return moved - point, determinant
+    return linear.beyond(point, moved), determinant / float(np.linalg.det(linear.matrix[:3, :3]))
 
 
 def inverseConsistency(forward: Any, backward: Any, fixed: Any, most: int = 200_000) -> dict[str, Any]:

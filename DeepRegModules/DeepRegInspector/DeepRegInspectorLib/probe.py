@@ -1,4 +1,4 @@
-"""Displacement, Jacobian and structures at the mouse position."""
+"""Deformation beyond the alignment, Jacobian and structures at the mouse position."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.beyond import Linear, linearPartOf
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.labels import layers
+from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import mapPoints
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.fields import probe
@@ -30,12 +32,15 @@ class Probe:
         self._tag = 0
         self._inputs: tuple[Any, Any, Any] = (None, None, None)
         self._mapping: FixedToMoving | None = None
+        self._linear: Linear | None = None
         self._structures: dict[str, tuple[Any, list[Any]]] = {}
 
-    def setInputs(self, transform: Any, fixedLabels: Any, movingLabels: Any) -> None:
-        """Set the inputs; to be called again when they change."""
+    def setInputs(self, transform: Any, fixedLabels: Any, movingLabels: Any, region: Geometry | None = None) -> None:
+        """Set the inputs; to be called again when they change. Displacements are those beyond the linear part of the transform, which is
+        fitted over the region if it is not known."""
         self._inputs = transform, fixedLabels, movingLabels
         self._mapping = FixedToMoving(transform)
+        self._linear = linearPartOf(transform, region)
         self._structures.clear()
 
     def start(self) -> None:
@@ -69,16 +74,16 @@ class Probe:
         """Describe a fixed point (RAS mm)."""
         if self._mapping.outside(point).any():
             return _("Outside the transform's grid: the displacement is not known here.")
-        displacement, determinant = probe(self._mapping, point)
+        displacement, determinant = probe(self._mapping, point, self._linear)
         right, anterior, superior = displacement
         lines = [
-            _("Displacement {length:.2f} mm (R {r:+.2f}, A {a:+.2f}, S {s:+.2f})").format(
+            _("Deformation {length:.2f} mm (R {r:+.2f}, A {a:+.2f}, S {s:+.2f})").format(
                 length=np.linalg.norm(displacement), r=right, a=anterior, s=superior
             ),
             _("Jacobian {value:.3f}").format(value=determinant) + (_(" (folded)") if determinant <= 0 else ""),
         ]
         transform, fixed, moving = self._inputs
-        sides = (self._structure("fixed", fixed, None, point), self._structure("moving", moving, transform, point + displacement))
+        sides = (self._structure("fixed", fixed, None, point), self._structure("moving", moving, transform, self._mapping(point[None])[0]))
         names = [name for name in sides if name]
         return "\n".join([" \u00b7 ".join(lines), *names])
 

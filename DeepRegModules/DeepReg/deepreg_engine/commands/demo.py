@@ -101,8 +101,8 @@ def summary_lines(report: dict, gained: list[list[str]], results: dict[str, str]
     rows = [
         *gained,
         ["folded voxels, %", "-", number(report["regularity"]["folding_percent"], 3)],
-        ["mean displacement, mm", "-", number(report["displacement"]["mean"])],
-        ["  beyond the alignment, mm", "-", number(report["deformation"]["mean"])],
+        ["shift of the alignment, mm", "-", number(report["linear_part"]["shift_mm"])],
+        ["mean deformation beyond it, mm", "-", number(report["deformation"]["mean"])],
         ["time, s", "-", number(report["seconds"]["total"], 1)],
     ]
     lines = [*table([["", "before", "after"], *rows]), ""]

@@ -38,9 +38,6 @@ def result_lines(report: dict[str, Any]) -> list[str]:
             f"{points['fixed']} fixed and {points['moving']} moving points; {100 * points['confident_share']:.0f} % of the fixed points "
             f"have a partner (median distance {points['median_distance_to_partner_mm']:.2f} mm)"
         )
-    if "deformation" in report:
-        beyond = report["deformation"]
-        lines.append(f"deformation beyond the alignment: mean {beyond['mean']:.2f} mm, largest {beyond['maximum']:.2f} mm")
     lines += measured_lines(report)
     if "inverse" in report:
         inverse = report["inverse"]
@@ -52,17 +49,10 @@ def result_lines(report: dict[str, Any]) -> list[str]:
 
 
 def measured_lines(report: dict[str, Any]) -> list[str]:
-    """Return the figures of a report: displacement, regularity, landmarks and overlap."""
+    """Return the figures of a report: alignment, deformation beyond it, regularity, landmarks and overlap."""
     lines = []
-    if "displacement" in report:
-        moved = report["displacement"]
-        lines.append(f"displacement: mean {moved['mean']:.2f} mm, 95 % below {moved['percentile95']:.2f} mm, largest {moved['max']:.2f} mm")
-    if "regularity" in report:
-        regular = report["regularity"]
-        lines.append(
-            f"Jacobian: {regular['min_jacobian']:.2f} to {regular['max_jacobian']:.2f}, folding {regular['folding_percent']:.3f} %, "
-            f"SD of log {number(regular['sd_log_jacobian'], 3)}"
-        )
+    if "linear_part" in report:
+        lines += motion_lines(report["linear_part"], report["deformation"])
     if "landmarks" in report:
         before, after = report["landmarks"]["before"], report["landmarks"]["after"]
         rows = [["", "before", "after"]]
@@ -74,7 +64,65 @@ def measured_lines(report: dict[str, Any]) -> list[str]:
             lines.append(f"note: {count} more lie outside the displacement field: their error is not known")
     if "overlap" in report:
         lines += overlap_lines(report["overlap"])
+    lines += structure_lines(report.get("structures", []))
     return lines
+
+
+def structure_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the contour table as lines of text; none without structures."""
+    if not rows:
+        return []
+    cells = [["structure", "before, ml", "after", "change", "shift, mm", "Jacobian", "5 to 95 %", ""]]
+    for row in rows:
+        jacobian = row["jacobian"] or {}
+        low, high = (number(jacobian.get(key)) for key in ("percentile5", "percentile95"))
+        cells.append(
+            [
+                f"{row['name'] or row['label']}{' (fixed)' if row['side'] == 'fixed' else ''}",
+                number(row["before_ml"], 1),
+                number(row["after_ml"], 1),
+                number(row["change_percent"], 1, " %"),
+                number(row["shift_mm"], 1),
+                number(jacobian.get("mean")),
+                f"{low} to {high}",
+                row["words"] or f"{row['outside_percent']:.0f} % outside the field",
+            ]
+        )
+    return ["structures (shift beyond the alignment; Jacobian below 1: grows)", *table(cells)]
+
+
+# Names of the linear part of a transform, by its source.
+_LINEAR = {
+    "alignment": "alignment",
+    "transform": "linear transform",
+    "fitted rigid": "rigid part (fitted)",
+    "fitted affine": "affine part (fitted)",
+}
+
+
+def motion_lines(linear: dict[str, Any], beyond: dict[str, Any]) -> list[str]:
+    """Return the linear part of a transform, the deformation beyond it, and the Jacobian of that deformation."""
+    left, posterior, superior = linear["shift_lps_mm"]
+    parts = [
+        f"shift {linear['shift_mm']:.1f} mm ({_side(left, 'left', 'right')}, {_side(posterior, 'posterior', 'anterior')}, "
+        f"{_side(superior, 'superior', 'inferior')})",
+        f"rotation {linear['rotation_degrees']:.1f}\u00b0",
+    ]
+    if linear["mirrored"]:
+        parts.append("MIRRORED")
+    if abs(linear["volume_ratio"] - 1.0) > 5e-4:
+        parts.append("scales " + " ".join(f"{scale:.3f}" for scale in linear["scales"]))
+    regular = beyond["regularity"]
+    return [
+        f"{_LINEAR[linear['source']]}: {', '.join(parts)}",
+        f"deformation beyond: mean {beyond['mean']:.2f} mm, 95 % below {beyond['percentile95']:.2f} mm, largest {beyond['maximum']:.2f} mm",
+        f"Jacobian: {regular['min_jacobian']:.2f} to {regular['max_jacobian']:.2f}, folding {regular['folding_percent']:.3f} %, "
+        f"SD of log {number(regular['sd_log_jacobian'], 3)}",
+    ]
+
+
+def _side(value: float, positive: str, negative: str) -> str:
+    return f"{abs(value):.1f} {positive if value >= 0.0 else negative}"
 
 
 def overlap_lines(overlap: dict[str, Any]) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import SimpleITK as sitk
 
 from deepreg_engine.commands.parsing import examples, paragraph
+from deepreg_engine.commands.tables import structure_lines
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -25,13 +27,20 @@ from deepreg_engine.geometry.label_like import label_note
 from deepreg_engine.geometry.points import POINT_SUFFIXES, PointSet, add_points, read_points
 from deepreg_engine.geometry.segments import lost_names_note
 from deepreg_engine.geometry.transform_files import field_grid, read_transform
+from deepreg_engine.jobs.apply import ApplyRequest, Warping, run_apply
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.metrics.mapping import map_points, outside_field
 
 _ABOUT = """
-Apply a transform (a displacement field, or any ITK transform) to an image, a label map or points. Images are resampled onto the grid
-of the reference, so that the moving image matches the fixed one. Points are mapped in the opposite direction, as in ITK: a fixed point x
-is mapped to its moving point x + u(x). To map moving points to the fixed image, use the inverse that register --inverse writes.
+Apply a transform (a displacement field, or any ITK transform) to an image, a label map or points; or to many files at once. Images are
+resampled onto the grid of the reference, so that the moving image matches the fixed one. With --points, points are mapped in the opposite
+direction, as in ITK: a fixed point x is mapped to its moving point x + u(x).
+"""
+
+_MANY = """
+Many files: each of the options with two names, INPUT and OUTPUT, can be given several times; all outputs are written, or none. Points,
+curves and models of the moving side go to the fixed side, through the inverse, whose error is printed. For segmentations a table says what
+happens to each structure: volume before and after, shift of its centre beyond the alignment, Jacobian, and Dice with --fixed-labels.
 """
 
 _EXAMPLES = (
@@ -39,20 +48,42 @@ _EXAMPLES = (
     "warp --transform b_to_a.nrrd --image b_organs.nii.gz --labels --output b_organs_on_a.nii.gz",
     "warp --transform b_to_a.tfm --image b.nii.gz --reference a.nii.gz --output b_on_a.nii.gz",
     "warp --transform b_to_a.nrrd --points a.mrk.json --output a_in_b.mrk.json",
+    "warp --transform b_to_a.nrrd --file b.nii.gz b_on_a.nii.gz --dose dose.nrrd dose_on_a.nrrd --file b.seg.nrrd b_on_a.seg.nrrd "
+    "--file b.mrk.json b_on_a.mrk.json --structures changes.csv",
+)
+# Options with an input and an output: name, kind, side, help.
+_FILES = (
+    ("file", "", "moving", "any file: an image, label map, points or model, recognised by its ending and content"),
+    ("volume", "image", "moving", "an image: linear, with its background outside"),
+    ("ct", "ct", "moving", "a CT: linear, with air (-1024 HU) outside"),
+    ("dose", "dose", "moving", "a dose: linear, 0 outside"),
+    ("segmentation", "labels", "moving", "a label map: nearest neighbour, with its names and colours (.seg.nrrd)"),
+    ("moving-points", "points", "moving", "points or curves of the moving side (.csv, .mrk.json, .fcsv), to the fixed side"),
+    ("fixed-points", "points", "fixed", "points or curves of the fixed side, to the moving side"),
+    ("model", "model", "moving", "a surface of the moving side (.vtk, .vtp, .stl, .ply), to the fixed side"),
 )
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("warp", help="apply a transform", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES))
+    epilog = f"{paragraph(_MANY)}\n\n{examples(*_EXAMPLES)}"
+    parser = commands.add_parser("warp", help="apply a transform", description=paragraph(_ABOUT), epilog=epilog)
     parser.add_argument("--transform", required=True, metavar="T", help="displacement field or ITK transform (required)")
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--image", metavar="M", help="image or label map to warp")
     what.add_argument("--points", metavar="P", help="points to map: .csv, .mrk.json or .fcsv")
     parser.add_argument("--reference", metavar="F", help="image whose grid the result gets (default: the field's; an affine has none)")
     parser.add_argument("--labels", action="store_true", help="the image is a label map: nearest neighbour, 0 outside")
     parser.add_argument("--interpolation", metavar="HOW", choices=("linear", "nearest", "cubic"), help="linear (default), nearest or cubic")
-    parser.add_argument("--output", required=True, metavar="W", help="file to write: an image or points, as the input is (required)")
+    parser.add_argument("--output", metavar="W", help="file to write for --image or --points: an image or points, as the input is")
+    many = parser.add_argument_group("many files")
+    for name, _kind, _side, text in _FILES:
+        many.add_argument(f"--{name}", nargs=2, action="append", default=[], metavar=("INPUT", "OUTPUT"), help=text)
+    many.add_argument("--inverse", metavar="I", help="transform of the other direction, for points (default: it is computed)")
+    many.add_argument("--fixed-labels", metavar="A", help="label map of the fixed image, the partner of the segmentations")
+    many.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}')
+    many.add_argument("--structures", metavar="OUT.csv", help="the table of the structures")
+    many.add_argument("--report", metavar="OUT.json", help="the files, the table and the notes")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -64,6 +95,9 @@ def run(options: argparse.Namespace) -> None:
         InputError: if a file cannot be used, or the transform maps no part of it.
         OutputError: if the result cannot be written.
     """
+    if _is_for_many(options):
+        _apply_to_many(options)
+        return
     images = LABEL_SUFFIXES if options.labels else IMAGE_SUFFIXES
     check_suffix("output", options.output, POINT_SUFFIXES if options.points else images)
     check_outputs({"output": options.output}, [options.transform, options.image, options.points, options.reference])
@@ -82,6 +116,51 @@ def run(options: argparse.Namespace) -> None:
             add_image(files, options.output, _warped_image(transform, options, notes))
     sys.stderr.write("".join(f"note: {note}\n" for note in notes))
     sys.stdout.write(f"written: {options.output}\n")
+
+
+def _warpings(options: argparse.Namespace) -> list[Warping]:
+    """Return the files of the options with an input and an output."""
+    return [
+        Warping(source, target, kind, side) for name, kind, side, _ in _FILES for source, target in getattr(options, name.replace("-", "_"))
+    ]
+
+
+def _is_for_many(options: argparse.Namespace) -> bool:
+    """Return whether files are given by pairs of input and output.
+
+    Raises:
+        ParameterError: if options of one file and of many are mixed, or there is nothing to warp.
+    """
+    one = next((name for name in ("image", "points", "output", "labels", "interpolation") if getattr(options, name)), "")
+    if _warpings(options) or (options.fixed_labels and not one):
+        if one:
+            raise ParameterError(f"{one} is for one file", "give each file with its output", one)
+        return True
+    more = next((name for name in ("inverse", "fixed_labels", "label_names", "structures", "report") if getattr(options, name)), "")
+    if more:
+        raise ParameterError(f"{more.replace('_', ' ')} is for several files", "give each file with its output", more)
+    if not (options.image or options.points):
+        raise ParameterError("there is nothing to warp", "give an image, points, or files with their outputs", "image")
+    if not options.output:
+        raise ParameterError("there is no file to write", "give its name", "output")
+    return False
+
+
+def _apply_to_many(options: argparse.Namespace) -> None:
+    """Warp the files, write the table of their structures, and print what was done."""
+    names = ("transform", "reference", "inverse", "fixed_labels", "label_names", "structures", "report")
+    found = run_apply(ApplyRequest(files=_warpings(options), **{name: getattr(options, name) for name in names}))
+    sys.stderr.write("".join(f"note: {note}\n" for note in found["notes"]))
+    lines = [f"written: {each['output']}{_round_trip(each)}" for each in found["files"]]
+    lines += structure_lines(found.get("structures", []))
+    lines += [f"written: {path}" for path in (options.structures, options.report) if path]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _round_trip(entry: dict[str, Any]) -> str:
+    if "round_trip_mm" not in entry:
+        return ""
+    return f" ({entry['points']} points, inverse exact to {entry['round_trip_mm']:.2g} mm)"
 
 
 def _warped_image(transform: sitk.Transform, options: argparse.Namespace, notes: list[str]) -> sitk.Image:

@@ -239,16 +239,22 @@ def without_outliers(image: sitk.Image) -> sitk.Image:
     return sitk.Clamp(image, lowerBound=found.low, upperBound=found.high) if found.clamps else image
 
 
-def warp_intensities(moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear") -> sitk.Image:
-    """Return an image resampled onto a grid through a transform, in its own pixel type, with its background value outside the image.
+def warp_intensities(
+    moving: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None, interpolation: str = "linear", background: float | None = None
+) -> sitk.Image:
+    """Return an image resampled onto a grid through a transform, in its own pixel type.
+
+    Outside the image it has the background, by default its background value, as far as its pixel type holds that.
 
     Integers are rounded and clipped to their range; ITK's resampling alone would truncate them.
     """
-    background = background_value(moving)
-    kind = moving.GetPixelID()
+    if background is None:
+        background = background_value(moving)
+    kind, dtype = moving.GetPixelID(), sitk.GetArrayViewFromImage(moving).dtype
+    if dtype.kind in "iu":
+        background = float(np.clip(background, np.iinfo(dtype).min, np.iinfo(dtype).max))
     if interpolation == "nearest" or kind in (sitk.sitkFloat32, sitk.sitkFloat64):
         return resample(moving, grid, transform, interpolation, background)
-    dtype = sitk.GetArrayViewFromImage(moving).dtype
     # float32 does not hold every integer of more than 16 bits, and ITK's own rounding wraps around at 2^30.
     wide = sitk.sitkFloat64 if dtype.itemsize > 2 else sitk.sitkFloat32
     warped = sitk.GetArrayFromImage(resample(sitk.Cast(moving, wide), grid, transform, interpolation, background))

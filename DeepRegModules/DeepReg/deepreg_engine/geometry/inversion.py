@@ -72,6 +72,17 @@ def invert(field: DisplacementField, grid: ImageGrid | None = None, tolerance: f
     return Inverse(inverse, worst, mean, covered)
 
 
+def inverse_points(
+    field: DisplacementField, moving: np.ndarray, tolerance: float = 1e-4, iterations: int = 30
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fixed points (N, 3), mm, that a field takes to moving points (N, 3), and the distances (N,), mm, that remain.
+
+    Outside its grid the field is extrapolated with its nearest value.
+    """
+    found = _Solver(field).solve(np.asarray(moving, dtype=np.float64), tolerance, iterations)
+    return found, np.linalg.norm(found + field.at(found, extend=True) - moving, axis=1)
+
+
 class _Solver:
     """Finds x with x + u(x) = y for many y."""
 

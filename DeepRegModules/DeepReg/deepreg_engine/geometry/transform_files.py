@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry import itk_files, nifti, transform_text
+from deepreg_engine.geometry.beyond import usable
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup, suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -26,6 +27,8 @@ WRITABLE_SUFFIXES = (*IMAGE_FIELD_SUFFIXES, ".h5", ".tfm")
 _DISPLACEMENT_INTENT = "1006"
 # How 3D Slicer states in NRRD whether a field takes fixed to moving points (as ITK's resampling does) or moving to fixed points.
 _DIRECTION, _RESAMPLING, _MODELING = "displacement field type", "resampling", "modeling"
+# How a NRRD file keeps the linear part of its field: 16 numbers, row by row, fixed to moving LPS points.
+_ALIGNMENT = "deepreg alignment"
 # Classes of 3D Slicer for transforms that it stores in the other direction.
 _INVERSE_CLASS = re.compile(rb"Inverse(?:DisplacementField|BSpline|ThinPlateSplineKernel)Transform")
 _CONVERT_INVERSE = "in 3D Slicer save it as .nrrd (5.10 or newer), or convert it to a grid transform in the module Transforms first"
@@ -42,12 +45,18 @@ def check_field_suffix(path: str | os.PathLike) -> None:
         raise InputError(f"{path} does not have the ending of a transform file", f"use one of {' '.join(WRITABLE_SUFFIXES)}")
 
 
-def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementField) -> None:
+def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementField, alignment: np.ndarray | None = None) -> None:
     """Add a displacement field to a group of files, in the format of its ending.
 
     ``.nrrd``, ``.nii.gz``, ``.nii`` and ``.mha`` are vector images of LPS millimetres (NRRD with ``intent_code := 1006``
     and ``displacement field type := resampling``);
     ``.h5`` and ``.tfm`` are ITK displacement field transforms. SimpleITK, ANTs and 3D Slicer read them all.
+
+    Args:
+        files: the group.
+        path: of the file.
+        field: to write.
+        alignment: matrix (4, 4) of its linear part, which the header of a NRRD file keeps (:func:`kept_alignment`); None if there is none.
 
     Raises:
         InputError: on any other ending.
@@ -62,8 +71,23 @@ def add_field(files: FileGroup, path: str | os.PathLike, field: DisplacementFiel
     if ending == ".nrrd":  # ITK's NIfTI writer sets its own intent and refuses this one
         image.SetMetaData("intent_code", _DISPLACEMENT_INTENT)
         image.SetMetaData(_DIRECTION, _RESAMPLING)
+        if alignment is not None:
+            image.SetMetaData(_ALIGNMENT, " ".join(repr(float(number)) for number in np.asarray(alignment).ravel()))
     # Floating-point fields hardly shrink: only .nii.gz is compressed.
     files.add(path, lambda name: itk_files.write_image(image, name, ending == ".nii.gz"))
+
+
+def kept_alignment(path: str | os.PathLike) -> np.ndarray | None:
+    """Return the matrix (4, 4) of the linear part that a field's file keeps in its header; None for other files."""
+    if suffix(path) != ".nrrd" or not Path(path).is_file():
+        return None
+    try:
+        header = itk_files.read_header(path)
+        text = header.GetMetaData(_ALIGNMENT) if header.HasMetaDataKey(_ALIGNMENT) else ""
+        numbers = np.array([float(word) for word in text.split()])
+    except (RuntimeError, ValueError):
+        return None
+    return usable(numbers.reshape(4, 4)) if numbers.size == 16 else None
 
 
 def write_field(path: str | os.PathLike, field: DisplacementField) -> None:

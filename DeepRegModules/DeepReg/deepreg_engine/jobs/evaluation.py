@@ -10,18 +10,20 @@ import SimpleITK as sitk
 
 from deepreg_engine import __version__
 from deepreg_engine.errors import InputError
+from deepreg_engine.geometry.beyond import SplitField
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_mask, read_volume
 from deepreg_engine.geometry.label_pairs import LabelPair
 from deepreg_engine.geometry.point_readings import check_place
-from deepreg_engine.geometry.transform_files import field_grid, read_transform
+from deepreg_engine.geometry.transform_files import field_grid, kept_alignment, read_transform
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_label_pair, read_landmark_pair
 from deepreg_engine.methods.common.affine import overlap
 from deepreg_engine.metrics.landmarks import check_reached
 from deepreg_engine.metrics.report import evaluation_report, to_json
+from deepreg_engine.metrics.structures import structure_table
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         check_reached(transform, landmarks[0])
     field = mask = None
     if grid:
-        field = DisplacementField.from_transform(transform, grid)
+        field = SplitField.of(DisplacementField.from_transform(transform, grid), kept_alignment(request.transform), transform)
         if request.mask:
             mask, note = read_mask(request.mask, grid)
             notes += [note] if note else []
@@ -79,6 +81,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         raise InputError(f"the transform {request.transform} has no grid of its own", advice, "reference")
     report: dict[str, Any] = {"engine": f"deepreg-engine {__version__}", "transform": request.transform, "notes": notes}
     report.update(evaluation_report(transform, landmarks=landmarks, labels=labels, label_names=names, mask=mask, field=field, notes=notes))
+    if field is not None and labels is not None:
+        report["structures"] = structure_table(field, labels[1], labels[0], names)
     if request.report:
         with FileGroup() as files:
             files.add_text(request.report, to_json(report))

@@ -110,6 +110,13 @@ def overlap(arguments: dict, job: Job) -> dict:
     return _noted(run_overlap(OverlapRequest(**_known(arguments, OverlapRequest)), job.progress), job)
 
 
+def apply(arguments: dict, job: Job) -> dict:
+    """Apply a transform to many files: arguments are those of ApplyRequest. Returns the files, the contour table and the notes."""
+    from deepreg_engine.jobs.apply import ApplyRequest, run_apply
+
+    return _noted(run_apply(ApplyRequest(**_known(arguments, ApplyRequest)), job.progress), job)
+
+
 def train(arguments: dict, job: Job) -> dict:
     """Train features, or continue a training: arguments are those of TrainingRequest. Returns the summary."""
     from deepreg_engine.jobs.training import run_training
@@ -285,6 +292,7 @@ OPERATIONS: dict[str, Callable[[dict, Job], dict]] = {
     "descent": _alias("descent"),
     "content": content,
     "overlap": overlap,
+    "apply": apply,
     "train": train,
     "train-estimate": train_estimate,
     "cross-validate": cross_validate,

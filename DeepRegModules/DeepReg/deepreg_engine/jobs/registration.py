@@ -11,16 +11,17 @@ from typing import Any, cast
 
 from deepreg_engine import __version__
 from deepreg_engine.errors import check_versions
+from deepreg_engine.geometry.beyond import SplitField
 from deepreg_engine.geometry.composition import linear_matrix
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.segments import lost_names_note
+from deepreg_engine.geometry.segments import lost_names_note, segment_names
 from deepreg_engine.jobs.automatic import Resolved, resolved
 from deepreg_engine.jobs.memory import first_import_of_torch, kept_memory
 from deepreg_engine.jobs.reading import read_inputs
 from deepreg_engine.jobs.request import Request, check_request
 from deepreg_engine.jobs.results import Run, write_results
 from deepreg_engine.jobs.verdict import evidence_of_run
-from deepreg_engine.methods.base import Inputs, Result, Task
+from deepreg_engine.methods.base import Inputs, Result, Task, required
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.slots import inputs as input_slots
 from deepreg_engine.progress import Progress, RunControl, no_progress
@@ -165,8 +166,6 @@ def _report(choice: Resolved, inputs: Inputs, result: Result) -> dict[str, Any]:
         "matrix": None if matrix is None else matrix.tolist(),
         "file": request.initial or None,
     }
-    if result.deformation is not None:
-        report["deformation"] = vars(result.deformation)
     report.update(
         stages=result.stages,
         seconds=dict(result.seconds),
@@ -174,8 +173,8 @@ def _report(choice: Resolved, inputs: Inputs, result: Result) -> dict[str, Any]:
         outputs={name.replace("_", "-"): path for name, path in request.outputs().items()},
         **result.details,
     )
-    if result.field is not None:
-        transform = (result.linear or result.field.to_transform()) if inputs.landmarks or inputs.labels else None
+    if result.split is not None:
+        transform = (result.linear or result.displacements.to_transform()) if inputs.landmarks or inputs.labels else None
         report.update(
             evaluation_report(
                 transform,
@@ -184,16 +183,29 @@ def _report(choice: Resolved, inputs: Inputs, result: Result) -> dict[str, Any]:
                 labels=inputs.labels,
                 label_names=inputs.label_names,
                 mask=inputs.fixed_mask,
-                field=result.field,
+                field=result.split,
                 notes=report["notes"],
             )
         )
+        if inputs.moving_labels is not None:
+            report["structures"] = _structures(result.split, inputs)
     return report
 
 
 def _stopped_notes(result: Result) -> list[str]:
     """Return the note of a run that was ended early; none of one to the end."""
     return [f"stopped by the user after {result.stopped}; the result so far was kept"] if result.stopped else []
+
+
+def _structures(split: SplitField, inputs: Inputs) -> list[dict[str, Any]]:
+    """Return the contour table of the segmentations of a run."""
+    from deepreg_engine.metrics.structures import structure_table
+
+    if inputs.labels is not None:
+        fixed, moving = inputs.labels
+        return structure_table(split, moving, fixed, inputs.label_names)
+    moving = required(inputs.moving_labels, "moving labels")
+    return structure_table(split, moving, None, inputs.label_names or segment_names(moving))
 
 
 def _lost_names(request: Request, inputs: Inputs) -> list[str]:

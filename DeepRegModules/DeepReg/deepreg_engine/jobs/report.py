@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import SimpleITK as sitk
 
 from deepreg_engine.errors import InputError, ParameterError
+from deepreg_engine.geometry.beyond import LinearPart, affine_transform, usable
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import read_mask
-from deepreg_engine.geometry.transform_files import read_transform
+from deepreg_engine.geometry.transform_files import kept_alignment, read_transform
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_image_pair, read_label_pair, read_landmark_pair
 from deepreg_engine.jobs.results import FIELD_MAPS
@@ -28,7 +28,7 @@ from deepreg_engine.reporting.about import described_image, described_run, descr
 from deepreg_engine.reporting.csv_table import as_csv
 from deepreg_engine.reporting.figures import Measured, Pair, measure
 from deepreg_engine.reporting.grey import Window, grey_windows
-from deepreg_engine.reporting.interest import LEAST, coarse_view, linear_part, point_of_interest
+from deepreg_engine.reporting.interest import LEAST, coarse_view, deformation_of, point_of_interest
 from deepreg_engine.reporting.limits import SOURCE, Limit, limits_with, rate
 from deepreg_engine.reporting.page import page
 from deepreg_engine.reporting.pictures import Views, draw, grid_spacing
@@ -140,10 +140,11 @@ def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict
     progress(0.2, "measuring")
     measured = measure(pair, {name: compute for name, compute in FIELD_MAPS.items() if name != "jacobian"})  # it has its own figures
     progress(0.6, "drawing the pictures")
-    views, where = _views(request, pair, run)
+    views, where = _views(request, pair, measured.split.linear)
     ratings = rate(measured.figures, limits)
-    images, linear = (pair.fixed, pair.moving), bool(pair.transform.IsLinear())
-    evidence = evidence_of_pair(images, measured.field, measured.figures, run, _alignment(run), linear, ratings, pair.notes)
+    known = None if pair.alignment is None else affine_transform(pair.alignment)
+    images, linear, whole = (pair.fixed, pair.moving), bool(pair.transform.IsLinear()), measured.split.field
+    evidence = evidence_of_pair(images, whole, measured.figures, run, known, linear, ratings, pair.notes)
     content = _content(request, pair, run, measured, conclude(evidence), ratings, where)
     text = _page(request, pair, measured, views, content, lambda share: progress(0.6 + 0.35 * share, "drawing the pictures"))
     progress(0.97, "writing the report")
@@ -180,6 +181,8 @@ def _read(request: ReportRequest) -> tuple[Pair, dict[str, Any] | None]:
     (fixed, moving), checked = read_image_pair(request.fixed, request.moving, notes)
     pair = Pair(fixed, moving, read_transform(request.transform, notes=notes))
     pair.notes += notes
+    known = _alignment(run)
+    pair.alignment = kept_alignment(request.transform) if known is None else known
     if request.inverse:
         pair.inverse = read_transform(request.inverse, "inverse transform", pair.notes)
     pair.landmarks = read_landmark_pair(request.fixed_landmarks, request.moving_landmarks, pair.notes, checked)
@@ -210,20 +213,17 @@ def _read_run(run: str | dict[str, Any] | None) -> dict[str, Any] | None:
     return content
 
 
-def _views(request: ReportRequest, pair: Pair, run: dict[str, Any] | None) -> tuple[Views, dict[str, Any]]:
+def _views(request: ReportRequest, pair: Pair, linear: LinearPart) -> tuple[Views, dict[str, Any]]:
     """Return the settings of the pictures, and their description: "point_lps", "why", "before", "longest_mm", "grid_mm", "windows",
     "alike"."""
     grid = ImageGrid.of(pair.fixed)
     chosen = grey_windows(pair.fixed, pair.moving)
     windows = (_window(request.fixed_window) or chosen[0], _window(request.moving_window) or chosen[1])
     coarse = coarse_view(pair.fixed, pair.moving, pair.transform, windows)
-    linear, deformation = linear_part(coarse, pair.transform)
+    deformation = deformation_of(coarse, pair.transform, linear)
     before, how = None, "the images without registration"
-    alignment = _alignment(run)
-    if coarse.before < _LEAST_COMMON and alignment is not None:
-        before, how = alignment, "the images after the alignment, because without it they hardly overlap"
-    elif coarse.before < _LEAST_COMMON:
-        pair.notes.append("without registration the images hardly overlap: the pictures before show little")
+    if coarse.before < _LEAST_COMMON:
+        before, how = linear.to_transform(), "the images after the alignment, because without it they hardly overlap"
     if request.point is not None:
         point, why = np.array(request.point, dtype=np.float64), "as requested"
         if not grid.contains(point[None])[0]:
@@ -248,16 +248,10 @@ def _window(given: Sequence[float] | None) -> Window | None:
     return (float(given[0]), float(given[1])) if given else None
 
 
-def _alignment(run: dict[str, Any] | None) -> sitk.Transform | None:
-    """Return the linear transform before the deformation, from the report of the run."""
+def _alignment(run: dict[str, Any] | None) -> np.ndarray | None:
+    """Return the matrix (4, 4) of the linear alignment, from the report of the run; None if it has none."""
     alignment = (run or {}).get("alignment")
-    matrix = np.array(alignment.get("matrix") if isinstance(alignment, dict) and alignment.get("matrix") else [], dtype=np.float64)
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-6:
-        return None
-    affine = sitk.AffineTransform(3)
-    affine.SetMatrix(matrix[:3, :3].ravel().tolist())
-    affine.SetTranslation(matrix[:3, 3].tolist())
-    return affine
+    return usable(alignment.get("matrix")) if isinstance(alignment, dict) else None
 
 
 def _content(

@@ -31,6 +31,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "map": IMAGE_SUFFIXES,
     "colours": IMAGE_SUFFIXES,
     "transform": WRITABLE_SUFFIXES,
+    "linear": LINEAR_SUFFIXES,
     "points": POINT_SUFFIXES,
     "table": (".csv",),
     "picture": (".png",),
@@ -246,7 +247,7 @@ def check_request(request: Request) -> None:
 
 def _check_partner(request: Request, own: Slot) -> None:
     needed = own.partner or (own.grid if own.kind == "mask" else "")
-    if not needed or needed in request.files or (own.alone_for and own.alone_for in request.requested_outputs()):
+    if not needed or needed in request.files or request.requested_outputs().intersection(own.alone_for):
         return
     partner = slot(needed)
     advice = f"leave the {own.title.lower()} out, or give the {partner.title.lower()} too"

@@ -1,7 +1,7 @@
 """The outputs of a registration, each computed by one function; all of them are written, or none.
 
 A new output needs its slot (:mod:`deepreg_engine.methods.slots`) and one function here, with :func:`output`, or with :func:`field_map` for
-a map of the displacement field. Outputs of a single method are computed by the method (``Result.products``).
+a map of the deformation beyond the alignment. Outputs of a single method are computed by the method (``Result.products``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.beyond import SplitField
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
@@ -28,6 +29,7 @@ from deepreg_engine.methods.base import Inputs, Result, required
 from deepreg_engine.methods.common.linear_transforms import as_affine
 from deepreg_engine.methods.slots import outputs
 from deepreg_engine.metrics.mapping import map_points
+from deepreg_engine.reporting.contour_table import structures_csv
 
 
 @dataclass
@@ -60,6 +62,11 @@ class Run:
         if self._transform is None:
             self._transform = self.result.linear or self.field.to_transform()
         return self._transform
+
+    @property
+    def split(self) -> SplitField:
+        """The displacement field as alignment and deformation beyond it."""
+        return required(self.result.split, "displacement field")
 
     def on_fixed_grid(self, labels: sitk.Image) -> sitk.Image:
         """Return a label map of the moving side on the fixed image's grid, with the names of its segments."""
@@ -94,16 +101,17 @@ def output(name: str) -> Callable[[Callable[[Run], Any]], Callable[[Run], Any]]:
 
 
 FieldMap = Callable[[DisplacementField], np.ndarray]
-#: Outputs that are maps of the displacement field: name to the function that computes them. The evaluation report shows them as well.
+#: Outputs that are maps of the deformation beyond the alignment: name to the function that computes them. The evaluation report shows them
+#: as well.
 FIELD_MAPS: dict[str, FieldMap] = {}
 
 
 def field_map(name: str) -> Callable[[FieldMap], FieldMap]:
-    """Register the function that computes a map (z, y, x) of the displacement field, on its grid."""
+    """Register the function that computes a map (z, y, x) of a deformation, on its grid."""
 
     def register(function: FieldMap) -> FieldMap:
         FIELD_MAPS[name] = function
-        output(name)(lambda run: run.field.grid.to_image(function(run.field)))
+        output(name)(lambda run: run.field.grid.to_image(function(run.split.deformation)))
         return function
 
     return register
@@ -113,6 +121,18 @@ def field_map(name: str) -> Callable[[FieldMap], FieldMap]:
 def transform(run: Run) -> DisplacementField | Linear:
     """Return the displacement field, or the linear transform, from fixed to moving points."""
     return run.field if run.result.linear is None else Linear(run.result.linear, run.field.grid)
+
+
+@output("alignment_transform")
+def alignment_transform(run: Run) -> Linear:
+    """Return the linear part of the transform, from fixed to moving points."""
+    return Linear(run.split.linear.to_transform(), run.field.grid)
+
+
+@output("deformation")
+def deformation(run: Run) -> DisplacementField:
+    """Return the deformation beyond the linear part: the transform is the linear part of x + d(x)."""
+    return run.split.deformation
 
 
 @output("inverse")
@@ -149,15 +169,21 @@ def warped_labels(run: Run) -> sitk.Image:
     return run.on_fixed_grid(required(run.inputs.moving_labels, "moving labels"))
 
 
+@output("structures")
+def structures(run: Run) -> str:
+    """Return the contour table as CSV text."""
+    return structures_csv(run.report["structures"])
+
+
 @field_map("jacobian")
 def jacobian(field: DisplacementField) -> np.ndarray:
-    """Return the Jacobian determinant at each voxel."""
+    """Return the Jacobian determinant of a deformation at each voxel."""
     return field.jacobian_determinant()
 
 
 @field_map("magnitude")
 def magnitude(field: DisplacementField) -> np.ndarray:
-    """Return the length of the displacement at each voxel, mm."""
+    """Return the length of a deformation at each voxel, mm."""
     return field.lengths()
 
 
@@ -192,7 +218,7 @@ def write_results(run: Run, finish: Callable[[], str]) -> None:
 def _add(files: FileGroup, run: Run, name: str, path: str, value: Any) -> None:
     """Add an output to the files by its type."""
     if isinstance(value, DisplacementField):
-        add_field(files, path, value)
+        add_field(files, path, value, run.split.linear.matrix if name == "transform" else None)
     elif isinstance(value, Linear):
         add_linear(files, path, value.transform, value.grid)
     elif isinstance(value, PointSet):

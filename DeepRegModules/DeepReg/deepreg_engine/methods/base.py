@@ -22,7 +22,8 @@ from deepreg_engine.progress import Progress, RunControl
 if TYPE_CHECKING:  # panels read the declarations of methods; loading SimpleITK would delay their opening
     import SimpleITK as sitk
 
-    from deepreg_engine.geometry.displacement_field import DisplacementField, Statistics
+    from deepreg_engine.geometry.beyond import SplitField
+    from deepreg_engine.geometry.displacement_field import DisplacementField
     from deepreg_engine.methods.common.affine import Alignment
 
 T = TypeVar("T")
@@ -129,7 +130,6 @@ class Result:
 
     Args:
         field: displacements from fixed to moving points on the fixed image's grid, mm; None if no requested output needs it.
-        deformation: statistics over the fixed image of the lengths of the displacements without the alignment, mm; None if unknown.
         alignment: the transform before the deformation.
         stages: one entry for each stage of the computation.
         seconds: duration of the parts, and "total".
@@ -146,7 +146,6 @@ class Result:
     """
 
     field: DisplacementField | None
-    deformation: Statistics | None
     alignment: Alignment
     stages: list[dict]
     seconds: dict[str, float]
@@ -160,11 +159,24 @@ class Result:
     details: dict[str, Any] = dataclass_field(default_factory=dict)
     products: dict[str, Any] = dataclass_field(default_factory=dict)
     stopped: str = ""
+    _split: SplitField | None = dataclass_field(default=None, init=False, repr=False)
 
     @property
     def displacements(self) -> DisplacementField:
         """The field; raises ValueError if it was not computed."""
         return required(self.field, "displacement field")
+
+    @property
+    def split(self) -> SplitField | None:
+        """The field with the alignment and the deformation beyond it, made once for each field; None without a field."""
+        if self.field is None:
+            return None
+        if self._split is None or self._split.field is not self.field:
+            from deepreg_engine.geometry.beyond import SplitField
+            from deepreg_engine.geometry.composition import linear_matrix
+
+            self._split = SplitField.of(self.field, linear_matrix(self.alignment.transform))
+        return self._split
 
 
 @dataclass(frozen=True)

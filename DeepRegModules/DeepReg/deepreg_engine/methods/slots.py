@@ -11,13 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Contents of a file, which determine its suffixes.
-KINDS = ("image", "mask", "labels", "points", "cloud", "transform", "map", "colours", "table", "names", "picture", "report", "folder")
+KINDS = (
+    "image", "mask", "labels", "points", "cloud", "transform", "linear", "map", "colours", "table", "names", "picture", "report", "folder",
+)  # fmt: skip
 #: Purpose of a slot: input of the registration, guide, evaluation, transformation by the result, or output.
 ROLES = ("register", "guide", "evaluate", "apply", "output")
 LINEAR, DENSE, POINTS, DESCENT = "linear", "dense", "points", "descent"
 #: The method that is chosen after the images have been read; until then it has the slots of all methods.
 AUTOMATIC = "auto"
 _ALL, _IMAGES = (LINEAR, DENSE, POINTS, DESCENT), (LINEAR, DENSE, DESCENT)
+_DEFORMABLE = (DENSE, POINTS, DESCENT)
 _LINEAR_CLASS = "vtkMRMLLinearTransformNode"
 
 
@@ -34,7 +37,7 @@ class Slot:
         methods: that have it.
         required: methods whose command line requires it.
         partner: the slot that must be given with it.
-        alone_for: an output for which it may be given without its partner.
+        alone_for: outputs for which it may be given without its partner.
         grid: "fixed" or "moving", the image whose grid it has; "" for its own grid or none.
         node: name of the output in Slicer: a parameter node has ``<node>Output`` and ``<node>Wanted``; of an input, its field there.
         node_name: of a new node; ``{fixed}``, ``{moving}`` and ``{labels}`` are the names of the inputs.
@@ -50,7 +53,7 @@ class Slot:
     methods: tuple[str, ...] = _ALL
     required: tuple[str, ...] = ()
     partner: str = ""
-    alone_for: str = ""
+    alone_for: tuple[str, ...] = ()
     grid: str = ""
     node: str = ""
     node_name: str = ""
@@ -105,7 +108,7 @@ SLOTS: tuple[Slot, ...] = (
          "label map: Dice, 95 % Hausdorff distance and mean surface distance before and after", partner="moving_labels",
          node="fixedLabels"),
     Slot("moving_labels", "labels", "evaluate", "Moving segmentation", "label map with the same label values, or to be warped",
-         partner="fixed_labels", alone_for="warped_labels", node="movingLabels"),
+         partner="fixed_labels", alone_for=("warped_labels", "structures"), node="movingLabels"),
     Slot("label_names", "names", "evaluate", "Names of the labels", 'names of the labels: {"1": "liver", ...}'),
     Slot("warp_points", "points", "apply", "Points to transform", "points of the fixed side that the result transforms", (POINTS,),
          partner="warped_points"),
@@ -114,6 +117,12 @@ SLOTS: tuple[Slot, ...] = (
          "transform from fixed to moving points: a displacement field, or of the method linear a linear transform", required=_IMAGES,
          grid="fixed",
          node="transform", node_name="{moving} to {fixed}", node_class=_GRID, by_default=True),
+    Slot("alignment_transform", "linear", "output", "Alignment alone",
+         "the linear part of the transform: shift, rotation, scales and shear", _DEFORMABLE, grid="fixed",
+         node="alignment", node_name="Alignment of {moving} to {fixed}", node_class=_LINEAR_CLASS),
+    Slot("deformation", "transform", "output", "Deformation alone",
+         "the displacement field beyond the alignment; the transform is the deformation, followed by the alignment", _DEFORMABLE,
+         grid="fixed", node="deformation", node_name="Deformation of {moving} to {fixed}", node_class=_GRID),
     Slot("warped", "image", "output", "Warped volume", "moving image on the fixed image's grid", partner="moving", grid="fixed",
          node="volume", node_name="{moving} warped", node_class=_VOLUME, by_default=True),
     Slot("correspondences", "table", "output", "Correspondences",
@@ -127,9 +136,14 @@ SLOTS: tuple[Slot, ...] = (
          node="inverse", node_name="{fixed} to {moving}", node_class=_GRID),
     Slot("warped_labels", "labels", "output", "Warped segmentation", "moving labels on the fixed image's grid", partner="moving_labels",
          grid="fixed", node="labels", node_name="{labels} warped"),
-    Slot("jacobian", "map", "output", "Jacobian map", "local change of volume: 1 without a change, 0 or less at a fold", grid="fixed",
+    Slot("structures", "table", "output", "Contour table",
+         "for each structure of the moving segmentation: volume before and after, shift, Jacobian, and Dice where the fixed one has it",
+         partner="moving_labels"),
+    Slot("jacobian", "map", "output", "Jacobian map",
+         "local change of volume beyond the alignment: 1 without a change, 0 or less at a fold", grid="fixed",
          node="jacobian", node_name="Jacobian of {moving} to {fixed}", node_class=_VOLUME),
-    Slot("magnitude", "map", "output", "Displacement map", "length of the displacement at each voxel, mm", grid="fixed",
+    Slot("magnitude", "map", "output", "Displacement map",
+         "length of the displacement beyond the alignment at each voxel, mm", grid="fixed",
          node="magnitude", node_name="Displacement of {moving} to {fixed}", node_class=_VOLUME),
     Slot("uncertainty", "map", "output", "Uncertainty map", "standard deviation of the displacement in the last search, mm", (DENSE,),
          grid="fixed", node="uncertainty", node_name="Uncertainty of {moving} to {fixed}", node_class=_VOLUME),

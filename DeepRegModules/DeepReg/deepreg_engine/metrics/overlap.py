@@ -69,7 +69,7 @@ def label_overlap(reference: sitk.Image, other: sitk.Image, labels: Iterable[int
     volume = float(np.prod(grid.spacing)) / 1000.0  # ml
     both = np.where(first == second, first, 0)
     counts, other_counts, common = label_counts(first), label_counts(second), label_counts(both)
-    boxes, other_boxes = _boxes(reference), _boxes(other)
+    boxes, other_boxes = label_boxes(reference), label_boxes(other)
     present = counts.keys() | other_counts.keys()
     wanted = present if labels is None else present & {int(label) for label in labels}
     overlaps = []
@@ -184,7 +184,7 @@ def _short(labels: set[int]) -> str:
     return f"{text}, ..." if len(labels) > 8 else text or "none"
 
 
-def _boxes(labels: sitk.Image) -> dict[int, tuple[slice, slice, slice]]:
+def label_boxes(labels: sitk.Image) -> dict[int, tuple[slice, slice, slice]]:
     """Return the bounding box (z, y, x) of each label but 0."""
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.ComputeFeretDiameterOff()

@@ -31,9 +31,18 @@ def regularity(field: DisplacementField, mask: sitk.Image | None = None) -> dict
     Raises:
         InputError: if the mask is on another grid, or empty.
     """
-    determinant = field.jacobian_determinant().ravel()
+    return regularity_of(field.jacobian_determinant(), field.grid, mask)
+
+
+def regularity_of(jacobian: np.ndarray, grid: ImageGrid, mask: sitk.Image | None = None) -> dict:
+    """Return the statistics of :func:`regularity` of a Jacobian determinant (z, y, x) on a grid.
+
+    Raises:
+        InputError: if the mask is on another grid, or empty.
+    """
+    determinant = jacobian.ravel()
     if mask is not None:
-        determinant = determinant[_inside(mask, field.grid)]
+        determinant = determinant[_inside(mask, grid)]
     determinant = determinant.astype(np.float64)
     positive = determinant[determinant > 0]
     return {

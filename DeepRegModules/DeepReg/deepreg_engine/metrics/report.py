@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.beyond import SplitField
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.point_readings import Grids
@@ -17,7 +18,7 @@ from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.metrics.landmarks import landmark_errors, landmark_report, misread_note
 from deepreg_engine.metrics.mapping import to_transform
 from deepreg_engine.metrics.overlap import overlap_note, overlap_report
-from deepreg_engine.metrics.regularity import folding_note, regularity
+from deepreg_engine.metrics.regularity import folding_note, regularity_of
 
 # Significant digits in JSON: as many as a float32 has; a tenth of a micrometre at a hundred millimetres.
 _SIGNIFICANT = 7
@@ -30,7 +31,7 @@ def evaluation_report(
     labels: tuple[sitk.Image, sitk.Image] | None = None,
     label_names: dict[int, str] | None = None,
     mask: sitk.Image | None = None,
-    field: DisplacementField | None = None,
+    field: SplitField | None = None,
     notes: list[str] | None = None,
 ) -> dict:
     """Measure a registration by everything that is given.
@@ -43,12 +44,14 @@ def evaluation_report(
         labels: fixed and moving label maps, each on its own grid.
         label_names: names of the labels.
         mask: on the grid; regularity is measured inside.
-        field: the transform sampled on the grid, if it exists already.
+        field: the transform sampled on the grid, with its linear part, if it exists already.
         notes: receives notes on what the measurements show of the inputs and of the result.
 
     Returns:
-        Those of the sections "displacement" (length over the grid, mm: mean, median, percentile95, max), "regularity", "landmarks" and
-        "overlap" for which there are inputs; see :mod:`regularity`, :mod:`landmarks` and :mod:`overlap`.
+        Those of these sections for which there are inputs: "displacement" (its length over the grid, mm: mean, median, percentile95, max)
+        and "regularity" of the whole transform; "linear_part" (source, matrix, and shift, rotation, scales and shear about the middle of
+        the fixed image) and "deformation" beyond it (mean, median, percentile95, maximum, mm, and "regularity"); "landmarks" and "overlap".
+        See :mod:`regularity`, :mod:`deepreg_engine.geometry.beyond`, :mod:`landmarks` and :mod:`overlap`.
 
     Raises:
         InputError: as these modules do.
@@ -56,27 +59,35 @@ def evaluation_report(
     report: dict = {}
     remarks: list[str] = []
     if field is None and grids[0] is not None:
-        field = DisplacementField.from_transform(to_transform(transform), grids[0])
+        mapping = to_transform(transform)
+        field = SplitField.of(DisplacementField.from_transform(mapping, grids[0]), transform=mapping)
     if field is not None:
-        lengths = field.statistics()
-        report["displacement"] = {
-            "mean": lengths.mean,
-            "median": lengths.median,
-            "percentile95": lengths.percentile95,
-            "max": lengths.maximum,
-        }
-        report["regularity"] = regularity(field, mask)
+        report.update(_motion(field, (field.field.grid if grids[0] is None else grids[0]).centre, mask))
         remarks.append(folding_note(report["regularity"]))
     if landmarks is not None:
         report["landmarks"] = landmark_report(transform, *landmarks)
         fixed, moving = (points.positions for points in landmarks)
-        remarks.append(misread_note(lambda one, two: landmark_errors(transform, one, two), fixed, moving, _grids(grids, field, labels)))
+        remarks.append(
+            misread_note(lambda one, two: landmark_errors(transform, one, two), fixed, moving, _grids(grids, field and field.field, labels))
+        )
     if labels is not None:
         report["overlap"] = overlap_report(transform, *labels, label_names)
         remarks.append(overlap_note(transform, *labels, report["overlap"]))
     if notes is not None:
         notes += [remark for remark in remarks if remark]
     return report
+
+
+def _motion(split: SplitField, centre: np.ndarray, mask: sitk.Image | None) -> dict:
+    """Return the sections "displacement", "regularity", "linear_part" and "deformation" of a transform; parts are taken about a centre."""
+    lengths, beyond = split.field.statistics(), split.deformation
+    jacobian = split.jacobian
+    return {
+        "displacement": {"mean": lengths.mean, "median": lengths.median, "percentile95": lengths.percentile95, "max": lengths.maximum},
+        "regularity": regularity_of(jacobian * np.float32(split.linear.determinant), split.field.grid, mask),
+        "linear_part": split.linear.to_dict(centre),
+        "deformation": {**vars(beyond.statistics()), "regularity": regularity_of(jacobian, beyond.grid, mask)},
+    }
 
 
 def _grids(grids: Grids, field: DisplacementField | None, labels: tuple[sitk.Image, sitk.Image] | None) -> Grids:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from deepreg_engine.reporting.figures import nice_step
+from deepreg_engine.metrics.bins import nice_step
 from deepreg_engine.reporting.markup import count
 from deepreg_engine.texts import tr
 
@@ -91,7 +91,7 @@ def error_chart(histogram: dict, limits: tuple[float, float] | None) -> str:
     """Draw the number of landmark pairs by error, before and after.
 
     Args:
-        histogram: "edges", mm, and "before" and "after", counts.
+        histogram: "edges", mm, "before" and "after", counts, and "beyond", the number of errors before that are above the last edge.
         limits: of the median error for green and amber, mm.
     """
     edges, most = histogram["edges"], max([*histogram["before"], *histogram["after"]])
@@ -101,6 +101,9 @@ def error_chart(histogram: dict, limits: tuple[float, float] | None) -> str:
     if limits is not None:
         chart.mark(limits[1], tr("limit {limit} mm", limit=f"{limits[1]:g}"), "#a33")
     chart.key(((tr("before"), _BEFORE), (tr("after"), _AFTER)))
+    if histogram["beyond"]:
+        words = tr("before, above {limit} mm: {pairs} pairs", limit=f"{edges[-1]:g}", pairs=histogram["beyond"])
+        chart.text(_WIDTH - _RIGHT, _TOP + 34, words, "end")
     return chart.svg(tr("Histogram of the landmark errors before and after"))
 
 

@@ -32,9 +32,9 @@ def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         ("landmarks", "median", "after"): "tre_median",
         ("landmarks", "percentile95", "after"): "tre_95",
         ("overlap", "dice", "after"): "dice",
-        ("regularity", "folding_percent", ""): "folding",
-        ("regularity", "min_jacobian", ""): "jacobian_min",
-        ("regularity", "max_jacobian", ""): "jacobian_max",
+        ("deformation", "folding_percent", ""): "folding",
+        ("deformation", "min_jacobian", ""): "jacobian_min",
+        ("deformation", "max_jacobian", ""): "jacobian_max",
         ("inverse_consistency", "percentile95", ""): "inverse_95",
     }
 
@@ -47,10 +47,9 @@ def rows(content: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield from _landmark_rows(figures["landmarks"], row)
     if "overlap" in figures:
         yield from _overlap_rows(figures["overlap"], row)
-    for measure, value in figures["regularity"].items():
-        yield row("regularity", "", measure, "", value, "%" if measure == "folding_percent" else "")
-    for measure, value in figures["displacement"].items():
-        yield row("displacement", "", measure, "", value, "mm")
+    yield from _motion_rows(figures, row)
+    for entry in figures.get("structures", ()):
+        yield from _structure_rows(entry, row)
     for name, values in figures["maps"].items():
         for measure, value in values.items():
             yield row("maps", name, measure, "", value, "")
@@ -65,6 +64,28 @@ def _verdict_rows(verdict: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     for check in verdict["checks"]:
         value = "" if check["value"] is None else check["value"]
         yield "verdict", check["name"], "value", "", value, check["unit"], LIGHTS[check["level"]]
+
+
+def _motion_rows(figures: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the whole transform, of its linear part, and of the deformation beyond that."""
+    for measure, value in figures["regularity"].items():
+        yield row("regularity", "", measure, "", value, "%" if measure == "folding_percent" else "")
+    for measure, value in figures["displacement"].items():
+        yield row("displacement", "", measure, "", value, "mm")
+    linear = figures["linear_part"]
+    yield row("linear_part", "", "source", "", linear["source"], "")
+    yield row("linear_part", "", "shift", "", linear["shift_mm"], "mm")
+    for side, value in zip(("left", "posterior", "superior"), linear["shift_lps_mm"], strict=True):
+        yield row("linear_part", "", f"shift to the {side}", "", value, "mm")
+    yield row("linear_part", "", "rotation", "", linear["rotation_degrees"], "degrees")
+    for side, value in zip(("left-right", "anterior-posterior", "superior-inferior"), linear["scales"], strict=True):
+        yield row("linear_part", "", f"scale {side}", "", value, "")
+    yield row("linear_part", "", "volume ratio", "", linear["volume_ratio"], "")
+    beyond = figures["deformation"]
+    for measure, value in beyond["regularity"].items():
+        yield row("deformation", "", measure, "", value, "%" if measure == "folding_percent" else "")
+    for measure in ("mean", "median", "percentile95", "maximum"):
+        yield row("deformation", "", measure, "", beyond[measure], "mm")
 
 
 def _landmark_rows(landmarks: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]]:
@@ -87,6 +108,20 @@ def _overlap_rows(overlap: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]
         for stage in ("before", "after"):
             for measure, value in entry[stage].items():
                 yield row("overlap", entry.get("name", str(entry["label"])), measure, stage, value, _UNITS[measure])
+
+
+def _structure_rows(entry: dict[str, Any], row: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of one structure of the contour table."""
+    item = entry["name"] or str(entry["label"])
+    for stage in ("before", "after"):
+        yield row("structures", item, "volume", stage, entry[f"{stage}_ml"], "ml")
+    yield row("structures", item, "change", "", entry["change_percent"], "%")
+    yield row("structures", item, "shift", "", entry["shift_mm"], "mm")
+    for side, value in zip(("left", "posterior", "superior"), entry["shift_lps_mm"] or [None] * 3, strict=True):
+        yield row("structures", item, f"shift to the {side}", "", value, "mm")
+    for measure in ("mean", "percentile5", "percentile95"):
+        yield row("structures", item, f"jacobian {measure}", "", (entry["jacobian"] or {}).get(measure), "")
+    yield row("structures", item, "outside", "", entry["outside_percent"], "%")
 
 
 def as_csv(content: dict[str, Any]) -> str:

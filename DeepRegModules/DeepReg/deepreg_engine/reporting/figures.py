@@ -9,14 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.beyond import SplitField
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.geometry.transform_files import field_grid
+from deepreg_engine.metrics.bins import error_bins
 from deepreg_engine.metrics.consistency import inverse_consistency
 from deepreg_engine.metrics.landmarks import check_reached, landmark_errors
 from deepreg_engine.metrics.report import evaluation_report
+from deepreg_engine.metrics.structures import structure_table
 
 _ERROR_BINS = 20
 _JACOBIAN_BINS = 48
@@ -33,6 +36,7 @@ class Pair:
         landmarks: fixed and moving, in pairs.
         labels: fixed and moving label maps, each on its own grid.
         label_names: of the labels.
+        alignment: matrix (4, 4) of the registration's linear alignment, fixed to moving; None if it is not known.
         mask: on the fixed grid: the region where the deformation is measured.
         notes: for the reader; measuring appends to them.
     """
@@ -44,6 +48,7 @@ class Pair:
     landmarks: tuple[PointSet, PointSet] | None = None
     labels: tuple[sitk.Image, sitk.Image] | None = None
     label_names: dict[int, str] | None = None
+    alignment: np.ndarray | None = None
     mask: sitk.Image | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
 
@@ -54,13 +59,13 @@ class Measured:
 
     Args:
         figures: see :func:`measure`.
-        field: the transform on the grid on which the deformation was measured.
-        jacobian: its determinant there (z, y, x).
+        split: the transform on the grid on which it was measured: linear part and deformation beyond it.
+        jacobian: determinant of the deformation there (z, y, x).
         maps: further maps of the deformation there (z, y, x), by their names.
     """
 
     figures: dict
-    field: DisplacementField
+    split: SplitField
     jacobian: np.ndarray
     maps: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
@@ -73,11 +78,10 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
         maps: further maps of the deformation: name to the function that computes them (z, y, x).
 
     Returns:
-        Figures: those of "displacement", "regularity", "landmarks" and "overlap" that :func:`evaluation_report` gives;
-        "inverse_consistency" if there is an inverse; "histograms" of the Jacobian and of the landmarks' errors; "maps": mean, median,
-        percentile95 and max of each further map; "measured_on": the grid
-        of displacement and regularity, and whether it is the transform's own. Each landmark pair has a flag "outlier", and
-        the landmarks have the "outlier_limit_mm".
+        Figures: those of the sections that :func:`evaluation_report` gives; "inverse_consistency" if there is an inverse; "histograms" of
+        the deformation's Jacobian and of the landmarks' errors; "maps": mean, median, percentile95 and max of each further map;
+        "measured_on": the grid of displacement and regularity, and whether it is the transform's own. Each landmark pair has a flag
+        "outlier", and the landmarks have the "outlier_limit_mm".
 
     Raises:
         InputError: if no landmark lies in the displacement field, or the inverse does not belong to the transform; and as the metrics do.
@@ -86,7 +90,7 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
     grid = own or ImageGrid.of(pair.fixed)
     if pair.landmarks is not None:
         check_reached(pair.transform, pair.landmarks[0])
-    deformation = DisplacementField.from_transform(pair.transform, grid)
+    split = SplitField.of(DisplacementField.from_transform(pair.transform, grid), pair.alignment, pair.transform)
     mask = _on(pair.mask, grid, pair)
     figures = evaluation_report(
         pair.transform,
@@ -95,12 +99,15 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
         labels=pair.labels,
         label_names=pair.label_names,
         mask=mask,
-        field=deformation,
+        field=split,
         notes=pair.notes,
     )
-    jacobian = deformation.jacobian_determinant()
+    deformation = split.deformation
+    jacobian = split.jacobian
     if pair.inverse is not None:
         figures["inverse_consistency"] = inverse_consistency(pair.transform, pair.inverse, ImageGrid.of(pair.fixed), _inside(pair.mask))
+    if pair.labels is not None:
+        figures["structures"] = structure_table(split, pair.labels[1], pair.labels[0], pair.label_names)
     figures["measured_on"] = {
         "size": list(grid.size),
         "spacing": list(grid.spacing),
@@ -114,7 +121,7 @@ def measure(pair: Pair, maps: Mapping[str, Callable[[DisplacementField], np.ndar
     figures["histograms"] = {"jacobian": _jacobian_histogram(jacobian[region])}
     if pair.landmarks is not None:
         figures["histograms"]["landmark_error"] = _mark_outliers(figures["landmarks"], pair.transform, pair.landmarks)
-    return Measured(figures, deformation, jacobian, computed)
+    return Measured(figures, split, jacobian, computed)
 
 
 def _inside(mask: sitk.Image | None) -> np.ndarray | None:
@@ -129,7 +136,7 @@ def _mark_outliers(landmarks: dict, transform: sitk.Transform, pairs: tuple[Poin
         entry["outlier"] = bool(outlier)
     known = [entry for entry in landmarks["each"] if entry["after_mm"] is not None]
     before, after = (np.array([entry[f"{stage}_mm"] for entry in known]) for stage in ("before", "after"))
-    return _error_histogram(before, after)
+    return error_histogram(before, after)
 
 
 def _on(mask: sitk.Image | None, grid: ImageGrid, pair: Pair) -> sitk.Image | None:
@@ -161,18 +168,11 @@ def _jacobian_histogram(values: np.ndarray) -> dict:
     }
 
 
-def _error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
-    """Return the number of landmark pairs by error, before and after, in bins that cover all of them."""
-    longest = max(float(before.max()), float(after.max()), 1e-3)
-    step = nice_step(longest / _ERROR_BINS)
-    edges = step * np.arange(int(np.floor(longest / step)) + 2)
+def error_histogram(before: np.ndarray, after: np.ndarray) -> dict:
+    """Return the number of landmark pairs by error, mm, before and after; and "beyond", the number of errors before above the last bin."""
+    edges, beyond = error_bins(before, after, _ERROR_BINS)
     return {
         "edges": edges.tolist(),
         **{name: np.histogram(values, edges)[0].tolist() for name, values in (("before", before), ("after", after))},
+        "beyond": beyond,
     }
-
-
-def nice_step(least: float) -> float:
-    """Return the smallest number of the form 1, 2 or 5 times a power of ten that is not below ``least``."""
-    decade = 10.0 ** np.floor(np.log10(least))
-    return float(next(decade * factor for factor in (1.0, 2.0, 5.0, 10.0) if decade * factor >= least * (1.0 - 1e-9)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.beyond import LinearPart
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, resample
@@ -16,7 +17,7 @@ from deepreg_engine.reporting.grey import VISIBLE, Window, correlation, patient_
 _COARSE = 72
 # Standard deviation of the smoothing before the search for the largest deformation, mm.
 _WIDTH = 12.0
-#: Smaller displacements beyond a linear movement count as no deformation, mm.
+#: Smaller displacements beyond the linear part count as no deformation, mm.
 LEAST = 0.5
 # Approximate number of voxels from which the centre of a region is estimated.
 _ENOUGH = 1_000_000
@@ -76,34 +77,9 @@ def covered(image: sitk.Image, grid: ImageGrid, transform: sitk.Transform | None
     return ImageGrid.of(image).contains(points).reshape(grid.shape)
 
 
-@dataclass(frozen=True)
-class Linear:
-    """A linear movement: the displacement of a point x is ``(x - centre) @ gradient + shift``.
-
-    Args:
-        centre: (3,), LPS mm.
-        gradient: (3, 3).
-        shift: (3,), mm.
-    """
-
-    centre: np.ndarray
-    gradient: np.ndarray
-    shift: np.ndarray
-
-    def beyond(self, points: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """Return displacements (..., 3) at points (..., 3) minus the linear movement, mm."""
-        return vectors - ((points - self.centre) @ self.gradient + self.shift)
-
-
-def linear_part(coarse: Coarse, transform: sitk.Transform) -> tuple[Linear, np.ndarray]:
-    """Fit a linear movement to a transform in the tissue by least squares; return it and the residual displacements there (N, 3), mm."""
-    points = coarse.grid.index_to_physical(np.argwhere(coarse.tissue)[:, ::-1])
-    moved = DisplacementField.from_transform(transform, coarse.grid).vectors[:, coarse.tissue].T.astype(np.float64)
-    centre = points.mean(axis=0)
-    terms = np.column_stack([points - centre, np.ones(len(points))])
-    found = np.linalg.lstsq(terms, moved, rcond=None)[0]
-    linear = Linear(centre, found[:3], found[3])
-    return linear, linear.beyond(points, moved)
+def deformation_of(coarse: Coarse, transform: sitk.Transform, linear: LinearPart) -> np.ndarray:
+    """Return the displacements (N, 3), mm, of the tissue beyond the linear part of a transform."""
+    return linear.beyond(DisplacementField.from_transform(transform, coarse.grid)).vectors[:, coarse.tissue].T.astype(np.float64)
 
 
 def point_of_interest(coarse: Coarse, deformation: np.ndarray, mask: sitk.Image | None) -> tuple[np.ndarray, str]:
@@ -113,8 +89,8 @@ def point_of_interest(coarse: Coarse, deformation: np.ndarray, mask: sitk.Image 
 
     Args:
         coarse: the pair.
-        deformation: (N, 3), mm: residual displacements of the tissue, see :func:`linear_part`; if they are small, the centre of the
-            tissue is used.
+        deformation: (N, 3), mm: displacements of the tissue beyond the linear part, see :func:`deformation_of`; if they are small, the
+            centre of the tissue is used.
         mask: on the fixed image.
     """
     if mask is not None:

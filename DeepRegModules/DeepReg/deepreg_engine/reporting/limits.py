@@ -70,9 +70,9 @@ LIMITS = (
     Limit("tre_median", "Landmark error, median", "landmarks.after.median", "landmarks.before.median", "mm", 2.0, 3.0, False, 2),
     Limit("tre_95", "Landmark error, 95 %", "landmarks.after.percentile95", "landmarks.before.percentile95", "mm", 3.0, 5.0, False, 2),
     Limit("dice", "Dice, mean of structures", "overlap.mean_after.dice", "overlap.mean_before.dice", "", 0.8, 0.7, True, 3),
-    Limit("folding", "Folded voxels", "regularity.folding_percent", "", "%", 0.0, MOST_FOLDED, False, 4),
-    Limit("jacobian_min", "Smallest Jacobian", "regularity.min_jacobian", "", "", 0.2, 0.02, True, 3),
-    Limit("jacobian_max", "Largest Jacobian", "regularity.max_jacobian", "", "", 3.0, 12.0, False, 3),
+    Limit("folding", "Folded voxels", "deformation.regularity.folding_percent", "", "%", 0.0, MOST_FOLDED, False, 4),
+    Limit("jacobian_min", "Smallest Jacobian", "deformation.regularity.min_jacobian", "", "", 0.2, 0.02, True, 3),
+    Limit("jacobian_max", "Largest Jacobian", "deformation.regularity.max_jacobian", "", "", 3.0, 12.0, False, 3),
     Limit("inverse_95", "Inverse consistency, 95 %", "inverse_consistency.percentile95", "", "mm", 2.0, 3.0, False, 3),
 )
 

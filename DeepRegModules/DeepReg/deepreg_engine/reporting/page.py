@@ -9,9 +9,11 @@ from typing import Any
 from deepreg_engine.methods.slots import slot
 from deepreg_engine.metrics.report import to_json
 from deepreg_engine.reporting.charts import error_chart, jacobian_chart
+from deepreg_engine.reporting.contour_table import contour_table
 from deepreg_engine.reporting.csv_table import as_csv
 from deepreg_engine.reporting.limits import LIGHTS, LIMITS, WORDS
 from deepreg_engine.reporting.markup import count, figure, light, number, pairs, table, text
+from deepreg_engine.reporting.motion import motion_sentences
 from deepreg_engine.reporting.page_method import method_terms
 from deepreg_engine.reporting.page_tables import MOST, landmark_table, overlap_table
 from deepreg_engine.reporting.style import FILTER, SCRIPT, STYLE
@@ -170,16 +172,7 @@ def _rating_row(entry: dict[str, Any]) -> str:
 def _more(content: dict[str, Any]) -> str:
     """Return a line with figures that are not rated."""
     figures = content["figures"]
-    lengths = figures["displacement"]
-    sentences = [
-        tr(
-            "Displacement: mean {mean}, 95 % {percentile}, largest {largest} mm.",
-            mean=number(lengths["mean"]),
-            percentile=number(lengths["percentile95"]),
-            largest=number(lengths["max"]),
-        ),
-        _measured_on(figures["measured_on"], count(figures["regularity"]["voxels"])),
-    ]
+    sentences = [*motion_sentences(figures), _measured_on(figures["measured_on"], count(figures["regularity"]["voxels"]))]
     if "landmarks" in figures and figures["landmarks"]["outside_field"]:
         sentences.append(
             tr(
@@ -302,6 +295,8 @@ def _all(content: dict[str, Any]) -> str:
         parts.append(_folded(tr("All landmark pairs"), landmark_table(figures["landmarks"], everything=True)))
     if "overlap" in figures:
         parts.append(_folded(tr("All structures"), overlap_table(figures["overlap"], everything=True)))
+    if "structures" in figures:
+        parts.append(_folded(tr("Contours: volume, shift and Jacobian of each structure"), contour_table(figures["structures"])))
     if content["run"] is not None and content["run"]["parameters"]:
         rows = [
             f'<tr><th scope="row">{text(entry["name"])}</th><td>{text(entry["value"])} {text(entry["unit"])}</td>'

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.beyond import LinearPart
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import resample
+from deepreg_engine.metrics.bins import nice_step
 from deepreg_engine.reporting.colours import jacobian_colours, length_colours
-from deepreg_engine.reporting.figures import Measured, Pair, nice_step
+from deepreg_engine.reporting.figures import Measured, Pair
 from deepreg_engine.reporting.grey import VISIBLE, Window, scaled
-from deepreg_engine.reporting.interest import Linear, covered, drawn
+from deepreg_engine.reporting.interest import covered, drawn
 from deepreg_engine.reporting.planes import Plane
 
 # Lines of the deformation grid across the longest side, at most.
@@ -39,7 +41,7 @@ class Views:
     Args:
         windows: of the fixed and of the moving image.
         before: transform with which the moving image is shown as "before"; None is the identity.
-        linear: linear movement that is subtracted from the displacements for their colours.
+        linear: the linear part of the transform, which is taken off for the grid and its colours.
         longest: length of the displacement with the last colour, mm.
         spacing: distance of the lines of the deformation grid, mm.
         alike: whether the images have the same contrast.
@@ -47,7 +49,7 @@ class Views:
 
     windows: tuple[Window, Window]
     before: sitk.Transform | None
-    linear: Linear
+    linear: LinearPart
     longest: float
     spacing: float
     alike: bool
@@ -68,7 +70,7 @@ def draw(pair: Pair, measured: Measured, plane: Plane, views: Views) -> dict[str
     fixed = scaled(drawn(pair.fixed, plane.grid, None)[0], views.windows[0])
     before, after = (scaled(drawn(pair.moving, plane.grid, transform)[0], views.windows[1]) for transform in (views.before, pair.transform))
     there = [covered(pair.moving, plane.grid, transform)[0] for transform in (views.before, pair.transform)]
-    field = DisplacementField.from_transform(pair.transform, plane.grid)
+    field = views.linear.beyond(DisplacementField.from_transform(pair.transform, plane.grid))
     pictures = {
         "before": _blend(fixed, before, there[0]),
         "after": _blend(fixed, after, there[1]),
@@ -132,15 +134,14 @@ def _difference(fixed: np.ndarray, after: np.ndarray, covered_: np.ndarray) -> n
 
 
 def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, views: Views) -> np.ndarray:
-    """Return a regular grid of the moving image, deformed onto the fixed one, over the residual of the displacements beyond the linear
-    movement.
+    """Return a regular grid of the aligned moving image, deformed onto the fixed one, over the lengths of the deformation.
 
-    Lines are where a coordinate of x + u(x) is a multiple of their distance. The gradient of the coordinate keeps their width constant.
+    Lines are where a coordinate of x + d(x) is a multiple of their distance. The gradient of the coordinate keeps their width constant.
     Only tissue is coloured, because the displacement of air is arbitrary.
     """
     grid = plane.grid
     vectors = field.vectors[:, 0]
-    lengths = np.linalg.norm(views.linear.beyond(grid.points()[0], np.moveaxis(vectors, 0, -1)), axis=-1)
+    lengths = np.linalg.norm(vectors, axis=0)
     cover = np.where(fixed > VISIBLE, 0.45, 0.0)[..., None]
     picture = (1.0 - cover) * _grey(0.85 * fixed) + cover * length_colours(lengths / views.longest)
     strength = np.where(fixed > VISIBLE, 0.9, 0.45)[..., None]
@@ -158,7 +159,7 @@ def _deformation(fixed: np.ndarray, field: DisplacementField, plane: Plane, view
 
 def _map(fixed: np.ndarray, measured: Measured, name: str, plane: Plane) -> np.ndarray:
     """Return a map of the deformation over the tissue of the fixed image, from 0 to its 95th percentile."""
-    image = resample(measured.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", -1.0)
+    image = resample(measured.split.field.grid.to_image(measured.maps[name]), plane.grid, None, "linear", -1.0)
     values = sitk.GetArrayFromImage(image)[0]
     top = max(float(measured.figures["maps"][name]["percentile95"]), 1e-6)
     cover = np.where((fixed > VISIBLE) & (values >= 0.0), 0.6, 0.0)[..., None]  # outside the grid the field is not known
@@ -172,7 +173,7 @@ def _jacobian(fixed: np.ndarray, measured: Measured, plane: Plane) -> np.ndarray
     step = grid.spacing[0] / _FINER
     corner = np.array(grid.origin) - (grid.axes[:, 0] + grid.axes[:, 1]) * step * (_FINER - 1) / 2
     fine = ImageGrid((width * _FINER, height * _FINER, 1), (step, step, grid.spacing[2]), tuple(corner), grid.direction)
-    image = measured.field.grid.to_image(measured.jacobian)
+    image = measured.split.field.grid.to_image(measured.jacobian)
     values = sitk.GetArrayFromImage(resample(image, fine, None, "nearest", 1.0))[0].reshape(height, _FINER, width, _FINER)
     lowest = values.min(axis=(1, 3))
     determinant = np.where(lowest <= 0.0, lowest, values.mean(axis=(1, 3)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from deepreg_engine.metrics.bins import nice_step
 from deepreg_engine.reporting.colours import jacobian_stops, length_stops
-from deepreg_engine.reporting.figures import nice_step
 from deepreg_engine.reporting.markup import around, number, text
 from deepreg_engine.reporting.planes import Plane
 from deepreg_engine.texts import tr, translated
@@ -60,7 +60,7 @@ def row(found: Found, picture: str, title: str, legend: str, paper: bool = True)
 def deformation_words(views: dict[str, Any]) -> str:
     """Return the legend of the deformation grid."""
     words = tr(
-        "a regular grid of the moving image, {grid} mm wide; displaced beyond a linear movement 0 {scale} {longest} and more",
+        "a regular grid of the aligned moving image, {grid} mm wide; deformation beyond the alignment 0 {scale} {longest} and more",
         grid=number(views["grid_mm"], 0),
         longest=number(views["longest_mm"], 1, "mm"),
         scale="{scale}",
@@ -70,7 +70,7 @@ def deformation_words(views: dict[str, Any]) -> str:
 
 def jacobian_words() -> str:
     """Return the legend of the Jacobian."""
-    template = "local change of volume from the fixed to the moving image: half {scale} double; {folded}"
+    template = "local change of volume from the fixed to the moving image beyond the alignment: half {scale} double; {folded}"
     words = tr(template, scale="{scale}", folded="{folded}")
     return around(words, _scale(jacobian_stops()), folded=f'<span class="fold">{text(tr("folded voxels in magenta"))}</span>')
 

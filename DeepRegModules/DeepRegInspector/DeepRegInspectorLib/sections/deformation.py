@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
+from deepreg_slicer.beyond import linearPartOf
 from deepreg_slicer.choice_box import ChoiceBox
-from deepreg_slicer.length_colors import lengthRamp
-from DeepRegInspectorLib import fields
+from deepreg_slicer.length_colors import lengthRamp, longestOf
+from deepreg_slicer.nrrd import Geometry
 from DeepRegInspectorLib.colors import showBar
-from DeepRegInspectorLib.mapping import FixedToMoving, gridOf, ownGrid
+from DeepRegInspectorLib.mapping import FLIP, gridOf, imageGrid, ownGrid
 from DeepRegInspectorLib.probe import Probe
 from DeepRegInspectorLib.sections.base import Section, showText
 
 _DISPLAYS = (
     ("none", _("not shown"), _("The transform is not drawn.")),
-    ("grid", _("grid"), _("A regular grid, deformed by the transform as the moving volume is.")),
-    ("glyphs", _("arrows"), _("Displacements of points of the moving volume, coloured by length.")),
-    ("contours", _("contours"), _("Lines of equal displacement.")),
+    ("grid", _("grid"), _("A regular grid, deformed as the moving volume is, beyond the alignment.")),
+    ("glyphs", _("arrows"), _("Displacements beyond the alignment, coloured by length.")),
+    ("contours", _("contours"), _("Lines of equal displacement beyond the alignment.")),
 )
 
 
@@ -71,7 +71,7 @@ class DeformationSection(Section):
     def resume(self) -> None:
         self._showProbe()
         transform = self.node.transform
-        display = transform.GetDisplayNode() if transform is not None else None
+        display = result_view.displayOf(transform)
         if self.node.display != "none" and display is not None and not display.GetVisibility():
             self.node.display = "none"  # a new result, or undo, has hidden the drawing
 
@@ -93,53 +93,52 @@ class DeformationSection(Section):
             self._hide(node.transform)
             showText(ui.displayInfoLabel, "")
             return
-        longest = self._longest()
+        shown = result_view.deformationOf(node.transform, node.fixedVolume)
+        longest = longestOf(shown) if ownGrid(shown) is not None else 10.0
         if fresh:
             if node.display == "contours":
                 spacing = result_view.plainLength(max(longest, 0.5) / 6.0)
             else:
-                spacing = result_view.gridSpacing(node.transform, node.fixedVolume)
+                spacing = result_view.gridSpacing(shown, node.fixedVolume)
             with self.context.quiet():
                 ui.spacingSlider.value = max(ui.spacingSlider.minimum, min(ui.spacingSlider.maximum, spacing))
         spacing = ui.spacingSlider.value
-        result_view.showDeformation(node.transform, node.fixedVolume, node.display, spacing, node.display3D, longest)
-        display = node.transform.GetDisplayNode()
+        result_view.showDeformation(shown, node.fixedVolume, node.display, spacing, node.display3D, longest)
+        display = shown.GetDisplayNode()
         display.SetColorMap(lengthRamp(max(longest, 0.1)))
-        showBar(display, node.colorBars, _("displacement (mm)"), "right")
+        showBar(display, node.colorBars, _("deformation (mm)"), "right")
         what = {
             "grid": _("Lines every {spacing:g} mm"),
             "glyphs": _("Arrows every {spacing:g} mm"),
             "contours": _("A line every {spacing:g} mm of displacement"),
         }
         coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
-        showText(ui.displayInfoLabel, what[node.display].format(spacing=spacing) + coloured)
+        showText(ui.displayInfoLabel, what[node.display].format(spacing=spacing) + coloured + self._alignment())
 
     def _hide(self, transform: Any) -> None:
         result_view.showGrid(transform, None, False)
-        showBar(transform.GetDisplayNode(), False)
+        showBar(result_view.displayOf(transform), False)
 
-    def _longest(self) -> float:
-        """Return the longest displacement over the fixed volume, mm, from some thousand points."""
-        node = self.node
-        if node.fixedVolume is not None:
-            geometry = gridOf(node.fixedVolume)
-        else:
-            own = ownGrid(node.transform)
-            if own is None:
-                return 10.0
-            geometry = own[1]
-        geometry = fields.coarser(geometry, 8000)
-        index = np.stack(np.unravel_index(np.arange(geometry.voxels), geometry.size, order="F"), axis=1)
-        matrix = geometry.ijkToRas()
-        points = index @ matrix[:3, :3].T + matrix[:3, 3]
-        return float(np.linalg.norm(FixedToMoving(node.transform)(points) - points, axis=1).max())
+    def _region(self) -> Geometry | None:
+        """Return the grid of the fixed volume, None without one."""
+        return gridOf(self.node.fixedVolume) if self.node.fixedVolume is not None else None
+
+    def _alignment(self) -> str:
+        """Return a line on the alignment, which the drawing leaves out; "" if it is not known."""
+        transform, region = self.node.transform, self._region()
+        linear = linearPartOf(transform, region)
+        own = ownGrid(transform)
+        geometry = region or (own[1] if own is not None else None)
+        if linear is None or geometry is None:
+            return ""
+        return "\n" + _("Beyond the {alignment}.").format(alignment=linear.words(FLIP * imageGrid(geometry).centre))
 
     # ------------------------------------------------------------------- probe
 
     def _showProbe(self) -> None:
         node = self.node
         if node is not None and node.probe and node.transform is not None:
-            self.probe.setInputs(node.transform, node.fixedLabels, node.movingLabels)
+            self.probe.setInputs(node.transform, node.fixedLabels, node.movingLabels, self._region())
             self.probe.start()
         else:
             self.probe.stop()

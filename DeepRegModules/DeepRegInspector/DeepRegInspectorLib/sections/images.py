@@ -34,7 +34,7 @@ _MAPS = (
         _("Jacobian"),
         _("Local change of volume: 1 is no change, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta."),
     ),
-    ("displacement", _("displacement"), _("Length of the displacement, mm.")),
+    ("displacement", _("displacement"), _("Length of the displacement beyond the alignment, mm.")),
 )
 
 
@@ -254,18 +254,18 @@ class ImagesSection(Section):
         if self.node.map == "jacobian":
             text = _("folded {folded:,} of {voxels:,} voxels ({share:.3g} %), Jacobian {low:.2f} to {high:.2f}, mean {mean:.2f}")
         else:
-            text = _("displacement mean {length:.1f}, 95 % {p95:.1f}, maximum {most:.1f} mm")
-        lengths = figures["displacement_mm"]
+            text = _("deformation beyond the alignment: mean {length:.1f}, 95 % {p95:.1f}, maximum {most:.1f} mm")
+        beyond = figures["deformation"]
         return text.format(
             folded=figures["folded"],
             voxels=figures["voxels"],
             share=figures["folding_percent"],
-            low=figures["min_jacobian"],
-            high=figures["max_jacobian"],
-            mean=figures["mean_jacobian"],
-            length=lengths["mean"],
-            p95=lengths["percentile95"],
-            most=lengths["max"],
+            low=beyond["min_jacobian"],
+            high=beyond["max_jacobian"],
+            mean=beyond["mean_jacobian"],
+            length=beyond["mean"],
+            p95=beyond["percentile95"],
+            most=beyond["max"],
         )
 
     def _showMap(self) -> None:
@@ -285,7 +285,7 @@ class ImagesSection(Section):
             display.SetAndObserveColorNodeID(jacobianColors().GetID())
             colors = _("Blue below 1, red above, full at {low:g} and {high:g}").format(low=1.0 - span, high=1.0 + span)
         else:
-            longest = max(1.0, figures["displacement_mm"]["percentile95"])
+            longest = max(1.0, figures["deformation"]["percentile95"])
             display.SetWindowLevelMinMax(0.0, longest)
             display.SetAndObserveColorNodeID(lengthColors().GetID())
             colors = _("Colours from 0 to {longest:.1f} mm").format(longest=longest)
@@ -296,6 +296,8 @@ class ImagesSection(Section):
         spacing = " \u00d7 ".join(f"{s:.3g}" for s in maps.geometry.spacing)
         text = self._mapText(figures)
         lines = [f"{text[:1].upper()}{text[1:]}. {colors}. " + _("Measured on {grid}, {spacing} mm.").format(grid=grid, spacing=spacing)]
+        words = maps.linear.words(maps.centre)
+        lines.append(f"{words[:1].upper()}{words[1:]}.")
         if self.otherFigures is not None:
             lines.append(_("Second transform: {text}.").format(text=self._mapText(self.otherFigures)))
         showText(self.ui.mapInfoLabel, "\n".join(lines))

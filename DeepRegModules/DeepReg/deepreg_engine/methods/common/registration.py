@@ -109,7 +109,7 @@ class Registration(Generic[P]):
     def _reached(self, stage: str, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:
         """Note that a stage is over, and show the field that it has reached, voxels of ``grid``."""
         self._done_last = stage
-        self._control.reached(stage, self._output_grid, lambda coarse: self._on_grid(self._deformation(field), grid, alignment, coarse)[1])
+        self._control.reached(stage, self._output_grid, lambda coarse: self._on_grid(self._deformation(field), grid, alignment, coarse))
 
     def _deformation(self, field: torch.Tensor) -> torch.Tensor:
         """Return the deformation (3, z, y, x) from fixed to moving, voxels, of a field of the run."""
@@ -175,13 +175,12 @@ class Registration(Generic[P]):
         """Return the fields that the results of all methods have, at the end of a run that began at ``start``."""
         begun = time.perf_counter()
         self._report("displacement field", 0.0)
-        local, total = self._on_grid(unfold(field), grid, alignment, self._output_grid)
+        total = self._on_grid(unfold(field), grid, alignment, self._output_grid)
         self._clock.add("field", begun)
         self._clock.seconds["total"] = time.perf_counter() - start
         self._progress(1.0, "done")
         return {
             "field": total,
-            "deformation": local.statistics(),
             "alignment": alignment,
             "stages": self._stages,
             "seconds": self._clock.seconds,
@@ -190,10 +189,8 @@ class Registration(Generic[P]):
             "stopped": self._stopped,
         }
 
-    def _on_grid(
-        self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment, wanted: ImageGrid
-    ) -> tuple[DisplacementField, DisplacementField]:
-        """Return the deformation on another grid, and the same followed by the alignment.
+    def _on_grid(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment, wanted: ImageGrid) -> DisplacementField:
+        """Return the deformation on another grid, followed by the alignment.
 
         Args:
             field: (3, z, y, x), voxels of ``grid``.
@@ -204,7 +201,7 @@ class Registration(Generic[P]):
         if self._output_grid is not self._fixed_grid:
             field, grid = _continued(field, grid, wanted)
         local = field_from_voxels(field, grid).resampled(wanted)
-        return local, followed_by(local, alignment.transform)
+        return followed_by(local, alignment.transform)
 
 
 def to_next_level(field: torch.Tensor, old: ImageGrid, new: ImageGrid) -> torch.Tensor:

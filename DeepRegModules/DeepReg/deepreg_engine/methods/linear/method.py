@@ -60,7 +60,6 @@ class Linear(Method):
         field = DisplacementField.from_transform(linear, task.inputs.grids[0])
         return Result(
             field=field,
-            deformation=None,
             alignment=alignment,
             stages=[],
             seconds={"field": time.perf_counter() - begun},

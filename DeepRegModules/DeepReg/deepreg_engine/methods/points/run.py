@@ -63,7 +63,6 @@ def run(task: Task, progress: Progress) -> Result:
         notes += orientation_notes(*inputs.images, matrix, inputs.fixed_mask, inputs.moving_mask)
     result = Result(
         field=found.field(grid) if _needs_field(task) else None,
-        deformation=None,
         alignment=Alignment(matrix, initial),
         stages=found.stages,
         seconds=dict(found.seconds),
