@@ -93,6 +93,11 @@ def test_points_need_confident_partners():
     assert [check.level for check in point_checks({**near, "median_distance_to_partner_mm": 7.0})] == ["good", "check"]
     assert [check.level for check in point_checks({**near, "median_distance_to_partner_mm": 70.0})] == ["good", "bad"]
     assert point_checks({}) == []
+    surface = {"confident_share": 0.4, "median_distance_to_partner_mm": 0.94, "moving_spacing_mm": 1.2}
+    assert [check.level for check in point_checks(surface)] == ["check", "check"]
+    assert [check.level for check in point_checks(surface, drift=True)] == ["good"]
+    drifted = conclude(Evidence({"points": {**surface, "median_distance_to_partner_mm": 9.0}, "parameters": {"solver": "drift"}}))
+    assert drifted["level"] == "bad"
 
 
 def test_a_red_light_is_never_beside_a_good_verdict():

@@ -51,6 +51,10 @@ def evidence_of_pair(
         notes: on the inputs and the figures.
     """
     run = run or {}
-    report = {**{name: run.get(name) for name in ("points", "stopped")}, **figures, "notes": [*(run.get("notes") or ()), *notes]}
+    report = {
+        **{name: run.get(name) for name in ("points", "parameters", "stopped")},
+        **figures,
+        "notes": [*(run.get("notes") or ()), *notes],
+    }
     fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
     return Evidence(report, (fixed, moving), field, alignment, ratings=ratings, linear=linear)

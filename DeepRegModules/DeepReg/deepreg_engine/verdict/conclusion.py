@@ -24,7 +24,7 @@ def conclude(evidence: Evidence) -> dict[str, Any]:
         agreement_check(measures, evidence.linear),
         alignment_check(measures),
         search_check(measures),
-        *point_checks(report.get("points") or {}),
+        *point_checks(report.get("points") or {}, (report.get("parameters") or {}).get("solver") == "drift"),
         stretch_check(measures),
         folding_check(report.get("regularity") or {}),
         inverse_check(report),
@@ -41,7 +41,7 @@ def conclude(evidence: Evidence) -> dict[str, Any]:
 def _good(checks: list[Check]) -> str:
     """Return the reason of a good verdict: what was measured of it, the most telling first."""
     known = {check.name: check.reason for check in checks}
-    for name in ("landmarks", "structures", "agreement", "points"):
+    for name in ("landmarks", "structures", "agreement", "points", "distances"):
         if name in known:
             return known[name]
     reason = "nothing that was checked is out of the ordinary"

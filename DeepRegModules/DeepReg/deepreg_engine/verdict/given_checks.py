@@ -10,10 +10,13 @@ from deepreg_engine.verdict.checks import Check, Limits
 # Errors of landmarks, mm, and Dice coefficients that differ by less are equal: a share, and a smallest difference.
 _LANDMARK_SHARE, _LANDMARK_MM = 0.02, 0.05
 _DICE_MEAN, _DICE_ONE = 0.005, 0.05
-# Share of the points with a confident partner.
+# Share of the points with a confident partner, where partners are matched by belief propagation. Coherent point drift rates a partner by the
+# spread of all of them, so that a good and a bad result have nearly the same share.
 CONFIDENT = Limits(0.42, 0.3, higher=True)
 # Median distance of the mapped points to their partners, in distances of the moving points to each other.
 APART = Limits(0.75, 1.2)
+# The same of coherent point drift alone, for instance of surfaces: a point between those of the other surface is half a distance away.
+APART_IN_DRIFT = Limits(1.0, 2.0)
 _ADVICE = "compare the result with the alignment alone, and check that the points or structures belong together"
 
 
@@ -50,22 +53,28 @@ def structure_check(overlap: Mapping[str, Any]) -> Check | None:
     return Check("structures", "good", reason, "", after)
 
 
-def point_checks(points: Mapping[str, Any]) -> list[Check]:
-    """Return whether enough points have a confident partner, and whether these are near, from the section "points" of a report."""
+def point_checks(points: Mapping[str, Any], drift: bool = False) -> list[Check]:
+    """Return whether enough points have a confident partner, and whether these are near, from the section "points" of a report.
+
+    Args:
+        points: the section.
+        drift: whether the registration was coherent point drift alone.
+    """
     found, advice = [], "check that both sets of points show the same structure, and their orientation and unit"
     share, distance, spacing = (points.get(name) for name in ("confident_share", "median_distance_to_partner_mm", "moving_spacing_mm"))
-    if share is not None:
+    if share is not None and not drift:
         level = CONFIDENT.level(share)
         reason = f"{100 * share:.0f} % of the points have a confident partner"
         if level != "good":
             reason = f"only {100 * share:.0f} % of the points have a confident partner"
         found.append(Check("points", level, reason, "" if level == "good" else advice, share, "", CONFIDENT))
     if distance is not None and spacing:
-        level = APART.level(distance / spacing)
+        limits = APART_IN_DRIFT if drift else APART
+        level = limits.level(distance / spacing)
         reason = "the points lie near their partners"
         if level != "good":
             reason = f"the points lie {distance:.1f} mm from their partners"
-        found.append(Check("distances", level, reason, "" if level == "good" else advice, distance / spacing, "", APART))
+        found.append(Check("distances", level, reason, "" if level == "good" else advice, distance / spacing, "", limits))
     return found
 
 
