@@ -10,8 +10,8 @@ from deepreg_engine.verdict.checks import Check, Limits
 # Errors of landmarks, mm, and Dice coefficients that differ by less are equal: a share, and a smallest difference.
 _LANDMARK_SHARE, _LANDMARK_MM = 0.02, 0.05
 _DICE_MEAN, _DICE_ONE = 0.005, 0.05
-# Share of the points with a confident partner, where partners are matched by belief propagation. Coherent point drift rates a partner by the
-# spread of all of them, so that a good and a bad result have nearly the same share.
+# Share of the points with a confident partner, where partners are matched by belief propagation. Coherent point drift rates a partner by
+# the spread of all of them, so that a good and a bad result have nearly the same share.
 CONFIDENT = Limits(0.42, 0.3, higher=True)
 # Median distance of the mapped points to their partners, in distances of the moving points to each other.
 APART = Limits(0.75, 1.2)
