@@ -20,10 +20,11 @@ from deepreg_engine.geometry.images import read_volume
 from deepreg_engine.phantoms import ANATOMIES, make_patient
 
 PARTS = {"abdomen": "abdomen", "thorax": "chest", "brain": "head", "hippocampus": "organ", "prostate": "organ"}
+CONTRASTS = {"T1": "t1", "ch2": "t1", "T2": "t2", "FLAIR": "flair"}
 MODALITIES = {"example_mr_sm": "mr", "ct-64": "ct", "TestInput": "ct", "3DCT_lung": "ct", "3DCT_lung_baseline_small": "ct"}
 
 Random = np.random.Generator
-Truth = tuple[str, str]
+Truth = tuple[str, str, str]
 
 
 def stored(image: sitk.Image, array: np.ndarray) -> sitk.Image:
@@ -131,12 +132,14 @@ SAME = (turned, oblique, reoriented, flipped, noisy, cropped, scaled, resampled,
 LOST = (shifted, windowed, to_unit)
 
 
-def phantoms(patients: int) -> Iterator[tuple[str, sitk.Image, Truth]]:
+def phantoms(first: int, patients: int) -> Iterator[tuple[str, sitk.Image, Truth]]:
     """Yield name, image and truth of the phantoms of some patients."""
     for anatomy in ANATOMIES:
         for modality in ("ct", "mr"):
-            for seed in range(100, 100 + patients):
-                yield f"phantom {anatomy} {modality} {seed}", make_patient(anatomy, seed, modality, 0.5).image, (modality, PARTS[anatomy])
+            contrast = "t1" if (anatomy, modality) == ("brain", "mr") else ""
+            for seed in range(first, first + patients):
+                image = make_patient(anatomy, seed, modality, 0.5).image
+                yield f"phantom {anatomy} {modality} {seed}", image, (modality, PARTS[anatomy], contrast)
 
 
 def scans(folder: Path, prostates: Path) -> Iterator[tuple[str, sitk.Image, Truth]]:
@@ -146,20 +149,24 @@ def scans(folder: Path, prostates: Path) -> Iterator[tuple[str, sitk.Image, Trut
             name = path.name.partition(".")[0]
             if path.suffix != ".txt" and not any(word in name for word in ("seg", "liver", "mask", "lm-64")):
                 modality = "mr" if part == "brain" else MODALITIES.get(name, "ct")
-                yield path.name, read_volume(path), (modality, PARTS[part])
+                yield path.name, read_volume(path), (modality, PARTS[part], CONTRASTS.get(name, ""))
     for path in sorted((folder / "hippocampus" / "images").glob("*.nii.gz"))[::10]:
-        yield path.name, read_volume(path), ("mr", "organ")
+        yield path.name, read_volume(path), ("mr", "organ", "")
     for side, modality in (("fixed_images", "us"), ("moving_images", "mr")):
         for path in sorted(prostates.glob(f"**/{side}/*.nii.gz"))[::3]:
-            yield f"{side} {path.name}", read_volume(path), (modality, "organ")
+            yield f"{side} {path.name}", read_volume(path), (modality, "organ", "")
 
 
 def count(found: Counter, name: str, image: sitk.Image, truth: Truth, way: str, shown: bool) -> None:
-    """Count whether modality and body part of one image are right, and whether a wrong one is called certain."""
+    """Count whether modality, body part and contrast of one image are right, and whether a wrong one is called certain."""
     content = image_content(image)
     right = content.modality == truth[0], content.body_part == truth[1]
     wrong = (content.modality_certain and not right[0]) or (content.body_part_certain and not right[1])
     found[way, "images"] += 1
+    if truth[2]:
+        found[way, "heads"] += 1
+        found[way, "contrast"] += content.contrast == truth[2]
+        found[way, "other contrast"] += content.contrast not in ("", truth[2])
     for key, value in zip(("modality", "body part", "wrong and certain"), (*right, wrong), strict=True):
         found[way, key] += bool(value)
     if shown and (wrong or not all(right)):
@@ -171,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of real data")
     parser.add_argument("--patients", type=int, default=4, help="phantoms of each anatomy and modality")
+    parser.add_argument("--first", type=int, default=100, help="seed of the first of these")
     parser.add_argument("--seed", type=int, default=0, help="of the random changes")
     parser.add_argument("--show", action="store_true", help="print what is wrong")
     options = parser.parse_args()
@@ -179,16 +187,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(options.data / "prostate" / "paired_prostate_mr_trus.tar") as archive:
             archive.extractall(folder, filter="data")
-        for number, (name, image, truth) in enumerate([*phantoms(options.patients), *scans(options.data, Path(folder))]):
+        for number, (name, image, truth) in enumerate([*phantoms(options.first, options.patients), *scans(options.data, Path(folder))]):
             count(found, name, image, truth, "as it is", options.show)
             for place, way in enumerate(ways):
                 rng = np.random.default_rng((options.seed, number, place))
                 count(found, name, way(image, rng), truth, way.__name__, options.show)
-    print(f"{'images':11s} {'number':>7s} {'modality':>9s} {'body part':>10s} {'wrong and certain':>18s}")
+    print("| images | number | modality right | body part right | wrong and certain | heads in MR | contrast right | wrong |")
+    print("|---|---|---|---|---|---|---|---|")
     for way in ("as it is", *(each.__name__ for each in ways)):
-        number = found[way, "images"]
+        number, heads = found[way, "images"], found[way, "heads"]
         shares = [f"{100 * found[way, key] / number:.1f} %" for key in ("modality", "body part", "wrong and certain")]
-        print(f"{way:11s} {number:7d} {shares[0]:>9s} {shares[1]:>10s} {shares[2]:>18s}")
+        shares += [str(heads), *(f"{100 * found[way, key] / heads:.1f} %" for key in ("contrast", "other contrast"))]
+        print(f"| {way.replace('_', ' ')} | {number} | {' | '.join(shares)} |")
 
 
 if __name__ == "__main__":

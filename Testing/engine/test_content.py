@@ -101,6 +101,15 @@ def test_lost_units_are_never_certain(anatomy, modality):
         assert not found.modality_certain
 
 
+@pytest.mark.parametrize("anatomy", ANATOMIES)
+def test_ct_without_its_calibration_is_not_mr(anatomy):
+    """Unsigned values as scanners store them, with another gain, and as fractions."""
+    array = sitk.GetArrayFromImage(phantom(anatomy, "ct")).astype(np.float32)
+    for stored in ((array + 1024.0).astype(np.uint16), 1.7 * array + 1024.0, (array + 1024.0) / 4095.0):
+        found = image_content(changed(phantom(anatomy, "ct"), stored))
+        assert (found.modality, found.body_part, found.certain) == ("ct", PARTS[anatomy], False)
+
+
 @pytest.mark.parametrize("offset", [-1024, -1000, -500, -100, 200])
 @pytest.mark.parametrize("anatomy", ANATOMIES)
 def test_mr_with_an_offset_is_not_ct(anatomy, offset):

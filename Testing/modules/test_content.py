@@ -57,6 +57,34 @@ def test_attributes_of_node_series_and_unit_count(content):
     assert (found.modality, found.body_part, found.certain) == ("mr", "pelvis", True)
 
 
+class Database:
+    """Stands in for the application's DICOM database with one file."""
+
+    isOpen = True
+
+    def fileForInstance(self, instance: str) -> str:
+        return "one.dcm" if instance == "1.2.3" else ""
+
+    def fileValue(self, file: str, tag: str) -> str:
+        return {"0008,0060": "MR", "0018,0015": "HEAD", "0018,0081": "95", "0018,0080": "4000"}.get(tag, "")
+
+
+def test_the_dicom_database_and_the_unit_of_a_ct_count(content, monkeypatch):
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    voxels = np.random.default_rng(0).integers(0, 900, (9, 9, 9)).astype(np.int16)
+    node = add_volume("a", voxels, IJK_TO_RAS)
+    node.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    found = content.contentOf(node)
+    assert (found.modality, found.contrast, found.body_part, found.certain) == ("mr", "t2", "head", True)
+    other = add_volume("b", voxels, IJK_TO_RAS)
+    other.SetAttribute("DICOM.instanceUIDs", "9.9")
+    assert not content.contentOf(other).modality_certain
+    unit = slicer.vtkCodedEntry()
+    unit.SetValueSchemeMeaning("[hnsf'U]", "UCUM", "Hounsfield unit")
+    other.SetVoxelValueUnits(unit)
+    assert content.contentOf(other).modality == "ct"
+
+
 def test_a_label_map_node_is_labels_whatever_it_holds(content):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
     slicer.util.updateVolumeFromArray(node, np.arange(1000, dtype=np.int16).reshape(10, 10, 10))

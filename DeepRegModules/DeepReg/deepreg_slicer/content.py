@@ -5,6 +5,7 @@ The engine's modules are imported by the functions, when they are first needed: 
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 _KEPT = 8
 # Code of the unit that Slicer's DICOM reader notes of a CT.
 _HOUNSFIELD = "[hnsf'U]"
+# Elements that are read from the DICOM database.
+_ELEMENTS = {
+    "Modality": "0008,0060",
+    "BodyPartExamined": "0018,0015",
+    "ProtocolName": "0018,1030",
+    "EchoTime": "0018,0081",
+    "RepetitionTime": "0018,0080",
+    "InversionTime": "0018,0082",
+}
 _samples: OrderedDict[tuple, Sample] = OrderedDict()
 _contents: OrderedDict[tuple, Content] = OrderedDict()
 
@@ -138,8 +148,8 @@ def gridOf(geometry: Geometry) -> Any:
 
 
 def hintsOf(node: Any) -> dict[str, str]:
-    """Return what attributes of a volume node and of its places in the subject hierarchy say of it, and its name."""
-    found = {"name": node.GetName() or ""}
+    """Return what DICOM, attributes of a volume node and of its places in the subject hierarchy say of it, and its name."""
+    found = {"name": node.GetName() or "", **_ofDatabase((node.GetAttribute("DICOM.instanceUIDs") or "").partition(" ")[0])}
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     item = hierarchy.GetItemByDataNode(node) if hierarchy is not None else 0
     while hierarchy is not None and item and item != hierarchy.GetSceneItemID():  # the volume, its series, study and patient
@@ -147,7 +157,7 @@ def hintsOf(node: Any) -> dict[str, str]:
             if name.startswith("DICOM."):
                 found.setdefault(name, hierarchy.GetItemAttribute(item, name))
         item = hierarchy.GetItemParent(item)
-    for name in node.GetAttributeNames():
+    for name in node.GetAttributeNames():  # what a user has set here counts most
         if name.startswith("DICOM."):
             found[name] = node.GetAttribute(name)
     if node.IsA("vtkMRMLLabelMapVolumeNode"):
@@ -156,3 +166,14 @@ def hintsOf(node: Any) -> dict[str, str]:
     if units is not None and units.GetCodeValue() == _HOUNSFIELD:
         found.setdefault("DICOM.Modality", "CT")
     return found
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _ofDatabase(instance: str) -> dict[str, str]:
+    """Return what the application's DICOM database says of the first instance of a volume; empty if it does not hold it."""
+    database = getattr(slicer, "dicomDatabase", None)
+    file = database.fileForInstance(instance) if instance and database is not None and database.isOpen else ""
+    if not file:
+        return {}
+    found = {f"DICOM.{name}": database.fileValue(file, tag) for name, tag in _ELEMENTS.items()}
+    return {name: value for name, value in found.items() if value}

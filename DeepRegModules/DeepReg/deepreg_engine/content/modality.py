@@ -24,11 +24,13 @@ _INSIDE_SKULL, _EVEN_BRAIN = 0.15, 110.0
 # Where values are not in HU, at least the third share of the tissue of CT is as close to its median as the first share of the median's
 # distance from the background. Tissue is what lies further from the background than the second share of the contrast.
 _CLOSE, _DENSE, _CLOSE_SHARE = 0.2, 0.4, 0.77
+# Distance of soft tissue from air, HU.
+_AIR_TO_TISSUE = 1040.0
 # In CT some of the tissue is denser than the first multiple of its median, and less than the last share: bone, contrast medium.
 _DENSER, _SOME_DENSE = 1.3, (0.002, 0.4)
 # Variance of the difference of neighbours relative to that of all tissue, in the roughest direction: about 0.25 to 0.7 in anatomy that is
 # sampled by some millimetres, 1 in noise, less than 0.1 in doses, probabilities and maps of a deformation.
-_ROUGH = (0.13, 0.88)
+_ROUGH = (0.1, 0.88)
 # More voxels than this share at the highest value: a window has cut the values above.
 _CUT_OFF = 0.004
 # Highest value of ultrasound, whose values have 8 bits, with noise. A value below this share of the highest is empty.
@@ -142,6 +144,8 @@ def _by_contrast(sample: Sample) -> SeenModality:
     above = float(np.mean(dense > background + _DENSER * (centre - background)))
     if close >= _CLOSE_SHARE and _SOME_DENSE[0] < above < _SOME_DENSE[1]:
         return SeenModality("ct", False, (f"{100 * close:.0f} % of the tissue are as close together as in CT, but not in HU",))
+    if brain_share((values - background) * (_AIR_TO_TISSUE / (centre - background)) - 1000.0) >= _INSIDE_SKULL:
+        return SeenModality("ct", False, ("even soft tissue within bone, as in CT of a head, but not in HU",))
     spread = (upper - lower) / (middle - background)
     reason = f"no Hounsfield units; tissues differ as in MR (quartiles {spread:.2f} of their distance from the background)"
     return SeenModality("mr", _is_surely_mr(sample, body, background, spread), (reason,))
