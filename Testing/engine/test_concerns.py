@@ -14,9 +14,11 @@ from dicom_series import save_slices
 from deepreg_engine.content.concerns import overlap, pair_concerns
 from deepreg_engine.content.detection import image_content
 from deepreg_engine.geometry.image_grid import ImageGrid
-from deepreg_engine.geometry.images import check_intensities
+from deepreg_engine.geometry.images import check_intensities, read_volume
+from deepreg_engine.jobs import automatic
 from deepreg_engine.jobs.job import Job
 from deepreg_engine.jobs.operations import OPERATIONS
+from deepreg_engine.jobs.request import make_request
 from deepreg_engine.models.store import needs_of
 from deepreg_engine.phantoms import make_pair, make_patient
 
@@ -143,5 +145,8 @@ def test_dicom_elements_reach_the_command(tmp_path):
     array = np.random.default_rng(0).integers(0, 900, (5, 20, 20))
     places = [(0.0, 0.0, 3.0 * number) for number in range(5)]
     save_slices(tmp_path / "series", array, places, t0008_0060="MR", t0018_0015="PROSTATE", t0018_0081="102", t0018_0080="4000")
+    request = make_request("auto", fixed=str(tmp_path / "series"), moving=str(tmp_path / "series"))
+    own = automatic._content(request, "fixed", read_volume(tmp_path / "series"))  # what chooses a method knows it too
     found = json.loads(succeed("content", str(tmp_path / "series"), "--json"))["fixed"]
+    assert own.to_json() == found
     assert (found["modality"], found["contrast"], found["body_part"], found["certain"]) == ("mr", "t2", "pelvis", True)

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from deepreg_engine.content.description import Content
 from deepreg_engine.content.detection import image_content
 from deepreg_engine.errors import ParameterError
+from deepreg_engine.jobs.content import hints_of
 from deepreg_engine.jobs.request import Request, check_request
 from deepreg_engine.methods.base import Inputs
 from deepreg_engine.methods.common.affine import Alignment
@@ -130,5 +131,4 @@ def _content(request: Request, side: str, image: sitk.Image) -> Content:
         except (KeyError, TypeError) as error:
             raise ParameterError(f"the content of the {side} image is not valid", "leave it out", "contents") from error
         return content
-    hints = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    return image_content(image, {**hints, "name": request.path(side)})
+    return image_content(image, hints_of(request.path(side)))

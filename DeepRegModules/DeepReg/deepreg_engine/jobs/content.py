@@ -32,6 +32,11 @@ class ContentRequest:
     same_contrast: bool = False
 
 
+def hints_of(path: str) -> dict[str, str]:
+    """Return what DICOM states of an image file or folder, by tag, and its name; nothing for "", an image without a file."""
+    return {} if not path else {**dicom_tags(Path(path)), "name": Path(path).name}
+
+
 def run_content(request: ContentRequest) -> dict[str, Any]:
     """Return what the files show.
 
@@ -55,7 +60,7 @@ def run_content(request: ContentRequest) -> dict[str, Any]:
             error.option = error.option or role
             raise
         samples.append(Sample.of(image))
-        contents.append(sample_content(samples[-1], {**dicom_tags(Path(path)), "name": Path(path).name}))
+        contents.append(sample_content(samples[-1], hints_of(path)))
         found[role] = contents[-1].to_json()
     if len(samples) == 2:
         pair = (contents[0], contents[1])
