@@ -58,7 +58,8 @@ class DeepRegDenseLogic(PanelLogic):
 
         :param preset: name of a preset; "auto" chooses it by what the images show.
         :param parameters: dictionary of parameters that differ from the preset.
-        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, uncertainty.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, uncertainty,
+            expectedError.
         :param device: where to compute: "auto", "cpu", "cuda", "mps".
         :param more: further inputs, see ``deepreg_slicer.request.Inputs``.
         :return: ``deepreg_slicer.request.Result``.

@@ -80,8 +80,8 @@ class DeepRegPointsLogic(PanelLogic):
         :param fixed, moving: volumes: for keypoints, for the grid of the transform, and to be warped. Both or none.
         :param preset: name of a preset; "auto" chooses it by what the images show.
         :param parameters: dictionary of parameters that differ from the preset.
-        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, correspondences, fixedCloud,
-            movingCloud, movedCloud.
+        :param outputs: which results to make: transform, volume, inverse, labels, jacobian, magnitude, expectedError, correspondences,
+            fixedCloud, movingCloud, movedCloud.
         :param more: further inputs, see ``DeepRegPointsLib.registration.PointsInputs``; ``device``; ``most`` points of each set (3000);
             ``refine`` with the Dense method and ``refinePreset``.
         :return: ``deepreg_slicer.request.Result``.

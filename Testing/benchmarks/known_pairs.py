@@ -1,22 +1,27 @@
 """Pairs with exact truth, made from one real scan by a known deformation.
 
 The moving image is the scan as it is. The fixed image shows at x what the scan shows at x + u(x), with independent noise, so that no voxel
-of one is a copy of a voxel of the other. u is a cubic B-spline field over a rotation, a shift and a stretch; the B-spline's amplitude is
-the largest with a Jacobian determinant above a bound, and the shift is chosen so that the mean displacement over the body has the required
-value.
+of one is a copy of a voxel of the other. u is a cubic B-spline field, or the flow of a smooth velocity, over a rotation, a shift and a
+stretch; its amplitude is the largest with a Jacobian determinant above a bound, and the shift is chosen so that the mean displacement
+over the body has the required value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, read_image, resample
+
+# Compositions of a velocity's flow with itself.
+_SQUARINGS = 5
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Recipe:
         body: intensity above which a voxel belongs to the patient.
         noise: standard deviation, in units of intensity.
         moving: another contrast of the same patient on the same grid, which is the moving image; none is the scan itself.
+        velocity: whether the deformation is the flow of a smooth random velocity instead of a B-spline.
     """
 
     file: str
@@ -46,6 +52,7 @@ class Recipe:
     body: float
     noise: float
     moving: str = ""
+    velocity: bool = False
 
 
 RECIPES = {
@@ -111,6 +118,12 @@ def make_pair(name: str, data: Path, seed: int = 0, oblique: bool = False) -> Kn
     recipe = {**RECIPES, **CONTRASTS, **OTHERS}[name]
     scan = read_image(find_scan(data, recipe.file))
     moving = read_image(find_scan(data, recipe.moving)) if recipe.moving else scan
+    return pair_of(name, recipe, (scan, moving), seed, oblique)
+
+
+def pair_of(name: str, recipe: Recipe, scans: tuple[sitk.Image, sitk.Image], seed: int = 0, oblique: bool = False) -> KnownPair:
+    """A pair from the scan of which the fixed image is made, and the moving image; other arguments as of :func:`make_pair`."""
+    scan, moving = scans
     scale = float(np.percentile(sitk.GetArrayViewFromImage(scan), 99.5)) if recipe.body < 1 and recipe.body > 0 else 1.0
     rng = np.random.default_rng([seed, *name.encode()])
     own = ImageGrid.of(scan)
@@ -151,9 +164,7 @@ def _oblique(own: ImageGrid, rng: np.random.Generator) -> ImageGrid:
 def _deformation(own: ImageGrid, inside: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> sitk.Transform:
     """x -> x + u(x): a linear part after a B-spline; the B-spline's amplitude and the shift are fitted to the recipe."""
     reach = own.padded(np.ceil(0.35 * own.extent.max() / np.array(own.spacing)).astype(int))  # contains the corners of oblique grids too
-    mesh = [max(2, round(float(length) / recipe.knot_spacing)) for length in reach.extent]
-    spline = sitk.BSplineTransformInitializer(reach.to_image(np.zeros(reach.shape, dtype=np.uint8)), mesh, 3)
-    coefficients = rng.normal(0.0, 1.0, len(spline.GetParameters()))
+    flexible = _flow(reach, recipe.knot_spacing, rng) if recipe.velocity else _spline(reach, recipe.knot_spacing, rng)
     angles = np.radians(rng.uniform(-1.0, 1.0, 3) * recipe.turn)
     stretch = np.diag(1.0 + rng.uniform(-1.0, 1.0, 3) * recipe.stretch)
     linear = sitk.AffineTransform(3)
@@ -164,9 +175,8 @@ def _deformation(own: ImageGrid, inside: np.ndarray, recipe: Recipe, rng: np.ran
     coarse = own.resampled(float(np.prod(own.extent) / 40_000) ** (1 / 3))
 
     def made(amplitude: float, shift: float) -> sitk.Transform:
-        spline.SetParameters((amplitude * coefficients).tolist())
         linear.SetTranslation((shift * heading).tolist())
-        return sitk.CompositeTransform([sitk.Transform(linear), sitk.Transform(spline)])
+        return sitk.CompositeTransform([sitk.Transform(linear), flexible(amplitude)])
 
     amplitude = 1.6 * recipe.mean  # upper limit; reduced where it would compress too much
     while True:
@@ -174,11 +184,42 @@ def _deformation(own: ImageGrid, inside: np.ndarray, recipe: Recipe, rng: np.ran
         if field.jacobian_determinant().min() >= recipe.least_jacobian and _mean(made(amplitude, 0.0), inside) <= recipe.mean:
             break
         amplitude *= 0.96
+        if amplitude < 1e-3 * recipe.mean:
+            raise ValueError(f"rotation and stretch alone exceed a mean displacement of {recipe.mean:.3g} mm")
     low, high = 0.0, 3.0 * recipe.mean  # the shift gives the remaining displacement
     for _ in range(40):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if _mean(made(amplitude, middle), inside) < recipe.mean else (low, middle)
     return made(amplitude, low)
+
+
+def _spline(reach: ImageGrid, knot_spacing: float, rng: np.random.Generator) -> Callable[[float], sitk.Transform]:
+    """A function that returns a random cubic B-spline of an amplitude, mm."""
+    mesh = [max(2, round(float(length) / knot_spacing)) for length in reach.extent]
+    spline = sitk.BSplineTransformInitializer(reach.to_image(np.zeros(reach.shape, dtype=np.uint8)), mesh, 3)
+    coefficients = rng.normal(0.0, 1.0, len(spline.GetParameters()))
+
+    def made(amplitude: float) -> sitk.Transform:
+        spline.SetParameters((amplitude * coefficients).tolist())
+        return sitk.Transform(spline)
+
+    return made
+
+
+def _flow(reach: ImageGrid, width: float, rng: np.random.Generator) -> Callable[[float], sitk.Transform]:
+    """A function that returns the flow, by scaling and squaring, of a random velocity of an amplitude, mm, smooth over ``width`` mm."""
+    grid = reach.resampled(width / 4.0)
+    noise = rng.normal(0.0, 1.0, (3, *grid.shape))
+    velocity = np.stack([ndimage.gaussian_filter(part, 2.0, mode="nearest") for part in noise])
+    velocity /= velocity.std()
+
+    def made(amplitude: float) -> sitk.Transform:
+        field = DisplacementField(velocity * (amplitude / 2**_SQUARINGS), grid)
+        for _ in range(_SQUARINGS):
+            field = field.then(field)
+        return sitk.Transform(field.to_transform())
+
+    return made
 
 
 def _mean(transform: sitk.Transform, points: np.ndarray) -> float:

@@ -160,9 +160,9 @@ def written(folder):
 @pytest.mark.parametrize(
     ("method", "parameters", "outputs"),
     [
-        ("dense", DENSE, ("transform", "inverse", "warped", "jacobian", "uncertainty", "magnitude")),
+        ("dense", DENSE, ("transform", "inverse", "warped", "jacobian", "uncertainty", "magnitude", "expected_error")),
         ("descent", DESCENT, ("transform", "warped", "iterations")),
-        ("points", POINTS, ("transform", "warped", "correspondences")),
+        ("points", POINTS, ("transform", "warped", "correspondences", "expected_error")),
     ],
 )
 def test_the_report_tells_the_end_and_all_outputs_are_written(tmp_path, method, parameters, outputs):
@@ -177,6 +177,10 @@ def test_the_report_tells_the_end_and_all_outputs_are_written(tmp_path, method, 
     assert report["stopped"]
     assert report["notes"][0] == f"stopped by the user after {report['stopped']}; the result so far was kept"
     assert all((tmp_path / path).exists() for path in files.values())
+    if "expected_error" in outputs:
+        assert report["expected_error"]["calibrated"] is False
+        assert "ended early" in report["expected_error"]["reason"]
+        assert np.isfinite(sitk.GetArrayFromImage(sitk.ReadImage(files["expected_error"]))).all()
 
 
 def test_the_refinement_of_points_is_left_out(tmp_path):

@@ -31,14 +31,15 @@ from deepreg_engine.methods.base import Inputs, Task
 from deepreg_engine.methods.registry import METHODS, find_method
 from deepreg_engine.methods.slots import outputs, slot
 
+PAIR = {"fixed": "a.nrrd", "moving": "b.nrrd"}
 QUICK = {"working_spacing": 8.0, "refinement_iterations": 1, "search_stages": 1, "control_spacing": 20.0}
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_output_is_computed_by_one_function_or_by_its_method(method):
-    own = {"dense": {"uncertainty"}, "descent": {"fixed_colours", "moving_colours", "warped_colours", "iterations"}}
+    own = {"dense": {"uncertainty", "expected_error"}, "descent": {"fixed_colours", "moving_colours", "warped_colours", "iterations"}}
     own["linear"] = set()
-    own["points"] = {"warped_points", "correspondences", "moved_points", "fixed_keypoints", "moving_keypoints"}
+    own["points"] = {"expected_error", "warped_points", "correspondences", "moved_points", "fixed_keypoints", "moving_keypoints"}
     names = {each.name for each in outputs(method) if each.kind not in ("picture", "report")}
     assert names == {name for name in _COMPUTED if method in slot(name).methods} | own[method]
 
@@ -165,6 +166,8 @@ def test_wrong_arguments(method, arguments, words):
         ("points", {"fixed_points": "a.csv", "moving_points": "b.csv", "transform": "t.nrrd", "fixed_mask": "m.nrrd"}, "fixed"),
         ("points", {"fixed_points": "a.csv", "moving_points": "b.csv", "warp_points": "c.csv", "transform": "t.nrrd"}, "warped_points"),
         ("dense", {"fixed": "a.nrrd", "moving": "b.nrrd", "uncertainty": "u.nrrd", "parameters": {"search_stages": 0}}, "search_stages"),
+        ("dense", {**PAIR, "expected_error": "e.nrrd", "parameters": {"search_stages": 0}}, "search_stages"),
+        ("dense", {**PAIR, "expected_error": "e.nrrd", "parameters": {"refinement_iterations": 0}}, "refinement_iterations"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_a_file_is_read(method, arguments, option, tmp_path, monkeypatch):

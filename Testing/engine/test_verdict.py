@@ -120,8 +120,7 @@ def test_folding_stretch_and_inverse():
 def test_every_remark_finds_a_note_of_the_engine(remark):
     """The words of a remark are in a text of the engine: a changed note fails here."""
     texts = runpy.run_path(str(CATALOGUE))["TEXTS"]
-    own = {each.reason for each in REMARKS}
-    found = [text for text in texts if re.search(remark.words, text) and text not in own]
+    found = [text for text in texts if re.search(remark.words, text)]
     assert found
     checks = remark_checks([found[0]])
     assert [check.level for check in checks] == [remark.level]

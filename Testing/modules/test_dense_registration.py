@@ -173,14 +173,14 @@ def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, 
     node.testFixed, node.testMoving = landmarks
     node.fixedMask = mask
     node.initialTransform = add_linear("start", matrix4(np.eye(3), (6.0, -4.0, 3.0)))
-    for name in ("inverse", "labels", "jacobian", "uncertainty"):
+    for name in ("inverse", "labels", "jacobian", "uncertainty", "expectedError"):
         setattr(node, f"{name}Wanted", True)
     line = applied(warm_app, hands, widget)
     assert "Dice" in line, line
     assert "landmarks" in line, line
     assert "inverse within" in line, line
     found = {n.GetAttribute("DeepReg.Output"): n for n in slicer.util.getNodesByClass("vtkMRMLNode") if n.GetAttribute("DeepReg.Output")}
-    assert set(found) == {"transform", "volume", "inverse", "labels", "jacobian", "uncertainty"}
+    assert set(found) == {"transform", "volume", "inverse", "labels", "jacobian", "uncertainty", "expectedError"}
     report = json.loads(found["transform"].GetAttribute("DeepReg.Report"))
     assert report["alignment"]["kind"] == "file"
     assert report["overlap"]["mean_after"]["dice"] > report["overlap"]["mean_before"]["dice"]
@@ -189,6 +189,10 @@ def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, 
     assert jacobian.min() == pytest.approx(report["regularity"]["min_jacobian"], abs=0.2)
     assert 0.8 < jacobian.mean() < 1.2
     assert slicer.util.arrayFromVolume(found["uncertainty"]).min() >= 0.0
+    assert found["expectedError"].GetName().startswith("Expected error of moving to fixed")
+    bound = slicer.util.arrayFromVolume(found["expectedError"])
+    assert bound.shape == jacobian.shape
+    assert 0.0 < np.median(bound) < 3.0 * report["expected_error"]["bound_mm"]["percentile95"]
     warped = found["labels"]
     assert warped.IsA("vtkMRMLSegmentationNode")
     names = [warped.GetSegmentation().GetNthSegment(n).GetName() for n in range(warped.GetSegmentation().GetNumberOfSegments())]

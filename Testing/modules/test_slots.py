@@ -38,7 +38,7 @@ SAVED = [
     "resultSummary",
 ]
 SAVED_BY = {
-    "dense": ["guideFixed", "guideMoving", "uncertaintyOutput", "uncertaintyWanted"],
+    "dense": ["guideFixed", "guideMoving", "uncertaintyOutput", "uncertaintyWanted", "expectedErrorOutput", "expectedErrorWanted"],
     "points": [
         "fixedPoints",
         "fixedPointsSegment",
@@ -48,6 +48,8 @@ SAVED_BY = {
         "most",
         "refine",
         "refinePreset",
+        "expectedErrorOutput",
+        "expectedErrorWanted",
         "correspondencesOutput",
         "correspondencesWanted",
         "correspondencesResult",

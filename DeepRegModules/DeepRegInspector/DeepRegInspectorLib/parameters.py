@@ -10,7 +10,7 @@ from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterN
 _LABELS = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 - as the wrapper knows it
 DISPLAYS = ("none", "grid", "glyphs", "contours")
 OVERLAYS = ("none", "fade", "checkerboard", "flicker", "difference")
-MAPS = ("none", "jacobian", "displacement")
+MAPS = ("none", "jacobian", "displacement", "expectedError")
 EXPLAINED = ("none", "heat", "entropy", "offset", "fixedFeatures", "movingFeatures", "confidences")
 
 

@@ -1,4 +1,4 @@
-"""Deformation beyond the alignment, Jacobian and structures at the mouse position."""
+"""Deformation beyond the alignment, Jacobian, expected error and structures at the mouse position."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from deepreg_slicer.beyond import Linear, linearPartOf
+from deepreg_slicer.confidence import expectedErrorOf
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.labels import layers
 from deepreg_slicer.nrrd import Geometry
@@ -33,6 +35,7 @@ class Probe:
         self._inputs: tuple[Any, Any, Any] = (None, None, None)
         self._mapping: FixedToMoving | None = None
         self._linear: Linear | None = None
+        self._errors: Any = None
         self._structures: dict[str, tuple[Any, list[Any]]] = {}
 
     def setInputs(self, transform: Any, fixedLabels: Any, movingLabels: Any, region: Geometry | None = None) -> None:
@@ -41,6 +44,7 @@ class Probe:
         self._inputs = transform, fixedLabels, movingLabels
         self._mapping = FixedToMoving(transform)
         self._linear = linearPartOf(transform, region)
+        self._errors = expectedErrorOf(transform)
         self._structures.clear()
 
     def start(self) -> None:
@@ -54,7 +58,7 @@ class Probe:
         """Stop following the mouse."""
         if self._node is not None:
             self._node.RemoveObserver(self._tag)
-        self._node, self._mapping, self._inputs = None, None, (None, None, None)
+        self._node, self._mapping, self._errors, self._inputs = None, None, None, (None, None, None)
         self._structures.clear()
         self._show("")
 
@@ -85,7 +89,20 @@ class Probe:
         transform, fixed, moving = self._inputs
         sides = (self._structure("fixed", fixed, None, point), self._structure("moving", moving, transform, self._mapping(point[None])[0]))
         names = [name for name in sides if name]
-        return "\n".join([" \u00b7 ".join(lines), *names])
+        return "\n".join([" \u00b7 ".join(lines), *self._expectedError(point), *names])
+
+    def _expectedError(self, point: np.ndarray) -> list[str]:
+        """Return a line about the map of the expected error at a fixed point, none without a map there."""
+        found = self._errors
+        if found is None or found.GetImageData() is None:
+            return []
+        matrix = vtk.vtkMatrix4x4()
+        found.GetRASToIJKMatrix(matrix)
+        index = [round(value) for value in matrix.MultiplyPoint((*point.tolist(), 1.0))[:3]]
+        if not all(0 <= place < count for place, count in zip(index, found.GetImageData().GetDimensions(), strict=True)):
+            return []
+        value = found.GetImageData().GetScalarComponentAsDouble(*index, 0)
+        return [_("90 % of the errors here are expected below {value:.1f} mm").format(value=value)]
 
     def _structure(self, side: str, node: Any, transform: Any, point: np.ndarray) -> str:
         if node is None:

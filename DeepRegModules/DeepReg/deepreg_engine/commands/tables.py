@@ -39,6 +39,12 @@ def result_lines(report: dict[str, Any]) -> list[str]:
             f"have a partner (median distance {points['median_distance_to_partner_mm']:.2f} mm)"
         )
     lines += measured_lines(report)
+    if expected := report.get("expected_error"):
+        bound, doubt = expected["bound_mm"], "" if expected["calibrated"] else "; not calibrated for this pair"
+        lines.append(
+            f"expected error: {expected['bound_percent']} % of the errors below {bound['median']:.2f} mm at half of the body, "
+            f"below {bound['percentile95']:.2f} mm at 95 % of it{doubt}"
+        )
     if "inverse" in report:
         inverse = report["inverse"]
         lines.append(f"inverse: worst round trip {inverse['worst_round_trip_mm']:.3f} mm, mean {inverse['mean_round_trip_mm']:.4f} mm")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
+
 # Approximate number of voxels along each axis of the grid on which the body is found.
 _COARSE = 40
 # A voxel is background if it differs from the middle value of the faces by less than this number of standard deviations of the faces, and
@@ -50,6 +53,35 @@ def body_bounds(image: sitk.Image, margin: float) -> Bounds | None:
     # Voxels at the end that do not fill a coarse one are not in the coarse image.
     high = np.where(np.array([end[1] for end in ends]) == coarse.GetSize(), size, high)
     return (low, high) if np.prod((high - low) / size) < _WORTH else None
+
+
+def body_at(image: sitk.Image, grid: ImageGrid) -> np.ndarray:
+    """Return which points (z, y, x) of a grid lie in the body, see :func:`body_bounds`; all of them without background.
+
+    Args:
+        image: scalar, without outliers.
+        grid: points outside the image are not in the body.
+    """
+    factors = np.maximum(1, np.array(image.GetSize()) // _COARSE)
+    coarse = sitk.BinShrink(image, factors.tolist()) if factors.max() > 1 else image
+    inside = foreground(sitk.GetArrayViewFromImage(coarse).astype(np.float64))
+    body = None if inside is None else _large_parts(inside)
+    if body is None:
+        return np.ones(grid.shape, dtype=bool)
+    filled = ImageGrid.of(coarse).to_image(_without_holes(body).astype(np.uint8))
+    return sitk.GetArrayFromImage(resample(filled, grid, None, "nearest", 0.0)) > 0
+
+
+def _without_holes(body: np.ndarray) -> np.ndarray:
+    """Return a mask (z, y, x) with what it encloses in the slices across any axis, such as lungs."""
+    from scipy import ndimage
+
+    filled = body.copy()
+    for axis in range(3):
+        in_plane = ndimage.generate_binary_structure(3, 1)
+        in_plane.swapaxes(0, axis)[[0, 2]] = False
+        filled |= ndimage.binary_fill_holes(body, in_plane)
+    return filled
 
 
 def cropped(image: sitk.Image, bounds: Bounds) -> sitk.Image:

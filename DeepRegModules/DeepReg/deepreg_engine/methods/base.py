@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # panels read the declarations of methods; loading SimpleITK 
     from deepreg_engine.geometry.beyond import SplitField
     from deepreg_engine.geometry.displacement_field import DisplacementField
     from deepreg_engine.methods.common.affine import Alignment
+    from deepreg_engine.methods.common.expected_error import ExpectedError
 
 T = TypeVar("T")
 
@@ -139,6 +140,7 @@ class Result:
         refinement_features: name of the features of a refinement, if it has its own.
         uncertainty: standard deviation of the displacement in the last search, mm, on the fixed image's grid; None without a search.
         linear: the result itself, from fixed to moving points, where it is linear; None for a deformation.
+        expected_error: at each point; None if the method or the run does not determine it.
         map_points: maps fixed points (N, 3), LPS mm, to moving points, where the method has a map beyond the field.
         details: sections of the report that only this method has.
         products: outputs that only this method has: name of the slot to an image, points, text, or (number, field) pairs.
@@ -155,6 +157,7 @@ class Result:
     refinement_features: str = ""
     uncertainty: sitk.Image | None = None
     linear: sitk.AffineTransform | None = None
+    expected_error: ExpectedError | None = None
     map_points: Callable[[np.ndarray], np.ndarray] | None = None
     details: dict[str, Any] = dataclass_field(default_factory=dict)
     products: dict[str, Any] = dataclass_field(default_factory=dict)

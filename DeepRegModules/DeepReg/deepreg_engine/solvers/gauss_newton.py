@@ -216,8 +216,8 @@ def gauss_newton_step(
     options: Update,
     weights: torch.Tensor | None = None,
     guides: tuple[torch.Tensor, torch.Tensor] | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a field after one update.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the update of a field.
 
     Args:
         fixed: features (C, z, y, x).
@@ -229,8 +229,8 @@ def gauss_newton_step(
             voxels, to which the guides pull the whole field.
 
     Returns:
-        The update d (3, z, y, x), in voxels, to be composed as x -> field(d(x)); and the mean squared residual of each
-        voxel (z, y, x).
+        The update d (3, z, y, x), in voxels, to be composed as x -> field(d(x)); the mean squared residual of each
+        voxel (z, y, x); and H of the images at the control points (6, Kz, Ky, Kx), in units of ``unit`` per squared control point spacing.
     """
     spacing, unit, smoothness = options.spacing, options.unit, options.smoothness
     system, force, residual = normal_equations(fixed, moving)
@@ -240,7 +240,7 @@ def gauss_newton_step(
     if trust is not None:
         system, force = system * trust, force * trust
     # In units of the control point spacing: displacement, and with it gradients, grow by the factor ``spacing``.
-    system = gather(system, spacing) * (spacing * spacing / unit)
+    evident = system = gather(system, spacing) * (spacing * spacing / unit)
     force = gather(force, spacing) * (spacing / unit)
     present = at_controls(field, spacing) / spacing
     evidence = force - smoothness * bending_gradient(present)
@@ -252,4 +252,4 @@ def gauss_newton_step(
     update = smooth_field(system, evidence, smoothness, None, options.iterations, options.tolerance) * spacing
     length = update.detach().norm(dim=0, keepdim=True)
     update = update / (length / options.longest).clamp(min=1.0)
-    return spread(update, field.shape[1:], spacing), residual
+    return spread(update, field.shape[1:], spacing), residual, evident

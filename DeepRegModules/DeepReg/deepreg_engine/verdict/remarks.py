@@ -62,7 +62,7 @@ REMARKS = (
     Remark(
         "label map",
         "Kind of image",
-        r"seems to be a label map \(",
+        "image seems to be a label map",
         "check",
         "an image seems to be a label map",
         "give the scan as the image, and the label map as labels",

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.geometry.label_like import label_note
 from deepreg_slicer.choice_box import ChoiceBox
+from deepreg_slicer.confidence import colorConfidence, expectedErrorOf
 from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.engine_texts import sentence
 from deepreg_slicer.timers import makeTimer, releaseTimer
@@ -35,6 +36,11 @@ _MAPS = (
         _("Local change of volume: 1 is no change, below 1 the fixed side is larger; 0 or less is a fold, marked in magenta."),
     ),
     ("displacement", _("displacement"), _("Length of the displacement beyond the alignment, mm.")),
+    (
+        "expectedError",
+        _("confidence"),
+        _("Length below which 90 % of the errors are expected, mm: blue is reliable, white uncertain, orange unreliable."),
+    ),
 )
 
 
@@ -230,12 +236,29 @@ class ImagesSection(Section):
             self._stopWork()
             showText(self.ui.mapInfoLabel, "")
             self._plain()
+        elif value == "expectedError":
+            self._showConfidence()
         elif self.maps is None:
             showText(self.ui.mapInfoLabel, _("Measuring the deformation..."))
             self._start(self._measureMaps(), self._onMaps)
         else:
             self._showMap()
         self.context.enable()
+
+    def _showConfidence(self) -> None:
+        """Show the map of the expected error that the run of the transform has made, if it has one."""
+        node, found = self.node, expectedErrorOf(self.node.transform)
+        self._stopWork()
+        if found is None:
+            node.map = "none"
+            self._plain()
+            showText(self.ui.mapInfoLabel, _("There is no map of the expected error: tick it under Outputs, and apply again."))
+            return
+        end = colorConfidence(found)
+        views.setLayers(node.fixedVolume, found, self.ui.overlaySlider.value / 100.0)
+        self._showBar()
+        text = _("90 % of the errors are expected below these lengths. Colours from blue at 0 through white to orange at {end:g} mm.")
+        showText(self.ui.mapInfoLabel, text.format(end=end))
 
     def _measureMaps(self) -> Generator[Any, None, tuple[fields.Maps, dict[str, Any] | None]]:
         """Return the maps of the transform, and figures of the second one."""
@@ -305,12 +328,20 @@ class ImagesSection(Section):
     def _showBar(self) -> None:
         """Show the colour bar of the map in the views that show it."""
         node = self.node
+        self._showConfidenceBar()
         if node.mapVolume is None:
             return
-        on = node.colorBars and node.map != "none" and self.maps is not None
+        on = node.colorBars and node.map in ("jacobian", "displacement") and self.maps is not None
         title, digits = (_("Jacobian"), 2) if node.map == "jacobian" else (_("displacement (mm)"), 1)
         self._barShown = (node.colorBars, node.map)
         showBar(node.mapVolume.GetDisplayNode(), on, title, "left", digits)
+
+    def _showConfidenceBar(self) -> None:
+        """Show the colour bar of the expected error while it is shown."""
+        found = expectedErrorOf(self.node.transform)
+        if found is not None:
+            on = self.node.colorBars and self.node.map == "expectedError"
+            showBar(found.GetDisplayNode(), on, _("expected error (mm)"), "left")
 
     def _folds(self, maps: fields.Maps) -> Any:
         """Return a label map of the folded voxels, in magenta."""

@@ -35,6 +35,13 @@ class Dense(ImageMethod):
     def check(self, files: Mapping[str, str], parameters: DenseParameters, options: NoOptions) -> None:
         if "uncertainty" in files and parameters.search_stages == 0:
             raise InputError("the uncertainty comes from the search, and there is none", "set search_stages to 1 or more", "search_stages")
+        if "expected_error" in files and not (parameters.search_stages and parameters.refinement_iterations):
+            missing = "refinement_iterations" if parameters.search_stages else "search_stages"
+            raise InputError(
+                "the expected error comes from the search and the refinement, and one of them is missing",
+                "set search_stages and refinement_iterations to 1 or more",
+                missing,
+            )
         check_features(parameters.features)
 
     def memory(self, fixed: ImageGrid, moving: ImageGrid, parameters: DenseParameters) -> float:
@@ -57,8 +64,10 @@ class Dense(ImageMethod):
         check_fits(check, task.inputs.images[0], task.inputs.fixed_mask, make_plan(whole, task.parameters)[0].spacing)
 
     def compute(self, task: Task, pair: ImagePair, progress: Progress) -> Result:
+        from deepreg_engine.methods.common.expected_error import add_expected_error
         from deepreg_engine.methods.dense.register import register_dense
 
         result = register_dense(pair, task.parameters, task.device, progress, task.prepared, task.control)
         result.products["uncertainty"] = result.uncertainty
+        add_expected_error(task, result)
         return result

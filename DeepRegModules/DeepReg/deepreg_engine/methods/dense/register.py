@@ -20,10 +20,14 @@ import torch
 
 from deepreg_engine.arrays import array_of
 from deepreg_engine.features.extractor import Extractor, Joined
+from deepreg_engine.geometry.body import body_at
 from deepreg_engine.geometry.image_grid import ImageGrid, triple
+from deepreg_engine.geometry.images import resample, without_outliers
 from deepreg_engine.geometry.sampling import compose, sample
 from deepreg_engine.methods.base import Result, required
 from deepreg_engine.methods.common.affine import Alignment
+from deepreg_engine.methods.common.error_model import error_model
+from deepreg_engine.methods.common.expected_error import ENDED_EARLY, ExpectedError
 from deepreg_engine.methods.common.feature_size import FeatureSize
 from deepreg_engine.methods.common.guides import GuideTerms
 from deepreg_engine.methods.common.hounsfield import for_units
@@ -31,6 +35,7 @@ from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
+from deepreg_engine.methods.dense.error_predictors import Evidence, predictors
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, check_memory, control_counts, make_plan, padding_voxels
 from deepreg_engine.methods.dense.presets import DENSE_PRESETS
@@ -38,7 +43,7 @@ from deepreg_engine.methods.dense.search_costs import SearchCosts, Weights, cont
 from deepreg_engine.models.store import load_extractor
 from deepreg_engine.progress import Progress, RunControl
 from deepreg_engine.solvers.coupling import Guides, couple
-from deepreg_engine.solvers.gauss_newton import Update, control_shape, gauss_newton_step, spread
+from deepreg_engine.solvers.gauss_newton import Update, at_controls, control_shape, gauss_newton_step, spread
 from deepreg_engine.solvers.instance import maximise_probability
 from deepreg_engine.solvers.labels import expected_displacement, probabilities, standard_deviation
 from deepreg_engine.solvers.mean_field import regularise
@@ -130,6 +135,7 @@ class _Dense(Registration[DenseParameters]):
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
         # Regularised costs of the last search, its step, mm, and grid, until the next one: the uncertainty of a run that ends there.
         self._searched: tuple[torch.Tensor, float, ImageGrid] | None = None
+        self._evidence: Evidence | None = None
 
     def _coarsest_spacing(self) -> float:
         return make_plan(self._output_grid, self._parameters)[0].spacing
@@ -141,7 +147,7 @@ class _Dense(Registration[DenseParameters]):
         alignment = self._align()
         residual = None if self._pair.guides is None else self._pair.guides.residual(alignment.transform)
         grid = self._plan[0].grid
-        field, first = torch.zeros(3, *grid.shape, device=self._device), None
+        field, first, searched = torch.zeros(3, *grid.shape, device=self._device), None, None
         self._reached("the alignment", field, grid, alignment)
         for level in self._plan:
             if self._stops():
@@ -159,20 +165,24 @@ class _Dense(Registration[DenseParameters]):
                     break
                 field = self._search(data, field, search, level, guides)
                 self._reached(f"search {self._searches_done()} of {self._parameters.search_stages}", field, grid, alignment)
+            searched = field if level.searches else searched
             if level.refinements and not self._stops():
                 if extractor is not self._refiner:
                     data = self._data(level, alignment, self._refiner)
                 field = self._refine(data, field, level, guides)
                 self._reached(self._done_last, field, grid, alignment)
         begun = time.perf_counter()
+        refined = field
         field = field if first is None else self._better_of(first, field, grid)
         uncertainty = self._uncertainty()
+        expected = self._expected_error((refined, field), searched, grid)
         self._clock.add("field", begun)
         return Result(
             **self._finished(field, grid, alignment, start),
             features=self._extractor.name,
             refinement_features=self._refiner.name if any(stage["stage"] == "refinement" for stage in self._stages) else "",
             uncertainty=uncertainty,
+            expected_error=expected,
         )
 
     def _data(self, level: Level, alignment: Alignment, extractor: Extractor) -> LevelData:
@@ -261,7 +271,7 @@ class _Dense(Registration[DenseParameters]):
             if not residuals:
                 unit = float(mean_over(mean_mismatch(fixed, features, weights), data.fixed_mask)) / fixed.shape[0] or 1.0
             terms = None if guides is None else guides.at(counts, control, 0.0)
-            update, residual = gauss_newton_step(
+            update, residual, system = gauss_newton_step(
                 fixed,
                 features,
                 field,
@@ -277,6 +287,7 @@ class _Dense(Registration[DenseParameters]):
             self._done_last = f"step {len(residuals)} of {level.refinements} of the refinement at {data.spacing:.3g} mm"
             if mean_length(update) < _CONVERGED:
                 break
+        self._evidence = Evidence(data.grid, control, system, residual, weights, unit, update)
         mismatch = {"mismatch_before": residuals[0], "mismatch_last": residuals[-1]}
         self._record("refinement", data, begun, iterations=len(residuals), **mismatch, field=field)
         return field
@@ -299,6 +310,35 @@ class _Dense(Registration[DenseParameters]):
         resampler.SetOutputDirection(self._output_grid.direction)
         resampler.SetUseNearestNeighborExtrapolator(True)
         return resampler.Execute(image)
+
+    def _expected_error(
+        self, fields: tuple[torch.Tensor, torch.Tensor], searched: torch.Tensor | None, grid: ImageGrid
+    ) -> ExpectedError | None:
+        """Return the expected error; None for parameters without a search or a refinement.
+
+        Args:
+            fields: the refined field and the result, which is another if the deformation was discarded (3, z, y, x), voxels of ``grid``.
+            searched: field of the searches, voxels of the first level; None if the run ended before.
+            grid: of the result.
+        """
+        evidence, parameters = self._evidence, self._parameters
+        if not (parameters.search_stages and parameters.refinement_iterations):
+            return None
+        if evidence is None or searched is None or self._deviation is None:
+            return ExpectedError.unknown(grid, parameters.capture_range, ENDED_EARLY)
+        refined, result = (to_next_level(field, grid, evidence.grid) for field in fields)
+        points, mask = evidence.control_grid, self._pair.fixed_mask
+        if mask is None:
+            inside = body_at(without_outliers(self._pair.fixed), points)
+        else:
+            inside = sitk.GetArrayFromImage(resample(mask, points, None, "nearest", 0.0)) > 0
+        searched = to_next_level(searched, self._plan[0].grid, evidence.grid)
+        found = predictors(evidence, refined, searched, self._deviation, inside)
+        expected = ExpectedError.of(error_model("dense"), found, points, inside, (self._extractor.name, self._refiner.name))
+        lengths = array_of(at_controls(result - refined, evidence.control).norm(dim=0) * evidence.grid.spacing[0])
+        if fields[0] is not fields[1]:
+            return expected.moved(lengths, "the expected error was not calibrated for a deformation that was discarded")
+        return expected.moved(lengths, ENDED_EARLY) if self._stopped else expected
 
 
 def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:

@@ -150,13 +150,13 @@ class _Registration:
         start = time.perf_counter()
         parameters, fixed = self._parameters, self._fixed
         affine = self._align()
-        found, confidence, partners, sigma = affine, None, None, None
+        found, confidence, partners, spread, sigma = affine, None, None, None, None
         if parameters.solver != "drift":
-            found, partners, confidence = self._propagate(affine)
+            found, partners, confidence, spread = self._propagate(affine)
         if parameters.solver != "belief" and (partners is None or not self._stops()):
             found, sigma, shares, best = self._drift(affine, found)
             if partners is None:
-                partners, confidence = best, shares
+                partners, confidence, spread = best, shares, torch.full_like(shares, sigma)
         begun = time.perf_counter()
         moved = found(fixed)
         plate = self._plate(moved) if parameters.interpolation == "thin-plate" else None
@@ -170,6 +170,7 @@ class _Registration:
             array_of(moved),
             array_of(required(partners, "partner")),
             array_of(required(confidence, "confidence")),
+            array_of(required(spread, "spread")),
             alignment,
             sigma,
             self._stages,
@@ -225,7 +226,7 @@ class _Registration:
 
     # ------------------------------------------------------ belief propagation
 
-    def _propagate(self, affine: SmoothMap) -> tuple[SmoothMap, Tensor, Tensor]:
+    def _propagate(self, affine: SmoothMap) -> tuple[SmoothMap, Tensor, Tensor, Tensor]:
         begun, parameters = time.perf_counter(), self._parameters
         edges = neighbour_graph(self._fixed, parameters.graph_neighbours)
         coarse, fine = parameters.coarse_width, min(parameters.fine_width, parameters.coarse_width)
@@ -259,7 +260,7 @@ class _Registration:
         distance = (present[:, None] + moves - found(self._fixed)[:, None]).norm(dim=2)
         confidence = (probability * (distance < CONFIRMED)).sum(1)
         self._seconds["belief propagation"] = time.perf_counter() - begun
-        return found, partners, confidence
+        return found, partners, confidence, variance.sqrt()
 
     def _fit(self, affine: SmoothMap, factor: Factor, kernel: Kernel, targets: Tensor, variance: Tensor, ridge: float) -> SmoothMap:
         """Return the smooth map to the targets (N, 3), by iteratively reweighted least squares with the weights of a Cauchy

@@ -22,6 +22,7 @@ class PointsResult:
         moved: the mapped fixed points (N, 3), mm.
         partners: index of the most probable moving point of each fixed point (N,).
         confidence: probability (N,) that a fixed point's partner lies within 5 mm, times the length scale, of the mapped point.
+        spread: standard deviation (N,) of the partner's position under the marginals of belief propagation, else sigma, mm.
         alignment: matrix (4, 4) of the alignment before the deformation.
         sigma: standard deviation of the partners around the map in coherent point drift, mm; None if it was not used.
         stages: one entry for each stage of the computation.
@@ -37,6 +38,7 @@ class PointsResult:
     moved: np.ndarray
     partners: np.ndarray
     confidence: np.ndarray
+    spread: np.ndarray
     alignment: np.ndarray
     sigma: float | None
     stages: list[dict]
@@ -68,6 +70,7 @@ class PointsResult:
             self,
             map=self.map.scaled(factor),
             moved=self.moved * factor,
+            spread=self.spread * factor,
             alignment=alignment,
             sigma=None if self.sigma is None else self.sigma * factor,
             stages=[

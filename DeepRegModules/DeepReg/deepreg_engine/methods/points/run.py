@@ -11,13 +11,17 @@ import SimpleITK as sitk
 
 from deepreg_engine.arrays import tensor_of
 from deepreg_engine.geometry.image_grid import ImageGrid
+from deepreg_engine.geometry.images import resample
 from deepreg_engine.geometry.point_clouds import checked_clouds
 from deepreg_engine.geometry.point_readings import check_place
 from deepreg_engine.geometry.points import PointSet
 from deepreg_engine.methods.base import Inputs, Result, Task, required
 from deepreg_engine.methods.common.affine import Alignment, orientation_notes
+from deepreg_engine.methods.common.expected_error import ExpectedError, add_expected_error
 from deepreg_engine.methods.common.lengths import with_factor
 from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.methods.points.error_predictors import expected_error, map_grid
+from deepreg_engine.methods.points.parameters import PointsParameters
 from deepreg_engine.methods.points.presets import POINTS_PRESETS
 from deepreg_engine.methods.points.register import register_points
 from deepreg_engine.methods.points.result import PointsResult
@@ -70,6 +74,7 @@ def run(task: Task, progress: Progress) -> Result:
         device=found.device,
         features=found.features,
         map_points=found.map_points,
+        expected_error=_expected_error(inputs, found, (fixed, moving), parameters, grid),
         details={"points": _figures(found, (fixed, moving))},
         stopped=found.stopped,
     )
@@ -77,6 +82,7 @@ def run(task: Task, progress: Progress) -> Result:
         result.stopped = result.stopped or "the registration of the points"
     elif options.refine:
         _refine(task, result, lambda share, stage: progress(last + (0.95 - last) * share, stage))
+    add_expected_error(task, result)
     map_points = required(result.map_points, "map of points")
     moved = map_points(fixed)
     result.products.update(
@@ -123,6 +129,15 @@ def _grid(inputs: Inputs, fixed: np.ndarray, moving: np.ndarray, scale: float) -
     return ImageGrid.around(low, high, max(scale * _STEP, float((np.prod(high - low) / _VOXELS) ** (1 / 3))))
 
 
+def _expected_error(inputs: Inputs, found: PointsResult, clouds: Clouds, parameters: PointsParameters, grid: ImageGrid) -> ExpectedError:
+    """Return the expected error on a coarse grid, and which of its points belong to the body: the fixed mask, if there is one."""
+    grid = map_grid(grid, parameters.length_scale)
+    inside = None
+    if inputs.fixed_mask is not None:
+        inside = sitk.GetArrayFromImage(resample(inputs.fixed_mask, grid, None, "nearest", 0.0)) > 0
+    return expected_error(clouds, found, parameters, grid, inside)
+
+
 def _refine(task: Task, result: Result, progress: Progress) -> None:
     """Replace the field of a result by that of the Dense method, which starts from it."""
     from deepreg_engine.methods.common.image_pair import ImagePair
@@ -140,7 +155,7 @@ def _refine(task: Task, result: Result, progress: Progress) -> None:
         inside = field.grid.contains(points)
         return np.where(inside[:, None], field.map_points(points), outside(points))
 
-    result.field, result.map_points = field, map_points
+    result.field, result.map_points, result.expected_error = field, map_points, refined.expected_error
     result.notes += refined.notes
     result.stopped = refined.stopped
     result.details["refinement"] = {
