@@ -19,6 +19,7 @@ class DeepReg(ScriptedLoadableModule):
         )
         self.parent.acknowledgementText = _("DeepRegModules brings published methods of deformable registration into 3D Slicer.")
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerSideViews)
 
 
 def registerSampleData():
@@ -26,6 +27,13 @@ def registerSampleData():
     from DeepRegLib.samples import register
 
     register()
+
+
+def registerSideViews():
+    """Make the layout side by side known, in which a scene may have been saved."""
+    from deepreg_slicer.side_views import registerLayout
+
+    registerLayout()
 
 
 class DeepRegWidget(ScriptedLoadableModuleWidget):

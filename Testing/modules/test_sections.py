@@ -13,7 +13,7 @@ def all_open(app, name: str):
     widget = opened(app, name)
     for section in SECTIONS:
         getattr(widget.ui, f"{section}CollapsibleButton").collapsed = False
-    widget.parent.resize(420, 2300)
+    widget.parent.resize(420, 2600)
     app.process_events()
     return widget
 

@@ -21,6 +21,7 @@ from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.estimate import memoryOf
 from deepreg_slicer.feature_chooser import FeatureChooser
+from deepreg_slicer.look_section import LookSection
 from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
 from deepreg_slicer.parameter_form import ParameterForm
 from deepreg_slicer.parameter_node import ALWAYS, inputsOf, outputsOf
@@ -104,7 +105,16 @@ class MethodPanel:
     @property
     def showing(self) -> bool:
         """Whether a result is still being added to the views."""
-        return self.resultSection.showing
+        return self.resultSection.showing or self.look.busy
+
+    @property
+    def look(self) -> LookSection:
+        """The section that compares the result with the fixed volume."""
+        return self.resultSection.look
+
+    def rest(self) -> None:
+        """Put back what the panel has added to the views, when the module is left."""
+        self.look.rest()
 
     # ------------------------------------------------------------------- build
 
@@ -152,6 +162,8 @@ class MethodPanel:
         self.setParameterNode(presentSet(self))
         if not self.hasInputs(self.node):
             self.chooseInputs(self.node)
+        if self.run is None:
+            self.look.resume()
 
     def hasInputs(self, node: Any) -> bool:
         """Return whether something to register is chosen in a parameter set."""
@@ -347,6 +359,7 @@ class MethodPanel:
         self.runSection.drop()
         self.setParameterNode(None)
         self.concernSection.stop()
+        self.resultSection.cleanup()
         self.fixedSegment.cleanup()
         self.movingSegment.cleanup()
         self.features.cleanup()

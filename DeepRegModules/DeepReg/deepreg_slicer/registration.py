@@ -6,7 +6,9 @@ filled all at once, in one step of undo. See :mod:`worker_task`.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 from collections.abc import Generator
 from typing import Any
@@ -17,6 +19,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.methods.slots import Slot
 from deepreg_engine.methods.slots import slot as slotNamed
 from deepreg_slicer import labels as labelmaps
+from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.landmarks import writePoints
@@ -24,6 +27,7 @@ from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.provenance import record
 from deepreg_slicer.request import Request, Result, inScene
 from deepreg_slicer.result_view import followParents
+from deepreg_slicer.signals import Signal
 from deepreg_slicer.transforms import readField, readLinear, setFromParent, writeFromParent
 from deepreg_slicer.volumes import newNode, readImage, setVolume, showLike, snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_client import WorkerClient
@@ -40,6 +44,9 @@ class Registration(WorkerTask):
     Args:
         request: what to do.
         client: of the worker.
+
+    Signals besides those of :class:`WorkerTask`: ``previewed(transform)``, the result so far, which takes fixed to moving points in the
+    world. It comes only if something is connected before the run starts.
     """
 
     operation = "register"
@@ -48,6 +55,8 @@ class Registration(WorkerTask):
     exported, computed = 0.04, 0.95
 
     def __init__(self, request: Request, client: WorkerClient | None = None) -> None:
+        self.previewed = Signal()
+        self._previewing: Cooperative | None = None
         super().__init__(client)
         self.request = request
         self._begun = time.monotonic()
@@ -79,7 +88,37 @@ class Registration(WorkerTask):
         if inputs.initialTransform is not None:
             arguments["initial"] = yield from writeFromParent(inputs.initialTransform, self._region, self.file("initial"))
         yield from self.askFor(arguments)
+        if self.previewed.connected:
+            arguments["preview"] = self.folder
         return arguments
+
+    # ----------------------------------------------------------------- preview
+
+    def onPreview(self, path: str) -> None:
+        """Read a result so far, in pieces; one that is still being read gives way to it."""
+        self._dropPreview()
+        self._previewing = Cooperative(self._readPreview(path))
+        self._previewing.finished.connect(self.previewed.emit)
+        self._previewing.start()
+
+    def _readPreview(self, path: str) -> Steps:
+        transform = yield from readField(path)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        return transform
+
+    def _dropPreview(self) -> None:
+        if self._previewing is not None:
+            self._previewing.stop()
+            self._previewing = None
+
+    def disconnectAll(self) -> None:
+        super().disconnectAll()
+        self.previewed.clear()
+
+    def cleanUp(self) -> None:
+        self._dropPreview()
+        super().cleanUp()
 
     def note(self, text: str) -> None:
         """Log a remark, and keep it for the report."""

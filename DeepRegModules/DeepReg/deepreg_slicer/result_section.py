@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from deepreg_slicer import result_view
+from deepreg_slicer.look_section import LookSection
 from deepreg_slicer.parents import isBelow, isMoved, shownThrough
 from deepreg_slicer.provenance import PREFIX, readReport
 from deepreg_slicer.request import Result, inScene
@@ -36,7 +37,7 @@ class ResultSection:
     def connect(self) -> None:
         """Connect the widgets."""
         ui = self.ui
-        ui.fadeSlider.connect("valueChanged(double)", lambda value: result_view.fade(value / 100.0))
+        self.look = LookSection(ui)
         ui.gridCheckBox.connect("toggled(bool)", self._onGrid)
         ui.moveCheckBox.connect("toggled(bool)", self._onMove)
         ui.inspectButton.connect("clicked(bool)", self._onInspect)
@@ -72,7 +73,7 @@ class ResultSection:
         """Show the warped volume over the fixed one, then the transform."""
         volume = result.nodes.get("volume")
         if inScene(volume) and inScene(result.fixed):
-            result_view.showOver(result.fixed, volume, self.ui.fadeSlider.value / 100.0)
+            self.look.show(result.fixed, volume, result.moving, result.nodes.get("transform"))
         qt.QTimer.singleShot(0, lambda: self.showTransform(result))
 
     def showTransform(self, result: Result) -> None:
@@ -98,7 +99,7 @@ class ResultSection:
             self.panel.runSection.showVerdict(readReport(transform) if node.resultSummary else None)
         self.updating = True
         try:
-            ui.fadeSlider.setEnabled(node is not None and node.resultVolume is not None)
+            self._offer()
             display = result_view.displayOf(shown)
             ui.gridCheckBox.setEnabled(shown is not None)
             ui.gridCheckBox.checked = bool(display is not None and display.GetVisibility() and display.GetVisibility2D())
@@ -109,6 +110,20 @@ class ResultSection:
         finally:
             self.updating = False
         self._updateInspect(transform is not None)
+
+    def _offer(self) -> None:
+        """Let the section Look show the result; its volumes are those from which it was computed."""
+        node = self.node
+        volume = node.resultVolume if node is not None else None
+        if volume is None:
+            self.look.offer(None, None)
+            return
+        ends = [volume.GetNodeReference(role) for role in ("deepRegFixed", "deepRegMoving")]
+        self.look.offer(ends[0] or node.fixedVolume, volume, ends[1] or node.movingVolume, node.resultTransform)
+
+    def cleanup(self) -> None:
+        """Put back the views, and release timers and observers."""
+        self.look.cleanup()
 
     def _updateInspect(self, there: bool) -> None:
         """Update the button that opens the Inspector; ``there`` is whether there is a result."""

@@ -9,10 +9,12 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_engine.methods.slots import slot as slotNamed
 from deepreg_slicer.appearance import BAD, PLAIN, setTone
 from deepreg_slicer.errors import JobError, NodeError
 from deepreg_slicer.parameter_form import title
 from deepreg_slicer.parameter_pack import setValues
+from deepreg_slicer.preview import Preview
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Result
 from deepreg_slicer.signals import Signal
@@ -32,6 +34,7 @@ class RunSection:
     def __init__(self, panel: Any) -> None:
         self.finished, self.messageShown = Signal(), Signal()
         self.run: Registration | None = None
+        self._preview: Preview | None = None
         self._panel, self._ui = panel, panel.ui
         self._ui.progressBar.setRange(0, 1000)
         self._ui.logTextEdit.setReadOnly(True)
@@ -39,6 +42,7 @@ class RunSection:
         self.showMessage("", bad=False)
         self.showVerdict(None)
         self._ui.applyButton.connect("clicked(bool)", self._onApply)
+        self._ui.keepButton.connect("clicked(bool)", lambda *_arguments: self.finish())
 
     def _onApply(self, *_arguments: Any) -> None:
         if self.run is not None:
@@ -50,6 +54,7 @@ class RunSection:
         """Start a run."""
         run = self._panel.makeRun(self._panel.request())
         run.progressed.connect(self._onProgress)
+        run.previewed.connect(self._onPreview)
         run.logged.connect(self.log)
         run.finished.connect(self._onFinished)
         run.failed.connect(self._onFailed)
@@ -57,6 +62,8 @@ class RunSection:
         self.showMessage("", bad=False)
         self.showVerdict(None)
         self.run = run
+        if self._look() is not None:
+            self._look().rest()
         self._showRunning(True)
         try:
             run.start()
@@ -75,13 +82,23 @@ class RunSection:
         if self.run is not None:
             self._ui.stageLabel.text = _("stopping...")
             self._ui.applyButton.setEnabled(False)
+            self._ui.keepButton.setEnabled(False)
             self.run.cancel()
+
+    def finish(self) -> None:
+        """End the run early, and take its result so far."""
+        if self.run is not None:
+            self._finishing = True
+            self._ui.stageLabel.text = _("Stopping; the result so far is kept...")
+            self._ui.keepButton.setEnabled(False)
+            self.run.finish()
 
     def drop(self) -> None:
         """Stop the run without a message: the widgets may not exist any more when it ends."""
         if self.run is not None:
             self.run.drop()
             self.run = None
+        self._dropPreview()
 
     def log(self, text: str) -> None:
         """Append a line to the log."""
@@ -115,13 +132,39 @@ class RunSection:
             ui.applyButton.toolTip = _("Stop; nothing in the scene will have changed.")
             ui.progressBar.setValue(0)
             self.showReason("")
+        self._finishing = False
+        ui.keepButton.setVisible(running)
+        ui.keepButton.setEnabled(False)
         ui.progressBar.setVisible(running)
         ui.stageLabel.setVisible(running)
 
     def _onProgress(self, fraction: float, stage: str, left: float | None) -> None:
         self._ui.progressBar.setValue(round(1000 * fraction))
-        if self.run is None or not self.run.over:
+        if (self.run is None or not self.run.over) and not self._finishing:
             self._ui.stageLabel.text = stage if left is None else _("{stage} \u2013 {time} left").format(stage=stage, time=_duration(left))
+
+    def _onPreview(self, transform: Any) -> None:
+        """Show the result so far."""
+        run = self.run
+        if run is None:
+            return
+        inputs, look = run.request.inputs, self._look()
+        self._ui.keepButton.setEnabled(not self._finishing)
+        if inputs.fixed is None or inputs.moving is None:  # points without volumes
+            return
+        if self._preview is None:
+            without = run.request.leftOut(slotNamed("moving"), inputs.moving)
+            self._preview = Preview(inputs.fixed, inputs.moving, without, look.opacity if look is not None else 0.5)
+        self._preview.show(transform)
+
+    def _look(self) -> Any:
+        """Return the section Look of the panel, None without one."""
+        return getattr(self._panel, "look", None)
+
+    def _dropPreview(self) -> None:
+        if self._preview is not None:
+            self._preview.remove()
+            self._preview = None
 
     def _onFinished(self, result: Result) -> None:
         self._over()
@@ -130,6 +173,8 @@ class RunSection:
 
     def _onFailed(self, error: JobError) -> None:
         self._over()
+        if self._look() is not None:
+            self._look().resume()
         self.log(error.text)
         if error.code == "memory" and error.changes and self._offerSmaller(error):
             return
@@ -150,6 +195,7 @@ class RunSection:
 
     def _over(self) -> None:
         self.run = None
+        self._dropPreview()
         self._showRunning(False)
         self._panel.checkCanApply()
 

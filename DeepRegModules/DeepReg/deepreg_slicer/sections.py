@@ -29,8 +29,11 @@ def loadPanel(path: str, addRows: Callable[[Any], None]) -> Any:
     """
     panel = slicer.util.loadUI(path)
     rows = []
-    for place in [child for child in panel.findChildren(qt.QWidget) if child.property("section")]:
+    places = _placesIn(panel)
+    while places:
+        place = places.pop(0)
         section = slicer.util.loadUI(os.path.join(_FOLDER, f"{place.property('section')}.ui"))
+        places += _placesIn(section)
         place.parentWidget().layout().replaceWidget(place, section)
         panel.connect("mrmlSceneChanged(vtkMRMLScene*)", section, "setMRMLScene(vtkMRMLScene*)")
         rows.append((place, section))
@@ -41,6 +44,11 @@ def loadPanel(path: str, addRows: Callable[[Any], None]) -> Any:
         place.setParent(None)
     pin(panel)
     return panel
+
+
+def _placesIn(widget: Any) -> list[Any]:
+    """Return the widgets in a widget that stand for a section."""
+    return [child for child in widget.findChildren(qt.QWidget) if child.property("section")]
 
 
 def _moveRows(rows: Any, section: Any) -> None:

@@ -20,6 +20,11 @@ class Signal:
     def __init__(self) -> None:
         self._slots: list[Callable[..., Any]] = []
 
+    @property
+    def connected(self) -> bool:
+        """Whether a function is connected."""
+        return bool(self._slots)
+
     def connect(self, slot: Callable[..., Any]) -> None:
         """Call ``slot`` at each emit, only once even if it is connected several times."""
         if slot not in self._slots:

@@ -163,6 +163,12 @@ class WorkerClient:
         request = {"id": f"cancel-{job.id}", "op": "cancel", "arguments": {"job": job.id}}
         self._process.write(json.dumps(request).encode("utf-8") + b"\n")
 
+    def finish(self, job: Job) -> None:
+        """Let a running job end early with its result so far; jobs that cannot go on."""
+        if job is self._job and self._request is None and self._ready and not job.cancelling:
+            request = {"id": f"finish-{job.id}", "op": "finish", "arguments": {"job": job.id}}
+            self._process.write(json.dumps(request).encode("utf-8") + b"\n")
+
     def stop(self) -> None:
         """End the worker at once and remove its files; its jobs are cancelled."""
         for job, _request in list(self._waiting):
@@ -263,6 +269,8 @@ class WorkerClient:
         if kind == "progress":
             self._loading = bool(event.get("loading"))
             job.progressed.emit(float(event.get("fraction") or 0.0), engineText(str(event.get("stage") or "")), event.get("eta"))
+        elif kind == "preview":
+            job.previewed.emit(str(event.get("transform") or ""))
         elif kind == "log":
             job.logged.emit(engineText(str(event.get("text") or "")))
         elif kind in ("result", "error"):

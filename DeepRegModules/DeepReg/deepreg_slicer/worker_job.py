@@ -10,8 +10,8 @@ from deepreg_slicer.signals import Signal
 class Job:
     """One submitted request.
 
-    Signals: ``progressed(fraction, stage, secondsLeft)``, ``logged(text)``, and at the end one of ``finished(result)`` and
-    ``failed(JobError)``.
+    Signals: ``progressed(fraction, stage, secondsLeft)``, ``previewed(path)``, ``logged(text)``, and at the end one of ``finished(result)``
+    and ``failed(JobError)``.
     """
 
     def __init__(self, number: str, operation: str) -> None:
@@ -20,6 +20,7 @@ class Job:
         self.cancelling = False
         self.over = False
         self.progressed = Signal()
+        self.previewed = Signal()
         self.logged = Signal()
         self.finished = Signal()
         self.failed = Signal()
@@ -32,5 +33,5 @@ class Job:
 
     def disconnectAll(self) -> None:
         """Disconnect all functions from the signals."""
-        for signal in (self.progressed, self.logged, self.finished, self.failed):
+        for signal in (self.progressed, self.previewed, self.logged, self.finished, self.failed):
             signal.clear()

@@ -103,6 +103,9 @@ class WorkerTask:
         """Apply the changes of the task to the scene, if it makes any, and return its result."""
         return value
 
+    def onPreview(self, path: str) -> None:
+        """Take the file of a result so far."""
+
     def cleanUp(self) -> None:
         """Remove what was written; called once at the end. ``error`` is None if there is a result."""
         if self.folder:
@@ -143,6 +146,11 @@ class WorkerTask:
             self._client.cancel(self._job)
         else:
             self._fail(cancelled())
+
+    def finish(self) -> None:
+        """End the computation early, with its result so far."""
+        if self._job is not None:
+            self._client.finish(self._job)
 
     def drop(self) -> None:
         """Cancel without a further signal: connected objects may not exist any more when the task ends."""
@@ -199,6 +207,7 @@ class WorkerTask:
             self._onTrouble(error)
             return
         self._job.progressed.connect(self._onProgress)
+        self._job.previewed.connect(self.onPreview)
         self._job.logged.connect(self.logged.emit)
         self._job.finished.connect(self._onComputed)
         self._job.failed.connect(self._onJobFailed)

@@ -98,9 +98,3 @@ class DescentPanel(MethodPanel):
     def onImported(self) -> None:
         iterations.restore()
         super().onImported()
-
-    # --------------------------------------------------------------------- end
-
-    def cleanup(self) -> None:
-        self.resultSection.cleanup()
-        super().cleanup()

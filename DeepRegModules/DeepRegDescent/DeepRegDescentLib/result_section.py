@@ -140,5 +140,6 @@ class DescentResultSection(ResultSection):
 
     def cleanup(self) -> None:
         """Disconnect the players from their browser."""
+        super().cleanup()
         for player in self._players:
             player.setMRMLSequenceBrowserNode(None)
