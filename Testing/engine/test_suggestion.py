@@ -57,6 +57,7 @@ def test_the_balanced_choice_is_the_winner_of_its_figures():
         ((CT, CT), TWO, "dense abdomen-ct"),
         ((CT, CT), None, "dense abdomen-ct"),
         ((CHEST, CHEST), ONE, "dense thorax-ct"),
+        ((CHEST, CHEST), None, "dense abdomen-ct"),
         ((HEAD, HEAD), ONE, "dense brain-mr"),
         ((HEAD, HEAD), TWO, "dense people-mr"),
         ((CROP, CROP), TWO, "dense people-mr"),
@@ -84,7 +85,7 @@ def test_a_chosen_method_gets_its_preset_for_the_pair():
     assert suggest(CT, CT, TWO, method="descent").preset == "mr-ct"
     assert suggest(CT, CT, ONE, method="linear").preset == "affine"
     assert suggest(*others, method="linear").task == "rigid"
-    assert suggest(CHEST, CHEST, ONE, method="points").preset == "lung"
+    assert suggest(CHEST, CHEST, ONE, method="points").preset == suggest(CHEST, CHEST, TWO, method="points").preset == "lung"
 
 
 def test_the_quality_changes_the_choice():

@@ -162,7 +162,7 @@ def _row_of(fixed: Content, moving: Content, relation: Relation) -> Row:
         return _BY_NAME["ultrasound"]
     if kinds == {"ct"}:
         if relation.same_person is not True:
-            return _BY_NAME["ct-two"]
+            return _BY_NAME["ct-chest-two" if "chest" in parts else "ct-two"]
         return _BY_NAME["ct-chest-one" if "chest" in parts else "ct-trunk-one"]
     if kinds == {"mr"} and not parts & set(_TRUNK) and "chest" not in parts:
         if _other_contrast(fixed, moving, relation):
