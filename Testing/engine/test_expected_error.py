@@ -356,6 +356,15 @@ def test_points_with_images_write_the_map_on_the_fixed_grid(phantom_folder, tmp_
     assert np.median(sitk.GetArrayFromImage(image)[body]) == pytest.approx(report["expected_error"]["bound_mm"]["median"], rel=0.15)
 
 
+def test_coherent_point_drift_alone_is_not_calibrated():
+    clouds, parameters, found = registered()
+    alone = parameters.replaced({"solver": "drift"})
+    grid = make_grid((6, 5, 8), (22.0, 24.0, 23.0), (12, -9, 17), (0.0, 0.0, 265.0))
+    error = expected_error(clouds, found, alone, grid)
+    assert "drift alone" in error.reason
+    assert error.figures()["calibrated"] is False
+
+
 def test_most_true_errors_of_points_are_below_the_bound():
     clouds, parameters, found = registered(features="lung-points")
     random = np.random.default_rng(9)

@@ -924,6 +924,7 @@ TEXTS = (
     translate("DeepRegEngine", "the displacement field beyond the alignment; the transform is the deformation, followed by the alignment"),
     translate("DeepRegEngine", "the displacement field holds values that are not finite"),
     translate("DeepRegEngine", "the expected error comes from the search and the refinement, and one of them is missing"),
+    translate("DeepRegEngine", "the expected error was not calibrated for coherent point drift alone"),
     translate("DeepRegEngine", "the expected error was not calibrated for pairs like this one ({replace})"),
     translate("DeepRegEngine", "the expected error was not calibrated for the features {unknown}"),
     translate("DeepRegEngine", "the explanation needs about {needed} GB of memory, and {available} GB are free"),

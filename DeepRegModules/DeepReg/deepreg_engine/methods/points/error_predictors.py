@@ -18,7 +18,7 @@ The eight nearest fixed points have Gaussian weights, whose width is half the di
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.common.error_model import Predictors, error_model
@@ -28,6 +28,8 @@ from deepreg_engine.methods.points.result import PointsResult
 
 Clouds = tuple[np.ndarray, np.ndarray]
 
+# Its model was fitted to few landmarks only, and no other pair has confirmed it, surfaces least of all.
+_DRIFT_ALONE = "the expected error was not calibrated for coherent point drift alone"
 # Points around a point, and the least width of their weights, mm for a length scale of 1.
 _AROUND, _NARROWEST = 8, 1.0
 # The map has this spacing, mm for a length scale of 1, or a larger one with at most this number of voxels.
@@ -44,7 +46,7 @@ def predictors(points: np.ndarray, clouds: Clouds, found: PointsResult, scale: f
         scale: length scale.
     """
     fixed, moving = clouds
-    distance, index = cKDTree(fixed).query(points, min(_AROUND, len(fixed)))
+    distance, index = KDTree(fixed).query(points, min(_AROUND, len(fixed)))
     distance, index = distance.reshape(len(points), -1), index.reshape(len(points), -1)
     width = np.maximum(0.5 * distance[:, -1:], scale * _NARROWEST)
     weights = np.exp(-0.5 * (distance / width) ** 2)
@@ -67,7 +69,7 @@ def predictors(points: np.ndarray, clouds: Clouds, found: PointsResult, scale: f
         "partner_distance": np.sqrt(mean((gaps**2).sum(1))),
         "disagreement": deviation(gaps),
         "spread": mean(found.spread),
-        "moving_distance": mean(cKDTree(moving).query(found.moved)[0]),
+        "moving_distance": mean(KDTree(moving).query(found.moved)[0]),
         "motion": mean(np.linalg.norm(beyond, axis=1)),
         "strain": deviation(beyond) / np.maximum(deviation(fixed - fixed.mean(0)), 1e-3 * scale),
         "doubt_of_all": np.full(len(points), float(doubt.mean())),
@@ -90,11 +92,12 @@ def expected_error(
     at = predictors(grid.points().reshape(-1, 3), clouds, found, scale)
     values = {name: value.reshape(grid.shape) for name, value in at.values.items()}
     if inside is None:
-        eighth = cKDTree(clouds[0]).query(clouds[0], min(_AROUND, len(clouds[0])))[0]
+        eighth = KDTree(clouds[0]).query(clouds[0], min(_AROUND, len(clouds[0])))[0]
         inside = values["nearest"] <= float(np.median(eighth.reshape(len(clouds[0]), -1)[:, -1]))
     model = error_model("points, drift" if parameters.solver == "drift" else "points, belief")
     expected = ExpectedError.of(model, Predictors(values, scale), grid, inside, (found.features,))
-    return expected.moved(np.zeros(grid.shape), ENDED_EARLY) if found.stopped else expected
+    reason = ENDED_EARLY if found.stopped else _DRIFT_ALONE if parameters.solver == "drift" else ""
+    return expected.moved(np.zeros(grid.shape), reason) if reason else expected
 
 
 def map_grid(grid: ImageGrid, scale: float) -> ImageGrid:
