@@ -32,6 +32,7 @@ def colour(node, value):
 @pytest.mark.parametrize(("largest", "end"), [(0.3, 1.0), (1.7, 2.0), (4.0, 5.0), (60.0, 5.0)])
 def test_blue_is_reliable_white_uncertain_and_orange_unreliable(app, scene, largest, end):
     from deepreg_slicer.confidence import colorConfidence
+    from deepreg_slicer.map_overlay import _rangeOf
 
     node = error_map(scene, np.linspace(0.0, largest / 0.95, np.prod(SIZE)).reshape(SIZE[::-1]))
     assert colorConfidence(node) == end
@@ -42,6 +43,9 @@ def test_blue_is_reliable_white_uncertain_and_orange_unreliable(app, scene, larg
     assert 0.3 < orange[1] < 0.6
     assert orange[2] < 0.2
     assert colour(node, 3.0 * end) == pytest.approx(orange)
+    low, high, colours = _rangeOf("expected_error", node)  # the section Look of the panels
+    assert (low, high) == (0.0, end)
+    assert colours[[0, -1]] == pytest.approx(np.array([blue, orange]), abs=0.02)
 
 
 def test_the_inspector_shows_it_with_a_legend_and_hides_both_again(app, hands, widget, scene):

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from deepreg_engine.methods.slots import slots
+from deepreg_slicer.confidence import RELIABILITIES, unreliable
 from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.length_colors import barOf, lengthRamp
 from deepreg_slicer.provenance import PREFIX
@@ -154,6 +155,9 @@ def _rangeOf(name: str, node: Any) -> tuple[float, float, np.ndarray]:
         span = next((span for span in _SPANS if most <= span), _SPANS[-1])
         stops = np.linspace(0.0, 1.0, len(_CHANGES))
         return 1.0 - span, 1.0 + span, np.stack([np.interp(places, stops, channel) for channel in _CHANGES.T], axis=1)
+    if name == "expected_error":
+        stops = np.linspace(0.0, 1.0, len(RELIABILITIES))
+        return 0.0, unreliable(node), np.stack([np.interp(places, stops, channel) for channel in RELIABILITIES.T], axis=1)
     longest = max(float(np.percentile(sample, 99.0)), 0.1)
     ramp = lengthRamp(1.0)
     return 0.0, longest, np.array([ramp.GetColor(place) for place in places.tolist()])
