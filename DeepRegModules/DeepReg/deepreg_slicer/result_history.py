@@ -82,7 +82,7 @@ def _remove(transforms: list[Any]) -> Callable[[], None]:
         if transform.GetScene() is not slicer.mrmlScene:
             continue
         result_view.showGrid(transform, None, False)
-        result_view.hideBar(transform.GetDisplayNode()) if transform.GetDisplayNode() is not None else None
+        result_view.hideBar(result_view.displayOf(transform))
         for node in results.nodesOf(transform):
             removed.append((node, _displays(node)))
             slicer.mrmlScene.RemoveNode(node)
